@@ -1,0 +1,1 @@
+"""The wire: request bodies out, answers in."""

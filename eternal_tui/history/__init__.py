@@ -1,0 +1,1 @@
+"""The durable history: one TinyDB file and its journal."""

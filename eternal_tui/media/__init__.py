@@ -1,0 +1,1 @@
+"""Results: fetched, checked, decoded to frames."""
