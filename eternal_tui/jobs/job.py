@@ -1,0 +1,164 @@
+"""A job: one paid generation from intent to file, its states, and the only transitions between them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.untrusted import Untrusted
+
+
+class JobState(StrEnum):
+    """Where a job stands. The words are shown to people and printed by `--json`; scripts depend on them."""
+
+    SUBMITTING = "submitting"
+    REJECTED = "rejected"
+    UNCONFIRMED = "unconfirmed"
+    RUNNING = "running"
+    STALLED = "stalled"
+    LOST = "lost"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class FileState(StrEnum):
+    """Where a succeeded job's file stands."""
+
+    PENDING = "pending"
+    SAVED = "saved"
+    EXPIRED = "expired"
+    BROKEN = "broken"
+
+
+class Verdict(StrEnum):
+    """What the credits counter says about an unconfirmed job."""
+
+    UNKNOWN = "can't tell"
+    CHARGED = "probably charged"
+    NOT_CHARGED = "probably not charged"
+
+
+_NEXT: dict[JobState, frozenset[JobState]] = {
+    JobState.SUBMITTING: frozenset({JobState.RUNNING, JobState.REJECTED, JobState.UNCONFIRMED}),
+    JobState.REJECTED: frozenset(),
+    JobState.UNCONFIRMED: frozenset(),
+    JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STALLED, JobState.LOST}),
+    JobState.STALLED: frozenset({JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.LOST}),
+    JobState.LOST: frozenset({JobState.RUNNING}),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset(),
+}
+
+POLLED = frozenset({JobState.RUNNING, JobState.STALLED})
+"""States in which the service is asked about the job."""
+
+UNFINISHED = POLLED | {JobState.SUBMITTING}
+ENDED = frozenset(JobState) - UNFINISHED
+
+
+class IllegalTransition(Exception):
+    """A change of state that the life of a job does not have: a defect of the program, never of the service."""
+
+    def __init__(self, old: JobState, new: JobState) -> None:
+        super().__init__(f"A job cannot go from {old} to {new}.")
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One line of a job's timeline: when (seconds since the epoch), what happened, and outside words about it."""
+
+    at: float
+    what: str
+    detail: Untrusted = Untrusted("")
+
+
+class MediaFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What the verified file is: bytes, pixels, seconds of a clip, its codec, whether it has sound."""
+
+    bytes: int = 0
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+    codec: str = ""
+    sound: bool = False
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An immutable snapshot of one job. Times are seconds since the epoch, money is in the service's credits.
+
+    `word` and `progress` are the service's own, progress never running backwards. `file` is a name inside the
+    results folder. `owner` is the instance that polls and downloads it. `trouble` is why a live job is waiting,
+    `error` why an ended one has no result. `credits_before` and `credits_after` bracket the submit.
+    """
+
+    id: int
+    request: GenerateRequest
+    state: JobState = JobState.SUBMITTING
+    created_at: float
+    name: Untrusted = Untrusted("")
+    request_id: str | None = None
+    word: Untrusted = Untrusted("")
+    progress: int = 0
+    trouble: Untrusted = Untrusted("")
+    error: Untrusted = Untrusted("")
+    submitted_at: float | None = None
+    finished_at: float | None = None
+    credits_before: float | None = None
+    credits_after: float | None = None
+    cost: float | None = None
+    verdict: Verdict | None = None
+    verdict_reason: str = ""
+    result_url: Untrusted | None = None
+    effect_type: Untrusted = Untrusted("")
+    encrypted: bool = False
+    file: str | None = None
+    file_state: FileState | None = None
+    facts: MediaFacts | None = None
+    owner: str = ""
+    watched: bool = True
+    dismissed: bool = False
+    retry_of: int | None = None
+    retried_by: int | None = None
+    batch: str = ""
+    polls: int = 0
+    tags: tuple[str, ...] = ()
+    starred: bool = False
+    note: Untrusted = Untrusted("")
+    timeline: tuple[Event, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to this job by itself."""
+        return self.state in ENDED
+
+    @property
+    def wants_file(self) -> bool:
+        """Whether the result is known but not yet saved here."""
+        return self.state is JobState.SUCCEEDED and self.file_state is FileState.PENDING
+
+
+def advance(job: Job, state: JobState, **changes: Any) -> Job:
+    """Return `job` in `state` with `changes`; raise IllegalTransition where the life of a job has no such step."""
+    if state is not job.state and state not in _NEXT[job.state]:
+        raise IllegalTransition(job.state, state)
+    return msgspec.structs.replace(job, state=state, **changes)
+
+
+def with_event(job: Job, at: float, what: str, detail: str = "") -> Job:
+    """Return `job` with one more line in its timeline."""
+    return msgspec.structs.replace(job, timeline=(*job.timeline, Event(at, what, Untrusted(detail))))
+
+
+def to_record(job: Job) -> dict[str, Any]:
+    """Return the job as a JSON object for the history; its id is the key there, so it is left out."""
+    record: dict[str, Any] = msgspec.to_builtins(job)
+    del record["id"]
+    record.setdefault("state", str(job.state))
+    return record
+
+
+def from_record(job_id: int, record: dict[str, Any]) -> Job:
+    """Return the job that a history record holds; raise msgspec.ValidationError where it is not one of ours."""
+    return msgspec.convert({**record, "id": job_id}, Job)

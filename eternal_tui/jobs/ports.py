@@ -1,0 +1,128 @@
+"""What the domain needs from outside, as Protocols that the floors below and the tests fulfil."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from eternal_tui.api.answers import PollAnswer, SubmitAnswer
+from eternal_tui.api.request import GenerateRequest, MediaType
+from eternal_tui.history.change import Change
+from eternal_tui.media.result import SavedResult
+
+Record = dict[str, Any]
+
+
+class Clock(Protocol):
+    """Time as an argument: the wall for what is written down, the monotonic clock for waiting."""
+
+    def time(self) -> float:
+        """Return seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never jumps."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that long."""
+
+
+class Service(Protocol):
+    """The generation service. Every method raises `api.errors.ApiError`."""
+
+    async def generate(self, request: GenerateRequest) -> SubmitAnswer:
+        """Send one paid POST, once."""
+
+    async def poll(self, request_id: str) -> PollAnswer:
+        """Look once at a running request."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+
+
+class Fetcher(Protocol):
+    """Turns a signed link into a verified file. Raises `media.errors.ResultError`."""
+
+    async def fetch(self, url: str, *, name: str, expect: MediaType, encrypted: bool) -> SavedResult:
+        """Fetch, check and keep the result under a name made from `name` and its checked type."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+
+
+class Transaction(Protocol):
+    """The history held under its exclusive lock, to read and then write as one step."""
+
+    news: list[Change]
+
+    def update(self, job_id: int, fields: Record) -> None:
+        """Add a change to what is written when the transaction ends."""
+
+
+class History(Protocol):
+    """The durable record of every job. Every method may raise `history.errors.HistoryError`."""
+
+    notices: list[str]
+
+    def recent(self, limit: int) -> list[tuple[int, Record]]:
+        """Return the newest records, newest first."""
+
+    def slices(self, size: int = 500) -> Iterator[list[tuple[int, Record]]]:
+        """Yield every record, newest first, in bounded slices."""
+
+    def get(self, job_id: int) -> Record | None:
+        """Return one record."""
+
+    def add(self, record: Record) -> int:
+        """Write a new record durably and return its id."""
+
+    def update(self, job_id: int, fields: Record, *, durable: bool = True) -> None:
+        """Write changed fields; durable ones are on disk when this returns."""
+
+    def put(self, job_id: int, record: Record) -> None:
+        """Write a whole record under a known id durably."""
+
+    def delete(self, job_id: int) -> None:
+        """Remove a record durably."""
+
+    def changes(self) -> list[Change]:
+        """Return what other instances wrote since the last call."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Hold the lock for a read-then-write step."""
+
+    def close(self, *, fold: bool) -> None:
+        """Let go of the file, folding the journal into it first if asked."""
+
+
+class Presence(Protocol):
+    """Which instances of the program are alive on this history."""
+
+    id: str
+
+    def alive(self, other_id: str) -> bool:
+        """Tell whether that instance still runs."""
+
+    def release(self) -> None:
+        """Let others take over what this instance owns."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def time(self) -> float:
+        """Return seconds since the epoch."""
+        import time
+
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never jumps."""
+        import time
+
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that long."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,24 @@
+"""What a fetched and verified result is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+ResultKind = Literal["image", "video", "encrypted"]
+
+
+class SavedResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A result on disk: checked by length, type and decoding. Sizes in bytes and pixels, length in seconds."""
+
+    path: Path
+    kind: ResultKind
+    bytes: int
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+    codec: str = ""
+    has_sound: bool = False
+    sha256: str = ""
