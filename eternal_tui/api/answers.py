@@ -10,6 +10,9 @@ from eternal_tui.untrusted import Untrusted
 
 Outcome = Literal["alive", "succeeded", "failed"]
 
+RAW_LIMIT = 2_000
+"""Characters of an answer kept as they came: four times the documented ones."""
+
 
 class SubmitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a paid POST that was taken: the id to poll, and the credits left, where said."""
@@ -18,6 +21,8 @@ class SubmitAnswer(msgspec.Struct, frozen=True, kw_only=True):
     word: Untrusted = Untrusted("")
     progress: int | None = None
     credits_remaining: float | None = None
+    raw: Untrusted = Untrusted("")
+    """The body as it came, cut to `RAW_LIMIT` characters, for the detail pane."""
 
 
 class PollAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +40,7 @@ class PollAnswer(msgspec.Struct, frozen=True, kw_only=True):
     encrypted: bool = False
     error: Untrusted = Untrusted("")
     credits_remaining: float | None = None
+    raw: Untrusted = Untrusted("")
 
 
 class Character(msgspec.Struct, frozen=True, kw_only=True):

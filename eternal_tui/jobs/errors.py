@@ -1,0 +1,56 @@
+"""Why a submit did not happen: each of these is raised before anything is sent."""
+
+from __future__ import annotations
+
+
+class SubmitRefused(Exception):
+    """This client declined to send. Nothing was sent, nothing was charged; the sentence says what to do."""
+
+
+class NoKey(SubmitRefused):
+    """There is no API key to pay with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No API key was found, so nothing was sent. Set ETERNALAI_API_KEY or run `eternal-tui login`; "
+            "`eternal-tui --demo` needs none."
+        )
+
+
+class CharacterRefused(SubmitRefused):
+    """The character is one this client does not submit."""
+
+
+class NeedsConfirmation(SubmitRefused):
+    """The submit costs more than `confirm_above`, or an unknown amount; ask, then submit with `confirmed=True`."""
+
+    def __init__(self, estimate: float | None, limit: float) -> None:
+        price = "an amount not known yet" if estimate is None else f"about {estimate:.2f} credits"
+        super().__init__(f"This costs {price}; submits above {limit:.2f} want a confirmation. Nothing was sent.")
+        self.estimate = estimate
+        self.limit = limit
+
+
+class OverCap(SubmitRefused):
+    """The submit would go past the spend cap of the day. Not even a confirmation lifts it."""
+
+    def __init__(self, spent: float, estimate: float | None, cap: float) -> None:
+        price = "and the price is not known" if estimate is None else f"and this costs about {estimate:.2f}"
+        super().__init__(
+            f"The daily cap is {cap:.2f} credits: about {spent:.2f} are spent today {price}. Nothing was sent. "
+            "Raise daily_cap in the configuration, or wait until tomorrow."
+        )
+        self.spent = spent
+        self.estimate = estimate
+        self.cap = cap
+
+
+class NoSuchJob(LookupError):
+    """No job has this id here."""
+
+    def __init__(self, job_id: object) -> None:
+        super().__init__(f"There is no job {job_id} in this history.")
+
+
+class NotPossible(Exception):
+    """The job is in a state in which this cannot be done; the sentence names both."""

@@ -1,0 +1,129 @@
+"""Money: prices learned from the credits counter, what was spent, and what became of unconfirmed submits.
+
+The service documents no prices. It answers each paid POST with the credits left, so two consecutive answers tell
+what the second one cost. Everything computed here is an estimate and is shown with the word "about".
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.jobs.job import Job, JobState, Verdict
+
+REMEMBERED_PRICES = 9
+"""Prices kept a kind: an odd number, so that the median is one that was really paid, and one outlier is outvoted."""
+
+HIGH_QUALITY_FACTOR = 2.0
+"""Documented: quality high costs twice as much as low."""
+
+DUST = 1e-6
+"""Differences of credits below this are floating-point dust, not money."""
+
+PriceKey = tuple[str, str, int]
+
+
+def price_key(request: GenerateRequest) -> PriceKey:
+    """Return what the price depends on, as far as the documentation tells: type, quality, seconds."""
+    if request.type == "image":
+        return ("image", request.quality or "low", 0)
+    return ("video", "", request.duration or 0)
+
+
+class Prices:
+    """Learned prices by kind, each the median of the last few seen, with siblings standing in for unseen kinds."""
+
+    def __init__(self) -> None:
+        self._seen: dict[PriceKey, deque[float]] = {}
+
+    def learn(self, request: GenerateRequest, cost: float | None) -> None:
+        """Remember what a request of this kind was seen to cost, in credits."""
+        if cost is not None and cost > DUST:
+            self._seen.setdefault(price_key(request), deque(maxlen=REMEMBERED_PRICES)).append(cost)
+
+    def estimate(self, request: GenerateRequest) -> float | None:
+        """Return about what the request costs, or None when no price of its kind or a sibling is known."""
+        key = price_key(request)
+        if seen := self._seen.get(key):
+            return round(statistics.median_low(seen), 6)
+        if key[0] == "image":
+            return self._from_other_quality(key[1])
+        return self._from_other_duration(key[2])
+
+    def _from_other_quality(self, quality: str) -> float | None:
+        other = self._seen.get(("image", "low" if quality == "high" else "high", 0))
+        if not other:
+            return None
+        factor = HIGH_QUALITY_FACTOR if quality == "high" else 1 / HIGH_QUALITY_FACTOR
+        return round(statistics.median_low(other) * factor, 6)
+
+    def _from_other_duration(self, seconds: int) -> float | None:
+        rates = [
+            statistics.median_low(seen) / key[2]
+            for key, seen in self._seen.items()
+            if key[0] == "video" and key[2] > 0
+        ]
+        return round(statistics.median(rates) * seconds, 6) if rates and seconds else None
+
+
+class Settlement(NamedTuple):
+    """What a later reading of the credits counter says about one unconfirmed job, with its arithmetic in words."""
+
+    verdict: Verdict
+    reason: str
+
+
+def settle(
+    unconfirmed: Sequence[Job], before: float | None, after: float, explained: float | None, prices: Prices
+) -> Settlement:
+    """Judge jobs whose answers were lost between two readings of the counter.
+
+    `before` and `after` are the readings in credits, `explained` what the confirmed submit between them costs (0 for
+    none, None when its price is not known).
+    """
+    if before is None:
+        return Settlement(Verdict.UNKNOWN, "The credits before this submit were not known, so nothing can be compared.")
+    drop = before - after
+    if explained is None:
+        return Settlement(
+            Verdict.UNKNOWN,
+            f"Credits went from {before:.2f} to {after:.2f} with another job of unknown price in between.",
+        )
+    unexplained = drop - explained
+    sums = f"{before:.2f} before, {after:.2f} after; {explained:.2f} of it explained, {unexplained:.2f} not."
+    if unexplained < -0.005:
+        return Settlement(Verdict.UNKNOWN, f"{sums} The account was topped up, or the price has changed.")
+    estimates = [prices.estimate(job.request) for job in unconfirmed]
+    known = [price for price in estimates if price is not None]
+    cheapest = min(known) if known else None
+    if unexplained <= max(0.005, 0.25 * cheapest if cheapest is not None else 0.0):
+        return Settlement(Verdict.NOT_CHARGED, sums)
+    if len(unconfirmed) == 1:
+        return Settlement(Verdict.CHARGED, sums)
+    whole = sum(known) if len(known) == len(unconfirmed) else None
+    if whole is not None and abs(unexplained - whole) <= 0.25 * min(known):
+        return Settlement(Verdict.CHARGED, f"{sums} That is about what all {len(unconfirmed)} together cost.")
+    return Settlement(Verdict.UNKNOWN, f"{sums} That does not tell which of {len(unconfirmed)} were charged.")
+
+
+def cost_of(job: Job, prices: Prices) -> float:
+    """Return about what the job cost: the counter's word, else the learned price, 0 where nothing was charged."""
+    if job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED:
+        return 0.0
+    if job.cost is not None:
+        return job.cost
+    return prices.estimate(job.request) or 0.0
+
+
+def day_of(seconds: float) -> str:
+    """Return the local calendar day of a time given in seconds since the epoch."""
+    return datetime.fromtimestamp(seconds).astimezone().date().isoformat()
+
+
+def spent_on(day: str, jobs: Iterable[Job], prices: Prices) -> float:
+    """Return about what the jobs created on that local day cost, in credits."""
+    return round(sum(cost_of(job, prices) for job in jobs if day_of(job.created_at) == day), 6)
