@@ -1,0 +1,108 @@
+"""Clips drawn from a prompt: H.264 and AAC in an MP4."""
+
+from __future__ import annotations
+
+import io
+import math
+import random
+from array import array
+from collections.abc import Iterator
+from fractions import Fraction
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_SAMPLE_RATE = 44100
+_AUDIO_BLOCK = 1024
+# A minor pentatonic scale over A2, in Hz: any two of its notes sound calm together.
+_SCALE = (110.0, 130.81, 146.83, 164.81, 196.0, 220.0, 261.63, 293.66)
+
+
+class Clip(msgspec.Struct, frozen=True, kw_only=True):
+    """What to film; ``size`` in pixels, both even."""
+
+    prompt: str
+    name: str
+    size: tuple[int, int]
+    fps: int
+    seconds: int
+    audio: bool
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: the sandbox is closing
+    """The clip was given up half way."""
+
+
+def _frames(clip: Clip) -> Iterator[Image]:
+    from eternal_tui.sandbox.art_stills import moving_scene
+
+    scene = moving_scene(clip.prompt, clip.name, clip.size)
+    count = clip.seconds * clip.fps
+    for index in range(count):
+        yield scene.frame(index / clip.fps)
+
+
+def _tone(clip: Clip) -> array[float]:
+    """A soft chord that swells once: mono samples from -1 to 1."""
+    rng = random.Random(f"tone:{clip.name}")
+    notes = rng.sample(_SCALE, 3)
+    total = clip.seconds * _SAMPLE_RATE
+    # One period of the sum repeats exactly, so whole seconds are copies of the first.
+    second = [
+        sum(math.sin(2 * math.pi * round(note) * index / _SAMPLE_RATE) for note in notes) / 3
+        for index in range(_SAMPLE_RATE)
+    ]
+    samples = array("f", second) * clip.seconds
+    fade = _SAMPLE_RATE // 2
+    for index in range(fade):
+        gain = 0.5 - 0.5 * math.cos(math.pi * index / fade)
+        samples[index] *= gain
+        samples[total - 1 - index] *= gain
+    return array("f", (0.22 * sample for sample in samples))
+
+
+def _write_audio(container: Any, stream: Any, samples: array[float]) -> None:
+    import av
+
+    for start in range(0, len(samples), _AUDIO_BLOCK):
+        block = samples[start : start + _AUDIO_BLOCK]
+        frame = av.AudioFrame(format="fltp", layout="mono", samples=len(block))
+        frame.planes[0].update(bytes(block).ljust(frame.planes[0].buffer_size, b"\0"))
+        frame.sample_rate = _SAMPLE_RATE
+        frame.pts = start
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def _write_video(container: Any, stream: Any, clip: Clip, stopping: Event) -> None:
+    import av
+
+    for index, image in enumerate(_frames(clip)):
+        if stopping.is_set():
+            raise Stopped
+        frame = av.VideoFrame.from_image(image)
+        frame.pts = index
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def draw_clip(clip: Clip, stopping: Event) -> bytes:
+    """The MP4 of a clip; raises Stopped when asked to give up."""
+    import av
+
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4", options={"movflags": "faststart"}) as container:
+        video: Any = container.add_stream("libx264", rate=clip.fps)
+        video.width, video.height = clip.size
+        video.pix_fmt = "yuv420p"
+        video.time_base = Fraction(1, clip.fps)
+        video.options = {"preset": "ultrafast", "crf": "24", "threads": "1"}
+        audio: Any = container.add_stream("aac", rate=_SAMPLE_RATE, layout="mono") if clip.audio else None
+        _write_video(container, video, clip, stopping)
+        if audio is not None:
+            _write_audio(container, audio, _tone(clip))
+    return out.getvalue()

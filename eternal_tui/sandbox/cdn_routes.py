@@ -1,0 +1,141 @@
+"""The CDN port: signed result files, avatars, and the place redirects lead to."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from eternal_tui.sandbox.engine import SandboxJob
+from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.service import Service
+from eternal_tui.sandbox.wire import ShortResponse, padded, refusal_of
+
+_FILE = re.compile(r".*/(?:img|vid)-generated-(?P<request_id>[0-9a-f-]{36})_\d+\.(?:jpg|mp4)")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_OVERLONG_BY = 97
+_LOGIN_PAGE = "<!DOCTYPE html><html><body><h1>Welcome to Airport Wi-Fi</h1></body></html>"
+
+
+def _xml(status: int, code: str, message: str) -> Response:
+    text = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
+    return Response(text, status_code=status, media_type="application/xml")
+
+
+def _span(header: str, size: int) -> tuple[int, int] | None:
+    """The bytes a Range header asks for as (start, end); ValueError when it cannot be met; None to ignore it."""
+    match = _RANGE.fullmatch(header.strip())
+    if match is None or match[1] == match[2] == "":
+        return None
+    if match[1] == "":
+        start, end = max(0, size - int(match[2])), size
+        if int(match[2]) == 0:
+            raise ValueError(header)
+    else:
+        start = int(match[1])
+        end = min(size, int(match[2]) + 1) if match[2] else size
+        if match[2] and int(match[2]) < start:
+            return None
+    if start >= size:
+        raise ValueError(header)
+    return start, end
+
+
+def _ranged(request: Request, content: bytes, media_type: str) -> Response:
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"etag": tag, "accept-ranges": "bytes", "cache-control": "private"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    wanted = request.headers.get("range")
+    if wanted is None or request.headers.get("if-range", tag) != tag:
+        return Response(content, media_type=media_type, headers=headers)
+    try:
+        span = _span(wanted, len(content))
+    except ValueError:
+        answer = _xml(416, "InvalidRange", "The requested range is not satisfiable")
+        answer.headers.update(headers | {"content-range": f"bytes */{len(content)}"})
+        return answer
+    if span is None:
+        return Response(content, media_type=media_type, headers=headers)
+    start, end = span
+    headers["content-range"] = f"bytes {start}-{end - 1}/{len(content)}"
+    return Response(content[start:end], status_code=206, media_type=media_type, headers=headers)
+
+
+class CdnRoutes:
+    """The handlers of one sandbox's CDN."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[Route]:
+        """Starlette routes; anything else is an XML 403, as on a bucket that lists nothing."""
+        every = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]
+        return [
+            Route("/agent_data/{rest:path}", self._file, methods=["GET", "HEAD"]),
+            Route("/avatars/{character:int}.jpg", self._avatar, methods=["GET", "HEAD"]),
+            Route("/elsewhere/{rest:path}", self._elsewhere, methods=every),
+            Route("/{rest:path}", self._nothing, methods=every),
+        ]
+
+    async def _nothing(self, _request: Request) -> Response:
+        return _xml(403, "AccessDenied", "Access denied")
+
+    async def _elsewhere(self, request: Request) -> Response:
+        await request.body()
+        return JSONResponse(
+            {"request_id": "from-elsewhere", "status": "pending", "result": "", "progress": 0}
+        )
+
+    async def _avatar(self, request: Request) -> Response:
+        identity = request.path_params["character"]
+        if self._service.cast.find(str(identity)) is None:
+            return await self._nothing(request)
+        return _ranged(request, await self._service.studio.avatar(identity), "image/jpeg")
+
+    def _job(self, path: str) -> SandboxJob | None:
+        match = _FILE.fullmatch(path)
+        job = self._service.engine.jobs.get(match["request_id"]) if match else None
+        if job is None or self._service.signer.path_of(job) != path:
+            return None
+        return job
+
+    async def _file(self, request: Request) -> Response:
+        service = self._service
+        path = request.url.path
+        job = self._job(path)
+        if job is None:
+            return await self._nothing(request)
+        if problem := service.signer.problem(path, request.query_params, service.engine.now()):
+            return _xml(403, "AccessDenied", problem)
+        fault = service.faults.take(Place.CDN, job.request_id)
+        if early := refusal_of(fault, service, f"{service.cdn_url}{path}?{request.url.query}&hop=1"):
+            return early
+        if fault is Fault.SLOW:
+            await service.pause(service.settings.slow_seconds)
+        if fault is Fault.WRONG_TYPE:
+            return Response(_LOGIN_PAGE, media_type="text/html")
+        content = await service.studio.result(job.order)
+        if Fault.ENCRYPTED in job.faults:
+            content = self._scrambled(content)
+        media_type = "video/mp4" if job.order.kind == "video" else "image/jpeg"
+        return self._delivered(request, fault, content, media_type)
+
+    def _scrambled(self, content: bytes) -> bytes:
+        """Stands for a cipher nobody documents: the same length, no longer readable."""
+        pad = hashlib.shake_256(b"sandbox").digest(len(content))
+        return bytes(a ^ b for a, b in zip(content, pad, strict=True))
+
+    def _delivered(self, request: Request, fault: Fault | None, content: bytes, media_type: str) -> Response:
+        if fault is Fault.TRUNCATED:
+            return ShortResponse(content[: len(content) // 2], len(content), media_type)
+        if fault is Fault.WRONG_LENGTH:
+            return ShortResponse(content, len(content) + _OVERLONG_BY, media_type)
+        if fault is Fault.CUT:
+            return Response(content[: len(content) // 2], media_type=media_type)
+        if fault is Fault.HUGE_BODY:
+            return padded(self._service, content, media_type)
+        return _ranged(request, content, media_type)

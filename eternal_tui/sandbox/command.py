@@ -1,0 +1,115 @@
+"""The sandbox as a command: serve until told to stop, say on one line where."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eternal_tui.sandbox.settings import SandboxSettings
+
+_PORT_TAKEN = 1
+_USAGE = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the sandbox's options to a parser."""
+    parser.add_argument(
+        "--port", type=int, default=0, metavar="N", help="port of the API (default: a free one)"
+    )
+    parser.add_argument(
+        "--cdn-port", type=int, default=0, metavar="N", help="port of the CDN (default: a free one)"
+    )
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="how much faster jobs end than real ones (default: 1)",
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[@PLACE][:N|:P%]",
+        help="let something go wrong, N times, in P%% of cases, or always; may be given again ('list' lists them)",
+    )
+    parser.add_argument("--credits", type=float, default=629.36, metavar="N", help="credits at the start")
+    parser.add_argument(
+        "--seed", type=int, default=None, metavar="N", help="repeat the same ids, durations, pictures"
+    )
+    parser.add_argument(
+        "--until-stdin-closes", action="store_true", help="also stop when standard input ends"
+    )
+
+
+def _settings(args: argparse.Namespace) -> SandboxSettings:
+    from eternal_tui.sandbox.faults import parse_rule
+    from eternal_tui.sandbox.settings import SandboxSettings
+
+    if args.speed <= 0:
+        raise ValueError("--speed must be above 0")
+    return SandboxSettings(
+        api_port=args.port,
+        cdn_port=args.cdn_port,
+        speed=args.speed,
+        credits=args.credits,
+        seed=args.seed,
+        faults=tuple(parse_rule(text) for text in args.fault),
+    )
+
+
+def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    descriptor = sys.stdin.fileno()
+
+    def readable() -> None:
+        if not os.read(descriptor, 4096):
+            loop.remove_reader(descriptor)
+            stop.set()
+
+    loop.add_reader(descriptor, readable)
+
+
+async def _serve(settings: SandboxSettings, *, until_stdin_closes: bool) -> None:
+    from eternal_tui.sandbox.server import Sandbox
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    if until_stdin_closes:
+        _watch_stdin(loop, stop)
+    async with Sandbox(settings) as sandbox:
+        ready = {"api_url": sandbox.api_url, "cdn_url": sandbox.cdn_url, "key": sandbox.key}
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
+        sys.stderr.write(
+            f"Sandbox of the service on {sandbox.api_url}, files on {sandbox.cdn_url}.\n"
+            f"Its key is {sandbox.key}; nothing here costs anything. ctrl+c stops it.\n"
+        )
+        await stop.wait()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGINT, SIGTERM or, if asked, the end of stdin; 2 for a wrong option, 1 for a taken port."""
+    if "list" in args.fault:
+        from eternal_tui.sandbox import faults
+
+        sys.stderr.write(f"{faults.__doc__}\n")
+        return 0
+    try:
+        settings = _settings(args)
+    except ValueError as problem:
+        sys.stderr.write(f"sandbox: {problem}\n")
+        return _USAGE
+    try:
+        asyncio.run(_serve(settings, until_stdin_closes=args.until_stdin_closes))
+    except OSError as problem:
+        sys.stderr.write(f"sandbox: cannot listen: {problem.strerror or problem}\n")
+        return _PORT_TAKEN
+    return 0

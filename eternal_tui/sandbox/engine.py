@@ -1,0 +1,112 @@
+"""The life of a sandbox job: how long it takes, what progress it shows, how it ends."""
+
+from __future__ import annotations
+
+import math
+import random
+import uuid
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from eternal_tui.sandbox.faults import Fault
+from eternal_tui.sandbox.rules import Order
+from eternal_tui.sandbox.settings import SandboxSettings
+
+LAST_PENDING_PROGRESS = 98
+DONE_PROGRESS = 99
+_COARSE_STEP = 20
+_NOISE_STEPS = 24
+
+
+class ProgressShape(StrEnum):
+    """How a job's reported progress relates to the time it has run."""
+
+    LINEAR = "linear"
+    EASED = "eased"
+    COARSE = "coarse"
+    NOISY = "noisy"
+
+
+@dataclass(slots=True)
+class SandboxJob:
+    """One accepted order; times are seconds of the sandbox's clock."""
+
+    request_id: str
+    order: Order
+    created_at: float
+    takes: float
+    shape: ProgressShape
+    faults: set[Fault] = field(default_factory=set)
+    ended_at: float | None = None
+    polls: int = 0
+
+
+def progress_at(shape: ProgressShape, share: float, noise: str) -> int:
+    """Progress in percent after this share (0 to 1) of the job's time; never falls as the share grows."""
+    share = min(max(share, 0.0), 1.0)
+    percent = share * LAST_PENDING_PROGRESS
+    if shape is ProgressShape.EASED:
+        percent = LAST_PENDING_PROGRESS * share * share * (3 - 2 * share)
+    elif shape is ProgressShape.COARSE:
+        percent = percent // _COARSE_STEP * _COARSE_STEP
+    elif shape is ProgressShape.NOISY:
+        rng = random.Random(noise)
+        steps = [index / _NOISE_STEPS + rng.gauss(0, 0.05) for index in range(int(share * _NOISE_STEPS) + 1)]
+        percent = LAST_PENDING_PROGRESS * max(0.0, *steps)
+    return min(int(percent), LAST_PENDING_PROGRESS)
+
+
+class JobEngine:
+    """All jobs of one sandbox, on its clock."""
+
+    def __init__(self, settings: SandboxSettings, rng: random.Random) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._ahead = 0.0
+        self.jobs: dict[str, SandboxJob] = {}
+
+    def now(self) -> float:
+        """Seconds since the epoch as the sandbox sees them."""
+        return self._settings.clock() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once for jobs and links."""
+        self._ahead += seconds
+
+    def _takes(self, order: Order) -> float:
+        median = self._settings.video_median if order.kind == "video" else self._settings.image_median
+        return self._rng.lognormvariate(math.log(median), self._settings.sigma) / self._settings.speed
+
+    def create(self, order: Order, faults: frozenset[Fault]) -> SandboxJob:
+        """Queue an order; ids and durations follow from the seed when there is one."""
+        job = SandboxJob(
+            request_id=str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
+            order=order,
+            created_at=self.now(),
+            takes=self._takes(order),
+            shape=self._rng.choice(list(ProgressShape)),
+            faults=set(faults),
+        )
+        self.jobs[job.request_id] = job
+        return job
+
+    def finish(self, request_id: str | None = None) -> None:
+        """End one job, or every one, now."""
+        chosen = self.jobs.values() if request_id is None else [self.jobs[request_id]]
+        for job in chosen:
+            if job.ended_at is None:
+                job.takes = min(job.takes, self.now() - job.created_at)
+
+    def has_ended(self, job: SandboxJob) -> bool:
+        """Whether the job's time is over; a stuck one's never is."""
+        if Fault.STUCK in job.faults:
+            return False
+        if job.ended_at is None and self.now() >= job.created_at + job.takes:
+            job.ended_at = job.created_at + job.takes
+        return job.ended_at is not None
+
+    def progress(self, job: SandboxJob) -> int:
+        """Percent shown for a job that has not ended."""
+        passed = self.now() - job.created_at
+        share = passed / job.takes if job.takes > 0 else 1.0
+        return progress_at(job.shape, share, job.request_id)

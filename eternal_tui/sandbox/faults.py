@@ -1,0 +1,248 @@
+"""Everything that can go wrong on purpose.
+
+A fault is armed by ``--fault KIND[@PLACE][:N|:P%]``, by ``Sandbox.inject`` or by a prompt that contains
+``fault:KIND`` or ``fault:KIND:N``; without a number it holds for ever, with one it strikes N times. Places:
+``post`` (generate), ``poll``, ``cdn`` (files), ``list`` (characters), ``job`` (fixed when a job is made), ``link``
+(when a result link is signed). Where no place is named, the ones in bold-free first column order below apply.
+
+=================== ================= ==================================================================
+kind                places            what happens
+=================== ================= ==================================================================
+lost-answer         post (poll)       post: charged and queued, then the connection dies without an answer
+drop-before         post poll cdn     the connection dies before the request is read; nothing is charged
+429                 post poll cdn     refused with Retry-After (any text, a setting); nothing is charged
+500                 post poll cdn     JSON error; nothing is charged
+html-502            post poll cdn     a proxy's HTML page; nothing is charged
+charged-502         post              charged and queued, then a proxy's HTML page instead of the answer
+garbage-json        post poll (list)  200 with a cut JSON text; a post is charged
+slow                post poll cdn     the answer comes ``slow_seconds`` late; a post is charged at once
+redirect            post poll cdn     post, poll: sent on to another origin that records it; cdn: to itself, once more
+huge-body           post poll (cdn)   an answer padded to ``huge_bytes``; a post is charged
+no-credits          post              charged, but the answer has no credits_remaining
+failed              job               ends as failed, with a reason
+error-word          job               ends as "error"
+done-word           job               ends as "done" instead of success
+completed-word      job               ends as "completed" instead of success
+unknown-word        job               says "transmogrifying" while it runs
+unknown-end         job               ends as "transmogrified", with its URL
+stuck               job               stays pending for ever
+null-progress       job               progress is null
+backwards-progress  job               every second answer falls back by 30
+url-without-success job               at its end stays "pending" but carries its URL
+success-without-url job               ends as success with an empty result_url
+encrypted           job               carries an AES key; the file is not readable
+hostile-text        job (post list)   job: status and reason; post: a 400; list: names - with escapes, bidi, markup
+poll-404            poll              the id is unknown (N times, or for ever)
+expired-link        link              the link has already run out when it is handed over
+truncated           cdn               full Content-Length, half of the file, then the connection dies
+wrong-length        cdn               the whole file, but Content-Length promises 97 bytes more
+cut                 cdn               half of the file with an honest Content-Length
+wrong-type          cdn               an HTML page with 200
+=================== ================= ==================================================================
+
+Places in brackets need to be named.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from enum import StrEnum
+
+import msgspec
+
+
+class Place(StrEnum):
+    """Where a fault can strike."""
+
+    POST = "post"
+    POLL = "poll"
+    CDN = "cdn"
+    LIST = "list"
+    JOB = "job"
+    LINK = "link"
+
+
+class Fault(StrEnum):
+    """The kinds, as written on the command line."""
+
+    LOST_ANSWER = "lost-answer"
+    DROP_BEFORE = "drop-before"
+    TOO_MANY = "429"
+    SERVER_ERROR = "500"
+    HTML_502 = "html-502"
+    CHARGED_502 = "charged-502"
+    GARBAGE_JSON = "garbage-json"
+    SLOW = "slow"
+    REDIRECT = "redirect"
+    HUGE_BODY = "huge-body"
+    NO_CREDITS = "no-credits"
+    FAILED = "failed"
+    ERROR_WORD = "error-word"
+    DONE_WORD = "done-word"
+    COMPLETED_WORD = "completed-word"
+    UNKNOWN_WORD = "unknown-word"
+    UNKNOWN_END = "unknown-end"
+    STUCK = "stuck"
+    NULL_PROGRESS = "null-progress"
+    BACKWARDS_PROGRESS = "backwards-progress"
+    URL_WITHOUT_SUCCESS = "url-without-success"
+    SUCCESS_WITHOUT_URL = "success-without-url"
+    ENCRYPTED = "encrypted"
+    HOSTILE_TEXT = "hostile-text"
+    POLL_404 = "poll-404"
+    EXPIRED_LINK = "expired-link"
+    TRUNCATED = "truncated"
+    WRONG_LENGTH = "wrong-length"
+    CUT = "cut"
+    WRONG_TYPE = "wrong-type"
+
+
+_WIRE = (Place.POST, Place.POLL, Place.CDN)
+_DEFAULT_PLACES: dict[Fault, tuple[Place, ...]] = {
+    Fault.LOST_ANSWER: (Place.POST,),
+    Fault.DROP_BEFORE: _WIRE,
+    Fault.TOO_MANY: _WIRE,
+    Fault.SERVER_ERROR: _WIRE,
+    Fault.HTML_502: _WIRE,
+    Fault.CHARGED_502: (Place.POST,),
+    Fault.GARBAGE_JSON: (Place.POST, Place.POLL),
+    Fault.SLOW: _WIRE,
+    Fault.REDIRECT: _WIRE,
+    Fault.HUGE_BODY: (Place.POST, Place.POLL),
+    Fault.NO_CREDITS: (Place.POST,),
+    Fault.POLL_404: (Place.POLL,),
+    Fault.EXPIRED_LINK: (Place.LINK,),
+    Fault.TRUNCATED: (Place.CDN,),
+    Fault.WRONG_LENGTH: (Place.CDN,),
+    Fault.CUT: (Place.CDN,),
+    Fault.WRONG_TYPE: (Place.CDN,),
+}
+_BY_NAME_ONLY: dict[Fault, tuple[Place, ...]] = {
+    Fault.LOST_ANSWER: (Place.POLL, Place.LIST),
+    Fault.DROP_BEFORE: (Place.LIST,),
+    Fault.TOO_MANY: (Place.LIST,),
+    Fault.SERVER_ERROR: (Place.LIST,),
+    Fault.HTML_502: (Place.LIST,),
+    Fault.GARBAGE_JSON: (Place.LIST,),
+    Fault.SLOW: (Place.LIST,),
+    Fault.REDIRECT: (Place.LIST,),
+    Fault.HUGE_BODY: (Place.LIST, Place.CDN),
+    Fault.HOSTILE_TEXT: (Place.POST, Place.LIST),
+}
+# Refused before anything is charged.
+UNCHARGED = frozenset(
+    {
+        Fault.DROP_BEFORE,
+        Fault.TOO_MANY,
+        Fault.SERVER_ERROR,
+        Fault.HTML_502,
+        Fault.REDIRECT,
+        Fault.HOSTILE_TEXT,
+    }
+)
+
+
+def default_places(fault: Fault) -> tuple[Place, ...]:
+    """Where a fault strikes when no place is named."""
+    return _DEFAULT_PLACES.get(fault, (Place.JOB,))
+
+
+def possible_places(fault: Fault) -> tuple[Place, ...]:
+    """Every place a fault may be armed at."""
+    return default_places(fault) + _BY_NAME_ONLY.get(fault, ())
+
+
+class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One armed fault: where, how often (None: always), how likely (0 to 1), and for which job (None: any)."""
+
+    fault: Fault
+    places: tuple[Place, ...]
+    times: int | None = None
+    chance: float = 1.0
+    request_id: str | None = None
+
+
+_WRITTEN = re.compile(
+    r"(?P<kind>[a-z0-9-]+)(?:@(?P<place>[a-z]+))?(?::(?P<amount>\d+(?:\.\d+)?)(?P<share>%?))?"
+)
+_IN_PROMPT = re.compile(r"fault:([a-z0-9-]+)(?:@([a-z]+))?(?::(\d+))?")
+
+
+def _places(fault: Fault, place: str | None) -> tuple[Place, ...]:
+    if place is None:
+        return default_places(fault)
+    if place not in possible_places(fault):
+        allowed = ", ".join(possible_places(fault))
+        raise ValueError(f"{fault} cannot strike at {place!r}; possible: {allowed}")
+    return (Place(place),)
+
+
+def parse_rule(text: str) -> FaultRule:
+    """Read ``KIND[@PLACE][:N|:P%]``; raises ValueError with a sentence that names what is wrong."""
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a fault; write KIND, KIND:3, KIND:10% or KIND@poll:3")
+    try:
+        fault = Fault(match["kind"])
+    except ValueError:
+        raise ValueError(f"unknown fault {match['kind']!r}; known: {', '.join(Fault)}") from None
+    places = _places(fault, match["place"])
+    amount = match["amount"]
+    if amount is None:
+        return FaultRule(fault=fault, places=places)
+    if match["share"]:
+        return FaultRule(fault=fault, places=places, chance=float(amount) / 100)
+    if "." in amount:
+        raise ValueError(f"{text!r}: a count is a whole number; write {amount}% for a share")
+    return FaultRule(fault=fault, places=places, times=int(amount))
+
+
+def rules_in_prompt(prompt: str) -> list[FaultRule]:
+    """The faults a prompt asks for; words that name no fault are ordinary prompt text."""
+    rules = []
+    for kind, place, times in _IN_PROMPT.findall(prompt):
+        if kind in set(Fault):
+            fault = Fault(kind)
+            places = _places(fault, place) if place in possible_places(fault) else default_places(fault)
+            rules.append(FaultRule(fault=fault, places=places, times=int(times) if times else None))
+    return rules
+
+
+class FaultPlan:
+    """The armed faults, used up as they strike."""
+
+    def __init__(self, rules: tuple[FaultRule, ...], rng: random.Random) -> None:
+        self._rules: list[tuple[FaultRule, list[int]]] = []
+        self._rng = rng
+        for rule in rules:
+            self.arm(rule)
+
+    def arm(self, rule: FaultRule) -> None:
+        """Add one rule; earlier rules strike first."""
+        self._rules.append((rule, [rule.times if rule.times is not None else -1]))
+
+    def clear(self) -> None:
+        """Disarm everything that was not yet fixed to a job."""
+        self._rules.clear()
+
+    def _strikes(self, rule: FaultRule, left: list[int], place: Place, request_id: str | None) -> bool:
+        if place not in rule.places or left[0] == 0:
+            return False
+        if rule.request_id is not None and rule.request_id != request_id:
+            return False
+        if rule.chance < 1.0 and self._rng.random() >= rule.chance:
+            return False
+        left[0] -= left[0] > 0
+        return True
+
+    def take(self, place: Place, request_id: str | None = None) -> Fault | None:
+        """The first fault that strikes here, used up by one."""
+        for rule, left in self._rules:
+            if self._strikes(rule, left, place, request_id):
+                return rule.fault
+        return None
+
+    def take_all(self, place: Place) -> frozenset[Fault]:
+        """Every fault that strikes here, each used up by one."""
+        return frozenset(rule.fault for rule, left in self._rules if self._strikes(rule, left, place, None))

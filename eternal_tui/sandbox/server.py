@@ -1,0 +1,206 @@
+"""The sandbox itself: two uvicorn servers on loopback around one service."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from eternal_tui.sandbox.api_routes import ApiRoutes, http_error
+from eternal_tui.sandbox.cdn_routes import CdnRoutes
+from eternal_tui.sandbox.faults import Fault, FaultRule, Place, default_places, possible_places
+from eternal_tui.sandbox.service import Call, Service
+from eternal_tui.sandbox.settings import SandboxSettings
+from eternal_tui.sandbox.wire import Recorder
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+_STOP_LIMIT = 2.0
+
+
+class _Port:
+    """One listening socket and the uvicorn server behind it."""
+
+    def __init__(self, service: Service, name: str, routes: list[Route], address: tuple[str, int]) -> None:
+        app = Starlette(routes=routes, exception_handlers={HTTPException: http_error})
+        self._config = uvicorn.Config(
+            Recorder(app, service, name, self._hang_up),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=60,
+        )
+        self._server = uvicorn.Server(self._config)
+        self._socket = socket.create_server(address, backlog=512)
+        host, port = self._socket.getsockname()[:2]
+        self.url = f"http://{host}:{port}"
+
+    async def start(self) -> None:
+        """Serve without uvicorn's own loop: it polls for its end ten times a second and takes the signals."""
+        self._config.load()
+        self._server.lifespan = self._config.lifespan_class(self._config)
+        await self._server.startup(sockets=[self._socket])
+
+    async def stop(self) -> None:
+        """Stop listening, cut what is open, wait for the handlers to notice."""
+        for listener in self._server.servers:
+            listener.close()
+        state = self._server.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+            if not connection.transport.is_closing():
+                connection.transport.abort()
+        async with asyncio.timeout(_STOP_LIMIT):
+            while state.connections or state.tasks:
+                await asyncio.sleep(0.001)
+        for listener in self._server.servers:
+            await listener.wait_closed()
+
+    def discard(self) -> None:
+        """Give up the socket of a port that never started."""
+        self._socket.close()
+
+    def _hang_up(self, scope: Scope, at_once: bool) -> None:
+        for connection in self._server.server_state.connections:
+            if connection.client == scope["client"]:
+                if at_once:
+                    connection.transport.abort()
+                else:
+                    connection.transport.close()
+
+
+class Sandbox:
+    """A running stand-in for the service: ``async with Sandbox(SandboxSettings(...)) as sandbox``.
+
+    Everything asked of it is in ``calls``; ids that were paid for are in ``charged``; requests that carried the
+    key to the CDN's origin are in ``leaks``.
+    """
+
+    def __init__(self, settings: SandboxSettings | None = None) -> None:
+        self.settings = settings or SandboxSettings()
+        self.service = Service.create(self.settings)
+        self._ports: list[_Port] = []
+
+    async def __aenter__(self) -> Self:
+        """Bind both ports and serve; raises OSError when a wanted port is taken."""
+        service, settings = self.service, self.settings
+        wanted = (
+            ("api", ApiRoutes(service).routes(), settings.api_port),
+            ("cdn", CdnRoutes(service).routes(), settings.cdn_port),
+        )
+        try:
+            for name, routes, port in wanted:
+                self._ports.append(_Port(service, name, routes, (settings.host, port)))
+        except OSError:
+            for opened in self._ports:
+                opened.discard()
+            raise
+        service.api_url, service.cdn_url = (port.url for port in self._ports)
+        for opened in self._ports:
+            await opened.start()
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Stop both servers and the studio; open connections are cut."""
+        self.service.closing.set()
+        await asyncio.gather(*(port.stop() for port in self._ports))
+        await self.service.studio.close()
+
+    @property
+    def api_url(self) -> str:
+        """Base URL of the API, without a slash at its end."""
+        return self.service.api_url
+
+    @property
+    def cdn_url(self) -> str:
+        """Base URL of the CDN, another origin."""
+        return self.service.cdn_url
+
+    @property
+    def key(self) -> str:
+        """The one key that is accepted."""
+        return self.settings.key
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every request so far, both ports, in order of arrival."""
+        return self.service.calls
+
+    @property
+    def leaks(self) -> list[Call]:
+        """Requests that took the key to an origin that must not see it."""
+        return self.service.leaks
+
+    @property
+    def charged(self) -> list[str]:
+        """Request ids in the order they were paid for."""
+        return self.service.charged
+
+    @property
+    def credits(self) -> float:
+        """Credits left."""
+        return float(self.service.credits)
+
+    @property
+    def posts(self) -> list[Call]:
+        """The generate requests that arrived, whatever became of them."""
+        return [call for call in self.calls if call.method == "POST" and call.path == "/v2/base/generate"]
+
+    def polls(self, request_id: str | None = None) -> list[Call]:
+        """The polls that arrived, of one job or of all."""
+        prefix = f"/v2/poll-result/{request_id or ''}"
+        return [call for call in self.calls if call.port == "api" and call.path.startswith(prefix)]
+
+    @property
+    def downloads(self) -> list[Call]:
+        """The requests for result files."""
+        return [call for call in self.calls if call.port == "cdn" and call.path.startswith("/agent_data/")]
+
+    def inject(
+        self,
+        fault: Fault,
+        *,
+        times: int | None = 1,
+        on: Place | None = None,
+        chance: float = 1.0,
+        request_id: str | None = None,
+    ) -> None:
+        """Arm a fault; for a job that exists already, job faults apply from its next poll on.
+
+        Raises ValueError when the fault cannot strike at ``on``.
+        """
+        if on is not None and on not in possible_places(fault):
+            raise ValueError(f"{fault} cannot strike at {on}")
+        places = (on,) if on else default_places(fault)
+        if request_id is not None and Place.JOB in places:
+            self.service.engine.jobs[request_id].faults.add(fault)
+            return
+        self.service.faults.arm(
+            FaultRule(fault=fault, places=places, times=times, chance=chance, request_id=request_id)
+        )
+
+    def heal(self) -> None:
+        """Disarm every fault, also those fixed to jobs."""
+        self.service.faults.clear()
+        for job in self.service.engine.jobs.values():
+            job.faults.clear()
+
+    def finish(self, request_id: str | None = None) -> None:
+        """End one job, or all of them, now."""
+        self.service.engine.finish(request_id)
+
+    def advance(self, seconds: float) -> None:
+        """Let the sandbox's clock jump ahead."""
+        self.service.engine.advance(seconds)

@@ -1,0 +1,54 @@
+"""What a sandbox can be told before it starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from eternal_tui.sandbox.faults import FaultRule
+
+DEMO_KEY = "sandbox-demo-key"
+
+
+class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that shapes one sandbox; the defaults are those of the demo.
+
+    Durations are seconds of the given clock before division by ``speed``. The medians and the spread of the
+    job durations come from the service's own guidance on how long a picture and a clip usually take.
+    """
+
+    key: str = DEMO_KEY
+    credits: float = 629.36
+    speed: float = 1.0
+    seed: int | None = None
+    host: str = "127.0.0.1"
+    api_port: int = 0
+    cdn_port: int = 0
+    clock: Callable[[], float] = time.time
+    image_median: float = 12.0
+    video_median: float = 60.0
+    sigma: float = 0.35
+    link_life: float = 24 * 3600.0
+    still_size: tuple[int, int] = (768, 1024)
+    clip_size: tuple[int, int] = (480, 720)
+    clip_fps: int = 24
+    avatar_size: tuple[int, int] = (256, 256)
+    cache_bytes: int = 64 * 1024 * 1024
+    faults: tuple[FaultRule, ...] = ()
+    retry_after: str = "2"
+    redirect_status: int = 302
+    slow_seconds: float = 8.0
+    huge_bytes: int = 64 * 1024 * 1024
+    hostile_text: str = (
+        "\x1b]0;owned\x07\x1b[31m\x9b2J[bold red][@click=app.quit]free credits[/]\u202egpj.exe\u200b\x00\x7f"
+    )
+
+    @property
+    def still_high_size(self) -> tuple[int, int]:
+        """Pixels of a picture of high quality: half as much again each way."""
+        width, height = self.still_size
+        return width * 3 // 2, height * 3 // 2

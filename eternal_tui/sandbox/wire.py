@@ -1,0 +1,146 @@
+"""Recording of requests, and answers that HTTP libraries do not offer: dropped, short, endless."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from eternal_tui.sandbox.faults import Fault
+from eternal_tui.sandbox.service import Call, Service
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    Hang = Callable[[Scope, bool], None]
+
+_BAD_GATEWAY = (
+    "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>"
+    "<body><center><h1>502 Bad Gateway</h1></center><hr><center>nginx</center></body></html>"
+)
+_CHUNK = b" " * 65536
+
+
+class Recorder:
+    """Notes every request of one port before anything else sees it, and gives responses a way to hang up."""
+
+    def __init__(self, app: ASGIApp, service: Service, port: str, hang_up: Hang) -> None:
+        self._app = app
+        self._service = service
+        self._port = port
+        self._hang_up = hang_up
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Record one request and pass it on."""
+        call = Call(
+            port=self._port,
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+            at=self._service.engine.now(),
+        )
+        self._service.calls.append(call)
+        if self._port == "cdn" and self._carries_key(call):
+            self._service.leaks.append(call)
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                call.status = message["status"]
+            await send(message)
+
+        async def read() -> Message:
+            message = await receive()
+            call.body += message.get("body", b"")
+            return message
+
+        scope["sandbox.hang_up"] = self._hang_up
+        await self._app(scope, read, noted)
+
+    def _carries_key(self, call: Call) -> bool:
+        key = self._service.settings.key
+        named = "x-api-key" in call.headers or "authorization" in call.headers
+        return named or any(key in text for text in (call.path, call.query, *call.headers.values()))
+
+
+class DroppedResponse(Response):
+    """No answer at all: the connection is gone."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Cut the connection and wait until it is cut."""
+        scope["sandbox.hang_up"](scope, True)
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class ShortResponse(Response):
+    """Promises more bytes than it sends, then closes the connection."""
+
+    def __init__(self, sent: bytes, promised: int, media_type: str) -> None:
+        super().__init__(sent, media_type=media_type)
+        self.headers["content-length"] = str(promised)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send what there is and hang up after it was written."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": bytes(self.body), "more_body": True})
+        scope["sandbox.hang_up"](scope, False)
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def refused(status: int, reason: str) -> JSONResponse:
+    """An error in the shape of the newer API."""
+    return JSONResponse({"status": False, "error": reason, "result": None}, status_code=status)
+
+
+def padded(service: Service, start: bytes, media_type: str) -> StreamingResponse:
+    """An answer that goes on for ``huge_bytes`` after its beginning."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield start
+        sent = len(start)
+        while sent < service.settings.huge_bytes and not service.closing.is_set():
+            yield _CHUNK
+            sent += len(_CHUNK)
+
+    return StreamingResponse(chunks(), media_type=media_type)
+
+
+def bad_gateway() -> Response:
+    """The page a proxy shows when the service behind it is away."""
+    return Response(_BAD_GATEWAY, status_code=502, media_type="text/html")
+
+
+def refusal_of(fault: Fault | None, service: Service, elsewhere: str) -> Response | None:
+    """The answer of a fault that strikes before the request is looked at; None when this fault does not."""
+    if fault is Fault.DROP_BEFORE:
+        return DroppedResponse()
+    if fault is Fault.TOO_MANY:
+        answer = refused(429, "Too many requests; slow down.")
+        if service.settings.retry_after:
+            answer.headers["retry-after"] = service.settings.retry_after
+        return answer
+    if fault is Fault.SERVER_ERROR:
+        return refused(500, "Internal error.")
+    if fault is Fault.HTML_502:
+        return bad_gateway()
+    if fault is Fault.REDIRECT:
+        status = service.settings.redirect_status
+        return Response(status_code=status, headers={"location": elsewhere})
+    return None
+
+
+def spoiled(fault: Fault | None, service: Service, answer: JSONResponse) -> Response:
+    """The finished answer as this fault lets it arrive."""
+    if fault is Fault.LOST_ANSWER:
+        return DroppedResponse()
+    if fault is Fault.CHARGED_502:
+        return bad_gateway()
+    if fault is Fault.GARBAGE_JSON:
+        text = bytes(answer.body)
+        return Response(text[: len(text) * 2 // 3] + b"\x00\xff{", media_type="application/json")
+    if fault is Fault.HUGE_BODY:
+        return padded(service, bytes(answer.body), "application/json")
+    return answer
