@@ -1,1 +1,1 @@
-"""Pictures as terminal cells."""
+"""How frames get onto the screen: half-blocks, kitty's placeholders, or words."""

@@ -1,0 +1,75 @@
+"""Which hosts a result's link may lead to.
+
+A public service has no business pointing at this machine or its network, so such addresses are refused
+before a connection is opened, and the connection goes to the very address that was checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Return every address of `host`, in the system's order of preference; raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def literal_address(host: str) -> str | None:
+    """Return the address `host` spells, in any form a resolver takes (decimal, hex, octal …), or None."""
+    bare = host.strip("[]")
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        pass
+    try:
+        return str(ipaddress.IPv4Address(socket.inet_aton(bare)))
+    except (OSError, ValueError, UnicodeError):
+        return None
+
+
+def is_public(address: str) -> bool:
+    """Tell whether `address` lies on the open internet, as must any IPv4 address inside it."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return all(one.is_global and not one.is_multicast for one in _with_embedded(parsed))
+
+
+def _with_embedded(address: _Address) -> list[_Address]:
+    """List the address and the IPv4 address it carries (mapped, 6to4, NAT64), the mapped one alone."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    if address.ipv4_mapped is not None:
+        return [address.ipv4_mapped]
+    if address.sixtofour is not None:
+        return [address, address.sixtofour]
+    if address in _NAT64:
+        return [address, ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)]
+    return [address]
+
+
+def is_local_name(host: str) -> bool:
+    """Tell names that mean this machine or its network wherever they are looked up, also behind a proxy."""
+    name = host.rstrip(".").lower()
+    return name == "localhost" or name.endswith((".localhost", ".local", ".internal", ".home.arpa"))
+
+
+def proxy_for(scheme: str, host: str, environ: Mapping[str, str]) -> str | None:
+    """Return the proxy the environment names for this scheme and host, or None; `no_proxy` is honoured."""
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+    lowered = {key.lower(): value for key, value in environ.items() if value}
+    proxy = lowered.get(f"{scheme}_proxy") or lowered.get("all_proxy")
+    if proxy is None or proxy_bypass_environment(host, {"no": lowered.get("no_proxy", "")}):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"

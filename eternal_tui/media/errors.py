@@ -1,0 +1,66 @@
+"""What can go wrong between a result's link and a file that may be opened."""
+
+from __future__ import annotations
+
+FREE = "Nothing is charged again."
+
+
+class ResultError(Exception):
+    """A result could not be fetched or opened; its text is a sentence to show as it stands.
+
+    No text from the service, no address and no local path is ever part of it: signed links are secrets,
+    and a server's words are not ours to print.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(f"{sentence} {FREE}")
+        self.sentence = str(self)
+
+
+class LinkExpired(ResultError):  # noqa: N818 - named for what happened
+    """The storage no longer gives this link's file away: ask the service for a fresh link, which is free."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"The link to this result no longer works (HTTP {status}). Press t to ask for a fresh one."
+        )
+        self.status = status
+
+
+class LinkRefused(ResultError):  # noqa: N818 - named for what happened
+    """The link leads somewhere this program does not go: a scheme, host, account or redirect it refuses."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The link to this result was not followed: {why}.")
+
+
+class NotReachable(ResultError):  # noqa: N818 - named for what happened
+    """The storage could not be reached or broke off: worth trying again later.
+
+    `retry_after` is the seconds the server asked for, or None.
+    """
+
+    def __init__(self, why: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"The result could not be fetched: {why}. Press t to try again.")
+        self.retry_after = retry_after
+
+
+class BrokenFile(ResultError):  # noqa: N818 - named for what happened
+    """What came is not a whole picture or clip of the expected kind, or is beyond the limits."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The result is broken: {why}. Press t to fetch it again.")
+
+
+class DiskFull(ResultError):  # noqa: N818 - named for what happened
+    """There is not enough room for the result."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The result was not saved: {why}. Make room, then press t.")
+
+
+class FolderUnusable(ResultError):  # noqa: N818 - named for what happened
+    """The results folder cannot be used: missing rights, or a symbolic link stands in its place."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The result was not saved: the results folder {why}. Put that right, then press t.")

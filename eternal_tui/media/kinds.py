@@ -1,0 +1,59 @@
+"""What a file is, by its first bytes alone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["image", "video"]
+
+HEAD_BYTES = 64
+"""Enough for every signature below; WebM names itself within its first 64 bytes."""
+
+_PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1", b"crx "})
+_SOUND_BRANDS = frozenset({b"M4A ", b"M4B ", b"M4P "})
+
+
+class FileType(msgspec.Struct, frozen=True):
+    """A file type: picture or clip, our suffix for it, and the decoder allowed to open it."""
+
+    kind: Kind
+    suffix: str
+    decoder: str
+
+
+JPEG = FileType("image", "jpg", "JPEG")
+PNG = FileType("image", "png", "PNG")
+WEBP = FileType("image", "webp", "WEBP")
+GIF = FileType("image", "gif", "GIF")
+MP4 = FileType("video", "mp4", "mp4")
+MOV = FileType("video", "mov", "mov")
+WEBM = FileType("video", "webm", "webm")
+
+_SIGNATURES = {b"\xff\xd8\xff": JPEG, b"\x89PNG\r\n\x1a\n": PNG, b"GIF87a": GIF, b"GIF89a": GIF}
+
+
+def file_type(head: bytes) -> FileType | None:
+    """Return the type whose signature `head` bears, or None; `head` is the first `HEAD_BYTES` of the file."""
+    for signature, found in _SIGNATURES.items():
+        if head.startswith(signature):
+            return found
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
+    if head[4:8] == b"ftyp":
+        return _by_brand(head[8:12])
+    if head.startswith(b"\x1aE\xdf\xa3") and b"webm" in head[:HEAD_BYTES]:
+        return WEBM
+    return None
+
+
+def _by_brand(brand: bytes) -> FileType | None:
+    if brand in _PICTURE_BRANDS or brand in _SOUND_BRANDS:
+        return None
+    return MOV if brand == b"qt  " else MP4
+
+
+def looks_like_text(head: bytes) -> bool:
+    """Tell a web page, XML or JSON answer from a file: the usual form of a storage's refusal."""
+    return head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1] in (b"<", b"{", b"[")

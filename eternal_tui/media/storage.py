@@ -1,0 +1,144 @@
+"""Asking a storage host for a file, as nobody in particular.
+
+Nothing of ours goes with the request, neither key nor cookie nor account; every redirect is followed by hand,
+and every host is checked before a connection is opened to the very address that was checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from eternal_tui.media.addresses import Resolve, is_local_name, is_public, literal_address, proxy_for
+from eternal_tui.media.answers import check_status, next_hop
+from eternal_tui.media.errors import LinkRefused, NotReachable
+from eternal_tui.media.limits import FetchLimits
+from eternal_tui.media.links import parse_link
+
+if TYPE_CHECKING:
+    import httpx
+
+ClientFactory = Callable[[str | None], "httpx.AsyncClient"]
+"""Makes a client for one proxy address, or None for direct connections."""
+
+_MOST_ADDRESSES = 3
+
+
+def bare_client(proxy: str | None) -> httpx.AsyncClient:
+    """Return a client that adds nothing of its own and keeps no connection for the next request."""
+    import httpx
+
+    # A kept connection is found again by address alone, and one address may serve several certificates.
+    limits = httpx.Limits(max_connections=8, max_keepalive_connections=0)
+    context = httpx.create_ssl_context()
+    return httpx.AsyncClient(verify=context, proxy=proxy, limits=limits, trust_env=False)
+
+
+class Storage:
+    """A way to storage hosts. Where the service is `public`, no private address is gone to."""
+
+    def __init__(
+        self,
+        limits: FetchLimits,
+        *,
+        public: bool,
+        client_factory: ClientFactory,
+        resolve: Resolve,
+        environ: Mapping[str, str],
+        now: Callable[[], float],
+    ) -> None:
+        self._limits = limits
+        self._public = public
+        self._client_factory = client_factory
+        self._resolve = resolve
+        self._environ = environ
+        self._now = now
+        self._clients: dict[str | None, asyncio.Task[httpx.AsyncClient]] = {}
+
+    async def close(self) -> None:
+        """Close every connection."""
+        while self._clients:
+            _, task = self._clients.popitem()
+            await (await task).aclose()
+
+    @asynccontextmanager
+    async def answer(self, link: str, *, held: int = 0, etag: str = "") -> AsyncIterator[httpx.Response]:
+        """Yield the answer that has the file, or its rest after `held` bytes of the version `etag`.
+
+        Raises LinkExpired, LinkRefused or NotReachable.
+        """
+        here = parse_link(link)
+        for _ in range(self._limits.redirects + 1):
+            response = await self._send(here, held, etag)
+            try:
+                if not response.has_redirect_location:
+                    check_status(response, self._now(), resuming=held > 0)
+                    yield response
+                    return
+                here = next_hop(here, response)
+            finally:
+                await response.aclose()
+        raise LinkRefused(f"it redirects more than {self._limits.redirects} times")
+
+    async def _send(self, url: httpx.URL, held: int, etag: str) -> httpx.Response:
+        import httpx
+
+        proxy = proxy_for(url.scheme, url.host, self._environ)
+        addresses = await self._addresses(url, proxy)
+        client = await self._client(proxy)
+        error: Exception | None = None
+        for address in addresses:
+            try:
+                return await client.send(self._request(url, address, held, etag), stream=True)
+            except httpx.ConnectError as refused:
+                error = refused
+            except httpx.TimeoutException as late:
+                raise NotReachable("the storage did not answer in time") from late
+            except (httpx.TransportError, httpx.InvalidURL, ValueError) as broken:
+                raise NotReachable("the storage did not answer properly") from broken
+        raise NotReachable("no connection to the storage") from error
+
+    async def _client(self, proxy: str | None) -> httpx.AsyncClient:
+        if proxy not in self._clients:
+            # In a thread: reading the certificates takes tens of milliseconds.
+            self._clients[proxy] = asyncio.create_task(asyncio.to_thread(self._client_factory, proxy))
+        try:
+            return await asyncio.shield(self._clients[proxy])
+        except (ImportError, ValueError) as error:
+            self._clients.pop(proxy, None)
+            raise NotReachable("the environment names a proxy of a kind that cannot be used") from error
+
+    async def _addresses(self, url: httpx.URL, proxy: str | None) -> list[str | None]:
+        """Return the checked addresses to connect to; None where a proxy does the looking up."""
+        literal = literal_address(url.host)
+        if self._public and (is_local_name(url.host) or (literal is not None and not is_public(literal))):
+            raise LinkRefused("it leads into a private network")
+        if literal is not None:
+            return [literal]
+        if proxy is not None:
+            return [None]
+        try:
+            async with asyncio.timeout(self._limits.connect_seconds):
+                found = await self._resolve(url.host, url.port or (443 if url.scheme == "https" else 80))
+        except (OSError, UnicodeError) as error:
+            raise NotReachable("the storage's name was not found") from error
+        if self._public and not all(is_public(address) for address in found):
+            raise LinkRefused("it leads into a private network")
+        return list(found[:_MOST_ADDRESSES])
+
+    def _request(self, url: httpx.URL, address: str | None, held: int, etag: str) -> httpx.Request:
+        import httpx
+
+        limits = self._limits
+        headers = {"Host": url.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"}
+        headers["User-Agent"] = "eternal-tui"
+        if held:
+            headers |= {"Range": f"bytes={held}-", "If-Range": etag}
+        timeout = {"connect": limits.connect_seconds, "pool": limits.overall_seconds}
+        timeout |= {"read": limits.stall_seconds, "write": limits.stall_seconds}
+        target = url if address is None else url.copy_with(host=address)
+        return httpx.Request(
+            "GET", target, headers=headers, extensions={"timeout": timeout, "sni_hostname": url.host}
+        )

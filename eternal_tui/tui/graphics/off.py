@@ -1,0 +1,21 @@
+"""No pictures: every fact stays in words."""
+
+from __future__ import annotations
+
+from eternal_tui.media.frame import Frame
+from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
+
+
+class NoGraphics:
+    """Draws nothing; what shows pictures then shows its words."""
+
+    name: GraphicsName = "off"
+    cell = (0, 0)
+
+    def render(self, frame: Frame, *, handle: int = 0) -> Drawing:  # noqa: ARG002
+        """Return an empty drawing."""
+        return Drawing((), 0)
+
+    def release(self, handle: int) -> str:  # noqa: ARG002
+        """Return nothing: nothing is held."""
+        return ""

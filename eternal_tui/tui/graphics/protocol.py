@@ -1,0 +1,43 @@
+"""What every way of drawing offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from textual.strip import Strip
+
+from eternal_tui.media.frame import Frame
+
+GraphicsName = Literal["kitty", "blocks", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A drawn frame: one strip a row, and what the terminal must be sent before they are shown.
+
+    `handle` names what the terminal now holds, 0 if nothing; it goes back by `Graphics.release`.
+    """
+
+    strips: tuple[Strip, ...]
+    width: int
+    transmit: str = ""
+    handle: int = 0
+
+
+class Graphics(Protocol):
+    """One way of drawing frames in terminal cells. Safe to call from any thread."""
+
+    @property
+    def name(self) -> GraphicsName:
+        """The word for it in `--images`."""
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """How many pixels of a frame, across and down, one cell shows; (0, 0) if it draws none."""
+
+    def render(self, frame: Frame, *, handle: int = 0) -> Drawing:
+        """Draw `frame`; `handle` is that of an earlier drawing this one takes the place of."""
+
+    def release(self, handle: int) -> str:
+        """Return what to send so that the terminal forgets a drawing."""
