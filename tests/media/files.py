@@ -1,0 +1,54 @@
+"""Small real pictures and clips, made on the spot."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import av
+from PIL import Image, ImageDraw
+
+
+def picture(width: int = 96, height: int = 64) -> Image.Image:
+    """Return a picture whose four corners differ, so that turns and flips show."""
+    image = Image.merge(
+        "RGB",
+        (
+            Image.linear_gradient("L").resize((width, height)),
+            Image.linear_gradient("L").rotate(90).resize((width, height)),
+            Image.radial_gradient("L").resize((width, height)),
+        ),
+    )
+    ImageDraw.Draw(image).rectangle((0, 0, width // 4, height // 4), fill=(255, 0, 0))
+    return image
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """Return `image` as the bytes of a file of that format."""
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def write_clip(
+    path: Path, *, width: int = 96, height: int = 64, frames: int = 24, rate: int = 24, sound: bool = False
+) -> Path:
+    """Write an H.264 clip whose frame number n is a grey of 8·n: frames can be told apart after scaling."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=rate)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.options = {"preset": "ultrafast", "crf": "10", "g": "8"}
+        voice = container.add_stream("aac", rate=16_000) if sound else None
+        for number in range(frames):
+            grey = (number * 8) % 256
+            image = Image.new("RGB", (width, height), (grey, grey, grey))
+            container.mux(video.encode(av.VideoFrame.from_image(image)))
+        container.mux(video.encode())
+        if voice is not None:
+            silence = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+            silence.sample_rate = 16_000
+            for plane in silence.planes:
+                plane.update(bytes(plane.buffer_size))
+            container.mux(voice.encode(silence))
+            container.mux(voice.encode())
+    return path

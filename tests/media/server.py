@@ -1,0 +1,83 @@
+"""A storage host as bad as it likes to be: plain asyncio on loopback, one handler a test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+Handler = Callable[["Asked", asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class Asked:
+    """One request as it came over the wire."""
+
+    path: str
+    headers: dict[str, str]
+    raw: bytes
+
+
+@dataclass
+class Storage:
+    """A running server: its port, and everything it was asked."""
+
+    port: int
+    asked: list[Asked] = field(default_factory=list)
+    tls: bool = False
+
+    def url(self, path: str = "/result", host: str = "127.0.0.1") -> str:
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}{path}"
+
+
+@asynccontextmanager
+async def storage(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Storage]:
+    """Serve `handler` on a free loopback port."""
+    running: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            raw = await reader.readuntil(b"\r\n\r\n")
+            lines = raw.decode("latin-1").split("\r\n")
+            headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
+            one = Asked(lines[0].split(" ")[1], {key.lower(): value for key, value in headers.items()}, raw)
+            found.asked.append(one)
+            await handler(one, writer)
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            writer.close()
+            await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(serve(reader, writer))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    found = Storage(server.sockets[0].getsockname()[1], tls=tls is not None)
+    try:
+        yield found
+    finally:
+        server.close()
+        for task in list(running):
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await server.wait_closed()
+
+
+def head(status: str = "200 OK", **headers: object) -> bytes:
+    """Return the start of an answer; `content_length=5` becomes `content-length: 5`."""
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([f"HTTP/1.1 {status}", *lines, "connection: close", "", ""]).encode("latin-1")
+
+
+def answers(body: bytes, status: str = "200 OK", **headers: object) -> Handler:
+    """Return a handler that sends `body` with its right length."""
+
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(status, content_length=len(body), **headers) + body)
+        await writer.drain()
+
+    return handler
