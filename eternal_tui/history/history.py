@@ -1,0 +1,267 @@
+"""The durable history: records under integer ids, shared between processes, never half written."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Self, TypeVar
+
+from eternal_tui.history.document import SMALL
+from eternal_tui.history.errors import DocumentBroken, HistoryDamaged, HistoryError, explained
+from eternal_tui.history.files import Files
+from eternal_tui.history.fold import Names
+from eternal_tui.history.journal import Change, Record
+from eternal_tui.history.lock import FolderLock
+from eternal_tui.history.store import Store
+from eternal_tui.history.transaction import Transaction
+
+Condition = Callable[[Record], bool]
+"""A TinyDB query, such as ``where("state") == "running"``, or any function of a record."""
+
+_T = TypeVar("_T")
+
+
+class History:
+    """One open history; safe to use from several threads and beside other processes.
+
+    A change is on the disk when the call that makes it returns, unless ``durable=False``. Every method may
+    raise a `HistoryError`; a change that raised was not recorded. Records handed out are the caller's to alter.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = store.lock
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        now: Callable[[], float] = time.time,
+        files: Files | None = None,
+        writer: str | None = None,
+    ) -> Self:
+        """Open the history of a folder, making both if need be, and mend what is damaged.
+
+        Args:
+            folder: The data folder; made with mode 0700.
+            now: Seconds since the epoch, for the names of files set aside.
+            files: The file system, replaced in tests.
+            writer: Tag of this instance in the journal; random by default.
+
+        Raises:
+            HistoryNewer: A later version wrote it; nothing was touched.
+            HistoryError: Or another of its kinds, each with its sentence.
+        """
+        files = files or Files()
+        names = Names(folder)
+        with explained(f"opening the history in {folder}"):
+            files.make_folder(folder)
+            lock = FolderLock(files, names.lock)
+            try:
+                return cls(Store(files, names, lock, writer=writer or secrets.token_hex(4), now=now))
+            except BaseException:
+                lock.close()
+                raise
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences for the user: what was damaged, set aside, recovered and lost."""
+        return self._store.notices
+
+    @property
+    def small(self) -> bool:
+        """Whether the document is small enough to fold after every command."""
+        return self._store.document.size <= SMALL
+
+    @property
+    def journal_size(self) -> int:
+        """Bytes of changes not yet folded."""
+        return self._store.journal.end - self._store.journal.start
+
+    def recent(self, limit: int) -> list[tuple[int, Record]]:
+        """The newest records, newest first; reads only the end of the document."""
+        return self.page(None, limit)
+
+    def page(self, before: int | None, limit: int) -> list[tuple[int, Record]]:
+        """Up to ``limit`` records with ids below ``before``, newest first."""
+        return self._reading(lambda: list(islice(self._descending(before, limit), limit)))
+
+    def slices(self, size: int = 500) -> Iterator[list[tuple[int, Record]]]:
+        """Every record, newest first, in lists of up to ``size``; each is fresh when handed out."""
+        before: int | None = None
+        while page := self.page(before, size):
+            yield page
+            before = page[-1][0]
+
+    def get(self, record_id: int) -> Record | None:
+        """Read one record."""
+        return self._reading(lambda: self._get(record_id))
+
+    def find_all(self) -> list[tuple[int, Record]]:
+        """Every record, newest first."""
+        return [found for page in self.slices() for found in page]
+
+    def search(self, condition: Condition) -> list[tuple[int, Record]]:
+        """The records a TinyDB condition holds for, newest first."""
+        return [found for page in self.slices() for found in page if condition(found[1])]
+
+    def count(self, condition: Condition | None = None) -> int:
+        """How many records there are, or how many the condition holds for."""
+        if condition is not None:
+            return len(self.search(condition))
+        return self._reading(self._count)
+
+    def add(self, record: Record) -> int:
+        """Record something new and return its id, once both are on the disk."""
+        return self.add_many([record])[0]
+
+    def add_many(self, records: Iterable[Record]) -> list[int]:
+        """Record several with one write and one fsync."""
+        with self.transaction(keep_news=True) as transaction:
+            return [transaction.add(record) for record in records]
+
+    def put(self, record_id: int, record: Record) -> None:
+        """Write a whole record under a known id, as to restore a deleted one."""
+        self.update_many([Change("put", record_id, record)])
+
+    def update(self, record_id: int, fields: Record, *, durable: bool = True) -> None:
+        """Change some fields of a record; a record that does not exist stays so.
+
+        Args:
+            record_id: Which record.
+            fields: The new values; the other fields stay.
+            durable: False does not wait for the disk: a killed process loses nothing, a power cut may.
+        """
+        self.update_many([Change("patch", record_id, fields)], durable=durable)
+
+    def update_many(self, changes: Iterable[Change], *, durable: bool = True) -> None:
+        """Make several changes with one write and at most one fsync."""
+        with explained("recording a change"), self._held():
+            self._store.append(changes, durable=durable)
+
+    def delete(self, record_id: int) -> None:
+        """Remove a record; its id is never given again."""
+        self.update_many([Change("delete", record_id, {})])
+
+    def changes(self) -> list[Change]:
+        """What other instances wrote since the last call; costs two stats when they wrote nothing.
+
+        A ``reload`` says that the history was folded more than once meanwhile, mended, or rewritten by
+        another program: read it again.
+        """
+        with explained("reading what other instances wrote"), self._lock.among_threads():
+            self._check_open()
+            if not self._store.quiet():
+                with self._lock.held(shared=True):
+                    self._store.catch_up()
+            return self._drain()
+
+    def transaction(self, *, keep_news: bool = False) -> AbstractContextManager[Transaction]:
+        """Hold the exclusive lock for a block that must read, decide and then write.
+
+        Args:
+            keep_news: Leave the changes of others for `changes` instead of handing them to the block.
+        """
+        return self._transaction(keep_news=keep_news)
+
+    def fold(self) -> None:
+        """Write the journal's changes into the document and start an empty journal.
+
+        Meant for a thread: appends go on meanwhile, in this process and in others. Does nothing when there is
+        nothing to fold or another instance is at it.
+        """
+        self._check_open()
+        with explained("folding the journal into the history"):
+            try:
+                self._store.fold()
+            except DocumentBroken as broken:
+                self._store.mend(broken)
+
+    def close(self, *, fold: bool) -> None:
+        """Close the files, after folding if asked; a second call does nothing."""
+        if self._closed:
+            return
+        try:
+            if fold:
+                self.fold()
+        finally:
+            with self._lock.among_threads():
+                self._closed = True
+                self._store.close()
+
+    def _get(self, record_id: int) -> Record | None:
+        overlay = self._store.overlay
+        change = overlay.get(record_id)
+        known = None if change is not None and change.op != "patch" else self._store.document.get(record_id)
+        return overlay.over(record_id, known)
+
+    def _count(self) -> int:
+        count = self._store.document.records
+        for record_id in self._store.overlay.ids():
+            known = self._store.document.get(record_id)
+            count += (self._store.overlay.over(record_id, known) is not None) - (known is not None)
+        return count
+
+    def _descending(self, before: int | None, batch: int) -> Iterator[tuple[int, Record]]:
+        overlay = self._store.overlay
+        puts = overlay.puts_below(before)
+        put = next(puts, None)
+        while page := self._store.document.page(before, batch):
+            for record_id, known in page:
+                while put is not None and put[0] > record_id:
+                    yield put
+                    put = next(puts, None)
+                change = overlay.get(record_id)
+                if change is None:
+                    yield record_id, known
+                elif change.op == "patch":
+                    yield record_id, overlay.over(record_id, known) or known
+            before = page[-1][0]
+        while put is not None:
+            yield put
+            put = next(puts, None)
+
+    def _reading(self, read: Callable[[], _T]) -> _T:
+        with explained("reading the history"), self._lock.among_threads():
+            self._check_open()
+            try:
+                return read()
+            except DocumentBroken as broken:
+                self._store.mend(broken)
+            try:
+                return read()
+            except DocumentBroken as broken:
+                raise HistoryDamaged(f"The history is damaged: {broken}.") from broken
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._lock.held():
+            self._check_open()
+            self._store.catch_up()
+            yield
+
+    @contextmanager
+    def _transaction(self, *, keep_news: bool) -> Iterator[Transaction]:
+        with explained("recording a change"), self._held():
+            news = [] if keep_news else self._drain()
+            transaction = Transaction(self, news, self._store.last_id)
+            try:
+                yield transaction
+                self._store.append(transaction.pending, durable=transaction.durable)
+            except BaseException:
+                self._store.news[:0] = news
+                raise
+
+    def _drain(self) -> list[Change]:
+        news, self._store.news = self._store.news, []
+        return news
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise HistoryError("The history is closed.")
