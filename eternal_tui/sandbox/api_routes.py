@@ -202,9 +202,7 @@ class ApiRoutes:
             entry = msgspec.structs.asdict(character)
             entry["avatar_url"] = f"{service.cdn_url}/avatars/{character.id}.jpg"
             if fault is Fault.HOSTILE_TEXT:
-                entry |= dict.fromkeys(
-                    ("username", "display_name", "description"), service.settings.hostile_text
-                )
+                entry |= dict.fromkeys(("username", "display_name", "description"), service.settings.hostile_text)
             listed.append(entry)
         return await self._late(fault, JSONResponse({"result": listed}))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import random
 from array import array
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,6 +11,8 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from eternal_tui.sandbox.seeded import seeded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,6 +27,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
     """What to film; ``size`` in pixels, both even."""
 
     prompt: str
+    character: str
     name: str
     size: tuple[int, int]
     fps: int
@@ -38,17 +40,17 @@ class Stopped(Exception):  # noqa: N818 - not an error: the sandbox is closing
 
 
 def _frames(clip: Clip) -> Iterator[Image]:
-    from eternal_tui.sandbox.art_stills import moving_scene
+    from eternal_tui.sandbox.art_stage import Stage
 
-    scene = moving_scene(clip.prompt, clip.name, clip.size)
+    stage = Stage(clip.prompt, clip.character, clip.name, clip.size, seconds=clip.seconds)
     count = clip.seconds * clip.fps
     for index in range(count):
-        yield scene.frame(index / clip.fps)
+        yield stage.frame(index / clip.fps)
 
 
 def _tone(clip: Clip) -> array[float]:
     """A soft chord that swells once: mono samples from -1 to 1."""
-    rng = random.Random(f"tone:{clip.name}")
+    rng = seeded(f"tone:{clip.name}")
     notes = rng.sample(_SCALE, 3)
     total = clip.seconds * _SAMPLE_RATE
     # One period of the sum repeats exactly, so whole seconds are copies of the first.
@@ -84,7 +86,7 @@ def _write_video(container: Any, stream: Any, clip: Clip, stopping: Event) -> No
     for index, image in enumerate(_frames(clip)):
         if stopping.is_set():
             raise Stopped
-        frame = av.VideoFrame.from_image(image)
+        frame: Any = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
         frame.pts = index
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
@@ -95,7 +97,7 @@ def draw_clip(clip: Clip, stopping: Event) -> bytes:
     import av
 
     out = io.BytesIO()
-    with av.open(out, "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(out, "w", format="mp4") as container:
         video: Any = container.add_stream("libx264", rate=clip.fps)
         video.width, video.height = clip.size
         video.pix_fmt = "yuv420p"

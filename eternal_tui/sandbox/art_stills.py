@@ -1,46 +1,27 @@
-"""Pictures drawn from a prompt."""
+"""Pictures as JPEG files."""
 
 from __future__ import annotations
 
 import io
-import random
+from typing import TYPE_CHECKING
+
+from eternal_tui.sandbox.art_stage import Stage, draw_portrait
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
-def draw_still(prompt: str, name: str, size: tuple[int, int]) -> bytes:
-    """A JPEG of this size."""
-    from PIL import Image
-
-    rng = random.Random(f"{name}:{prompt}")
-    first, second = (tuple(rng.randrange(256) for _ in range(3)) for _ in range(2))
-    image = Image.merge(
-        "RGB",
-        [
-            Image.linear_gradient("L").point(lambda v, a=a, b=b: a + (b - a) * v // 255)
-            for a, b in zip(first, second)
-        ],
-    )
+def _jpeg(image: Image) -> bytes:
     out = io.BytesIO()
-    image.resize(size).save(out, "JPEG", quality=88)
+    image.save(out, "JPEG", quality=88)
     return out.getvalue()
 
 
-def draw_avatar(name: str, size: tuple[int, int]) -> bytes:
-    """A small portrait."""
-    return draw_still("avatar", name, size)
+def draw_still(prompt: str, character: str, name: str, size: tuple[int, int]) -> bytes:
+    """The JPEG of a prompt and a character; ``name`` decides what the prompt leaves open."""
+    return _jpeg(Stage(prompt, character, name, size, seconds=0).frame(0.0))
 
 
-class _Pan:
-    def __init__(self, name: str, size: tuple[int, int]) -> None:
-        from PIL import Image
-
-        self._image = Image.open(io.BytesIO(draw_still("", name, (size[0] * 2, size[1])))).convert("RGB")
-        self._size = size
-
-    def frame(self, t: float):
-        left = int(t * 12) % self._size[0]
-        return self._image.crop((left, 0, left + self._size[0], self._size[1]))
-
-
-def moving_scene(prompt: str, name: str, size: tuple[int, int]) -> _Pan:
-    """A scene that moves."""
-    return _Pan(name + prompt, size)
+def draw_avatar(character: str, size: tuple[int, int]) -> bytes:
+    """The JPEG portrait of a character."""
+    return _jpeg(draw_portrait(character, size))

@@ -86,9 +86,7 @@ class CdnRoutes:
 
     async def _elsewhere(self, request: Request) -> Response:
         await request.body()
-        return JSONResponse(
-            {"request_id": "from-elsewhere", "status": "pending", "result": "", "progress": 0}
-        )
+        return JSONResponse({"request_id": "from-elsewhere", "status": "pending", "result": "", "progress": 0})
 
     async def _avatar(self, request: Request) -> Response:
         identity = request.path_params["character"]

@@ -92,9 +92,7 @@ def default_cast() -> list[Character]:
         if mascot := _MASCOTS.get(len(cast)):
             name, age, text = mascot
             cast.append(
-                Character(
-                    identity, f"{name.lower()}_mascot", name, text, age, _MASCOT_GENDER, category="education"
-                )
+                Character(identity, f"{name.lower()}_mascot", name, text, age, _MASCOT_GENDER, category="education")
             )
         else:
             name, gender = next(names)

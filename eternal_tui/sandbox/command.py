@@ -19,12 +19,8 @@ _USAGE = 2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sandbox's options to a parser."""
-    parser.add_argument(
-        "--port", type=int, default=0, metavar="N", help="port of the API (default: a free one)"
-    )
-    parser.add_argument(
-        "--cdn-port", type=int, default=0, metavar="N", help="port of the CDN (default: a free one)"
-    )
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="port of the API (default: a free one)")
+    parser.add_argument("--cdn-port", type=int, default=0, metavar="N", help="port of the CDN (default: a free one)")
     parser.add_argument(
         "--speed",
         type=float,
@@ -40,12 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let something go wrong, N times, in P%% of cases, or always; may be given again ('list' lists them)",
     )
     parser.add_argument("--credits", type=float, default=629.36, metavar="N", help="credits at the start")
-    parser.add_argument(
-        "--seed", type=int, default=None, metavar="N", help="repeat the same ids, durations, pictures"
-    )
-    parser.add_argument(
-        "--until-stdin-closes", action="store_true", help="also stop when standard input ends"
-    )
+    parser.add_argument("--seed", type=int, default=None, metavar="N", help="repeat the same ids, durations, pictures")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when standard input ends")
 
 
 def _settings(args: argparse.Namespace) -> SandboxSettings:

@@ -163,9 +163,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
 
 
-_WRITTEN = re.compile(
-    r"(?P<kind>[a-z0-9-]+)(?:@(?P<place>[a-z]+))?(?::(?P<amount>\d+(?:\.\d+)?)(?P<share>%?))?"
-)
+_WRITTEN = re.compile(r"(?P<kind>[a-z0-9-]+)(?:@(?P<place>[a-z]+))?(?::(?P<amount>\d+(?:\.\d+)?)(?P<share>%?))?")
 _IN_PROMPT = re.compile(r"fault:([a-z0-9-]+)(?:@([a-z]+))?(?::(\d+))?")
 
 

@@ -65,16 +65,17 @@ class Studio:
 
     def _draw(self, order: Order) -> bytes:
         settings = self._settings
-        name = f"{settings.seed}:{order.character}:{order.prompt}"
+        name = f"{settings.seed or 0}:{order.character}:{order.prompt}"
         if order.kind == "image":
             from eternal_tui.sandbox.art_stills import draw_still
 
             size = settings.still_high_size if order.quality == "high" else settings.still_size
-            return draw_still(order.prompt, name, size)
+            return draw_still(order.prompt, order.character, name, size)
         from eternal_tui.sandbox.art_clips import Clip, draw_clip
 
         clip = Clip(
             prompt=order.prompt,
+            character=order.character,
             name=name,
             size=settings.clip_size,
             fps=settings.clip_fps,
