@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from eternal_tui.api.request import GenerateRequest
-from eternal_tui.jobs.job import Job, JobState, Verdict
+from eternal_tui.jobs.job import Job, Verdict
 
 REMEMBERED_PRICES = 9
 """Prices kept a kind: an odd number, so that the median is one that was really paid, and one outlier is outvoted."""
@@ -63,9 +62,7 @@ class Prices:
 
     def _from_other_duration(self, seconds: int) -> float | None:
         rates = [
-            statistics.median_low(seen) / key[2]
-            for key, seen in self._seen.items()
-            if key[0] == "video" and key[2] > 0
+            statistics.median_low(seen) / key[2] for key, seen in self._seen.items() if key[0] == "video" and key[2] > 0
         ]
         return round(statistics.median(rates) * seconds, 6) if rates and seconds else None
 
@@ -108,22 +105,3 @@ def settle(
     if whole is not None and abs(unexplained - whole) <= 0.25 * min(known):
         return Settlement(Verdict.CHARGED, f"{sums} That is about what all {len(unconfirmed)} together cost.")
     return Settlement(Verdict.UNKNOWN, f"{sums} That does not tell which of {len(unconfirmed)} were charged.")
-
-
-def cost_of(job: Job, prices: Prices) -> float:
-    """Return about what the job cost: the counter's word, else the learned price, 0 where nothing was charged."""
-    if job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED:
-        return 0.0
-    if job.cost is not None:
-        return job.cost
-    return prices.estimate(job.request) or 0.0
-
-
-def day_of(seconds: float) -> str:
-    """Return the local calendar day of a time given in seconds since the epoch."""
-    return datetime.fromtimestamp(seconds).astimezone().date().isoformat()
-
-
-def spent_on(day: str, jobs: Iterable[Job], prices: Prices) -> float:
-    """Return about what the jobs created on that local day cost, in credits."""
-    return round(sum(cost_of(job, prices) for job in jobs if day_of(job.created_at) == day), 6)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from eternal_tui.api.answers import PollAnswer, SubmitAnswer
 from eternal_tui.api.request import GenerateRequest, MediaType
-from eternal_tui.history.change import Change
+from eternal_tui.history.journal import Change
 from eternal_tui.media.result import SavedResult
 
 Record = dict[str, Any]
@@ -64,6 +64,13 @@ class History(Protocol):
     """The durable record of every job. Every method may raise `history.errors.HistoryError`."""
 
     notices: list[str]
+
+    @property
+    def journal_size(self) -> int:
+        """Bytes of changes not yet folded."""
+
+    def fold(self) -> None:
+        """Write the journal's changes into the document."""
 
     def recent(self, limit: int) -> list[tuple[int, Record]]:
         """Return the newest records, newest first."""

@@ -1,0 +1,444 @@
+"""The job desk: the one owner of job state. Faces send it wishes and draw the snapshots it publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from eternal_tui.api.request import GenerateRequest, check
+from eternal_tui.jobs.cadence import Durations
+from eternal_tui.jobs.downloads import Downloads
+from eternal_tui.jobs.errors import CharacterRefused, NeedsConfirmation, NoKey, NotPossible, OverCap
+from eternal_tui.jobs.housekeeping import Housekeeping
+from eternal_tui.jobs.job import POLLED, FileState, Job, JobState, advance, with_event
+from eternal_tui.jobs.ledger import Prices
+from eternal_tui.jobs.outbox import Outbox
+from eternal_tui.jobs.ports import Clock, Fetcher, History, Presence, Record, Service
+from eternal_tui.jobs.reconciliation import Reconciliation
+from eternal_tui.jobs.roster import Listener, Roster
+from eternal_tui.jobs.totals import Tally, Totals, charge_of
+from eternal_tui.jobs.watcher import Watcher
+from eternal_tui.untrusted import Untrusted
+
+FIRST_ROWS = 200
+"""Jobs read before the first frame: more than the tallest terminal shows."""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings the desk obeys: credits for money, seconds for time. None means no limit."""
+
+    daily_cap: float | None = None
+    confirm_above: float | None = None
+    workers: int = 4
+    requests_per_second: float = 10.0
+    stall_after: float = 1800.0
+
+
+class JobDesk:
+    """Submits, resumes, watches, fetches and forgets jobs.
+
+    Needs a running event loop from `start` on. `notices` are sentences for the person about what was found or went
+    wrong on disk.
+    """
+
+    def __init__(
+        self,
+        *,
+        history: History,
+        presence: Presence,
+        service: Service,
+        fetcher: Fetcher,
+        clock: Clock,
+        chance: random.Random,
+        results: Path,
+        policy: Policy,
+        has_key: Callable[[], bool],
+        refusal: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        self.results = results
+        self.policy = policy
+        self.notices: list[str] = list(history.notices)
+        self._clock = clock
+        self._presence = presence
+        self._has_key = has_key
+        self._refusal = refusal
+        self._prices = Prices()
+        self._durations = Durations()
+        self._roster = Roster(history)
+        self._tally = Tally(clock.time, self._roster.newest_first)
+        self._roster.on_replaced(self._tally.replaced)
+        self._reconciliation = Reconciliation(self._roster, self._prices)
+        self._outbox = Outbox(
+            self._roster,
+            service,
+            self._prices,
+            clock,
+            on_busy=self._hold_polling,
+            on_reading=self._credits_read,
+        )
+        self._watcher = Watcher(
+            self._roster,
+            service,
+            clock,
+            chance,
+            self._durations,
+            workers=policy.workers,
+            requests_per_second=policy.requests_per_second,
+            stall_after=policy.stall_after,
+            owns=lambda job: job.owner == presence.id,
+            on_finished=self._finished,
+            on_reading=lambda credits_left: self._credits_read(credits_left, None),
+        )
+        self._downloads = Downloads(self._roster, service, fetcher, clock, on_settled=self._tell_ended)
+        self._housekeeping = Housekeeping(
+            self._roster,
+            presence,
+            clock,
+            self._watcher,
+            self._downloads,
+            self._prices,
+            self._durations,
+            self._warn,
+        )
+        self._ended: list[Callable[[Job], None]] = []
+        self._undo: list[list[tuple[int, Record]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._sending: set[asyncio.Task[Job]] = set()
+
+    # Reading
+
+    def job(self, job_id: int) -> Job | None:
+        """Return the job's snapshot, or None."""
+        return self._roster.get(job_id)
+
+    def listing(self) -> Sequence[Job]:
+        """Return every loaded job, newest first."""
+        return self._roster.newest_first()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether every job of the history has been read, not only the first rows."""
+        return self._housekeeping.loaded
+
+    def totals(self) -> Totals:
+        """Return the figures of the header."""
+        return self._tally.totals(self.credits)
+
+    @property
+    def credits(self) -> float | None:
+        """The last reading of the service's credits counter, None before the first."""
+        return self._outbox.credits
+
+    @property
+    def pause_reason(self) -> str:
+        """Why all polling waits at the moment; empty when it does not."""
+        pause = self._watcher.poller.pause
+        return pause.reason if pause.wait(self._clock.monotonic()) > 0 else ""
+
+    def estimate(self, request: GenerateRequest) -> float | None:
+        """Return about what the request costs in credits, None when nothing is known yet."""
+        return self._prices.estimate(request)
+
+    def about_left(self, job: Job) -> float | None:
+        """Return about how many seconds the job still needs, None when nothing sensible is known."""
+        return self._watcher.about_left(job)
+
+    def owns(self, job: Job) -> bool:
+        """Tell whether this instance polls and downloads the job."""
+        return job.owner == self._presence.id
+
+    async def answers(self, job_id: int) -> Record:
+        """Return the service's answers for the job as recorded: `submit_answer` and `last_answer`, where kept."""
+        record = await self._roster.on_disk(self._roster.history.get, job_id) or {}
+        return {name: record[name] for name in ("submit_answer", "last_answer") if name in record}
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` on the event loop with the ids that changed; return the function that ends it."""
+        return self._roster.subscribe(listener)
+
+    def on_ended(self, listener: Callable[[Job], None]) -> Callable[[], None]:
+        """Call `listener` once for each job of this instance that ended or stalled."""
+        self._ended.append(listener)
+        return lambda: self._ended.remove(listener)
+
+    # Life
+
+    async def start(self, *, first: int = FIRST_ROWS) -> None:
+        """Read the newest jobs, take over what nobody watches, and begin to work; older jobs are read behind."""
+        await self._housekeeping.open(first)
+        self._outbox.credits = self._housekeeping.last_credits()
+        self._tasks = [
+            asyncio.create_task(self._watcher.poller.run(), name="poller"),
+            asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
+        ]
+        self._roster.publish([])
+
+    async def load_all(self) -> None:
+        """Read every job of the history, without watching any: for a face that only prints."""
+        await self._housekeeping.load_all()
+
+    async def close(self, *, fold: bool = True, patience: float = 1.0) -> None:
+        """Let submits under way end for `patience` seconds, stop everything, write what is left, and fold."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=patience)
+        tasks: tuple[asyncio.Task[object], ...] = (*self._tasks, *self._sending)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._downloads.close()
+        await self._housekeeping.close(fold=fold)
+
+    # Submitting
+
+    async def submit(
+        self,
+        request: GenerateRequest,
+        *,
+        name: str = "",
+        confirmed: bool = False,
+        batch: str = "",
+        retry_of: int | None = None,
+    ) -> Job:
+        """Record the intent, send it once, and return the job when it has left `submitting`.
+
+        Raises InvalidRequest, NoKey, CharacterRefused, NeedsConfirmation, OverCap or HistoryError; nothing was sent
+        then.
+        """
+        self._check([request], confirmed=confirmed)
+        job = await self._intend(request, name=name, batch=batch, retry_of=retry_of)
+        return await self._send(job)
+
+    async def submit_many(
+        self, requests: Sequence[GenerateRequest], *, name: str = "", confirmed: bool = False, batch: str = ""
+    ) -> list[Job]:
+        """Submit several, each like `submit`, one after the other, so that the credits counter tells their prices.
+
+        All intents are on disk before the first is sent. After a refusal that would meet every other one too (key,
+        credits), the rest is rejected unsent.
+        """
+        self._check(requests, confirmed=confirmed)
+        intents = [await self._intend(request, name=name, batch=batch) for request in requests]
+        return [await self._send(job) for job in intents]
+
+    def _check(self, requests: Sequence[GenerateRequest], *, confirmed: bool) -> None:
+        for request in requests:
+            check(request)
+            if refusal := self._refusal(request.character):
+                raise CharacterRefused(refusal)
+        if not self._has_key():
+            raise NoKey
+        estimates = [self.estimate(request) for request in requests]
+        known = sum(price for price in estimates if price is not None)
+        total = known if None not in estimates else None
+        cap, limit = self.policy.daily_cap, self.policy.confirm_above
+        spent = self.totals().spent_today
+        if cap is not None and (spent >= cap or spent + known > cap):
+            raise OverCap(spent, total, cap)
+        if limit is not None and not confirmed and (total is None or total > limit):
+            raise NeedsConfirmation(total, limit)
+
+    async def _intend(self, request: GenerateRequest, *, name: str, batch: str, retry_of: int | None = None) -> Job:
+        now = self._clock.time()
+        intent = Job(
+            id=0,
+            request=request,
+            created_at=now,
+            name=Untrusted(name),
+            owner=self._presence.id,
+            batch=batch,
+            retry_of=retry_of,
+            cost=self.estimate(request),
+            credits_before=self.credits,
+        )
+        return await self._roster.add(with_event(intent, now, "intent recorded"))
+
+    async def _send(self, intent: Job) -> Job:
+        sending = asyncio.create_task(self._send_within_cap(intent), name=f"submit-{intent.id}")
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+        try:
+            job = await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            raise
+        if job.state is JobState.RUNNING:
+            self._watcher.watch(job)
+        else:
+            self._tell_ended(job)
+        return job
+
+    async def _send_within_cap(self, intent: Job) -> Job:
+        if (over := await self._over_cap(intent)) is not None:
+            return await self._roster.change(
+                intent.id,
+                lambda job: advance(
+                    job,
+                    JobState.REJECTED,
+                    error=Untrusted(str(over)),
+                    cost=0.0,
+                    finished_at=self._clock.time(),
+                ),
+            )
+        return await self._outbox.send(intent.id)
+
+    async def _over_cap(self, intent: Job) -> OverCap | None:
+        """Check the cap once more against what other instances intended first: ids are minted in one order."""
+        cap = self.policy.daily_cap
+        if cap is None:
+            return None
+        await self._housekeeping.hear_news()
+        begin = self._tally.today_begins()
+        earlier = sum(
+            charge_of(job) for job in self._roster.newest_first() if job.id < intent.id and job.created_at >= begin
+        )
+        if earlier < cap and earlier + (intent.cost or 0.0) <= cap:
+            return None
+        return OverCap(earlier, intent.cost, cap)
+
+    # Wishes about one job
+
+    async def retry_unconfirmed(self, job_id: int, *, confirmed: bool = False) -> Job:
+        """Submit an unconfirmed job's request again, as a new job linked to it; ask first, it may be paid twice."""
+        old = self._roster[job_id]
+        if old.state is not JobState.UNCONFIRMED:
+            raise NotPossible(f"Job {job_id} is {old.state}; only an unconfirmed job is retried like this.")
+        if old.retried_by is not None:
+            raise NotPossible(f"Job {job_id} was retried already, as job {old.retried_by}.")
+        self._check([old.request], confirmed=confirmed)
+        new = await self._intend(old.request, name=old.name, batch=old.batch, retry_of=old.id)
+        now = self._clock.time()
+        await self._roster.change(
+            old.id,
+            lambda job: with_event(msgspec.structs.replace(job, retried_by=new.id), now, "retried", f"job {new.id}"),
+        )
+        return await self._send(new)
+
+    async def dismiss(self, job_id: int) -> None:
+        """Stop counting an unconfirmed job as something to decide."""
+        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, dismissed=True))
+
+    async def fetch_again(self, job_id: int) -> None:
+        """Fetch a succeeded job's file once more, with a fresh link where the old one is dead. Free."""
+        job = self._roster[job_id]
+        if job.state is not JobState.SUCCEEDED or job.file_state is FileState.SAVED:
+            raise NotPossible(f"Job {job_id} has no result left to fetch.")
+        await self._own(job)
+        waiting = await self._roster.change(
+            job_id,
+            lambda held: msgspec.structs.replace(
+                held, file_state=FileState.PENDING, error=Untrusted(""), trouble=Untrusted("")
+            ),
+        )
+        self._downloads.fetch(waiting)
+
+    async def watch_now(self, job_id: int) -> None:
+        """Look at the job at once: a running, stalled, or unwatched one, or a lost one given another chance."""
+        job = self._roster[job_id]
+        if job.state is JobState.LOST:
+            job = await self._roster.change(job_id, self._watcher.revive)
+        if job.state not in POLLED:
+            raise NotPossible(f"Job {job_id} is {job.state}; there is nothing to watch.")
+        await self._own(job)
+        if not job.watched:
+            job = await self._roster.change(job_id, lambda held: msgspec.structs.replace(held, watched=True))
+        self._watcher.watch(job, after=0.0)
+
+    async def stop_watching(self, job_id: int) -> None:
+        """Ask no more about the job here. It goes on at the service and stays charged."""
+        if self._roster[job_id].state not in POLLED:
+            raise NotPossible(f"Job {job_id} is {self._roster[job_id].state}; there is nothing to stop.")
+        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, watched=False))
+        self._watcher.forget(job_id)
+
+    async def annotate(
+        self,
+        job_id: int,
+        *,
+        starred: bool | None = None,
+        tags: tuple[str, ...] | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Set a person's own marks on a job; None leaves a mark as it is."""
+        given = {"starred": starred, "tags": tags, "note": None if note is None else Untrusted(note)}
+        marks = {name: value for name, value in given.items() if value is not None}
+        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, **marks))
+
+    async def delete(self, job_ids: Iterable[int]) -> None:
+        """Remove jobs from the history; `undo_delete` brings the last removal back. Files stay on disk."""
+        removed: list[tuple[int, Record]] = []
+        for job_id in job_ids:
+            self._watcher.forget(job_id)
+            removed.append((job_id, await self._roster.remove(job_id)))
+        if removed:
+            self._undo.append(removed)
+
+    async def undo_delete(self) -> list[int]:
+        """Bring the last removal back and return its ids; empty when there is none."""
+        if not self._undo:
+            return []
+        removed = self._undo.pop()
+        for job_id, record in removed:
+            await self._roster.restore(job_id, record)
+        jobs = [self._roster[job_id] for job_id, _ in removed]
+        await self._housekeeping.take_over(jobs)
+        return [job.id for job in jobs]
+
+    def attend(self, visible: Iterable[int], selected: int | None) -> None:
+        """Note which jobs are on screen: these are looked at with more weight."""
+        self._watcher.attend(frozenset(visible), selected)
+
+    async def settled(self, job_id: int) -> Job:
+        """Wait until nothing more will happen to the job by itself, file included, and return it."""
+        done = asyncio.Event()
+
+        def settled() -> bool:
+            job = self._roster[job_id]
+            return (job.ended and not job.wants_file) or (job.wants_file and self._downloads.gave_up(job_id))
+
+        def look(ids: frozenset[int]) -> None:
+            if job_id in ids and settled():
+                done.set()
+
+        unsubscribe = self.subscribe(look)
+        try:
+            if not settled():
+                await done.wait()
+        finally:
+            unsubscribe()
+        return self._roster[job_id]
+
+    # Within
+
+    async def _own(self, job: Job) -> None:
+        if not await self._housekeeping.take_over([job]) and not self.owns(self._roster[job.id]):
+            raise NotPossible(f"Job {job.id} is watched by another window of this program; its news arrive here too.")
+
+    def _finished(self, job: Job) -> None:
+        if job.wants_file:
+            self._downloads.fetch(job)
+        else:
+            self._tell_ended(job)
+
+    def _tell_ended(self, job: Job) -> None:
+        self._roster.publish([job.id])
+        for listener in tuple(self._ended):
+            listener(job)
+
+    def _hold_polling(self, seconds: float) -> None:
+        self._watcher.poller.pause.hold(
+            self._clock.monotonic(), seconds, f"The service asked everyone to wait {seconds:.0f} s."
+        )
+
+    def _credits_read(self, credits_left: float, job: Job | None) -> None:
+        self._outbox.credits = credits_left
+        for verdict in self._reconciliation.read(credits_left, job):
+            self._housekeeping.later(self._roster.change(verdict.job_id, verdict.apply))
+
+    def _warn(self, sentence: str) -> None:
+        self.notices.append(sentence)
+        self._roster.publish([])

@@ -1,0 +1,187 @@
+"""The desk's standing chores: reading old jobs, hearing other instances, taking over orphans, writing progress."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from eternal_tui.history.errors import HistoryError
+from eternal_tui.jobs.cadence import Durations, resume_delay
+from eternal_tui.jobs.downloads import Downloads
+from eternal_tui.jobs.job import POLLED, UNFINISHED, Job, JobState
+from eternal_tui.jobs.leases import CHECK_EVERY, claim, orphans
+from eternal_tui.jobs.ledger import Prices
+from eternal_tui.jobs.outcomes import unconfirmed
+from eternal_tui.jobs.ports import Clock, Presence
+from eternal_tui.jobs.roster import Roster
+from eternal_tui.jobs.watcher import Watcher, kind_of
+
+BEAT = 1.0
+"""Seconds between chores: other instances' jobs are shown within two."""
+
+SLICE = 500
+"""Old jobs read at a time behind the first rows: a few milliseconds of work each."""
+
+FOLD_ABOVE = 4 * 1024 * 1024
+"""Bytes of journal above which a running app folds it: small enough to replay quickly after a crash."""
+
+INTERRUPTED = "The program ended while the request was under way, so its answer was never seen."
+
+
+class Housekeeping:
+    """Runs the chores on one beat; a chore that fails on disk is told once and tried again."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        presence: Presence,
+        clock: Clock,
+        watcher: Watcher,
+        downloads: Downloads,
+        prices: Prices,
+        durations: Durations,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.loaded = False
+        self._roster = roster
+        self._presence = presence
+        self._clock = clock
+        self._watcher = watcher
+        self._downloads = downloads
+        self._prices = prices
+        self._durations = durations
+        self._warn = warn
+        self._told = ""
+        self._later: set[asyncio.Task[Any]] = set()
+        self._unfinished: dict[int, Job] = {}
+        roster.on_replaced(self._track)
+
+    async def open(self, first: int) -> None:
+        """Read the newest jobs, learn from them, and take over those that nobody watches."""
+        records = await self._roster.on_disk(self._roster.history.recent, first)
+        self._learn(self._roster.load(records))
+        await self.take_over(tuple(self._unfinished.values()))
+
+    def last_credits(self) -> float | None:
+        """Return the counter's newest recorded reading among the loaded jobs."""
+        for job in self._roster.newest_first():
+            if job.credits_after is not None:
+                return job.credits_after
+        return None
+
+    async def load_all(self) -> None:
+        """Read every job, newest first, in slices that leave the event loop room."""
+        slices = self._roster.history.slices(SLICE)
+        while (records := await self._roster.on_disk(next, slices, None)) is not None:
+            self._learn(self._roster.load(records))
+        self.loaded = True
+        if self._roster.strangers:
+            self._warn(f"{self._roster.strangers} records of the history are not jobs; they are kept, not shown.")
+        self._roster.publish([])
+
+    async def run(self) -> None:
+        """Do the chores until cancelled."""
+        await self._guarded(self.load_all())
+        await self._guarded(self.take_over(tuple(self._unfinished.values())))
+        next_check = 0.0
+        while True:
+            await self._clock.sleep(BEAT)
+            await self._guarded(self.hear_news())
+            await self._guarded(self._roster.flush())
+            now = self._clock.monotonic()
+            if now >= next_check:
+                next_check = now + CHECK_EVERY
+                await self._guarded(self._adopt())
+                await self._guarded(self._fold_if_large())
+
+    async def hear_news(self) -> None:
+        """Take in what other instances wrote."""
+        news = await self._roster.on_disk(self._roster.history.changes)
+        if any(change.op == "reload" for change in news):
+            self._roster.reload(await self._roster.on_disk(self._all_records))
+            return
+        self._roster.absorb(news)
+
+    async def take_over(self, jobs: Iterable[Job]) -> list[int]:
+        """Become the owner of those jobs whose owner is gone, go on with them staggered, and return their ids."""
+        candidates = orphans(jobs, self._presence)
+        if not candidates:
+            return []
+        mine, news = await self._roster.on_disk(claim, self._roster.history, self._presence, candidates)
+        self._roster.absorb(news)
+        for job_id in mine:
+            self._roster.adopt(job_id, self._presence.id)
+        resumed = 0
+        for job_id in mine:
+            job = self._roster.get(job_id)
+            if job is None:
+                continue
+            if job.state is JobState.SUBMITTING:
+                await self._interrupted(job)
+            elif job.state in POLLED and job.watched:
+                self._watcher.watch(job, after=resume_delay(resumed, len(mine)))
+                resumed += 1
+            elif job.wants_file:
+                self._downloads.fetch(job)
+        return mine
+
+    def later(self, chore: Coroutine[Any, Any, Any]) -> None:
+        """Run a small recording chore on its own."""
+        task = asyncio.create_task(self._guarded(chore))
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def close(self, *, fold: bool) -> None:
+        """Write what is left, let go of the leases, fold if asked, and close the history."""
+        if self._later:
+            await asyncio.wait(tuple(self._later))
+        try:
+            await self._roster.flush()
+        except HistoryError as error:
+            self._warn(str(error))
+        self._presence.release()
+        try:
+            await self._roster.on_disk(self._roster.history.close, fold=fold)
+        finally:
+            self._roster.close()
+
+    async def _adopt(self) -> None:
+        foreign = [job for job in self._unfinished.values() if job.owner != self._presence.id]
+        await self.take_over(foreign)
+
+    async def _interrupted(self, job: Job) -> None:
+        estimate = self._prices.estimate(job.request)
+        await self._roster.change(job.id, lambda held: unconfirmed(held, INTERRUPTED, self._clock.time(), estimate))
+
+    async def _fold_if_large(self) -> None:
+        history = self._roster.history
+        if history.journal_size > FOLD_ABOVE:
+            await asyncio.to_thread(history.fold)
+
+    def _all_records(self) -> list[tuple[int, dict[str, Any]]]:
+        return [found for page in self._roster.history.slices(SLICE) for found in page]
+
+    async def _guarded(self, chore: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await chore
+        except HistoryError as error:
+            if str(error) != self._told:
+                self._told = str(error)
+                self._warn(self._told)
+        else:
+            self._told = ""
+
+    def _learn(self, job_ids: Iterable[int]) -> None:
+        for job_id in job_ids:
+            job = self._roster[job_id]
+            if job.state in (JobState.RUNNING, JobState.STALLED, JobState.SUCCEEDED):
+                self._prices.learn(job.request, job.cost)
+            if job.state is JobState.SUCCEEDED and job.finished_at and job.submitted_at:
+                self._durations.learn(kind_of(job), max(0.1, job.finished_at - job.submitted_at))
+
+    def _track(self, old: Job | None, new: Job | None) -> None:
+        if new is not None and (new.state in UNFINISHED or new.wants_file):
+            self._unfinished[new.id] = new
+        elif (gone := new or old) is not None:
+            self._unfinished.pop(gone.id, None)

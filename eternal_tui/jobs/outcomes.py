@@ -1,0 +1,113 @@
+"""What an answer or an error makes of a job: pure decisions, one snapshot in, one snapshot out."""
+
+from __future__ import annotations
+
+from eternal_tui.api.answers import PollAnswer, SubmitAnswer
+from eternal_tui.api.errors import ApiError, NotSent
+from eternal_tui.jobs.job import FileState, Job, JobState, advance, with_event
+from eternal_tui.untrusted import Untrusted
+
+MOST_EVENTS = 40
+"""Timeline lines kept a job: a job that wavers for hours keeps its beginning and its latest turns."""
+
+
+def accepted(job: Job, answer: SubmitAnswer, now: float, cost: float | None) -> Job:
+    """Return the job as the service took it: it has an id and is polled from now on."""
+    taken = advance(
+        job,
+        JobState.RUNNING,
+        request_id=answer.request_id,
+        word=answer.word,
+        progress=max(job.progress, answer.progress or 0),
+        submitted_at=now,
+        credits_after=answer.credits_remaining,
+        cost=cost,
+        trouble=Untrusted(""),
+    )
+    return _noted(taken, now, "accepted", answer.request_id)
+
+
+def rejected(job: Job, error: ApiError, now: float) -> Job:
+    """Return the job as refused or never sent: ended, and nothing charged."""
+    what = "never sent" if isinstance(error, NotSent) else "refused"
+    reason = f"{error} {error.said}".strip()
+    gone = advance(job, JobState.REJECTED, error=Untrusted(reason), finished_at=now, cost=0.0, trouble=Untrusted(""))
+    return _noted(gone, now, what, reason)
+
+
+def unconfirmed(job: Job, reason: str, now: float, estimate: float | None) -> Job:
+    """Return the job as sent without a known answer: it may be charged, and is never sent again by itself."""
+    unclear = advance(
+        job,
+        JobState.UNCONFIRMED,
+        error=Untrusted(reason),
+        finished_at=now,
+        cost=estimate,
+        trouble=Untrusted(""),
+    )
+    return _noted(unclear, now, "answer lost, may be charged", reason)
+
+
+def looked(job: Job, answer: PollAnswer, now: float, *, overdue: bool) -> Job:
+    """Return the job after one look at it; `overdue` says that its watch deadline has passed."""
+    seen = advance(
+        job,
+        job.state,
+        word=answer.word,
+        progress=max(job.progress, answer.progress or 0),
+        effect_type=answer.effect_type or job.effect_type,
+        trouble=answer.error if answer.outcome == "alive" else Untrusted(""),
+        polls=job.polls + 1,
+    )
+    if answer.outcome == "succeeded":
+        return _succeeded(seen, answer, now)
+    if answer.outcome == "failed":
+        return _failed(seen, answer, now)
+    if overdue and seen.state is JobState.RUNNING:
+        return _noted(advance(seen, JobState.STALLED), now, "past its deadline, watched more slowly")
+    if seen.word != job.word and job.polls:
+        return _noted(seen, now, "now says", seen.word)
+    return seen
+
+
+def _succeeded(job: Job, answer: PollAnswer, now: float) -> Job:
+    done = advance(
+        job,
+        JobState.SUCCEEDED,
+        progress=100,
+        result_url=answer.result_url,
+        encrypted=answer.encrypted,
+        file_state=FileState.PENDING,
+        finished_at=now,
+    )
+    return _noted(done, now, "finished", answer.word)
+
+
+def _failed(job: Job, answer: PollAnswer, now: float) -> Job:
+    reason = answer.error or Untrusted("The service gave no reason.")
+    return _noted(advance(job, JobState.FAILED, error=reason, finished_at=now), now, "failed", reason)
+
+
+def lost(job: Job, now: float) -> Job:
+    """Return the job as one whose id the service no longer knows; the id is kept."""
+    gone = advance(
+        job,
+        JobState.LOST,
+        error=Untrusted("The service no longer knows this request id. It was charged; w asks again."),
+        finished_at=now,
+        trouble=Untrusted(""),
+    )
+    return _noted(gone, now, "no longer known to the service", job.request_id or "")
+
+
+def troubled(job: Job, reason: str) -> Job:
+    """Return the job, still waiting, with why."""
+    return advance(job, job.state, trouble=Untrusted(reason), polls=job.polls + 1)
+
+
+def _noted(job: Job, now: float, what: str, detail: str = "") -> Job:
+    noted = with_event(job, now, what, detail)
+    if len(noted.timeline) <= MOST_EVENTS:
+        return noted
+    half = MOST_EVENTS // 2
+    return advance(noted, noted.state, timeline=(*noted.timeline[:half], *noted.timeline[-half:]))

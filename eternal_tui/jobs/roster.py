@@ -1,0 +1,239 @@
+"""Every loaded job, recorded before it is shown: the one place where a snapshot is replaced by the next."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import msgspec
+
+from eternal_tui.history.journal import Change
+from eternal_tui.jobs.errors import NoSuchJob
+from eternal_tui.jobs.job import Job, from_record, to_record
+from eternal_tui.jobs.ports import History, Record
+
+DURABLE_FIELDS = frozenset({"state", "request_id", "file", "file_state"})
+"""Fields that a power cut may not take back, however they came to be written late."""
+
+Listener = Callable[[frozenset[int]], None]
+T = TypeVar("T")
+
+
+def changed_fields(old: Job, new: Job) -> Record:
+    """Return the fields in which two snapshots differ, as JSON values, defaults included."""
+    return {
+        name: msgspec.to_builtins(getattr(new, name))
+        for name in Job.__struct_fields__
+        if getattr(old, name) != getattr(new, name)
+    }
+
+
+class Roster:
+    """Jobs by id, kept in step with the history.
+
+    Durable changes are on disk before any listener hears of them. Volatile ones (progress) are shown at once and
+    written in one batch by `flush`. History calls run one at a time on one thread, so the event loop never waits
+    for a disk.
+    """
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.strangers = 0
+        self._jobs: dict[int, Job] = {}
+        self._ids: list[int] = []
+        self._listeners: list[Listener] = []
+        self._replaced: list[Callable[[Job | None, Job | None], None]] = []
+        self._unwritten: dict[int, Record] = {}
+        self._writing = asyncio.Lock()
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, job_id: int) -> bool:
+        return job_id in self._jobs
+
+    def get(self, job_id: int) -> Job | None:
+        """Return the job's snapshot, or None."""
+        return self._jobs.get(job_id)
+
+    def __getitem__(self, job_id: int) -> Job:
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise NoSuchJob(job_id)
+        return job
+
+    def newest_first(self) -> Sequence[Job]:
+        """Return every loaded job, newest first."""
+        return [self._jobs[job_id] for job_id in reversed(self._ids)]
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with the ids that changed; return the function that ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def on_replaced(self, listener: Callable[[Job | None, Job | None], None]) -> None:
+        """Call `listener` with the old and the new snapshot of every change, for running totals."""
+        self._replaced.append(listener)
+
+    async def on_disk(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run one history call on the history's thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, lambda: call(*args, **kwargs))
+
+    async def add(self, job: Job, extra: Record | None = None) -> Job:
+        """Write a new job durably and return it with the id it was given."""
+        job_id = await self.on_disk(self.history.add, {**to_record(job), **(extra or {})})
+        placed = msgspec.structs.replace(job, id=job_id)
+        self._place(placed)
+        self.publish([job_id])
+        return placed
+
+    async def change(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
+        """Apply `edit` to the newest snapshot, durably, and return the result."""
+        async with self._writing:
+            old = self[job_id]
+            fields = changed_fields(old, edit(old))
+            written = {**self._unwritten.pop(job_id, {}), **fields, **(extra or {})}
+            if written:
+                try:
+                    await self.on_disk(self.history.update, job_id, written)
+                except BaseException:
+                    self._unwritten.setdefault(job_id, {}).update(written)
+                    raise
+            current = self.get(job_id) or old
+            new = from_record(job_id, {**to_record(current), **fields}) if fields else current
+        self._place(new)
+        self.publish([job_id])
+        return new
+
+    def touch(self, job_id: int, edit: Callable[[Job], Job]) -> Job:
+        """Apply `edit` at once and let `flush` write it: for what may be lost, such as progress."""
+        old = self[job_id]
+        new = edit(old)
+        fields = changed_fields(old, new)
+        if fields:
+            self._unwritten.setdefault(job_id, {}).update(fields)
+            self._place(new)
+            self.publish([job_id])
+        return new
+
+    async def flush(self) -> None:
+        """Write every volatile change, without waiting for the platter."""
+        async with self._writing:
+            for job_id in tuple(self._unwritten):
+                fields = self._unwritten.pop(job_id)
+                durable = not fields.keys().isdisjoint(DURABLE_FIELDS)
+                try:
+                    await self.on_disk(self.history.update, job_id, fields, durable=durable)
+                except BaseException:
+                    self._unwritten[job_id] = {**fields, **self._unwritten.get(job_id, {})}
+                    raise
+
+    async def remove(self, job_id: int) -> Record:
+        """Delete a job durably and return its whole record, fit for `restore`."""
+        async with self._writing:
+            record = await self.on_disk(self.history.get, job_id) or to_record(self[job_id])
+            await self.on_disk(self.history.delete, job_id)
+            self._unwritten.pop(job_id, None)
+        self._drop(job_id)
+        self.publish([job_id])
+        return record
+
+    async def restore(self, job_id: int, record: Record) -> None:
+        """Write a deleted job back under its id."""
+        await self.on_disk(self.history.put, job_id, record)
+        self.load([(job_id, record)])
+
+    def load(self, records: Iterable[tuple[int, Record]]) -> list[int]:
+        """Take in records read from the history; those already here stay as they are."""
+        fresh: list[int] = []
+        for job_id, record in records:
+            if job_id in self._jobs:
+                continue
+            try:
+                self._jobs[job_id] = job = from_record(job_id, record)
+            except msgspec.ValidationError:
+                self.strangers += 1
+                continue
+            fresh.append(job_id)
+            self._tell_replaced(None, job)
+        if fresh:
+            # Slices come newest first: one sort of a nearly sorted list beats an insertion at the front for each.
+            self._ids.extend(fresh)
+            self._ids.sort()
+            self.publish(fresh)
+        return fresh
+
+    def absorb(self, changes: Iterable[Change]) -> list[int]:
+        """Apply what other instances wrote and return the ids it changed."""
+        touched: list[int] = []
+        for change in changes:
+            if change.op == "delete":
+                if change.id in self._jobs:
+                    self._drop(change.id)
+                    touched.append(change.id)
+                continue
+            known = self._jobs.get(change.id)
+            if change.op == "patch" and known is None:
+                continue
+            base = to_record(known) if change.op == "patch" and known is not None else {}
+            try:
+                self._place(from_record(change.id, {**base, **change.fields}))
+            except msgspec.ValidationError:
+                self.strangers += 1
+            else:
+                touched.append(change.id)
+        if touched:
+            self.publish(touched)
+        return touched
+
+    def adopt(self, job_id: int, owner: str) -> None:
+        """Note an owner that a lease has already written."""
+        if (job := self.get(job_id)) is not None and job.owner != owner:
+            self._place(msgspec.structs.replace(job, owner=owner))
+
+    def reload(self, records: Iterable[tuple[int, Record]]) -> None:
+        """Replace every job by what the history holds, after more happened than could be listed."""
+        fresh = dict(records)
+        for job_id in tuple(self._jobs):
+            if job_id not in fresh:
+                self._drop(job_id)
+        self.absorb(Change("put", job_id, record) for job_id, record in fresh.items())
+
+    def publish(self, job_ids: Iterable[int]) -> None:
+        """Tell every listener which jobs changed."""
+        ids = frozenset(job_ids)
+        for listener in tuple(self._listeners):
+            listener(ids)
+
+    def close(self) -> None:
+        """End the history's thread after what it is doing."""
+        self._disk.shutdown(wait=True)
+
+    def _place(self, job: Job) -> None:
+        old = self._jobs.get(job.id)
+        if old is None:
+            self._insert(job.id)
+        self._jobs[job.id] = job
+        self._tell_replaced(old, job)
+
+    def _tell_replaced(self, old: Job | None, new: Job | None) -> None:
+        for listener in self._replaced:
+            listener(old, new)
+
+    def _insert(self, job_id: int) -> None:
+        if not self._ids or job_id > self._ids[-1]:
+            self._ids.append(job_id)
+        else:
+            self._ids.insert(bisect_left(self._ids, job_id), job_id)
+
+    def _drop(self, job_id: int) -> None:
+        old = self._jobs.pop(job_id, None)
+        if old is None:
+            return
+        del self._ids[bisect_left(self._ids, job_id)]
+        self._tell_replaced(old, None)

@@ -1,0 +1,216 @@
+"""Watching running jobs: each look, what it means, and when to look again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from eternal_tui.api.answers import PollAnswer
+from eternal_tui.api.errors import ApiError, KeyRefused, NotKnown, NotSent, ServerTrouble, TooMany
+from eternal_tui.jobs import cadence
+from eternal_tui.jobs.cadence import Durations, Kind, Sighting
+from eternal_tui.jobs.job import POLLED, Job, JobState, advance
+from eternal_tui.jobs.outcomes import looked, lost, troubled
+from eternal_tui.jobs.poller import Poller
+from eternal_tui.jobs.ports import Clock, Service
+from eternal_tui.jobs.roster import Roster
+from eternal_tui.untrusted import Untrusted
+
+UNKNOWN_PATIENCE = 60.0
+"""Seconds over which a 404 is asked again before the job counts as lost: a store may lag behind its front."""
+
+KEY_PAUSE = 60.0
+"""Seconds without polls after a refused key: only a person can mend that."""
+
+BUSY_PAUSE = 5.0
+"""Seconds all polling waits after a 429 that names no time: the slow end of the service's own guidance."""
+
+JITTER = 0.1
+"""Share of a wait by which it varies, so that jobs fired together do not stay together."""
+
+SIGHTINGS_KEPT = 64
+
+ATTENTION = {"selected": 4.0, "visible": 2.0, "else": 1.0}
+"""How many requests a second of lateness is worth, by whether a person is looking at the job."""
+
+
+def kind_of(job: Job) -> Kind:
+    """Return what a job's duration depends on."""
+    request = job.request
+    return Kind(type=request.type, quality=request.quality, duration=request.duration)
+
+
+class Watcher:
+    """Looks at jobs, records what it saw, and schedules the next look. Never touches a job it does not own."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        service: Service,
+        clock: Clock,
+        chance: random.Random,
+        durations: Durations,
+        *,
+        workers: int,
+        requests_per_second: float,
+        stall_after: float,
+        owns: Callable[[Job], bool],
+        on_finished: Callable[[Job], None],
+        on_reading: Callable[[float], None],
+    ) -> None:
+        self.poller = Poller(self.look, clock, workers=workers, requests_per_second=requests_per_second)
+        self.durations = durations
+        self._roster = roster
+        self._service = service
+        self._clock = clock
+        self._chance = chance
+        self._stall_after = stall_after
+        self._owns = owns
+        self._on_finished = on_finished
+        self._on_reading = on_reading
+        self._sightings: dict[int, list[Sighting]] = {}
+        self._watched_since: dict[int, float] = {}
+        self._unknown_since: dict[int, float] = {}
+        self._failures: dict[int, int] = {}
+        self._visible: frozenset[int] = frozenset()
+        self._selected: int | None = None
+
+    def watch(self, job: Job, *, after: float | None = None) -> None:
+        """Begin to look at the job, at `after` seconds from now or when its cadence says."""
+        if job.id not in self._watched_since:
+            # The wall clock is asked once; from here on only the monotonic one counts, which no one can set.
+            age = max(0.0, self._clock.time() - (job.submitted_at or job.created_at))
+            self._watched_since[job.id] = self._clock.monotonic() - age
+            self._sightings[job.id] = [Sighting(at=age if job.polls else 0.0, progress=job.progress)]
+        self.poller.set(job.id, self._wait(job) if after is None else after)
+
+    def forget(self, job_id: int) -> None:
+        """Stop looking at the job and drop what was learned while watching it."""
+        self.poller.remove(job_id)
+        for table in (self._sightings, self._watched_since, self._unknown_since, self._failures):
+            table.pop(job_id, None)
+
+    def attend(self, visible: frozenset[int], selected: int | None) -> None:
+        """Note which jobs a person is looking at."""
+        self._visible, self._selected = visible, selected
+
+    def age(self, job: Job) -> float:
+        """Return how long the job has been under way, in seconds."""
+        since = self._watched_since.get(job.id)
+        if since is None:
+            return max(0.0, self._clock.time() - (job.submitted_at or job.created_at))
+        return self._clock.monotonic() - since
+
+    def about_left(self, job: Job) -> float | None:
+        """Return about how many seconds the job still needs, or None."""
+        if job.state is not JobState.RUNNING:
+            return None
+        sightings = self._sightings.get(job.id, ())
+        return cadence.about_left(age=self.age(job), sightings=sightings, model=self.durations.model(kind_of(job)))
+
+    async def look(self, job_id: int) -> None:
+        """Ask the service once about the job and act on what it says."""
+        job = self._roster.get(job_id)
+        if job is None or job.state not in POLLED or job.request_id is None or not self._owns(job):
+            self.forget(job_id)
+            return
+        try:
+            answer = await self._service.poll(job.request_id)
+        except NotKnown:
+            await self._not_known(job)
+        except ApiError as error:
+            self._trouble(job, error)
+        else:
+            self._unknown_since.pop(job_id, None)
+            self._failures.pop(job_id, None)
+            self.poller.pause.worked()
+            await self._saw(job, answer)
+
+    async def _saw(self, job: Job, answer: PollAnswer) -> None:
+        age = self.age(job)
+        overdue = age > self._stall_after
+        now = self._clock.time()
+        sightings = self._sightings.setdefault(job.id, [])
+        sightings.append(Sighting(at=age, progress=answer.progress))
+        del sightings[:-SIGHTINGS_KEPT]
+        if answer.credits_remaining is not None:
+            self._on_reading(answer.credits_remaining)
+        before = self._roster.get(job.id)
+        if before is None or before.state not in POLLED:
+            return
+        after = looked(before, answer, now, overdue=overdue)
+        if after.state is before.state:
+            current = self._roster.touch(job.id, lambda held: looked(held, answer, now, overdue=overdue))
+            self.poller.set(job.id, self._wait(current))
+            return
+        raw = {"last_answer": answer.raw} if answer.raw else None
+        current = await self._roster.change(job.id, lambda held: looked(held, answer, now, overdue=overdue), extra=raw)
+        if current.state in POLLED:
+            self.poller.set(job.id, self._wait(current))
+            return
+        if current.state is JobState.SUCCEEDED:
+            self.durations.learn(kind_of(current), age)
+        self.forget(job.id)
+        self._on_finished(current)
+
+    async def _not_known(self, job: Job) -> None:
+        now = self._clock.monotonic()
+        since = self._unknown_since.setdefault(job.id, now)
+        if now - since < UNKNOWN_PATIENCE:
+            self._roster.touch(
+                job.id, lambda held: troubled(held, "The service does not know this id yet; asking again.")
+            )
+            self.poller.set(job.id, self._jittered(cadence.backoff(self._failed(job.id))))
+            return
+        ended = await self._roster.change(job.id, lambda held: lost(held, self._clock.time()))
+        self.forget(job.id)
+        self._on_finished(ended)
+
+    def _trouble(self, job: Job, error: ApiError) -> None:
+        now = self._clock.monotonic()
+        pause = self.poller.pause
+        wait = cadence.backoff(self._failed(job.id))
+        reason = f"{error} {error.said}".strip()
+        if isinstance(error, TooMany):
+            hold = error.retry_after if error.retry_after is not None else BUSY_PAUSE
+            pause.hold(now, hold, f"The service asked everyone to wait {hold:.0f} s.")
+            wait = hold
+        elif isinstance(error, KeyRefused):
+            pause.hold(now, KEY_PAUSE, reason)
+            wait = KEY_PAUSE
+        elif isinstance(error, NotSent):
+            pause.failed(now, reason)
+        elif isinstance(error, ServerTrouble) and error.retry_after:
+            wait = max(wait, error.retry_after)
+        self._roster.touch(job.id, lambda held: troubled(held, reason))
+        self.poller.set(job.id, self._jittered(wait))
+
+    def _failed(self, job_id: int) -> int:
+        count = self._failures.get(job_id, 0) + 1
+        self._failures[job_id] = count
+        return count
+
+    def _wait(self, job: Job) -> float:
+        age = self.age(job)
+        if job.state is JobState.STALLED:
+            return self._jittered(cadence.stalled_wait(age))
+        weight = ATTENTION["else"]
+        if job.id == self._selected:
+            weight = ATTENTION["selected"]
+        elif job.id in self._visible:
+            weight = ATTENTION["visible"]
+        return self._jittered(
+            cadence.next_poll(
+                age=age,
+                sightings=self._sightings.get(job.id, ()),
+                model=self.durations.model(kind_of(job)),
+                weight=weight,
+            )
+        )
+
+    def _jittered(self, seconds: float) -> float:
+        return seconds * (1.0 + JITTER * (2.0 * self._chance.random() - 1.0))
+
+    def revive(self, job: Job) -> Job:
+        """Return a lost job as running again, to be asked about once more."""
+        return advance(job, JobState.RUNNING, error=Untrusted(""), finished_at=None)
