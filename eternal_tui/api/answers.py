@@ -62,6 +62,13 @@ class Character(msgspec.Struct, frozen=True, kw_only=True):
         return self.age is None or self.age >= 18
 
 
+class CharacterPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of the public list: its characters, and how many rows it had before unreadable ones were left out."""
+
+    characters: tuple[Character, ...]
+    rows: int
+
+
 class CreateAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to creating a character: its id, or a request id to poll, and the whole answer as it came."""
 

@@ -1,0 +1,290 @@
+"""The client of the service: four calls, one host, one key that goes nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Generator
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from eternal_tui import __version__
+from eternal_tui.api import errors, fields, wire
+from eternal_tui.api.answers import Character, CharacterPage, CreateAnswer, PollAnswer, SubmitAnswer
+from eternal_tui.api.exchange import Leaving, Reply, lost_or_not_sent, receive
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.credentials import Secret
+from eternal_tui.settings import is_loopback
+
+if TYPE_CHECKING:
+    import httpx
+
+USER_AGENT = f"eternal-tui/{__version__}"
+
+PAGE_LIMIT = 50
+"""Characters a page, the service's default."""
+
+MAX_PAGES = 400
+"""Pages asked for in one listing: 20,000 characters, far beyond what anybody scrolls through."""
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds a call may take, step by step and in all.
+
+    A paid POST is waited for longer than a poll: giving up on it early makes an unclear charge, giving up on a poll
+    costs nothing. The deadlines end an answer that drips.
+    """
+
+    connect: float = 10.0
+    read_post: float = 60.0
+    read_get: float = 20.0
+    write: float = 30.0
+    pool: float = 10.0
+    deadline_post: float = 120.0
+    deadline_get: float = 40.0
+
+
+class EternalClient:
+    """Talks to one service at `base_url`, with `key` in the header named `header`.
+
+    A paid POST is sent at most once, over a connection of its own; polls share a small pool. Redirects are never
+    followed, cookies never kept, certificates always checked. Proxies named by the environment are used, except to
+    loopback. Every call raises `errors.ApiError` and nothing else.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: Secret | None,
+        *,
+        header: str = "x-api-key",
+        user_agent: str = USER_AGENT,
+        timeouts: Timeouts | None = None,
+        tls: ssl.SSLContext | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        if tls is not None and not (tls.verify_mode == ssl.CERT_REQUIRED and tls.check_hostname):
+            raise ValueError("certificates are always checked: give a context that requires them")
+        self._base_url = base_url.rstrip("/")
+        self._host = urlsplit(self._base_url).hostname or ""
+        self._local = is_loopback(self._host)
+        self._key = key
+        self._header = header
+        self._user_agent = user_agent
+        self._timeouts = timeouts or Timeouts()
+        self._tls = tls
+        self._now = now
+        self._clients: tuple[httpx.AsyncClient, httpx.AsyncClient] | None = None
+        self._opening = asyncio.Lock()
+        self._closed = False
+
+    async def generate(self, request: GenerateRequest) -> SubmitAnswer:
+        """Send one paid generation, once."""
+        status, headers, body = await self._post("/v2/base/generate", lambda: wire.encode_generate(request))
+        return wire.parse_submit(status, body, headers=headers, now=self._now())
+
+    async def poll(self, request_id: str) -> PollAnswer:
+        """Look once at a running request; free."""
+        status, headers, body = await self._get(f"/v2/poll-result/{path_segment(request_id)}", with_key=True)
+        return wire.parse_poll(status, body, headers=headers, now=self._now())
+
+    async def characters(self, page: int = 1, limit: int = PAGE_LIMIT) -> list[Character]:
+        """Return one page of the public list, counted from 1; sent without a key."""
+        return list((await self._character_page(page, limit)).characters)
+
+    async def list_characters(self, limit: int = PAGE_LIMIT) -> AsyncIterator[Character]:
+        """Yield every public character once, page by page.
+
+        No total is given, so the end is a short or an empty page, a page that brings nothing new, or MAX_PAGES.
+        """
+        seen: set[str] = set()
+        for page in range(1, MAX_PAGES + 1):
+            found = await self._character_page(page, limit)
+            fresh = {character.id: character for character in found.characters if character.id not in seen}
+            for character in fresh.values():
+                yield character
+            seen.update(fresh)
+            if found.rows < limit or not fresh:
+                return
+
+    async def create_character(self, prompt: str) -> CreateAnswer:
+        """Ask for a new character, once; costs credits. Experimental: the service's body is not documented."""
+        status, headers, body = await self._post("/v2/character/create", lambda: wire.encode_create(prompt))
+        return wire.parse_create(status, body, headers=headers, now=self._now())
+
+    async def close(self) -> None:
+        """Close every connection; later calls raise errors.Unsendable."""
+        self._closed = True
+        clients, self._clients = self._clients, None
+        for client in clients or ():
+            await client.aclose()
+
+    async def _character_page(self, page: int, limit: int) -> CharacterPage:
+        status, headers, body = await self._get(f"/v2/characters?page={page:d}&limit={limit:d}", with_key=False)
+        return wire.parse_characters(status, body, headers=headers, now=self._now())
+
+    async def _post(self, path: str, encode: Callable[[], bytes]) -> tuple[int, dict[str, str], bytes]:
+        try:
+            content = encode()
+        except (ValueError, TypeError, RecursionError):
+            content = None
+        if content is None:
+            raise errors.Unsendable(
+                "The request holds text that cannot be written as JSON. Nothing was sent and nothing was charged. "
+                "Type the prompt again."
+            )
+        return await self._call("POST", path, content, paid=True, with_key=True)
+
+    async def _get(self, path: str, *, with_key: bool) -> tuple[int, dict[str, str], bytes]:
+        return await self._call("GET", path, None, paid=False, with_key=with_key)
+
+    async def _call(
+        self, method: str, path: str, content: bytes | None, *, paid: bool, with_key: bool
+    ) -> tuple[int, dict[str, str], bytes]:
+        posts, gets = await self._open()
+        client = posts if paid else gets
+        leaving, reply = Leaving(), Reply()
+        lost: errors.ApiError | None = None
+        try:
+            async with asyncio.timeout(self._timeouts.deadline_post if paid else self._timeouts.deadline_get):
+                request = client.build_request(
+                    method,
+                    self._base_url + path,
+                    content=content,
+                    headers={"content-type": "application/json"} if content is not None else None,
+                    extensions={"trace": leaving.note},
+                )
+                await receive(client, request, reply, self._auth() if with_key else None)
+        # Whatever breaks, the question whether it was sent has to be answered: an unknown error is an unclear one.
+        except Exception as error:  # noqa: BLE001
+            lost = lost_or_not_sent(error, leaving, self._host, paid=paid)
+        # Raised outside the handler and without a cause: the frames below hold the key in their variables, and
+        # a traceback that shows variables would show it.
+        if lost is not None and not _usable(reply):
+            raise lost
+        assert reply.status is not None
+        return reply.status, reply.headers, bytes(reply.body)
+
+    def _auth(self) -> httpx.Auth | None:
+        if self._key is None:
+            return None
+        return _key_auth(self._key, self._header, self._base_url)
+
+    async def _open(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
+        async with self._opening:
+            if self._closed:
+                raise errors.Unsendable("The program is closing. Nothing was sent and nothing was charged.")
+            if self._clients is None:
+                problem: str | None = None
+                try:
+                    # Importing httpx and reading the certificates takes a quarter of a second: not on the loop.
+                    tls = await asyncio.to_thread(self._tls_context)
+                    self._clients = (self._new_client(tls, paid=True), self._new_client(tls, paid=False))
+                # httpx raises ImportError for SOCKS without its extra, ValueError for a proxy it cannot read.
+                except (ImportError, ValueError, OSError) as error:
+                    problem = type(error).__name__
+                if problem is not None:
+                    raise errors.Unsendable(
+                        "The connection could not be set up: the proxy or the certificate file named by the "
+                        "environment cannot be used. Nothing was sent and nothing was charged. Check HTTPS_PROXY, "
+                        f"ALL_PROXY and SSL_CERT_FILE. ({problem})"
+                    )
+            assert self._clients is not None
+            return self._clients
+
+    def _tls_context(self) -> ssl.SSLContext:
+        import httpx  # noqa: F401  # for its time, which is better spent in this thread than on the loop
+
+        return self._tls or (_empty_tls() if self._local else default_tls())
+
+    def _new_client(self, tls: ssl.SSLContext, *, paid: bool) -> httpx.AsyncClient:
+        import http.cookiejar
+
+        import httpx
+
+        waits = self._timeouts
+        limits = (
+            # A pooled connection may be dead already, and a POST that meets a dead one has an unclear end.
+            httpx.Limits(max_connections=None, max_keepalive_connections=0)
+            if paid
+            else httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=30.0)
+        )
+        headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": self._user_agent}
+        return httpx.AsyncClient(
+            verify=tls,
+            http2=False,
+            # Plain HTTP to this machine must not take a detour over a proxy, which would read the key.
+            trust_env=not self._local,
+            headers={**headers, "connection": "close"} if paid else headers,
+            limits=limits,
+            timeout=httpx.Timeout(
+                connect=waits.connect,
+                read=waits.read_post if paid else waits.read_get,
+                write=waits.write,
+                pool=waits.pool,
+            ),
+            follow_redirects=False,
+            cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
+        )
+
+
+def _usable(reply: Reply) -> bool:
+    """Tell whether what came before the connection broke is answer enough.
+
+    A refusal is one by its status alone; an answer is one if its JSON is whole, as its request id must not be lost.
+    """
+    if reply.status is None:
+        return False
+    if not 200 <= reply.status <= 299:
+        return True
+    try:
+        fields.load_json(bytes(reply.body))
+    except ValueError:
+        return False
+    return True
+
+
+def path_segment(request_id: str) -> str:
+    """Return the id as one segment of a path, in which nothing can climb, query or cut."""
+    if request_id in (".", ".."):
+        return request_id.replace(".", "%2E")
+    return quote(request_id, safe="", errors="replace")
+
+
+@cache
+def default_tls() -> ssl.SSLContext:
+    """Return the one TLS context of the process: certificates checked, read once because that takes 50–100 ms."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
+@cache
+def _empty_tls() -> ssl.SSLContext:
+    # For plain HTTP on loopback: trusts nothing, and costs nothing to make.
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _key_auth(key: Secret, header: str, base_url: str) -> httpx.Auth:
+    import httpx
+
+    origin = httpx.URL(base_url)
+
+    class KeyAuth(httpx.Auth):
+        """Puts the key on a request at the last moment, and only if it goes to the service itself."""
+
+        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+            if (request.url.scheme, request.url.host, request.url.port) == (
+                origin.scheme,
+                origin.host,
+                origin.port,
+            ):
+                value = key.reveal()
+                request.headers[header] = f"Bearer {value}" if header.lower() == "authorization" else value
+            yield request
+
+    return KeyAuth()

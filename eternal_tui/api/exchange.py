@@ -1,0 +1,179 @@
+"""One request and its answer over httpx: what was sent, what came back, and what a failure means for money."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from eternal_tui.api import errors
+
+if TYPE_CHECKING:
+    import httpx
+
+BODY_LIMIT = 4 * 1024 * 1024
+"""Bytes of an answer, before and after decompression. A page of 50 characters is about 50 kB."""
+
+ERROR_BODY_LIMIT = 64 * 1024
+"""Bytes read of an answer that is an error anyway: enough for what it says."""
+
+CERTAINLY_NOT_SENT = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
+)
+"""The httpx errors that are only ever raised before the first byte of a request is written."""
+
+
+class Leaving:
+    """How far a request has got out of the door, as httpcore's trace tells it.
+
+    `started`: the request itself has begun to be written. `connecting`: the last thing heard of was a connection,
+    a TLS handshake or a proxy's CONNECT, none of which carries the request.
+    """
+
+    __slots__ = ("connecting", "started")
+
+    def __init__(self) -> None:
+        self.started = False
+        self.connecting = False
+
+    async def note(self, event: str, info: dict[str, Any]) -> None:
+        """Take one event of httpcore's `trace` extension."""
+        step = event.partition(".")[2]
+        if step.startswith(("connect_tcp.", "start_tls.")):
+            self.connecting = not self.started
+        elif step == "send_request_headers.started":
+            self.connecting = info["request"].method == b"CONNECT"
+            self.started = self.started or not self.connecting
+        elif "request" in info and info["request"].method != b"CONNECT":
+            self.connecting = False
+
+
+def certainly_not_sent(error: BaseException, leaving: Leaving) -> bool:
+    """Tell whether it is proved that no byte of the request reached the service.
+
+    A kind of error that is unknown here, or one met after the request began to leave, proves nothing.
+    """
+    if leaving.started:
+        return False
+    return leaving.connecting or any(kind.__name__ in CERTAINLY_NOT_SENT for kind in type(error).__mro__)
+
+
+class Reply(msgspec.Struct):
+    """As much of an answer as has come; `status` is None until its head was read."""
+
+    status: int | None = None
+    headers: dict[str, str] = {}
+    body: bytearray = msgspec.field(default_factory=bytearray)
+    whole: bool = False
+
+
+class BodyTooLarge(Exception):
+    """An answer longer than any real one."""
+
+
+class UnknownCoding(Exception):
+    """An answer in a compression that was not asked for and is not known."""
+
+
+async def receive(client: httpx.AsyncClient, request: httpx.Request, reply: Reply, auth: httpx.Auth | None) -> None:
+    """Send `request` once and fill `reply`; whatever goes wrong is raised, and what came before it is kept."""
+    response = await client.send(request, stream=True, auth=auth, follow_redirects=False)
+    try:
+        reply.status = response.status_code
+        reply.headers = dict(response.headers)
+        answered = 200 <= response.status_code <= 299
+        limit = BODY_LIMIT if answered else ERROR_BODY_LIMIT
+        expand = Expander(response.headers.get("content-encoding", ""), limit)
+        async for chunk in response.aiter_raw():
+            for part in expand.parts(chunk):
+                reply.body += part
+            if len(reply.body) > limit:
+                if answered:
+                    raise BodyTooLarge
+                break
+        reply.whole = True
+    finally:
+        await response.aclose()
+
+
+class Expander:
+    """Undoes the content coding of an answer in bounded steps, so that a few kilobytes cannot fill the memory."""
+
+    def __init__(self, coding: str, limit: int) -> None:
+        self._limit = limit
+        self._left = limit + 1
+        self._raw = 0
+        coding = coding.strip().lower()
+        if coding in ("", "identity"):
+            self._inflate = None
+        elif coding in ("gzip", "x-gzip", "deflate"):
+            # 32 more than the window size makes zlib read either header, RFC 1950's or gzip's.
+            self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        else:
+            raise UnknownCoding(coding)
+
+    def parts(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what `chunk` stands for, never more than one byte over the limit in all."""
+        self._raw += len(chunk)
+        if self._raw > self._limit:
+            raise BodyTooLarge
+        if self._inflate is None:
+            yield chunk
+        elif self._left > 0:
+            part = self._inflate.decompress(chunk, self._left)
+            self._left -= len(part)
+            yield part
+
+
+def lost_or_not_sent(error: BaseException, leaving: Leaving, host: str, *, paid: bool) -> errors.ApiError:
+    """Return the typed error for an exchange that ended without an answer."""
+    if certainly_not_sent(error, leaving):
+        if type(error).__name__ in ("InvalidURL", "UnsupportedProtocol"):
+            return errors.Unsendable(
+                f"The address of the service at {host} cannot be used. Nothing was sent and nothing was charged. "
+                "Check the base URL in the settings."
+            )
+        return errors.Unreachable(
+            f"{_why_not_connected(error, host)} Nothing was sent and nothing was charged. Check the connection "
+            "and try again."
+        )
+    if isinstance(error, BodyTooLarge | UnknownCoding | zlib.error):
+        return errors.Unreadable(f"The answer of {host} was too large or in an unknown coding.{_charge(paid)}")
+    return errors.AnswerLost(
+        f"The connection to {host} broke or fell silent before the whole answer came.{_charge(paid)}"
+    )
+
+
+def _charge(paid: bool) -> str:
+    if not paid:
+        return " Nothing was charged for asking; it can be asked again."
+    return " The request may have been charged. It is not sent again by itself; look at your credits first."
+
+
+def _why_not_connected(error: BaseException, host: str) -> str:
+    name = type(error).__name__
+    chain = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLError) for cause in chain):
+        return f"The connection to {host} could not be secured: its certificate or its TLS was not accepted."
+    if any(isinstance(cause, socket.gaierror | UnicodeError) for cause in chain):
+        return f"The name {host} could not be resolved."
+    if name == "ProxyError":
+        return f"The proxy named by the environment did not connect to {host}."
+    if name == "PoolTimeout":
+        return f"Too many requests to {host} were under way at once."
+    if isinstance(error, TimeoutError) or "Timeout" in name:
+        return f"{host} could not be reached in time."
+    return f"No connection could be made to {host}."
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

@@ -1,0 +1,137 @@
+"""Reading single fields out of an answer that may nest, mistype or leave out any of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+from eternal_tui.untrusted import Untrusted
+
+WORD_LIMIT = 200
+URL_LIMIT = 8_192
+"""Characters. Signed links carry a policy and a signature; the longest in the wild are about 2,000."""
+
+REQUEST_ID_LIMIT = 200
+_DIGITS_LIMIT = 400
+_PERCENT = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,20})?)\s*%?\s*")
+_HTTP = re.compile(r"https?://[^/\s]", re.IGNORECASE)
+
+Level = dict[str, Any]
+
+
+def load_json(body: bytes) -> Any:
+    """Return the JSON value in `body`; raise ValueError, and nothing else, where there is none.
+
+    NaN, lone surrogates, duplicate names, byte order marks and stray bytes are let through.
+    """
+    try:
+        return json.loads(decode(body), parse_int=_parse_int)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def decode(body: bytes) -> str:
+    """Return the text of a body in any Unicode encoding; bytes that are not text become replacement signs."""
+    return body.decode(json.detect_encoding(body), "replace").removeprefix("\ufeff")
+
+
+def _parse_int(digits: str) -> int | float:
+    # Python refuses to read an integer of thousands of digits, and would refuse the whole answer with it.
+    return int(digits) if len(digits) <= _DIGITS_LIMIT else float(digits)
+
+
+def levels(answer: Level) -> list[Level]:
+    """Return the answer and the objects nested in `data` and `result`, outermost first."""
+    found = [answer]
+    for outer in (answer, answer.get("data"), answer.get("result")):
+        if isinstance(outer, dict):
+            found += [outer[name] for name in ("data", "result") if isinstance(outer.get(name), dict)]
+    return found
+
+
+def request_id(places: list[Level]) -> str | None:
+    """Return the id to poll, or None where there is none that can be used in an address."""
+    for place in places:
+        value = place.get("request_id")
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, str) and _usable_id(value.strip()):
+            return value.strip()
+    return None
+
+
+def _usable_id(text: str) -> bool:
+    return 0 < len(text) <= REQUEST_ID_LIMIT and text.isprintable() and "\ufffd" not in text
+
+
+def word(places: list[Level]) -> Untrusted:
+    """Return the job's own status word as it came.
+
+    The innermost object that has one speaks for the job; an outer `status` may be the envelope's.
+    """
+    for place in reversed(places):
+        value = place.get("status")
+        if isinstance(value, str) and value.strip():
+            return Untrusted(value.strip()[:WORD_LIMIT])
+    return Untrusted("")
+
+
+def progress(places: list[Level]) -> int | None:
+    """Return whole percent from 0 to 100, or None where none was said."""
+    for place in places:
+        percent = _percent(place.get("progress"))
+        if percent is not None:
+            return percent
+    return None
+
+
+def _percent(value: Any) -> int | None:
+    if isinstance(value, str) and (match := _PERCENT.fullmatch(value)):
+        value = float(match[1])
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return int(max(0, min(100, value)))
+
+
+def credits_left(places: list[Level]) -> float | None:
+    """Return `credits_remaining` as a finite number, or None."""
+    for place in places:
+        credit = _number(place.get("credits_remaining"))
+        if credit is not None:
+            return credit
+    return None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and (len(value) > WORD_LIMIT or "_" in value):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def result_url(places: list[Level]) -> Untrusted | None:
+    """Return the link to the result: `result_url`, or a link that stands in `result`."""
+    for name in ("result_url", "result"):
+        for place in places:
+            value = place.get(name)
+            if isinstance(value, str) and len(value) <= URL_LIMIT and _HTTP.match(value.strip()):
+                return Untrusted(value.strip())
+    return None
+
+
+def text(places: list[Level], name: str, limit: int = WORD_LIMIT) -> Untrusted:
+    """Return the first non-empty string under `name`, cut to `limit` characters."""
+    for place in places:
+        value = place.get(name)
+        if isinstance(value, str) and value.strip():
+            return Untrusted(value.strip()[:limit])
+    return Untrusted("")

@@ -1,0 +1,20 @@
+"""One typed Settings: defaults, then config.toml, then the environment, then flags."""
+
+from eternal_tui.settings.address import OFFICIAL_HOST, check_base_url, is_loopback
+from eternal_tui.settings.loading import default_config_path, default_data_dir, load_settings
+from eternal_tui.settings.model import Notify, Settings, SettingsError
+from eternal_tui.settings.rendering import config_schema, render_config
+
+__all__ = [
+    "OFFICIAL_HOST",
+    "Notify",
+    "Settings",
+    "SettingsError",
+    "check_base_url",
+    "config_schema",
+    "default_config_path",
+    "default_data_dir",
+    "is_loopback",
+    "load_settings",
+    "render_config",
+]

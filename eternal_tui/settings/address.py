@@ -1,0 +1,85 @@
+"""The address of the service: which ones a key may be sent to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+OFFICIAL_HOST = "open.eternalai.org"
+
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?")
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+_ADDRESS = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)", re.DOTALL
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` is this machine by its form alone: localhost, 127.0.0.0/8 or ::1. Nothing is looked up."""
+    name = host.strip("[]").lower()
+    if name == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback and "%" not in name
+
+
+def check_base_url(text: str) -> str:
+    """Return the base URL in its plain form, without a trailing slash; raise ValueError with a sentence.
+
+    Only https, or http to this machine; a host and perhaps a port and a path prefix, and nothing else.
+    """
+    match = _ADDRESS.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("A base URL looks like https://open.eternalai.org.")
+    scheme, authority, rest = match["scheme"].lower(), match["authority"], match["rest"]
+    if "@" in authority:
+        raise ValueError("A base URL holds no user name or password.")
+    if rest:
+        raise ValueError("A base URL has no ? and no # part.")
+    host, port = _split_authority(authority)
+    if scheme == "http" and not is_loopback(host):
+        raise ValueError("Plain http is for this machine only (localhost); use https, so that the key stays secret.")
+    if scheme not in ("http", "https"):
+        raise ValueError("A base URL starts with https://.")
+    path = match["path"].rstrip("/")
+    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        raise ValueError("The path of a base URL is made of letters, digits, - . _ ~ and single slashes.")
+    return f"{scheme}://{host.lower()}{port}{path}"
+
+
+def _split_authority(authority: str) -> tuple[str, str]:
+    if authority.startswith("["):
+        host, bracket, tail = authority.partition("]")
+        try:
+            ipaddress.IPv6Address(host[1:])
+        except ValueError:
+            raise ValueError("The host between [ and ] is no IPv6 address.") from None
+        host += bracket
+    else:
+        host, colon, number = authority.partition(":")
+        tail = colon + number
+        if len(host) > 253 or not _HOST.fullmatch(host) or not _plain_number_or_name(host):
+            raise ValueError("The host of a base URL is a name such as open.eternalai.org.")
+    if not tail:
+        return host, ""
+    digits = tail.removeprefix(":")
+    if not (tail.startswith(":") and digits.isascii() and digits.isdigit() and len(digits) <= 5):
+        raise ValueError("The port of a base URL is a number from 1 to 65535.")
+    if not 1 <= int(digits) <= 65535:
+        raise ValueError("The port of a base URL is a number from 1 to 65535.")
+    return host, f":{int(digits)}"
+
+
+def _plain_number_or_name(host: str) -> bool:
+    # 2130706433, 0x7f.1 and 127.1 are addresses to a resolver and names to us: neither, then.
+    last = host.rstrip(".").rpartition(".")[2]
+    if not re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", last):
+        return True
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return False
+    return True

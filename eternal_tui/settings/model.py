@@ -1,0 +1,112 @@
+"""What can be set, with its bounds and its meaning: the one list that files, variables and flags are read by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from eternal_tui.settings.address import OFFICIAL_HOST, is_loopback
+
+Images = Literal["auto", "kitty", "blocks", "off"]
+Credits = Annotated[float, Meta(ge=0)]
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the text says where it stands, what was found and what is allowed."""
+
+
+class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the end of a job is told."""
+
+    bell: Annotated[bool, Meta(description="Ring the terminal's bell when a job ends unseen.")] = True
+    desktop: Annotated[
+        bool, Meta(description="Ask the terminal for a desktop notification (OSC 9) when a job ends unseen.")
+    ] = True
+    title: Annotated[bool, Meta(description="Show the number of running jobs in the terminal's title.")] = True
+    quiet_hours: Annotated[
+        str, Meta(description='Local time without bell and desktop notifications, such as "22:00-07:00".')
+    ] = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting of the program, each valid. `config_path` and `sources` say where they came from."""
+
+    base_url: Annotated[str, Meta(description="Where the service is: https only, or http on this machine.")] = (
+        f"https://{OFFICIAL_HOST}"
+    )
+    key_header: Annotated[
+        Literal["x-api-key", "Authorization"],
+        Meta(description="The header that carries the API key; Authorization sends it as a Bearer token."),
+    ] = "x-api-key"
+    api_key_command: Annotated[
+        str,
+        Meta(description="A command whose first line of output is the API key; run without a shell."),
+    ] = ""
+    data_dir: Annotated[Path, Meta(description="Where the history, the results and the logs are kept.")] = (
+        msgspec.field(default_factory=Path)
+    )
+    images: Annotated[Images, Meta(description="How pictures are drawn in the terminal.")] = "auto"
+    theme: Annotated[
+        str, Meta(max_length=64, description="The name of a colour theme; empty means the program's own.")
+    ] = ""
+    workers: Annotated[int, Meta(ge=1, le=16, description="Polls that may be under way at once.")] = 4
+    requests_per_second: Annotated[
+        float, Meta(gt=0, le=100, description="Most requests a second to the service, all jobs together.")
+    ] = 10.0
+    stall_after_minutes: Annotated[
+        float,
+        Meta(gt=0, le=10_080, description="Minutes after which a job counts as stalled and is polled slowly."),
+    ] = 30.0
+    resume_stagger_seconds: Annotated[
+        float,
+        Meta(ge=0, le=60, description="Seconds between the first polls of unfinished jobs after a start."),
+    ] = 0.25
+    daily_cap: Annotated[
+        Credits | None, Meta(description="Most credits a day; a request that may exceed it is not sent.")
+    ] = None
+    confirm_above: Annotated[
+        Credits | None, Meta(description="Ask before a request that may cost more credits than this.")
+    ] = None
+    fps: Annotated[int, Meta(ge=1, le=30, description="Frames a second when a clip plays.")] = 12
+    media_bytes_per_second: Annotated[
+        int, Meta(ge=1_000, le=1_000_000_000, description="Most bytes a second a clip may write to the terminal.")
+    ] = 1_000_000
+    max_image_megabytes: Annotated[float, Meta(gt=0, le=10_000, description="A larger picture is not downloaded.")] = (
+        64.0
+    )
+    max_clip_megabytes: Annotated[float, Meta(gt=0, le=10_000, description="A larger clip is not downloaded.")] = 512.0
+    save_template: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=120,
+            description='File name offered by "save as": {date} {time} {character} {type} {id}, without a suffix.',
+        ),
+    ] = "{date}-{character}-{type}-{id}"
+    notify: Annotated[Notify, Meta(description="How the end of a job is told.")] = Notify()
+    keys: Annotated[
+        dict[str, str],
+        Meta(description='Keys by the id of an action, such as "jobs.run_again" = "R".'),
+    ] = {}
+    config_path: Path = msgspec.field(default_factory=Path)
+    sources: dict[str, str] = {}
+
+    @property
+    def host(self) -> str:
+        """The host of the service, as in the base URL."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def public(self) -> bool:
+        """Whether the service is somewhere else than on this machine."""
+        return not is_loopback(self.host)
+
+    @property
+    def official(self) -> bool:
+        """Whether the service is EternalAI's own host, over https."""
+        parts = urlsplit(self.base_url)
+        return parts.scheme == "https" and parts.netloc in (OFFICIAL_HOST, f"{OFFICIAL_HOST}:443")

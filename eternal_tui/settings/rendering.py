@@ -1,0 +1,68 @@
+"""The settings written down: as a config.toml with comments, and as a JSON schema for editors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from eternal_tui.settings import rules
+from eternal_tui.settings.loading import FIELDS
+from eternal_tui.settings.model import Notify, Settings
+
+_HIDDEN = ("config_path", "sources")
+
+
+def config_schema() -> dict[str, Any]:
+    """Return the JSON schema of config.toml."""
+    schema = msgspec.json.schema(Settings, schema_hook=lambda kind: {"type": "string"} if kind is Path else {})
+    properties = schema["$defs"]["Settings"]["properties"]
+    for name in _HIDDEN:
+        del properties[name]
+    return schema
+
+
+def render_config(settings: Settings) -> str:
+    """Return the settings in force as a config.toml in which every line is explained.
+
+    What has no value is written as a comment. Reading the text back gives the same settings.
+    """
+    lines: list[str] = []
+    for name in FIELDS:
+        if name not in ("notify", "keys"):
+            lines += _entry(Settings, name, getattr(settings, name), settings.sources.get(name, "default"))
+    lines += ["[notify]"]
+    for name in Notify.__struct_fields__:
+        lines += _entry(Notify, name, getattr(settings.notify, name), "")
+    lines += ["[keys]", *_comment(Settings, "keys")]
+    lines += [f"{_quoted(action)} = {_quoted(key)}" for action, key in sorted(settings.keys.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(struct: type[msgspec.Struct], name: str, value: object, source: str) -> list[str]:
+    origin = [f"# From {source}."] if source and source != "default" else []
+    line = f"# {name} =" if value is None else f"{name} = {_toml(value)}"
+    return [*_comment(struct, name), *[_one_line(text) for text in origin], line, ""]
+
+
+def _comment(struct: type[msgspec.Struct], name: str) -> list[str]:
+    described = msgspec.inspect.type_info(rules.types_of(struct)[name])
+    extra = getattr(described, "extra_json_schema", None) or {}
+    return [f"# {extra.get('description', name)}"]
+
+
+def _one_line(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, int | float) else _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a TOML string too, but for DEL, which TOML wants escaped.
+    return json.dumps(text).replace("\x7f", "\\u007f")

@@ -1,0 +1,193 @@
+"""Checking one value against what its field allows, and saying so in words."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from string import Formatter
+from typing import Any, get_type_hints
+
+import msgspec
+
+from eternal_tui.settings.address import check_base_url
+from eternal_tui.settings.model import Notify, Settings, SettingsError
+from eternal_tui.untrusted import shown
+
+TEMPLATE_FIELDS = ("date", "time", "character", "type", "id")
+_HOURS = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
+_FOUND_LIMIT = 60
+
+
+@cache
+def types_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the annotated type of each field."""
+    return get_type_hints(struct, include_extras=True)
+
+
+def value(name: str, given: object, where: str, *, base: Path, home: Path) -> Any:
+    """Return a value from TOML or code as its field wants it; raise SettingsError."""
+    return _checked(Settings, name, given, where, base=base, home=home, strict=True)
+
+
+def text_value(name: str, given: str, where: str, *, base: Path, home: Path) -> Any:
+    """Return a value given as text, by a variable or a flag, as its field wants it; raise SettingsError."""
+    return _checked(Settings, name, given.strip(), where, base=base, home=home, strict=False)
+
+
+def notify_value(name: str, given: object, where: str, *, as_text: bool = False) -> Any:
+    """Return one value of the notify table; raise SettingsError."""
+    return _checked(Notify, name, given, where, base=Path(), home=Path(), strict=not as_text)
+
+
+def keys(given: object, where: str) -> dict[str, str]:
+    """Return the table of keys by action id; raise SettingsError."""
+    if not isinstance(given, dict):
+        raise SettingsError(f'{where} is {found(given)}, but it is a table: [keys], with lines like "id" = "key".')
+    for action, key in given.items():
+        if isinstance(key, dict):
+            raise SettingsError(f'{where}.{action}: put an id with a dot in quotes, as in "{action}.…" = "key".')
+        if not isinstance(key, str) or not key.strip():
+            raise SettingsError(f"{where}.{action} is {found(key)}, but it is the name of a key, such as ctrl+r.")
+    return dict(given)
+
+
+def _checked(
+    struct: type[msgspec.Struct], name: str, given: object, where: str, *, base: Path, home: Path, strict: bool
+) -> Any:
+    kind = types_of(struct)[name]
+    if name == "data_dir":
+        if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
+            raise SettingsError(f"{where} is {found(given)}, but it is the path of a folder.")
+        return folder(str(given), base, home)
+    if not strict and isinstance(given, str) and given.lower() in ("none", "no", "off", "yes", "on"):
+        given = _spoken(name, given.lower(), kind)
+    try:
+        read = msgspec.convert(given, kind, strict=strict)
+        return _fine(name, read)
+    except msgspec.ValidationError:
+        problem = f"It may be {allowed(kind)}."
+    except ValueError as error:
+        problem = str(error)
+    raise SettingsError(f"{where} is {found(given)}. {problem}")
+
+
+def _spoken(name: str, word: str, kind: Any) -> object:
+    described = msgspec.inspect.type_info(kind)
+    if isinstance(described, msgspec.inspect.Metadata):
+        described = described.type
+    if isinstance(described, msgspec.inspect.BoolType):
+        return word in ("yes", "on")
+    return None if word in ("none", "no", "off") and name in ("daily_cap", "confirm_above") else word
+
+
+def _fine(name: str, read: Any) -> Any:
+    """Return the value after the rules that a type cannot say; raise ValueError with a sentence."""
+    if isinstance(read, float) and not math.isfinite(read):
+        raise ValueError("It may be a finite number.")
+    if name == "base_url":
+        return check_base_url(read)
+    if name == "quiet_hours" and read and not _HOURS.fullmatch(read):
+        raise ValueError('It may be two times of day, such as "22:00-07:00", or empty.')
+    if name == "save_template":
+        _check_template(read)
+    if name == "api_key_command":
+        _check_command(read)
+    return read
+
+
+def _check_template(template: str) -> None:
+    allowed_fields = " ".join(f"{{{field}}}" for field in TEMPLATE_FIELDS)
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError:
+        raise ValueError(f"Its braces do not match; it may hold {allowed_fields}.") from None
+    for literal, field, form, conversion in parts:
+        if any(ord(character) < 0x20 or character in '/\\:*?"<>|\x7f' for character in literal):
+            raise ValueError('It is a file name, so it holds no slash and none of : * ? " < > |.')
+        if field is not None and (field not in TEMPLATE_FIELDS or form or conversion):
+            raise ValueError(f"It may hold {allowed_fields}.")
+    if template.startswith((".", "-")):
+        raise ValueError("It may not start with . or -.")
+
+
+def _check_command(command: str) -> None:
+    import shlex
+
+    try:
+        shlex.split(command)
+    except ValueError as error:
+        raise ValueError(f"It cannot be split into words: {error}.") from None
+
+
+def folder(text: str, base: Path, home: Path) -> Path:
+    """Return `text` as an absolute path: ~ is `home`, a relative one starts at `base`."""
+    if text == "~" or text.startswith("~/"):
+        return home / text[2:]
+    return Path(os.path.normpath(base / text))
+
+
+def found(given: object) -> str:
+    """Return what was found, short and safe to show."""
+    if isinstance(given, str):
+        return f'"{shown(given, limit=_FOUND_LIMIT)}"'
+    if isinstance(given, bool):
+        return "true" if given else "false"
+    if isinstance(given, dict | list):
+        return "a table" if isinstance(given, dict) else "a list"
+    return shown(str(given), limit=_FOUND_LIMIT)
+
+
+def allowed(kind: Any) -> str:
+    """Return in words what a field of this type may hold."""
+    described = msgspec.inspect.type_info(kind)
+    if isinstance(described, msgspec.inspect.Metadata):
+        described = described.type
+    return _in_words(described)
+
+
+def _in_words(described: Any) -> str:
+    inspect = msgspec.inspect
+    if isinstance(described, inspect.UnionType):
+        return " or ".join(_in_words(part) for part in described.types)
+    if isinstance(described, inspect.LiteralType):
+        return "one of " + ", ".join(str(choice) for choice in described.values)
+    if isinstance(described, inspect.IntType | inspect.FloatType):
+        return ("a whole number" if isinstance(described, inspect.IntType) else "a number") + _bounds(described)
+    if isinstance(described, inspect.StrType):
+        longest = described.max_length
+        return "text" if longest is None else f"text of at most {longest} characters"
+    names = {inspect.BoolType: "true or false", inspect.NoneType: "left out"}
+    return names.get(type(described), "something else")
+
+
+def _bounds(number: Any) -> str:
+    low, above, high = number.ge, number.gt, number.le
+    start = f" from {low:g}" if low is not None else f" above {above:g}" if above is not None else ""
+    if low == 0 and high is None:
+        return ", 0 or more"
+    return (
+        f"{start} to {high:g}"
+        if high is not None and low is not None
+        else (f"{start}, at most {high:g}" if high is not None else start)
+    )
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return a sentence that names the closest of `names`, or all of them."""
+    import difflib
+
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+
+
+def typing_slip(name: str, names: Sequence[str]) -> str | None:
+    """Return the one of `names` that `name` is most likely a slip of the fingers for, or None."""
+    import difflib
+
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.88)
+    return close[0] if close else None
