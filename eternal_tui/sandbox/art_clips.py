@@ -35,7 +35,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
     audio: bool
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: the sandbox is closing
+class Stopped(Exception):
     """The clip was given up half way."""
 
 

@@ -15,9 +15,15 @@ from eternal_tui.sandbox.seeded import seeded
 
 Point = tuple[float, float]
 
-_SKINS = [colour(text) for text in "f6d3bd eebfa0 d9a07a b97b56 8d5a3c 6a4029".split()]
-_HAIRS = [colour(text) for text in "1d1a22 3a2418 6b3f22 a8642c d9a84e e8d3a0 b5482f 8f8d96 2b3557 7b3a4f".split()]
-_CLOTHES = [colour(text) for text in "c8553d 2f6690 e0a458 3c6e71 7d4e8a d1495b 386641 f2e8cf 283044 5b8e7d".split()]
+_SKINS = [colour(text) for text in ["f6d3bd", "eebfa0", "d9a07a", "b97b56", "8d5a3c", "6a4029"]]
+_HAIRS = [
+    colour(text)
+    for text in ["1d1a22", "3a2418", "6b3f22", "a8642c", "d9a84e", "e8d3a0", "b5482f", "8f8d96", "2b3557", "7b3a4f"]
+]
+_CLOTHES = [
+    colour(text)
+    for text in ["c8553d", "2f6690", "e0a458", "3c6e71", "7d4e8a", "d1495b", "386641", "f2e8cf", "283044", "5b8e7d"]
+]
 _STYLES = {
     "female": ("long", "bob", "bun", "curly", "long"),
     "male": ("short", "crop", "short", "curly"),

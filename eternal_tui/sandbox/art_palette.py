@@ -125,7 +125,8 @@ _PALETTES: dict[Light, tuple[Palette, ...]] = {
 }
 
 _PLACE_WORDS = {
-    Place.SEA: "harbour harbor sea ocean beach boat boats sail sailing ship ferry coast pier lighthouse island lake surf",
+    Place.SEA: "harbour harbor sea ocean beach boat boats sail sailing ship ferry "
+    "coast pier lighthouse island lake surf",
     Place.FOREST: "forest tree trees wood woods pine pines jungle autumn leaves",
     Place.CITY: "city street streets town neon café cafe bar skyline rooftop office market train station bridge tram",
     Place.DUNES: "desert dune dunes sand sahara oasis",

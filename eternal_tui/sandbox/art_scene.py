@@ -1,22 +1,14 @@
-"""The landscape of a scene: a sky, and layers of land that move at their own pace."""
+"""The places a scene can be set in: each a few layers of land that drift at their own pace."""
 
 from __future__ import annotations
 
-import math
 from random import Random
-from typing import TYPE_CHECKING
 
 import msgspec
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw
 
-from eternal_tui.sandbox.art_palette import Colour, Light, Mood, Place, Weather, mix
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Ridge = Callable[[float], float]
-
-_SHARPER = 2  # shapes are drawn at twice the size, so that their edges come out smooth
+from eternal_tui.sandbox.art_ground import Ground, Ridge
+from eternal_tui.sandbox.art_palette import Colour, Light, Mood, Place, mix
 
 
 class Layer(msgspec.Struct):
@@ -26,86 +18,12 @@ class Layer(msgspec.Struct):
     pace: float
 
 
-def gradient(size: tuple[int, int], stops: list[Colour]) -> Image.Image:
-    """Colours from the top down, evenly spaced."""
-    column = Image.new("RGB", (1, len(stops)))
-    column.putdata(stops)
-    # Half a stop above and below keeps the first and last colour at the very edge.
-    box = (0, 0.5, 1, len(stops) - 0.5)
-    return column.resize((1, size[1]), Image.Resampling.BILINEAR, box=box).resize(size)
-
-
-def glow_mask(diameter: int, strength: float) -> Image.Image:
-    """A round, soft mask, brightest in its middle."""
-    base = Image.radial_gradient("L").resize((max(diameter, 2),) * 2, Image.Resampling.BILINEAR)
-    return base.point([round(max(0.0, 1 - value / 181) ** 2.2 * 255 * strength) for value in range(256)])
-
-
-def add_glow(image: Image.Image, centre: tuple[float, float], diameter: int, tint: Colour, strength: float) -> None:
-    """Lighten an RGB image around a point."""
-    mask = glow_mask(diameter, strength)
-    corner = (round(centre[0] - diameter / 2), round(centre[1] - diameter / 2))
-    image.paste(tint, (*corner, corner[0] + mask.width, corner[1] + mask.height), mask)
-
-
-class Scene:
-    """Everything behind the figure, for frames of ``size`` and drifts up to ``spare`` of the width."""
+class Scene(Ground):
+    """Everything behind the figure."""
 
     def __init__(self, mood: Mood, rng: Random, size: tuple[int, int], spare: float) -> None:
-        self.mood = mood
-        self.size = size
-        self.horizon = {Place.SEA: 0.6, Place.DUNES: 0.56, Place.CITY: 0.66}.get(mood.place, 0.6)
-        self.sun = (rng.choice((0.24, 0.76)) + rng.uniform(-0.04, 0.04), rng.uniform(0.19, 0.34))
-        self._rng = rng
-        self._wide = (round(size[0] * (1 + spare)), size[1])
-        self.sky = self._sky()
+        super().__init__(mood, rng, size, spare)
         self.layers = self._land()
-
-    def _sky(self) -> Image.Image:
-        width, height = self.size
-        palette = self.mood.palette
-        ground = mix(palette.near, palette.far, 0.35)
-        sky = gradient(self.size, [*palette.sky, palette.sky[3], ground])
-        if self.mood.light is Light.NIGHT and self.mood.weather is not Weather.RAIN:
-            self._stars(sky)
-        x, y = self.sun[0] * width, self.sun[1] * height
-        radius = width * (0.075 if self.mood.light is Light.NIGHT else 0.12)
-        add_glow(sky, (x, y), round(width * 1.5), palette.light, 0.55)
-        disc = self._shape(
-            (round(radius * 2) + 4,) * 2,
-            lambda pen, s: pen.ellipse((2 * s, 2 * s, s * (radius * 2), s * (radius * 2)), fill=255),
-        )
-        if self.mood.light not in (Light.GREY,):
-            sky.paste(palette.light, (round(x - radius), round(y - radius)), disc)
-        self._clouds(sky)
-        return sky
-
-    def _shape(self, size: tuple[int, int], paint: Callable[[ImageDraw.ImageDraw, int], None]) -> Image.Image:
-        mask = Image.new("L", (size[0] * _SHARPER, size[1] * _SHARPER))
-        paint(ImageDraw.Draw(mask), _SHARPER)
-        return mask.reduce(_SHARPER)
-
-    def _stars(self, sky: Image.Image) -> None:
-        width, height = self.size
-        pen = ImageDraw.Draw(sky)
-        for _ in range(150):
-            x, y = self._rng.uniform(0, width), self._rng.uniform(0, 0.55) ** 1.3 * height
-            size = self._rng.choice((0.0008, 0.0012, 0.0022)) * width
-            shade = mix(self.mood.palette.sky[1], (255, 255, 255), self._rng.uniform(0.4, 1))
-            pen.ellipse((x - size, y - size, x + size, y + size), fill=shade)
-
-    def _clouds(self, sky: Image.Image) -> None:
-        width, height = self.size
-        mask = Image.new("L", self.size)
-        pen = ImageDraw.Draw(mask)
-        for _ in range(self._rng.randint(2, 4)):
-            x, y = self._rng.uniform(-0.1, 0.9) * width, self._rng.uniform(0.08, 0.42) * height
-            for _ in range(self._rng.randint(3, 5)):
-                long, thick = self._rng.uniform(0.16, 0.42) * width, self._rng.uniform(0.008, 0.02) * height
-                left, top = x + self._rng.uniform(-0.14, 0.14) * width, y + self._rng.uniform(-0.03, 0.03) * height
-                pen.rounded_rectangle((left, top, left + long, top + thick), thick / 2, fill=120)
-        soft = mask.filter(ImageFilter.GaussianBlur(width * 0.006))
-        sky.paste(mix(self.mood.palette.sky[3], self.mood.palette.light, 0.4), (0, 0), soft)
 
     def _land(self) -> list[Layer]:
         painters = {
@@ -118,60 +36,15 @@ class Scene:
         }
         return painters[self.mood.place]()
 
-    def _filled(self, mask: Image.Image, top: Colour, bottom: Colour) -> Image.Image:
-        box = mask.getbbox() or (0, 0, *mask.size)
-        sheet = Image.new("RGBA", mask.size, (*top, 0))
-        fill = gradient((mask.width, box[3] - box[1]), [top, mix(top, bottom, 0.5), bottom])
-        whole = Image.new("RGB", mask.size, bottom)
-        whole.paste(fill, (0, box[1]))
-        sheet.paste(whole, (0, 0))
-        sheet.putalpha(mask)
-        return sheet
-
-    def _depth(self, share: float) -> Colour:
-        palette = self.mood.palette
-        return mix(mix(palette.far, palette.sky[3], 0.35), palette.near, share)
-
-    def _ridge(self, level: float, height: float, roughness: float) -> Ridge:
-        waves = [
-            (self._rng.uniform(0.7, 1.3) * 2**octave, self._rng.uniform(0, 6.3), roughness**octave)
-            for octave in range(1, 7)
-        ]
-        total = sum(amount for _, _, amount in waves)
-
-        def at(x: float) -> float:
-            folds = sum((1 - 2 * abs(math.sin(rate * x + phase))) * amount for rate, phase, amount in waves)
-            return level - height * folds / total
-
-        return at
-
-    def _swell(self, level: float, height: float) -> Ridge:
-        waves = [(self._rng.uniform(1.2, 2.4) * rate, self._rng.uniform(0, 6.3), 1 / rate) for rate in (1, 2.1)]
-
-        def at(x: float) -> float:
-            return level - height * sum(math.sin(rate * x + phase) * amount for rate, phase, amount in waves) / 1.5
-
-        return at
-
-    def _under(self, ridge: Ridge) -> Image.Image:
-        width, height = self._wide
-        aspect = width / self.size[0]
-
-        def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
-            line = [(x * scale, ridge(x / width * aspect) * height * scale) for x in range(0, width + 4, 3)]
-            pen.polygon([*line, (width * scale + 8, height * scale), (0, height * scale)], fill=255)
-
-        return self._shape(self._wide, paint)
-
     def _ridges(self, count: int, low: float, rough: float) -> list[Layer]:
         layers = []
         for index in range(count):
             share = index / max(count - 1, 1)
             level = self.horizon - 0.03 + share * low
-            ridge = self._ridge(level, 0.15 * (1 - 0.5 * share), rough)
-            shade = self._depth(share * 0.9)
+            ridge = self.ridge(level, 0.15 * (1 - 0.5 * share), rough)
+            shade = self.depth(share * 0.9)
             mist = mix(shade, self.mood.palette.sky[3], 0.45 * (1 - share))
-            layers.append(Layer(self._filled(self._under(ridge), shade, mist), 0.004 + 0.018 * share))
+            layers.append(Layer(self.filled(self.under(ridge), shade, mist), 0.004 + 0.018 * share))
         return layers
 
     def _mountains(self) -> list[Layer]:
@@ -195,30 +68,30 @@ class Scene:
 
     def _sea(self) -> list[Layer]:
         palette = self.mood.palette
-        width, height = self._wide
-        headland = self._ridge(self.horizon - 0.01, 0.07, 0.5)
-        layers = [Layer(self._filled(self._under(headland), self._depth(0.15), self._depth(0.1)), 0.004)]
-        water = Image.new("L", self._wide)
+        width, height = self.wide
+        headland = self.ridge(self.horizon - 0.01, 0.07, 0.5)
+        layers = [Layer(self.filled(self.under(headland), self.depth(0.15), self.depth(0.1)), 0.004)]
+        water = Image.new("L", self.wide)
         water.paste(255, (0, round(self.horizon * height), width, height))
         top = mix(palette.sky[2], palette.sky[3], 0.5)
-        sheet = self._filled(water, mix(top, palette.far, 0.35), mix(palette.near, palette.sky[0], 0.45))
+        sheet = self.filled(water, mix(top, palette.far, 0.35), mix(palette.near, palette.sky[0], 0.45))
         self._glitter(sheet)
         layers.append(Layer(sheet, 0.006))
         layers.append(Layer(self._boats(), 0.014))
-        layers.append(Layer(self._filled(self._pier(), self._depth(0.9), self._depth(1)), 0.024))
+        layers.append(Layer(self.filled(self._pier(), self.depth(0.9), self.depth(1)), 0.024))
         return layers
 
     def _glitter(self, sheet: Image.Image) -> None:
-        width, height = self._wide
+        width, height = self.wide
         middle = self.sun[0] * self.size[0]
-        mask = Image.new("L", self._wide)
+        mask = Image.new("L", self.wide)
         pen = ImageDraw.Draw(mask)
         for index in range(110):
             deep = (index / 110) ** 1.4
             y = (self.horizon + 0.005 + deep * (1 - self.horizon)) * height
             spread = (0.03 + 0.13 * deep) * width
-            x = middle + self._rng.gauss(0, 0.55) * spread
-            long = self._rng.uniform(0.25, 1) * spread
+            x = middle + self.rng.gauss(0, 0.55) * spread
+            long = self.rng.uniform(0.25, 1) * spread
             pen.rounded_rectangle(
                 (x - long / 2, y, x + long / 2, y + height * (0.002 + 0.004 * deep)),
                 3,
@@ -229,8 +102,8 @@ class Scene:
         sheet.putalpha(alpha)
 
     def _boats(self) -> Image.Image:
-        width, height = self._wide
-        rng = self._rng
+        width, height = self.wide
+        rng = self.rng
         boats = [(rng.uniform(0.04, 0.96), rng.uniform(0.02, 0.1), rng.uniform(0.05, 0.09)) for _ in range(3)]
 
         def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
@@ -258,11 +131,11 @@ class Scene:
                     fill=210,
                 )
 
-        shade = mix(self._depth(0.75), self.mood.palette.light, 0.12)
-        return self._filled(self._shape(self._wide, paint), mix(shade, self.mood.palette.light, 0.55), shade)
+        shade = mix(self.depth(0.75), self.mood.palette.light, 0.12)
+        return self.filled(self.shape(self.wide, paint), mix(shade, self.mood.palette.light, 0.55), shade)
 
     def _pier(self) -> Image.Image:
-        width, height = self._wide
+        width, height = self.wide
 
         def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
             deck = height * 0.87 * scale
@@ -295,7 +168,7 @@ class Scene:
                 fill=255,
             )
 
-        return self._shape(self._wide, paint)
+        return self.shape(self.wide, paint)
 
     def _forest(self) -> list[Layer]:
         layers = self._ridges(2, 0.04, 0.5)[:1]
@@ -303,14 +176,14 @@ class Scene:
             share = (index + 1) / 4
             base, tall = 0.66 + 0.1 * index, 0.2 + 0.12 * share
             mask = self._conifers(base, tall, count=16 - 3 * index)
-            shade = self._depth(0.15 + 0.85 * share)
+            shade = self.depth(0.15 + 0.85 * share)
             mist = mix(shade, self.mood.palette.sky[3], 0.5 * (1 - share))
-            layers.append(Layer(self._filled(mask, shade, mist), 0.006 + 0.02 * share))
+            layers.append(Layer(self.filled(mask, shade, mist), 0.006 + 0.02 * share))
         return layers
 
     def _conifers(self, base: float, tall: float, count: int) -> Image.Image:
-        width, height = self._wide
-        rng = self._rng
+        width, height = self.wide
+        rng = self.rng
         trees = [((index + rng.uniform(0.1, 0.9)) / count, tall * rng.uniform(0.6, 1.15)) for index in range(count)]
 
         def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
@@ -326,7 +199,7 @@ class Scene:
                     (x * w - size * h * 0.02, base * h - size * h * 0.1, x * w + size * h * 0.02, base * h), fill=255
                 )
 
-        return self._shape(self._wide, paint)
+        return self.shape(self.wide, paint)
 
     def _city(self) -> list[Layer]:
         layers = []
@@ -334,15 +207,15 @@ class Scene:
             share = index / 2
             low, tall = 0.72 + 0.07 * index, 0.4 - 0.09 * index
             layers.append(Layer(self._skyline(low, tall, share), 0.005 + 0.012 * index))
-        ground = Image.new("L", self._wide)
-        ground.paste(255, (0, round(0.85 * self.size[1]), *self._wide))
-        layers.append(Layer(self._filled(ground, self._depth(0.85), self._depth(1)), 0.03))
+        ground = Image.new("L", self.wide)
+        ground.paste(255, (0, round(0.85 * self.size[1]), *self.wide))
+        layers.append(Layer(self.filled(ground, self.depth(0.85), self.depth(1)), 0.03))
         self._reflect(layers[-1].sheet)
         return layers
 
     def _skyline(self, base: float, tall: float, share: float) -> Image.Image:
-        width, height = self._wide
-        rng = self._rng
+        width, height = self.wide
+        rng = self.rng
         houses = []
         x = -0.02
         while x < 1.02:
@@ -367,9 +240,9 @@ class Scene:
                 elif kind > 0.55:
                     pen.rectangle((middle - 3 * scale, top - 0.06 * height * scale, middle + 3 * scale, top), fill=255)
 
-        shade = self._depth(0.2 + 0.65 * share)
-        sheet = self._filled(
-            self._shape(self._wide, paint), shade, mix(shade, self.mood.palette.sky[3], 0.3 * (1 - share))
+        shade = self.depth(0.2 + 0.65 * share)
+        sheet = self.filled(
+            self.shape(self.wide, paint), shade, mix(shade, self.mood.palette.sky[3], 0.3 * (1 - share))
         )
         self._windows(sheet, houses, base, share)
         return sheet
@@ -377,7 +250,7 @@ class Scene:
     def _windows(
         self, sheet: Image.Image, houses: list[tuple[float, float, float, float]], base: float, share: float
     ) -> None:
-        width, height = self._wide
+        width, height = self.wide
         pen = ImageDraw.Draw(sheet)
         lit = mix((255, 205, 120), self.mood.palette.light, 0.3)
         odds = 0.62 if self.mood.light in (Light.NIGHT, Light.DUSK, Light.GREY) else 0.22
@@ -386,22 +259,22 @@ class Scene:
             columns = int((right - left) * width / cell) - 1
             for row in range(int(size * height / (cell * 1.5))):
                 for column in range(columns):
-                    if self._rng.random() < odds:
+                    if self.rng.random() < odds:
                         x = left * width + (column + 0.75) * cell
                         y = (base - size) * height + (row + 0.6) * cell * 1.5
-                        glow = mix(sheet_colour(sheet, x, y), lit, self._rng.uniform(0.35, 0.95) * (0.5 + 0.5 * share))
+                        glow = mix(sheet_colour(sheet, x, y), lit, self.rng.uniform(0.35, 0.95) * (0.5 + 0.5 * share))
                         pen.rectangle((x, y, x + cell * 0.5, y + cell * 0.75), fill=(*glow, 255))
 
     def _reflect(self, sheet: Image.Image) -> None:
-        width, height = self._wide
+        width, height = self.wide
         pen = ImageDraw.Draw(sheet)
         for _ in range(46):
-            x, y = self._rng.uniform(0, width), self._rng.uniform(0.87, 0.99) * height
-            long = self._rng.uniform(0.02, 0.09) * width
+            x, y = self.rng.uniform(0, width), self.rng.uniform(0.87, 0.99) * height
+            long = self.rng.uniform(0.02, 0.09) * width
             tint = mix(
-                self._depth(0.95),
-                self._rng.choice(((255, 190, 110), self.mood.palette.sky[3])),
-                self._rng.uniform(0.15, 0.5),
+                self.depth(0.95),
+                self.rng.choice(((255, 190, 110), self.mood.palette.sky[3])),
+                self.rng.uniform(0.15, 0.5),
             )
             pen.rounded_rectangle((x, y, x + long, y + height * 0.004), 2, fill=(*tint, 255))
 
@@ -410,12 +283,10 @@ class Scene:
         layers = self._ridges(1, 0, 0.5)
         for index in range(4):
             share = index / 3
-            ridge = self._swell(self.horizon + 0.03 + 0.1 * index, 0.035 + 0.03 * share)
+            ridge = self.swell(self.horizon + 0.03 + 0.1 * index, 0.035 + 0.03 * share)
             lit = mix(mix(sand, self.mood.palette.light, 0.3 * (1 - share)), self.mood.palette.near, 0.5 * share)
             layers.append(
-                Layer(
-                    self._filled(self._under(ridge), lit, mix(lit, self.mood.palette.near, 0.6)), 0.005 + 0.02 * share
-                )
+                Layer(self.filled(self.under(ridge), lit, mix(lit, self.mood.palette.near, 0.6)), 0.005 + 0.02 * share)
             )
         return layers
 
@@ -424,24 +295,24 @@ class Scene:
         green = mix((110, 160, 80), self.mood.palette.far, 0.4)
         for index in range(4):
             share = index / 3
-            ridge = self._swell(self.horizon + 0.02 + 0.095 * index, 0.02 + 0.028 * share)
+            ridge = self.swell(self.horizon + 0.02 + 0.095 * index, 0.02 + 0.028 * share)
             tone = mix(mix(green, self.mood.palette.sky[3], 0.4 * (1 - share)), self.mood.palette.near, 0.6 * share)
-            sheet = self._filled(
-                self._under(ridge), mix(tone, self.mood.palette.light, 0.12), mix(tone, self.mood.palette.near, 0.4)
+            sheet = self.filled(
+                self.under(ridge), mix(tone, self.mood.palette.light, 0.12), mix(tone, self.mood.palette.near, 0.4)
             )
             self._flowers(sheet, ridge, share)
             layers.append(Layer(sheet, 0.005 + 0.02 * share))
         return layers
 
     def _flowers(self, sheet: Image.Image, ridge: Ridge, share: float) -> None:
-        width, height = self._wide
+        width, height = self.wide
         pen = ImageDraw.Draw(sheet)
         tints = ((250, 120, 130), (255, 214, 110), (250, 245, 235), (180, 140, 230))
         for _ in range(round(30 + 60 * share)):
-            x = self._rng.uniform(0, 1)
-            y = ridge(x * width / self.size[0]) + self._rng.uniform(0.02, 0.12)
-            size = (0.003 + 0.007 * share) * self.size[0] * self._rng.uniform(0.6, 1.3)
-            tint = mix(self._rng.choice(tints), self.mood.palette.far, 0.35 - 0.2 * share)
+            x = self.rng.uniform(0, 1)
+            y = ridge(x * width / self.size[0]) + self.rng.uniform(0.02, 0.12)
+            size = (0.003 + 0.007 * share) * self.size[0] * self.rng.uniform(0.6, 1.3)
+            tint = mix(self.rng.choice(tints), self.mood.palette.far, 0.35 - 0.2 * share)
             pen.ellipse((x * width - size, y * height - size, x * width + size, y * height + size), fill=(*tint, 255))
 
 

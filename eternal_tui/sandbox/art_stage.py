@@ -7,11 +7,13 @@ import math
 from PIL import Image, ImageChops, ImageDraw
 
 from eternal_tui.sandbox.art_figure import draw_figure
+from eternal_tui.sandbox.art_ground import add_glow
 from eternal_tui.sandbox.art_palette import Colour, Light, Pose, Weather, mix, mood_of
-from eternal_tui.sandbox.art_scene import Scene, add_glow
+from eternal_tui.sandbox.art_scene import Scene
 from eternal_tui.sandbox.seeded import seeded
 
 _BEATS = 9
+_GROUNDS_PER_SECOND = 12
 _TEMPO = {Pose.WAVE: 1.1, Pose.DANCE: 0.7, Pose.STILL: 0.2}
 _START = {Pose.WAVE: -0.4, Pose.DANCE: 0.9, Pose.STILL: 0.0}
 
@@ -46,7 +48,9 @@ class Stage:
         self._wide = round(size[0] * (0.78 if dancing else 0.74))
         self._left = (0.11 if dancing else self._bust_left()) * size[0]
         self._motes = self._particles()
-        self._finish = _vignette(size)
+        self._dim = _vignette(size)
+        self._ground_at = -1
+        self._ground_kept = self._scene.sky
 
     def _bust_left(self) -> float:
         if self._mood.pose is Pose.WAVE:
@@ -59,15 +63,23 @@ class Stage:
 
     def frame(self, t: float) -> Image.Image:
         """An RGB image of the stage's size."""
-        image = self._scene.sky.copy()
-        for cutout, pace in self._land:
-            cutout.lay(image, -pace * t * self._size[0], 0)
+        image = self._ground(int(t * _GROUNDS_PER_SECOND)).copy()
         self._place_figure(image, t)
         self._air(image, t)
-        return ImageChops.multiply(image, self._finish)
+        return image
+
+    def _ground(self, moment: int) -> Image.Image:
+        """Sky and land; they drift less than a pixel a frame, so two frames may share one."""
+        if moment != self._ground_at:
+            image = self._scene.sky.copy()
+            for cutout, pace in self._land:
+                cutout.lay(image, -pace * moment / _GROUNDS_PER_SECOND * self._size[0], 0)
+            self._ground_kept = ImageChops.multiply(image, self._dim)
+            self._ground_at = moment
+        return self._ground_kept
 
     def _place_figure(self, image: Image.Image, t: float) -> None:
-        width, height = self._size
+        height = self._size[1]
         dancing = self._mood.pose is Pose.DANCE
         beat = math.sin(2 * math.pi * _TEMPO[self._mood.pose] * t + _START[self._mood.pose])
         sprite = self._sprite(round((beat + 1) / 2 * (_BEATS - 1)), blink=t % 2.6 > 2.45)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Iterator
 
 import msgspec
+
+from eternal_tui.sandbox.seeded import seeded
 
 ADULT_AGE = 18
 FIRST_ID = 6870
@@ -64,13 +65,13 @@ def _names() -> Iterator[tuple[str, str]]:
     men = [(name, "male") for name in _MEN.split()]
     others = [(name, "nonbinary") for name in _OTHERS.split()]
     lead, rest = women[:4], women[4:] + men + others
-    random.Random("cast").shuffle(rest)
+    seeded("cast").shuffle(rest)
     yield from lead
     yield from rest
 
 
 def _described(name: str, gender: str, identity: int) -> Character:
-    rng = random.Random(f"{identity}:{name}")
+    rng = seeded(f"{identity}:{name}")
     trade = rng.choice(_TRADES)
     article = "An" if trade[0] in "aeiou" else "A"
     return Character(

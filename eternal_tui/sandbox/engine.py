@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.rules import Order
+from eternal_tui.sandbox.seeded import seeded
 from eternal_tui.sandbox.settings import SandboxSettings
 
 LAST_PENDING_PROGRESS = 98
@@ -50,7 +51,7 @@ def progress_at(shape: ProgressShape, share: float, noise: str) -> int:
     elif shape is ProgressShape.COARSE:
         percent = percent // _COARSE_STEP * _COARSE_STEP
     elif shape is ProgressShape.NOISY:
-        rng = random.Random(noise)
+        rng = seeded(noise)
         steps = [index / _NOISE_STEPS + rng.gauss(0, 0.05) for index in range(int(share * _NOISE_STEPS) + 1)]
         percent = LAST_PENDING_PROGRESS * max(0.0, *steps)
     return min(int(percent), LAST_PENDING_PROGRESS)

@@ -136,7 +136,7 @@ def launch_demo(
     command = [sys.executable, "-m", "eternal_tui.sandbox", "--until-stdin-closes", "--speed", str(speed)]
     if seed is not None:
         command += ["--seed", str(seed)]
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - this package, run by this interpreter
         [*command, *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

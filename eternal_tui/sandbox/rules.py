@@ -21,7 +21,7 @@ Kind = Literal["image", "video"]
 FindCharacter = Callable[[str], Character | None]
 
 
-class Refusal(Exception):  # noqa: N818 - an answer in words, as the service gives it
+class Refusal(Exception):
     """A request the service turns down, with its HTTP status and the reason in words."""
 
     def __init__(self, status: int, reason: str) -> None:

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from eternal_tui.sandbox.api_routes import ApiRoutes, http_error
 from eternal_tui.sandbox.cdn_routes import CdnRoutes
@@ -61,7 +62,7 @@ class _Port:
             if not connection.transport.is_closing():
                 connection.transport.abort()
         async with asyncio.timeout(_STOP_LIMIT):
-            while state.connections or state.tasks:
+            while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
                 await asyncio.sleep(0.001)
         for listener in self._server.servers:
             await listener.wait_closed()
@@ -72,7 +73,7 @@ class _Port:
 
     def _hang_up(self, scope: Scope, at_once: bool) -> None:
         for connection in self._server.server_state.connections:
-            if connection.client == scope["client"]:
+            if isinstance(connection, H11Protocol) and connection.client == scope["client"]:
                 if at_once:
                     connection.transport.abort()
                 else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,6 +13,7 @@ from eternal_tui.sandbox.characters import Cast
 from eternal_tui.sandbox.engine import JobEngine, SandboxJob
 from eternal_tui.sandbox.faults import FaultPlan, Place
 from eternal_tui.sandbox.rules import Order, Refusal, price
+from eternal_tui.sandbox.seeded import seeded
 from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.sandbox.signing import LinkSigner
 from eternal_tui.sandbox.studio import Studio
@@ -53,12 +54,11 @@ class Service:
     @classmethod
     def create(cls, settings: SandboxSettings) -> Service:
         """A service as new; with a seed, ids, durations and chances repeat."""
-        seed = settings.seed
-        rng = random.Random() if seed is None else random.Random(seed)
+        rng = seeded(os.urandom(16).hex() if settings.seed is None else settings.seed)
         return cls(
             settings=settings,
             engine=JobEngine(settings, rng),
-            faults=FaultPlan(settings.faults, random.Random(rng.random())),
+            faults=FaultPlan(settings.faults, seeded(rng.random())),
             signer=LinkSigner(rng),
             studio=Studio(settings),
             credits=Decimal(str(settings.credits)).quantize(Decimal("0.01")),

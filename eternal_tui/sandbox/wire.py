@@ -67,7 +67,7 @@ class Recorder:
 class DroppedResponse(Response):
     """No answer at all: the connection is gone."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Cut the connection and wait until it is cut."""
         scope["sandbox.hang_up"](scope, True)
         while (await receive())["type"] != "http.disconnect":
