@@ -26,7 +26,6 @@ from eternal_tui.media.storage import ClientFactory, Storage, bare_client
 if TYPE_CHECKING:
     import httpx
 
-_CHUNK = 64 * 1024
 _ROOM_CHECK = 16 * MIB
 _PARTS_KEPT = 16
 
@@ -226,7 +225,7 @@ async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
     import httpx
 
     try:
-        async for chunk in response.aiter_raw(_CHUNK):
+        async for chunk in response.aiter_raw():
             yield chunk
     except httpx.TransportError as error:
         raise _TransferCut from error

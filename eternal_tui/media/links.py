@@ -22,6 +22,8 @@ def parse_link(url: str) -> httpx.URL:
         raise LinkRefused("it is not a proper address") from error
     if parsed.scheme not in ("http", "https") or not host:
         raise LinkRefused("it is neither http nor https")
+    if parsed.port is not None and not 0 < parsed.port < 65_536:
+        raise LinkRefused("it is not a proper address")
     if parsed.userinfo:
         raise LinkRefused("it carries a user name or password")
     if "%" in host:

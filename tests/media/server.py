@@ -39,16 +39,19 @@ async def storage(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
     running: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        try:
             raw = await reader.readuntil(b"\r\n\r\n")
             lines = raw.decode("latin-1").split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
             one = Asked(lines[0].split(" ")[1], {key.lower(): value for key, value in headers.items()}, raw)
             found.asked.append(one)
             await handler(one, writer)
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass  # the other side hung up, as many of these tests mean it to
+        finally:
             writer.close()
-            await writer.wait_closed()
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(serve(reader, writer))

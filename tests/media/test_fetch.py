@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
-import ssl
 import stat
-import subprocess
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from eternal_tui.media.errors import BrokenFile, DiskFull, LinkExpired, LinkRefused, NotReachable, ResultError
-from eternal_tui.media.fetch import ResultFetcher
 from eternal_tui.media.limits import FetchLimits
-from tests.media.server import Asked, answers, head, storage
-
-
-class Naps:
-    """Stands where sleeping would be and notes how long it was to be."""
-
-    def __init__(self) -> None:
-        self.taken: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.taken.append(seconds)
-
-
-@asynccontextmanager
-async def fetcher(
-    results: Path, limits: FetchLimits | None = None, **options: Any
-) -> AsyncIterator[ResultFetcher]:
-    made = ResultFetcher(results, limits, **({"public": False, "environ": {}, "sleep": Naps()} | options))
-    try:
-        yield made
-    finally:
-        await made.close()
-
-
-def listing(results: Path) -> list[str]:
-    return sorted(entry.name for entry in results.iterdir())
+from tests.media.fetching import Naps, fetcher, listing
+from tests.media.server import Asked, Handler, answers, head, storage
 
 
 async def test_a_picture_is_saved_whole_private_and_under_our_own_name(tmp_path: Path, jpeg: bytes) -> None:
@@ -64,3 +35,332 @@ async def test_a_clip_is_saved_with_its_facts(tmp_path: Path, clip: bytes) -> No
     assert saved.path.name == "7.mp4"
     assert (saved.kind, saved.width, saved.height, saved.codec) == ("video", 96, 64, "h264")
     assert (saved.seconds, saved.has_sound) == (pytest.approx(1.0), False)
+
+
+async def test_an_encrypted_result_is_kept_as_it_came(tmp_path: Path) -> None:
+    """Also when it looks like a web page: nobody can say what a cipher's first bytes are."""
+    sealed = b"<html>" + bytes(range(256))
+    async with storage(answers(sealed)) as host, fetcher(tmp_path) as fetch:
+        saved = await fetch.fetch(host.url(), name="7", expect="image", encrypted=True)
+    assert (saved.path.name, saved.kind, saved.path.read_bytes()) == ("7.bin", "encrypted", sealed)
+
+
+async def test_the_request_says_nothing_about_us(tmp_path: Path, jpeg: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a cookie set on the way nor a .netrc entry nor the key in the environment goes with a request."""
+    monkeypatch.setenv("ETERNALAI_API_KEY", "canary-key")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login canary password canary\n")
+
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if asked.path == "/result":
+            writer.write(head("302 Found", location="/there", set_cookie="canary=1", content_length=0))
+        else:
+            writer.write(head(content_length=len(jpeg)) + jpeg)
+
+    async with storage(handler) as host, fetcher(tmp_path / "results") as fetch:
+        await fetch.fetch(host.url(), name="7", expect="image")
+    assert [asked.path for asked in host.asked] == ["/result", "/there"]
+    for asked in host.asked:
+        assert b"canary" not in asked.raw
+        assert set(asked.headers) == {"host", "accept", "accept-encoding", "user-agent"}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+async def test_an_expired_link_says_so(tmp_path: Path, status: int) -> None:
+    async with storage(answers(b"<Error/>", f"{status} No")) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(LinkExpired, match="Nothing is charged again") as caught:
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert caught.value.status == status
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "wait"),
+    [
+        (429, "7", 7.0),
+        (429, "1.5", 1.5),
+        (503, "Thu, 01 Jan 1970 00:01:00 GMT", 50.0),
+        (503, "Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        (429, "-5", 0.0),
+        (429, "9" * 400, 3600.0),
+        (429, "nan", None),
+        (429, "soon", None),
+        (500, "", None),
+    ],
+)
+async def test_a_busy_storage_is_to_be_asked_later(tmp_path: Path, status: int, value: str, wait: float | None) -> None:
+    async with (
+        storage(answers(b"", f"{status} No", retry_after=value)) as host,
+        fetcher(tmp_path, now=lambda: 10.0) as fetch,
+    ):
+        with pytest.raises(NotReachable) as caught:
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert caught.value.retry_after == wait
+    assert len(host.asked) == 1
+
+
+@pytest.mark.parametrize("status", [204, 206, 300, 304, 402, 416, 451])
+async def test_answers_without_a_file_are_refused(tmp_path: Path, status: int) -> None:
+    async with storage(answers(b"", f"{status} What")) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises((LinkRefused, BrokenFile)):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert listing(tmp_path) == []
+
+
+async def test_a_storage_that_is_not_there_is_not_reachable(tmp_path: Path) -> None:
+    async with storage(answers(b"")) as host:
+        pass
+    async with fetcher(tmp_path) as fetch:
+        with pytest.raises(NotReachable):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert listing(tmp_path) == []
+
+
+def padded(body: bytes) -> bytes:
+    return body + b" " * 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        padded(b"<!doctype html><title>Please log in</title>"),
+        padded(b"\xef\xbb\xbf\n <?xml version='1.0'?><Error/>"),
+        padded(b'{"error": "expired"}'),
+        padded(b"%PDF-1.7"),
+        padded(b"\x00\x00\x00\x20ftypavif"),
+        b"\xff\xd8\xff\xe0" + b"\x00" * 500,
+        padded(b"\x89PNG\r\n\x1a\n"),
+        padded(b"RIFF\x00\x00\x00\x00WEBPVP8 "),
+    ],
+)
+async def test_what_is_no_picture_never_gets_the_final_name(tmp_path: Path, body: bytes) -> None:
+    """Seen to fail with the decode check taken out: the bare signatures of JPEG, PNG and WebP were saved."""
+    async with storage(answers(body, content_type="image/jpeg")) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(BrokenFile):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert listing(tmp_path) == []
+
+
+async def test_a_clip_where_a_picture_was_due_is_refused_and_the_other_way_round(
+    tmp_path: Path, clip: bytes, jpeg: bytes
+) -> None:
+    async with storage(answers(clip)) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(BrokenFile, match="a picture was expected"):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    async with storage(answers(jpeg)) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(BrokenFile, match="a clip was expected"):
+            await fetch.fetch(host.url(), name="7", expect="video")
+
+
+@pytest.mark.parametrize("said", [1, 5000])
+async def test_a_wrong_length_is_never_a_file(tmp_path: Path, jpeg: bytes, said: int) -> None:
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(content_length=len(jpeg) + said) + jpeg)
+
+    naps = Naps()
+    async with storage(handler) as host, fetcher(tmp_path, sleep=naps) as fetch:
+        with pytest.raises(NotReachable, match="broke off 4 times"):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert listing(tmp_path) == []
+    assert len(host.asked) == 4
+    assert naps.taken == [1.0, 2.0, 4.0]
+
+
+async def test_a_body_shorter_than_the_picture_is_broken(tmp_path: Path, big_jpeg: bytes) -> None:
+    """A storage that lies consistently: length and body agree, the picture is cut."""
+    async with storage(answers(big_jpeg[: len(big_jpeg) // 2])) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(BrokenFile):
+            await fetch.fetch(host.url(), name="7", expect="image")
+
+
+def cut_every(step: int, body: bytes, *, etag: str = '"v1"', ranges: str = "bytes") -> Handler:
+    """Return a storage that breaks off after each `step` bytes and serves ranges of `body`."""
+
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        start = 0
+        extra = {"etag": etag, "accept_ranges": ranges}
+        if asked.headers.get("if-range") == etag and "range" in asked.headers:
+            start = int(asked.headers["range"].removeprefix("bytes=").removesuffix("-"))
+            whole = f"bytes {start}-{len(body) - 1}/{len(body)}"
+            writer.write(head("206 Partial", content_length=len(body) - start, content_range=whole, **extra))
+        else:
+            writer.write(head(content_length=len(body), **extra))
+        writer.write(body[start : start + step])
+        await writer.drain()
+
+    return handler
+
+
+async def test_a_cut_transfer_goes_on_where_it_broke_off(tmp_path: Path, big_jpeg: bytes) -> None:
+    step = len(big_jpeg) // 3
+    async with storage(cut_every(step, big_jpeg)) as host, fetcher(tmp_path) as fetch:
+        saved = await fetch.fetch(host.url(), name="7", expect="image")
+    assert saved.path.read_bytes() == big_jpeg
+    assert [asked.headers.get("range") for asked in host.asked] == [
+        None, *(f"bytes={step * cut}-" for cut in range(1, len(host.asked)))
+    ]  # fmt: skip
+    assert listing(tmp_path) == ["7.jpg"]
+
+
+async def test_what_three_cuts_left_is_gone_on_with_by_the_next_fetch(tmp_path: Path, big_jpeg: bytes) -> None:
+    async with storage(cut_every(64 * 1024, big_jpeg)) as host, fetcher(tmp_path) as fetch:
+        asked: list[int] = []
+        for _ in range(20):
+            try:
+                saved = await fetch.fetch(host.url(), name="7", expect="image")
+                break
+            except NotReachable:
+                asked.append(len(host.asked))
+        assert saved.path.read_bytes() == big_jpeg
+    assert len(host.asked) == -(-len(big_jpeg) // (64 * 1024))
+    assert listing(tmp_path) == ["7.jpg"]
+
+
+@pytest.mark.parametrize(("etag", "ranges"), [('W/"v1"', "bytes"), ("", "bytes"), ('"v1"', "none")])
+async def test_no_rest_is_asked_of_a_storage_that_offers_none(
+    tmp_path: Path, big_jpeg: bytes, etag: str, ranges: str
+) -> None:
+    """Seen to fail with weak ETags accepted: the second request carried a Range."""
+    handler = cut_every(len(big_jpeg) // 3, big_jpeg, etag=etag, ranges=ranges)
+    async with storage(handler) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(NotReachable):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert len(host.asked) == 4
+    assert all("range" not in asked.headers for asked in host.asked)
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("second", ["200 OK", "416 Range Not Satisfiable"])
+async def test_a_file_that_changed_meanwhile_is_fetched_from_the_start(
+    tmp_path: Path, big_jpeg: bytes, jpeg: bytes, second: str
+) -> None:
+    """Seen to fail with the part kept on 200: the two versions were glued together and did not decode."""
+
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        match len(host.asked):
+            case 1:
+                writer.write(head(content_length=len(big_jpeg), etag='"v1"', accept_ranges="bytes"))
+                writer.write(big_jpeg[:70_000])
+            case 2 if second.startswith("416"):
+                writer.write(head(second, content_length=0))
+            case _:
+                writer.write(head(content_length=len(jpeg), etag='"v2"') + jpeg)
+
+    async with storage(handler) as host, fetcher(tmp_path) as fetch:
+        saved = await fetch.fetch(host.url(), name="7", expect="image")
+    assert saved.path.read_bytes() == jpeg
+    assert host.asked[1].headers["range"].startswith("bytes=")
+
+
+@pytest.mark.parametrize("sent", ["bytes 0-9/10", "bytes 70001-99999/100000", "nonsense", ""])
+async def test_a_part_that_was_not_asked_for_is_refused(tmp_path: Path, big_jpeg: bytes, sent: str) -> None:
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if len(host.asked) == 1:
+            writer.write(head(content_length=len(big_jpeg), etag='"v1"', accept_ranges="bytes"))
+            writer.write(big_jpeg[:65_536])
+        else:
+            writer.write(head("206 Partial", content_range=sent, content_length=10) + b"0123456789")
+
+    async with storage(handler) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(BrokenFile):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert listing(tmp_path) == []
+
+
+async def test_an_endless_body_ends_at_the_cap(tmp_path: Path, jpeg: bytes) -> None:
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head() + jpeg)
+        while True:
+            writer.write(b"\x00" * 65_536)
+            await writer.drain()
+
+    async with storage(handler) as host, fetcher(tmp_path, FetchLimits(image_bytes=1_000_000)) as fetch:
+        with pytest.raises(BrokenFile, match="larger than the limit"):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert listing(tmp_path) == []
+
+
+async def test_a_length_beyond_the_cap_is_refused_before_the_body(tmp_path: Path) -> None:
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(content_length=10**15))
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    async with storage(handler) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(BrokenFile, match="larger than the limit"):
+            await fetch.fetch(host.url(), name="7", expect="image")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity, gzip", "GZIP"])
+async def test_packed_bodies_are_refused_unopened(tmp_path: Path, jpeg: bytes, encoding: str) -> None:
+    """Seen to fail with httpx's own decoding: a gzipped picture was unpacked, and so would a bomb be."""
+    bomb = gzip.compress(jpeg + bytes(4_000_000))
+    async with storage(answers(bomb, content_encoding=encoding)) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(BrokenFile, match="packed"):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert host.asked[0].headers["accept-encoding"] == "identity"
+
+
+async def test_a_slow_drip_ends_with_the_overall_time(tmp_path: Path, jpeg: bytes) -> None:
+    """Each byte comes in time, the file never would: the clock moves a minute with every reading."""
+    hours = iter(range(0, 10**6, 60))
+
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head() + jpeg[:100])
+        while True:
+            writer.write(b"\x00")
+            await writer.drain()
+            await asyncio.sleep(0)  # draining alone does not let the reader run
+
+    async with storage(handler) as host, fetcher(tmp_path, clock=lambda: float(next(hours))) as fetch:
+        with pytest.raises(NotReachable, match="too long"):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert len(host.asked) == 1
+
+
+async def test_a_silent_storage_is_given_up(tmp_path: Path) -> None:
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with storage(handler) as host, fetcher(tmp_path, FetchLimits(stall_seconds=0.05)) as fetch:
+        with pytest.raises(NotReachable, match="in time"):
+            await fetch.fetch(host.url(), name="7", expect="image")
+
+
+async def test_no_room_is_seen_before_a_byte_is_written(tmp_path: Path, jpeg: bytes) -> None:
+    limits = FetchLimits(reserve_bytes=10**18)
+    async with storage(answers(jpeg)) as host, fetcher(tmp_path, limits) as fetch:
+        with pytest.raises(DiskFull, match="Nothing is charged again"):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert listing(tmp_path) == []
+
+
+async def test_a_cancelled_fetch_leaves_nothing(tmp_path: Path, jpeg: bytes) -> None:
+    begun = asyncio.Event()
+
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(content_length=len(jpeg), etag='"v1"', accept_ranges="bytes") + jpeg[:-1])
+        await writer.drain()
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with storage(handler) as host, fetcher(tmp_path) as fetch:
+        task = asyncio.create_task(fetch.fetch(host.url(), name="7", expect="image"))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert listing(tmp_path) == []
+
+
+async def test_no_error_carries_the_link_or_the_server_s_words(tmp_path: Path) -> None:
+    """Signed links are secrets, and a stranger's words do not go into our sentences."""
+    for status in ("403 CANARY", "500 CANARY", "302 CANARY", "200 CANARY"):
+        handler = answers(b"<CANARY>", status, location="http://user:CANARY@CANARY/")
+        async with storage(handler) as host, fetcher(tmp_path) as fetch:
+            with pytest.raises(ResultError) as caught:
+                await fetch.fetch(host.url("/?signature=CANARY"), name="7", expect="image")
+        assert "CANARY" not in str(caught.value)
+        assert "Nothing is charged again" in str(caught.value)

@@ -1,0 +1,314 @@
+"""Where a link may lead: schemes, hosts, redirects, and what strangers' names do to ours."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eternal_tui.media.addresses import is_public, literal_address, proxy_for
+from eternal_tui.media.errors import LinkRefused, NotReachable, ResultError
+from eternal_tui.media.links import parse_link
+from tests.media.fetching import fetcher, listing
+from tests.media.server import Asked, answers, head, storage
+
+PRIVATE = [
+    "127.0.0.1",
+    "127.9.9.9",
+    "0.0.0.0",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "224.0.0.1",
+    "255.255.255.255",
+    "198.18.0.1",
+    "::1",
+    "::",
+    "fe80::1",
+    "fc00::1",
+    "ff02::1",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "64:ff9b::7f00:1",
+    "2002:7f00:1::1",
+    "2001:db8::1",
+]
+DISGUISED = ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "0", "localhost", "a.localhost", "LOCALHOST."]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_private_addresses_are_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
+def test_public_addresses_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize("host", DISGUISED[:6])
+def test_numbers_that_resolvers_take_for_addresses_are_seen_as_such(host: str) -> None:
+    found = literal_address(host)
+    assert found is not None
+    assert not is_public(found)
+
+
+async def nowhere(host: str, port: int) -> list[str]:
+    raise AssertionError(f"{host} was looked up")
+
+
+@pytest.mark.parametrize("host", [*PRIVATE, *DISGUISED])
+async def test_a_public_service_s_link_never_leads_into_a_private_network(
+    tmp_path: Path, jpeg: bytes, host: str
+) -> None:
+    """Seen to fail without the v4-mapped, NAT64 and 6to4 cases, and without the numeric forms."""
+    async with storage(answers(jpeg)) as there, fetcher(tmp_path, public=True, resolve=nowhere) as fetch:
+        link = f"http://{f'[{host}]' if ':' in host else host}:{there.port}/result"
+        with pytest.raises(LinkRefused):
+            await fetch.fetch(link, name="7", expect="image")
+    assert there.asked == []
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("found", [["127.0.0.1"], ["1.1.1.1", "10.0.0.1"], ["::ffff:127.0.0.1"], ["fe80::1%lo"]])
+async def test_a_name_that_resolves_inwards_is_refused(tmp_path: Path, jpeg: bytes, found: list[str]) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return found
+
+    async with storage(answers(jpeg)) as there, fetcher(tmp_path, public=True, resolve=resolve) as fetch:
+        with pytest.raises(LinkRefused, match="private network"):
+            await fetch.fetch(there.url(host="cdn.example"), name="7", expect="image")
+    assert there.asked == []
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked(tmp_path: Path, jpeg: bytes) -> None:
+    """One look-up a hop, and its answer is used: a name that changes its address gains nothing."""
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    async with storage(answers(jpeg)) as there, fetcher(tmp_path, resolve=resolve) as fetch:
+        await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
+    assert asked == ["cdn.invalid"]
+    assert there.asked[0].headers["host"] == f"cdn.invalid:{there.port}"
+
+
+async def test_an_unknown_name_and_a_dead_first_address(tmp_path: Path, jpeg: bytes) -> None:
+    async def unknown(host: str, port: int) -> list[str]:
+        raise OSError
+
+    async def second(host: str, port: int) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]  # nothing listens on the first
+
+    async with storage(answers(jpeg)) as there:
+        async with fetcher(tmp_path, resolve=unknown) as fetch:
+            with pytest.raises(NotReachable, match="name was not found"):
+                await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
+        async with fetcher(tmp_path, resolve=second) as fetch:
+            saved = await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
+    assert saved.path.read_bytes() == jpeg
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_followed_five_times_and_no_further(tmp_path: Path, jpeg: bytes, status: int) -> None:
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        left = int(asked.path.strip("/"))
+        if left:
+            writer.write(head(f"{status} There", location=f"/{left - 1}", content_length=0))
+        else:
+            writer.write(head(content_length=len(jpeg)) + jpeg)
+
+    async with storage(handler) as there, fetcher(tmp_path) as fetch:
+        await fetch.fetch(there.url("/5"), name="7", expect="image")
+        with pytest.raises(LinkRefused, match="more than 5"):
+            await fetch.fetch(there.url("/6"), name="8", expect="image")
+    assert listing(tmp_path) == ["7.jpg"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["file:///etc/passwd", "ftp://cdn.example/a", "javascript:alert(1)", "data:image/png;base64,AA", "http://",
+     "http://user:word@127.0.0.1/", "http://[::1", "//", "http://\x7f/", "\\\\host\\share"],
+)  # fmt: skip
+async def test_redirects_to_elsewhere_are_refused(tmp_path: Path, location: str) -> None:
+    async with storage(answers(b"", "302 Found", location=location)) as there, fetcher(tmp_path) as fetch:
+        with pytest.raises((LinkRefused, NotReachable)):
+            await fetch.fetch(there.url(), name="7", expect="image")
+    assert len(there.asked) <= 6
+    assert listing(tmp_path) == []
+
+
+async def test_a_redirect_into_the_private_network_is_refused(tmp_path: Path) -> None:
+    """Every hop is checked anew. The storage stands behind a proxy, so that its own host is a public one."""
+    handler = answers(b"", "302 Found", location="http://169.254.169.254/meta")
+    async with (
+        storage(handler) as proxy,
+        fetcher(tmp_path, public=True, environ={"http_proxy": proxy.url("")}) as fetch,
+    ):
+        with pytest.raises(LinkRefused, match="private network"):
+            await fetch.fetch("http://cdn.example/a", name="7", expect="image")
+    assert [asked.path for asked in proxy.asked] == ["http://cdn.example/a"]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for `cdn.invalid` alone, with its key, made by openssl."""
+    made = tmp_path_factory.mktemp("tls") / "cdn.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-subj", "/CN=cdn.invalid", "-addext", "subjectAltName=DNS:cdn.invalid",
+         "-keyout", str(made), "-out", str(made) + ".crt"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    made.write_bytes(made.read_bytes() + Path(str(made) + ".crt").read_bytes())
+    return made
+
+
+async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
+    tmp_path: Path, jpeg: bytes, certificate: Path
+) -> None:
+    """Connecting by address must not weaken TLS: the certificate is still held against the link's host."""
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(certificate)
+
+    def trusting(proxy: str | None) -> httpx.AsyncClient:
+        return httpx.AsyncClient(verify=ssl.create_default_context(cafile=str(certificate)), trust_env=False)
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if asked.path == "/down":
+            writer.write(head("302 Found", location="http://cdn.invalid/result", content_length=0))
+        else:
+            writer.write(head(content_length=len(jpeg)) + jpeg)
+
+    async with (
+        storage(handler, server_side) as there,
+        fetcher(tmp_path, resolve=resolve, client_factory=trusting) as fetch,
+    ):
+        saved = await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
+        assert saved.path.read_bytes() == jpeg
+        with pytest.raises(NotReachable):
+            await fetch.fetch(there.url(host="other.invalid"), name="8", expect="image")
+        with pytest.raises(LinkRefused, match="plain http"):
+            await fetch.fetch(there.url("/down", host="cdn.invalid"), name="9", expect="image")
+    assert listing(tmp_path) == ["7.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "host", "proxy"),
+    [
+        ({}, "cdn.example", None),
+        ({"HTTPS_PROXY": "http://proxy:8080"}, "cdn.example", "http://proxy:8080"),
+        ({"https_proxy": "proxy:8080"}, "cdn.example", "http://proxy:8080"),
+        ({"ALL_PROXY": "socks5://proxy:1"}, "cdn.example", "socks5://proxy:1"),
+        ({"HTTP_PROXY": "http://proxy:8080"}, "cdn.example", None),
+        ({"HTTPS_PROXY": "http://proxy:8080", "NO_PROXY": "other.example,cdn.example"}, "cdn.example", None),
+        ({"HTTPS_PROXY": "http://proxy:8080", "NO_PROXY": "*"}, "cdn.example", None),
+    ],
+)
+def test_the_environment_names_the_proxy(environ: dict[str, str], host: str, proxy: str | None) -> None:
+    assert proxy_for("https", host, environ) == proxy
+
+
+async def test_through_a_proxy_the_name_goes_along_and_literals_are_still_checked(tmp_path: Path, jpeg: bytes) -> None:
+    async with storage(answers(jpeg)) as proxy:
+        environ = {"http_proxy": proxy.url("")}
+        async with fetcher(tmp_path, public=True, environ=environ, resolve=nowhere) as fetch:
+            await fetch.fetch("http://cdn.example/a?sig=1", name="7", expect="image")
+            with pytest.raises(LinkRefused, match="private network"):
+                await fetch.fetch("http://0x7f000001/a", name="8", expect="image")
+    assert [asked.path for asked in proxy.asked] == ["http://cdn.example/a?sig=1"]
+
+
+BAD_LINKS = ["", " ", "http://", "https:///a", "//cdn.example/a", "/etc/passwd", "file:///etc/passwd", "ftp://a/b",
+             "gopher://a", "javascript:alert(1)", "http://u@a/", "http://u:p@a/", "http://a:99999/", "http://a:x/",
+             "http://[::1", "http://[fe80::1%25lo]/", "http://a b/", "http://\x00/", "http://" + "a" * 70_000,
+             "-oProxyCommand=x", "http://a%00b/"]  # fmt: skip
+
+
+@pytest.mark.parametrize("link", BAD_LINKS, ids=range(len(BAD_LINKS)))
+def test_what_is_no_link_is_refused(link: str) -> None:
+    with pytest.raises(LinkRefused):
+        parse_link(link)
+
+
+@given(st.text(max_size=80), st.sampled_from(["", "http://", "https://", "http://a/", "//"]))
+def test_any_text_is_a_link_or_refused(text: str, before: str) -> None:
+    try:
+        parsed = parse_link(before + text)
+    except LinkRefused:
+        return
+    assert parsed.scheme in ("http", "https")
+    assert parsed.host
+    assert not parsed.userinfo
+
+
+def hostile_names(count: int) -> list[str]:
+    """Return file names as attackers send them, each once plain and in mixtures, always the same ones."""
+    pieces = [
+        *("../", "..\\", "/etc/passwd", "%2e%2e%2f", "\x00", ".jpg", ".desktop", ";", '"', "'", "\r\n", "\x1b[2J"),
+        *(
+            "C:",
+            "~",
+            "$(id)",
+            "`id`",
+            "|",
+            "CON",
+            "\u202egpj.exe",
+            "é",
+            "a" * 300,
+            "-rf",
+            " ",
+            "*",
+            ".",
+            "..",
+            "filename*=",
+        ),
+    ]
+    chance = random.Random(5)
+    return ["".join(chance.choices(pieces, k=chance.randint(1, 5))) for _ in range(count)]
+
+
+async def test_500_hostile_names_never_change_ours(tmp_path: Path, jpeg: bytes) -> None:
+    """In the path, the query and Content-Disposition: the only file ever made is the job's own."""
+    names = hostile_names(500)
+    results = tmp_path / "results"
+
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        name = names[len(there.asked) - 1].replace("\r", "").replace("\n", "").replace("\x00", "")
+        sent = name.encode("utf-8").decode("latin-1")
+        disposition = f'attachment; filename="{sent}"'
+        writer.write(head(content_length=len(jpeg), content_disposition=disposition, content_type=sent) + jpeg)
+
+    async with storage(handler) as there, fetcher(results) as fetch:
+        saved = 0
+        for name in names:
+            try:
+                found = await fetch.fetch(there.url(f"/{name}?filename={name}"), name="0000012", expect="image")
+            except ResultError:
+                continue
+            saved += 1
+            assert found.path == results / "0000012.jpg"
+    assert saved > 250
+    assert listing(tmp_path) == ["results"]
+    assert listing(results) == ["0000012.jpg"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "a.jpg", "a\x00", "é", "-" * 65, "a b"])
+async def test_only_a_job_id_names_a_file(tmp_path: Path, name: str) -> None:
+    async with fetcher(tmp_path) as fetch:
+        with pytest.raises(ValueError, match="named by its job id"):
+            await fetch.fetch("http://127.0.0.1/", name=name, expect="image")
