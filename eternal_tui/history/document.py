@@ -195,7 +195,7 @@ class ParsedDocument:
         self.size = size
         self.others = {name: table for name, table in tables.items() if name != JOBS}
         self.meta = meta_of(self.others)
-        self.jobs = _checked_jobs(tables.get(JOBS, {}))
+        self.jobs = parse_jobs(tables)
         self.records = len(self.jobs)
         self._ids = sorted(self.jobs)
         self.last_id = self._ids[-1] if self._ids else 0
@@ -298,9 +298,14 @@ def parse_tables(data: bytes) -> Tables:
     return tables
 
 
-def _checked_jobs(table: Any) -> dict[int, Record]:
+def parse_jobs(tables: Tables) -> dict[int, Record]:
+    """Give the records by their numbers.
+
+    Raises:
+        DocumentBroken: One has no number or is not an object.
+    """
     jobs: dict[int, Record] = {}
-    for key, record in table.items():
+    for key, record in tables.get(JOBS, {}).items():
         try:
             record_id = int(key)
         except ValueError as error:
@@ -314,11 +319,7 @@ def _checked_jobs(table: Any) -> dict[int, Record]:
 def meta_of(tables: Tables) -> Record:
     """Our own note inside the document: ``schema``, ``generation``, ``last_id``; empty if absent."""
     meta = tables.get(META, {}).get("1", {})
-    return (
-        {key: value for key, value in meta.items() if isinstance(value, int)}
-        if isinstance(meta, dict)
-        else {}
-    )
+    return {key: value for key, value in meta.items() if isinstance(value, int)} if isinstance(meta, dict) else {}
 
 
 def _id_of(line: bytes) -> tuple[int, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-# ruff: noqa: N818 - the names say what happened, as HistoryFull; a suffix would add nothing
-
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,9 +71,7 @@ def explain(error: OSError, doing: str) -> HistoryError:
     """
     cause = error.strerror or str(error)
     if error.errno in FULL:
-        return HistoryFull(
-            f"No room left while {doing} ({cause}). The history is as it was: free some space."
-        )
+        return HistoryFull(f"No room left while {doing} ({cause}). The history is as it was: free some space.")
     if error.errno in READ_ONLY:
         return HistoryReadOnly(f"Not permitted while {doing} ({cause}). Make the data folder writable.")
     if error.errno in GONE:

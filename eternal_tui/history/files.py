@@ -109,10 +109,10 @@ class Files:
         """Describe an open file."""
         return os.fstat(fd)
 
-    def lock(self, fd: int, *, shared: bool = False) -> bool:
-        """Try to take the advisory lock; false when another holds it."""
+    def lock(self, fd: int) -> bool:
+        """Try to take the exclusive advisory lock; false when another holds it."""
         try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True

@@ -247,19 +247,20 @@ def write(
 def install(files: Files, names: Names, header: Header, carried: bytes) -> None:
     """Put the new document and journal in place and keep the generation before; under the lock."""
     write_journal(files, names.new_journal, header, carried)
-    had_document = _second_name(files, names.document, names.new_previous)
+    had_document = second_name(files, names.document, names.new_previous)
     files.replace(names.new_document, names.document)
     if had_document:
         files.replace(names.new_previous, names.previous)
     files.sync_folder(names.folder)
-    _second_name(files, names.journal, names.new_previous)
+    second_name(files, names.journal, names.new_previous)
     files.replace(names.new_previous, names.previous_journal)
     files.sync_folder(names.folder)
     files.replace(names.new_journal, names.journal)
     files.sync_folder(names.folder)
 
 
-def _second_name(files: Files, source: Path, target: Path) -> bool:
+def second_name(files: Files, source: Path, target: Path) -> bool:
+    """Give a file another name, or copy it where there are no hard links; false if there is no such file."""
     files.unlink(target)
     try:
         files.link(source, target)

@@ -75,6 +75,11 @@ class History:
         return self._store.notices
 
     @property
+    def others(self) -> dict[str, Record]:
+        """The document's tables other than the records, kept through every fold."""
+        return self._store.document.others
+
+    @property
     def small(self) -> bool:
         """Whether the document is small enough to fold after every command."""
         return self._store.document.size <= SMALL
@@ -158,7 +163,7 @@ class History:
         with explained("reading what other instances wrote"), self._lock.among_threads():
             self._check_open()
             if not self._store.quiet():
-                with self._lock.held(shared=True):
+                with self._lock.held():
                     self._store.catch_up()
             return self._drain()
 
@@ -180,8 +185,8 @@ class History:
         with explained("folding the journal into the history"):
             try:
                 self._store.fold()
-            except DocumentBroken as broken:
-                self._store.mend(broken)
+            except DocumentBroken:
+                self._store.mend()
 
     def close(self, *, fold: bool) -> None:
         """Close the files, after folding if asked; a second call does nothing."""
@@ -232,8 +237,8 @@ class History:
             self._check_open()
             try:
                 return read()
-            except DocumentBroken as broken:
-                self._store.mend(broken)
+            except DocumentBroken:
+                self._store.mend()
             try:
                 return read()
             except DocumentBroken as broken:

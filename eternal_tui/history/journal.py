@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,12 +30,13 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """A change as it stands in the journal, with the instance that wrote it."""
+    """A change as it stands in the journal, with the instance that wrote it and its running number."""
 
     op: Literal["put", "patch", "delete"]
     id: int
     fields: Record
     by: str
+    n: int
 
     def change(self) -> Change:
         """Leave out who wrote it."""
@@ -52,7 +54,10 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line: which document the journal continues.
+    """The first line: which document the journal continues; no ``base`` when it was not ours to note.
+
+    ``sequence`` is the number of the first change: a gap in the numbers counts the changes that were lost.
+    ``empty`` says that there was no document when the journal began.
 
     ``carried`` bytes of lines after the header stood in the journal of generation ``follows`` already; -1
     says that readers of any earlier journal must read everything again.
@@ -62,6 +67,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     last_id: int
     base: Base | None
+    sequence: int = 1
+    empty: bool = False
     follows: int = -1
     carried: int = 0
 
@@ -73,14 +80,16 @@ class _Schema(msgspec.Struct):
 class Scan(msgspec.Struct):
     """What a stretch of journal holds.
 
-    ``end`` is the offset after the last good line, ``bad`` counts unreadable lines before it, ``bad_tail`` is
-    what stands after it.
+    ``end`` is the offset after the last good line and ``sequence`` the number of the next; ``bad`` counts the
+    unreadable lines before ``end``, ``lost`` the numbers missing there; ``bad_tail`` is what stands after it.
     """
 
     entries: list[Entry]
     end: int
-    bad: int
-    bad_tail: bytes
+    sequence: int
+    bad: int = 0
+    lost: int = 0
+    bad_tail: bytes = b""
 
 
 _encoder = msgspec.json.Encoder()
@@ -115,9 +124,15 @@ def unframed(line: bytes) -> bytes | None:
     return data if line[:8] == b"%08x" % zlib.crc32(data) else None
 
 
-def scan(data: bytes, start: int) -> Scan:
-    """Read every whole line of ``data``, which stands at offset ``start`` of the journal."""
-    found = Scan([], start, 0, b"")
+def scan(data: bytes, start: int, sequence: int | None = None) -> Scan:
+    """Read every whole line of ``data``, which stands at offset ``start`` of the journal.
+
+    Args:
+        data: The bytes.
+        start: Their offset in the journal.
+        sequence: The number the first line must have, if that is known.
+    """
+    found = Scan([], start, sequence or 0)
     position, pending = 0, 0
     while (newline := data.find(b"\n", position)) >= 0:
         entry = _entry(data[position:newline])
@@ -127,6 +142,9 @@ def scan(data: bytes, start: int) -> Scan:
             continue
         found.entries.append(entry)
         found.bad += pending
+        if sequence is not None or len(found.entries) > 1:
+            found.lost += max(0, entry.n - found.sequence)
+        found.sequence = entry.n + 1
         found.end = start + position
         pending = 0
     found.bad_tail = data[found.end - start :]
@@ -184,6 +202,7 @@ class Journal:
             files.close(fd)
             raise
         self.end = self.start
+        self.sequence = self.header.sequence
 
     @classmethod
     def open(cls, files: Files, path: Path) -> Journal:
@@ -198,16 +217,27 @@ class Journal:
 
     def read(self) -> Scan:
         """Read the lines since the last call and move `end` past the good ones."""
-        found = scan(read_all(self._files, self._fd, self.end), self.end)
+        found = scan(read_all(self._files, self._fd, self.end), self.end, self.sequence)
         self.end = found.end
+        self.sequence = found.sequence
         return found
 
     def bytes_from(self, offset: int) -> bytes:
         """The good lines from ``offset`` on, as they stand."""
-        return read_all(self._files, self._fd, offset)[: self.end - offset]
+        return self.bytes_between(offset, self.end)
 
-    def append(self, lines: bytes, *, durable: bool) -> None:
-        """Write the lines at `end`, or leave the journal as it was."""
+    def bytes_between(self, start: int, end: int) -> bytes:
+        """The bytes of the journal from ``start`` to ``end``."""
+        return read_all(self._files, self._fd, start)[: end - start]
+
+    def append(self, changes: Iterable[Change], by: str, *, durable: bool) -> list[Entry]:
+        """Write changes at `end`, or leave the journal as it was; return them as they were written."""
+        entries = [
+            Entry(change.op, change.id, change.fields, by, number)
+            for number, change in enumerate(changes, self.sequence)
+            if change.op != "reload"
+        ]
+        lines = b"".join(map(framed, entries))
         start = self.end
         try:
             end = write_all(self._files, self._fd, lines, start)
@@ -218,6 +248,9 @@ class Journal:
             self._files.truncate(self._fd, start)
             raise
         self.end = end
+        self.sequence += len(entries)
+        # Read back from the bytes: what the caller alters later must not change what was recorded.
+        return scan(lines, start).entries
 
     def cut(self) -> None:
         """Remove what stands after `end`: a line whose writer died within it."""

@@ -33,7 +33,7 @@ class FolderLock:
         self._fd = self._open()
 
     @contextmanager
-    def held(self, *, shared: bool = False) -> Iterator[None]:
+    def held(self) -> Iterator[None]:
         """Hold the lock for the block.
 
         Raises:
@@ -41,7 +41,7 @@ class FolderLock:
         """
         with self._mutex:
             if self._depth == 0:
-                self._take(shared=shared)
+                self._take()
             self._depth += 1
             try:
                 yield
@@ -68,10 +68,10 @@ class FolderLock:
         self._files.chmod(fd, PRIVATE_FILE)
         return fd
 
-    def _take(self, *, shared: bool) -> None:
+    def _take(self) -> None:
         waited, pause = 0.0, 0.0005
         while True:
-            if self._files.lock(self._fd, shared=shared):
+            if self._files.lock(self._fd):
                 if self._files.fstat(self._fd).st_ino == self._files.stat(self._path).st_ino:
                     return
                 # Somebody removed the file and another process locks its successor.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -17,10 +17,18 @@ class Overlay:
     document and renewing the journal harmless. Hence a patch of a record that does not exist does nothing.
     """
 
-    def __init__(self, changes: dict[int, Change] | None = None) -> None:
-        self._changes = changes if changes is not None else {}
+    def __init__(self) -> None:
+        self._changes: dict[int, Change] = {}
         self._sorted: list[int] | None = None
-        self.last_id = max(self._changes, default=0)
+        self.last_id = 0
+
+    @classmethod
+    def of(cls, changes: Iterable[Change | Entry]) -> Overlay:
+        """Sum up changes, oldest first."""
+        overlay = cls()
+        for change in changes:
+            overlay.apply(change)
+        return overlay
 
     def __len__(self) -> int:
         return len(self._changes)
@@ -69,10 +77,6 @@ class Overlay:
             change = self._changes[ids[index]]
             if change.op == "put":
                 yield change.id, _own(change.fields)
-
-    def snapshot(self) -> Overlay:
-        """A copy that later changes leave alone."""
-        return Overlay(dict(self._changes))
 
 
 def _own(fields: Record) -> Record:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 
-from eternal_tui.history.document import Document, as_noted, open_document
+from eternal_tui.history import fold
+from eternal_tui.history.document import Document, Tables, as_noted, open_document
 from eternal_tui.history.errors import DocumentBroken, HeaderBroken, HistoryDamaged
 from eternal_tui.history.files import Files
-from eternal_tui.history.fold import Names
-from eternal_tui.history.journal import Header, Journal, Scan, write_journal
+from eternal_tui.history.fold import DocumentWriter, Names
+from eternal_tui.history.journal import Base, Entry, Header, Journal, Record, Scan, write_journal
+from eternal_tui.history.overlay import Overlay
+from eternal_tui.history.salvage import DocumentRemains, JournalRemains, is_damage
 
 GAP = 1000
 """Ids left out when the journal's header, and with it the last id minted, cannot be had."""
+
+Clock = Callable[[], float]
 
 
 class Opened:
     """An open journal, what it holds, and the document it continues."""
 
-    def __init__(
-        self, journal: Journal, found: Scan, document: Document, stat: os.stat_result | None
-    ) -> None:
+    def __init__(self, journal: Journal, found: Scan, document: Document, stat: os.stat_result | None) -> None:
         self.journal = journal
         self.found = found
         self.document = document
@@ -28,17 +33,187 @@ class Opened:
         self.untouched = as_noted(stat, journal.header.base)
 
 
-def open_or_mend(files: Files, names: Names, now: Callable[[], float]) -> tuple[Opened, list[str]]:
-    """Open journal and document, mending them first if need be; under the folder's lock."""
+def open_or_mend(files: Files, names: Names, now: Clock) -> tuple[Opened, list[str]]:
+    """Open journal and document, mending them first if need be; under the folder's lock.
+
+    Raises:
+        HistoryDamaged: They could not be mended.
+        HistoryNewer: A later version wrote them.
+    """
     try:
-        return open_files(files, names), []
+        opened = _open_files(files, names)
+        if not opened.found.bad and not is_damage(opened.found.bad_tail):
+            return opened, _small_notices(opened)
+        opened.journal.close()
+        opened.document.close()
+    except (DocumentBroken, HeaderBroken):
+        pass
+    notices = mend(files, names, now)
+    try:
+        return _open_files(files, names), notices
     except (DocumentBroken, HeaderBroken) as broken:
-        notices = mend(files, names, now, str(broken))
-    return open_files(files, names), notices
+        raise HistoryDamaged(
+            f"The history in {names.folder} is damaged and could not be mended ({broken}). Nothing was removed."
+        ) from broken
 
 
-def open_files(files: Files, names: Names) -> Opened:
-    """Open journal and document, making an empty journal in a new folder; under the folder's lock."""
+def mend(files: Files, names: Names, now: Clock) -> list[str]:
+    """Set what is damaged aside under a dated name and rebuild from the best that is left.
+
+    Returns:
+        What was damaged, what it is called now, what was recovered and how much is lost.
+    """
+    journal = JournalRemains(files, names.journal)
+    note = journal.header.base if journal.header else None
+    document = DocumentRemains(files, names.document, note)
+    missing = not document.exists and (journal.header is None or not journal.header.empty)
+    if missing and not document.reason:
+        document.reason = "it is missing"
+    notices, rescue = [], _Rescue(document.records, document.others, document.last_id)
+    if document.reason:
+        kept = _kept(files, names, names.document, now) if document.exists else ""
+        rescue = _rescue(files, names, journal, document)
+        notices.append(f"history.json was damaged ({document.reason}){kept}. {rescue.verdict()}")
+    if journal.damaged:
+        kept = _kept(files, names, names.journal, now)
+        notices.append(f"The journal was damaged{kept}. {lost_changes(journal.lost)}")
+    elif not journal.exists:
+        notices.append("The journal was missing: changes since the history was last folded may be lost.")
+    _rebuild(files, names, journal, rescue, document.generation)
+    return notices
+
+
+def lost_changes(count: int) -> str:
+    """Say how many changes could not be read."""
+    if not count:
+        return "No change is known to be lost."
+    return f"At least {count} {'change' if count == 1 else 'changes'} could not be read and will be missing."
+
+
+def set_aside(files: Files, names: Names, path: Path, now: Clock) -> str:
+    """Keep a damaged file under a dated name and return that name."""
+    inode = files.stat(path).st_ino
+    for name in files.names(names.folder):
+        if name.startswith("history.damaged-") and files.stat(names.folder / name).st_ino == inode:
+            return name
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now()))
+    name, count = f"history.damaged-{stamp}{path.suffix}", 1
+    while name in files.names(names.folder):
+        count += 1
+        name = f"history.damaged-{stamp}-{count}{path.suffix}"
+    fold.second_name(files, path, names.folder / name)
+    files.sync_folder(names.folder)
+    return name
+
+
+class _Rescue:
+    """The records to go on with, before the journal is replayed over them."""
+
+    def __init__(self, records: dict[int, Record], others: Tables, last_id: int, lost: int | None = 0) -> None:
+        self.records = records
+        self.others = others
+        self.last_id = last_id
+        self.lost = lost
+
+    def verdict(self) -> str:
+        count = len(self.records)
+        kept = f"{count} {'record was' if count == 1 else 'records were'} recovered"
+        if self.lost is None:
+            return f"{kept} from what was still readable; whether there were more cannot be told."
+        if not self.lost:
+            return f"{kept} from the generation before and the journals; none is lost."
+        return f"{kept}; at least {self.lost} could not be and {'is' if self.lost == 1 else 'are'} lost."
+
+
+def _rescue(files: Files, names: Names, journal: JournalRemains, document: DocumentRemains) -> _Rescue:
+    earlier = JournalRemains(files, names.previous_journal)
+    header = earlier.header
+    previous = DocumentRemains(files, names.previous, header.base if header else None)
+    records = dict(previous.records)
+    _replay(records, earlier.found.entries)
+    others = document.others or previous.others
+    last_id = max(document.last_id, previous.last_id, header.last_id if header else 0)
+    if _complete(previous, earlier, journal):
+        if document.foreign:
+            gone = {entry.id for entry in earlier.found.entries if entry.op == "delete"}
+            records = {key: record for key, record in document.records.items() if key not in gone} | records
+        return _Rescue(records, others, last_id)
+    records |= document.records
+    note = journal.header.base if journal.header else None
+    if note is None and not document.broken:
+        return _Rescue(records, others, last_id, lost=None)
+    expected = note.records if note else len(document.records) + document.broken
+    return _Rescue(records, others, last_id, lost=max(0, expected - len(records)))
+
+
+def _complete(previous: DocumentRemains, earlier: JournalRemains, journal: JournalRemains) -> bool:
+    """Whether the generation before and both journals together hold everything there was."""
+    if previous.reason or earlier.damaged or journal.header is None:
+        return False
+    have = {journal.header.generation}
+    first = previous.generation
+    if earlier.header is not None:
+        have.add(earlier.header.generation)
+        if not previous.exists:
+            if not earlier.header.empty:
+                return False
+            first = earlier.header.generation
+    elif not previous.exists:
+        return False
+    return first <= journal.header.generation and have >= set(range(first, journal.header.generation + 1))
+
+
+def _rebuild(files: Files, names: Names, journal: JournalRemains, rescue: _Rescue, generation: int) -> None:
+    records = rescue.records
+    _replay(records, journal.found.entries)
+    header = journal.header
+    last_id = max([rescue.last_id, header.last_id if header else 0, *records, *_ids(journal)])
+    last_id += 0 if header else GAP
+    generation = max(generation, header.generation if header else 0) + 1
+    # A fold of another instance may hold this name; it will find the journal changed and give up.
+    files.unlink(names.new_document)
+    base = _write(files, names.new_document, rescue, generation, last_id)
+    renewed = Header(generation=generation, last_id=last_id, base=base, sequence=journal.found.sequence or 1)
+    write_journal(files, names.new_journal, renewed)
+    files.replace(names.new_document, names.document)
+    files.sync_folder(names.folder)
+    files.replace(names.new_journal, names.journal)
+    files.sync_folder(names.folder)
+    files.unlink(names.new_previous)
+    fold.copy(files, names.document, names.new_previous)
+    files.replace(names.new_previous, names.previous)
+    files.sync_folder(names.folder)
+
+
+def _write(files: Files, path: Path, rescue: _Rescue, generation: int, last_id: int) -> Base:
+    fd = files.create(path)
+    try:
+        writer = DocumentWriter(files, fd)
+        writer.head(generation, last_id, rescue.others)
+        for record_id in sorted(rescue.records):
+            writer.record(record_id, rescue.records[record_id])
+        return writer.finish()
+    finally:
+        files.close(fd)
+
+
+def _replay(records: dict[int, Record], entries: list[Entry]) -> None:
+    overlay = Overlay.of(entries)
+    for record_id in overlay.ids():
+        record = overlay.over(record_id, records.pop(record_id, None))
+        if record is not None:
+            records[record_id] = record
+
+
+def _ids(journal: JournalRemains) -> list[int]:
+    return [entry.id for entry in journal.found.entries]
+
+
+def _kept(files: Files, names: Names, path: Path, now: Clock) -> str:
+    return f" and was set aside as {set_aside(files, names, path, now)}"
+
+
+def _open_files(files: Files, names: Names) -> Opened:
     try:
         journal = Journal.open(files, names.journal)
     except FileNotFoundError:
@@ -46,34 +221,35 @@ def open_files(files: Files, names: Names) -> Opened:
         journal = Journal.open(files, names.journal)
     try:
         document, stat = open_document(files, names.document, journal.header.base)
+        if stat is None and not journal.header.empty:
+            raise DocumentBroken("it is missing")
     except BaseException:
         journal.close()
         raise
     return Opened(journal, journal.read(), document, stat)
 
 
-def mend(files: Files, names: Names, now: Callable[[], float], reason: str) -> list[str]:
-    """Set damaged files aside under a dated name and rebuild from what is whole."""
-    raise HistoryDamaged(f"The history is damaged: {reason}.")
-
-
-def lost_lines(count: int) -> str:
-    """Say how many changes could not be read."""
-    return f"{count} change{'s' if count > 1 else ''} in the journal could not be read and {'are' if count > 1 else 'is'} lost."
-
-
-def set_tail_aside(files: Files, names: Names, now: Callable[[], float]) -> str:
-    """Keep a copy of a journal whose last lines are damaged."""
-    return "The last lines of the journal are damaged."
+def _small_notices(opened: Opened) -> list[str]:
+    header, notices = opened.journal.header, []
+    ours = opened.document.meta.get("generation") == header.generation + 1
+    if not opened.untouched and header.base is not None and not opened.document.ours and not ours:
+        notices.append("history.json was changed by another program; its content is used as it is.")
+    if opened.found.bad_tail:
+        notices.append("The last change was cut short before it was confirmed; it is not in the history.")
+    return notices
 
 
 def _first_journal(files: Files, names: Names) -> None:
-    document, _ = open_document(files, names.document, None)
+    present = set(files.names(names.folder))
+    if present & {names.previous.name, names.previous_journal.name}:
+        raise HeaderBroken("it is missing")
+    document, stat = open_document(files, names.document, None)
     last_id = max(document.last_id, document.meta.get("last_id", 0))
     header = Header(
         generation=document.meta.get("generation", 0),
         last_id=last_id + (GAP if last_id else 0),
         base=None,
+        empty=stat is None,
     )
     document.close()
     write_journal(files, names.new_journal, header)

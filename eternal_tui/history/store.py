@@ -8,12 +8,13 @@ from pathlib import Path
 
 from eternal_tui.history import fold, recovery
 from eternal_tui.history.document import Document
-from eternal_tui.history.errors import DocumentBroken, HeaderBroken, HistoryGone
+from eternal_tui.history.errors import HistoryGone
 from eternal_tui.history.files import Files
 from eternal_tui.history.fold import Names
-from eternal_tui.history.journal import Base, Change, Entry, Header, Journal, Scan, framed, scan
+from eternal_tui.history.journal import Base, Change, Header, Journal, Scan, scan
 from eternal_tui.history.lock import FolderLock
 from eternal_tui.history.overlay import Overlay
+from eternal_tui.history.salvage import is_damage
 
 RELOAD = Change("reload", 0, {})
 
@@ -21,9 +22,7 @@ RELOAD = Change("reload", 0, {})
 class Store:
     """Document, journal and their sum, kept in step with what other instances write."""
 
-    def __init__(
-        self, files: Files, names: Names, lock: FolderLock, *, writer: str, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, files: Files, names: Names, lock: FolderLock, *, writer: str, now: Callable[[], float]) -> None:
         self.files = files
         self.names = names
         self.lock = lock
@@ -55,7 +54,7 @@ class Store:
         )
 
     def catch_up(self) -> None:
-        """Read what other instances wrote; under the lock, shared or not."""
+        """Read what other instances wrote; under the lock."""
         journal = self._stat_journal()
         if journal.st_ino != self.journal.inode:
             # The old journal was renamed away whole: nobody writes to it any more.
@@ -69,15 +68,14 @@ class Store:
 
     def append(self, changes: Iterable[Change], *, durable: bool) -> None:
         """Write changes after `catch_up`, under the exclusive lock: all of them or none."""
-        entries = [Entry(change.op, change.id, change.fields, self._writer) for change in changes]  # type: ignore[arg-type]
-        if not entries:
+        changes = list(changes)
+        if not changes:
             return
-        lines = b"".join(map(framed, entries))
         if self._bad_tail:
-            self._drop_bad_tail()
-        self.journal.append(lines, durable=durable)
-        # Read back from the bytes: what the caller alters later must not change what was recorded.
-        for entry in scan(lines, 0).entries:
+            # A line whose writer died within it; anything worse was mended when it was read.
+            self.journal.cut()
+            self._bad_tail = b""
+        for entry in self.journal.append(changes, self._writer, durable=durable):
             self.overlay.apply(entry)
         self.last_id = max(self.last_id, self.overlay.last_id)
 
@@ -94,32 +92,28 @@ class Store:
             fd = fold.begin(self.files, self.names)
             if fd is None:
                 return
-            document, overlay, end = self.document.duplicate(), self.overlay.snapshot(), self.journal.end
-            header, last_id, untouched = self.journal.header, self.last_id, self._untouched
+            known, journal = self.document, self.journal
+            header, end, sequence = journal.header, journal.end, journal.sequence
+            lines = journal.bytes_between(journal.start, end)
+            last_id, crc = self.last_id, header.base.crc if header.base and self._untouched else None
+            document = known.duplicate()
         try:
-            base = fold.write(
-                self.files,
-                fd,
-                document,
-                overlay,
-                generation=header.generation + 1,
-                last_id=last_id,
-                crc=header.base.crc if header.base and untouched else None,
-            )
+            # Summed up afresh from the bytes: what is folded is what the disk holds, whatever interrupted us.
+            overlay = Overlay.of(scan(lines, 0).entries)
+            generation = header.generation + 1
+            base = fold.write(self.files, fd, document, overlay, generation=generation, last_id=last_id, crc=crc)
             with self.lock.held():
                 self.catch_up()
-                if self.journal.header == header and untouched == self._untouched:
-                    self._install(header, base, end)
+                if self.document is known and self.journal is journal:
+                    self._install(header, base, end, sequence)
         finally:
             document.close()
             self._discard(fd)
 
-    def mend(self, broken: DocumentBroken | HeaderBroken) -> None:
+    def mend(self) -> None:
         """Set a damaged file aside and go on with the best that is left."""
         with self.lock.held():
-            self.journal.close()
-            self.document.close()
-            self.notices += recovery.mend(self.files, self.names, self._now, str(broken))
+            self.notices += recovery.mend(self.files, self.names, self._now)
             self._take(self._open_files())
             self.news = [RELOAD]
 
@@ -137,12 +131,8 @@ class Store:
         self._document_stat = opened.stat
         self._untouched = opened.untouched
         self._bad_tail = opened.found.bad_tail
-        self.overlay = Overlay()
-        for entry in opened.found.entries:
-            self.overlay.apply(entry)
-        self.last_id = max(
-            self.last_id, self.journal.header.last_id, self.overlay.last_id, self.document.last_id
-        )
+        self.overlay = Overlay.of(opened.found.entries)
+        self.last_id = max(self.last_id, self.journal.header.last_id, self.overlay.last_id, self.document.last_id)
 
     def _switch(self) -> None:
         generation = self.journal.header.generation
@@ -163,24 +153,19 @@ class Store:
                 self.news.append(entry.change())
         self.last_id = max(self.last_id, self.overlay.last_id)
         self._bad_tail = found.bad_tail
-        if found.bad:
-            self.notices.append(recovery.lost_lines(found.bad))
-
-    def _drop_bad_tail(self) -> None:
-        if b"\n" in self._bad_tail:
-            self.notices.append(recovery.set_tail_aside(self.files, self.names, self._now))
-        self.journal.cut()
-        self._bad_tail = b""
+        if found.bad or is_damage(found.bad_tail):
+            self.mend()
 
     def _folded(self) -> bool:
         return self.journal.end == self.journal.start and self._untouched and not self._bad_tail
 
-    def _install(self, header: Header, base: Base, end: int) -> None:
+    def _install(self, header: Header, base: Base, end: int, sequence: int) -> None:
         carried = self.journal.bytes_from(end)
         renewed = Header(
             generation=header.generation + 1,
             last_id=self.last_id,
             base=base,
+            sequence=sequence,
             follows=header.generation,
             carried=len(carried),
         )
