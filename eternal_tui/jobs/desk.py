@@ -56,7 +56,7 @@ class JobDesk:
         chance: random.Random,
         results: Path,
         policy: Policy,
-        has_key: Callable[[], bool],
+        service_name: str,
         refusal: Callable[[str], str] = lambda _: "",
     ) -> None:
         self.results = results
@@ -64,7 +64,8 @@ class JobDesk:
         self.notices: list[str] = list(history.notices)
         self._clock = clock
         self._presence = presence
-        self._has_key = has_key
+        self._service = service
+        self._service_name = service_name
         self._refusal = refusal
         self._prices = Prices()
         self._durations = Durations()
@@ -103,6 +104,7 @@ class JobDesk:
             self._prices,
             self._durations,
             self._warn,
+            service_name,
         )
         self._ended: list[Callable[[Job], None]] = []
         self._undo: list[list[tuple[int, Record]]] = []
@@ -208,7 +210,7 @@ class JobDesk:
         Raises InvalidRequest, NoKey, CharacterRefused, NeedsConfirmation, OverCap or HistoryError; nothing was sent
         then.
         """
-        self._check([request], confirmed=confirmed)
+        await self._check([request], confirmed=confirmed)
         job = await self._intend(request, name=name, batch=batch, retry_of=retry_of)
         return await self._send(job)
 
@@ -220,16 +222,16 @@ class JobDesk:
         All intents are on disk before the first is sent. After a refusal that would meet every other one too (key,
         credits), the rest is rejected unsent.
         """
-        self._check(requests, confirmed=confirmed)
+        await self._check(requests, confirmed=confirmed)
         intents = [await self._intend(request, name=name, batch=batch) for request in requests]
         return [await self._send(job) for job in intents]
 
-    def _check(self, requests: Sequence[GenerateRequest], *, confirmed: bool) -> None:
+    async def _check(self, requests: Sequence[GenerateRequest], *, confirmed: bool) -> None:
         for request in requests:
             check(request)
             if refusal := self._refusal(request.character):
                 raise CharacterRefused(refusal)
-        if not self._has_key():
+        if not await self._service.has_key():
             raise NoKey
         estimates = [self.estimate(request) for request in requests]
         known = sum(price for price in estimates if price is not None)
@@ -249,6 +251,7 @@ class JobDesk:
             created_at=now,
             name=Untrusted(name),
             owner=self._presence.id,
+            service=self._service_name,
             batch=batch,
             retry_of=retry_of,
             cost=self.estimate(request),
@@ -309,7 +312,7 @@ class JobDesk:
             raise NotPossible(f"Job {job_id} is {old.state}; only an unconfirmed job is retried like this.")
         if old.retried_by is not None:
             raise NotPossible(f"Job {job_id} was retried already, as job {old.retried_by}.")
-        self._check([old.request], confirmed=confirmed)
+        await self._check([old.request], confirmed=confirmed)
         new = await self._intend(old.request, name=old.name, batch=old.batch, retry_of=old.id)
         now = self._clock.time()
         await self._roster.change(

@@ -42,6 +42,7 @@ class Housekeeping:
         prices: Prices,
         durations: Durations,
         warn: Callable[[str], None],
+        service_name: str,
     ) -> None:
         self.loaded = False
         self._roster = roster
@@ -52,6 +53,7 @@ class Housekeeping:
         self._prices = prices
         self._durations = durations
         self._warn = warn
+        self._service_name = service_name
         self._told = ""
         self._later: set[asyncio.Task[Any]] = set()
         self._unfinished: dict[int, Job] = {}
@@ -105,7 +107,9 @@ class Housekeeping:
 
     async def take_over(self, jobs: Iterable[Job]) -> list[int]:
         """Become the owner of those jobs whose owner is gone, go on with them staggered, and return their ids."""
-        candidates = orphans(jobs, self._presence)
+        # Another host does not know these ids: its "never heard of it" would end a job that was paid for elsewhere.
+        here = [job for job in jobs if job.service in ("", self._service_name)]
+        candidates = orphans(here, self._presence)
         if not candidates:
             return []
         mine, news = await self._roster.on_disk(claim, self._roster.history, self._presence, candidates)

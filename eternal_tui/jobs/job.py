@@ -89,7 +89,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An immutable snapshot of one job. Times are seconds since the epoch, money is in the service's credits.
 
     `word` and `progress` are the service's own, progress never running backwards. `file` is a name inside the
-    results folder. `owner` is the instance that polls and downloads it. `trouble` is why a live job is waiting,
+    results folder. `owner` is the instance that polls and downloads it, `service` the host it runs at. `trouble` is why a live job is waiting,
     `error` why an ended one has no result. `credits_before` and `credits_after` bracket the submit.
     """
 
@@ -117,6 +117,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     file_state: FileState | None = None
     facts: MediaFacts | None = None
     owner: str = ""
+    service: str = ""
     watched: bool = True
     dismissed: bool = False
     retry_of: int | None = None

@@ -31,6 +31,9 @@ class Clock(Protocol):
 class Service(Protocol):
     """The generation service. Every method raises `api.errors.ApiError`."""
 
+    async def has_key(self) -> bool:
+        """Tell whether there is a key to pay with."""
+
     async def generate(self, request: GenerateRequest) -> SubmitAnswer:
         """Send one paid POST, once."""
 
@@ -63,7 +66,9 @@ class Transaction(Protocol):
 class History(Protocol):
     """The durable record of every job. Every method may raise `history.errors.HistoryError`."""
 
-    notices: list[str]
+    @property
+    def notices(self) -> list[str]:
+        """Sentences about what was found damaged and what became of it."""
 
     @property
     def journal_size(self) -> int:

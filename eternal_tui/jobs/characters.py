@@ -1,0 +1,103 @@
+"""The service's public characters, kept for a day, and the rule on whom this client never submits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from eternal_tui.api.answers import Character
+from eternal_tui.jobs.drafts.private_file import read_private, write_private
+from eternal_tui.jobs.ports import Clock
+
+FRESH_FOR = 86_400.0
+"""Seconds a stored list is used without asking: characters are added by the day, not by the minute."""
+
+MOST_KEPT = 5_000
+"""Characters kept of one listing; a list that never ends stops here."""
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    service: str
+    fetched_at: float
+    characters: tuple[Character, ...]
+
+
+class CharacterBook:
+    """Every listed character by id. `known` holds those this client offers; those listed as under 18 it does not.
+
+    `listing` yields the service's list and raises ApiError. The stored copy is `path`, a 0600 file that may be
+    deleted at any time.
+    """
+
+    def __init__(
+        self, listing: Callable[[], AsyncIterator[Character]], path: Path, clock: Clock, *, service: str
+    ) -> None:
+        self._listing = listing
+        self._path = path
+        self._clock = clock
+        self._service = service
+        self._by_id: dict[str, Character] = {}
+        self.known: Sequence[Character] = ()
+        self.fetched_at: float | None = None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the list at hand was fetched within a day."""
+        return self.fetched_at is not None and 0 <= self._clock.time() - self.fetched_at < FRESH_FOR
+
+    def open_stored(self) -> None:
+        """Take in the stored list, if there is a whole one of this service."""
+        with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
+            data = read_private(self._path)
+            if data is None:
+                return
+            stored = msgspec.json.decode(data, type=_Stored)
+            if stored.service == self._service:
+                self._take(stored.characters, stored.fetched_at)
+
+    async def load(self, *, again: bool = False) -> Sequence[Character]:
+        """Return the offered characters, asking the service where the stored list is old; raises ApiError."""
+        if self.fresh and not again:
+            return self.known
+        found: dict[str, Character] = {}
+        async for character in self._listing():
+            found[character.id] = character
+            if len(found) >= MOST_KEPT:
+                break
+        self._take(tuple(found.values()), self._clock.time())
+        stored = _Stored(self._service, self._clock.time(), tuple(found.values()))
+        with contextlib.suppress(OSError, msgspec.EncodeError, UnicodeError):
+            write_private(self._path, msgspec.json.encode(stored))
+        return self.known
+
+    def by_id(self, character_id: str) -> Character | None:
+        """Return the listed character of that id, offered or not."""
+        return self._by_id.get(character_id)
+
+    def name_of(self, character_id: str) -> str:
+        """Return the character's name, untrusted, or an empty string."""
+        character = self._by_id.get(character_id)
+        return character.name if character is not None else ""
+
+    def find(self, text: str) -> list[Character]:
+        """Return offered characters whose name, user name or id holds `text`, exact names first."""
+        wanted = text.strip().casefold()
+        exact = [c for c in self.known if wanted in (c.name.casefold(), c.username.casefold(), c.id)]
+        if exact or not wanted:
+            return exact or list(self.known)
+        return [c for c in self.known if wanted in c.name.casefold() or wanted in c.username.casefold()]
+
+    def refusal(self, character_id: str) -> str:
+        """Return why this client does not submit the character; empty when it does."""
+        character = self._by_id.get(character_id)
+        if character is None or character.offered:
+            return ""
+        return f"Character {character_id} is listed as under 18; this client does not submit it. Choose an adult one."
+
+    def _take(self, characters: Sequence[Character], fetched_at: float) -> None:
+        self._by_id = {character.id: character for character in characters}
+        self.known = tuple(character for character in characters if character.offered)
+        self.fetched_at = fetched_at
