@@ -1,0 +1,1 @@
+"""The request form: its fields, its lists, and nothing that knows a job."""

@@ -1,0 +1,89 @@
+"""The prompt: plain soft-wrapped text, where enter is a new line and tab goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import events
+from textual.message import Message
+from textual.widgets import TextArea
+from textual.widgets.text_area import Edit, EditResult
+
+from eternal_tui.api.curl import looks_like_curl
+from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT
+from eternal_tui.jobs.drafts.prompt_text import prompt_text
+
+
+class PromptArea(TextArea):
+    """A text area that holds only text a terminal can be given: everything that enters it passes `prompt_text`."""
+
+    DEFAULT_CSS = """
+    PromptArea, PromptArea:focus {
+        border: none; padding: 0; height: 1fr; min-height: 3; background: transparent; scrollbar-size-vertical: 1;
+        & .text-area--cursor-line { background: transparent; }
+        & .text-area--placeholder { color: $text-muted; }
+    }
+    """
+
+    @dataclass
+    class CurlPasted(Message):
+        """A curl command was pasted; it was not put into the prompt, for it may carry a key."""
+
+        text: str
+
+    @dataclass
+    class Left(Message):
+        """The focus left the prompt."""
+
+    @dataclass
+    class TooLong(Message):
+        """A text did not fit and was cut at the limit."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(
+            id=id,
+            soft_wrap=True,
+            show_line_numbers=False,
+            tab_behavior="focus",
+            highlight_cursor_line=False,
+            placeholder="What is to change in the picture",
+        )
+
+    def show(self, text: str) -> None:
+        """Show `text` as the whole prompt, cleaned and cut to the limit, with the cursor at its end."""
+        self.load_text(self._fitting(prompt_text(text), room=PROMPT_LIMIT))
+        self.move_cursor(self.document.end)
+
+    def replace_all(self, text: str) -> None:
+        """Put `text` in place of the whole prompt as one edit, so that undo brings the old one back."""
+        self.replace(text, self.document.start, self.document.end, maintain_selection_offset=False)
+        self.move_cursor(self.document.end)
+
+    def edit(self, edit: Edit) -> EditResult:
+        """Let only clean text in, and no more of it than there is room for."""
+        replaced = len(self.get_text_range(*sorted((edit.from_location, edit.to_location))))
+        edit.text = self._fitting(prompt_text(edit.text), room=PROMPT_LIMIT - len(self.text) + replaced)
+        return super().edit(edit)
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        # Textual calls the handler of the base class by itself, unless the default is prevented.
+        if looks_like_curl(event.text):
+            event.prevent_default()
+            self.post_message(self.CurlPasted(event.text))
+
+    def on_blur(self) -> None:
+        """Say that the prompt is done with for now."""
+        self.post_message(self.Left())
+
+    def action_paste(self) -> None:
+        """Paste from the program's own clipboard."""
+        if looks_like_curl(self.app.clipboard):
+            self.post_message(self.CurlPasted(self.app.clipboard))
+            return
+        super().action_paste()
+
+    def _fitting(self, text: str, *, room: int) -> str:
+        if len(text) <= room:
+            return text
+        self.post_message(self.TooLong())
+        return text[: max(0, room)]
