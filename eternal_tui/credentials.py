@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import hmac
+import os
 import re
-from typing import Any, NoReturn, final
+import stat
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
+
+    from eternal_tui.settings import Settings
+
+KEY_VARIABLES = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
+"""Names used by the service's SDK and by its documentation, in the order they are read."""
+
+SERVICE_NAME = "eternal-tui"
+COMMAND_SECONDS = 20.0
+KEYRING_SECONDS = 20.0
+"""How long a password manager may take: enough to type a passphrase, short enough not to look like a hang."""
 
 _FORM = re.compile(r"[!-~]{8,512}")
+_FILE_LIMIT = 4096
+_OUTPUT_LIMIT = 64 * 1024
+_T = TypeVar("_T")
 
 
 class KeyProblem(Exception):
@@ -48,3 +71,248 @@ class Secret:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a secret is not written down")
+
+
+class KeyStore(StrEnum):
+    """Where `login` may keep a key."""
+
+    KEYRING = "keyring"
+    FILE = "file"
+
+
+class FoundKey(msgspec.Struct, frozen=True):
+    """A key and where it came from, in words fit to be shown."""
+
+    secret: Secret
+    source: str
+
+
+def as_key(text: str, source: str) -> Secret:
+    """Return `text` as a key, without the space around it; raise KeyProblem where it cannot be one."""
+    stripped = text.strip()
+    if not _FORM.fullmatch(stripped):
+        raise KeyProblem(
+            f"What stands in {source} is no API key: a key is 8 to 512 letters, digits and signs, without spaces. "
+            "Copy it again from the service's site."
+        )
+    return Secret(stripped)
+
+
+def find_key(settings: Settings, environ: Mapping[str, str] | None = None) -> FoundKey | None:
+    """Return the first key found: variables, `api_key_command`, system keyring, key file; None where there is none.
+
+    A place that holds something unusable raises KeyProblem, so that a mistake is not covered by another key. Takes
+    long: it may run a command, import keyring and wait for a person to unlock it. Call it off the event loop.
+    """
+    environ = os.environ if environ is None else environ
+    for variable in KEY_VARIABLES:
+        if text := environ.get(variable, "").strip():
+            return FoundKey(as_key(text, variable), variable)
+    if settings.api_key_command.strip():
+        return FoundKey(_from_command(settings.api_key_command, environ), "api_key_command")
+    if (stored := _from_keyring(settings)) is not None:
+        return FoundKey(stored, "the system keyring")
+    if (kept := _from_file(key_file(settings))) is not None:
+        return FoundKey(kept, str(key_file(settings)))
+    return None
+
+
+def key_file(settings: Settings) -> Path:
+    """Return the path of the key file, beside the config file."""
+    return settings.config_path.parent / "key"
+
+
+def available_stores() -> list[KeyStore]:
+    """Return where a key can be kept on this machine, the better place first."""
+    return [KeyStore.KEYRING, KeyStore.FILE] if _keyring() is not None else [KeyStore.FILE]
+
+
+def store_key(secret: Secret, store: KeyStore, settings: Settings) -> str:
+    """Keep the key for this service and return where, in words; raise KeyProblem."""
+    as_key(secret.reveal(), "your input")
+    if store is KeyStore.FILE:
+        path = key_file(settings)
+        _write(path, secret)
+        return str(path)
+    backend = _keyring()
+    if backend is None:
+        raise KeyProblem(
+            "This machine has no system keyring that keeps anything, as is usual over SSH. The key can be kept in a "
+            f"file that only you can read: {key_file(settings)}."
+        )
+    _asked(lambda: backend.set_password(SERVICE_NAME, settings.host, secret.reveal()))
+    return "the system keyring"
+
+
+def forget_key(settings: Settings) -> list[str]:
+    """Remove the key from keyring and file and return where it was, in words; raise KeyProblem."""
+    forgotten = []
+    backend = _keyring()
+    if backend is not None and _asked(lambda: backend.get_password(SERVICE_NAME, settings.host)) is not None:
+        _asked(lambda: backend.delete_password(SERVICE_NAME, settings.host))
+        forgotten.append("the system keyring")
+    path = key_file(settings)
+    try:
+        path.unlink()
+        forgotten.append(str(path))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise KeyProblem(f"{path} cannot be removed: {error.strerror}. Remove it by hand.") from None
+    return forgotten
+
+
+def scrubbed_environ(environ: Mapping[str, str], secret: Secret | None = None) -> dict[str, str]:
+    """Return the environment for a child process: without the key's variables, and without any that hold `secret`."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in KEY_VARIABLES and (secret is None or secret.reveal() not in value)
+    }
+
+
+def _from_command(command: str, environ: Mapping[str, str]) -> Secret:
+    import shlex
+
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    if not words:
+        raise KeyProblem("api_key_command cannot be split into words. Check its quotes in the config file.")
+    return as_key(_first_line(words, scrubbed_environ(environ)), "the first line that api_key_command printed")
+
+
+def _first_line(words: list[str], environ: dict[str, str]) -> str:
+    import subprocess
+    import time
+
+    try:
+        process = subprocess.Popen(  # noqa: S603  # the person's own command, and no shell
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ
+        )
+    except (OSError, ValueError):
+        raise KeyProblem(
+            f"api_key_command could not be started: is {words[0]!a} installed? Check it in the config file."
+        ) from None
+    output = b""
+    with process:
+        try:
+            end = time.monotonic() + COMMAND_SECONDS
+            output, complete = _read_until(process.stdout, end)
+            status = process.wait(max(0.1, end - time.monotonic())) if complete else None
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            process.kill()
+    if status is None:
+        raise KeyProblem(f"api_key_command gave no key within {COMMAND_SECONDS:g} seconds. Run it by hand to see why.")
+    if status != 0:
+        raise KeyProblem(f"api_key_command failed with exit code {status}. Run it by hand to see why.")
+    return output.partition(b"\n")[0].decode("ascii", "replace")
+
+
+def _read_until(pipe: Any, end: float) -> tuple[bytes, bool]:
+    """Return what a command prints until it closes its output or the clock shows `end`, and whether it closed it.
+
+    Read by hand, because a grandchild that keeps the pipe open would hold subprocess.run for ever.
+    """
+    import select
+    import time
+
+    output = b""
+    while (left := end - time.monotonic()) > 0 and select.select([pipe], [], [], left)[0]:
+        chunk = os.read(pipe.fileno(), 4096)
+        if not chunk:
+            return output, True
+        output = (output + chunk)[:_OUTPUT_LIMIT]
+    return output, False
+
+
+def _keyring() -> KeyringBackend | None:
+    """Return the system's keyring, or None where there is none that is encrypted and really keeps anything."""
+
+    def best() -> KeyringBackend | None:
+        import keyring
+        from keyring.backends import fail, null
+
+        backend = keyring.get_keyring()
+        # keyring itself recommends backends from priority 1 on; below stand plain-text files.
+        useless = isinstance(backend, fail.Keyring | null.Keyring) or backend.priority < 1
+        return None if useless else backend
+
+    try:
+        return _asked(best)
+    except KeyProblem:
+        return None
+
+
+def _from_keyring(settings: Settings) -> Secret | None:
+    backend = _keyring()
+    if backend is None:
+        return None
+    try:
+        text = _asked(lambda: backend.get_password(SERVICE_NAME, settings.host))
+    except KeyProblem:
+        # A locked or broken keyring must not hide a key file.
+        return None
+    return as_key(text, "the system keyring") if text else None
+
+
+def _asked(question: Callable[[], _T]) -> _T:
+    """Return the keyring's answer; raise KeyProblem where it fails, or waits for a person who is not there."""
+    import threading
+
+    answers: list[_T] = []
+    failures: list[str] = []
+
+    def ask() -> None:
+        try:
+            answers.append(question())
+        # Backends raise whatever the desktop's services raise: keyring's own errors, D-Bus errors, RuntimeError.
+        except Exception as error:  # noqa: BLE001
+            failures.append(type(error).__name__)
+
+    thread = threading.Thread(target=ask, daemon=True, name="keyring")
+    thread.start()
+    thread.join(KEYRING_SECONDS)
+    if answers:
+        return answers[0]
+    why = failures[0] if failures else f"no answer within {KEYRING_SECONDS:g} seconds"
+    raise KeyProblem(f"The system keyring did not help ({why}). Unlock it, or keep the key in a file.")
+
+
+def _from_file(path: Path) -> Secret | None:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise KeyProblem(f"The key file {path} cannot be opened: {error.strerror}.") from None
+    with os.fdopen(handle, "rb") as file:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
+            raise KeyProblem(f"The key file {path} is not a file of yours. Remove it and run: eternal-tui login")
+        if facts.st_mode & 0o077:
+            raise KeyProblem(f"Others on this machine can read the key file {path}. Run: chmod 600 {path}")
+        return as_key(file.read(_FILE_LIMIT).decode("ascii", "replace"), f"the key file {path}")
+
+
+def _write(path: Path, secret: Secret) -> None:
+    import secrets
+
+    part = path.with_name(f".key-{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(handle, 0o600)
+                file.write(secret.reveal().encode("ascii") + b"\n")
+                file.flush()
+                os.fsync(handle)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise KeyProblem(f"The key file {path} cannot be written: {error.strerror}.") from None

@@ -106,8 +106,8 @@ def _duration_problem(request: GenerateRequest) -> str:
         return ""
     if request.type != "video":
         return "Duration belongs to videos only."
-    whole = isinstance(request.duration, int) and not isinstance(request.duration, bool)
-    if not whole or not MIN_SECONDS <= request.duration <= MAX_SECONDS:
+    # Not isinstance: True is an int too, and would go out as a duration of `true`.
+    if type(request.duration) is not int or not MIN_SECONDS <= request.duration <= MAX_SECONDS:
         return f"Duration is a whole number of seconds from {MIN_SECONDS} to {MAX_SECONDS}."
     return ""
 

@@ -1,0 +1,177 @@
+"""The log: JSON lines in a small rotating file that only its owner can read, redacted in this one place."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.handlers
+import math
+import os
+import re
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eternal_tui.credentials import Secret
+
+ROOT = "eternal_tui"
+FILE_NAME = "eternal-tui.log"
+MAX_BYTES = 1_000_000
+BACKUPS = 2
+"""Three files of 1 MB in all: weeks of ordinary use, and nothing a full disk would notice."""
+
+TEXT_LIMIT = 8_000
+"""Characters kept of one message or field, so that a stranger cannot push everything else out of the log."""
+
+HIDDEN = "[hidden]"
+
+# These write whole addresses, signatures included, at INFO, and headers at DEBUG.
+_TALKATIVE = ("httpx", "httpcore", "hpack", "asyncio", "PIL", "urllib3", "uvicorn")
+
+_HEADER = re.compile(
+    r"""(?P<name>\b(?:x-api-key|api[-_]?key|(?:proxy-)?authorization|set-cookie|cookie|encrypted_aes_key)\b)"""
+    r"""(?P<between>\\?["']?\s*[:=,]\s*b?\\?["']?)(?P<value>(?:(?:bearer|basic|digest)\s+)?[^\s"'\\,;)}\]]+)""",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_SERVICE_KEY = re.compile(r"\bsk[_-][A-Za-z0-9_-]{6,}")
+_USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,15}:(?:\\?/){2})[^\s/\\\"'<>@]{1,500}@", re.IGNORECASE)
+_QUERY = re.compile(r"""(?<=[^\s"'<>])[?#][^\s"'<>]*[=%&][^\s"'<>]*""")
+_ADDRESS_TAIL = re.compile(r"""(?P<address>https?:(?:\\?/){2}[^\s"'<>?#]{0,4000})[?#][^\s"'<>]*""", re.IGNORECASE)
+
+_ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Redactor:
+    """Takes out of a text what must not be written down: keys, key headers, and the query part of addresses."""
+
+    def __init__(self) -> None:
+        self._secrets: list[Secret] = []
+
+    def hide(self, secret: Secret) -> None:
+        """Hide this value from now on, wherever it turns up."""
+        if secret not in self._secrets:
+            self._secrets.append(secret)
+
+    def clean(self, text: str) -> str:
+        """Return `text`, bounded and redacted."""
+        for secret in self._secrets:
+            text = text.replace(secret.reveal(), HIDDEN)
+        if len(text) > TEXT_LIMIT:
+            text = text[: TEXT_LIMIT - 1] + "…"
+        text = _HEADER.sub(rf"\g<name>\g<between>{HIDDEN}", text)
+        text = _BEARER.sub(rf"\1 {HIDDEN}", text)
+        text = _SERVICE_KEY.sub(HIDDEN, text)
+        text = _USER_INFO.sub(rf"\g<scheme>{HIDDEN}@", text)
+        text = _ADDRESS_TAIL.sub(r"\g<address>?…", text)
+        return _QUERY.sub("?…", text)
+
+
+class JsonLines(logging.Formatter):
+    """Writes a record as one line of ASCII JSON: nothing in it can move a cursor or break a line."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one JSON object: at, level, logger, event, the record's extra fields, and error where there is one."""
+        entry: dict[str, Any] = {
+            "at": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": self._clean(record.getMessage()),
+        }
+        for name, value in vars(record).items():
+            if name not in _ORDINARY and not name.startswith("_"):
+                entry[self._clean(name)] = self._value(value)
+        if record.exc_info and record.exc_info[0] is not None:
+            entry["error"] = self._clean(self.formatException(record.exc_info))
+        # JSON leaves DEL alone, the one control character that is ASCII and printable to it.
+        return json.dumps(entry, ensure_ascii=True, default=repr).replace("\x7f", "\\u007f")
+
+    def _value(self, value: object) -> object:
+        if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+            return value
+        return self._clean(value if isinstance(value, str) else repr(value))
+
+    def _clean(self, text: str) -> str:
+        return self._redactor.clean(text)
+
+
+class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
+    """A rotating file of mode 0600 in a folder of mode 0700, made when there is something to write.
+
+    A log that cannot be written never disturbs the program; `trouble` then says why, for those who look.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int, backups: int) -> None:
+        self.trouble = ""
+        super().__init__(path, maxBytes=max_bytes, backupCount=backups, encoding="ascii", delay=True)
+
+    def _open(self) -> TextIOWrapper:
+        path = Path(self.baseFilename)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.chmod(0o700)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(path, flags, 0o600)
+        os.fchmod(handle, 0o600)
+        return TextIOWrapper(os.fdopen(handle, "ab"), encoding="ascii")
+
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802, ARG002
+        """Tell whether the file is full, by its own length: another instance may write to it too."""
+        stream = self.stream or self._open()
+        self.stream = stream
+        return os.fstat(stream.fileno()).st_size >= self.maxBytes
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002
+        """Remember why a record was not written; printing it would tear the screen."""
+        import sys
+
+        error = sys.exc_info()[1]
+        self.trouble = f"The log {self.baseFilename} cannot be written: {error}."
+
+
+class Log:
+    """An open log: what to hide, and how to close it."""
+
+    def __init__(self, handler: PrivateRotatingFile, redactor: Redactor) -> None:
+        self._handler = handler
+        self._redactor = redactor
+
+    @property
+    def path(self) -> Path:
+        """Where the newest lines are."""
+        return Path(self._handler.baseFilename)
+
+    @property
+    def trouble(self) -> str:
+        """Why the last record was not written, or an empty string."""
+        return self._handler.trouble
+
+    def hide(self, secret: Secret) -> None:
+        """Hide the value of `secret` in everything written from now on."""
+        self._redactor.hide(secret)
+
+    def close(self) -> None:
+        """Close the file; later records go nowhere."""
+        logging.getLogger(ROOT).removeHandler(self._handler)
+        self._handler.close()
+
+
+def open_log(folder: Path, level: str = "INFO", *, max_bytes: int = MAX_BYTES, backups: int = BACKUPS) -> Log:
+    """Send the records of this program's loggers to a file in `folder`, from `level` up.
+
+    Nothing touches the disk before the first record. Records go nowhere else, least of all to the screen.
+    """
+    redactor = Redactor()
+    handler = PrivateRotatingFile(folder / FILE_NAME, max_bytes=max_bytes, backups=backups)
+    handler.setFormatter(JsonLines(redactor))
+    program = logging.getLogger(ROOT)
+    program.addHandler(handler)
+    program.setLevel(level)
+    program.propagate = False
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return Log(handler, redactor)
