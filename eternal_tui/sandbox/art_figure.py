@@ -71,9 +71,10 @@ def _clothes(character: str, prompt: str, palette: Palette) -> Colour:
 class _Pen:
     """Draws in units of the sheet's width, at twice the size."""
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int) -> None:
         self.unit = width * _FIGURE_SHARPER
-        self.sheet = Image.new("RGBA", (self.unit, height * _FIGURE_SHARPER), (0, 0, 0, 0))
+        side = round(width * 1.25) * _FIGURE_SHARPER
+        self.sheet = Image.new("RGBA", (side, side), (0, 0, 0, 0))
         self._draw = ImageDraw.Draw(self.sheet)
 
     def oval(self, x: float, y: float, across: float, down: float, fill: Colour) -> None:
@@ -167,9 +168,9 @@ def _face(pen: _Pen, look: Look, palette: Palette, skin: Colour, blink: bool) ->
 def draw_bust(
     character: str, palette: Palette, prompt: str, width: int, *, lift: float | None = None, blink: bool = False
 ) -> Image.Image:
-    """Head and shoulders on a transparent sheet of ``width`` by 1.25 ``width``; ``lift`` (radians) waves a hand."""
+    """Head and shoulders on a transparent sheet of 1.25 ``width`` each way; ``lift`` (radians) waves a hand."""
     look = look_of(character)
-    pen = _Pen(width, round(width * 1.25))
+    pen = _Pen(width)
     skin, hair = _shaded(look.skin, palette), _shaded(look.hair, palette, 0.1)
     clothes = _clothes(character, prompt, palette)
     _hair_behind(pen, look, mix(hair, (10, 8, 16), 0.22))
@@ -221,9 +222,9 @@ def _waving_arm(pen: _Pen, lift: float, sleeve: Colour, skin: Colour) -> None:
 
 
 def draw_dancer(character: str, palette: Palette, prompt: str, width: int, *, swing: float) -> Image.Image:
-    """A whole figure, dancing, on a sheet of ``width`` by 1.25 ``width``; ``swing`` from -1 to 1 moves it."""
+    """A whole figure, dancing, on a sheet of 1.25 ``width`` each way; ``swing`` from -1 to 1 moves it."""
     look = look_of(character)
-    pen = _Pen(width, round(width * 1.25))
+    pen = _Pen(width)
     skin, hair = _shaded(look.skin, palette), _shaded(look.hair, palette, 0.1)
     clothes = _clothes(character, prompt, palette)
     dark = mix(clothes, (14, 10, 28), 0.25)

@@ -1,0 +1,188 @@
+"""The CDN: signed links, ranges, and real files behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+import av
+import httpx
+import msgspec
+import pytest
+from PIL import Image
+
+from eternal_tui.sandbox.server import Sandbox
+from tests.sandbox.client import IMAGE, TINY, VIDEO, api_client, finished, poll, submit
+
+
+async def test_a_picture_is_a_jpeg_of_the_set_size(
+    sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient
+) -> None:
+    for quality, size in (("low", (96, 128)), ("high", (144, 192))):
+        answer = await cdn.get(await finished(sandbox, api, IMAGE | {"quality": quality}))
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert int(answer.headers["content-length"]) == len(answer.content)
+        with Image.open(io.BytesIO(answer.content)) as image:
+            image.load()
+            assert (image.format, image.size) == ("JPEG", size)
+    assert sandbox.leaks == []
+
+
+@pytest.mark.parametrize(("seconds", "audio"), [(1, True), (2, False)])
+async def test_a_clip_is_h264_with_sound_if_wanted(
+    sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient, seconds: int, audio: bool
+) -> None:
+    answer = await cdn.get(await finished(sandbox, api, VIDEO | {"duration": seconds, "audio": audio}))
+    assert answer.headers["content-type"] == "video/mp4"
+    with av.open(io.BytesIO(answer.content)) as container:
+        video = container.streams.video[0]
+        assert video.codec_context.name == "h264"
+        assert (video.width, video.height) == TINY.clip_size
+        assert [stream.codec_context.name for stream in container.streams.audio] == (["aac"] if audio else [])
+        frames = [frame.to_image() for frame in container.decode(video=0)]
+    assert len(frames) == seconds * TINY.clip_fps
+    assert frames[0].tobytes() != frames[-1].tobytes()
+
+
+async def file_of(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient, **fields: Any) -> bytes:
+    return (await cdn.get(await finished(sandbox, api, IMAGE | fields))).content
+
+
+async def test_the_same_order_gives_the_same_picture_and_another_prompt_another(
+    sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient
+) -> None:
+    first = await file_of(sandbox, api, cdn)
+    others = [
+        await file_of(sandbox, api, cdn, prompt="At the harbour, evening"),
+        await file_of(sandbox, api, cdn, prompt="Dancing in the snow"),
+        await file_of(sandbox, api, cdn, images=["6873"]),
+        await file_of(sandbox, api, cdn, quality="high"),
+    ]
+    assert len({first, *others}) == 5
+    async with Sandbox(TINY) as again, api_client(again) as its_api:
+        assert await file_of(again, its_api, cdn) == first
+    async with Sandbox(msgspec.structs.replace(TINY, seed=8)) as other, api_client(other) as its_api:
+        assert await file_of(other, its_api, cdn) != first
+
+
+async def test_every_poll_signs_afresh_and_all_links_work(
+    sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient
+) -> None:
+    request_id = await submit(api)
+    sandbox.finish(request_id)
+    links = {(await poll(api, request_id))["result_url"] for _ in range(3)}
+    assert len(links) == 3
+    assert len({httpx.URL(link).path for link in links}) == 1
+    for link in links:
+        assert (await cdn.get(link)).status_code == 200
+    assert sandbox.service.studio.renders == 1
+
+
+async def test_a_link_runs_out(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
+    """Seen to fail with the comparison of Expires taken out of signing.py."""
+    request_id = await submit(api)
+    sandbox.finish(request_id)
+    link = (await poll(api, request_id))["result_url"]
+    sandbox.advance(24 * 3600 - 60)
+    assert (await cdn.get(link)).status_code == 200
+    sandbox.advance(120)
+    expired = await cdn.get(link)
+    assert expired.status_code == 403
+    assert expired.headers["content-type"].startswith("application/xml")
+    assert "Request has expired" in expired.text
+    assert (await cdn.get((await poll(api, request_id))["result_url"])).status_code == 200
+
+
+async def test_a_forged_link_opens_nothing(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
+    link = httpx.URL(await finished(sandbox, api))
+    later = str(int(link.params["Expires"]) + 1)
+    bare = link.copy_with(query=None)
+    forged = [
+        link.copy_set_param("Expires", later),
+        link.copy_set_param("Expires", "never"),
+        link.copy_set_param("Signature", "0" * 64),
+        link.copy_set_param("Signature", "é"),
+        link.copy_set_param("Nonce", "00"),
+        bare,
+        link.copy_with(path=link.path.replace("img-", "vid-")),
+        link.copy_with(path=link.path.replace("agent_data", "agent_data/..")),
+        link.copy_with(path="/"),
+        link.copy_with(path="/avatars/1.jpg"),
+    ]
+    for url in forged:
+        answer = await cdn.get(url)
+        assert answer.status_code == 403, url
+        assert "<Code>AccessDenied</Code>" in answer.text
+
+
+async def test_ranges(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
+    link = await finished(sandbox, api)
+    whole = await cdn.get(link)
+    content, tag = whole.content, whole.headers["etag"]
+    size = len(content)
+    assert whole.headers["accept-ranges"] == "bytes"
+
+    async def part(wanted: str, **headers: str) -> httpx.Response:
+        return await cdn.get(link, headers={"range": wanted} | headers)
+
+    for wanted, start, end in (("0-9", 0, 10), ("10-", 10, size), ("-7", size - 7, size), (f"5-{size * 2}", 5, size)):
+        answer = await part(f"bytes={wanted}")
+        assert answer.status_code == 206
+        assert answer.content == content[start:end]
+        assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{size}"
+        assert answer.headers["etag"] == tag
+    for wanted in (f"bytes={size}-", "bytes=-0"):
+        answer = await part(wanted)
+        assert answer.status_code == 416
+        assert answer.headers["content-range"] == f"bytes */{size}"
+    for ignored in ("bytes=9-3", "bytes=-", "lines=1-2", "bytes=0-1,4-5"):
+        assert (await part(ignored)).status_code == 200
+    assert (await part("bytes=5-", **{"if-range": tag})).status_code == 206
+    assert (await part("bytes=5-", **{"if-range": '"other"'})).content == content
+    assert (await cdn.get(link, headers={"if-none-match": tag})).status_code == 304
+    head = await cdn.head(link)
+    assert (head.headers["content-length"], head.content) == (str(size), b"")
+
+
+async def test_avatars_are_small_portraits(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
+    listed = (await api.get("/v2/characters?limit=4")).json()["result"]
+    drawn = [(await cdn.get(character["avatar_url"])).content for character in listed]
+    assert len(set(drawn)) == 4
+    for content in drawn:
+        with Image.open(io.BytesIO(content)) as image:
+            assert image.size == TINY.avatar_size
+
+
+async def test_the_key_on_the_cdn_is_noticed(sandbox: Sandbox, cdn: httpx.AsyncClient) -> None:
+    for headers in ({"x-api-key": "any"}, {"authorization": "Bearer any"}, {"referer": f"http://x/?{sandbox.key}"}):
+        await cdn.get(sandbox.cdn_url, headers=headers)
+    await cdn.get(f"{sandbox.cdn_url}/x?key={sandbox.key}")
+    await cdn.get(sandbox.cdn_url)
+    assert len(sandbox.leaks) == 4
+
+
+async def test_the_cache_is_bounded_and_one_file_is_drawn_once() -> None:
+    settings = msgspec.structs.replace(TINY, cache_bytes=1)
+    async with Sandbox(settings) as sandbox, api_client(sandbox) as api, httpx.AsyncClient(verify=False) as cdn:
+        one = await finished(sandbox, api)
+        two = await finished(sandbox, api, IMAGE | {"prompt": "Another"})
+        await asyncio.gather(*(cdn.get(one) for _ in range(4)))
+        assert sandbox.service.studio.renders == 1
+        await cdn.get(two)
+        await cdn.get(one)
+        assert sandbox.service.studio.renders == 3
+
+
+async def test_polls_are_answered_while_a_clip_is_drawn(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    """Seen to fail with the drawing on the event loop: the first poll then comes back after the clip."""
+    link = await finished(sandbox, api, VIDEO | {"duration": 5})
+    async with httpx.AsyncClient(verify=False) as cdn:
+        drawing = asyncio.create_task(cdn.get(link))
+        while not sandbox.downloads:
+            await asyncio.sleep(0)
+        request_id = await submit(api)
+        assert (await poll(api, request_id))["status"] == "pending"
+        assert not drawing.done()
+        assert (await drawing).status_code == 200
