@@ -66,7 +66,7 @@ class Connection:
             self.found = await asyncio.to_thread(find_key, self._settings, self._environ)
         except KeyProblem as problem:
             self.key_problem = str(problem)
-        key = self.found.key if self.found is not None else None
+        key = self.found.secret if self.found is not None else None
         return EternalClient(self._settings.base_url, key, header=self._settings.key_header)
 
     async def has_key(self) -> bool:
