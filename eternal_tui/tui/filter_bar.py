@@ -1,0 +1,104 @@
+"""The line in which a filter is typed, there only while it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from eternal_tui.untrusted import shown
+
+HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d  tag:x  star:yes'
+
+
+class FilterBar(Horizontal):
+    """Posts what is typed at every key; enter or down goes back to the list, escape clears and closes."""
+
+    DEFAULT_CSS = """
+    FilterBar {
+        height: 1;
+        display: none;
+        background: transparent;
+        &.open { display: block; }
+        & > #filter-sign { width: 3; color: $accent; padding: 0 1; }
+        & > Input {
+            width: 1fr; height: 1; border: none; padding: 0; background: transparent;
+            &:focus { border: none; background-tint: transparent; }
+        }
+        & > #filter-problem { width: auto; max-width: 60%; color: $warning; padding: 0 1; height: 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,down", "done", "To the list", id="filter.done", tooltip="Keep the filter and go to the list"),
+        Binding("escape", "clear", "Clear", id="filter.clear", tooltip="Clear the filter and go to the list"),
+    ]
+
+    @dataclass
+    class FilterChanged(Message):
+        """The filter reads differently now."""
+
+        text: str
+
+    class Closed(Message):
+        """The person is done here; the list should have the focus."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the sign, the text and the place for a sentence about it."""
+        yield Static("/", id="filter-sign", markup=False)
+        yield Input(placeholder=HINT, id="filter-text", select_on_focus=False)
+        yield Static("", id="filter-problem", markup=False)
+
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self.query_one("#filter-text", Input).value
+
+    def open(self, text: str = "") -> None:
+        """Show the line with `text` in it and take the focus."""
+        self.add_class("open")
+        entry = self.query_one("#filter-text", Input)
+        with entry.prevent(Input.Changed):
+            entry.value = text
+        entry.cursor_position = len(text)
+        entry.focus()
+
+    def close(self) -> None:
+        """Empty the line and take it away, posting nothing."""
+        entry = self.query_one("#filter-text", Input)
+        with entry.prevent(Input.Changed):
+            entry.value = ""
+        self.say_problem("")
+        self.remove_class("open")
+
+    def say_problem(self, sentence: str) -> None:
+        """Show a sentence about what could not be read, or none."""
+        self.query_one("#filter-problem", Static).update(Content(shown(sentence)))
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.FilterChanged(event.value))
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_done()
+
+    def action_done(self) -> None:
+        """Go back to the list; an empty filter needs no line."""
+        if not self.text.strip():
+            self.close()
+        self.post_message(self.Closed())
+
+    def action_clear(self) -> None:
+        """Clear the filter and close."""
+        self.close()
+        self.post_message(self.FilterChanged(""))
+        self.post_message(self.Closed())

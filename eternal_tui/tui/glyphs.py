@@ -1,0 +1,104 @@
+"""The signs the screen is drawn with: one set for UTF-8 terminals, one in plain ASCII for all others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+_UTF8 = re.compile(r"utf-?8", re.IGNORECASE)
+
+
+class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
+    """One set of signs; every state sign, bar part and gutter sign is exactly one cell wide."""
+
+    name: str
+    submitting: str
+    rejected: str
+    unconfirmed: str
+    running: str
+    unwatched: str
+    stalled: str
+    lost: str
+    saved: str
+    fetching: str
+    expired: str
+    broken: str
+    failed: str
+    cursor: str
+    mark: str
+    star: str
+    bar_full: str
+    bar_half: str
+    bar_rest: str
+    ellipsis: str
+    minus: str
+    dot: str
+    times: str
+    quotes: tuple[str, str]
+
+    def text(self, shown: str) -> str:
+        """Return already gated text in characters this set's terminal can draw."""
+        return shown if self is not ASCII else shown.encode("ascii", "replace").decode("ascii")
+
+
+UNICODE = Glyphs(
+    name="unicode",
+    submitting="↑",
+    rejected="✗",
+    unconfirmed="?",
+    running="◐",
+    unwatched="○",
+    stalled="◔",
+    lost="?",
+    saved="✓",
+    fetching="↓",
+    expired="!",
+    broken="!",
+    failed="✗",
+    cursor="▌",
+    mark="●",
+    star="★",
+    bar_full="━",
+    bar_half="╸",
+    bar_rest="╌",
+    ellipsis="…",
+    minus="−",
+    dot="·",
+    times="×",
+    quotes=("“", "”"),
+)
+
+ASCII = Glyphs(
+    name="ascii",
+    submitting="^",
+    rejected="x",
+    unconfirmed="?",
+    running="~",
+    unwatched="o",
+    stalled="%",
+    lost="?",
+    saved="+",
+    fetching="v",
+    expired="!",
+    broken="!",
+    failed="x",
+    cursor=">",
+    mark="*",
+    star="*",
+    bar_full="=",
+    bar_half="-",
+    bar_rest=".",
+    ellipsis="~",
+    minus="-",
+    dot="-",
+    times="x",
+    quotes=('"', '"'),
+)
+
+
+def glyphs_for(environ: Mapping[str, str]) -> Glyphs:
+    """Return the set that the locale named in `environ` can draw; the first of LC_ALL, LC_CTYPE and LANG decides."""
+    locale = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
+    return UNICODE if _UTF8.search(locale) else ASCII

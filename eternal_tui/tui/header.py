@@ -1,0 +1,166 @@
+"""The one line at the top: what runs, what is done, and what is left to spend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from eternal_tui.tui.cells import Cell, Line, changed_spans, lay
+from eternal_tui.tui.glyphs import UNICODE, Glyphs
+from eternal_tui.untrusted import shown
+
+if TYPE_CHECKING:
+    from eternal_tui.jobs.totals import Totals
+
+NAME = "eternal-tui"
+
+
+class _Part(NamedTuple):
+    """One piece of the header; the lowest rank is left out first, `gap` is the sign before it within its group."""
+
+    text: str
+    role: str
+    rank: int
+    gap: str = "    "
+
+
+def header_line(
+    width: int, totals: Totals | None, *, demo: bool = False, other_host: str = "", glyphs: Glyphs = UNICODE
+) -> Line:
+    """Return the header as cells that fill exactly `width` columns; what matters least is left out first.
+
+    `other_host` is the service's host where it is not the official one.
+    """
+    left = [_Part(NAME, "name", 4), *_banner(demo, other_host, glyphs)]
+    right = [] if totals is None else _figures(totals, glyphs)
+    while len(left) + len(right) > 1 and _length(left) + _length(right) + 6 > width:
+        weakest = min((*left, *right), key=lambda part: part.rank)
+        (left if weakest in left else right).remove(weakest)
+    return lay(width, _cells(left, right, width))
+
+
+def _banner(demo: bool, other_host: str, glyphs: Glyphs) -> list[_Part]:
+    if demo:
+        return [_Part(f"DEMO {glyphs.dot} nothing is charged", "banner", 9)]
+    if other_host:
+        return [_Part(glyphs.text(f"sends to {shown(other_host, limit=60)}"), "warn", 9)]
+    return []
+
+
+def _figures(totals: Totals, glyphs: Glyphs) -> list[_Part]:
+    dot = f" {glyphs.dot} "
+    parts = []
+    if totals.unconfirmed:
+        parts.append(_Part(f"{totals.unconfirmed} may be charged", "warn", 8, dot))
+    if totals.running:
+        parts.append(_Part(f"{totals.running} running", "live", 6, dot))
+    if totals.failed_today:
+        parts.append(_Part(f"{totals.failed_today} failed today", "bad", 5, dot))
+    if totals.done_today:
+        parts.append(_Part(f"{totals.done_today} done today", "dim", 3, dot))
+    if totals.credits is not None:
+        parts.append(_Part(f"{totals.credits:,.2f} credits", "text", 7))
+    if totals.spent_today:
+        parts.append(_Part(f"{glyphs.minus}{totals.spent_today:,.2f} today", "dim", 2, "  "))
+    return parts
+
+
+def _length(parts: list[_Part]) -> int:
+    return sum(cell_len(part.text) for part in parts) + sum(len(part.gap) for part in parts[1:])
+
+
+def _cells(left: list[_Part], right: list[_Part], width: int) -> Iterator[Cell]:
+    for parts, start in ((left, 1), (right, max(1, width - 1 - _length(right)))):
+        x = start
+        for place, part in enumerate(parts):
+            gap = part.gap if place else ""
+            length = cell_len(part.text)
+            yield Cell(x, len(gap), gap, "dim")
+            yield Cell(x + len(gap), length, part.text, part.role)
+            x += len(gap) + length
+
+
+class HeaderLine(Widget):
+    """Draws the totals it is given, and repaints only the cells that differ from those before."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "header-line--name",
+        "header-line--text",
+        "header-line--dim",
+        "header-line--live",
+        "header-line--warn",
+        "header-line--bad",
+        "header-line--banner",
+    }
+    DEFAULT_CSS = """
+    HeaderLine {
+        height: 1;
+        background: transparent;
+        & > .header-line--name { color: $accent; text-style: bold; }
+        & > .header-line--text { color: $foreground; }
+        & > .header-line--dim { color: $text-muted; }
+        & > .header-line--live { color: $accent; }
+        & > .header-line--warn { color: $warning; }
+        & > .header-line--bad { color: $error; }
+        & > .header-line--banner { color: $warning; text-style: bold; }
+    }
+    """
+
+    def __init__(
+        self,
+        *,
+        demo: bool = False,
+        other_host: str = "",
+        glyphs: Glyphs = UNICODE,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+    ) -> None:
+        """Build the header; `other_host` is the service's host where it is not the official one, "" otherwise."""
+        super().__init__(id=id)
+        self._demo = demo
+        self._other_host = other_host
+        self._glyphs = glyphs
+        self._totals: Totals | None = None
+        self._drawn: Line = ()
+
+    def show(self, totals: Totals) -> None:
+        """Show these totals."""
+        self._totals = totals
+        if not self.is_attached or not self._drawn:
+            return
+        new = self._line()
+        if spans := changed_spans(self._drawn, new):
+            self.refresh(*(Region(x, 0, end - x, 1) for x, end in spans))
+
+    @property
+    def text(self) -> str:
+        """What stands on the line."""
+        return "".join(cell.text for cell in self._line())
+
+    def _line(self) -> Line:
+        return header_line(
+            self.size.width, self._totals, demo=self._demo, other_host=self._other_host, glyphs=self._glyphs
+        )
+
+    def on_resize(self) -> None:
+        """Draw anew."""
+        self._drawn = ()
+
+    def render_line(self, y: int) -> Strip:
+        """Return the one line."""
+        if y:
+            return Strip.blank(self.size.width, self.rich_style)
+        self._drawn = self._line()
+        return Strip(
+            [
+                Segment(cell.text, self.get_component_rich_style(f"header-line--{cell.role}") if cell.role else None)
+                for cell in self._drawn
+                if cell.width
+            ],
+            self.size.width,
+        )

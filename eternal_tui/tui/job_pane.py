@@ -1,0 +1,79 @@
+"""The jobs pane: the list under its title, and the line to filter it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
+from eternal_tui.jobs.job import Job
+from eternal_tui.tui.filter_bar import FilterBar
+from eternal_tui.tui.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.job_list import JobList
+
+
+class JobPane(Vertical):
+    """Carries messages between the filter line and the list, which do not know each other."""
+
+    DEFAULT_CSS = """
+    JobPane {
+        border: round $border-blurred;
+        border-title-color: $text-muted;
+        padding: 0;
+        &:focus-within { border: round $border; border-title-color: $foreground; }
+        & > JobList { height: 1fr; }
+    }
+    """
+
+    def __init__(
+        self,
+        *,
+        glyphs: Glyphs = UNICODE,
+        about_left: Callable[[Job], float | None] | None = None,
+        clock_step: float = 1.0,
+        number: int = 0,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+    ) -> None:
+        """Build the pane; `number` is the key that goes to it, shown before the title, 0 for none."""
+        super().__init__(id=id)
+        self.jobs = JobList(glyphs=glyphs, about_left=about_left, clock_step=clock_step)
+        self._bar = FilterBar()
+        self._number = f"{number} " if number else ""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the filter line over the list."""
+        yield self._bar
+        yield self.jobs
+
+    def on_mount(self) -> None:
+        """Name the pane."""
+        self._retitle()
+
+    @on(JobList.Titled)
+    def _retitle(self) -> None:
+        self.border_title = Content(f"{self._number}{self.jobs.title}")
+
+    @on(JobList.FilterWanted)
+    def _open(self, event: JobList.FilterWanted) -> None:
+        event.stop()
+        self._bar.open(event.text)
+        self.jobs.warm()
+
+    @on(FilterBar.FilterChanged)
+    def _filter(self, event: FilterBar.FilterChanged) -> None:
+        event.stop()
+        chosen = self.jobs.set_filter(event.text)
+        self._bar.say_problem(chosen.problems[0] if chosen.problems else "")
+
+    @on(FilterBar.Closed)
+    def _back(self, event: FilterBar.Closed) -> None:
+        event.stop()
+        self.jobs.focus()
+
+    @on(JobList.FilterCleared)
+    def _cleared(self, event: JobList.FilterCleared) -> None:
+        event.stop()
+        self._bar.close()

@@ -1,0 +1,42 @@
+"""What the job list says in words: its title, and what stands there when no job does."""
+
+from __future__ import annotations
+
+import textwrap
+
+from eternal_tui.tui.cells import Cell, Line, fit
+from eternal_tui.tui.job_filter import JobFilter
+from eternal_tui.untrusted import Shown, say, shown
+
+FACET_WORDS = {"attention": "needs attention"}
+FIRST = "Nothing here yet. ctrl+n writes a request, ctrl+s sends it."
+
+
+def title(chosen: JobFilter, listed: int, known: int, marked: int = 0, order: str = "newest first") -> Shown:
+    """Return what is listed, how many of how many, and what is marked."""
+    words = [] if chosen.facet == "all" and chosen.terms else [FACET_WORDS.get(chosen.facet, chosen.facet)]
+    if chosen.terms:
+        words.append(shown(chosen.text.strip(), limit=24))
+    parts = [say("Jobs · {words}", words=" ".join(words))]
+    if not chosen.everything:
+        parts[0] = say("{head} {listed} of {known}", head=parts[0], listed=f"{listed:,}", known=f"{known:,}")
+    if order != "newest first":
+        parts.append(Shown(order))
+    if marked:
+        parts.append(say("{marked} marked", marked=f"{marked:,}"))
+    return Shown(" · ".join(parts))
+
+
+def empty_lines(chosen: JobFilter, known: int, width: int) -> tuple[Line, ...]:
+    """Return lines that say why no job is listed and which key helps."""
+    if not known:
+        sentence = FIRST
+    elif chosen.text.strip():
+        sentence = say("No job matches '{text}'. esc clears the filter.", text=shown(chosen.text.strip(), limit=60))
+    else:
+        sentence = say(
+            "No job is listed under '{facet}'. f goes on to the next, esc shows all.",
+            facet=FACET_WORDS.get(chosen.facet, chosen.facet),
+        )
+    lines = ["", *textwrap.wrap(sentence, max(8, width - 4))]
+    return tuple((Cell(0, width, fit(f"  {line}", width), "dim"),) for line in lines)

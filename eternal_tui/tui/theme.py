@@ -1,0 +1,157 @@
+"""The program's themes: calm, one accent colour, text readable on its background by WCAG's 4.5 to 1."""
+
+from __future__ import annotations
+
+from textual.app import App
+from textual.theme import Theme
+
+
+def _theme(
+    name: str,
+    *,
+    dark: bool,
+    background: str,
+    raised: str,
+    selected: str,
+    resting: str,
+    foreground: str,
+    muted: str,
+    faint: str,
+    accent: str,
+    ok: str,
+    warn: str,
+    bad: str,
+) -> Theme:
+    return Theme(
+        name=name,
+        dark=dark,
+        primary=accent,
+        secondary=muted,
+        accent=accent,
+        foreground=foreground,
+        background=background,
+        surface=background,
+        panel=raised,
+        boost=raised,
+        success=ok,
+        warning=warn,
+        error=bad,
+        variables={
+            "text": foreground,
+            "text-muted": muted,
+            "text-disabled": faint,
+            "foreground-muted": muted,
+            "foreground-disabled": faint,
+            "text-primary": accent,
+            "text-accent": accent,
+            "text-success": ok,
+            "text-warning": warn,
+            "text-error": bad,
+            "border": accent,
+            "border-blurred": faint,
+            "block-cursor-foreground": foreground,
+            "block-cursor-background": selected,
+            "block-cursor-text-style": "none",
+            "block-cursor-blurred-foreground": foreground,
+            "block-cursor-blurred-background": resting,
+            "block-hover-background": selected,
+            "input-cursor-background": foreground,
+            "input-cursor-foreground": background,
+            "input-selection-background": selected,
+            "scrollbar": faint,
+            "scrollbar-hover": muted,
+            "scrollbar-active": accent,
+            "scrollbar-background": background,
+            "scrollbar-background-hover": background,
+            "scrollbar-background-active": background,
+            "scrollbar-corner-color": background,
+            "footer-background": background,
+            "footer-foreground": muted,
+            "footer-key-foreground": accent,
+            "footer-description-foreground": muted,
+            "link-color": accent,
+        },
+    )
+
+
+DARK = _theme(
+    "eternal-dark",
+    dark=True,
+    background="#14161b",
+    raised="#1b1e25",
+    selected="#2a303b",
+    resting="#1f232b",
+    foreground="#d9dce3",
+    muted="#98a0ae",
+    faint="#4a515e",
+    accent="#7cc4e8",
+    ok="#92c99a",
+    warn="#e0bd74",
+    bad="#eb9494",
+)
+LIGHT = _theme(
+    "eternal-light",
+    dark=False,
+    background="#fafaf8",
+    raised="#f0f0ec",
+    selected="#dde6ec",
+    resting="#ecefee",
+    foreground="#22262d",
+    muted="#565d68",
+    faint="#b4b9c0",
+    accent="#075f8c",
+    ok="#22672f",
+    warn="#7a5200",
+    bad="#a32c2c",
+)
+CONTRAST = _theme(
+    "eternal-contrast",
+    dark=True,
+    background="#000000",
+    raised="#000000",
+    selected="#103a5c",
+    resting="#222222",
+    foreground="#ffffff",
+    muted="#d6d6d6",
+    faint="#8a8a8a",
+    accent="#6fd3ff",
+    ok="#8dff9a",
+    warn="#ffe066",
+    bad="#ffb0b0",
+)
+ANSI = Theme(
+    name="eternal-ansi",
+    ansi=True,
+    primary="ansi_cyan",
+    secondary="ansi_default",
+    accent="ansi_cyan",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+    variables={
+        "text-muted": "ansi_default",
+        "text-disabled": "ansi_bright_black",
+        "border": "ansi_cyan",
+        "border-blurred": "ansi_bright_black",
+        "block-cursor-foreground": "ansi_default",
+        "block-cursor-background": "ansi_bright_black",
+        "block-cursor-blurred-background": "ansi_default",
+        "block-hover-background": "ansi_bright_black",
+        "scrollbar": "ansi_bright_black",
+        "scrollbar-hover": "ansi_default",
+        "scrollbar-active": "ansi_cyan",
+        "scrollbar-background": "ansi_default",
+    },
+)
+THEMES = (DARK, LIGHT, CONTRAST, ANSI)
+
+
+def register(app: App[object]) -> None:
+    """Make the themes known to the app; the caller chooses one by its name."""
+    for theme in THEMES:
+        app.register_theme(theme)
