@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -103,9 +105,7 @@ class ClipReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -225,9 +225,7 @@ def _facts(container: InputContainer, stream: VideoStream, limits: DecodeLimits)
     )
 
 
-def clip_facts(
-    source: Path | BinaryIO, limits: DecodeLimits | None = None, *, decoder: str | None = None
-) -> ClipFacts:
+def clip_facts(source: Path | BinaryIO, limits: DecodeLimits | None = None, *, decoder: str | None = None) -> ClipFacts:
     """Decode a clip's first frame and return its facts; raises BrokenFile. Blocks."""
     with ClipReader(source, limits=limits, decoder=decoder) as reader:
         reader.frame_at(0.0)
@@ -245,3 +243,67 @@ def poster(
     """Return a clip's first frame within columns × rows cells; raises BrokenFile. Blocks."""
     with ClipReader(path, columns, rows, cell=cell, limits=limits) as reader:
         return reader.frame_at(0.0).frame
+
+
+class AsyncClip:
+    """A clip read in a thread of its own, so that the event loop never decodes.
+
+    Only the newest request counts: one overtaken while it waited returns None. Close it when done.
+    """
+
+    def __init__(self, reader: ClipReader, threads: ThreadPoolExecutor) -> None:
+        self._reader = reader
+        self._threads = threads
+        self._newest = 0
+        self.facts = reader.facts
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        columns: int,
+        rows: int,
+        *,
+        cell: tuple[int, int] = BLOCK_CELL,
+        limits: DecodeLimits | None = None,
+    ) -> Self:
+        """Open `path` in the clip's own thread; raises BrokenFile."""
+        threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="clip")
+        opening = threads.submit(ClipReader, path, columns, rows, cell=cell, limits=limits)
+        try:
+            return cls(await asyncio.wrap_future(opening), threads)
+        except BaseException:
+            # Whoever asked may be gone before the thread has opened the file.
+            opening.add_done_callback(_close_opened)
+            threads.shutdown(wait=False)
+            raise
+
+    async def frame_at(self, seconds: float) -> ClipFrame | None:
+        """Return the frame shown at `seconds`; raises BrokenFile."""
+        return await self._newest_only(lambda: self._reader.frame_at(seconds))
+
+    async def step(self, frames: int) -> ClipFrame | None:
+        """Return the frame `frames` away from the one read last; raises BrokenFile."""
+        return await self._newest_only(lambda: self._reader.step(frames))
+
+    def resize(self, columns: int, rows: int, cell: tuple[int, int] = BLOCK_CELL) -> None:
+        """Scale the frames read from now on into columns × rows cells."""
+        self._reader.resize(columns, rows, cell)
+
+    async def close(self) -> None:
+        """Let go of the file once the frame under way is done."""
+        self._newest += 1
+        closing = self._threads.submit(self._reader.close)
+        self._threads.shutdown(wait=False)
+        await asyncio.wrap_future(closing)
+
+    async def _newest_only(self, read: Callable[[], ClipFrame]) -> ClipFrame | None:
+        self._newest += 1
+        mine = self._newest
+        work = self._threads.submit(lambda: read() if mine == self._newest else None)
+        return await asyncio.wrap_future(work)
+
+
+def _close_opened(opening: Future[ClipReader]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

@@ -17,24 +17,22 @@ class ResultError(Exception):
         self.sentence = str(self)
 
 
-class LinkExpired(ResultError):  # noqa: N818 - named for what happened
+class LinkExpired(ResultError):
     """The storage no longer gives this link's file away: ask the service for a fresh link, which is free."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(
-            f"The link to this result no longer works (HTTP {status}). Press t to ask for a fresh one."
-        )
+        super().__init__(f"The link to this result no longer works (HTTP {status}). Press t to ask for a fresh one.")
         self.status = status
 
 
-class LinkRefused(ResultError):  # noqa: N818 - named for what happened
+class LinkRefused(ResultError):
     """The link leads somewhere this program does not go: a scheme, host, account or redirect it refuses."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The link to this result was not followed: {why}.")
 
 
-class NotReachable(ResultError):  # noqa: N818 - named for what happened
+class NotReachable(ResultError):
     """The storage could not be reached or broke off: worth trying again later.
 
     `retry_after` is the seconds the server asked for, or None.
@@ -45,21 +43,21 @@ class NotReachable(ResultError):  # noqa: N818 - named for what happened
         self.retry_after = retry_after
 
 
-class BrokenFile(ResultError):  # noqa: N818 - named for what happened
+class BrokenFile(ResultError):
     """What came is not a whole picture or clip of the expected kind, or is beyond the limits."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The result is broken: {why}. Press t to fetch it again.")
 
 
-class DiskFull(ResultError):  # noqa: N818 - named for what happened
+class DiskFull(ResultError):
     """There is not enough room for the result."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The result was not saved: {why}. Make room, then press t.")
 
 
-class FolderUnusable(ResultError):  # noqa: N818 - named for what happened
+class FolderUnusable(ResultError):
     """The results folder cannot be used: missing rights, or a symbolic link stands in its place."""
 
     def __init__(self, why: str) -> None:

@@ -30,7 +30,7 @@ _ROOM_CHECK = 16 * MIB
 _PARTS_KEPT = 16
 
 
-class _TransferCut(Exception):  # noqa: N818 - an event between two attempts, never seen outside
+class _TransferCut(Exception):
     """The transfer broke off after it had begun."""
 
 

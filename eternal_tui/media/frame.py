@@ -21,9 +21,7 @@ class Frame(msgspec.Struct, frozen=True):
         return self.rgb[y * stride : (y + 1) * stride]
 
 
-def fitted(
-    width: int, height: int, columns: int, rows: int, cell: tuple[int, int] = BLOCK_CELL
-) -> tuple[int, int]:
+def fitted(width: int, height: int, columns: int, rows: int, cell: tuple[int, int] = BLOCK_CELL) -> tuple[int, int]:
     """Return the largest size in pixels with the aspect of width × height inside columns × rows cells.
 
     `cell` is how many pixels of the frame one cell holds. Never less than 1 × 1.

@@ -48,9 +48,7 @@ def _decoding() -> Iterator[None]:
         raise BrokenFile("it cannot be decoded") from error
 
 
-def open_still(
-    source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str, ...] = FORMATS
-) -> Image.Image:
+def open_still(source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """Open a picture without decoding it; raises BrokenFile for other formats and for too many pixels.
 
     The caller closes it.

@@ -139,6 +139,4 @@ class Storage:
         timeout = {"connect": limits.connect_seconds, "pool": limits.overall_seconds}
         timeout |= {"read": limits.stall_seconds, "write": limits.stall_seconds}
         target = url if address is None else url.copy_with(host=address)
-        return httpx.Request(
-            "GET", target, headers=headers, extensions={"timeout": timeout, "sni_hostname": url.host}
-        )
+        return httpx.Request("GET", target, headers=headers, extensions={"timeout": timeout, "sni_hostname": url.host})

@@ -35,9 +35,7 @@ class HalfBlocks:
 
     def render(self, frame: Frame, *, handle: int = 0) -> Drawing:  # noqa: ARG002
         """Draw `frame`; an odd last row of pixels has the terminal's own background below it."""
-        pixels = (
-            frame if self.bits == 8 else Frame(frame.width, frame.height, frame.rgb.translate(self._levels))
-        )
+        pixels = frame if self.bits == 8 else Frame(frame.width, frame.height, frame.rgb.translate(self._levels))
         rows = range(0, pixels.height, 2)
         strips = tuple(self._strip(pixels.row(y), pixels.row(y + 1), pixels.width) for y in rows)
         return Drawing(strips, frame.width)

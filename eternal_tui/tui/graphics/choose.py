@@ -1,0 +1,74 @@
+"""Which way of drawing to take, and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from eternal_tui.tui.graphics.blocks import HalfBlocks
+from eternal_tui.tui.graphics.kitty import KittyPlaceholders
+from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.probe import TerminalFacts
+from eternal_tui.tui.graphics.protocol import Graphics
+
+Wanted = Literal["auto", "kitty", "blocks", "off"]
+
+USUAL_CELL = (10, 20)
+"""Pixels of a cell where the terminal does not say: the terminal scales, only sharpness is at stake."""
+
+_BITS_OVER_SSH = 5
+_PLACEHOLDERS = re.compile(r"(kitty|ghostty)\b", re.IGNORECASE)
+"""Terminals that draw Unicode placeholders. WezTerm, Konsole and others answer the same query but do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The graphics to use and a sentence that says why, for the user."""
+
+    graphics: Graphics
+    why: str
+
+
+def choose(wanted: Wanted, terminal: TerminalFacts, environ: Mapping[str, str]) -> Choice:
+    """Choose by the user's wish first, then by what the terminal said."""
+    truecolor = environ.get("COLORTERM", "") in ("truecolor", "24bit")
+    kitty = KittyPlaceholders(
+        terminal.cell if all(terminal.cell) else USUAL_CELL, tmux=terminal.tmux, truecolor=truecolor
+    )
+    bits = _BITS_OVER_SSH if is_remote(environ) else 8
+    match wanted:
+        case "off":
+            return Choice(NoGraphics(), "Pictures are off, as asked: words instead.")
+        case "kitty":
+            return Choice(kitty, "Kitty graphics, as asked; whether this terminal can draw them was not judged.")
+        case "blocks":
+            return Choice(HalfBlocks(bits), "Half-blocks, as asked.")
+    if environ.get("NO_COLOR"):
+        return Choice(NoGraphics(), "Pictures are off because NO_COLOR is set: words instead.")
+    if environ.get("TERM", "") in ("", "dumb"):
+        return Choice(NoGraphics(), "Pictures are off because this terminal has no colours: words instead.")
+    obstacle = _obstacle(terminal)
+    if obstacle:
+        return Choice(HalfBlocks(bits), f"Half-blocks, because {obstacle}.")
+    through = ", through tmux" if terminal.tmux else ""
+    return Choice(kitty, f"Kitty graphics{through}, because the terminal says it is {terminal.name}.")
+
+
+def is_remote(environ: Mapping[str, str]) -> bool:
+    """Tell whether the terminal is at the other end of an SSH line."""
+    return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
+
+
+def _obstacle(terminal: TerminalFacts) -> str:
+    """Return what speaks against kitty's placeholders, empty if nothing does."""
+    if not terminal.answered:
+        return terminal.why or "the terminal was not asked"
+    if not _PLACEHOLDERS.match(terminal.name):
+        return f"{terminal.name or 'this terminal'} is not known to draw kitty's placeholders"
+    if terminal.tmux and not terminal.passthrough:
+        return "tmux does not let pictures through (set -g allow-passthrough on)"
+    if not terminal.tmux and not terminal.kitty_graphics:
+        return f"{terminal.name} did not agree to draw kitty graphics"
+    return ""

@@ -1,0 +1,103 @@
+"""Kitty's graphics protocol with Unicode placeholders: sharp pictures that move like text.
+
+The terminal is sent the pixels once, under a number; what stands in the cells is an ordinary character whose
+colour is that number and whose combining marks say which part of the picture it shows. So scrolling, cropping
+and tmux treat a picture as text. See https://sw.kovidgoyal.net/kitty/graphics-protocol/#unicode-placeholders
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import threading
+import zlib
+
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from eternal_tui.media.frame import Frame
+from eternal_tui.tui.graphics.diacritics import DIACRITICS
+from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
+
+PLACEHOLDER = "\U0010eeee"
+CHUNK = 4096
+"""Most base64 characters one escape sequence may carry."""
+
+_CUBE = (0, 95, 135, 175, 215, 255)
+"""Levels of the 256-colour cube, where number 16 is black and 231 white."""
+
+
+class KittyPlaceholders:
+    """Sends pixels once and fills cells with placeholders.
+
+    `cell` is the size of one cell in pixels. In `tmux` every sequence is wrapped to pass through. Without
+    `truecolor` a picture's number must fit the 256-colour cube, for it travels as a colour.
+    """
+
+    name: GraphicsName = "kitty"
+
+    def __init__(self, cell: tuple[int, int] = (10, 20), *, tmux: bool = False, truecolor: bool = True) -> None:
+        self.cell = cell
+        self._tmux = tmux
+        self._truecolor = truecolor
+        self._lock = threading.Lock()
+        # Numbers are shared with every program in the terminal, so this one starts anywhere.
+        self._last = secrets.randbelow(1 << 24 if truecolor else 216)
+
+    def render(self, frame: Frame, *, handle: int = 0) -> Drawing:
+        """Draw `frame`; with the `handle` of an earlier drawing its cells show the new pixels as they stand."""
+        columns = min(-(-frame.width // self.cell[0]), len(DIACRITICS))
+        rows = min(-(-frame.height // self.cell[1]), len(DIACRITICS))
+        number = handle or self._new_number()
+        transmit = "".join(self._wrapped(one) for one in _transmission(frame, number, columns, rows))
+        style = Style.from_color(self._colour(number))
+        strips = tuple(_strip(row, columns, style) for row in range(rows))
+        return Drawing(strips, columns, transmit, number)
+
+    def release(self, handle: int) -> str:
+        """Return what makes the terminal forget a picture and its pixels."""
+        return self._wrapped(_sequence(f"a=d,d=I,i={handle},q=2")) if handle else ""
+
+    def _new_number(self) -> int:
+        with self._lock:
+            if self._truecolor:
+                self._last = self._last % 0xFFFFFF + 1
+                return self._last
+            self._last = (self._last + 1) % 216
+            return self._last + 16
+
+    def _colour(self, number: int) -> Color:
+        if self._truecolor:
+            return Color.from_rgb(number >> 16, number >> 8 & 0xFF, number & 0xFF)
+        red, green, blue = (number - 16) // 36, (number - 16) // 6 % 6, (number - 16) % 6
+        # As exact cube levels it is brought back to this very number on its way out.
+        return Color.from_rgb(_CUBE[red], _CUBE[green], _CUBE[blue])
+
+    def _wrapped(self, sequence: str) -> str:
+        if not self._tmux:
+            return sequence
+        return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
+
+
+def _sequence(control: str, payload: str = "") -> str:
+    return f"\x1b_G{control};{payload}\x1b\\" if payload else f"\x1b_G{control}\x1b\\"
+
+
+def _transmission(frame: Frame, number: int, columns: int, rows: int) -> list[str]:
+    """Return the sequences that hand over the pixels and place them, unseen, on columns × rows cells."""
+    payload = base64.standard_b64encode(zlib.compress(frame.rgb, 1)).decode("ascii")
+    chunks = [payload[start : start + CHUNK] for start in range(0, len(payload), CHUNK)]
+    first = f"a=T,U=1,q=2,t=d,f=24,o=z,i={number},s={frame.width},v={frame.height},c={columns},r={rows}"
+    sequences = []
+    for index, chunk in enumerate(chunks):
+        more = int(index < len(chunks) - 1)
+        sequences.append(_sequence(f"{first},m={more}" if index == 0 else f"q=2,m={more}", chunk))
+    return sequences
+
+
+def _strip(row: int, columns: int, style: Style) -> Strip:
+    # Every cell names its row and column: one that is drawn alone, after a neighbour covered it, still knows.
+    text = "".join(f"{PLACEHOLDER}{DIACRITICS[row]}{DIACRITICS[column]}" for column in range(columns))
+    return Strip([Segment(text, style)], columns)

@@ -1,0 +1,205 @@
+"""Asking the terminal, once and before the app owns it, what it is and what it can draw."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+LIMIT = 1.0
+"""Most seconds a probe may take, answers or none."""
+
+_DRAIN = 0.2
+_REMEMBERED = 12 * 3600.0
+_MOST_REMEMBERED = 32
+_TMUX_NEEDS = ("TMUX", "TMUX_TMPDIR", "TERM", "HOME", "PATH", "LANG", "LC_ALL")
+"""What of the environment tmux is given: never the service's key."""
+_KITTY_QUERY = 31
+
+QUERY = (
+    "\x1b[>q"  # XTVERSION: the terminal's name
+    f"\x1b_Gi={_KITTY_QUERY},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"  # would you draw this one pixel?
+    "\x1b[16t"  # the size of a cell in pixels
+    "\x1b[c"  # DA1: every terminal answers it, in order, so nothing comes after its answer
+).encode("ascii")
+
+_NAME = re.compile(rb"\x1bP>\|([^\x1b\x07]{1,80})(?:\x1b\\|\x07)")
+_KITTY = re.compile(rb"\x1b_Gi=%d;([^\x1b]{0,80})\x1b\\" % _KITTY_QUERY)
+_CELL = re.compile(rb"\x1b\[6;(\d{1,4});(\d{1,4})t")
+_DA1 = re.compile(rb"\x1b\[\?[\d;]*c")
+
+
+class TerminalFacts(msgspec.Struct, frozen=True):
+    """What a terminal said about itself.
+
+    `cell` is pixels (width, height), (0, 0) if unsaid; `passthrough` says that tmux lets pictures through;
+    `answered` is False where nothing could be asked or nothing came back, and `why` says what happened.
+    """
+
+    name: str = ""
+    kitty_graphics: bool = False
+    cell: tuple[int, int] = (0, 0)
+    tmux: bool = False
+    passthrough: bool = False
+    answered: bool = False
+    why: str = ""
+
+
+class _Remembered(msgspec.Struct):
+    at: float
+    facts: TerminalFacts
+
+
+def parse_answers(data: bytes) -> TerminalFacts:
+    """Return what a terminal's answers to `QUERY` say, whatever stands between them."""
+    name, kitty, cell = _NAME.search(data), _KITTY.search(data), _CELL.search(data)
+    return TerminalFacts(
+        name=_plain(name[1]) if name else "",
+        kitty_graphics=kitty is not None and kitty[1] == b"OK",
+        cell=(int(cell[2]), int(cell[1])) if cell else (0, 0),
+        answered=_DA1.search(data) is not None,
+        why="the terminal answered" if _DA1.search(data) else "the terminal did not answer within a second",
+    )
+
+
+def _plain(name: bytes) -> str:
+    return "".join(character for character in name.decode("ascii", "ignore") if character.isprintable())
+
+
+def probe(
+    *,
+    stdin: int = 0,
+    stdout: int = 1,
+    environ: Mapping[str, str] = os.environ,
+    cache: Path | None = None,
+    now: Callable[[], float] = time.time,
+) -> TerminalFacts:
+    """Ask the terminal on these handles, for at most a second, and leave its modes as they were.
+
+    Nothing is asked where either handle is no terminal, or where TERM says it is a dumb one; inside tmux, tmux
+    is asked by its own command. An answer is remembered in `cache` for this login on this terminal.
+    """
+    if sys.platform == "win32" or not (os.isatty(stdin) and os.isatty(stdout)):
+        return TerminalFacts(why="input or output is no terminal")
+    if environ.get("TERM", "") in ("", "dumb"):
+        return TerminalFacts(why="TERM says that this terminal cannot draw")
+    if environ.get("TMUX"):
+        return _ask_tmux(environ)
+    key = _key(stdin, environ)
+    remembered = _recall(cache, key, now())
+    if remembered is not None:
+        return remembered
+    facts = _ask(stdin, stdout)
+    _remember(cache, key, facts, now())
+    return facts
+
+
+def _ask(stdin: int, stdout: int) -> TerminalFacts:
+    import termios
+    import tty
+
+    before = termios.tcgetattr(stdin)
+    try:
+        # TCSADRAIN keeps what was typed ahead out of the way without losing output under way.
+        tty.setcbreak(stdin, termios.TCSADRAIN)
+        os.write(stdout, QUERY)
+        data = _read_answers(stdin, time.monotonic)
+    except OSError:
+        return TerminalFacts(why="the terminal could not be asked")
+    finally:
+        # TCSAFLUSH: answers that came too late to be read must not reach the app as key presses.
+        termios.tcsetattr(stdin, termios.TCSAFLUSH, before)
+    return parse_answers(data)
+
+
+def _read_answers(stdin: int, clock: Callable[[], float]) -> bytes:
+    """Read until the sentinel's answer, or until time is up and the line has been emptied."""
+    data = b""
+    end = clock() + LIMIT - _DRAIN
+    while _DA1.search(data) is None and (left := end - clock()) > 0:
+        data += _read_some(stdin, left)
+    if _DA1.search(data) is None:
+        end = clock() + _DRAIN
+        while (left := end - clock()) > 0:
+            data += _read_some(stdin, left)
+    return data
+
+
+def _read_some(stdin: int, seconds: float) -> bytes:
+    ready, _, _ = select.select([stdin], [], [], seconds)
+    return os.read(stdin, 4096) if ready else b""
+
+
+def _ask_tmux(environ: Mapping[str, str]) -> TerminalFacts:
+    """Ask tmux what terminal it runs in and whether it lets sequences through to it."""
+    tmux = shutil.which("tmux", path=environ.get("PATH"))
+    if tmux is None:
+        return TerminalFacts(tmux=True, why="inside tmux, and its command was not found")
+    wanted = "#{client_termtype}\t#{client_cell_width}\t#{client_cell_height}\t#{allow-passthrough}"
+    pane = ["-t", environ["TMUX_PANE"]] if environ.get("TMUX_PANE", "").lstrip("%").isdigit() else []
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command, no shell
+            [tmux, "display-message", "-p", *pane, wanted],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=LIMIT,
+            check=True,
+            env={name: environ[name] for name in _TMUX_NEEDS if name in environ},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return TerminalFacts(tmux=True, why="inside tmux, which did not answer")
+    fields = [_plain(field) for field in done.stdout.strip(b"\n").split(b"\t")] + [""] * 4
+    width, height = (int(field) if field.isdigit() else 0 for field in fields[1:3])
+    passthrough = fields[3] in ("on", "all", "1", "2")
+    return TerminalFacts(
+        name=fields[0],
+        cell=(width, height) if width and height else (0, 0),
+        tmux=True,
+        passthrough=passthrough,
+        answered=True,
+        why="tmux answered for the terminal it runs in",
+    )
+
+
+def _key(stdin: int, environ: Mapping[str, str]) -> str:
+    """Name this login on this terminal: another terminal on the same line later must be asked anew."""
+    names = ("TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "KITTY_WINDOW_ID", "SSH_CONNECTION")
+    return "|".join([os.ttyname(stdin), str(os.getsid(0)), *(environ.get(name, "") for name in names)])
+
+
+def _recall(cache: Path | None, key: str, now: float) -> TerminalFacts | None:
+    found = _load(cache).get(key)
+    return found.facts if found is not None and 0 <= now - found.at < _REMEMBERED else None
+
+
+def _load(cache: Path | None) -> dict[str, _Remembered]:
+    if cache is None:
+        return {}
+    try:
+        return msgspec.json.decode(cache.read_bytes(), type=dict[str, _Remembered])
+    except (OSError, msgspec.DecodeError):
+        return {}
+
+
+def _remember(cache: Path | None, key: str, facts: TerminalFacts, now: float) -> None:
+    if cache is None:
+        return
+    kept = _load(cache) | {key: _Remembered(now, facts)}
+    newest = sorted(kept.items(), key=lambda item: item[1].at)[-_MOST_REMEMBERED:]
+    part = cache.with_name(f"{cache.name}.{os.getpid()}")
+    try:
+        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.encode(dict(newest)))
+        part.replace(cache)
+    except OSError:
+        return  # not remembering costs a probe next time, nothing else
