@@ -83,7 +83,7 @@ class KeyStore(StrEnum):
 class FoundKey(msgspec.Struct, frozen=True):
     """A key and where it came from, in words fit to be shown."""
 
-    secret: Secret
+    key: Secret
     source: str
 
 

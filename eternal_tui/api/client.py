@@ -128,9 +128,15 @@ class EternalClient:
         return wire.parse_characters(status, body, headers=headers, now=self._now())
 
     async def _post(self, path: str, encode: Callable[[], bytes]) -> tuple[int, dict[str, str], bytes]:
+        if self._key is None:
+            raise errors.KeyRefused(
+                "There is no API key yet. Nothing was sent and nothing was charged. Give one with: eternal-tui login; "
+                "or try everything without one: eternal-tui --demo"
+            )
         try:
             content = encode()
         except (ValueError, TypeError, RecursionError):
+            # Raised below, without a cause that would hold the prompt.
             content = None
         if content is None:
             raise errors.Unsendable(

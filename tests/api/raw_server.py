@@ -1,0 +1,100 @@
+"""A server of nothing but bytes on loopback: it can answer in every way a real one never should."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+
+Answer = Callable[["RawServer", bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class RawServer:
+    """Records every request whole and lets `answer` write whatever it likes."""
+
+    def __init__(self, answer: Answer, *, tls: ssl.SSLContext | None = None) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.port = 0
+        self._answer = answer
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> RawServer:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.connections += 1
+        try:
+            while request := await _read_request(reader):
+                self.requests.append(request)
+                await self._answer(self, request, reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                await writer.wait_closed()
+
+
+async def _read_request(reader: asyncio.StreamReader) -> bytes:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return b""
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return head + await reader.readexactly(int(value))
+    return head
+
+
+def reply(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
+    """Return a whole, correct HTTP answer."""
+    lines = [f"HTTP/1.1 {status} Words"]
+    told = {"Content-Length": str(len(body)), **(headers or {})}
+    lines += [f"{name}: {value}" for name, value in told.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def always(answer: bytes, *, close: bool = False) -> Answer:
+    """Return an answerer that gives everybody the same bytes."""
+
+    async def give(
+        server: RawServer, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(answer)
+        await writer.drain()
+        if close:
+            raise ConnectionError
+
+    return give
+
+
+async def silence(
+    server: RawServer, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Say nothing until the other side goes away."""
+    await reader.read()

@@ -1,0 +1,152 @@
+"""The table on which money depends: which failures prove that nothing was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import ssl
+import zlib
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from eternal_tui.api import errors
+from eternal_tui.api.exchange import (
+    BODY_LIMIT,
+    BodyTooLarge,
+    Expander,
+    Leaving,
+    UnknownCoding,
+    certainly_not_sent,
+    lost_or_not_sent,
+)
+
+NOT_SENT = {
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+}  # fmt: skip
+
+UNCLEAR = {
+    httpx.HTTPError, httpx.RequestError, httpx.TransportError, httpx.TimeoutException, httpx.ReadTimeout,
+    httpx.WriteTimeout, httpx.NetworkError, httpx.ReadError, httpx.WriteError, httpx.CloseError, httpx.ProtocolError,
+    httpx.LocalProtocolError, httpx.RemoteProtocolError, httpx.DecodingError, httpx.TooManyRedirects,
+    httpx.HTTPStatusError, httpx.CookieConflict, httpx.StreamError, httpx.StreamConsumed, httpx.StreamClosed,
+    httpx.ResponseNotRead, httpx.RequestNotRead,
+}  # fmt: skip
+
+NOT_OF_HTTPX: set[type[Exception]] = {
+    Exception, RuntimeError, ValueError, OSError, TimeoutError, ConnectionResetError, BrokenPipeError, ssl.SSLError,
+    MemoryError, AssertionError, zlib.error, UnicodeError,
+}  # fmt: skip
+
+
+def every_httpx_error() -> set[type[Exception]]:
+    return {
+        value for name in dir(httpx) if isinstance(value := getattr(httpx, name), type) and issubclass(value, Exception)
+    }
+
+
+def make(kind: type[Exception]) -> Exception:
+    error = kind.__new__(kind)
+    error.args = ("words",)
+    return error
+
+
+def test_the_table_knows_every_error_of_httpx() -> None:
+    """A new class in a new httpx fails here, so that a person decides what it means for money."""
+    assert every_httpx_error() == NOT_SENT | UNCLEAR
+    assert not NOT_SENT & UNCLEAR
+
+
+@pytest.mark.parametrize("kind", sorted(NOT_SENT | UNCLEAR | NOT_OF_HTTPX, key=lambda kind: kind.__name__))
+def test_only_proof_makes_a_failure_certainly_not_sent(kind: type[Exception]) -> None:
+    """Seen to fail against a build that took every NetworkError and TimeoutException for not sent."""
+    error = lost_or_not_sent(make(kind), Leaving(), "host", paid=True)
+    assert isinstance(error, errors.NotSent) == (kind in NOT_SENT)
+    assert isinstance(error, errors.Unclear) == (kind not in NOT_SENT)
+    assert ("nothing was charged" in str(error)) == (kind in NOT_SENT)
+    assert ("may have been charged" in str(error)) == (kind not in NOT_SENT)
+
+
+@pytest.mark.parametrize("kind", sorted(NOT_SENT | UNCLEAR | NOT_OF_HTTPX, key=lambda kind: kind.__name__))
+async def test_nothing_is_certain_once_the_request_began_to_leave(kind: type[Exception]) -> None:
+    """Seen to fail against a build that went by the name of the error alone."""
+    leaving = Leaving()
+    post, info = SimpleNamespace(method=b"POST"), {}
+    await leaving.note("connection.connect_tcp.started", info)
+    await leaving.note("connection.connect_tcp.complete", info)
+    await leaving.note("http11.send_request_headers.started", {"request": post})
+    assert not certainly_not_sent(make(kind), leaving)
+    await leaving.note("connection.connect_tcp.started", info)
+    assert not certainly_not_sent(make(kind), leaving)
+
+
+@pytest.mark.parametrize("kind", [TimeoutError, httpx.ReadTimeout, httpx.RemoteProtocolError, UnicodeError])
+async def test_a_proxys_connect_is_not_the_request(kind: type[Exception]) -> None:
+    """A proxy that goes silent during CONNECT has seen no request. Seen to fail without `connecting`."""
+    leaving = Leaving()
+    connect, post = SimpleNamespace(method=b"CONNECT"), SimpleNamespace(method=b"POST")
+    await leaving.note("connection.connect_tcp.started", {"host": "proxy"})
+    assert certainly_not_sent(make(kind), leaving)
+    await leaving.note("http11.send_request_headers.started", {"request": connect})
+    await leaving.note("http11.send_request_headers.complete", {"return_value": None})
+    await leaving.note("http11.receive_response_headers.started", {"request": connect})
+    assert certainly_not_sent(make(kind), leaving)
+    await leaving.note("proxy.start_tls.started", {"server_hostname": "host"})
+    assert certainly_not_sent(make(kind), leaving)
+    await leaving.note("http11.send_request_headers.started", {"request": post})
+    assert not certainly_not_sent(make(kind), leaving)
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (ssl.SSLCertVerificationError("x"), "could not be secured"),
+        (__import__("socket").gaierror(-2, "x"), "could not be resolved"),
+        (None, "No connection could be made"),
+    ],
+)
+def test_why_there_was_no_connection_is_said(cause: Exception | None, words: str) -> None:
+    error = httpx.ConnectError("x")
+    error.__cause__ = cause
+    assert words in str(lost_or_not_sent(error, Leaving(), "host", paid=True))
+
+
+async def test_events_of_another_httpcore_prove_nothing() -> None:
+    """Unknown event names must make failures unclear, never certain."""
+    leaving = Leaving()
+    await leaving.note("renamed", {})
+    await leaving.note("http9.depart.begun", {"request": SimpleNamespace(method=b"POST")})
+    assert not certainly_not_sent(TimeoutError(), leaving)
+
+
+def expand(coding: str, chunks: list[bytes], limit: int = BODY_LIMIT) -> bytes:
+    expander = Expander(coding, limit)
+    return b"".join(part for chunk in chunks for part in expander.parts(chunk))
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "gzip", " GZIP ", "x-gzip", "deflate"])
+def test_the_known_codings_are_undone(coding: str) -> None:
+    body = b"words " * 1_000
+    packed = body if coding in ("", "identity") else zlib.compress(body) if coding == "deflate" else gzip.compress(body)
+    assert expand(coding, [packed[:5], packed[5:]]) == body
+
+
+def test_a_bomb_is_cut_at_the_limit() -> None:
+    """40 MB in 200 kB. Seen to fail against httpx's own decoder, which made a 64 kB chunk into 64 MB at once."""
+    bomb = gzip.compress(bytes(40_000_000), compresslevel=1)
+    chunks = [bomb[at : at + 65_536] for at in range(0, len(bomb), 65_536)]
+    assert len(expand("gzip", chunks)) == BODY_LIMIT + 1
+
+
+def test_codings_that_were_not_asked_for_are_refused() -> None:
+    for coding in ("br", "zstd", "gzip, gzip", "x" * 1_000):
+        with pytest.raises(UnknownCoding):
+            Expander(coding, 10)
+    with pytest.raises(BodyTooLarge):
+        expand("", [b"x" * 11], limit=10)
+
+
+def test_cancelling_is_not_caught() -> None:
+    assert not issubclass(asyncio.CancelledError, Exception)

@@ -1,0 +1,72 @@
+"""Certificates are always checked, on the way to the key's only destination."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.api import errors
+from eternal_tui.api.client import EternalClient, default_tls
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.credentials import Secret
+from tests.api.raw_server import RawServer, always, reply
+
+REQUEST = GenerateRequest(character="6870", prompt="x", type="image")
+TAKEN = reply(200, b'{"request_id": "abc"}')
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh self-signed certificate for localhost, made by openssl."""
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    return folder
+
+
+def server_side(folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted", "taken"),
+    [("localhost", True, True), ("localhost", False, False), ("127.0.0.1", True, False)],
+)
+async def test_only_a_good_certificate_gets_the_key(certificate: Path, host: str, trusted: bool, taken: bool) -> None:
+    """Unknown issuer and wrong name. Seen to fail (both taken, key sent) against verify=False."""
+    tls = ssl.create_default_context(cafile=certificate / "cert.pem") if trusted else ssl.create_default_context()
+    async with RawServer(always(TAKEN), tls=server_side(certificate)) as server:
+        client = EternalClient(f"https://{host}:{server.port}", Secret("canary-key-1"), tls=tls)
+        try:
+            if taken:
+                assert (await client.generate(REQUEST)).request_id == "abc"
+            else:
+                with pytest.raises(errors.Unreachable, match="could not be secured"):
+                    await client.generate(REQUEST)
+        finally:
+            await client.close()
+    assert len(server.requests) == (1 if taken else 0)
+
+
+def test_a_context_that_checks_nothing_is_refused() -> None:
+    unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unchecked.check_hostname = False
+    with pytest.raises(ValueError, match="always checked"):
+        EternalClient("https://localhost", None, tls=unchecked)
+    unchecked.verify_mode = ssl.CERT_NONE
+    with pytest.raises(ValueError, match="always checked"):
+        EternalClient("https://localhost", None, tls=unchecked)
+
+
+def test_the_default_context_checks_and_is_made_once() -> None:
+    assert default_tls() is default_tls()
+    assert default_tls().verify_mode == ssl.CERT_REQUIRED
+    assert default_tls().check_hostname

@@ -1,0 +1,342 @@
+"""Answers of every shape: documented ones, seen ones, and bytes that are no answer at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from eternal_tui.api import errors, wire
+from eternal_tui.api.answers import CharacterPage, CreateAnswer, PollAnswer, SubmitAnswer
+from eternal_tui.api.request import GenerateRequest
+
+ID = "453ead2d-a09f-44fb-81df-b37dac9e401a"
+LINK = "https://cdn.example.org/a.jpg?sig=1"
+
+
+def js(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def test_the_documented_answer_for_an_image() -> None:
+    body = js({"request_id": ID, "status": "pending", "result": "", "progress": 0, "credits_remaining": 629.32})
+    answer = wire.parse_submit(200, body)
+    assert answer == SubmitAnswer(request_id=ID, word=_untrusted("pending"), progress=0, credits_remaining=629.32)
+
+
+def test_the_documented_answer_for_a_video() -> None:
+    body = js(
+        {
+            "status": 1,
+            "data": {"request_id": ID, "status": "pending", "result": "", "progress": 0},
+            "request_id": ID,
+            "credits_remaining": 627.8,
+        }
+    )
+    answer = wire.parse_submit(200, body)
+    assert answer == SubmitAnswer(request_id=ID, word=_untrusted("pending"), progress=0, credits_remaining=627.8)
+
+
+def _untrusted(text: str) -> Any:
+    return text
+
+
+@pytest.mark.parametrize("outer", ["data", "result"])
+def test_fields_are_found_where_the_service_nests_them(outer: str) -> None:
+    body = js(
+        {"status": 1, outer: {"request_id": 77, "status": "pending", "progress": "45%", "credits_remaining": "3"}}
+    )
+    assert wire.parse_submit(201, body) == SubmitAnswer(
+        request_id="77", word=_untrusted("pending"), progress=45, credits_remaining=3.0
+    )
+
+
+def test_what_was_charged_keeps_its_id_whatever_else_is_wrong() -> None:
+    """An id lost to a neighbour's defect is a paid job lost. Seen to fail against msgspec's strict JSON decoder."""
+    for body in (
+        b'{"request_id": "abc", "progress": NaN, "status": Infinity}',
+        b'{"request_id": "abc", "result": "\\ud800"}',
+        b'\xef\xbb\xbf{"request_id": "abc"}',
+        b'{"request_id": "no", "request_id": "abc"}',
+        b'{"request_id": "abc", "result": "\xff\xfe"}',
+        b'{"request_id": "abc", "progress": ' + b"9" * 5_000 + b"}",
+        '{"request_id": "abc"}'.encode("utf-16"),
+    ):
+        assert wire.parse_submit(200, body).request_id == "abc"
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    ["", "  ", None, True, 1.5, [], {}, ["x"], "a\x00b", "a\nb", "\x1b[2J", "a\u202eb", "x" * 201, "\ud800", 10**300],
+)
+def test_an_id_that_cannot_be_polled_makes_the_submit_unclear(request_id: object) -> None:
+    """Seen to fail against a build that took any string: the id with a line break was sent as an address."""
+    with pytest.raises(errors.Unreadable) as caught:
+        wire.parse_submit(200, js({"request_id": request_id, "message": "queued"}))
+    assert "may have been charged" in str(caught.value).replace("\n", " ")
+    assert caught.value.said == "queued"
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ({"status": "success", "result_url": LINK}, "succeeded"),
+        ({"status": "done", "result_url": LINK}, "succeeded"),
+        ({"status": " COMPLETED ", "result_url": LINK}, "succeeded"),
+        ({"status": "success"}, "alive"),
+        ({"status": "success", "result_url": ""}, "alive"),
+        ({"status": "success", "result_url": None}, "alive"),
+        ({"status": "success", "result_url": "javascript:alert(1)"}, "alive"),
+        ({"status": "success", "result_url": "file:///etc/passwd"}, "alive"),
+        ({"status": "failed", "result_url": LINK}, "failed"),
+        ({"status": "Error"}, "failed"),
+        ({"status": "pending"}, "alive"),
+        ({"status": "upscaling"}, "alive"),
+        ({"status": "upscaling", "result_url": LINK}, "succeeded"),
+        ({"status": 1}, "alive"),
+        ({"status": 1, "data": {"status": "failed"}}, "failed"),
+        ({"status": 1, "data": {"status": "success", "result_url": LINK}}, "succeeded"),
+        ({"status": "success", "data": {"status": "pending"}}, "alive"),
+        ({"status": "error", "data": {"status": "pending"}}, "alive"),
+        ({"status": False, "error": "busy", "result": None}, "alive"),
+        ({"result": LINK}, "succeeded"),
+        ({"status": "done", "result": {"result_url": LINK}}, "succeeded"),
+        ({}, "alive"),
+    ],
+)
+def test_what_a_poll_means(answer: dict[str, Any], outcome: str) -> None:
+    """Seen to fail against builds where an unknown word was an end, and where the word success needed no link."""
+    assert wire.parse_poll(200, js(answer)).outcome == outcome
+
+
+def test_success_at_99_percent_is_told_as_it_came() -> None:
+    answer = wire.parse_poll(
+        200,
+        js({"request_id": ID, "status": "success", "progress": 99, "result_url": LINK, "effect_type": "image",
+            "encrypted_aes_key": ""}),
+    )  # fmt: skip
+    assert (answer.progress, answer.result_url, answer.effect_type, answer.encrypted) == (99, LINK, "image", False)
+
+
+@pytest.mark.parametrize(("key", "encrypted"), [("", False), (" ", False), (None, False), (1, False), ("k", True)])
+def test_a_file_is_encrypted_if_a_key_came_with_it(key: object, encrypted: bool) -> None:
+    answer = wire.parse_poll(200, js({"status": "success", "result_url": LINK, "encrypted_aes_key": key}))
+    assert answer.encrypted is encrypted
+
+
+@pytest.mark.parametrize(
+    ("progress", "percent"),
+    [
+        (0, 0), (45, 45), (45.9, 45), ("45", 45), ("45%", 45), (" 45.5 % ", 45), (-3, 0), (250, 100), (10**200, 100),
+        (True, None), (None, None), ("", None), ("half", None), ([], None), (float("nan"), None), (float("inf"), None),
+        ("nan", None), ("1e9", None), ("٤٥", None),
+    ],
+)  # fmt: skip
+def test_progress_is_whole_percent_or_nothing(progress: object, percent: int | None) -> None:
+    """Seen to fail against a build that took True for 1 %."""
+    assert wire.parse_poll(200, js({"progress": progress})).progress == percent
+
+
+@pytest.mark.parametrize(
+    ("credit", "read"),
+    [(3, 3.0), (0, 0.0), (-1.5, -1.5), ("629.32", 629.32), ("nan", None), ("inf", None), (float("inf"), None),
+     (True, None), (None, None), ("", None), ("much", None), ("1_0", None), ([], None), (10**400, None)],
+)  # fmt: skip
+def test_credits_are_a_finite_number_or_nothing(credit: object, read: float | None) -> None:
+    """Seen to fail against a build that let NaN through, which turns every later sum of money into NaN."""
+    assert wire.parse_submit(200, js({"request_id": "a", "credits_remaining": credit})).credits_remaining == read
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (js({"status": False, "error": "No such character", "result": None}), "No such character"),
+        (js({"message": "slow\n down"}), "slow down"),
+        (js({"detail": [{"loc": ["body"], "msg": "field required"}]}), "field required"),
+        (js({"error": {"code": 3, "message": "inner"}}), "inner"),
+        (js({"data": {"error": "nested"}}), "nested"),
+        (js("just a string"), "just a string"),
+        (js(None), ""),
+        (js([]), ""),
+        (b"plain words", "plain words"),
+        (b"", ""),
+        (b"<html><head><TITLE>502 Bad&nbsp;Gateway</TITLE></head><body>nginx</body></html>", "502 Bad Gateway"),
+        (b"<!doctype html><style>p{}</style><script>x<y</script><p>Down for <b>repair</b></p>", "Down for repair"),
+        (b"<html><title></title><body>Gone</body>", "Gone"),
+        ("<html><title>İstanbul kapalı</title>".encode(), "İstanbul kapalı"),
+    ],
+)
+def test_the_services_own_words_are_found(body: bytes, said: str) -> None:
+    """Seen to fail (İstanbul) against a build that searched str.lower(), which is one character longer there."""
+    assert wire.error_from(400, {}, body).said == said
+
+
+def test_hostile_pages_cost_linear_time_and_bounded_words() -> None:
+    """A pattern such as <[^>]*> takes minutes for these; the suite's own time-out is the proof."""
+    for page in (b"<" * 4_000_000, b"<title" * 500_000, b"<html>" + b"<script" * 500_000, b"<html>" + b"&" * 4_000_000):
+        assert len(wire.error_from(502, {}, page).said) <= 500
+    assert len(wire.error_from(500, {}, js({"error": "x" * 1_000_000})).said) == 500
+
+
+def _kind(status: int) -> type[errors.ApiError]:
+    special: dict[int, type[errors.ApiError]] = {
+        401: errors.KeyRefused, 403: errors.KeyRefused, 402: errors.NoCredits, 404: errors.NotKnown,
+        410: errors.NotKnown, 429: errors.TooMany,
+    }  # fmt: skip
+    ranges: dict[int, type[errors.ApiError]] = {
+        1: errors.Unreadable, 3: errors.Redirected, 4: errors.Refused, 5: errors.ServerTrouble,
+    }  # fmt: skip
+    return special.get(status, ranges[status // 100])
+
+
+@pytest.mark.parametrize("parse", [wire.parse_submit, wire.parse_create, wire.parse_poll, wire.parse_characters])
+def test_every_status_from_100_to_599_has_one_meaning(parse: Callable[[int, bytes], object]) -> None:
+    """A body that would be a fine answer must not rescue a bad status, nor the other way round.
+
+    Seen to fail against a build that looked for a request id before it looked at the status.
+    """
+    body = js({"request_id": "abc", "result": [], "error": "why"})
+    for status in [*range(100, 200), *range(300, 600)]:
+        with pytest.raises(errors.ApiError) as caught:
+            parse(status, body)
+        error = caught.value
+        assert type(error) is _kind(status), status
+        assert error.status == status
+        assert isinstance(error, errors.Refused) == (400 <= status < 500)
+        assert isinstance(error, errors.Unclear) == (not 400 <= status < 500)
+        assert error.said == "why"
+        paid = parse in (wire.parse_submit, wire.parse_create)
+        assert ("may have been charged" in str(error)) == (paid and not 400 <= status < 500)
+    for status in range(200, 300):
+        parse(status, body)
+
+
+def test_429_and_503_carry_the_wait() -> None:
+    for status in (429, 503):
+        error = wire.error_from(status, {"RETRY-AFTER": "7"}, b"")
+        assert isinstance(error, errors.TooMany | errors.ServerTrouble)
+        assert error.retry_after == 7.0
+
+
+def test_a_redirect_tells_where_without_its_query() -> None:
+    error = wire.error_from(302, {"location": "https://other.example/x?sig=secret"}, b"")
+    assert error.said == "https://other.example/x"
+
+
+def character(**fields: object) -> dict[str, object]:
+    return {"id": 6790, "username": "astrid", "display_name": "Astrid", "age": 27, **fields}
+
+
+def test_a_page_of_characters() -> None:
+    rows = [
+        character(description="Reads maps.", gender="female", status="approved", category="default"),
+        "junk", None, 5, {}, {"id": None}, {"id": "../../etc"}, {"id": True}, {"id": 1.5},
+        {"id": "abc", "username": "only"},
+        {"id": "7", "age": None},
+    ]  # fmt: skip
+    page = wire.parse_characters(200, js({"result": rows}))
+    assert [(found.id, found.name, found.age) for found in page.characters] == [
+        ("6790", "Astrid", 27), ("abc", "only", None), ("7", "7", None),
+    ]  # fmt: skip
+    assert page.rows == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("age", "offered"),
+    [(18, True), (17, False), (0, False), (-3, False), ("17", False), ("25", True), ("17 years", False), (17.9, False),
+     (18.0, True), (None, True), ("", True), ("25 (looks 17)", False), (float("nan"), False)],
+)  # fmt: skip
+def test_characters_under_18_are_never_offered(age: object, offered: bool) -> None:
+    """Seen to fail against a build that read only integers and took "17" for no age at all."""
+    found = wire.parse_characters(200, js({"result": [character(age=age)]})).characters
+    assert [one.offered for one in found] == [offered]
+
+
+@pytest.mark.parametrize("age", ["seventeen", True, [], {}])
+def test_an_age_that_cannot_be_read_leaves_the_character_out(age: object) -> None:
+    assert wire.parse_characters(200, js({"result": [character(age=age)]})).characters == ()
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"5", b'{"result": null}', b'{"result": {}}', b"<html>"])
+def test_no_list_at_all_is_said(body: bytes) -> None:
+    with pytest.raises(errors.Unreadable):
+        wire.parse_characters(200, body)
+
+
+@pytest.mark.parametrize(
+    ("answer", "character_id", "request_id"),
+    [
+        ({"id": 6900}, "6900", None),
+        ({"result": {"id": "6900"}}, "6900", None),
+        ({"status": 1, "data": {"character_id": 6900, "request_id": "r"}}, "6900", "r"),
+        ({"request_id": "r", "status": "pending"}, None, "r"),
+        ({"data": {"character": {"id": 5}}}, "5", None),
+    ],
+)
+def test_a_created_character_is_found(answer: object, character_id: str | None, request_id: str | None) -> None:
+    created = wire.parse_create(200, js(answer))
+    assert (created.character_id, created.request_id, created.raw) == (character_id, request_id, answer)
+
+
+def test_a_created_character_without_any_id_is_unclear() -> None:
+    with pytest.raises(errors.Unreadable, match="may have been made"):
+        wire.parse_create(200, b"{}")
+
+
+def test_bodies_carry_only_what_applies() -> None:
+    request = GenerateRequest(character="6870", prompt="é", type="video", duration=4, audio=False)
+    assert (
+        wire.encode_generate(request)
+        == '{"images":["6870"],"prompt":"é","type":"video","duration":4,"audio":false}'.encode()
+    )
+    assert wire.encode_create("a sailor") == b'{"prompt":"a sailor"}'
+
+
+_names = st.sampled_from(
+    ["request_id", "status", "progress", "result", "result_url", "data", "credits_remaining", "error", "message",
+     "detail", "id", "age", "character", "encrypted_aes_key", "effect_type", "display_name", "description"]
+)  # fmt: skip
+_leaves = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from(["success", "failed", LINK, "45%"])
+)
+_values = st.recursive(
+    _leaves,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_names, inner, max_size=6)),
+    max_leaves=20,
+)
+_bodies = st.one_of(
+    st.binary(),
+    st.dictionaries(_names, _values).map(js),
+    _values.map(js),
+    st.lists(st.dictionaries(_names, _values), max_size=4).map(lambda rows: js({"result": rows})),
+    st.text().map(lambda text: text.encode("utf-8", "surrogatepass")),
+)
+
+PARSERS: dict[Callable[..., object], type] = {
+    wire.parse_submit: SubmitAnswer,
+    wire.parse_poll: PollAnswer,
+    wire.parse_characters: CharacterPage,
+    wire.parse_create: CreateAnswer,
+}
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.one_of(st.just(200), st.integers(100, 599)), _bodies)
+@example(200, b"[" * 200_000)
+@example(200, b'{"data":' * 200_000)
+@example(200, b'{"request_id": ' + b"1" * 1_000_000 + b"}")
+@example(200, b"\x00\x00\xfe\xff")
+@example(200, b"\xff\xfe\x00")
+@example(500, b"[" * 200_000)
+def test_no_bytes_make_a_parser_raise_anything_but_an_api_error(status: int, body: bytes) -> None:
+    """Seen to fail against builds without the guards for RecursionError and for integers of 5,000 digits."""
+    for parse, kind in PARSERS.items():
+        try:
+            assert isinstance(parse(status, body), kind)
+        except errors.ApiError as error:
+            assert len(error.said) <= 500
+            assert str(error).endswith((".", "login"))
