@@ -169,15 +169,28 @@ class JobDesk:
 
     # Life
 
-    async def start(self, *, first: int = FIRST_ROWS) -> None:
-        """Read the newest jobs, take over what nobody watches, and begin to work; older jobs are read behind."""
-        await self._housekeeping.open(first)
+    async def start(self, *, first: int = FIRST_ROWS, only: Iterable[int] | None = None) -> None:
+        """Read the newest jobs, take over what nobody watches, and begin to work; older jobs are read behind.
+
+        With `only`, a face that does one thing cares for these jobs and its own: no other is taken over, and older
+        ones stay unread, but for those of a day with a spend cap.
+        """
+        since = self._tally.today_begins() if only is not None and self.policy.daily_cap is not None else None
+        await self._housekeeping.open(first, only=only, since=since)
         self._outbox.credits = self._housekeeping.last_credits()
         self._tasks = [
             asyncio.create_task(self._watcher.poller.run(), name="poller"),
             asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
         ]
         self._roster.publish([])
+
+    async def read(self, job_ids: Iterable[int]) -> list[int]:
+        """Read these jobs, however old, care for them from now on, and return the ids that exist."""
+        return await self._housekeeping.read(job_ids)
+
+    def recorded(self, job_id: int) -> bool:
+        """Tell whether everything that must survive a power cut is on disk for this job."""
+        return self._roster.recorded(job_id)
 
     async def load_all(self) -> None:
         """Read every job of the history, without watching any: for a face that only prints."""
@@ -225,6 +238,10 @@ class JobDesk:
         await self._check(requests, confirmed=confirmed)
         intents = [await self._intend(request, name=name, batch=batch) for request in requests]
         return [await self._send(job) for job in intents]
+
+    async def may_submit(self, requests: Sequence[GenerateRequest], *, confirmed: bool = False) -> None:
+        """Raise what `submit` would raise for these together, and send nothing."""
+        await self._check(requests, confirmed=confirmed)
 
     async def _check(self, requests: Sequence[GenerateRequest], *, confirmed: bool) -> None:
         for request in requests:

@@ -57,13 +57,42 @@ class Housekeeping:
         self._told = ""
         self._later: set[asyncio.Task[Any]] = set()
         self._unfinished: dict[int, Job] = {}
+        self._only: set[int] | None = None
         roster.on_replaced(self._track)
 
-    async def open(self, first: int) -> None:
-        """Read the newest jobs, learn from them, and take over those that nobody watches."""
+    async def open(self, first: int, *, only: Iterable[int] | None = None, since: float | None = None) -> None:
+        """Read the newest jobs, learn from them, and take over those that nobody watches.
+
+        With `only`, nobody's jobs but these are ever taken over, and older ones stay unread: those created after
+        `since`, in seconds since the epoch, are read all the same.
+        """
+        self._only = None if only is None else set(only)
         records = await self._roster.on_disk(self._roster.history.recent, first)
         self._learn(self._roster.load(records))
-        await self.take_over(tuple(self._unfinished.values()))
+        if since is not None and len(records) == first:
+            await self._load_since(since)
+        if self._only:
+            await self.read(self._only)
+        await self._adopt()
+
+    async def read(self, job_ids: Iterable[int]) -> list[int]:
+        """Read these jobs, however old, count them among those to care for, and return the ids that exist."""
+        wanted = list(job_ids)
+        for job_id in wanted:
+            if job_id not in self._roster:
+                record = await self._roster.on_disk(self._roster.history.get, job_id)
+                self._roster.load([(job_id, record)] if record is not None else [])
+        found = [job_id for job_id in wanted if job_id in self._roster]
+        if self._only is not None:
+            self._only.update(found)
+        return found
+
+    async def _load_since(self, begin: float) -> None:
+        slices = self._roster.history.slices(SLICE)
+        while (records := await self._roster.on_disk(next, slices, None)) is not None:
+            self._learn(self._roster.load(records))
+            if self._roster.newest_first()[-1].created_at < begin:
+                return
 
     def last_credits(self) -> float | None:
         """Return the counter's newest recorded reading among the loaded jobs."""
@@ -84,8 +113,9 @@ class Housekeeping:
 
     async def run(self) -> None:
         """Do the chores until cancelled."""
-        await self._guarded(self.load_all())
-        await self._guarded(self.take_over(tuple(self._unfinished.values())))
+        if self._only is None:
+            await self._guarded(self.load_all())
+            await self._guarded(self._adopt())
         next_check = 0.0
         while True:
             await self._clock.sleep(BEAT)
@@ -151,7 +181,7 @@ class Housekeeping:
             self._roster.close()
 
     async def _adopt(self) -> None:
-        foreign = [job for job in self._unfinished.values() if job.owner != self._presence.id]
+        foreign = [job for job in self._unfinished.values() if self._only is None or job.id in self._only]
         await self.take_over(foreign)
 
     async def _interrupted(self, job: Job) -> None:

@@ -88,7 +88,8 @@ class MediaFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An immutable snapshot of one job. Times are seconds since the epoch, money is in the service's credits.
 
-    `word` and `progress` are the service's own, progress never running backwards. `file` is a name inside the
+    `word` and `progress` are the service's own, progress never running backwards. `cause` says in one word why a
+    rejected job was not taken: "key", "credits", "unreachable", "stopped" or "refused". `file` is a name inside the
     results folder. `owner` is the instance that polls and downloads it, `service` the host it runs at. `trouble` is why a live job is waiting,
     `error` why an ended one has no result. `credits_before` and `credits_after` bracket the submit.
     """
@@ -103,6 +104,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     progress: int = 0
     trouble: Untrusted = Untrusted("")
     error: Untrusted = Untrusted("")
+    cause: str = ""
     submitted_at: float | None = None
     finished_at: float | None = None
     credits_before: float | None = None

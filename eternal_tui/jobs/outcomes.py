@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eternal_tui.api.answers import PollAnswer, SubmitAnswer
-from eternal_tui.api.errors import ApiError, NotSent
+from eternal_tui.api.errors import ApiError, KeyRefused, NoCredits, NotSent, Unreachable, Unsendable
 from eternal_tui.jobs.job import FileState, Job, JobState, advance, with_event
 from eternal_tui.untrusted import Untrusted
 
@@ -31,8 +31,26 @@ def rejected(job: Job, error: ApiError, now: float) -> Job:
     """Return the job as refused or never sent: ended, and nothing charged."""
     what = "never sent" if isinstance(error, NotSent) else "refused"
     reason = f"{error} {error.said}".strip()
-    gone = advance(job, JobState.REJECTED, error=Untrusted(reason), finished_at=now, cost=0.0, trouble=Untrusted(""))
+    gone = advance(
+        job,
+        JobState.REJECTED,
+        error=Untrusted(reason),
+        cause=_cause(error),
+        finished_at=now,
+        cost=0.0,
+        trouble=Untrusted(""),
+    )
     return _noted(gone, now, what, reason)
+
+
+def _cause(error: ApiError) -> str:
+    if isinstance(error, KeyRefused):
+        return "key"
+    if isinstance(error, NoCredits):
+        return "credits"
+    if isinstance(error, Unreachable | Unsendable):
+        return "unreachable"
+    return "stopped" if isinstance(error, NotSent) else "refused"
 
 
 def unconfirmed(job: Job, reason: str, now: float, estimate: float | None) -> Job:

@@ -133,6 +133,10 @@ class Roster:
                     self._unwritten[job_id] = {**fields, **self._unwritten.get(job_id, {})}
                     raise
 
+    def recorded(self, job_id: int) -> bool:
+        """Tell whether no durable field of the job waits to be written."""
+        return DURABLE_FIELDS.isdisjoint(self._unwritten.get(job_id, ()))
+
     async def remove(self, job_id: int) -> Record:
         """Delete a job durably and return its whole record, fit for `restore`."""
         async with self._writing:
