@@ -96,6 +96,8 @@ class ApiRoutes:
     async def _generate(self, request: Request) -> Response:
         service = self._service
         fault = service.faults.take(Place.POST)
+        if fault is not Fault.DROP_BEFORE:
+            await request.body()
         if early := self._early(fault, request):
             return early
         service.check_key(request.headers, required=True)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from eternal_tui.sandbox.art_clips import Stopped
 from eternal_tui.sandbox.engine import SandboxJob
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.service import Service
-from eternal_tui.sandbox.wire import ShortResponse, padded, refusal_of
+from eternal_tui.sandbox.wire import DroppedResponse, ShortResponse, padded, refusal_of
 
 _FILE = re.compile(r".*/(?:img|vid)-generated-(?P<request_id>[0-9a-f-]{36})_\d+\.(?:jpg|mp4)")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _OVERLONG_BY = 97
 _LOGIN_PAGE = "<!DOCTYPE html><html><body><h1>Welcome to Airport Wi-Fi</h1></body></html>"
+
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 def _xml(status: int, code: str, message: str) -> Response:
@@ -75,11 +79,20 @@ class CdnRoutes:
         """Starlette routes; anything else is an XML 403, as on a bucket that lists nothing."""
         every = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]
         return [
-            Route("/agent_data/{rest:path}", self._file, methods=["GET", "HEAD"]),
-            Route("/avatars/{character:int}.jpg", self._avatar, methods=["GET", "HEAD"]),
+            Route("/agent_data/{rest:path}", self._unless_stopped(self._file), methods=["GET", "HEAD"]),
+            Route("/avatars/{character:int}.jpg", self._unless_stopped(self._avatar), methods=["GET", "HEAD"]),
             Route("/elsewhere/{rest:path}", self._elsewhere, methods=every),
             Route("/{rest:path}", self._nothing, methods=every),
         ]
+
+    def _unless_stopped(self, handler: Handler) -> Handler:
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except Stopped:
+                return DroppedResponse()
+
+        return answer
 
     async def _nothing(self, _request: Request) -> Response:
         return _xml(403, "AccessDenied", "Access denied")

@@ -3,42 +3,42 @@
 A fault is armed by ``--fault KIND[@PLACE][:N|:P%]``, by ``Sandbox.inject`` or by a prompt that contains
 ``fault:KIND`` or ``fault:KIND:N``; without a number it holds for ever, with one it strikes N times. Places:
 ``post`` (generate), ``poll``, ``cdn`` (files), ``list`` (characters), ``job`` (fixed when a job is made), ``link``
-(when a result link is signed). Where no place is named, the ones in bold-free first column order below apply.
+(when a result link is signed). Where no place is named, those without brackets below apply.
 
-=================== ================= ==================================================================
-kind                places            what happens
-=================== ================= ==================================================================
-lost-answer         post (poll)       post: charged and queued, then the connection dies without an answer
-drop-before         post poll cdn     the connection dies before the request is read; nothing is charged
-429                 post poll cdn     refused with Retry-After (any text, a setting); nothing is charged
-500                 post poll cdn     JSON error; nothing is charged
-html-502            post poll cdn     a proxy's HTML page; nothing is charged
-charged-502         post              charged and queued, then a proxy's HTML page instead of the answer
-garbage-json        post poll (list)  200 with a cut JSON text; a post is charged
-slow                post poll cdn     the answer comes ``slow_seconds`` late; a post is charged at once
-redirect            post poll cdn     post, poll: sent on to another origin that records it; cdn: to itself, once more
-huge-body           post poll (cdn)   an answer padded to ``huge_bytes``; a post is charged
-no-credits          post              charged, but the answer has no credits_remaining
-failed              job               ends as failed, with a reason
-error-word          job               ends as "error"
-done-word           job               ends as "done" instead of success
-completed-word      job               ends as "completed" instead of success
-unknown-word        job               says "transmogrifying" while it runs
-unknown-end         job               ends as "transmogrified", with its URL
-stuck               job               stays pending for ever
-null-progress       job               progress is null
-backwards-progress  job               every second answer falls back by 30
-url-without-success job               at its end stays "pending" but carries its URL
-success-without-url job               ends as success with an empty result_url
-encrypted           job               carries an AES key; the file is not readable
-hostile-text        job (post list)   job: status and reason; post: a 400; list: names - with escapes, bidi, markup
-poll-404            poll              the id is unknown (N times, or for ever)
-expired-link        link              the link has already run out when it is handed over
-truncated           cdn               full Content-Length, half of the file, then the connection dies
-wrong-length        cdn               the whole file, but Content-Length promises 97 bytes more
-cut                 cdn               half of the file with an honest Content-Length
-wrong-type          cdn               an HTML page with 200
-=================== ================= ==================================================================
+=================== ===================== ===========================================================================
+kind                places                what happens
+=================== ===================== ===========================================================================
+lost-answer         post (poll list)      post: charged and queued, then the connection dies without an answer
+drop-before         post poll cdn (list)  the connection dies before the request is read; nothing is charged
+429                 post poll cdn (list)  refused with Retry-After (any text, a setting); nothing is charged
+500                 post poll cdn (list)  JSON error; nothing is charged
+html-502            post poll cdn (list)  a proxy's HTML page; nothing is charged
+charged-502         post                  charged and queued, then a proxy's HTML page instead of the answer
+garbage-json        post poll (list)      200 with a cut JSON text; a post is charged
+slow                post poll cdn (list)  the answer comes ``slow_seconds`` late; a post is charged at once
+redirect            post poll cdn (list)  post, poll: sent on to another origin, which records it; cdn: to itself
+huge-body           post poll (list cdn)  an answer padded to ``huge_bytes``; a post is charged
+no-credits          post                  charged, but the answer has no credits_remaining
+failed              job                   ends as failed, with a reason
+error-word          job                   ends as "error"
+done-word           job                   ends as "done" instead of success
+completed-word      job                   ends as "completed" instead of success
+unknown-word        job                   says "transmogrifying" while it runs
+unknown-end         job                   ends as "transmogrified", with its URL
+stuck               job                   stays pending for ever
+null-progress       job                   progress is null
+backwards-progress  job                   every second answer falls back by 30
+url-without-success job                   at its end stays "pending" but carries its URL
+success-without-url job                   ends as success with an empty result_url
+encrypted           job                   carries an AES key; the file is not readable
+hostile-text        job (post list)       job: status and reason; post: a 400; list: names - with escapes, bidi, markup
+poll-404            poll                  the id is unknown (N times, or for ever)
+expired-link        link                  the link has already run out when it is handed over
+truncated           cdn                   full Content-Length, half of the file, then the connection dies
+wrong-length        cdn                   the whole file, but Content-Length promises 97 bytes more
+cut                 cdn                   half of the file with an honest Content-Length
+wrong-type          cdn                   an HTML page with 200
+=================== ===================== ===========================================================================
 
 Places in brackets need to be named.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -129,6 +130,7 @@ class Sandbox:
     ) -> None:
         """Stop both servers and the studio; open connections are cut."""
         self.service.closing.set()
+        self.service.studio.stop()
         await asyncio.gather(*(port.stop() for port in self._ports))
         await self.service.studio.close()
 
@@ -181,6 +183,12 @@ class Sandbox:
     def downloads(self) -> list[Call]:
         """The requests for result files."""
         return [call for call in self.calls if call.port == "cdn" and call.path.startswith("/agent_data/")]
+
+    async def until(self, reached: Callable[[], bool], within: float = 10.0) -> None:
+        """Wait until this holds, looked at whenever a request arrives or is answered; raises TimeoutError."""
+        async with asyncio.timeout(within):
+            while not reached():
+                await self.service.news.wait()
 
     def inject(
         self,

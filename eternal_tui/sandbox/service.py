@@ -48,6 +48,7 @@ class Service:
     leaks: list[Call] = field(default_factory=list)
     charged: list[str] = field(default_factory=list)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
     api_url: str = ""
     cdn_url: str = ""
 
@@ -63,6 +64,11 @@ class Service:
             studio=Studio(settings),
             credits=Decimal(str(settings.credits)).quantize(Decimal("0.01")),
         )
+
+    def note(self) -> None:
+        """Wake whoever waits for a request to arrive or to be answered."""
+        self.news.set()
+        self.news = asyncio.Event()
 
     def check_key(self, headers: Mapping[str, str], *, required: bool) -> None:
         """Raise Refusal (401) for a wrong key, or for none where one is required."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
+from eternal_tui.sandbox.art_clips import Clip, Stopped, draw_clip
 from eternal_tui.sandbox.rules import Order
 from eternal_tui.sandbox.settings import SandboxSettings
 
@@ -24,20 +25,24 @@ class Studio:
         self.renders = 0
 
     async def result(self, order: Order) -> bytes:
-        """The JPEG or MP4 of an order: the same bytes for the same order and seed."""
+        """The JPEG or MP4 of an order, the same bytes for the same order and seed; raises Stopped."""
         return await self._once(order, lambda: self._draw(order))
 
     async def avatar(self, identity: int) -> bytes:
-        """The small JPEG portrait of a character."""
+        """The small JPEG portrait of a character; raises Stopped."""
         return await self._once(("avatar", identity), lambda: self._draw_avatar(identity))
+
+    def stop(self) -> None:
+        """Give up what is being drawn: those who wait for it get Stopped."""
+        self._stopping.set()
 
     async def close(self) -> None:
         """Stop drawing; waits for the frame in hand."""
-        self._stopping.set()
+        self.stop()
         if self._under_way:
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.shutdown(wait=True)
             self._pool = None
 
     async def _once(self, name: object, draw: Callable[[], bytes]) -> bytes:
@@ -64,6 +69,8 @@ class Studio:
         return drawn
 
     def _draw(self, order: Order) -> bytes:
+        if self._stopping.is_set():
+            raise Stopped
         settings = self._settings
         name = f"{settings.seed or 0}:{order.character}:{order.prompt}"
         if order.kind == "image":
@@ -71,8 +78,6 @@ class Studio:
 
             size = settings.still_high_size if order.quality == "high" else settings.still_size
             return draw_still(order.prompt, order.character, name, size)
-        from eternal_tui.sandbox.art_clips import Clip, draw_clip
-
         clip = Clip(
             prompt=order.prompt,
             character=order.character,
@@ -85,6 +90,8 @@ class Studio:
         return draw_clip(clip, self._stopping)
 
     def _draw_avatar(self, identity: int) -> bytes:
+        if self._stopping.is_set():
+            raise Stopped
         from eternal_tui.sandbox.art_stills import draw_avatar
 
         return draw_avatar(str(identity), self._settings.avatar_size)

@@ -42,12 +42,14 @@ class Recorder:
             at=self._service.engine.now(),
         )
         self._service.calls.append(call)
+        self._service.note()
         if self._port == "cdn" and self._carries_key(call):
             self._service.leaks.append(call)
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
+                self._service.note()
             await send(message)
 
         async def read() -> Message:
@@ -56,6 +58,7 @@ class Recorder:
             return message
 
         scope["sandbox.hang_up"] = self._hang_up
+        scope["sandbox.unrecorded"] = receive
         await self._app(scope, read, noted)
 
     def _carries_key(self, call: Call) -> bool:
@@ -67,10 +70,10 @@ class Recorder:
 class DroppedResponse(Response):
     """No answer at all: the connection is gone."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Cut the connection and wait until it is cut."""
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        """Cut the connection and wait until it is cut; a body nobody read stays out of the record."""
         scope["sandbox.hang_up"](scope, True)
-        while (await receive())["type"] != "http.disconnect":
+        while (await scope["sandbox.unrecorded"]())["type"] != "http.disconnect":
             pass
 
 

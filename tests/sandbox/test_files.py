@@ -36,7 +36,7 @@ async def test_a_clip_is_h264_with_sound_if_wanted(
 ) -> None:
     answer = await cdn.get(await finished(sandbox, api, VIDEO | {"duration": seconds, "audio": audio}))
     assert answer.headers["content-type"] == "video/mp4"
-    with av.open(io.BytesIO(answer.content)) as container:
+    with av.open(io.BytesIO(answer.content), "r") as container:
         video = container.streams.video[0]
         assert video.codec_context.name == "h264"
         assert (video.width, video.height) == TINY.clip_size
@@ -180,8 +180,7 @@ async def test_polls_are_answered_while_a_clip_is_drawn(sandbox: Sandbox, api: h
     link = await finished(sandbox, api, VIDEO | {"duration": 5})
     async with httpx.AsyncClient(verify=False) as cdn:
         drawing = asyncio.create_task(cdn.get(link))
-        while not sandbox.downloads:
-            await asyncio.sleep(0)
+        await sandbox.until(lambda: len(sandbox.downloads) == 1)
         request_id = await submit(api)
         assert (await poll(api, request_id))["status"] == "pending"
         assert not drawing.done()

@@ -196,7 +196,8 @@ async def test_a_created_character_costs_and_can_be_used(sandbox: Sandbox, api: 
     listed = (await api.get("/v2/characters?page=3")).json()["result"]
     assert listed[-1]["id"] == identity
     await submit(api, IMAGE | {"images": [str(identity)]})
-    for body in ({}, {"prompt": " "}, {"prompt": "x", "name": "y"}, []):
+    bad_bodies: list[object] = [{}, {"prompt": " "}, {"prompt": "x", "name": "y"}, []]
+    for body in bad_bodies:
         assert (await api.post("/v2/character/create", json=body)).status_code == 400
     del api.headers["x-api-key"]
     assert (await api.post("/v2/character/create", json={"prompt": "x"})).status_code == 401

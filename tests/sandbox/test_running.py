@@ -1,0 +1,204 @@
+"""Starting and stopping: in this process, as a command, and as the demo's child."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from eternal_tui.sandbox.command import add_arguments, run
+from eternal_tui.sandbox.faults import Fault
+from eternal_tui.sandbox.launch import DemoStartError, launch_demo
+from eternal_tui.sandbox.server import Sandbox
+from eternal_tui.sandbox.settings import SandboxSettings
+from tests.sandbox.client import IMAGE, TINY, VIDEO, api_client, finished, submit
+
+COMMAND = [sys.executable, "-m", "eternal_tui.sandbox"]
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+async def test_starting_and_stopping_leaves_nothing_behind() -> None:
+    """Seen to fail with the listening sockets left open on stop."""
+    async with Sandbox(TINY):
+        pass
+    before, tasks = open_descriptors(), asyncio.all_tasks()
+    for _ in range(10):
+        async with Sandbox(TINY) as sandbox, api_client(sandbox) as api:
+            await submit(api)
+    assert open_descriptors() == before
+    assert asyncio.all_tasks() == tasks
+
+
+async def test_stopping_does_not_wait_for_idle_or_waiting_clients() -> None:
+    settings = SandboxSettings(slow_seconds=600)
+    async with asyncio.timeout(10), httpx.AsyncClient(verify=False) as client:
+        sandbox = Sandbox(settings)
+        async with sandbox:
+            sandbox.inject(Fault.SLOW)
+            waiting = asyncio.create_task(
+                client.post(f"{sandbox.api_url}/v2/base/generate", json=IMAGE, headers={"x-api-key": sandbox.key})
+            )
+            await sandbox.until(lambda: len(sandbox.charged) == 1 or bool(sandbox.posts and sandbox.posts[0].body))
+            began = time.perf_counter()
+        assert time.perf_counter() - began < 2
+        with pytest.raises(httpx.TransportError):
+            await waiting
+
+
+async def test_stopping_gives_up_a_clip_half_way() -> None:
+    async with asyncio.timeout(20), httpx.AsyncClient(verify=False) as client:
+        async with Sandbox(SandboxSettings(clip_size=(960, 1440))) as sandbox, api_client(sandbox) as api:
+            link = await finished(sandbox, api, VIDEO | {"duration": 5})
+            fetching = asyncio.create_task(client.get(link))
+            await sandbox.until(lambda: len(sandbox.downloads) == 1)
+        with pytest.raises(httpx.TransportError):
+            await fetching
+    assert sandbox.service.studio.renders == 0
+
+
+async def test_a_taken_port_is_an_error_and_leaks_nothing() -> None:
+    async with Sandbox(TINY) as sandbox:
+        taken = httpx.URL(sandbox.api_url).port or 0
+        with pytest.raises(OSError, match="in use"):
+            await Sandbox(SandboxSettings(cdn_port=taken)).__aenter__()
+
+
+@pytest.fixture
+def child() -> Iterator[list[subprocess.Popen[str]]]:
+    children: list[subprocess.Popen[str]] = []
+    yield children
+    for process in children:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def started(children: list[subprocess.Popen[str]], *options: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([*COMMAND, *options], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    children.append(process)
+    assert process.stdout is not None
+    ready: dict[str, str] = json.loads(process.stdout.readline())
+    return process, ready
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_says_one_line_and_stops_on_a_signal(
+    child: list[subprocess.Popen[str]], number: signal.Signals
+) -> None:
+    process, ready = started(child, "--credits", "0", "--fault", "500@list:1")
+    assert set(ready) == {"api_url", "cdn_url", "key"}
+    url = f"{ready['api_url']}/v2/characters"
+    assert httpx.get(url, verify=False).status_code == 500
+    assert httpx.get(url, verify=False).status_code == 200
+    answer = httpx.post(
+        f"{ready['api_url']}/v2/base/generate", json=IMAGE, headers={"x-api-key": ready["key"]}, verify=False
+    )
+    assert answer.status_code == 402
+    process.send_signal(number)
+    out, told = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert out == ""
+    assert ready["api_url"] in told
+    assert "Traceback" not in told
+
+
+def test_the_command_ends_with_its_stdin_if_asked(child: list[subprocess.Popen[str]]) -> None:
+    process, _ = started(child, "--until-stdin-closes")
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(words)
+
+
+@pytest.mark.parametrize("words", [("--fault", "nonsense"), ("--speed", "0"), ("--fault", "stuck@cdn")])
+def test_wrong_options_say_why(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments(*words)) == 2
+    assert capsys.readouterr().err.startswith("sandbox: ")
+
+
+def test_a_taken_port_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert run(arguments("--port", str(taken.getsockname()[1]))) == 1
+    assert "cannot listen" in capsys.readouterr().err
+
+
+def test_the_faults_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments("--fault", "list")) == 0
+    assert "url-without-success" in capsys.readouterr().err
+
+
+def test_the_demo_is_a_child_without_keys_in_a_session_of_its_own() -> None:
+    environ = dict(os.environ) | {"ETERNALAI_API_KEY": "canary-one", "ETERNAL_AI_API_KEY": "canary-two"}
+    demo = launch_demo(environ=environ, speed=1000, seed=1)
+    try:
+        with pytest.raises(DemoStartError, match="not ready"):
+            _ = demo.api_url
+        asyncio.run(demo.wait_ready())
+        assert os.getsid(demo.pid) == demo.pid
+        seen = Path(f"/proc/{demo.pid}/environ")
+        if seen.exists():
+            assert b"canary" not in seen.read_bytes()
+        answer = httpx.post(
+            f"{demo.api_url}/v2/base/generate", json=IMAGE, headers={"x-api-key": demo.key}, verify=False
+        )
+        assert answer.status_code == 200
+    finally:
+        demo.close()
+    assert not demo.running
+    demo.close()
+
+
+def test_the_demo_ends_when_its_parent_dies() -> None:
+    script = (
+        "import os, signal, sys\n"
+        "from eternal_tui.sandbox.launch import launch_demo\n"
+        "demo = launch_demo(environ=os.environ).wait_ready_blocking()\n"
+        "print(demo.pid, demo.api_url, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    parent = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30)
+    assert parent.returncode == -signal.SIGKILL
+    _, url = parent.stdout.split()
+    port = httpx.URL(url).port or 0
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return
+    pytest.fail("the demo outlived its parent")
+
+
+def test_a_demo_that_cannot_start_says_so() -> None:
+    demo = launch_demo(environ=os.environ, options=["--fault", "nonsense"])
+    with pytest.raises(DemoStartError, match="ended with code 2"):
+        demo.wait_ready_blocking()
+    assert not demo.running
+
+
+def test_launching_imports_only_the_standard_library() -> None:
+    script = (
+        "import sys; import eternal_tui.sandbox.launch; "
+        "print([m for m in sys.modules if m.partition('.')[0] in "
+        "('msgspec', 'httpx', 'starlette', 'uvicorn', 'PIL', 'av', 'anyio')])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.strip() == "[]"
