@@ -27,7 +27,7 @@ class DraftStore:
                 return None
             draft = msgspec.json.decode(data, type=Draft).sound()
         except (msgspec.MsgspecError, ValueError) as error:
-            self.notices.append(f"The draft could not be read ({error}); it was kept as {set_aside(self.path).name}.")
+            self.notices.append(f"The draft could not be read ({error}) and {set_aside(self.path)}.")
             return None
         except OSError as error:
             self.notices.append(f"The draft could not be read: {error.strerror}.")

@@ -72,8 +72,7 @@ class PresetStore:
                 return Presets()
             presets = msgspec.json.decode(data, type=Presets)
         except (msgspec.MsgspecError, ValueError) as error:
-            aside = set_aside(self.path).name
-            self.notices.append(f"The presets could not be read ({error}); the file was kept as {aside}.")
+            self.notices.append(f"The presets could not be read ({error}); the file {set_aside(self.path)}.")
             return Presets()
         except OSError as error:
             self.notices.append(f"The presets could not be read: {error.strerror}.")

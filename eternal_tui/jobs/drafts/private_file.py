@@ -37,8 +37,11 @@ def read_private(path: Path) -> bytes | None:
     return data
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged file so that nothing writes over it; return its new path."""
+def set_aside(path: Path) -> str:
+    """Rename a damaged file so that nothing writes over it; return what became of it, in words."""
     aside = path.with_name(f"{path.stem}.damaged-{secrets.token_hex(4)}{path.suffix}")
-    path.rename(aside)
-    return aside
+    try:
+        path.rename(aside)
+    except OSError as error:
+        return f"could not be set aside either: {error.strerror}"
+    return f"was kept as {aside.name}"

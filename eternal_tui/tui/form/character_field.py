@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from eternal_tui.jobs.drafts.roster import Chosen, Roster, label
+from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, Chosen, label
 from eternal_tui.tui.form.field_row import FieldRow
 from eternal_tui.tui.form.hint import Hint
 from eternal_tui.untrusted import shown
@@ -34,6 +34,10 @@ class _Line(Input):
     class PickWanted(Message):
         """The list was asked for."""
 
+    @dataclass
+    class Entered(Message):
+        """The cursor is in the line."""
+
     def replace(self, text: str, start: int, end: int) -> None:
         """Put gated text in place of a range; every way into the field but `value` comes through here."""
         super().replace(shown(text, limit=TYPED_LIMIT), start, end)
@@ -45,6 +49,10 @@ class _Line(Input):
         if lines:
             self.replace(lines[0], *sorted(self.selection))
 
+    def on_focus(self) -> None:
+        """Say so."""
+        self.post_message(self.Entered())
+
     def action_pick(self) -> None:
         """Ask for the list."""
         self.post_message(self.PickWanted())
@@ -55,11 +63,11 @@ class _Completion(Suggester):
 
     def __init__(self) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
-        self.roster = Roster()
+        self.lookup = CharacterLookup()
 
     async def get_suggestion(self, value: str) -> str | None:
         """Return the label of the first character whose name begins with `value`."""
-        for character in self.roster.matches(value, limit=1):
+        for character in self.lookup.matches(value, limit=1):
             whole = label(character)
             if whole.casefold().startswith(value.casefold()) and len(whole) > len(value):
                 return value + whole[len(value) :]
@@ -67,7 +75,7 @@ class _Completion(Suggester):
 
 
 class CharacterField(Vertical):
-    """The character field and the line under it. It is given a roster, and never loads one."""
+    """The character field and the line under it. It is given a lookup, and never loads one."""
 
     DEFAULT_CSS = """
     CharacterField { height: auto; }
@@ -83,6 +91,10 @@ class CharacterField(Vertical):
         """The text of the field changed."""
 
         text: str
+
+    @dataclass
+    class Entered(Message):
+        """The focus came into the field."""
 
     @dataclass
     class Left(Message):
@@ -105,7 +117,7 @@ class CharacterField(Vertical):
             id="character-line",
         )
         self._hint = Hint(keep_row=True, id="character-hint")
-        self._roster = Roster()
+        self._lookup = CharacterLookup()
         self._complains = False
 
     def compose(self) -> ComposeResult:
@@ -121,7 +133,7 @@ class CharacterField(Vertical):
     @property
     def chosen(self) -> list[Chosen]:
         """Whom each entry of the field means."""
-        return self._roster.resolve_all(self.text)
+        return self._lookup.resolve_all(self.text)
 
     def show(self, text: str) -> None:
         """Put `text` into the field; posts nothing."""
@@ -129,9 +141,9 @@ class CharacterField(Vertical):
             self._line.value = shown(text, limit=TYPED_LIMIT)
         self._tell()
 
-    def give(self, roster: Roster) -> None:
+    def give(self, lookup: CharacterLookup) -> None:
         """Take the characters to complete from."""
-        self._roster = self._completion.roster = roster
+        self._lookup = self._completion.lookup = lookup
         self._settle()
 
     def complain(self, complains: bool) -> None:
@@ -148,6 +160,12 @@ class CharacterField(Vertical):
         event.stop()
         self._tell()
         self.post_message(self.Edited(self.text))
+
+    @on(_Line.Entered)
+    def _entered(self, event: _Line.Entered) -> None:
+        event.stop()
+        self._tell()
+        self.post_message(self.Entered())
 
     @on(Input.Blurred)
     def _left(self, event: Input.Blurred) -> None:
@@ -183,7 +201,7 @@ class CharacterField(Vertical):
             facts += [f"{character.age} years"] if character.age is not None else []
             return " · ".join([*facts, *(shown(each) for each in (character.gender, character.description) if each)])
         if chosen[0].id:
-            return "not in the list; sent as it is" if self._roster.offered else ""
+            return "not in the list; sent as it is" if self._lookup.offered else ""
         if self.text:
-            return "  ".join(label(each) for each in self._roster.matches(self.text, limit=4))
+            return "  ".join(label(each) for each in self._lookup.matches(self.text, limit=4))
         return "↓ opens the list" if self._line.has_focus else ""

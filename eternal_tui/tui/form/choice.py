@@ -13,6 +13,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
+from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
+
 Option = tuple[str, str]
 """A value and the word that stands for it."""
 
@@ -49,11 +51,20 @@ class Choice(Widget, can_focus=True):
             """The choice it was made in."""
             return self.choice
 
-    def __init__(self, options: Sequence[Option], value: str, *, radio: bool = False, id: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        options: Sequence[Option],
+        value: str,
+        *,
+        radio: bool = False,
+        glyphs: Glyphs = UNICODE,
+        id: str,  # noqa: A002
+    ) -> None:
         super().__init__(id=id)
         self._options = tuple(options)
         self._value = value
         self._radio = radio
+        self._dot = "*" if glyphs is ASCII else "•"
 
     @property
     def value(self) -> str:
@@ -99,7 +110,7 @@ class Choice(Widget, can_focus=True):
         chosen = value == self._value
         if self._radio:
             last = value == self._options[-1][0]
-            return f"({'•' if chosen else ' '}) {word}" + ("" if last else "  ")
+            return f"({self._dot if chosen else ' '}) {word}" + ("" if last else "  ")
         return f"[{word}]" if chosen else f" {word} "
 
     def _pick(self, value: str) -> None:

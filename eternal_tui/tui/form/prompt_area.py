@@ -49,11 +49,6 @@ class PromptArea(TextArea):
             placeholder="What is to change in the picture",
         )
 
-    def show(self, text: str) -> None:
-        """Show `text` as the whole prompt, cleaned and cut to the limit, with the cursor at its end."""
-        self.load_text(self._fitting(prompt_text(text), room=PROMPT_LIMIT))
-        self.move_cursor(self.document.end)
-
     def replace_all(self, text: str) -> None:
         """Put `text` in place of the whole prompt as one edit, so that undo brings the old one back."""
         self.replace(text, self.document.start, self.document.end, maintain_selection_offset=False)

@@ -2,52 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar
 
 import msgspec
 from textual import on
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import Static, TextArea
 
 from eternal_tui.api.answers import Character
-from eternal_tui.api.curl import CurlError, parse_curl
-from eternal_tui.api.request import GenerateRequest, InvalidRequest, MediaType, Quality, problems
+from eternal_tui.api.curl import CurlError, looks_like_curl, parse_curl
+from eternal_tui.api.request import GenerateRequest, InvalidRequest, problems
 from eternal_tui.api.snippets import to_json
-from eternal_tui.jobs.batch import MAX_REQUESTS, MAX_TIMES, Matrix, expand, one_a_line
-from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT, Draft
-from eternal_tui.jobs.drafts.roster import Chosen, Roster
+from eternal_tui.jobs.batch import MAX_REQUESTS, Matrix, expand, one_a_line
+from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, Chosen, label
+from eternal_tui.jobs.drafts.draft import Draft
+from eternal_tui.jobs.drafts.editor import NoEditor
+from eternal_tui.jobs.drafts.presets import Preset, Presets
 from eternal_tui.tui.form.character_field import CharacterField
-from eternal_tui.tui.form.choice import Choice
-from eternal_tui.tui.form.field_row import FieldRow
+from eternal_tui.tui.form.character_picker import CharacterPicker
 from eternal_tui.tui.form.hint import Hint
 from eternal_tui.tui.form.preview import Preview
-from eternal_tui.tui.form.prompt_area import PromptArea
-from eternal_tui.tui.form.stepper import Stepper
+from eternal_tui.tui.form.prompt_field import PromptField
+from eternal_tui.tui.form.settings_fields import SettingsFields
 from eternal_tui.tui.form.submit_line import SubmitLine
+from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.untrusted import Untrusted
 
-_PICTURE, _CLIP = ("image", "picture"), ("video", "clip")
+_CHARACTER, _PROMPT = "character", "prompt"
 
 
 class RequestForm(Vertical):
     """The fields of a request, in the order character, prompt, type, then what the type needs.
 
-    It is given data (`set_characters`, `set_estimate`, `load`) and posts messages; it sends nothing itself.
+    It is given data (`set_characters`, `set_estimate`, `set_presets`, `load`) and posts messages; it sends nothing
+    itself. `environ` is what an editor gets: it must not hold the key.
     """
 
     DEFAULT_CSS = """
-    RequestForm { height: 1fr; width: 1fr; }
-    RequestForm #prompt-field { height: 1fr; min-height: 4; border-left: blank; }
-    RequestForm #prompt-field:focus-within { border-left: outer $accent; }
-    RequestForm #prompt-label { height: 1; width: 1fr; color: $text-muted; }
-    RequestForm #prompt-field:focus-within #prompt-label { color: $text-accent; }
-    RequestForm #prompt-hint { padding-left: 0; }
-    RequestForm #foot { height: auto; padding-left: 1; }
+    RequestForm {
+        height: 1fr; width: 1fr;
+        & #foot { height: auto; padding-left: 1; }
+    }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+e", "editor", "Editor", id="form.editor", tooltip="Write the prompt in $EDITOR", priority=True),
+        Binding("ctrl+r", "history", "Prompts", id="form.history", tooltip="Search earlier prompts", priority=True),
+        Binding("ctrl+t", "presets", "Presets", id="form.presets", tooltip="Apply or save a preset", priority=True),
+    ]
 
     @dataclass
     class Submitted(Message):
@@ -87,30 +92,38 @@ class RequestForm(Vertical):
         draft: Draft
 
     @dataclass
-    class CharactersWanted(Message):
-        """The list of characters is needed; the owner answers with `set_characters`."""
+    class PresetsChanged(Message):
+        """Presets were saved, deleted or made the default; the owner writes them down."""
+
+        presets: Presets
 
     @dataclass
-    class CurlRefused(Message):
-        """A pasted curl command could not be read; `sentence` says why."""
+    class CharactersWanted(Message):
+        """The list of characters is needed; the owner answers with `set_characters`, now or later."""
 
-        sentence: str
+    @dataclass
+    class HistoryWanted(Message):
+        """Earlier prompts are needed; the owner answers with `show_history`."""
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str] | None = None,
+        glyphs: Glyphs = UNICODE,
+        id: str | None = None,  # noqa: A002
+        classes: str | None = None,
+    ) -> None:
         super().__init__(id=id, classes=classes)
-        start = Draft()
+        self._environ = environ or {}
         self._character = CharacterField(id="character")
-        self._prompt = PromptArea(id="prompt")
-        self._type = Choice((_PICTURE, _CLIP), start.type, radio=True, id="type")
-        self._seconds = Choice([(each, each) for each in "12345"], str(start.duration), id="seconds")
-        self._audio = Choice((("on", "on"), ("off", "off")), "on", radio=True, id="sound")
-        self._quality = Choice((("low", "low"), ("high", "high")), start.quality, radio=True, id="quality")
-        self._lines = Choice((("one", "one"), ("each", "each line")), "one", radio=True, id="lines")
-        self._times = Stepper(start.times, least=1, most=MAX_TIMES, id="times")
-        self._prompt_hint = Hint(id="prompt-hint")
+        self._prompt = PromptField(id="prompt-field")
+        self._settings = SettingsFields(glyphs=glyphs, id="settings")
         self._batch_hint = Hint(id="batch-hint")
         self._preview = Preview(id="preview")
-        self._submit = SubmitLine(id="submit")
+        self._submit_line = SubmitLine(id="submit")
+        self._characters: tuple[Character, ...] = ()
+        self._picker: CharacterPicker | None = None
+        self._presets = Presets()
         self._price: float | None = None
         self._touched: set[str] = set()
         self._told: Draft | None = None
@@ -118,62 +131,38 @@ class RequestForm(Vertical):
     def compose(self) -> ComposeResult:
         """Lay the fields out."""
         yield self._character
-        with Vertical(id="prompt-field"):
-            yield Static("Prompt", id="prompt-label", markup=False)
-            yield self._prompt
-            yield self._prompt_hint
-        yield FieldRow("Prompts", self._lines, id="lines-row")
-        yield FieldRow("Type", self._type, id="type-row")
-        yield FieldRow("Seconds", self._seconds, id="seconds-row")
-        yield FieldRow("Sound", self._audio, id="sound-row")
-        yield FieldRow("Quality", self._quality, id="quality-row")
-        yield FieldRow("Times", self._times, id="times-row")
+        yield self._prompt
+        yield self._settings
         with Vertical(id="foot"):
             yield self._preview
             yield self._batch_hint
-            yield self._submit
+            yield self._submit_line
 
     def on_mount(self) -> None:
-        """Show what applies."""
-        self._refresh_form()
+        """Show what applies, once every field is there."""
+        self.call_after_refresh(self._renew)
 
     @property
     def draft(self) -> Draft:
         """Everything in the form, also what the chosen type hides."""
-        return Draft(
-            character=self._character.text,
-            prompt=self._prompt.text,
-            type=cast("MediaType", self._type.value),
-            duration=int(self._seconds.value),
-            audio=self._audio.value == "on",
-            quality=cast("Quality", self._quality.value),
-            times=self._times.value,
-            by_line=self._lines.value == "each",
-        )
+        return self._settings.onto(Draft(character=self._character.text, prompt=self._prompt.text))
 
     @property
     def request(self) -> GenerateRequest:
         """The first request as it would be sent now, whether or not it may be."""
         draft = self.draft
-        chosen = self._character.chosen[0]
-        prompt = self._prompts(draft)[0] if self._prompts(draft) else draft.prompt
-        return msgspec.structs.replace(draft.request(chosen.id), prompt=prompt)
+        prompts = _prompts(draft)
+        request = draft.request(self._character.chosen[0].id)
+        return msgspec.structs.replace(request, prompt=prompts[0] if prompts else draft.prompt)
 
     def load(self, draft: Draft) -> None:
-        """Show a draft in place of what the form holds; what was touched before is forgotten."""
+        """Show a draft in place of what the form holds; nothing counts as touched any more."""
         draft = draft.sound()
         self._touched.clear()
-        self._character.complain(False)
         self._character.show(draft.character)
-        self._type.show(draft.type)
-        self._seconds.show(str(draft.duration))
-        self._audio.show("on" if draft.audio else "off")
-        self._quality.show(draft.quality)
-        self._lines.show("each" if draft.by_line else "one")
-        self._times.show(draft.times)
-        if draft.prompt != self._prompt.text:
-            self._prompt.replace_all(draft.prompt)
-        self._refresh_form()
+        self._settings.show(draft)
+        self._prompt.show(draft.prompt)
+        self._renew()
 
     def fill(self, request: GenerateRequest) -> None:
         """Show a request, as from a pasted curl or an older job; what it does not say keeps its value."""
@@ -189,87 +178,165 @@ class RequestForm(Vertical):
 
     def set_characters(self, characters: Sequence[Character], refusal: Callable[[str], str] = lambda _id: "") -> None:
         """Take the listed characters, and a say on IDs that must not be submitted."""
-        self._character.give(Roster(characters, refusal))
-        self._refresh_form()
+        lookup = CharacterLookup(characters, refusal)
+        self._characters = lookup.offered
+        self._character.give(lookup)
+        if self._picker is not None:
+            self._picker.give(self._characters)
+        self._renew()
 
     def set_estimate(self, price: float | None) -> None:
         """Take the price of one such request in credits, None where it is not known yet."""
         self._price = price
         self._tell_price()
 
+    def set_presets(self, presets: Presets) -> None:
+        """Take the presets there are; an empty form starts from the default one."""
+        self._presets = presets
+        default = presets.named(presets.default)
+        if default is not None and self.draft == Draft():
+            self.load(default.draft)
+
     def focus_first(self) -> None:
         """Put the cursor into the first field."""
         self._character.focus_line()
 
     def submit(self) -> bool:
-        """Post Submitted, or with something wrong say what, go to the first such field and post nothing."""
-        draft = self.draft
-        chosen = self._character.chosen
-        self._touched = {"character", "prompt", "batch"}
-        self._refresh_form()
+        """Post Submitted; or, with something wrong, say what, go to the first such field and post nothing."""
+        self._touched = {_CHARACTER, _PROMPT}
+        self._renew()
+        draft, chosen = self.draft, self._character.chosen
         if any(each.problem for each in chosen):
             self._character.focus_line()
             return False
         if self._prompt_problem():
-            self._prompt.focus()
+            self._prompt.focus_area()
             return False
-        matrix = self._matrix(draft, chosen)
+        matrix = _matrix(draft, chosen)
         if len(matrix) > MAX_REQUESTS:
-            self._times.focus()
+            self._settings.focus_times()
             return False
         names = {each.id: each.name for each in chosen}
         requests = tuple(expand(matrix))
         self.post_message(self.Submitted(requests, tuple(names[each.character] for each in requests)))
         return True
 
+    def show_history(self, prompts: Sequence[str]) -> None:
+        """Open the search over earlier prompts, newest first."""
+        from eternal_tui.tui.form.prompt_history import PromptHistory
+
+        def use(prompt: str | None) -> None:
+            if prompt is not None:
+                self._prompt.show(prompt)
+                self._prompt.focus_area()
+
+        self.app.push_screen(PromptHistory(prompts), use)
+
+    def action_history(self) -> None:
+        """Ask for the earlier prompts."""
+        self.post_message(self.HistoryWanted())
+
+    def action_presets(self) -> None:
+        """Open the presets."""
+        from eternal_tui.tui.form.preset_screen import PresetScreen
+
+        def use(preset: Preset | None) -> None:
+            if preset is not None:
+                self.load(preset.over(self.draft))
+
+        self.app.push_screen(PresetScreen(self._presets, self.draft, self._keep_presets), use)
+
+    def action_editor(self) -> None:
+        """Write the prompt in the person's own editor."""
+        self.run_worker(self._edit_prompt(), group="editor", exclusive=True)
+
+    async def _edit_prompt(self) -> None:
+        from eternal_tui.tui.form.editing import edit_prompt
+
+        try:
+            text = await edit_prompt(self.app, self._prompt.text, self._environ)
+        except NoEditor as error:
+            self._prompt.complain(str(error))
+        except SuspendNotSupported:
+            self._prompt.complain("This terminal cannot be lent to an editor.")
+        except OSError as error:
+            self._prompt.complain(f"The editor could not be used: {error.strerror}. The prompt is as it was.")
+        else:
+            if looks_like_curl(text):
+                self._prompt.complain(self.fill_from_curl(text))
+            else:
+                self._prompt.show(text)
+        self._prompt.focus_area()
+
+    def _keep_presets(self, presets: Presets) -> None:
+        self._presets = presets
+        self.post_message(self.PresetsChanged(presets))
+
+    @on(CharacterField.PickWanted)
+    def _pick(self, event: CharacterField.PickWanted) -> None:
+        event.stop()
+        self.post_message(self.CharactersWanted())
+        self._picker = CharacterPicker(self._characters, event.text)
+        self.app.push_screen(self._picker, self._picked)
+
+    def _picked(self, characters: tuple[Character, ...] | None) -> None:
+        self._picker = None
+        if characters:
+            self._character.show(", ".join(label(each) for each in characters))
+            self._renew()
+            self._prompt.focus_area()
+
     @on(CharacterField.Edited)
-    @on(TextArea.Changed)
-    @on(Choice.Picked)
-    @on(Stepper.Stepped)
+    @on(PromptField.Edited)
+    @on(SettingsFields.Edited)
     def _edited(self, event: Message) -> None:
         event.stop()
-        self._refresh_form()
+        self._renew()
+
+    @on(CharacterField.Entered)
+    def _entered_character(self, event: CharacterField.Entered) -> None:
+        event.stop()
+        if not self._characters:
+            self.post_message(self.CharactersWanted())
 
     @on(CharacterField.Left)
     def _left_character(self, event: CharacterField.Left) -> None:
         event.stop()
-        self._touch("character")
+        self._touch(_CHARACTER, bool(self._character.text))
 
-    @on(PromptArea.Left)
-    def _left_prompt(self, event: PromptArea.Left) -> None:
+    @on(PromptField.Left)
+    def _left_prompt(self, event: PromptField.Left) -> None:
         event.stop()
-        self._touch("prompt")
+        self._touch(_PROMPT, bool(self._prompt.text))
 
-    @on(PromptArea.CurlPasted)
-    def _pasted_curl(self, event: PromptArea.CurlPasted) -> None:
+    @on(PromptField.CurlPasted)
+    def _pasted_curl(self, event: PromptField.CurlPasted) -> None:
         event.stop()
-        if sentence := self.fill_from_curl(event.text):
-            self._prompt_hint.say("", sentence)
-
-    @on(PromptArea.TooLong)
-    def _cut(self, event: PromptArea.TooLong) -> None:
-        event.stop()
-        self._prompt_hint.say("", f"A prompt holds {PROMPT_LIMIT:,} characters here; the rest was left out.")
+        self._prompt.complain(self.fill_from_curl(event.text))
 
     @on(SubmitLine.Pressed)
     def _pressed(self, event: SubmitLine.Pressed) -> None:
         event.stop()
         self.submit()
 
-    def _touch(self, field: str) -> None:
-        self._touched.add(field)
-        self._refresh_form()
+    def _touch(self, field: str, written: bool) -> None:
+        # Walking through an empty form is not a mistake yet; leaving something wrong in a field is.
+        if written:
+            self._touched.add(field)
+        self._renew()
 
-    def _refresh_form(self) -> None:
+    def _renew(self) -> None:
         """Bring everything that follows from the fields into line with them."""
-        if not self.is_mounted:
+        if not self._submit_line.is_mounted:
             return
         draft = self.draft
-        self._show_what_applies(draft)
-        self._character.complain("character" in self._touched)
-        self._prompt_hint.say("", self._prompt_problem() if "prompt" in self._touched else "")
-        too_many = len(self._matrix(draft, self._character.chosen)) > MAX_REQUESTS
-        self._batch_hint.say("", f"One submit sends {MAX_REQUESTS} requests at most." if too_many else "")
+        self._settings.apply(draft, several_lines=len(one_a_line(draft.prompt)) > 1)
+        self._character.complain(_CHARACTER in self._touched)
+        self._prompt.complain(self._prompt_problem() if _PROMPT in self._touched else "")
+        size = len(_matrix(draft, self._character.chosen))
+        self._batch_hint.say(
+            "", f"{size} requests: one submit sends {MAX_REQUESTS} at most." if size > MAX_REQUESTS else ""
+        )
         request = self.request
         self._preview.show(to_json(request))
         self._tell_price()
@@ -278,24 +345,17 @@ class RequestForm(Vertical):
             self.post_message(self.Changed(request))
             self.post_message(self.DraftChanged(draft))
 
-    def _show_what_applies(self, draft: Draft) -> None:
-        video = draft.type == "video"
-        self.query_one("#seconds-row").display = video
-        self.query_one("#sound-row").display = video
-        self.query_one("#quality-row").display = not video
-        self.query_one("#lines-row").display = draft.by_line or len(one_a_line(draft.prompt)) > 1
-
     def _prompt_problem(self) -> str:
         return problems(self.request).get("prompt", "")
 
-    def _prompts(self, draft: Draft) -> tuple[str, ...]:
-        return one_a_line(draft.prompt) if draft.by_line else (draft.prompt,)
-
-    def _matrix(self, draft: Draft, chosen: list[Chosen]) -> Matrix:
-        characters = tuple(dict.fromkeys(each.id for each in chosen))
-        return Matrix(
-            characters=characters, prompts=self._prompts(draft), settings=(draft.settings,), times=draft.times
-        )
-
     def _tell_price(self) -> None:
-        self._submit.show(max(1, len(self._matrix(self.draft, self._character.chosen))), self._price)
+        self._submit_line.show(max(1, len(_matrix(self.draft, self._character.chosen))), self._price)
+
+
+def _prompts(draft: Draft) -> tuple[str, ...]:
+    return one_a_line(draft.prompt) if draft.by_line else (draft.prompt,)
+
+
+def _matrix(draft: Draft, chosen: Sequence[Chosen]) -> Matrix:
+    characters = tuple(dict.fromkeys(each.id for each in chosen))
+    return Matrix(characters=characters, prompts=_prompts(draft), settings=(draft.settings,), times=draft.times)

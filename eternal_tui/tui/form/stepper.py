@@ -11,6 +11,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
+from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
+
 
 class Stepper(Widget, can_focus=True):
     """A whole number from `least` to `most`, both of at most two digits."""
@@ -39,12 +41,21 @@ class Stepper(Widget, can_focus=True):
             """The stepper it changed in."""
             return self.stepper
 
-    def __init__(self, value: int, *, least: int, most: int, id: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        value: int,
+        *,
+        least: int,
+        most: int,
+        glyphs: Glyphs = UNICODE,
+        id: str,  # noqa: A002
+    ) -> None:
         super().__init__(id=id)
         self._value = value
         self._least = least
         self._most = most
         self._typing = False
+        self._arrows = "<>" if glyphs is ASCII else "‹›"
 
     @property
     def value(self) -> int:
@@ -61,7 +72,9 @@ class Stepper(Widget, can_focus=True):
         """Draw the number between two arrows that the mouse can press."""
         arrows = "$text-accent" if self.has_focus else "$text-muted"
         number = "bold $text-accent" if self.has_focus else "bold"
-        return Content.assemble(("‹ ", arrows), (f"{self._value:>2}", number), (" ›", arrows))
+        return Content.assemble(
+            (f"{self._arrows[0]} ", arrows), (f"{self._value:>2}", number), (f" {self._arrows[1]}", arrows)
+        )
 
     def action_step(self, by: int) -> None:
         """Go up or down, no further than the bounds."""

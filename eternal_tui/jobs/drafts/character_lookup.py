@@ -27,7 +27,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
         return self.character.name if self.character else Untrusted("")
 
 
-class Roster:
+class CharacterLookup:
     """The listed characters, ready to be searched as a person types.
 
     Characters listed as under 18 are never offered, and refused by their ID. `refusal` is a further say: it takes an
@@ -82,7 +82,8 @@ class Roster:
     def _labelled(self, text: str) -> str:
         """Return the ID in a label such as "Astrid · 6870", else the text itself."""
         name, separator, identifier = text.rpartition(_SEPARATOR)
-        return identifier.strip() if separator and name else text
+        # A label's name holds no comma: a text with one is a list, whose last ID must not stand for all of it.
+        return identifier.strip() if separator and name and "," not in name else text
 
     def _by_name(self, text: str) -> Chosen:
         if not self.offered:

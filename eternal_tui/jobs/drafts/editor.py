@@ -1,0 +1,53 @@
+"""Which editor a person writes in, and the private file the prompt travels in."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT
+from eternal_tui.jobs.drafts.prompt_text import prompt_text
+
+
+class NoEditor(Exception):
+    """No editor is named, or the one that is cannot be run; the sentence says what to set."""
+
+
+def editor_command(environ: Mapping[str, str]) -> list[str]:
+    """Return the words of VISUAL, else of EDITOR; raise NoEditor."""
+    variable = next((name for name in ("VISUAL", "EDITOR") if environ.get(name, "").strip()), None)
+    if variable is None:
+        raise NoEditor("No editor is set. Set VISUAL or EDITOR, for example: export EDITOR=nano")
+    try:
+        words = shlex.split(environ[variable])
+    except ValueError:
+        words = []
+    if not words or shutil.which(words[0], path=environ.get("PATH")) is None:
+        raise NoEditor(f"The editor named by {variable} cannot be found. Set {variable} to one that is installed.")
+    return words
+
+
+@contextmanager
+def prompt_file(prompt: str) -> Iterator[Path]:
+    """Put the prompt into a 0600 file in a 0700 folder of its own, and remove both at the end."""
+    with tempfile.TemporaryDirectory(prefix="eternal-tui-") as folder:
+        path = Path(folder) / "prompt.txt"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(prompt)
+        yield path
+
+
+def read_prompt(path: Path) -> str:
+    """Return the prompt as the editor left it, cleaned and no longer than a prompt may be.
+
+    Raises OSError where the file is gone or unreadable. The newline an editor adds at the end is taken off.
+    """
+    with path.open("rb") as file:
+        data = file.read(PROMPT_LIMIT * 4)
+    return prompt_text(data.decode("utf-8", "replace")).rstrip("\n")[:PROMPT_LIMIT]

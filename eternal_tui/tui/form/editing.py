@@ -1,0 +1,42 @@
+"""Lending the terminal to the person's own editor, while the rest of the program works on."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from textual.app import App
+
+from eternal_tui.jobs.drafts.editor import editor_command, prompt_file, read_prompt
+
+
+@contextmanager
+def terminal_lent(app: App[object]) -> Iterator[None]:
+    """Hand the terminal over and take it back; raises SuspendNotSupported where there is none to hand over.
+
+    Meanwhile the event loop runs on, so that polls and downloads do too: nothing is painted, and an interrupt meant
+    for the editor does not end the program. The handler is a function, not SIG_IGN, because a child would inherit
+    being deaf.
+    """
+    with app.batch_update(), app.suspend():
+        before = signal.signal(signal.SIGINT, lambda _signal, _frame: None)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str]) -> str:
+    """Return the prompt after the person closed their editor; raise NoEditor, SuspendNotSupported or OSError.
+
+    `environ` is what the editor gets, already without the key.
+    """
+    command = editor_command(environ)
+    with prompt_file(prompt) as path:
+        with terminal_lent(app):
+            process = await asyncio.create_subprocess_exec(*command, str(path), env=dict(environ))
+            status = await process.wait()
+        # An editor that fails, or is told to (:cq in vim), leaves the prompt as it was.
+        return read_prompt(path) if status == 0 else prompt

@@ -1,0 +1,119 @@
+"""A list of many rows to choose one from: draws only the rows in view, so that thousands cost what a dozen does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+from rich.segment import Segment
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from eternal_tui.tui.cells import fit
+from eternal_tui.untrusted import shown
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column: its width in cells, 0 for what is left of the line, and whether it is drawn dim."""
+
+    width: int
+    dim: bool = False
+    right: bool = False
+
+
+class PickList(ScrollView, can_focus=False):
+    """Rows of columns with a cursor. The text line above it keeps the focus and moves the cursor.
+
+    `describe` turns a row, a number into the owner's data, into its cells: text from anywhere, gated here.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"pick-list--text", "pick-list--dim", "pick-list--cursor"}
+    DEFAULT_CSS = """
+    PickList {
+        height: 1fr; background: transparent; overflow-x: hidden; scrollbar-size-vertical: 1;
+        & > .pick-list--text { color: $foreground; }
+        & > .pick-list--dim { color: $text-muted; }
+        & > .pick-list--cursor { color: $foreground; background: $block-cursor-background; text-style: bold; }
+    }
+    """
+
+    @dataclass
+    class Clicked(Message):
+        """A row was chosen with the mouse."""
+
+        row: int
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        describe: Callable[[int], Sequence[str]],
+        *,
+        id: str,  # noqa: A002
+    ) -> None:
+        super().__init__(id=id)
+        self._columns = tuple(columns)
+        self._describe = describe
+        self._rows: Sequence[int] = ()
+        self._marked: frozenset[int] = frozenset()
+        self._cursor = 0
+
+    @property
+    def row(self) -> int | None:
+        """The row the cursor is on."""
+        return self._rows[self._cursor] if self._rows else None
+
+    def show(self, rows: Sequence[int], *, keep_cursor: bool = False) -> None:
+        """Show these rows; the cursor goes to the first, or stays where it was."""
+        self._rows = rows
+        self._cursor = min(self._cursor, max(0, len(rows) - 1)) if keep_cursor else 0
+        self.virtual_size = Size(self.size.width, len(rows))
+        self._follow()
+
+    def mark(self, rows: frozenset[int]) -> None:
+        """Draw these rows as marked."""
+        self._marked = rows
+        self.refresh()
+
+    def move(self, by: int) -> None:
+        """Move the cursor, no further than the ends."""
+        self._cursor = min(max(self._cursor + by, 0), max(0, len(self._rows) - 1))
+        self._follow()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the list."""
+        place = y + self.scroll_offset.y
+        width = self.size.width
+        if place >= len(self._rows):
+            return Strip.blank(width, self.rich_style)
+        row = self._rows[place]
+        here = place == self._cursor
+        text, dim = (
+            self.get_component_rich_style(f"pick-list--{'cursor' if here else part}") for part in ("text", "dim")
+        )
+        sign = "●" if row in self._marked else "▌" if here else " "
+        segments = [Segment(f"{sign} ", text)]
+        left = width - 2
+        for column, cell in zip(self._columns, self._describe(row), strict=True):
+            room = min(column.width or left, left)
+            gap = min(2, left - room)
+            gated = shown(cell, limit=300).replace("⏎", " ")
+            segments.append(Segment(fit(gated, room, right=column.right) + " " * gap, dim if column.dim else text))
+            left -= room + gap
+        return Strip(segments, width).adjust_cell_length(width, text if here else self.rich_style)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the row under the mouse."""
+        place = event.y + self.scroll_offset.y
+        if place < len(self._rows):
+            self._cursor = place
+            self.refresh()
+            self.post_message(self.Clicked(self._rows[place]))
+
+    def _follow(self) -> None:
+        self.scroll_to_region(Region(0, self._cursor, 1, 1), animate=False, force=True)
+        self.refresh()

@@ -1,0 +1,89 @@
+"""Presets: forms under a name, to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from eternal_tui.jobs.drafts.draft import Draft
+from eternal_tui.jobs.drafts.presets import Preset, Presets
+from eternal_tui.tui.form.pick_list import Column
+from eternal_tui.tui.form.search_screen import SearchScreen
+from eternal_tui.untrusted import say
+
+
+class PresetScreen(SearchScreen[Preset]):
+    """Leaves with the preset to apply. Saving, deleting and the default are told to `edited` while it is open."""
+
+    TITLE_WORD = "Presets"
+    PLACEHOLDER = "search, or a new name for ^s"
+    KEYS_WORD = "enter apply · ^s save form as the name above · ^d delete · ^f default · esc back"
+    COLUMNS = (Column(1), Column(22), Column(0, dim=True))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "save", "Save", show=False, priority=True),
+        Binding("ctrl+d", "delete", "Delete", show=False, priority=True),
+        Binding("ctrl+f", "default", "Default", show=False, priority=True),
+    ]
+
+    def __init__(self, presets: Presets, current: Draft, edited: Callable[[Presets], object]) -> None:
+        super().__init__()
+        self._presets = presets
+        self._current = current
+        self._edited = edited
+
+    def keys(self) -> list[str]:
+        """Search names and prompts."""
+        return [f"{each.name} {each.draft.prompt}" for each in self._presets.items]
+
+    def describe(self, row: int) -> Sequence[str]:
+        """Show whether it is the default, its name, and what it holds."""
+        preset = self._presets.items[row]
+        return ("*" if preset.name == self._presets.default else " ", preset.name, summary(preset.draft))
+
+    def result(self, row: int) -> Preset:
+        """Leave with the preset."""
+        return self._presets.items[row]
+
+    def empty_words(self) -> str:
+        """Say how the first one is made."""
+        return "type a name and press ^s to keep the form under it"
+
+    def action_save(self) -> None:
+        """Keep the form under the name in the line; without one, ask for it."""
+        name = self.line.value.strip()
+        if not name:
+            self.tell("Type a name above first, then ^s.")
+            return
+        with self.line.prevent(Input.Changed):
+            self.line.value = ""
+        self._change(self._presets.saved(name, self._current), say("Saved as {name}.", name=name))
+
+    def action_delete(self) -> None:
+        """Delete the preset under the cursor."""
+        if self.list.row is not None:
+            name = self._presets.items[self.list.row].name
+            self._change(self._presets.without(name), say("Deleted {name}.", name=name))
+
+    def action_default(self) -> None:
+        """Make the preset under the cursor the one new forms start from, or none."""
+        if self.list.row is not None:
+            name = self._presets.items[self.list.row].name
+            presets = self._presets.with_default(name)
+            said = "New forms start from {name}." if presets.default else "New forms start empty."
+            self._change(presets, say(said, name=name))
+
+    def _change(self, presets: Presets, words: str) -> None:
+        self._presets = presets
+        self._edited(presets)
+        self.renew(keep_cursor=True)
+        self.tell(words)
+
+
+def summary(draft: Draft) -> str:
+    """Return what a draft holds, in few words."""
+    what = f"clip {draft.duration} s{'' if draft.audio else ' silent'}" if draft.type == "video" else "picture"
+    quality = " high" if draft.type == "image" and draft.quality == "high" else ""
+    return " · ".join(part for part in (what + quality, draft.character, draft.prompt) if part)
