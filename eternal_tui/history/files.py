@@ -96,6 +96,7 @@ class Files:
             except FileExistsError:
                 continue
             missing.chmod(PRIVATE_FOLDER)
+            self.sync_folder(missing.parent)
 
     def names(self, folder: Path) -> list[str]:
         """List the folder."""

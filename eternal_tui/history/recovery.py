@@ -150,6 +150,8 @@ def _complete(previous: DocumentRemains, earlier: JournalRemains, journal: Journ
     """Whether the generation before and both journals together hold everything there was."""
     if previous.reason or earlier.damaged or journal.header is None:
         return False
+    if not previous.exists and not earlier.exists:
+        return journal.header.empty
     have = {journal.header.generation}
     first = previous.generation
     if earlier.header is not None:

@@ -7,6 +7,7 @@ wrote in between.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,11 @@ class DurableStorage(Storage):
 
     def read(self) -> dict[str, dict[str, Any]]:
         """Read every record as it stands now."""
-        self._history.changes()
+        with self._history.transaction(keep_news=True):
+            pass  # The news stays for whoever else reads this history.
         self._seen = {record_id: encode(record) for record_id, record in self._history.find_all()}
         jobs = {str(record_id): _records.decode(data) for record_id, data in reversed(self._seen.items())}
-        return {**self._history.others, JOBS: jobs}
+        return {**copy.deepcopy(self._history.others), JOBS: jobs}
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
         """Append what differs from the last `read`.

@@ -1,0 +1,104 @@
+"""A crash at every call that changes the disk loses nothing that was acknowledged."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.history import History
+
+from tests.history.faults import CHANGING, FailingFiles, RecordingFiles, SwiftFiles, lay_out
+from tests.history.load import Ledger, mixed_load, verify
+
+
+def _states(folder: Path, *, steps: int, seed: int) -> RecordingFiles:
+    ledger = Ledger()
+    files = RecordingFiles(folder, ledger.snapshot)
+    mixed_load(folder, files, ledger, steps=steps, seed=seed)
+    return files
+
+
+def _verify_all(swift_path: Path, *, steps: int, seed: int) -> tuple[int, set[str]]:
+    files = _states(swift_path / "data", steps=steps, seed=seed)
+    for index, state in enumerate(files.states):
+        killed = state.killed()
+        lay_out(swift_path / f"kill-{index}", killed)
+        verify(swift_path / f"kill-{index}", state.note, power_cut=False)
+        if "history.json" in killed:
+            lay_out(swift_path / f"rot-{index}", killed | {"history.json": killed["history.json"][:40]})
+            assert verify(swift_path / f"rot-{index}", state.note, power_cut=False, rotten=True)
+        for kind, contents in state.power_cuts(index):
+            folder = swift_path / f"{kind}-{index}"
+            lay_out(folder, contents)
+            verify(folder, state.note, power_cut=True)
+    return len(files.states), {state.call for state in files.states}
+
+
+def test_every_crash_point_of_a_mixed_load(swift_path: Path) -> None:
+    """Killed, without power in five ways, and killed with the document rotten on top.
+
+    Seen to fail against builds without the fsync of an append, of the new document or of the new journal, with
+    the journal renewed before the document, and with the previous document kept after the previous journal.
+    """
+    points, calls = _verify_all(swift_path, steps=24, seed=3)
+    assert points > 100
+    assert {"write", "half a write", "sync", "replace history.json", "replace history.journal"} <= calls
+    assert {"replace history.previous.json", "replace history.previous.journal", "sync_folder"} <= calls
+
+
+def test_every_crash_point_while_mending(swift_path: Path) -> None:
+    """A crash while a rotten document is rebuilt still leaves everything to the next start."""
+    ledger = Ledger()
+    folder = swift_path / "data"
+    mixed_load(folder, SwiftFiles(), ledger, steps=30, seed=5)
+    document = folder / "history.json"
+    document.write_bytes(document.read_bytes()[:-20])
+    files = RecordingFiles(folder, ledger.snapshot)
+    History.open(folder, files=files).close(fold=True)
+    assert "replace history.previous.json" in {state.call for state in files.states}
+    for index, state in enumerate(files.states):
+        lay_out(swift_path / f"kill-{index}", state.killed())
+        verify(swift_path / f"kill-{index}", state.note, power_cut=False, rotten=True)
+        for kind, contents in state.power_cuts(index):
+            lay_out(swift_path / f"{kind}-{index}", contents)
+            verify(swift_path / f"{kind}-{index}", state.note, power_cut=True, rotten=True)
+
+
+def _refuse(swift_path: Path, at: int, number: int) -> str:
+    """One load with the call ``at`` refused; what raised is not recorded, all else is."""
+    ledger = Ledger()
+    folder = swift_path / f"refused-{number}-{at}"
+    files = FailingFiles(at, number)
+    mixed_load(folder, files, ledger, steps=20, seed=7, failing=True)
+    verify(folder, ledger, power_cut=False)
+    return files.failed
+
+
+def test_every_call_refused_once(swift_path: Path) -> None:
+    """Full, read-only, failing disk at every call: an error with a sentence, and the history as before.
+
+    Seen to fail against a build whose failed append left its lines in the journal.
+    """
+    errors = (errno.ENOSPC, errno.EACCES, errno.EIO, errno.ESTALE, errno.EROFS)
+    at, failed = 0, {""}
+    while name := _refuse(swift_path, at, errors[at % len(errors)]):
+        failed.add(name)
+        at += 1
+    assert at > 100
+    assert failed == {"", *CHANGING} - {"truncate"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EIO, errno.ESTALE])
+def test_every_call_refused_with_every_error(swift_path: Path, number: int) -> None:
+    at = 0
+    while _refuse(swift_path, at, number):
+        at += 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(20))
+def test_every_crash_point_of_long_loads(swift_path: Path, seed: int) -> None:
+    _verify_all(swift_path, steps=80, seed=seed)
