@@ -255,6 +255,7 @@ class AsyncClip:
         self._reader = reader
         self._threads = threads
         self._newest = 0
+        self._closed = False
         self.facts = reader.facts
 
     @classmethod
@@ -292,12 +293,17 @@ class AsyncClip:
 
     async def close(self) -> None:
         """Let go of the file once the frame under way is done."""
+        if self._closed:
+            return
+        self._closed = True
         self._newest += 1
         closing = self._threads.submit(self._reader.close)
         self._threads.shutdown(wait=False)
         await asyncio.wrap_future(closing)
 
     async def _newest_only(self, read: Callable[[], ClipFrame]) -> ClipFrame | None:
+        if self._closed:
+            return None
         self._newest += 1
         mine = self._newest
         work = self._threads.submit(lambda: read() if mine == self._newest else None)

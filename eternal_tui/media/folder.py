@@ -191,8 +191,11 @@ class ResultsFolder:
             handle = os.open(final, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._handle)
         except OSError:
             return False
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            return False
         with os.fdopen(handle, "rb") as file:
-            return stat.S_ISREG(os.fstat(handle).st_mode) and sha256_of(file) == sha256
+            return sha256_of(file) == sha256
 
     def clear_leftovers(self, *, now: float, older_than: float = 86_400.0) -> int:
         """Remove part files too old for any download under way; times in epoch seconds. Returns how many."""

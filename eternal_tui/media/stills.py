@@ -55,7 +55,9 @@ def open_still(source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str
     """
     from PIL import Image
 
-    # Pillow warns between its limit and twice that, and only then raises: both are refusals here.
+    # Pillow complains of odd metadata on stderr, where the app draws its screen. Of too many pixels it warns
+    # between its limit and twice that, and only then raises: both are refusals here.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     with _decoding():
         image = Image.open(source, formats=formats)
@@ -104,7 +106,7 @@ def still_frame(
         pixels = _eight_bit(image)
         smaller = stored[0] <= pixels.width and stored[1] <= pixels.height
         scale = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
-        pixels = pixels.resize(stored, scale, reducing_gap=2.0 if smaller else None)
+        pixels = pixels.resize(stored, scale)
         pixels = _upright(pixels, orientation)
         if pixels.mode == "RGBA":
             ground = Image.new("RGBA", pixels.size, (*background, 255))

@@ -14,6 +14,8 @@ from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
 UPPER_HALF = "▀"
 _STYLES_KEPT = 16_384
 _NAME = "picture"
+_FIRST_THINNED = 5
+_FEWEST_BITS = 3
 
 
 class HalfBlocks:
@@ -25,6 +27,7 @@ class HalfBlocks:
 
     name: GraphicsName = "blocks"
     cell = BLOCK_CELL
+    clip_cell = BLOCK_CELL
 
     def __init__(self, bits: int = 8) -> None:
         if not 1 <= bits <= 8:
@@ -33,12 +36,16 @@ class HalfBlocks:
         self._levels = _levels(bits)
         self._styles: dict[bytes, Style] = {}
 
-    def render(self, frame: Frame, *, handle: int = 0) -> Drawing:  # noqa: ARG002
+    def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:  # noqa: ARG002
         """Draw `frame`; an odd last row of pixels has the terminal's own background below it."""
         pixels = frame if self.bits == 8 else Frame(frame.width, frame.height, frame.rgb.translate(self._levels))
         rows = range(0, pixels.height, 2)
         strips = tuple(self._strip(pixels.row(y), pixels.row(y + 1), pixels.width) for y in rows)
         return Drawing(strips, frame.width)
+
+    def thinned(self) -> HalfBlocks | None:
+        """Return half-blocks with one bit a channel less, down to three."""
+        return HalfBlocks(min(self.bits - 1, _FIRST_THINNED)) if self.bits > _FEWEST_BITS else None
 
     def release(self, handle: int) -> str:  # noqa: ARG002
         """Return nothing: nothing is held."""

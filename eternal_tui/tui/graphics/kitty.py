@@ -40,21 +40,27 @@ class KittyPlaceholders:
 
     def __init__(self, cell: tuple[int, int] = (10, 20), *, tmux: bool = False, truecolor: bool = True) -> None:
         self.cell = cell
+        # A quarter of the pixels for clips: the terminal scales them up, and frames come in time.
+        self.clip_cell = (max(1, cell[0] // 2), max(1, cell[1] // 2))
         self._tmux = tmux
         self._truecolor = truecolor
         self._lock = threading.Lock()
         # Numbers are shared with every program in the terminal, so this one starts anywhere.
         self._last = secrets.randbelow(1 << 24 if truecolor else 216)
 
-    def render(self, frame: Frame, *, handle: int = 0) -> Drawing:
+    def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:
         """Draw `frame`; with the `handle` of an earlier drawing its cells show the new pixels as they stand."""
-        columns = min(-(-frame.width // self.cell[0]), len(DIACRITICS))
-        rows = min(-(-frame.height // self.cell[1]), len(DIACRITICS))
+        cell = self.clip_cell if moving else self.cell
+        columns = min(-(-frame.width // cell[0]), len(DIACRITICS))
+        rows = min(-(-frame.height // cell[1]), len(DIACRITICS))
         number = handle or self._new_number()
         transmit = "".join(self._wrapped(one) for one in _transmission(frame, number, columns, rows))
         style = Style.from_color(self._colour(number))
         strips = tuple(_strip(row, columns, style) for row in range(rows))
         return Drawing(strips, columns, transmit, number)
+
+    def thinned(self) -> None:
+        """Return nothing: pixels are sent packed, and fewer colours would hardly make them smaller."""
 
     def release(self, handle: int) -> str:
         """Return what makes the terminal forget a picture and its pixels."""

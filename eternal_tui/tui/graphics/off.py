@@ -11,10 +11,14 @@ class NoGraphics:
 
     name: GraphicsName = "off"
     cell = (0, 0)
+    clip_cell = (0, 0)
 
-    def render(self, frame: Frame, *, handle: int = 0) -> Drawing:  # noqa: ARG002
+    def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:  # noqa: ARG002
         """Return an empty drawing."""
         return Drawing((), 0)
+
+    def thinned(self) -> None:
+        """Return nothing: there is nothing to save."""
 
     def release(self, handle: int) -> str:  # noqa: ARG002
         """Return nothing: nothing is held."""

@@ -16,7 +16,7 @@ GraphicsName = Literal["kitty", "blocks", "off"]
 class Drawing:
     """A drawn frame: one strip a row, and what the terminal must be sent before they are shown.
 
-    `handle` names what the terminal now holds, 0 if nothing; it goes back by `Graphics.release`.
+    `width` is in cells. `handle` names what the terminal now holds, 0 if nothing; it goes back by `Graphics.release`.
     """
 
     strips: tuple[Strip, ...]
@@ -36,8 +36,18 @@ class Graphics(Protocol):
     def cell(self) -> tuple[int, int]:
         """How many pixels of a frame, across and down, one cell shows; (0, 0) if it draws none."""
 
-    def render(self, frame: Frame, *, handle: int = 0) -> Drawing:
-        """Draw `frame`; `handle` is that of an earlier drawing this one takes the place of."""
+    @property
+    def clip_cell(self) -> tuple[int, int]:
+        """The same for frames of a clip, which may be coarser so that they come in time."""
+
+    def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:
+        """Draw `frame`, made for `clip_cell` if it is `moving`, else for `cell`.
+
+        `handle` is that of an earlier drawing of the same size which this one takes the place of.
+        """
+
+    def thinned(self) -> Graphics | None:
+        """Return the same with fewer colours and so fewer bytes, or None where nothing is left to save."""
 
     def release(self, handle: int) -> str:
         """Return what to send so that the terminal forgets a drawing."""

@@ -1,0 +1,346 @@
+"""The widget that shows a result: a picture, a clip that plays in place, or words."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.worker import Worker, WorkerState
+
+from eternal_tui.media.clips import AsyncClip, ClipFrame
+from eternal_tui.media.errors import ResultError
+from eternal_tui.media.limits import DecodeLimits
+from eternal_tui.media.stills import FrameCache
+from eternal_tui.tui.graphics.pace import Pace, cost
+from eternal_tui.tui.graphics.protocol import Drawing, Graphics
+from eternal_tui.untrusted import Shown
+
+SETTLE = 0.03
+"""Seconds a choice must stand before it is decoded: `j` held down repeats about every 30 ms."""
+
+_CLIPS = frozenset({".mp4", ".mov", ".webm"})
+_NOTHING = Drawing((), 0)
+_Read = Callable[[], Awaitable[ClipFrame | None]]
+
+
+class Picture(Widget):
+    """Shows one file, centred, its aspect kept, as large as the widget is.
+
+    Decodes off the event loop and only what still stands after `settle` seconds. Nothing runs while a still is
+    shown. `words` stand in its place where there is nothing to draw with, nothing to draw, or a broken file.
+    """
+
+    DEFAULT_CSS = "Picture { width: 1fr; height: 1fr; }"
+
+    @dataclass
+    class Loaded(Message):
+        """The file is on the screen; `seconds` is a clip's length, 0 for a still."""
+
+        picture: Picture
+        path: Path
+        seconds: float
+
+    @dataclass
+    class Failed(Message):
+        """The file cannot be shown, for the reason `sentence`."""
+
+        picture: Picture
+        path: Path
+        sentence: str
+
+    @dataclass
+    class Moved(Message):
+        """A clip began or stopped playing, or was moved to another moment by hand."""
+
+        picture: Picture
+        playing: bool
+        seconds: float
+
+    def __init__(
+        self,
+        graphics: Graphics,
+        *,
+        pace: Pace | None = None,
+        cache: FrameCache | None = None,
+        limits: DecodeLimits | None = None,
+        loop: bool = False,
+        settle: float = SETTLE,
+        clock: Callable[[], float] = time.monotonic,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 - Textual's own name for it
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self.graphics = graphics
+        self.path: Path | None = None
+        self.playing = False
+        self.position = 0.0
+        self.seconds = 0.0
+        self._pace = pace or Pace()
+        self._cache = cache or FrameCache()
+        self._limits = limits or DecodeLimits()
+        self._loop = loop
+        self._settle = settle
+        self._clock = clock
+        self._began = 0.0
+        self._words: tuple[Shown, ...] = ()
+        self._clip: AsyncClip | None = None
+        self._drawing = _NOTHING
+        self._handle = 0
+
+    # What it shows
+
+    def show(self, path: Path | None, words: Shown = Shown("")) -> None:  # noqa: B008 - a NewType, not a call
+        """Show `path`, or nothing but `words` if it is None; a newer call overtakes an older one."""
+        self.pause()
+        self.path = path
+        self._words = tuple(Shown(line) for line in words.split("\n"))
+        self._wipe()
+        self._reload(path)
+
+    @property
+    def draws(self) -> bool:
+        """Whether a picture stands on the screen, and not words."""
+        return bool(self._drawing.strips)
+
+    def on_mount(self) -> None:
+        """Send pictures again after a suspend: leaving the screen makes the terminal forget them."""
+        self.app.app_resume_signal.subscribe(self, lambda _: self._transmit(self._drawing.transmit))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw anew for the new size."""
+        clip = self._clip
+        if clip is None:
+            if self.path is not None and event.size.area:
+                self._reload(self.path)
+        elif event.size.area:
+            clip.resize(*event.size, self.graphics.clip_cell)
+            if not self.playing:
+                target = self.position
+                self._look(lambda: clip.frame_at(target))
+
+    async def on_unmount(self) -> None:
+        """Let the terminal and the decoder forget."""
+        self._release()
+        await self._close_clip()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say so where loading or playing ended in an error nobody foresaw."""
+        event.stop()
+        if event.state is WorkerState.ERROR and self.path is not None:
+            kind = type(event.worker.error).__name__
+            self.post_message(self.Failed(self, self.path, f"The file could not be shown ({kind})."))
+
+    def _reload(self, path: Path | None) -> None:
+        self.run_worker(self._load(path), group="picture", exclusive=True, exit_on_error=False)
+
+    async def _load(self, path: Path | None) -> None:
+        await self._close_clip()
+        if path is None or self.graphics.cell == (0, 0) or not self.size.area:
+            return
+        await asyncio.sleep(self._settle)
+        try:
+            if path.suffix.lower() in _CLIPS:
+                await self._load_clip(path)
+            else:
+                await self._load_still(path)
+        except ResultError as error:
+            self._wipe()
+            self.post_message(self.Failed(self, path, error.sentence))
+            return
+        self.post_message(self.Loaded(self, path, self.seconds))
+
+    async def _load_still(self, path: Path) -> None:
+        columns, rows = self.size
+        ground = self.background_colors[1].rgb
+        graphics, cache, limits = self.graphics, self._cache, self._limits
+
+        def draw() -> Drawing:
+            cell = graphics.cell
+            frame = cache.still(path, columns, rows, cell=cell, background=ground, limits=limits)
+            return graphics.render(frame)
+
+        self.seconds = self.position = 0.0
+        self._put(await asyncio.to_thread(draw))
+
+    async def _load_clip(self, path: Path) -> None:
+        columns, rows = self.size
+        self._clip = await AsyncClip.open(path, columns, rows, cell=self.graphics.clip_cell, limits=self._limits)
+        self.seconds = self._clip.facts.seconds or 0.0
+        found = await self._clip.frame_at(self.position)
+        if found is not None:
+            await self._put_frame(found)
+
+    async def _close_clip(self) -> None:
+        clip, self._clip = self._clip, None
+        if clip is not None:
+            await clip.close()
+
+    # Playing
+
+    def play(self) -> None:
+        """Play the clip from where it stands, from its start if it stands at its end."""
+        if self._clip is None or self.playing:
+            return
+        self.playing = True
+        if self.position >= self.seconds - 1.5 / self._clip.facts.rate:
+            self.position = 0.0
+        self._began = self._clock() - self.position
+        self.post_message(self.Moved(self, self.playing, self.position))
+        self.run_worker(self._play(self._clip), group="picture-play", exclusive=True, exit_on_error=False)
+
+    def pause(self) -> None:
+        """Stop at the frame that stands on the screen."""
+        if self.playing:
+            self.playing = False
+            self.post_message(self.Moved(self, self.playing, self.position))
+
+    def toggle(self) -> None:
+        """Play if the clip stands still, pause if it plays."""
+        if self.playing:
+            self.pause()
+        else:
+            self.play()
+
+    def scrub(self, share: float) -> None:
+        """Move by a share of the clip's length, forwards or back: 0.05 is a twentieth."""
+        self.seek(self.position + share * self.seconds)
+
+    def seek(self, seconds: float) -> None:
+        """Move to `seconds` into the clip; it goes on playing if it plays."""
+        clip = self._clip
+        if clip is None:
+            return
+        self.position = min(max(0.0, seconds), self.seconds)
+        self._began = self._clock() - self.position
+        if not self.playing:
+            target = self.position
+            self._look(lambda: clip.frame_at(target))
+
+    def step(self, frames: int) -> None:
+        """Pause and move by that many frames."""
+        clip = self._clip
+        if clip is not None:
+            self.pause()
+            self._look(lambda: clip.step(frames))
+
+    def _look(self, read: _Read) -> None:
+        self.run_worker(self._look_at(read), group="picture-play", exclusive=True, exit_on_error=False)
+
+    async def _look_at(self, read: _Read) -> None:
+        found = await self._read(read)
+        if found is not None:
+            await self._put_frame(found)
+            self.post_message(self.Moved(self, self.playing, self.position))
+
+    async def _play(self, clip: AsyncClip) -> None:
+        while self.playing and self._is_watched():
+            started = self._clock()
+            written = 0
+            if not self._pace.is_behind(self._waiting_writes()):
+                found = await self._read(lambda: clip.frame_at(self._clock() - self._began))
+                if found is None:
+                    break
+                written = await self._put_frame(found)
+                if self._pace.is_overspent(written):
+                    self.graphics = self.graphics.thinned() or self.graphics
+                if found.last and not self._starts_over():
+                    break
+            await asyncio.sleep(max(0.0, self._pace.seconds_for(written) - (self._clock() - started)))
+        self.pause()
+
+    async def _read(self, read: _Read) -> ClipFrame | None:
+        """Return what `read` finds, None if it was overtaken or the clip turned out broken."""
+        path = self.path
+        try:
+            return await read()
+        except ResultError as error:
+            self._wipe()
+            if path is not None:
+                self.post_message(self.Failed(self, path, error.sentence))
+            return None
+
+    def _starts_over(self) -> bool:
+        if self._loop:
+            self._began = self._clock()
+        return self._loop
+
+    def _is_watched(self) -> bool:
+        """Tell whether anyone can see the clip: it is shown, on the current screen, in a focused terminal."""
+        return self.display and self.app.app_focus and self.screen.is_current and self.is_on_screen
+
+    # Drawing
+
+    async def _put_frame(self, found: ClipFrame) -> int:
+        self.position = found.seconds
+        drawing = await asyncio.to_thread(self.graphics.render, found.frame, handle=self._handle, moving=True)
+        return self._put(drawing)
+
+    def _put(self, drawing: Drawing) -> int:
+        """Show `drawing`, repainting only the rows that differ, and return about the bytes that takes."""
+        before, self._drawing = self._drawing, drawing
+        if drawing.handle != self._handle:
+            self._release()
+            self._handle = drawing.handle
+        self._transmit(drawing.transmit)
+        if (before.width, len(before.strips)) != (drawing.width, len(drawing.strips)):
+            self.refresh()
+            return cost(drawing.strips) + len(drawing.transmit)
+        pairs = zip(before.strips, drawing.strips, strict=True)
+        changed = [row for row, (old, new) in enumerate(pairs) if old != new]
+        if changed:
+            top = self._top(len(drawing.strips))
+            self.refresh(*(Region(0, top + row, self.size.width, 1) for row in changed))
+        return cost(drawing.strips[row] for row in changed) + len(drawing.transmit)
+
+    def _wipe(self) -> None:
+        self._release()
+        self.position = self.seconds = 0.0
+        self._drawing = _NOTHING
+        self.refresh()
+
+    def _release(self) -> None:
+        handle, self._handle = self._handle, 0
+        self._transmit(self.graphics.release(handle))
+
+    def _transmit(self, data: str) -> None:
+        driver = self.app._driver
+        if data and driver is not None:
+            driver.write(data)
+
+    def _waiting_writes(self) -> int:
+        """Return how many writes Textual has queued for a terminal that does not keep up."""
+        writer = getattr(self.app._driver, "_writer_thread", None)
+        return 0 if writer is None else int(writer._queue.qsize())
+
+    def _top(self, rows: int) -> int:
+        return max(0, (self.size.height - rows) // 2)
+
+    def render_line(self, y: int) -> Strip:
+        """Return one row: of the picture, of the words, or empty."""
+        width, style = self.size.width, self.rich_style
+        rows, columns = (self._drawing.strips, self._drawing.width) if self.draws else (self._word_rows(), width)
+        row = y - self._top(len(rows))
+        if not 0 <= row < len(rows):
+            return Strip.blank(width, style)
+        left = max(0, (width - columns) // 2)
+        right = max(0, width - columns - left)
+        return Strip.join([Strip.blank(left, style), rows[row], Strip.blank(right, style)]).crop(0, width)
+
+    def _word_rows(self) -> tuple[Strip, ...]:
+        width = self.size.width
+        rows = []
+        for line in self._words:
+            left = max(0, (width - cell_len(line)) // 2)
+            rows.append(Strip([Segment(set_cell_size(" " * left + line, width), self.rich_style)], width))
+        return tuple(rows)

@@ -1,0 +1,141 @@
+"""Clips: facts, posters, and reading them in any order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eternal_tui.media.clips import AsyncClip, ClipFrame, ClipReader, clip_facts, poster
+from eternal_tui.media.errors import BrokenFile
+from eternal_tui.media.limits import DecodeLimits
+from tests.media.files import write_clip
+
+
+def number_of(found: ClipFrame) -> int:
+    """Return which frame this is, by its grey (see `write_clip`)."""
+    return round(found.frame.rgb[len(found.frame.rgb) // 2] / 8)
+
+
+@pytest.mark.parametrize("sound", [False, True])
+def test_facts(tmp_path: Path, sound: bool) -> None:
+    facts = clip_facts(write_clip(tmp_path / "a.mp4", sound=sound))
+    assert (facts.width, facts.height, facts.rate, facts.codec) == (96, 64, 24.0, "h264")
+    assert facts.has_sound is sound
+    assert facts.seconds == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_poster_is_the_first_frame(clip_path: Path) -> None:
+    frame = poster(clip_path, 30, 20)
+    assert (frame.width, frame.height, len(frame.rgb)) == (30, 20, 30 * 20 * 3)
+    assert max(frame.rgb) <= 4
+
+
+@pytest.mark.parametrize("columns", [1, 7, 30, 33])
+def test_odd_sizes_have_no_padding(clip_path: Path, columns: int) -> None:
+    frame = poster(clip_path, columns, 100)
+    assert len(frame.rgb) == frame.width * frame.height * 3
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.floats(-1, 2), min_size=1, max_size=8))
+def test_scrubbing_anywhere_shows_the_frame_of_that_moment(clip_path: Path, moments: list[float]) -> None:
+    """Seen to fail with the look-ahead frame shown at once: the second of two close moments was a frame early."""
+    with ClipReader(clip_path, 8, 4) as reader:
+        for moment in moments:
+            found = reader.frame_at(moment)
+            wanted = min(23, int(max(0.0, moment) * 24 + 1e-6))
+            assert number_of(found) == wanted
+            assert found.last == (wanted == 23)
+
+
+def test_stepping_back_and_forth(clip_path: Path) -> None:
+    with ClipReader(clip_path, 8, 4) as reader:
+        assert [number_of(reader.step(by)) for by in (1, 1, 1, -1, -1, 5, -100, 1)] == [1, 2, 3, 2, 1, 6, 0, 1]
+        reader.frame_at(1.0)
+        ends = [reader.step(1) for _ in range(3)]
+        assert [(number_of(found), found.last) for found in ends] == [(23, True)] * 3
+
+
+def test_frames_in_between_are_skipped_not_queued(clip_path: Path) -> None:
+    """Reading at 4 frames a second from 24 costs 4 frames' scaling: thinning is asking for later moments."""
+    with ClipReader(clip_path, 8, 4) as reader:
+        assert [number_of(reader.frame_at(quarter / 4)) for quarter in range(4)] == [0, 6, 12, 18]
+
+
+def test_one_read_is_bounded(clip_path: Path) -> None:
+    with ClipReader(clip_path, 8, 4, limits=DecodeLimits(frames_per_read=3)) as reader:
+        assert number_of(reader.frame_at(0.0)) == 0
+        assert number_of(reader.frame_at(0.9)) <= 3
+    ticks = iter(range(0, 1000, 10))
+    with ClipReader(clip_path, 8, 4, clock=lambda: float(next(ticks))) as reader:
+        reader.frame_at(0.0)
+        assert number_of(reader.frame_at(0.9)) <= 1
+
+
+def test_a_closed_reader_says_broken_and_closes_twice(clip_path: Path) -> None:
+    reader = ClipReader(clip_path, 8, 4)
+    reader.close()
+    reader.close()
+    with pytest.raises(BrokenFile):
+        reader.frame_at(0.0)
+
+
+async def test_the_event_loop_never_decodes(clip_path: Path) -> None:
+    clip = await AsyncClip.open(clip_path, 8, 4)
+    found = await clip.frame_at(0.5)
+    assert found is not None
+    assert number_of(found) == 12
+    assert any(thread.name.startswith("clip") for thread in threading.enumerate())
+    await clip.close()
+    await clip.close()
+    assert await clip.frame_at(0.0) is None
+
+
+async def test_only_the_newest_request_counts(clip_path: Path) -> None:
+    """Twenty presses of a scrub key at once: the first may be under way, the last is shown, none between."""
+    clip = await AsyncClip.open(clip_path, 8, 4)
+    found = await asyncio.gather(*(clip.frame_at(number / 24) for number in range(20)))
+    await clip.close()
+    assert found[-1] is not None
+    assert number_of(found[-1]) == 19
+    assert sum(one is not None for one in found) <= 2
+
+
+async def test_a_broken_clip_leaves_no_thread(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"\x00\x00\x00\x18ftypisom" + bytes(100))
+    with pytest.raises(BrokenFile):
+        await AsyncClip.open(path, 8, 4)
+
+
+def used() -> tuple[int, int]:
+    """Return open files and resident bytes of this process."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return len(list(Path("/proc/self/fd").iterdir())), pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files by /proc")
+def test_a_hundred_plays_leak_nothing(clip_path: Path) -> None:
+    """Seen to fail without closing the container: 100 files stayed open."""
+
+    def play() -> None:
+        with ClipReader(clip_path, 30, 15) as reader:
+            for number in range(0, 24, 6):
+                reader.frame_at(number / 24)
+
+    for _ in range(20):
+        play()
+    files, memory = used()
+    for _ in range(100):
+        play()
+    files_after, memory_after = used()
+    assert files_after == files
+    assert memory_after - memory < 8_000_000
