@@ -1,0 +1,1 @@
+"""Drafts, presets, and whom a typed name means."""

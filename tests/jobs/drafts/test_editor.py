@@ -1,0 +1,42 @@
+"""Which editor is run, and what it gets."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT
+from eternal_tui.jobs.drafts.editor import NoEditor, editor_command, prompt_file, read_prompt
+
+PATH = {"PATH": str(Path(sys.executable).parent)}
+PYTHON = Path(sys.executable).name
+
+
+def test_visual_comes_before_editor_and_may_have_options() -> None:
+    assert editor_command({**PATH, "VISUAL": f"{PYTHON} -x 'a b'", "EDITOR": "other"}) == [PYTHON, "-x", "a b"]
+    assert editor_command({**PATH, "VISUAL": " ", "EDITOR": PYTHON}) == [PYTHON]
+
+
+@pytest.mark.parametrize("named", [{}, {"EDITOR": ""}, {"EDITOR": "no-such-editor-here"}, {"VISUAL": "'open"}])
+def test_without_a_usable_editor_a_sentence_says_what_to_set(named: dict[str, str]) -> None:
+    with pytest.raises(NoEditor, match=r"VISUAL|EDITOR"):
+        editor_command({**PATH, **named})
+
+
+def test_the_prompt_travels_in_a_private_file_that_is_gone_afterwards() -> None:
+    with prompt_file("héllo\nworld") as path:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert read_prompt(path) == "héllo\nworld"
+    assert not path.parent.exists()
+
+
+def test_what_comes_back_is_cleaned_and_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "prompt.txt"
+    path.write_bytes(b"a\x1b[2Jb\xff\r\nc\n\n")
+    assert read_prompt(path) == "a[2Jb\N{REPLACEMENT CHARACTER}\nc"
+    path.write_bytes("é".encode() * (PROMPT_LIMIT * 3))
+    assert len(read_prompt(path)) == PROMPT_LIMIT

@@ -1,0 +1,134 @@
+"""Draft and presets on disk: private, whole, never written over when they cannot be read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.jobs.drafts.draft import Draft
+from eternal_tui.jobs.drafts.draft_store import DraftStore
+from eternal_tui.jobs.drafts.presets import Presets, PresetStore
+from eternal_tui.jobs.drafts.private_file import write_private
+
+DRAFT = Draft(character="6870", prompt="At the harbour,\nmorning", type="video", duration=2)
+
+
+def test_a_kept_draft_is_on_disk_after_the_next_flush(tmp_path: Path) -> None:
+    store = DraftStore(tmp_path)
+    store.keep(DRAFT)
+    assert not store.path.exists()
+    assert store.flush()
+    assert DraftStore(tmp_path).load() == DRAFT
+
+
+def test_an_unchanged_draft_is_not_written_again(tmp_path: Path) -> None:
+    """Seen to fail with the comparison taken out of `flush`."""
+    store = DraftStore(tmp_path)
+    assert not store.flush()
+    store.keep(DRAFT)
+    store.flush()
+    before = store.path.stat().st_ino
+    store.keep(Draft(character="6870", prompt=DRAFT.prompt, type="video", duration=2))
+    assert not store.flush()
+    assert store.path.stat().st_ino == before
+    again = DraftStore(tmp_path)
+    again.load()
+    again.keep(DRAFT)
+    assert not again.flush()
+
+
+def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    """Seen to fail with `Path.write_bytes`."""
+    before = os.umask(0)
+    try:
+        store = DraftStore(tmp_path)
+        store.keep(DRAFT)
+        store.flush()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["draft.json"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen to fail with the file written in place."""
+    path = tmp_path / "draft.json"
+    write_private(path, b"old")
+
+    def full(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_private(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["draft.json"]
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere"
+    target.write_bytes(b"untouched")
+    path = tmp_path / "draft.json"
+    path.symlink_to(target)
+    write_private(path, b"new")
+    assert target.read_bytes() == b"untouched"
+    assert not path.is_symlink()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b'{"type":"audio"}', b"[1]", b"x" * 5_000_000])
+@pytest.mark.parametrize("name", ["draft.json", "presets.json"])
+def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, damage: bytes, name: str) -> None:
+    """Seen to fail with the damaged file left to be written over."""
+    if name == "presets.json" and damage == b'{"type":"audio"}':
+        damage = b'{"items":[{"name":1}]}'
+    (tmp_path / name).write_bytes(damage)
+    if name == "draft.json":
+        drafts = DraftStore(tmp_path)
+        assert drafts.load() is None
+        notices = drafts.notices
+    else:
+        presets = PresetStore(tmp_path)
+        assert presets.load() == Presets()
+        notices = presets.notices
+    (aside,) = tmp_path.iterdir()
+    assert aside.name != name
+    assert aside.read_bytes() == damage
+    assert aside.name in notices[0]
+
+
+def test_a_newer_file_with_more_fields_is_read(tmp_path: Path) -> None:
+    (tmp_path / "draft.json").write_bytes(b'{"prompt":"x","seed":7}')
+    assert DraftStore(tmp_path).load() == Draft(prompt="x")
+
+
+def test_an_unreadable_file_is_said_and_left(tmp_path: Path) -> None:
+    (tmp_path / "draft.json").mkdir()
+    (tmp_path / "presets.json").mkdir()
+    drafts, presets = DraftStore(tmp_path), PresetStore(tmp_path)
+    assert drafts.load() is None
+    assert presets.load() == Presets()
+    assert drafts.notices
+    assert presets.notices
+
+
+def test_presets_are_saved_renamed_over_deleted_and_made_default(tmp_path: Path) -> None:
+    presets = Presets().saved("  Rainy \n day ", DRAFT).saved("harbour", Draft(prompt="x"))
+    assert [each.name for each in presets.items] == ["harbour", "Rainy day"]
+    presets = presets.saved("harbour", DRAFT).with_default("harbour")
+    store = PresetStore(tmp_path)
+    store.save(presets)
+    read = store.load()
+    assert read == presets
+    assert read.with_default("harbour").default == ""
+    assert read.without("harbour").default == ""
+    assert read.without("Rainy day").default == "harbour"
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+
+
+def test_an_applied_preset_keeps_what_it_leaves_open() -> None:
+    preset = Presets().saved("clip", Draft(type="video", duration=2)).items[0]
+    applied = preset.over(Draft(character="6870", prompt="mine"))
+    assert (applied.character, applied.prompt, applied.type, applied.duration) == ("6870", "mine", "video", 2)
