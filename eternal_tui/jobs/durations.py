@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean, median
 
 import msgspec
+
+from eternal_tui.jobs.habits import Habit
+from eternal_tui.jobs.shapes import FIRST_GUESS, Shape, Sighting, library
 
 REMEMBERED = 64
 """Durations kept for a kind: enough for a steady fit, few enough to follow a service that changes."""
 
 KINDS = 64
 """Kinds kept at once; the one unused for longest goes first."""
+
+TYPES = 8
+"""Media types whose way of reporting progress is learned; the service has two."""
 
 SHORTEST, LONGEST = 0.2, 7200.0
 """Seconds; a duration beyond these is clamped, so that one sleeping laptop does not spoil a fit."""
@@ -42,11 +48,22 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 class DurationModel(msgspec.Struct, frozen=True):
-    """A lognormal duration: mean and deviation of ln(seconds), and how many jobs of the kind it rests on."""
+    """A lognormal duration: mean and deviation of ln(seconds), and how many jobs of the kind it rests on.
+
+    `shapes` weighs how the service reports progress: never moving, meaning nothing, then each shape of the library,
+    then `drawn`, a shape drawn from finished jobs, once there are enough.
+    """
 
     mu: float
     sigma: float
     n: int = 0
+    shapes: tuple[float, ...] = FIRST_GUESS
+    drawn: Shape | None = None
+
+    def ways(self) -> Iterator[tuple[Shape, float]]:
+        """Yield the shapes worth weighing with their weights."""
+        known = library() if self.drawn is None else (*library(), self.drawn)
+        return ((shape, weight) for shape, weight in zip(known, self.shapes[2:], strict=True) if weight > 0)
 
     @property
     def median(self) -> float:
@@ -70,6 +87,7 @@ class Durations:
     def __init__(self) -> None:
         self._seen: OrderedDict[Kind, deque[float]] = OrderedDict()
         self._models: dict[Kind, DurationModel] = {}
+        self._habits: dict[str, Habit] = {}
 
     def learn(self, kind: Kind, seconds: float) -> None:
         """Take in one finished job; what is not a positive number is ignored.
@@ -85,6 +103,13 @@ class Durations:
             self._seen.popitem(last=False)
         self._models.clear()
 
+    def learn_shape(self, kind: Kind, sightings: Sequence[Sighting], seconds: float) -> None:
+        """Take in what was seen of a finished job before it was found ended, `seconds` after its submit."""
+        if kind.type not in self._habits and len(self._habits) >= TYPES:
+            return
+        self._habits.setdefault(kind.type, Habit()).learn(sightings, seconds)
+        self._models.clear()
+
     def model(self, kind: Kind) -> DurationModel:
         """Return what is known about a kind; cheap, as it is worked out once after each `learn`."""
         known = self._models.get(kind)
@@ -96,19 +121,16 @@ class Durations:
         return known
 
     def _fit(self, kind: Kind) -> DurationModel:
+        habit = self._habits.get(kind.type) or next(iter(self._habits.values()), None)
         own = _summary(self._seen.get(kind, ()))
-        family = [_summary(seen) for other, seen in self._seen.items() if other.type == kind.type]
-        freedom = sum(summary.n - 1 for summary in family)
-        shared = (_JOB_SPREAD_STRENGTH * _JOB_SPREAD**2 + sum(summary.squares for summary in family)) / (
-            _JOB_SPREAD_STRENGTH + freedom
-        )
-        others = [summary for summary in family if summary is not own]
+        others = [_summary(seen) for other, seen in self._seen.items() if other.type == kind.type and other != kind]
+        freedom = sum(max(summary.n - 1, 0) for summary in (own, *others))
+        squares = sum(summary.squares for summary in (own, *others))
+        shared = (_JOB_SPREAD_STRENGTH * _JOB_SPREAD**2 + squares) / (_JOB_SPREAD_STRENGTH + freedom)
         precisions = [1 / (_SIBLING_SPREAD**2 + shared / summary.n) for summary in others]
         total = sum(precisions) + _PRIOR_SPREAD**-2
         family_mean = sum(p * summary.mean for p, summary in zip(precisions, others, strict=True)) / total
-        own_variance = (_SHARED_SPREAD_STRENGTH * shared + own.squares) / (
-            _SHARED_SPREAD_STRENGTH + max(own.n - 1, 0)
-        )
+        own_variance = (_SHARED_SPREAD_STRENGTH * shared + own.squares) / (_SHARED_SPREAD_STRENGTH + max(own.n - 1, 0))
         from_family = 1 / (_SIBLING_SPREAD**2 + 1 / total)
         from_own = own.n / own_variance
         mean = (from_family * family_mean + from_own * own.mean) / (from_family + from_own)
@@ -116,6 +138,8 @@ class Durations:
             mu=expected(kind) + mean,
             sigma=math.sqrt(own_variance + 1 / (from_family + from_own)),
             n=own.n,
+            shapes=habit.weights() if habit else FIRST_GUESS,
+            drawn=habit.drawn if habit else None,
         )
 
 
