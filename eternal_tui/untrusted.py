@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NewType
 
 Untrusted = NewType("Untrusted", str)
@@ -27,43 +28,86 @@ COMBINING_LIMIT = 4
 
 SUBSTITUTE = "\N{REPLACEMENT CHARACTER}"
 
-# Letters by category, but blank or of no width in most fonts: a name made of them looks like nothing at all.
-_BLANK_LETTERS = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0\u034f\u2800")
-_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-_VARIATION_SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180f]")
+# Letters and symbols by category, but blank or of no width: a name made of them looks like nothing at all.
+_BLANK = frozenset("\u115f\u17b4\u17b5\u3164\uffa0\u034f\u2800")
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_MARK_CATEGORIES = frozenset({"Mn", "Me", "Mc"})
 _NEWLINES = re.compile("\r\n|[\n\r\u2028\u2029\x85]")
+_JOINER = "\u200d"
 
 
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in _MARK_CATEGORIES and not _is_variation(ord(character))
+
+
+def _is_variation(code: int) -> bool:
+    return 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF or 0x180B <= code <= 0x180F
+
+
+def _is_loose_jamo(code: int) -> bool:
+    # Vowels and final consonants that no syllable took in: letters of no width of their own.
+    return 0x1160 <= code <= 0x11FF or 0xD7B0 <= code <= 0xD7FF
+
+
+@lru_cache(maxsize=4096)
 def _substitute(character: str) -> str:
     code = ord(character)
     if code < 0x20:
         return chr(0x2400 + code)
     if code == 0x7F:
         return "\N{SYMBOL FOR DELETE}"
-    if character in _BLANK_LETTERS or unicodedata.category(character) in _UNSAFE_CATEGORIES:
+    category = unicodedata.category(character)
+    if category in _UNSAFE_CATEGORIES or character in _BLANK or _is_loose_jamo(code):
         return SUBSTITUTE
-    if unicodedata.category(character) == "Zs":
-        return " "
-    return character
+    if 0x1F1E6 <= code <= 0x1F1FF:
+        # Terminals disagree about the width of flags, and none about that of the letters they stand for.
+        return chr(ord("A") + code - 0x1F1E6)
+    return " " if category == "Zs" else character
+
+
+def _dressing(text: str, at: int, before: str) -> bool:
+    """Tell whether the character at `at` only dresses up the emoji or letter `before` it, and may go unseen.
+
+    Variation selectors, skin tones and the joiners inside an emoji: without them every terminal and every table
+    of widths agrees how wide the rest is.
+    """
+    code = ord(text[at])
+    if _is_variation(code):
+        return before != ""
+    if before == "" or unicodedata.category(before) != "So" or before == SUBSTITUTE:
+        return False
+    if text[at] == _JOINER:
+        return at + 1 < len(text) and unicodedata.category(text[at + 1]) == "So"
+    return 0x1F3FB <= code <= 0x1F3FF
+
+
+def _visible(text: str) -> str:
+    kept: list[str] = []
+    for at, character in enumerate(text):
+        if _dressing(text, at, kept[-1] if kept else ""):
+            continue
+        lone = _is_variation(ord(character)) or 0x1F3FB <= ord(character) <= 0x1F3FF
+        kept.append(SUBSTITUTE if lone else _substitute(character))
+    return "".join(kept)
+
+
+def _without_stacks(text: str) -> str:
+    kept: list[str] = []
+    marks = 0
+    for character in text:
+        marks = marks + 1 if _is_mark(character) else 0
+        if marks <= COMBINING_LIMIT:
+            kept.append(character)
+    return "".join(kept)
 
 
 def _safe_line(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
-    kept: list[str] = []
-    marks = 0
-    for character in _VARIATION_SELECTORS.sub("", text).replace("\t", " "):
-        safe = _substitute(character)
-        if unicodedata.category(safe) in {"Mn", "Me", "Mc"}:
-            marks += 1
-            if marks > COMBINING_LIMIT:
-                continue
-            if not kept:
-                kept.append("\N{DOTTED CIRCLE}")
-        else:
-            marks = 0
-        kept.append(safe)
-    return "".join(kept)
+    # Stacks go first: putting thousands of marks in canonical order takes quadratic time.
+    composed = unicodedata.normalize("NFC", _without_stacks(text.replace("\t", " ")))
+    line = _without_stacks(unicodedata.normalize("NFC", _visible(composed)))
+    return "\N{DOTTED CIRCLE}" + line if line and _is_mark(line[0]) else line
 
 
 def _cut(text: str, limit: int) -> str:
@@ -80,13 +124,13 @@ def shown(text: str, *, limit: int = LINE_LIMIT) -> Shown:
     head = _cut(text, limit)
     if "\n" in head or "\r" in head or not head.isascii():
         head = _NEWLINES.sub("⏎", head)
-    return Shown(_safe_line(head))
+    return Shown(_cut(_safe_line(head), limit))
 
 
 def shown_block(text: str, *, limit: int = BLOCK_LIMIT) -> Shown:
     """Return `text` as displayable lines joined by newlines, at most `limit` characters in all."""
     lines = _NEWLINES.split(_cut(text, limit))
-    return Shown("\n".join(_safe_line(line.replace("\t", "    ")) for line in lines))
+    return Shown(_cut("\n".join(_safe_line(line.replace("\t", "    ")) for line in lines), limit))
 
 
 def say(template: str, /, **fields: object) -> Shown:
@@ -101,3 +145,18 @@ def say(template: str, /, **fields: object) -> Shown:
 def join(separator: str, *parts: Shown) -> Shown:
     """Return displayable parts joined by `separator`, which is the program's own."""
     return Shown(separator.join(parts))
+
+
+def lines_of(block: Shown) -> tuple[Shown, ...]:
+    """Return the lines of a displayable block."""
+    return tuple(Shown(line) for line in block.split("\n"))
+
+
+def head_of(text: Shown, length: int) -> Shown:
+    """Return the first `length` characters of displayable text, counted as Python counts them."""
+    return Shown(text[: max(0, length)])
+
+
+def padded(text: Shown, spaces: int) -> Shown:
+    """Return displayable text with that many spaces after it."""
+    return Shown(text + " " * spaces)
