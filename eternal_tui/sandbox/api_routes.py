@@ -29,6 +29,7 @@ _END_WORDS = {
 }
 _FAILURE_REASON = "The model could not follow the prompt."
 _BACK_BY = 30
+_DRAW_FROM = 40  # per cent: the file is there before it is asked for, however slow the machine
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -147,6 +148,8 @@ class ApiRoutes:
     def _polled(self, job: SandboxJob) -> dict[str, object]:
         ended = self._service.engine.has_ended(job)
         answer = self._ended(job) if ended else self._pending(job)
+        if self._service.settings.draw_ahead and self._service.engine.progress(job) >= _DRAW_FROM:
+            self._service.studio.prepare(job.order)
         if Fault.NULL_PROGRESS in job.faults:
             answer["progress"] = None
         return answer

@@ -52,6 +52,7 @@ def _settings(args: argparse.Namespace) -> SandboxSettings:
         speed=args.speed,
         credits=args.credits,
         seed=args.seed,
+        draw_ahead=True,
         faults=tuple(parse_rule(text) for text in args.fault),
     )
 
@@ -70,6 +71,8 @@ def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 async def _serve(settings: SandboxSettings, *, until_stdin_closes: bool) -> None:
     from eternal_tui.sandbox.server import Sandbox
 
+    # Drawing runs in a thread beside the server: hand the interpreter over quickly, so that polls stay quick.
+    sys.setswitchinterval(0.001)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

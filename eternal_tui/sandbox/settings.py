@@ -37,6 +37,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     clip_size: tuple[int, int] = (480, 720)
     clip_fps: int = 24
     avatar_size: tuple[int, int] = (256, 256)
+    draw_ahead: bool = False
     cache_bytes: int = 64 * 1024 * 1024
     faults: tuple[FaultRule, ...] = ()
     retry_after: str = "2"

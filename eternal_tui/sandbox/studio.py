@@ -28,6 +28,12 @@ class Studio:
         """The JPEG or MP4 of an order, the same bytes for the same order and seed; raises Stopped."""
         return await self._once(order, lambda: self._draw(order))
 
+    def prepare(self, order: Order) -> None:
+        """Start to draw an order that will be asked for soon."""
+        if order not in self._kept and not self._stopping.is_set():
+            # Whoever asks for the file hears what went wrong; an order nobody asks for may fail in silence.
+            self._drawing(order, lambda: self._draw(order)).add_done_callback(lambda task: task.exception())
+
     async def avatar(self, identity: int) -> bytes:
         """The small JPEG portrait of a character; raises Stopped."""
         return await self._once(("avatar", identity), lambda: self._draw_avatar(identity))
@@ -49,11 +55,14 @@ class Studio:
         if name in self._kept:
             self._kept.move_to_end(name)
             return self._kept[name]
+        return await asyncio.shield(self._drawing(name, draw))
+
+    def _drawing(self, name: object, draw: Callable[[], bytes]) -> asyncio.Task[bytes]:
         task = self._under_way.get(name)
         if task is None:
-            task = asyncio.ensure_future(self._render(name, draw))
+            task = asyncio.create_task(self._render(name, draw))
             self._under_way[name] = task
-        return await asyncio.shield(task)
+        return task
 
     async def _render(self, name: object, draw: Callable[[], bytes]) -> bytes:
         if self._pool is None:

@@ -32,7 +32,7 @@ def open_descriptors() -> int:
 
 
 async def test_starting_and_stopping_leaves_nothing_behind() -> None:
-    """Seen to fail with the listening sockets left open on stop."""
+    """Seen to fail with the listening sockets neither closed nor waited for on stop."""
     async with Sandbox(TINY):
         pass
     before, tasks = open_descriptors(), asyncio.all_tasks()
