@@ -19,6 +19,10 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Durations are seconds of the given clock before division by ``speed``. The medians and the spread of the
     job durations come from the service's own guidance on how long a picture and a clip usually take.
+
+    ``still_size`` and ``clip_size`` are pixels (clips need even ones). ``draw_ahead`` draws results while their jobs
+    still run; without it they are drawn when first asked for. ``retry_after`` is sent as written, or not at all when
+    empty. ``slow_seconds`` are real ones.
     """
 
     key: str = DEMO_KEY
