@@ -1,0 +1,114 @@
+"""Half-blocks, pixel by pixel."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+from textual.strip import Strip
+
+from eternal_tui.media.frame import Frame
+from eternal_tui.media.stills import still_frame
+from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
+from eternal_tui.tui.graphics.pace import cost
+
+RGB = tuple[int, int, int]
+
+
+def noise(width: int, height: int) -> Frame:
+    return Frame(width, height, random.Random(7).randbytes(width * height * 3))
+
+
+def painted(strip: Strip) -> list[tuple[RGB, RGB | None]]:
+    """Return what a row of cells shows: the colour of each upper and each lower half."""
+    cells: list[tuple[RGB, RGB | None]] = []
+    for text, style, _ in strip:
+        assert style is not None
+        assert style.color is not None
+        assert style.color.triplet is not None
+        lower = None if style.bgcolor is None else style.bgcolor.triplet
+        assert set(text) == {UPPER_HALF}
+        cells.extend([(tuple(style.color.triplet), None if lower is None else tuple(lower))] * len(text))  # type: ignore[arg-type]
+    return cells
+
+
+def pixel(frame: Frame, x: int, y: int) -> RGB:
+    red, green, blue = frame.row(y)[x * 3 : x * 3 + 3]
+    return red, green, blue
+
+
+def test_cells_show_pillow_s_own_box_scaling(tmp_path: Path) -> None:
+    """File to cells, exact to the last pixel: the widget shows what Pillow computes."""
+    path = tmp_path / "a.png"
+    image = Image.effect_noise((320, 240), 90).convert("RGB")
+    image.save(path)
+    expected = image.resize((40, 30), Image.Resampling.BOX)
+    drawing = HalfBlocks().render(still_frame(path, 40, 20))
+    assert (drawing.width, len(drawing.strips)) == (40, 15)
+    for row, strip in enumerate(drawing.strips):
+        assert painted(strip) == [
+            (expected.getpixel((x, 2 * row)), expected.getpixel((x, 2 * row + 1))) for x in range(40)
+        ]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 2), (5, 3), (80, 80)])
+def test_every_pixel_stands_in_its_place(width: int, height: int) -> None:
+    frame = noise(width, height)
+    drawing = HalfBlocks().render(frame)
+    assert len(drawing.strips) == -(-height // 2)
+    for row, strip in enumerate(drawing.strips):
+        assert strip.cell_length == width
+        below = 2 * row + 1
+        assert painted(strip) == [
+            (pixel(frame, x, 2 * row), pixel(frame, x, below) if below < height else None) for x in range(width)
+        ]
+
+
+def test_equal_neighbours_share_one_segment() -> None:
+    flat = Frame(60, 4, bytes([9, 8, 7]) * 240)
+    assert [len(list(strip)) for strip in HalfBlocks().render(flat).strips] == [1, 1]
+    stripes = Frame(60, 2, (bytes(3 * 20) + bytes([255] * 60) + bytes(3 * 20)) * 2)
+    assert [len(list(strip)) for strip in HalfBlocks().render(stripes).strips] == [3]
+
+
+@pytest.mark.parametrize("bits", [1, 3, 4, 5, 7])
+def test_fewer_bits_stay_near_and_keep_black_and_white(bits: int) -> None:
+    frame = Frame(256, 2, bytes(value for value in range(256) for _ in range(3)) * 2)
+    cells = painted(HalfBlocks(bits).render(frame).strips[0])
+    levels = {upper[0] for upper, _ in cells}
+    assert len(levels) == 2**bits
+    assert {0, 255} <= levels
+    assert all(abs(upper[0] - value) <= 255 / (2**bits - 1) / 2 + 1 for value, (upper, _) in enumerate(cells))
+
+
+def test_thinning_saves_bytes_on_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.radial_gradient("L").convert("RGB").save(path)
+    frame = still_frame(path, 60, 30)
+    console = Console(color_system="truecolor")
+    sizes = []
+    graphics: HalfBlocks | None = HalfBlocks()
+    while graphics is not None:
+        strips = graphics.render(frame).strips
+        sizes.append(len("".join(strip.render(console) for strip in strips).encode()))
+        assert cost(strips) == pytest.approx(sizes[-1], rel=0.2)
+        graphics = graphics.thinned()
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < sizes[0] / 2
+
+
+def test_the_style_cache_is_bounded() -> None:
+    """Seen to fail without the bound: 40,000 colours stayed for ever."""
+    blocks = HalfBlocks()
+    for _ in range(4):
+        blocks.render(Frame(100, 200, random.randbytes(60_000)))
+    assert len(blocks._styles) <= 16_384
+
+
+@pytest.mark.parametrize("bits", [0, 9, -1])
+def test_bits_are_one_to_eight(bits: int) -> None:
+    with pytest.raises(ValueError, match="between 1 and 8"):
+        HalfBlocks(bits)

@@ -1,0 +1,70 @@
+"""Which way of drawing is taken, and what the user is told about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from eternal_tui.tui.graphics.blocks import HalfBlocks
+from eternal_tui.tui.graphics.choose import Wanted, choose
+from eternal_tui.tui.graphics.pace import Pace, pace_for
+from eternal_tui.tui.graphics.probe import TerminalFacts
+
+XTERM = {"TERM": "xterm-256color"}
+KITTY = TerminalFacts(name="kitty(0.35.1)", kitty_graphics=True, cell=(9, 18), answered=True)
+GHOSTTY = TerminalFacts(name="ghostty 1.0.1", kitty_graphics=True, cell=(9, 18), answered=True)
+WEZTERM = TerminalFacts(name="WezTerm 20240203", kitty_graphics=True, answered=True)
+OLD_KITTY = TerminalFacts(name="kitty(0.1)", answered=True)
+SILENT = TerminalFacts(why="the terminal did not answer within a second")
+IN_TMUX = TerminalFacts(name="kitty(0.35.1)", tmux=True, answered=True)
+THROUGH_TMUX = TerminalFacts(name="kitty(0.35.1)", tmux=True, passthrough=True, answered=True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "terminal", "environ", "name", "word"),
+    [
+        ("auto", KITTY, XTERM, "kitty", "kitty(0.35.1)"),
+        ("auto", GHOSTTY, XTERM, "kitty", "ghostty"),
+        ("auto", WEZTERM, XTERM, "blocks", "WezTerm"),
+        ("auto", OLD_KITTY, XTERM, "blocks", "did not agree"),
+        ("auto", SILENT, XTERM, "blocks", "did not answer"),
+        ("auto", IN_TMUX, XTERM, "blocks", "allow-passthrough"),
+        ("auto", THROUGH_TMUX, XTERM, "kitty", "through tmux"),
+        ("auto", KITTY, XTERM | {"NO_COLOR": "1"}, "off", "NO_COLOR"),
+        ("auto", SILENT, {"TERM": "dumb"}, "off", "no colours"),
+        ("auto", SILENT, {}, "off", "no colours"),
+        ("blocks", KITTY, XTERM | {"NO_COLOR": "1"}, "blocks", "as asked"),
+        ("kitty", SILENT, XTERM, "kitty", "as asked"),
+        ("off", KITTY, XTERM, "off", "as asked"),
+    ],
+)
+def test_the_choice_and_its_sentence(
+    wanted: Wanted, terminal: TerminalFacts, environ: dict[str, str], name: str, word: str
+) -> None:
+    choice = choose(wanted, terminal, environ)
+    assert choice.graphics.name == name
+    assert word in choice.why
+    assert choice.why.endswith(".")
+
+
+def test_the_cell_of_the_terminal_is_used() -> None:
+    assert choose("auto", KITTY, XTERM).graphics.cell == (9, 18)
+    assert choose("auto", THROUGH_TMUX, XTERM).graphics.cell == (10, 20)
+
+
+def test_colours_are_thinned_over_ssh() -> None:
+    near = choose("blocks", SILENT, XTERM).graphics
+    far = choose("blocks", SILENT, XTERM | {"SSH_CONNECTION": "1 2 3 4"}).graphics
+    assert isinstance(near, HalfBlocks)
+    assert isinstance(far, HalfBlocks)
+    assert (near.bits, far.bits) == (8, 5)
+
+
+def test_the_pace_near_and_far() -> None:
+    assert pace_for({}) == Pace(24.0, None)
+    assert pace_for({"SSH_TTY": "/dev/pts/1"}) == Pace(4.0, 200_000)
+    assert pace_for({"SSH_TTY": "/dev/pts/1"}, 5000) == Pace(4.0, 5000)
+    pace = Pace(4.0, 10_000)
+    assert (pace.seconds_for(100), pace.seconds_for(20_000)) == (0.25, 2.0)
+    assert (pace.is_overspent(2_500), pace.is_overspent(2_501)) == (False, True)
+    assert (pace.is_behind(2), pace.is_behind(3)) == (False, True)
+    assert not Pace(24.0).is_overspent(10**9)

@@ -1,0 +1,117 @@
+"""Kitty's graphics protocol: the bytes we send, held against its grammar."""
+
+from __future__ import annotations
+
+import base64
+import random
+import re
+import unicodedata
+import zlib
+
+import pytest
+from rich.cells import cell_len
+from rich.color import ColorSystem
+
+from eternal_tui.media.frame import Frame
+from eternal_tui.tui.graphics.diacritics import DIACRITICS
+from eternal_tui.tui.graphics.kitty import PLACEHOLDER, KittyPlaceholders
+
+COMMAND = re.compile(r"\x1b_G([a-zA-Z]=[-\w]+(?:,[a-zA-Z]=[-\w]+)*)(?:;([A-Za-z0-9+/=]*))?\x1b\\")
+
+
+def commands(data: str) -> list[tuple[dict[str, str], str]]:
+    """Parse `data`, which must be graphics commands and nothing else."""
+    found = list(COMMAND.finditer(data))
+    assert "".join(one[0] for one in found) == data
+    return [(dict(pair.split("=") for pair in one[1].split(",")), one[2] or "") for one in found]
+
+
+def noise(width: int, height: int) -> Frame:
+    return Frame(width, height, random.Random(7).randbytes(width * height * 3))
+
+
+def test_the_pixels_arrive_in_chunks_and_whole() -> None:
+    frame = noise(100, 100)
+    drawing = KittyPlaceholders((10, 20)).render(frame)
+    sent = commands(drawing.transmit)
+    first = sent[0][0]
+    assert (first["a"], first["U"], first["q"], first["f"], first["t"], first["o"]) == ("T", "1", "2", "24", "d", "z")
+    assert (first["s"], first["v"], first["c"], first["r"]) == ("100", "100", "10", "5")
+    assert int(first["i"]) == drawing.handle
+    assert len(sent) > 5
+    assert all(len(payload) <= 4096 and len(payload) % 4 == 0 for _, payload in sent)
+    assert [keys["m"] for keys, _ in sent] == ["1"] * (len(sent) - 1) + ["0"]
+    assert all(set(keys) == {"q", "m"} for keys, _ in sent[1:])
+    packed = base64.standard_b64decode("".join(payload for _, payload in sent))
+    assert zlib.decompress(packed) == frame.rgb
+
+
+def test_every_cell_names_its_place() -> None:
+    drawing = KittyPlaceholders((10, 20)).render(noise(75, 60))
+    assert (drawing.width, len(drawing.strips)) == (8, 3)
+    for row, strip in enumerate(drawing.strips):
+        assert strip.cell_length == 8
+        assert cell_len(strip.text) == 8
+        cells = strip.text.split(PLACEHOLDER)[1:]
+        assert cells == [DIACRITICS[row] + DIACRITICS[column] for column in range(8)]
+
+
+def test_the_table_is_that_of_the_protocol() -> None:
+    """297 marks above the base, each zero cells wide, in ascending order; the first and last are published."""
+    assert len(DIACRITICS) == 297
+    assert (DIACRITICS[0], DIACRITICS[1], DIACRITICS[-1]) == ("\u0305", "\u030d", "\U0001d244")
+    assert list(DIACRITICS) == sorted(DIACRITICS)
+    assert all(unicodedata.combining(mark) == 230 and cell_len("a" + mark) == 1 for mark in DIACRITICS)
+
+
+def test_a_picture_larger_than_the_table_is_cut_to_it() -> None:
+    drawing = KittyPlaceholders((1, 2)).render(Frame(400, 2, bytes(2400)))
+    assert drawing.width == 297
+
+
+@pytest.mark.parametrize("truecolor", [True, False])
+def test_the_colour_that_leaves_is_the_picture_s_number(truecolor: bool) -> None:
+    """Seen to fail for greys on 256 colours: they left as numbers of the grey ramp."""
+    graphics = KittyPlaceholders((10, 20), truecolor=truecolor)
+    seen = set()
+    for _ in range(216):
+        drawing = graphics.render(Frame(10, 20, bytes(600)))
+        (segment,) = drawing.strips[0]
+        assert segment.style is not None
+        assert segment.style.color is not None
+        sent = segment.style.color.downgrade(ColorSystem.TRUECOLOR if truecolor else ColorSystem.EIGHT_BIT)
+        codes = [int(code) for code in sent.get_ansi_codes()]
+        assert codes[:2] == ([38, 2] if truecolor else [38, 5])
+        number = codes[2] << 16 | codes[3] << 8 | codes[4] if truecolor else codes[2]
+        assert number == drawing.handle
+        seen.add(number)
+    assert len(seen) == (216 if truecolor else 210)
+    assert 0 not in seen
+
+
+def test_the_next_frame_of_a_clip_keeps_number_and_cells() -> None:
+    graphics = KittyPlaceholders((10, 20))
+    first = graphics.render(Frame(50, 50, bytes(7500)), moving=True)
+    second = graphics.render(Frame(50, 50, bytes([1]) * 7500), handle=first.handle, moving=True)
+    assert second.handle == first.handle
+    assert second.strips == first.strips
+    assert commands(second.transmit)[0][0]["i"] == str(first.handle)
+    assert (first.width, len(first.strips)) == (10, 5)
+
+
+def test_release_frees_picture_and_pixels() -> None:
+    graphics = KittyPlaceholders()
+    assert commands(graphics.release(77)) == [({"a": "d", "d": "I", "i": "77", "q": "2"}, "")]
+    assert graphics.release(0) == ""
+
+
+def test_tmux_gets_each_command_wrapped() -> None:
+    plain = KittyPlaceholders((10, 20))
+    wrapped = KittyPlaceholders((10, 20), tmux=True)
+    frame = noise(60, 60)
+    drawing = wrapped.render(frame, handle=9)
+    parts = re.findall(r"\x1bPtmux;((?:[^\x1b]|\x1b\x1b)*)\x1b\\", drawing.transmit)
+    assert "".join(f"\x1bPtmux;{part}\x1b\\" for part in parts) == drawing.transmit
+    assert len(parts) > 1
+    assert "".join(parts).replace("\x1b\x1b", "\x1b") == plain.render(frame, handle=9).transmit
+    assert drawing.strips == plain.render(frame, handle=9).strips

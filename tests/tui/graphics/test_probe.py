@@ -1,0 +1,258 @@
+"""The probe, in a real pseudo-terminal with scripted terminals at the other end."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eternal_tui.tui.graphics import probe as probing
+from eternal_tui.tui.graphics.probe import QUERY, TerminalFacts, parse_answers, probe
+
+XTERM = {"TERM": "xterm-256color"}
+KITTY = b"\x1bP>|kitty(0.35.1)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[6;18;9t\x1b[?62;c"
+PLAIN = b"\x1b[?1;2c"
+
+Script = Callable[[int, bytes], None]
+
+
+@contextmanager
+def terminal(script: Script) -> Iterator[tuple[int, int, bytearray]]:
+    """Yield the program's end and the terminal's end of a pty; `script` answers what is written to it."""
+    far, near = pty.openpty()
+    written = bytearray()
+    over = threading.Event()
+
+    def live() -> None:
+        while not over.is_set():
+            if select.select([far], [], [], 0.02)[0]:
+                data = os.read(far, 65_536)
+                written.extend(data)
+                script(far, data)
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    try:
+        yield near, far, written
+    finally:
+        over.set()
+        thread.join()
+        os.close(near)
+        os.close(far)
+
+
+def saying(*pieces: bytes) -> Script:
+    def script(far: int, data: bytes) -> None:
+        if b"\x1b[c" in data:
+            for piece in pieces:
+                os.write(far, piece)
+
+    return script
+
+
+def unread(near: int) -> bytes:
+    """Return what a program that starts now would read as key presses."""
+    before = termios.tcgetattr(near)
+    raw = termios.tcgetattr(near)
+    raw[3] &= ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(near, termios.TCSANOW, raw)
+    data = os.read(near, 65_536) if select.select([near], [], [], 0)[0] else b""
+    termios.tcsetattr(near, termios.TCSANOW, before)
+    return data
+
+
+def test_kitty_is_known_by_its_answers() -> None:
+    with terminal(saying(KITTY)) as (near, _, written):
+        before = termios.tcgetattr(near)
+        facts = probe(stdin=near, stdout=near, environ=XTERM)
+        assert termios.tcgetattr(near) == before
+        assert bytes(written).replace(b"\r\n", b"\n") == QUERY
+        assert unread(near) == b""
+    assert facts == TerminalFacts(
+        name="kitty(0.35.1)", kitty_graphics=True, cell=(9, 18), answered=True, why="the terminal answered"
+    )
+
+
+def test_answers_may_come_byte_by_byte() -> None:
+    with terminal(saying(*(bytes([byte]) for byte in KITTY))) as (near, _, _):
+        facts = probe(stdin=near, stdout=near, environ=XTERM)
+        assert unread(near) == b""
+    assert (facts.name, facts.kitty_graphics, facts.cell) == ("kitty(0.35.1)", True, (9, 18))
+
+
+def test_a_terminal_that_knows_only_da1_costs_no_second() -> None:
+    with terminal(saying(PLAIN)) as (near, _, _):
+        began = time.monotonic()
+        facts = probe(stdin=near, stdout=near, environ=XTERM)
+        assert time.monotonic() - began < 0.5
+    assert (facts.answered, facts.name, facts.kitty_graphics, facts.cell) == (True, "", False, (0, 0))
+
+
+def test_a_silent_terminal_costs_a_second_and_no_more() -> None:
+    with terminal(saying()) as (near, _, _):
+        before = termios.tcgetattr(near)
+        began = time.monotonic()
+        facts = probe(stdin=near, stdout=near, environ=XTERM)
+        assert time.monotonic() - began < 1.3
+        assert termios.tcgetattr(near) == before
+    assert not facts.answered
+    assert "did not answer" in facts.why
+
+
+def test_late_answers_never_become_key_presses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen to fail with TCSADRAIN at the end: the whole answer was read as typed.
+
+    The clock says that time is up just when the terminal speaks.
+    """
+    late = threading.Event()
+
+    def script(far: int, data: bytes) -> None:
+        if b"\x1b[c" in data:
+            os.write(far, KITTY)
+            late.set()
+
+    def over(stdin: int, clock: Callable[[], float]) -> bytes:
+        assert late.wait(5)
+        return b""
+
+    monkeypatch.setattr(probing, "_read_answers", over)
+    with terminal(script) as (near, _, _):
+        facts = probe(stdin=near, stdout=near, environ=XTERM)
+        assert unread(near) == b""
+    assert not facts.answered
+
+
+def test_modes_are_put_back_when_reading_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(stdin: int, clock: Callable[[], float]) -> bytes:
+        raise OSError
+
+    monkeypatch.setattr(probing, "_read_answers", broken)
+    with terminal(saying(PLAIN)) as (near, _, _):
+        before = termios.tcgetattr(near)
+        facts = probe(stdin=near, stdout=near, environ=XTERM)
+        assert termios.tcgetattr(near) == before
+    assert facts.why == "the terminal could not be asked"
+
+
+@pytest.mark.parametrize("environ", [{}, {"TERM": ""}, {"TERM": "dumb"}])
+def test_dumb_terminals_are_not_asked(environ: dict[str, str]) -> None:
+    with terminal(saying(KITTY)) as (near, _, written):
+        facts = probe(stdin=near, stdout=near, environ=environ)
+        assert bytes(written) == b""
+    assert not facts.answered
+
+
+def test_pipes_are_not_asked(tmp_path: Path) -> None:
+    with terminal(saying(KITTY)) as (near, _, written), (tmp_path / "out").open("wb+") as file:
+        assert not probe(stdin=near, stdout=file.fileno(), environ=XTERM).answered
+        assert not probe(stdin=file.fileno(), stdout=near, environ=XTERM).answered
+        assert bytes(written) == b""
+    assert (tmp_path / "out").read_bytes() == b""
+
+
+def test_an_answer_is_remembered_for_this_login_only(tmp_path: Path) -> None:
+    cache = tmp_path / "made" / "terminals.json"
+    hours = iter([0.0, 0.0, 3600.0, 13 * 3600.0, 13 * 3600.0])
+    with terminal(saying(KITTY)) as (near, _, written):
+
+        def ask(environ: dict[str, str]) -> TerminalFacts:
+            written.clear()
+            return probe(stdin=near, stdout=near, environ=environ, cache=cache, now=lambda: next(hours))
+
+        first = ask(XTERM)
+        assert bytes(written) == QUERY
+        assert ask(XTERM) == first
+        assert bytes(written) == b""
+        ask(XTERM)
+        assert bytes(written) == QUERY
+    assert cache.stat().st_mode & 0o777 == 0o600
+    with terminal(saying(PLAIN)) as (near, _, _):
+        assert probe(stdin=near, stdout=near, environ=XTERM | {"TERM_PROGRAM": "x"}, cache=cache).name == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b"\xff\xfe"])
+def test_a_damaged_cache_is_as_good_as_none(tmp_path: Path, content: bytes) -> None:
+    cache = tmp_path / "terminals.json"
+    cache.write_bytes(content)
+    with terminal(saying(KITTY)) as (near, _, _):
+        assert probe(stdin=near, stdout=near, environ=XTERM, cache=cache).kitty_graphics
+    assert b"kitty" in cache.read_bytes()
+
+
+def test_a_cache_that_cannot_be_written_spoils_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with terminal(saying(KITTY)) as (near, _, _):
+        assert probe(stdin=near, stdout=near, environ=XTERM, cache=tmp_path / "file" / "cache").kitty_graphics
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
+def test_no_answer_breaks_the_parser_or_puts_escapes_in_a_name(one: bytes, two: bytes, three: bytes) -> None:
+    facts = parse_answers(one + b"\x1bP>|" + two + b"\x1b\\" + three)
+    assert facts.name.isprintable()
+    assert facts.name.isascii()
+
+
+@pytest.mark.parametrize("answer", [b"\x1b_Gi=31;ENOTSUP\x1b\\", b"\x1b_Gi=32;OK\x1b\\", b"\x1b_Gi=31;OK"])
+def test_only_ok_is_yes(answer: bytes) -> None:
+    assert not parse_answers(answer + PLAIN).kitty_graphics
+
+
+def test_nothing_is_asked_at_import() -> None:
+    code = "import eternal_tui.tui.graphics.probe, sys; sys.stdout.flush()"
+    done = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    assert done.stdout == b""
+    assert done.stderr == b""
+
+
+@pytest.fixture
+def tmux(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A tmux server of our own; its environment as a program in its pane sees it."""
+    found = shutil.which("tmux")
+    if found is None:
+        pytest.skip("needs tmux")
+    socket = tmp_path / "socket"
+    command = [found, "-S", str(socket), "-f", "/dev/null"]
+    subprocess.run([*command, "new-session", "-d", "-x", "80", "-y", "24", "cat"], check=True)
+    pid = subprocess.run([*command, "display-message", "-p", "#{pid}"], check=True, capture_output=True, text=True)
+    try:
+        yield XTERM | {"TMUX": f"{socket},{pid.stdout.strip()},0", "PATH": os.environ["PATH"], "COMMAND": str(socket)}
+    finally:
+        subprocess.run([*command, "kill-server"], check=True)
+
+
+@pytest.mark.terminal
+@pytest.mark.parametrize(("word", "expected"), [("off", False), ("on", True), ("all", True)])
+def test_tmux_is_asked_by_its_own_command(tmux: dict[str, str], word: str, expected: bool) -> None:
+    """Options differ by version: "all" is unknown before tmux 3.4 and is then refused by tmux itself."""
+    command = ["tmux", "-S", tmux["COMMAND"], "set", "-g", "allow-passthrough", word]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        assert word == "all"
+        return
+    with terminal(saying(KITTY)) as (near, _, written):
+        facts = probe(stdin=near, stdout=near, environ=tmux)
+        assert bytes(written) == b""
+    assert facts.tmux
+    assert facts.answered
+    assert facts.passthrough is expected
+
+
+def test_a_tmux_that_is_gone_is_said(tmp_path: Path) -> None:
+    gone = XTERM | {"TMUX": f"{tmp_path}/socket,1,0", "PATH": os.environ["PATH"]}
+    with terminal(saying(KITTY)) as (near, _, _):
+        facts = probe(stdin=near, stdout=near, environ=gone)
+        assert (facts.tmux, facts.answered) == (True, False)
+        facts = probe(stdin=near, stdout=near, environ=gone | {"PATH": ""})
+    assert (facts.tmux, facts.answered) == (True, False)
