@@ -246,8 +246,8 @@ class History:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
+        self._check_open()
         with self._lock.held():
-            self._check_open()
             self._store.catch_up()
             yield
 

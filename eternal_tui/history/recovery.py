@@ -76,18 +76,11 @@ def mend(files: Files, names: Names, now: Clock) -> list[str]:
         notices.append(f"history.json was damaged ({document.reason}){kept}. {rescue.verdict()}")
     if journal.damaged:
         kept = _kept(files, names, names.journal, now)
-        notices.append(f"The journal was damaged{kept}. {lost_changes(journal.lost)}")
+        notices.append(f"The journal was damaged{kept}. {_lost_changes(journal)}")
     elif not journal.exists:
         notices.append("The journal was missing: changes since the history was last folded may be lost.")
     _rebuild(files, names, journal, rescue, document.generation)
     return notices
-
-
-def lost_changes(count: int) -> str:
-    """Say how many changes could not be read."""
-    if not count:
-        return "No change is known to be lost."
-    return f"At least {count} {'change' if count == 1 else 'changes'} could not be read and will be missing."
 
 
 def set_aside(files: Files, names: Names, path: Path, now: Clock) -> str:
@@ -205,6 +198,17 @@ def _replay(records: dict[int, Record], entries: list[Entry]) -> None:
         record = overlay.over(record_id, records.pop(record_id, None))
         if record is not None:
             records[record_id] = record
+
+
+def _lost_changes(journal: JournalRemains) -> str:
+    if journal.header is None:
+        return "How many changes since the last fold are lost, if any, cannot be told."
+    said = []
+    if journal.lost:
+        said.append(f"At least {journal.lost} {'change is' if journal.lost == 1 else 'changes are'} lost.")
+    if tail := journal.unread_at_the_end:
+        said.append(f"{tail} at its end could not be read, and may never have been confirmed.")
+    return " ".join(said) or "No change is known to be lost."
 
 
 def _ids(journal: JournalRemains) -> list[int]:

@@ -38,9 +38,14 @@ class JournalRemains:
 
     @property
     def lost(self) -> int:
-        """Changes that can no longer be read, at the least."""
+        """Changes between others that can no longer be read, at the least."""
+        return self.found.lost or self.found.bad
+
+    @property
+    def unread_at_the_end(self) -> int:
+        """Lines after the last good one: damaged, or begun and never confirmed."""
         tail = self.found.bad_tail
-        return (self.found.lost or self.found.bad) + tail.count(b"\n") + (bool(tail) and not tail.endswith(b"\n"))
+        return tail.count(b"\n") + (bool(tail) and not tail.endswith(b"\n"))
 
     @property
     def damaged(self) -> bool:

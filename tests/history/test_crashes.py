@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.history import History
-
 from tests.history.faults import CHANGING, FailingFiles, RecordingFiles, SwiftFiles, lay_out
 from tests.history.load import Ledger, mixed_load, verify
 

@@ -1,0 +1,188 @@
+"""A full, forbidden, vanished or lockless disk is said, and the history stays as it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.history import (
+    History,
+    HistoryFull,
+    HistoryGone,
+    HistoryLockUnavailable,
+    HistoryReadOnly,
+    HistoryRefused,
+    RecordInvalid,
+)
+from tests.history.faults import FailingFiles, SwiftFiles
+
+ROOT = Path(__file__).parents[2]
+
+FILL = """
+import resource, sys
+from pathlib import Path
+from eternal_tui.history import History, HistoryFull
+from tests.history.faults import SwiftFiles
+
+folder = Path(sys.argv[1])
+history = History.open(folder, files=SwiftFiles())
+history.add_many({"n": n} for n in range(8))
+history.fold()
+kept = history.add({"kept": True})
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+
+def files():
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.suffix != ".lock"}
+
+def at_every_limit(sizes, action):
+    before, refused = files(), 0
+    for size in sizes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, unlimited))
+        try:
+            action()
+        except HistoryFull:
+            refused += 1
+        else:
+            raise SystemExit(f"no error at {size}")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        assert files() == before, (size, files().keys())
+    return refused
+
+journal = (folder / "history.journal").stat().st_size
+record = {"prompt": "y" * 60}
+appends = at_every_limit(range(journal, journal + 100), lambda: history.add(record))
+folds = at_every_limit(range(0, (folder / "history.json").stat().st_size), history.fold)
+assert history.add(record) == kept + 1
+history.close(fold=True)
+print(appends, folds)
+"""
+
+
+def test_full_at_every_byte_of_a_write(swift_path: Path) -> None:
+    """The file size limit at each byte of an append and of a fold: refused, and every file byte-identical.
+
+    Seen to fail against a build whose failed append left its half line. Stock TinyDB rewrites its file in place
+    and leaves it cut off there.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, str(swift_path / "data")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    appends, folds = map(int, done.stdout.split())
+    assert appends == 100
+    assert folds > 100
+
+
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        (errno.ENOSPC, HistoryFull),
+        (errno.EDQUOT, HistoryFull),
+        (errno.EFBIG, HistoryFull),
+        (errno.EACCES, HistoryReadOnly),
+        (errno.EROFS, HistoryReadOnly),
+        (errno.ESTALE, HistoryGone),
+    ],
+)
+def test_a_write_that_fails_is_said(swift_path: Path, number: int, error: type[Exception]) -> None:
+    """By the injected call, as the tests may run as root, whom no mode stops."""
+    files = FailingFiles(0, number, frozenset({"write"}))
+    files.at = -1
+    history = History.open(swift_path / "data", files=files)
+    files.at = files.count
+    with pytest.raises(error, match=r"\."):
+        history.add({"n": 1})
+    assert history.find_all() == []
+    assert history.add({"n": 1}) == 1
+    history.close(fold=False)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_said(swift_path: Path, number: int) -> None:
+    with pytest.raises(HistoryLockUnavailable, match="cannot lock files"):
+        History.open(swift_path / "data", files=FailingFiles(0, number, frozenset({"lock"})))
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_read_only_folder_is_said_at_once(swift_path: Path, number: int) -> None:
+    with pytest.raises(HistoryReadOnly, match="writable"):
+        History.open(swift_path / "data", files=FailingFiles(0, number, frozenset({"open"})))
+
+
+def test_a_deleted_folder_is_said(swift_path: Path) -> None:
+    history = History.open(swift_path / "data", files=SwiftFiles())
+    history.add({"n": 1})
+    shutil.rmtree(swift_path / "data")
+    for action in (lambda: history.add({"n": 2}), history.changes, history.fold):
+        with pytest.raises(HistoryGone):
+            action()
+    assert not (swift_path / "data").exists()
+    history.close(fold=False)
+
+
+def test_a_lock_that_is_never_given_back_is_said(swift_path: Path) -> None:
+    waited: list[float] = []
+    holder = History.open(swift_path / "data", files=SwiftFiles())
+    waiting = History.open(swift_path / "data", files=SwiftFiles())
+    waiting._lock._pause = waited.append
+    with holder.transaction(), pytest.raises(HistoryLockUnavailable, match="suspended"):
+        waiting.add({"n": 1})
+    assert 10 <= sum(waited) < 11
+    assert waiting.add({"n": 1}) == 1
+    holder.close(fold=False)
+    waiting.close(fold=False)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_modes_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        history = History.open(tmp_path / "a" / "data")
+        for number in range(2):
+            history.add({"n": number})
+            history.fold()
+        history.close(fold=True)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "a" / "data").stat().st_mode) == 0o700
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "a" / "data").iterdir()}
+    assert set(files.values()) == {0o600}
+    assert {"history.json", "history.journal", "history.lock", "history.previous.json"} <= set(files)
+
+
+@pytest.mark.parametrize("name", ["history.json", "history.journal", "history.lock"])
+def test_a_linked_file_is_refused(swift_path: Path, name: str) -> None:
+    folder = swift_path / "data"
+    folder.mkdir()
+    target = swift_path / "elsewhere"
+    target.write_text("theirs")
+    (folder / name).symlink_to(target)
+    with pytest.raises(HistoryRefused):
+        History.open(folder, files=SwiftFiles())
+    assert target.read_text() == "theirs"
+
+
+def test_a_linked_folder_is_refused(swift_path: Path) -> None:
+    (swift_path / "real").mkdir()
+    (swift_path / "data").symlink_to(swift_path / "real")
+    with pytest.raises(HistoryRefused):
+        History.open(swift_path / "data", files=SwiftFiles())
+
+
+def test_what_is_not_json_is_refused_and_nothing_written(swift_path: Path) -> None:
+    history = History.open(swift_path / "data", files=SwiftFiles())
+    for bad in ({"prompt": "\udc80"}, {"thing": object()}):
+        with pytest.raises(RecordInvalid):
+            history.add(bad)
+    assert history.journal_size == 0
+    assert history.add({"n": 1}) == 1
+    history.close(fold=False)

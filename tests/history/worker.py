@@ -1,0 +1,76 @@
+"""A process that works on a history until it is done or killed, saying each change once it is acknowledged.
+
+``python -m tests.history.worker FOLDER NAME CHANGES SEED [stock]``
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+
+from eternal_tui.history import History
+from tests.history.faults import SwiftFiles
+
+
+def say(*words: object) -> None:
+    sys.stdout.write(json.dumps(words) + "\n")
+    sys.stdout.flush()
+
+
+def wait_for_the_others() -> None:
+    say("ready", 0, 0)
+    sys.stdin.readline()
+
+
+def work(folder: Path, name: str, changes: int, seed: int) -> None:
+    choose = random.Random(seed)
+    history = History.open(folder, files=SwiftFiles())
+    wait_for_the_others()
+    own: list[int] = []
+    seen: set[int] = set()
+    for number in range(changes):
+        kind = choose.random()
+        if kind < 0.5 or not own:
+            own.append(history.add({"by": name, "n": number, "prompt": "x" * choose.randrange(2000)}))
+            say("add", own[-1], number)
+        elif kind < 0.85:
+            record_id = choose.choice(own)
+            history.update(record_id, {"state": number}, durable=choose.random() < 0.7)
+            say("update", record_id, number)
+        elif kind < 0.9:
+            record_id = own.pop(choose.randrange(len(own)))
+            say("deleting", record_id, number)
+            history.delete(record_id)
+            say("delete", record_id, number)
+        else:
+            history.fold()
+        for change in history.changes():
+            if change.op == "reload":
+                seen |= {key for key, record in history.find_all() if record["by"] != name}
+            elif change.op == "put":
+                assert change.fields["by"] != name
+                seen.add(change.id)
+    history.close(fold=choose.random() < 0.5)
+    say("seen", sorted(seen))
+
+
+def work_stock(folder: Path, name: str, changes: int) -> None:
+    """The same with TinyDB's own storage, to see the tests fail."""
+    from tinydb import TinyDB
+
+    folder.mkdir(exist_ok=True)
+    table = TinyDB(folder / "history.json").table("jobs")
+    wait_for_the_others()
+    for number in range(changes):
+        say("add", table.insert({"by": name, "n": number, "prompt": "x" * 500}), number)
+    say("seen", [])
+
+
+if __name__ == "__main__":
+    folder, name, changes, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    if "stock" in sys.argv:
+        work_stock(folder, name, changes)
+    else:
+        work(folder, name, changes, seed)
