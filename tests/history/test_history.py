@@ -82,7 +82,7 @@ def test_plain_tinydb_reads_everything_after_a_clean_exit(folder: Path) -> None:
     with TinyDB(folder / "history.json") as database:
         jobs = database.table("jobs").all()
         assert {job.doc_id: job["n"] for job in jobs} == {1: 0, 2: 1, 3: 2, 4: 3, 5: 4}
-        assert database.table("jobs").get(doc_id=2)["state"] == "running"  # type: ignore[index]
+        assert database.table("jobs").get(doc_id=2)["state"] == "running"
 
 
 RECORDS = st.dictionaries(
