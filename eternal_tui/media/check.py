@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from eternal_tui.media.clips import clip_facts
+from eternal_tui.media.clips import check_clip
 from eternal_tui.media.errors import BrokenFile
 from eternal_tui.media.kinds import HEAD_BYTES, FileType, Kind, file_type, looks_like_text
 from eternal_tui.media.limits import DecodeLimits
@@ -38,10 +38,10 @@ def check_head(head: bytes, expect: Kind) -> FileType:
 
 
 def check_decodes(file: BinaryIO, found: FileType, limits: DecodeLimits) -> Facts:
-    """Decode the picture, or the first frame of the clip; raises BrokenFile. Blocks: call it in a thread."""
+    """Decode the picture, or the first frame of the clip and read its rest; raises BrokenFile. Blocks."""
     file.seek(0)
     if found.kind == "image":
         still = still_facts(file, found.decoder, limits)
         return Facts(still.width, still.height, codec=still.codec)
-    clip = clip_facts(file, limits, decoder=found.decoder)
+    clip = check_clip(file, found.decoder, limits)
     return Facts(clip.width, clip.height, clip.seconds or 0.0, clip.codec, has_sound=clip.has_sound)

@@ -133,6 +133,21 @@ class ClipReader:
         here = 0.0 if self._current is None else self._starts(self._current)
         return self.frame_at(here + (frames + 0.5) / self.facts.rate)
 
+    def check_whole(self) -> None:
+        """Read every packet, decoding none; raises BrokenFile where the file ends before its data does.
+
+        A clip whose index comes first plays its beginning well however much of its end is missing.
+        """
+        deadline = self._clock() + self._limits.seconds_per_read
+        with self._lock, _decoding():
+            self._seek(0.0)
+            for packet in self._container.demux(self._stream):
+                if packet.is_corrupt:
+                    raise BrokenFile("it ends before its last picture")
+                if self._clock() > deadline:
+                    break
+            self._seek(0.0)
+
     def _seek(self, seconds: float) -> None:
         self._current = self._ahead = None
         offset = round((seconds + self._zero) * _MICROSECONDS)
@@ -225,10 +240,17 @@ def _facts(container: InputContainer, stream: VideoStream, limits: DecodeLimits)
     )
 
 
-def clip_facts(source: Path | BinaryIO, limits: DecodeLimits | None = None, *, decoder: str | None = None) -> ClipFacts:
-    """Decode a clip's first frame and return its facts; raises BrokenFile. Blocks."""
-    with ClipReader(source, limits=limits, decoder=decoder) as reader:
+def check_clip(file: BinaryIO, decoder: str, limits: DecodeLimits) -> ClipFacts:
+    """Decode a clip's first frame, read it to its end, and return its facts; raises BrokenFile. Blocks."""
+    with ClipReader(file, limits=limits, decoder=decoder) as reader:
         reader.frame_at(0.0)
+        reader.check_whole()
+        return reader.facts
+
+
+def clip_facts(path: Path, limits: DecodeLimits | None = None) -> ClipFacts:
+    """Return a clip's facts from its header; raises BrokenFile. Blocks."""
+    with ClipReader(path, limits=limits) as reader:
         return reader.facts
 
 

@@ -31,10 +31,17 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def write_clip(
-    path: Path, *, width: int = 96, height: int = 64, frames: int = 24, rate: int = 24, sound: bool = False
+    path: Path,
+    *,
+    width: int = 96,
+    height: int = 64,
+    frames: int = 24,
+    rate: int = 24,
+    sound: bool = False,
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Write an H.264 clip whose frame number n is a grey of 8·n: frames can be told apart after scaling."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=options or {}) as container:
         video = container.add_stream("libx264", rate=rate)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.options = {"preset": "ultrafast", "crf": "10", "g": "8"}
@@ -45,10 +52,23 @@ def write_clip(
             container.mux(video.encode(av.VideoFrame.from_image(image)))
         container.mux(video.encode())
         if voice is not None:
-            silence = av.AudioFrame(format="fltp", layout="mono", samples=1024)
-            silence.sample_rate = 16_000
-            for plane in silence.planes:
-                plane.update(bytes(plane.buffer_size))
-            container.mux(voice.encode(silence))
+            container.mux(voice.encode(silence()))
             container.mux(voice.encode())
     return path
+
+
+def write_sound(path: Path) -> Path:
+    """Write an MP4 that holds nothing to see."""
+    with av.open(str(path), "w") as container:
+        voice = container.add_stream("aac", rate=16_000)
+        container.mux(voice.encode(silence()))
+        container.mux(voice.encode())
+    return path
+
+
+def silence() -> av.AudioFrame:
+    frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+    frame.sample_rate = 16_000
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    return frame

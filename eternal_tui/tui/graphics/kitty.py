@@ -26,7 +26,7 @@ CHUNK = 4096
 """Most base64 characters one escape sequence may carry."""
 
 _GREY_STEP = 43
-"""Every so many numbers the cube holds a grey, which is sent as another number, of the grey ramp."""
+"""Every so many numbers, first and last included, stands a grey, which would be sent as one of the grey ramp."""
 
 _CUBE = (0, 95, 135, 175, 215, 255)
 """Levels of the 256-colour cube, where number 16 is black and 231 white."""
@@ -74,7 +74,7 @@ class KittyPlaceholders:
             if self._truecolor:
                 self._last = self._last % 0xFFFFFF + 1
                 return self._last
-            self._last = (self._last + 1) % 216
+            self._last = (self._last + 1) % 215
             if self._last % _GREY_STEP == 0:
                 self._last += 1
             return self._last + 16
