@@ -1,0 +1,39 @@
+"""Text in terminal columns: how wide it is, cut and padded to fit."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from eternal_tui.untrusted import Shown
+
+
+def width(text: str) -> int:
+    """Return how many columns gated text takes: two for wide characters, none for marks."""
+    if text.isascii():
+        return len(text)
+    return sum(_cells(character) for character in text)
+
+
+def cut(text: Shown, columns: int) -> Shown:
+    """Return the text in at most `columns`, with an ellipsis where something was left out."""
+    if width(text) <= columns:
+        return text
+    kept, used = "", 0
+    for character in text:
+        used += _cells(character)
+        if used > columns - 1:
+            break
+        kept += character
+    return Shown(kept.rstrip() + "…" if columns > 0 else "")
+
+
+def fit(text: Shown, columns: int) -> Shown:
+    """Return the text in exactly `columns`."""
+    short = cut(text, columns)
+    return Shown(short + " " * (columns - width(short)))
+
+
+def _cells(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

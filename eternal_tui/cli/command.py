@@ -1,0 +1,113 @@
+"""One run of the program: parse, hand over to the verb, and turn what went wrong into a sentence and a code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+from eternal_tui.cli.exits import Exit
+from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.parser import VERBS, UsageError, parse
+from eternal_tui.cli.streams import Streams
+from eternal_tui.untrusted import say, shown
+
+INTERRUPTED = 130
+"""128 and SIGINT's number, as shells expect it."""
+
+BROKEN_PIPE = 141
+"""128 and SIGPIPE's number: the reader went away, as `head` does."""
+
+
+def run_process() -> int:
+    """Run with this process's arguments, environment and streams."""
+    stdin, stdout, stderr = (_open_stream(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
+    code = run(sys.argv[1:], os.environ, stdin, stdout, stderr, own_process=True)
+    if code == BROKEN_PIPE:
+        # The interpreter flushes at its end and would complain about the pipe that is gone.
+        _drop(sys.stdout)
+    return code
+
+
+def _drop(stream: TextIO) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _open_stream(stream: TextIO | None) -> TextIO:
+    if stream is None:
+        return open(os.devnull, "r+", encoding="utf-8")  # noqa: PTH123 - as long as the process
+    with contextlib.suppress(AttributeError):
+        stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
+    return stream
+
+
+def run(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    stdin: TextIO,
+    stdout: TextIO,
+    stderr: TextIO,
+    *,
+    own_process: bool = False,
+) -> int:
+    """Run one command line and return its exit code; every foreseeable trouble is one sentence on `stderr`.
+
+    `own_process` says that the process ends with the command, so that a signal may end it at once.
+    """
+    streams = Streams(stdin, stdout, stderr, environ)
+    try:
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            parsed = parse(list(arguments))
+        parsed.own_process = own_process
+        return _carry_out(Invocation(parsed, environ, streams))
+    except UsageError as error:
+        streams.error(shown(str(error)))
+        return Exit.USAGE
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else Exit.DONE
+    except BrokenPipeError:
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _carry_out(invocation: Invocation) -> int:
+    from eternal_tui.api.request import InvalidRequest
+    from eternal_tui.credentials import KeyProblem
+    from eternal_tui.history.errors import HistoryError
+    from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible, SubmitRefused
+    from eternal_tui.sandbox.launch import DemoStartError
+    from eternal_tui.settings import SettingsError
+
+    try:
+        return _verb(invocation)
+    except Refused as refused:
+        code, sentence = refused.code, shown(str(refused))
+    except (KeyProblem, NoKey) as error:
+        code, sentence = Exit.KEY, shown(str(error))
+    except (SettingsError, InvalidRequest, SubmitRefused, NoSuchJob, NotPossible) as error:
+        code, sentence = Exit.USAGE, shown(str(error))
+    except HistoryError as error:
+        code, sentence = Exit.USAGE, say("{error} Data folder: {folder}", error=error, folder=_folder(invocation))
+    except DemoStartError as error:
+        code, sentence = Exit.UNREACHABLE, shown(str(error))
+    invocation.streams.error(sentence)
+    return code
+
+
+def _verb(invocation: Invocation) -> int:
+    name = invocation.arguments.verb
+    if name is None:
+        from eternal_tui.cli import app
+
+        return app.run(invocation)
+    return VERBS[name].run(invocation)
+
+
+def _folder(invocation: Invocation) -> object:
+    return invocation.settings.data_dir

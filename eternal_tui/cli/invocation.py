@@ -1,0 +1,87 @@
+"""One run of the command line: what was asked for, and the settings, history and workbench it works with."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eternal_tui.cli.streams import Streams
+from eternal_tui.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from eternal_tui.history.history import History
+    from eternal_tui.workbench import Workbench
+
+
+class Refused(Exception):
+    """A verb cannot go on: `code` to end with and the sentence for the error stream."""
+
+    def __init__(self, code: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Invocation:
+    """What a verb is given. Settings are read when first asked for; SettingsError then."""
+
+    def __init__(self, arguments: argparse.Namespace, environ: Mapping[str, str], streams: Streams) -> None:
+        self.arguments = arguments
+        self.environ = environ
+        self.streams = streams
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings in force for this run."""
+        given = vars(self.arguments)
+        flags = {name: given.get(name) for name in ("config", "data_dir", "base_url", "images")}
+        return load_settings(flags, self.environ)
+
+    @property
+    def demo(self) -> bool:
+        """Whether the sandbox stands in for the service."""
+        return bool(getattr(self.arguments, "demo", False))
+
+    @property
+    def throw_away(self) -> bool:
+        """Whether the history lives for this run only: a demo that was given no folder of its own."""
+        return self.demo and getattr(self.arguments, "data_dir", None) is None
+
+    @property
+    def results(self) -> Path:
+        """The folder of the results."""
+        return self.settings.data_dir / "results"
+
+    def open_workbench(self) -> Workbench:
+        """Open everything a paying or watching verb needs; raises HistoryError."""
+        from eternal_tui.workbench import DEMO_SPEED, Workbench
+
+        settings = self.settings
+        demo = None
+        if self.demo:
+            from eternal_tui.sandbox.launch import launch_demo
+
+            demo = launch_demo(environ=self.environ, speed=DEMO_SPEED)
+        try:
+            return Workbench(settings, self.environ, demo=demo, throw_away=self.throw_away)
+        except BaseException:
+            if demo is not None:
+                demo.close()
+            raise
+
+    @contextmanager
+    def history(self) -> Iterator[History]:
+        """Open the history for a verb that only reads it; raises HistoryError."""
+        from eternal_tui.history.history import History
+        from eternal_tui.untrusted import shown
+
+        history = History.open(self.settings.data_dir)
+        try:
+            for notice in history.notices:
+                self.streams.note(shown(notice))
+            yield history
+        finally:
+            history.close(fold=False)

@@ -1,0 +1,99 @@
+"""One job in the words and fields that the command line prints; scripts depend on the field names."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.untrusted import Shown, say, shown
+
+
+def job_fields(job: Job, results: Path) -> dict[str, Any]:
+    """Return the job as one flat JSON object; the signed link to its result is left out, it is as good as a key."""
+    request = job.request
+    return {
+        "id": job.id,
+        "request_id": job.request_id,
+        "state": str(job.state),
+        "type": request.type,
+        "character": request.character,
+        "name": job.name or None,
+        "prompt": request.prompt,
+        "duration": request.duration,
+        "audio": request.audio,
+        "quality": request.quality,
+        "word": job.word or None,
+        "progress": job.progress,
+        "file": file_of(job, results),
+        "file_state": None if job.file_state is None else str(job.file_state),
+        "error": job.error or None,
+        "trouble": job.trouble or None,
+        "created_at": utc(job.created_at),
+        "finished_at": utc(job.finished_at),
+        "credits_remaining": job.credits_after,
+        "cost": job.cost,
+        "verdict": None if job.verdict is None else str(job.verdict),
+        "retry_of": job.retry_of,
+        "retried_by": job.retried_by,
+        "encrypted": job.encrypted,
+    }
+
+
+def file_of(job: Job, results: Path) -> str | None:
+    """Return the absolute path of the saved result, or None."""
+    if job.file is None or job.file_state is not FileState.SAVED:
+        return None
+    return str((results / job.file).absolute())
+
+
+def utc(at: float | None) -> str | None:
+    """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
+    if at is None:
+        return None
+    try:
+        moment = datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def state_word(job: Job) -> str:
+    """Return the one word for where a job stands: its state, or for a finished one where its file stands."""
+    if job.state is not JobState.SUCCEEDED or job.file_state is None:
+        return str(job.state)
+    return "fetching" if job.file_state is FileState.PENDING else str(job.file_state)
+
+
+def job_line(job: Job, results: Path) -> Shown:
+    """Return a job's news in one line: number, state, and its request id, file or reason."""
+    tail = file_of(job, results) or (job.error if job.ended else "") or job.request_id or ""
+    if not job.ended and job.progress:
+        tail = f"{tail} · {job.progress} %"
+    line = say("job {id} · {word}", id=job.id, word=state_word(job))
+    return Shown(f"{line} · {shown(tail)}") if tail else line
+
+
+def trouble_sentence(job: Job) -> Shown | None:
+    """Return what a person must know about a job that gave no result, None where nothing went wrong."""
+    fields = {"id": job.id, "error": job.error or job.trouble}
+    match job.state:
+        case JobState.REJECTED:
+            return say("Job {id} was not taken: {error}", **fields)
+        case JobState.UNCONFIRMED:
+            return say(
+                "Job {id} is unconfirmed, it may have been charged: {error} It is never sent again by itself.", **fields
+            )
+        case JobState.FAILED:
+            return say("Job {id} failed: {error}", **fields)
+        case JobState.LOST:
+            return say("Job {id} is lost: {error}", **fields)
+        case JobState.SUCCEEDED if job.file_state is not FileState.SAVED:
+            return say(
+                "Job {id} succeeded, but its file is not here: {error} `eternal-tui watch {id}` fetches it again, "
+                "free of charge.",
+                **fields,
+            )
+        case _:
+            return None

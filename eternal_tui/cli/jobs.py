@@ -1,0 +1,187 @@
+"""`jobs`: what the history holds, newest first."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from eternal_tui.cli.exits import Exit
+from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.untrusted import Shown, say, shown
+
+if TYPE_CHECKING:
+    from eternal_tui.jobs.job import Job
+    from eternal_tui.jobs.totals import Totals
+
+HELP = "List the jobs of the history, newest first."
+EPILOG = """\
+examples:
+  eternal-tui jobs --state unfinished
+  eternal-tui jobs --state failed,lost --json
+  eternal-tui jobs --search "rain coat" --limit 10
+  eternal-tui jobs --totals                        spent today and in all, credits left, counts, as one JSON object
+
+states: submitting running stalled succeeded failed rejected unconfirmed lost; also fetching saved expired broken for
+the file of one that succeeded, and unfinished.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `jobs`."""
+    parser.add_argument("--state", metavar="S", help="only jobs in this state; several with commas")
+    parser.add_argument("--search", metavar="TEXT", help="only jobs whose words hold each of these")
+    parser.add_argument("--limit", metavar="N", type=int, help="the newest N only")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--totals", action="store_true", help="print only the totals, as one JSON object")
+
+
+def run(invocation: Invocation) -> int:
+    """Print the jobs asked for."""
+    from eternal_tui.cli.job_facts import job_fields
+    from eternal_tui.cli.records import jobs_of
+
+    given, streams = invocation.arguments, invocation.streams
+    if given.limit is not None and given.limit < 1:
+        raise Refused(Exit.USAGE, "--limit is a whole number from 1 on.")
+    wanted = _condition(given.state, given.search)
+    with invocation.history() as history:
+        if given.totals:
+            streams.json(_totals_fields(_Count().over(jobs_of(history))))
+        elif given.json:
+            for job in _first(filter(wanted, jobs_of(history)), given.limit):
+                streams.json(job_fields(job, invocation.results))
+        else:
+            _print_table(invocation, jobs_of(history), wanted, given.limit)
+    return Exit.DONE
+
+
+def _condition(states: str | None, search: str | None) -> Callable[[Job], bool]:
+    from eternal_tui.cli.job_facts import state_word
+    from eternal_tui.jobs.job import UNFINISHED, FileState, JobState
+
+    asked = {word.strip().lower() for word in (states or "").split(",") if word.strip()}
+    known = {*map(str, JobState), *map(str, FileState), "fetching", "unfinished"}
+    if unknown := sorted(asked - known):
+        raise Refused(
+            Exit.USAGE,
+            say("There is no state {state}. States: {known}.", state=unknown[0], known=", ".join(sorted(known))),
+        )
+    words = (search or "").casefold().split()
+
+    def matches(job: Job) -> bool:
+        if asked and not (
+            asked & {str(job.state), state_word(job), str(job.file_state or "")}
+            or ("unfinished" in asked and (job.state in UNFINISHED or job.wants_file))
+        ):
+            return False
+        return not words or all(word in _text(job) for word in words)
+
+    return matches
+
+
+def _text(job: Job) -> str:
+    request = job.request
+    parts = (
+        request.prompt, job.name, request.character, request.type, job.request_id or "", job.error, job.note, *job.tags
+    )  # fmt: skip
+    return " ".join(parts).casefold()
+
+
+def _first(jobs: Iterator[Job], limit: int | None) -> Iterator[Job]:
+    from itertools import islice
+
+    return jobs if limit is None else islice(jobs, limit)
+
+
+class _Count:
+    """Counts jobs in passing: totals, jobs by state, and the newest reading of the credits counter."""
+
+    def __init__(self) -> None:
+        from eternal_tui.jobs.totals import Tally
+
+        self.states: Counter[str] = Counter()
+        self.credits: float | None = None
+        self._tally = Tally(time.time, list)
+
+    def add(self, job: Job) -> None:
+        self._tally.replaced(None, job)
+        self.states[str(job.state)] += 1
+        if self.credits is None:
+            self.credits = job.credits_after
+
+    def over(self, jobs: Iterator[Job]) -> _Count:
+        for job in jobs:
+            self.add(job)
+        return self
+
+    def totals(self) -> Totals:
+        return self._tally.totals(self.credits)
+
+
+def _totals_fields(count: _Count) -> dict[str, Any]:
+    totals = count.totals()
+    return {
+        "spent_today": totals.spent_today,
+        "spent_in_all": totals.spent_in_all,
+        "credits_remaining": totals.credits,
+        "jobs": count.states.total(),
+        "running": totals.running,
+        "waiting": totals.waiting,
+        "unconfirmed": totals.unconfirmed,
+        "done_today": totals.done_today,
+        "failed_today": totals.failed_today,
+        "states": dict(count.states),
+    }
+
+
+def _print_table(invocation: Invocation, jobs: Iterator[Job], wanted: Callable[[Job], bool], limit: int | None) -> None:
+    streams = invocation.streams
+    count = _Count()
+    printed = 0
+    for job in jobs:
+        count.add(job)
+        if wanted(job) and (limit is None or printed < limit):
+            if not printed and streams.width is not None:
+                streams.line(
+                    _row(
+                        Shown("id"),
+                        Shown("state"),
+                        Shown("type"),
+                        Shown("made"),
+                        Shown("who"),
+                        Shown("prompt"),
+                        streams.width,
+                    )
+                )
+            streams.line(_job_row(job, streams.width))
+            printed += 1
+    if not count.states:
+        streams.note(shown("No jobs yet. `eternal-tui generate --help` says how to make one."))
+    elif not printed:
+        streams.note(shown("No job matches."))
+    totals = count.totals()
+    left = "" if totals.credits is None else f" · {totals.credits:.2f} credits left"
+    streams.line(shown(f"about {totals.spent_today:.2f} spent today · {totals.spent_in_all:.2f} in all{left}"))
+
+
+def _job_row(job: Job, columns: int | None) -> Shown:
+    from eternal_tui.cli.job_facts import state_word
+
+    request = job.request
+    word = f"{job.progress} %" if state_word(job) == "running" and job.progress else state_word(job)
+    kind = "image" if request.type == "image" else "video"
+    made = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
+    name = shown(job.name or request.character)
+    return _row(shown(str(job.id)), shown(word), shown(kind), shown(made), name, shown(request.prompt), columns)
+
+
+def _row(number: Shown, word: Shown, kind: Shown, made: Shown, who: Shown, prompt: Shown, columns: int | None) -> Shown:
+    from eternal_tui.cli.columns import cut, fit
+
+    head = "  ".join((fit(number, 6), fit(word, 11), fit(kind, 5), fit(made, 16), fit(who, 14)))
+    line = Shown(f"{head}  {prompt}")
+    return line if columns is None else cut(line, columns)

@@ -1,0 +1,171 @@
+"""Sending what `generate` was asked for, one request after the other, and telling what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from eternal_tui.cli.casting import cast
+from eternal_tui.cli.exits import Exit, code_of, gravest
+from eternal_tui.cli.following import Progress
+from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.job_facts import job_fields, job_line, trouble_sentence
+from eternal_tui.cli.stopping import PATIENCE, Stopped, Stopping
+from eternal_tui.jobs.errors import NeedsConfirmation, NoKey, OverCap
+from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.untrusted import say, shown
+
+if TYPE_CHECKING:
+    from eternal_tui.api.request import GenerateRequest
+    from eternal_tui.workbench import Workbench
+
+_MEETS_ALL = frozenset({"key", "credits", "unreachable", "stopped"})
+"""Causes of a rejection that the next request would meet too."""
+
+
+async def send(invocation: Invocation, requests: Sequence[GenerateRequest], stopping: Stopping) -> int:
+    """Send the requests and return the exit code."""
+    workbench = invocation.open_workbench()
+    try:
+        return await _Sending(invocation, workbench, stopping).run(requests)
+    finally:
+        await workbench.close(fold=workbench.history.small)
+
+
+class _Sending:
+    def __init__(self, invocation: Invocation, workbench: Workbench, stopping: Stopping) -> None:
+        self._workbench = workbench
+        self._desk = workbench.desk
+        self._streams = invocation.streams
+        self._given = invocation.arguments
+        self._stopping = stopping
+        self._mine: list[int] = []
+
+    async def run(self, requests: Sequence[GenerateRequest]) -> int:
+        for notice in self._desk.notices:
+            self._streams.note(shown(notice))
+        await self._desk.start(only=())
+        requests, name = await self._stopping.unless_stopped(self._checked(requests))
+        with Progress(self._desk, self._streams, self._mine):
+            try:
+                await self._send_all(requests, name)
+                if self._given.wait:
+                    await self._wait()
+            except Stopped as stopped:
+                return self._told_stopped(stopped)
+        return gravest(self._code(job) for job in self._jobs())
+
+    async def _checked(self, requests: Sequence[GenerateRequest]) -> tuple[list[GenerateRequest], str]:
+        if not await self._workbench.connection.has_key():
+            problem = self._workbench.connection.key_problem
+            raise Refused(Exit.KEY, f"{problem} Nothing was sent.") if problem else NoKey
+        role = await cast(self._workbench.book, requests[0].character)
+        chosen = [msgspec.structs.replace(request, character=role.id) for request in requests]
+        try:
+            await self._desk.may_submit(chosen, confirmed=self._given.yes)
+        except NeedsConfirmation as refusal:
+            raise Refused(Exit.USAGE, f"{refusal} Add --yes to send it.") from None
+        return chosen, role.name
+
+    async def _send_all(self, requests: Sequence[GenerateRequest], name: str) -> None:
+        batch = secrets.token_hex(4) if len(requests) > 1 else ""
+        unsubscribe = self._desk.subscribe(self._note_mine)
+        try:
+            for number, request in enumerate(requests, 1):
+                if self._stopping.stopped:
+                    raise Stopped(self._stopping.number)
+                try:
+                    # Confirmed together before; the cap is looked at again for each.
+                    submitting = self._desk.submit(request, name=name, confirmed=True, batch=batch)
+                    job = await self._stopping.unless_stopped(submitting, patience=PATIENCE)
+                except OverCap as refusal:
+                    if not self._mine:
+                        raise
+                    self._streams.error(shown(str(refusal)))
+                    self._rest_unsent(len(requests) - number + 1)
+                    return
+                self._tell_sent(job)
+                if job.state is JobState.UNCONFIRMED or job.cause in _MEETS_ALL:
+                    self._rest_unsent(len(requests) - number)
+                    return
+        finally:
+            unsubscribe()
+
+    def _note_mine(self, ids: frozenset[int]) -> None:
+        for job_id in sorted(ids - set(self._mine)):
+            job = self._desk.job(job_id)
+            if job is not None and self._desk.owns(job):
+                self._mine.append(job_id)
+
+    def _jobs(self) -> list[Job]:
+        return [job for job in map(self._desk.job, self._mine) if job is not None]
+
+    def _code(self, job: Job) -> Exit:
+        return code_of(job) if self._desk.recorded(job.id) else Exit.UNCONFIRMED
+
+    def _tell_sent(self, job: Job) -> None:
+        if not self._desk.recorded(job.id):
+            self._streams.error(
+                say(
+                    "Job {id} was taken by the service, but could not be written down: {trouble} "
+                    "Its request id is {request}. Free some space and keep that id.",
+                    id=job.id,
+                    trouble=job.trouble,
+                    request=job.request_id,
+                )
+            )
+        if not self._given.json:
+            self._streams.line(job_line(job, self._desk.results))
+        elif not self._given.wait or job.state is not JobState.RUNNING:
+            self._streams.json(job_fields(job, self._desk.results))
+        self._tell_trouble(job)
+
+    def _tell_trouble(self, job: Job) -> None:
+        if (sentence := trouble_sentence(job)) is not None:
+            self._streams.error(sentence)
+
+    def _rest_unsent(self, count: int) -> None:
+        if count:
+            self._streams.note(
+                say("{count} more requests were not sent, and nothing was charged for them.", count=count)
+            )
+
+    async def _wait(self) -> None:
+        waiting = [job.id for job in self._jobs() if job.state is JobState.RUNNING or job.wants_file]
+        ends = [asyncio.ensure_future(self._desk.settled(job_id)) for job_id in waiting]
+        try:
+            for end in asyncio.as_completed(ends):
+                self._tell_end(await self._stopping.unless_stopped(end))
+        finally:
+            for waiter in ends:
+                waiter.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+
+    def _tell_end(self, job: Job) -> None:
+        if self._given.json:
+            self._streams.json(job_fields(job, self._desk.results))
+        else:
+            self._streams.line(job_line(job, self._desk.results))
+        self._tell_trouble(job)
+
+    def _told_stopped(self, stopped: Stopped) -> int:
+        jobs = self._jobs()
+        unclear = [job for job in jobs if job.state is JobState.UNCONFIRMED]
+        for job in unclear:
+            self._tell_trouble(job)
+        going_on = [str(job.id) for job in jobs if not job.ended or job.wants_file]
+        if going_on:
+            self._streams.note(
+                say(
+                    "Stopped here. The service goes on with job {ids}; `eternal-tui watch {numbers}` follows.",
+                    ids=", ".join(going_on),
+                    numbers=" ".join(going_on),
+                )
+            )
+        elif not unclear:
+            self._streams.note(shown("Stopped. Nothing is under way."))
+        return Exit.UNCONFIRMED if unclear else stopped.code

@@ -1,0 +1,87 @@
+"""`show`: one job, whole."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eternal_tui.cli.exits import Exit
+from eternal_tui.cli.invocation import Invocation
+from eternal_tui.untrusted import Shown, shown, shown_block
+
+if TYPE_CHECKING:
+    from eternal_tui.jobs.job import Job
+
+HELP = "Show one job: its request, where it stands, and what happened when."
+EPILOG = """\
+examples:
+  eternal-tui show 12
+  eternal-tui show last --json
+  eternal-tui show 7f3c9a                          the beginning of a request id
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `show`."""
+    parser.add_argument("id", metavar="ID", help="job number, request id or its beginning, or 'last'")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(invocation: Invocation) -> int:
+    """Print the job asked for."""
+    from eternal_tui.cli.job_facts import job_fields
+    from eternal_tui.cli.records import find_job
+
+    with invocation.history() as history:
+        job = find_job(history, invocation.arguments.id)
+    if invocation.arguments.json:
+        invocation.streams.json(job_fields(job, invocation.results))
+    else:
+        for line in _lines(job, invocation.results):
+            invocation.streams.line(line)
+    return Exit.DONE
+
+
+def _lines(job: Job, results: Path) -> list[Shown]:
+    from eternal_tui.cli.job_facts import file_of, state_word
+
+    request = job.request
+    facts = (
+        ("job", str(job.id)),
+        ("state", state_word(job)),
+        ("says", job.word),
+        ("progress", f"{job.progress} %"),
+        ("error", job.error),
+        ("waits for", job.trouble),
+        ("charged?", f"{job.verdict}: {job.verdict_reason}" if job.verdict else ""),
+        ("file", file_of(job, results) or ""),
+        ("request id", job.request_id or ""),
+        ("character", f"{job.name} {request.character}".strip()),
+        ("type", request.type),
+        ("duration", f"{request.duration} s" if request.duration else ""),
+        ("sound", "" if request.audio is None else "on" if request.audio else "off"),
+        ("quality", request.quality or ""),
+        ("cost", "" if job.cost is None else f"about {job.cost:.2f} credits"),
+        ("credits left", "" if job.credits_after is None else f"{job.credits_after:.2f}"),
+        ("retry of", str(job.retry_of or "")),
+        ("retried by", str(job.retried_by or "")),
+        ("tags", " ".join(job.tags)),
+        ("note", job.note),
+    )
+    lines = [Shown(f"{label:<13}{shown(text)}") for label, text in facts if text]
+    prompt = shown_block(request.prompt).splitlines()
+    lines += [Shown(f"{'prompt' if not number else '':<13}{line}") for number, line in enumerate(prompt)]
+    lines += [
+        Shown(f"{_clock(event.at):<21}{shown(event.what)}{shown(': ' + event.detail if event.detail else '')}")
+        for event in job.timeline
+    ]
+    return lines
+
+
+def _clock(at: float) -> str:
+    try:
+        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "?"

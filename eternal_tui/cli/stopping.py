@@ -1,0 +1,108 @@
+"""Ending on ctrl+c, SIGTERM and a closed terminal: within two seconds, with what is under way settled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+PATIENCE = 1.0
+"""Seconds a paid request under way is still waited for: its answer is worth more than a quick end."""
+
+LATEST = 1.9
+"""Seconds after a signal at which the process ends whatever still hangs, such as a passphrase prompt's thread."""
+
+
+class Stopped(Exception):
+    """The run was told to stop; `code` is what shells expect of a process that a signal ended."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.code = 128 + number
+
+
+class Stopping:
+    """Hears the signals of one run; needs a running event loop."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._heard = asyncio.Event()
+        self._installed: list[int] = []
+
+    def install(self, *, own_process: bool) -> None:
+        """Hear signals from now on; those the caller has ignored, as under nohup, stay ignored."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._hear, number, own_process)
+                self._installed.append(number)
+
+    def remove(self) -> None:
+        """Hear no more."""
+        for number in self._installed:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """Stop the run as if the signal had come."""
+        self.number = self.number or number
+        self._heard.set()
+
+    async def unless_stopped(self, wish: Awaitable[T], *, patience: float = 0.0) -> T:
+        """Return what `wish` returns; raise Stopped after cancelling it `patience` seconds after a signal."""
+        task = asyncio.ensure_future(wish)
+        hearing = asyncio.ensure_future(self._heard.wait())
+        try:
+            await asyncio.wait({task, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done() and patience:
+                await asyncio.wait({task}, timeout=patience)
+            if task.done():
+                return task.result()
+        finally:
+            hearing.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        raise Stopped(self.number)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal has come."""
+        return self._heard.is_set()
+
+    def _hear(self, number: int, own_process: bool) -> None:
+        if own_process and not self.stopped:
+            last_resort = threading.Timer(LATEST, _leave, (128 + number,))
+            last_resort.daemon = True
+            last_resort.start()
+        self.stop(number)
+
+
+def _leave(code: int) -> None:
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def run_until_stopped(verb: Callable[[Stopping], Coroutine[Any, Any, int]], *, own_process: bool) -> int:
+    """Run an asynchronous verb and return its exit code; Stopped, where it lets that pass, gives the signal's."""
+
+    async def run() -> int:
+        stopping = Stopping()
+        stopping.install(own_process=own_process)
+        try:
+            return await verb(stopping)
+        except Stopped as stopped:
+            return stopped.code
+        finally:
+            stopping.remove()
+
+    return asyncio.run(run())

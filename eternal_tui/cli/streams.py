@@ -1,0 +1,115 @@
+"""What a verb prints: only gated text and JSON of ASCII, each line flushed, results apart from remarks."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from eternal_tui.cli.columns import cut
+from eternal_tui.untrusted import Shown, shown
+
+PROGRAM = "eternal-tui"
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class Streams:
+    """Standard input, output and error of one run. Results go to the output, everything else to the error stream."""
+
+    def __init__(self, stdin: TextIO, stdout: TextIO, stderr: TextIO, environ: Mapping[str, str]) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self._environ = environ
+        self._progress = False
+
+    @property
+    def colour(self) -> bool:
+        """Whether the output is a terminal that may be sent colours."""
+        return is_terminal(self.stdout) and not self._environ.get("NO_COLOR") and not self._dumb
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal that the output is; None off a terminal, where lines may have any length."""
+        return shutil.get_terminal_size().columns if is_terminal(self.stdout) else None
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether there is a terminal to keep a moving line on."""
+        return is_terminal(self.stderr) and not self._dumb
+
+    @property
+    def _dumb(self) -> bool:
+        return self._environ.get("TERM", "dumb") == "dumb"
+
+    def line(self, text: Shown) -> None:
+        """Print one line of result."""
+        self._write(self.stdout, text + "\n")
+
+    def json(self, value: Mapping[str, Any]) -> None:
+        """Print one JSON object on a line of its own, in ASCII, so that no terminal is moved by it."""
+        self._write(self.stdout, json_text(value) + "\n")
+
+    def error(self, sentence: Shown) -> None:
+        """Tell what went wrong."""
+        self._write(self.stderr, f"{PROGRAM}: {sentence}\n")
+
+    def note(self, sentence: Shown) -> None:
+        """Tell something worth knowing."""
+        self._write(self.stderr, sentence + "\n")
+
+    def progress(self, text: Shown) -> None:
+        """Replace the moving line; does nothing where there is no terminal for it."""
+        if self.shows_progress:
+            width = shutil.get_terminal_size().columns
+            self.stderr.write(f"\r\x1b[K{cut(text, width - 1)}")
+            self.stderr.flush()
+            self._progress = True
+
+    def end_progress(self) -> None:
+        """Take the moving line away."""
+        if self._progress:
+            self._progress = False
+            self.stderr.write("\r\x1b[K")
+            self.stderr.flush()
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        self.end_progress()
+        stream.write(text)
+        stream.flush()
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Tell whether the stream is a terminal; a closed one is not."""
+    try:
+        return stream.isatty()
+    except (ValueError, OSError):
+        return False
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """Return `value` as JSON of printable ASCII; what JSON has no word for becomes null or a replacement sign."""
+    # JSON leaves DEL alone, the one control character among ASCII that it does not escape.
+    return json.dumps(_plain(value), ensure_ascii=True, allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {_plain(str(name)): _plain(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(held) for held in value]
+    return value
+
+
+def reason(error: OSError) -> Shown:
+    """Return what the system said about a failed call, without the path that the sentence around it names."""
+    return shown(error.strerror or os.strerror(error.errno) if error.errno else str(error))

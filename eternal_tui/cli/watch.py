@@ -1,0 +1,34 @@
+"""`watch`: follow jobs until each has ended and its file is here. Sends nothing that costs."""
+
+from __future__ import annotations
+
+import argparse
+
+from eternal_tui.cli.invocation import Invocation
+
+HELP = "Follow jobs until each has ended and its file is saved. Costs nothing."
+EPILOG = """\
+examples:
+  eternal-tui watch                                every unfinished job
+  eternal-tui watch 12 13 --json                   a JSON object at every change of state
+  eternal-tui watch last && eternal-tui show last
+
+A lost job is asked about again, and a file that expired or broke is fetched again, if the job is named.
+ctrl+c stops following; the service goes on with the jobs.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `watch`."""
+    parser.add_argument("ids", metavar="ID", nargs="*", help="job numbers or request ids, or 'last'; none: unfinished")
+    parser.add_argument("--json", action="store_true", help="print a JSON object at every change of state")
+
+
+def run(invocation: Invocation) -> int:
+    """Follow the jobs and end by the exit codes of what became of them."""
+    from eternal_tui.cli.stopping import run_until_stopped
+    from eternal_tui.cli.watching import follow
+
+    return run_until_stopped(
+        lambda stopping: follow(invocation, stopping), own_process=invocation.arguments.own_process
+    )

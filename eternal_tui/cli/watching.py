@@ -1,0 +1,135 @@
+"""Following jobs, those of other instances too, and printing each change of state once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from eternal_tui.cli.exits import Exit, code_of, gravest
+from eternal_tui.cli.following import Progress
+from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.job_facts import job_fields, job_line, trouble_sentence
+from eternal_tui.cli.records import find_job, jobs_of
+from eternal_tui.cli.stopping import Stopped, Stopping
+from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible
+from eternal_tui.jobs.job import POLLED, UNFINISHED, FileState, Job, JobState
+from eternal_tui.untrusted import say, shown
+
+if TYPE_CHECKING:
+    from eternal_tui.workbench import Workbench
+
+
+async def follow(invocation: Invocation, stopping: Stopping) -> int:
+    """Follow what the arguments name and return the exit code."""
+    workbench = invocation.open_workbench()
+    try:
+        return await _Following(invocation, workbench, stopping).run()
+    finally:
+        await workbench.close(fold=workbench.history.small)
+
+
+class _Following:
+    def __init__(self, invocation: Invocation, workbench: Workbench, stopping: Stopping) -> None:
+        self._workbench = workbench
+        self._desk = workbench.desk
+        self._streams = invocation.streams
+        self._named: list[str] = invocation.arguments.ids
+        self._json: bool = invocation.arguments.json
+        self._stopping = stopping
+        self._told: dict[int, tuple[JobState, FileState | None] | None] = {}
+
+    async def run(self) -> int:
+        for notice in self._desk.notices:
+            self._streams.note(shown(notice))
+        ids = await asyncio.to_thread(self._wanted)
+        if not ids:
+            self._streams.note(shown("Nothing is unfinished."))
+            return Exit.DONE
+        await self._desk.start(only=ids)
+        await self._stopping.unless_stopped(self._resume(ids))
+        unsubscribe = self._desk.subscribe(self._news)
+        try:
+            with Progress(self._desk, self._streams, ids):
+                self._told = dict.fromkeys(ids)
+                self._news(frozenset(ids))
+                await self._until_ended(ids)
+        except Stopped:
+            self._streams.note(shown("Stopped following. The service goes on with the jobs."))
+            raise
+        finally:
+            unsubscribe()
+        jobs = [job for job in map(self._desk.job, ids) if job is not None]
+        return gravest(map(code_of, jobs))
+
+    def _wanted(self) -> list[int]:
+        history = self._workbench.history
+        if self._named:
+            jobs = [find_job(history, text) for text in self._named]
+        else:
+            jobs = [job for job in jobs_of(history) if (job.state in UNFINISHED and job.watched) or job.wants_file]
+        elsewhere = [job for job in jobs if not self._is_here(job) and (not job.ended or job.wants_file)]
+        for job in elsewhere:
+            self._streams.note(
+                say("Job {id} belongs to the service at {host}, not followed here.", id=job.id, host=job.service)
+            )
+        ids = list(dict.fromkeys(job.id for job in jobs if job not in elsewhere))
+        if elsewhere and self._named and not ids:
+            raise Refused(Exit.USAGE, "None of these jobs belongs to this service; --base-url names another.")
+        return ids
+
+    def _is_here(self, job: Job) -> bool:
+        return job.service in ("", self._workbench.service)
+
+    async def _resume(self, ids: list[int]) -> None:
+        if any(self._job(job_id).state in POLLED for job_id in ids) and not await self._workbench.connection.has_key():
+            problem = self._workbench.connection.key_problem
+            raise Refused(Exit.KEY, problem) if problem else NoKey
+        for job_id in ids if self._named else ():
+            job = self._job(job_id)
+            try:
+                if job.state is JobState.LOST or (job.state in POLLED and not job.watched):
+                    await self._desk.watch_now(job_id)
+                elif job.file_state in (FileState.EXPIRED, FileState.BROKEN):
+                    await self._desk.fetch_again(job_id)
+            except NotPossible:
+                continue  # another instance is at it, and its news arrive here
+
+    def _job(self, job_id: int) -> Job:
+        job = self._desk.job(job_id)
+        if job is None:
+            raise NoSuchJob(job_id)
+        return job
+
+    def _news(self, ids: frozenset[int]) -> None:
+        for job_id in self._told:
+            if job_id not in ids or (job := self._desk.job(job_id)) is None:
+                continue
+            stands = (job.state, job.file_state)
+            if self._told[job_id] != stands:
+                self._told[job_id] = stands
+                self._tell(job)
+
+    def _tell(self, job: Job) -> None:
+        if self._json:
+            self._streams.json(job_fields(job, self._desk.results))
+        else:
+            self._streams.line(job_line(job, self._desk.results))
+
+    async def _until_ended(self, ids: list[int]) -> None:
+        ends = [asyncio.ensure_future(self._desk.settled(job_id)) for job_id in ids]
+        try:
+            for end in asyncio.as_completed(ends):
+                try:
+                    job = await self._stopping.unless_stopped(end)
+                except NoSuchJob as gone:
+                    self._streams.note(shown(f"{gone} It was deleted meanwhile."))
+                    continue
+                self._told.pop(job.id, None)
+                if job.wants_file:
+                    self._tell(job)
+                if (sentence := trouble_sentence(job)) is not None:
+                    self._streams.error(sentence)
+        finally:
+            for waiter in ends:
+                waiter.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
