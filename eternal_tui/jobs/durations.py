@@ -24,6 +24,9 @@ TYPES = 8
 SHORTEST, LONGEST = 0.2, 7200.0
 """Seconds; a duration beyond these is clamped, so that one sleeping laptop does not spoil a fit."""
 
+_UNKNOWN_SINCE = 0.6
+"""A job whose last look before the end is not known is taken to have run this share of its time at least."""
+
 _PRIOR_MEDIAN = {"image": 20.0, "video": 50.0}
 """Seconds; the service speaks of 30–90 s for a clip and has been faster for pictures than it says."""
 
@@ -85,23 +88,35 @@ class Durations:
     """Durations of ended jobs by kind; kinds of one type borrow strength from each other."""
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[Kind, deque[float]] = OrderedDict()
+        self._seen: OrderedDict[Kind, deque[_Learned]] = OrderedDict()
         self._models: dict[Kind, DurationModel] = {}
         self._habits: dict[str, Habit] = {}
 
-    def learn(self, kind: Kind, seconds: float) -> None:
-        """Take in one finished job; what is not a positive number is ignored.
+    def learn(self, kind: Kind, seconds: float, *, since: float | None = None) -> None:
+        """Take in a job found ended `seconds` after its submit, which a look at `since` had still seen running.
 
-        `seconds` run from submit to the end; where that lies between two looks, give their middle.
+        The end lies somewhere between: taking it for the moment it was found would teach the cadence its own
+        lateness, which then grows. Where `since` is not known, a wide guess stands in. What is not a positive number
+        is ignored.
         """
         if not (math.isfinite(seconds) and seconds > 0):
             return
-        residual = math.log(min(max(seconds, SHORTEST), LONGEST)) - expected(kind)
-        self._seen.setdefault(kind, deque(maxlen=REMEMBERED)).append(residual)
+        latest = min(max(seconds, SHORTEST), LONGEST)
+        earliest = _UNKNOWN_SINCE * latest if since is None or since != since else min(since, 0.999 * latest)  # noqa: PLR0124
+        usual = expected(kind)
+        model = self.model(kind)
+        between = (math.log(earliest) - usual if earliest > 0 else -math.inf, math.log(latest) - usual)
+        self._seen.setdefault(kind, deque(maxlen=REMEMBERED)).append(_within(model.mu - usual, model.sigma, *between))
         self._seen.move_to_end(kind)
         if len(self._seen) > KINDS:
             self._seen.popitem(last=False)
         self._models.clear()
+
+    def learn_job(self, kind: Kind, sightings: Sequence[Sighting], seconds: float) -> None:
+        """Take in a job found ended `seconds` after its submit, with all looks at it: its duration and its shape."""
+        since = max((sighting.at for sighting in sightings if 0 <= sighting.at < seconds), default=0.0)
+        self.learn(kind, seconds, since=since)
+        self.learn_shape(kind, sightings, seconds)
 
     def learn_shape(self, kind: Kind, sightings: Sequence[Sighting], seconds: float) -> None:
         """Take in what was seen of a finished job before it was found ended, `seconds` after its submit."""
@@ -149,13 +164,34 @@ class _Summary(msgspec.Struct, frozen=True):
     squares: float
 
 
-def _summary(residuals: Iterable[float]) -> _Summary:
+_Learned = tuple[float, float]
+"""Mean and variance of what one job's ln(seconds) was beyond the expected."""
+
+
+def _within(mean: float, spread: float, least: float, most: float) -> _Learned:
+    """Return mean and variance of a normal variable known to lie between two bounds, the lower one maybe -inf."""
+    low, high = (least - mean) / spread, (most - mean) / spread
+    mass = 0.5 * (math.erfc(low / math.sqrt(2)) - math.erfc(high / math.sqrt(2)))
+    if mass < 1e-6:
+        near = most if high < 0 else least
+        width = min(most - least, spread)
+        return (near - width / 2 if high < 0 else near + width / 2), width * width / 12
+    density_low, density_high = (math.exp(-z * z / 2) / math.sqrt(2 * math.pi) for z in (low, high))
+    shift = (density_low - density_high) / mass
+    weighed_low = 0.0 if low == -math.inf else low * density_low
+    shrink = 1 + (weighed_low - high * density_high) / mass - shift * shift
+    return mean + spread * shift, spread * spread * min(max(shrink, 0.0), 1.0)
+
+
+def _summary(learned: Iterable[_Learned]) -> _Summary:
     """Return count, mean and sum of squares, outliers drawn in so that one odd job cannot move a fit far."""
-    values = list(residuals)
-    if not values:
+    jobs = list(learned)
+    if not jobs:
         return _Summary(0, 0.0, 0.0)
+    values = [mean for mean, _ in jobs]
     centre = median(values)
     reach = 3 * max(1.48 * median(abs(value - centre) for value in values), 0.15)
     drawn_in = [min(max(value, centre - reach), centre + reach) for value in values]
     mean = fmean(drawn_in)
-    return _Summary(len(values), mean, sum((value - mean) ** 2 for value in drawn_in))
+    squares = sum((value - mean) ** 2 for value in drawn_in) + sum(variance for _, variance in jobs)
+    return _Summary(len(values), mean, squares)

@@ -49,8 +49,8 @@ class Habit:
 
     def learn(self, sightings: Sequence[Sighting], seconds: float) -> None:
         """Take in a job found ended `seconds` after its submit, with what was seen of it before."""
-        usable = telling(sightings, seconds)
-        if not usable or not usable[-1].at < seconds < math.inf:
+        usable = telling([sighting for sighting in sightings if sighting.at < seconds], seconds)
+        if not usable or seconds == math.inf:
             return
         told = [(sighting.at, known) for sighting in usable if (known := reading(sighting)) is not None]
         silence = ODD ** (len(usable) - len(told))
