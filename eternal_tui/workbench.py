@@ -66,7 +66,7 @@ class Connection:
             self.found = await asyncio.to_thread(find_key, self._settings, self._environ)
         except KeyProblem as problem:
             self.key_problem = str(problem)
-        key = self.found.secret if self.found is not None else None
+        key = self.found.key if self.found is not None else None
         return EternalClient(self._settings.base_url, key, header=self._settings.key_header)
 
     async def has_key(self) -> bool:
@@ -189,10 +189,13 @@ class Workbench:
             refusal=self.book.refusal,
         )
 
-    async def close(self, *, fold: bool = True) -> None:
-        """Stop the desk, close connections and files, end the demo, and throw away what was only for it."""
+    async def close(self, *, fold: bool = True, patience: float = 1.0) -> None:
+        """Stop the desk, close connections and files, end the demo, and throw away what was only for it.
+
+        Submits under way have `patience` seconds to be answered.
+        """
         try:
-            await self.desk.close(fold=fold)
+            await self.desk.close(fold=fold, patience=patience)
         finally:
             await self.fetcher.close()
             await self.connection.close()

@@ -228,16 +228,25 @@ class JobDesk:
         return await self._send(job)
 
     async def submit_many(
-        self, requests: Sequence[GenerateRequest], *, name: str = "", confirmed: bool = False, batch: str = ""
+        self,
+        requests: Sequence[GenerateRequest],
+        *,
+        name: str = "",
+        names: Sequence[str] = (),
+        confirmed: bool = False,
+        batch: str = "",
     ) -> list[Job]:
         """Submit several, each like `submit`, one after the other, so that the credits counter tells their prices.
 
-        All intents are on disk before the first is sent. After a refusal that would meet every other one too (key,
-        credits), the rest is rejected unsent.
+        `names` are the characters' names, one a request; `name` stands for all of them. Each intent is recorded
+        just before it is sent: an intent on disk that was never sent would count as perhaps charged after a crash.
         """
         await self._check(requests, confirmed=confirmed)
-        intents = [await self._intend(request, name=name, batch=batch) for request in requests]
-        return [await self._send(job) for job in intents]
+        labels = names or [name] * len(requests)
+        jobs: list[Job] = []
+        for request, label in zip(requests, labels, strict=True):
+            jobs.append(await self._send(await self._intend(request, name=label, batch=batch)))
+        return jobs
 
     async def may_submit(self, requests: Sequence[GenerateRequest], *, confirmed: bool = False) -> None:
         """Raise what `submit` would raise for these together, and send nothing."""
@@ -412,12 +421,21 @@ class JobDesk:
         """Note which jobs are on screen: these are looked at with more weight."""
         self._watcher.attend(frozenset(visible), selected)
 
+    def resume_after_suspend(self) -> None:
+        """Hear what others did while this process stood still, and take back what nobody took over."""
+        self._housekeeping.later(self._housekeeping.return_from_suspend())
+
     async def settled(self, job_id: int) -> Job:
-        """Wait until nothing more will happen to the job by itself, file included, and return it."""
+        """Wait until nothing more will happen to the job by itself, file included, and return it.
+
+        Raises NoSuchJob where it is deleted meanwhile.
+        """
         done = asyncio.Event()
 
         def settled() -> bool:
-            job = self._roster[job_id]
+            job = self._roster.get(job_id)
+            if job is None:
+                return True
             return (job.ended and not job.wants_file) or (job.wants_file and self._downloads.gave_up(job_id))
 
         def look(ids: frozenset[int]) -> None:

@@ -160,6 +160,11 @@ class Housekeeping:
                 self._downloads.fetch(job)
         return mine
 
+    async def return_from_suspend(self) -> None:
+        """Hear the news first, then go on: jobs that others own by now are let go, orphans are taken over."""
+        await self.hear_news()
+        await self._adopt()
+
     def later(self, chore: Coroutine[Any, Any, Any]) -> None:
         """Run a small recording chore on its own."""
         task = asyncio.create_task(self._guarded(chore))

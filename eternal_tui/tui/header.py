@@ -131,7 +131,8 @@ class HeaderLine(Widget):
     def show(self, totals: Totals) -> None:
         """Show these totals."""
         self._totals = totals
-        if not self.is_attached or not self._drawn:
+        if not self._drawn:
+            self.refresh()
             return
         new = self._line()
         if spans := changed_spans(self._drawn, new):

@@ -1,0 +1,114 @@
+"""Telling that jobs ended: one toast a batch; unseen ones also by bell, notification and title."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Literal
+
+from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.totals import Totals
+from eternal_tui.settings import Settings
+from eternal_tui.tui import terminal_words
+from eternal_tui.untrusted import Shown, say, shown
+
+GATHER = 0.6
+"""Seconds ends are gathered before they are told: a batch that ends together is one sentence and one bell."""
+
+Severity = Literal["information", "warning", "error"]
+Toast = Callable[[str, Severity], None]
+
+
+def ended_well(job: Job) -> bool:
+    """Tell whether the job has its file."""
+    return job.state is JobState.SUCCEEDED and job.file_state is FileState.SAVED
+
+
+def sentence(job: Job) -> Shown:
+    """Return one sentence on how a job ended."""
+    what = {"image": "picture", "video": "clip"}[job.request.type]
+    who = job.name or job.request.character
+    if ended_well(job):
+        return say("Job {id}, {who}'s {what}, is saved.", id=job.id, who=who, what=what)
+    if job.state is JobState.UNCONFIRMED:
+        return say("Job {id}: the answer was lost, it may be charged. t decides.", id=job.id)
+    if job.state is JobState.STALLED:
+        return say("Job {id} is past its deadline; it is watched on, more slowly.", id=job.id)
+    reason = shown(job.error or job.trouble or "no reason was given", limit=120)
+    state = job.file_state if job.state is JobState.SUCCEEDED and job.file_state else job.state
+    return say("Job {id} {state}: {reason}", id=job.id, state=state, reason=reason)
+
+
+def summary(jobs: list[Job]) -> tuple[Shown, Severity]:
+    """Return one sentence for a batch of ended jobs, and how grave it is."""
+    good = sum(ended_well(job) for job in jobs)
+    bad = len(jobs) - good
+    severity: Severity = "information" if not bad else "error" if not good else "warning"
+    if len(jobs) == 1:
+        return sentence(jobs[0]), severity
+    if not bad:
+        return say("{good} jobs are saved.", good=good), severity
+    worst = next(job for job in jobs if not ended_well(job))
+    return say("{good} jobs saved, {bad} not: {worst}", good=good, bad=bad, worst=sentence(worst)), severity
+
+
+class Announcer:
+    """Gathers ends and tells them once. `write` puts a sequence on the terminal, `focused` says if it is looked at."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        *,
+        toast: Toast,
+        write: Callable[[str], None],
+        focused: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._toast = toast
+        self._write = write
+        self._focused = focused
+        self._ended: list[Job] = []
+        self._telling: asyncio.TimerHandle | None = None
+        self._title = Shown("")
+
+    def ended(self, job: Job) -> None:
+        """Tell soon that the job ended."""
+        self._ended.append(job)
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(GATHER, self._tell)
+
+    def totals(self, totals: Totals) -> None:
+        """Keep the terminal's title in step."""
+        if not self._settings.notify.title:
+            return
+        words = say("{running} running · {done} done", running=totals.running, done=totals.done_today)
+        text = words if totals.running or totals.done_today else Shown("eternal-tui")
+        if text != self._title:
+            if not self._title:
+                self._write(terminal_words.SAVE_TITLE)
+            self._title = text
+            self._write(terminal_words.title(text))
+
+    def stop(self) -> None:
+        """Tell nothing more and give the title back."""
+        if self._telling is not None:
+            self._telling.cancel()
+        if self._title:
+            self._write(terminal_words.RESTORE_TITLE)
+
+    def _tell(self) -> None:
+        self._telling = None
+        jobs, self._ended = self._ended, []
+        text, severity = summary(jobs)
+        self._toast(text, severity)
+        now = datetime.now().astimezone()
+        notify = self._settings.notify
+        if self._focused() or terminal_words.in_quiet_hours(notify.quiet_hours, now.hour * 60 + now.minute):
+            return
+        if notify.desktop:
+            self._write(terminal_words.notification(text, self._environ))
+        if notify.bell:
+            self._write("\a")

@@ -1,0 +1,140 @@
+"""The detail pane: the picture or poster of a job over every fact of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from eternal_tui.jobs.job import FileState, Job
+from eternal_tui.tui.detail_text import describe
+from eternal_tui.tui.graphics.protocol import Graphics
+from eternal_tui.tui.picture import Picture
+from eternal_tui.untrusted import Shown, say
+
+NOTHING = Shown("Nothing to show yet.\n\nctrl+n  write a request\nctrl+s  send it\n\nIts picture or clip appears here.")
+
+TALL = 24
+"""Rows from which the picture stands over the words; in a lower pane it stands beside them."""
+
+WIDE = 80
+"""Columns from which there is room for the picture beside the words, however high the pane is."""
+
+PORTRAIT = 1.5
+"""Columns a row of a 3:4 portrait takes: a cell is about half as wide as it is high."""
+
+
+def result_path(job: Job, results: Path) -> Path | None:
+    """Return where the job's verified file is, None where there is none to draw."""
+    if job.file is None or job.file_state is not FileState.SAVED or job.encrypted:
+        return None
+    # The name is ours, but the history is a file others can write: only a plain name inside the folder is opened.
+    name = Path(job.file).name
+    return results / name if name == job.file and name not in ("", ".", "..") else None
+
+
+class DetailPane(Container):
+    """Draws one job. It is given snapshots and asks for nothing."""
+
+    DEFAULT_CSS = """
+    DetailPane {
+        border: round $border-blurred;
+        border-title-color: $text-muted;
+        layout: vertical;
+        padding: 0 1;
+        &:focus-within { border: round $border; border-title-color: $foreground; }
+        & > Picture { height: 3fr; width: 1fr; }
+        & > VerticalScroll { height: 2fr; width: 1fr; scrollbar-size-vertical: 1; margin: 1 0 0 0; }
+        & Static { width: 1fr; height: auto; }
+        &.-beside { layout: horizontal; }
+        &.-beside > Picture { width: 24; height: 1fr; }
+        &.-beside > VerticalScroll { height: 1fr; margin: 0 0 0 2; }
+        &.-words > Picture { display: none; }
+        &.-words > VerticalScroll { height: 1fr; margin: 0; }
+    }
+    """
+
+    def __init__(self, graphics: Graphics, results: Path, *, number: int = 0, id: str | None = None) -> None:  # noqa: A002
+        """Build the pane; `number` is the key that goes to it, shown in its title."""
+        super().__init__(id=id)
+        self._graphics = graphics
+        self._results = results
+        self._prefix = f"{number} " if number else ""
+        self._job: Job | None = None
+        self._answers: Mapping[str, Any] = {}
+        self.picture = Picture(graphics)
+        self._words = Static(markup=False)
+        self._scroll = VerticalScroll(self._words)
+        self._drawn: tuple[Job | None, int, int] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out the picture and the words."""
+        yield self.picture
+        yield self._scroll
+
+    @property
+    def job_id(self) -> int | None:
+        """The job that is shown."""
+        return self._job.id if self._job is not None else None
+
+    def on_mount(self) -> None:
+        """Draw what was given before."""
+        self._redraw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose between picture over words and picture beside words."""
+        beside = event.size.height < TALL or event.size.width >= WIDE
+        self.set_class(beside, "-beside")
+        portrait = min(round(event.size.height * PORTRAIT), event.size.width // 2)
+        self.picture.styles.width = max(16, portrait) if beside else None
+        self.call_after_refresh(self._redraw)
+
+    def show(self, job: Job | None, answers: Mapping[str, Any] | None = None) -> None:
+        """Show this snapshot; `answers` are the service's own, None when they have not been read yet."""
+        if answers is not None:
+            self._answers = answers
+        elif job is None or self._job is None or job.id != self._job.id:
+            self._answers = {}
+        moved = job is None or self._job is None or job.id != self._job.id
+        self._job = job
+        if self.is_mounted:
+            if moved:
+                self._scroll.scroll_home(animate=False)
+            self._redraw()
+
+    def action_scroll(self, rows: int) -> None:
+        """Scroll the words."""
+        self._scroll.scroll_relative(y=rows, animate=False)
+
+    def focus_words(self) -> None:
+        """Put the focus on the scrolling words."""
+        self._scroll.focus()
+
+    def _redraw(self) -> None:
+        width = max(20, self._scroll.content_size.width)
+        state = (self._job, width, id(self._answers))
+        if state == self._drawn:
+            return
+        self._drawn = state
+        job = self._job
+        if job is None:
+            self.border_title = Content(f"{self._prefix}Detail")
+            self.add_class("-words")
+            self._words.update(Content.styled(NOTHING, "$text-muted"))
+            self._picture_of(None)
+            return
+        self.border_title = Content(f"{self._prefix}{say('Job {id}', id=job.id)}")
+        path = result_path(job, self._results) if self._graphics.cell != (0, 0) else None
+        self.set_class(path is None, "-words")
+        self._picture_of(path)
+        self._words.update(describe(job, self._answers, width=width))
+
+    def _picture_of(self, path: Path | None) -> None:
+        if path != self.picture.path:
+            self.picture.show(path)

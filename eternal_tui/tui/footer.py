@@ -1,0 +1,112 @@
+"""The footer: the few keys that matter where the focus is, drawn on one line and only when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+_KEY_WORDS = {
+    "question_mark": "?",
+    "slash": "/",
+    "asterisk": "*",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "full_stop": ".",
+    "comma": ",",
+    "plus": "+",
+    "minus": "-",
+    "escape": "esc",
+}
+
+
+def key_words(keys: str) -> str:
+    """Return the first of a binding's keys as people write it."""
+    key = keys.partition(",")[0].strip()
+    if key.startswith("ctrl+"):
+        return "^" + key.removeprefix("ctrl+")
+    return _KEY_WORDS.get(key, key)
+
+
+class Hint(NamedTuple):
+    """One key of the footer and what it does; `run` is the action it stands for."""
+
+    key: str
+    title: str
+    run: str
+
+
+def hints_of(bindings: Iterable[Binding]) -> list[Hint]:
+    """Return the bindings the footer names."""
+    return [Hint(key_words(binding.key), binding.description.lower(), binding.action) for binding in bindings]
+
+
+class FooterLine(Widget):
+    """Draws hints, dropping the last where the line is too short. A click presses the key."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"footer-line--key", "footer-line--title"}
+    DEFAULT_CSS = """
+    FooterLine {
+        height: 1; dock: bottom; background: transparent;
+        & > .footer-line--key { color: $accent; }
+        & > .footer-line--title { color: $text-muted; }
+    }
+    """
+
+    class Clicked(Message):
+        """A hint was clicked; its action is wanted."""
+
+        def __init__(self, run: str) -> None:
+            super().__init__()
+            self.run = run
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._hints: Sequence[Hint] = ()
+        self._note = ""
+
+    def show(self, hints: Sequence[Hint], note: str = "") -> None:
+        """Show these hints, and a gated `note` before them."""
+        if (hints, note) != (self._hints, self._note):
+            self._hints, self._note = hints, note
+            self.refresh()
+
+    def _placed(self) -> list[tuple[int, Hint]]:
+        x = 1
+        placed = []
+        for hint in self._hints:
+            width = cell_len(hint.key) + 1 + cell_len(hint.title)
+            if x + width > self.size.width:
+                break
+            placed.append((x, hint))
+            x += width + 2
+        return placed
+
+    def render_line(self, y: int) -> Strip:
+        """Return the one line."""
+        if y:
+            return Strip.blank(self.size.width)
+        key = self.get_component_rich_style("footer-line--key")
+        title = self.get_component_rich_style("footer-line--title")
+        segments: list[Segment] = []
+        x = 0
+        for start, hint in self._placed():
+            segments.append(Segment(" " * (start - x)))
+            segments += [Segment(hint.key, key), Segment(" " + hint.title, title)]
+            x = start + cell_len(hint.key) + 1 + cell_len(hint.title)
+        return Strip(segments).adjust_cell_length(self.size.width)
+
+    def on_click(self, event: events.Click) -> None:
+        """Do what the clicked hint says."""
+        for start, hint in self._placed():
+            if Region(start, 0, cell_len(hint.key) + 1 + cell_len(hint.title), 1).contains(event.x, 0):
+                self.post_message(self.Clicked(hint.run))
+                return

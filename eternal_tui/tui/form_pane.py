@@ -1,0 +1,207 @@
+"""The request pane: the form in its frame, built after the first frame is on the screen, and its files kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual import on
+from textual.containers import Container
+from textual.content import Content
+from textual.message import Message
+
+from eternal_tui.api.answers import Character
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.jobs.drafts.draft import Draft
+from eternal_tui.jobs.drafts.draft_store import DraftStore
+from eternal_tui.jobs.drafts.presets import PresetStore
+from eternal_tui.tui.form.request_form import RequestForm
+from eternal_tui.tui.glyphs import Glyphs
+from eternal_tui.untrusted import Shown, Untrusted, say
+
+REPEAT_GUARD = 1.0
+"""Seconds in which the very same form is not sent twice: a key held down repeats thirty times a second."""
+
+
+class FormPane(Container):
+    """Holds the form and keeps its draft and presets in the data folder.
+
+    A draft is written at most once a second, and once more when the pane goes.
+    """
+
+    DEFAULT_CSS = """
+    FormPane {
+        border: round $border-blurred; border-title-color: $text-muted; background: $background; padding: 0 1;
+        &:focus-within { border: round $border; border-title-color: $foreground; }
+    }
+    """
+
+    @dataclass
+    class Sent(Message):
+        """The form is to be sent."""
+
+        requests: Sequence[GenerateRequest]
+        names: Sequence[Untrusted]
+
+    @dataclass
+    class Priced(Message):
+        """The price of this request is wanted."""
+
+        request: GenerateRequest
+
+    @dataclass
+    class CharactersWanted(Message):
+        """The list of characters is wanted."""
+
+    @dataclass
+    class HistoryWanted(Message):
+        """Earlier prompts are wanted."""
+
+    @dataclass
+    class Told(Message):
+        """Something about the form is to be said."""
+
+        text: Shown
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        environ: Mapping[str, str],
+        glyphs: Glyphs,
+        monotonic: Callable[[], float],
+        number: int = 0,
+    ) -> None:
+        """Build the frame; `number` is the key that goes to it."""
+        super().__init__(id="form")
+        self._environ = environ
+        self._glyphs = glyphs
+        self._monotonic = monotonic
+        self._drafts = DraftStore(folder)
+        self._presets = PresetStore(folder)
+        self._form: RequestForm | None = None
+        self._filling: asyncio.Task[RequestForm] | None = None
+        self._characters: tuple[Sequence[Character], Callable[[str], str]] | None = None
+        self._last_sent: tuple[Sequence[GenerateRequest], float] | None = None
+        self._flush_due = False
+        self.border_title = Content(f"{number} Request" if number else "Request")
+
+    async def fill(self) -> RequestForm:
+        """Build the form, once, with the kept draft and presets; return it."""
+        if self._filling is None:
+            self._filling = asyncio.create_task(self._fill())
+        return await asyncio.shield(self._filling)
+
+    async def _fill(self) -> RequestForm:
+        form = RequestForm(environ=self._environ, glyphs=self._glyphs)
+        await self.mount(form)
+        self._form = form
+        form.set_presets(self._presets.load())
+        if (draft := self._drafts.load()) is not None:
+            form.load(draft)
+        if self._characters is not None:
+            form.set_characters(*self._characters)
+        for notice in (*self._drafts.notices, *self._presets.notices):
+            self.post_message(self.Told(say("{notice}", notice=notice)))
+        return form
+
+    async def focus_first(self) -> None:
+        """Put the cursor into the first field."""
+        (await self.fill()).focus_first()
+
+    async def take(self, request: GenerateRequest) -> None:
+        """Put a request into the form."""
+        (await self.fill()).fill(request)
+
+    async def submit(self) -> bool:
+        """Ask the form to be sent; False when it says what is missing instead."""
+        return (await self.fill()).submit()
+
+    def sent(self) -> None:
+        """Note that the form was sent; it keeps its text for the next one."""
+
+    def price_again(self) -> None:
+        """Ask for the price of the form's request: what is known of prices has changed."""
+        if self._form is not None:
+            self.post_message(self.Priced(self._form.request))
+
+    def set_estimate(self, price: float | None) -> None:
+        """Show about what one such request costs."""
+        if self._form is not None:
+            self._form.set_estimate(price)
+
+    def set_characters(self, characters: Sequence[Character], refusal: Callable[[str], str]) -> None:
+        """Give the form the list of characters, now or when it is built."""
+        self._characters = (characters, refusal)
+        if self._form is not None:
+            self._form.set_characters(characters, refusal)
+
+    def show_history(self, prompts: Sequence[str]) -> None:
+        """Open the search over earlier prompts."""
+        if self._form is not None:
+            self._form.show_history(prompts)
+
+    @property
+    def form(self) -> RequestForm | None:
+        """The form, once it is built."""
+        return self._form
+
+    def keep(self) -> None:
+        """Write the draft."""
+        self._flush_due = False
+        try:
+            self._drafts.flush()
+        except OSError as error:
+            self.post_message(self.Told(say("The draft could not be kept: {why}.", why=error.strerror or error)))
+
+    def on_unmount(self) -> None:
+        """Keep what was typed last."""
+        self.keep()
+
+    @on(RequestForm.Submitted)
+    def _submitted(self, event: RequestForm.Submitted) -> None:
+        event.stop()
+        now = self._monotonic()
+        if self._last_sent is not None:
+            requests, at = self._last_sent
+            if requests == event.requests and now - at < REPEAT_GUARD:
+                self.post_message(self.Told(Shown("Sent just now. Press again to send the same once more.")))
+                return
+        self._last_sent = (event.requests, now)
+        self.post_message(self.Sent(event.requests, event.names))
+
+    @on(RequestForm.Changed)
+    def _changed(self, event: RequestForm.Changed) -> None:
+        event.stop()
+        self.post_message(self.Priced(event.request))
+
+    @on(RequestForm.DraftChanged)
+    def _draft_changed(self, event: RequestForm.DraftChanged) -> None:
+        event.stop()
+        self._keep_soon(event.draft)
+
+    def _keep_soon(self, draft: Draft) -> None:
+        self._drafts.keep(draft)
+        if not self._flush_due:
+            self._flush_due = True
+            self.set_timer(1.0, self.keep)
+
+    @on(RequestForm.PresetsChanged)
+    def _presets_changed(self, event: RequestForm.PresetsChanged) -> None:
+        event.stop()
+        try:
+            self._presets.save(event.presets)
+        except OSError as error:
+            self.post_message(self.Told(say("The presets could not be kept: {why}.", why=error.strerror or error)))
+
+    @on(RequestForm.CharactersWanted)
+    def _characters_wanted(self, event: RequestForm.CharactersWanted) -> None:
+        event.stop()
+        self.post_message(self.CharactersWanted())
+
+    @on(RequestForm.HistoryWanted)
+    def _history_wanted(self, event: RequestForm.HistoryWanted) -> None:
+        event.stop()
+        self.post_message(self.HistoryWanted())
