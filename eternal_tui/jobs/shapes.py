@@ -63,12 +63,16 @@ _SMOOTH = tuple(0.5 - math.sin(math.asin(1 - percent / 50) / 3) for percent in r
 _SHORT = tuple(min(percent / 98, 1.0) for percent in range(101))
 """Progress that ends at 98 while the job is not done."""
 
+_APPROACH = tuple(-math.log(1 - percent / 100 * (1 - math.exp(-3))) / 3 for percent in range(101))
+"""Progress that nears its end ever more slowly, as made-up progress often does."""
+
 _CURVES = (
     ("linear", LINEAR, 0.40),
     ("smooth", _SMOOTH, 0.10),
     ("ease out 1.5", _reach(1.5, late=False), 0.04),
     ("ease out 2", _reach(2, late=False), 0.08),
     ("ease out 3", _reach(3, late=False), 0.05),
+    ("approach", _APPROACH, 0.05),
     ("ease in 1.5", _reach(1.5, late=True), 0.03),
     ("ease in 2", _reach(2, late=True), 0.05),
 )
