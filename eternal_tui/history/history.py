@@ -10,8 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
 
+from eternal_tui.history import recovery
 from eternal_tui.history.document import SMALL
-from eternal_tui.history.errors import DocumentBroken, HistoryDamaged, HistoryError, explained
+from eternal_tui.history.errors import DocumentBroken, HistoryDamaged, HistoryError, HistoryNewer, explained
 from eternal_tui.history.files import Files
 from eternal_tui.history.fold import Names
 from eternal_tui.history.journal import Change, Record
@@ -45,6 +46,7 @@ class History:
         now: Callable[[], float] = time.time,
         files: Files | None = None,
         writer: str | None = None,
+        set_newer_aside: bool = False,
     ) -> Self:
         """Open the history of a folder, making both if need be, and mend what is damaged.
 
@@ -53,9 +55,10 @@ class History:
             now: Seconds since the epoch, for the names of files set aside.
             files: The file system, replaced in tests.
             writer: Tag of this instance in the journal; random by default.
+            set_newer_aside: Move a later version's files under dated names and go on with the generation before.
 
         Raises:
-            HistoryNewer: A later version wrote it; nothing was touched.
+            HistoryNewer: A later version wrote it; nothing was touched, unless ``set_newer_aside``.
             HistoryError: Or another of its kinds, each with its sentence.
         """
         files = files or Files()
@@ -64,7 +67,17 @@ class History:
             files.make_folder(folder)
             lock = FolderLock(files, names.lock)
             try:
-                return cls(Store(files, names, lock, writer=writer or secrets.token_hex(4), now=now))
+                writer = writer or secrets.token_hex(4)
+                try:
+                    return cls(Store(files, names, lock, writer=writer, now=now))
+                except HistoryNewer:
+                    if not set_newer_aside:
+                        raise
+                with lock.held():
+                    notice = recovery.set_newer_aside(files, names, now)
+                    history = cls(Store(files, names, lock, writer=writer, now=now))
+                history.notices.insert(0, notice)
+                return history
             except BaseException:
                 lock.close()
                 raise

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eternal_tui.history import fold
 from eternal_tui.history.document import Document, Tables, as_noted, open_document
-from eternal_tui.history.errors import DocumentBroken, HeaderBroken, HistoryDamaged
+from eternal_tui.history.errors import DocumentBroken, HeaderBroken, HistoryDamaged, HistoryNewer
 from eternal_tui.history.files import Files
 from eternal_tui.history.fold import DocumentWriter, Names
 from eternal_tui.history.journal import Base, Entry, Header, Journal, Record, Scan, write_journal
@@ -97,6 +97,31 @@ def set_aside(files: Files, names: Names, path: Path, now: Clock) -> str:
     fold.second_name(files, path, names.folder / name)
     files.sync_folder(names.folder)
     return name
+
+
+def set_newer_aside(files: Files, names: Names, now: Clock) -> str:
+    """Move what a later version wrote under dated names, so that the generation before can be used; say so."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now()))
+    moved = []
+    for path in (names.document, names.journal, names.previous, names.previous_journal):
+        if path.name in files.names(names.folder) and (path == names.journal or _is_newer(files, path)):
+            aside = path.name.replace("history.", f"history.newer-{stamp}.", 1)
+            files.link(path, names.folder / aside)
+            files.unlink(path)
+            moved.append(aside)
+    files.sync_folder(names.folder)
+    return f"A newer eternal-tui wrote this history; it was set aside as {', '.join(moved)}."
+
+
+def _is_newer(files: Files, path: Path) -> bool:
+    try:
+        if path.suffix == ".json":
+            DocumentRemains(files, path, None)
+        else:
+            JournalRemains(files, path)
+    except HistoryNewer:
+        return True
+    return False
 
 
 class _Rescue:

@@ -147,6 +147,54 @@ def test_a_newer_history_is_left_alone(swift_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_newer_history_set_aside_leaves_the_generation_before(swift_path: Path) -> None:
+    folder = swift_path / "data"
+    history = History.open(folder, files=SwiftFiles())
+    for number in range(2):
+        history.add({"n": number})
+        history.fold()
+    history.close(fold=False)
+    newer = b'{"meta":{"1":{"schema":2}},"jobs":{"1":{"n":"another way"}}}'
+    (folder / "history.json").write_bytes(newer)
+    history = History.open(folder, files=SwiftFiles(), now=lambda: NOON, set_newer_aside=True)
+    assert dict(history.find_all()) == {1: {"n": 0}, 2: {"n": 1}}
+    kept = re.search(r"history\.newer-\d{8}-\d{6}\.json", history.notices[0])
+    assert kept
+    assert (folder / kept[0]).read_bytes() == newer
+    assert history.add({"n": 2}) > 2
+    history.close(fold=True)
+
+
+def test_ids_leave_a_gap_when_the_last_one_is_not_known(swift_path: Path) -> None:
+    """Seen to fail against a build that went on from the highest id it could read."""
+    folder = swift_path / "data"
+    history = History.open(folder, files=SwiftFiles())
+    history.add_many({"n": number} for number in range(3))
+    history.fold()
+    assert history.add({"n": "shown, then lost"}) == 4
+    history.close(fold=False)
+    (folder / "history.journal").write_bytes(b"")
+    history = History.open(folder, files=SwiftFiles())
+    assert history.add({"n": 4}) > 1000
+    assert "cannot be told" in history.notices[0]
+    history.close(fold=True)
+
+
+def test_a_long_torn_line_leaves_nothing_behind_a_short_new_one(swift_path: Path) -> None:
+    """Seen to fail against a build that wrote over the torn line without cutting it off."""
+    folder = swift_path / "data"
+    history = History.open(folder, files=SwiftFiles())
+    history.add({"n": 1})
+    with (folder / "history.journal").open("ab") as journal:
+        journal.write(b'0badf00d {"op":"put","fields":{"prompt":"' + b"x" * 900)
+    assert history.add({"n": 2}) == 2
+    history.close(fold=False)
+    history = History.open(folder, files=SwiftFiles())
+    assert history.notices == []
+    assert [key for key, _ in history.find_all()] == [2, 1]
+    history.close(fold=True)
+
+
 def test_a_newer_document_alone_is_left_alone(swift_path: Path) -> None:
     folder = swift_path / "data"
     folder.mkdir()

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tinydb import TinyDB, where
+from tinydb.table import Document
 
 from eternal_tui.history import Change, History, HistoryConflict, HistoryError
 from eternal_tui.history.document import SMALL
@@ -233,6 +234,26 @@ def test_two_folds_at_once_end_in_one(folder: Path) -> None:
     assert one.find_all() == other.find_all() == [(1, {"n": 1})]
     one.close(fold=False)
     other.close(fold=False)
+
+
+def test_a_hand_edit_during_a_fold_survives_it(folder: Path) -> None:
+    """Seen to fail against a build that put its new document in place whatever had become of the old one."""
+
+    def edit() -> None:
+        with TinyDB(folder / "history.json") as database:
+            database.table("jobs").insert(Document({"by": "hand"}, doc_id=50))
+
+    files = HookedFiles()
+    history = opened(folder, files)
+    history.add({"n": 1})
+    history.fold()
+    history.add({"n": 2})
+    files.meanwhile = edit
+    files.armed = True
+    history.fold()
+    history.fold()
+    assert {"by": "hand"} in [record for _, record in history.find_all()]
+    history.close(fold=True)
 
 
 def test_missing_a_generation_asks_for_a_reload(folder: Path) -> None:
