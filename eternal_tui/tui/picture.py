@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
@@ -142,7 +143,7 @@ class Picture(Widget):
             self.post_message(self.Failed(self, self.path, f"The file could not be shown ({kind})."))
 
     def _reload(self, path: Path | None) -> None:
-        self.run_worker(self._load(path), group="picture", exclusive=True, exit_on_error=False)
+        self.run_worker(partial(self._load, path), group="picture", exclusive=True, exit_on_error=False)
 
     async def _load(self, path: Path | None) -> None:
         await self._close_clip()
@@ -197,7 +198,7 @@ class Picture(Widget):
             self.position = 0.0
         self._began = self._clock() - self.position
         self.post_message(self.Moved(self, self.playing, self.position))
-        self.run_worker(self._play(self._clip), group="picture-play", exclusive=True, exit_on_error=False)
+        self.run_worker(partial(self._play, self._clip), group="picture-play", exclusive=True, exit_on_error=False)
 
     def pause(self) -> None:
         """Stop at the frame that stands on the screen."""
@@ -235,7 +236,7 @@ class Picture(Widget):
             self._look(lambda: clip.step(frames))
 
     def _look(self, read: _Read) -> None:
-        self.run_worker(self._look_at(read), group="picture-play", exclusive=True, exit_on_error=False)
+        self.run_worker(partial(self._look_at, read), group="picture-play", exclusive=True, exit_on_error=False)
 
     async def _look_at(self, read: _Read) -> None:
         found = await self._read(read)
@@ -277,7 +278,7 @@ class Picture(Widget):
 
     def _is_watched(self) -> bool:
         """Tell whether anyone can see the clip: it is shown, on the current screen, in a focused terminal."""
-        return self.display and self.app.app_focus and self.screen.is_current and self.is_on_screen
+        return self.display and self.app.app_focus and self.screen.is_active and self.is_on_screen
 
     # Drawing
 

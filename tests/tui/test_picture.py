@@ -1,0 +1,306 @@
+"""The picture widget in a running app: what it shows, when it works, and when it rests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from textual.app import App, ComposeResult
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+
+from eternal_tui.media.frame import Frame
+from eternal_tui.media.stills import FrameCache
+from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
+from eternal_tui.tui.graphics.kitty import KittyPlaceholders
+from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.pace import Pace
+from eternal_tui.tui.graphics.protocol import Drawing, Graphics
+from eternal_tui.tui.picture import Picture
+from eternal_tui.untrusted import Shown
+from tests.media.files import write_clip
+
+
+class Viewer(App[None]):
+    """An app with one picture, which notes every message of it."""
+
+    def __init__(self, graphics: Graphics | None = None, **options: object) -> None:
+        super().__init__()
+        self.picture = Picture(graphics or HalfBlocks(), **({"settle": 0.0} | options))  # type: ignore[arg-type]
+        self.heard: asyncio.Queue[Message] = asyncio.Queue()
+
+    def compose(self) -> ComposeResult:
+        with Container():
+            yield self.picture
+
+    def on_picture_loaded(self, message: Picture.Loaded) -> None:
+        self.heard.put_nowait(message)
+
+    def on_picture_failed(self, message: Picture.Failed) -> None:
+        self.heard.put_nowait(message)
+
+    def on_picture_moved(self, message: Picture.Moved) -> None:
+        self.heard.put_nowait(message)
+
+    async def until(self, kind: type[Message], where: Callable[[Message], bool] = lambda _: True) -> Message:
+        async with asyncio.timeout(10):
+            while True:
+                message = await self.heard.get()
+                if isinstance(message, kind) and where(message):
+                    return message
+
+
+def rows(picture: Picture) -> list[str]:
+    return [picture.render_line(y).text for y in range(picture.size.height)]
+
+
+@pytest.fixture(scope="module")
+def red(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("stills") / "red.png"
+    Image.new("RGB", (64, 64), "red").save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4")
+
+
+async def test_a_still_stands_centred_with_its_aspect_kept(red: Path) -> None:
+    app = Viewer()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.picture.show(red, Shown("Red, 64 × 64"))
+        await app.until(Picture.Loaded)
+        await pilot.pause()
+        assert rows(app.picture) == [" " * 16 + UPPER_HALF * 48 + " " * 16] * 24
+        await pilot.resize_terminal(20, 24)
+        await app.until(Picture.Loaded)
+        assert rows(app.picture) == [" " * 20] * 7 + [UPPER_HALF * 20] * 10 + [" " * 20] * 7
+
+
+async def test_nothing_runs_behind_a_still(red: Path) -> None:
+    app = Viewer()
+    async with app.run_test() as pilot:
+        app.picture.show(red)
+        await app.until(Picture.Loaded)
+        await pilot.pause()
+        assert [worker for worker in app.workers if worker.node is app.picture and not worker.is_finished] == []
+        assert len(app.picture._timers) == 0
+
+
+async def test_words_stand_where_pictures_are_off(red: Path) -> None:
+    app = Viewer(NoGraphics())
+    async with app.run_test(size=(20, 5)) as pilot:
+        app.picture.show(red, Shown("picture\n世界 · 64 × 64 · far too long a line"))
+        await pilot.pause()
+        assert [row.strip() for row in rows(app.picture)] == ["", "picture", "世界 · 64 × 64 · far", "", ""]
+        assert not app.picture.draws
+
+
+@pytest.mark.parametrize("name", ["broken.png", "broken.mp4", "missing.png", "sealed.bin"])
+async def test_a_broken_file_says_so_and_leaves_the_words(tmp_path: Path, red: Path, name: str) -> None:
+    path = tmp_path / name
+    if not name.startswith("missing"):
+        path.write_bytes(b"nothing of the kind")
+    app = Viewer()
+    async with app.run_test(size=(20, 3)) as pilot:
+        app.picture.show(red)
+        await app.until(Picture.Loaded)
+        app.picture.show(path, Shown("words"))
+        failed = await app.until(Picture.Failed)
+        assert isinstance(failed, Picture.Failed)
+        assert (failed.path, "Nothing is charged again" in failed.sentence) == (path, True)
+        await pilot.pause()
+        assert [row.strip() for row in rows(app.picture)] == ["", "words", ""]
+
+
+class CountingCache(FrameCache):
+    """Notes which files were really asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def still(self, path: Path, *args: object, **options: object) -> Frame:  # type: ignore[override]
+        self.asked.append(path.name)
+        return super().still(path, *args, **options)  # type: ignore[arg-type]
+
+
+async def test_holding_j_decodes_only_where_it_stops(tmp_path: Path) -> None:
+    """Seen to fail without `exclusive`: all fifty files were decoded."""
+    cache = CountingCache()
+    app = Viewer(cache=cache, settle=0.03)
+    paths = [tmp_path / f"{number}.png" for number in range(50)]
+    for path in paths:
+        Image.new("RGB", (8, 8), "red").save(path)
+    async with app.run_test():
+        for path in paths:
+            app.picture.show(path)
+        loaded = await app.until(Picture.Loaded)
+    assert isinstance(loaded, Picture.Loaded)
+    assert loaded.path == paths[-1]
+    assert cache.asked == ["49.png"]
+
+
+async def test_a_clip_shows_its_poster_at_once_and_plays_to_its_end(clip: Path) -> None:
+    app = Viewer()
+    async with app.run_test(size=(40, 12)) as pilot:
+        picture = app.picture
+        picture.show(clip)
+        loaded = await app.until(Picture.Loaded)
+        assert isinstance(loaded, Picture.Loaded)
+        assert loaded.seconds == pytest.approx(1.0)
+        assert (picture.playing, picture.position, picture.draws) == (False, 0.0, True)
+        await pilot.pause()
+        first = rows(picture)
+        picture.play()
+        await app.until(Picture.Moved, lambda message: message.playing)  # type: ignore[attr-defined]
+        ended = await app.until(Picture.Moved, lambda message: not message.playing)  # type: ignore[attr-defined]
+        assert isinstance(ended, Picture.Moved)
+        assert ended.seconds == pytest.approx(23 / 24, abs=0.01)
+        assert rows(picture) == first  # the same cells, in other colours
+        picture.play()
+        started = await app.until(Picture.Moved)
+        assert isinstance(started, Picture.Moved)
+        assert (started.playing, started.seconds) == (True, 0.0)
+        picture.toggle()
+        assert not picture.playing
+
+
+async def test_scrubbing_and_stepping(clip: Path) -> None:
+    app = Viewer()
+    async with app.run_test(size=(40, 12)):
+        picture = app.picture
+        picture.step(1)
+        picture.scrub(0.5)
+        picture.play()  # nothing is shown yet: none of these may do anything
+        picture.show(clip)
+        await app.until(Picture.Loaded)
+        for act, number in [
+            (lambda: picture.scrub(0.5), 12),
+            (lambda: picture.step(1), 13),
+            (lambda: picture.step(-3), 10),
+            (lambda: picture.scrub(9.0), 23),
+            (lambda: picture.scrub(-9.0), 0),
+            (lambda: picture.seek(0.25), 6),
+        ]:
+            act()
+            await app.until(Picture.Moved)
+            assert picture.position == pytest.approx(number / 24, abs=0.001)
+
+
+class Recording(HalfBlocks):
+    """Half-blocks that note what was drawn."""
+
+    def __init__(self, bits: int = 8) -> None:
+        super().__init__(bits)
+        self.drawn = 0
+
+    def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:
+        self.drawn += 1
+        return super().render(frame, handle=handle, moving=moving)
+
+
+async def test_only_changed_rows_are_painted_again(tmp_path: Path) -> None:
+    """Seen to fail with a plain refresh: every row was asked for again."""
+    paths = []
+    for name, at in (("one", 0), ("two", 50)):
+        image = Image.new("RGB", (80, 100), "black")
+        image.paste("white", (0, at, 80, at + 10))
+        paths.append(tmp_path / f"{name}.png")
+        image.save(paths[-1])
+    app = Viewer()
+    async with app.run_test(size=(40, 25)) as pilot:
+        picture = app.picture
+        picture.show(paths[0])
+        await app.until(Picture.Loaded)
+        await pilot.pause()
+        asked: list[int] = []
+        really = picture.render_line
+        picture.render_line = lambda y: (asked.append(y), really(y))[1]  # type: ignore[method-assign]
+        picture._put(HalfBlocks().render(FrameCache().still(paths[1], 40, 25)))
+        await pilot.pause()
+        assert sorted(set(asked)) == [0, 1, 2, 12, 13, 14]
+
+
+@pytest.mark.parametrize("how", ["hidden", "screen", "blur"])
+async def test_a_clip_nobody_sees_stops(clip: Path, how: str) -> None:
+    app = Viewer(loop=True)
+    async with app.run_test(size=(40, 12)):
+        app.picture.show(clip)
+        await app.until(Picture.Loaded)
+        app.picture.play()
+        await app.until(Picture.Moved)
+        if how == "hidden":
+            app.picture.display = False
+        elif how == "screen":
+            await app.push_screen(Screen())
+        else:
+            app.app_focus = False
+        stopped = await app.until(Picture.Moved)
+        assert isinstance(stopped, Picture.Moved)
+        assert not stopped.playing
+
+
+async def test_a_slow_line_gets_thinner_colours_first(clip: Path) -> None:
+    app = Viewer(HalfBlocks(8), pace=Pace(24.0, 2_000))
+    async with app.run_test(size=(40, 12)):
+        app.picture.show(clip)
+        await app.until(Picture.Loaded)
+        app.picture.play()
+        await app.until(Picture.Moved, lambda message: not message.playing)  # type: ignore[attr-defined]
+        assert isinstance(app.picture.graphics, HalfBlocks)
+        assert app.picture.graphics.bits <= 5
+
+
+async def test_four_frames_a_second_are_four(clip: Path) -> None:
+    graphics = Recording()
+    app = Viewer(graphics, pace=Pace(4.0))
+    async with app.run_test(size=(40, 12)):
+        app.picture.show(clip)
+        await app.until(Picture.Loaded)
+        graphics.drawn = 0
+        app.picture.play()
+        await app.until(Picture.Moved, lambda message: not message.playing)  # type: ignore[attr-defined]
+    assert 2 <= graphics.drawn <= 6
+
+
+async def test_kitty_pixels_are_sent_once_and_freed(red: Path) -> None:
+    app = Viewer(KittyPlaceholders((10, 20)))
+    sent: list[str] = []
+    async with app.run_test(size=(40, 12)) as pilot:
+        app.picture._transmit = sent.append  # type: ignore[method-assign]
+        app.picture.show(red)
+        await app.until(Picture.Loaded)
+        await pilot.pause()
+        handle = app.picture._handle
+        assert handle
+        assert len([one for one in sent if "a=T" in one]) == 1
+        app.app_resume_signal.publish(app)
+        await pilot.pause()
+        assert len([one for one in sent if "a=T" in one]) == 2
+        app.picture.show(None)
+        assert f"a=d,d=I,i={handle}," in sent[-1]
+
+
+async def test_the_event_loop_is_free_while_a_large_picture_is_decoded(tmp_path: Path) -> None:
+    """Seen to fail with decoding on the loop: it stood still for the whole of it."""
+    path = tmp_path / "large.png"
+    Image.effect_noise((3000, 2000), 90).convert("RGB").save(path, compress_level=1)
+    app = Viewer()
+    longest = 0.0
+    async with app.run_test(size=(80, 24)):
+        began = time.monotonic()
+        app.picture.show(path)
+        loading = asyncio.ensure_future(app.until(Picture.Loaded))
+        while not loading.done():
+            before = time.monotonic()
+            await asyncio.sleep(0)
+            longest = max(longest, time.monotonic() - before)
+        whole = time.monotonic() - began
+    assert longest < whole / 2
