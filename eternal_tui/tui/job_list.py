@@ -494,17 +494,26 @@ class JobList(ScrollView, can_focus=True):
                 continue
             if old is None or old.job_id != new.job_id or old.selected != new.selected:
                 self.refresh(Region(0, y, width, 1))
-            else:
-                self.refresh(*(Region(x, y, end - x, 1) for x, end in changed_spans(old.line, new.line)))
+            elif spans := changed_spans(old.line, new.line):
+                self.refresh(*(Region(x, y, end - x, 1) for x, end in spans))
 
     def render_line(self, y: int) -> Strip:
         """Return one line of the screen."""
         drawn = self._drawn[y] = self._line(y)
-        strip = Strip(
-            [Segment(cell.text, self._style(cell.role, drawn.selected)) for cell in drawn.line if cell.width],
-            sum(cell.width for cell in drawn.line),
-        )
-        return strip.adjust_cell_length(self.size.width, self._style("", drawn.selected))
+        return self._strip(drawn).adjust_cell_length(self.size.width, self._style("", drawn.selected))
+
+    def _strip(self, drawn: _Drawn) -> Strip:
+        segments: list[Segment] = []
+        text, style = "", self._style("", drawn.selected)
+        for cell in drawn.line:
+            # Blanks look the same in every style of the line: they go with the cell before, and cost no colour codes.
+            wanted = self._style(cell.role, drawn.selected) if cell.text.strip() else style
+            if wanted is not style and text:
+                segments.append(Segment(text, style))
+                text = ""
+            text, style = text + cell.text, wanted
+        segments.append(Segment(text, style))
+        return Strip(segments, sum(cell.width for cell in drawn.line))
 
     def _style(self, role: str, selected: bool) -> Style:
         style = self._styles.get((role, selected))

@@ -198,6 +198,9 @@ def _right(
         # Too narrow for both: why it ended is worth more than how long it took.
         yield from _explained(job, x, parts, glyphs, reason, role)
         return
+    if job.trouble and live and not parts.note and parts.clock:
+        yield from _explained(job, x, parts, glyphs, f"{_percent(job)} % {reason}", role)
+        return
     if parts.clock:
         yield Cell(x, parts.clock, fit(_clock(job, now, step), parts.clock, right=True), "dim")
         x += parts.clock + 2
@@ -222,7 +225,7 @@ def _explained(job: Job, x: int, parts: Columns, glyphs: Glyphs, reason: str, ro
 
 
 def _progress(job: Job, x: int, parts: Columns, glyphs: Glyphs, note: str, role: str) -> Iterator[Cell]:
-    percent = 100 if job.state is JobState.SUCCEEDED else max(0, min(100, job.progress))
+    percent = _percent(job)
     if parts.percent:
         sent = job.state is not JobState.SUBMITTING
         yield Cell(x, parts.percent, fit(f"{percent} %" if sent else "", parts.percent, right=True), "text")
@@ -234,6 +237,10 @@ def _progress(job: Job, x: int, parts: Columns, glyphs: Glyphs, note: str, role:
         yield from _bar(percent, x, parts.bar, glyphs)
         x += parts.bar + 2
         yield Cell(x, parts.note, fit(note, parts.note, ellipsis=glyphs.ellipsis), role)
+
+
+def _percent(job: Job) -> int:
+    return 100 if job.state is JobState.SUCCEEDED else max(0, min(100, job.progress))
 
 
 def _bar(percent: int, x: int, width: int, glyphs: Glyphs) -> Iterator[Cell]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.app import App
 from textual.theme import Theme
 
@@ -151,7 +153,7 @@ ANSI = Theme(
 THEMES = (DARK, LIGHT, CONTRAST, ANSI)
 
 
-def register(app: App[object]) -> None:
+def register(app: App[Any]) -> None:
     """Make the themes known to the app; the caller chooses one by its name."""
     for theme in THEMES:
         app.register_theme(theme)

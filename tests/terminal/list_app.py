@@ -1,0 +1,67 @@
+"""A job list alone, driven by keys, that says on the terminal when it has drawn: for counting what drawing costs."""
+
+from __future__ import annotations
+
+import msgspec
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+
+from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.tui import theme
+from eternal_tui.tui.compositor import CellScreen
+from eternal_tui.tui.job_list import JobList
+from tests.tui.jobs import NOW, a_job
+
+ROWS = 20
+DRAWN = "\x1b]777;drawn\x07"
+
+
+class ListApp(App[None]):
+    """Twenty running jobs; `x` moves one on, `b` all of them, `s` lets a second pass, `o` nothing."""
+
+    BINDINGS = (
+        Binding("x", "step(1, 0)"),
+        Binding("b", "step(20, 1)"),
+        Binding("s", "step(0, 1)"),
+        Binding("o", "step(0, 0)"),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        theme.register(self)
+        self.theme = "eternal-dark"
+        self._now = NOW
+        self._jobs: list[Job] = [
+            a_job(place, state=JobState.RUNNING, submitted_at=NOW - 7 * place, progress=2 * place)
+            for place in range(ROWS, 0, -1)
+        ]
+
+    def compose(self) -> ComposeResult:
+        yield JobList(about_left=lambda job: 0.6 * (100 - job.progress))
+
+    def get_default_screen(self) -> CellScreen:
+        return CellScreen(id="_default")
+
+    def on_ready(self) -> None:
+        jobs = self.query_one(JobList)
+        jobs.show(self._jobs, self._now)
+        jobs.focus()
+        self._say()
+
+    def action_step(self, moved: int, seconds: int) -> None:
+        self._now += seconds
+        self._jobs = [
+            msgspec.structs.replace(job, progress=job.progress + 1) if place < moved else job
+            for place, job in enumerate(self._jobs)
+        ]
+        self.query_one(JobList).update(self._jobs[:moved], self._now)
+        self._say()
+
+    def _say(self) -> None:
+        driver = self._driver
+        assert driver is not None
+        self.call_after_refresh(lambda: (driver.write(DRAWN), driver.flush()))
+
+
+if __name__ == "__main__":
+    ListApp().run()
