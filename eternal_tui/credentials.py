@@ -289,13 +289,16 @@ def _from_file(path: Path) -> Secret | None:
         return None
     except OSError as error:
         raise KeyProblem(f"The key file {path} cannot be opened: {error.strerror}.") from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
             raise KeyProblem(f"The key file {path} is not a file of yours. Remove it and run: eternal-tui login")
         if facts.st_mode & 0o077:
             raise KeyProblem(f"Others on this machine can read the key file {path}. Run: chmod 600 {path}")
-        return as_key(file.read(_FILE_LIMIT).decode("ascii", "replace"), f"the key file {path}")
+        text = os.read(handle, _FILE_LIMIT).decode("ascii", "replace")
+    finally:
+        os.close(handle)
+    return as_key(text, f"the key file {path}")
 
 
 def _write(path: Path, secret: Secret) -> None:

@@ -31,13 +31,14 @@ _TALKATIVE = ("httpx", "httpcore", "hpack", "asyncio", "PIL", "urllib3", "uvicor
 
 _HEADER = re.compile(
     r"""(?P<name>\b(?:x-api-key|api[-_]?key|(?:proxy-)?authorization|set-cookie|cookie|encrypted_aes_key)\b)"""
-    r"""(?P<between>\\?["']?\s*[:=,]\s*b?\\?["']?)(?P<value>(?:(?:bearer|basic|digest)\s+)?[^\s"'\\,;)}\]]+)""",
+    r"""(?P<between>\\{0,8}["']?\s*[:=,]\s*(?:b(?=\\{0,8}["']))?\\{0,8}["']?)(?P<value>(?:(?:bearer|basic|digest)\s+)?[^\s"'\\,;)}\]]+)""",
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 _SERVICE_KEY = re.compile(r"\bsk[_-][A-Za-z0-9_-]{6,}")
 _USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]{0,15}:(?:\\?/){2})[^\s/\\\"'<>@]{1,500}@", re.IGNORECASE)
-_QUERY = re.compile(r"""(?<=[^\s"'<>])[?#][^\s"'<>]*[=%&][^\s"'<>]*""")
+# The look-ahead stops at the next ? or #, so that a row of them costs linear time.
+_QUERY = re.compile(r"""(?<=[^\s"'<>])[?#](?=[^\s"'<>?#]*[=%&])[^\s"'<>]*""")
 _ADDRESS_TAIL = re.compile(r"""(?P<address>https?:(?:\\?/){2}[^\s"'<>?#]{0,4000})[?#][^\s"'<>]*""", re.IGNORECASE)
 
 _ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # tables of strange characters read best in dense rows
 """Texts that have hurt terminals, as a list to be tried on every field and every screen."""
 
 from __future__ import annotations

@@ -48,7 +48,10 @@ def _literal(node: ast.expr) -> bool:
 
 CUT_AND_JOIN = {
     "cli/columns.py": 2,
+    "cli/following.py": 1,
     "cli/job_facts.py": 1,
+    "cli/jobs.py": 1,
+    "cli/show.py": 3,
     "tui/form/preset_screen.py": 1,
     "tui/list_words.py": 2,
     "tui/picture.py": 1,
@@ -69,11 +72,24 @@ def test_only_the_gate_makes_shown_text_of_strangers_text() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "Shown(job.error)", "Shown(f'{x}')", "Shown('a' + x)", "untrusted.Shown(x)", "Shown(str(3))", "Shown()", "Shown('a', 'b')",
-        "say(template)", "untrusted.say(template)", "say(f'{x}')", "say('a' + x)", "say()", "cast(Shown, x)", "typing.cast('Shown', x)",
-        "from eternal_tui.untrusted import Shown as S", "Shown('a' if x else y)",
+        "Shown(job.error)",
+        "Shown(f'{x}')",
+        "Shown('a' + x)",
+        "untrusted.Shown(x)",
+        "Shown(str(3))",
+        "Shown()",
+        "Shown('a', 'b')",
+        "say(template)",
+        "untrusted.say(template)",
+        "say(f'{x}')",
+        "say('a' + x)",
+        "say()",
+        "cast(Shown, x)",
+        "typing.cast('Shown', x)",
+        "from eternal_tui.untrusted import Shown as S",
+        "Shown('a' if x else y)",
     ],
-)  # fmt: skip
+)
 def test_a_way_round_is_noticed(source: str) -> None:
     assert list(offences(source))
 

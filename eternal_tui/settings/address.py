@@ -53,10 +53,8 @@ def check_base_url(text: str) -> str:
 def _split_authority(authority: str) -> tuple[str, str]:
     if authority.startswith("["):
         host, bracket, tail = authority.partition("]")
-        try:
-            ipaddress.IPv6Address(host[1:])
-        except ValueError:
-            raise ValueError("The host between [ and ] is no IPv6 address.") from None
+        if not bracket or not _is_ipv6(host[1:]):
+            raise ValueError("The host between [ and ] is no IPv6 address.")
         host += bracket
     else:
         host, colon, number = authority.partition(":")
@@ -71,6 +69,15 @@ def _split_authority(authority: str) -> tuple[str, str]:
     if not 1 <= int(digits) <= 65535:
         raise ValueError("The port of a base URL is a number from 1 to 65535.")
     return host, f":{int(digits)}"
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    # A zone such as %eth0 has no place in an address that others are to use.
+    return "%" not in text
 
 
 def _plain_number_or_name(host: str) -> bool:

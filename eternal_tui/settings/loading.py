@@ -170,7 +170,7 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
     layer: Layer = {}
     notify: dict[str, Any] = {}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or not text.strip():
+        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG" or not text.strip():
             continue
         if name := variables.get(variable):
             checked = rules.text_value(name, text, variable, base=Path.cwd(), home=_home(environ))

@@ -20,6 +20,7 @@ from eternal_tui.untrusted import shown
 TEMPLATE_FIELDS = ("date", "time", "character", "type", "id")
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 _FOUND_LIMIT = 60
+_LONGEST = 4_096
 
 
 @cache
@@ -133,6 +134,8 @@ def folder(text: str, base: Path, home: Path) -> Path:
 def found(given: object) -> str:
     """Return what was found, short and safe to show."""
     if isinstance(given, str):
+        # An address may hold a password, before its last @.
+        given = re.sub(r"//.*@", "//…@", given[:_LONGEST], flags=re.DOTALL)
         return f'"{shown(given, limit=_FOUND_LIMIT)}"'
     if isinstance(given, bool):
         return "true" if given else "false"

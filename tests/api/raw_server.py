@@ -7,6 +7,7 @@ import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import Self
 
 Answer = Callable[["RawServer", bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -16,6 +17,7 @@ class RawServer:
 
     def __init__(self, answer: Answer, *, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
+        self.asked = asyncio.Event()
         self.connections = 0
         self.port = 0
         self._answer = answer
@@ -27,7 +29,7 @@ class RawServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def __aenter__(self) -> RawServer:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -49,6 +51,7 @@ class RawServer:
         try:
             while request := await _read_request(reader):
                 self.requests.append(request)
+                self.asked.set()
                 await self._answer(self, request, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass

@@ -59,7 +59,7 @@ def test_the_table_knows_every_error_of_httpx() -> None:
     assert not NOT_SENT & UNCLEAR
 
 
-@pytest.mark.parametrize("kind", sorted(NOT_SENT | UNCLEAR | NOT_OF_HTTPX, key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(NOT_SENT | UNCLEAR | NOT_OF_HTTPX, key=repr))
 def test_only_proof_makes_a_failure_certainly_not_sent(kind: type[Exception]) -> None:
     """Seen to fail against a build that took every NetworkError and TimeoutException for not sent."""
     error = lost_or_not_sent(make(kind), Leaving(), "host", paid=True)
@@ -69,11 +69,12 @@ def test_only_proof_makes_a_failure_certainly_not_sent(kind: type[Exception]) ->
     assert ("may have been charged" in str(error)) == (kind not in NOT_SENT)
 
 
-@pytest.mark.parametrize("kind", sorted(NOT_SENT | UNCLEAR | NOT_OF_HTTPX, key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(NOT_SENT | UNCLEAR | NOT_OF_HTTPX, key=repr))
 async def test_nothing_is_certain_once_the_request_began_to_leave(kind: type[Exception]) -> None:
     """Seen to fail against a build that went by the name of the error alone."""
     leaving = Leaving()
-    post, info = SimpleNamespace(method=b"POST"), {}
+    post = SimpleNamespace(method=b"POST")
+    info: dict[str, object] = {}
     await leaving.note("connection.connect_tcp.started", info)
     await leaving.note("connection.connect_tcp.complete", info)
     await leaving.note("http11.send_request_headers.started", {"request": post})

@@ -336,7 +336,10 @@ def test_no_bytes_make_a_parser_raise_anything_but_an_api_error(status: int, bod
     """Seen to fail against builds without the guards for RecursionError and for integers of 5,000 digits."""
     for parse, kind in PARSERS.items():
         try:
-            assert isinstance(parse(status, body), kind)
+            answer: object = parse(status, body)
         except errors.ApiError as error:
-            assert len(error.said) <= 500
-            assert str(error).endswith((".", "login"))
+            answer = error
+        assert isinstance(answer, kind | errors.ApiError)
+        if isinstance(answer, errors.ApiError):
+            assert len(answer.said) <= 500
+            assert str(answer).endswith((".", "login"))
