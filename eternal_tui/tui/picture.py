@@ -245,8 +245,8 @@ class Picture(Widget):
             self.post_message(self.Moved(self, self.playing, self.position))
 
     async def _play(self, clip: AsyncClip) -> None:
+        due = self._clock()
         while self.playing and self._is_watched():
-            started = self._clock()
             written = 0
             if not self._pace.is_behind(self._waiting_writes()):
                 found = await self._read(lambda: clip.frame_at(self._clock() - self._began))
@@ -257,7 +257,9 @@ class Picture(Widget):
                     self.graphics = self.graphics.thinned() or self.graphics
                 if found.last and not self._starts_over():
                     break
-            await asyncio.sleep(max(0.0, self._pace.seconds_for(written) - (self._clock() - started)))
+            # Counted from when the frame was due: what drawing took does not slow the clip down.
+            due = max(due + self._pace.seconds_for(written), self._clock() - self._pace.seconds_for(0))
+            await asyncio.sleep(max(0.0, due - self._clock()))
         self.pause()
 
     async def _read(self, read: _Read) -> ClipFrame | None:

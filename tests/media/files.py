@@ -57,6 +57,22 @@ def write_clip(
     return path
 
 
+def write_scene(path: Path, *, width: int = 480, height: int = 720, frames: int = 96, rate: int = 24) -> Path:
+    """Write a clip as a camera would: a still ground with something moving across a third of it."""
+    ground = picture(width, height)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=rate)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.options = {"preset": "ultrafast"}
+        for number in range(frames):
+            image = ground.copy()
+            left = number * (width - width // 3) // frames
+            ImageDraw.Draw(image).ellipse((left, height // 3, left + width // 3, height * 2 // 3), fill=(240, 200, 60))
+            container.mux(video.encode(av.VideoFrame.from_image(image)))
+        container.mux(video.encode())
+    return path
+
+
 def write_sound(path: Path) -> Path:
     """Write an MP4 that holds nothing to see."""
     with av.open(str(path), "w") as container:

@@ -1,0 +1,175 @@
+"""Measure pictures and clips: `python tests/benchmarks/bench_pictures.py [--json FILE]`.
+
+Stills: a 1024² file to 80×40 cells of escape sequences, ours in this process against `chafa -s 80x40` as a
+process, in turns in the same run. Clips: 4 s of 480×720 in 60×30 cells, played for some seconds in a real app
+under a pty, with its frames a second, CPU and bytes. Figures hold for this machine and moment; ratios last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pty
+import select
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+from rich.console import Console
+
+from eternal_tui.media.clips import ClipReader, poster
+from eternal_tui.media.stills import still_frame
+from eternal_tui.tui.graphics.blocks import HalfBlocks
+from eternal_tui.tui.graphics.kitty import KittyPlaceholders
+from tests.media.files import write_scene
+
+PLAYER = """
+import sys, time
+from pathlib import Path
+from textual.app import App
+from eternal_tui.tui.graphics.blocks import HalfBlocks
+from eternal_tui.tui.graphics.pace import Pace
+from eternal_tui.tui.picture import Picture
+
+class Counting(HalfBlocks):
+    drawn = 0
+    def render(self, frame, *, handle=0, moving=False):
+        Counting.drawn += 1
+        return super().render(frame, handle=handle, moving=moving)
+
+class Player(App):
+    CSS = "Picture { width: 60; height: 30; }"
+    def compose(self):
+        yield Picture(Counting(int(sys.argv[3])), pace=Pace(float(sys.argv[2])), loop=True)
+    def on_mount(self):
+        self.query_one(Picture).show(Path(sys.argv[1]))
+    def on_picture_loaded(self, message):
+        message.picture.play()
+        Counting.drawn, self.cpu, self.wall = 0, time.process_time(), time.monotonic()
+        self.set_timer(float(sys.argv[4]), self.report)
+    def report(self):
+        wall = time.monotonic() - self.wall
+        cpu = time.process_time() - self.cpu
+        Path(sys.argv[5]).write_text(f"{Counting.drawn / wall} {cpu / wall} {wall}")
+        self.exit()
+
+Player().run()
+"""
+
+
+def milliseconds(work: Callable[[], object], runs: int) -> float:
+    """Return the median time of `work`."""
+    taken = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - began) * 1000)
+    return statistics.median(taken)
+
+
+def cells(path: Path, graphics: HalfBlocks | None = None) -> int:
+    """Turn a file into escape sequences, with cold styles unless `graphics` has warm ones; return their length."""
+    drawing = (graphics or HalfBlocks()).render(still_frame(path, 80, 40))
+    console = Console(color_system="truecolor")
+    return len("".join(strip.render(console) for strip in drawing.strips))
+
+
+def stills(folder: Path, runs: int) -> dict[str, float]:
+    image = Image.merge(
+        "RGB", [Image.linear_gradient("L"), Image.radial_gradient("L"), Image.effect_noise((256, 256), 60)]
+    ).resize((1024, 1024))
+    chafa = shutil.which("chafa")
+    found: dict[str, float] = {}
+    for kind in ("jpg", "png"):
+        path = folder / f"a.{kind}"
+        image.save(path, quality=90)
+
+        warm = HalfBlocks()
+        cells(path, warm)
+        found[f"{kind} to frame ms"] = milliseconds(partial(still_frame, path, 80, 40), runs)
+        found[f"{kind} to cells, cold styles ms"] = milliseconds(partial(cells, path), runs)
+        found[f"{kind} to cells, warm styles ms"] = milliseconds(partial(cells, path, warm), runs)
+        found[f"{kind} bytes, 8 bits"] = cells(path, HalfBlocks(8))
+        found[f"{kind} bytes, 5 bits"] = cells(path, HalfBlocks(5))
+        found[f"{kind} bytes, 4 bits"] = cells(path, HalfBlocks(4))
+        if chafa:
+            command = [chafa, "-s", "80x40", str(path)]
+            took = milliseconds(partial(subprocess.run, command, capture_output=True, check=True), runs)
+            found[f"{kind} chafa as a process ms"] = took
+            found[f"{kind} cold over chafa"] = found[f"{kind} to cells, cold styles ms"] / took
+            found[f"{kind} warm over chafa"] = found[f"{kind} to cells, warm styles ms"] / took
+        kitty = KittyPlaceholders((10, 20))
+        frame = still_frame(path, 80, 40, cell=kitty.cell)
+        found[f"{kind} to kitty ms"] = milliseconds(partial(kitty.render, frame), runs)
+        found[f"{kind} kitty bytes"] = len(kitty.render(frame).transmit)
+    return found
+
+
+def play(clip: Path, rate: float, bits: int, seconds: float, folder: Path) -> dict[str, float]:
+    """Play in a real app whose terminal takes everything at once."""
+    report = folder / "report"
+    arguments = [str(clip), str(rate), str(bits), str(seconds), str(report)]
+    far, near = pty.openpty()
+    environ = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "100", "LINES": "40"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", PLAYER, *arguments], stdin=near, stdout=near, stderr=near, env=environ, close_fds=True
+    )
+    os.close(near)
+    written = 0
+    try:
+        while process.poll() is None:
+            if select.select([far], [], [], 0.1)[0]:
+                try:
+                    written += len(os.read(far, 1 << 20))
+                except OSError:
+                    break
+        process.wait(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(far)
+    fps, cpu, wall = (float(word) for word in report.read_text().split())
+    name = f"clip wanted {rate:.0f}/s, {bits} bits"
+    return {f"{name}: frames/s": fps, f"{name}: CPU %": cpu * 100, f"{name}: bytes/s": written / wall}
+
+
+def clips(folder: Path, runs: int, seconds: float) -> dict[str, float]:
+    clip = write_scene(folder / "clip.mp4")
+
+    def decode() -> None:
+        with ClipReader(clip, 60, 30) as reader:
+            last = False
+            while not last:
+                last = reader.step(1).last
+
+    found = {"poster ms": milliseconds(lambda: poster(clip, 60, 30), runs)}
+    found["decode and scale frames/s"] = 96 / (milliseconds(decode, 3) / 1000)
+    for rate, bits in ((24.0, 8), (12.0, 8), (4.0, 5)):
+        found |= play(clip, rate, bits, seconds, folder)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure pictures and clips.")
+    parser.add_argument("--runs", type=int, default=11)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        found = stills(Path(name), options.runs) | clips(Path(name), options.runs, options.seconds)
+    for label, value in found.items():
+        print(f"{label:45} {value:12,.2f}")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
