@@ -73,6 +73,7 @@ def mend(files: Files, names: Names, now: Clock) -> list[str]:
     if document.reason:
         kept = _kept(files, names, names.document, now) if document.exists else ""
         rescue = _rescue(files, names, journal, document)
+        _replay(rescue.records, journal.found.entries)
         notices.append(f"history.json was damaged ({document.reason}){kept}. {rescue.verdict()}")
     if journal.damaged:
         kept = _kept(files, names, names.journal, now)
@@ -127,19 +128,22 @@ def _is_newer(files: Files, path: Path) -> bool:
 class _Rescue:
     """The records to go on with, before the journal is replayed over them."""
 
-    def __init__(self, records: dict[int, Record], others: Tables, last_id: int, lost: int | None = 0) -> None:
+    def __init__(
+        self, records: dict[int, Record], others: Tables, last_id: int, lost: int = 0, *, complete: bool = False
+    ) -> None:
         self.records = records
         self.others = others
         self.last_id = last_id
         self.lost = lost
+        self.complete = complete
 
     def verdict(self) -> str:
         count = len(self.records)
         kept = f"{count} {'record was' if count == 1 else 'records were'} recovered"
-        if self.lost is None:
-            return f"{kept} from what was still readable; whether there were more cannot be told."
-        if not self.lost:
+        if self.complete:
             return f"{kept} from the generation before and the journals; none is lost."
+        if not self.lost:
+            return f"{kept} from what was still readable; whether there were more cannot be told."
         return f"{kept}; at least {self.lost} could not be and {'is' if self.lost == 1 else 'are'} lost."
 
 
@@ -155,11 +159,9 @@ def _rescue(files: Files, names: Names, journal: JournalRemains, document: Docum
         if document.foreign:
             gone = {entry.id for entry in earlier.found.entries if entry.op == "delete"}
             records = {key: record for key, record in document.records.items() if key not in gone} | records
-        return _Rescue(records, others, last_id)
+        return _Rescue(records, others, last_id, complete=True)
     records |= document.records
     note = journal.header.base if journal.header else None
-    if note is None and not document.broken:
-        return _Rescue(records, others, last_id, lost=None)
     expected = note.records if note else len(document.records) + document.broken
     return _Rescue(records, others, last_id, lost=max(0, expected - len(records)))
 

@@ -69,8 +69,8 @@ print(appends, folds)
 def test_full_at_every_byte_of_a_write(swift_path: Path) -> None:
     """The file size limit at each byte of an append and of a fold: refused, and every file byte-identical.
 
-    Seen to fail against a build whose failed append left its half line. Stock TinyDB rewrites its file in place
-    and leaves it cut off there.
+    Seen to fail against a build whose failed append left its half line. Stock TinyDB, tried at
+    thirty such limits, left an unreadable file at one.
     """
     done = subprocess.run(
         [sys.executable, "-c", FILL, str(swift_path / "data")], cwd=ROOT, capture_output=True, text=True, check=False
