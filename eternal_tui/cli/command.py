@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import sys
@@ -10,9 +11,9 @@ from typing import TextIO
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.cli.parser import VERBS, UsageError, parse
+from eternal_tui.cli.parser import UsageError, parse, verb_module
 from eternal_tui.cli.streams import Streams
-from eternal_tui.untrusted import say, shown
+from eternal_tui.untrusted import Shown, say, shown
 
 INTERRUPTED = 130
 """128 and SIGINT's number, as shells expect it."""
@@ -60,6 +61,7 @@ def run(
     `own_process` says that the process ends with the command, so that a signal may end it at once.
     """
     streams = Streams(stdin, stdout, stderr, environ)
+    parsed: argparse.Namespace | None = None
     try:
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
             parsed = parse(list(arguments))
@@ -74,6 +76,25 @@ def run(
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as defect:  # noqa: BLE001 - whatever it is, a person gets a sentence and a report to send
+        streams.error(_told_defect(defect, streams, environ, parsed))
+        return Exit.DEFECT
+
+
+def _told_defect(
+    defect: Exception, streams: Streams, environ: Mapping[str, str], parsed: argparse.Namespace | None
+) -> Shown:
+    from eternal_tui.cli.crash import write_report
+    from eternal_tui.settings import SettingsError, default_data_dir
+
+    try:
+        folder = Invocation(parsed or argparse.Namespace(), environ, streams).settings.data_dir
+    except SettingsError:
+        folder = default_data_dir(environ)
+    path = write_report(defect, folder / "logs", environ, verb=getattr(parsed, "verb", None) or "app")
+    if path is None:
+        return say("A defect of this program: {error}. No report could be written.", error=type(defect).__name__)
+    return say("A defect of this program stopped it. Please send the report {path}; it holds no key.", path=path)
 
 
 def _carry_out(invocation: Invocation) -> int:
@@ -106,7 +127,7 @@ def _verb(invocation: Invocation) -> int:
         from eternal_tui.cli import app
 
         return app.run(invocation)
-    return VERBS[name].run(invocation)
+    return verb_module(name).run(invocation)
 
 
 def _folder(invocation: Invocation) -> object:

@@ -12,7 +12,6 @@ from eternal_tui.untrusted import shown
 if TYPE_CHECKING:
     from eternal_tui.api.request import GenerateRequest
 
-HELP = "Send one or more requests to the service. This spends credits."
 EPILOG = """\
 examples:
   eternal-tui generate --character 6870 --prompt "In a rain coat"

@@ -14,6 +14,7 @@ from eternal_tui.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from eternal_tui.history.history import History
+    from eternal_tui.sandbox.launch import DemoService
     from eternal_tui.workbench import Workbench
 
 
@@ -57,14 +58,11 @@ class Invocation:
 
     def open_workbench(self) -> Workbench:
         """Open everything a paying or watching verb needs; raises HistoryError."""
+        from eternal_tui.sandbox.launch import launch_demo
         from eternal_tui.workbench import DEMO_SPEED, Workbench
 
         settings = self.settings
-        demo = None
-        if self.demo:
-            from eternal_tui.sandbox.launch import launch_demo
-
-            demo = launch_demo(environ=self.environ, speed=DEMO_SPEED)
+        demo = launch_demo(environ=self.environ, speed=DEMO_SPEED) if self.demo else None
         try:
             return Workbench(settings, self.environ, demo=demo, throw_away=self.throw_away)
         except BaseException:
@@ -72,9 +70,17 @@ class Invocation:
                 demo.close()
             raise
 
+    def launch_demo(self) -> DemoService:
+        """Start the sandbox and return it ready; raises DemoStartError."""
+        from eternal_tui.sandbox.launch import launch_demo
+
+        return launch_demo(environ=self.environ).wait_ready_blocking()
+
     @contextmanager
     def history(self) -> Iterator[History]:
         """Open the history for a verb that only reads it; raises HistoryError."""
+        if self.throw_away:
+            raise Refused(2, "A demo without --data-dir keeps no history. Name the folder of the one that is meant.")
         from eternal_tui.history.history import History
         from eternal_tui.untrusted import shown
 
@@ -84,4 +90,4 @@ class Invocation:
                 self.streams.note(shown(notice))
             yield history
         finally:
-            history.close(fold=False)
+            history.close(fold=history.small and history.journal_size > 0)

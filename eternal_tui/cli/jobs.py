@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from eternal_tui.jobs.job import Job
     from eternal_tui.jobs.totals import Totals
 
-HELP = "List the jobs of the history, newest first."
 EPILOG = """\
 examples:
   eternal-tui jobs --state unfinished

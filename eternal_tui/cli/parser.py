@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import NoReturn, Protocol
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn, Protocol, cast
 
 from eternal_tui import __version__
-from eternal_tui.cli import generate, jobs, show, watch
 from eternal_tui.cli.invocation import Invocation
 from eternal_tui.untrusted import shown
 
-Verb = Callable[[Invocation], int]
+PROGRAM = "eternal-tui"
 
 DESCRIPTION = "A terminal workbench for EternalAI's character generation. Without a verb, the app opens."
 
@@ -36,6 +36,22 @@ environment:
   NO_COLOR                                 no colours
 """
 
+VERBS = {
+    "generate": "Send one or more requests to the service. This spends credits.",
+    "jobs": "List the jobs of the history, newest first.",
+    "show": "Show one job: its request, where it stands, and what happened when.",
+    "watch": "Follow jobs until each has ended and its file is saved. Costs nothing.",
+    "characters": "List the service's public characters. Needs no key.",
+    "login": "Keep the API key on this machine.",
+    "logout": "Forget the API key that login kept.",
+    "doctor": "Look at terminal, key, folders and service, and say what to do.",
+    "export": "Write the history to a file: JSON or CSV.",
+    "config": "Print the settings in force as a configuration file.",
+    "sandbox": "Serve a local stand-in for the service, for demos and tests.",
+    "completion": "Print a completion script for a shell.",
+}
+"""Every verb and what it does; each is a module of this package, imported only when it is asked for."""
+
 
 class UsageError(Exception):
     """Arguments that mean nothing; the text is a sentence."""
@@ -44,52 +60,69 @@ class UsageError(Exception):
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises UsageError and knows no abbreviations: scripts must not depend on them."""
 
-    def __init__(self, **settings: object) -> None:
-        super().__init__(
-            allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            **settings,  # type: ignore[arg-type]
-        )
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of ending the process."""
         raise UsageError(f"{message}. Try: {self.prog} --help")
 
 
-class _Module(Protocol):
-    HELP: str
+class VerbModule(Protocol):
+    """What the module of a verb offers."""
+
     EPILOG: str
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
-    def run(self, invocation: Invocation) -> int: ...
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's own options."""
+
+    def run(self, invocation: Invocation) -> int:
+        """Do it and return the exit code."""
 
 
-VERBS: dict[str, _Module] = {
-    "generate": generate,
-    "jobs": jobs,
-    "show": show,
-    "watch": watch,
-}
+class VerbParser(Parser):
+    """The parser of one verb, which learns its options when it is first asked: most runs need one verb's only."""
+
+    verb = ""
+    _filled = False
+
+    def fill(self) -> None:
+        """Add the verb's options."""
+        if self._filled:
+            return
+        self._filled = True
+        module = verb_module(self.verb)
+        self.epilog = module.EPILOG or None
+        module.add_arguments(self)
+        add_global_options(self)
+
+    # The base class speaks of Any here too.
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
+        """Parse, with the verb's options."""
+        self.fill()
+        return super().parse_known_args(args, namespace)
 
 
-def build_parser() -> Parser:
-    """Return the parser of the whole command line; the namespace holds `verb`, None for the app."""
-    parser = Parser(
-        prog="eternal-tui",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
-    _add_global_options(parser)
-    parser.add_argument("--version", action="version", version=f"eternal-tui {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=Parser)
-    for name, module in VERBS.items():
-        verb = verbs.add_parser(name, help=module.HELP, description=module.HELP, epilog=module.EPILOG or None)
-        module.add_arguments(verb)
-        _add_global_options(verb)
-    return parser
+def verb_module(name: str) -> VerbModule:
+    """Return the module of a verb."""
+    return cast("VerbModule", import_module(f"eternal_tui.cli.{name}"))
 
 
-def _add_global_options(parser: argparse.ArgumentParser) -> None:
+def build_parser() -> tuple[Parser, dict[str, VerbParser]]:
+    """Return the parser of the whole command line, and those of the verbs; the namespace holds `verb` or None."""
+    parser = Parser(prog=PROGRAM, description=DESCRIPTION, epilog=EPILOG)
+    add_global_options(parser)
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=VerbParser)
+    found = {}
+    for name, described in VERBS.items():
+        found[name] = verbs.add_parser(name, help=described, description=described)
+        found[name].verb = name
+    return parser, found
+
+
+def add_global_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that stand before the verb, and are understood after it too."""
     # Suppressed defaults, so that a verb's parser does not undo what stood before the verb.
     options = parser.add_argument_group("global options")
     absent = argparse.SUPPRESS
@@ -97,15 +130,14 @@ def _add_global_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument("--data-dir", metavar="DIR", default=absent, help="folder of history, results and logs")
     options.add_argument("--base-url", metavar="URL", default=absent, help="address of the service")
     options.add_argument("--config", metavar="FILE", default=absent, help="configuration file")
-    options.add_argument("--images", metavar="auto|kitty|blocks|off", default=absent, help="how pictures are drawn")
+    options.add_argument("--images", metavar="MODE", default=absent, help="pictures: auto, kitty, blocks or off")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the parsed arguments; raise UsageError, or SystemExit after help and version."""
-    for argument in arguments:
-        if "\x00" in argument:
-            raise UsageError("An argument holds a NUL character.")
+    if any("\x00" in argument for argument in arguments):
+        raise UsageError("An argument holds a NUL character.")
     try:
-        return build_parser().parse_args(arguments)
+        return build_parser()[0].parse_args(arguments)
     except UsageError as error:
         raise UsageError(shown(str(error))) from None

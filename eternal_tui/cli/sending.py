@@ -43,11 +43,14 @@ class _Sending:
         self._streams = invocation.streams
         self._given = invocation.arguments
         self._stopping = stopping
+        self._throw_away = invocation.throw_away
         self._mine: list[int] = []
 
     async def run(self, requests: Sequence[GenerateRequest]) -> int:
         for notice in self._desk.notices:
             self._streams.note(shown(notice))
+        if self._throw_away:
+            self._streams.note(shown("This is the demo: its files are gone when it ends. --data-dir DIR keeps them."))
         await self._desk.start(only=())
         requests, name = await self._stopping.unless_stopped(self._checked(requests))
         with Progress(self._desk, self._streams, self._mine):

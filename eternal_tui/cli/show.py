@@ -14,7 +14,6 @@ from eternal_tui.untrusted import Shown, shown, shown_block
 if TYPE_CHECKING:
     from eternal_tui.jobs.job import Job
 
-HELP = "Show one job: its request, where it stands, and what happened when."
 EPILOG = """\
 examples:
   eternal-tui show 12

@@ -34,6 +34,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self.number = 0
+        self.defect: Exception | None = None
         self._heard = asyncio.Event()
         self._installed: list[int] = []
 
@@ -74,6 +75,13 @@ class Stopping:
                 await asyncio.gather(task, return_exceptions=True)
         raise Stopped(self.number)
 
+    def met_defect(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Stop for an error that no task took: going on with half a program helps nobody."""
+        error = context.get("exception")
+        if self.defect is None:
+            self.defect = error if isinstance(error, Exception) else RuntimeError(str(context.get("message")))
+        self.stop()
+
     @property
     def stopped(self) -> bool:
         """Whether a signal has come."""
@@ -98,9 +106,12 @@ def run_until_stopped(verb: Callable[[Stopping], Coroutine[Any, Any, int]], *, o
     async def run() -> int:
         stopping = Stopping()
         stopping.install(own_process=own_process)
+        asyncio.get_running_loop().set_exception_handler(stopping.met_defect)
         try:
             return await verb(stopping)
         except Stopped as stopped:
+            if stopping.defect is not None:
+                raise stopping.defect from None
             return stopped.code
         finally:
             stopping.remove()

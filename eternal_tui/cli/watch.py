@@ -6,7 +6,6 @@ import argparse
 
 from eternal_tui.cli.invocation import Invocation
 
-HELP = "Follow jobs until each has ended and its file is saved. Costs nothing."
 EPILOG = """\
 examples:
   eternal-tui watch                                every unfinished job

@@ -1,0 +1,124 @@
+"""`export`: the whole history as one file, for other programs."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from eternal_tui.cli.exits import Exit
+from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.untrusted import say, shown_block
+
+if TYPE_CHECKING:
+    from eternal_tui.jobs.job import Job
+
+EPILOG = """\
+examples:
+  eternal-tui export history.json
+  eternal-tui export --format csv - | head
+  eternal-tui export --format csv jobs.csv
+
+Nothing is overwritten; the file can be read by you alone. Links to results are left out: they are as good as a key.
+"""
+
+Writer = Callable[["Iterator[Job]", Path, TextIO], int]
+"""Writes jobs, given the results folder, to an open file, and returns how many there were."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `export`."""
+    parser.add_argument("--format", choices=sorted(FORMATS), help="default: by the name's end, else json")
+    parser.add_argument("path", metavar="PATH", help="the file to make; '-' is standard output")
+
+
+def run(invocation: Invocation) -> int:
+    """Write the history and say how much of it there was."""
+    from eternal_tui.cli.records import jobs_of
+
+    path = invocation.arguments.path
+    write = FORMATS[invocation.arguments.format or _format_of(path)]
+    with invocation.history() as history, _opened(path, invocation.streams.stdout) as file:
+        count = write(jobs_of(history), invocation.results, file)
+        file.flush()
+    if path != "-":
+        invocation.streams.line(say("{count} jobs written to {path}.", count=count, path=path))
+    return Exit.DONE
+
+
+def _format_of(path: str) -> str:
+    suffix = Path(path).suffix.lower().removeprefix(".")
+    return suffix if suffix in FORMATS else "json"
+
+
+@contextmanager
+def _opened(path: str, stdout: TextIO) -> Iterator[TextIO]:
+    if path == "-":
+        yield stdout
+        return
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        handle = os.open(path, flags, 0o600)
+    except FileExistsError:
+        raise Refused(Exit.USAGE, f"{path} exists already and is not overwritten. Name another file.") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Refused(Exit.USAGE, f"{path} cannot be made: {why}.") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+    except BaseException as error:
+        # A half file under a whole name would be taken for the history.
+        Path(path).unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
+        raise Refused(
+            Exit.USAGE, f"{path} cannot be written: {error.strerror}. What there was of it is gone."
+        ) from None
+
+
+def write_json(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
+    """Write one JSON array, an object a line."""
+    from eternal_tui.cli.job_facts import job_fields
+    from eternal_tui.cli.streams import json_text
+
+    count = 0
+    for count, job in enumerate(jobs, 1):
+        file.write(("[\n" if count == 1 else ",\n") + json_text(job_fields(job, results)))
+    file.write("\n]\n" if count else "[]\n")
+    return count
+
+
+def write_csv(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
+    """Write a table with a head line, as RFC 4180 has it."""
+    from eternal_tui.cli.job_facts import job_fields
+
+    count = 0
+    buffer = io.StringIO()
+    table = csv.writer(buffer)
+    for count, job in enumerate(jobs, 1):
+        fields = job_fields(job, results)
+        if count == 1:
+            table.writerow(fields)
+        table.writerow(_cell(value) for value in fields.values())
+        file.write(buffer.getvalue())
+        buffer.seek(0)
+        buffer.truncate()
+    return count
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = shown_block(value)
+    # Spreadsheets run what begins like this as a formula, whoever wrote it.
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+FORMATS: dict[str, Writer] = {"json": write_json, "csv": write_csv}
+"""Every format by its name, which is also the end of its file names."""

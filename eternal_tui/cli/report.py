@@ -1,0 +1,82 @@
+"""A report fit to be pasted into an issue: findings, versions, settings and the log's end, without secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eternal_tui.cli.findings import Finding
+from eternal_tui.cli.invocation import Invocation
+from eternal_tui.untrusted import Shown, shown
+
+if TYPE_CHECKING:
+    from eternal_tui.credentials import Secret
+    from eternal_tui.logs import Redactor
+
+LOG_LINES = 40
+_LOG_BYTES = 64 * 1024
+_PACKAGES = ("textual", "httpx", "tinydb", "msgspec", "pillow", "av", "keyring", "starlette", "uvicorn")
+_UNTOLD = frozenset({"api_key_command", "data_dir"})
+"""Settings of which only that they are set is told: a command line may hold a secret, a path a name."""
+
+
+def report_lines(findings: list[Finding], invocation: Invocation) -> list[Shown]:
+    """Return the report; the key, signed links, prompts and the home folder's name are not in it."""
+    from eternal_tui.logs import Redactor
+    from eternal_tui.settings import SettingsError
+
+    redactor = Redactor()
+    for secret in _secrets(invocation):
+        redactor.hide(secret)
+    lines = [f"{'ok' if one.ok else '!!'}  {one.name:<13}  {one.detail}" for one in findings]
+    lines += ["", *(f"{name} {_version(name)}" for name in _PACKAGES)]
+    try:
+        lines += ["", *_settings(invocation), "", *_log(invocation.settings.data_dir / "logs")]
+    except SettingsError:
+        lines += ["", "The settings cannot be read."]
+    return [_clean(line, redactor, invocation) for line in lines]
+
+
+def _clean(line: str, redactor: Redactor, invocation: Invocation) -> Shown:
+    home = invocation.environ.get("HOME", "")
+    text = line.replace(home, "~") if len(home) > 1 else line
+    return shown(redactor.clean(text))
+
+
+def _secrets(invocation: Invocation) -> list[Secret]:
+    from eternal_tui.credentials import KEY_VARIABLES, KeyProblem, Secret, find_key
+
+    found = [Secret(text) for name in KEY_VARIABLES if (text := invocation.environ.get(name, "").strip())]
+    try:
+        key = find_key(invocation.settings, invocation.environ)
+    except (KeyProblem, ValueError):
+        key = None
+    return [*found, key.key] if key is not None else found
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "is not installed"
+
+
+def _settings(invocation: Invocation) -> Iterator[str]:
+    settings = invocation.settings
+    for name, source in sorted(settings.sources.items()):
+        value = "set" if name in _UNTOLD else getattr(settings, name)
+        yield f"{name} = {value} (from {'a flag' if source.startswith('--') else 'file or environment'})"
+
+
+def _log(folder: Path) -> list[str]:
+    from eternal_tui.logs import FILE_NAME
+
+    try:
+        with (folder / FILE_NAME).open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _LOG_BYTES))
+            return file.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+    except OSError:
+        return ["There is no log."]

@@ -1,0 +1,30 @@
+"""`sandbox`: the stand-in for the service, on its own."""
+
+from __future__ import annotations
+
+import argparse
+
+from eternal_tui.cli.invocation import Invocation
+
+EPILOG = """\
+examples:
+  eternal-tui sandbox --port 8765 --speed 5
+  ETERNALAI_API_KEY=sandbox-demo-key eternal-tui --base-url http://127.0.0.1:8765
+  eternal-tui sandbox --fault lost-answer:1        --fault list tells what can go wrong on purpose
+
+The first line of output is a JSON object with api_url, cdn_url and key. ctrl+c stops it.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the sandbox's own options."""
+    from eternal_tui.sandbox.command import add_arguments as add
+
+    add(parser)
+
+
+def run(invocation: Invocation) -> int:
+    """Serve until told to stop."""
+    from eternal_tui.sandbox.command import run as serve
+
+    return serve(invocation.arguments)
