@@ -1,1 +1,33 @@
-"""Fixtures shared by every floor of the suite."""
+"""What every floor of the suite shares: the switch for long runs, and an environment without anybody's key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+KEY_VARIABLES = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run only the long trials, whose figures stand in README.md")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = bool(config.getoption("--long"))
+    chosen = [item for item in items if (item.get_closest_marker("long") is not None) == wanted]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nobodys_key() -> Iterator[None]:
+    """Take real keys and settings out of the environment: no test may ever spend anything."""
+    kept = {name: os.environ.pop(name) for name in (*KEY_VARIABLES, *_settings_variables()) if name in os.environ}
+    yield
+    os.environ.update(kept)
+
+
+def _settings_variables() -> list[str]:
+    return [name for name in os.environ if name.startswith("ETERNAL_TUI_")]

@@ -13,7 +13,15 @@ from typing import Any
 import msgspec
 
 from eternal_tui.api import errors, fields
-from eternal_tui.api.answers import Character, CharacterPage, CreateAnswer, Outcome, PollAnswer, SubmitAnswer
+from eternal_tui.api.answers import (
+    RAW_LIMIT,
+    Character,
+    CharacterPage,
+    CreateAnswer,
+    Outcome,
+    PollAnswer,
+    SubmitAnswer,
+)
 from eternal_tui.api.request import GenerateRequest, is_character_id
 from eternal_tui.api.retry_after import parse_retry_after
 from eternal_tui.api.said import said_in, said_in_text
@@ -56,6 +64,7 @@ def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, no
         word=fields.word(places),
         progress=fields.progress(places),
         credits_remaining=fields.credits_left(places),
+        raw=_as_it_came(body),
     )
 
 
@@ -73,7 +82,12 @@ def parse_poll(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now:
         encrypted=bool(fields.text(places, "encrypted_aes_key", 1)),
         error=Untrusted(said_in(places[0] if outcome == "failed" else _errors_only(places))),
         credits_remaining=fields.credits_left(places),
+        raw=_as_it_came(body),
     )
+
+
+def _as_it_came(body: bytes) -> Untrusted:
+    return Untrusted(body[:RAW_LIMIT].decode("utf-8", "replace"))
 
 
 def _outcome(word: str, url: str | None) -> Outcome:

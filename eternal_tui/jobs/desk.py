@@ -431,6 +431,7 @@ class JobDesk:
         Raises NoSuchJob where it is deleted meanwhile.
         """
         done = asyncio.Event()
+        self._watcher.awaited(job_id)
 
         def settled() -> bool:
             job = self._roster.get(job_id)

@@ -30,8 +30,11 @@ JITTER = 0.1
 
 SIGHTINGS_KEPT = 64
 
-ATTENTION = {"selected": 4.0, "visible": 2.0, "else": 1.0}
+ATTENTION = {"awaited": 4.0, "selected": 4.0, "visible": 2.0, "else": 1.0}
 """How many requests a second of lateness is worth, by whether a person is looking at the job."""
+
+LONGEST = {"awaited": 2.0, "selected": 3.0, "visible": 5.0}
+"""Seconds between two looks at most while a person or a script waits: the service's own guidance is 2 to 5."""
 
 
 def kind_of(job: Job) -> Kind:
@@ -74,6 +77,7 @@ class Watcher:
         self._failures: dict[int, int] = {}
         self._visible: frozenset[int] = frozenset()
         self._selected: int | None = None
+        self._awaited: set[int] = set()
 
     def watch(self, job: Job, *, after: float | None = None) -> None:
         """Begin to look at the job, at `after` seconds from now or when its cadence says."""
@@ -87,12 +91,23 @@ class Watcher:
     def forget(self, job_id: int) -> None:
         """Stop looking at the job and drop what was learned while watching it."""
         self.poller.remove(job_id)
+        self._awaited.discard(job_id)
         for table in (self._sightings, self._watched_since, self._unknown_since, self._failures):
             table.pop(job_id, None)
 
     def attend(self, visible: frozenset[int], selected: int | None) -> None:
         """Note which jobs a person is looking at."""
+        came = visible - self._visible
+        if selected is not None and selected != self._selected:
+            came |= {selected}
         self._visible, self._selected = visible, selected
+        for job_id in came:
+            self._hasten(job_id)
+
+    def awaited(self, job_id: int) -> None:
+        """Note that somebody waits for the job's end: it is looked at like a visible one until then."""
+        self._awaited.add(job_id)
+        self._hasten(job_id)
 
     def age(self, job: Job) -> float:
         """Return how long the job has been under way, in seconds."""
@@ -194,19 +209,27 @@ class Watcher:
         age = self.age(job)
         if job.state is JobState.STALLED:
             return self._jittered(cadence.stalled_wait(age))
-        weight = ATTENTION["else"]
-        if job.id == self._selected:
-            weight = ATTENTION["selected"]
-        elif job.id in self._visible:
-            weight = ATTENTION["visible"]
-        return self._jittered(
-            cadence.next_poll(
-                age=age,
-                sightings=self._sightings.get(job.id, ()),
-                model=self.durations.model(kind_of(job)),
-                weight=weight,
-            )
+        attention = self._attention(job.id)
+        wait = cadence.next_poll(
+            age=age,
+            sightings=self._sightings.get(job.id, ()),
+            model=self.durations.model(kind_of(job)),
+            weight=ATTENTION[attention],
         )
+        return self._jittered(min(wait, LONGEST.get(attention, wait)))
+
+    def _attention(self, job_id: int) -> str:
+        if job_id in self._awaited:
+            return "awaited"
+        if job_id == self._selected:
+            return "selected"
+        return "visible" if job_id in self._visible else "else"
+
+    def _hasten(self, job_id: int) -> None:
+        """Bring the next look nearer where the job has just come to somebody's attention."""
+        due, longest = self.poller.schedule.due(job_id), LONGEST.get(self._attention(job_id))
+        if due is not None and longest is not None and due - self._clock.monotonic() > longest:
+            self.poller.set(job_id, longest)
 
     def _jittered(self, seconds: float) -> float:
         return seconds * (1.0 + JITTER * (2.0 * self._chance.random() - 1.0))

@@ -1,0 +1,114 @@
+"""A job desk on real parts: the sandbox over real sockets, a real history on disk, a real fetcher, and a fake clock."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from eternal_tui.api.client import EternalClient
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.credentials import Secret
+from eternal_tui.history.history import History
+from eternal_tui.history.instances import Instance
+from eternal_tui.jobs.desk import JobDesk, Policy
+from eternal_tui.jobs.job import Job
+from eternal_tui.media.fetch import ResultFetcher
+from eternal_tui.sandbox.server import Sandbox
+from tests.jobs.clock import FakeClock, settle
+
+PICTURE = GenerateRequest(character="6870", prompt="At the harbour, morning", type="image")
+CLIP = GenerateRequest(character="6870", prompt="The person waves and smiles", type="video", duration=1)
+WITHIN = 10.0
+
+
+class KeyedClient(EternalClient):
+    """The real client, answering the desk's question whether it has a key."""
+
+    keyed = True
+
+    async def has_key(self) -> bool:
+        """Tell whether there is a key to pay with."""
+        return self.keyed
+
+
+@dataclass
+class Bench:
+    """One running desk with everything under it."""
+
+    desk: JobDesk
+    clock: FakeClock
+    sandbox: Sandbox
+    folder: Path
+    client: KeyedClient
+    history: History
+    instance: Instance
+
+    async def until(self, true: Callable[[], bool], *, step: float = 0.5, patience: float = 3_600.0) -> None:
+        """Move the clock on in steps, letting real sockets answer between them, until `true` holds."""
+        moved = 0.0
+        async with asyncio.timeout(WITHIN):
+            while not true():
+                await settle()
+                await asyncio.sleep(0.001)
+                if not true() and not self._in_flight():
+                    assert moved < patience, "the clock was moved for longer than the test has patience"
+                    await self.clock.advance(step)
+                    moved += step
+
+    def _in_flight(self) -> bool:
+        return bool(self.desk._watcher.poller._looking) or self.desk._downloads.under_way > 0
+
+    async def job(self, job_id: int, state: str) -> Job:
+        """Wait until the job has this state, or a file in it, and return it."""
+
+        def reached() -> bool:
+            job = self.desk.job(job_id)
+            return job is not None and state in (str(job.state), str(job.file_state))
+
+        await self.until(reached)
+        job = self.desk.job(job_id)
+        assert job is not None
+        return job
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    sandbox: Sandbox,
+    *,
+    clock: FakeClock | None = None,
+    policy: Policy | None = None,
+    seed: int = 1,
+    start: bool = True,
+    fold: bool = True,
+) -> AsyncIterator[Bench]:
+    """Run a desk on `folder` against the sandbox, and close it in order."""
+    clock = clock or FakeClock()
+    history = History.open(folder, now=clock.time)
+    instance = Instance.acquire(folder, clock.time, os.getpid())
+    client = KeyedClient(sandbox.api_url, Secret(sandbox.key))
+    fetcher = ResultFetcher(folder / "results", public=False, sleep=clock.sleep)
+    desk = JobDesk(
+        history=history,
+        presence=instance,
+        service=client,
+        fetcher=fetcher,
+        clock=clock,
+        chance=random.Random(seed),
+        results=folder / "results",
+        service_name="loopback",
+        policy=policy or Policy(),
+    )
+    if start:
+        await desk.start()
+    try:
+        yield Bench(desk, clock, sandbox, folder, client, history, instance)
+    finally:
+        await desk.close(fold=fold, patience=0.05)
+        await fetcher.close()
+        await client.close()

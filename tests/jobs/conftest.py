@@ -1,0 +1,33 @@
+"""The sandbox for tests of the desk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.sandbox.server import Sandbox
+from eternal_tui.sandbox.settings import SandboxSettings
+from tests.jobs.bench import Bench, running
+from tests.jobs.clock import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def sandbox(clock: FakeClock) -> AsyncIterator[Sandbox]:
+    settings = SandboxSettings(
+        seed=7, clock=clock.time, still_size=(96, 128), clip_size=(64, 96), clip_fps=8, avatar_size=(32, 32)
+    )
+    async with Sandbox(settings) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> AsyncIterator[Bench]:
+    async with running(tmp_path / "data", sandbox, clock=clock) as bench:
+        yield bench
