@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.history.document import META, Tables, as_noted, crc_of, meta_of, parse_jobs, parse_tables
+from eternal_tui.history.document import JOBS, META, Tables, as_noted, crc_of, meta_of, parse_jobs, parse_tables
 from eternal_tui.history.errors import DocumentBroken, HeaderBroken
 from eternal_tui.history.files import Files, read_all
 from eternal_tui.history.journal import SCHEMA, Base, Header, Record, Scan, newer, read_header, scan
@@ -123,7 +123,10 @@ class DocumentRemains:
     def _scan_text(self, text: str) -> None:
         self.broken = 0
         decoder = json.JSONDecoder()
-        position = max(0, text.find('"jobs"'))
+        position = text.find(f'"{JOBS}"')
+        if position < 0:
+            # Before the table of jobs stand other tables, whose rows look just like records.
+            return
         while match := _KEY.search(text, position):
             try:
                 record, position = decoder.raw_decode(text, match.end())

@@ -135,6 +135,20 @@ def test_every_record_that_can_be_read_is_saved_without_a_generation_before(swif
     assert "at least 1 could not be" in notices
 
 
+def test_rows_of_other_tables_are_not_taken_for_records(swift_path: Path) -> None:
+    """Cut inside the first line; seen to fail when salvage took our own note for record 1."""
+    folder = swift_path / "data"
+    history = History.open(folder, files=SwiftFiles())
+    history.add_many({"n": number} for number in range(3))
+    history.delete(1)
+    history.close(fold=True)
+    document = folder / "history.json"
+    document.write_bytes(document.read_bytes().partition(b"\n")[0])
+    found, notices = _opened(folder)
+    assert found == {2: {"n": 1}, 3: {"n": 2}}
+    assert "none is lost" in notices
+
+
 def test_a_newer_history_is_left_alone(swift_path: Path) -> None:
     """Seen to fail against a build that took an unreadable header for damage."""
     folder = swift_path / "data"
