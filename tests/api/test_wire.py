@@ -25,7 +25,9 @@ def js(value: Any) -> bytes:
 def test_the_documented_answer_for_an_image() -> None:
     body = js({"request_id": ID, "status": "pending", "result": "", "progress": 0, "credits_remaining": 629.32})
     answer = wire.parse_submit(200, body)
-    assert answer == SubmitAnswer(request_id=ID, word=_untrusted("pending"), progress=0, credits_remaining=629.32)
+    assert answer == SubmitAnswer(
+        request_id=ID, word=_untrusted("pending"), progress=0, credits_remaining=629.32, raw=_untrusted(body.decode())
+    )
 
 
 def test_the_documented_answer_for_a_video() -> None:
@@ -38,7 +40,9 @@ def test_the_documented_answer_for_a_video() -> None:
         }
     )
     answer = wire.parse_submit(200, body)
-    assert answer == SubmitAnswer(request_id=ID, word=_untrusted("pending"), progress=0, credits_remaining=627.8)
+    assert answer == SubmitAnswer(
+        request_id=ID, word=_untrusted("pending"), progress=0, credits_remaining=627.8, raw=_untrusted(body.decode())
+    )
 
 
 def _untrusted(text: str) -> Any:
@@ -51,7 +55,7 @@ def test_fields_are_found_where_the_service_nests_them(outer: str) -> None:
         {"status": 1, outer: {"request_id": 77, "status": "pending", "progress": "45%", "credits_remaining": "3"}}
     )
     assert wire.parse_submit(201, body) == SubmitAnswer(
-        request_id="77", word=_untrusted("pending"), progress=45, credits_remaining=3.0
+        request_id="77", word=_untrusted("pending"), progress=45, credits_remaining=3.0, raw=_untrusted(body.decode())
     )
 
 
