@@ -35,6 +35,9 @@ MAX_WAIT = 45.0
 _OLDEST = 1e7
 """Seconds; ages beyond are taken for this one."""
 
+_WAITS = (1.0, 1.9, 3.6, 6.8, 9.0, 13.0, 18.0, 24.0, 32.0)
+"""Seconds; waits weighed beside those that the learned durations suggest, for jobs far beyond these."""
+
 _MANY = 12
 """Looks that even an unlucky job hardly needs; each one more makes the least wait longer, so that none is a storm."""
 
@@ -96,10 +99,11 @@ def _cheapest(age: float, branches: Sequence[Branch], weight: float) -> float:
 def _candidates(age: float, branches: Sequence[Branch]) -> list[float]:
     """Return the ages worth weighing, ascending from this one, none a hair beside another."""
     soonest, latest = age + MIN_WAIT, age + MAX_WAIT
-    near = [min(max(at, soonest), latest) for branch in branches for at in branch.ages()]
+    distinct = {(b.mu, b.sigma, b.after, b.before): b for b in reversed(branches)}.values()
+    near = [min(max(at, soonest), latest) for branch in distinct for at in branch.ages()]
     far = [at for branch in branches if branch.shape is None for at in branch.ages() if at > latest]
     candidates = [age, soonest]
-    for at in sorted([*near, latest, *far]):
+    for at in sorted([*near, *(age + wait for wait in _WAITS), latest, *far]):
         if at - candidates[-1] > 0.0005 * at:
             candidates.append(at)
         elif at > soonest and len(candidates) > 2:
@@ -184,7 +188,8 @@ def about_left(*, age: float, sightings: Sequence[Sighting], model: DurationMode
     model = _sane(model)
     branches = believe(age, sightings, model)
     blank = sum(branch.weight for branch in branches if branch.shape is None)
-    if blank > 0.5 and (model.n == 0 or math.log(max(age, 1e-3)) > model.mu + 2 * model.sigma):
+    guessing = blank > 0.5 or not any(sighting.progress for sighting in sightings)
+    if guessing and (model.n == 0 or math.log(max(age, 1e-3)) > model.mu + 2 * model.sigma):
         return None
     ages = sorted({age, *(at for branch in branches for at in branch.ages())})
     logs = [math.log(max(at, 1e-3)) for at in ages]

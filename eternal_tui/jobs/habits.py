@@ -24,6 +24,9 @@ from eternal_tui.jobs.shapes import (
 _POINTS = 240
 """Pairs of time and progress from which a shape is drawn: some eighty jobs."""
 
+_LONGEST = 1e6
+"""Seconds; a job found ended later teaches no shape."""
+
 _ENOUGH = 24
 _DRAW_EVERY = 4
 _FADE = 0.97
@@ -50,7 +53,7 @@ class Habit:
     def learn(self, sightings: Sequence[Sighting], seconds: float) -> None:
         """Take in a job found ended `seconds` after its submit, with what was seen of it before."""
         usable = telling([sighting for sighting in sightings if sighting.at < seconds], seconds)
-        if not usable or seconds == math.inf:
+        if not usable or seconds > _LONGEST:
             return
         told = [(sighting.at, known) for sighting in usable if (known := reading(sighting)) is not None]
         silence = ODD ** (len(usable) - len(told))
