@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.foreseen import foreseen
+from eternal_tui.cli.invocation import Invocation
 from eternal_tui.cli.parser import UsageError, parse, verb_module
 from eternal_tui.cli.streams import Streams
 from eternal_tui.untrusted import Shown, say, shown
@@ -24,6 +25,8 @@ BROKEN_PIPE = 141
 
 def run_process() -> int:
     """Run with this process's arguments, environment and streams."""
+    # httpx brings a command line of its own that imports click and rich: two thirds of its import, used by nobody here.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     stdin, stdout, stderr = (_open_stream(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
     code = run(sys.argv[1:], os.environ, stdin, stdout, stderr, own_process=True)
     if code == BROKEN_PIPE:
@@ -98,25 +101,13 @@ def _told_defect(
 
 
 def _carry_out(invocation: Invocation) -> int:
-    from eternal_tui.api.request import InvalidRequest
-    from eternal_tui.credentials import KeyProblem
-    from eternal_tui.history.errors import HistoryError
-    from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible, SubmitRefused
-    from eternal_tui.sandbox.launch import DemoStartError
-    from eternal_tui.settings import SettingsError
-
     try:
         return _verb(invocation)
-    except Refused as refused:
-        code, sentence = refused.code, shown(str(refused))
-    except (KeyProblem, NoKey) as error:
-        code, sentence = Exit.KEY, shown(str(error))
-    except (SettingsError, InvalidRequest, SubmitRefused, NoSuchJob, NotPossible) as error:
-        code, sentence = Exit.USAGE, shown(str(error))
-    except HistoryError as error:
-        code, sentence = Exit.USAGE, say("{error} Data folder: {folder}", error=error, folder=_folder(invocation))
-    except DemoStartError as error:
-        code, sentence = Exit.UNREACHABLE, shown(str(error))
+    except Exception as error:
+        told = foreseen(error, invocation)
+        if told is None:
+            raise
+        code, sentence = told
     invocation.streams.error(sentence)
     return code
 
@@ -128,7 +119,3 @@ def _verb(invocation: Invocation) -> int:
 
         return app.run(invocation)
     return verb_module(name).run(invocation)
-
-
-def _folder(invocation: Invocation) -> object:
-    return invocation.settings.data_dir

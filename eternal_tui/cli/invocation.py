@@ -58,11 +58,10 @@ class Invocation:
 
     def open_workbench(self) -> Workbench:
         """Open everything a paying or watching verb needs; raises HistoryError."""
-        from eternal_tui.sandbox.launch import launch_demo
         from eternal_tui.workbench import DEMO_SPEED, Workbench
 
         settings = self.settings
-        demo = launch_demo(environ=self.environ, speed=DEMO_SPEED) if self.demo else None
+        demo = self._launch_demo(DEMO_SPEED) if self.demo else None
         try:
             return Workbench(settings, self.environ, demo=demo, throw_away=self.throw_away)
         except BaseException:
@@ -72,9 +71,12 @@ class Invocation:
 
     def launch_demo(self) -> DemoService:
         """Start the sandbox and return it ready; raises DemoStartError."""
+        return self._launch_demo(1.0).wait_ready_blocking()
+
+    def _launch_demo(self, speed: float) -> DemoService:
         from eternal_tui.sandbox.launch import launch_demo
 
-        return launch_demo(environ=self.environ).wait_ready_blocking()
+        return launch_demo(environ=self.environ, speed=speed)
 
     @contextmanager
     def history(self) -> Iterator[History]:
@@ -82,12 +84,10 @@ class Invocation:
         if self.throw_away:
             raise Refused(2, "A demo without --data-dir keeps no history. Name the folder of the one that is meant.")
         from eternal_tui.history.history import History
-        from eternal_tui.untrusted import shown
 
         history = History.open(self.settings.data_dir)
         try:
-            for notice in history.notices:
-                self.streams.note(shown(notice))
+            self.streams.notices(history.notices)
             yield history
         finally:
             history.close(fold=history.small and history.journal_size > 0)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from eternal_tui.cli.casting import cast
+from eternal_tui.cli.closing import close
 from eternal_tui.cli.exits import Exit, code_of, gravest
 from eternal_tui.cli.following import Progress
 from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.cli.job_facts import job_fields, job_line, trouble_sentence
 from eternal_tui.cli.stopping import PATIENCE, Stopped, Stopping
+from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.errors import NeedsConfirmation, NoKey, OverCap
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.untrusted import say, shown
@@ -33,7 +35,7 @@ async def send(invocation: Invocation, requests: Sequence[GenerateRequest], stop
     try:
         return await _Sending(invocation, workbench, stopping).run(requests)
     finally:
-        await workbench.close(fold=workbench.history.small)
+        await close(workbench, invocation.streams)
 
 
 class _Sending:
@@ -45,10 +47,10 @@ class _Sending:
         self._stopping = stopping
         self._throw_away = invocation.throw_away
         self._mine: list[int] = []
+        self._cut_short = False
 
     async def run(self, requests: Sequence[GenerateRequest]) -> int:
-        for notice in self._desk.notices:
-            self._streams.note(shown(notice))
+        self._streams.notices(self._desk.notices)
         if self._throw_away:
             self._streams.note(shown("This is the demo: its files are gone when it ends. --data-dir DIR keeps them."))
         await self._desk.start(only=())
@@ -60,7 +62,8 @@ class _Sending:
                     await self._wait()
             except Stopped as stopped:
                 return self._told_stopped(stopped)
-        return gravest(self._code(job) for job in self._jobs())
+        codes = [self._code(job) for job in self._jobs()]
+        return gravest([*codes, Exit.FAILED] if self._cut_short else codes)
 
     async def _checked(self, requests: Sequence[GenerateRequest]) -> tuple[list[GenerateRequest], str]:
         if not await self._workbench.connection.has_key():
@@ -85,9 +88,10 @@ class _Sending:
                     # Confirmed together before; the cap is looked at again for each.
                     submitting = self._desk.submit(request, name=name, confirmed=True, batch=batch)
                     job = await self._stopping.unless_stopped(submitting, patience=PATIENCE)
-                except OverCap as refusal:
+                except (OverCap, HistoryError) as refusal:
                     if not self._mine:
                         raise
+                    self._cut_short = True
                     self._streams.error(shown(str(refusal)))
                     self._rest_unsent(len(requests) - number + 1)
                     return

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from eternal_tui.cli.columns import cut
@@ -27,11 +26,7 @@ class Streams:
         self.stderr = stderr
         self._environ = environ
         self._progress = False
-
-    @property
-    def colour(self) -> bool:
-        """Whether the output is a terminal that may be sent colours."""
-        return is_terminal(self.stdout) and not self._environ.get("NO_COLOR") and not self._dumb
+        self._told: set[str] = set()
 
     @property
     def width(self) -> int | None:
@@ -62,6 +57,13 @@ class Streams:
     def note(self, sentence: Shown) -> None:
         """Tell something worth knowing."""
         self._write(self.stderr, sentence + "\n")
+
+    def notices(self, sentences: Iterable[str]) -> None:
+        """Tell what the history has to say, each sentence once."""
+        for sentence in sentences:
+            if sentence not in self._told:
+                self._told.add(sentence)
+                self.note(shown(sentence))
 
     def progress(self, text: Shown) -> None:
         """Replace the moving line; does nothing where there is no terminal for it."""
@@ -108,8 +110,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(held) for held in value]
     return value
-
-
-def reason(error: OSError) -> Shown:
-    """Return what the system said about a failed call, without the path that the sentence around it names."""
-    return shown(error.strerror or os.strerror(error.errno) if error.errno else str(error))

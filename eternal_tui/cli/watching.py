@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from eternal_tui.cli.closing import close
 from eternal_tui.cli.exits import Exit, code_of, gravest
 from eternal_tui.cli.following import Progress
 from eternal_tui.cli.invocation import Invocation, Refused
@@ -25,7 +26,7 @@ async def follow(invocation: Invocation, stopping: Stopping) -> int:
     try:
         return await _Following(invocation, workbench, stopping).run()
     finally:
-        await workbench.close(fold=workbench.history.small)
+        await close(workbench, invocation.streams)
 
 
 class _Following:
@@ -39,8 +40,7 @@ class _Following:
         self._told: dict[int, tuple[JobState, FileState | None] | None] = {}
 
     async def run(self) -> int:
-        for notice in self._desk.notices:
-            self._streams.note(shown(notice))
+        self._streams.notices(self._desk.notices)
         ids = await asyncio.to_thread(self._wanted)
         if not ids:
             self._streams.note(shown("Nothing is unfinished."))
