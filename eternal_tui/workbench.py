@@ -17,7 +17,8 @@ from eternal_tui.credentials import FoundKey, KeyProblem, Secret, find_key
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
 from eternal_tui.jobs.characters import CharacterBook
-from eternal_tui.jobs.desk import JobDesk, Policy
+from eternal_tui.jobs.desk import JobDesk
+from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.ports import SystemClock
 from eternal_tui.media.result import SavedResult
 from eternal_tui.settings import Settings, is_loopback

@@ -5,37 +5,31 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from eternal_tui.api.request import GenerateRequest, check
+from eternal_tui.api.request import GenerateRequest
 from eternal_tui.jobs.cadence import Durations
+from eternal_tui.jobs.counter import Counter
 from eternal_tui.jobs.downloads import Downloads
-from eternal_tui.jobs.errors import CharacterRefused, NeedsConfirmation, NoKey, NotPossible, OverCap
+from eternal_tui.jobs.errors import NotPossible
 from eternal_tui.jobs.housekeeping import Housekeeping
-from eternal_tui.jobs.job import POLLED, FileState, Job, JobState, advance, with_event
+from eternal_tui.jobs.job import POLLED, FileState, Job, JobState
 from eternal_tui.jobs.ledger import Prices
 from eternal_tui.jobs.outbox import Outbox
+from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.ports import Clock, Fetcher, History, Presence, Record, Service
 from eternal_tui.jobs.reconciliation import Reconciliation
 from eternal_tui.jobs.roster import Listener, Roster
-from eternal_tui.jobs.totals import Tally, Totals, charge_of
+from eternal_tui.jobs.submissions import Submissions
+from eternal_tui.jobs.totals import Tally, Totals
 from eternal_tui.jobs.watcher import Watcher
 from eternal_tui.untrusted import Untrusted
 
 FIRST_ROWS = 200
 """Jobs read before the first frame: more than the tallest terminal shows."""
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings the desk obeys: credits for money, seconds for time. None means no limit."""
-
-    daily_cap: float | None = None
-    confirm_above: float | None = None
-    workers: int = 4
-    requests_per_second: float = 10.0
-    stall_after: float = 1800.0
 
 
 class JobDesk:
@@ -64,19 +58,18 @@ class JobDesk:
         self.notices: list[str] = list(history.notices)
         self._clock = clock
         self._presence = presence
-        self._service = service
-        self._service_name = service_name
-        self._refusal = refusal
         self._prices = Prices()
         self._durations = Durations()
         self._roster = Roster(history)
         self._tally = Tally(clock.time, self._roster.newest_first)
         self._roster.on_replaced(self._tally.replaced)
+        self._counter = Counter(self._roster, self._prices)
         self._reconciliation = Reconciliation(self._roster, self._prices)
         self._outbox = Outbox(
             self._roster,
             service,
             self._prices,
+            self._counter,
             clock,
             on_busy=self._hold_polling,
             on_reading=self._credits_read,
@@ -109,7 +102,21 @@ class JobDesk:
         self._ended: list[Callable[[Job], None]] = []
         self._undo: list[list[tuple[int, Record]]] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._sending: set[asyncio.Task[Job]] = set()
+        self._submissions = Submissions(
+            self._roster,
+            self._outbox,
+            self._counter,
+            self._prices,
+            self._tally,
+            service,
+            clock,
+            policy,
+            owner=presence.id,
+            service_name=service_name,
+            refusal=refusal,
+            hear_news=self._housekeeping.hear_news,
+            on_left=self._left_submitting,
+        )
 
     # Reading
 
@@ -133,7 +140,7 @@ class JobDesk:
     @property
     def credits(self) -> float | None:
         """The last reading of the service's credits counter, None before the first."""
-        return self._outbox.credits
+        return self._counter.credits
 
     @property
     def pause_reason(self) -> str:
@@ -177,7 +184,6 @@ class JobDesk:
         """
         since = self._tally.today_begins() if only is not None and self.policy.daily_cap is not None else None
         await self._housekeeping.open(first, only=only, since=since)
-        self._outbox.credits = self._housekeeping.last_credits()
         self._tasks = [
             asyncio.create_task(self._watcher.poller.run(), name="poller"),
             asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
@@ -198,12 +204,10 @@ class JobDesk:
 
     async def close(self, *, fold: bool = True, patience: float = 1.0) -> None:
         """Let submits under way end for `patience` seconds, stop everything, write what is left, and fold."""
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=patience)
-        tasks: tuple[asyncio.Task[object], ...] = (*self._tasks, *self._sending)
-        for task in tasks:
+        await self._submissions.close(patience)
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._downloads.close()
         await self._housekeeping.close(fold=fold)
 
@@ -216,16 +220,14 @@ class JobDesk:
         name: str = "",
         confirmed: bool = False,
         batch: str = "",
-        retry_of: int | None = None,
     ) -> Job:
         """Record the intent, send it once, and return the job when it has left `submitting`.
 
         Raises InvalidRequest, NoKey, CharacterRefused, NeedsConfirmation, OverCap or HistoryError; nothing was sent
         then.
         """
-        await self._check([request], confirmed=confirmed)
-        job = await self._intend(request, name=name, batch=batch, retry_of=retry_of)
-        return await self._send(job)
+        (job,) = await self._submissions.submit([request], [name], confirmed=confirmed, batch=batch)
+        return job
 
     async def submit_many(
         self,
@@ -236,116 +238,22 @@ class JobDesk:
         confirmed: bool = False,
         batch: str = "",
     ) -> list[Job]:
-        """Submit several, each like `submit`, one after the other, so that the credits counter tells their prices.
+        """Submit several, one after the other; `names` are the characters' names, `name` stands for all of them.
 
-        `names` are the characters' names, one a request; `name` stands for all of them. Each intent is recorded
-        just before it is sent: an intent on disk that was never sent would count as perhaps charged after a crash.
+        Ends early, with fewer jobs, after a refusal that would meet every further one too: the key, or no credits.
         """
-        await self._check(requests, confirmed=confirmed)
         labels = names or [name] * len(requests)
-        jobs: list[Job] = []
-        for request, label in zip(requests, labels, strict=True):
-            jobs.append(await self._send(await self._intend(request, name=label, batch=batch)))
-        return jobs
+        return await self._submissions.submit(requests, labels, confirmed=confirmed, batch=batch)
 
     async def may_submit(self, requests: Sequence[GenerateRequest], *, confirmed: bool = False) -> None:
         """Raise what `submit` would raise for these together, and send nothing."""
-        await self._check(requests, confirmed=confirmed)
-
-    async def _check(self, requests: Sequence[GenerateRequest], *, confirmed: bool) -> None:
-        for request in requests:
-            check(request)
-            if refusal := self._refusal(request.character):
-                raise CharacterRefused(refusal)
-        if not await self._service.has_key():
-            raise NoKey
-        estimates = [self.estimate(request) for request in requests]
-        known = sum(price for price in estimates if price is not None)
-        total = known if None not in estimates else None
-        cap, limit = self.policy.daily_cap, self.policy.confirm_above
-        spent = self.totals().spent_today
-        if cap is not None and (spent >= cap or spent + known > cap):
-            raise OverCap(spent, total, cap)
-        if limit is not None and not confirmed and (total is None or total > limit):
-            raise NeedsConfirmation(total, limit)
-
-    async def _intend(self, request: GenerateRequest, *, name: str, batch: str, retry_of: int | None = None) -> Job:
-        now = self._clock.time()
-        intent = Job(
-            id=0,
-            request=request,
-            created_at=now,
-            name=Untrusted(name),
-            owner=self._presence.id,
-            service=self._service_name,
-            batch=batch,
-            retry_of=retry_of,
-            cost=self.estimate(request),
-            credits_before=self.credits,
-        )
-        return await self._roster.add(with_event(intent, now, "intent recorded"))
-
-    async def _send(self, intent: Job) -> Job:
-        sending = asyncio.create_task(self._send_within_cap(intent), name=f"submit-{intent.id}")
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
-        try:
-            job = await asyncio.shield(sending)
-        except asyncio.CancelledError:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
-            raise
-        if job.state is JobState.RUNNING:
-            self._watcher.watch(job)
-        else:
-            self._tell_ended(job)
-        return job
-
-    async def _send_within_cap(self, intent: Job) -> Job:
-        if (over := await self._over_cap(intent)) is not None:
-            return await self._roster.change(
-                intent.id,
-                lambda job: advance(
-                    job,
-                    JobState.REJECTED,
-                    error=Untrusted(str(over)),
-                    cost=0.0,
-                    finished_at=self._clock.time(),
-                ),
-            )
-        return await self._outbox.send(intent.id)
-
-    async def _over_cap(self, intent: Job) -> OverCap | None:
-        """Check the cap once more against what other instances intended first: ids are minted in one order."""
-        cap = self.policy.daily_cap
-        if cap is None:
-            return None
-        await self._housekeeping.hear_news()
-        begin = self._tally.today_begins()
-        earlier = sum(
-            charge_of(job) for job in self._roster.newest_first() if job.id < intent.id and job.created_at >= begin
-        )
-        if earlier < cap and earlier + (intent.cost or 0.0) <= cap:
-            return None
-        return OverCap(earlier, intent.cost, cap)
-
-    # Wishes about one job
+        await self._submissions.check(requests, confirmed=confirmed)
 
     async def retry_unconfirmed(self, job_id: int, *, confirmed: bool = False) -> Job:
         """Submit an unconfirmed job's request again, as a new job linked to it; ask first, it may be paid twice."""
-        old = self._roster[job_id]
-        if old.state is not JobState.UNCONFIRMED:
-            raise NotPossible(f"Job {job_id} is {old.state}; only an unconfirmed job is retried like this.")
-        if old.retried_by is not None:
-            raise NotPossible(f"Job {job_id} was retried already, as job {old.retried_by}.")
-        await self._check([old.request], confirmed=confirmed)
-        new = await self._intend(old.request, name=old.name, batch=old.batch, retry_of=old.id)
-        now = self._clock.time()
-        await self._roster.change(
-            old.id,
-            lambda job: with_event(msgspec.structs.replace(job, retried_by=new.id), now, "retried", f"job {new.id}"),
-        )
-        return await self._send(new)
+        return await self._submissions.retry_unconfirmed(job_id, confirmed=confirmed)
+
+    # Wishes about one job
 
     async def dismiss(self, job_id: int) -> None:
         """Stop counting an unconfirmed job as something to decide."""
@@ -457,6 +365,12 @@ class JobDesk:
         if not await self._housekeeping.take_over([job]) and not self.owns(self._roster[job.id]):
             raise NotPossible(f"Job {job.id} is watched by another window of this program; its news arrive here too.")
 
+    def _left_submitting(self, job: Job) -> None:
+        if job.state is JobState.RUNNING:
+            self._watcher.watch(job)
+        else:
+            self._tell_ended(job)
+
     def _finished(self, job: Job) -> None:
         if job.wants_file:
             self._downloads.fetch(job)
@@ -474,10 +388,23 @@ class JobDesk:
         )
 
     def _credits_read(self, credits_left: float, job: Job | None) -> None:
-        self._outbox.credits = credits_left
+        if job is None:
+            self._counter.read(credits_left)
+        self._price_the_unpriced()
         for verdict in self._reconciliation.read(credits_left, job):
             self._housekeeping.later(self._roster.change(verdict.job_id, verdict.apply))
+
+    def _price_the_unpriced(self) -> None:
+        """Note about what the first job of a kind cost, once the second has told the price."""
+        for job_id in tuple(self._counter.unpriced):
+            price = self._prices.estimate(self._roster[job_id].request)
+            if price is not None:
+                self._roster.touch(job_id, partial(_costing, price=price))
 
     def _warn(self, sentence: str) -> None:
         self.notices.append(sentence)
         self._roster.publish([])
+
+
+def _costing(job: Job, *, price: float) -> Job:
+    return msgspec.structs.replace(job, cost=price)

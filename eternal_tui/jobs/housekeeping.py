@@ -94,13 +94,6 @@ class Housekeeping:
             if self._roster.newest_first()[-1].created_at < begin:
                 return
 
-    def last_credits(self) -> float | None:
-        """Return the counter's newest recorded reading among the loaded jobs."""
-        for job in self._roster.newest_first():
-            if job.credits_after is not None:
-                return job.credits_after
-        return None
-
     async def load_all(self) -> None:
         """Read every job, newest first, in slices that leave the event loop room."""
         slices = self._roster.history.slices(SLICE)
@@ -214,8 +207,6 @@ class Housekeeping:
     def _learn(self, job_ids: Iterable[int]) -> None:
         for job_id in job_ids:
             job = self._roster[job_id]
-            if job.state in (JobState.RUNNING, JobState.STALLED, JobState.SUCCEEDED):
-                self._prices.learn(job.request, job.cost)
             if job.state is JobState.SUCCEEDED and job.finished_at and job.submitted_at:
                 self._durations.learn(kind_of(job), max(0.1, job.finished_at - job.submitted_at))
 

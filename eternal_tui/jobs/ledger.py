@@ -7,7 +7,7 @@ what the second one cost. Everything computed here is an estimate and is shown w
 from __future__ import annotations
 
 import statistics
-from collections import deque
+from bisect import insort
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -37,12 +37,18 @@ class Prices:
     """Learned prices by kind, each the median of the last few seen, with siblings standing in for unseen kinds."""
 
     def __init__(self) -> None:
-        self._seen: dict[PriceKey, deque[float]] = {}
+        self._paid: dict[PriceKey, list[tuple[int, float]]] = {}
+        self._seen: dict[PriceKey, list[float]] = {}
 
-    def learn(self, request: GenerateRequest, cost: float | None) -> None:
-        """Remember what a request of this kind was seen to cost, in credits."""
-        if cost is not None and cost > DUST:
-            self._seen.setdefault(price_key(request), deque(maxlen=REMEMBERED_PRICES)).append(cost)
+    def learn(self, request: GenerateRequest, cost: float, job_id: int) -> None:
+        """Remember what a job's request cost, in credits; of each kind the newest jobs count."""
+        if cost <= DUST:
+            return
+        key = price_key(request)
+        paid = self._paid.setdefault(key, [])
+        insort(paid, (job_id, cost))
+        del paid[:-REMEMBERED_PRICES]
+        self._seen[key] = [price for _, price in paid]
 
     def estimate(self, request: GenerateRequest) -> float | None:
         """Return about what the request costs, or None when no price of its kind or a sibling is known."""

@@ -14,6 +14,7 @@ import msgspec
 from eternal_tui.api.answers import SubmitAnswer
 from eternal_tui.api.errors import NotSent, Refused, TooMany, Unclear
 from eternal_tui.history.errors import HistoryError
+from eternal_tui.jobs.counter import Counter
 from eternal_tui.jobs.job import Job, advance
 from eternal_tui.jobs.ledger import DUST, Prices
 from eternal_tui.jobs.outcomes import accepted, rejected, unconfirmed
@@ -40,19 +41,20 @@ class _Window:
 
 
 class Outbox:
-    """Sends intents. `credits` is the last reading of the service's counter, None before the first."""
+    """Sends intents, one POST each; `counter` tells what they cost."""
 
     def __init__(
         self,
         roster: Roster,
         service: Service,
         prices: Prices,
+        counter: Counter,
         clock: Clock,
         *,
         on_busy: Callable[[float], None],
-        on_reading: Callable[[float, Job | None], None],
+        on_reading: Callable[[float, Job], None],
     ) -> None:
-        self.credits: float | None = None
+        self._counter = counter
         self._roster = roster
         self._service = service
         self._prices = prices
@@ -63,7 +65,7 @@ class Outbox:
 
     async def send(self, job_id: int) -> Job:
         """Send the recorded intent and return the job as it then stands: running, rejected or unconfirmed."""
-        window = _Window(self.credits, bool(self._windows))
+        window = _Window(self._counter.credits, bool(self._windows) or not self._counter.certain)
         for other in self._windows:
             other.disturbed = True
         self._windows.add(window)
@@ -88,14 +90,11 @@ class Outbox:
             )
             raise
         cost = self._cost(window, answer)
-        if cost is not None:
-            self._prices.learn(request, cost)
         if cost is None:
             cost = self._prices.estimate(request)
         raw = {"submit_answer": answer.raw} if answer.raw else None
         job = await self._settled(job_id, lambda job: accepted(job, answer, self._clock.time(), cost), extra=raw)
         if answer.credits_remaining is not None:
-            self.credits = answer.credits_remaining
             self._on_reading(answer.credits_remaining, job)
         return job
 

@@ -73,6 +73,10 @@ class Tally:
             spent_in_all=round(self._spent, 4),
         )
 
+    def spent_today(self) -> float:
+        """Return about what the jobs of the local day cost, in credits."""
+        return self.totals(None).spent_today
+
     def today_begins(self) -> float:
         """Return when the local day began, in seconds since the epoch."""
         return day_bounds(self._now())[0]

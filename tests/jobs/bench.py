@@ -15,8 +15,9 @@ from eternal_tui.api.request import GenerateRequest
 from eternal_tui.credentials import Secret
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
-from eternal_tui.jobs.desk import JobDesk, Policy
+from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.policy import Policy
 from eternal_tui.media.fetch import ResultFetcher
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.clock import FakeClock, settle

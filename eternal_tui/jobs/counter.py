@@ -1,0 +1,59 @@
+"""The credits counter as last read, by whichever instance, and the prices its consecutive readings tell."""
+
+from __future__ import annotations
+
+from eternal_tui.jobs.job import Job, JobState, Verdict
+from eternal_tui.jobs.ledger import DUST, Prices
+from eternal_tui.jobs.roster import Roster
+
+
+def measured(job: Job) -> float | None:
+    """Return the job's cost where it was measured between two readings, not estimated; None otherwise."""
+    if job.cost is None or job.credits_before is None or job.credits_after is None:
+        return None
+    return job.cost if abs(job.credits_before - job.credits_after - job.cost) < DUST else None
+
+
+class Counter:
+    """Follows every snapshot, also those of other instances. Ids tell what came before what: they are minted in order.
+
+    `credits` is the newest reading, None before the first. `certain` is whether everything charged up to now stands
+    in it: a submit without a known answer makes it uncertain until the next reading. `unpriced` holds the ids of
+    charged jobs whose cost is not known, because nothing was known of the counter before them.
+    """
+
+    def __init__(self, roster: Roster, prices: Prices) -> None:
+        self.credits: float | None = None
+        self.unpriced: set[int] = set()
+        self._prices = prices
+        self._read_by = 0
+        self._doubted_by = 0
+        roster.on_replaced(self._replaced)
+
+    @property
+    def certain(self) -> bool:
+        """Whether no charge is in doubt since the newest reading."""
+        return self._doubted_by <= self._read_by
+
+    def read(self, credits_left: float, job_id: int | None = None) -> None:
+        """Take a reading: one carried by the answer to a job's submit, or a free one made now."""
+        at = max(self._read_by, self._doubted_by) if job_id is None else job_id
+        if at >= self._read_by:
+            self.credits, self._read_by = credits_left, at
+
+    def _replaced(self, old: Job | None, new: Job | None) -> None:
+        if new is None:
+            return
+        if new.request_id is not None and new.cost is None:
+            self.unpriced.add(new.id)
+        else:
+            self.unpriced.discard(new.id)
+        if old is not None and old.state is new.state and old.credits_after == new.credits_after:
+            return
+        if new.state is JobState.UNCONFIRMED:
+            if new.verdict is not Verdict.NOT_CHARGED:
+                self._doubted_by = max(self._doubted_by, new.id)
+        elif new.credits_after is not None:
+            if (cost := measured(new)) is not None:
+                self._prices.learn(new.request, cost, new.id)
+            self.read(new.credits_after, new.id)

@@ -1,0 +1,15 @@
+"""The settings the desk obeys."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings the desk obeys: credits for money, seconds for time. None means no limit."""
+
+    daily_cap: float | None = None
+    confirm_above: float | None = None
+    workers: int = 4
+    requests_per_second: float = 10.0
+    stall_after: float = 1800.0
