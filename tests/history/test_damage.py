@@ -141,11 +141,13 @@ def test_rows_of_other_tables_are_not_taken_for_records(swift_path: Path) -> Non
     history = History.open(folder, files=SwiftFiles())
     history.add_many({"n": number} for number in range(3))
     history.delete(1)
+    history.fold()
+    history.update(2, {"state": "saved"})
     history.close(fold=True)
     document = folder / "history.json"
     document.write_bytes(document.read_bytes().partition(b"\n")[0])
     found, notices = _opened(folder)
-    assert found == {2: {"n": 1}, 3: {"n": 2}}
+    assert found == {2: {"n": 1, "state": "saved"}, 3: {"n": 2}}
     assert "none is lost" in notices
 
 
