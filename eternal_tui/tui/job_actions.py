@@ -15,6 +15,7 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.errors import NeedsConfirmation, NoSuchJob, NotPossible, SubmitRefused
 from eternal_tui.jobs.job import POLLED, FileState, Job, JobState
+from eternal_tui.jobs.saving import copy_to
 from eternal_tui.tui.announcer import Severity
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.detail_pane import result_path
@@ -211,12 +212,13 @@ class JobActions:
             case _:
                 raise ValueError(name)
 
+    def file_of(self, job: Job) -> Path | None:
+        """Return where the job's verified file is, None where it has none."""
+        return result_path(job, self._desk.results)
+
     def save_copy(self, job: Job, target: Path) -> Path:
-        """Copy the verified file to `target`, never overwriting and never following a link; raise OSError."""
-        path = result_path(job, self._desk.results)
+        """Copy the verified file to `target`, numbered where that is taken, and return where; raise OSError."""
+        path = self.file_of(job)
         if path is None:
             raise FileNotFoundError(f"job {job.id} has no verified file")
-        with path.open("rb") as source, target.open("xb") as copy:
-            while block := source.read(1 << 20):
-                copy.write(block)
-        return target
+        return copy_to(path, target)

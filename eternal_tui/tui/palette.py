@@ -1,20 +1,41 @@
-"""The palette: every action of the registry, found by typing."""
+"""The palette: every action of the registry, every job, character and preset, found by typing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textual.app import SystemCommand
+from textual.command import Hit, Hits, Provider
+from textual.content import Content
 from textual.screen import Screen
 
+from eternal_tui.jobs.job import Job
 from eternal_tui.tui import theme
 from eternal_tui.tui.actions import ACTIONS
 from eternal_tui.tui.footer import key_words
+from eternal_tui.untrusted import Shown, say, shown
 
 if TYPE_CHECKING:
+    from eternal_tui.jobs.characters import CharacterBook
+    from eternal_tui.jobs.drafts.draft import Draft
+    from eternal_tui.jobs.drafts.presets import Preset
     from eternal_tui.tui.app import EternalApp
+    from eternal_tui.tui.workbench_screen import WorkbenchScreen
+
+MOST_JOBS = 20
+MOST_CHARACTERS = 20
+MOST_PRESETS = 20
+"""What the palette offers of each kind: what one looks through before typing another word."""
+
+SLICE = 500
+"""Jobs looked at between two turns of the event loop: about a millisecond."""
+
+EXACT, NAMED, MENTIONED = 1_000.0, 0.9, 0.1
+"""Scores: a job's own number before everything, names among the actions, prompts after them."""
 
 
 def commands(app: EternalApp, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -23,7 +44,8 @@ def commands(app: EternalApp, screen: Screen[object]) -> Iterable[SystemCommand]
     for action in ACTIONS:
         if action.id in ("app.palette", "jobs.help", "jobs.quit"):
             continue
-        key = key_words(keys.get(action.id, action.keys))
+        # The palette reads titles as markup, where a bracket begins a tag.
+        key = key_words(keys.get(action.id, action.keys)).replace("[", "\\[")
         yield SystemCommand(f"{action.title}  ({key})", action.does, partial(screen.run_action, action.run))
     for each in theme.THEMES:
         yield SystemCommand(f"Theme {each.name}", "Change the colours", partial(_wear, app, each.name))
@@ -31,3 +53,132 @@ def commands(app: EternalApp, screen: Screen[object]) -> Iterable[SystemCommand]
 
 def _wear(app: EternalApp, name: str) -> None:
     app.theme = name
+
+
+class Found(NamedTuple):
+    """Something the palette goes to: how well it fits, its words, the dim words after them, and what choosing does."""
+
+    score: float
+    title: Shown
+    rest: Shown
+    go: Callable[[], Any]
+
+
+class Finder(Provider):
+    """Finds jobs, characters and presets of the workbench. All words typed must be in one of them."""
+
+    async def startup(self) -> None:
+        """Read the presets, and the characters behind the first letters typed."""
+        from eternal_tui.jobs.drafts.presets import PresetStore
+        from eternal_tui.tui.workbench_screen import WorkbenchScreen
+
+        self._bench_screen = self.screen if isinstance(self.screen, WorkbenchScreen) else None
+        self._presets: Sequence[Preset] = ()
+        if self._bench_screen is not None:
+            bench = self._bench_screen.bench
+            if bench.book.fetched_at is None:
+                bench.book.open_stored()
+            if not bench.book.fresh:
+                self._bench_screen.run_worker(_load_book(bench.book), group="palette-characters", exclusive=True)
+            self._presets = (await asyncio.to_thread(PresetStore(bench.folder).load)).items
+
+    async def search(self, query: str) -> Hits:
+        """Yield what holds every word of the query."""
+        words = query.casefold().split()
+        screen = self._bench_screen
+        if not words or screen is None:
+            return
+        for found in (*_characters(screen, words), *_found_presets(screen, self._presets, words)):
+            yield _hit(found)
+        async for found in _jobs(screen, words):
+            yield _hit(found)
+
+
+async def _load_book(book: CharacterBook) -> None:
+    from eternal_tui.api.errors import ApiError
+
+    # Without the service the palette offers what is stored; the form is where its absence is told.
+    with contextlib.suppress(ApiError):
+        await book.load()
+
+
+def _hit(found: Found) -> Hit:
+    title = Content.styled(found.title, "$foreground")
+    rest = Content.styled(f"  {found.rest}", "$text-muted") if found.rest else Content("")
+    return Hit(found.score, title + rest, found.go, text=found.title)
+
+
+def _holds(text: str, words: Sequence[str]) -> bool:
+    folded = text.casefold()
+    return all(word in folded for word in words)
+
+
+async def _jobs(screen: WorkbenchScreen, words: Sequence[str]) -> AsyncIterator[Found]:
+    count = 0
+    for at, job in enumerate(screen.bench.desk.listing()):
+        if at % SLICE == SLICE - 1:
+            await asyncio.sleep(0)
+        if not _holds(f"job {job.id} {job.name} {job.request.prompt}", words):
+            continue
+        score = EXACT if str(job.id) in words else MENTIONED - count / 1_000
+        yield Found(score, _title(job), shown(job.request.prompt, limit=80), partial(_go_to, screen, job.id))
+        count += 1
+        if count == MOST_JOBS:
+            return
+
+
+def _title(job: Job) -> Shown:
+    return say("Job {id} {name}", id=job.id, name=shown(job.name, limit=40))
+
+
+def _go_to(screen: WorkbenchScreen, job_id: int) -> None:
+    jobs = screen.job_pane.jobs
+    if not jobs.go_to(job_id):
+        jobs.clear_marks()
+        jobs.action_clear()
+        if not jobs.go_to(job_id):
+            screen.tell(say("Job {id} is no longer there.", id=job_id))
+    jobs.focus()
+
+
+def _characters(screen: WorkbenchScreen, words: Sequence[str]) -> Iterator[Found]:
+    count = 0
+    for each in screen.bench.book.known:
+        if _holds(f"character {each.name} {each.username} {each.id}", words):
+            title = say("Character {name} {id}", name=shown(each.name, limit=60), id=each.id)
+            rest = shown(each.description, limit=80)
+            yield Found(NAMED, title, rest, partial(_use_character, screen, each.id))
+            count += 1
+            if count == MOST_CHARACTERS:
+                return
+
+
+async def _use_character(screen: WorkbenchScreen, identifier: str) -> None:
+    import msgspec
+
+    from eternal_tui.jobs.drafts.character_lookup import label
+
+    character = screen.bench.book.by_id(identifier)
+    form = await screen.form_pane.fill()
+    name = label(character) if character is not None else identifier
+    await _load(screen, msgspec.structs.replace(form.draft, character=name))
+
+
+def _found_presets(screen: WorkbenchScreen, presets: Sequence[Preset], words: Sequence[str]) -> Iterator[Found]:
+    from eternal_tui.tui.form.preset_screen import summary
+
+    fitting = (each for each in presets if _holds(f"preset {each.name}", words))
+    for each, _ in zip(fitting, range(MOST_PRESETS), strict=False):
+        rest = shown(summary(each.draft), limit=80)
+        yield Found(NAMED, say("Preset {name}", name=each.name), rest, partial(_use_preset, screen, each))
+
+
+async def _use_preset(screen: WorkbenchScreen, preset: Preset) -> None:
+    form = await screen.form_pane.fill()
+    await _load(screen, preset.over(form.draft))
+
+
+async def _load(screen: WorkbenchScreen, draft: Draft) -> None:
+    form = await screen.form_pane.fill()
+    form.load(draft)
+    await screen.action_new_request()

@@ -1,0 +1,211 @@
+"""Help: the keys of what has focus, then those that work everywhere, found by typing; and how money is treated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from textual import events, on
+from textual.app import App
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.dom import DOMNode
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from eternal_tui.tui.dialog import Dialog
+from eternal_tui.tui.footer import key_words
+from eternal_tui.tui.form.search_screen import SearchLine
+from eternal_tui.untrusted import Shown, say
+
+MONEY: tuple[Shown, ...] = (
+    Shown("One key press sends at most one paid request, and none is ever sent again by itself."),
+    Shown("A request whose answer was lost is unconfirmed: it may be charged, and you decide with t."),
+    Shown("Watching, fetching a file again, restarting and reading the history cost nothing."),
+    Shown("To stop watching or to delete a job does not stop it at the service; it stays charged."),
+    Shown("Prices are learned from your credits, so they say about; daily_cap and confirm_above bound them."),
+)
+
+_PLACES = {"form": Shown("In the request"), "jobs": Shown("In the list of jobs"), "detail": Shown("In the detail")}
+_WORDS = {"pagedown": "pgdn", "pageup": "pgup", "delete": "del"}
+
+KEY_WIDTH = 13
+"""Cells of the keys: `shift+space` and two more."""
+
+TITLE_WIDTH = 14
+"""Cells of the titles: the longest in the registry and two more."""
+
+
+class Row(NamedTuple):
+    """One thing to do: its keys as people write them, its title, and what it does where that is known."""
+
+    keys: str
+    title: str
+    does: str
+
+
+class Section(NamedTuple):
+    """Rows under a heading."""
+
+    title: Shown
+    rows: Sequence[Row]
+
+
+def sections_of(screen: Screen[Any]) -> list[Section]:
+    """Return what the keys of this screen do right now, what is nearest to the focus first."""
+    here: dict[str, list[ActiveBinding]] = {}
+    everywhere: dict[str, list[ActiveBinding]] = {}
+    writing: dict[str, list[ActiveBinding]] = {}
+    for active in screen.active_bindings.values():
+        if active.binding.description and not active.binding.system:
+            into = _kind(active, here, everywhere, writing)
+            into.setdefault(active.binding.action, []).append(active)
+    found = [
+        Section(_place(screen.focused), _rows(here)),
+        Section(Shown("Everywhere"), _rows(everywhere)),
+        Section(Shown("While writing"), _rows(writing)),
+    ]
+    return [section for section in found if section.rows]
+
+
+def _kind(active: ActiveBinding, here: _Found, everywhere: _Found, writing: _Found) -> _Found:
+    if isinstance(active.node, App) or active.binding.action.startswith("app.focus_"):
+        return everywhere
+    if isinstance(active.node, Screen) and active.binding.priority:
+        return everywhere
+    # Keys without a name are those of a text field as such; ours all have one.
+    return here if active.binding.id or active.binding.tooltip else writing
+
+
+def _place(focused: Widget | None) -> Shown:
+    nodes: Iterable[DOMNode] = focused.ancestors_with_self if focused is not None else ()
+    return next((_PLACES[node.id] for node in nodes if node.id in _PLACES), Shown("Here"))
+
+
+def _rows(found: _Found) -> list[Row]:
+    return [
+        Row(
+            " ".join(
+                dict.fromkeys(_WORDS.get(word, word) for each in actives if (word := key_words(each.binding.key)))
+            ),
+            actives[0].binding.description,
+            actives[0].tooltip,
+        )
+        for actives in found.values()
+    ]
+
+
+def matching(sections: Iterable[Section], text: str) -> list[Section]:
+    """Return only the rows that hold every word of `text`."""
+    words = text.casefold().split()
+    kept = [
+        Section(title, [row for row in rows if all(word in " ".join(row).casefold() for word in words)])
+        for title, rows in sections
+    ]
+    return [section for section in kept if section.rows]
+
+
+def laid_out(sections: Sequence[Section], width: int) -> Content:
+    """Return the sections as styled text of that many cells a line."""
+    lines: list[Content] = []
+    for title, rows in sections:
+        lines += [Content(""), Content.styled(title, "$text-accent")]
+        for row in rows:
+            lines += _row(row, width)
+    return Content("\n").join(lines[1:])
+
+
+def _row(row: Row, width: int) -> Iterable[Content]:
+    keys = say("{keys}", keys=row.keys)
+    title = say("{title}", title=row.title)
+    narrow = KEY_WIDTH + TITLE_WIDTH
+    fits = bool(row.does) and len(title) < TITLE_WIDTH
+    head = f"{title:<{TITLE_WIDTH}}" if fits else ""
+    text = say("{does}", does=row.does) if fits else title
+    room = max(10, width - (narrow if fits else KEY_WIDTH))
+    first, *rest = Content(text).wrap(room) or [Content("")]
+    style = "$text-muted" if fits else "$foreground"
+    # Keys of a long list push what follows to the right rather than being cut.
+    yield Content.styled(f"{keys:<{KEY_WIDTH - 1}} ", "$accent") + Content(head) + first.stylize(style)
+    for line in rest:
+        yield Content(" " * (width - room)) + line.stylize(style)
+
+
+class HelpScreen(Dialog[None]):
+    """Shows what it was made of; nothing is done from here. Typing narrows it, Esc goes back."""
+
+    KEYS_WORD = Shown("type to search · up and down scroll · esc back")
+    DEFAULT_CSS = """
+    HelpScreen {
+        & > #dialog { width: 90; height: 94%; }
+        & VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; margin-bottom: 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f1", "leave", "Back", show=False, id="help.back"),
+        Binding("down", "scroll(1)", "Down", show=False, priority=True, id="help.down"),
+        Binding("up", "scroll(-1)", "Up", show=False, priority=True, id="help.up"),
+        Binding("pagedown", "scroll(10)", "Page down", show=False, priority=True, id="help.page_down"),
+        Binding("pageup", "scroll(-10)", "Page up", show=False, priority=True, id="help.page_up"),
+    ]
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        super().__init__(Shown("Help"))
+        self._sections = sections
+        self.line = SearchLine(placeholder="search", compact=True, id="help-line")
+        self._text = Static(markup=False)
+        self._scroll = VerticalScroll(self._text, can_focus=False)
+        self._drawn: tuple[str, int] | None = None
+
+    @classmethod
+    def of(cls, screen: Screen[Any]) -> HelpScreen:
+        """Return the help for this screen as it stands."""
+        return cls(sections_of(screen))
+
+    def body(self) -> Iterable[Widget]:
+        """Show the line to search in over the keys."""
+        return (self.line, self._scroll)
+
+    def on_mount(self) -> None:
+        """Go to the line."""
+        self.line.focus()
+        self.call_after_refresh(self._redraw)
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Wrap anew."""
+        self.call_after_refresh(self._redraw)
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._redraw()
+        self._scroll.scroll_home(animate=False)
+
+    def action_scroll(self, rows: int) -> None:
+        """Scroll the keys."""
+        self._scroll.scroll_relative(y=rows, animate=False)
+
+    def _redraw(self) -> None:
+        width = self._scroll.content_size.width
+        text = self.line.value.strip()
+        if not width or (text, width) == self._drawn:
+            return
+        self._drawn = (text, width)
+        found = matching(self._sections, text)
+        content = laid_out(found, width)
+        if not text:
+            content = Content("\n").join([content, Content(""), *_money(width)])
+        elif not found:
+            content = Content.styled("No key does that here.", "$text-muted")
+        self._text.update(content)
+
+
+def _money(width: int) -> Iterable[Content]:
+    yield Content.styled("Your credits", "$text-accent")
+    for sentence in MONEY:
+        yield from Content.styled(sentence, "$text-muted").wrap(width)
+
+
+_Found = dict[str, list[ActiveBinding]]

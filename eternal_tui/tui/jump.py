@@ -1,0 +1,105 @@
+"""Jump mode: a letter over every control that can be seen and focused; pressing it goes there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from textual import events
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.geometry import Offset
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from eternal_tui.untrusted import Shown
+
+LETTERS = "asdfgjklqwertyuiopzxcvbnmh"
+"""The resting row of the hand first, then what is near it."""
+
+
+class Target(NamedTuple):
+    """A control, the letter that goes to it, and where the letter stands."""
+
+    widget: Widget
+    letter: str
+    at: Offset
+
+
+def targets_of(screen: Screen[Any]) -> list[Target]:
+    """Return the controls of the screen that can be seen now, in the order of Tab, as many as there are letters."""
+    seen = [widget for widget in screen.focus_chain if _place(screen, widget) is not None]
+    return [
+        Target(widget, letter, at)
+        for widget, letter in zip(seen, LETTERS, strict=False)
+        if (at := _place(screen, widget)) is not None
+    ]
+
+
+def _place(screen: Screen[Any], widget: Widget) -> Offset | None:
+    geometry = screen.find_widget(widget)
+    visible = geometry.region.intersection(geometry.clip)
+    return visible.offset if visible.area else None
+
+
+class Label(Static):
+    """One letter."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(Content(f" {target.letter} "), markup=False)
+        self.target = target
+        self.styles.offset = target.at
+
+    def on_click(self) -> None:
+        """Go there by mouse, too."""
+        if isinstance(self.screen, JumpScreen):
+            self.screen.go(self.target)
+
+
+class JumpScreen(ModalScreen[None]):
+    """Takes one key press and goes: to the control of that letter, or nowhere at any other key."""
+
+    AUTO_FOCUS = None
+    CSS = """
+    JumpScreen { background: $background 50%; }
+    JumpScreen Label { position: absolute; width: 3; height: 1; color: $accent; text-style: bold reverse; }
+    JumpScreen #jump-foot { dock: bottom; height: 1; padding: 0 1; color: $text-muted; background: $background; }
+    """
+    BINDINGS: ClassVar[list[str]] = []  # type: ignore[assignment]
+
+    def __init__(self, under: Screen[Any], targets: Sequence[Target]) -> None:
+        super().__init__()
+        self._under = under
+        self._targets = targets
+
+    @classmethod
+    def over(cls, screen: Screen[Any]) -> JumpScreen:
+        """Return the labels for this screen as it stands."""
+        return cls(screen, targets_of(screen))
+
+    def compose(self) -> ComposeResult:
+        """Put every letter where its control begins."""
+        for target in self._targets:
+            yield Label(target)
+        yield Static(Content(Shown("a letter goes there · any other key goes back")), id="jump-foot", markup=False)
+
+    def on_key(self, event: events.Key) -> None:
+        """Go, or go back."""
+        event.stop()
+        event.prevent_default()
+        for target in self._targets:
+            if event.key == target.letter:
+                self.go(target)
+                return
+        self.dismiss(None)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Leave when the controls move away from under the letters."""
+        if event.size != self._under.size:
+            self.dismiss(None)
+
+    def go(self, target: Target) -> None:
+        """Close the letters and put the focus there."""
+        self._under.set_focus(target.widget)
+        self.dismiss(None)

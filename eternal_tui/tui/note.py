@@ -1,0 +1,76 @@
+"""A person's own words on a job: a note, and tags to find it by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from eternal_tui.jobs.job import Job
+from eternal_tui.tui.dialog import Dialog
+from eternal_tui.tui.form.search_screen import SearchLine
+from eternal_tui.untrusted import Shown, say, shown
+
+TAG_LIMIT = 40
+"""Characters of one tag: as many as the detail shows."""
+
+MOST_TAGS = 20
+
+Marks = tuple[str, tuple[str, ...]]
+
+
+def tags_in(text: str) -> tuple[str, ...]:
+    """Return the words of `text` as tags: in order, each once whatever its case, without commas and number signs."""
+    tags: dict[str, str] = {}
+    for word in text.replace(",", " ").split():
+        if tag := word.lstrip("#")[:TAG_LIMIT]:
+            tags.setdefault(tag.casefold(), tag)
+    return tuple(tags.values())[:MOST_TAGS]
+
+
+class NoteScreen(Dialog[Marks]):
+    """Leaves with the note and the tags, or with None where they stay as they are."""
+
+    KEYS_WORD = Shown("enter keeps · tab the other line · esc back")
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False, id="note.back")]
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(say("Note for job {id}", id=job.id))
+        self._job = job
+        self._first = (shown(job.note), shown(" ".join(job.tags)))
+        note, tags = self._first
+        self.note = SearchLine(note, compact=True, select_on_focus=False, id="note-line")
+        self.tags = SearchLine(
+            tags, compact=True, select_on_focus=False, id="tags-line", placeholder="words to find it by"
+        )
+
+    def body(self) -> Iterable[Widget]:
+        """Show a line for the note and one for the tags."""
+        yield Static(Content("Note"), classes="label", markup=False)
+        yield self.note
+        yield Static(Content("Tags"), classes="label", markup=False)
+        yield self.tags
+
+    def on_mount(self) -> None:
+        """Go to the note."""
+        self.note.focus()
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        if (self.note.value, self.tags.value) == self._first:
+            self.dismiss(None)
+            return
+        note, tags = self._first
+        # Untouched lines keep the text as it is stored, not as it is shown.
+        self.dismiss(
+            (
+                self._job.note if self.note.value == note else self.note.value.strip(),
+                self._job.tags if self.tags.value == tags else tags_in(self.tags.value),
+            )
+        )
