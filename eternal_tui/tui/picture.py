@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
@@ -143,7 +142,16 @@ class Picture(Widget):
             self.post_message(self.Failed(self, self.path, f"The file could not be shown ({kind})."))
 
     def _reload(self, path: Path | None) -> None:
-        self.run_worker(partial(self._load, path), group="picture", exclusive=True, exit_on_error=False)
+        self._start(lambda: self._load(path), "picture")
+
+    def _start(self, work: Callable[[], Awaitable[None]], group: str) -> Worker[None]:
+        """Run `work` in place of what runs in `group`."""
+
+        # A function, not a coroutine: one overtaken before it began would complain of never being awaited.
+        async def run() -> None:
+            await work()
+
+        return self.run_worker(run, group=group, exclusive=True, exit_on_error=False)
 
     async def _load(self, path: Path | None) -> None:
         await self._close_clip()
@@ -191,14 +199,15 @@ class Picture(Widget):
 
     def play(self) -> None:
         """Play the clip from where it stands, from its start if it stands at its end."""
-        if self._clip is None or self.playing:
+        clip = self._clip
+        if clip is None or self.playing:
             return
         self.playing = True
-        if self.position >= self.seconds - 1.5 / self._clip.facts.rate:
+        if self.position >= self.seconds - 1.5 / clip.facts.rate:
             self.position = 0.0
         self._began = self._clock() - self.position
         self.post_message(self.Moved(self, self.playing, self.position))
-        self.run_worker(partial(self._play, self._clip), group="picture-play", exclusive=True, exit_on_error=False)
+        self._start(lambda: self._play(clip), "picture-play")
 
     def pause(self) -> None:
         """Stop at the frame that stands on the screen."""
@@ -236,7 +245,7 @@ class Picture(Widget):
             self._look(lambda: clip.step(frames))
 
     def _look(self, read: _Read) -> None:
-        self.run_worker(partial(self._look_at, read), group="picture-play", exclusive=True, exit_on_error=False)
+        self._start(lambda: self._look_at(read), "picture-play")
 
     async def _look_at(self, read: _Read) -> None:
         found = await self._read(read)

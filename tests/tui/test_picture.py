@@ -147,6 +147,17 @@ async def test_holding_j_decodes_only_where_it_stops(tmp_path: Path) -> None:
     assert cache.asked == ["49.png"]
 
 
+async def test_nothing_is_decoded_before_the_choice_has_settled(red: Path) -> None:
+    """Seen to fail without the settling time: the file was decoded while the key was still down."""
+    cache = CountingCache()
+    app = Viewer(cache=cache, settle=60.0)
+    async with app.run_test() as pilot:
+        app.picture.show(red)
+        for _ in range(5):
+            await pilot.pause()
+        assert cache.asked == []
+
+
 async def test_a_clip_shows_its_poster_at_once_and_plays_to_its_end(clip: Path) -> None:
     app = Viewer()
     async with app.run_test(size=(40, 12)) as pilot:
