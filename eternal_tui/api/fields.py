@@ -24,10 +24,16 @@ Level = dict[str, Any]
 def load_json(body: bytes) -> Any:
     """Return the JSON value in `body`; raise ValueError, and nothing else, where there is none.
 
-    NaN, lone surrogates, duplicate names, byte order marks and stray bytes are let through.
+    NaN, duplicate names, byte order marks and stray bytes are let through. Lone surrogates become replacement
+    signs: they are no text, and a record that held one could not be written.
     """
+    text = decode(body)
     try:
-        return json.loads(decode(body), parse_int=_parse_int)
+        value = json.loads(text, parse_int=_parse_int)
+        if "\\ud" not in text.lower():
+            return value
+        whole = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        return json.loads(whole, parse_int=_parse_int)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
