@@ -95,12 +95,12 @@ def write_json(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
 
 
 def write_csv(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
-    """Write a table with a head line, as RFC 4180 has it."""
+    """Write a table with a head line."""
     from eternal_tui.cli.job_facts import job_fields
 
     count = 0
     buffer = io.StringIO()
-    table = csv.writer(buffer)
+    table = csv.writer(buffer, lineterminator="\n")
     for count, job in enumerate(jobs, 1):
         fields = job_fields(job, results)
         if count == 1:

@@ -1,0 +1,212 @@
+"""The program as tests run it: in this process, or as a process of its own, against a sandbox in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.cli.command import run
+from eternal_tui.history.history import History
+from eternal_tui.jobs.job import Job, to_record
+from eternal_tui.sandbox.server import Sandbox
+from eternal_tui.sandbox.settings import SandboxSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+QUICK = SandboxSettings(
+    seed=7,
+    speed=100.0,
+    still_size=(96, 128),
+    clip_size=(64, 96),
+    clip_fps=8,
+    avatar_size=(32, 32),
+    slow_seconds=30.0,
+    retry_after="0.1",
+)
+"""A sandbox whose jobs end in a tenth of a second, and whose slow answers do not come within a test."""
+
+LATEST = 20.0
+"""Seconds a test waits for something to happen: far more than it takes, short of hanging a suite."""
+
+
+class Ran(msgspec.Struct):
+    """What a run printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """The JSON objects printed, one a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Program:
+    """The command line with one data folder and one service."""
+
+    def __init__(self, folder: Path, base_url: str, key: str) -> None:
+        self.data = folder / "data"
+        self.environ = {
+            "HOME": str(folder),
+            "PATH": os.environ["PATH"],
+            "XDG_CONFIG_HOME": str(folder / "config"),
+            "ETERNAL_TUI_DATA_DIR": str(self.data),
+            "ETERNAL_TUI_BASE_URL": base_url,
+            "ETERNALAI_API_KEY": key,
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            "PYTHONPATH": str(ROOT),
+            "TERM": "xterm-256color",
+        }
+
+    def run(self, *arguments: str, stdin: str | bytes = "", environ: Mapping[str, str | None] | None = None) -> Ran:
+        """Run in this process; None in `environ` takes a variable away."""
+        data = stdin if isinstance(stdin, bytes) else stdin.encode()
+        given = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
+        out, err = io.StringIO(), io.StringIO()
+        with given:
+            code = run(arguments, self.with_changes(environ), given, out, err)
+        return Ran(code, out.getvalue(), err.getvalue())
+
+    def with_changes(self, changes: Mapping[str, str | None] | None) -> dict[str, str]:
+        """Return the environment with these changes."""
+        merged: dict[str, str | None] = {**self.environ, **(changes or {})}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    @contextmanager
+    def started(
+        self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Run as a process of its own, killed at the end of the block if it still runs."""
+        streams: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "env": self.with_changes(environ),
+            **options,
+        }
+        with subprocess.Popen([sys.executable, "-m", "eternal_tui", *arguments], **streams) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    def process(self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any) -> Ran:
+        """Run as a process of its own, to its end."""
+        with self.started(*arguments, environ=environ, **options) as process:
+            out, err = process.communicate(timeout=LATEST)
+        return Ran(process.returncode, out.decode(), err.decode())
+
+    @contextmanager
+    def history(self) -> Iterator[History]:
+        """The history as it is on disk."""
+        history = History.open(self.data)
+        try:
+            yield history
+        finally:
+            history.close(fold=False)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Every record, newest first."""
+        with self.history() as history:
+            return [record for _, record in history.find_all()]
+
+    def add(self, *jobs: Job) -> list[int]:
+        """Write jobs into the history, as an earlier run would have."""
+        with self.history() as history:
+            return history.add_many([to_record(job) for job in jobs])
+
+    def used_to_quick_jobs(self) -> None:
+        """Let the history know jobs that took a third of a second, so that nobody waits long for the next one."""
+        self.add(*(a_job(created_at=1000.0 + number, ended_after=0.3) for number in range(8)))
+
+
+def a_job(*, created_at: float = 1000.0, ended_after: float | None = None, **fields: Any) -> Job:
+    """Return a job of the past: running, or succeeded so many seconds after it was made."""
+    request = fields.pop("request", None) or GenerateRequest(character="6870", prompt="At sea", type="image")
+    ended: dict[str, Any] = {"state": "running"}
+    if ended_after is not None:
+        ended = {
+            "state": "succeeded",
+            "progress": 100,
+            "file": "0000001.jpg",
+            "file_state": "saved",
+            "finished_at": created_at + ended_after,
+        }
+    facts = {"request_id": f"past-{created_at}", "service": "loopback", "submitted_at": created_at, **ended, **fields}
+    return msgspec.convert(
+        {"id": 0, "request": msgspec.to_builtins(request), "created_at": created_at, **facts}, Job, strict=False
+    )
+
+
+@contextmanager
+def sandbox_in_a_thread(settings: SandboxSettings = QUICK) -> Iterator[Sandbox]:
+    """Serve on a thread of its own, so that the program may own this one."""
+    ready = threading.Event()
+    held: list[Any] = []
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with Sandbox(settings) as sandbox:
+            held.extend((sandbox, asyncio.get_running_loop(), stop))
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="sandbox")
+    thread.start()
+    assert ready.wait(LATEST)
+    sandbox, loop, stop = held
+    try:
+        yield sandbox
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(LATEST)
+
+
+@contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """Serve the same JSON answer to every POST, and nothing else; the address."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the name is the library's
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, name="answers")
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join(LATEST)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until the condition holds."""
+    end = time.monotonic() + LATEST
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)

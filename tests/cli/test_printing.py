@@ -1,0 +1,268 @@
+"""What is printed: valid JSON, gated text, tables that fit, files that are never overwritten."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.cli.columns import cut, fit, width
+from eternal_tui.cli.exits import Exit, code_of, gravest
+from eternal_tui.cli.job_facts import job_fields, job_line, utc
+from eternal_tui.cli.streams import json_text
+from eternal_tui.jobs.job import FileState, JobState
+from eternal_tui.untrusted import Untrusted, shown
+from tests.cli.program import Program, Ran, a_job
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J[bold][@click=app.quit]x[/]\u202egpj\u200b\x00\x7f\r\n=1+1"
+SAFE_LINES = {"\n"}
+
+texts = st.text(st.characters(exclude_categories=[]), max_size=60)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(texts, values, max_size=5))
+def test_json_is_one_line_of_printable_ascii_whatever_it_holds(value: dict[str, Any]) -> None:
+    """Seen to fail with plain json.dumps: DEL came through raw, and NaN is no JSON."""
+    text = json_text(value)
+    assert text.isascii()
+    assert text.isprintable()
+    assert isinstance(json.loads(text, parse_constant=pytest.fail), dict)
+    text.encode().decode("utf-8")
+    assert "\\ud800" not in json_text({"lone": "\ud800"})
+
+
+@given(texts, st.integers(0, 40))
+def test_columns_are_kept(text: str, columns: int) -> None:
+    safe = shown(text)
+    assert width(cut(safe, columns)) <= columns
+    assert width(fit(safe, columns)) == columns
+
+
+@given(texts, texts)
+def test_a_job_line_is_one_safe_line(prompt: str, error: str) -> None:
+    job = a_job(state="failed", error=error, request=GenerateRequest(character="1", prompt="x", type="image"))
+    line = job_line(job, Path("/results"))
+    assert line == shown(line)
+    assert json.loads(json_text(job_fields(job, Path("/results"))))["state"] == "failed"
+
+
+@pytest.mark.parametrize("at", [None, float("nan"), float("inf"), 1e300, -1e300])
+def test_times_that_are_none_are_null(at: float | None) -> None:
+    assert utc(at) is None
+
+
+def test_times_are_iso_8601_in_utc() -> None:
+    assert utc(0.25) == "1970-01-01T00:00:00.250Z"
+
+
+def test_codes_of_jobs() -> None:
+    codes = {state: code_of(a_job(state=state)) for state in JobState if state is not JobState.SUCCEEDED}
+    assert codes == {
+        JobState.SUBMITTING: Exit.DONE,
+        JobState.RUNNING: Exit.DONE,
+        JobState.STALLED: Exit.DONE,
+        JobState.FAILED: Exit.FAILED,
+        JobState.LOST: Exit.FAILED,
+        JobState.REJECTED: Exit.FAILED,
+        JobState.UNCONFIRMED: Exit.UNCONFIRMED,
+    }
+    causes = {cause: code_of(a_job(state="rejected", cause=cause)) for cause in ("key", "unreachable", "credits")}
+    assert causes == {"key": Exit.KEY, "unreachable": Exit.UNREACHABLE, "credits": Exit.FAILED}
+    files = {state: code_of(a_job(state="succeeded", file_state=state)) for state in FileState}
+    assert [state for state, code in files.items() if code is Exit.DONE] == [FileState.SAVED]
+
+
+def test_the_gravest_code_counts() -> None:
+    order = [Exit.DONE, Exit.FAILED, Exit.UNREACHABLE, Exit.KEY, Exit.UNCONFIRMED]
+    for number, code in enumerate(order):
+        assert gravest(order[: number + 1]) is code
+    assert gravest([]) is Exit.DONE
+
+
+def hostile_history(program: Program) -> None:
+    outside = Untrusted(HOSTILE)
+    program.add(
+        a_job(
+            state="failed", error=outside, word=outside, name=outside, trouble=outside, note=outside, tags=(HOSTILE,),
+            effect_type=outside, request_id=HOSTILE, verdict="can't tell", verdict_reason=HOSTILE,
+            timeline=((1000.0, HOSTILE, HOSTILE),),
+            request=GenerateRequest(character="6870", prompt=HOSTILE, type="image"),
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("jobs",), ("jobs", "--json"), ("show", "1"), ("show", "1", "--json"), ("watch", "1"), ("watch", "1", "--json"),
+        ("export", "-"), ("export", "--format", "csv", "-"), ("show", HOSTILE.replace("\x00", "")),
+        ("jobs", "--state", HOSTILE.replace("\x00", "")), (HOSTILE.replace("\x00", ""),), ("jobs", HOSTILE),
+        ("--config", HOSTILE.replace("\x00", ""), "config"), ("--base-url", HOSTILE.replace("\x00", ""), "doctor"),
+        ("export", "/nowhere/" + HOSTILE.replace("\x00", "")),
+    ],
+)  # fmt: skip
+def test_nothing_from_outside_reaches_the_terminal_raw(program: Program, arguments: tuple[str, ...]) -> None:
+    """Seen to fail with the timeline's words printed as they are: ESC and BEL in the output of `show`."""
+    hostile_history(program)
+    ran = program.run(*arguments)
+    for text in (ran.out, ran.err):
+        bad = [character for character in text if not character.isprintable() and character not in SAFE_LINES]
+        assert bad == []
+        assert "\u202e" not in text
+
+
+def test_jobs_are_listed_filtered_and_limited(program: Program) -> None:
+    program.add(
+        a_job(ended_after=1.0, name="Astrid"),
+        a_job(state="failed", error="no"),
+        a_job(request=GenerateRequest(character="7", prompt="In the Snow", type="video")),
+        a_job(state="succeeded", file_state="pending"),
+    )
+
+    def ids(*arguments: str) -> list[int]:
+        return [job["id"] for job in program.run("jobs", "--json", *arguments).objects]
+
+    assert ids() == [4, 3, 2, 1]
+    assert ids("--limit", "2") == [4, 3]
+    assert ids("--state", "failed") == [2]
+    assert ids("--state", "failed,saved") == [2, 1]
+    assert ids("--state", "unfinished") == [4, 3]
+    assert ids("--search", "snow video") == [3]
+    assert ids("--search", "astrid") == [1]
+    assert program.run("jobs", "--state", "nonsense").code == 2
+    assert program.run("jobs", "--limit", "0").code == 2
+    assert program.run("jobs", "--limit", "x").code == 2
+
+
+def test_totals_close_the_table_and_stand_alone(program: Program) -> None:
+    program.add(
+        a_job(ended_after=1.0, cost=0.5),
+        a_job(created_at=time.time(), ended_after=0.5, cost=0.25, credits_after=99.5),
+    )
+    ran = program.run("jobs")
+    assert ran.out.splitlines()[-1] == "about 0.25 spent today · 0.75 in all · 99.50 credits left"
+    (totals,) = program.run("jobs", "--totals").objects
+    assert (totals["spent_today"], totals["spent_in_all"], totals["credits_remaining"]) == (0.25, 0.75, 99.5)
+    assert totals["states"] == {"succeeded": 2}
+
+
+def test_an_empty_history_says_how_to_begin(program: Program) -> None:
+    ran = program.run("jobs")
+    assert ran.code == 0
+    assert "generate" in ran.err
+    assert program.run("jobs", "--json") == Ran(0, "", "")
+
+
+def test_show_tells_everything_but_the_signed_link(program: Program) -> None:
+    """Seen to fail with result_url among the fields."""
+    link = Untrusted("https://cdn.example/agent_data/1.jpg?sig=SECRET")
+    program.add(a_job(ended_after=1.0, result_url=link, timeline=((1000.0, "saved", "0000001.jpg"),)))
+    for arguments in (("show", "1"), ("show", "1", "--json"), ("jobs",), ("jobs", "--json"), ("export", "-")):
+        ran = program.run(*arguments)
+        assert ran.code == 0
+        assert "SECRET" not in ran.out + ran.err
+    assert "saved: 0000001.jpg" in program.run("show", "1").out
+
+
+def test_an_export_is_whole_private_and_overwrites_nothing(program: Program, tmp_path: Path) -> None:
+    hostile_history(program)
+    program.add(a_job(ended_after=1.0))
+    for name, read in (("all.json", json.loads), ("all.csv", lambda text: list(csv.DictReader(io.StringIO(text))))):
+        path = tmp_path / name
+        assert program.run("export", str(path)).code == 0
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert [str(job["id"]) for job in read(path.read_text(encoding="utf-8"))] == ["2", "1"]
+        before = path.read_bytes()
+        ran = program.run("export", str(path))
+        assert ran.code == 2
+        assert "not overwritten" in ran.err
+        assert path.read_bytes() == before
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "target")
+    assert program.run("export", str(link)).code == 2
+    assert not (tmp_path / "target").exists()
+    assert program.run("export", str(tmp_path / "no" / "such.json")).code == 2
+
+
+def test_no_exported_cell_is_a_formula(program: Program) -> None:
+    program.add(a_job(request=GenerateRequest(character="1", prompt="=HYPERLINK(1)", type="image")))
+    out = program.run("export", "--format", "csv", "-").out
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert row["prompt"] == "'=HYPERLINK(1)"
+
+
+def test_config_is_valid_toml_and_schema_valid_json(program: Program) -> None:
+    import tomllib
+
+    settings = tomllib.loads(program.run("config").out)
+    assert settings["base_url"] == program.environ["ETERNAL_TUI_BASE_URL"]
+    assert "properties" in program.run("config", "--schema").out
+    assert json.loads(program.run("config", "--schema").out)
+
+
+def test_characters_are_adults_and_searched(program: Program) -> None:
+    found = program.run("characters", "--json", environ={"ETERNALAI_API_KEY": None})
+    assert found.code == 0
+    assert len(found.objects) == 135
+    assert all(one["age"] >= 18 for one in found.objects)
+    (astrid,) = program.run("characters", "--search", "6870", "--json").objects
+    assert astrid["name"] == "Astrid"
+    assert program.run("characters", "--search", "astrid").out.startswith("6870")
+
+
+def test_the_kept_list_is_used_for_a_day(program: Program, sandbox: Any) -> None:
+    program.run("characters")
+    calls = len(sandbox.calls)
+    assert calls == 3
+    program.run("characters")
+    assert len(sandbox.calls) == calls
+    program.run("characters", "--refresh")
+    assert len(sandbox.calls) == 2 * calls
+
+
+def test_help_and_version_need_no_other_page(program: Program) -> None:
+    from eternal_tui import __version__
+    from eternal_tui.cli.parser import VERBS
+
+    assert program.run("--version").out == f"eternal-tui {__version__}\n"
+    page = program.run("--help")
+    assert page.code == 0
+    for word in (*VERBS, "exit codes", "ETERNALAI_API_KEY", "examples"):
+        assert word in page.out
+    for verb in VERBS:
+        ran = program.run(verb, "--help")
+        assert ran.code == 0
+        assert "--data-dir" in ran.out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_verb_and_option(program: Program, shell: str) -> None:
+    script = program.run("completion", shell).out
+    for word in ("generate", "doctor", "no-audio", "until-stdin-closes"):
+        assert word in script
+
+
+def test_bash_takes_the_completion_and_completes(program: Program) -> None:
+    import shutil
+    import subprocess
+
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("no bash here")
+    script = program.run("completion", "bash").out
+    asked = 'COMP_WORDS=(eternal-tui generate --pr); COMP_CWORD=2; _eternal_tui; echo "${COMPREPLY[@]}"'
+    ran = subprocess.run([bash, "--norc"], input=script + asked, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["--prompt"]
