@@ -56,8 +56,8 @@ class FooterLine(Widget):
     DEFAULT_CSS = """
     FooterLine {
         height: 1; dock: bottom; background: transparent;
-        & > .footer-line--key { color: $accent; }
-        & > .footer-line--title { color: $text-muted; }
+        & > .footer-line--key { color: $accent; background: transparent; }
+        & > .footer-line--title { color: $text-muted; background: transparent; }
     }
     """
 
@@ -93,16 +93,17 @@ class FooterLine(Widget):
     def render_line(self, y: int) -> Strip:
         """Return the one line."""
         if y:
-            return Strip.blank(self.size.width)
+            return Strip.blank(self.size.width, self.rich_style)
         key = self.get_component_rich_style("footer-line--key")
         title = self.get_component_rich_style("footer-line--title")
+        rest = self.rich_style
         segments: list[Segment] = []
         x = 0
         for start, hint in self._placed():
-            segments.append(Segment(" " * (start - x)))
+            segments.append(Segment(" " * (start - x), rest))
             segments += [Segment(hint.key, key), Segment(" " + hint.title, title)]
             x = start + cell_len(hint.key) + 1 + cell_len(hint.title)
-        return Strip(segments).adjust_cell_length(self.size.width)
+        return Strip(segments).adjust_cell_length(self.size.width, rest)
 
     def on_click(self, event: events.Click) -> None:
         """Do what the clicked hint says."""
