@@ -24,7 +24,8 @@ class Naps:
 @asynccontextmanager
 async def fetcher(results: Path, limits: FetchLimits | None = None, **options: Any) -> AsyncIterator[ResultFetcher]:
     """Return a fetcher for a service on loopback unless `options` say otherwise."""
-    made = ResultFetcher(results, limits, **({"public": False, "environ": {}, "sleep": Naps()} | options))
+    defaults: dict[str, Any] = {"public": False, "environ": {}, "sleep": Naps()}
+    made = ResultFetcher(results, limits, **(defaults | options))
     try:
         yield made
     finally:

@@ -49,7 +49,7 @@ def write_clip(
         for number in range(frames):
             grey = (number * 8) % 256
             image = Image.new("RGB", (width, height), (grey, grey, grey))
-            container.mux(video.encode(av.VideoFrame.from_image(image)))
+            container.mux(video.encode(frame_of(image)))
         container.mux(video.encode())
         if voice is not None:
             container.mux(voice.encode(silence()))
@@ -68,9 +68,14 @@ def write_scene(path: Path, *, width: int = 480, height: int = 720, frames: int 
             image = ground.copy()
             left = number * (width - width // 3) // frames
             ImageDraw.Draw(image).ellipse((left, height // 3, left + width // 3, height * 2 // 3), fill=(240, 200, 60))
-            container.mux(video.encode(av.VideoFrame.from_image(image)))
+            container.mux(video.encode(frame_of(image)))
         container.mux(video.encode())
     return path
+
+
+def frame_of(image: Image.Image) -> av.VideoFrame:
+    frame: av.VideoFrame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
+    return frame
 
 
 def write_sound(path: Path) -> Path:

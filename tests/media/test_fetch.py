@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import hashlib
 import stat
@@ -34,7 +35,8 @@ async def test_a_clip_is_saved_with_its_facts(tmp_path: Path, clip: bytes) -> No
         saved = await fetch.fetch(host.url(), name="7", expect="video")
     assert saved.path.name == "7.mp4"
     assert (saved.kind, saved.width, saved.height, saved.codec) == ("video", 96, 64, "h264")
-    assert (saved.seconds, saved.has_sound) == (pytest.approx(1.0), False)
+    assert saved.seconds == pytest.approx(1.0)
+    assert not saved.has_sound
 
 
 async def test_an_encrypted_result_is_kept_as_it_came(tmp_path: Path) -> None:
@@ -206,13 +208,11 @@ async def test_a_cut_transfer_goes_on_where_it_broke_off(tmp_path: Path, big_jpe
 
 async def test_what_three_cuts_left_is_gone_on_with_by_the_next_fetch(tmp_path: Path, big_jpeg: bytes) -> None:
     async with storage(cut_every(64 * 1024, big_jpeg)) as host, fetcher(tmp_path) as fetch:
-        asked: list[int] = []
-        for _ in range(20):
-            try:
+        saved = None
+        while saved is None and len(host.asked) < 40:
+            with contextlib.suppress(NotReachable):
                 saved = await fetch.fetch(host.url(), name="7", expect="image")
-                break
-            except NotReachable:
-                asked.append(len(host.asked))
+        assert saved is not None
         assert saved.path.read_bytes() == big_jpeg
     assert len(host.asked) == -(-len(big_jpeg) // (64 * 1024))
     assert listing(tmp_path) == ["7.jpg"]

@@ -16,7 +16,7 @@ from tests.media.files import encoded, picture
 
 
 def pixels(frame: Frame) -> list[tuple[int, int, int]]:
-    return list(zip(*[iter(frame.rgb)] * 3, strict=True))  # type: ignore[arg-type]
+    return list(zip(*[iter(frame.rgb)] * 3, strict=True))
 
 
 def corner(frame: Frame, right: bool, bottom: bool) -> tuple[int, int, int]:

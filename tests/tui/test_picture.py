@@ -13,6 +13,7 @@ from textual.app import App, ComposeResult
 from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
+from textual.strip import Strip
 
 from eternal_tui.media.frame import Frame
 from eternal_tui.media.stills import FrameCache
@@ -126,7 +127,7 @@ class CountingCache(FrameCache):
         super().__init__()
         self.asked: list[str] = []
 
-    def still(self, path: Path, *args: object, **options: object) -> Frame:  # type: ignore[override]
+    def still(self, path: Path, *args: object, **options: object) -> Frame:
         self.asked.append(path.name)
         return super().still(path, *args, **options)  # type: ignore[arg-type]
 
@@ -192,14 +193,15 @@ async def test_scrubbing_and_stepping(clip: Path) -> None:
         picture.play()  # nothing is shown yet: none of these may do anything
         picture.show(clip)
         await app.until(Picture.Loaded)
-        for act, number in [
+        acts: list[tuple[Callable[[], None], int]] = [
             (lambda: picture.scrub(0.5), 12),
             (lambda: picture.step(1), 13),
             (lambda: picture.step(-3), 10),
             (lambda: picture.scrub(9.0), 23),
             (lambda: picture.scrub(-9.0), 0),
             (lambda: picture.seek(0.25), 6),
-        ]:
+        ]
+        for act, number in acts:
             act()
             await app.until(Picture.Moved)
             assert picture.position == pytest.approx(number / 24, abs=0.001)
@@ -233,7 +235,12 @@ async def test_only_changed_rows_are_painted_again(tmp_path: Path) -> None:
         await pilot.pause()
         asked: list[int] = []
         really = picture.render_line
-        picture.render_line = lambda y: (asked.append(y), really(y))[1]  # type: ignore[method-assign]
+
+        def noting(y: int) -> Strip:
+            asked.append(y)
+            return really(y)
+
+        picture.render_line = noting  # type: ignore[method-assign]
         picture._put(HalfBlocks().render(FrameCache().still(paths[1], 40, 25)))
         await pilot.pause()
         assert sorted(set(asked)) == [0, 1, 2, 12, 13, 14]
@@ -285,7 +292,7 @@ async def test_kitty_pixels_are_sent_once_and_freed(red: Path) -> None:
     app = Viewer(KittyPlaceholders((10, 20)))
     sent: list[str] = []
     async with app.run_test(size=(40, 12)) as pilot:
-        app.picture._transmit = sent.append  # type: ignore[method-assign]
+        app.picture._transmit = sent.append  # type: ignore[method-assign, assignment]
         app.picture.show(red)
         await app.until(Picture.Loaded)
         await pilot.pause()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.color_triplet import ColorTriplet
 from rich.console import Console
 from textual.strip import Strip
 
@@ -22,6 +23,10 @@ def noise(width: int, height: int) -> Frame:
     return Frame(width, height, random.Random(7).randbytes(width * height * 3))
 
 
+def rgb(triplet: ColorTriplet) -> RGB:
+    return triplet.red, triplet.green, triplet.blue
+
+
 def painted(strip: Strip) -> list[tuple[RGB, RGB | None]]:
     """Return what a row of cells shows: the colour of each upper and each lower half."""
     cells: list[tuple[RGB, RGB | None]] = []
@@ -29,9 +34,9 @@ def painted(strip: Strip) -> list[tuple[RGB, RGB | None]]:
         assert style is not None
         assert style.color is not None
         assert style.color.triplet is not None
-        lower = None if style.bgcolor is None else style.bgcolor.triplet
         assert set(text) == {UPPER_HALF}
-        cells.extend([(tuple(style.color.triplet), None if lower is None else tuple(lower))] * len(text))  # type: ignore[arg-type]
+        lower = None if style.bgcolor is None else style.bgcolor.triplet
+        cells.extend([(rgb(style.color.triplet), None if lower is None else rgb(lower))] * len(text))
     return cells
 
 
