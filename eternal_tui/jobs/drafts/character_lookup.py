@@ -71,9 +71,10 @@ class CharacterLookup:
 
     def resolve_all(self, text: str) -> list[Chosen]:
         """Return what each entry of a comma-separated text means; an empty text is one empty entry."""
-        if self.resolve(text).id:
-            return [self.resolve(text)]
-        entries = [entry for entry in text.split(",") if entry.strip()] or [""]
+        whole = self.resolve(text)
+        entries = [entry for entry in text.split(",") if entry.strip()]
+        if whole.id or len(entries) < 2:
+            return [whole if whole.id or not entries else self.resolve(entries[0])]
         return [self.resolve(entry) for entry in entries]
 
     def _refused(self, identifier: str) -> str:

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
+from eternal_tui.api.curl import looks_like_curl
 from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, Chosen, label
 from eternal_tui.tui.form.field_row import FieldRow
 from eternal_tui.tui.form.hint import Hint
@@ -38,6 +39,12 @@ class _Line(Input):
     class Entered(Message):
         """The cursor is in the line."""
 
+    @dataclass
+    class CurlPasted(Message):
+        """A curl command was pasted."""
+
+        text: str
+
     def replace(self, text: str, start: int, end: int) -> None:
         """Put gated text in place of a range; every way into the field but `value` comes through here."""
         super().replace(shown(text, limit=TYPED_LIMIT), start, end)
@@ -45,6 +52,9 @@ class _Line(Input):
     def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
+        if looks_like_curl(event.text):
+            self.post_message(self.CurlPasted(event.text))
+            return
         lines = event.text.strip().splitlines()
         if lines:
             self.replace(lines[0], *sorted(self.selection))
@@ -97,6 +107,12 @@ class CharacterField(Vertical):
         """The focus came into the field."""
 
     @dataclass
+    class CurlPasted(Message):
+        """A curl command was pasted, and kept out of the field."""
+
+        text: str
+
+    @dataclass
     class Left(Message):
         """The focus left the field."""
 
@@ -118,6 +134,7 @@ class CharacterField(Vertical):
         )
         self._hint = Hint(keep_row=True, id="character-hint")
         self._lookup = CharacterLookup()
+        self._resolved: tuple[str, list[Chosen]] | None = None
         self._complains = False
 
     def compose(self) -> ComposeResult:
@@ -133,7 +150,10 @@ class CharacterField(Vertical):
     @property
     def chosen(self) -> list[Chosen]:
         """Whom each entry of the field means."""
-        return self._lookup.resolve_all(self.text)
+        # Asked for several times at every key, and among thousands of names a resolution takes milliseconds.
+        if self._resolved is None or self._resolved[0] != self.text:
+            self._resolved = (self.text, self._lookup.resolve_all(self.text))
+        return self._resolved[1]
 
     def show(self, text: str) -> None:
         """Put `text` into the field; posts nothing."""
@@ -144,6 +164,7 @@ class CharacterField(Vertical):
     def give(self, lookup: CharacterLookup) -> None:
         """Take the characters to complete from."""
         self._lookup = self._completion.lookup = lookup
+        self._resolved = None
         self._settle()
 
     def complain(self, complains: bool) -> None:
@@ -166,6 +187,11 @@ class CharacterField(Vertical):
         event.stop()
         self._tell()
         self.post_message(self.Entered())
+
+    @on(_Line.CurlPasted)
+    def _pasted(self, event: _Line.CurlPasted) -> None:
+        event.stop()
+        self.post_message(self.CurlPasted(event.text))
 
     @on(Input.Blurred)
     def _left(self, event: Input.Blurred) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, chop_cells, set_cell_size
 from textual.content import Content
 from textual.widget import Widget
 
@@ -29,21 +29,25 @@ class Preview(Widget):
     def render(self) -> Content:
         """Draw as much as there is room for."""
         width, height = self.content_size
-        rows = _fitted(shown(self._text, limit=25_000), max(1, width), max(1, height))
+        # Cut first and gated after: the gate looks at every character.
+        rows = [shown(row) for row in _fitted(self._text, max(1, width), max(1, height))]
         # Set at the bottom, so that the price below it does not stand apart.
         return Content("\n" * (height - len(rows)) + "\n".join(rows))
 
 
 def _fitted(text: str, width: int, height: int) -> list[str]:
-    rows = chop_cells(text, width)
-    if len(rows) <= height:
+    # Wide characters may leave a cell empty at the end of a row, hence the second look.
+    if cell_len(text) <= width * height and len(rows := chop_cells(text, width)) <= height:
         return rows
     # The tail holds the settings, which is where a mistake costs money: it gets the last row and a half.
-    room = width * height - 3
-    tail_cells = min(room // 2, width + width // 2)
-    head, tail = text, ""
-    while tail != text and cell_len(text[-len(tail) - 1 :]) <= tail_cells:
-        tail = text[-len(tail) - 1 :]
-    while cell_len(head) > room - cell_len(tail):
-        head = head[: len(head) - max(1, (len(head) - room) // 2)]
+    room = width * height - height - 3
+    tail = _end(text, min(room // 2, width + width // 2))
+    head = set_cell_size(text[:room], max(0, room - cell_len(tail))).rstrip()
     return chop_cells(f"{head} … {tail}", width)[:height]
+
+
+def _end(text: str, cells: int) -> str:
+    start = max(0, len(text) - cells)
+    while cell_len(text[start:]) > cells:
+        start += 1
+    return text[start:]

@@ -35,10 +35,6 @@ class PromptArea(TextArea):
     class Left(Message):
         """The focus left the prompt."""
 
-    @dataclass
-    class TooLong(Message):
-        """A text did not fit and was cut at the limit."""
-
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(
             id=id,
@@ -57,13 +53,15 @@ class PromptArea(TextArea):
     def edit(self, edit: Edit) -> EditResult:
         """Let only clean text in, and no more of it than there is room for."""
         replaced = len(self.get_text_range(*sorted((edit.from_location, edit.to_location))))
-        edit.text = self._fitting(prompt_text(edit.text), room=PROMPT_LIMIT - len(self.text) + replaced)
+        room = max(0, PROMPT_LIMIT - len(self.text) + replaced)
+        edit.text = prompt_text(edit.text)[:room]
         return super().edit(edit)
 
     async def _on_paste(self, event: events.Paste) -> None:
         # Textual calls the handler of the base class by itself, unless the default is prevented.
         if looks_like_curl(event.text):
             event.prevent_default()
+            event.stop()
             self.post_message(self.CurlPasted(event.text))
 
     def on_blur(self) -> None:
@@ -76,9 +74,3 @@ class PromptArea(TextArea):
             self.post_message(self.CurlPasted(self.app.clipboard))
             return
         super().action_paste()
-
-    def _fitting(self, text: str, *, room: int) -> str:
-        if len(text) <= room:
-            return text
-        self.post_message(self.TooLong())
-        return text[: max(0, room)]

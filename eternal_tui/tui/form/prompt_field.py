@@ -14,6 +14,8 @@ from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT
 from eternal_tui.tui.form.hint import Hint
 from eternal_tui.tui.form.prompt_area import PromptArea
 
+_FULL = f"A prompt holds {PROMPT_LIMIT:,} characters here; more is left out."
+
 
 class PromptField(Vertical):
     """The prompt takes all the room the other fields leave."""
@@ -63,8 +65,9 @@ class PromptField(Vertical):
             self._area.replace_all(text)
 
     def complain(self, problem: str) -> None:
-        """Say what is wrong, or with "" nothing."""
-        self._hint.say("", problem)
+        """Say what is wrong, or with "" nothing; a full prompt says so by itself."""
+        full = len(self.text) >= PROMPT_LIMIT
+        self._hint.say("", problem or (_FULL if full else ""))
 
     def focus_area(self) -> None:
         """Put the cursor into the prompt."""
@@ -84,11 +87,3 @@ class PromptField(Vertical):
     def _pasted(self, event: PromptArea.CurlPasted) -> None:
         event.stop()
         self.post_message(self.CurlPasted(event.text))
-
-    @on(PromptArea.TooLong)
-    def _cut(self, event: PromptArea.TooLong) -> None:
-        event.stop()
-        # After the edit itself was told, which would take the sentence away again.
-        self.call_after_refresh(
-            self.complain, f"A prompt holds {PROMPT_LIMIT:,} characters here; the rest was left out."
-        )

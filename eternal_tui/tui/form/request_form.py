@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import msgspec
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -32,6 +32,9 @@ from eternal_tui.tui.form.submit_line import SubmitLine
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.untrusted import Untrusted
 
+TALL = 28
+"""Rows from which on the preview may take more than three of them."""
+
 _CHARACTER, _PROMPT = "character", "prompt"
 
 
@@ -46,6 +49,7 @@ class RequestForm(Vertical):
     RequestForm {
         height: 1fr; width: 1fr;
         & #foot { height: auto; padding-left: 1; }
+        &.-tall #preview { height: 6; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -127,6 +131,7 @@ class RequestForm(Vertical):
         self._price: float | None = None
         self._touched: set[str] = set()
         self._told: Draft | None = None
+        self._notice = ""
 
     def compose(self) -> ComposeResult:
         """Lay the fields out."""
@@ -137,6 +142,10 @@ class RequestForm(Vertical):
             yield self._preview
             yield self._batch_hint
             yield self._submit_line
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Give the preview more rows where there are many."""
+        self.set_class(event.size.height >= TALL, "-tall")
 
     def on_mount(self) -> None:
         """Show what applies, once every field is there."""
@@ -256,17 +265,18 @@ class RequestForm(Vertical):
         try:
             text = await edit_prompt(self.app, self._prompt.text, self._environ)
         except NoEditor as error:
-            self._prompt.complain(str(error))
+            self._notice = str(error)
         except SuspendNotSupported:
-            self._prompt.complain("This terminal cannot be lent to an editor.")
+            self._notice = "This terminal cannot be lent to an editor."
         except OSError as error:
-            self._prompt.complain(f"The editor could not be used: {error.strerror}. The prompt is as it was.")
+            self._notice = f"The editor could not be used: {error.strerror}. The prompt is as it was."
         else:
             if looks_like_curl(text):
-                self._prompt.complain(self.fill_from_curl(text))
+                self._notice = self.fill_from_curl(text)
             else:
                 self._prompt.show(text)
         self._prompt.focus_area()
+        self._renew()
 
     def _keep_presets(self, presets: Presets) -> None:
         self._presets = presets
@@ -291,6 +301,8 @@ class RequestForm(Vertical):
     @on(SettingsFields.Edited)
     def _edited(self, event: Message) -> None:
         event.stop()
+        if self.draft != self._told:
+            self._notice = ""
         self._renew()
 
     @on(CharacterField.Entered)
@@ -309,10 +321,12 @@ class RequestForm(Vertical):
         event.stop()
         self._touch(_PROMPT, bool(self._prompt.text))
 
+    @on(CharacterField.CurlPasted)
     @on(PromptField.CurlPasted)
-    def _pasted_curl(self, event: PromptField.CurlPasted) -> None:
+    def _pasted_curl(self, event: CharacterField.CurlPasted | PromptField.CurlPasted) -> None:
         event.stop()
-        self._prompt.complain(self.fill_from_curl(event.text))
+        self._notice = self.fill_from_curl(event.text)
+        self._renew()
 
     @on(SubmitLine.Pressed)
     def _pressed(self, event: SubmitLine.Pressed) -> None:
@@ -332,7 +346,8 @@ class RequestForm(Vertical):
         draft = self.draft
         self._settings.apply(draft, several_lines=len(one_a_line(draft.prompt)) > 1)
         self._character.complain(_CHARACTER in self._touched)
-        self._prompt.complain(self._prompt_problem() if _PROMPT in self._touched else "")
+        problem = self._prompt_problem() if _PROMPT in self._touched else ""
+        self._prompt.complain(problem or self._notice)
         size = len(_matrix(draft, self._character.chosen))
         self._batch_hint.say(
             "", f"{size} requests: one submit sends {MAX_REQUESTS} at most." if size > MAX_REQUESTS else ""

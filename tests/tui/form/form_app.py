@@ -1,0 +1,125 @@
+"""The form alone in an app, with everything it posts written down in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, TypeVar
+
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
+
+from eternal_tui.api.answers import Character
+from eternal_tui.api.request import check
+from eternal_tui.tui.form.request_form import RequestForm
+from eternal_tui.tui.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.theme import register
+from eternal_tui.untrusted import Untrusted
+
+Posted = TypeVar("Posted", bound=Message)
+
+
+def character(identifier: str, name: str, age: int | None = 30, description: str = "") -> Character:
+    return Character(
+        id=identifier, name=Untrusted(name), age=age, gender=Untrusted("female"), description=Untrusted(description)
+    )
+
+
+CHARACTERS = (
+    character("6870", "Astrid", 24, "Paints the harbour in the rain"),
+    character("6790", "Elara", 31, "Marine biologist"),
+    character("6801", "Astor", 40, "Keeps bees"),
+    character("6900", "Mia", 16),
+)
+
+
+class FormApp(App[None]):
+    """Holds the form as the program does: in one pane, with the submit key bound at the top."""
+
+    CSS = """
+    #pane { width: 36; height: 1fr; border: round $border-blurred; padding: 0 1; }
+    #pane.drawer { width: 60; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "submit", "Submit")]
+
+    def __init__(
+        self,
+        *,
+        drawer: bool = False,
+        characters: tuple[Character, ...] = CHARACTERS,
+        environ: Mapping[str, str] | None = None,
+        glyphs: Glyphs = UNICODE,
+    ) -> None:
+        super().__init__()
+        register(self)  # type: ignore[arg-type] # App is invariant in what it returns
+        self.theme = "eternal-dark"
+        self.drawer = drawer
+        self.characters = characters
+        self.form = RequestForm(environ=environ, glyphs=glyphs)
+        self.posted: list[Message] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="pane", classes="drawer" if self.drawer else "") as pane:
+            pane.border_title = "1 Request"
+            yield self.form
+
+    def on_mount(self) -> None:
+        for line in self.query(Input):
+            line.cursor_blink = False
+        for area in self.query(TextArea):
+            area.cursor_blink = False
+        if self.characters:
+            self.form.set_characters(self.characters)
+        self.form.focus_first()
+
+    def action_submit(self) -> None:
+        self.form.submit()
+
+    def on_request_form_submitted(self, message: RequestForm.Submitted) -> None:
+        self.posted.append(message)
+
+    def on_request_form_changed(self, message: RequestForm.Changed) -> None:
+        self.posted.append(message)
+
+    def on_request_form_draft_changed(self, message: RequestForm.DraftChanged) -> None:
+        self.posted.append(message)
+
+    def on_request_form_presets_changed(self, message: RequestForm.PresetsChanged) -> None:
+        self.posted.append(message)
+
+    def on_request_form_characters_wanted(self, message: RequestForm.CharactersWanted) -> None:
+        self.posted.append(message)
+
+    def on_request_form_history_wanted(self, message: RequestForm.HistoryWanted) -> None:
+        self.posted.append(message)
+
+    def all(self, kind: type[Posted]) -> list[Posted]:
+        """Return every message of a kind, in order."""
+        return [each for each in self.posted if isinstance(each, kind)]
+
+    @property
+    def bodies(self) -> list[dict[str, object]]:
+        """The bodies of everything submitted, each of which must keep every documented rule."""
+        return [check(request).body() for each in self.all(RequestForm.Submitted) for request in each.requests]
+
+    def screen_text(self) -> str:
+        """Return what stands on the screen, row by row."""
+        return "\n".join(strip.text.rstrip() for strip in self.screen._compositor.render_strips())
+
+
+async def write(pilot: Pilot[None], text: str) -> None:
+    """Press the keys of a text."""
+    names = {" ": "space", "\n": "enter", ",": "comma", "/": "slash", ":": "colon", ".": "full_stop"}
+    await pilot.press(*(names.get(one, one) for one in text))
+
+
+async def paste(app: FormApp, pilot: Pilot[None], selector: str, text: str) -> None:
+    """Paste as a terminal does: into whatever has the focus."""
+    app.screen.query_one(selector).focus()
+    await pilot.pause()
+    app.post_message(events.Paste(text))
+    await pilot.pause()

@@ -1,0 +1,115 @@
+"""The prompt in the person's own editor: a real program in a real terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tui.form.form_app import FormApp
+
+EDITOR = """\
+import os, pathlib, sys, time
+path = pathlib.Path(sys.argv[1])
+seen = path.read_text()
+report = pathlib.Path(sys.argv[0]).with_name("seen")
+report.write_text(repr((seen, oct(path.stat().st_mode), "ETERNALAI_API_KEY" in os.environ, os.isatty(0))))
+report.with_name("open").touch()
+for _ in range(1000):
+    if report.with_name("ticked").exists():
+        path.write_text(seen + " and smiles\\n")
+        break
+    time.sleep(0.01)
+"""
+
+PROGRAM = """\
+import os, sys
+OPEN, TICKED = {folder!r} + "/open", {folder!r} + "/ticked"
+sys.path.insert(0, {root!r})
+from eternal_tui.credentials import scrubbed_environ
+from eternal_tui.jobs.drafts.draft import Draft
+from tests.tui.form.form_app import FormApp
+
+class Edited(FormApp):
+    def on_mount(self):
+        super().on_mount()
+        self.form.load(Draft(character="6870", prompt="waves"))
+        self.set_interval(0.01, self.tick)
+        self.call_after_refresh(self.form.action_editor)
+    def tick(self):
+        if os.path.exists(OPEN):
+            open(TICKED, "w").close()
+        if self.form.draft.prompt != "waves":
+            self.exit(self.form.draft.prompt)
+
+print("RESULT", Edited(environ=scrubbed_environ(os.environ)).run())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
+def test_the_editor_gets_the_terminal_and_no_key_and_its_text_comes_back(tmp_path: Path) -> None:
+    """The editor ends only once the program has ticked on beside it.
+
+    Seen to fail with the program's own environment handed to the editor, and with the editor run by `subprocess.run`,
+    which stands the event loop still.
+    """
+    root = str(Path(__file__).parents[3])
+    editor = tmp_path / "editor.py"
+    editor.write_text(EDITOR)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "TERM": "xterm-256color",
+        "LANG": "C.UTF-8",
+        "ETERNALAI_API_KEY": "sk-very-secret",
+        "EDITOR": f"{sys.executable} {editor}",
+    }
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [sys.executable, "-c", PROGRAM.format(root=root, folder=str(tmp_path))], environ)
+    output = _read_to_the_end(terminal, pid)
+    assert b"RESULT waves and smiles" in output, output[-2000:]
+    assert (tmp_path / "seen").read_text() == repr(("waves", "0o100600", False, True))
+
+
+def _read_to_the_end(terminal: int, pid: int) -> bytes:
+    output = b""
+    deadline = time.monotonic() + 30
+    try:
+        while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            chunk = os.read(terminal, 65_536)
+            if not chunk:
+                break
+            output += chunk
+        else:
+            os.kill(pid, signal.SIGKILL)
+    except OSError:
+        # Linux answers EIO once the last process has closed its side.
+        pass
+    finally:
+        os.close(terminal)
+        os.waitpid(pid, 0)
+    return output
+
+
+async def test_without_an_editor_a_sentence_says_what_to_set() -> None:
+    app = FormApp(environ={"PATH": "/nowhere"}, drawer=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+e")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "No editor is set. Set VISUAL or EDITOR" in app.screen_text()
+
+
+async def test_where_there_is_no_terminal_to_lend_it_is_said() -> None:
+    app = FormApp(environ={"EDITOR": sys.executable, "PATH": os.environ["PATH"]}, drawer=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+e")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "cannot be lent to an editor" in app.screen_text()

@@ -1,0 +1,369 @@
+"""The form by keyboard: what each field posts, what is refused, and what is never sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT, Draft
+from eternal_tui.jobs.drafts.presets import Presets
+from eternal_tui.tui.form.request_form import RequestForm
+from eternal_tui.tui.glyphs import ASCII
+from tests.tui.form.form_app import CHARACTERS, FormApp, paste, write
+
+DOCUMENTED = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
+--header 'Content-Type: application/json' \\
+--header 'x-api-key: sk-very-secret' \\
+--data '{
+"images": ["6870"],
+"prompt": "The person waves and smiles",
+"type": "video",
+"duration": 2
+}'"""
+
+
+async def test_a_picture_in_a_few_keys() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await write(pilot, "astr")
+        await pilot.press("tab")
+        await write(pilot, "in rain")
+        await pilot.press("ctrl+s")
+        (sent,) = app.all(RequestForm.Submitted)
+        assert app.bodies == [{"images": ["6870"], "prompt": "in rain", "type": "image", "quality": "low"}]
+        assert (sent.character_name, sent.count) == ("Astrid", 1)
+
+
+async def test_every_field_by_keyboard_in_its_order() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await write(pilot, "6870")
+        await pilot.press("tab")
+        await write(pilot, "one\ntwo")
+        await pilot.press("tab", "tab", "l", "tab", "2", "right", "tab", "space", "tab", "3", "tab", "enter")
+        body = {"images": ["6870"], "prompt": "one\ntwo", "type": "video", "duration": 3, "audio": False}
+        assert app.bodies == [body] * 3
+        assert app.all(RequestForm.Submitted)[0].count == 3
+
+
+async def test_what_a_type_hides_is_not_sent_and_not_forgotten() -> None:
+    """Seen to fail with every field handed to the request."""
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(character="6870", prompt="x", type="video", duration=5, audio=False, quality="high"))
+        await pilot.press("tab", "tab", "left", "ctrl+s")
+        assert app.bodies == [{"images": ["6870"], "prompt": "x", "type": "image", "quality": "high"}]
+        assert not app.query_one("#seconds-row").display
+        assert not app.query_one("#sound-row").display
+        await pilot.press("right", "ctrl+s")
+        video = {"images": ["6870"], "prompt": "x", "type": "video", "duration": 5, "audio": False}
+        assert app.bodies[1:] == [video]
+        assert not app.query_one("#quality-row").display
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "sentence", "focused"),
+    [
+        ("", "x", "Choose a character first: its ID, such as 6870.", "character-line"),
+        ("https://h/a.png", "x", "URLs, paths and encoded images", "character-line"),
+        ("../me.png", "x", "URLs, paths and encoded images", "character-line"),
+        ("nobody", "x", "No character is called “nobody”", "character-line"),
+        ("6900", "x", "under 18", "character-line"),
+        ("6870, 6900", "x", "under 18", "character-line"),
+        ("6870", "", "Write a prompt", "prompt"),
+        ("6870", " \n ", "Write a prompt", "prompt"),
+    ],
+)
+async def test_bad_input_gets_a_sentence_and_nothing_is_posted(
+    text: str, prompt: str, sentence: str, focused: str
+) -> None:
+    """Seen to fail with the checks of `submit` taken out."""
+    app = FormApp(drawer=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(character=text, prompt=prompt))
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert app.bodies == []
+        assert app.focused is not None
+        assert app.focused.id == focused
+        assert sentence in " ".join(app.screen_text().replace("│", " ").split())
+
+
+async def test_nothing_is_called_wrong_before_it_was_touched() -> None:
+    """Seen to fail with problems shown from the start."""
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("tab", "tab", "tab", "shift+tab", "shift+tab", "shift+tab")
+        await write(pilot, "nobod")
+        assert "!" not in app.screen_text()
+        await pilot.press("tab")
+        await pilot.pause()
+        assert "! No character" in app.screen_text()
+
+
+async def test_a_url_is_refused_as_it_is_pasted() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await paste(app, pilot, "#character-line", "https://h/a.png\nmore")
+        await pilot.pause()
+        assert "! The service takes" in app.screen_text()
+
+
+async def test_the_form_keeps_its_text_for_the_next_request() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft = Draft(character="Astrid · 6870", prompt="x", type="video")
+        app.form.load(draft)
+        await pilot.press("ctrl+s", "ctrl+s")
+        assert len(app.bodies) == 2
+        assert app.form.draft == draft
+
+
+async def test_tab_completes_a_name_and_the_field_says_who_it_is() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await write(pilot, "astri")
+        await pilot.press("tab")
+        await pilot.pause()
+        assert "Astrid · 6870" in app.screen_text()
+        assert "24 years" in app.screen_text()
+
+
+async def test_a_list_that_comes_late_names_a_typed_id() -> None:
+    app = FormApp(characters=())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert app.all(RequestForm.CharactersWanted)
+        await write(pilot, "6870")
+        await pilot.press("tab")
+        app.form.set_characters(CHARACTERS)
+        await pilot.pause()
+        assert "Astrid · 6870" in app.screen_text()
+
+
+async def test_an_unlisted_id_is_sent_as_it_is() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(character="424242", prompt="x"))
+        await pilot.press("ctrl+s")
+        assert app.bodies[0]["images"] == ["424242"]
+        assert app.all(RequestForm.Submitted)[0].character_name == ""
+
+
+@pytest.mark.parametrize("field", ["#prompt", "#character-line"])
+async def test_a_pasted_curl_fills_the_whole_form_and_its_key_goes_nowhere(field: str) -> None:
+    """Seen to fail with the paste left to the text area: the key stood in the prompt and in the draft."""
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await paste(app, pilot, field, DOCUMENTED)
+        await pilot.pause()
+        await pilot.press("ctrl+s")
+        waves = "The person waves and smiles"
+        assert app.bodies == [{"images": ["6870"], "prompt": waves, "type": "video", "duration": 2, "audio": True}]
+        assert "secret" not in app.screen_text()
+        assert all("secret" not in repr(each) for each in app.posted)
+
+
+async def test_a_curl_that_cannot_be_read_leaves_the_form_alone() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        draft = Draft(character="Astrid · 6870", prompt="mine", type="video")
+        app.form.load(draft)
+        await paste(app, pilot, "#prompt", DOCUMENTED[:-1])
+        await pilot.pause()
+        assert app.form.draft == draft
+        assert "! The pasted curl ends" in app.screen_text()
+
+
+async def test_pasted_text_is_cleaned_before_it_is_shown_or_sent() -> None:
+    """Seen to fail with the text area's own paste."""
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await paste(app, pilot, "#character-line", "68\x1b7\u202e0[@click=app.quit]x[/]")
+        await paste(app, pilot, "#prompt", "a\x1b]0;b\x07 [red]c[/]\r\n\u202ed")
+        await pilot.pause()
+        assert app.form.draft.prompt == "a]0;b [red]c[/]\nd"
+        assert "\x1b" not in app.form.draft.character
+        assert "[red]c[/]" in app.screen_text()
+        assert not any(one in app.screen_text() for one in "\x1b\x07\u202e")
+
+
+async def test_hostile_names_and_descriptions_are_drawn_as_text() -> None:
+    hostile = "[@click=app.quit]A\x1b[31m\u202eb[/]"
+    character = CHARACTERS[0].__class__(id="7", name=hostile, description=hostile)  # type: ignore[arg-type]
+    app = FormApp(characters=(character,), drawer=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(character="7", prompt="x"))
+        await pilot.press("tab")
+        await pilot.pause()
+        field = app.screen_text()
+        await pilot.press("shift+tab", "down")
+        await pilot.pause()
+        for text in (field, app.screen_text()):
+            assert "[@click=app.quit]" in text
+            assert not any(one in text for one in "\x1b\u202e")
+
+
+async def test_a_prompt_past_the_limit_is_cut_and_said() -> None:
+    app = FormApp(drawer=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("tab")
+        await paste(app, pilot, "#prompt", "x" * (PROMPT_LIMIT + 5))
+        assert len(app.form.draft.prompt) == PROMPT_LIMIT
+        assert "A prompt holds 20,000 characters here" in app.screen_text()
+
+
+async def test_the_preview_is_what_is_sent_and_the_price_is_per_request() -> None:
+    app = FormApp(drawer=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(character="6870", prompt="hello", type="video", times=3))
+        await pilot.pause()
+        text = app.screen_text()
+        assert "3 requests · price not known yet" in text
+        joined = "".join(line.strip(" │") for line in text.splitlines())
+        assert '{"images":["6870"],"prompt":"hello","type":"video","duration":4,"audio":true}' in joined
+        app.form.set_estimate(0.2)
+        await pilot.pause()
+        assert "3 requests · about 0.60 credits" in app.screen_text()
+
+
+async def test_a_long_preview_keeps_its_settings_in_sight() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 36)) as pilot:
+        app.form.load(Draft(character="6870", prompt="日本の港 " * 200, type="video"))
+        await pilot.pause()
+        joined = "".join(line.strip(" │") for line in app.screen_text().splitlines())
+        assert '"duration":4,"audio":true}' in joined
+        assert '{"images":["6870"]' in joined
+
+
+async def test_one_prompt_a_line_for_several_characters() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(character="6870, Elara", prompt="one\n\ntwo", by_line=True, times=2))
+        app.form.set_estimate(0.04)
+        await pilot.pause()
+        assert "8×" in app.screen_text()
+        await pilot.press("ctrl+s")
+        (sent,) = app.all(RequestForm.Submitted)
+        assert len(sent.requests) == 8
+        assert set(zip((each.prompt for each in sent.requests), sent.names, strict=True)) == {
+            (prompt, name) for prompt in ("one", "two") for name in ("Astrid", "Elara")
+        }
+
+
+async def test_more_than_a_batch_holds_is_refused() -> None:
+    """Seen to fail with the bound taken out of `submit`."""
+    app = FormApp(drawer=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(character="6870", prompt="\n".join("abcdef"), by_line=True, times=20))
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert app.bodies == []
+        assert "120 requests: one submit sends 100 at most." in app.screen_text()
+
+
+async def test_the_lines_choice_is_there_only_for_several_lines() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(prompt="one"))
+        await pilot.pause()
+        assert not app.query_one("#lines-row").display
+        app.form.load(Draft(prompt="one\ntwo"))
+        await pilot.pause()
+        assert app.query_one("#lines-row").display
+
+
+async def test_every_change_is_told_once() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.posted.clear()
+        await write(pilot, "68")
+        drafts = [each.draft.character for each in app.all(RequestForm.DraftChanged)]
+        assert drafts == ["6", "68"]
+        assert [each.request.character for each in app.all(RequestForm.Changed)] == ["6", "68"]
+
+
+async def test_undo_brings_a_replaced_prompt_back() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("tab")
+        await write(pilot, "mine")
+        app.form.load(Draft(prompt="other"))
+        await pilot.press("ctrl+z")
+        assert app.form.draft.prompt == "mine"
+
+
+async def test_a_default_preset_fills_an_empty_form_only() -> None:
+    presets = Presets().saved("clip", Draft(type="video", duration=2)).with_default("clip")
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.set_presets(presets)
+        await pilot.pause()
+        assert app.form.draft == Draft(type="video", duration=2)
+        app.form.load(Draft(prompt="mine"))
+        app.form.set_presets(presets)
+        assert app.form.draft == Draft(prompt="mine")
+
+
+async def test_the_mouse_chooses_steps_and_submits() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(character="6870", prompt="x"))
+        await pilot.click("#type", offset=(16, 0))
+        await pilot.click("#seconds", offset=(1, 0))
+        await pilot.click("#sound", offset=(10, 0))
+        await pilot.click("#times", offset=(5, 0))
+        await pilot.click("#times", offset=(5, 0))
+        await pilot.click("#times", offset=(0, 0))
+        width = app.query_one("#submit").size.width
+        await pilot.click("#submit", offset=(0, 0))
+        assert app.bodies == []
+        await pilot.click("#submit", offset=(width - 2, 0))
+        body = {"images": ["6870"], "prompt": "x", "type": "video", "duration": 1, "audio": False}
+        assert app.bodies == [body] * 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "times"),
+    [(["1", "2"], 12), (["2", "5"], 5), (["0"], 1), (["end", "right"], 20), (["left"], 1), (["9", "left", "1"], 1)],
+)
+async def test_times_stay_within_bounds(keys: list[str], times: int) -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.query_one("#times").focus()
+        await pilot.press(*keys)
+        assert app.form.draft.times == times
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds"), [(["9"], 4), (["0"], 4), (["end", "right"], 5), (["home", "left"], 1), (["end", "space"], 1)]
+)
+async def test_seconds_stay_within_what_is_documented(keys: list[str], seconds: int) -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(type="video"))
+        await pilot.pause()
+        app.query_one("#seconds").focus()
+        await pilot.press(*keys)
+        assert app.form.draft.duration == seconds
+
+
+async def test_plain_signs_where_the_terminal_has_no_others() -> None:
+    app = FormApp(glyphs=ASCII)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(type="video"))
+        await pilot.pause()
+        assert "(*) clip" in app.screen_text()
+        assert "<  1 >" in app.screen_text()
+
+
+async def test_everything_fits_a_small_drawer_with_every_sentence_showing() -> None:
+    app = FormApp(drawer=True)
+    async with app.run_test(size=(60, 22)) as pilot:
+        app.form.load(Draft(character="https://h/a", prompt="", type="video"))
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        text = app.screen_text()
+        for word in ("URLs", "Write a prompt", "Seconds", "Sound", "Times", '"audio":true', "^s submit"):
+            assert word in text
