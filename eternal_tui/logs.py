@@ -89,8 +89,7 @@ class JsonLines(logging.Formatter):
                 entry[self._clean(name)] = self._value(value)
         if record.exc_info and record.exc_info[0] is not None:
             entry["error"] = self._clean(self.formatException(record.exc_info))
-        # JSON leaves DEL alone, the one control character that is ASCII and printable to it.
-        return json.dumps(entry, ensure_ascii=True, default=repr).replace("\x7f", "\\u007f")
+        return json.dumps(entry, ensure_ascii=True, default=repr)
 
     def _value(self, value: object) -> object:
         if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):

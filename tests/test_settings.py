@@ -321,9 +321,10 @@ def test_public_and_official(url: str, public: bool, official: bool) -> None:
 def sample(tmp_path: Path) -> Settings:
     return Settings(
         base_url="http://127.0.0.1:8000/x",
-        data_dir=tmp_path / 'a "b" \\ ü',
+        data_dir=tmp_path / 'a "b" \\ ü 𝒳 \u202e',
         daily_cap=1.5,
         fps=3,
+        theme="\U0001f600\x7f\x9b",
         api_key_command="pass show 'a b'",
         notify=Notify(bell=False, quiet_hours="22:00-07:00"),
         keys={"jobs.again": "R", 'odd "id"\x7f': "ctrl+\\"},
@@ -337,6 +338,11 @@ def test_what_is_rendered_reads_back_the_same(tmp_path: Path) -> None:
         again = load_settings({"config": str(path)}, environ(tmp_path))
         for name in FIELDS:
             assert getattr(again, name) == getattr(given_settings, name), name
+
+
+def test_what_toml_cannot_say_is_still_toml(tmp_path: Path) -> None:
+    text = render_config(Settings(data_dir=tmp_path / "\udcff", keys={"\ud800": "\x00"}))
+    assert tomllib.loads(text)["data_dir"] == str(tmp_path / "\ufffd")
 
 
 def test_every_setting_is_explained(tmp_path: Path) -> None:

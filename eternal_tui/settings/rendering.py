@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -64,5 +63,14 @@ def _toml(value: object) -> str:
 
 
 def _quoted(text: str) -> str:
-    # A JSON string is a TOML string too, but for DEL, which TOML wants escaped.
-    return json.dumps(text).replace("\x7f", "\\u007f")
+    return '"' + "".join(_escaped(character) for character in text) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    # A path may hold bytes that are no text; TOML cannot.
+    code = ord(character) if not 0xD800 <= ord(character) <= 0xDFFF else 0xFFFD
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 from urllib.parse import unquote
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 from eternal_tui.api import errors
-from eternal_tui.api.client import MAX_PAGES, EternalClient, Timeouts, path_segment
+from eternal_tui.api.client import MAX_PAGES, EternalClient, Timeouts, _key_auth, path_segment
 from eternal_tui.api.exchange import BODY_LIMIT
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.credentials import Secret
@@ -116,6 +117,21 @@ async def test_a_redirect_is_never_followed(status: int) -> None:
                 await client.poll("abc")
     assert len(server.requests) == 2
     assert other.connections == 0
+
+
+def test_the_key_is_put_on_requests_to_its_own_origin_only() -> None:
+    """The last line of defence, should a redirect ever be followed. Seen to fail without the comparison."""
+    auth = _key_auth(KEY, "x-api-key", "https://open.eternalai.org/gate")
+    for url, given_key in (
+        ("https://open.eternalai.org/gate/v2/x", True),
+        ("https://open.eternalai.org:443/", True),
+        ("http://open.eternalai.org/", False),
+        ("https://open.eternalai.org:8443/", False),
+        ("https://cdn.eternalai.org/", False),
+        ("https://open.eternalai.org.evil.example/", False),
+    ):
+        sent = next(auth.auth_flow(httpx.Request("GET", url)))
+        assert ("x-api-key" in sent.headers) is given_key, url
 
 
 @pytest.mark.parametrize(
@@ -224,7 +240,7 @@ async def test_an_answer_that_drips_ends() -> None:
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    async with RawServer(drip) as server, Opened(server.url) as client:
+    async with RawServer(drip) as server, Opened(server.url) as client, asyncio.timeout(4):
         with pytest.raises(errors.AnswerLost):
             await client.generate(REQUEST)
 
