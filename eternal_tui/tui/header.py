@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -158,10 +159,12 @@ class HeaderLine(Widget):
             return Strip.blank(self.size.width, self.rich_style)
         self._drawn = self._line()
         return Strip(
-            [
-                Segment(cell.text, self.get_component_rich_style(f"header-line--{cell.role}") if cell.role else None)
-                for cell in self._drawn
-                if cell.width
-            ],
-            self.size.width,
+            [Segment(cell.text, self._style(cell.role)) for cell in self._drawn if cell.width], self.size.width
+        )
+
+    def _style(self, role: str) -> Style:
+        return (
+            self.rich_style + self.get_component_rich_style(f"header-line--{role}", partial=True)
+            if role
+            else self.rich_style
         )

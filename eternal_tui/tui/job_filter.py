@@ -11,7 +11,7 @@ import msgspec
 
 from eternal_tui.jobs.job import FileState, Job, JobState
 from eternal_tui.tui.job_row import state_words
-from eternal_tui.untrusted import say
+from eternal_tui.untrusted import BLOCK_LIMIT, say
 
 _TOKEN = re.compile(r'(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))?', re.IGNORECASE)
 _SPAN = re.compile(r"(\d{1,6})\s*([smhdw])")
@@ -106,8 +106,9 @@ def folded(text: str) -> str:
 def haystack(job: Job) -> str:
     """Return everything of the job that a word may be found in."""
     request = job.request
+    prompt = request.prompt[:BLOCK_LIMIT]
     return folded(
-        "\n".join((request.prompt, job.name, request.character, job.request_id or "", job.note, job.error, *job.tags))
+        "\n".join((prompt, job.name, request.character, job.request_id or "", job.note, job.error, *job.tags))
     )
 
 

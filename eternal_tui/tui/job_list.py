@@ -78,6 +78,8 @@ class JobList(ScrollView, can_focus=True):
         & > .job-list--selected { background: $block-cursor-blurred-background; }
         &:focus > .job-list--cursor { color: $accent; text-style: bold; }
         &:focus > .job-list--selected { background: $block-hover-background; }
+        &:ansi > .job-list--selected { background: transparent; }
+        &:ansi:focus > .job-list--selected { color: ansi_default; background: transparent; text-style: reverse; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -160,7 +162,7 @@ class JobList(ScrollView, can_focus=True):
         self._current: int | None = None
         self._wanted: int | None = None
         self._row = 0
-        self._title = title(self._filter, 0, 0)
+        self._title = title(self._filter, 0, 0, glyphs=glyphs)
         self._drawn: dict[int, _Drawn] = {}
         self._styles: dict[tuple[str, bool], Style] = {}
         self._searching = False
@@ -453,7 +455,9 @@ class JobList(ScrollView, can_focus=True):
         self.refresh_line(self._row)
 
     def _retitle(self) -> None:
-        text = title(self._filter, len(self._index), len(self._index.jobs), len(self._marks), self._index.order.name)
+        text = title(
+            self._filter, len(self._index), len(self._index.jobs), len(self._marks), self._index.order.name, self.glyphs
+        )
         if text != self._title:
             self._title = text
             if self.is_attached:
@@ -480,7 +484,7 @@ class JobList(ScrollView, can_focus=True):
         return _Drawn(job.id, line, row == self._row)
 
     def _blank(self, y: int, width: int) -> Line:
-        words = empty_lines(self._filter, len(self._index.jobs), width) if not len(self._index) else ()
+        words = empty_lines(self._filter, len(self._index.jobs), width, self.glyphs) if not len(self._index) else ()
         return words[y] if y < len(words) else ()
 
     def _repaint(self) -> None:

@@ -11,7 +11,7 @@ from textual.content import Content
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.filter_bar import FilterBar
-from eternal_tui.tui.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.job_list import JobList
 
 
@@ -25,6 +25,8 @@ class JobPane(Vertical):
         padding: 0;
         &:focus-within { border: round $border; border-title-color: $foreground; }
         & > JobList { height: 1fr; }
+        &.-ascii, &.-ascii:focus-within { border: ascii $border-blurred; }
+        &.-ascii > JobList { scrollbar-size-vertical: 0; }
     }
     """
 
@@ -41,6 +43,7 @@ class JobPane(Vertical):
         super().__init__(id=id)
         self.jobs = JobList(glyphs=glyphs, about_left=about_left, clock_step=clock_step)
         self._bar = FilterBar()
+        self.set_class(glyphs is ASCII, "-ascii")
         self._number = f"{number} " if number else ""
 
     def compose(self) -> ComposeResult:

@@ -110,7 +110,7 @@ def ticks(job: Job) -> bool:
 
 def clock(seconds: float) -> str:
     """Return a length of time in at most five cells: 0:41, 12:05, from an hour on 1h02, from 100 hours on days."""
-    whole = max(0, int(min(seconds, 1e12)))
+    whole = int(max(0.0, min(seconds, 1e12)))
     if whole < 3_600:
         return f"{whole // 60}:{whole % 60:02d}"
     if whole < 360_000:
@@ -183,7 +183,7 @@ def _left(job: Job, parts: Columns, glyphs: Glyphs) -> Iterator[Cell]:
 def _text(job: Job, glyphs: Glyphs) -> str:
     star = f"{glyphs.star} " if job.starred else ""
     word = ""
-    if job.state in LIVE and job.word.strip().lower() not in PLAIN_WORDS:
+    if job.state in LIVE and job.word[:24].strip().lower() not in PLAIN_WORDS:
         word = f"{glyphs.quotes[0]}{shown(job.word, limit=24)}{glyphs.quotes[1]} "
     return star + glyphs.text(word + shown(job.request.prompt.strip(), limit=_TEXT_LIMIT))
 
@@ -202,7 +202,9 @@ def _right(
         yield from _explained(job, x, parts, glyphs, f"{_percent(job)} % {reason}", role)
         return
     if parts.clock:
-        yield Cell(x, parts.clock, fit(_clock(job, now, step), parts.clock, right=True), "dim")
+        yield Cell(
+            x, parts.clock, fit(_clock(job, now, step), parts.clock, right=True, ellipsis=glyphs.ellipsis), "dim"
+        )
         x += parts.clock + 2
     if live:
         yield from _progress(job, x, parts, glyphs, reason or about(left), role)
@@ -259,9 +261,9 @@ def _facts(job: Job, x: int, parts: Columns, glyphs: Glyphs) -> Iterator[Cell]:
         size = f"{job.facts.width}{glyphs.times}{job.facts.height}" if job.facts and job.facts.width else ""
         yield Cell(x, parts.bar, fit(size, parts.bar, ellipsis=glyphs.ellipsis), "dim")
         x += parts.bar + 2
-        yield Cell(x, parts.note, fit(_cost(job, glyphs), parts.note, right=True), "dim")
+        yield Cell(x, parts.note, fit(_cost(job, glyphs), parts.note, right=True, ellipsis=glyphs.ellipsis), "dim")
     elif parts.bar:
-        yield Cell(x, parts.bar, fit(_cost(job, glyphs), parts.bar, right=True), "dim")
+        yield Cell(x, parts.bar, fit(_cost(job, glyphs), parts.bar, right=True, ellipsis=glyphs.ellipsis), "dim")
 
 
 def _clock(job: Job, now: float, step: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from eternal_tui.tui.cells import Cell, Line, fit
+from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.job_filter import JobFilter
 from eternal_tui.untrusted import Shown, say, shown
 
@@ -12,7 +13,9 @@ FACET_WORDS = {"attention": "needs attention"}
 FIRST = "Nothing here yet. ctrl+n writes a request, ctrl+s sends it."
 
 
-def title(chosen: JobFilter, listed: int, known: int, marked: int = 0, order: str = "newest first") -> Shown:
+def title(
+    chosen: JobFilter, listed: int, known: int, marked: int = 0, order: str = "newest first", glyphs: Glyphs = UNICODE
+) -> Shown:
     """Return what is listed, how many of how many, and what is marked."""
     words = [] if chosen.facet == "all" and chosen.terms else [FACET_WORDS.get(chosen.facet, chosen.facet)]
     if chosen.terms:
@@ -24,10 +27,10 @@ def title(chosen: JobFilter, listed: int, known: int, marked: int = 0, order: st
         parts.append(Shown(order))
     if marked:
         parts.append(say("{marked} marked", marked=f"{marked:,}"))
-    return Shown(" · ".join(parts))
+    return Shown(glyphs.text(" · ".join(parts).replace("·", glyphs.dot)))
 
 
-def empty_lines(chosen: JobFilter, known: int, width: int) -> tuple[Line, ...]:
+def empty_lines(chosen: JobFilter, known: int, width: int, glyphs: Glyphs = UNICODE) -> tuple[Line, ...]:
     """Return lines that say why no job is listed and which key helps."""
     if not known:
         sentence = FIRST
@@ -39,4 +42,6 @@ def empty_lines(chosen: JobFilter, known: int, width: int) -> tuple[Line, ...]:
             facet=FACET_WORDS.get(chosen.facet, chosen.facet),
         )
     lines = ["", *textwrap.wrap(sentence, max(8, width - 4))]
-    return tuple((Cell(0, width, fit(f"  {line}", width), "dim"),) for line in lines)
+    return tuple(
+        (Cell(0, width, fit(glyphs.text(f"  {line}"), width, ellipsis=glyphs.ellipsis), "dim"),) for line in lines
+    )

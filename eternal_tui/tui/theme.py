@@ -111,7 +111,7 @@ CONTRAST = _theme(
     dark=True,
     background="#000000",
     raised="#000000",
-    selected="#103a5c",
+    selected="#0e3350",
     resting="#222222",
     foreground="#ffffff",
     muted="#d6d6d6",
@@ -136,6 +136,8 @@ ANSI = Theme(
     warning="ansi_yellow",
     error="ansi_red",
     variables={
+        "ansi-background": "ansi_default",
+        "ansi-foreground": "ansi_default",
         "text-muted": "ansi_default",
         "text-disabled": "ansi_bright_black",
         "border": "ansi_cyan",

@@ -1,0 +1,81 @@
+"""What the live list writes to a real pseudo-terminal: counted, because a slow line pays for every byte."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import sys
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.terminal.list_app import DRAWN
+
+ROOT = Path(__file__).parents[2]
+MARK = DRAWN.encode()
+PATIENCE = 20.0
+
+
+class Terminal:
+    """The other end of a pseudo-terminal in which the list runs."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.pid, self._descriptor = pty.fork()
+        if self.pid == 0:
+            os.chdir(ROOT)
+            environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+            environ.pop("NO_COLOR", None)
+            os.execve(sys.executable, [sys.executable, "-m", "tests.terminal.list_app"], environ)
+        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def drawn(self) -> bytes:
+        """Return what was written until the list said that it had drawn."""
+        written = b""
+        while MARK not in written:
+            ready, _, _ = select.select([self._descriptor], [], [], PATIENCE)
+            assert ready, written[-300:]
+            written += os.read(self._descriptor, 65_536)
+        return written.replace(MARK, b"")
+
+    def press(self, key: str) -> bytes:
+        """Return what one key press made the list write."""
+        os.write(self._descriptor, key.encode())
+        return self.drawn()
+
+    def close(self) -> None:
+        os.write(self._descriptor, b"\x11")
+        while True:
+            try:
+                if not os.read(self._descriptor, 65_536):
+                    break
+            except OSError:
+                break
+        os.close(self._descriptor)
+        os.waitpid(self.pid, 0)
+
+
+@pytest.fixture(params=[(104, 26), (200, 60)], ids=["104x26", "200x60"])
+def terminal(request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    terminal = Terminal(*request.param)
+    try:
+        terminal.drawn()
+        terminal.press("o")
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def test_bytes(terminal: Terminal) -> None:
+    """Seen to fail with Textual's own partial update: 1,364 for one job, 26,145 for twenty."""
+    one = [len(terminal.press("x")) for _ in range(6)]
+    assert max(one) < 300
+    seconds = [len(terminal.press("s")) for _ in range(3)]
+    assert max(seconds) <= 1_250
+    everything = [len(terminal.press("b")) for _ in range(5)]
+    assert sum(everything) / len(everything) <= 2_700
+    assert [terminal.press("o") for _ in range(3)] == [b""] * 3

@@ -1,0 +1,93 @@
+"""The header at every width: exactly filled, and the least important first to go."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from textual.app import App, ComposeResult
+from textual.geometry import Region
+
+from eternal_tui.jobs.totals import Totals
+from eternal_tui.tui.glyphs import ASCII
+from eternal_tui.tui.header import HeaderLine, header_line
+
+TOTALS = Totals(running=3, unconfirmed=1, done_today=12, failed_today=2, credits=1_629.32, spent_today=0.42)
+
+
+def text(width: int, totals: Totals | None = TOTALS, **how: object) -> str:
+    return "".join(cell.text for cell in header_line(width, totals, **how))  # type: ignore[arg-type]
+
+
+def test_everything_is_said_where_there_is_room() -> None:
+    line = text(140, demo=True)
+    for part in (
+        "eternal-tui", "DEMO · nothing is charged", "1 may be charged", "3 running", "2 failed today",
+        "12 done today", "1,629.32 credits", "−0.42 today",
+    ):  # fmt: skip
+        assert part in line
+
+
+def test_narrow_lines_keep_what_is_about_money() -> None:
+    assert "DEMO" in text(40, demo=True)
+    line = text(60)
+    assert "1 may be charged" in line
+    assert "credits" in line
+    assert "done today" not in line
+
+
+def test_another_host_is_named_and_made_safe() -> None:
+    line = text(120, other_host="evil.example\x1b[2J")
+    assert "sends to evil.example" in line
+    assert "\x1b" not in line
+
+
+def test_ascii_terminals_get_ascii() -> None:
+    assert text(140, demo=True, other_host="bücher.example", glyphs=ASCII).isascii()
+
+
+@given(st.integers(1, 220), st.booleans(), st.text(max_size=80), st.sampled_from([None, TOTALS, Totals()]))
+def test_the_line_is_exactly_as_wide_as_asked(width: int, demo: bool, host: str, totals: Totals | None) -> None:
+    assert cell_len(text(width, totals, demo=demo, other_host=host)) == width
+
+
+class HeaderApp(App[None]):
+    def compose(self) -> ComposeResult:
+        yield CountingHeader(demo=True)
+
+
+class CountingHeader(HeaderLine):
+    """Writes down what it was asked to repaint."""
+
+    painted: list[Region]
+
+    def refresh(self, *regions: Region, **how: bool) -> CountingHeader:
+        self.painted = [*getattr(self, "painted", []), *regions]
+        super().refresh(*regions, **how)
+        return self
+
+
+async def test_only_what_changed_is_repainted() -> None:
+    """Seen to fail with a bare refresh() in show."""
+    app = HeaderApp()
+    async with app.run_test(size=(140, 3)) as pilot:
+        header = app.query_one(CountingHeader)
+        header.show(TOTALS)
+        await pilot.pause()
+        header.painted.clear()
+        header.show(Totals(**{**_fields(TOTALS), "running": 4}))
+        assert [region.width for region in header.painted] == [1]
+        await pilot.pause()
+        header.painted.clear()
+        header.show(Totals(**{**_fields(TOTALS), "running": 4, "waiting": 9}))
+        assert not header.painted
+
+
+def _fields(totals: Totals) -> dict[str, float]:
+    return {name: getattr(totals, name) for name in totals.__struct_fields__}
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_no_totals_yet_is_no_figures(width: int) -> None:
+    assert "credits" not in text(width, None)

@@ -1,0 +1,99 @@
+"""The index against a plain sort, under any run of changes; and the sliced search against a plain filter."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.tui.job_filter import parse
+from eternal_tui.tui.job_index import NEWEST, ORDERS, JobIndex, Order
+from eternal_tui.tui.job_search import SLICE, JobSearch
+from tests.tui.jobs import NOW, a_job, many
+
+
+class IndexMachine(RuleBasedStateMachine):
+    """Seen to fail with the old place looked up after the job was replaced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.index = JobIndex()
+        self.jobs: dict[int, Job] = {}
+        self.shown: set[int] = set()
+
+    @rule(job_id=st.integers(1, 30), cost=st.floats(0, 3), name=st.sampled_from("abc"), show=st.booleans())
+    def put(self, job_id: int, cost: float, name: str, show: bool) -> None:
+        self.jobs[job_id] = a_job(job_id, cost=cost, name=name)
+        self.shown = self.shown | {job_id} if show else self.shown - {job_id}
+        self.index.put(self.jobs[job_id], show=show)
+
+    @rule(job_id=st.integers(1, 30))
+    def drop(self, job_id: int) -> None:
+        self.jobs.pop(job_id, None)
+        self.shown.discard(job_id)
+        self.index.drop(job_id)
+
+    @rule(order=st.sampled_from(ORDERS))
+    def sort(self, order: Order) -> None:
+        self.index.adopt([order.entry(self.jobs[job_id]) for job_id in self.shown], order)
+
+    @invariant()
+    def is_a_plain_sort(self) -> None:
+        expected = sorted(self.shown, key=lambda job_id: self.index.order.entry(self.jobs[job_id]))
+        assert list(self.index.ids()) == expected
+        assert [self.index.row(job_id) for job_id in expected] == list(range(len(expected)))
+        assert self.index.newest() == sorted(self.jobs, reverse=True)
+        assert self.index.row(99) is None
+
+
+TestIndex = IndexMachine.TestCase
+TestIndex.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.name)
+def test_changes_during_a_search_are_not_lost(order: Order) -> None:
+    """Seen to fail with `finish` keeping what was found before a job changed."""
+    index = JobIndex()
+    jobs = many(3 * SLICE)
+    index.learn(jobs)
+    search = JobSearch(index)
+    chosen = parse("umbrella state:failed")
+    search.begin(chosen, order, NOW)
+    search.step()
+    newest, oldest, found, gone = jobs[0], jobs[-7], index.jobs[7 * 857], 7 * 856
+    for job in (
+        msgspec.structs.replace(newest, state=JobState.FAILED, cost=9.0),
+        msgspec.structs.replace(found, name="Zora", cost=9.0, finished_at=NOW + 9),
+        msgspec.structs.replace(oldest, state=JobState.SUCCEEDED),
+        a_job(10**6, prompt="a new umbrella", state=JobState.FAILED),
+    ):
+        search.touched(job)
+        index.put(job, show=chosen.matches(job, NOW))
+    search.gone(gone)
+    index.drop(gone)
+    search.finish()
+    expected = [job for job in index.jobs.values() if chosen.matches(job, NOW)]
+    assert list(index.ids()) == [job.id for job in sorted(expected, key=order.entry)]
+    assert 10**6 in index.ids()
+    assert gone not in index.ids()
+
+
+def test_a_slice_is_bounded_so_that_keys_are_never_kept_waiting() -> None:
+    """Counts, not times: one step never looks at more jobs than a slice has."""
+    index = JobIndex()
+    index.learn(many(5 * SLICE))
+    looked: list[int] = []
+
+    class Counting(dict[int, str]):
+        def __contains__(self, job_id: object) -> bool:
+            looked.append(1)
+            return super().__contains__(job_id)
+
+    search = JobSearch(index)
+    search._haystacks = Counting()
+    search.begin(parse("umbrella"), NEWEST, NOW)
+    assert search.step()
+    assert len(looked) == SLICE
