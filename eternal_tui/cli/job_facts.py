@@ -59,6 +59,14 @@ def utc(at: float | None) -> str | None:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def local_time(at: float) -> str:
+    """Return seconds since the epoch as local date and time; `?` for what is no time."""
+    try:
+        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "?"
+
+
 def state_word(job: Job) -> str:
     """Return the one word for where a job stands: its state, or for a finished one where its file stands."""
     if job.state is not JobState.SUCCEEDED or job.file_state is None:

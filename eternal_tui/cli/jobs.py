@@ -6,7 +6,6 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.exits import Exit
@@ -27,6 +26,9 @@ examples:
 states: submitting running stalled succeeded failed rejected unconfirmed lost; also fetching saved expired broken for
 the file of one that succeeded, and unfinished.
 """
+
+ROOMY = 80
+"""Columns from which a table shows when a job was made."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -145,18 +147,8 @@ def _print_table(invocation: Invocation, jobs: Iterator[Job], wanted: Callable[[
         count.add(job)
         if wanted(job) and (limit is None or printed < limit):
             if not printed and streams.width is not None:
-                streams.line(
-                    _row(
-                        Shown("id"),
-                        Shown("state"),
-                        Shown("type"),
-                        Shown("made"),
-                        Shown("who"),
-                        Shown("prompt"),
-                        streams.width,
-                    )
-                )
-            streams.line(_job_row(job, streams.width))
+                streams.line(_row(("id", "state", "type", "made", "who", "prompt"), streams.width))
+            streams.line(_row(_cells(job), streams.width))
             printed += 1
     if not count.states:
         streams.note(shown("No jobs yet. `eternal-tui generate --help` says how to make one."))
@@ -167,20 +159,23 @@ def _print_table(invocation: Invocation, jobs: Iterator[Job], wanted: Callable[[
     streams.line(shown(f"about {totals.spent_today:.2f} spent today · {totals.spent_in_all:.2f} in all{left}"))
 
 
-def _job_row(job: Job, columns: int | None) -> Shown:
-    from eternal_tui.cli.job_facts import state_word
+def _cells(job: Job) -> tuple[str, ...]:
+    from eternal_tui.cli.job_facts import local_time, state_word
 
     request = job.request
-    word = f"{job.progress} %" if state_word(job) == "running" and job.progress else state_word(job)
-    kind = "image" if request.type == "image" else "video"
-    made = datetime.fromtimestamp(job.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
-    name = shown(job.name or request.character)
-    return _row(shown(str(job.id)), shown(word), shown(kind), shown(made), name, shown(request.prompt), columns)
+    word = state_word(job)
+    if word == "running" and job.progress:
+        word = f"{job.progress} %"
+    made = local_time(job.created_at)[:16]
+    return str(job.id), word, request.type, made, job.name or request.character, request.prompt
 
 
-def _row(number: Shown, word: Shown, kind: Shown, made: Shown, who: Shown, prompt: Shown, columns: int | None) -> Shown:
+def _row(cells: tuple[str, ...], columns: int | None) -> Shown:
+    """Return one line of the table, for a terminal of so many columns; a narrow one goes without the time."""
     from eternal_tui.cli.columns import cut, fit
 
-    head = "  ".join((fit(number, 6), fit(word, 11), fit(kind, 5), fit(made, 16), fit(who, 14)))
-    line = Shown(f"{head}  {prompt}")
+    narrow = columns is not None and columns < ROOMY
+    widths = (6, 11, 5, 0 if narrow else 16, 10 if narrow else 14)
+    kept = [fit(shown(cell), width) for cell, width in zip(cells, widths, strict=False) if width]
+    line = Shown("  ".join([*kept, shown(cells[-1])]))
     return line if columns is None else cut(line, columns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +43,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _lines(job: Job, results: Path) -> list[Shown]:
-    from eternal_tui.cli.job_facts import file_of, state_word
+    from eternal_tui.cli.job_facts import file_of, local_time, state_word
 
     request = job.request
     facts = (
@@ -73,14 +72,7 @@ def _lines(job: Job, results: Path) -> list[Shown]:
     prompt = shown_block(request.prompt).splitlines()
     lines += [Shown(f"{'prompt' if not number else '':<13}{line}") for number, line in enumerate(prompt)]
     lines += [
-        Shown(f"{_clock(event.at):<21}{shown(event.what)}{shown(': ' + event.detail if event.detail else '')}")
+        Shown(f"{local_time(event.at):<21}{shown(event.what)}{shown(': ' + event.detail if event.detail else '')}")
         for event in job.timeline
     ]
     return lines
-
-
-def _clock(at: float) -> str:
-    try:
-        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return "?"

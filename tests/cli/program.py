@@ -183,7 +183,7 @@ def answering(body: bytes) -> Iterator[str]:
     """Serve the same JSON answer to every POST, and nothing else; the address."""
 
     class Answer(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the name is the library's
+        def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
             self.send_response(200)
             self.send_header("content-type", "application/json")
