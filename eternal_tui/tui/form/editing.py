@@ -23,9 +23,27 @@ def terminal_lent(app: App[object]) -> Iterator[None]:
     with app.batch_update(), app.suspend():
         before = signal.signal(signal.SIGINT, lambda _signal, _frame: None)
         try:
-            yield
+            with _mute(app):
+                yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _mute(app: App[object]) -> Iterator[None]:
+    """Drop what is written to the terminal: titles and bells, which are not painted and so not held back.
+
+    A suspended driver has no thread that empties its queue of 30 writes; the next one would stand the event loop still.
+    """
+    driver = app._driver
+    if driver is None:
+        yield
+        return
+    driver.write = lambda _data: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del driver.write  # the method of the class shows again
 
 
 async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str]) -> str:

@@ -55,7 +55,7 @@ class FormApp(App[None]):
         glyphs: Glyphs = UNICODE,
     ) -> None:
         super().__init__()
-        register(self)  # type: ignore[arg-type] # App is invariant in what it returns
+        register(self)
         self.theme = "eternal-dark"
         self.drawer = drawer
         self.characters = characters
