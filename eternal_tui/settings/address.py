@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 OFFICIAL_HOST = "open.eternalai.org"
 
+_NUMERIC = re.compile(r"[0-9a-f:.]+")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?")
 _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _ADDRESS = re.compile(
@@ -19,11 +19,15 @@ def is_loopback(host: str) -> bool:
     name = host.strip("[]").lower()
     if name == "localhost":
         return True
+    if not _NUMERIC.fullmatch(name):
+        return False
+    import ipaddress
+
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
         return False
-    return address.is_loopback and "%" not in name
+    return address.is_loopback
 
 
 def check_base_url(text: str) -> str:
@@ -72,6 +76,8 @@ def _split_authority(authority: str) -> tuple[str, str]:
 
 
 def _is_ipv6(text: str) -> bool:
+    import ipaddress
+
     try:
         ipaddress.IPv6Address(text)
     except ValueError:
@@ -85,6 +91,8 @@ def _plain_number_or_name(host: str) -> bool:
     last = host.rstrip(".").rpartition(".")[2]
     if not re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", last):
         return True
+    import ipaddress
+
     try:
         ipaddress.IPv4Address(host)
     except ValueError:

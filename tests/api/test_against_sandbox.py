@@ -1,0 +1,116 @@
+"""The client and the sandbox were written apart from one page of documentation: here they meet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from eternal_tui.api import errors
+from eternal_tui.api.client import EternalClient, Timeouts
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.credentials import Secret
+from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.server import Sandbox
+from tests.sandbox.client import TINY
+
+IMAGE = GenerateRequest(character="6870", prompt="At the harbour, morning", type="image")
+VIDEO = GenerateRequest(character="6870", prompt="The person waves", type="video", duration=1)
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(TINY) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(sandbox: Sandbox) -> AsyncIterator[EternalClient]:
+    found = EternalClient(
+        sandbox.api_url, Secret(sandbox.key), timeouts=Timeouts(read_post=2, read_get=2), now=lambda: 0.0
+    )
+    yield found
+    await found.close()
+
+
+def inject(sandbox: Sandbox, written: str) -> None:
+    kind, _, place = written.partition("@")
+    sandbox.inject(Fault(kind), on=Place(place) if place else None)
+
+
+@pytest.mark.parametrize("request_", [IMAGE, VIDEO], ids=["image", "video"])
+async def test_a_job_from_submit_to_link(sandbox: Sandbox, client: EternalClient, request_: GenerateRequest) -> None:
+    answer = await client.generate(request_)
+    assert answer.credits_remaining is not None
+    assert (await client.poll(answer.request_id)).outcome == "alive"
+    sandbox.finish(answer.request_id)
+    end = await client.poll(answer.request_id)
+    assert (end.outcome, end.progress, end.word, end.effect_type) == ("succeeded", 99, "success", request_.type)
+    assert end.result_url is not None
+    assert end.result_url.startswith(sandbox.cdn_url)
+
+
+async def test_every_character_is_listed_once(client: EternalClient) -> None:
+    found = [character async for character in client.list_characters()]
+    assert len({character.id for character in found}) == len(found) == 137
+
+
+async def test_a_wrong_key_a_bad_field_and_an_unknown_job(sandbox: Sandbox, client: EternalClient) -> None:
+    stranger = EternalClient(sandbox.api_url, Secret("not-the-right-key"))
+    with pytest.raises(errors.KeyRefused):
+        await stranger.generate(IMAGE)
+    await stranger.close()
+    with pytest.raises(errors.Refused) as refused:
+        await client.generate(GenerateRequest(character="https://example.org/a.png", prompt="x", type="image"))
+    assert type(refused.value) is errors.Refused
+    assert refused.value.said
+    with pytest.raises(errors.NotKnown):
+        await client.poll("nothing-of-this-name")
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("lost-answer", errors.AnswerLost),
+        ("drop-before@post", errors.AnswerLost),
+        ("429@post", errors.TooMany),
+        ("500@post", errors.ServerTrouble),
+        ("html-502@post", errors.ServerTrouble),
+        ("charged-502", errors.ServerTrouble),
+        ("garbage-json", errors.Unreadable),
+        ("redirect@post", errors.Redirected),
+        ("hostile-text@post", errors.Refused),
+    ],
+)
+async def test_each_fault_of_a_submit_is_told_apart(
+    sandbox: Sandbox, client: EternalClient, fault: str, kind: type[errors.ApiError]
+) -> None:
+    """What may be charged is Unclear, what is not is Refused."""
+    inject(sandbox, fault)
+    with pytest.raises(errors.ApiError) as caught:
+        await client.generate(IMAGE)
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ("failed", "failed"),
+        ("error-word", "failed"),
+        ("done-word", "succeeded"),
+        ("completed-word", "succeeded"),
+        ("unknown-end", "succeeded"),
+        ("url-without-success", "succeeded"),
+        ("success-without-url", "alive"),
+        ("encrypted", "succeeded"),
+        ("hostile-text@job", "failed"),
+        ("null-progress", "succeeded"),
+    ],
+)
+async def test_each_odd_end_is_understood(sandbox: Sandbox, client: EternalClient, fault: str, outcome: str) -> None:
+    inject(sandbox, fault)
+    answer = await client.generate(IMAGE)
+    sandbox.finish(answer.request_id)
+    end = await client.poll(answer.request_id)
+    assert end.outcome == outcome
+    assert end.encrypted is (fault == "encrypted")
