@@ -32,11 +32,10 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
         & Static { height: auto; width: 1fr; }
         & .label { color: $text-muted; }
         & Input, & Input:focus {
-            border: none; height: 1; padding: 0 1; background: $panel; margin: 0 0 1 0;
+            border: none; height: 1; padding: 0 1 !important; background: $panel; margin: 0 0 1 0;
         }
         & #dialog-foot { color: $text-muted; }
         & #dialog-foot.-problem { color: $text-error; }
-        & #dialog-foot.-above { margin-top: 1; }
     }
     """
 

@@ -29,10 +29,15 @@ MONEY: tuple[Shown, ...] = (
 )
 
 _PLACES = {"form": Shown("In the request"), "jobs": Shown("In the list of jobs"), "detail": Shown("In the detail")}
+_PLAIN = {
+    "app.focus_next": "Next control",
+    "app.focus_previous": "Control before",
+    "screen.copy_text": "Copy selection",
+}
 _WORDS = {"pagedown": "pgdn", "pageup": "pgup", "delete": "del"}
 
-KEY_WIDTH = 13
-"""Cells of the keys: `shift+space` and two more."""
+KEY_WIDTH = 15
+"""Cells of the keys: `V shift+space` and two more."""
 
 TITLE_WIDTH = 14
 """Cells of the titles: the longest in the registry and two more."""
@@ -71,9 +76,9 @@ def sections_of(screen: Screen[Any]) -> list[Section]:
 
 
 def _kind(active: ActiveBinding, here: _Found, everywhere: _Found, writing: _Found) -> _Found:
-    if isinstance(active.node, App) or active.binding.action.startswith("app.focus_"):
+    if isinstance(active.node, App):
         return everywhere
-    if isinstance(active.node, Screen) and active.binding.priority:
+    if isinstance(active.node, Screen) and (active.binding.priority or active.binding.action in _PLAIN):
         return everywhere
     # Keys without a name are those of a text field as such; ours all have one.
     return here if active.binding.id or active.binding.tooltip else writing
@@ -85,16 +90,18 @@ def _place(focused: Widget | None) -> Shown:
 
 
 def _rows(found: _Found) -> list[Row]:
+    # What the footer names is wanted most; moving about is known.
+    wanted = sorted(found.values(), key=lambda actives: not actives[0].binding.show)
     return [
-        Row(
-            " ".join(
-                dict.fromkeys(_WORDS.get(word, word) for each in actives if (word := key_words(each.binding.key)))
-            ),
-            actives[0].binding.description,
-            actives[0].tooltip,
-        )
-        for actives in found.values()
+        Row(_keys(actives), _PLAIN.get(actives[0].binding.action, actives[0].binding.description), actives[0].tooltip)
+        for actives in wanted
     ]
+
+
+def _keys(actives: Iterable[ActiveBinding]) -> str:
+    words = {key_words(each.binding.key) for each in actives}
+    # The letter before the word: j down, g home.
+    return " ".join(sorted((_WORDS.get(word, word) for word in words), key=lambda word: (len(word), word)))
 
 
 def matching(sections: Iterable[Section], text: str) -> list[Section]:
@@ -118,19 +125,20 @@ def laid_out(sections: Sequence[Section], width: int) -> Content:
 
 
 def _row(row: Row, width: int) -> Iterable[Content]:
-    keys = say("{keys}", keys=row.keys)
+    keys = Content.styled(say("{keys}", keys=row.keys), "$accent")
     title = say("{title}", title=row.title)
-    narrow = KEY_WIDTH + TITLE_WIDTH
     fits = bool(row.does) and len(title) < TITLE_WIDTH
-    head = f"{title:<{TITLE_WIDTH}}" if fits else ""
-    text = say("{does}", does=row.does) if fits else title
-    room = max(10, width - (narrow if fits else KEY_WIDTH))
-    first, *rest = Content(text).wrap(room) or [Content("")]
+    indent = KEY_WIDTH + (TITLE_WIDTH if fits else 0)
     style = "$text-muted" if fits else "$foreground"
-    # Keys of a long list push what follows to the right rather than being cut.
-    yield Content.styled(f"{keys:<{KEY_WIDTH - 1}} ", "$accent") + Content(head) + first.stylize(style)
+    text = say("{does}", does=row.does) if fits else title
+    first, *rest = Content(text).wrap(max(10, width - indent)) or [Content("")]
+    head = Content(f"{title:<{TITLE_WIDTH}}" if fits else "")
+    if keys.cell_length >= KEY_WIDTH:
+        yield keys
+        keys = Content("")
+    yield keys.pad_right(KEY_WIDTH - keys.cell_length) + head + first.stylize(style)
     for line in rest:
-        yield Content(" " * (width - room)) + line.stylize(style)
+        yield Content(" " * indent) + line.stylize(style)
 
 
 class HelpScreen(Dialog[None]):
@@ -188,9 +196,10 @@ class HelpScreen(Dialog[None]):
         self._scroll.scroll_relative(y=rows, animate=False)
 
     def _redraw(self) -> None:
-        width = self._scroll.content_size.width
+        # Two cells for the scrollbar and the gap before it, whether it is there or not.
+        width = self._scroll.size.width - 2
         text = self.line.value.strip()
-        if not width or (text, width) == self._drawn:
+        if width <= 0 or (text, width) == self._drawn:
             return
         self._drawn = (text, width)
         found = matching(self._sections, text)

@@ -18,6 +18,9 @@ from eternal_tui.untrusted import Shown
 LETTERS = "asdfgjklqwertyuiopzxcvbnmh"
 """The resting row of the hand first, then what is near it."""
 
+LABEL_WIDTH = 3
+"""Cells of a label: a letter between two spaces."""
+
 
 class Target(NamedTuple):
     """A control, the letter that goes to it, and where the letter stands."""
@@ -38,9 +41,13 @@ def targets_of(screen: Screen[Any]) -> list[Target]:
 
 
 def _place(screen: Screen[Any], widget: Widget) -> Offset | None:
+    """Return where a letter can stand on the control: at its beginning, at its end, or nowhere while it is covered."""
     geometry = screen.find_widget(widget)
     visible = geometry.region.intersection(geometry.clip)
-    return visible.offset if visible.area else None
+    if not visible.area:
+        return None
+    corners = (visible.offset, Offset(max(visible.x, visible.right - LABEL_WIDTH), visible.y))
+    return next((at for at in corners if widget in screen.get_widget_at(*at)[0].ancestors_with_self), None)
 
 
 class Label(Static):

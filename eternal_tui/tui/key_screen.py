@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import events, on, work
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -42,19 +44,30 @@ class KeyLine(Input):
         self.delete_selection()
 
 
-class Way(Static):
+class Way(Horizontal):
     """One way to go on: its key, what it does, and the same by a click."""
 
+    DEFAULT_CSS = """
+    Way { height: auto; }
+    Way > .key { width: 7; color: $accent; }
+    Way.-closed > Static { color: $text-muted; }
+    """
+
     def __init__(self, key: str, words: Shown, run: str, *, id: str) -> None:  # noqa: A002
-        super().__init__(id=id, markup=False)
+        super().__init__(id=id)
+        self._words = Static(Content(words), markup=False)
         self._key = key
         self._run = run
-        self.say(words)
 
-    def say(self, words: Shown, *, usable: bool = True) -> None:
-        """Show these words, dim where this way is closed."""
-        style = "$foreground" if usable else "$text-muted"
-        self.update(Content.styled(f"{self._key:<7}", "$accent" if usable else style) + Content.styled(words, style))
+    def compose(self) -> ComposeResult:
+        """Put the key before the words."""
+        yield Static(Content(self._key), classes="key", markup=False)
+        yield self._words
+
+    def close(self, words: Shown) -> None:
+        """Say why this way is closed."""
+        self.add_class("-closed")
+        self._words.update(Content(words))
 
     async def on_click(self) -> None:
         """Go this way."""
@@ -109,7 +122,7 @@ class KeyScreen(Dialog[Shown]):
         stores = await asyncio.to_thread(available_stores)
         self._keyring = KeyStore.KEYRING in stores
         if not self._keyring:
-            self._enter.say(Shown("no system keyring was found on this machine"), usable=False)
+            self._enter.close(Shown("no system keyring was found on this machine"))
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

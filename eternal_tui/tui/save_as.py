@@ -35,7 +35,7 @@ def tilde(path: Path, home: Path) -> str:
 class SaveAs(Dialog[Shown]):
     """Asks where to, for several jobs for a folder, and leaves with the sentence that tells where the copies are."""
 
-    KEYS_WORD = Shown("enter saves · esc back · a name that is taken gets -2, nothing is overwritten")
+    KEYS_WORD = Shown("enter saves · esc back · a name that is taken gets -2")
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False, id="save.back")]
 
     def __init__(
