@@ -37,6 +37,7 @@ class _Following:
         self._named: list[str] = invocation.arguments.ids
         self._json: bool = invocation.arguments.json
         self._stopping = stopping
+        self._key_refused = asyncio.Event()
         self._told: dict[int, tuple[JobState, FileState | None] | None] = {}
 
     async def run(self) -> int:
@@ -101,6 +102,8 @@ class _Following:
         return job
 
     def _news(self, ids: frozenset[int]) -> None:
+        if self._desk.key_refused:
+            self._key_refused.set()
         for job_id in self._told:
             if job_id not in ids or (job := self._desk.job(job_id)) is None:
                 continue
@@ -116,20 +119,33 @@ class _Following:
             self._streams.line(job_line(job, self._desk.results))
 
     async def _until_ended(self, ids: list[int]) -> None:
-        ends = [asyncio.ensure_future(self._desk.settled(job_id)) for job_id in ids]
+        pending = {asyncio.ensure_future(self._desk.settled(job_id)) for job_id in ids}
+        refused = asyncio.ensure_future(self._key_refused.wait())
         try:
-            for end in asyncio.as_completed(ends):
-                try:
-                    job = await self._stopping.unless_stopped(end)
-                except NoSuchJob as gone:
-                    self._streams.note(shown(f"{gone} It was deleted meanwhile."))
-                    continue
-                self._told.pop(job.id, None)
-                if job.wants_file:
-                    self._tell(job)
-                if (sentence := trouble_sentence(job)) is not None:
-                    self._streams.error(sentence)
+            while pending:
+                waiting = asyncio.wait({*pending, refused}, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await self._stopping.unless_stopped(waiting)
+                for end in pending & done:
+                    self._tell_end(end)
+                pending -= done
+                if pending and refused in done:
+                    reason = next((job.trouble for job in map(self._job, ids) if job.trouble), "The key was refused.")
+                    raise Refused(
+                        Exit.KEY, f"{reason} The jobs go on at the service; give another key and watch again."
+                    )
         finally:
-            for waiter in ends:
-                waiter.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
+            for task in (*pending, refused):
+                task.cancel()
+            await asyncio.gather(*pending, refused, return_exceptions=True)
+
+    def _tell_end(self, end: asyncio.Future[Job]) -> None:
+        try:
+            job = end.result()
+        except NoSuchJob as gone:
+            self._streams.note(shown(f"{gone} It was deleted meanwhile."))
+            return
+        self._told.pop(job.id, None)
+        if job.wants_file:
+            self._tell(job)
+        if (sentence := trouble_sentence(job)) is not None:
+            self._streams.error(sentence)

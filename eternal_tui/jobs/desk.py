@@ -148,6 +148,11 @@ class JobDesk:
         pause = self._watcher.poller.pause
         return pause.reason if pause.wait(self._clock.monotonic()) > 0 else ""
 
+    @property
+    def key_refused(self) -> bool:
+        """Whether the last look was refused for its key: nothing moves until a person gives another."""
+        return self._watcher.key_refused
+
     def estimate(self, request: GenerateRequest) -> float | None:
         """Return about what the request costs in credits, None when nothing is known yet."""
         return self._prices.estimate(request)

@@ -90,8 +90,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `word` and `progress` are the service's own, progress never running backwards. `cause` says in one word why a
     rejected job was not taken: "key", "credits", "unreachable", "stopped" or "refused". `file` is a name inside the
-    results folder. `owner` is the instance that polls and downloads it, `service` the host it runs at. `trouble` is why a live job is waiting,
-    `error` why an ended one has no result. `credits_before` and `credits_after` bracket the submit.
+    results folder. `owner` is the instance that polls and downloads it, `service` the host it runs at. `trouble` is
+    why a live job is waiting, `error` why an ended one has no result. `credits_before` and `credits_after` bracket
+    the submit.
     """
 
     id: int

@@ -63,6 +63,7 @@ class Watcher:
     ) -> None:
         self.poller = Poller(self.look, clock, workers=workers, requests_per_second=requests_per_second)
         self.durations = durations
+        self.key_refused = False
         self._roster = roster
         self._service = service
         self._clock = clock
@@ -139,6 +140,7 @@ class Watcher:
             self._unknown_since.pop(job_id, None)
             self._failures.pop(job_id, None)
             self.poller.pause.worked()
+            self.key_refused = False
             await self._saw(job, answer)
 
     async def _saw(self, job: Job, answer: PollAnswer) -> None:
@@ -191,6 +193,7 @@ class Watcher:
             pause.hold(now, hold, f"The service asked everyone to wait {hold:.0f} s.")
             wait = hold
         elif isinstance(error, KeyRefused):
+            self.key_refused = True
             pause.hold(now, KEY_PAUSE, reason)
             wait = KEY_PAUSE
         elif isinstance(error, NotSent):

@@ -63,6 +63,15 @@ def test_without_a_key_a_running_job_is_3(program: Program, sandbox: Sandbox) ->
     assert sandbox.calls == []
 
 
+def test_a_key_refused_while_watching_is_3(program: Program, sandbox: Sandbox) -> None:
+    """Seen to fail with the refusal only noted: watch waited for ever."""
+    program.run(*IMAGE)
+    ran = program.run("watch", environ={"ETERNALAI_API_KEY": "not-the-key"})
+    assert ran.code == 3
+    assert "another key" in ran.err
+    assert program.records()[0]["state"] == "running"
+
+
 def test_a_job_of_another_service_is_not_asked_about_here(program: Program, sandbox: Sandbox) -> None:
     """Seen to fail with the service not compared: the sandbox was asked about a stranger's id, and lost it."""
     program.add(a_job(service="open.eternalai.org"))
