@@ -47,7 +47,9 @@ def _literal(node: ast.expr) -> bool:
 
 
 CUT_AND_JOIN = {
+    "cli/characters.py": 1,
     "cli/columns.py": 2,
+    "cli/completion.py": 1,
     "cli/following.py": 1,
     "cli/job_facts.py": 1,
     "cli/jobs.py": 1,
