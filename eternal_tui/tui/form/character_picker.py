@@ -20,9 +20,9 @@ class CharacterPicker(SearchScreen[tuple[Character, ...]]):
     KEYS_WORD = "enter choose · tab mark several · esc back"
     COLUMNS = (
         Column(6, dim=True, right=True),
-        Column(18),
+        Column(16),
         Column(3, right=True),
-        Column(7, dim=True),
+        Column(9, dim=True),
         Column(0, dim=True),
     )
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -37,6 +37,8 @@ class Choice(Widget, can_focus=True):
         Binding("end", "move(99)", "Last", show=False),
         Binding("up,k", "app.focus_previous", "Field above", show=False),
         Binding("down,j,enter", "app.focus_next", "Field below", show=False),
+        # Bindings and not a key handler: those of the app, where digits go to panes, would come before it.
+        *(Binding(digit, f"digit('{digit}')", "Choose", show=False) for digit in "0123456789"),
     ]
 
     @dataclass
@@ -91,11 +93,13 @@ class Choice(Widget, can_focus=True):
         last = len(self._options) - 1
         self._pick(self._options[place % (last + 1) if around else min(max(place, 0), last)][0])
 
-    def on_key(self, event: events.Key) -> None:
+    def action_digit(self, digit: str) -> None:
         """Choose by digit."""
-        if event.character and event.character.isdigit() and any(event.character == v for v, _ in self._options):
-            event.stop()
-            self._pick(event.character)
+        self._pick(digit)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave a digit that is no value of this choice to whom it means something."""
+        return action != "digit" or any(parameters == (value,) for value, _ in self._options)
 
     def on_click(self, event: events.Click) -> None:
         """Choose by mouse."""

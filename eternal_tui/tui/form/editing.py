@@ -39,7 +39,7 @@ def _mute(app: App[object]) -> Iterator[None]:
     if driver is None:
         yield
         return
-    driver.write = lambda _data: None  # type: ignore[method-assign]
+    driver.write = lambda data: None  # type: ignore[method-assign] # noqa: ARG005
     try:
         yield
     finally:

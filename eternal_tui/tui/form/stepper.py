@@ -27,6 +27,8 @@ class Stepper(Widget, can_focus=True):
         Binding("end", "step(99)", "Most", show=False),
         Binding("up,k", "app.focus_previous", "Field above", show=False),
         Binding("down,j,enter", "app.focus_next", "Field below", show=False),
+        # Bindings and not a key handler: those of the app, where digits go to panes, would come before it.
+        *(Binding(digit, f"digit('{digit}')", "Type the number", show=False) for digit in "0123456789"),
     ]
 
     @dataclass
@@ -81,13 +83,10 @@ class Stepper(Widget, can_focus=True):
         self._typing = False
         self._set(min(max(self._value + by, self._least), self._most))
 
-    def on_key(self, event: events.Key) -> None:
-        """Take typed digits: a second one joins the first while the number stays in bounds."""
-        if event.character is None or event.character not in "0123456789":
-            return
-        event.stop()
-        joined = int(f"{self._value}{event.character}") if self._typing else 0
-        typed = joined if self._least <= joined <= self._most else int(event.character)
+    def action_digit(self, digit: str) -> None:
+        """Take a typed digit: a second one joins the first while the number stays in bounds."""
+        joined = int(f"{self._value}{digit}") if self._typing else 0
+        typed = joined if self._least <= joined <= self._most else int(digit)
         if self._least <= typed <= self._most:
             self._typing = True
             self._set(typed)

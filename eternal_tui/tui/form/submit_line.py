@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-_SEND = "^s submit"
+_SEND = "^s send"
 
 
 class SubmitLine(Widget, can_focus=True):

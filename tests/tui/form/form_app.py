@@ -44,7 +44,10 @@ class FormApp(App[None]):
     #pane { width: 36; height: 1fr; border: round $border-blurred; padding: 0 1; }
     #pane.drawer { width: 60; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "submit", "Submit")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "submit", "Submit"),
+        Binding("1,2,3", "pane", "Pane"),
+    ]
 
     def __init__(
         self,
@@ -61,6 +64,7 @@ class FormApp(App[None]):
         self.characters = characters
         self.form = RequestForm(environ=environ, glyphs=glyphs)
         self.posted: list[Message] = []
+        self.went_to_pane = False
 
     def compose(self) -> ComposeResult:
         with Vertical(id="pane", classes="drawer" if self.drawer else "") as pane:
@@ -75,6 +79,9 @@ class FormApp(App[None]):
         if self.characters:
             self.form.set_characters(self.characters)
         self.form.focus_first()
+
+    def action_pane(self) -> None:
+        self.went_to_pane = True
 
     def action_submit(self) -> None:
         self.form.submit()

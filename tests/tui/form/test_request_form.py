@@ -349,6 +349,22 @@ async def test_seconds_stay_within_what_is_documented(keys: list[str], seconds: 
         assert app.form.draft.duration == seconds
 
 
+async def test_digits_go_to_the_app_only_where_a_field_has_no_use_for_them() -> None:
+    """Seen to fail with digits taken in a key handler, which comes after the bindings of the app."""
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.form.load(Draft(type="video"))
+        await pilot.pause()
+        for field in ("#seconds", "#times", "#prompt", "#character-line"):
+            app.query_one(field).focus()
+            await pilot.press("3")
+        assert not app.went_to_pane
+        assert app.form.draft == Draft(type="video", duration=3, times=3, prompt="3", character="3")
+        app.query_one("#type").focus()
+        await pilot.press("3")
+        assert app.went_to_pane
+
+
 async def test_plain_signs_where_the_terminal_has_no_others() -> None:
     app = FormApp(glyphs=ASCII)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -365,5 +381,5 @@ async def test_everything_fits_a_small_drawer_with_every_sentence_showing() -> N
         await pilot.press("ctrl+s")
         await pilot.pause()
         text = app.screen_text()
-        for word in ("URLs", "Write a prompt", "Seconds", "Sound", "Times", '"audio":true', "^s submit"):
+        for word in ("URLs", "Write a prompt", "Seconds", "Sound", "Times", '"audio":true', "^s send"):
             assert word in text
