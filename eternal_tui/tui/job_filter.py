@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from operator import attrgetter
+from typing import cast
 
 import msgspec
 
@@ -63,6 +65,11 @@ class Term(msgspec.Struct, frozen=True):
     value: str
     negated: bool = False
 
+    def implies(self, other: Term) -> bool:
+        """Tell whether what meets this condition certainly meets the other."""
+        words = not (self.facet or other.facet or self.negated or other.negated)
+        return self == other or (words and other.value in self.value)
+
 
 class JobFilter(msgspec.Struct, frozen=True):
     """A parsed filter; `problems` are sentences about what could not be read, and those parts are left out."""
@@ -77,6 +84,10 @@ class JobFilter(msgspec.Struct, frozen=True):
         """Whether no job is left out."""
         return not self.terms and self.facet == "all"
 
+    def within(self, other: JobFilter) -> bool:
+        """Tell whether every job that passes here certainly passes `other` too."""
+        return self.facet == other.facet and all(any(mine.implies(term) for mine in self.terms) for term in other.terms)
+
     def matches(self, job: Job, now: float) -> bool:
         """Tell whether the job passes; `now` is in seconds since the epoch."""
         return bool(self.select((job,), now, {job.id: haystack(job)}))
@@ -89,12 +100,9 @@ class JobFilter(msgspec.Struct, frozen=True):
                 test = _test(term, now)
                 chosen = [job for job in chosen if test(job) is not term.negated]
                 continue
-            fill(haystacks, chosen)
-            word = term.value
-            if term.negated:
-                chosen = [job for job in chosen if word not in haystacks[job.id]]
-            else:
-                chosen = [job for job in chosen if word in haystacks[job.id]]
+            texts = _texts(haystacks, chosen)
+            word, found = term.value, not term.negated
+            chosen = [job for job, text in zip(chosen, texts, strict=True) if (word in text) is found]
         return chosen
 
 
@@ -117,6 +125,14 @@ def fill(haystacks: dict[int, str], jobs: Iterable[Job]) -> None:
     for job in jobs:
         if job.id not in haystacks:
             haystacks[job.id] = haystack(job)
+
+
+def _texts(haystacks: dict[int, str], jobs: list[Job]) -> list[str]:
+    texts = list(map(haystacks.get, map(attrgetter("id"), jobs)))
+    if None in texts:
+        fill(haystacks, jobs)
+        return _texts(haystacks, jobs)
+    return cast("list[str]", texts)
 
 
 def parse(text: str, facet: str = "all") -> JobFilter:
@@ -171,7 +187,7 @@ def _test(term: Term, now: float) -> Callable[[Job], bool]:
     value = term.value
     if term.facet == "state":
         tests = [_STATES[word] for part in value.split(",") if part for word in _starting(part, _STATES)]
-        return lambda job: any(test(job) for test in tests)
+        return tests[0] if len(tests) == 1 else lambda job: any(test(job) for test in tests)
     if term.facet == "type":
         types = {_TYPES[word] for word in _starting(value, _TYPES)}
         return lambda job: job.request.type in types

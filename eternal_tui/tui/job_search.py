@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.job_filter import JobFilter, fill
-from eternal_tui.tui.job_index import NEWEST, Entry, JobIndex, Order
+from eternal_tui.tui.job_index import NEWEST, JobIndex, Order, Place
 
-SLICE = 2_000
+SLICE = 4_000
 """Jobs looked at between two looks at the keyboard: under 10 ms of work even on a slow core with cold texts."""
 
 
@@ -23,25 +23,32 @@ class JobSearch:
         self._order = NEWEST
         self._now = 0.0
         self._slices: Iterator[list[Job]] = iter(())
-        self._places: list[Entry] = []
+        self._places: list[Place] = []
         self._touched: set[int] | None = None
+        self._done = False
 
     @property
     def small(self) -> bool:
         """Whether the search is short enough to be done at once."""
-        return len(self._index.jobs) <= SLICE
+        return len(self._index.jobs) <= SLICE or self._trivial
+
+    @property
+    def _trivial(self) -> bool:
+        return self._filter.everything and self._order is NEWEST
 
     def begin(self, wanted: JobFilter, order: Order, now: float) -> None:
         """Start anew; the index keeps what it shows until `finish`."""
+        # A longer word is looked for only where the shorter one was found, if that search came to its end.
+        settled = self._touched is None and self._done
+        narrower = settled and order is NEWEST is self._order and wanted.within(self._filter)
         self._filter, self._order, self._now = wanted, order, now
-        self._places, self._touched = [], set()
-        ids = self._index.newest()
-        self._slices = iter(self._cut(ids))
+        self._places, self._touched, self._done = [], set(), False
+        self._slices = self._cut(list(self._index.ids()) if narrower else self._index.newest())
 
     def _cut(self, ids: list[int]) -> Iterator[list[Job]]:
         jobs = self._index.jobs
         for start in range(0, len(ids), SLICE):
-            yield [jobs[job_id] for job_id in ids[start : start + SLICE] if job_id in jobs]
+            yield [job for job in map(jobs.get, ids[start : start + SLICE]) if job is not None]
 
     def step(self) -> bool:
         """Look at one slice; False when none is left."""
@@ -49,15 +56,22 @@ class JobSearch:
         if jobs is None:
             return False
         chosen = self._filter.select(jobs, self._now, self._haystacks)
-        self._places.extend(sorted(map(self._order.entry, chosen)))
+        self._places.extend(self._order.places(chosen))
         return True
 
     def finish(self) -> None:
         """Look at what is left and let the index show what was found."""
+        if self._trivial:
+            self._index.adopt_all()
+            self._touched, self._done = None, True
+            return
         while self.step():
             pass
+        self._done = True
         touched, self._touched = self._touched or set(), None
-        places = [place for place in self._places if -place[1] not in touched] if touched else self._places
+        places = self._places
+        if touched:
+            places = [place for place in places if self._order.job_id(place) not in touched]
         self._index.adopt(places, self._order)
         for job_id in touched:
             if (job := self._index.jobs.get(job_id)) is not None:
@@ -88,5 +102,6 @@ class JobSearch:
             self._touched.add(job_id)
 
     def forget(self) -> None:
-        """Drop every text."""
+        """Drop every text, and what was found."""
         self._haystacks.clear()
+        self._done = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from textual.app import App, ComposeResult
 from textual.binding import Binding
@@ -42,25 +44,28 @@ class ListApp(App[None]):
     def get_default_screen(self) -> CellScreen:
         return CellScreen(id="_default")
 
-    def on_ready(self) -> None:
+    async def on_ready(self) -> None:
         jobs = self.query_one(JobList)
         jobs.show(self._jobs, self._now)
         jobs.focus()
-        self._say()
+        await self._say()
 
-    def action_step(self, moved: int, seconds: int) -> None:
+    async def action_step(self, moved: int, seconds: int) -> None:
         self._now += seconds
         self._jobs = [
             msgspec.structs.replace(job, progress=job.progress + 1) if place < moved else job
             for place, job in enumerate(self._jobs)
         ]
         self.query_one(JobList).update(self._jobs[:moved], self._now)
-        self._say()
+        await self._say()
 
-    def _say(self) -> None:
+    async def _say(self) -> None:
         driver = self._driver
         assert driver is not None
-        self.call_after_refresh(lambda: (driver.write(DRAWN), driver.flush()))
+        # The list tells its screen that it changed through two message queues; only then is there a frame to wait for.
+        for _ in range(20):
+            await asyncio.sleep(0)
+        self.screen.call_after_refresh(lambda: (driver.write(DRAWN), driver.flush()))
 
 
 if __name__ == "__main__":
