@@ -43,6 +43,10 @@ TITLE_WIDTH = 14
 """Cells of the titles: the longest in the registry and two more."""
 
 
+NARROW = 48
+"""Cells below which what a key does stands under its title instead of beside it: the help of a 60-column terminal."""
+
+
 class Row(NamedTuple):
     """One thing to do: its keys as people write them, its title, and what it does where that is known."""
 
@@ -127,18 +131,26 @@ def laid_out(sections: Sequence[Section], width: int) -> Content:
 def _row(row: Row, width: int) -> Iterable[Content]:
     keys = Content.styled(say("{keys}", keys=row.keys), "$accent")
     title = say("{title}", title=row.title)
-    fits = bool(row.does) and len(title) < TITLE_WIDTH
-    indent = KEY_WIDTH + (TITLE_WIDTH if fits else 0)
-    style = "$text-muted" if fits else "$foreground"
-    text = say("{does}", does=row.does) if fits else title
-    first, *rest = Content(text).wrap(max(10, width - indent)) or [Content("")]
-    head = Content(f"{title:<{TITLE_WIDTH}}" if fits else "")
+    does = say("{does}", does=row.does)
+    if width < NARROW:
+        yield from (keys + Content(f"  {title}")).wrap(width)
+        yield from _hung(Content(""), does, 2, width, "$text-muted") if does else ()
+        return
     if keys.cell_length >= KEY_WIDTH:
         yield keys
         keys = Content("")
-    yield keys.pad_right(KEY_WIDTH - keys.cell_length) + head + first.stylize(style)
-    for line in rest:
-        yield Content(" " * indent) + line.stylize(style)
+    head = keys.pad_right(KEY_WIDTH - keys.cell_length)
+    if does and len(title) < TITLE_WIDTH:
+        yield from _hung(head + Content(f"{title:<{TITLE_WIDTH}}"), does, KEY_WIDTH + TITLE_WIDTH, width, "$text-muted")
+    else:
+        yield from _hung(head, title, KEY_WIDTH, width, "$foreground")
+
+
+def _hung(head: Content, text: Shown, indent: int, width: int, style: str) -> Iterable[Content]:
+    """Yield the text in lines of `width` cells behind `head`, going on under its own beginning."""
+    for line in Content(text).wrap(width - indent):
+        yield head.pad_right(indent - head.cell_length) + line.rstrip().stylize(style)
+        head = Content("")
 
 
 class HelpScreen(Dialog[None]):

@@ -43,11 +43,8 @@ class NoteScreen(Dialog[Marks]):
         super().__init__(say("Note for job {id}", id=job.id))
         self._job = job
         self._first = (shown(job.note), shown(" ".join(job.tags)))
-        note, tags = self._first
-        self.note = SearchLine(note, compact=True, select_on_focus=False, id="note-line")
-        self.tags = SearchLine(
-            tags, compact=True, select_on_focus=False, id="tags-line", placeholder="words to find it by"
-        )
+        self.note = SearchLine(compact=True, select_on_focus=False, id="note-line")
+        self.tags = SearchLine(compact=True, select_on_focus=False, id="tags-line", placeholder="words to find it by")
 
     def body(self) -> Iterable[Widget]:
         """Show a line for the note and one for the tags."""
@@ -57,7 +54,8 @@ class NoteScreen(Dialog[Marks]):
         yield self.tags
 
     def on_mount(self) -> None:
-        """Go to the note."""
+        """Fill the lines and go to the note."""
+        self.note.value, self.tags.value = self._first
         self.note.focus()
 
     @on(Input.Submitted)

@@ -58,7 +58,7 @@ class SaveAs(Dialog[Shown]):
         self._home = home if home is not None else Path.home()
         self._folder = default_folder(self._home, here if here is not None else Path.cwd())
         self._busy = False
-        self.line = SearchLine(self._proposal(), compact=True, select_on_focus=False, id="save-line")
+        self.line = SearchLine(compact=True, select_on_focus=False, id="save-line")
         self._label = Static(Content("File" if count == 1 else "Into the folder"), classes="label", markup=False)
 
     def _file_name(self, job: Job) -> str:
@@ -77,15 +77,16 @@ class SaveAs(Dialog[Shown]):
     def on_mount(self) -> None:
         """Go to the line; leave at once where there is nothing to save."""
         if self._jobs:
+            self.line.value = self._proposal()
             self.line.focus()
-            self.line.cursor_position = len(self.line.value)
         else:
-            self.call_after_refresh(self.dismiss, self._nothing())
+            self.call_after_refresh(self._leave_at_once)
 
-    def _nothing(self) -> Shown:
+    def _leave_at_once(self) -> None:
         if self._first is not None and self._left_out == 1:
-            return say("Job {id} has no verified file to save.", id=self._first.id)
-        return Shown("None of these jobs has a verified file to save.")
+            self.dismiss(say("Job {id} has no verified file to save.", id=self._first.id))
+        else:
+            self.dismiss(Shown("None of these jobs has a verified file to save."))
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -116,10 +117,10 @@ class SaveAs(Dialog[Shown]):
         if not text:
             self._wrong(Shown("Write a name first."))
             return
-        targets = self._targets(text)
         saved: list[Path] = []
         self.tell(Shown("Saving …"))
         try:
+            targets = await asyncio.to_thread(self._targets, text)
             if not await asyncio.to_thread(targets[0].parent.is_dir):
                 self._wrong(say("There is no folder {path}. Nothing was saved.", path=targets[0].parent))
                 return

@@ -1,0 +1,130 @@
+"""Copies of results: their names, and that they replace nothing, follow nothing and leave nothing half done."""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.save_name import BYTES_LIMIT, NAME_LIMIT, numbered, proposed_name, safe_name
+from eternal_tui.jobs.saving import copy_to
+from eternal_tui.settings import Settings
+from eternal_tui.untrusted import Untrusted, shown
+
+MADE = datetime(2026, 3, 4, 15, 6, 7).timestamp()  # noqa: DTZ001 - names are in local time
+
+
+def job(name: str = "Astrid", **fields: str) -> Job:
+    request = GenerateRequest(character="6870", prompt="At the harbour", type="image", **fields)  # type: ignore[arg-type]
+    return Job(id=12, request=request, created_at=MADE, name=Untrusted(name))
+
+
+def test_the_template_is_filled() -> None:
+    assert proposed_name(job(), Settings().save_template, ".jpg") == "2026-03-04-Astrid-picture-12.jpg"
+    assert proposed_name(job(), "{date}_{time}_{id}", ".png") == "2026-03-04_150607_12.png"
+    assert proposed_name(job(""), "{character}", ".jpg") == "6870.jpg"
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("{nothing}", "nothing"),
+        ("{id.__class__}", "id.__class"),
+        ("../../{id}", "12"),
+        ("/etc/{id}", "etc-12"),
+        ("...", "job-12"),
+        ("", "job-12"),
+        ("nul", "job-12"),
+        ("-rf {id}", "rf-12"),
+    ],
+)
+def test_a_template_makes_a_plain_name_whatever_it_says(template: str, name: str) -> None:
+    """Seen to fail with str.format, where a template could look into objects, and with the slash left in."""
+    assert proposed_name(job(), template, "") == name
+
+
+def test_a_character_cannot_choose_the_folder_or_the_suffix() -> None:
+    """Seen to fail with the service's name put in as it came."""
+    name = proposed_name(job("../../.ssh/authorized_keys\x00.exe\x1b[2J"), "{character}-{id}", ".jpg")
+    assert name == "ssh-authorized_keys-.exe-2J-12.jpg"
+
+
+@given(st.text(max_size=400))
+def test_no_text_becomes_more_than_one_safe_name(text: str) -> None:
+    name = safe_name(text, fallback="job-1")
+    assert name
+    assert "/" not in name
+    assert "\\" not in name
+    assert not name.startswith((".", "-"))
+    assert len(name) <= NAME_LIMIT
+    assert len(name.encode()) <= BYTES_LIMIT
+    assert name == shown(name)
+
+
+def test_letters_of_every_script_stay() -> None:
+    assert safe_name("Zoë Ωmega 港で", fallback="x") == "Zoë-Ωmega-港で"
+
+
+def test_numbers_stand_before_the_suffix() -> None:
+    assert [numbered(Path("/a/b.jpg"), number).name for number in (1, 2, 3)] == ["b.jpg", "b-2.jpg", "b-3.jpg"]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "12.jpg"
+    path.write_bytes(b"picture" * 1000)
+    path.chmod(0o600)
+    return path
+
+
+def test_nothing_is_overwritten(tmp_path: Path, source: Path) -> None:
+    """Seen to fail with the target opened for writing."""
+    target = tmp_path / "mine.jpg"
+    target.write_bytes(b"mine")
+    assert [copy_to(source, target).name for _ in range(2)] == ["mine-2.jpg", "mine-3.jpg"]
+    assert target.read_bytes() == b"mine"
+    assert (tmp_path / "mine-3.jpg").read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_no_link_is_followed(tmp_path: Path, source: Path, dangling: bool) -> None:
+    """Seen to fail with exists() asked first: a dangling link does not exist, and writing goes through it."""
+    elsewhere = tmp_path / "elsewhere"
+    if not dangling:
+        elsewhere.write_bytes(b"theirs")
+    (tmp_path / "mine.jpg").symlink_to(elsewhere)
+    assert copy_to(source, tmp_path / "mine.jpg").name == "mine-2.jpg"
+    assert elsewhere.exists() is not dangling
+    assert dangling or elsewhere.read_bytes() == b"theirs"
+
+
+def test_a_result_that_became_a_link_is_not_copied(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "12.jpg").symlink_to(tmp_path / "secret")
+    with pytest.raises(OSError, match="symbolic"):
+        copy_to(tmp_path / "12.jpg", tmp_path / "out.jpg")
+    assert not (tmp_path / "out.jpg").exists()
+
+
+def test_the_copy_is_as_readable_as_the_person_makes_files(tmp_path: Path, source: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        copy = copy_to(source, tmp_path / "out.jpg")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that opens and cannot be read")
+def test_nothing_half_is_left(tmp_path: Path) -> None:
+    """Seen to fail without the clean-up. The first page of a process's memory fails to be read, as a bad disk would."""
+    with pytest.raises(OSError, match="Input/output"):
+        copy_to(Path(f"/proc/{os.getpid()}/mem"), tmp_path / "out.jpg")
+    assert not (tmp_path / "out.jpg").exists()

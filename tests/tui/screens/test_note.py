@@ -1,0 +1,50 @@
+"""Notes and tags."""
+
+from __future__ import annotations
+
+from eternal_tui.tui.note import MOST_TAGS, NoteScreen, tags_in
+from eternal_tui.untrusted import Untrusted
+from tests.tui.jobs import a_job
+from tests.tui.screens.stage import Stage, settle
+
+
+async def test_note_and_tags_are_written() -> None:
+    app = Stage(NoteScreen(a_job(3)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*"nice", "tab", *"sea", "space", *"boat", "enter")
+        await settle(pilot)
+    assert app.left_with == [("nice", ("sea", "boat"))]
+
+
+async def test_what_is_not_touched_stays_as_it_is_stored() -> None:
+    """Seen to fail with both lines read back as shown: a newline in a note became a sign."""
+    job = a_job(3, note=Untrusted("first\nsecond"), tags=("sea",))
+    app = Stage(NoteScreen(job))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("tab", "end", "space", *"sun", "enter")
+        await settle(pilot)
+    assert app.left_with == [("first\nsecond", ("sea", "sun"))]
+
+
+async def test_escape_and_enter_without_a_change_change_nothing() -> None:
+    for key in ("escape", "enter"):
+        app = Stage(NoteScreen(a_job(3, note=Untrusted("mine"), tags=("sea",))))
+        async with app.run_test(size=(80, 24)) as pilot:
+            if key == "escape":
+                await pilot.press("x")
+            await pilot.press(key)
+            await settle(pilot)
+        assert app.left_with == [None], key
+
+
+async def test_a_note_can_be_taken_away() -> None:
+    app = Stage(NoteScreen(a_job(3, note=Untrusted("mine"), tags=("sea",))))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("end", "ctrl+u", "tab", "end", "ctrl+u", "enter")
+        await settle(pilot)
+    assert app.left_with == [("", ())]
+
+
+def test_words_become_tags() -> None:
+    assert tags_in("  #sea, Boat sea SEA ,, # café") == ("sea", "Boat", "café")
+    assert len(tags_in(" ".join(f"t{n}" for n in range(99)))) == MOST_TAGS
