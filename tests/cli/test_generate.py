@@ -84,7 +84,7 @@ def test_options_of_a_video_go_out_as_documented(program: Program, sandbox: Sand
 def test_bad_input_is_a_sentence_and_nothing_is_sent(
     program: Program, sandbox: Sandbox, arguments: tuple[str, ...], words: str
 ) -> None:
-    """Seen to fail with the rules asked after the service: `--duration 6` then reached it and came back as a 400."""
+    """Seen to fail with the problems found but not told: a missing character was then looked up as a name."""
     ran = program.run(*arguments)
     assert ran.code == 2
     assert words in ran.err
@@ -119,7 +119,7 @@ def test_a_name_is_looked_up(program: Program, sandbox: Sandbox) -> None:
 
 
 def test_a_character_listed_as_under_18_is_not_submitted(program: Program, sandbox: Sandbox) -> None:
-    """Seen to fail with `_adult` returning the role unchecked."""
+    """Seen to fail with the book refusing nobody: a minor's ID then went out, whoever asked the book."""
     minor = str(6870 + 3 * 23)
     for wanted in (minor, "Pip"):
         ran = program.run("generate", "--character", wanted, "--prompt", "x")

@@ -236,3 +236,11 @@ def test_the_sandbox_is_a_verb(program: Program) -> None:
         process.communicate(timeout=LATEST)
     assert process.returncode == 0
     assert program.process("sandbox", "--speed", "0").code == 2
+
+
+def test_the_app_without_a_terminal_names_the_verbs(program: Program, sandbox: Sandbox) -> None:
+    piped = program.process()
+    assert (piped.code, "needs a terminal" in piped.err) == (2, True)
+    assert "TERM" in in_a_terminal(program, term="dumb")
+    assert not program.data.exists()
+    assert sandbox.calls == []
