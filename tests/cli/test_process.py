@@ -105,9 +105,7 @@ def test_an_id_that_could_not_be_written_is_printed(tmp_path: Path) -> None:
         sandbox.inject(Fault.SLOW, on=Place.POST)
         with program.started(*IMAGE) as process:
             until(lambda: sandbox.charged)
-            size = max(path.stat().st_size for path in program.data.iterdir() if path.is_file())
             journal = (program.data / "history.journal").stat().st_size
-            assert size >= journal
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (journal, journal))
             _, err = process.communicate(timeout=LATEST)
         assert process.returncode == 5
@@ -118,8 +116,6 @@ def test_an_id_that_could_not_be_written_is_printed(tmp_path: Path) -> None:
 
 def test_a_full_disk_sends_nothing(program: Program, sandbox: Sandbox) -> None:
     program.run(*IMAGE)
-    for path in program.data.glob("*.json"):
-        path.chmod(0o600)
     limit = max(1, (program.data / "history.journal").stat().st_size)
     with program.started(*IMAGE, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) as run:
         _, err = run.communicate(timeout=LATEST)
