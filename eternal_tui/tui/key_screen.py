@@ -14,7 +14,16 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from eternal_tui.credentials import KeyProblem, KeyStore, Secret, as_key, available_stores, key_file, store_key
+from eternal_tui.credentials import (
+    KEY_VARIABLES,
+    KeyProblem,
+    KeyStore,
+    Secret,
+    as_key,
+    available_stores,
+    key_file,
+    store_key,
+)
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.untrusted import Shown, join, say, shown
 from eternal_tui.workbench import Workbench
@@ -25,6 +34,9 @@ WELCOME = Shown(
 )
 REFUSED = Shown("The service refused the key. Paste another one; nothing was charged for the refused request.")
 DEMO_COMMAND = "eternal-tui --demo"
+
+FIRST = frozenset({*KEY_VARIABLES, "api_key_command"})
+"""Where a key goes before any that is kept from here."""
 
 
 class KeyLine(Input):
@@ -113,8 +125,12 @@ class KeyScreen(Dialog[Shown]):
     def on_mount(self) -> None:
         """Go to the line, and see what this machine can keep a key in."""
         self.line.focus()
-        if problem := self._bench.connection.key_problem:
-            self.tell(shown(problem), problem=True)
+        connection = self._bench.connection
+        if connection.key_problem:
+            self.tell(shown(connection.key_problem), problem=True)
+        elif connection.found is not None and connection.found.source in FIRST:
+            first = say("The key in use comes from {place}, which goes first.", place=connection.found.source)
+            self.tell(join(" ", first, Shown("Change it there and start again.")), problem=True)
         self._look_for_keyring()
 
     @work(group="keyring")
@@ -182,7 +198,7 @@ class KeyScreen(Dialog[Shown]):
         kept = say("The key is kept in {where}.", where=where)
         found = connection.found
         if found is not None and found.key == secret:
-            self.dismiss(join(" ", kept, Shown("ctrl+n writes a request.")))
+            self.dismiss(join(" ", kept, Shown("ctrl+n writes a request, ctrl+s sends it.")))
             return
         self._busy = False
         other = say("But {source} comes first and holds another key.", source=found.source) if found else Shown("")

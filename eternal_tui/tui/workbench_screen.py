@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.command import Provider
 from textual.containers import Container, Horizontal
-from textual.screen import Screen
 
 from eternal_tui.api.answers import Character
-from eternal_tui.jobs.job import JobState
+from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.tui import actions
 from eternal_tui.tui.announcer import Announcer, Severity
+from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.detail_pane import DetailPane
 from eternal_tui.tui.footer import FooterLine, Hint, key_words
@@ -36,18 +37,30 @@ PROMPTS_OFFERED = 2_000
 """Earlier prompts the search offers: more than anybody scrolls through, few enough to search at a key's pace."""
 
 
+def _finder() -> type[Provider]:
+    from eternal_tui.tui.palette import Finder
+
+    return Finder
+
+
 class Workspace(Container):
     """Jobs and detail together: single-letter keys work here, and nowhere that text is typed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("jobs")]
 
 
-class WorkbenchScreen(Screen[None]):
+class WorkbenchScreen(CellScreen):
     """Wires widgets to the desk: messages go down as wishes, snapshots come up on the tick."""
 
     AUTO_FOCUS = None
+    COMMANDS = {_finder}  # noqa: RUF012 - Textual's own declaration
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("anywhere")]
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-tiny"), (80, "-normal"), (140, "-wide"), (190, "-widest")]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [
+        (0, "-tiny"),
+        (80, "-normal"),
+        (140, "-wide"),
+        (190, "-widest"),
+    ]
 
     def __init__(self, bench: Workbench, around: Surroundings) -> None:
         super().__init__()
@@ -101,6 +114,7 @@ class WorkbenchScreen(Screen[None]):
         self.tick.add(self._draw)
         self._unsubscribe = desk.subscribe(self.tick.changed)
         desk.on_ended(self.announcer.ended)
+        desk.on_ended(self._ended)
         self.job_pane.jobs.focus()
         self._footer()
         self.header.show(desk.totals())
@@ -112,6 +126,7 @@ class WorkbenchScreen(Screen[None]):
         await self.bench.desk.start()
         self._show_all()
         self.call_after_refresh(self.form_pane.fill)
+        await self._ask_where_no_key_is()
 
     def on_unmount(self) -> None:
         """Draw and tell nothing more."""
@@ -184,6 +199,31 @@ class WorkbenchScreen(Screen[None]):
         """Show a question and return the answer."""
         return bool(await self.app.push_screen_wait(question))
 
+    def _ended(self, job: Job) -> None:
+        if job.state is JobState.REJECTED and job.cause == "key":
+            self._key_refused()
+
+    @work
+    async def _key_refused(self) -> None:
+        from eternal_tui.tui.key_screen import REFUSED
+
+        await self._ask_for_key(REFUSED)
+
+    async def _ask_where_no_key_is(self) -> None:
+        if self.bench.demo is None and not await self.bench.connection.has_key():
+            from eternal_tui.tui.key_screen import WELCOME
+
+            await self._ask_for_key(WELCOME)
+
+    async def _ask_for_key(self, why: Shown) -> None:
+        from eternal_tui.tui.key_screen import KeyScreen
+
+        # A batch may be refused as a whole, and is asked about once.
+        if any(isinstance(screen, KeyScreen) for screen in self.app.screen_stack):
+            return
+        if told := await self.app.push_screen_wait(KeyScreen(self.bench, why)):
+            self.tell(told)
+
     # Messages of the panes
 
     @on(JobList.Highlighted)
@@ -208,6 +248,8 @@ class WorkbenchScreen(Screen[None]):
     async def _submitted(self, event: FormPane.Sent) -> None:
         if await self.actions.submit(event.requests, event.names):
             self.form_pane.sent()
+        else:
+            await self._ask_where_no_key_is()
 
     @on(FormPane.Priced)
     def _priced(self, event: FormPane.Priced) -> None:

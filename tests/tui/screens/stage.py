@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,15 +23,17 @@ from eternal_tui.tui.theme import register
 from eternal_tui.workbench import Workbench
 
 ENVIRON = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PATH": ""}
+KEYED = {**ENVIRON, "ETERNALAI_API_KEY": "no-real-key-of-anybody"}
 NOWHERE = "http://127.0.0.1:9"
 """The discard port: nothing answers there."""
 
 
 def settings_in(folder: Path, **fields: Any) -> Settings:
-    return Settings(base_url=NOWHERE, data_dir=folder / "data", config_path=folder / "config" / "config.toml", **fields)
+    given = {"base_url": NOWHERE, "data_dir": folder / "data", "config_path": folder / "config" / "config.toml"}
+    return Settings(**{**given, **fields})
 
 
-def bench_in(folder: Path, environ: Mapping[str, str] = ENVIRON, **fields: Any) -> Workbench:
+def bench_in(folder: Path, environ: Mapping[str, str] = KEYED, **fields: Any) -> Workbench:
     return Workbench(settings_in(folder, **fields), environ)
 
 
@@ -78,7 +81,7 @@ class Silent:
 
 
 @asynccontextmanager
-async def bench_of(folder: Path, environ: Mapping[str, str] = ENVIRON, **fields: Any) -> AsyncIterator[Workbench]:
+async def bench_of(folder: Path, environ: Mapping[str, str] = KEYED, **fields: Any) -> AsyncIterator[Workbench]:
     bench = bench_in(folder, environ, **fields)
     try:
         yield bench
@@ -97,6 +100,11 @@ def the_app(bench: Workbench, environ: Mapping[str, str] = ENVIRON) -> EternalAp
 def text_of(app: App[Any]) -> str:
     """Return what stands on the screen, row by row."""
     return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+def said_on(app: App[Any]) -> str:
+    """Return the words on the screen without borders and line breaks."""
+    return re.sub(r"[\s│]+", " ", text_of(app))
 
 
 async def settle(pilot: Pilot[Any]) -> None:
