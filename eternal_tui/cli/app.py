@@ -20,6 +20,6 @@ def run(invocation: Invocation) -> int:
             "TERM says that this terminal cannot show the app. The verbs work here: eternal-tui --help; or set TERM.",
         )
     settings = invocation.settings
-    from eternal_tui.tui.app import run as run_app
+    from eternal_tui.tui.run import run as run_app
 
     return run_app(settings, invocation.environ, demo=invocation.demo, throw_away=invocation.throw_away)

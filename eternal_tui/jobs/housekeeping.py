@@ -26,6 +26,9 @@ SLICE = 500
 FOLD_ABOVE = 4 * 1024 * 1024
 """Bytes of journal above which a running app folds it: small enough to replay quickly after a crash."""
 
+LESSONS = 200
+"""Newest jobs that durations are learned from at a start: a few dozen of each kind tell as much as thousands."""
+
 INTERRUPTED = "The program ended while the request was under way, so its answer was never seen."
 
 
@@ -68,7 +71,7 @@ class Housekeeping:
         """
         self._only = None if only is None else set(only)
         records = await self._roster.on_disk(self._roster.history.recent, first)
-        self._learn(self._roster.load(records))
+        self._roster.load(records)
         if since is not None and len(records) == first:
             await self._load_since(since)
         if self._only:
@@ -90,7 +93,7 @@ class Housekeeping:
     async def _load_since(self, begin: float) -> None:
         slices = self._roster.history.slices(SLICE)
         while (records := await self._roster.on_disk(next, slices, None)) is not None:
-            self._learn(self._roster.load(records))
+            self._roster.load(records)
             if self._roster.newest_first()[-1].created_at < begin:
                 return
 
@@ -98,7 +101,7 @@ class Housekeeping:
         """Read every job, newest first, in slices that leave the event loop room."""
         slices = self._roster.history.slices(SLICE)
         while (records := await self._roster.on_disk(next, slices, None)) is not None:
-            self._learn(self._roster.load(records))
+            self._roster.load(records)
         self.loaded = True
         if self._roster.strangers:
             self._warn(f"{self._roster.strangers} records of the history are not jobs; they are kept, not shown.")
@@ -106,6 +109,7 @@ class Housekeeping:
 
     async def run(self) -> None:
         """Do the chores until cancelled."""
+        await self._learn()
         if self._only is None:
             await self._guarded(self.load_all())
             await self._guarded(self._adopt())
@@ -204,11 +208,17 @@ class Housekeeping:
         else:
             self._told = ""
 
-    def _learn(self, job_ids: Iterable[int]) -> None:
-        for job_id in job_ids:
-            job = self._roster[job_id]
-            if job.state is JobState.SUCCEEDED and job.finished_at and job.submitted_at:
-                self._durations.learn(kind_of(job), max(0.1, job.finished_at - job.submitted_at))
+    async def _learn(self) -> None:
+        """Learn durations from the newest loaded jobs, oldest first, behind the first frame and without a stall."""
+        newest = [
+            job
+            for job in self._roster.newest_first()[:LESSONS]
+            if job.state is JobState.SUCCEEDED and job.finished_at and job.submitted_at
+        ]
+        for job in reversed(newest):
+            took = max(0.1, (job.finished_at or 0.0) - (job.submitted_at or 0.0))
+            self._durations.learn(kind_of(job), took, since=job.seen_running)
+            await asyncio.sleep(0)
 
     def _track(self, old: Job | None, new: Job | None) -> None:
         if new is not None and (new.state in UNFINISHED or new.wants_file):

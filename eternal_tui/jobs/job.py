@@ -92,7 +92,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rejected job was not taken: "key", "credits", "unreachable", "stopped" or "refused". `file` is a name inside the
     results folder. `owner` is the instance that polls and downloads it, `service` the host it runs at. `trouble` is
     why a live job is waiting, `error` why an ended one has no result. `credits_before` and `credits_after` bracket
-    the submit.
+    the submit; `seen_running` is the age in seconds at the last look that saw the job still running.
     """
 
     id: int
@@ -127,6 +127,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retried_by: int | None = None
     batch: str = ""
     polls: int = 0
+    seen_running: float | None = None
     tags: tuple[str, ...] = ()
     starred: bool = False
     note: Untrusted = Untrusted("")

@@ -66,8 +66,11 @@ def unconfirmed(job: Job, reason: str, now: float, estimate: float | None) -> Jo
     return _noted(unclear, now, "answer lost, may be charged", reason)
 
 
-def looked(job: Job, answer: PollAnswer, now: float, *, overdue: bool) -> Job:
-    """Return the job after one look at it; `overdue` says that its watch deadline has passed."""
+def looked(job: Job, answer: PollAnswer, now: float, *, overdue: bool, age: float | None = None) -> Job:
+    """Return the job after one look at it; `overdue` says that its watch deadline has passed.
+
+    `age` is kept as the last one at which the job was seen running: between it and the end lies what it took.
+    """
     seen = advance(
         job,
         job.state,
@@ -76,6 +79,7 @@ def looked(job: Job, answer: PollAnswer, now: float, *, overdue: bool) -> Job:
         effect_type=answer.effect_type or job.effect_type,
         trouble=answer.error if answer.outcome == "alive" else Untrusted(""),
         polls=job.polls + 1,
+        seen_running=age if age is not None and answer.outcome == "alive" else job.seen_running,
     )
     if answer.outcome == "succeeded":
         return _succeeded(seen, answer, now)

@@ -25,8 +25,9 @@ KEY_PAUSE = 60.0
 BUSY_PAUSE = 5.0
 """Seconds all polling waits after a 429 that names no time: the slow end of the service's own guidance."""
 
-JITTER = 0.1
-"""Share of a wait by which it varies, so that jobs fired together do not stay together."""
+JITTER = 0.15
+"""Seconds by which a look may come late, so that jobs fired together do not stay together: never a share of the
+wait, which would undo what the cadence has worked out."""
 
 SIGHTINGS_KEPT = 64
 
@@ -86,7 +87,8 @@ class Watcher:
             # The wall clock is asked once; from here on only the monotonic one counts, which no one can set.
             age = max(0.0, self._clock.time() - (job.submitted_at or job.created_at))
             self._watched_since[job.id] = self._clock.monotonic() - age
-            self._sightings[job.id] = [Sighting(at=age if job.polls else 0.0, progress=job.progress)]
+            # When an earlier run saw the recorded progress is not known: dated now, it would mislead.
+            self._sightings[job.id] = [] if job.polls else [Sighting(at=0.0, progress=job.progress)]
         self.poller.set(job.id, self._wait(job) if after is None else after)
 
     def forget(self, job_id: int) -> None:
@@ -157,7 +159,7 @@ class Watcher:
             return
         after = looked(before, answer, now, overdue=overdue)
         if after.state is before.state:
-            current = self._roster.touch(job.id, lambda held: looked(held, answer, now, overdue=overdue))
+            current = self._roster.touch(job.id, lambda held: looked(held, answer, now, overdue=overdue, age=age))
             self.poller.set(job.id, self._wait(current))
             return
         raw = {"last_answer": answer.raw} if answer.raw else None
@@ -166,7 +168,7 @@ class Watcher:
             self.poller.set(job.id, self._wait(current))
             return
         if current.state is JobState.SUCCEEDED:
-            self.durations.learn(kind_of(current), age)
+            self.durations.learn_job(kind_of(current), sightings, age)
         self.forget(job.id)
         self._on_finished(current)
 
@@ -235,7 +237,7 @@ class Watcher:
             self.poller.set(job_id, longest)
 
     def _jittered(self, seconds: float) -> float:
-        return seconds * (1.0 + JITTER * (2.0 * self._chance.random() - 1.0))
+        return seconds + JITTER * self._chance.random()
 
     def revive(self, job: Job) -> Job:
         """Return a lost job as running again, to be asked about once more."""
