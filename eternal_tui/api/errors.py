@@ -16,6 +16,11 @@ class ApiError(Exception):
         self.said = Untrusted(said)
         self.status = status
 
+    @property
+    def account(self) -> Untrusted:
+        """The whole account of what happened: our sentence, and the service's own words set apart from it."""
+        return Untrusted(f"{self} The service said: “{self.said}”" if self.said else str(self))
+
 
 class NotSent(ApiError):
     """The request certainly never reached the service: nothing can have been charged, sending again is safe."""

@@ -82,7 +82,7 @@ class Outbox:
             refusal = error
             return await self._settled(job_id, lambda job: rejected(job, refusal, self._clock.time()))
         except Unclear as error:
-            reason = f"{error} {error.said}".strip()
+            reason = error.account
             return await self._unconfirmed(job_id, reason)
         except asyncio.CancelledError:
             await asyncio.shield(

@@ -30,7 +30,7 @@ def accepted(job: Job, answer: SubmitAnswer, now: float, cost: float | None) -> 
 def rejected(job: Job, error: ApiError, now: float) -> Job:
     """Return the job as refused or never sent: ended, and nothing charged."""
     what = "never sent" if isinstance(error, NotSent) else "refused"
-    reason = f"{error} {error.said}".strip()
+    reason = error.account
     gone = advance(
         job,
         JobState.REJECTED,

@@ -189,7 +189,7 @@ class Watcher:
         now = self._clock.monotonic()
         pause = self.poller.pause
         wait = cadence.backoff(self._failed(job.id))
-        reason = f"{error} {error.said}".strip()
+        reason = error.account
         if isinstance(error, TooMany):
             hold = error.retry_after if error.retry_after is not None else BUSY_PAUSE
             pause.hold(now, hold, f"The service asked everyone to wait {hold:.0f} s.")

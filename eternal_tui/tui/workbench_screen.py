@@ -55,7 +55,7 @@ class WorkbenchScreen(CellScreen):
     AUTO_FOCUS = None
     COMMANDS = {_finder}  # noqa: RUF012 - Textual's own declaration
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("anywhere")]
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar
         (0, "-tiny"),
         (80, "-normal"),
         (140, "-wide"),
@@ -197,7 +197,8 @@ class WorkbenchScreen(CellScreen):
 
     async def ask(self, question: Confirm) -> bool:
         """Show a question and return the answer."""
-        return bool(await self.app.push_screen_wait(question))
+        answer: bool = await self.app.push_screen_wait(question)
+        return answer
 
     def _ended(self, job: Job) -> None:
         if job.state is JobState.REJECTED and job.cause == "key":
