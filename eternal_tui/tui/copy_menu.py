@@ -72,7 +72,7 @@ class CopyMenu(Dialog[Shown]):
     def _cells(self, row: int) -> Sequence[str]:
         one = self._items[row]
         key = key_words(self._keymap.get(f"copy.{one.id}", _KEYS[one.id]))
-        return (key, _TITLES[one.id], shown(one.text, limit=200).replace("⏎", " "))
+        return (key, _TITLES[one.id], " ".join(shown(one.text, limit=200).replace("⏎", " ").split()))
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
