@@ -157,6 +157,11 @@ def head_of(text: Shown, length: int) -> Shown:
     return Shown(text[: max(0, length)])
 
 
+def trimmed(text: Shown) -> Shown:
+    """Return displayable text without the space at its end."""
+    return Shown(text.rstrip())
+
+
 def padded(text: Shown, spaces: int) -> Shown:
     """Return displayable text with that many spaces after it."""
     return Shown(text + " " * spaces)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.untrusted import Shown, say, shown
+from eternal_tui.untrusted import Shown, join, say, shown, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -130,6 +130,6 @@ def _line(one: Character, columns: int | None) -> Shown:
     from eternal_tui.cli.columns import cut, fit
 
     age = "" if one.age is None else str(one.age)
-    head = f"{fit(shown(one.id), 8)}  {fit(shown(one.name), 18)}  {age:>3}  {fit(shown(one.gender), 9)}"
-    line = Shown(f"{head}  {shown(one.description)}".rstrip())
+    cells = fit(shown(one.id), 8), fit(shown(one.name), 18), shown(f"{age:>3}"), fit(shown(one.gender), 9)
+    line = trimmed(join("  ", *cells, shown(one.description)))
     return line if columns is None else cut(line, columns)

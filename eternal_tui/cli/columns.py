@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from eternal_tui.untrusted import Shown
+from eternal_tui.untrusted import Shown, head_of, join, padded, trimmed
 
 
 def width(text: str) -> int:
@@ -18,19 +18,19 @@ def cut(text: Shown, columns: int) -> Shown:
     """Return the text in at most `columns`, with an ellipsis where something was left out."""
     if width(text) <= columns:
         return text
-    kept, used = "", 0
+    kept, used = 0, 0
     for character in text:
         used += _cells(character)
         if used > columns - 1:
             break
-        kept += character
-    return Shown(kept.rstrip() + "…" if columns > 0 else "")
+        kept += 1
+    return join("", trimmed(head_of(text, kept)), Shown("…")) if columns > 0 else Shown("")
 
 
 def fit(text: Shown, columns: int) -> Shown:
     """Return the text in exactly `columns`."""
     short = cut(text, columns)
-    return Shown(short + " " * (columns - width(short)))
+    return padded(short, columns - width(short))
 
 
 def _cells(character: str) -> int:

@@ -6,7 +6,7 @@ import argparse
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation
-from eternal_tui.untrusted import Shown
+from eternal_tui.untrusted import shown
 
 EPILOG = """\
 examples:
@@ -25,7 +25,7 @@ def run(invocation: Invocation) -> int:
     """Print the script."""
     write = {"bash": _bash, "zsh": _zsh, "fish": _fish}[invocation.arguments.shell]
     for line in write(_words()).splitlines():
-        invocation.streams.line(Shown(line))
+        invocation.streams.line(shown(line))
     return Exit.DONE
 
 

@@ -55,6 +55,6 @@ def progress_line(desk: JobDesk, under_way: Sequence[Job], total: int) -> Shown:
         job = under_way[0]
         left = desk.about_left(job)
         line = say("job {id} · {word} · {progress} %", id=job.id, word=job.word or job.state, progress=job.progress)
-        return line if left is None else Shown(f"{line} · about {left:.0f} s left")
+        return line if left is None else say("{line} · about {left} s left", line=line, left=f"{left:.0f}")
     mean = sum(job.progress for job in under_way) / len(under_way)
     return shown(f"{len(under_way)} of {total} under way · {mean:.0f} %")

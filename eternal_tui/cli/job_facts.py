@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eternal_tui.jobs.job import FileState, Job, JobState
-from eternal_tui.untrusted import Shown, say, shown
+from eternal_tui.untrusted import Shown, join, say, shown
 
 
 def job_fields(job: Job, results: Path) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def job_line(job: Job, results: Path) -> Shown:
     if not job.ended and job.progress:
         tail = f"{tail} · {job.progress} %"
     line = say("job {id} · {word}", id=job.id, word=state_word(job))
-    return Shown(f"{line} · {shown(tail)}") if tail else line
+    return join(" · ", line, shown(tail)) if tail else line
 
 
 def trouble_sentence(job: Job) -> Shown | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.untrusted import Shown, say, shown
+from eternal_tui.untrusted import Shown, join, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.job import Job
@@ -177,5 +177,5 @@ def _row(cells: tuple[str, ...], columns: int | None) -> Shown:
     narrow = columns is not None and columns < ROOMY
     widths = (6, 11, 5, 0 if narrow else 16, 10 if narrow else 14)
     kept = [fit(shown(cell), width) for cell, width in zip(cells, widths, strict=False) if width]
-    line = Shown("  ".join([*kept, shown(cells[-1])]))
+    line = join("  ", *kept, shown(cells[-1]))
     return line if columns is None else cut(line, columns)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation
-from eternal_tui.untrusted import Shown, shown, shown_block
+from eternal_tui.untrusted import Shown, join, lines_of, say, shown, shown_block
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.job import Job
+    from eternal_tui.jobs.job import Event, Job
 
 EPILOG = """\
 examples:
@@ -43,7 +43,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _lines(job: Job, results: Path) -> list[Shown]:
-    from eternal_tui.cli.job_facts import file_of, local_time, state_word
+    from eternal_tui.cli.job_facts import file_of, state_word
 
     request = job.request
     facts = (
@@ -68,11 +68,18 @@ def _lines(job: Job, results: Path) -> list[Shown]:
         ("tags", " ".join(job.tags)),
         ("note", job.note),
     )
-    lines = [Shown(f"{label:<13}{shown(text)}") for label, text in facts if text]
-    prompt = shown_block(request.prompt).splitlines()
-    lines += [Shown(f"{'prompt' if not number else '':<13}{line}") for number, line in enumerate(prompt)]
-    lines += [
-        Shown(f"{local_time(event.at):<21}{shown(event.what)}{shown(': ' + event.detail if event.detail else '')}")
-        for event in job.timeline
-    ]
-    return lines
+    lines = [_labelled(label, shown(text)) for label, text in facts if text]
+    prompt = lines_of(shown_block(request.prompt))
+    lines += [_labelled("" if number else "prompt", line) for number, line in enumerate(prompt)]
+    return lines + [_happened(event) for event in job.timeline]
+
+
+def _labelled(label: str, text: Shown) -> Shown:
+    return join("", shown(f"{label:<13}"), text)
+
+
+def _happened(event: Event) -> Shown:
+    from eternal_tui.cli.job_facts import local_time
+
+    what = say("{at}{what}", at=f"{local_time(event.at):<21}", what=event.what)
+    return join(": ", what, shown(event.detail)) if event.detail else what

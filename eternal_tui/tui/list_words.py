@@ -24,10 +24,10 @@ def title(
     if not chosen.everything:
         parts[0] = say("{head} {listed} of {known}", head=parts[0], listed=f"{listed:,}", known=f"{known:,}")
     if order != "newest first":
-        parts.append(Shown(order))
+        parts.append(shown(order))
     if marked:
         parts.append(say("{marked} marked", marked=f"{marked:,}"))
-    return Shown(glyphs.text(" · ".join(parts).replace("·", glyphs.dot)))
+    return shown(glyphs.text(" · ".join(parts).replace("·", glyphs.dot)))
 
 
 def empty_lines(chosen: JobFilter, known: int, width: int, glyphs: Glyphs = UNICODE) -> tuple[Line, ...]:

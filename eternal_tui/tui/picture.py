@@ -23,7 +23,7 @@ from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.media.stills import FrameCache
 from eternal_tui.tui.graphics.pace import Pace, cost
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
-from eternal_tui.untrusted import Shown
+from eternal_tui.untrusted import Shown, lines_of
 
 SETTLE = 0.03
 """Seconds a choice must stand before it is decoded: `j` held down repeats about every 30 ms."""
@@ -104,7 +104,7 @@ class Picture(Widget):
         """Show `path`, or nothing but `words` if it is None; a newer call overtakes an older one."""
         self.pause()
         self.path = path
-        self._words = tuple(Shown(line) for line in words.split("\n"))
+        self._words = lines_of(words)
         self._wipe()
         self._reload(path)
 

@@ -12,7 +12,7 @@ from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.presets import Preset, Presets
 from eternal_tui.tui.form.pick_list import Column
 from eternal_tui.tui.form.search_screen import SearchScreen
-from eternal_tui.untrusted import say
+from eternal_tui.untrusted import Shown, say
 
 
 class PresetScreen(SearchScreen[Preset]):
@@ -72,8 +72,8 @@ class PresetScreen(SearchScreen[Preset]):
         if self.list.row is not None:
             name = self._presets.items[self.list.row].name
             presets = self._presets.with_default(name)
-            said = "New forms start from {name}." if presets.default else "New forms start empty."
-            self._change(presets, say(said, name=name))
+            from_it = say("New forms start from {name}.", name=name)
+            self._change(presets, from_it if presets.default else Shown("New forms start empty."))
 
     def _change(self, presets: Presets, words: str) -> None:
         self._presets = presets

@@ -10,6 +10,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -91,7 +92,7 @@ class SearchScreen(ModalScreen[Result | None], Generic[Result]):
     def compose(self) -> ComposeResult:
         """Lay out title, line, list and foot."""
         with Vertical(id="search-box") as box:
-            box.border_title = self.TITLE_WORD
+            box.border_title = Content(self.TITLE_WORD)
             yield self.line
             yield self.list
             yield self.foot
