@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from eternal_tui.media.errors import BrokenFile
-from eternal_tui.media.frame import BLOCK_CELL, Frame, fitted
+from eternal_tui.media.frame import BLOCK_CELL, Frame
 from eternal_tui.media.limits import DecodeLimits
+from eternal_tui.media.view import WHOLE, Crop, View, crop
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -89,10 +90,12 @@ def still_frame(
     cell: tuple[int, int] = BLOCK_CELL,
     background: tuple[int, int, int] = BLACK,
     limits: DecodeLimits | None = None,
+    view: View = WHOLE,
 ) -> Frame:
     """Decode `path` to the largest upright frame within columns × rows cells; raises BrokenFile.
 
-    `cell` is the frame's pixels per cell; transparency is laid over `background`. Blocks.
+    `cell` is the frame's pixels per cell; transparency is laid over `background`; `view` is which part of the picture
+    is wanted. Blocks.
     """
     from PIL import Image
 
@@ -100,18 +103,37 @@ def still_frame(
         orientation = _orientation(image)
         sideways = orientation in _SIDEWAYS
         upright = (image.height, image.width) if sideways else image.size
-        width, height = fitted(*upright, columns, rows, cell)
-        stored = (height, width) if sideways else (width, height)
-        image.draft("RGB", stored)
-        pixels = _eight_bit(image)
-        smaller = stored[0] <= pixels.width and stored[1] <= pixels.height
-        scale = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
-        pixels = pixels.resize(stored, scale)
-        pixels = _upright(pixels, orientation)
+        part = crop(upright, columns, rows, view, cell)
+        pixels = _scaled(image, part, upright, orientation, sideways=sideways)
         if pixels.mode == "RGBA":
             ground = Image.new("RGBA", pixels.size, (*background, 255))
             pixels = Image.alpha_composite(ground, pixels).convert("RGB")
-        return Frame(width, height, pixels.tobytes())
+        return Frame(part.width, part.height, pixels.tobytes())
+
+
+def _scaled(
+    image: Image.Image, part: Crop, upright: tuple[int, int], orientation: int, *, sideways: bool
+) -> Image.Image:
+    """Return the part of an opened picture, upright and in its final size."""
+    from PIL import Image
+
+    # The scale of the part is that of the whole: a JPEG is decoded no finer than it will be drawn.
+    whole = (
+        max(1, round(part.width * upright[0] / (part.right - part.left))),
+        max(1, round(part.height * upright[1] / (part.bottom - part.top))),
+    )
+    image.draft("RGB", (whole[1], whole[0]) if sideways else whole)
+    pixels = _eight_bit(image)
+    here = (pixels.height, pixels.width) if sideways else pixels.size
+    smaller = whole[0] <= here[0] and whole[1] <= here[1]
+    scale = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
+    if whole == (part.width, part.height):
+        # Scaled before it is turned: turning few pixels is cheap.
+        stored = (whole[1], whole[0]) if sideways else whole
+        return _upright(pixels.resize(stored, scale), orientation)
+    across, down = here[0] / upright[0], here[1] / upright[1]
+    box = (part.left * across, part.top * down, part.right * across, part.bottom * down)
+    return _upright(pixels, orientation).resize((part.width, part.height), scale, box=box)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -167,12 +189,13 @@ class FrameCache:
         cell: tuple[int, int] = BLOCK_CELL,
         background: tuple[int, int, int] = BLACK,
         limits: DecodeLimits | None = None,
+        view: View = WHOLE,
     ) -> Frame:
         """Return `still_frame` of these arguments, decoded once per version of the file."""
-        key = ("still", *version_of(path), columns, rows, cell, background)
+        key = ("still", *version_of(path), columns, rows, cell, background, view)
         found = self.get(key)
         if found is None:
-            found = still_frame(path, columns, rows, cell=cell, background=background, limits=limits)
+            found = still_frame(path, columns, rows, cell=cell, background=background, limits=limits, view=view)
             self.put(key, found)
         return found
 
