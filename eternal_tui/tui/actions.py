@@ -6,29 +6,10 @@ Enter, Tab or Backspace in disguise (ctrl+m, ctrl+j, ctrl+i, ctrl+h) are never u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from typing import Literal, NamedTuple
-
 from textual.binding import Binding
 
-Where = Literal["anywhere", "jobs", "viewer"]
-
-IN_DISGUISE = {"ctrl+h": "Backspace", "ctrl+i": "Tab", "ctrl+j": "Enter", "ctrl+m": "Enter", "ctrl+[": "Esc"}
-"""Keys a terminal cannot tell from another one."""
-
-
-class Action(NamedTuple):
-    """Something a person can do. `run` is Textual's action string, `footer` whether the footer names it."""
-
-    id: str
-    keys: str
-    run: str
-    title: str
-    does: str
-    where: Where
-    footer: bool = False
-
+from eternal_tui.tui.action import Action, Where
+from eternal_tui.tui.control_actions import CONTROLS
 
 ACTIONS: tuple[Action, ...] = (
     Action("app.new", "ctrl+n", "screen.new_request", "New", "Write a new request", "anywhere", True),
@@ -64,6 +45,10 @@ ACTIONS: tuple[Action, ...] = (
 )
 
 
+EVERY: tuple[Action, ...] = (*ACTIONS, *CONTROLS)
+"""All of them; `ACTIONS` are those of the workbench itself, which the palette offers."""
+
+
 def bindings(where: Where) -> list[Binding]:
     """Return Textual bindings for everything that works there."""
     return [
@@ -74,36 +59,8 @@ def bindings(where: Where) -> list[Binding]:
             show=action.footer,
             id=action.id,
             tooltip=action.does,
-            priority=where == "anywhere",
+            priority=action.priority or where == "anywhere",
         )
-        for action in ACTIONS
+        for action in EVERY
         if action.where == where
     ]
-
-
-def keymap_problems(keys: Mapping[str, str], known: Iterable[str]) -> list[str]:
-    """Return a sentence for each entry of a keymap that cannot be meant: unknown name, key in disguise, clash."""
-    names = sorted(known)
-    problems: list[str] = []
-    taken: dict[tuple[str, str], str] = {}
-    for name, text in keys.items():
-        if name not in names:
-            near = get_close_matches(name, names, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            problems.append(f"keys: there is no action {name!r}.{hint}")
-            continue
-        for key in (part.strip() for part in text.split(",")):
-            if not key:
-                problems.append(f"keys: {name} has an empty key.")
-            elif key in IN_DISGUISE:
-                problems.append(f"keys: {key} for {name} is {IN_DISGUISE[key]} in disguise; choose another key.")
-            elif (other := taken.setdefault((_place(name), key), name)) != name:
-                problems.append(f"keys: {key} is given to both {other} and {name}.")
-    return problems
-
-
-def _place(name: str) -> str:
-    for action in ACTIONS:
-        if action.id == name:
-            return action.where
-    return name.partition(".")[0]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from eternal_tui.tui.actions import bindings
 from eternal_tui.untrusted import Shown
 
 
@@ -26,10 +27,7 @@ class Confirm(ModalScreen[bool]):
     Confirm Static { height: auto; margin: 1 0 0 0; }
     Confirm #answers { color: $text-muted; margin: 1 0; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "Yes", id="confirm.yes"),
-        Binding("n,escape,enter", "answer(False)", "No", id="confirm.no"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("confirm")]
 
     def __init__(self, question: Shown, *, title: Shown, yes: Shown, no: Shown) -> None:
         """Build the question; `yes` and `no` say in words what each answer does."""

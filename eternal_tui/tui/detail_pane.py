@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from eternal_tui.jobs.job import FileState, Job
+from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.result_file import result_path
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.detail_text import describe
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.picture import Picture
@@ -30,13 +33,10 @@ PORTRAIT = 1.5
 """Columns a row of a 3:4 portrait takes: a cell is about half as wide as it is high."""
 
 
-def result_path(job: Job, results: Path) -> Path | None:
-    """Return where the job's verified file is, None where there is none to draw."""
-    if job.file is None or job.file_state is not FileState.SAVED or job.encrypted:
-        return None
-    # The name is ours, but the history is a file others can write: only a plain name inside the folder is opened.
-    name = Path(job.file).name
-    return results / name if name == job.file and name not in ("", ".", "..") else None
+class Words(VerticalScroll):
+    """The words of the detail, moved through by the keys of the list."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("detail")]
 
 
 class DetailPane(Container):
@@ -70,7 +70,7 @@ class DetailPane(Container):
         self._answers: Mapping[str, Any] = {}
         self.picture = Picture(graphics)
         self._words = Static(markup=False)
-        self._scroll = VerticalScroll(self._words)
+        self._scroll = Words(self._words)
         self._drawn: tuple[Job | None, int, int] | None = None
 
     def compose(self) -> ComposeResult:

@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from eternal_tui.tui.actions import bindings
 from eternal_tui.untrusted import shown
 
 HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d  tag:x  star:yes'
@@ -35,10 +36,7 @@ class FilterBar(Horizontal):
         & > #filter-problem { width: auto; max-width: 60%; color: $warning; padding: 0 1; height: 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "done", "To the list", id="filter.done", tooltip="Keep the filter and go to the list"),
-        Binding("escape", "clear", "Clear", id="filter.clear", tooltip="Clear the filter and go to the list"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("filter")]
 
     @dataclass
     class FilterChanged(Message):

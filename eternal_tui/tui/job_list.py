@@ -9,13 +9,14 @@ from typing import ClassVar, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from eternal_tui.jobs.job import Job
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.cells import Line, changed_spans
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.job_filter import FACETS, JobFilter, parse
@@ -82,27 +83,7 @@ class JobList(ScrollView, can_focus=True):
         &:ansi:focus > .job-list--selected { color: ansi_default; background: transparent; text-style: reverse; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", "Down", show=False, id="list.down", tooltip="Go to the next job"),
-        Binding("k,up", "move(-1)", "Up", show=False, id="list.up", tooltip="Go to the previous job"),
-        Binding("g,home", "top", "Top", show=False, id="list.top", tooltip="Go to the first job"),
-        Binding("G,end", "bottom", "Bottom", show=False, id="list.bottom", tooltip="Go to the last job"),
-        Binding("pagedown", "page(1)", "Page down", show=False, id="list.page_down", tooltip="Go a screen down"),
-        Binding("pageup", "page(-1)", "Page up", show=False, id="list.page_up", tooltip="Go a screen up"),
-        Binding("ctrl+d", "page(0.5)", "Half down", show=False, id="list.half_down", tooltip="Go half a screen down"),
-        Binding("ctrl+u", "page(-0.5)", "Half up", show=False, id="list.half_up", tooltip="Go half a screen up"),
-        Binding("enter", "open", "Open", id="list.open", tooltip="Open the job's result"),
-        Binding("space", "mark", "Mark", show=False, id="list.mark", tooltip="Mark the job and go to the next"),
-        Binding(
-            "V,shift+space", "mark_range", "Mark range", show=False, id="list.mark_range",
-            tooltip="Mark every job from the last mark to this one",
-        ),
-        Binding("ctrl+a", "mark_all", "Mark all", show=False, id="list.mark_all", tooltip="Mark every job listed"),
-        Binding("slash", "filter", "Filter", id="list.filter", tooltip="Filter the list as you type"),
-        Binding("f", "facet", "Facet", show=False, id="list.facet", tooltip="All, running, done, needs attention"),
-        Binding("S", "sort", "Sort", show=False, id="list.sort", tooltip="Sort the list another way"),
-        Binding("escape", "clear", "Clear", show=False, id="list.clear", tooltip="Clear the marks, then the filter"),
-    ]  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("list")]
 
     @dataclass
     class Opened(Message):

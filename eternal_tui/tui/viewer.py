@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
 from eternal_tui.jobs.job import Job
-from eternal_tui.tui.detail_pane import result_path
+from eternal_tui.jobs.result_file import result_path
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.detail_text import file_line, kind, state_line, who
 from eternal_tui.tui.footer import FooterLine, Hint
 from eternal_tui.tui.picture import Picture
@@ -88,17 +89,7 @@ class Viewer(Screen[None]):
     Viewer { background: $background; }
     Viewer Horizontal { height: 1fr; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter,z", "app.pop_screen", "Back", id="viewer.back"),
-        Binding("p,space", "play", "Play or pause", id="viewer.play"),
-        Binding("left_square_bracket", "scrub(-1)", "Scrub back", id="viewer.back_scrub"),
-        Binding("right_square_bracket", "scrub(1)", "Scrub on", id="viewer.scrub"),
-        Binding("comma", "step(-1)", "One frame back", id="viewer.step_back"),
-        Binding("full_stop", "step(1)", "One frame on", id="viewer.step"),
-        Binding("left,k,up", "neighbour(-1)", "The job before", id="viewer.before"),
-        Binding("right,j,down", "neighbour(1)", "The next job", id="viewer.next"),
-        Binding("o", "outside", "Open outside", id="viewer.outside"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("viewer")]
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.suggester import Suggester
@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from eternal_tui.api.curl import looks_like_curl
 from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, Chosen, label
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.field_row import FieldRow
 from eternal_tui.tui.form.hint import Hint
 from eternal_tui.untrusted import shown
@@ -26,10 +27,7 @@ TYPED_LIMIT = 400
 class _Line(Input):
     """A single line whose arrows leave it, and which takes only text a terminal can be given."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "pick", "Choose a character", show=False),
-        Binding("up", "app.focus_previous", "Field above", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("line")]
 
     @dataclass
     class PickWanted(Message):

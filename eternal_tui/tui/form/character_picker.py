@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from eternal_tui.api.answers import Character
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.pick_list import Column
 from eternal_tui.tui.form.search_screen import SearchScreen
 
@@ -25,9 +26,7 @@ class CharacterPicker(SearchScreen[tuple[Character, ...]]):
         Column(9, dim=True),
         Column(0, dim=True),
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "mark", "Mark", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("picker")]
 
     def __init__(self, characters: Sequence[Character], text: str = "") -> None:
         super().__init__(text)

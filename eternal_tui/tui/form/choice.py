@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 
 Option = tuple[str, str]
@@ -30,13 +31,7 @@ class Choice(Widget, can_focus=True):
     Choice { height: 1; width: 1fr; pointer: pointer; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1)", "Previous", show=False),
-        Binding("right,l", "move(1)", "Next", show=False),
-        Binding("space", "move(1, True)", "Change", show=False),
-        Binding("home", "move(-99)", "First", show=False),
-        Binding("end", "move(99)", "Last", show=False),
-        Binding("up,k", "app.focus_previous", "Field above", show=False),
-        Binding("down,j,enter", "app.focus_next", "Field below", show=False),
+        *bindings("choice"),
         # Bindings and not a key handler: those of the app, where digits go to panes, would come before it.
         *(Binding(digit, f"digit('{digit}')", "Choose", show=False) for digit in "0123456789"),
     ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Input
 
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.presets import Preset, Presets
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.pick_list import Column
 from eternal_tui.tui.form.search_screen import SearchScreen
 from eternal_tui.untrusted import Shown, say
@@ -22,11 +23,7 @@ class PresetScreen(SearchScreen[Preset]):
     PLACEHOLDER = "search, or a new name for ^s"
     KEYS_WORD = "enter apply · ^s save form as the name above · ^d delete · ^f default · esc back"
     COLUMNS = (Column(1), Column(22), Column(0, dim=True))
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "save", "Save", show=False, priority=True),
-        Binding("ctrl+d", "delete", "Delete", show=False, priority=True),
-        Binding("ctrl+f", "default", "Default", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("presets")]
 
     def __init__(self, presets: Presets, current: Draft, edited: Callable[[Presets], object]) -> None:
         super().__init__()

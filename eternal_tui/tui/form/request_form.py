@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 from textual import events, on
 from textual.app import ComposeResult, SuspendNotSupported
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 
@@ -22,6 +22,7 @@ from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, Chosen, la
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.editor import NoEditor
 from eternal_tui.jobs.drafts.presets import Preset, Presets
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.character_field import CharacterField
 from eternal_tui.tui.form.character_picker import CharacterPicker
 from eternal_tui.tui.form.hint import Hint
@@ -52,11 +53,7 @@ class RequestForm(Vertical):
         &.-tall #preview { height: 6; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+e", "editor", "Editor", id="form.editor", tooltip="Write the prompt in $EDITOR", priority=True),
-        Binding("ctrl+r", "history", "Prompts", id="form.history", tooltip="Search earlier prompts", priority=True),
-        Binding("ctrl+t", "presets", "Presets", id="form.presets", tooltip="Apply or save a preset", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("form")]
 
     @dataclass
     class Submitted(Message):

@@ -8,12 +8,13 @@ from typing import ClassVar, Generic, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.pick_list import Column, PickList
 from eternal_tui.untrusted import shown
 
@@ -52,16 +53,7 @@ class SearchScreen(ModalScreen[Result | None], Generic[Result]):
         & #search-foot { height: 1; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Back", show=False),
-        Binding("up,ctrl+p", "move(-1)", "Up", show=False, priority=True),
-        Binding("down,ctrl+n", "move(1)", "Down", show=False, priority=True),
-        Binding("pageup", "move(-10)", "Page up", show=False, priority=True),
-        Binding("pagedown", "move(10)", "Page down", show=False, priority=True),
-        Binding("ctrl+home", "move(-1000000)", "First", show=False, priority=True),
-        Binding("ctrl+end", "move(1000000)", "Last", show=False, priority=True),
-        Binding("enter", "choose", "Choose", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("search")]
 
     def __init__(self, text: str = "") -> None:
         super().__init__()

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 
 
@@ -21,12 +22,7 @@ class Stepper(Widget, can_focus=True):
     Stepper { height: 1; width: 1fr; pointer: pointer; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h,minus", "step(-1)", "Fewer", show=False),
-        Binding("right,l,plus,space", "step(1)", "More", show=False),
-        Binding("home,backspace,delete", "step(-99)", "Fewest", show=False),
-        Binding("end", "step(99)", "Most", show=False),
-        Binding("up,k", "app.focus_previous", "Field above", show=False),
-        Binding("down,j,enter", "app.focus_next", "Field below", show=False),
+        *bindings("stepper"),
         # Bindings and not a key handler: those of the app, where digits go to panes, would come before it.
         *(Binding(digit, f"digit('{digit}')", "Type the number", show=False) for digit in "0123456789"),
     ]

@@ -7,10 +7,12 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
+
+from eternal_tui.tui.actions import bindings
 
 _SEND = "^s send"
 
@@ -21,11 +23,7 @@ class SubmitLine(Widget, can_focus=True):
     DEFAULT_CSS = """
     SubmitLine { height: 1; width: 1fr; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space", "press", "Submit", show=False),
-        Binding("up,k", "app.focus_previous", "Field above", show=False),
-        Binding("down,j", "app.focus_next", "Field below", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("submit")]
 
     @dataclass
     class Pressed(Message):

@@ -1,0 +1,161 @@
+"""A real terminal for the real program: tmux draws, keys go in, the screen and every byte written come out."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LATEST = 30.0
+"""Seconds the screen has to show what is waited for: far more than it takes, short of hanging a suite."""
+
+CONFIG = """\
+set -g default-terminal "tmux-256color"
+set -g status off
+set -g remain-on-exit on
+set -g remain-on-exit-format "gone: #{pane_dead_status}#{pane_dead_signal}"
+set -g focus-events on
+set -sg escape-time 5
+set -g allow-passthrough on
+set -s set-clipboard on
+set -g history-limit 200
+"""
+
+needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed: apt install tmux")
+
+PROGRAM = (sys.executable, "-m", "eternal_tui")
+
+
+def environ_for(home: Path, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """Return an environment with nobody's key, settings, terminal or session in it; None takes a variable away."""
+    merged: dict[str, str | None] = {
+        "HOME": str(home),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+        "LANG": "C.UTF-8",
+        "SHELL": "/bin/sh",
+        **(changes or {}),
+    }
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+class Tmux:
+    """One tmux of its own with one pane that runs one program. `written` is what the program wrote to its terminal."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        *,
+        columns: int = 80,
+        rows: int = 24,
+        config: str = CONFIG,
+        term: str | None = None,
+    ) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="et-"))
+        self._socket = self._folder / "s"
+        (self._folder / "conf").write_text(config)
+        fifo = self._folder / "bytes"
+        os.mkfifo(fifo, 0o600)
+        self._bytes = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+        self.written = b""
+        self._environ = dict(environ)
+        named = [f"TERM={term}"] if term is not None else []
+        gate = self._folder / "gate"
+        os.mkfifo(gate, 0o600)
+        # The program waits until its bytes are written down, so that none is missed.
+        script = f'read -r _ < "{gate}"; exec "$@"'
+        self.tmux("-f", str(self._folder / "conf"), "new-session", "-d", "-x", str(columns), "-y", str(rows),
+                  "-c", str(ROOT), "env", *named, "/bin/sh", "-c", script, "sh", *command)  # fmt: skip
+        self.tmux("pipe-pane", "-O", f"exec cat > {fifo}")
+        gate.write_text("go\n")
+
+    def tmux(self, *arguments: str) -> str:
+        """Run one tmux command and return what it printed."""
+        done = subprocess.run(
+            ["tmux", "-S", str(self._socket), *arguments],
+            env=self._environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=LATEST, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (arguments, done.stderr.decode())
+        return done.stdout.decode()
+
+    def press(self, *keys: str) -> None:
+        """Press keys by tmux's names: C-n, Enter, Escape, F1, a."""
+        self.tmux("send-keys", *keys)
+
+    def type(self, text: str) -> None:
+        """Type text as it is."""
+        self.tmux("send-keys", "-l", text)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the window another size."""
+        self.tmux("resize-window", "-x", str(columns), "-y", str(rows))
+
+    def screen(self, *, styled: bool = False) -> str:
+        """Return what stands on the screen; with `styled`, its colours too."""
+        return self.tmux("capture-pane", "-p", *(["-e"] if styled else []))
+
+    def fact(self, name: str) -> str:
+        """Return one of tmux's facts about the pane, such as pane_title."""
+        return self.tmux("display-message", "-p", f"#{{{name}}}").rstrip("\n")
+
+    @property
+    def pid(self) -> int:
+        """The process in the pane."""
+        return int(self.fact("pane_pid"))
+
+    def read(self, within: float = 0.0) -> bytes:
+        """Take in what the program wrote, waiting up to so many seconds for something, and return it."""
+        fresh = b""
+        while select.select([self._bytes], [], [], within)[0]:
+            fresh += os.read(self._bytes, 1 << 16)
+            within = 0.0
+        self.written += fresh
+        return fresh
+
+    def until(self, wanted: str | Callable[[str], bool], within: float = LATEST) -> str:
+        """Wait until the screen shows a text, or fits a test, and return it."""
+        fits = (lambda screen: wanted in screen) if isinstance(wanted, str) else wanted
+        latest = time.monotonic() + within
+        while True:
+            screen = self.screen()
+            if fits(screen):
+                return screen
+            assert time.monotonic() < latest, f"waited for {wanted!r}:\n{screen}"
+            # Nothing written is nothing drawn; a dead pane is drawn by tmux itself, so there is an end to waiting.
+            self.read(within=0.1)
+
+    def until_written(self, wanted: bytes, within: float = LATEST) -> None:
+        """Wait until the program has written these bytes."""
+        latest = time.monotonic() + within
+        self.read()
+        while wanted not in self.written:
+            assert time.monotonic() < latest, (wanted, self.written[-500:])
+            self.read(within=0.1)
+
+    def close(self) -> None:
+        """End tmux and everything in it."""
+        self.tmux("kill-server")
+        os.close(self._bytes)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
