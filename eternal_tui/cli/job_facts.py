@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.result_file import file_name
 from eternal_tui.untrusted import Shown, join, say, shown
 
 
@@ -43,9 +44,8 @@ def job_fields(job: Job, results: Path) -> dict[str, Any]:
 
 def file_of(job: Job, results: Path) -> str | None:
     """Return the absolute path of the saved result, or None."""
-    if job.file is None or job.file_state is not FileState.SAVED:
-        return None
-    return str((results / job.file).absolute())
+    name = file_name(job)
+    return None if name is None else str((results / name).absolute())
 
 
 def utc(at: float | None) -> str | None:

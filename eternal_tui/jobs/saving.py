@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 from eternal_tui.jobs.save_name import numbered
@@ -17,8 +18,11 @@ def copy_to(source: Path, target: Path) -> Path:
 
     The copy is as readable as the person's umask makes new files. Raises OSError; nothing is then left behind.
     """
-    handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    # Without O_NONBLOCK a pipe in the file's place would be waited for.
+    handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as original:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no file any more", str(source))
         for number in range(1, MOST_COPIES + 1):
             path = numbered(target, number)
             try:

@@ -15,10 +15,10 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.errors import NeedsConfirmation, NoSuchJob, NotPossible, SubmitRefused
 from eternal_tui.jobs.job import POLLED, FileState, Job, JobState
+from eternal_tui.jobs.result_file import result_path
 from eternal_tui.jobs.saving import copy_to
 from eternal_tui.tui.announcer import Severity
 from eternal_tui.tui.confirm import Confirm
-from eternal_tui.tui.detail_pane import result_path
 from eternal_tui.untrusted import Shown, join, say, shown
 
 

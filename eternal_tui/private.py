@@ -1,0 +1,39 @@
+"""Folders and files that nobody but their owner can look into, whatever the umask says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FOLDER = 0o700
+FILE = 0o600
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder and the missing ones above it, each 0700; those that are there stay as they are."""
+    for one in [*reversed(path.parents), path]:
+        if one.is_dir():
+            continue
+        try:
+            one.mkdir(FOLDER)
+        except FileExistsError:
+            if not one.is_dir():
+                raise
+            continue
+        one.chmod(FOLDER)
+
+
+def create(path: Path) -> int:
+    """Open a new 0600 file for writing and return its handle; what stands there, a link too, raises FileExistsError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    handle = os.open(path, flags, FILE)
+    os.fchmod(handle, FILE)
+    return handle
+
+
+def open_to_others(path: Path) -> bool:
+    """Tell whether anybody but the owner may look into it; False where it is not there."""
+    try:
+        return bool(path.lstat().st_mode & 0o077)
+    except OSError:
+        return False
