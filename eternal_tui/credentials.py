@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, final
 
 import msgspec
 
+from eternal_tui.private import make_folder
+
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
@@ -162,12 +164,21 @@ def forget_key(settings: Settings) -> list[str]:
     return forgotten
 
 
+def keys_in(environ: Mapping[str, str]) -> list[Secret]:
+    """Return what stands in the key's variables, as secrets, whether it could be a key or not."""
+    return [Secret(text) for name in KEY_VARIABLES if (text := environ.get(name, "").strip())]
+
+
 def scrubbed_environ(environ: Mapping[str, str], secret: Secret | None = None) -> dict[str, str]:
-    """Return the environment for a child process: without the key's variables, and without any that hold `secret`."""
+    """Return the environment for a child process: without the key's variables, and without any that hold a key.
+
+    `secret` is a key found elsewhere than in the environment.
+    """
+    secrets = [*keys_in(environ), *([secret] if secret is not None else ())]
     return {
         name: value
         for name, value in environ.items()
-        if name not in KEY_VARIABLES and (secret is None or secret.reveal() not in value)
+        if name not in KEY_VARIABLES and not any(one.reveal() in value for one in secrets)
     }
 
 
@@ -306,7 +317,7 @@ def _write(path: Path, secret: Secret) -> None:
 
     part = path.with_name(f".key-{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:

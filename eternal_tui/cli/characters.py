@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.private import make_folder
 from eternal_tui.untrusted import Shown, join, say, shown, trimmed
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ async def _book(invocation: Invocation) -> tuple[CharacterBook, Any]:
     # A throw-away demo keeps nothing, and the null device is a folder that holds nothing.
     folder = Path(os.devnull) if invocation.throw_away else invocation.settings.data_dir
     with contextlib.suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
     book = CharacterBook(listing, folder / "characters.json", SystemClock(), service=service_name(base_url))
     return book, close
 

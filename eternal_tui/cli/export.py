@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.private import create
 from eternal_tui.untrusted import say, shown_block
 
 if TYPE_CHECKING:
@@ -61,9 +62,8 @@ def _opened(path: str, stdout: TextIO) -> Iterator[TextIO]:
     if path == "-":
         yield stdout
         return
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        handle = os.open(path, flags, 0o600)
+        handle = create(Path(path))
     except FileExistsError:
         raise Refused(Exit.USAGE, f"{path} exists already and is not overwritten. Name another file.") from None
     except (OSError, ValueError) as error:

@@ -46,9 +46,9 @@ def _clean(line: str, redactor: Redactor, invocation: Invocation) -> Shown:
 
 
 def _secrets(invocation: Invocation) -> list[Secret]:
-    from eternal_tui.credentials import KEY_VARIABLES, KeyProblem, Secret, find_key
+    from eternal_tui.credentials import KeyProblem, find_key, keys_in
 
-    found = [Secret(text) for name in KEY_VARIABLES if (text := invocation.environ.get(name, "").strip())]
+    found = keys_in(invocation.environ)
     try:
         key = find_key(invocation.settings, invocation.environ)
     except (KeyProblem, ValueError):

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from eternal_tui.private import make_folder
+
 LIMIT = 1.0
 """Most seconds a probe may take, answers or none."""
 
@@ -196,7 +198,7 @@ def _remember(cache: Path | None, key: str, facts: TerminalFacts, now: float) ->
     newest = sorted(kept.items(), key=lambda item: item[1].at)[-_MOST_REMEMBERED:]
     part = cache.with_name(f"{cache.name}.{os.getpid()}")
     try:
-        cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(cache.parent)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(msgspec.json.encode(dict(newest)))
