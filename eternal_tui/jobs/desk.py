@@ -181,6 +181,13 @@ class JobDesk:
 
     # Life
 
+    def read_newest(self) -> None:
+        """Read the newest jobs before `start`, so that the first frame can show them: about a millisecond.
+
+        Raises HistoryError.
+        """
+        self._housekeeping.read_newest(FIRST_ROWS)
+
     async def start(self, *, first: int = FIRST_ROWS, only: Iterable[int] | None = None) -> None:
         """Read the newest jobs, take over what nobody watches, and begin to work; older jobs are read behind.
 

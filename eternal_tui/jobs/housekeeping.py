@@ -61,6 +61,7 @@ class Housekeeping:
         self._later: set[asyncio.Task[Any]] = set()
         self._unfinished: dict[int, Job] = {}
         self._only: set[int] | None = None
+        self._newest_read = False
         roster.on_replaced(self._track)
 
     async def open(self, first: int, *, only: Iterable[int] | None = None, since: float | None = None) -> None:
@@ -70,13 +71,18 @@ class Housekeeping:
         `since`, in seconds since the epoch, are read all the same.
         """
         self._only = None if only is None else set(only)
-        records = await self._roster.on_disk(self._roster.history.recent, first)
-        self._roster.load(records)
-        if since is not None and len(records) == first:
+        if not self._newest_read:
+            self._roster.load(await self._roster.on_disk(self._roster.history.recent, first))
+        if since is not None and len(self._roster) >= first:
             await self._load_since(since)
         if self._only:
             await self.read(self._only)
         await self._adopt()
+
+    def read_newest(self, first: int) -> None:
+        """Read the newest jobs at once, before there is an event loop that could wait for it."""
+        self._roster.load(self._roster.history.recent(first))
+        self._newest_read = True
 
     async def read(self, job_ids: Iterable[int]) -> list[int]:
         """Read these jobs, however old, count them among those to care for, and return the ids that exist."""
