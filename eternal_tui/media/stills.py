@@ -82,6 +82,13 @@ def still_facts(file: BinaryIO, decoder: str, limits: DecodeLimits) -> StillFact
     return StillFacts(width, height, codec)
 
 
+def still_size(path: Path, limits: DecodeLimits) -> tuple[int, int]:
+    """Return a picture's upright width and height from its header; raises BrokenFile. Blocks."""
+    with open_still(path, limits) as image:
+        width, height = image.size
+        return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
+
+
 def still_frame(
     path: Path,
     columns: int,

@@ -14,13 +14,15 @@ from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
 from eternal_tui.media.clips import AsyncClip, ClipFrame
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.media.stills import FrameCache
+from eternal_tui.media.stills import FrameCache, still_size
+from eternal_tui.media.view import WHOLE, View, crop, panned, zoomed
 from eternal_tui.tui.graphics.pace import Pace, cost
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
 from eternal_tui.untrusted import Shown, lines_of
@@ -28,7 +30,11 @@ from eternal_tui.untrusted import Shown, lines_of
 SETTLE = 0.03
 """Seconds a choice must stand before it is decoded: `j` held down repeats about every 30 ms."""
 
+HOLD = 0.15
+"""Seconds the picture before stays while its successor is on its way: what comes sooner comes without a blink."""
+
 _CLIPS = frozenset({".mp4", ".mov", ".webm"})
+_PARTS = "picture-parts"
 _NOTHING = Drawing((), 0)
 _Read = Callable[[], Awaitable[ClipFrame | None]]
 
@@ -36,8 +42,9 @@ _Read = Callable[[], Awaitable[ClipFrame | None]]
 class Picture(Widget):
     """Shows one file, centred, its aspect kept, as large as the widget is.
 
-    Decodes off the event loop and only what still stands after `settle` seconds. Nothing runs while a still is
-    shown. `words` stand in its place where there is nothing to draw with, nothing to draw, or a broken file.
+    Decodes off the event loop and only what still stands after `settle` seconds; the picture before stays for up to
+    `hold` seconds, so that a quick successor comes without a blink. Nothing runs while a still is shown. `words` stand
+    in its place where there is nothing to draw with, nothing to draw, or a broken file.
     """
 
     DEFAULT_CSS = "Picture { width: 1fr; height: 1fr; }"
@@ -75,6 +82,7 @@ class Picture(Widget):
         limits: DecodeLimits | None = None,
         loop: bool = False,
         settle: float = SETTLE,
+        hold: float = HOLD,
         clock: Callable[[], float] = time.monotonic,
         name: str | None = None,
         id: str | None = None,  # noqa: A002 - Textual's own name for it
@@ -91,12 +99,16 @@ class Picture(Widget):
         self._limits = limits or DecodeLimits()
         self._loop = loop
         self._settle = settle
+        self._hold_for = hold
         self._clock = clock
         self._began = 0.0
         self._words: tuple[Shown, ...] = ()
         self._clip: AsyncClip | None = None
         self._drawing = _NOTHING
         self._handle = 0
+        self._hold: Timer | None = None
+        self._view = WHOLE
+        self._source = (0, 0)
 
     # What it shows
 
@@ -104,8 +116,14 @@ class Picture(Widget):
         """Show `path`, or nothing but `words` if it is None; a newer call overtakes an older one."""
         self.pause()
         self.path = path
+        self._view, self._source = WHOLE, (0, 0)
         self._words = lines_of(words)
-        self._wipe()
+        self.position = self.seconds = 0.0
+        if path is None or not self.draws:
+            self._wipe()
+        elif self._hold is None:
+            # Counted from the first change: a key held down does not keep a picture that has long been left.
+            self._hold = self.set_timer(self._hold_for, self._wipe)
         self._reload(path)
 
     @property
@@ -164,19 +182,22 @@ class Picture(Widget):
             else:
                 await self._load_still(path)
         except ResultError as error:
-            self._wipe()
-            self.post_message(self.Failed(self, path, error.sentence))
+            self._fail(path, error)
             return
         self.post_message(self.Loaded(self, path, self.seconds))
+
+    def _fail(self, path: Path, error: ResultError) -> None:
+        self._wipe()
+        self.post_message(self.Failed(self, path, error.sentence))
 
     async def _load_still(self, path: Path) -> None:
         columns, rows = self.size
         ground = self.background_colors[1].rgb
-        graphics, cache, limits = self.graphics, self._cache, self._limits
+        graphics, cache, limits, view = self.graphics, self._cache, self._limits, self._view
 
         def draw() -> Drawing:
             cell = graphics.cell
-            frame = cache.still(path, columns, rows, cell=cell, background=ground, limits=limits)
+            frame = cache.still(path, columns, rows, cell=cell, background=ground, limits=limits, view=view)
             return graphics.render(frame)
 
         self.seconds = self.position = 0.0
@@ -194,6 +215,43 @@ class Picture(Widget):
         clip, self._clip = self._clip, None
         if clip is not None:
             await clip.close()
+
+    # Looking closer
+
+    @property
+    def zoom(self) -> float:
+        """How many times larger than fitted a still is drawn."""
+        return self._view.zoom
+
+    def look_closer(self, steps: int) -> None:
+        """Draw a still larger by steps, smaller where negative, whole again for 0."""
+        self._look_at_part(WHOLE if steps == 0 else zoomed(self._view, steps))
+
+    def pan(self, right: int, down: int) -> None:
+        """Move the part of a zoomed still that is in view, by steps to the right and down."""
+        if not self._view.whole and all(self._source):
+            seen = crop(self._source, *self.size, self._view, self.graphics.cell)
+            self._look_at_part(panned(self._view, seen, self._source, right, down))
+
+    def _look_at_part(self, view: View) -> None:
+        path = self.path
+        if path is None or view == self._view or not self.draws or path.suffix.lower() in _CLIPS:
+            return
+        self._view = view
+        if not any(worker.group == _PARTS and worker.node is self and worker.is_running for worker in self.workers):
+            self._start(lambda: self._draw_parts(path), _PARTS)
+
+    async def _draw_parts(self, path: Path) -> None:
+        """Draw the part in view until no other is wanted: a key held down is never more than one drawing ahead."""
+        drawn: View | None = None
+        try:
+            if not all(self._source):
+                self._source = await asyncio.to_thread(still_size, path, self._limits)
+            while self.path == path and self._view != drawn:
+                drawn = self._view
+                await self._load_still(path)
+        except ResultError as error:
+            self._fail(path, error)
 
     # Playing
 
@@ -277,9 +335,8 @@ class Picture(Widget):
         try:
             return await read()
         except ResultError as error:
-            self._wipe()
             if path is not None:
-                self.post_message(self.Failed(self, path, error.sentence))
+                self._fail(path, error)
             return None
 
     def _starts_over(self) -> bool:
@@ -300,11 +357,13 @@ class Picture(Widget):
 
     def _put(self, drawing: Drawing) -> int:
         """Show `drawing`, repainting only the rows that differ, and return about the bytes that takes."""
+        self._stop_holding()
         before, self._drawing = self._drawing, drawing
-        if drawing.handle != self._handle:
-            self._release()
-            self._handle = drawing.handle
         self._transmit(drawing.transmit)
+        if drawing.handle != self._handle:
+            left, self._handle = self._handle, drawing.handle
+            # Once the cells show the new one: pixels forgotten before would leave a hole between two frames.
+            self.call_after_refresh(lambda: self._transmit(self.graphics.release(left)))
         if (before.width, len(before.strips)) != (drawing.width, len(drawing.strips)):
             self.refresh()
             return cost(drawing.strips) + len(drawing.transmit)
@@ -315,7 +374,13 @@ class Picture(Widget):
             self.refresh(*(Region(0, top + row, self.size.width, 1) for row in changed))
         return cost(drawing.strips[row] for row in changed) + len(drawing.transmit)
 
+    def _stop_holding(self) -> None:
+        if self._hold is not None:
+            self._hold.stop()
+            self._hold = None
+
     def _wipe(self) -> None:
+        self._stop_holding()
         self._release()
         self.position = self.seconds = 0.0
         self._drawing = _NOTHING

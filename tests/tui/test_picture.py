@@ -148,6 +148,88 @@ async def test_holding_j_decodes_only_where_it_stops(tmp_path: Path) -> None:
     assert cache.asked == ["49.png"]
 
 
+async def test_a_quick_successor_comes_without_a_blink(red: Path, tmp_path: Path) -> None:
+    """Seen to fail when `show` wiped at once."""
+    other = tmp_path / "other.png"
+    Image.new("RGB", (64, 32), "green").save(other)
+    app = Viewer(hold=60.0)
+    async with app.run_test(size=(40, 12)) as pilot:
+        app.picture.show(red)
+        await app.until(Picture.Loaded)
+        await pilot.pause()
+        before = rows(app.picture)
+        app.picture.show(other, Shown("other"))
+        assert rows(app.picture) == before
+        await app.until(Picture.Loaded)
+        assert rows(app.picture) != before
+        app.picture.show(None, Shown("words"))
+        assert [row.strip() for row in rows(app.picture) if row.strip()] == ["words"]
+
+
+async def test_a_slow_successor_does_not_keep_the_picture_before(red: Path, tmp_path: Path) -> None:
+    """Seen to fail without the timer: a key held down left a picture standing that belonged to no row in sight."""
+    other = tmp_path / "other.png"
+    Image.new("RGB", (64, 32), "green").save(other)
+    app = Viewer(hold=0.01, settle=0.0)
+    async with app.run_test(size=(40, 12)) as pilot:
+        app.picture.show(red)
+        await app.until(Picture.Loaded)
+        app.picture._settle = 60.0
+        app.picture.show(other)
+        async with asyncio.timeout(5):
+            while app.picture.draws:
+                await pilot.pause()
+
+
+async def test_a_still_is_looked_at_closer_and_moved_about(tmp_path: Path) -> None:
+    path = tmp_path / "quarters.png"
+    image = Image.new("RGB", (80, 80), "black")
+    image.paste("white", (40, 0, 80, 40))
+    image.save(path)
+    app = Viewer()
+    async with app.run_test(size=(40, 20)) as pilot:
+        picture = app.picture
+        picture.look_closer(1)  # nothing is shown yet
+        picture.pan(1, 0)
+        picture.show(path)
+        await app.until(Picture.Loaded)
+
+        async def colours() -> set[tuple[int, ...]]:
+            await pilot.app.workers.wait_for_complete()
+            styles = (segment.style for y in range(20) for segment in picture.render_line(y))
+            pairs = ((style.color, style.bgcolor) for style in styles if style and style.color)
+            return {tuple(colour.triplet) for pair in pairs for colour in pair if colour and colour.triplet}
+
+        assert await colours() == {(0, 0, 0), (255, 255, 255)}
+        picture.pan(1, 0)  # all of it is in view: there is nowhere to go
+        picture.look_closer(2)
+        for _ in range(9):
+            picture.pan(1, -1)
+        await colours()
+        for _ in range(9):
+            picture.pan(1, -1)
+        assert await colours() == {(255, 255, 255)}
+        assert picture.zoom == pytest.approx(2)
+        picture.look_closer(0)
+        assert picture.zoom == 1
+        assert await colours() == {(0, 0, 0), (255, 255, 255)}
+
+
+async def test_zooming_by_a_key_held_down_draws_at_most_one_ahead(red: Path) -> None:
+    """Seen to fail when each key began a drawing of its own: twenty were decoded."""
+    cache = CountingCache()
+    app = Viewer(cache=cache)
+    async with app.run_test(size=(40, 12)) as pilot:
+        app.picture.show(red)
+        await app.until(Picture.Loaded)
+        for _ in range(20):
+            app.picture.look_closer(1)
+            app.picture.look_closer(-1)
+        app.picture.look_closer(1)
+        await pilot.app.workers.wait_for_complete()
+    assert len(cache.asked) <= 3
+
+
 async def test_nothing_is_decoded_before_the_choice_has_settled(red: Path) -> None:
     """Seen to fail without the settling time: the file was decoded while the key was still down."""
     cache = CountingCache()
