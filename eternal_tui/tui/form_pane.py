@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from textual import on
 from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
@@ -17,9 +17,11 @@ from eternal_tui.api.request import GenerateRequest
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.draft_store import DraftStore
 from eternal_tui.jobs.drafts.presets import PresetStore
-from eternal_tui.tui.form.request_form import RequestForm
 from eternal_tui.tui.glyphs import Glyphs
 from eternal_tui.untrusted import Shown, Untrusted, say
+
+if TYPE_CHECKING:
+    from eternal_tui.tui.form.request_form import RequestForm
 
 REPEAT_GUARD = 1.0
 """Seconds in which the very same form is not sent twice: a key held down repeats thirty times a second."""
@@ -95,6 +97,8 @@ class FormPane(Container):
         return await asyncio.shield(self._filling)
 
     async def _fill(self) -> RequestForm:
+        from eternal_tui.tui.form.request_form import RequestForm
+
         form = RequestForm(environ=self._environ, glyphs=self._glyphs)
         await self.mount(form)
         self._form = form
@@ -160,8 +164,10 @@ class FormPane(Container):
         """Keep what was typed last."""
         self.keep()
 
-    @on(RequestForm.Submitted)
-    def _submitted(self, event: RequestForm.Submitted) -> None:
+    # Handlers by name: the form, and the large text area in it, are imported when it is built.
+
+    def on_request_form_submitted(self, event: RequestForm.Submitted) -> None:
+        """Send what the form holds, unless it was sent a moment ago."""
         event.stop()
         now = self._monotonic()
         if self._last_sent is not None:
@@ -172,13 +178,13 @@ class FormPane(Container):
         self._last_sent = (event.requests, now)
         self.post_message(self.Sent(event.requests, event.names))
 
-    @on(RequestForm.Changed)
-    def _changed(self, event: RequestForm.Changed) -> None:
+    def on_request_form_changed(self, event: RequestForm.Changed) -> None:
+        """Ask for the price of what the form holds now."""
         event.stop()
         self.post_message(self.Priced(event.request))
 
-    @on(RequestForm.DraftChanged)
-    def _draft_changed(self, event: RequestForm.DraftChanged) -> None:
+    def on_request_form_draft_changed(self, event: RequestForm.DraftChanged) -> None:
+        """Keep the draft soon."""
         event.stop()
         self._keep_soon(event.draft)
 
@@ -188,20 +194,20 @@ class FormPane(Container):
             self._flush_due = True
             self.set_timer(1.0, self.keep)
 
-    @on(RequestForm.PresetsChanged)
-    def _presets_changed(self, event: RequestForm.PresetsChanged) -> None:
+    def on_request_form_presets_changed(self, event: RequestForm.PresetsChanged) -> None:
+        """Keep the presets."""
         event.stop()
         try:
             self._presets.save(event.presets)
         except OSError as error:
             self.post_message(self.Told(say("The presets could not be kept: {why}.", why=error.strerror or error)))
 
-    @on(RequestForm.CharactersWanted)
-    def _characters_wanted(self, event: RequestForm.CharactersWanted) -> None:
+    def on_request_form_characters_wanted(self, event: RequestForm.CharactersWanted) -> None:
+        """Ask for the characters."""
         event.stop()
         self.post_message(self.CharactersWanted())
 
-    @on(RequestForm.HistoryWanted)
-    def _history_wanted(self, event: RequestForm.HistoryWanted) -> None:
+    def on_request_form_history_wanted(self, event: RequestForm.HistoryWanted) -> None:
+        """Ask for earlier prompts."""
         event.stop()
         self.post_message(self.HistoryWanted())
