@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eternal_tui.settings import Settings
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.graphics.choose import Choice
+    from eternal_tui.sandbox.launch import DemoService
+    from eternal_tui.tui.app import EternalApp
 
 UNUSABLE = (
     "eternal-tui draws on a terminal, and {why}. The command line does the same work without one: "
@@ -34,33 +37,45 @@ def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_awa
     if why := why_unusable(environ):
         sys.stderr.write(UNUSABLE.format(why=why))
         return USAGE
-    from eternal_tui.sandbox.launch import launch_demo
-    from eternal_tui.workbench import DEMO_SPEED, Workbench
-
-    service = launch_demo(environ=environ, speed=DEMO_SPEED) if demo else None
-    try:
-        bench = Workbench(settings, environ, demo=service, throw_away=throw_away)
-    except BaseException:
-        if service is not None:
-            service.close()
-        raise
-    from eternal_tui.tui.app import EternalApp
-
-    choice = _graphics(settings, environ)
-    app = EternalApp(bench, choice.graphics, choice.why, environ)
+    # Until the first frame stands, everything that is made is kept: looking for garbage finds none.
+    gc.disable()
+    app = _assemble(settings, environ, demo=demo, throw_away=throw_away)
     app.run()
     if app.departure.signal is not None:
         return 128 + app.departure.signal
     return app.return_code or 0
 
 
-def _graphics(settings: Settings, environ: Mapping[str, str]) -> Choice:
+def _assemble(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_away: bool) -> EternalApp:
     from eternal_tui.tui.graphics.choose import choose
-    from eternal_tui.tui.graphics.probe import TerminalFacts, probe
+    from eternal_tui.tui.graphics.probe import TerminalFacts, asking
 
-    if settings.images != "auto":
-        return choose(settings.images, TerminalFacts(), environ)
-    return choose("auto", probe(environ=environ, cache=_probe_cache(environ)), environ)
+    service = _launch(environ) if demo else None
+    try:
+        # The terminal is asked first: it answers while the rest is imported.
+        with (
+            asking(environ=environ, cache=_probe_cache(environ))
+            if settings.images == "auto"
+            else nullcontext(TerminalFacts) as facts
+        ):
+            from eternal_tui.tui.app import EternalApp
+            from eternal_tui.workbench import Workbench
+
+            bench = Workbench(settings, environ, demo=service, throw_away=throw_away)
+            bench.desk.read_newest()
+            choice = choose(settings.images, facts(), environ)
+    except BaseException:
+        if service is not None:
+            service.close()
+        raise
+    return EternalApp(bench, choice.graphics, choice.why, environ)
+
+
+def _launch(environ: Mapping[str, str]) -> DemoService:
+    from eternal_tui.sandbox.launch import launch_demo
+    from eternal_tui.workbench import DEMO_SPEED
+
+    return launch_demo(environ=environ, speed=DEMO_SPEED)
 
 
 def _probe_cache(environ: Mapping[str, str]) -> Path:

@@ -9,18 +9,23 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from eternal_tui.private import make_folder
 
-LIMIT = 1.0
-"""Most seconds a probe may take, answers or none."""
+LIMIT = 0.3
+"""Seconds after asking in which a terminal on this machine must have answered: one that can answers in a few ms."""
 
-_DRAIN = 0.2
+REMOTE_LIMIT = 1.0
+"""The same for a terminal at the other end of an SSH line, whatever its round trip."""
+
 _REMEMBERED = 12 * 3600.0
+_SILENCE_REMEMBERED = 3600.0
+"""Seconds for which silence counts: shorter, because a machine under load may be silent once."""
 _MOST_REMEMBERED = 32
 _TMUX_NEEDS = ("TMUX", "TMUX_TMPDIR", "TERM", "HOME", "PATH", "LANG", "LC_ALL")
 """What of the environment tmux is given: never the service's key."""
@@ -68,12 +73,100 @@ def parse_answers(data: bytes) -> TerminalFacts:
         kitty_graphics=kitty is not None and kitty[1] == b"OK",
         cell=(int(cell[2]), int(cell[1])) if cell else (0, 0),
         answered=_DA1.search(data) is not None,
-        why="the terminal answered" if _DA1.search(data) else "the terminal did not answer within a second",
+        why="the terminal answered" if _DA1.search(data) else "the terminal did not answer in time",
     )
 
 
 def _plain(name: bytes) -> str:
     return "".join(character for character in name.decode("ascii", "ignore") if character.isprintable())
+
+
+class Question:
+    """A terminal being asked, for others to work while it thinks about it; closing it leaves its modes as they were."""
+
+    def __init__(self, stdin: int, stdout: int, limit: float, clock: Callable[[], float]) -> None:
+        """Ask now, and remember when; raises OSError where the terminal cannot be asked."""
+        import termios
+        import tty
+
+        self._stdin = stdin
+        self._clock = clock
+        self._before = termios.tcgetattr(stdin)
+        try:
+            # TCSADRAIN keeps what was typed ahead out of the way without losing output under way.
+            tty.setcbreak(stdin, termios.TCSADRAIN)
+            os.write(stdout, QUERY)
+        except BaseException:
+            termios.tcsetattr(stdin, termios.TCSADRAIN, self._before)
+            raise
+        self._asked = True
+        self._until = clock() + limit
+
+    def answer(self) -> TerminalFacts:
+        """Return what the terminal said, waiting for it until the limit."""
+        import termios
+
+        self._asked = False
+        try:
+            return parse_answers(_read_answers(self._stdin, self._until, self._clock))
+        except OSError:
+            return TerminalFacts(why="the terminal could not be asked")
+        finally:
+            # TCSAFLUSH: answers that came too late to be read must not reach the app as key presses.
+            termios.tcsetattr(self._stdin, termios.TCSAFLUSH, self._before)
+
+    def close(self) -> None:
+        """Take the answer if nobody did: it would be typed into whatever comes next."""
+        if self._asked:
+            self.answer()
+
+
+def limit_for(environ: Mapping[str, str]) -> float:
+    """Return how many seconds the terminal that `environ` tells of has to answer."""
+    return REMOTE_LIMIT if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY") else LIMIT
+
+
+@contextmanager
+def asking(
+    *,
+    stdin: int = 0,
+    stdout: int = 1,
+    environ: Mapping[str, str] = os.environ,
+    cache: Path | None = None,
+    now: Callable[[], float] = time.time,
+) -> Iterator[Callable[[], TerminalFacts]]:
+    """Ask the terminal on these handles and yield the function that returns what it said; its modes are put back.
+
+    Nothing is asked where either handle is no terminal, or where TERM says it is a dumb one; inside tmux, tmux
+    is asked by its own command. An answer is remembered in `cache` for this login on this terminal.
+    """
+    known = _known_unasked(stdin, stdout, environ)
+    if known is not None:
+        yield lambda: known
+        return
+    if environ.get("TMUX"):
+        yield lambda: _ask_tmux(environ)
+        return
+    key = _key(stdin, environ)
+    remembered = _recall(cache, key, now())
+    if remembered is not None:
+        yield lambda: remembered
+        return
+    try:
+        question = Question(stdin, stdout, limit_for(environ), time.monotonic)
+    except OSError:
+        yield lambda: TerminalFacts(why="the terminal could not be asked")
+        return
+
+    def answer() -> TerminalFacts:
+        facts = question.answer()
+        _remember(cache, key, facts, now())
+        return facts
+
+    try:
+        yield answer
+    finally:
+        question.close()
 
 
 def probe(
@@ -84,54 +177,24 @@ def probe(
     cache: Path | None = None,
     now: Callable[[], float] = time.time,
 ) -> TerminalFacts:
-    """Ask the terminal on these handles, for at most a second, and leave its modes as they were.
+    """Ask as `asking` does, and wait for the answer."""
+    with asking(stdin=stdin, stdout=stdout, environ=environ, cache=cache, now=now) as answer:
+        return answer()
 
-    Nothing is asked where either handle is no terminal, or where TERM says it is a dumb one; inside tmux, tmux
-    is asked by its own command. An answer is remembered in `cache` for this login on this terminal.
-    """
+
+def _known_unasked(stdin: int, stdout: int, environ: Mapping[str, str]) -> TerminalFacts | None:
     if sys.platform == "win32" or not (os.isatty(stdin) and os.isatty(stdout)):
         return TerminalFacts(why="input or output is no terminal")
     if environ.get("TERM", "") in ("", "dumb"):
         return TerminalFacts(why="TERM says that this terminal cannot draw")
-    if environ.get("TMUX"):
-        return _ask_tmux(environ)
-    key = _key(stdin, environ)
-    remembered = _recall(cache, key, now())
-    if remembered is not None:
-        return remembered
-    facts = _ask(stdin, stdout)
-    _remember(cache, key, facts, now())
-    return facts
+    return None
 
 
-def _ask(stdin: int, stdout: int) -> TerminalFacts:
-    import termios
-    import tty
-
-    before = termios.tcgetattr(stdin)
-    try:
-        # TCSADRAIN keeps what was typed ahead out of the way without losing output under way.
-        tty.setcbreak(stdin, termios.TCSADRAIN)
-        os.write(stdout, QUERY)
-        data = _read_answers(stdin, time.monotonic)
-    except OSError:
-        return TerminalFacts(why="the terminal could not be asked")
-    finally:
-        # TCSAFLUSH: answers that came too late to be read must not reach the app as key presses.
-        termios.tcsetattr(stdin, termios.TCSAFLUSH, before)
-    return parse_answers(data)
-
-
-def _read_answers(stdin: int, clock: Callable[[], float]) -> bytes:
-    """Read until the sentinel's answer, or until time is up and the line has been emptied."""
-    data = b""
-    end = clock() + LIMIT - _DRAIN
-    while _DA1.search(data) is None and (left := end - clock()) > 0:
+def _read_answers(stdin: int, until: float, clock: Callable[[], float]) -> bytes:
+    """Read until the sentinel's answer, or until that time; what has come already is read in any case."""
+    data = _read_some(stdin, 0)
+    while _DA1.search(data) is None and (left := until - clock()) > 0:
         data += _read_some(stdin, left)
-    if _DA1.search(data) is None:
-        end = clock() + _DRAIN
-        while (left := end - clock()) > 0:
-            data += _read_some(stdin, left)
     return data
 
 
@@ -152,7 +215,7 @@ def _ask_tmux(environ: Mapping[str, str]) -> TerminalFacts:
             [tmux, "display-message", "-p", *pane, wanted],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=LIMIT,
+            timeout=REMOTE_LIMIT,
             check=True,
             env={name: environ[name] for name in _TMUX_NEEDS if name in environ},
         )
@@ -179,7 +242,10 @@ def _key(stdin: int, environ: Mapping[str, str]) -> str:
 
 def _recall(cache: Path | None, key: str, now: float) -> TerminalFacts | None:
     found = _load(cache).get(key)
-    return found.facts if found is not None and 0 <= now - found.at < _REMEMBERED else None
+    if found is None:
+        return None
+    lasts = _REMEMBERED if found.facts.answered else _SILENCE_REMEMBERED
+    return found.facts if 0 <= now - found.at < lasts else None
 
 
 def _load(cache: Path | None) -> dict[str, _Remembered]:

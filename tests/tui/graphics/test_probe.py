@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.tui.graphics import probe as probing
-from eternal_tui.tui.graphics.probe import QUERY, TerminalFacts, parse_answers, probe
+from eternal_tui.tui.graphics.probe import QUERY, TerminalFacts, asking, limit_for, parse_answers, probe
 
 XTERM = {"TERM": "xterm-256color"}
 KITTY = b"\x1bP>|kitty(0.35.1)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[6;18;9t\x1b[?62;c"
@@ -101,15 +101,42 @@ def test_a_terminal_that_knows_only_da1_costs_no_second() -> None:
     assert (facts.answered, facts.name, facts.kitty_graphics, facts.cell) == (True, "", False, (0, 0))
 
 
-def test_a_silent_terminal_costs_a_second_and_no_more() -> None:
-    with terminal(saying()) as (near, _, _):
+def test_a_silent_terminal_costs_little_and_is_remembered_for_a_while(tmp_path: Path) -> None:
+    cache = tmp_path / "terminals.json"
+    hours = iter([0.0, 0.0, 0.5 * 3600, 2 * 3600, 2 * 3600])
+    with terminal(saying()) as (near, _, written):
+
+        def ask() -> TerminalFacts:
+            written.clear()
+            return probe(stdin=near, stdout=near, environ=XTERM, cache=cache, now=lambda: next(hours))
+
         before = termios.tcgetattr(near)
         began = time.monotonic()
-        facts = probe(stdin=near, stdout=near, environ=XTERM)
-        assert time.monotonic() - began < 1.3
+        facts = ask()
+        assert time.monotonic() - began < 0.6
         assert termios.tcgetattr(near) == before
-    assert not facts.answered
-    assert "did not answer" in facts.why
+        assert not facts.answered
+        assert "did not answer" in facts.why
+        assert ask() == facts
+        assert bytes(written) == b""
+        ask()
+        assert bytes(written) == QUERY
+
+
+def test_the_terminal_thinks_while_others_work() -> None:
+    with terminal(saying(KITTY)) as (near, _, written):
+        before = termios.tcgetattr(near)
+        with asking(stdin=near, stdout=near, environ=XTERM) as answer:
+            while bytes(written) != QUERY:
+                time.sleep(0.001)
+            assert answer().kitty_graphics
+        with asking(stdin=near, stdout=near, environ=XTERM):
+            pass
+        assert termios.tcgetattr(near) == before
+
+
+def test_a_far_terminal_has_longer() -> None:
+    assert limit_for(XTERM) < limit_for(XTERM | {"SSH_CONNECTION": "10.0.0.1 5022 10.0.0.2 22"}) == 1.0
 
 
 def test_late_answers_never_become_key_presses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +145,7 @@ def test_late_answers_never_become_key_presses(monkeypatch: pytest.MonkeyPatch) 
     The clock says that time is up just when the terminal speaks.
     """
 
-    def over(stdin: int, clock: Callable[[], float]) -> bytes:
+    def over(stdin: int, until: float, clock: Callable[[], float]) -> bytes:
         assert select.select([stdin], [], [], 5)[0]
         return b""
 
@@ -130,7 +157,7 @@ def test_late_answers_never_become_key_presses(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_modes_are_put_back_when_reading_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(stdin: int, clock: Callable[[], float]) -> bytes:
+    def broken(stdin: int, until: float, clock: Callable[[], float]) -> bytes:
         raise OSError
 
     monkeypatch.setattr(probing, "_read_answers", broken)
