@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -115,17 +116,23 @@ class WorkbenchScreen(CellScreen):
         self._unsubscribe = desk.subscribe(self.tick.changed)
         desk.on_ended(self.announcer.ended)
         desk.on_ended(self._ended)
-        self.job_pane.jobs.focus()
+        jobs = self.job_pane.jobs
+        jobs.show(desk.listing(), self.bench.clock.time())
+        jobs.focus()
         self._footer()
         self.header.show(desk.totals())
         self.watch(self, "focused", self._footer, init=False)
-        self._start()
+        # What is not in the first frame waits for it.
+        self.call_after_refresh(self._start)
 
     @work(exit_on_error=True)
     async def _start(self) -> None:
         await self.bench.desk.start()
         self._show_all()
-        self.call_after_refresh(self.form_pane.fill)
+        await self.form_pane.fill()
+        # What stands now stays: the garbage collector need not look through it for as long as the app runs.
+        gc.freeze()
+        gc.enable()
         await self._ask_where_no_key_is()
 
     def on_unmount(self) -> None:
