@@ -74,9 +74,10 @@ class Invocation:
         return self._launch_demo(1.0).wait_ready_blocking()
 
     def _launch_demo(self, speed: float) -> DemoService:
-        from eternal_tui.sandbox.launch import launch_demo
+        from eternal_tui.sandbox.launch import STATE_NAME, launch_demo
 
-        return launch_demo(environ=self.environ, speed=speed)
+        state = None if self.throw_away else self.settings.data_dir / STATE_NAME
+        return launch_demo(environ=self.environ, speed=speed, state=state)
 
     @contextmanager
     def history(self) -> Iterator[History]:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--credits", type=float, default=629.36, metavar="N", help="credits at the start")
     parser.add_argument("--seed", type=int, default=None, metavar="N", help="repeat the same ids, durations, pictures")
+    parser.add_argument("--state", type=Path, default=None, metavar="FILE", help="remember jobs and credits in a file")
     parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when standard input ends")
 
 
@@ -52,6 +54,7 @@ def _settings(args: argparse.Namespace) -> SandboxSettings:
         speed=args.speed,
         credits=args.credits,
         seed=args.seed,
+        state=args.state,
         draw_ahead=True,
         faults=tuple(parse_rule(text) for text in args.fault),
     )

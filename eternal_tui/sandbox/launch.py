@@ -11,12 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 READY_WITHIN = 15.0
 _STOP_WITHIN = 2.0
 _READY_LINE_LIMIT = 4096
+STATE_NAME = "sandbox.json"
+"""The file in a demo's data folder by which the sandbox goes on with the jobs of the last run."""
+
 _SECRETS = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 
 
@@ -130,12 +134,19 @@ def launch_demo(
     environ: Mapping[str, str],
     speed: float = 1.0,
     seed: int | None = None,
+    state: Path | None = None,
     options: Sequence[str] = (),
 ) -> DemoService:
-    """Start the child and return at once; ``options`` are further options of the sandbox command."""
+    """Start the child and return at once.
+
+    With ``state`` it goes on where the last demo with that file ended; ``options`` are further options of the
+    sandbox command.
+    """
     command = [sys.executable, "-m", "eternal_tui.sandbox", "--until-stdin-closes", "--speed", str(speed)]
     if seed is not None:
         command += ["--seed", str(seed)]
+    if state is not None:
+        command += ["--state", str(state)]
     process = subprocess.Popen(  # noqa: S603 - this package, run by this interpreter
         [*command, *options],
         stdin=subprocess.PIPE,

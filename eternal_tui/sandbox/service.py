@@ -12,6 +12,7 @@ from decimal import Decimal
 from eternal_tui.sandbox.characters import Cast
 from eternal_tui.sandbox.engine import JobEngine, SandboxJob
 from eternal_tui.sandbox.faults import FaultPlan, Place
+from eternal_tui.sandbox.memory import Memory
 from eternal_tui.sandbox.rules import Order, Refusal, price
 from eternal_tui.sandbox.seeded import seeded
 from eternal_tui.sandbox.settings import SandboxSettings
@@ -51,12 +52,13 @@ class Service:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     api_url: str = ""
     cdn_url: str = ""
+    memory: Memory | None = None
 
     @classmethod
     def create(cls, settings: SandboxSettings) -> Service:
         """A service as new; with a seed, ids, durations and chances repeat."""
         rng = seeded(os.urandom(16).hex() if settings.seed is None else settings.seed)
-        return cls(
+        service = cls(
             settings=settings,
             engine=JobEngine(settings, rng),
             faults=FaultPlan(settings.faults, seeded(rng.random())),
@@ -64,6 +66,10 @@ class Service:
             studio=Studio(settings),
             credits=Decimal(str(settings.credits)).quantize(Decimal("0.01")),
         )
+        if settings.state is not None:
+            service.memory = Memory(settings.state)
+            service.memory.recall(service)
+        return service
 
     def note(self) -> None:
         """Wake whoever waits for a request to arrive or to be answered."""
@@ -92,6 +98,8 @@ class Service:
         self.spend(price(order))
         job = self.engine.create(order, self.faults.take_all(Place.JOB))
         self.charged.append(job.request_id)
+        if self.memory is not None:
+            self.memory.keep(self)
         return job
 
     def result_url(self, job: SandboxJob, *, life: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,6 +30,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     credits: float = 629.36
     speed: float = 1.0
     seed: int | None = None
+    state: Path | None = None
     host: str = "127.0.0.1"
     api_port: int = 0
     cdn_port: int = 0

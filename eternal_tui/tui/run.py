@@ -33,7 +33,10 @@ def why_unusable(environ: Mapping[str, str]) -> str:
 
 
 def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_away: bool) -> int:
-    """Run the app until it is left and return the exit code; raises HistoryError where the data folder is unusable."""
+    """Run the app until it is left and return the exit code.
+
+    Raises HistoryError where the data folder is unusable, and the defect, whatever it was, that ended the app.
+    """
     if why := why_unusable(environ):
         sys.stderr.write(UNUSABLE.format(why=why))
         return USAGE
@@ -41,6 +44,8 @@ def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_awa
     gc.disable()
     app = _assemble(settings, environ, demo=demo, throw_away=throw_away)
     app.run()
+    if app.defect is not None:
+        raise app.defect
     if app.departure.signal is not None:
         return 128 + app.departure.signal
     return app.return_code or 0
@@ -50,7 +55,7 @@ def _assemble(settings: Settings, environ: Mapping[str, str], *, demo: bool, thr
     from eternal_tui.tui.graphics.choose import choose
     from eternal_tui.tui.graphics.probe import TerminalFacts, asking
 
-    service = _launch(environ) if demo else None
+    service = _launch(environ, None if throw_away else settings.data_dir) if demo else None
     try:
         # The terminal is asked first: it answers while the rest is imported.
         with (
@@ -71,11 +76,11 @@ def _assemble(settings: Settings, environ: Mapping[str, str], *, demo: bool, thr
     return EternalApp(bench, choice.graphics, choice.why, environ)
 
 
-def _launch(environ: Mapping[str, str]) -> DemoService:
-    from eternal_tui.sandbox.launch import launch_demo
+def _launch(environ: Mapping[str, str], folder: Path | None) -> DemoService:
+    from eternal_tui.sandbox.launch import STATE_NAME, launch_demo
     from eternal_tui.workbench import DEMO_SPEED
 
-    return launch_demo(environ=environ, speed=DEMO_SPEED)
+    return launch_demo(environ=environ, speed=DEMO_SPEED, state=None if folder is None else folder / STATE_NAME)
 
 
 def _probe_cache(environ: Mapping[str, str]) -> Path:

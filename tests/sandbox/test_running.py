@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from eternal_tui.sandbox.command import add_arguments, run
@@ -22,7 +23,7 @@ from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.launch import DemoStartError, launch_demo
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
-from tests.sandbox.client import IMAGE, TINY, VIDEO, api_client, finished, submit
+from tests.sandbox.client import IMAGE, TINY, VIDEO, api_client, finished, poll, submit
 
 COMMAND = [sys.executable, "-m", "eternal_tui.sandbox"]
 
@@ -205,3 +206,25 @@ def test_launching_imports_only_the_standard_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == "[]"
+
+
+async def test_a_demo_goes_on_where_it_was_left(tmp_path: Path) -> None:
+    """Seen to fail with `recall` emptied: the second run knew no such job, and the client called it lost."""
+    settings = msgspec.structs.replace(TINY, state=tmp_path / "sandbox.json")
+    async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
+        request_id = await submit(api)
+        left = sandbox.credits
+    assert (tmp_path / "sandbox.json").stat().st_mode & 0o777 == 0o600
+    async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
+        assert sandbox.credits == left
+        assert (await poll(api, request_id))["status"] == "pending"
+        sandbox.finish(request_id)
+        async with httpx.AsyncClient(verify=False) as anybody:
+            answer = await anybody.get((await poll(api, request_id))["result_url"])
+        assert answer.content.startswith(b"\xff\xd8")
+
+
+async def test_memory_that_cannot_be_read_is_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "sandbox.json").write_bytes(b'{"credits": "1.00", "jobs": [')
+    async with Sandbox(msgspec.structs.replace(TINY, state=tmp_path / "sandbox.json")) as sandbox:
+        assert float(sandbox.credits) == TINY.credits
