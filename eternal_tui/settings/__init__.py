@@ -1,9 +1,9 @@
 """One typed Settings: defaults, then config.toml, then the environment, then flags."""
 
 from eternal_tui.settings.address import OFFICIAL_HOST, check_base_url, is_loopback
-from eternal_tui.settings.loading import default_config_path, default_data_dir, load_settings
+from eternal_tui.settings.loading import config_path, default_config_path, default_data_dir, load_settings
 from eternal_tui.settings.model import Notify, Settings, SettingsError
-from eternal_tui.settings.rendering import config_schema, render_config
+from eternal_tui.settings.rendering import config_schema, config_template, render_config
 
 __all__ = [
     "OFFICIAL_HOST",
@@ -11,7 +11,9 @@ __all__ = [
     "Settings",
     "SettingsError",
     "check_base_url",
+    "config_path",
     "config_schema",
+    "config_template",
     "default_config_path",
     "default_data_dir",
     "is_loopback",

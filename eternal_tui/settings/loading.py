@@ -80,6 +80,11 @@ def load_settings(flags: Mapping[str, Any] | None = None, environ: Mapping[str, 
     return Settings(**values, notify=notify, config_path=path, sources=sources)
 
 
+def config_path(flag: str | None, environ: Mapping[str, str]) -> Path:
+    """Return where config.toml is looked for, whether or not it is there: the flag, the variable, or the default."""
+    return _config_path(flag, environ)[0]
+
+
 Layer = dict[str, tuple[Any, str]]
 
 

@@ -40,6 +40,12 @@ def render_config(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
+def config_template() -> str:
+    """Return a config.toml to begin with: every setting explained and, at its default, commented out."""
+    lines = render_config(Settings()).splitlines()
+    return "".join(f"{line}\n" if not line or line[0] in "#[" else f"# {line}\n" for line in lines)
+
+
 def _entry(struct: type[msgspec.Struct], name: str, value: object, source: str) -> list[str]:
     origin = [f"# From {source}."] if source and source != "default" else []
     line = f"# {name} =" if value is None else f"{name} = {_toml(value)}"

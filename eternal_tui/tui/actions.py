@@ -18,12 +18,20 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.help", "f1", "screen.help", "Help", "Show the keys of what has focus", "anywhere"),
     Action("app.jump", "ctrl+o", "screen.jump", "Jump", "Jump to any control by a letter", "anywhere"),
     Action("app.characters", "ctrl+b", "screen.characters", "Characters", "Browse the characters", "anywhere"),
+    Action("app.suspend", "ctrl+z", "app.suspend_process", "Suspend", "Back to the shell; fg returns", "anywhere"),
     Action("app.quit", "ctrl+q", "screen.leave", "Quit", "Leave; running jobs go on at the service", "anywhere"),
     Action("jobs.help", "question_mark", "screen.help", "Help", "Show the keys of what has focus", "jobs", True),
     Action("pane.form", "1", "screen.pane(1)", "Request", "Go to the request form", "jobs"),
     Action("pane.jobs", "2", "screen.pane(2)", "Jobs", "Go to the list of jobs", "jobs"),
     Action("pane.detail", "3", "screen.pane(3)", "Detail", "Go to the detail of the job", "jobs"),
     Action("pane.zoom", "z", "screen.zoom", "Zoom", "Give this pane the whole screen, and back", "jobs"),
+    Action("pane.grow", "greater_than_sign", "screen.split(1)", "More list", "Give the list more of the room", "jobs"),
+    Action(
+        "pane.shrink", "less_than_sign", "screen.split(-1)", "Less list", "Give the detail more of the room", "jobs"
+    ),
+    Action(
+        "app.statistics", "I", "screen.statistics", "Statistics", "Spending, durations and success, as plots", "jobs"
+    ),
     Action("jobs.again", "r", "screen.job('again')", "Again", "Run the job again exactly as it was", "jobs", True),
     Action("jobs.edit", "e", "screen.job('edit')", "Edit", "Put the job's request into the form", "jobs", True),
     Action(

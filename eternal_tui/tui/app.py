@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import logging
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from eternal_tui.tui import theme
+from eternal_tui.jobs.job import UNFINISHED
+from eternal_tui.settings import Settings, SettingsError
+from eternal_tui.tui import preferences, theme
 from eternal_tui.tui.departure import Departure
 from eternal_tui.tui.glyphs import glyphs_for
 from eternal_tui.tui.graphics.protocol import Graphics
+from eternal_tui.tui.preferences import ConfigFile
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import clock_step_for, interval_for, is_remote
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
+from eternal_tui.untrusted import Shown, say
 from eternal_tui.workbench import Workbench
 
 if TYPE_CHECKING:
     from textual.types import AnimationLevel
+
+
+_log = logging.getLogger(__name__)
 
 
 class EternalApp(App[None]):
@@ -31,9 +38,6 @@ class EternalApp(App[None]):
     CSS_PATH = "workbench.tcss"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False, id="app.suspend"),
-    ]
 
     def __init__(self, bench: Workbench, graphics: Graphics, graphics_why: str, environ: Mapping[str, str]) -> None:
         super().__init__()
@@ -50,8 +54,11 @@ class EternalApp(App[None]):
             write=self._write,
         )
         self.departure = Departure(bench, leave=self.exit)
+        self.defect: Exception | None = None
+        self._config = ConfigFile(bench.settings, environ)
+        self._environ = environ
         theme.register(self)
-        self.theme = bench.settings.theme if bench.settings.theme in self.available_themes else theme.DARK.name
+        self._wear(bench.settings)
 
     def get_default_screen(self) -> Screen[None]:
         """Return the one screen."""
@@ -59,13 +66,70 @@ class EternalApp(App[None]):
 
     def on_mount(self) -> None:
         """Take the person's keys, and the signals that end the app."""
-        self.set_keymap(dict(self.bench.settings.keys))
-        self.departure.arm(asyncio.get_running_loop())
+        self.set_interval(preferences.LOOK_EVERY, self._read_config)
+        self.call_after_refresh(self._tell_problems)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._met_defect)
+        self.departure.arm(loop)
         self.app_suspend_signal.subscribe(self, lambda _: self.bench.instance.release())
         self.app_resume_signal.subscribe(self, lambda _: self._back())
 
+    def on_app_focus(self) -> None:
+        """Read the settings again when the person comes back, perhaps from an editor beside this terminal."""
+        self._read_config()
+
+    def _read_config(self) -> None:
+        try:
+            fresh = self._config.changed()
+        except SettingsError as error:
+            self.notify(preferences.refusal(error), severity="error", markup=False, timeout=10)
+            return
+        if fresh is None:
+            return
+        now = self.bench.settings
+        self.bench.settings = msgspec.structs.replace(now, theme=fresh.theme, keys=fresh.keys)
+        self._wear(self.bench.settings)
+        self._tell_problems()
+        if isinstance(self.screen, WorkbenchScreen):
+            self.screen.keys_changed()
+
+    def _wear(self, settings: Settings) -> None:
+        named = settings.theme
+        self.theme = named if named in self.available_themes else theme.fitting(self._environ)
+        self.set_keymap(preferences.keymap(settings))
+
+    def _tell_problems(self) -> None:
+        for sentence in preferences.problems(self.bench.settings):
+            self.notify(sentence, severity="warning", markup=False, timeout=10)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Keep a defect for whoever started the app: it tells it in a sentence, and writes the report."""
+        from textual.worker import WorkerFailed
+
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if self.defect is None and isinstance(cause, Exception):
+            self.defect = cause
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """Leave without Textual's own report: it shows the variables of every frame, and keys are among them."""
+        self._close_messages_no_wait()
+
+    def panic(self, *renderables: object) -> None:  # noqa: ARG002
+        """Leave; what it would show is told by whoever started the app."""
+        self._close_messages_no_wait()
+
+    def _met_defect(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Note a defect of something that nobody waits for; the rest of the app goes on."""
+        error = context.get("exception")
+        _log.error(str(context.get("message")), exc_info=error)
+        if error is not None and self.is_running:
+            told = say("A defect was met: {kind}. The app goes on; the log says more.", kind=type(error).__name__)
+            self.notify(told, severity="error", markup=False, timeout=10)
+
     def _back(self) -> None:
         self.bench.instance.reacquire()
+        self._read_config()
         self.bench.desk.resume_after_suspend()
 
     async def on_unmount(self) -> None:
@@ -78,9 +142,19 @@ class EternalApp(App[None]):
 
         yield from commands(self, screen)
 
+    @property
+    def farewell(self) -> Shown:
+        """What goes on without this program, in a sentence for the terminal it leaves; empty where nothing does."""
+        if self.bench.demo is not None:
+            return Shown("")
+        running = sum(job.state in UNFINISHED for job in self.bench.desk.listing())
+        if not running:
+            return Shown("")
+        jobs = (
+            Shown("1 job goes on at the service.") if running == 1 else say("{n} jobs go on at the service.", n=running)
+        )
+        return say("{jobs} `eternal-tui watch`, or the app, picks up what is unfinished.", jobs=jobs)
+
     def _write(self, sequence: str) -> None:
         if self._driver is not None:
             self._driver.write(sequence)
-
-
-SIGNALS = (signal.SIGTERM, signal.SIGHUP)

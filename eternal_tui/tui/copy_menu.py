@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual import on, work
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widget import Widget
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui import terminal_words
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.copying import Copyable, copied, copyables, refusal, too_long
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.footer import key_words
@@ -40,16 +41,7 @@ class CopyMenu(Dialog[Shown]):
     DEFAULT_CSS = """
     CopyMenu PickList { margin-bottom: 1; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(key, f"copy('{what}')", _TITLES[what], show=False, id=f"copy.{what}", tooltip="Copy this")
-            for what, key in _KEYS.items()
-        ),
-        Binding("j,down", "move(1)", "Down", show=False, id="copy.down", tooltip="Go to the next line"),
-        Binding("k,up", "move(-1)", "Up", show=False, id="copy.up", tooltip="Go to the line before"),
-        Binding("enter", "choose", "Copy", show=False, id="copy.choose", tooltip="Copy the line under the cursor"),
-        Binding("escape,q,y", "leave", "Back", show=False, id="copy.back", tooltip="Copy nothing"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("copy")]
 
     def __init__(self, job: Job, bench: Workbench, around: Surroundings) -> None:
         super().__init__(say("Copy of job {id}", id=job.id))

@@ -99,6 +99,10 @@ ASCII = Glyphs(
 
 
 def glyphs_for(environ: Mapping[str, str]) -> Glyphs:
-    """Return the set that the locale named in `environ` can draw; the first of LC_ALL, LC_CTYPE and LANG decides."""
-    locale = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "")
-    return UNICODE if _UTF8.search(locale) else ASCII
+    """Return the set that the locale named in `environ` can draw; the first of LC_ALL, LC_CTYPE and LANG decides.
+
+    An environment that names none, as in a container or a cron job, tells nothing of the terminal: every one in use
+    draws UTF-8.
+    """
+    locale = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), None)
+    return UNICODE if locale is None or _UTF8.search(locale) else ASCII

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from textual import events, on
 from textual.app import App
-from textual.binding import ActiveBinding, Binding, BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.dom import DOMNode
@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.footer import key_words
 from eternal_tui.tui.form.search_screen import SearchLine
@@ -163,13 +164,7 @@ class HelpScreen(Dialog[None]):
         & VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; margin-bottom: 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f1", "leave", "Back", show=False, id="help.back"),
-        Binding("down", "scroll(1)", "Down", show=False, priority=True, id="help.down"),
-        Binding("up", "scroll(-1)", "Up", show=False, priority=True, id="help.up"),
-        Binding("pagedown", "scroll(10)", "Page down", show=False, priority=True, id="help.page_down"),
-        Binding("pageup", "scroll(-10)", "Page up", show=False, priority=True, id="help.page_up"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("help")]
 
     def __init__(self, sections: Sequence[Section]) -> None:
         super().__init__(Shown("Help"))

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widget import Widget
@@ -24,6 +24,7 @@ from eternal_tui.credentials import (
     key_file,
     store_key,
 )
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.untrusted import Shown, join, say, shown
 from eternal_tui.workbench import Workbench
@@ -96,11 +97,7 @@ class KeyScreen(Dialog[Shown]):
         & #dialog-foot { margin-top: 1; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+f", "keep_in_file", "Keep in a file", show=False, priority=True, id="key.file"),
-        Binding("ctrl+d", "demo", "Demo", show=False, priority=True, id="key.demo"),
-        Binding("escape", "leave", "Look around", show=False, id="key.look"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("key")]
 
     def __init__(self, bench: Workbench, why: Shown = WELCOME) -> None:
         """Ask for a key for the service of `bench`; `why` says why."""

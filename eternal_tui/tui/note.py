@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.jobs.job import Job
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.form.search_screen import SearchLine
 from eternal_tui.untrusted import Shown, say, shown
@@ -37,7 +38,7 @@ class NoteScreen(Dialog[Marks]):
     """Leaves with the note and the tags, or with None where they stay as they are."""
 
     KEYS_WORD = Shown("enter keeps · tab the other line · esc back")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False, id="note.back")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("note")]
 
     def __init__(self, job: Job) -> None:
         super().__init__(say("Note for job {id}", id=job.id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,16 @@ def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_awa
     # Until the first frame stands, everything that is made is kept: looking for garbage finds none.
     gc.disable()
     app = _assemble(settings, environ, demo=demo, throw_away=throw_away)
+    from eternal_tui.tui import preferences
+
+    for sentence in preferences.problems(settings):
+        sys.stderr.write(f"eternal-tui: {sentence}\n")
     app.run()
+    if app.farewell:
+        # The terminal may be what ended the app.
+        with suppress(OSError):
+            sys.stderr.write(f"{app.farewell}\n")
+            sys.stderr.flush()
     if app.defect is not None:
         raise app.defect
     if app.departure.signal is not None:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.jobs.save_name import proposed_name
+from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.form.search_screen import SearchLine
 from eternal_tui.tui.job_actions import JobActions
@@ -36,7 +37,7 @@ class SaveAs(Dialog[Shown]):
     """Asks where to, for several jobs for a folder, and leaves with the sentence that tells where the copies are."""
 
     KEYS_WORD = Shown("enter saves · esc back · a name that is taken gets -2")
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False, id="save.back")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("save")]
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from textual.app import App
@@ -152,10 +153,69 @@ ANSI = Theme(
         "scrollbar-background": "ansi_default",
     },
 )
-THEMES = (DARK, LIGHT, CONTRAST, ANSI)
+MONO = Theme(
+    name="eternal-mono",
+    ansi=True,
+    primary="ansi_default",
+    secondary="ansi_default",
+    accent="ansi_default",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    success="ansi_default",
+    warning="ansi_default",
+    error="ansi_default",
+    variables={
+        **dict.fromkeys(
+            (
+                *("ansi-background", "ansi-foreground", "text", "text-muted", "text-disabled", "text-primary"),
+                *("text-accent", "text-success", "text-warning", "text-error", "foreground-muted"),
+                *("foreground-disabled", "border", "border-blurred", "block-cursor-foreground"),
+                *("block-cursor-background", "block-cursor-blurred-foreground", "block-cursor-blurred-background"),
+                *("block-hover-background", "input-cursor-background", "input-cursor-foreground"),
+                *("input-selection-background", "scrollbar", "scrollbar-hover", "scrollbar-active"),
+                *("scrollbar-background", "scrollbar-background-hover", "scrollbar-background-active"),
+                *("scrollbar-corner-color", "footer-background", "footer-foreground", "footer-key-foreground"),
+                *("footer-description-foreground", "link-color"),
+            ),
+            "ansi_default",
+        ),
+        "input-cursor-text-style": "reverse",
+        "block-cursor-text-style": "reverse",
+    },
+)
+"""Without any colour: what has the focus is told by heavier lines, reversed and bold text."""
+
+THEMES = (DARK, LIGHT, CONTRAST, ANSI, MONO)
 
 
 def register(app: App[Any]) -> None:
     """Make the themes known to the app; the caller chooses one by its name."""
     for theme in THEMES:
         app.register_theme(theme)
+
+
+def names() -> frozenset[str]:
+    """Return every theme there is, the toolkit's own among them."""
+    from textual.theme import BUILTIN_THEMES
+
+    return frozenset({*BUILTIN_THEMES, *(theme.name for theme in THEMES)})
+
+
+def fitting(environ: Mapping[str, str]) -> str:
+    """Return the name of the theme for the terminal that `environ` tells of, where the person has chosen none.
+
+    NO_COLOR (no-color.org) and the monochrome terminals of old get none, terminals of 16 colours get their own.
+    """
+    term = environ.get("TERM", "")
+    if environ.get("NO_COLOR") or term.startswith(("vt1", "vt2")) or term.endswith("-m"):
+        return MONO.name
+    if environ.get("COLORTERM", "") in ("truecolor", "24bit") or "256color" in term or term in _MANY_COLOURS:
+        return DARK.name
+    return ANSI.name
+
+
+_MANY_COLOURS = frozenset({"xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm", "contour", "xterm-direct"})
+"""Terminals of many colours whose name does not say so."""

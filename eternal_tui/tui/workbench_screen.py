@@ -193,6 +193,11 @@ class WorkbenchScreen(CellScreen):
             ]
         self.footer.show(hints)
 
+    def keys_changed(self) -> None:
+        """Name the keys as they are now."""
+        self.refresh_bindings()
+        self._footer()
+
     # Telling and asking
 
     def tell(self, text: Shown, severity: Severity = "information") -> None:

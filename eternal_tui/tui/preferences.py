@@ -1,0 +1,66 @@
+"""The settings that take effect while the app runs: theme and keys, read again when config.toml changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eternal_tui.settings import Settings, SettingsError, load_settings
+from eternal_tui.tui import theme
+from eternal_tui.untrusted import Shown, say, shown
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the file: one call of stat, cheap enough for an app at rest."""
+
+
+def problems(settings: Settings) -> list[Shown]:
+    """Return a sentence for everything in theme and keys that cannot be meant."""
+    found = []
+    if settings.theme and settings.theme not in theme.names():
+        own = ", ".join(each.name for each in theme.THEMES)
+        found.append(
+            say('theme: there is no "{name}". The program\'s own are {own}.', name=settings.theme, own=own),
+        )
+    if settings.keys:
+        from eternal_tui.tui.keymap import keymap_problems
+
+        found += keymap_problems(settings.keys)
+    return found
+
+
+def keymap(settings: Settings) -> dict[str, str]:
+    """Return the person's own keys, without those that cannot be meant."""
+    if not settings.keys:
+        return {}
+    from eternal_tui.tui.keymap import usable
+
+    return usable(settings.keys)
+
+
+class ConfigFile:
+    """Tells when config.toml has changed since the last look."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._path = settings.config_path
+        self._environ = environ
+        self._seen = self._stamp()
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            facts = self._path.stat()
+        except OSError:
+            return None
+        return facts.st_mtime_ns, facts.st_size, facts.st_ino
+
+    def changed(self) -> Settings | None:
+        """Return the settings as they are now, None where the file is as it was; raise SettingsError once a change."""
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return None
+        self._seen = stamp
+        given = {"config": str(self._path)} if stamp is not None else {}
+        return load_settings(given, self._environ)
+
+
+def refusal(error: SettingsError) -> Shown:
+    """Return the sentence for a file that was changed into something that cannot be used."""
+    return say("{error} The settings in force stay as they were.", error=shown(str(error), limit=400))

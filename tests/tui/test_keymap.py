@@ -1,0 +1,99 @@
+"""The registry of keys, and what is said about a person's own."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections import Counter
+
+import pytest
+from textual.binding import Binding, BindingsMap
+from textual.dom import DOMNode
+
+import eternal_tui.tui
+from eternal_tui.settings import Settings
+from eternal_tui.tui import preferences
+from eternal_tui.tui.actions import EVERY, bindings
+from eternal_tui.tui.keymap import IN_DISGUISE, keymap_problems, usable
+
+KNOWN = {action.id: action for action in EVERY}
+
+
+def our_nodes() -> list[type[DOMNode]]:
+    nodes = []
+    for module in pkgutil.walk_packages(eternal_tui.tui.__path__, "eternal_tui.tui."):
+        for _, found in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(found, DOMNode) and found.__module__ == module.name:
+                nodes.append(found)
+    return nodes
+
+
+def test_every_key_is_in_the_registry() -> None:
+    """Seen to fail with a binding of the job list written by hand beside the registry."""
+    strangers = [
+        (node.__name__, each.key, each.id)
+        for node in our_nodes()
+        for found in BindingsMap(node.__dict__.get("BINDINGS", ())).key_to_bindings.values()
+        for each in found
+        if not each.key.isdigit() and each.id not in KNOWN
+    ]
+    assert not strangers
+
+
+def test_the_registry_names_each_action_once_and_fully() -> None:
+    assert [name for name, count in Counter(action.id for action in EVERY).items() if count > 1] == []
+    for action in EVERY:
+        assert all((action.title, action.does, action.run)), action
+        assert not set(action.keys.split(",")) & IN_DISGUISE.keys(), action
+
+
+def test_the_defaults_clash_nowhere() -> None:
+    """Seen to fail with ctrl+b, which browses the characters, given to the list as well."""
+    assert keymap_problems({action.id: action.keys for action in EVERY}) == []
+
+
+def test_escape_never_quits() -> None:
+    """Seen to fail with escape among the keys of jobs.quit."""
+    assert [action.id for action in EVERY if "screen.leave" in action.run and "escape" in action.keys] == []
+
+
+@pytest.mark.parametrize(
+    ("keymap", "said"),
+    [
+        ({"list.dwn": "x"}, 'keys: there is no action "list.dwn". Did you mean list.down?'),
+        ({"jobs.again": "ctrl+m"}, "keys: ctrl+m for jobs.again is Enter in disguise; choose another key."),
+        ({"jobs.again": "r,"}, "keys: jobs.again has an empty key."),
+        ({"jobs.again": "foo"}, 'keys: there is no key "foo", given to jobs.again. Keys look like r, R, f5, ctrl+r.'),
+        ({"jobs.again": "e"}, "keys: e is given to both jobs.again and jobs.edit."),
+        ({"jobs.again": "x", "jobs.edit": "x"}, "keys: x is given to both jobs.again and jobs.edit."),
+        ({"list.down": "z"}, "keys: z is given to both list.down and pane.zoom."),
+        ({"app.new": "ctrl+r"}, "keys: ^r is given to both app.new and form.history."),
+        ({"jobs.star": "?"}, "keys: ? is given to both jobs.star and jobs.help."),
+        ({"\x1b[31m": "x"}, 'keys: there is no action "␛[31m".'),
+    ],
+)
+def test_what_cannot_be_meant_is_said(keymap: dict[str, str], said: str) -> None:
+    assert said in keymap_problems(keymap)
+
+
+def test_what_can_be_meant_is_not_remarked_on() -> None:
+    """Two actions may trade keys, and a control's key may be that of another place."""
+    assert keymap_problems({"jobs.again": "e", "jobs.edit": "r", "confirm.yes": "j", "jobs.star": "ctrl+alt+f5"}) == []
+
+
+def test_entries_that_cannot_be_meant_are_left_out() -> None:
+    assert usable({"list.dwn": "x", "jobs.again": "R", "jobs.edit": "ctrl+m"}) == {"jobs.again": "R"}
+
+
+def test_an_unknown_theme_is_said() -> None:
+    told = preferences.problems(Settings(theme="eternal-drak"))
+    assert len(told) == 1
+    assert told[0].startswith('theme: there is no "eternal-drak".')
+    assert preferences.problems(Settings(theme="nord")) == []
+
+
+def test_a_binding_is_what_the_registry_says() -> None:
+    down = next(each for each in bindings("list") if each.id == "list.down")
+    assert isinstance(down, Binding)
+    assert (down.key, down.action, down.tooltip, down.show) == ("j,down", "move(1)", "Go to the next job", False)

@@ -1,0 +1,94 @@
+"""Theme and keys as the running app wears them, and how it takes new ones while it runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.tui import theme
+from eternal_tui.tui.app import EternalApp
+from eternal_tui.tui.glyphs import ASCII, UNICODE, glyphs_for
+from eternal_tui.tui.graphics.off import NoGraphics
+from tests.tui.screens.stage import KEYED, bench_in, settle, text_of
+
+
+def told(app: EternalApp) -> list[str]:
+    return [str(each.message) for each in app._notifications]
+
+
+def write(config: Path, text: str, stamp: int) -> None:
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(text)
+    os.utime(config, ns=(stamp, stamp))
+
+
+async def test_keys_and_theme_are_worn_and_change_with_the_file(tmp_path: Path) -> None:
+    """Seen to fail without the look at the file, without set_keymap, and without the footer told of new keys."""
+    config = tmp_path / "config" / "config.toml"
+    bench = bench_in(tmp_path, keys={"jobs.again": "x", "list.down": "n", "list.dwn": "m"}, theme="eternal-light")
+    app = EternalApp(bench, NoGraphics(), "", KEYED)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        assert app.theme == "eternal-light"
+        assert "x again" in text_of(app)
+        assert told(app) == ['keys: there is no action "list.dwn". Did you mean list.down?']
+        active = {each.binding.id: key for key, each in app.screen.active_bindings.items() if each.binding.id}
+        assert (active["list.down"], active["jobs.again"]) == ("n", "x")
+
+        write(config, 'theme = "eternal-contrast"\n[keys]\n"jobs.again" = "R"\n', 1_000)
+        app._read_config()
+        await settle(pilot)
+        assert app.theme == "eternal-contrast"
+        assert "R again" in text_of(app)
+        active = {each.binding.id: key for key, each in app.screen.active_bindings.items() if each.binding.id}
+        assert active["jobs.again"] == "R"
+        assert "list.down" in active
+        assert "n" not in app.screen.active_bindings
+
+
+async def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
+    config = tmp_path / "config" / "config.toml"
+    app = EternalApp(bench_in(tmp_path, theme="eternal-light"), NoGraphics(), "", KEYED)
+    async with app.run_test() as pilot:
+        write(config, "theme = [", 1_000)
+        app._read_config()
+        app._read_config()
+        await settle(pilot)
+        assert app.theme == "eternal-light"
+        assert len(told(app)) == 1
+        assert told(app)[0].endswith("The settings in force stay as they were.")
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"TERM": "xterm-256color"}, "eternal-dark"),
+        ({"TERM": "screen", "COLORTERM": "truecolor"}, "eternal-dark"),
+        ({"TERM": "xterm-kitty"}, "eternal-dark"),
+        ({"TERM": "xterm"}, "eternal-ansi"),
+        ({"TERM": "linux"}, "eternal-ansi"),
+        ({"TERM": "vt100"}, "eternal-mono"),
+        ({"TERM": "xterm-256color", "NO_COLOR": "1"}, "eternal-mono"),
+        ({"TERM": "xterm-256color", "NO_COLOR": ""}, "eternal-dark"),
+    ],
+)
+def test_the_theme_fits_the_terminal(environ: dict[str, str], name: str) -> None:
+    assert theme.fitting(environ) == name
+
+
+@pytest.mark.parametrize(
+    ("environ", "glyphs"),
+    [
+        ({}, UNICODE),
+        ({"LANG": ""}, UNICODE),
+        ({"LANG": "C"}, ASCII),
+        ({"LANG": "en_US.UTF-8"}, UNICODE),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "POSIX"}, ASCII),
+        ({"LANG": "C", "LC_CTYPE": "de_DE.utf8"}, UNICODE),
+    ],
+)
+def test_the_signs_fit_the_locale(environ: dict[str, str], glyphs: object) -> None:
+    """Seen to fail when an environment that says nothing counted as one without UTF-8."""
+    assert glyphs_for(environ) is glyphs
