@@ -175,10 +175,12 @@ def scrubbed_environ(environ: Mapping[str, str], secret: Secret | None = None) -
     `secret` is a key found elsewhere than in the environment.
     """
     secrets = [*keys_in(environ), *([secret] if secret is not None else ())]
+    # What is too short to be a key would be found in half of all variables.
+    hidden = [one for one in secrets if _FORM.fullmatch(one.reveal())]
     return {
         name: value
         for name, value in environ.items()
-        if name not in KEY_VARIABLES and not any(one.reveal() in value for one in secrets)
+        if name not in KEY_VARIABLES and not any(one.reveal() in value for one in hidden)
     }
 
 

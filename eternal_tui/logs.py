@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -133,6 +134,19 @@ class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
 
         error = sys.exc_info()[1]
         self.trouble = f"The log {self.baseFilename} cannot be written: {error}."
+        self._let_go()
+
+    def close(self) -> None:
+        """Close the file, whatever the disk says to what was not written yet."""
+        self._let_go()
+        super().close()
+
+    def _let_go(self) -> None:
+        # What a full disk did not take stays in the buffer, and would be refused again at every close.
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 class Log:

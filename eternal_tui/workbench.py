@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from eternal_tui import __version__
 from eternal_tui.api.answers import Character, CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.request import GenerateRequest, MediaType
-from eternal_tui.credentials import FoundKey, KeyProblem, Secret, find_key
+from eternal_tui.credentials import FoundKey, KeyProblem, Secret, find_key, keys_in
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
 from eternal_tui.jobs.characters import CharacterBook
 from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.ports import SystemClock
+from eternal_tui.logs import open_log
 from eternal_tui.media.result import SavedResult
 from eternal_tui.settings import Settings, is_loopback
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from eternal_tui.api.client import EternalClient
     from eternal_tui.media.fetch import ResultFetcher
     from eternal_tui.sandbox.launch import DemoService
+
+_log = logging.getLogger(__name__)
 
 DEMO_SPEED = 3.0
 """How much faster the demo's jobs run than the service's: long enough to watch, short enough to wait for."""
@@ -39,14 +44,25 @@ def service_name(base_url: str) -> str:
 
 
 class Connection:
-    """The service as the desk sees it, connected at the first call: finding a key may run a command or a demo."""
+    """The service as the desk sees it, connected at the first call: finding a key may run a command or a demo.
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], demo: DemoService | None) -> None:
+    `hide` is told every key that is found, so that no log shows it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        demo: DemoService | None,
+        *,
+        hide: Callable[[Secret], None],
+    ) -> None:
         self.found: FoundKey | None = None
         self.key_problem = ""
         self._settings = settings
         self._environ = environ
         self._demo = demo
+        self._hide = hide
         self._client: EternalClient | None = None
         self._connecting = asyncio.Lock()
 
@@ -67,7 +83,10 @@ class Connection:
             self.found = await asyncio.to_thread(find_key, self._settings, self._environ)
         except KeyProblem as problem:
             self.key_problem = str(problem)
+            _log.warning("no usable key", extra={"reason": self.key_problem})
         key = self.found.key if self.found is not None else None
+        if key is not None:
+            self._hide(key)
         return EternalClient(self._settings.base_url, key, header=self._settings.key_header)
 
     async def has_key(self) -> bool:
@@ -163,8 +182,12 @@ class Workbench:
         except BaseException:
             self.history.close(fold=False)
             raise
+        self.log = open_log(self.folder / "logs")
+        for secret in keys_in(environ):
+            self.log.hide(secret)
         self.service = "loopback" if demo is not None else service_name(settings.base_url)
-        self.connection = Connection(settings, environ, demo)
+        _log.info("opened", extra={"version": __version__, "service": self.service, "demo": demo is not None})
+        self.connection = Connection(settings, environ, demo, hide=self.log.hide)
         self.fetcher = Results(
             settings, self.folder / "results", environ, public=demo is None and self.service != "loopback"
         )
@@ -202,5 +225,7 @@ class Workbench:
             await self.connection.close()
             if self.demo is not None:
                 await asyncio.to_thread(self.demo.close)
+            _log.info("closed")
+            self.log.close()
             if self._throw_away is not None:
                 self._throw_away.cleanup()

@@ -350,9 +350,11 @@ def test_logout_forgets_every_place(settings: Settings) -> None:
 
 
 def test_children_do_not_inherit_the_key() -> None:
+    """Seen to fail where only the key's own variables were taken out, and the copy of it in another was left."""
     environ = {"ETERNALAI_API_KEY": "a", "ETERNAL_AI_API_KEY": "b", "PATH": "/bin", "COPY": f"x{CANARY}y"}
     assert scrubbed_environ(environ) == {"PATH": "/bin", "COPY": f"x{CANARY}y"}
     assert scrubbed_environ(environ, Secret(CANARY)) == {"PATH": "/bin"}
+    assert scrubbed_environ({**environ, "ETERNALAI_API_KEY": f" {CANARY}\n"}) == {"PATH": "/bin"}
 
 
 def test_keyring_is_imported_only_when_it_is_asked() -> None:

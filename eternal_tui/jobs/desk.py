@@ -25,6 +25,7 @@ from eternal_tui.jobs.reconciliation import Reconciliation
 from eternal_tui.jobs.roster import Listener, Roster
 from eternal_tui.jobs.submissions import Submissions
 from eternal_tui.jobs.totals import Tally, Totals
+from eternal_tui.jobs.turns import log_turn
 from eternal_tui.jobs.watcher import Watcher
 from eternal_tui.untrusted import Untrusted
 
@@ -63,6 +64,7 @@ class JobDesk:
         self._roster = Roster(history)
         self._tally = Tally(clock.time, self._roster.newest_first)
         self._roster.on_replaced(self._tally.replaced)
+        self._roster.on_replaced(partial(log_turn, owner=presence.id))
         self._counter = Counter(self._roster, self._prices)
         self._reconciliation = Reconciliation(self._roster, self._prices)
         self._outbox = Outbox(

@@ -7,6 +7,7 @@ what is not done in time is left to the next start.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import signal
@@ -15,6 +16,8 @@ import threading
 from collections.abc import Callable
 
 from eternal_tui.workbench import Workbench
+
+_log = logging.getLogger(__name__)
 
 WITHIN = 1.7
 """Seconds from a signal to the end of the process, whatever hangs: inside the two that are promised."""
@@ -60,6 +63,7 @@ class Departure:
         guard = threading.Timer(WITHIN, os._exit, (128 + number,))
         guard.daemon = True
         guard.start()
+        _log.warning("told to leave", extra={"signal": number})
         self._leave()
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
