@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRefused, NotReachable
 from eternal_tui.media.links import parse_link
+from eternal_tui.retry_after import parse_retry_after
 
 if TYPE_CHECKING:
     import httpx
@@ -43,23 +41,9 @@ def check_status(response: httpx.Response, now: float, *, resuming: bool) -> Non
     if status in _EXPIRED:
         raise LinkExpired(status)
     if status >= 500 or status in _TRY_LATER:
-        wait = retry_after(response.headers.get("retry-after", ""), now)
+        wait = parse_retry_after(response.headers.get("retry-after"), now)
         raise NotReachable(f"the storage answered HTTP {status}", retry_after=wait)
     raise LinkRefused(f"the storage answered HTTP {status}")
-
-
-def retry_after(value: str, now: float) -> float | None:
-    """Return the seconds a Retry-After header asks for, 0 to 3600, or None where it says nothing usable."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).replace(tzinfo=UTC).timestamp() - now
-        except (ValueError, TypeError, OverflowError):
-            return None
-    if math.isnan(seconds):
-        return None
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
 def next_hop(here: httpx.URL, response: httpx.Response) -> httpx.URL:

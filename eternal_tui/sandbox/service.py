@@ -68,7 +68,9 @@ class Service:
         )
         if settings.state is not None:
             service.memory = Memory(settings.state)
-            service.memory.recall(service)
+            if (kept := service.memory.recall()) is not None:
+                service.credits, jobs = kept
+                service.engine.jobs.update((job.request_id, job) for job in jobs)
         return service
 
     def note(self) -> None:
@@ -99,7 +101,7 @@ class Service:
         job = self.engine.create(order, self.faults.take_all(Place.JOB))
         self.charged.append(job.request_id)
         if self.memory is not None:
-            self.memory.keep(self)
+            self.memory.keep(self.credits, tuple(self.engine.jobs.values()))
         return job
 
     def result_url(self, job: SandboxJob, *, life: float) -> str:
