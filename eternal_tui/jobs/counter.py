@@ -19,7 +19,7 @@ class Counter:
 
     `credits` is the newest reading, None before the first. `certain` is whether everything charged up to now stands
     in it: a submit without a known answer makes it uncertain until the next reading. `unpriced` holds the ids of
-    charged jobs whose cost is not known, because nothing was known of the counter before them.
+    jobs that are or may be charged and whose cost is not known, because nothing was known of the counter before them.
     """
 
     def __init__(self, roster: Roster, prices: Prices) -> None:
@@ -44,7 +44,8 @@ class Counter:
     def _replaced(self, old: Job | None, new: Job | None) -> None:
         if new is None:
             return
-        if new.request_id is not None and new.cost is None:
+        taken = new.request_id is not None or new.state is JobState.UNCONFIRMED
+        if taken and new.cost is None:
             self.unpriced.add(new.id)
         else:
             self.unpriced.discard(new.id)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from eternal_tui.api.request import GenerateRequest
+from eternal_tui.jobs.awaiting import settled
+from eternal_tui.jobs.bookkeeping import Bookkeeping
 from eternal_tui.jobs.cadence import Durations
 from eternal_tui.jobs.counter import Counter
 from eternal_tui.jobs.downloads import Downloads
@@ -20,8 +23,10 @@ from eternal_tui.jobs.job import POLLED, FileState, Job, JobState
 from eternal_tui.jobs.ledger import Prices
 from eternal_tui.jobs.outbox import Outbox
 from eternal_tui.jobs.policy import Policy
+from eternal_tui.jobs.poller import raise_defect
 from eternal_tui.jobs.ports import Clock, Fetcher, History, Presence, Record, Service
 from eternal_tui.jobs.reconciliation import Reconciliation
+from eternal_tui.jobs.removals import Removals
 from eternal_tui.jobs.roster import Listener, Roster
 from eternal_tui.jobs.submissions import Submissions
 from eternal_tui.jobs.totals import Tally, Totals
@@ -67,14 +72,12 @@ class JobDesk:
         self._roster.on_replaced(partial(log_turn, owner=presence.id))
         self._counter = Counter(self._roster, self._prices)
         self._reconciliation = Reconciliation(self._roster, self._prices)
-        self._outbox = Outbox(
+        self._bookkeeping = Bookkeeping(
             self._roster,
-            service,
             self._prices,
             self._counter,
-            clock,
-            on_busy=self._hold_polling,
-            on_reading=self._credits_read,
+            self._reconciliation,
+            later=self._later,
         )
         self._watcher = Watcher(
             self._roster,
@@ -87,9 +90,20 @@ class JobDesk:
             stall_after=policy.stall_after,
             owns=lambda job: job.owner == presence.id,
             on_finished=self._finished,
-            on_reading=lambda credits_left: self._credits_read(credits_left, None),
+            moment=self._reconciliation.moment,
+            on_reading=self._bookkeeping.free,
         )
-        self._downloads = Downloads(self._roster, service, fetcher, clock, on_settled=self._tell_ended)
+        self._outbox = Outbox(
+            self._roster,
+            service,
+            self._prices,
+            self._counter,
+            clock,
+            moment=self._reconciliation.moment,
+            on_busy=self._watcher.hold,
+            on_reading=self._bookkeeping.paid,
+        )
+        self._downloads = Downloads(self._roster, self._watcher.ask_again, fetcher, clock, on_settled=self._tell_ended)
         self._housekeeping = Housekeeping(
             self._roster,
             presence,
@@ -102,12 +116,13 @@ class JobDesk:
             service_name,
         )
         self._ended: list[Callable[[Job], None]] = []
-        self._undo: list[list[tuple[int, Record]]] = []
+        self._removals = Removals(self._roster)
         self._tasks: list[asyncio.Task[None]] = []
         self._submissions = Submissions(
             self._roster,
             self._outbox,
             self._counter,
+            self._reconciliation,
             self._prices,
             self._tally,
             service,
@@ -194,14 +209,16 @@ class JobDesk:
         """Read the newest jobs, take over what nobody watches, and begin to work; older jobs are read behind.
 
         With `only`, a face that does one thing cares for these jobs and its own: no other is taken over, and older
-        ones stay unread, but for those of a day with a spend cap.
+        ones stay unread. Those of a day with a spend cap are read at once, or the cap would not hold.
         """
-        since = self._tally.today_begins() if only is not None and self.policy.daily_cap is not None else None
+        since = self._tally.today_begins() if self.policy.daily_cap is not None else None
         await self._housekeeping.open(first, only=only, since=since)
         self._tasks = [
             asyncio.create_task(self._watcher.poller.run(), name="poller"),
             asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(raise_defect)
         self._roster.publish([])
 
     async def read(self, job_ids: Iterable[int]) -> list[int]:
@@ -278,7 +295,7 @@ class JobDesk:
         job = self._roster[job_id]
         if job.state is not JobState.SUCCEEDED or job.file_state is FileState.SAVED:
             raise NotPossible(f"Job {job_id} has no result left to fetch.")
-        await self._own(job)
+        await self._housekeeping.own(job)
         waiting = await self._roster.change(
             job_id,
             lambda held: msgspec.structs.replace(
@@ -290,11 +307,11 @@ class JobDesk:
     async def watch_now(self, job_id: int) -> None:
         """Look at the job at once: a running, stalled, or unwatched one, or a lost one given another chance."""
         job = self._roster[job_id]
+        if job.state not in POLLED and job.state is not JobState.LOST:
+            raise NotPossible(f"Job {job_id} is {job.state}; there is nothing to watch.")
+        await self._housekeeping.own(job)
         if job.state is JobState.LOST:
             job = await self._roster.change(job_id, self._watcher.revive)
-        if job.state not in POLLED:
-            raise NotPossible(f"Job {job_id} is {job.state}; there is nothing to watch.")
-        await self._own(job)
         if not job.watched:
             job = await self._roster.change(job_id, lambda held: msgspec.structs.replace(held, watched=True))
         self._watcher.watch(job, after=0.0)
@@ -320,24 +337,19 @@ class JobDesk:
         await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, **marks))
 
     async def delete(self, job_ids: Iterable[int]) -> None:
-        """Remove jobs from the history; `undo_delete` brings the last removal back. Files stay on disk."""
-        removed: list[tuple[int, Record]] = []
-        for job_id in job_ids:
+        """Remove jobs from the history; `undo_delete` brings the last removal back. Files stay on disk.
+
+        Raises NotPossible for a job that is being sent, and HistoryError.
+        """
+        for job_id in await self._removals.delete(job_ids):
             self._watcher.forget(job_id)
-            removed.append((job_id, await self._roster.remove(job_id)))
-        if removed:
-            self._undo.append(removed)
+            self._downloads.drop(job_id)
 
     async def undo_delete(self) -> list[int]:
         """Bring the last removal back and return its ids; empty when there is none."""
-        if not self._undo:
-            return []
-        removed = self._undo.pop()
-        for job_id, record in removed:
-            await self._roster.restore(job_id, record)
-        jobs = [self._roster[job_id] for job_id, _ in removed]
-        await self._housekeeping.take_over(jobs)
-        return [job.id for job in jobs]
+        back = await self._removals.undo()
+        await self._housekeeping.take_back(back)
+        return back
 
     def attend(self, visible: Iterable[int], selected: int | None) -> None:
         """Note which jobs are on screen: these are looked at with more weight."""
@@ -352,32 +364,9 @@ class JobDesk:
 
         Raises NoSuchJob where it is deleted meanwhile.
         """
-        done = asyncio.Event()
-        self._watcher.awaited(job_id)
-
-        def settled() -> bool:
-            job = self._roster.get(job_id)
-            if job is None:
-                return True
-            return (job.ended and not job.wants_file) or (job.wants_file and self._downloads.gave_up(job_id))
-
-        def look(ids: frozenset[int]) -> None:
-            if job_id in ids and settled():
-                done.set()
-
-        unsubscribe = self.subscribe(look)
-        try:
-            if not settled():
-                await done.wait()
-        finally:
-            unsubscribe()
-        return self._roster[job_id]
+        return await settled(job_id, self._roster, self._watcher, self._downloads)
 
     # Within
-
-    async def _own(self, job: Job) -> None:
-        if not await self._housekeeping.take_over([job]) and not self.owns(self._roster[job.id]):
-            raise NotPossible(f"Job {job.id} is watched by another window of this program; its news arrive here too.")
 
     def _left_submitting(self, job: Job) -> None:
         if job.state is JobState.RUNNING:
@@ -396,29 +385,9 @@ class JobDesk:
         for listener in tuple(self._ended):
             listener(job)
 
-    def _hold_polling(self, seconds: float) -> None:
-        self._watcher.poller.pause.hold(
-            self._clock.monotonic(), seconds, f"The service asked everyone to wait {seconds:.0f} s."
-        )
-
-    def _credits_read(self, credits_left: float, job: Job | None) -> None:
-        if job is None:
-            self._counter.read(credits_left)
-        self._price_the_unpriced()
-        for verdict in self._reconciliation.read(credits_left, job):
-            self._housekeeping.later(self._roster.change(verdict.job_id, verdict.apply))
-
-    def _price_the_unpriced(self) -> None:
-        """Note about what the first job of a kind cost, once the second has told the price."""
-        for job_id in tuple(self._counter.unpriced):
-            price = self._prices.estimate(self._roster[job_id].request)
-            if price is not None:
-                self._roster.touch(job_id, partial(_costing, price=price))
+    def _later(self, chore: Coroutine[Any, Any, Any]) -> None:
+        self._housekeeping.later(chore)
 
     def _warn(self, sentence: str) -> None:
         self.notices.append(sentence)
         self._roster.publish([])
-
-
-def _costing(job: Job, *, price: float) -> Job:
-    return msgspec.structs.replace(job, cost=price)

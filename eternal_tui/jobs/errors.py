@@ -45,6 +45,13 @@ class OverCap(SubmitRefused):
         self.cap = cap
 
 
+class Closing(SubmitRefused):
+    """The program is on its way out."""
+
+    def __init__(self) -> None:
+        super().__init__("The program is closing, so nothing was sent. Submit it again after the next start.")
+
+
 class NoSuchJob(LookupError):
     """No job has this id here."""
 

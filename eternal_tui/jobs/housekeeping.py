@@ -9,10 +9,11 @@ from typing import Any
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.cadence import Durations, resume_delay
 from eternal_tui.jobs.downloads import Downloads
+from eternal_tui.jobs.errors import NoSuchJob, NotPossible
 from eternal_tui.jobs.job import POLLED, UNFINISHED, Job, JobState
 from eternal_tui.jobs.leases import CHECK_EVERY, claim, orphans
 from eternal_tui.jobs.ledger import Prices
-from eternal_tui.jobs.outcomes import unconfirmed
+from eternal_tui.jobs.outcomes import unconfirmed, written
 from eternal_tui.jobs.ports import Clock, Presence
 from eternal_tui.jobs.roster import Roster
 from eternal_tui.jobs.watcher import Watcher, kind_of
@@ -57,7 +58,7 @@ class Housekeeping:
         self._durations = durations
         self._warn = warn
         self._service_name = service_name
-        self._told = ""
+        self._told: dict[str, str] = {}
         self._later: set[asyncio.Task[Any]] = set()
         self._unfinished: dict[int, Job] = {}
         self._only: set[int] | None = None
@@ -116,14 +117,14 @@ class Housekeeping:
     async def run(self) -> None:
         """Do the chores until cancelled."""
         await self._learn()
-        if self._only is None:
-            await self._guarded(self.load_all())
-            await self._guarded(self._adopt())
         next_check = 0.0
         while True:
+            if self._only is None and not self.loaded:
+                await self._guarded(self.load_all())
+                await self._guarded(self._adopt())
             await self._clock.sleep(BEAT)
             await self._guarded(self.hear_news())
-            await self._guarded(self._roster.flush())
+            await self._guarded(self._write_late())
             now = self._clock.monotonic()
             if now >= next_check:
                 next_check = now + CHECK_EVERY
@@ -135,13 +136,33 @@ class Housekeeping:
         news = await self._roster.on_disk(self._roster.history.changes)
         if any(change.op == "reload" for change in news):
             self._roster.reload(await self._roster.on_disk(self._all_records))
-            return
-        self._roster.absorb(news)
+            touched = list(self._unfinished)
+        else:
+            touched = self._roster.absorb(news)
+        self._follow(touched)
+
+    def _follow(self, job_ids: Iterable[int]) -> None:
+        """Take up what others gave back to this instance, and let go of what they took, ended or deleted."""
+        for job_id in job_ids:
+            job = self._roster.get(job_id)
+            if job is None:
+                self._watcher.forget(job_id)
+                self._downloads.drop(job_id)
+                continue
+            self._watcher.follow(job)
+            if job.owner != self._presence.id or not job.wants_file:
+                self._downloads.drop(job_id)
+            elif not self._downloads.gave_up(job_id):
+                self._downloads.fetch(job)
+
+    async def _write_late(self) -> None:
+        for job_id in await self._roster.flush():
+            if job_id in self._roster:
+                self._roster.touch(job_id, written)
 
     async def take_over(self, jobs: Iterable[Job]) -> list[int]:
         """Become the owner of those jobs whose owner is gone, go on with them staggered, and return their ids."""
-        # Another host does not know these ids: its "never heard of it" would end a job that was paid for elsewhere.
-        here = [job for job in jobs if job.service in ("", self._service_name)]
+        here = [job for job in jobs if self.is_here(job)]
         candidates = orphans(here, self._presence)
         if not candidates:
             return []
@@ -163,6 +184,26 @@ class Housekeeping:
                 self._downloads.fetch(job)
         return mine
 
+    async def own(self, job: Job) -> None:
+        """Make sure that this instance owns the job; raises NotPossible where another does."""
+        if await self.take_over([job]) or self._roster[job.id].owner == self._presence.id:
+            return
+        if not self.is_here(job):
+            raise NotPossible(f"Job {job.id} runs at {job.service}, and this program talks to another service.")
+        raise NotPossible(f"Job {job.id} is watched by another window of this program; its news arrive here too.")
+
+    def is_here(self, job: Job) -> bool:
+        """Tell whether the job runs at the service this instance talks to.
+
+        Another host does not know its id: its "never heard of it" would end a job that was paid for elsewhere.
+        """
+        return job.service in ("", self._service_name)
+
+    async def take_back(self, job_ids: Iterable[int]) -> None:
+        """Go on with jobs whose deletion was undone, where nobody else does."""
+        await self.take_over(self._roster[job_id] for job_id in job_ids)
+        self._follow(job_ids)
+
     async def return_from_suspend(self) -> None:
         """Hear the news first, then go on: jobs that others own by now are let go, orphans are taken over."""
         await self.hear_news()
@@ -178,15 +219,19 @@ class Housekeeping:
         """Write what is left, let go of the leases, fold if asked, and close the history."""
         if self._later:
             await asyncio.wait(tuple(self._later))
-        try:
-            await self._roster.flush()
-        except HistoryError as error:
-            self._warn(str(error))
-        self._presence.release()
+        await self._roster.finish()
+        for leave in (self._write_late, self._let_go):
+            try:
+                await leave()
+            except HistoryError as error:
+                self._warn(str(error))
         try:
             await self._roster.on_disk(self._roster.history.close, fold=fold)
         finally:
             self._roster.close()
+
+    async def _let_go(self) -> None:
+        self._presence.release()
 
     async def _adopt(self) -> None:
         foreign = [job for job in self._unfinished.values() if self._only is None or job.id in self._only]
@@ -194,7 +239,8 @@ class Housekeeping:
 
     async def _interrupted(self, job: Job) -> None:
         estimate = self._prices.estimate(job.request)
-        await self._roster.change(job.id, lambda held: unconfirmed(held, INTERRUPTED, self._clock.time(), estimate))
+        now = self._clock.time()
+        await self._roster.settle(job.id, lambda held: unconfirmed(held, INTERRUPTED, now, estimate))
 
     async def _fold_if_large(self) -> None:
         history = self._roster.history
@@ -205,14 +251,18 @@ class Housekeeping:
         return [found for page in self._roster.history.slices(SLICE) for found in page]
 
     async def _guarded(self, chore: Coroutine[Any, Any, Any]) -> None:
+        name = getattr(chore, "__name__", "")
         try:
             await chore
+        except NoSuchJob:
+            # A chore about a job that was deleted meanwhile has nothing left to do.
+            return
         except HistoryError as error:
-            if str(error) != self._told:
-                self._told = str(error)
-                self._warn(self._told)
+            if self._told.get(name) != str(error):
+                self._told[name] = str(error)
+                self._warn(str(error))
         else:
-            self._told = ""
+            self._told.pop(name, None)
 
     async def _learn(self) -> None:
         """Learn durations from the newest loaded jobs, oldest first, behind the first frame and without a stall."""

@@ -44,7 +44,8 @@ class Verdict(StrEnum):
 _NEXT: dict[JobState, frozenset[JobState]] = {
     JobState.SUBMITTING: frozenset({JobState.RUNNING, JobState.REJECTED, JobState.UNCONFIRMED}),
     JobState.REJECTED: frozenset(),
-    JobState.UNCONFIRMED: frozenset(),
+    # Only by the answer itself, where another instance took the submit for interrupted before it came.
+    JobState.UNCONFIRMED: frozenset({JobState.RUNNING, JobState.REJECTED}),
     JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STALLED, JobState.LOST}),
     JobState.STALLED: frozenset({JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.LOST}),
     JobState.LOST: frozenset({JobState.RUNNING}),
@@ -89,10 +90,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An immutable snapshot of one job. Times are seconds since the epoch, money is in the service's credits.
 
     `word` and `progress` are the service's own, progress never running backwards. `cause` says in one word why a
-    rejected job was not taken: "key", "credits", "unreachable", "stopped" or "refused". `file` is a name inside the
-    results folder. `owner` is the instance that polls and downloads it, `service` the host it runs at. `trouble` is
-    why a live job is waiting, `error` why an ended one has no result. `credits_before` and `credits_after` bracket
-    the submit; `seen_running` is the age in seconds at the last look that saw the job still running.
+    rejected job was not taken: "key", "credits", "unreachable", "stopped", "cap" or "refused". `file` is a name
+    inside the results folder. `owner` is the instance that polls and downloads it, `service` the host it runs at.
+    `trouble` is why a live job is waiting, `error` why an ended one has no result. `credits_before` and
+    `credits_after` bracket the submit; `seen_running` is the age in seconds at the last look that saw the job still
+    running.
     """
 
     id: int

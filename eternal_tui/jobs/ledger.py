@@ -23,6 +23,12 @@ HIGH_QUALITY_FACTOR = 2.0
 DUST = 1e-6
 """Differences of credits below this are floating-point dust, not money."""
 
+CENT = 0.005
+"""Credits that count as nothing: the counter is said in hundredths, so half of one is rounding."""
+
+NEAR = 0.25
+"""Share of a price by which a sum may miss it and still be taken for it."""
+
 PriceKey = tuple[str, str, int]
 
 
@@ -59,6 +65,10 @@ class Prices:
             return self._from_other_quality(key[1])
         return self._from_other_duration(key[2])
 
+    def lowest(self, request: GenerateRequest) -> float | None:
+        """Return the lowest price seen of exactly this kind, None where none was."""
+        return min(self._seen.get(price_key(request), ()), default=None)
+
     def _from_other_quality(self, quality: str) -> float | None:
         other = self._seen.get(("image", "low" if quality == "high" else "high", 0))
         if not other:
@@ -73,20 +83,28 @@ class Prices:
         return round(statistics.median(rates) * seconds, 6) if rates and seconds else None
 
 
+class Explained(NamedTuple):
+    """What confirmed jobs cost, in credits: at the usual prices, and at the lowest ever seen of each."""
+
+    usual: float
+    least: float
+
+
 class Settlement(NamedTuple):
-    """What a later reading of the credits counter says about one unconfirmed job, with its arithmetic in words."""
+    """What a later reading of the credits counter says about unconfirmed jobs, with its arithmetic in words."""
 
     verdict: Verdict
     reason: str
 
 
 def settle(
-    unconfirmed: Sequence[Job], before: float | None, after: float, explained: float | None, prices: Prices
+    unconfirmed: Sequence[Job], before: float | None, after: float, explained: Explained | None, prices: Prices
 ) -> Settlement:
     """Judge jobs whose answers were lost between two readings of the counter.
 
-    `before` and `after` are the readings in credits, `explained` what the confirmed submit between them costs (0 for
-    none, None when its price is not known).
+    `before` and `after` are the readings in credits, `explained` what the confirmed submits between them cost (0 for
+    none, None when a price is not known). "Not charged" is the verdict that may cost money when it is wrong, as it
+    invites to pay again: it needs every price to be known, and to hold at the lowest price seen too.
     """
     if before is None:
         return Settlement(Verdict.UNKNOWN, "The credits before this submit were not known, so nothing can be compared.")
@@ -96,18 +114,20 @@ def settle(
             Verdict.UNKNOWN,
             f"Credits went from {before:.2f} to {after:.2f} with another job of unknown price in between.",
         )
-    unexplained = drop - explained
-    sums = f"{before:.2f} before, {after:.2f} after; {explained:.2f} of it explained, {unexplained:.2f} not."
-    if unexplained < -0.005:
+    unexplained = drop - explained.usual
+    sums = f"{before:.2f} before, {after:.2f} after; {explained.usual:.2f} of it explained, {unexplained:.2f} not."
+    if unexplained < -CENT:
         return Settlement(Verdict.UNKNOWN, f"{sums} The account was topped up, or the price has changed.")
     estimates = [prices.estimate(job.request) for job in unconfirmed]
     known = [price for price in estimates if price is not None]
-    cheapest = min(known) if known else None
-    if unexplained <= max(0.005, 0.25 * cheapest if cheapest is not None else 0.0):
+    all_known = len(known) == len(unconfirmed)
+    little = max(CENT, NEAR * min(known)) if all_known else CENT
+    if unexplained <= little:
+        if drop - explained.least > little:
+            return Settlement(Verdict.UNKNOWN, f"{sums} The other jobs' prices are not certain enough to tell.")
         return Settlement(Verdict.NOT_CHARGED, sums)
     if len(unconfirmed) == 1:
         return Settlement(Verdict.CHARGED, sums)
-    whole = sum(known) if len(known) == len(unconfirmed) else None
-    if whole is not None and abs(unexplained - whole) <= 0.25 * min(known):
+    if all_known and abs(unexplained - sum(known)) <= NEAR * min(known):
         return Settlement(Verdict.CHARGED, f"{sums} That is about what all {len(unconfirmed)} together cost.")
     return Settlement(Verdict.UNKNOWN, f"{sums} That does not tell which of {len(unconfirmed)} were charged.")

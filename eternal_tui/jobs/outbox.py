@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import msgspec
-
 from eternal_tui.api.answers import SubmitAnswer
 from eternal_tui.api.errors import NotSent, Refused, TooMany, Unclear
-from eternal_tui.history.errors import HistoryError
+from eternal_tui.jobs.cadence import backoff
 from eternal_tui.jobs.counter import Counter
-from eternal_tui.jobs.job import Job, advance
+from eternal_tui.jobs.errors import NoSuchJob
+from eternal_tui.jobs.interruption import Interrupted, Interruption
+from eternal_tui.jobs.job import Job, JobState, advance, to_record
 from eternal_tui.jobs.ledger import DUST, Prices
 from eternal_tui.jobs.outcomes import accepted, rejected, unconfirmed
 from eternal_tui.jobs.ports import Clock, Record, Service
 from eternal_tui.jobs.roster import Roster
 from eternal_tui.untrusted import Untrusted
+
+STOPPED_BEFORE = "The program was told to stop before the request was taken. Nothing was sent or charged."
 
 UNSENT_WAITS = (0.5, 1.5)
 """Seconds before each further try of a POST that certainly never left: a blink of the network, not an outage."""
@@ -35,8 +37,9 @@ BUSY_PATIENCE = 300.0
 class _Window:
     """The time one POST is under way; disturbed when another overlaps it, so that credits cannot be told apart."""
 
-    def __init__(self, credits_before: float | None, disturbed: bool) -> None:
+    def __init__(self, credits_before: float | None, disturbed: bool, began: int) -> None:
         self.credits_before = credits_before
+        self.began = began
         self.disturbed = disturbed
 
 
@@ -51,104 +54,114 @@ class Outbox:
         counter: Counter,
         clock: Clock,
         *,
+        moment: Callable[[int], int],
         on_busy: Callable[[float], None],
-        on_reading: Callable[[float, Job], None],
+        on_reading: Callable[[float, Job, int], None],
     ) -> None:
         self._counter = counter
         self._roster = roster
         self._service = service
         self._prices = prices
         self._clock = clock
+        self._moment = moment
         self._on_busy = on_busy
         self._on_reading = on_reading
         self._windows: set[_Window] = set()
 
-    async def send(self, job_id: int) -> Job:
-        """Send the recorded intent and return the job as it then stands: running, rejected or unconfirmed."""
-        window = _Window(self._counter.credits, bool(self._windows) or not self._counter.certain)
+    async def send(self, intent: Job, stop: Interruption) -> Job:
+        """Send the recorded intent and return the job as it then stands: running, rejected or unconfirmed.
+
+        Once told to stop it sends nothing more, and gives up the answer it waits for.
+        """
+        window = _Window(
+            self._counter.credits, bool(self._windows) or not self._counter.certain, self._moment(intent.id)
+        )
         for other in self._windows:
             other.disturbed = True
         self._windows.add(window)
         try:
-            return await self._deliver(job_id, window)
+            return await self._deliver(intent, window, stop)
         finally:
             self._windows.discard(window)
 
-    async def _deliver(self, job_id: int, window: _Window) -> Job:
-        request = self._roster[job_id].request
+    async def withdraw(self, intent: Job, error: NotSent) -> Job:
+        """End an intent that was certainly never sent."""
+        return await self._settled(intent, lambda job: rejected(job, error, self._clock.time()))
+
+    async def _deliver(self, intent: Job, window: _Window, stop: Interruption) -> Job:
         try:
-            answer = await self._post_until_clear(job_id)
+            answer = await self._post_until_clear(intent, stop)
         except (NotSent, Refused) as error:
             refusal = error
-            return await self._settled(job_id, lambda job: rejected(job, refusal, self._clock.time()))
+            return await self._settled(intent, lambda job: rejected(job, refusal, self._clock.time()))
         except Unclear as error:
-            reason = error.account
-            return await self._unconfirmed(job_id, reason)
-        except asyncio.CancelledError:
-            await asyncio.shield(
-                self._unconfirmed(job_id, "The program was told to stop while the request was under way.")
-            )
+            return await self._unconfirmed(intent, error.account)
+        except Interrupted:
+            return await self._unconfirmed(intent, "The program was told to stop while the request was under way.")
+        # Neither a defect nor the end of the event loop may lose the trace of a request that may have left.
+        except BaseException as defect:
+            await self._unconfirmed(intent, f"The request was cut off while under way ({type(defect).__name__}).")
             raise
         cost = self._cost(window, answer)
         if cost is None:
-            cost = self._prices.estimate(request)
+            cost = self._prices.estimate(intent.request)
         raw = {"submit_answer": answer.raw} if answer.raw else None
-        job = await self._settled(job_id, lambda job: accepted(job, answer, self._clock.time(), cost), extra=raw)
+        job = await self._settled(intent, lambda job: accepted(job, answer, self._clock.time(), cost), extra=raw)
         if answer.credits_remaining is not None:
-            self._on_reading(answer.credits_remaining, job)
+            self._on_reading(answer.credits_remaining, job, window.began)
         return job
 
-    async def _post_until_clear(self, job_id: int) -> SubmitAnswer:
+    async def _post_until_clear(self, intent: Job, stop: Interruption) -> SubmitAnswer:
         unsent = iter(UNSENT_WAITS)
         busy = iter(BUSY_WAITS)
+        refusals = 0
         patience = self._clock.monotonic() + BUSY_PATIENCE
         while True:
+            if stop.wanted:
+                raise NotSent(STOPPED_BEFORE)
             try:
-                return await self._service.generate(self._roster[job_id].request)
+                return await stop.heed(self._service.generate(intent.request))
             except TooMany as error:
-                wait = error.retry_after if error.retry_after is not None else next(busy, None)
+                refusals += 1
+                named, own = error.retry_after, next(busy, None)
+                # A time of "0", or one gone by, said again and again would be a storm of paid requests.
+                wait = own if named is None else max(named, backoff(refusals))
                 if wait is None or self._clock.monotonic() + wait > patience:
                     raise
                 self._on_busy(wait)
-                self._wait_shown(job_id, f"The service is busy; trying again in {wait:.0f} s. Nothing charged yet.")
-                await self._pause_unsent(job_id, max(wait, 0.05))
+                self._wait_shown(intent, f"The service is busy; trying again in {wait:.0f} s. Nothing charged yet.")
             except NotSent as error:
                 wait = next(unsent, None)
                 if wait is None:
                     raise
-                self._wait_shown(job_id, f"{error} Trying again.")
-                await self._pause_unsent(job_id, wait)
+                self._wait_shown(intent, f"{error} Trying again.")
+            await self._pause(wait, stop)
 
-    async def _pause_unsent(self, job_id: int, seconds: float) -> None:
+    async def _pause(self, seconds: float, stop: Interruption) -> None:
         """Wait while the request is certainly not taken: giving up here is a refusal, never a doubt."""
         try:
-            await self._clock.sleep(seconds)
-        except asyncio.CancelledError:
-            stopped = NotSent("The program was told to stop before the request was taken. Nothing was charged.")
-            await asyncio.shield(self._settled(job_id, lambda job: rejected(job, stopped, self._clock.time())))
-            raise
+            await stop.heed(self._clock.sleep(seconds))
+        except (Interrupted, asyncio.CancelledError):
+            raise NotSent(STOPPED_BEFORE) from None
 
-    def _wait_shown(self, job_id: int, reason: str) -> None:
-        self._roster.touch(job_id, lambda job: advance(job, job.state, trouble=Untrusted(reason)))
+    def _wait_shown(self, intent: Job, reason: str) -> None:
+        if intent.id in self._roster:
+            self._roster.touch(intent.id, lambda job: advance(job, job.state, trouble=Untrusted(reason)))
 
-    async def _unconfirmed(self, job_id: int, reason: str) -> Job:
-        if self._roster[job_id].ended:
-            return self._roster[job_id]
-        estimate = self._prices.estimate(self._roster[job_id].request)
-        return await self._settled(job_id, lambda job: unconfirmed(job, reason, self._clock.time(), estimate))
+    async def _unconfirmed(self, intent: Job, reason: str) -> Job:
+        held = self._roster.get(intent.id)
+        if held is not None and held.state is not JobState.SUBMITTING:
+            return held
+        estimate = self._prices.estimate(intent.request)
+        return await self._settled(intent, lambda job: unconfirmed(job, reason, self._clock.time(), estimate))
 
-    async def _settled(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
-        """Record what became of the intent; where the disk refuses, keep it on screen, say so, and retry later."""
+    async def _settled(self, intent: Job, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
+        """Record what became of the intent, also where somebody has deleted it meanwhile: it may have cost money."""
         try:
-            return await self._roster.change(job_id, edit, extra=extra)
-        except HistoryError as error:
-            refused = error
-
-            def unrecorded(job: Job) -> Job:
-                told = f"Not on disk yet: {refused} Note the request id."
-                return msgspec.structs.replace(edit(job), trouble=Untrusted(told))
-
-            return self._roster.touch(job_id, unrecorded)
+            return await self._roster.settle(intent.id, edit, extra=extra)
+        except NoSuchJob:
+            await self._roster.restore(intent.id, to_record(intent))
+            return await self._roster.settle(intent.id, edit, extra=extra)
 
     def _cost(self, window: _Window, answer: SubmitAnswer) -> float | None:
         if window.disturbed or window.credits_before is None or answer.credits_remaining is None:

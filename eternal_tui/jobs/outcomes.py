@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from eternal_tui.api.answers import PollAnswer, SubmitAnswer
 from eternal_tui.api.errors import ApiError, KeyRefused, NoCredits, NotSent, Unreachable, Unsendable
 from eternal_tui.jobs.job import FileState, Job, JobState, advance, with_event
@@ -9,6 +13,10 @@ from eternal_tui.untrusted import Untrusted
 
 MOST_EVENTS = 40
 """Timeline lines kept a job: a job that wavers for hours keeps its beginning and its latest turns."""
+
+
+_UNDOUBTED: dict[str, Any] = {"error": Untrusted(""), "finished_at": None, "verdict": None, "verdict_reason": ""}
+"""What an answer takes back where another instance had given the submit up as unconfirmed meanwhile."""
 
 
 def accepted(job: Job, answer: SubmitAnswer, now: float, cost: float | None) -> Job:
@@ -23,8 +31,10 @@ def accepted(job: Job, answer: SubmitAnswer, now: float, cost: float | None) -> 
         credits_after=answer.credits_remaining,
         cost=cost,
         trouble=Untrusted(""),
+        **_UNDOUBTED,
     )
-    return _noted(taken, now, "accepted", answer.request_id)
+    late = " late" if job.state is JobState.UNCONFIRMED else ""
+    return _noted(taken, now, f"accepted{late}", answer.request_id)
 
 
 def rejected(job: Job, error: ApiError, now: float) -> Job:
@@ -34,6 +44,8 @@ def rejected(job: Job, error: ApiError, now: float) -> Job:
     gone = advance(
         job,
         JobState.REJECTED,
+        verdict=None,
+        verdict_reason="",
         error=Untrusted(reason),
         cause=_cause(error),
         finished_at=now,
@@ -43,7 +55,13 @@ def rejected(job: Job, error: ApiError, now: float) -> Job:
     return _noted(gone, now, what, reason)
 
 
+class PastCap(NotSent):
+    """Kept back because the spend cap of the day would be passed."""
+
+
 def _cause(error: ApiError) -> str:
+    if isinstance(error, PastCap):
+        return "cap"
     if isinstance(error, KeyRefused):
         return "key"
     if isinstance(error, NoCredits):
@@ -87,6 +105,8 @@ def looked(job: Job, answer: PollAnswer, now: float, *, overdue: bool, age: floa
         return _failed(seen, answer, now)
     if overdue and seen.state is JobState.RUNNING:
         return _noted(advance(seen, JobState.STALLED), now, "past its deadline, watched more slowly")
+    if not overdue and seen.state is JobState.STALLED:
+        return _noted(advance(seen, JobState.RUNNING), now, "within its deadline after all")
     if seen.word != job.word and job.polls:
         return _noted(seen, now, "now says", seen.word)
     return seen
@@ -108,6 +128,20 @@ def _succeeded(job: Job, answer: PollAnswer, now: float) -> Job:
 def _failed(job: Job, answer: PollAnswer, now: float) -> Job:
     reason = answer.error or Untrusted("The service gave no reason.")
     return _noted(advance(job, JobState.FAILED, error=reason, finished_at=now), now, "failed", reason)
+
+
+UNWRITTEN = "Not on disk yet"
+
+
+def kept_back(job: Job, reason: str) -> Job:
+    """Return the job with the trouble that the disk refused what is known of it."""
+    note = f" Note the request id {job.request_id}." if job.request_id else ""
+    return msgspec.structs.replace(job, trouble=Untrusted(f"{UNWRITTEN}: {reason}{note}"))
+
+
+def written(job: Job) -> Job:
+    """Return the job without that trouble, now that the disk took it."""
+    return msgspec.structs.replace(job, trouble=Untrusted("")) if job.trouble.startswith(UNWRITTEN) else job
 
 
 def lost(job: Job, now: float) -> Job:

@@ -30,6 +30,12 @@ async def sleep_or_wake(clock: Clock, seconds: float, wake: asyncio.Event) -> No
         await asyncio.gather(sleeping, waking, return_exceptions=True)
 
 
+def raise_defect(task: asyncio.Task[None]) -> None:
+    """Let a defect that ended a standing task be heard: nobody would do its work any more."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
+
+
 class Poller:
     """Runs `look(job_id)` for every job when it is due, with at most `workers` looks under way."""
 
@@ -98,5 +104,4 @@ class Poller:
     def _done(self, job_id: int, task: asyncio.Task[None]) -> None:
         self._looking.pop(job_id, None)
         self._free.release()
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error
+        raise_defect(task)

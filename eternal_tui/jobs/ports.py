@@ -59,6 +59,12 @@ class Transaction(Protocol):
 
     news: list[Change]
 
+    def get(self, job_id: int) -> Record | None:
+        """Read a record as it stands under the lock."""
+
+    def add(self, record: Record) -> int:
+        """Add a new record to what is written when the transaction ends, and return its id."""
+
     def update(self, job_id: int, fields: Record) -> None:
         """Add a change to what is written when the transaction ends."""
 

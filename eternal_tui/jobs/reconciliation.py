@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 import msgspec
 
+from eternal_tui.jobs.counter import measured
 from eternal_tui.jobs.job import Job, JobState, Verdict
-from eternal_tui.jobs.ledger import Prices, settle
+from eternal_tui.jobs.ledger import Explained, Prices, settle
 from eternal_tui.jobs.roster import Roster
+
+DOUBTFUL = frozenset({JobState.SUBMITTING, JobState.UNCONFIRMED})
 
 
 class Ruling(NamedTuple):
@@ -29,45 +33,73 @@ class Ruling(NamedTuple):
 
 
 class Reconciliation:
-    """Compares each new reading of the counter with the one before the oldest unsettled job."""
+    """Compares each new reading of the counter with the one before the oldest unsettled job.
+
+    A reading judges only when nothing else was charged or in doubt while it was on its way: the service may have
+    read its counter before or after that. Otherwise the next quiet reading judges.
+    """
 
     def __init__(self, roster: Roster, prices: Prices) -> None:
         self._roster = roster
         self._prices = prices
         self._unsettled: dict[int, Job] = {}
+        self._in_flight: set[int] = set()
+        self._stirs = 0
+        self._stirs_of: Counter[int] = Counter()
         roster.on_replaced(self._replaced)
 
-    def read(self, credits_left: float, cause: Job | None) -> list[Ruling]:
-        """Return verdicts after a reading; `cause` is the job whose paid answer carried it, None for a free one."""
+    @property
+    def in_flight(self) -> bool:
+        """Whether a submit is under way, of this instance or another."""
+        return bool(self._in_flight)
+
+    def moment(self, job_id: int = 0) -> int:
+        """Return a number that stays the same as long as no other job's charge comes into or out of doubt."""
+        return self._stirs - self._stirs_of[job_id]
+
+    def read(self, credits_left: float, cause: Job | None, began: int) -> list[Ruling]:
+        """Return verdicts after a reading; `cause` is the job whose paid answer carried it, None for a free one.
+
+        `began` is the `moment` at which the request that brought the reading was sent.
+        """
         unsettled = sorted(self._unsettled.values(), key=lambda job: job.id)
-        if not unsettled:
+        if not unsettled or self._in_flight or self.moment(cause.id if cause is not None else 0) != began:
             return []
         first = unsettled[0]
-        explained = self._explained(first, cause)
-        settlement = settle(unsettled, first.credits_before, credits_left, explained, self._prices)
-        return [
-            Ruling(job.id, settlement.verdict, settlement.reason, credits_left)
-            for job in unsettled
-            if cause is None or job.id < cause.id
-        ]
+        settlement = settle(unsettled, first.credits_before, credits_left, self._explained(first), self._prices)
+        return [Ruling(job.id, settlement.verdict, settlement.reason, credits_left) for job in unsettled]
 
-    def _explained(self, first: Job, cause: Job | None) -> float | None:
+    def _explained(self, first: Job) -> Explained | None:
         """Return what the jobs taken since `first` cost: None when one of the prices is not known."""
-        total = 0.0
+        usual = least = 0.0
         for job in self._roster.newest_first():
             if job.id <= first.id:
                 break
             if job.request_id is None or job.state in (JobState.REJECTED, JobState.UNCONFIRMED):
                 continue
-            price = self._prices.estimate(job.request)
-            if price is None:
+            cost, lowest = measured(job), None
+            if cost is None:
+                # A price only inferred from a sibling's is no proof of anything.
+                cost, lowest = self._prices.estimate(job.request), self._prices.lowest(job.request) or 0.0
+            if cost is None:
                 return None
-            total += price
-        del cause
-        return round(total, 6)
+            usual += cost
+            least += cost if lowest is None else min(lowest, cost)
+        return Explained(round(usual, 6), round(least, 6))
 
     def _replaced(self, old: Job | None, new: Job | None) -> None:
-        if new is not None and new.state is JobState.UNCONFIRMED and new.verdict is None:
+        job = new or old
+        assert job is not None
+        was = old.state if old is not None else None
+        now = new.state if new is not None else None
+        if was is not now and (was in DOUBTFUL or now in DOUBTFUL):
+            self._stirs += 1
+            self._stirs_of[job.id] += 1
+        if now is JobState.SUBMITTING:
+            self._in_flight.add(job.id)
+        else:
+            self._in_flight.discard(job.id)
+        if new is not None and now is JobState.UNCONFIRMED and new.verdict is None:
             self._unsettled[new.id] = new
-        elif old is not None or new is not None:
-            self._unsettled.pop((new or old).id, None)  # type: ignore[union-attr]
+        else:
+            self._unsettled.pop(job.id, None)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import msgspec
 
+from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import Change
 from eternal_tui.jobs.errors import NoSuchJob
 from eternal_tui.jobs.job import Job, from_record, to_record
+from eternal_tui.jobs.outcomes import kept_back
 from eternal_tui.jobs.ports import History, Record
 
 DURABLE_FIELDS = frozenset({"state", "request_id", "file", "file_state"})
@@ -36,7 +38,7 @@ class Roster:
 
     Durable changes are on disk before any listener hears of them. Volatile ones (progress) are shown at once and
     written in one batch by `flush`. History calls run one at a time on one thread, so the event loop never waits
-    for a disk.
+    for a disk. A change once begun is finished though its caller be cancelled: memory never differs from the disk.
     """
 
     def __init__(self, history: History) -> None:
@@ -48,6 +50,7 @@ class Roster:
         self._replaced: list[Callable[[Job | None, Job | None], None]] = []
         self._unwritten: dict[int, Record] = {}
         self._writing = asyncio.Lock()
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
 
     def __len__(self) -> int:
@@ -86,6 +89,9 @@ class Roster:
 
     async def add(self, job: Job, extra: Record | None = None) -> Job:
         """Write a new job durably and return it with the id it was given."""
+        return await self._finished(self._add(job, extra))
+
+    async def _add(self, job: Job, extra: Record | None) -> Job:
         job_id = await self.on_disk(self.history.add, {**to_record(job), **(extra or {})})
         placed = msgspec.structs.replace(job, id=job_id)
         self._place(placed)
@@ -93,36 +99,53 @@ class Roster:
         return placed
 
     async def change(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
-        """Apply `edit` to the newest snapshot, durably, and return the result."""
+        """Apply `edit` to the newest snapshot, durably, and return the result.
+
+        Raises HistoryError or NoSuchJob; the job is then as it was, here as on disk.
+        """
+        return await self._finished(self._change(job_id, edit, extra))
+
+    async def _change(self, job_id: int, edit: Callable[[Job], Job], extra: Record | None) -> Job:
         async with self._writing:
             old = self[job_id]
             fields = changed_fields(old, edit(old))
-            written = {**self._unwritten.pop(job_id, {}), **fields, **(extra or {})}
+            late = self._unwritten.pop(job_id, {})
+            written = {**late, **fields, **(extra or {})}
             if written:
                 try:
                     await self.on_disk(self.history.update, job_id, written)
                 except BaseException:
-                    self._unwritten.setdefault(job_id, {}).update(written)
+                    if late:
+                        self._unwritten[job_id] = {**late, **self._unwritten.get(job_id, {})}
                     raise
-            current = self.get(job_id) or old
+            current = self[job_id]
             new = from_record(job_id, {**to_record(current), **fields}) if fields else current
         self._place(new)
         self.publish([job_id])
         return new
 
-    def touch(self, job_id: int, edit: Callable[[Job], Job]) -> Job:
+    async def settle(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
+        """Apply what happened outside, whatever the disk says: what it refuses is shown, said, and written later."""
+        try:
+            return await self.change(job_id, edit, extra=extra)
+        except HistoryError as error:
+            reason = str(error)
+            return self.touch(job_id, lambda job: kept_back(edit(job), reason), extra=extra)
+
+    def touch(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
         """Apply `edit` at once and let `flush` write it: for what may be lost, such as progress."""
         old = self[job_id]
         new = edit(old)
         fields = changed_fields(old, new)
-        if fields:
-            self._unwritten.setdefault(job_id, {}).update(fields)
+        if fields or extra:
+            self._unwritten.setdefault(job_id, {}).update({**fields, **(extra or {})})
             self._place(new)
             self.publish([job_id])
         return new
 
-    async def flush(self) -> None:
-        """Write every volatile change, without waiting for the platter."""
+    async def flush(self) -> list[int]:
+        """Write every volatile change, without waiting for the platter; return the ids of durable ones written late."""
+        late = []
         async with self._writing:
             for job_id in tuple(self._unwritten):
                 fields = self._unwritten.pop(job_id)
@@ -132,6 +155,9 @@ class Roster:
                 except BaseException:
                     self._unwritten[job_id] = {**fields, **self._unwritten.get(job_id, {})}
                     raise
+                if durable:
+                    late.append(job_id)
+        return late
 
     def recorded(self, job_id: int) -> bool:
         """Tell whether no durable field of the job waits to be written."""
@@ -139,16 +165,22 @@ class Roster:
 
     async def remove(self, job_id: int) -> Record:
         """Delete a job durably and return its whole record, fit for `restore`."""
+        return await self._finished(self._remove(job_id))
+
+    async def _remove(self, job_id: int) -> Record:
         async with self._writing:
             record = await self.on_disk(self.history.get, job_id) or to_record(self[job_id])
             await self.on_disk(self.history.delete, job_id)
-            self._unwritten.pop(job_id, None)
+            record |= self._unwritten.pop(job_id, {})
         self._drop(job_id)
         self.publish([job_id])
         return record
 
     async def restore(self, job_id: int, record: Record) -> None:
         """Write a deleted job back under its id."""
+        await self._finished(self._restore(job_id, record))
+
+    async def _restore(self, job_id: int, record: Record) -> None:
         await self.on_disk(self.history.put, job_id, record)
         self.load([(job_id, record)])
 
@@ -185,8 +217,10 @@ class Roster:
             if change.op == "patch" and known is None:
                 continue
             base = to_record(known) if change.op == "patch" and known is not None else {}
+            # What is still to be written here is newer than a whole record read from there.
+            late = self._unwritten.get(change.id, {}) if change.op == "put" else {}
             try:
-                self._place(from_record(change.id, {**base, **change.fields}))
+                self._place(from_record(change.id, {**base, **change.fields, **late}))
             except msgspec.ValidationError:
                 self.strangers += 1
             else:
@@ -214,9 +248,20 @@ class Roster:
         for listener in tuple(self._listeners):
             listener(ids)
 
+    async def finish(self) -> None:
+        """Wait for the changes under way."""
+        while self._under_way:
+            await asyncio.wait(tuple(self._under_way))
+
     def close(self) -> None:
         """End the history's thread after what it is doing."""
         self._disk.shutdown(wait=True)
+
+    async def _finished(self, step: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(step)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
 
     def _place(self, job: Job) -> None:
         old = self._jobs.get(job.id)

@@ -80,33 +80,49 @@ class Budget:
 
 
 class Pause:
-    """The pause all polling of one host shares, with the reason people are shown."""
+    """The pause all polling of one host shares, with the reason people are shown.
+
+    What the service asked for is kept to the end. What was only concluded from failures ends with the first answer:
+    an answer to a request that was under way when the service asked for quiet must not end the quiet.
+    """
 
     def __init__(self) -> None:
-        self.until = -math.inf
-        self.reason = ""
+        self._asked = -math.inf
+        self._asked_reason = ""
+        self._failing = -math.inf
+        self._failing_reason = ""
         self._failures = 0
+
+    @property
+    def reason(self) -> str:
+        """Why polling waits, or last waited."""
+        return self._asked_reason if self._asked >= self._failing else self._failing_reason
 
     def hold(self, now: float, seconds: float, reason: str) -> None:
         """Ask nothing for `seconds`; a longer pause already under way stays."""
-        self.until = max(self.until, now + seconds)
-        self.reason = reason
+        if now + seconds >= self._asked:
+            self._asked, self._asked_reason = now + seconds, reason
 
     def failed(self, now: float, reason: str) -> None:
         """Count a failure to reach the host and wait longer after each: 1, 2, 4 … at most 30 seconds.
 
         Answers to requests that were under way when the pause began count as the same failure.
         """
-        if now >= self.until:
+        if now >= self._failing:
             self._failures += 1
-        self.hold(now, min(30.0, 2.0 ** min(self._failures - 1, 5)) if self._failures else 1.0, reason)
+            self._failing = now + min(30.0, 2.0 ** min(self._failures - 1, 5))
+        self._failing_reason = reason
 
     def worked(self) -> None:
-        """Note that the host answers again: nothing waits on its account any more."""
+        """Note that the host answers again: nothing waits for its return any more."""
         self._failures = 0
-        self.until = -math.inf
-        self.reason = ""
+        self._failing = -math.inf
+
+    def lift(self) -> None:
+        """End every pause, as when a person has given another key."""
+        self.worked()
+        self._asked = -math.inf
 
     def wait(self, now: float) -> float:
         """Return the seconds until polling may go on."""
-        return max(0.0, self.until - now)
+        return max(0.0, max(self._asked, self._failing) - now)

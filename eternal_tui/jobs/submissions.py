@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 
+from eternal_tui.api.errors import NotSent
 from eternal_tui.api.request import GenerateRequest, check
+from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.counter import Counter
-from eternal_tui.jobs.errors import CharacterRefused, NeedsConfirmation, NoKey, NotPossible, OverCap
-from eternal_tui.jobs.job import Job, JobState, advance, with_event
+from eternal_tui.jobs.errors import CharacterRefused, Closing, NeedsConfirmation, NoKey, NotPossible, OverCap
+from eternal_tui.jobs.interruption import Interruption
+from eternal_tui.jobs.job import Job, JobState, with_event
 from eternal_tui.jobs.ledger import Prices
 from eternal_tui.jobs.outbox import Outbox
+from eternal_tui.jobs.outcomes import PastCap
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.ports import Clock, Service
+from eternal_tui.jobs.reconciliation import Reconciliation
+from eternal_tui.jobs.retries import record_retry
 from eternal_tui.jobs.roster import Roster
 from eternal_tui.jobs.totals import Tally, charge_of
 from eternal_tui.untrusted import Untrusted
 
-ENDS_A_BATCH = frozenset({"key", "credits"})
+ENDS_A_BATCH = frozenset({"key", "credits", "cap"})
 """Causes of a refusal that would meet every further request of a batch too."""
+
+Recording = Callable[[Job], Awaitable[Job]]
+"""Writes an intent durably and returns it with its id."""
 
 
 class Submissions:
@@ -31,6 +41,7 @@ class Submissions:
         roster: Roster,
         outbox: Outbox,
         counter: Counter,
+        reconciliation: Reconciliation,
         prices: Prices,
         tally: Tally,
         service: Service,
@@ -46,6 +57,7 @@ class Submissions:
         self._roster = roster
         self._outbox = outbox
         self._counter = counter
+        self._reconciliation = reconciliation
         self._prices = prices
         self._tally = tally
         self._service = service
@@ -56,8 +68,8 @@ class Submissions:
         self._refusal = refusal
         self._hear_news = hear_news
         self._on_left = on_left
-        self._sending: set[asyncio.Task[Job]] = set()
-        self._retrying: set[int] = set()
+        self._sending: dict[asyncio.Task[Job], Interruption] = {}
+        self._closing = False
 
     async def submit(
         self, requests: Sequence[GenerateRequest], names: Sequence[str], *, confirmed: bool, batch: str
@@ -70,7 +82,9 @@ class Submissions:
         await self.check(requests, confirmed=confirmed)
         jobs: list[Job] = []
         for request, name in zip(requests, names, strict=True):
-            jobs.append(await self._send(await self._intend(request, name=name, batch=batch)))
+            if jobs and self._closing:
+                break
+            jobs.append(await self._send(self._intent(request, name=name, batch=batch), self._roster.add))
             if jobs[-1].cause in ENDS_A_BATCH:
                 break
         return jobs
@@ -80,22 +94,11 @@ class Submissions:
         old = self._roster[job_id]
         if old.state is not JobState.UNCONFIRMED:
             raise NotPossible(f"Job {job_id} is {old.state}; only an unconfirmed job is retried like this.")
-        if old.retried_by is not None or job_id in self._retrying:
-            raise NotPossible(f"Job {job_id} was retried already, as job {old.retried_by or 'under way'}.")
-        self._retrying.add(job_id)
-        try:
-            await self.check([old.request], confirmed=confirmed)
-            new = await self._intend(old.request, name=old.name, batch=old.batch, retry_of=old.id)
-            now = self._clock.time()
-            await self._roster.change(
-                old.id,
-                lambda job: with_event(
-                    msgspec.structs.replace(job, retried_by=new.id), now, "retried", f"job {new.id}"
-                ),
-            )
-        finally:
-            self._retrying.discard(job_id)
-        return await self._send(new)
+        if old.retried_by is not None:
+            raise NotPossible(f"Job {job_id} was retried already, as job {old.retried_by}.")
+        await self.check([old.request], confirmed=confirmed)
+        intent = self._intent(old.request, name=old.name, batch=old.batch, retry_of=old.id)
+        return await self._send(intent, partial(self._record_retry, old.id))
 
     async def check(self, requests: Sequence[GenerateRequest], *, confirmed: bool) -> None:
         """Raise why these may not be sent together: a broken rule, no key, a character, a limit on money."""
@@ -117,14 +120,15 @@ class Submissions:
 
     async def close(self, patience: float) -> None:
         """Let what is under way end for `patience` seconds, then stop it; its outcome is recorded as unclear."""
+        self._closing = True
         if self._sending:
-            await asyncio.wait(self._sending, timeout=patience)
-        left = tuple(self._sending)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.wait(tuple(self._sending), timeout=patience)
+        for stop in self._sending.values():
+            stop.want()
+        while self._sending:
+            await asyncio.wait(tuple(self._sending))
 
-    async def _intend(self, request: GenerateRequest, *, name: str, batch: str, retry_of: int | None = None) -> Job:
+    def _intent(self, request: GenerateRequest, *, name: str, batch: str, retry_of: int | None = None) -> Job:
         now = self._clock.time()
         intent = Job(
             id=0,
@@ -135,44 +139,62 @@ class Submissions:
             service=self._service_name,
             batch=batch,
             retry_of=retry_of,
-            cost=self._prices.estimate(request),
-            credits_before=self._counter.credits,
         )
-        return await self._roster.add(with_event(intent, now, "intent recorded"))
+        return with_event(intent, now, "intent recorded")
 
-    async def _send(self, intent: Job) -> Job:
-        sending = asyncio.create_task(self._send_within_cap(intent), name=f"submit-{intent.id}")
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
+    async def _send(self, intent: Job, record: Recording) -> Job:
+        """Carry one intent to its outcome in a task of its own, which a caller that goes away only asks to stop."""
+        if self._closing:
+            raise Closing
+        stop = Interruption()
+        sending = asyncio.create_task(self._carry(intent, record, stop), name="submit")
+        self._sending[sending] = stop
+        sending.add_done_callback(self._sending.pop)
         try:
-            job = await asyncio.shield(sending)
+            return await asyncio.shield(sending)
         except asyncio.CancelledError:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            stop.want()
+            await asyncio.wait((sending,))
             raise
+
+    async def _carry(self, intent: Job, record: Recording, stop: Interruption) -> Job:
+        # Other instances' readings and submits belong before this one, or their charges would be laid on it.
+        await self._hear_news()
+        quiet = self._counter.certain and not self._reconciliation.in_flight
+        placed = await record(
+            msgspec.structs.replace(
+                intent,
+                cost=self._prices.estimate(intent.request),
+                credits_before=self._counter.credits if quiet else None,
+            )
+        )
+        over = await self._over_cap(placed)
+        if over is not None:
+            job = await self._outbox.withdraw(placed, over)
+        else:
+            job = await self._outbox.send(placed, stop)
         self._on_left(job)
         return job
 
-    async def _send_within_cap(self, intent: Job) -> Job:
-        over = await self._over_cap(intent)
-        if over is None:
-            return await self._outbox.send(intent.id)
-        reason, now = Untrusted(str(over)), self._clock.time()
-        return await self._roster.change(
-            intent.id,
-            lambda job: advance(job, JobState.REJECTED, error=reason, cause="refused", cost=0.0, finished_at=now),
-        )
+    async def _record_retry(self, old_id: int, intent: Job) -> Job:
+        history, now = self._roster.history, self._clock.time()
+        new_id, news = await self._roster.on_disk(record_retry, history, old_id, intent, now)
+        self._roster.absorb(news)
+        return self._roster[new_id]
 
-    async def _over_cap(self, intent: Job) -> OverCap | None:
+    async def _over_cap(self, intent: Job) -> NotSent | None:
         """Check the cap once more against what other instances intended first: ids are minted in one order."""
         cap = self._policy.daily_cap
         if cap is None:
             return None
-        await self._hear_news()
+        try:
+            await self._hear_news()
+        except HistoryError as error:
+            return NotSent(f"The cap could not be checked, so nothing was sent. {error}")
         begin = self._tally.today_begins()
         earlier = sum(
             charge_of(job) for job in self._roster.newest_first() if job.id < intent.id and job.created_at >= begin
         )
         if earlier < cap and earlier + (intent.cost or 0.0) <= cap:
             return None
-        return OverCap(earlier, intent.cost, cap)
+        return PastCap(str(OverCap(earlier, intent.cost, cap)))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+import msgspec
+
 from eternal_tui.api.answers import PollAnswer
 from eternal_tui.api.errors import ApiError, KeyRefused, NotKnown, NotSent, ServerTrouble, TooMany
 from eternal_tui.jobs import cadence
 from eternal_tui.jobs.cadence import Durations, Kind, Sighting
+from eternal_tui.jobs.errors import NoSuchJob
 from eternal_tui.jobs.job import POLLED, Job, JobState, advance
 from eternal_tui.jobs.outcomes import looked, lost, troubled
 from eternal_tui.jobs.poller import Poller
@@ -24,6 +27,9 @@ KEY_PAUSE = 60.0
 
 BUSY_PAUSE = 5.0
 """Seconds all polling waits after a 429 that names no time: the slow end of the service's own guidance."""
+
+LEAST_PAUSE = 1.0
+"""Seconds all polling waits at least after a 429, also after one that says "0" or names a time gone by."""
 
 JITTER = 0.15
 """Seconds by which a look may come late, so that jobs fired together do not stay together: never a share of the
@@ -60,7 +66,8 @@ class Watcher:
         stall_after: float,
         owns: Callable[[Job], bool],
         on_finished: Callable[[Job], None],
-        on_reading: Callable[[float], None],
+        moment: Callable[[], int],
+        on_reading: Callable[[float, int], None],
     ) -> None:
         self.poller = Poller(self.look, clock, workers=workers, requests_per_second=requests_per_second)
         self.durations = durations
@@ -72,6 +79,7 @@ class Watcher:
         self._stall_after = stall_after
         self._owns = owns
         self._on_finished = on_finished
+        self._moment = moment
         self._on_reading = on_reading
         self._sightings: dict[int, list[Sighting]] = {}
         self._watched_since: dict[int, float] = {}
@@ -129,43 +137,89 @@ class Watcher:
     async def look(self, job_id: int) -> None:
         """Ask the service once about the job and act on what it says."""
         job = self._roster.get(job_id)
-        if job is None or job.state not in POLLED or job.request_id is None or not self._owns(job):
+        if job is None or job.request_id is None or not self.wanted(job):
             self.forget(job_id)
             return
         try:
-            answer = await self._service.poll(job.request_id)
+            await self._look(job, job.request_id)
+        except NoSuchJob:
+            self.forget(job_id)
+
+    async def _look(self, job: Job, request_id: str) -> None:
+        try:
+            answer = await self._ask(request_id)
         except NotKnown:
             await self._not_known(job)
         except ApiError as error:
             self._trouble(job, error)
         else:
-            self._unknown_since.pop(job_id, None)
-            self._failures.pop(job_id, None)
-            self.poller.pause.worked()
-            self.key_refused = False
             await self._saw(job, answer)
 
+    async def ask_again(self, request_id: str) -> PollAnswer:
+        """Ask about a finished job once more, when no pause holds; raises ApiError."""
+        while (wait := self.poller.pause.wait(self._clock.monotonic())) > 0:
+            await self._clock.sleep(wait)
+        return await self._ask(request_id)
+
+    def hold(self, seconds: float) -> None:
+        """Ask about nothing for a while, as the service wished."""
+        seconds = max(seconds, LEAST_PAUSE)
+        reason = f"The service asked everyone to wait {seconds:.0f} s."
+        self.poller.pause.hold(self._clock.monotonic(), seconds, reason)
+
+    def follow(self, job: Job) -> None:
+        """Take up or let go of a job that another instance changed."""
+        if not self.wanted(job):
+            self.forget(job.id)
+        elif job.id not in self.poller.schedule and not self.poller.looking(job.id):
+            self.watch(job)
+
+    def wanted(self, job: Job) -> bool:
+        """Tell whether this instance is the one to ask about the job."""
+        return job.state in POLLED and job.watched and self._owns(job)
+
+    async def _ask(self, request_id: str) -> PollAnswer:
+        """Ask once; what the answer means for every other question is noted here."""
+        pause, began = self.poller.pause, self._moment()
+        try:
+            answer = await self._service.poll(request_id)
+        except TooMany as error:
+            self.hold(error.retry_after if error.retry_after is not None else BUSY_PAUSE)
+            raise
+        except KeyRefused as error:
+            self.key_refused = True
+            pause.hold(self._clock.monotonic(), KEY_PAUSE, error.account)
+            raise
+        except NotSent as error:
+            pause.failed(self._clock.monotonic(), error.account)
+            raise
+        pause.worked()
+        self.key_refused = False
+        if answer.credits_remaining is not None:
+            self._on_reading(answer.credits_remaining, began)
+        return answer
+
     async def _saw(self, job: Job, answer: PollAnswer) -> None:
+        self._unknown_since.pop(job.id, None)
+        self._failures.pop(job.id, None)
         age = self.age(job)
         overdue = age > self._stall_after
         now = self._clock.time()
         sightings = self._sightings.setdefault(job.id, [])
         sightings.append(Sighting(at=age, progress=answer.progress))
         del sightings[:-SIGHTINGS_KEPT]
-        if answer.credits_remaining is not None:
-            self._on_reading(answer.credits_remaining)
         before = self._roster.get(job.id)
         if before is None or before.state not in POLLED:
             return
         after = looked(before, answer, now, overdue=overdue)
         if after.state is before.state:
-            current = self._roster.touch(job.id, lambda held: looked(held, answer, now, overdue=overdue, age=age))
-            self.poller.set(job.id, self._wait(current))
+            current = self._touch(job.id, lambda held: looked(held, answer, now, overdue=overdue, age=age))
+            self._again(current)
             return
         raw = {"last_answer": answer.raw} if answer.raw else None
-        current = await self._roster.change(job.id, lambda held: looked(held, answer, now, overdue=overdue), extra=raw)
+        current = await self._roster.settle(job.id, lambda held: looked(held, answer, now, overdue=overdue), extra=raw)
         if current.state in POLLED:
-            self.poller.set(job.id, self._wait(current))
+            self._again(current)
             return
         if current.state is JobState.SUCCEEDED:
             self.durations.learn_job(kind_of(current), sightings, age)
@@ -176,34 +230,44 @@ class Watcher:
         now = self._clock.monotonic()
         since = self._unknown_since.setdefault(job.id, now)
         if now - since < UNKNOWN_PATIENCE:
-            self._roster.touch(
-                job.id, lambda held: troubled(held, "The service does not know this id yet; asking again.")
-            )
-            self.poller.set(job.id, self._jittered(cadence.backoff(self._failed(job.id))))
+            self._waits(job.id, "The service does not know this id yet; asking again.", self._backoff(job.id))
             return
-        ended = await self._roster.change(job.id, lambda held: lost(held, self._clock.time()))
+        held = self._roster.get(job.id)
+        if held is None or held.state not in POLLED:
+            return
+        ended = await self._roster.settle(job.id, lambda held: lost(held, self._clock.time()))
         self.forget(job.id)
         self._on_finished(ended)
 
     def _trouble(self, job: Job, error: ApiError) -> None:
-        now = self._clock.monotonic()
-        pause = self.poller.pause
-        wait = cadence.backoff(self._failed(job.id))
-        reason = error.account
+        wait = self._backoff(job.id)
         if isinstance(error, TooMany):
-            hold = error.retry_after if error.retry_after is not None else BUSY_PAUSE
-            pause.hold(now, hold, f"The service asked everyone to wait {hold:.0f} s.")
-            wait = hold
+            wait = max(wait, self.poller.pause.wait(self._clock.monotonic()))
         elif isinstance(error, KeyRefused):
-            self.key_refused = True
-            pause.hold(now, KEY_PAUSE, reason)
             wait = KEY_PAUSE
-        elif isinstance(error, NotSent):
-            pause.failed(now, reason)
         elif isinstance(error, ServerTrouble) and error.retry_after:
             wait = max(wait, error.retry_after)
-        self._roster.touch(job.id, lambda held: troubled(held, reason))
-        self.poller.set(job.id, self._jittered(wait))
+        self._waits(job.id, error.account, wait)
+
+    def _waits(self, job_id: int, reason: str, seconds: float) -> None:
+        if job_id in self._roster:
+            self._again(self._touch(job_id, lambda held: troubled(held, reason)), seconds)
+
+    def _touch(self, job_id: int, edit: Callable[[Job], Job]) -> Job:
+        """Note what a look brought; that a thing is not on disk yet outweighs any other trouble."""
+        if self._roster.recorded(job_id):
+            return self._roster.touch(job_id, edit)
+        return self._roster.touch(job_id, lambda held: msgspec.structs.replace(edit(held), trouble=held.trouble))
+
+    def _again(self, job: Job, seconds: float | None = None) -> None:
+        """Look again, unless the job was let go of while this look was under way."""
+        if self.wanted(job):
+            self.poller.set(job.id, self._wait(job) if seconds is None else self._jittered(seconds))
+        else:
+            self.forget(job.id)
+
+    def _backoff(self, job_id: int) -> float:
+        return cadence.backoff(self._failed(job_id))
 
     def _failed(self, job_id: int) -> int:
         count = self._failures.get(job_id, 0) + 1
