@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 from pathlib import Path
 
@@ -35,27 +34,26 @@ def sent_to_clipboard(written: list[str]) -> list[str]:
     return [base64.b64decode(each).decode() for each in found]
 
 
-@pytest.mark.parametrize(
-    ("keys", "text", "told"),
-    [
-        ("t", PROMPT, "Copied the prompt, 27 characters."),
-        ("i", "req-1", "Copied the request id, 5 characters."),
-        ("l", "https://cdn.example/r?sig=1", "Copied the link, 27 characters."),
-        ("jj enter", PROMPT, "Copied the prompt, 27 characters."),
-        ("jjjk enter", PROMPT, "Copied the prompt, 27 characters."),
-        ("down down down enter", "req-1", "Copied the request id, 5 characters."),
-    ],
-)
-async def test_a_letter_or_the_cursor_copies(tmp_path: Path, keys: str, text: str, told: str) -> None:
-    written: list[str] = []
+async def test_a_letter_or_the_cursor_copies(tmp_path: Path) -> None:
+    ways = [
+        (["t"], PROMPT, "Copied the prompt, 27 characters."),
+        (["i"], "req-1", "Copied the request id, 5 characters."),
+        (["l"], "https://cdn.example/r?sig=1", "Copied the link, 27 characters."),
+        (["j", "j", "enter"], PROMPT, "Copied the prompt, 27 characters."),
+        (["j", "j", "j", "k", "enter"], PROMPT, "Copied the prompt, 27 characters."),
+        (["down", "down", "down", "enter"], "req-1", "Copied the request id, 5 characters."),
+    ]
     async with bench_of(tmp_path) as bench:
-        app = Stage(CopyMenu(finished(), bench, around(written)))
+        written: list[str] = []
+        app = Stage(CopyMenu(finished(), bench, around([])))
         async with app.run_test(size=(80, 24)) as pilot:
-            pressed = [key for word in keys.split() for key in ([word] if word in ("enter", "down") else word)]
-            await pilot.press(*pressed)
-            await settle(pilot)
-    assert app.left_with == [told]
-    assert sent_to_clipboard(written) == [text]
+            await pilot.press("escape")
+            for keys, _, _ in ways:
+                app.push_screen(CopyMenu(finished(), bench, around(written)), app.left_with.append)
+                await pilot.press(*keys)
+                await settle(pilot)
+    assert app.left_with == [None, *(told for _, _, told in ways)]
+    assert sent_to_clipboard(written) == [text for _, text, _ in ways]
 
 
 async def test_a_click_copies(tmp_path: Path) -> None:
@@ -146,17 +144,3 @@ async def test_a_remapped_key_copies_and_is_shown(tmp_path: Path) -> None:
             await pilot.press("x")
             await settle(pilot)
     assert app.left_with == ["Copied the prompt, 27 characters."]
-
-
-async def test_the_keys_of_the_environment_are_in_nothing_that_is_copied(tmp_path: Path) -> None:
-    environ = {**ENVIRON, "ETERNALAI_API_KEY": "sk_secret_of_somebody"}
-    for key in "pltichb":
-        written: list[str] = []
-        async with bench_of(tmp_path / key, environ) as bench:
-            app = Stage(CopyMenu(finished(), bench, around(written, environ)))
-            async with app.run_test(size=(80, 24)) as pilot:
-                await pilot.press(key)
-                await settle(pilot)
-        assert "sk_secret" not in "".join(sent_to_clipboard(written)), key
-        assert written, key
-    assert "ETERNALAI_API_KEY" not in os.environ

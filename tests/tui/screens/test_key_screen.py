@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from collections.abc import Iterator
@@ -207,13 +208,15 @@ async def test_a_refused_key_is_asked_for_anew_and_the_new_one_is_used(tmp_path:
             assert "refused the key" in said_on(app)
             app.post_message(events.Paste(demo.key))
             await pilot.press("ctrl+f")
-            while isinstance(app.screen, KeyScreen):
-                await pilot.pause()
+            async with asyncio.timeout(10):
+                while isinstance(app.screen, KeyScreen):
+                    await pilot.pause()
             taken = await app.bench.desk.submit(request, name=Untrusted("Astrid"))
             assert taken.request_id
 
 
 async def _until_asked(app: EternalApp, pilot: Pilot[None]) -> None:
-    while not isinstance(app.screen, KeyScreen):
-        await pilot.pause()
+    async with asyncio.timeout(10):
+        while not isinstance(app.screen, KeyScreen):
+            await pilot.pause()
     await pilot.pause()
