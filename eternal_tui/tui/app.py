@@ -16,6 +16,7 @@ from eternal_tui.settings import Settings, SettingsError
 from eternal_tui.tui import preferences, theme
 from eternal_tui.tui.departure import Departure
 from eternal_tui.tui.glyphs import glyphs_for
+from eternal_tui.tui.graphics.pace import pace_for
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.preferences import ConfigFile
 from eternal_tui.tui.surroundings import Surroundings
@@ -52,6 +53,7 @@ class EternalApp(App[None]):
             interval=interval_for(environ),
             clock_step=clock_step_for(environ),
             write=self._write,
+            pace=pace_for(environ, bench.settings.media_bytes_per_second, bench.settings.fps),
         )
         self.departure = Departure(bench, leave=self.exit)
         self.defect: Exception | None = None

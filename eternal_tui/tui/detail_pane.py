@@ -15,8 +15,10 @@ from textual.widgets import Static
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.jobs.result_file import result_path
+from eternal_tui.media.stills import FrameCache
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.detail_text import describe
+from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.picture import Picture
 from eternal_tui.untrusted import Shown, say
@@ -60,7 +62,16 @@ class DetailPane(Container):
     }
     """
 
-    def __init__(self, graphics: Graphics, results: Path, *, number: int = 0, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        graphics: Graphics,
+        results: Path,
+        *,
+        pace: Pace | None = None,
+        frames: FrameCache | None = None,
+        number: int = 0,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+    ) -> None:
         """Build the pane; `number` is the key that goes to it, shown in its title."""
         super().__init__(id=id)
         self._graphics = graphics
@@ -68,7 +79,7 @@ class DetailPane(Container):
         self._prefix = f"{number} " if number else ""
         self._job: Job | None = None
         self._answers: Mapping[str, Any] = {}
-        self.picture = Picture(graphics)
+        self.picture = Picture(graphics, pace=pace, cache=frames)
         self._words = Static(markup=False)
         self._scroll = Words(self._words)
         self._drawn: tuple[Job | None, int, int] | None = None

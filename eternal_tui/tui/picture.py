@@ -257,12 +257,20 @@ class Picture(Widget):
 
     def play(self) -> None:
         """Play the clip from where it stands, from its start if it stands at its end."""
+        self.play_from(0.0 if self.at_end else self.position)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last frame of a clip stands on the screen."""
+        return self._clip is not None and self.position >= self.seconds - 1.5 / self._clip.facts.rate
+
+    def play_from(self, seconds: float) -> None:
+        """Play the clip from `seconds` on; a shorter one stays at its end."""
         clip = self._clip
         if clip is None or self.playing:
             return
+        self.position = min(max(0.0, seconds), self.seconds)
         self.playing = True
-        if self.position >= self.seconds - 1.5 / clip.facts.rate:
-            self.position = 0.0
         self._began = self._clock() - self.position
         self.post_message(self.Moved(self, self.playing, self.position))
         self._start(lambda: self._play(clip), "picture-play")

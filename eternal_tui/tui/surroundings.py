@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from eternal_tui.media.stills import FrameCache
 from eternal_tui.tui.glyphs import Glyphs
+from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Graphics
 
 
@@ -14,7 +16,8 @@ class Surroundings:
     """The terminal as found: signs and pictures it can show, whether it is remote, and how to write to it.
 
     `interval` and `clock_step` are seconds between two draws and between two steps of a running clock. `write` puts
-    a control sequence of our own on the terminal, between two frames.
+    a control sequence of our own on the terminal, between two frames. `pace` is how fast clips may play on this line,
+    `frames` holds what was decoded for any of the screens.
     """
 
     environ: Mapping[str, str]
@@ -25,3 +28,5 @@ class Surroundings:
     interval: float
     clock_step: float
     write: Callable[[str], None]
+    pace: Pace = field(default_factory=Pace)
+    frames: FrameCache = field(default_factory=FrameCache)

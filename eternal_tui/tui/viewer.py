@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
+from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import Static
 
 from eternal_tui.jobs.job import Job
-from eternal_tui.jobs.result_file import result_path
 from eternal_tui.tui.actions import bindings
-from eternal_tui.tui.detail_text import file_line, kind, state_line, who
 from eternal_tui.tui.footer import FooterLine, Hint
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
-from eternal_tui.untrusted import Shown, join, say, shown
+from eternal_tui.tui.viewer_panel import Panel, differing
 from eternal_tui.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -29,61 +25,12 @@ if TYPE_CHECKING:
 SCRUB = 0.05
 """Share of a clip's length by which `[` and `]` move."""
 
-
-def differing(jobs: Sequence[Job]) -> list[Shown]:
-    """Return, job by job, what sets it apart from the others: settings first, prompts where they differ."""
-    facets = (who, kind, lambda job: shown(job.request.prompt, limit=160))
-    told: list[list[Shown]] = [[] for _ in jobs]
-    for facet in facets:
-        values = [facet(job) for job in jobs]
-        if len(set(values)) > 1 or len(jobs) == 1:
-            for lines, value in zip(told, values, strict=True):
-                lines.append(value)
-    return [join(" · ", *lines) if lines else Shown("the same request") for lines in told]
-
-
-class Panel(Vertical):
-    """One job of the viewer: its picture over two lines of words."""
-
-    DEFAULT_CSS = """
-    Panel { width: 1fr; height: 1fr; }
-    Panel > Picture { height: 1fr; }
-    Panel > Static { height: auto; max-height: 3; text-align: center; color: $text-muted; }
-    """
-
-    def __init__(self, job: Job, caption: Shown, around: Surroundings, bench: Workbench) -> None:
-        super().__init__()
-        self.job = job
-        self.picture = Picture(around.graphics)
-        self._caption = caption
-        self._path = result_path(job, bench.desk.results)
-
-    def compose(self) -> ComposeResult:
-        """Lay out the picture over its caption."""
-        yield self.picture
-        yield Static(Content(self._words()), markup=False)
-
-    def on_mount(self) -> None:
-        """Show the file, or say why there is none."""
-        waiting = state_line(self.job).text if self._path is None else self._without_pictures()
-        self.picture.show(self._path, waiting)
-
-    def _without_pictures(self) -> Shown:
-        if self.picture.graphics.cell != (0, 0):
-            return Shown("")
-        return say("{kind}\nPictures are off here. o opens the file outside.", kind=kind(self.job))
-
-    def _words(self) -> str:
-        facts = file_line(self.job.facts) if self.job.facts is not None else Shown("")
-        return f"{say('Job {id}', id=self.job.id)} · {self._caption}\n{facts}"
-
-    @on(Picture.Failed)
-    def _failed(self, event: Picture.Failed) -> None:
-        self.picture.show(None, shown(event.sentence))
+MOST_COMPARED = 4
+"""Results side by side: of more none is large enough to tell anything."""
 
 
 class Viewer(Screen[None]):
-    """Shows results large. `p` plays, `[ ]` scrub, `, .` step, left and right go to the neighbours in the list."""
+    """Shows results large. Clips play, scrub and step together; arrows go to the neighbours, or pan a zoomed still."""
 
     CSS = """
     Viewer { background: $background; }
@@ -101,7 +48,7 @@ class Viewer(Screen[None]):
     ) -> None:
         """Show `jobs`, at most four; `listed` are the ids that left and right go through."""
         super().__init__()
-        self._jobs = list(jobs)
+        self._jobs = list(jobs[:MOST_COMPARED])
         self._bench = bench
         self._around = around
         self._actions = actions
@@ -114,13 +61,30 @@ class Viewer(Screen[None]):
         yield self._footer
 
     def on_mount(self) -> None:
-        """Name the keys."""
+        """Name the keys, and follow the jobs: one of them may still be on its way."""
+        self._name_keys()
+        self._unsubscribe = self._bench.desk.subscribe(self._changed)
+        self._beat = self.set_interval(self._around.interval, self._tell_positions, pause=True)
+
+    def on_unmount(self) -> None:
+        """Follow nothing more."""
+        self._unsubscribe()
+
+    def _name_keys(self) -> None:
         hints = [Hint("esc", "back", "app.pop_screen"), Hint("o", "outside", "screen.outside")]
         if any(job.request.type == "video" for job in self._jobs):
             hints += [Hint("p", "play", "screen.play"), Hint("[ ]", "scrub", ""), Hint(", .", "step", "")]
-        if self._listed:
+        if any(job.request.type == "image" for job in self._jobs):
+            hints += [Hint("+ -", "zoom", ""), Hint("0", "whole", "screen.zoom(0)")]
+        if len(self._jobs) == 1 and self._jobs[0].id in self._listed:
             hints.append(Hint("← →", "other jobs", ""))
         self._footer.show(hints)
+
+    def _changed(self, job_ids: Iterable[int]) -> None:
+        changed = set(job_ids)
+        for panel in self.query(Panel):
+            if panel.job.id in changed and (job := self._bench.desk.job(panel.job.id)) is not None:
+                panel.update(job)
 
     @on(FooterLine.Clicked)
     async def _clicked(self, event: FooterLine.Clicked) -> None:
@@ -129,37 +93,69 @@ class Viewer(Screen[None]):
 
     def _panels(self) -> list[Panel]:
         captions = differing(self._jobs)
-        return [
-            Panel(job, caption, self._around, self._bench) for job, caption in zip(self._jobs, captions, strict=True)
-        ]
+        results = self._bench.desk.results
+        return [Panel(job, caption, self._around, results) for job, caption in zip(self._jobs, captions, strict=True)]
 
     def _pictures(self) -> list[Picture]:
         return [panel.picture for panel in self.query(Panel)]
 
+    def _clips(self) -> list[Picture]:
+        return [picture for picture in self._pictures() if picture.seconds > 0]
+
+    def _tell_positions(self) -> None:
+        for panel in self.query(Panel):
+            panel.tell_position()
+
+    @on(Picture.Moved)
+    def _moved(self) -> None:
+        if any(picture.playing for picture in self._pictures()):
+            self._beat.resume()
+        else:
+            self._beat.pause()
+
     def action_play(self) -> None:
-        """Play every clip, or pause them all."""
-        pictures = self._pictures()
-        playing = any(picture.playing for picture in pictures)
-        for picture in pictures:
-            picture.pause() if playing else picture.play()
+        """Play every clip from one common moment, or pause them all."""
+        clips = self._clips()
+        if any(clip.playing for clip in clips):
+            for clip in clips:
+                clip.pause()
+            return
+        at = max((clip.position for clip in clips if not clip.at_end), default=0.0)
+        for clip in clips:
+            clip.play_from(at)
 
     def action_scrub(self, direction: int) -> None:
-        """Move every clip by a twentieth of its length."""
-        for picture in self._pictures():
-            picture.scrub(direction * SCRUB)
+        """Move every clip to the same moment, a twentieth of the longest away."""
+        clips = self._clips()
+        longest = max((clip.seconds for clip in clips), default=0.0)
+        at = max((clip.position for clip in clips), default=0.0) + direction * SCRUB * longest
+        for clip in clips:
+            clip.seek(at)
 
     def action_step(self, frames: int) -> None:
         """Move every clip by single frames."""
+        for clip in self._clips():
+            clip.step(frames)
+
+    def action_zoom(self, steps: int) -> None:
+        """Look closer at every still by steps, or at all of it for 0."""
         for picture in self._pictures():
-            picture.step(frames)
+            picture.look_closer(steps)
+
+    async def action_go(self, right: int, down: int) -> None:
+        """Pan zoomed stills; else go to a neighbour."""
+        zoomed = [picture for picture in self._pictures() if picture.zoom > 1]
+        for picture in zoomed:
+            picture.pan(right, down)
+        if not zoomed:
+            await self._show_neighbour(right + down)
 
     def action_outside(self) -> None:
         """Open every file in the system's viewer."""
         for job in self._jobs:
             self._actions.open_outside(job)
 
-    async def action_neighbour(self, direction: int) -> None:
-        """Go to the job beside this one in the list."""
+    async def _show_neighbour(self, direction: int) -> None:
         if len(self._jobs) != 1 or self._jobs[0].id not in self._listed:
             return
         at = list(self._listed).index(self._jobs[0].id) + direction
@@ -167,7 +163,5 @@ class Viewer(Screen[None]):
         if job is None:
             return
         self._jobs = [job]
-        row = self.query_one(Horizontal)
-        await row.remove_children()
-        await row.mount(*self._panels())
-        self.on_mount()
+        self.query_one(Panel).become(job, differing([job])[0])
+        self._name_keys()

@@ -79,7 +79,9 @@ class WorkbenchScreen(CellScreen):
         self.job_pane = JobPane(
             glyphs=around.glyphs, about_left=desk.about_left, clock_step=around.clock_step, number=2, id="jobs"
         )
-        self.detail = DetailPane(around.graphics, desk.results, number=3, id="detail")
+        self.detail = DetailPane(
+            around.graphics, desk.results, pace=around.pace, frames=around.frames, number=3, id="detail"
+        )
         self.footer = FooterLine()
         self.actions = JobActions(desk, self, around.environ)
         self.announcer = Announcer(
@@ -399,6 +401,14 @@ class WorkbenchScreen(CellScreen):
             self.job_pane.jobs.focus()
         else:
             self.detail.focus_words()
+
+    def action_play(self) -> None:
+        """Play the clip of the detail in place, or pause it."""
+        self.detail.picture.toggle()
+
+    def action_scrub(self, direction: int) -> None:
+        """Move the clip of the detail by a twentieth of its length."""
+        self.detail.picture.scrub(direction / 20)
 
     def action_zoom(self) -> None:
         """Give the focused pane all the room, or give it back."""

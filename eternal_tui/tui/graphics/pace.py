@@ -41,11 +41,11 @@ class Pace:
         return waiting > _BACKLOG
 
 
-def pace_for(environ: Mapping[str, str], bytes_per_second: float | None = None) -> Pace:
-    """Return the pace for this terminal: full locally, thinned over SSH; the user's figure counts on both."""
+def pace_for(environ: Mapping[str, str], bytes_per_second: float | None = None, frame_rate: float = LOCAL_RATE) -> Pace:
+    """Return the pace for this terminal: full locally, thinned over SSH; the user's figures are kept to on both."""
     if is_remote(environ):
-        return Pace(REMOTE_RATE, bytes_per_second or REMOTE_BYTES)
-    return Pace(LOCAL_RATE, bytes_per_second)
+        return Pace(min(frame_rate, REMOTE_RATE), bytes_per_second or REMOTE_BYTES)
+    return Pace(frame_rate, bytes_per_second)
 
 
 def cost(strips: Iterable[Strip]) -> int:

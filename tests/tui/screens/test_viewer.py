@@ -1,0 +1,174 @@
+"""The viewer over real files: what it shows, how clips move together, and what it does while a file is on its way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+
+from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
+from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.protocol import Graphics
+from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.position_line import bar, time_words
+from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.viewer import Viewer
+from eternal_tui.tui.viewer_panel import differing
+from eternal_tui.workbench import Workbench
+from tests.tui.jobs import a_job
+from tests.tui.results import bench_with, picture_file, saved
+from tests.tui.screens.stage import ENVIRON, Stage, actions_of, around, said_on, text_of
+
+
+def surroundings(graphics: Graphics) -> Surroundings:
+    plain = around([])
+    return Surroundings(
+        environ=ENVIRON,
+        glyphs=plain.glyphs,
+        graphics=graphics,
+        graphics_why="",
+        remote=False,
+        interval=0.05,
+        clock_step=1.0,
+        write=plain.write,
+    )
+
+
+def stage_of(
+    bench: Workbench, jobs: Sequence[Job], listed: Sequence[int] = (), graphics: Graphics | None = None
+) -> Stage:
+    return Stage(Viewer(jobs, bench, surroundings(graphics or HalfBlocks()), actions_of(bench), listed))
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not true():
+            await pilot.pause()
+
+
+def pictures(stage: Stage) -> list[Picture]:
+    return list(stage.screen.query(Picture))
+
+
+async def drawn(pilot: Pilot[None]) -> list[Picture]:
+    await until(pilot, lambda: all(one.draws for one in pilot.app.screen.query(Picture)))
+    return list(pilot.app.screen.query(Picture))
+
+
+async def test_arrows_go_through_the_list_and_zoomed_they_pan(tmp_path: Path) -> None:
+    """Seen to fail when arrows always went to a neighbour."""
+    async with bench_with(tmp_path, saved("a.png"), saved("b.png"), saved("c.png")) as (bench, jobs):
+        ids = [job.id for job in reversed(jobs)]
+        stage = stage_of(bench, [jobs[1]], ids)
+        async with stage.run_test(size=(60, 20)) as pilot:
+            (picture,) = await drawn(pilot)
+            assert f"Job {jobs[1].id}" in text_of(stage)
+            await pilot.press("right")
+            assert (picture.path or Path()).name == "a.png"
+            await pilot.press("right", "right", "k")
+            assert (picture.path or Path()).name == "b.png"
+            await drawn(pilot)
+            await until(pilot, lambda: not picture.workers or picture._hold is None)
+            await pilot.press("plus", "plus", "plus")
+            assert picture.zoom > 2
+            await pilot.press("right", "j", "h", "l")
+            assert (picture.path or Path()).name == "b.png"
+            await pilot.press("0", "h")
+            assert (picture.path or Path()).name == "c.png"
+            assert picture.zoom == 1
+            await pilot.press("escape")
+            assert not isinstance(stage.screen, Viewer)
+
+
+async def test_a_clip_plays_and_says_where_it_stands(tmp_path: Path) -> None:
+    async with bench_with(tmp_path, saved("a.mp4")) as (bench, jobs):
+        stage = stage_of(bench, jobs)
+        async with stage.run_test(size=(60, 20)) as pilot:
+            (picture,) = await drawn(pilot)
+            await until(pilot, lambda: "0:00 / 0:01 paused" in said_on(stage))
+            await pilot.press("right_square_bracket")
+            await until(pilot, lambda: picture.position > 0)
+            await pilot.press("p")
+            await until(pilot, lambda: "playing" in said_on(stage))
+            await until(pilot, lambda: not picture.playing)
+            await until(pilot, lambda: "━ 0:01 / 0:01 paused" in said_on(stage))
+            await pilot.press("comma")
+            await until(pilot, lambda: picture.position == pytest.approx(22 / 24, abs=0.01))
+
+
+async def test_marked_clips_move_as_one_and_say_how_they_differ(tmp_path: Path) -> None:
+    """Seen to fail when each clip was moved from where it stood itself."""
+    requests = (
+        saved("a.mp4", prompt="By the sea"),
+        saved("b.mp4", prompt="In the hills"),
+        saved("c.png", prompt="At home"),
+    )
+    async with bench_with(tmp_path, *requests) as (bench, jobs):
+        stage = stage_of(bench, jobs)
+        async with stage.run_test(size=(120, 20)) as pilot:
+            first, second, still = await drawn(pilot)
+            said = said_on(stage)
+            assert all(words in said for words in ("By the sea", "In the hills", "At home", "clip", "picture"))
+            first.seek(0.125)
+            await until(pilot, lambda: first.position == 0.125)
+            await pilot.press("right_square_bracket")
+            await until(pilot, lambda: first.position == second.position > 0.125)
+            await pilot.press("space")
+            assert (first.playing, second.playing, still.playing) == (True, True, False)
+            await pilot.press("p")
+            assert not first.playing
+            assert not second.playing
+
+
+async def test_a_file_that_arrives_appears(tmp_path: Path) -> None:
+    """Seen to fail without following the desk: the words stayed."""
+    waiting = a_job(state=JobState.SUCCEEDED, file_state=FileState.BROKEN, error="cut short")
+    async with bench_with(tmp_path, waiting) as (bench, (job,)):
+        stage = stage_of(bench, [job])
+        async with stage.run_test(size=(80, 20)) as pilot:
+            await until(pilot, lambda: "the file is broken" in said_on(stage) and "cut short" in said_on(stage))
+            assert UPPER_HALF not in text_of(stage)
+            picture_file(bench.desk.results / "late.png")
+            await bench.desk._roster.change(
+                job.id,
+                lambda now: msgspec.structs.replace(now, file="late.png", file_state=FileState.SAVED, error=""),
+            )
+            await drawn(pilot)
+            await until(pilot, lambda: UPPER_HALF in text_of(stage))
+
+
+async def test_words_where_pictures_are_off(tmp_path: Path) -> None:
+    async with bench_with(tmp_path, saved("a.mp4", prompt="By the sea")) as (bench, jobs):
+        stage = stage_of(bench, jobs, graphics=NoGraphics())
+        async with stage.run_test(size=(80, 20)) as pilot:
+            await pilot.pause()
+            said = said_on(stage)
+            assert all(words in said for words in ("Pictures are off here. o opens", "By the sea", "96×64", "1.0 s"))
+
+
+async def test_a_file_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:
+    async with bench_with(tmp_path, saved("a.png")) as (bench, jobs):
+        (bench.desk.results / "a.png").write_bytes(b"nothing of the kind")
+        stage = stage_of(bench, jobs)
+        async with stage.run_test(size=(80, 20)) as pilot:
+            await until(pilot, lambda: "The result is broken" in said_on(stage))
+
+
+def test_only_what_differs_is_named() -> None:
+    same = [a_job(1), a_job(2)]
+    assert differing(same) == ["the same request", "the same request"]
+    one, other = differing([a_job(1), a_job(2, prompt="Another")])
+    assert (one, other) == ("The person waves and smiles", "Another")
+    assert "Astrid" in differing([a_job(1)])[0]
+
+
+def test_the_position_in_words_and_as_a_bar() -> None:
+    assert time_words(1.9, 4.04, playing=True) == "0:01 / 0:04 playing"
+    assert bar(1.0, 4.0, 8) == ("━━", "╌╌╌╌╌╌")
+    assert bar(9.0, 4.0, 4) == ("━━━━", "")
+    assert bar(1.0, 0.0, 4) == ("", "╌╌╌╌")
