@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 FOLDER = 0o700
@@ -29,6 +30,20 @@ def create(path: Path) -> int:
     handle = os.open(path, flags, FILE)
     os.fchmod(handle, FILE)
     return handle
+
+
+def tighten(path: Path) -> None:
+    """Take a file away from others where they have it; what is no plain file of ours is left alone."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        facts = os.fstat(handle)
+        if stat.S_ISREG(facts.st_mode) and facts.st_mode & 0o077 and facts.st_uid == os.geteuid():
+            os.fchmod(handle, FILE)
+    finally:
+        os.close(handle)
 
 
 def open_to_others(path: Path) -> bool:

@@ -24,6 +24,7 @@ from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.ports import SystemClock
 from eternal_tui.logs import open_log
 from eternal_tui.media.result import SavedResult
+from eternal_tui.private import open_to_others, tighten
 from eternal_tui.settings import Settings, is_loopback
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from eternal_tui.sandbox.launch import DemoService
 
 _log = logging.getLogger(__name__)
+
+_OURS = ("history.json", "history.journal", "characters.json", "draft.json", "presets.json")
+"""Files that a copy from elsewhere may have left open to others."""
 
 DEMO_SPEED = 3.0
 """How much faster the demo's jobs run than the service's: long enough to watch, short enough to wait for."""
@@ -182,6 +186,12 @@ class Workbench:
         except BaseException:
             self.history.close(fold=False)
             raise
+        for name in _OURS:
+            tighten(self.folder / name)
+        if open_to_others(self.folder):
+            self.history.notices.append(
+                f"Others on this machine can look into the data folder {self.folder}. Run: chmod 700 {self.folder}"
+            )
         self.log = open_log(self.folder / "logs")
         for secret in keys_in(environ):
             self.log.hide(secret)

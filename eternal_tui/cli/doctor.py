@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.exits import Exit
@@ -16,7 +17,8 @@ EPILOG = """\
 examples:
   eternal-tui doctor
   eternal-tui doctor --json
-  eternal-tui doctor --report > report.txt         fit to be pasted into an issue
+  eternal-tui doctor --report                      fit to be pasted into an issue
+  eternal-tui doctor --report report.txt           the same as a new private file
 
 exit codes: 0 all is well, 2 configuration or data folder cannot be used, 3 no key or a refused one, 4 service away.
 Nothing it does costs anything, and it never prints the key.
@@ -26,21 +28,34 @@ Nothing it does costs anything, and it never prints the key.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `doctor`."""
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--report", action="store_true", help="add versions, settings and the log's end, all redacted")
+    parser.add_argument(
+        "--report",
+        metavar="PATH",
+        nargs="?",
+        const="-",
+        help="add versions, settings and the log's end, all redacted; to a new file where one is named",
+    )
 
 
 def run(invocation: Invocation) -> int:
     """Print the findings and return the code of the gravest."""
     from eternal_tui.cli.examining import examine
-    from eternal_tui.cli.report import report_lines
+    from eternal_tui.cli.report import report_lines, write_report
 
     findings = examine(invocation)
     code = _code(findings)
     if invocation.arguments.json:
         invocation.streams.json({"exit_code": code, "findings": [_fields(finding) for finding in findings]})
         return code
-    lines = report_lines(findings, invocation) if invocation.arguments.report else [_line(one) for one in findings]
-    for line in [*lines, Shown(""), *_advice(findings)]:
+    told = [*(_line(one) for one in findings), Shown(""), *_advice(findings)]
+    if (path := invocation.arguments.report) is not None:
+        report = report_lines(findings, _advice(findings), invocation)
+        if path != "-":
+            write_report(Path(path), report)
+            told.append(say("The report is in {path}; it holds no key, no link and no prompt.", path=path))
+        else:
+            told = report
+    for line in told:
         invocation.streams.line(line)
     return code
 

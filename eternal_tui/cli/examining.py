@@ -15,6 +15,7 @@ from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.findings import Finding
 from eternal_tui.cli.invocation import Invocation
 from eternal_tui.cli.streams import is_terminal
+from eternal_tui.private import open_to_others
 
 if TYPE_CHECKING:
     from eternal_tui.credentials import FoundKey
@@ -123,6 +124,8 @@ def _folder(invocation: Invocation, settings: Settings) -> list[Finding]:
     if not writable:
         return [_bad("data folder", f"{folder} may not be written", f"chmod u+rwx {folder}", Exit.USAGE)]
     advice = "Free some space: clips may soon not fit." if free < LITTLE_SPACE else ""
+    if open_to_others(folder):
+        advice = f"Others on this machine can look into the data folder. Run: chmod 700 {folder}"
     detail = f"{folder}, writable, {_size(free)} free, locks work"
     size = sum(_bytes_of(folder / name) for name in ("history.json", "history.journal"))
     found = [

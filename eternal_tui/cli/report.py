@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.findings import Finding
-from eternal_tui.cli.invocation import Invocation
+from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.private import create
 from eternal_tui.untrusted import Shown, shown
 
 if TYPE_CHECKING:
@@ -18,11 +22,26 @@ if TYPE_CHECKING:
 LOG_LINES = 40
 _LOG_BYTES = 64 * 1024
 _PACKAGES = ("textual", "httpx", "tinydb", "msgspec", "pillow", "av", "keyring", "starlette", "uvicorn")
+_LOGGED = ("at", "level", "logger", "event", "version", "service", "job", "was", "state", "file", "cause", "signal")
+"""Facts of the log that are the program's own words and numbers."""
+
 _UNTOLD = frozenset({"api_key_command", "data_dir"})
 """Settings of which only that they are set is told: a command line may hold a secret, a path a name."""
 
 
-def report_lines(findings: list[Finding], invocation: Invocation) -> list[Shown]:
+def write_report(path: Path, lines: list[Shown]) -> None:
+    """Write the report as a new 0600 file; raise Refused where it cannot be made or something stands there."""
+    try:
+        with os.fdopen(create(path), "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+    except FileExistsError:
+        raise Refused(Exit.USAGE, f"{path} exists already and is not overwritten. Name another file.") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Refused(Exit.USAGE, f"{path} cannot be made: {why}.") from None
+
+
+def report_lines(findings: list[Finding], advice: list[Shown], invocation: Invocation) -> list[Shown]:
     """Return the report; the key, signed links, prompts and the home folder's name are not in it."""
     from eternal_tui.logs import Redactor
     from eternal_tui.settings import SettingsError
@@ -36,6 +55,7 @@ def report_lines(findings: list[Finding], invocation: Invocation) -> list[Shown]
         lines += ["", *_settings(invocation), "", *_log(invocation.settings.data_dir / "logs")]
     except SettingsError:
         lines += ["", "The settings cannot be read."]
+    lines += ["", *advice]
     return [_clean(line, redactor, invocation) for line in lines]
 
 
@@ -77,6 +97,18 @@ def _log(folder: Path) -> list[str]:
         with (folder / FILE_NAME).open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - _LOG_BYTES))
-            return file.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+            lines = file.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:]
     except OSError:
         return ["There is no log."]
+    return [told for line in lines if (told := _told(line))]
+
+
+def _told(line: str) -> str:
+    """Return of a line of the log what holds nobody's words: the service's reasons may repeat the prompt."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(entry, dict):
+        return ""
+    return " ".join(f"{name}={entry[name]}" for name in _LOGGED if isinstance(entry.get(name), str | int | float))

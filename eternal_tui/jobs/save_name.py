@@ -25,7 +25,7 @@ def proposed_name(job: Job, template: str, suffix: str) -> str:
 
     Unknown fields stay as they are written. Times are local, of when the job was made.
     """
-    then = datetime.fromtimestamp(job.created_at).astimezone()
+    then = _local(job.created_at)
     fields = {
         "date": then.strftime("%Y-%m-%d"),
         "time": then.strftime("%H%M%S"),
@@ -34,6 +34,13 @@ def proposed_name(job: Job, template: str, suffix: str) -> str:
         "id": str(job.id),
     }
     return safe_name(_FIELD.sub(lambda found: fields[found[1]], template), fallback=f"job-{job.id}") + suffix
+
+
+def _local(at: float) -> datetime:
+    try:
+        return datetime.fromtimestamp(at).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0).astimezone()
 
 
 def safe_name(text: str, *, fallback: str) -> str:

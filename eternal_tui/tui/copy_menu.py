@@ -17,6 +17,7 @@ from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.footer import key_words
 from eternal_tui.tui.form.pick_list import Column, PickList
 from eternal_tui.tui.native_clipboard import clipboard_command, give
+from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.untrusted import Shown, say, shown
 from eternal_tui.workbench import Workbench
@@ -46,7 +47,7 @@ class CopyMenu(Dialog[Shown]):
     def __init__(self, job: Job, bench: Workbench, around: Surroundings) -> None:
         super().__init__(say("Copy of job {id}", id=job.id))
         self._around = around
-        self._keymap = bench.settings.keys
+        self._keymap = keymap(bench.settings)
         self._items = copyables(
             job, results=bench.desk.results, base_url=bench.settings.base_url, header=bench.settings.key_header
         )

@@ -16,6 +16,10 @@ LABEL_WIDTH = 11
 """Cells of the label column: the longest label and one space."""
 
 
+LONGEST = 1e9
+"""Seconds that are still a length of time: thirty years."""
+
+
 class Fact(NamedTuple):
     """One line of the detail; `tone` is a style of the theme, empty for plain."""
 
@@ -35,6 +39,8 @@ def size(count: int) -> Shown:
 
 def span(seconds: float) -> Shown:
     """Return a length of time as minutes and seconds, with hours where there are any."""
+    if not -LONGEST < seconds < LONGEST:
+        return Shown("?")
     whole = max(0, round(seconds))
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)
@@ -43,13 +49,20 @@ def span(seconds: float) -> Shown:
 
 def clock(at: float) -> Shown:
     """Return a local time of day, with the date when it is not today's."""
-    then = datetime.fromtimestamp(at).astimezone()
-    return say("{t}", t=then.strftime("%H:%M:%S"))
+    return _moment(at, "%H:%M:%S")
 
 
 def day_and_clock(at: float) -> Shown:
     """Return a local date and time."""
-    return say("{t}", t=datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M"))
+    return _moment(at, "%Y-%m-%d %H:%M")
+
+
+def _moment(at: float, form: str) -> Shown:
+    try:
+        return say("{t}", t=datetime.fromtimestamp(at).astimezone().strftime(form))
+    except (ValueError, OverflowError, OSError):
+        # A number that is no time: the history is a file that others can write.
+        return Shown("?")
 
 
 def who(job: Job) -> Shown:

@@ -14,6 +14,11 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from eternal_tui.untrusted import Shown, say, shown
+
+KEY_LIMIT = 24
+"""Characters of a key's name: the longest of the defaults and some more."""
+
 _KEY_WORDS = {
     "question_mark": "?",
     "slash": "/",
@@ -28,12 +33,12 @@ _KEY_WORDS = {
 }
 
 
-def key_words(keys: str) -> str:
+def key_words(keys: str) -> Shown:
     """Return the first of a binding's keys as people write it."""
-    key = keys.partition(",")[0].strip()
+    key = shown(keys.partition(",")[0].strip(), limit=KEY_LIMIT)
     if key.startswith("ctrl+"):
-        return "^" + key.removeprefix("ctrl+")
-    return _KEY_WORDS.get(key, key)
+        return say("^{key}", key=key.removeprefix("ctrl+"))
+    return shown(_KEY_WORDS.get(key, key))
 
 
 class Hint(NamedTuple):

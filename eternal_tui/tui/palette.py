@@ -17,6 +17,7 @@ from eternal_tui.jobs.job import Job
 from eternal_tui.tui import theme
 from eternal_tui.tui.actions import ACTIONS
 from eternal_tui.tui.footer import key_words
+from eternal_tui.tui.preferences import keymap
 from eternal_tui.untrusted import Shown, say, shown
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ EXACT, NAMED, MENTIONED = 1_000.0, 0.9, 0.1
 
 def commands(app: EternalApp, screen: Screen[object]) -> Iterable[SystemCommand]:
     """Yield what can be done on this screen, with its key, and the themes."""
-    keys = app.bench.settings.keys
+    keys = keymap(app.bench.settings)
     for action in ACTIONS:
         if action.id in ("app.palette", "jobs.help", "jobs.quit"):
             continue

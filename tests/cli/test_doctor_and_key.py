@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,7 +63,8 @@ def test_the_report_holds_no_secret(program: Program, sandbox: Sandbox) -> None:
     logs = program.data / "logs"
     logs.mkdir(parents=True)
     link = "https://cdn.example/a.jpg?Signature=SIGNED"
-    (logs / "eternal-tui.log").write_text(f'{{"event": "{CANARY} {link} \x1b[31m"}}\n')
+    said = json.dumps({"event": f"{CANARY} {link} \x1b[31m", "reason": "no: In a rain coat"})
+    (logs / "eternal-tui.log").write_text(f"{said}\nIn a rain coat\n[1]\n{'[' * 9000}\n")
     ran = program.run(
         "doctor", "--report", environ={"ETERNALAI_API_KEY": CANARY, "ETERNAL_TUI_API_KEY_COMMAND": f"echo {CANARY}x"}
     )
@@ -70,6 +73,23 @@ def test_the_report_holds_no_secret(program: Program, sandbox: Sandbox) -> None:
     assert "\x1b" not in ran.out
     assert "cdn.example" in ran.out
     assert "httpx" in ran.out
+    assert "rain coat" not in ran.out
+
+
+def test_the_report_is_a_new_private_file(program: Program, tmp_path: Path) -> None:
+    """Seen to fail with the file opened by write_text: it was 0644 and written over."""
+    path = tmp_path / "report.txt"
+    ran = program.run("doctor", "--report", str(path))
+    assert ran.code == 0
+    assert str(path) in ran.out
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text()
+    assert "httpx" in text
+    assert str(tmp_path) not in text
+    assert program.run("doctor", "--report", str(path)).code == 2
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    assert program.run("doctor", "--report", str(tmp_path / "link")).code == 2
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_login_keeps_a_piped_key_in_a_private_file(program: Program, sandbox: Sandbox) -> None:
