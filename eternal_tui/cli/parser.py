@@ -41,6 +41,7 @@ VERBS = {
     "jobs": "List the jobs of the history, newest first.",
     "show": "Show one job: its request, where it stands, and what happened when.",
     "watch": "Follow jobs until each has ended and its file is saved. Costs nothing.",
+    "stats": "Add up spending, durations and success from the history.",
     "characters": "List the service's public characters. Needs no key.",
     "login": "Keep the API key on this machine.",
     "logout": "Forget the API key that login kept.",

@@ -11,7 +11,10 @@ _UTF8 = re.compile(r"utf-?8", re.IGNORECASE)
 
 
 class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
-    """One set of signs; every state sign, bar part and gutter sign is exactly one cell wide."""
+    """One set of signs; every state sign, bar part and gutter sign is exactly one cell wide.
+
+    `levels` are eight steps of a column, from an eighth of a row to a whole one.
+    """
 
     name: str
     submitting: str
@@ -37,6 +40,7 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     dot: str
     times: str
     quotes: tuple[str, str]
+    levels: str
 
     def text(self, shown: str) -> str:
         """Return already gated text in characters this set's terminal can draw."""
@@ -68,6 +72,7 @@ UNICODE = Glyphs(
     dot="·",
     times="×",
     quotes=("“", "”"),
+    levels="▁▂▃▄▅▆▇█",
 )
 
 ASCII = Glyphs(
@@ -95,6 +100,7 @@ ASCII = Glyphs(
     dot="-",
     times="x",
     quotes=('"', '"'),
+    levels="..::||##",
 )
 
 

@@ -25,6 +25,7 @@ from eternal_tui.tui.header import HeaderLine
 from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.job_pane import JobPane
+from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import Tick
 from eternal_tui.untrusted import Shown, shown
@@ -53,7 +54,7 @@ class Workspace(Container):
 class WorkbenchScreen(CellScreen):
     """Wires widgets to the desk: messages go down as wishes, snapshots come up on the tick."""
 
-    AUTO_FOCUS = None
+    AUTO_FOCUS = "JobList"
     COMMANDS = {_finder}  # noqa: RUF012 - Textual's own declaration
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("anywhere")]
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar
@@ -118,9 +119,7 @@ class WorkbenchScreen(CellScreen):
         self._unsubscribe = desk.subscribe(self.tick.changed)
         desk.on_ended(self.announcer.ended)
         desk.on_ended(self._ended)
-        jobs = self.job_pane.jobs
-        jobs.show(desk.listing(), self.bench.clock.time())
-        jobs.focus()
+        self.job_pane.jobs.show(desk.listing(), self.bench.clock.time())
         self._footer()
         self.header.show(desk.totals())
         self.watch(self, "focused", self._footer, init=False)
@@ -180,9 +179,9 @@ class WorkbenchScreen(CellScreen):
         focused = self.focused
         typing = focused is not None and self.form_pane in focused.ancestors
         wanted = ("anywhere",) if typing else ("jobs", "anywhere")
-        keymap = self.bench.settings.keys
+        keys = keymap(self.bench.settings)
         hints = [
-            Hint(key_words(keymap.get(action.id, action.keys)), action.title.lower(), action.run)
+            Hint(key_words(keys.get(action.id, action.keys)), action.title.lower(), action.run)
             for where in wanted
             for action in actions.ACTIONS
             if action.where == where and action.footer
@@ -424,6 +423,14 @@ class WorkbenchScreen(CellScreen):
         from eternal_tui.tui.help import HelpScreen
 
         self.app.push_screen(HelpScreen.of(self))
+
+    def action_statistics(self) -> None:
+        """Show what the history says in figures."""
+        from eternal_tui.jobs.statistics import statistics
+        from eternal_tui.tui.statistics_screen import StatisticsScreen
+
+        figures = statistics(self.bench.desk.listing(), self.bench.clock.time())
+        self.app.push_screen(StatisticsScreen(figures, self.around.glyphs))
 
     def action_jump(self) -> None:
         """Label every control and go to the one whose letter is pressed."""

@@ -1,0 +1,52 @@
+"""Numbers as signs in cells: columns over days, a line of small columns, a bar. Pure text, each part in its style."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from eternal_tui.tui.glyphs import Glyphs
+
+ACCENT, TRACK, DIM = "$accent", "$text-disabled", "$text-muted"
+
+
+def columns(values: Sequence[float], rows: int, glyphs: Glyphs, *, wide: int = 1) -> list[Content]:
+    """Return `rows` lines in which each value is a column `wide` cells wide, the largest as high as they are.
+
+    A value above zero always shows at least an eighth of a row; nothing but zeros draws a base line.
+    """
+    top = max(values, default=0.0)
+    heights = [_eighths(value, top, rows) for value in values]
+    lines = []
+    for row in range(rows - 1, -1, -1):
+        signs = []
+        for height in heights:
+            filled = height - 8 * row
+            sign = glyphs.levels[min(8, filled) - 1] if filled > 0 else " "
+            signs.append(sign * wide)
+        lines.append(Content.styled("".join(signs), ACCENT))
+    return lines
+
+
+def _eighths(value: float, top: float, rows: int) -> int:
+    if value <= 0 or top <= 0:
+        return 0
+    return max(1, round(value / top * rows * 8))
+
+
+def spark(values: Sequence[float], glyphs: Glyphs) -> Content:
+    """Return one line of small columns, from the least value to the largest."""
+    if not values:
+        return Content("")
+    low, high = min(values), max(values)
+    reach = high - low
+    steps = len(glyphs.levels) - 1
+    signs = [glyphs.levels[round((value - low) / reach * steps) if reach > 0 else steps // 2] for value in values]
+    return Content.styled("".join(signs), ACCENT)
+
+
+def bar(share: float, width: int, glyphs: Glyphs) -> Content:
+    """Return a bar of `width` cells of which `share` (0 to 1) is full."""
+    full = round(max(0.0, min(1.0, share)) * width)
+    return Content.styled(glyphs.bar_full * full, ACCENT) + Content.styled(glyphs.bar_rest * (width - full), TRACK)

@@ -1,0 +1,110 @@
+"""The figures of a history: by day, by type."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eternal_tui.jobs.job import FileState, Job, JobState, Verdict
+from eternal_tui.jobs.statistics import statistics
+from eternal_tui.jobs.totals import charge_of
+from tests.tui.jobs import a_job
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def berlin() -> Iterator[None]:
+    """Local time in a place where a day of March has 23 hours."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "CET-1CEST,M3.5.0,M10.5.0/3"
+    time.tzset()
+    yield
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+    time.tzset()
+
+
+def local(text: str) -> float:
+    return datetime.fromisoformat(text).astimezone().timestamp()
+
+
+def done(job_id: int, at: float, took: float, **fields: object) -> Job:
+    return a_job(
+        job_id,
+        state=JobState.SUCCEEDED,
+        file_state=FileState.SAVED,
+        created_at=at,
+        submitted_at=at,
+        finished_at=at + took,
+        **{"cost": 0.05, **fields},
+    )
+
+
+def test_days_are_local_and_calendar_days(berlin: None) -> None:
+    """Seen to fail with days of 86,400 seconds: the evening before the change moved to the day after."""
+    jobs = [
+        done(1, local("2026-03-28T23:30"), 30),
+        done(2, local("2026-03-29T00:30"), 30),
+        done(3, local("2026-03-29T23:30"), 30),
+        done(4, local("2026-03-30T00:15"), 30),
+    ]
+    days = statistics(jobs, local("2026-03-30T12:00"), days=4).days
+    assert [(day.date, day.sent, day.spent) for day in days] == [
+        ("2026-03-27", 0, 0.0),
+        ("2026-03-28", 1, 0.05),
+        ("2026-03-29", 2, 0.1),
+        ("2026-03-30", 1, 0.05),
+    ]
+
+
+def test_types_have_their_own_times_and_success() -> None:
+    """Seen to fail with rejected jobs counted among the failed: nothing was tried there."""
+    now = 1_700_000_000.0
+    jobs = [done(number, now - 1_000 * number, 10.0 * number) for number in range(1, 11)]
+    jobs += [
+        a_job(11, state=JobState.FAILED, created_at=now, cost=0.05),
+        a_job(12, state=JobState.REJECTED, created_at=now, cost=0.05),
+        a_job(13, state=JobState.RUNNING, created_at=now),
+        done(14, now, -5.0, cost=0.0),
+        a_job(15, kind="video", state=JobState.UNCONFIRMED, verdict=Verdict.NOT_CHARGED, created_at=now, cost=0.2),
+    ]
+    pictures, clips = statistics(jobs, now).kinds
+    assert (pictures.type, pictures.jobs, pictures.succeeded, pictures.failed, pictures.rejected) == (
+        "image",
+        14,
+        11,
+        1,
+        1,
+    )
+    assert pictures.success == 11 / 12
+    assert (pictures.median, pictures.slowest_tenth) == (60.0, 100.0)
+    assert pictures.durations == (100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
+    assert pictures.spent == 0.55
+    assert (clips.type, clips.success, clips.median, clips.spent) == ("video", None, None, 0.0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 40 * DAY), st.sampled_from(list(JobState)), st.none() | st.floats(0, 5)), max_size=30
+    )
+)
+def test_nothing_is_counted_twice_or_lost(given_jobs: list[tuple[float, JobState, float | None]]) -> None:
+    now = 1_700_000_000.0
+    jobs = [
+        a_job(number, state=state, created_at=now - ago, cost=cost)
+        for number, (ago, state, cost) in enumerate(given_jobs)
+    ]
+    figures = statistics(jobs, now, days=60)
+    assert figures.jobs == len(jobs) == sum(kind.jobs for kind in figures.kinds)
+    assert figures.spent == pytest.approx(sum(map(charge_of, jobs)), abs=1e-3)
+    assert sum(day.spent for day in figures.days) == pytest.approx(figures.spent, abs=1e-2)
+    assert len(figures.days) == 60
