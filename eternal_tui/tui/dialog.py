@@ -26,8 +26,9 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
     Dialog {
         align: center middle; background: $background 60%;
         & > #dialog {
-            width: 72; max-width: 94%; height: auto; max-height: 94%; border: round $border; padding: 1 2;
+            width: 72; max-width: 94%; height: auto; max-height: 100%; border: round $border; padding: 1 2;
             border-title-color: $foreground; background: $background;
+            overflow-y: auto; scrollbar-size-vertical: 1;
         }
         & Static { height: auto; width: 1fr; }
         & .label { color: $text-muted; }
@@ -59,6 +60,8 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
         """Say something in place of the keys, or name the keys again."""
         self.foot.set_class(problem, "-problem")
         self.foot.update(Content(words or self.KEYS_WORD))
+        # On a low terminal the box scrolls, and what is wrong must not be below its edge.
+        self.call_after_refresh(self.foot.scroll_visible, animate=False)
 
     def action_leave(self) -> None:
         """Leave with nothing."""
