@@ -45,8 +45,7 @@ def commands(app: EternalApp, screen: Screen[object]) -> Iterable[SystemCommand]
     for action in ACTIONS:
         if action.id in ("app.palette", "jobs.help", "jobs.quit"):
             continue
-        # The palette reads titles as markup, where a bracket begins a tag.
-        key = key_words(keys.get(action.id, action.keys)).replace("[", "\\[")
+        key = key_words(keys.get(action.id, action.keys))
         yield SystemCommand(f"{action.title}  ({key})", action.does, partial(screen.run_action, action.run))
     for each in theme.THEMES:
         yield SystemCommand(f"Theme {each.name}", "Change the colours", partial(_wear, app, each.name))
