@@ -83,6 +83,7 @@ class Connection:
         if self._demo is not None:
             await self._demo.wait_ready()
             return EternalClient(self._demo.api_url, Secret(self._demo.key))
+        self.found, self.key_problem = None, ""
         try:
             self.found = await asyncio.to_thread(find_key, self._settings, self._environ)
         except KeyProblem as problem:

@@ -76,6 +76,18 @@ class EternalApp(App[None]):
         self.app_suspend_signal.subscribe(self, lambda _: self.bench.instance.release())
         self.app_resume_signal.subscribe(self, lambda _: self._back())
 
+    async def action_quit(self) -> None:
+        """Leave as the list's own key does: Textual's would not ask while a request is being sent."""
+        for screen in self.screen_stack:
+            if isinstance(screen, WorkbenchScreen):
+                screen.action_leave()
+                return
+        self.exit()
+
+    def action_help_quit(self) -> None:
+        """Say how to leave, to a hand that pressed ctrl+c."""
+        self.notify("ctrl+q leaves; what runs goes on at the service.", markup=False)
+
     def on_app_focus(self) -> None:
         """Read the settings again when the person comes back, perhaps from an editor beside this terminal."""
         self._read_config()
