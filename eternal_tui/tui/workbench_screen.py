@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -51,21 +52,30 @@ class Workspace(Container):
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("jobs")]
 
 
+BREAKPOINTS = [
+    (0, "-tiny"),
+    (80, "-normal"),
+    (140, "-wide"),
+    (190, "-widest"),
+]
+"""Columns from which the screen has these classes."""
+
+
+def _breakpoint(columns: int) -> str:
+    return max(found for found in BREAKPOINTS if found[0] <= columns)[1]
+
+
 class WorkbenchScreen(CellScreen):
     """Wires widgets to the desk: messages go down as wishes, snapshots come up on the tick."""
 
     AUTO_FOCUS = "JobList"
     COMMANDS = {_finder}  # noqa: RUF012 - Textual's own declaration
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("anywhere")]
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it without ClassVar
-        (0, "-tiny"),
-        (80, "-normal"),
-        (140, "-wide"),
-        (190, "-widest"),
-    ]
+    HORIZONTAL_BREAKPOINTS = BREAKPOINTS
 
     def __init__(self, bench: Workbench, around: Surroundings) -> None:
-        super().__init__()
+        # With the classes it will have, the screen is not styled a second time before its first frame.
+        super().__init__(classes=_breakpoint(shutil.get_terminal_size().columns))
         self.bench = bench
         self.around = around
         desk = bench.desk
