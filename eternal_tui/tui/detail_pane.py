@@ -73,7 +73,8 @@ class DetailPane(Container):
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
         """Build the pane; `number` is the key that goes to it, shown in its title."""
-        super().__init__(id=id)
+        # Without a job there is no picture, and styling the pane twice would delay the first frame.
+        super().__init__(id=id, classes="-words")
         self._graphics = graphics
         self._results = results
         self._prefix = f"{number} " if number else ""
