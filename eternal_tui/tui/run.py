@@ -61,7 +61,6 @@ def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_awa
 
 
 def _assemble(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_away: bool) -> EternalApp:
-    from eternal_tui.tui.graphics.choose import choose
     from eternal_tui.tui.graphics.probe import TerminalFacts, asking
 
     service = _launch(environ, None if throw_away else settings.data_dir) if demo else None
@@ -73,6 +72,7 @@ def _assemble(settings: Settings, environ: Mapping[str, str], *, demo: bool, thr
             else nullcontext(TerminalFacts) as facts
         ):
             from eternal_tui.tui.app import EternalApp
+            from eternal_tui.tui.graphics.choose import choose
             from eternal_tui.workbench import Workbench
 
             bench = Workbench(settings, environ, demo=service, throw_away=throw_away)
