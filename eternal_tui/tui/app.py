@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from textual.app import App, SystemCommand
+from textual.app import App, ScreenStackError, SystemCommand
+from textual.events import Event, Key
+from textual.message_pump import MessagePump
 from textual.screen import Screen
 
 from eternal_tui.jobs.job import UNFINISHED
@@ -18,6 +20,7 @@ from eternal_tui.tui.departure import Departure
 from eternal_tui.tui.glyphs import glyphs_for
 from eternal_tui.tui.graphics.pace import pace_for
 from eternal_tui.tui.graphics.protocol import Graphics
+from eternal_tui.tui.key_order import KeyOrder
 from eternal_tui.tui.preferences import ConfigFile
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import clock_step_for, interval_for, is_remote
@@ -59,6 +62,7 @@ class EternalApp(App[None]):
         self.defect: Exception | None = None
         self._config = ConfigFile(bench.settings, environ)
         self._environ = environ
+        self._keys = KeyOrder(super().on_event, self._woken_by_keys, self._handle_exception)
         theme.register(self)
         self._wear(bench.settings)
 
@@ -87,6 +91,19 @@ class EternalApp(App[None]):
     def action_help_quit(self) -> None:
         """Say how to leave, to a hand that pressed ctrl+c."""
         self.notify("ctrl+q leaves; what runs goes on at the service.", markup=False)
+
+    async def on_event(self, event: Event) -> None:
+        """Let each key find the focus where the one before put it."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            await self._keys.key(event)
+        else:
+            await super().on_event(event)
+
+    def _woken_by_keys(self) -> Iterable[MessagePump]:
+        try:
+            yield from (self.screen.focused or self.screen).ancestors_with_self
+        except ScreenStackError:
+            return
 
     def on_app_focus(self) -> None:
         """Read the settings again when the person comes back, perhaps from an editor beside this terminal."""
@@ -148,6 +165,7 @@ class EternalApp(App[None]):
 
     async def on_unmount(self) -> None:
         """Record and close everything before the process ends."""
+        self._keys.stop()
         await self.departure.close()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
