@@ -116,6 +116,7 @@ class JobDesk:
             service_name,
         )
         self._ended: list[Callable[[Job], None]] = []
+        self._closing = False
         self._removals = Removals(self._roster)
         self._tasks: list[asyncio.Task[None]] = []
         self._submissions = Submissions(
@@ -234,7 +235,10 @@ class JobDesk:
         await self._housekeeping.load_all()
 
     async def close(self, *, fold: bool = True, patience: float = 1.0) -> None:
-        """Let submits under way end for `patience` seconds, stop everything, write what is left, and fold."""
+        """Let submits under way end for `patience` seconds, stop everything, write what is left, and fold, once."""
+        if self._closing:
+            return
+        self._closing = True
         await self._submissions.close(patience)
         for task in self._tasks:
             task.cancel()

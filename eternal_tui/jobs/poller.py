@@ -6,7 +6,6 @@ Few on purpose: with httpx, four requests at a time were measured to carry six t
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -34,6 +33,10 @@ def raise_defect(task: asyncio.Task[None]) -> None:
     """Let a defect that ended a standing task be heard: nobody would do its work any more."""
     if not task.cancelled() and (error := task.exception()) is not None:
         raise error
+
+
+SHORTEST_NAP = 0.001
+"""Seconds: a remainder of floating-point dust is waited for, not spun on."""
 
 
 class Poller:
@@ -99,7 +102,7 @@ class Poller:
                 self._budget.spend(now)
                 return job_id
             self._wake.clear()
-            await sleep_or_wake(self._clock, LONGEST_NAP if math.isinf(wait) else min(wait, LONGEST_NAP), self._wake)
+            await sleep_or_wake(self._clock, min(max(wait, SHORTEST_NAP), LONGEST_NAP), self._wake)
 
     def _done(self, job_id: int, task: asyncio.Task[None]) -> None:
         self._looking.pop(job_id, None)

@@ -49,6 +49,7 @@ class Roster:
         self._listeners: list[Listener] = []
         self._replaced: list[Callable[[Job | None, Job | None], None]] = []
         self._unwritten: dict[int, Record] = {}
+        self._closed = False
         self._writing = asyncio.Lock()
         self._under_way: set[asyncio.Task[Any]] = set()
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
@@ -83,7 +84,9 @@ class Roster:
         self._replaced.append(listener)
 
     async def on_disk(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run one history call on the history's thread."""
+        """Run one history call on the history's thread; raises HistoryError, also once that has ended."""
+        if self._closed:
+            raise HistoryError("The history is closed.")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._disk, lambda: call(*args, **kwargs))
 
@@ -109,15 +112,11 @@ class Roster:
         async with self._writing:
             old = self[job_id]
             fields = changed_fields(old, edit(old))
-            late = self._unwritten.pop(job_id, {})
+            late = dict(self._unwritten.get(job_id, {}))
             written = {**late, **fields, **(extra or {})}
             if written:
-                try:
-                    await self.on_disk(self.history.update, job_id, written)
-                except BaseException:
-                    if late:
-                        self._unwritten[job_id] = {**late, **self._unwritten.get(job_id, {})}
-                    raise
+                await self.on_disk(self.history.update, job_id, written)
+                self._are_written(job_id, late)
             current = self[job_id]
             new = from_record(job_id, {**to_record(current), **fields}) if fields else current
         self._place(new)
@@ -148,16 +147,19 @@ class Roster:
         late = []
         async with self._writing:
             for job_id in tuple(self._unwritten):
-                fields = self._unwritten.pop(job_id)
+                fields = dict(self._unwritten.get(job_id, {}))
                 durable = not fields.keys().isdisjoint(DURABLE_FIELDS)
-                try:
-                    await self.on_disk(self.history.update, job_id, fields, durable=durable)
-                except BaseException:
-                    self._unwritten[job_id] = {**fields, **self._unwritten.get(job_id, {})}
-                    raise
+                await self.on_disk(self.history.update, job_id, fields, durable=durable)
+                self._are_written(job_id, fields)
                 if durable:
                     late.append(job_id)
         return late
+
+    def _are_written(self, job_id: int, fields: Record) -> None:
+        """Forget what was to be written, but for what was set anew while it was."""
+        waiting = self._unwritten.pop(job_id, {})
+        if newer := {name: value for name, value in waiting.items() if name not in fields or fields[name] != value}:
+            self._unwritten[job_id] = newer
 
     def recorded(self, job_id: int) -> bool:
         """Tell whether no durable field of the job waits to be written."""
@@ -255,6 +257,7 @@ class Roster:
 
     def close(self) -> None:
         """End the history's thread after what it is doing."""
+        self._closed = True
         self._disk.shutdown(wait=True)
 
     async def _finished(self, step: Coroutine[Any, Any, T]) -> T:

@@ -13,6 +13,7 @@ from pathlib import Path
 from eternal_tui.api.client import EternalClient
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.credentials import Secret
+from eternal_tui.history.files import Files
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
 from eternal_tui.jobs.desk import JobDesk
@@ -61,6 +62,18 @@ class Bench:
                     await self.clock.advance(step)
                     moved += step
 
+    async def shown(self, true: Callable[[], bool]) -> None:
+        """Wait until what the desk shows makes `true` hold, without moving the clock."""
+        changed = asyncio.Event()
+        end = self.desk.subscribe(lambda _: changed.set())
+        try:
+            async with asyncio.timeout(WITHIN):
+                while not true():
+                    await changed.wait()
+                    changed.clear()
+        finally:
+            end()
+
     def _in_flight(self) -> bool:
         return bool(self.desk._watcher.poller._looking) or self.desk._downloads.under_way > 0
 
@@ -87,12 +100,15 @@ async def running(
     seed: int = 1,
     start: bool = True,
     fold: bool = True,
+    files: Files | None = None,
+    base_url: str = "",
+    patience: float = 0.05,
 ) -> AsyncIterator[Bench]:
     """Run a desk on `folder` against the sandbox, and close it in order."""
     clock = clock or FakeClock()
-    history = History.open(folder, now=clock.time)
+    history = History.open(folder, now=clock.time, files=files)
     instance = Instance.acquire(folder, clock.time, os.getpid())
-    client = KeyedClient(sandbox.api_url, Secret(sandbox.key))
+    client = KeyedClient(base_url or sandbox.api_url, Secret(sandbox.key), now=clock.time)
     fetcher = ResultFetcher(folder / "results", public=False, sleep=clock.sleep)
     desk = JobDesk(
         history=history,
@@ -110,6 +126,6 @@ async def running(
     try:
         yield Bench(desk, clock, sandbox, folder, client, history, instance)
     finally:
-        await desk.close(fold=fold, patience=0.05)
+        await desk.close(fold=fold, patience=patience)
         await fetcher.close()
         await client.close()
