@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Where = Literal[
-    "anywhere", "jobs", "list", "filter", "detail", "viewer", "form", "line", "choice", "stepper", "submit", "search",
-    "picker", "presets", "copy", "help", "confirm", "save", "note", "key", "statistics",
+    "anywhere", "jobs", "list", "gallery", "filter", "detail", "viewer", "form", "line", "choice", "stepper", "submit",
+    "search", "picker", "presets", "copy", "help", "confirm", "save", "note", "key", "statistics",
 ]  # fmt: skip
 """Where a key works: on the whole screen, in the panes of jobs, in one control, or on one small screen."""
 
 ENCLOSING: dict[Where, tuple[Where, ...]] = {
     "anywhere": (),
     "list": ("jobs", "anywhere"),
+    "gallery": ("jobs", "anywhere"),
     "filter": ("jobs", "anywhere"),
     "detail": ("jobs", "anywhere"),
     "jobs": ("anywhere",),

@@ -44,6 +44,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("jobs.save", "s", "screen.job('save')", "Save as", "Save a copy of the file elsewhere", "jobs"),
     Action("jobs.compare", "c", "screen.job('compare')", "Compare", "Show marked results side by side", "jobs"),
+    Action("jobs.gallery", "v", "screen.gallery", "Gallery", "Show the jobs as thumbnails, or as lines", "jobs"),
     Action("jobs.play", "p", "screen.play", "Play", "Play the clip here, or pause it", "jobs"),
     Action("jobs.scrub_back", "left_square_bracket", "screen.scrub(-1)", "Scrub back", "Go back in the clip", "jobs"),
     Action("jobs.scrub", "right_square_bracket", "screen.scrub(1)", "Scrub on", "Go on in the clip", "jobs"),

@@ -128,7 +128,10 @@ class JobList(ScrollView, can_focus=True):
         id: str | None = None,  # noqa: A002 - Textual's own name
         classes: str | None = None,
     ) -> None:
-        """Draw with `glyphs`; `clock_step` is the seconds by which running clocks advance, more over a slow line."""
+        """Draw with `glyphs`; `clock_step` is the seconds by which running clocks advance, more over a slow line.
+
+        `steered` says that keys reach the cursor from another view of the list, which `on_redrawn` keeps up to date.
+        """
         super().__init__(id=id, classes=classes)
         self.glyphs = glyphs
         self.clock_step = clock_step
@@ -147,6 +150,8 @@ class JobList(ScrollView, can_focus=True):
         self._drawn: dict[int, _Drawn] = {}
         self._styles: dict[tuple[str, bool], Style] = {}
         self._searching = False
+        self.steered = False
+        self.on_redrawn: Callable[[], None] = lambda: None
 
     # What it shows
 
@@ -169,6 +174,25 @@ class JobList(ScrollView, can_focus=True):
     def title(self) -> Shown:
         """What is listed, for the pane's border."""
         return self._title
+
+    @property
+    def count(self) -> int:
+        """How many jobs are listed."""
+        return len(self._index)
+
+    @property
+    def row(self) -> int:
+        """The row of the cursor."""
+        return self._row
+
+    @property
+    def clearable(self) -> bool:
+        """Whether there are marks or a filter to clear."""
+        return bool(self._marks) or not self._filter.everything or bool(self._filter.text)
+
+    def job_at(self, row: int) -> Job:
+        """Return the job listed in a row."""
+        return self._index.at(row)
 
     def visible_ids(self) -> list[int]:
         """Return the ids of the lines in view, from the top."""
@@ -252,7 +276,7 @@ class JobList(ScrollView, can_focus=True):
     def _anchor(self) -> tuple[int | None, int, bool]:
         top = self.scroll_offset.y
         first = self._index.id_at(top) if 0 < top < len(self._index) else None
-        follows = self._row == 0 and top == 0 and not self.has_focus
+        follows = self._row == 0 and top == 0 and not (self.has_focus or self.steered)
         return first, top, follows
 
     def _settle(self, before: tuple[int | None, int, bool], prefer: int | None = None) -> None:
@@ -295,6 +319,14 @@ class JobList(ScrollView, can_focus=True):
         self._place(max(0, min(len(self._index) - 1, row)))
         self._wanted = self._current
         self._repaint()
+
+    def go_to_row(self, row: int) -> None:
+        """Put the cursor in a row, the nearest where there is none."""
+        self._go(row)
+
+    def act(self, action: str) -> None:
+        """Do what the key of an action without parameters does."""
+        getattr(self, f"action_{action}")()
 
     def go_to(self, job_id: int) -> bool:
         """Put the cursor on a job; False if it is not listed."""
@@ -389,7 +421,7 @@ class JobList(ScrollView, can_focus=True):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave escape to others when there is nothing to clear here."""
         if action == "clear":
-            return bool(self._marks) or not self._filter.everything or bool(self._filter.text)
+            return self.clearable
         return super().check_action(action, parameters)
 
     # Mouse and life
@@ -472,6 +504,7 @@ class JobList(ScrollView, can_focus=True):
         """Mark as dirty exactly the cells in view that are not what they should be."""
         if not self.is_attached:
             return
+        self.on_redrawn()
         width = self.size.width
         for y in range(self.size.height):
             new, old = self._line(y), self._drawn.get(y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,7 +12,10 @@ from textual.content import Content
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.filter_bar import FilterBar
+from eternal_tui.tui.gallery import Gallery
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
+from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.job_list import JobList
 
 
@@ -25,6 +29,9 @@ class JobPane(Vertical):
         padding: 0;
         &:focus-within { border: round $border; border-title-color: $foreground; }
         & > JobList { height: 1fr; }
+        & > Gallery { height: 1fr; display: none; }
+        &.-gallery > Gallery { display: block; }
+        &.-gallery > JobList { display: none; }
         &.-ascii, &.-ascii:focus-within { border: ascii $border-blurred; }
         &.-ascii > JobList { scrollbar-size-vertical: 0; }
     }
@@ -37,12 +44,18 @@ class JobPane(Vertical):
         about_left: Callable[[Job], float | None] | None = None,
         clock_step: float = 1.0,
         number: int = 0,
+        graphics: Graphics | None = None,
+        results: Path | None = None,
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
-        """Build the pane; `number` is the key that goes to it, shown before the title, 0 for none."""
+        """Build the pane; `number` is the key that goes to it, shown before the title, 0 for none.
+
+        `graphics` draws the files in `results` when the pane is a gallery.
+        """
         super().__init__(id=id)
         self.jobs = JobList(glyphs=glyphs, about_left=about_left, clock_step=clock_step)
         self._bar = FilterBar()
+        self.gallery = Gallery(self.jobs, graphics or NoGraphics(), results or Path(), glyphs=glyphs)
         self.set_class(glyphs is ASCII, "-ascii")
         self._number = f"{number} " if number else ""
 
@@ -50,10 +63,40 @@ class JobPane(Vertical):
         """Lay out the filter line over the list."""
         yield self._bar
         yield self.jobs
+        yield self.gallery
 
     def on_mount(self) -> None:
         """Name the pane."""
         self._retitle()
+
+    @property
+    def in_gallery(self) -> bool:
+        """Whether the pane shows thumbnails instead of lines."""
+        return self.has_class("-gallery")
+
+    def toggle_gallery(self) -> None:
+        """Show thumbnails instead of lines, or lines again."""
+        focused = self.jobs.has_focus or self.gallery.has_focus
+        self.toggle_class("-gallery")
+        self.jobs.on_redrawn = self._redraw_gallery if self.in_gallery else lambda: None
+        if focused:
+            self.focus_jobs()
+
+    def focus_jobs(self) -> None:
+        """Put the focus on the jobs, however they are shown."""
+        (self.gallery if self.in_gallery else self.jobs).focus()
+
+    def visible_ids(self) -> list[int]:
+        """Return the ids of the jobs in view."""
+        return self.gallery.visible_ids() if self.in_gallery else self.jobs.visible_ids()
+
+    def _redraw_gallery(self) -> None:
+        self.gallery.redraw()
+
+    @on(Gallery.Focused)
+    def _steer(self, event: Gallery.Focused) -> None:
+        event.stop()
+        self.jobs.steered = self.gallery.has_focus
 
     @on(JobList.Titled)
     def _retitle(self) -> None:
@@ -74,7 +117,7 @@ class JobPane(Vertical):
     @on(FilterBar.Closed)
     def _back(self, event: FilterBar.Closed) -> None:
         event.stop()
-        self.jobs.focus()
+        self.focus_jobs()
 
     @on(JobList.FilterCleared)
     def _cleared(self, event: JobList.FilterCleared) -> None:

@@ -138,7 +138,7 @@ def _go_to(screen: WorkbenchScreen, job_id: int) -> None:
         jobs.action_clear()
         if not jobs.go_to(job_id):
             screen.tell(say("Job {id} is no longer there.", id=job_id))
-    jobs.focus()
+    screen.job_pane.focus_jobs()
 
 
 def _characters(screen: WorkbenchScreen, words: Sequence[str]) -> Iterator[Found]:

@@ -33,7 +33,7 @@ SETTLE = 0.03
 HOLD = 0.15
 """Seconds the picture before stays while its successor is on its way: what comes sooner comes without a blink."""
 
-_CLIPS = frozenset({".mp4", ".mov", ".webm"})
+CLIPS = frozenset({".mp4", ".mov", ".webm"})
 _PARTS = "picture-parts"
 _NOTHING = Drawing((), 0)
 _Read = Callable[[], Awaitable[ClipFrame | None]]
@@ -177,7 +177,7 @@ class Picture(Widget):
             return
         await asyncio.sleep(self._settle)
         try:
-            if path.suffix.lower() in _CLIPS:
+            if path.suffix.lower() in CLIPS:
                 await self._load_clip(path)
             else:
                 await self._load_still(path)
@@ -235,7 +235,7 @@ class Picture(Widget):
 
     def _look_at_part(self, view: View) -> None:
         path = self.path
-        if path is None or view == self._view or not self.draws or path.suffix.lower() in _CLIPS:
+        if path is None or view == self._view or not self.draws or path.suffix.lower() in CLIPS:
             return
         self._view = view
         if not any(worker.group == _PARTS and worker.node is self and worker.is_running for worker in self.workers):

@@ -40,7 +40,7 @@ class Panel(Vertical):
     Panel > Picture { height: 1fr; }
     Panel > PositionLine { display: none; }
     Panel.-clip > PositionLine { display: block; }
-    Panel > Static { height: auto; max-height: 3; text-align: center; color: $text-muted; padding: 0 1; }
+    Panel > Static { height: auto; max-height: 4; text-align: center; color: $text-muted; padding: 0 1; }
     """
 
     def __init__(self, job: Job, caption: Shown, around: Surroundings, results: Path) -> None:

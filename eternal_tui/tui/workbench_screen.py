@@ -88,7 +88,13 @@ class WorkbenchScreen(CellScreen):
             bench.folder, environ=around.environ, glyphs=around.glyphs, monotonic=bench.clock.monotonic, number=1
         )
         self.job_pane = JobPane(
-            glyphs=around.glyphs, about_left=desk.about_left, clock_step=around.clock_step, number=2, id="jobs"
+            glyphs=around.glyphs,
+            about_left=desk.about_left,
+            clock_step=around.clock_step,
+            number=2,
+            graphics=around.graphics,
+            results=desk.results,
+            id="jobs",
         )
         self.detail = DetailPane(
             around.graphics, desk.results, pace=around.pace, frames=around.frames, number=3, id="detail"
@@ -176,7 +182,7 @@ class WorkbenchScreen(CellScreen):
         self.header.show(totals)
         self.announcer.totals(totals)
         self.detail.show(desk.job(jobs.current) if jobs.current is not None else None)
-        desk.attend(jobs.visible_ids(), jobs.current)
+        desk.attend(self.job_pane.visible_ids(), jobs.current)
         self._tell_notices()
 
     def _tell_notices(self) -> None:
@@ -407,9 +413,14 @@ class WorkbenchScreen(CellScreen):
             return
         self._close_drawer()
         if number == 2:
-            self.job_pane.jobs.focus()
+            self.job_pane.focus_jobs()
         else:
             self.detail.focus_words()
+
+    def action_gallery(self) -> None:
+        """Show the jobs as thumbnails, or as lines again."""
+        self.job_pane.toggle_gallery()
+        self.set_class(self.job_pane.in_gallery, "-gallery")
 
     def action_play(self) -> None:
         """Play the clip of the detail in place, or pause it."""
@@ -473,7 +484,7 @@ class WorkbenchScreen(CellScreen):
         """Close the drawer or the zoom; Esc never quits."""
         self.remove_class("-zoom-detail", "-zoom-jobs")
         self._close_drawer()
-        self.job_pane.jobs.focus()
+        self.job_pane.focus_jobs()
 
     async def _open_form(self) -> None:
         self.remove_class("-zoom-detail", "-zoom-jobs")

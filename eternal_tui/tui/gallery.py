@@ -1,0 +1,356 @@
+"""The gallery: the listed jobs as a grid of thumbnails, moved through by the same keys as the list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Protocol
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.worker import Worker
+
+from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.result_file import result_path
+from eternal_tui.tui.actions import bindings
+from eternal_tui.tui.cells import fit
+from eternal_tui.tui.gallery_tiles import Grid, grid_for, prompt_text, state_text, words_for
+from eternal_tui.tui.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.graphics.protocol import Graphics
+from eternal_tui.tui.job_row import state_words
+from eternal_tui.tui.thumbnails import Thumbnails, Wanted
+
+
+class Listing(Protocol):
+    """What the gallery shows: the jobs of the list, in its order and under its filter, with its cursor and marks."""
+
+    @property
+    def count(self) -> int:
+        """How many jobs are listed."""
+
+    @property
+    def row(self) -> int:
+        """The row of the cursor."""
+
+    @property
+    def marked(self) -> frozenset[int]:
+        """The marked ids."""
+
+    @property
+    def clearable(self) -> bool:
+        """Whether there are marks or a filter to clear."""
+
+    def job_at(self, row: int) -> Job:
+        """Return the job listed in a row."""
+
+    def go_to_row(self, row: int) -> None:
+        """Put the cursor in a row, the nearest where there is none."""
+
+    def act(self, action: str) -> None:
+        """Do what the list does by this action."""
+
+
+class _Tile(NamedTuple):
+    """Everything that decides what a tile looks like."""
+
+    job: Job
+    here: bool
+    marked: bool
+    drawn: bool
+
+
+class Gallery(ScrollView, can_focus=True):
+    """Draws the tiles in view and no others. Jobs, cursor and marks are the list's, which it steers."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "gallery--text",
+        "gallery--dim",
+        "gallery--live",
+        "gallery--ok",
+        "gallery--warn",
+        "gallery--bad",
+        "gallery--here",
+        "gallery--mark",
+    }
+    DEFAULT_CSS = """
+    Gallery {
+        background: transparent; color: $foreground; overflow-x: hidden; scrollbar-size-vertical: 1;
+        & > .gallery--text { color: $foreground; }
+        & > .gallery--dim { color: $text-muted; }
+        & > .gallery--live { color: $accent; }
+        & > .gallery--ok { color: $success; }
+        & > .gallery--warn { color: $warning; }
+        & > .gallery--bad { color: $error; }
+        & > .gallery--mark { color: $accent; text-style: bold; }
+        & > .gallery--here { background: $block-cursor-blurred-background; }
+        &:focus > .gallery--here { background: $block-cursor-background; text-style: bold; }
+        &:ansi > .gallery--here { background: transparent; text-style: reverse; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("gallery")]
+
+    class Focused(Message):
+        """The gallery got the focus or lost it."""
+
+    def __init__(
+        self,
+        listing: Listing,
+        graphics: Graphics,
+        results: Path,
+        *,
+        glyphs: Glyphs = UNICODE,
+        id: str = "gallery",  # noqa: A002
+    ) -> None:
+        super().__init__(id=id)
+        self._listing = listing
+        self._graphics = graphics
+        self._results = results
+        self._glyphs = glyphs
+        self._pictures = graphics.cell != (0, 0)
+        self._grid = grid_for(1, 1, pictures=self._pictures)
+        self._thumbnails = Thumbnails(graphics, transmit=self._transmit, drawn=lambda _: self.redraw())
+        self._tiles: dict[int, _Tile] = {}
+        self._filling: tuple[Wanted, ...] = ()
+        self._styles: dict[tuple[str, bool], Style] = {}
+
+    # What it shows
+
+    def redraw(self) -> None:
+        """Draw the tiles in view that have changed, and have the missing thumbnails made."""
+        if not self.is_attached or not self.display or not self.size.area:
+            return
+        size = Size(self.size.width, self._grid.rows(self._listing.count))
+        if size != self.virtual_size:
+            self.virtual_size = size
+            self.refresh()
+        fresh = {place: self._tile(place) for place in self._in_view()}
+        for place in fresh.keys() | self._tiles.keys():
+            if fresh.get(place) != self._tiles.get(place):
+                self.refresh(self._region(place))
+        self._tiles = fresh
+        self._fill()
+
+    def reveal(self) -> None:
+        """Bring the tile under the cursor into view."""
+        _, line = self._grid.place(self._listing.row)
+        top, height = self.scroll_offset.y, self.size.height
+        if line < top or self._grid.height >= height:
+            self.scroll_to(y=line, animate=False)
+        elif line + self._grid.height > top + height:
+            self.scroll_to(y=line + self._grid.height - height, animate=False)
+
+    def _in_view(self) -> range:
+        top, height, grid = self.scroll_offset.y, self.size.height, self._grid
+        first = top // grid.pitch * grid.across
+        last = ((top + height - 1) // grid.pitch + 1) * grid.across
+        return range(min(first, self._listing.count), min(last, self._listing.count))
+
+    def visible_ids(self) -> list[int]:
+        """Return the ids of the tiles in view."""
+        return [self._listing.job_at(place).id for place in self._in_view()]
+
+    def _tile(self, place: int) -> _Tile:
+        job = self._listing.job_at(place)
+        wanted = self._wanted(job)
+        drawn = wanted is not None and self._thumbnails.get(wanted) is not None
+        return _Tile(job, place == self._listing.row, job.id in self._listing.marked, drawn)
+
+    def _wanted(self, job: Job) -> Wanted | None:
+        path = result_path(job, self._results) if self._pictures else None
+        return None if path is None else Wanted(path, self._grid.width, self._grid.picture)
+
+    def _region(self, place: int) -> Region:
+        x, line = self._grid.place(place)
+        return Region(x - 1, line - self.scroll_offset.y, self._grid.width + 1, self._grid.height)
+
+    def _fill(self) -> None:
+        wanted = (self._wanted(tile.job) for tile in self._tiles.values())
+        missing = tuple(one for one in wanted if one is not None and self._thumbnails.get(one) is None)
+        if missing and not set(missing) <= set(self._filling):
+            self._filling = missing
+            self._start(missing)
+
+    def _start(self, missing: Sequence[Wanted]) -> Worker[None]:
+        # A function, not a coroutine: one overtaken before it began would complain of never being awaited.
+        async def run() -> None:
+            await self._thumbnails.fill(missing)
+
+        return self.run_worker(run, group="gallery", exclusive=True)
+
+    # Life
+
+    def on_mount(self) -> None:
+        """Send pictures again after a suspend: leaving the screen makes the terminal forget them."""
+        self.app.app_resume_signal.subscribe(self, lambda _: self._thumbnails.send_again())
+
+    def on_unmount(self) -> None:
+        """Let the terminal forget the pictures."""
+        self._thumbnails.clear()
+
+    def on_hide(self) -> None:
+        """Keep nothing for a grid nobody sees."""
+        self._thumbnails.clear()
+        self._tiles.clear()
+        self._filling = ()
+
+    def on_show(self) -> None:
+        """Draw what is listed now."""
+        self.call_after_refresh(self._draw_anew)
+
+    def on_resize(self) -> None:
+        """Lay the tiles out for the new size."""
+        self._draw_anew()
+
+    def _draw_anew(self) -> None:
+        grid = grid_for(self.size.width, self.size.height, pictures=self._pictures)
+        if grid != self._grid:
+            self._grid = grid
+            self._thumbnails.clear()
+            self._filling = ()
+        self._tiles.clear()
+        self.refresh()
+        self.redraw()
+        self.reveal()
+
+    def watch_scroll_y(self, old: float, new: float) -> None:
+        """Make the thumbnails that came into view."""
+        super().watch_scroll_y(old, new)
+        if round(old) != round(new):
+            self._tiles.clear()
+            self.redraw()
+
+    def notify_style_update(self) -> None:
+        """Draw with the new theme's colours."""
+        super().notify_style_update()
+        self._styles.clear()
+
+    def on_focus(self) -> None:
+        """Say so, and draw the cursor as the one that keys move."""
+        self._focus_changed()
+
+    def on_blur(self) -> None:
+        """Say so, and draw the cursor as one at rest."""
+        self._focus_changed()
+
+    def _focus_changed(self) -> None:
+        self._styles.clear()
+        self.refresh(self._region(self._listing.row))
+        self.post_message(self.Focused())
+
+    def _transmit(self, data: str) -> None:
+        driver = self.app._driver
+        if data and driver is not None:
+            driver.write(data)
+
+    # Actions
+
+    def action_go(self, right: int, down: int) -> None:
+        """Move the cursor by tiles and by rows of tiles."""
+        row = self._listing.row + right + down * self._grid.across
+        last = self._listing.count - 1
+        below = down > 0 and self._listing.row // self._grid.across < last // self._grid.across
+        if 0 <= row <= last or below:
+            self._go(row)
+
+    def action_page(self, pages: float) -> None:
+        """Move the cursor by screens."""
+        rows = max(1, self.size.height // self._grid.pitch)
+        by = int(max(1, rows * abs(pages))) * self._grid.across
+        self._go(self._listing.row + (by if pages > 0 else -by))
+
+    def action_ask(self, action: str) -> None:
+        """Have the list do what it does by this action."""
+        self._listing.act(action)
+        self.reveal()
+
+    def _go(self, row: int) -> None:
+        # At once, not by a message: the next key must find the cursor where this one put it.
+        self._listing.go_to_row(row)
+        self.reveal()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave escape to others when there is nothing to clear here."""
+        if (action, parameters) == ("ask", ("clear",)):
+            return self._listing.clearable
+        return super().check_action(action, parameters)
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the click was; a second click opens."""
+        place = self._grid.tile_at(event.x, event.y + self.scroll_offset.y)
+        if place is None or place >= self._listing.count:
+            return
+        self._go(place)
+        if event.chain == 2:
+            self.action_ask("open")
+
+    # Drawing
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the screen: a slice through one row of tiles."""
+        width, grid = self.size.width, self._grid
+        row, line = divmod(y + self.scroll_offset.y, grid.pitch)
+        first = row * grid.across
+        if line >= grid.height or first >= self._listing.count:
+            return Strip.blank(width, self._style(""))
+        strips = []
+        for place in range(first, min(first + grid.across, self._listing.count)):
+            tile = self._tiles.get(place) or self._tile(place)
+            strips += [self._gutter(tile, line), self._slice(tile, line, grid)]
+            strips.append(Strip.blank(1, self._style("")))
+        return Strip.join(strips).adjust_cell_length(width, self._style(""))
+
+    def _gutter(self, tile: _Tile, line: int) -> Strip:
+        if tile.marked and line == 0:
+            return Strip([Segment(self._glyphs.mark, self._style("mark"))], 1)
+        if tile.here and self.has_focus:
+            return Strip([Segment(self._glyphs.cursor, self._style("live"))], 1)
+        return Strip.blank(1, self._style(""))
+
+    def _slice(self, tile: _Tile, line: int, grid: Grid) -> Strip:
+        job, width = tile.job, grid.width
+        caption = line - grid.picture
+        if caption < 0:
+            return self._picture_row(tile, line, grid)
+        if caption == 0:
+            role = state_words(job)[2]
+            return self._text(self._glyphs.text(state_text(job, self._glyphs)), width, role, here=tile.here)
+        if grid.picture:
+            return self._text(self._glyphs.text(prompt_text(job)), width, "dim", here=tile.here)
+        words = words_for(job, width, grid.height - 1)
+        text = words[caption - 1] if caption - 1 < len(words) else ""
+        return self._text(self._glyphs.text(text), width, "text" if caption == 1 else "dim", here=tile.here)
+
+    def _picture_row(self, tile: _Tile, line: int, grid: Grid) -> Strip:
+        wanted = self._wanted(tile.job)
+        drawing = self._thumbnails.get(wanted) if wanted is not None else None
+        if drawing is not None and drawing.strips:
+            row = line - (grid.picture - len(drawing.strips)) // 2
+            if not 0 <= row < len(drawing.strips):
+                return Strip.blank(grid.width, self._style(""))
+            left = (grid.width - drawing.width) // 2
+            right = grid.width - left - drawing.width
+            blank = self._style("")
+            return Strip.join([Strip.blank(left, blank), drawing.strips[row], Strip.blank(right, blank)])
+        # A picture on its way is no reason to read: only what will have none is told in words.
+        words = words_for(tile.job, grid.width, grid.picture) if wanted is None or drawing is not None else []
+        return self._text(self._glyphs.text(words[line]) if line < len(words) else "", grid.width, "dim", here=False)
+
+    def _text(self, text: str, width: int, role: str, *, here: bool) -> Strip:
+        return Strip([Segment(fit(text, width, ellipsis=self._glyphs.ellipsis), self._style(role, here=here))], width)
+
+    def _style(self, role: str, *, here: bool = False) -> Style:
+        style = self._styles.get((role, here))
+        if style is None:
+            style = self.rich_style
+            if role:
+                style += self.get_component_rich_style(f"gallery--{role}", partial=True)
+            if here:
+                style += self.get_component_rich_style("gallery--here", partial=True)
+            self._styles[role, here] = style
+        return style
