@@ -21,6 +21,7 @@ from eternal_tui.tui.glyphs import glyphs_for
 from eternal_tui.tui.graphics.pace import pace_for
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.key_order import KeyOrder
+from eternal_tui.tui.link import LinkApp
 from eternal_tui.tui.preferences import ConfigFile
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import clock_step_for, interval_for, is_remote
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class EternalApp(App[None]):
+class EternalApp(LinkApp):
     """The workbench on a terminal."""
 
     TITLE = "eternal-tui"
