@@ -72,8 +72,11 @@ class PseudoTerminal:
             self.send(ANSWER)
         return data
 
-    def wait_for(self, text: str | bytes, within: float = 20.0) -> float:
-        """Read until `text` has been written since the last wait; return the seconds since the program began."""
+    def wait_for(self, text: str | bytes, within: float = 20.0, *, keep: bool = False) -> float:
+        """Read until `text` has been written since the last wait; return the seconds since the program began.
+
+        What was read until then is dropped from `written` unless it is to be kept.
+        """
         wanted = text.encode() if isinstance(text, str) else text
         end = time.perf_counter() + within
         while wanted not in self.written:
@@ -82,7 +85,8 @@ class PseudoTerminal:
                 raise TimeoutError(f"{wanted!r} did not come; last was {bytes(self.written[-500:])!r}")
             self.read(left)
         took = time.perf_counter() - self.begun
-        self.written.clear()
+        if not keep:
+            self.written.clear()
         return took
 
     def read_for(self, seconds: float) -> bytes:

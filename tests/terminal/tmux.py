@@ -23,8 +23,6 @@ LATEST = 30.0
 CONFIG = """\
 set -g default-terminal "tmux-256color"
 set -g status off
-set -g remain-on-exit on
-set -g remain-on-exit-format "gone: #{pane_dead_status}#{pane_dead_signal}"
 set -g focus-events on
 set -sg escape-time 5
 set -g allow-passthrough on
@@ -75,8 +73,12 @@ class Tmux:
         named = [f"TERM={term}"] if term is not None else []
         gate = self._folder / "gate"
         os.mkfifo(gate, 0o600)
-        # The program waits until its bytes are written down, so that none is missed.
-        script = f'read -r _ < "{gate}"; exec "$@"'
+        # The program waits until its bytes are written down, so that none is missed. A shell around it tells its end:
+        # tmux itself now and then misses that a pane's own process has ended.
+        script = (
+            f'before=$(stty -g); read -r _ < "{gate}"; "$@"; code=$?; echo "gone: $code"; '
+            '[ "$(stty -g)" = "$before" ] && echo "modes restored"; read -r _'
+        )
         self.tmux("-f", str(self._folder / "conf"), "new-session", "-d", "-x", str(columns), "-y", str(rows),
                   "-c", str(ROOT), "env", *named, "/bin/sh", "-c", script, "sh", *command)  # fmt: skip
         self.tmux("pipe-pane", "-O", f"exec cat > {fifo}")
@@ -113,8 +115,9 @@ class Tmux:
 
     @property
     def pid(self) -> int:
-        """The process in the pane."""
-        return int(self.fact("pane_pid"))
+        """The program's process."""
+        shell = int(self.fact("pane_pid"))
+        return int(Path(f"/proc/{shell}/task/{shell}/children").read_text().split()[0])
 
     def read(self, within: float = 0.0) -> bytes:
         """Take in what the program wrote, waiting up to so many seconds for something, and return it."""
@@ -134,7 +137,7 @@ class Tmux:
             if fits(screen):
                 return screen
             assert time.monotonic() < latest, f"waited for {wanted!r}:\n{screen}"
-            # Nothing written is nothing drawn; a dead pane is drawn by tmux itself, so there is an end to waiting.
+            # Nothing written is nothing drawn; the time is for what tmux has not drawn yet.
             self.read(within=0.1)
 
     def until_written(self, wanted: bytes, within: float = LATEST) -> None:

@@ -1,0 +1,38 @@
+"""A terminal that nobody reads, as after ctrl+s or behind a dead line, holds up neither polling nor saving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eternal_tui.history.history import History
+from eternal_tui.sandbox.settings import SandboxSettings
+from tests.cli.program import sandbox_in_a_thread, until
+from tests.terminal.stage import app, environ_for, leave_running
+
+SLOW = SandboxSettings(seed=7, speed=1.0, image_median=3600.0, still_size=(96, 128))
+PRESSES = 400
+
+
+def test_stalled_link(tmp_path: Path) -> None:
+    """Seen to fail with Textual's own writer: not one poll and no file after the 30th write."""
+    with sandbox_in_a_thread(SLOW) as sandbox:
+        leave_running(tmp_path, sandbox.api_url, sandbox.key, 8)
+        with app(tmp_path, environ_for(tmp_path, sandbox.api_url, sandbox.key)) as terminal:
+            terminal.wait_for("At sea, number 7")
+            terminal.send(b"jk" * (PRESSES // 2))
+            before = len(sandbox.polls())
+            until(lambda: len(sandbox.polls()) > before + 4)
+            sandbox.finish()
+            until(lambda: len(sandbox.downloads) == 8)
+            until(lambda: _saved(tmp_path / "data") == 8)
+            # And when somebody reads again, the screen is as it should be, without every frame there could have been.
+            terminal.wait_for("8 done today", keep=True)
+            assert len(terminal.written) < 150_000
+
+
+def _saved(folder: Path) -> int:
+    history = History.open(folder)
+    try:
+        return sum(record.get("file_state") == "saved" for _, record in history.find_all())
+    finally:
+        history.close(fold=False)

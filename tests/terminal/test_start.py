@@ -1,0 +1,44 @@
+"""What a start loads and writes before the first frame: counted, because times hold for one machine only."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.benchmarks.full_history import fill
+from tests.terminal.stage import app, environ_for
+
+LATER = (
+    "httpx", "h11", "tinydb", "PIL", "av", "starlette", "uvicorn", "keyring", "textual.widgets._text_area",
+    "eternal_tui.api.client", "eternal_tui.media.fetch", "eternal_tui.tui.form.request_form", "eternal_tui.tui.viewer",
+)  # fmt: skip
+
+
+def test_start(tmp_path: Path) -> None:
+    """The first frame has the newest rows and none of the large libraries; all of a start fits a slow line.
+
+    Seen to fail with the form imported by its pane, with the jobs read behind the first frame, and with Textual's own
+    repaints: 92 KB.
+    """
+    fill(tmp_path / "data", 200)
+    environ = environ_for(tmp_path, FIRST_FRAME=str(tmp_path / "modules"))
+    command = (sys.executable, "-m", "tests.terminal.first_frame")
+    with app(tmp_path, environ, command=command) as terminal:
+        terminal.wait_for("Take 200", keep=True)
+        first = bytes(terminal.written)
+        terminal.read_until_quiet(1.0)
+        written = len(terminal.written)
+    loaded = (tmp_path / "modules").read_text().split()
+    assert "textual.app" in loaded
+    assert [name for name in LATER if name in loaded] == []
+    assert b"Take 199" in first or written < 2 * len(first)
+    assert written < 32_000
+
+
+def test_nothing_moves_by_itself(tmp_path: Path) -> None:
+    """Seen to fail with a clock in the header."""
+    fill(tmp_path / "data", 5)
+    with app(tmp_path) as terminal:
+        terminal.wait_for("Take 5")
+        terminal.read_until_quiet(1.0)
+        assert terminal.read_for(3.0) == b""
