@@ -8,16 +8,18 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from textual.app import App, ScreenStackError, SystemCommand
+from textual.app import ScreenStackError, SystemCommand
 from textual.events import Event, Key
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 
 from eternal_tui.jobs.job import UNFINISHED
 from eternal_tui.settings import Settings, SettingsError
 from eternal_tui.tui import preferences, theme
+from eternal_tui.tui.ascii_lines import AsciiLines
 from eternal_tui.tui.departure import Departure
-from eternal_tui.tui.glyphs import glyphs_for
+from eternal_tui.tui.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.graphics.pace import pace_for
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.key_order import KeyOrder
@@ -128,7 +130,19 @@ class EternalApp(LinkApp):
     def _wear(self, settings: Settings) -> None:
         named = settings.theme
         self.theme = named if named in self.available_themes else theme.fitting(self._environ)
+        self._filters = [*self._kept_filters(), *self._own_filters()]
         self.set_keymap(preferences.keymap(settings))
+
+    def _kept_filters(self) -> Iterable[LineFilter]:
+        # What the toolkit puts over everything under NO_COLOR draws the terminal's own colours black on black.
+        ours = (NoColor, AsciiLines, *((Monochrome,) if self.native_ansi_color else ()))
+        return (each for each in self._filters if not isinstance(each, ours))
+
+    def _own_filters(self) -> Iterable[LineFilter]:
+        if self.theme == theme.MONO.name:
+            yield NoColor()
+        if self.around.glyphs is ASCII:
+            yield AsciiLines()
 
     def _tell_problems(self) -> None:
         for sentence in preferences.problems(self.bench.settings):

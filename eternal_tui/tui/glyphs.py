@@ -110,5 +110,11 @@ def glyphs_for(environ: Mapping[str, str]) -> Glyphs:
     An environment that names none, as in a container or a cron job, tells nothing of the terminal: every one in use
     draws UTF-8.
     """
+    if not environ.get("LC_ALL") and environ.get("LC_CTYPE") in _COERCED and environ.get("LANG") in ("C", "POSIX"):
+        return ASCII
     locale = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), None)
     return UNICODE if locale is None or _UTF8.search(locale) else ASCII
+
+
+_COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
+"""What Python itself puts into LC_CTYPE where LANG is C (PEP 538): its own wish, and no word of the terminal."""

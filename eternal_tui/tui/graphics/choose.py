@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from eternal_tui.tui.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.off import NoGraphics
@@ -49,6 +50,10 @@ def choose(wanted: Wanted, terminal: TerminalFacts, environ: Mapping[str, str]) 
         return Choice(NoGraphics(), "Pictures are off because NO_COLOR is set: words instead.")
     if environ.get("TERM", "") in ("", "dumb"):
         return Choice(NoGraphics(), "Pictures are off because this terminal has no colours: words instead.")
+    if environ.get("TERM", "").startswith(("vt1", "vt2")):
+        return Choice(NoGraphics(), "Pictures are off because this terminal has no colours: words instead.")
+    if glyphs_for(environ) is ASCII:
+        return Choice(NoGraphics(), "Pictures are off because the locale has no UTF-8 to draw them with.")
     obstacle = _obstacle(terminal)
     if obstacle:
         return Choice(HalfBlocks(bits), f"Half-blocks, because {obstacle}.")
