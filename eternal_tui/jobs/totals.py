@@ -33,10 +33,11 @@ def charge_of(job: Job) -> float:
 
 def day_bounds(now: float) -> tuple[float, float]:
     """Return the beginning and the end of the local day, in seconds since the epoch."""
-    midnight = datetime.fromtimestamp(now).astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    # By calendar, not by 86,400 seconds: a day in which the clocks change is an hour shorter or longer.
-    following = (midnight.replace(tzinfo=None) + timedelta(days=1)).astimezone()
-    return midnight.timestamp(), following.timestamp()
+    # By calendar, not by 86,400 seconds, and each midnight with its own offset from UTC, not with that of now: a day
+    # in which the clocks change is an hour shorter or longer.
+    today = datetime.fromtimestamp(now).astimezone()
+    midnight = datetime(today.year, today.month, today.day)
+    return midnight.timestamp(), (midnight + timedelta(days=1)).timestamp()
 
 
 class Tally:

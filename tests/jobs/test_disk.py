@@ -18,7 +18,7 @@ from eternal_tui.history.errors import (
     HistoryReadOnly,
 )
 from eternal_tui.history.history import History
-from eternal_tui.jobs.job import FileState, JobState
+from eternal_tui.jobs.job import JobState
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import CHANGING
@@ -185,12 +185,13 @@ async def test_a_folder_deleted_under_a_running_desk_is_said_and_nothing_is_sent
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Closing then ends with a sentence, and with every file and thread let go."""
-    with pytest.raises(HistoryError):
-        async with running(tmp_path / "data", sandbox, clock=clock) as bench:
+    async with running(tmp_path / "data", sandbox, clock=clock) as bench:
+        await bench.desk.submit(PICTURE)
+        shutil.rmtree(tmp_path / "data")
+        with pytest.raises(HistoryError):
             await bench.desk.submit(PICTURE)
-            shutil.rmtree(tmp_path / "data")
-            with pytest.raises(HistoryError):
-                await bench.desk.submit(PICTURE)
-            await clock.advance(3)
-            assert bench.desk.notices
+        await clock.advance(3)
+        assert bench.desk.notices
+        with pytest.raises(HistoryError):
+            await bench.desk.close()
     assert len(sandbox.posts) == 1

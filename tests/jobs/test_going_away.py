@@ -85,7 +85,7 @@ async def test_a_submit_cancelled_after_any_number_of_steps_is_accounted_for(
 async def test_a_submit_cancelled_while_its_intent_or_its_id_is_written(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, number: int
 ) -> None:
-    """Write 1 is the journal's head, 2 the intent, 3 the id. Seen to fail with `change` cancelled half-way."""
+    """Write 1 is the journal's head, 2 the intent, 3 the id. Seen to fail with a caller's cancel passed on."""
     files = HoldingFiles(number)
     async with running(tmp_path, sandbox, clock=clock, files=files) as bench:
         submitting = asyncio.create_task(bench.desk.submit(PICTURE))
@@ -97,6 +97,23 @@ async def test_a_submit_cancelled_while_its_intent_or_its_id_is_written(
         _accounted_for(bench)
         (job,) = bench.desk.listing()
         assert (str(job.state), len(sandbox.posts)) == (("rejected", 0) if number == 2 else ("running", 1))
+
+
+async def test_a_change_cancelled_while_it_is_written_is_seen_as_it_stands_on_disk(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    """Seen to fail with a caller's cancel passed on to the change: on disk it was starred, on screen it was not."""
+    files = HoldingFiles(4)
+    async with running(tmp_path, sandbox, clock=clock, files=files) as bench:
+        job = await bench.desk.submit(PICTURE)
+        starring = asyncio.create_task(bench.desk.annotate(job.id, starred=True))
+        await asyncio.to_thread(files.reached.wait, 10.0)
+        starring.cancel()
+        await settle()
+        files.go_on.set()
+        await asyncio.gather(starring, return_exceptions=True)
+        await bench.shown(lambda: bench.desk.job(job.id).starred)  # type: ignore[union-attr]
+        assert bench.history.get(job.id)["starred"]  # type: ignore[index]
 
 
 async def test_a_submit_cancelled_while_it_waits_out_a_429_was_never_taken(bench: Bench) -> None:

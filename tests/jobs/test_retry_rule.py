@@ -252,7 +252,7 @@ async def test_one_429_on_a_poll_pauses_every_poll_though_others_are_answered_af
 
 @pytest.mark.parametrize("said", ["0", formatdate(NOW - 500, usegmt=True), ""])
 async def test_polls_answered_429_for_ever_are_few(tmp_path: Path, clock: FakeClock, said: str) -> None:
-    """Seen to fail with the named time alone as the pause: the budget's 10 a second, 600 in a minute."""
+    """Seen to fail with the named time alone as the wait and the pause: the budget's 10 a second."""
     async with (
         _sandbox_saying(clock, said) as sandbox,
         running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench,

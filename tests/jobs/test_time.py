@@ -1,0 +1,155 @@
+"""Clocks that jump, machines that sleep, and a thousand jobs at once: no storm, no false alarm, no blocked loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from eternal_tui.jobs.job import JobState
+from eternal_tui.jobs.policy import Policy
+from eternal_tui.jobs.totals import day_bounds
+from eternal_tui.sandbox.faults import Fault
+from eternal_tui.sandbox.server import Sandbox
+from tests.history.faults import SwiftFiles
+from tests.jobs.bench import PICTURE, Bench, running
+from tests.jobs.clock import FakeClock
+
+DAY = 86_400.0
+
+
+async def _minute(bench: Bench) -> int:
+    """Return how many polls arrive in a minute of the clock."""
+    before = len(bench.sandbox.polls())
+    for _ in range(120):
+        await bench.clock.advance(0.5)
+        await asyncio.sleep(0.001)
+    return len(bench.sandbox.polls()) - before
+
+
+@pytest.mark.parametrize("jump", [DAY, -DAY, 8 * 3600.0, 3600.0, -3600.0])
+async def test_a_wall_clock_that_jumps_changes_nothing_but_dates(bench: Bench, jump: float) -> None:
+    """Set by hand, by a time server, by a suspended machine, by a change to summer time.
+
+    Seen to fail with ages taken from the wall clock: a jump ahead stalled every job, one back asked twice a second.
+    """
+    bench.sandbox.inject(Fault.STUCK, times=None)
+    jobs = [await bench.desk.submit(PICTURE) for _ in range(4)]
+    await _minute(bench)
+    usual = await _minute(bench)
+    bench.clock.jump(jump)
+    after = await _minute(bench)
+    assert after <= usual + 4
+    assert after >= 1
+    assert {job.state for job in bench.desk.listing()} == {JobState.RUNNING}
+    newer = await bench.desk.submit(PICTURE)
+    assert [job.id for job in bench.desk.listing()] == [newer.id, *(job.id for job in reversed(jobs))]
+    bench.sandbox.heal()
+    bench.sandbox.finish()
+    for job in [*jobs, newer]:
+        await bench.job(job.id, "saved")
+    assert len(bench.sandbox.posts) == 5
+
+
+async def test_eight_hours_asleep_with_both_clocks_is_one_look_at_each_job(bench: Bench) -> None:
+    """The monotonic clock counts sleep on some systems. Seen to fail with missed looks made up for."""
+    jobs = [await bench.desk.submit(PICTURE) for _ in range(6)]
+    before = len(bench.sandbox.polls())
+    bench.clock._monotonic += 8 * 3600
+    bench.clock._wall += 8 * 3600
+    for job in jobs:
+        await bench.job(job.id, "saved")
+    assert len(bench.sandbox.polls()) - before <= 2 * len(jobs)
+    assert all(job.state is JobState.SUCCEEDED for job in bench.desk.listing())
+
+
+async def test_a_job_stalled_by_a_wrong_clock_at_start_runs_again_when_the_clock_is_right(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    """Seen to fail without the way back from stalled."""
+    sandbox.inject(Fault.STUCK, times=None)
+    async with running(tmp_path, sandbox, clock=clock) as bench:
+        job = await bench.desk.submit(PICTURE)
+    clock.jump(DAY)
+    async with running(tmp_path, sandbox, clock=clock) as bench:
+        await bench.job(job.id, "stalled")
+    clock.jump(-DAY)
+    async with running(tmp_path, sandbox, clock=clock) as bench:
+        await bench.job(job.id, "running")
+    assert len(sandbox.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "noon", "hours"),
+    [("Europe/Berlin", "2027-03-28T12", 23), ("Europe/Berlin", "2027-10-31T12", 25), ("UTC", "2027-03-28T12", 24)],
+)
+def test_a_day_is_a_day_of_the_calendar(monkeypatch: pytest.MonkeyPatch, zone: str, noon: str, hours: int) -> None:
+    """Also the two in which the clocks change. Seen to fail with days of 86,400 seconds."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        begin, end = day_bounds(datetime.fromisoformat(noon).replace(tzinfo=ZoneInfo(zone)).timestamp())
+        assert (end - begin) / 3600 == hours
+        assert day_bounds(begin) == day_bounds(end - 1) == (begin, end)
+        assert day_bounds(end)[0] == end
+        assert day_bounds(begin - 1)[1] == begin
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+async def _resume_a_thousand(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, seconds: int) -> int:
+    """Resume a thousand jobs, move the clock on, and return how many were looked at; hold the budget meanwhile."""
+    sandbox.inject(Fault.STUCK, times=None)
+    files = SwiftFiles()
+    async with running(tmp_path, sandbox, clock=clock, files=files) as bench:
+        first = await bench.desk.submit(PICTURE)
+        record = bench.history.get(first.id)
+        assert record is not None
+        known = sandbox.service.engine.jobs[str(first.request_id)]
+        ids = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(999)]
+        sandbox.service.engine.jobs.update(dict.fromkeys(ids, known))
+        bench.history.add_many({**record, "request_id": request_id} for request_id in ids)
+    policy = Policy(requests_per_second=10.0)
+    async with running(tmp_path, sandbox, clock=clock, files=files, policy=policy, start=False) as bench:
+        stalls: list[float] = []
+
+        async def tick() -> None:
+            last = time.perf_counter()
+            while True:
+                await asyncio.sleep(0.005)
+                stalls.append(time.perf_counter() - last)
+                last = time.perf_counter()
+
+        ticking = asyncio.create_task(tick())
+        await bench.desk.start()
+        for _ in range(seconds):
+            before = len(sandbox.polls())
+            for _ in range(4):
+                await clock.advance(0.25)
+                await asyncio.sleep(0.008)
+            assert len(sandbox.polls()) - before <= 10 + policy.workers + 1
+        ticking.cancel()
+        assert len(bench.desk.listing()) == 1000
+        assert max(stalls) < 0.3, "the event loop was blocked"
+        assert len(sandbox.posts) == 1
+        return len({call.path for call in sandbox.polls()})
+
+
+async def test_a_thousand_jobs_are_resumed_within_the_budget_and_the_loop_stays_free(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    """Each second of the clock brings at most the budget's requests, and they go on; nothing stalls the loop.
+
+    Seen to fail without the budget and the stagger: a thousand requests in the first second.
+    """
+    assert await _resume_a_thousand(tmp_path, sandbox, clock, 12) >= 80
+
+
+@pytest.mark.long
+async def test_each_of_a_thousand_resumed_jobs_is_looked_at(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    assert await _resume_a_thousand(tmp_path, sandbox, clock, 240) == 1000
