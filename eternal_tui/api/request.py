@@ -17,7 +17,7 @@ MAX_SECONDS = 5
 _CHARACTER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One paid generation: a character, what is to change, and the settings that apply to its type.
 
     `duration` is in whole seconds. None means "not said": the field is left out and the service's default holds.

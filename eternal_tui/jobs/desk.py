@@ -184,8 +184,12 @@ class JobDesk:
         return job.owner == self._presence.id
 
     async def answers(self, job_id: int) -> Record:
-        """Return the service's answers for the job as recorded: `submit_answer` and `last_answer`, where kept."""
+        """Return the service's answers for the job as recorded: `submit_answer` and `last_answer`, where kept.
+
+        From then on `job` returns the whole of it: of old jobs only what a list shows is kept in memory.
+        """
         record = await self._roster.on_disk(self._roster.history.get, job_id) or {}
+        self._roster.fill(job_id, record)
         return {name: record[name] for name in ("submit_answer", "last_answer") if name in record}
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:

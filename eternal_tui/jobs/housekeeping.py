@@ -104,11 +104,11 @@ class Housekeeping:
             if self._roster.newest_first()[-1].created_at < begin:
                 return
 
-    async def load_all(self) -> None:
+    async def load_all(self, *, compact: bool = False) -> None:
         """Read every job, newest first, in slices that leave the event loop room."""
         slices = self._roster.history.slices(SLICE)
         while (records := await self._roster.on_disk(next, slices, None)) is not None:
-            self._roster.load(records)
+            self._roster.load(records, compact=compact)
         self.loaded = True
         if self._roster.strangers:
             self._warn(f"{self._roster.strangers} records of the history are not jobs; they are kept, not shown.")
@@ -120,7 +120,7 @@ class Housekeeping:
         next_check = 0.0
         while True:
             if self._only is None and not self.loaded:
-                await self._guarded(self.load_all())
+                await self._guarded(self.load_all(compact=True))
                 await self._guarded(self._adopt())
             await self._clock.sleep(BEAT)
             await self._guarded(self.hear_news())

@@ -86,7 +86,7 @@ class MediaFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     sound: bool = False
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An immutable snapshot of one job. Times are seconds since the epoch, money is in the service's credits.
 
     `word` and `progress` are the service's own, progress never running backwards. `cause` says in one word why a

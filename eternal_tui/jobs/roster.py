@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from bisect import bisect_left
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import msgspec
 
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import Change
+from eternal_tui.jobs.compact import Compactor, is_compact
 from eternal_tui.jobs.errors import NoSuchJob
 from eternal_tui.jobs.job import Job, from_record, to_record
 from eternal_tui.jobs.outcomes import kept_back
@@ -45,6 +47,7 @@ class Roster:
         self.history = history
         self.strangers = 0
         self._jobs: dict[int, Job] = {}
+        self._compactor = Compactor()
         self._ids: list[int] = []
         self._listeners: list[Listener] = []
         self._replaced: list[Callable[[Job | None, Job | None], None]] = []
@@ -101,6 +104,13 @@ class Roster:
         self.publish([job_id])
         return placed
 
+    def fill(self, job_id: int, record: Record) -> None:
+        """Make a compact job whole again from its record; nobody is told, for nothing of it has changed."""
+        if (job := self.get(job_id)) is None or not is_compact(job):
+            return
+        with contextlib.suppress(msgspec.ValidationError):
+            self._jobs[job_id] = from_record(job_id, {**record, **self._unwritten.get(job_id, {})})
+
     async def change(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
         """Apply `edit` to the newest snapshot, durably, and return the result.
 
@@ -110,6 +120,10 @@ class Roster:
 
     async def _change(self, job_id: int, edit: Callable[[Job], Job], extra: Record | None) -> Job:
         async with self._writing:
+            if is_compact(self[job_id]):
+                # An edit may add to the timeline, which only the record holds.
+                record = await self.on_disk(self.history.get, job_id)
+                self.fill(job_id, record or {})
             old = self[job_id]
             fields = changed_fields(old, edit(old))
             late = dict(self._unwritten.get(job_id, {}))
@@ -186,17 +200,21 @@ class Roster:
         await self.on_disk(self.history.put, job_id, record)
         self.load([(job_id, record)])
 
-    def load(self, records: Iterable[tuple[int, Record]]) -> list[int]:
-        """Take in records read from the history; those already here stay as they are."""
+    def load(self, records: Iterable[tuple[int, Record]], *, compact: bool = False) -> list[int]:
+        """Take in records read from the history; those already here stay as they are.
+
+        With `compact`, settled jobs are kept without what `fill` brings back.
+        """
         fresh: list[int] = []
         for job_id, record in records:
             if job_id in self._jobs:
                 continue
             try:
-                self._jobs[job_id] = job = from_record(job_id, record)
+                job = from_record(job_id, record)
             except msgspec.ValidationError:
                 self.strangers += 1
                 continue
+            self._jobs[job_id] = self._compactor.compact(job) if compact else job
             fresh.append(job_id)
             self._tell_replaced(None, job)
         if fresh:

@@ -1,0 +1,63 @@
+"""Old jobs are small in memory and whole on disk, and whole again as soon as somebody looks or changes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eternal_tui.history.history import History
+from eternal_tui.jobs.compact import Compactor, is_compact
+from eternal_tui.jobs.job import Job, from_record, to_record, with_event
+from eternal_tui.jobs.roster import Roster
+from tests.benchmarks.full_history import ended_job
+
+NOW = 1_700_000_000.0
+
+
+def a_roster(folder: Path, count: int) -> tuple[Roster, History]:
+    history = History.open(folder)
+    history.add_many(to_record(ended_job(number, count, NOW)) for number in range(1, count + 1))
+    roster = Roster(history)
+    roster.load(history.recent(count), compact=True)
+    return roster, history
+
+
+async def test_an_edit_keeps_the_timeline_on_disk(tmp_path: Path) -> None:
+    """Seen to fail without `fill`: the record's five events were replaced by the one new."""
+    roster, history = a_roster(tmp_path, 3)
+    try:
+        assert all(is_compact(job) for job in roster.newest_first())
+        changed = await roster.change(2, lambda job: with_event(job, NOW, "looked at"))
+        assert [event.what for event in changed.timeline[-2:]] == ["saved", "looked at"]
+        assert len(from_record(2, history.get(2) or {}).timeline) == 6
+        assert changed.result_url == ended_job(2, 3, NOW).result_url
+    finally:
+        roster.close()
+        history.close(fold=False)
+
+
+async def test_a_look_makes_it_whole(tmp_path: Path) -> None:
+    roster, history = a_roster(tmp_path, 3)
+    try:
+        roster.fill(1, history.get(1) or {})
+        assert roster[1] == ended_job(1, 3, NOW)
+        roster.fill(2, {"no": "job"})
+        assert is_compact(roster[2])
+    finally:
+        roster.close()
+        history.close(fold=False)
+
+
+def test_what_a_list_shows_is_kept() -> None:
+    compactor = Compactor()
+    whole = [ended_job(number, 20, NOW) for number in range(1, 21)]
+    kept = [compactor.compact(job) for job in whole]
+    for job, small in zip(whole, kept, strict=True):
+        assert _listed(job) == _listed(small)
+    assert kept[0].owner is kept[5].owner
+    assert len({id(job.facts) for job in kept if job.facts is not None}) == 1
+
+
+def _listed(job: Job) -> tuple[object, ...]:
+    size = (job.facts.width, job.facts.height) if job.facts is not None else None
+    return (job.id, job.request, job.state, job.name, job.file, job.cost, job.created_at, job.finished_at,
+            job.submitted_at, job.request_id, job.error, job.starred, job.tags, job.note, size)  # fmt: skip
