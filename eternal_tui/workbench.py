@@ -23,6 +23,7 @@ from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.ports import SystemClock
 from eternal_tui.logs import open_log
+from eternal_tui.media.avatars import LIMITS, Avatars
 from eternal_tui.media.result import SavedResult
 from eternal_tui.private import open_to_others, tighten
 from eternal_tui.settings import Settings, is_loopback
@@ -177,6 +178,7 @@ class Workbench:
     ) -> None:
         self.settings = settings
         self.demo = demo
+        self._environ = environ
         self._throw_away = tempfile.TemporaryDirectory(prefix="eternal-tui-demo-") if throw_away else None
         self.folder = Path(self._throw_away.name) if self._throw_away else settings.data_dir
         clock = SystemClock()
@@ -202,6 +204,7 @@ class Workbench:
         self.fetcher = Results(
             settings, self.folder / "results", environ, public=demo is None and self.service != "loopback"
         )
+        self.avatars = Avatars(self.folder / "avatars", self._open_avatar_fetcher)
         self.book = CharacterBook(
             self.connection.characters, self.folder / "characters.json", clock, service=self.service
         )
@@ -224,6 +227,12 @@ class Workbench:
             refusal=self.book.refusal,
         )
 
+    def _open_avatar_fetcher(self) -> ResultFetcher:
+        from eternal_tui.media.fetch import ResultFetcher
+
+        public = self.demo is None and self.service != "loopback"
+        return ResultFetcher(self.folder / "avatars", LIMITS, public=public, environ=self._environ)
+
     async def close(self, *, fold: bool = True, patience: float = 1.0) -> None:
         """Stop the desk, close connections and files, end the demo, and throw away what was only for it.
 
@@ -232,6 +241,7 @@ class Workbench:
         try:
             await self.desk.close(fold=fold, patience=patience)
         finally:
+            await self.avatars.close()
             await self.fetcher.close()
             await self.connection.close()
             if self.demo is not None:

@@ -15,6 +15,9 @@ from eternal_tui.jobs.ports import Clock
 FRESH_FOR = 86_400.0
 """Seconds a stored list is used without asking: characters are added by the day, not by the minute."""
 
+PAGE = 50
+"""Characters of one page of the service."""
+
 MOST_KEPT = 5_000
 """Characters kept of one listing; a list that never ends stops here."""
 
@@ -58,13 +61,21 @@ class CharacterBook:
             if stored.service == self._service:
                 self._take(stored.characters, stored.fetched_at)
 
-    async def load(self, *, again: bool = False) -> Sequence[Character]:
-        """Return the offered characters, asking the service where the stored list is old; raises ApiError."""
+    async def load(
+        self, *, again: bool = False, growing: Callable[[Sequence[Character]], None] | None = None
+    ) -> Sequence[Character]:
+        """Return the offered characters, asking the service where the stored list is old; raises ApiError.
+
+        Where nothing was known before, `growing` is given those offered so far, a page at a time.
+        """
         if self.fresh and not again:
             return self.known
         found: dict[str, Character] = {}
+        tell = growing if growing is not None and not self.known else None
         async for character in self._listing():
             found[character.id] = character
+            if tell is not None and len(found) % PAGE == 0:
+                tell([each for each in found.values() if each.offered])
             if len(found) >= MOST_KEPT:
                 break
         self._take(tuple(found.values()), self._clock.time())

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 Where = Literal[
     "anywhere", "jobs", "list", "gallery", "filter", "detail", "viewer", "form", "line", "choice", "stepper", "submit",
-    "search", "picker", "presets", "copy", "help", "confirm", "save", "note", "key", "statistics",
+    "search", "picker", "presets", "copy", "help", "browser", "create", "confirm", "save", "note", "key", "statistics",
 ]  # fmt: skip
 """Where a key works: on the whole screen, in the panes of jobs, in one control, or on one small screen."""
 

@@ -147,21 +147,10 @@ def _characters(screen: WorkbenchScreen, words: Sequence[str]) -> Iterator[Found
         if _holds(f"character {each.name} {each.username} {each.id}", words):
             title = say("Character {name} {id}", name=shown(each.name, limit=60), id=each.id)
             rest = shown(each.description, limit=80)
-            yield Found(NAMED, title, rest, partial(_use_character, screen, each.id))
+            yield Found(NAMED, title, rest, partial(screen.use_character, each.id))
             count += 1
             if count == MOST_CHARACTERS:
                 return
-
-
-async def _use_character(screen: WorkbenchScreen, identifier: str) -> None:
-    import msgspec
-
-    from eternal_tui.jobs.drafts.character_lookup import label
-
-    character = screen.bench.book.by_id(identifier)
-    form = await screen.form_pane.fill()
-    name = label(character) if character is not None else identifier
-    await _load(screen, msgspec.structs.replace(form.draft, character=name))
 
 
 def _found_presets(screen: WorkbenchScreen, presets: Sequence[Preset], words: Sequence[str]) -> Iterator[Found]:

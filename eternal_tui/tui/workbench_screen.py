@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import msgspec
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -459,11 +460,27 @@ class WorkbenchScreen(CellScreen):
 
         self.app.push_screen(JumpScreen.over(self))
 
+    @work
     async def action_characters(self) -> None:
         """Browse the characters; the chosen one goes into the form."""
-        await self._open_form()
+        from eternal_tui.tui.character_browser import CharacterBrowser
+
+        if any(isinstance(screen, CharacterBrowser) for screen in self.app.screen_stack):
+            return
+        chosen = await self.app.push_screen_wait(CharacterBrowser(self.bench, self.around))
+        self.form_pane.set_characters(self.bench.book.known, self.bench.book.refusal)
+        if chosen is not None:
+            await self.use_character(chosen)
+
+    async def use_character(self, identifier: str) -> None:
+        """Put a character into the form, and go there."""
+        from eternal_tui.jobs.drafts.character_lookup import label
+
+        character = self.bench.book.by_id(identifier)
         form = await self.form_pane.fill()
-        form.pick_character()
+        named = label(character) if character is not None else identifier
+        form.load(msgspec.structs.replace(form.draft, character=named))
+        await self._open_form()
 
     @work
     async def action_leave(self) -> None:
