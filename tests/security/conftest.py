@@ -1,0 +1,24 @@
+"""A sandbox and the program to run against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.sandbox.server import Sandbox
+from tests.cli.program import Program, sandbox_in_a_thread
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with sandbox_in_a_thread() as running:
+        yield running
+
+
+@pytest.fixture
+def program(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Program:
+    # keyring reads the process's own environment, whatever the program is given.
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    return Program(tmp_path, sandbox.api_url, sandbox.key)

@@ -1,0 +1,106 @@
+"""Hostile words in the command line: every verb, its errors and its JSON, with a history of a thousand hostile jobs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.server import Sandbox
+from tests.cli.program import Program
+from tests.security.hostile import job_of, payloads, twin_of, unsafe
+
+SHORT = 60
+
+
+def calm(*texts: str) -> None:
+    assert [unsafe(text) for text in texts if unsafe(text)] == []
+
+
+@pytest.fixture
+def hostile(program: Program) -> Program:
+    program.environ["ETERNAL_TUI_CONFIG"] = ""
+    program.add(*(job_of(words[:2_000], number) for number, words in enumerate(payloads())))
+    return program
+
+
+def test_lists_and_exports_of_a_thousand_hostile_jobs(hostile: Program, tmp_path: Path) -> None:
+    """Seen to fail with the name of a row printed as it was."""
+    for arguments in (("jobs",), ("jobs", "--search", "b"), ("jobs", "--totals"), ("export", "--format", "csv", "-")):
+        ran = hostile.run(*arguments)
+        assert ran.code == 0
+        assert len(ran.out) > 40
+        calm(ran.out, ran.err)
+    for arguments in (("jobs", "--json"), ("export", "-")):
+        ran = hostile.run(*arguments)
+        assert ran.out.isascii()
+        calm(ran.out)
+    assert len(json.loads(ran.out)) == 1_000
+
+
+def test_single_jobs_and_their_twins(program: Program, tmp_path: Path) -> None:
+    """Seen to fail with the timeline's words printed as they are."""
+    jobs = [job_of(words, number) for number, words in enumerate(payloads(longest=SHORT)[:: 1_000 // 40])]
+    program.add(*jobs)
+    other = Program(tmp_path / "twin", program.environ["ETERNAL_TUI_BASE_URL"], "no-key-of-anybody")
+    other.add(*(twin_of(job) for job in jobs))
+    for number in range(1, len(jobs) + 1, 2):
+        ran, twin = program.run("show", str(number)), other.run("show", str(number))
+        calm(ran.out, ran.err)
+        assert len(ran.out.splitlines()) >= 10
+        if (words := jobs[number - 1].name) == words.strip() and "\t" not in words:
+            assert ran.out == twin.out
+        assert program.run("show", str(number), "--json").out.isascii()
+
+
+@pytest.mark.parametrize("words", payloads(longest=200)[::60])
+def test_what_a_person_types_and_the_environment_holds(program: Program, words: str) -> None:
+    """Arguments, settings, and variables that name terminals and folders. A NUL can be in none of them."""
+    words = words.replace("\x00", "") or "x"
+    for arguments in (
+        (words,), ("show", words), ("jobs", "--state", words), ("jobs", "--search", words), ("watch", words),
+        ("generate", "--character", words, "--prompt", words, "--type", words), ("--base-url", words, "jobs"),
+        ("--config", f"/nowhere/{words}", "jobs"), ("export", f"/nowhere/{words}"), ("characters", "--search", words),
+    ):  # fmt: skip
+        ran = program.run(*arguments)
+        assert ran.code != 70, ran.err
+        calm(ran.out, ran.err)
+    for name in ("ETERNAL_TUI_THEME", "ETERNAL_TUI_BASE_URL", "ETERNAL_TUI_IMAGES", "ETERNALAI_API_KEY", "ETERNAL_TUI_DAILY_CAP", "TERM", "LANG", "COLORTERM"):  # noqa: E501
+        ran = program.run("doctor" if name in ("TERM", "LANG", "COLORTERM") else "config", environ={name: words})
+        assert ran.code != 70, ran.err
+        calm(ran.out, ran.err)
+
+
+def test_a_hostile_config_file(program: Program, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    for words in payloads(longest=100)[::40]:
+        for line in (f"theme = {json.dumps(words)}", f"[keys]\n{json.dumps(words)} = {json.dumps(words)}", words):
+            path.write_text(line, encoding="utf-8")
+            for verb in (("config",), ("config", "--check")):
+                ran = program.run("--config", str(path), *verb)
+                assert ran.code in (0, 2)
+                calm(ran.out, ran.err)
+
+
+def test_the_service_s_own_words(program: Program, sandbox: Sandbox) -> None:
+    """The words of the sandbox's hostile service: status, progress, errors, headers, redirects, names and bios.
+
+    Seen to fail with a refusal's body in the sentence on standard error.
+    """
+    image = ("generate", "--character", "6870", "--prompt", "At sea", "--json")
+    sandbox.inject(Fault.HOSTILE_TEXT)
+    ran = program.run(*image, "--wait")
+    calm(ran.out, ran.err)
+    for fault in (Fault.HTML_502, Fault.REDIRECT, Fault.NO_CREDITS, Fault.GARBAGE_JSON):
+        sandbox.inject(fault, on=Place.POST)
+        ran = program.run(*image)
+        calm(ran.out, ran.err)
+    sandbox.inject(Fault.HOSTILE_TEXT)
+    for arguments in (("characters",), ("characters", "--json"), ("jobs",), ("jobs", "--json"), ("show", "1")):
+        calm(program.run(*arguments).out)
+    log = (program.data / "logs" / "eternal-tui.log").read_bytes()
+    assert log.isascii()
+    calm(log.decode())
+    assert b"Signature" not in log

@@ -1,0 +1,226 @@
+"""Hostile words on every screen: each frame is, byte for byte, that of the twin whose words were neutralised first."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from textual.drivers.headless_driver import HeadlessDriver
+from textual.pilot import Pilot
+
+import eternal_tui.tui.app
+from eternal_tui.api.answers import Character
+from eternal_tui.history.history import History
+from eternal_tui.jobs.drafts.draft import Draft
+from eternal_tui.jobs.drafts.presets import Preset, Presets, PresetStore
+from eternal_tui.jobs.job import Job, to_record
+from eternal_tui.tui.announcer import sentence, summary
+from eternal_tui.tui.app import EternalApp
+from eternal_tui.tui.detail_text import describe
+from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.terminal_words import notification, title
+from eternal_tui.untrusted import Untrusted, say, shown
+from tests.security.hostile import LONGEST, job_of, payloads, twin_of, unsafe
+from tests.tui.screens.stage import ENVIRON, KEYED, bench_in
+
+SIZE = (110, 46)
+
+# What Textual's driver and our own announcer write: colours, cursor, cell erasure, synchronised output, title.
+_OURS = re.compile(
+    r"\x1b\[[0-9;:]*m|\x1b\[[0-9;]*[Hfd]|\x1b\[\?2026[hl$]p?|\x1b\[\?25[hl]|\x1b\[22;2t|\x1b\[23;2t|\x1b\]2;[^\x1b\x07]*\x07|\x1b\]22;[a-z-]*\x07"
+)
+
+
+_QUOTED = re.compile(r"│ Request\s+│")
+_SPACE = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
+"""Space that a line is rid of before it is gated, so that it leaves no sign: the twin would show one."""
+
+
+class Recorder(HeadlessDriver):
+    """A terminal that keeps every byte it is given."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.written: list[str] = []
+
+    @property
+    def is_headless(self) -> bool:
+        return False
+
+    def write(self, data: str) -> None:
+        self.written.append(data)
+
+
+class RecordedApp(EternalApp):
+    """The app on such a terminal."""
+
+    CSS_PATH = Path(eternal_tui.tui.app.__file__).with_name("workbench.tcss")
+
+    def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Recorder:  # noqa: ARG002
+        self._driver = self.recorder = Recorder(self, debug=False, mouse=mouse, size=size)
+        return self.recorder
+
+
+class Standing:
+    """A clock on which no second passes, so that two runs draw the same."""
+
+    def time(self) -> float:
+        return 1_700_009_999.0
+
+
+Walk = Callable[[Pilot[None], Callable[[], Awaitable[None]]], Awaitable[None]]
+
+
+@asynccontextmanager
+async def running(folder: Path, jobs: list[Job], characters: list[Character]) -> AsyncIterator[Pilot[None]]:
+    history = History.open(folder / "data")
+    history.add_many([to_record(job) for job in jobs])
+    history.close(fold=True)
+    bench = bench_in(folder, KEYED)
+    PresetStore(folder / "data").save(
+        Presets(items=tuple(Preset(name=job.name, draft=Draft(prompt=job.name)) for job in jobs[:20]))
+    )
+    bench.clock.time = Standing().time  # type: ignore[method-assign]
+    bench.book.fetched_at = Standing().time()
+    bench.book._take(characters, Standing().time())
+    app = RecordedApp(bench, NoGraphics(), "", ENVIRON)
+    async with app.run_test(size=SIZE, notifications=False) as pilot:
+        while not bench.desk.loaded:
+            await pilot.pause()
+        yield pilot
+
+
+def frame(pilot: Pilot[None]) -> str:
+    """Return the whole screen as the driver would be given it."""
+    console = pilot.app.console
+    lines, quoting = [], False
+    for strip in pilot.app.screen._compositor.render_strips():
+        # What was sent is quoted as JSON, whose own escapes the twin has no need of.
+        quoting = (quoting or _QUOTED.match(strip.text) is not None) and not strip.text.startswith("╰")
+        lines.append("" if quoting or "JSON body" in strip.text else strip.render(console))
+    return "\n".join(lines)
+
+
+async def frames(folder: Path, jobs: list[Job], walk: Walk, characters: list[Character]) -> tuple[list[str], str]:
+    taken: list[str] = []
+    async with running(folder, jobs, characters) as pilot:
+
+        async def take() -> None:
+            await calm(pilot)
+            taken.append(frame(pilot))
+
+        await walk(pilot, take)
+        app = pilot.app
+        assert isinstance(app, RecordedApp)
+        recorder = app.recorder
+    return taken, "".join(recorder.written)
+
+
+def person(words: str) -> Character:
+    given = {name: Untrusted(words) for name in ("name", "username", "description", "gender", "category")}
+    return Character(id=str(zlib.crc32(words.encode())), age=30, **given)
+
+
+def gated(one: Character) -> Character:
+    words = Untrusted(shown(one.name))
+    return msgspec.structs.replace(one, name=words, username=words, description=words, gender=words, category=words)
+
+
+async def calm(pilot: Pilot[None]) -> None:
+    """Let everything that was set going be drawn; a screen that waits for an answer leaves its worker waiting."""
+    for _ in range(3):
+        await pilot.pause()
+
+
+async def through_the_list(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
+    await take()
+    for _ in range(26):
+        await pilot.press("pagedown")
+        await take()
+
+
+async def through_the_screens(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
+    for _ in range(4):
+        for opening in ("enter", "y", "N", "s"):
+            await pilot.press(opening)
+            await take()
+            await pilot.press("escape")
+            await calm(pilot)
+        await pilot.press("down")
+    await pilot.press("f1")
+    await take()
+    await pilot.press("escape", "slash", "a", "enter")
+    await take()
+    await pilot.press("escape", "escape", "ctrl+p", *"job ")
+    await take()
+    await pilot.press("escape")
+
+
+async def through_the_form(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
+    """The form takes in words cleaned, where a screen shows signs for them: its frames are calm, but no twin's."""
+    for _ in range(3):
+        await pilot.press("2", "down", "e")
+        await take()
+        await pilot.press("ctrl+r", "down", "enter")
+        await take()
+        await pilot.press("ctrl+t", "down", "enter")
+        await take()
+
+
+@pytest.mark.parametrize("walk", [through_the_list, through_the_screens])
+async def test_every_screen_is_that_of_the_neutralised_twin(tmp_path: Path, walk: Walk) -> None:
+    """A thousand payloads in every field of a thousand jobs.
+
+    Seen to fail with the prompt of a row, the name in the palette and the status word in the detail left ungated.
+    """
+    jobs, people = cast(1_000 if walk is through_the_list else 60)
+    taken, written = await frames(tmp_path / "a", jobs, walk, people)
+    expected, _ = await frames(tmp_path / "b", [twin_of(job) for job in jobs], walk, [gated(one) for one in people])
+    assert len(taken) > 15
+    assert [at for at, (one, other) in enumerate(zip(taken, expected, strict=True)) if one != other] == []
+    assert unsafe(_OURS.sub("", written).replace("\a", "")) == []
+
+
+async def test_the_form_is_calm(tmp_path: Path) -> None:
+    """Seen to fail with a preset's name written into its row as it stood in the file."""
+    jobs, people = cast(60)
+    taken, written = await frames(tmp_path, jobs, through_the_form, people)
+    assert len(set(taken)) > 3
+    assert unsafe(_OURS.sub("", written).replace("\a", "")) == []
+
+
+def test_titles_notifications_and_toasts_hold_one_line_of_calm_words() -> None:
+    """Seen to fail with the error put into OSC 9 as the service worded it: it closed the sequence and began its own."""
+    for number, words in enumerate(payloads(1_200)):
+        job = job_of(words, number)
+        told, _ = summary([job, job_of(words, number + 1)])
+        for text in (sentence(job), told):
+            assert unsafe(text) == []
+            assert "\n" not in text
+            for environ in ({}, {"TMUX": "x"}):
+                wrapped = notification(text, environ)
+                assert wrapped.count("\x07") == 2
+                assert unsafe(re.sub("\x1bPtmux;|\x1b|\\\\|\x07", "", wrapped)) == []
+        assert re.fullmatch("\x1b\\]2;[^\x00-\x1f\x7f-\x9f]*\x07", title(say("{words}", words=words)))
+
+
+def test_the_detail_of_a_job_is_calm_whatever_it_holds() -> None:
+    """Seen to fail with the request quoted as JSON without the gate: JSON leaves C1 and direction signs alone."""
+    for number, words in enumerate(payloads(1_200)):
+        answers = {"submit_answer": words, "last_answer": json.dumps({words[:99]: [words[:99]]}, ensure_ascii=False)}
+        content = describe(job_of(words[:2_000], number), answers, width=60)
+        assert unsafe(content.plain) == []
+        assert not [span.style for span in content.spans if "@" in str(span.style) or "link" in str(span.style)]
+
+
+def cast(count: int) -> tuple[list[Job], list[Character]]:
+    """Return hostile jobs and hostile people."""
+    words = payloads(longest=LONGEST)
+    chosen = [_SPACE.sub("", each) for each in words[:: len(words) // count]]
+    return [job_of(each, number) for number, each in enumerate(chosen)], [person(each) for each in chosen[:50]]
