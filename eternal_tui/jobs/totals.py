@@ -35,9 +35,9 @@ def day_bounds(now: float) -> tuple[float, float]:
     """Return the beginning and the end of the local day, in seconds since the epoch."""
     # By calendar, not by 86,400 seconds, and each midnight with its own offset from UTC, not with that of now: a day
     # in which the clocks change is an hour shorter or longer.
-    today = datetime.fromtimestamp(now).astimezone()
-    midnight = datetime(today.year, today.month, today.day)
-    return midnight.timestamp(), (midnight + timedelta(days=1)).timestamp()
+    today = datetime.fromtimestamp(now).astimezone().date()
+    begin, end = (datetime(day.year, day.month, day.day).astimezone() for day in (today, today + timedelta(days=1)))
+    return begin.timestamp(), end.timestamp()
 
 
 class Tally:
