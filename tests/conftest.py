@@ -6,12 +6,22 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# Examples are drawn the same way each time, and none is judged by the clock: a red run means a defect, never a slow
+# machine. The long trials draw anew.
+settings.register_profile("ordinary", deadline=None, derandomize=True)
+settings.register_profile("long", deadline=None)
 
 KEY_VARIABLES = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run only the long trials, whose figures stand in README.md")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("long" if config.getoption("--long") else "ordinary")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -118,11 +118,11 @@ async def test_marked_clips_move_as_one_and_say_how_they_differ(tmp_path: Path) 
             await until(pilot, lambda: first.position == 0.125)
             await pilot.press("right_square_bracket")
             await until(pilot, lambda: first.position == second.position > 0.125)
-            await pilot.press("space")
+            # Called, not pressed: on a slow machine these short clips end between two presses.
+            await stage.screen.run_action("play")
             assert (first.playing, second.playing, still.playing) == (True, True, False)
-            await pilot.press("p")
-            assert not first.playing
-            assert not second.playing
+            await stage.screen.run_action("play")
+            assert (first.playing, second.playing) == (False, False)
 
 
 async def test_a_file_that_arrives_appears(tmp_path: Path) -> None:
