@@ -37,6 +37,7 @@ class PseudoTerminal:
         self.begun = time.perf_counter()
         self.written = bytearray()
         self.ended = False
+        self.read_at_once = READ_AT_ONCE
         self._answers = answers
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
@@ -63,7 +64,7 @@ class PseudoTerminal:
         if not ready:
             return b""
         try:
-            data = os.read(self._descriptor, READ_AT_ONCE)
+            data = os.read(self._descriptor, self.read_at_once)
         except OSError:
             data = b""
         self.ended = not data

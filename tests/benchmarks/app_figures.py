@@ -1,0 +1,261 @@
+"""What the app costs on a terminal: start, keys, bytes, processor time, stalls, memory and a slow line."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from eternal_tui.sandbox.launch import DemoService, launch_demo
+from tests.benchmarks.full_history import fill
+from tests.terminal.pseudo_terminal import PseudoTerminal
+from tests.terminal.stage import APP, app, environ_for, leave_running
+
+BARE = """
+from textual.app import App
+from textual.widgets import Static
+
+class Bare(App):
+    def compose(self):
+        yield Static("bare app")
+
+Bare().run()
+"""
+BUSY_APP = (sys.executable, "-m", "tests.benchmarks.busy_app")
+SSH = {"SSH_CONNECTION": "192.0.2.1 5022 192.0.2.2 22"}
+RUNS = 7
+PRESSES = 200
+WINDOW = 20.0
+LINK_BYTES = 256_000 / 8
+LINK_DELAY = 0.15
+
+Row = dict[str, object]
+
+
+def row(what: str, goal: str, **figures: object) -> Row:
+    """Return one row of the table."""
+    return {"what": what, "goal": goal, **figures}
+
+
+def first_frame(command: tuple[str, ...], environ: Mapping[str, str], text: str) -> float:
+    """Return the milliseconds until `text` stands on the terminal."""
+    with PseudoTerminal(command, environ) as terminal:
+        return terminal.wait_for(text, 60) * 1000
+
+
+def starts(folder: Path, peers: Mapping[str, tuple[tuple[str, ...], str]]) -> Iterator[Row]:
+    """Cold starts in turns, as medians and as medians of the ratios to a bare Textual app of the same turn."""
+    bare = folder / "bare.py"
+    bare.write_text(BARE)
+    small, large = folder / "200", folder / "100000"
+    fill(small / "data", 200)
+    fill(large / "data", 100_000)
+    commands: dict[str, tuple[tuple[str, ...], Mapping[str, str], str]] = {
+        "bare Textual": ((sys.executable, str(bare)), environ_for(folder), "bare app"),
+        "eternal-tui, 200 jobs": (APP, environ_for(small), "Take 200"),
+        "eternal-tui, 100,000 jobs": (APP, environ_for(large), "Take 100000"),
+        **{name: (command, environ_for(folder), text) for name, (command, text) in peers.items()},
+    }
+    for command, environ, text in commands.values():
+        first_frame(command, environ, text)
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(RUNS):
+        for name, (command, environ, text) in commands.items():
+            times[name].append(first_frame(command, environ, text))
+    for name, taken in times.items():
+        ratio = statistics.median(one / bare for one, bare in zip(taken, times["bare Textual"], strict=True))
+        goal = {"eternal-tui, 200 jobs": "≤ 1.3 × bare", "eternal-tui, 100,000 jobs": "≤ 1.5 × of 200 jobs"}.get(
+            name, ""
+        )
+        yield row(f"first frame: {name}", goal, ms=round(statistics.median(taken)), times_bare=round(ratio, 2))
+
+
+def memory_and_search(folder: Path) -> Iterator[Row]:
+    """Peak memory when all is loaded, and the time a key of a search takes, at 1,000 and 100,000 jobs."""
+    peaks = {}
+    for count in (1_000, 100_000):
+        home = folder / str(count)
+        if not home.exists():
+            fill(home / "data", count)
+        with app(home) as terminal:
+            terminal.wait_for(f"Take {count}")
+            _let_load(terminal)
+            peaks[count] = int(terminal.status("VmHWM").split()[0]) / 1024
+            keys = []
+            terminal.send(b"/")
+            terminal.read_until_quiet(1.5)
+            for key in b"harbour":
+                begun = time.perf_counter()
+                terminal.send(bytes([key]))
+                terminal.read(5)
+                keys.append((time.perf_counter() - begun) * 1000)
+                terminal.read_until_quiet(0.3)
+        yield row(
+            f"search as you type, {count:,} jobs",
+            "≤ 50 ms",
+            median_ms=round(statistics.median(keys), 1),
+            most_ms=round(max(keys), 1),
+        )
+    yield row("peak memory, 1,000 jobs", "≤ 60 MB", mb=round(peaks[1_000], 1))
+    yield row("memory a job beyond", "≤ 1.2 KB", kb=round((peaks[100_000] - peaks[1_000]) * 1024 / 99_000, 2))
+
+
+def _let_load(terminal: PseudoTerminal) -> None:
+    before = -1.0
+    for _ in range(90):
+        terminal.read_for(1.0)
+        used = terminal.cpu_seconds()
+        if used - before < 0.03:
+            return
+        before = used
+
+
+@contextmanager
+def running(folder: Path, count: int, **more: str) -> Iterator[tuple[DemoService, Path, dict[str, str]]]:
+    """Yield a sandbox with `count` jobs that run for an hour, and a data folder that knows them."""
+    with launch_demo(environ=os.environ, speed=0.01, seed=7, options=("--credits", "1000000")) as service:
+        leave_running(folder, service.api_url, service.key, count)
+        yield service, folder, environ_for(folder, service.api_url, service.key, **more)
+
+
+def keys(folder: Path) -> Iterator[Row]:
+    """From a press of j or k to the first byte of its paint, idle and with 200 changes a second."""
+    with running(folder, 1_000) as (_, home, environ):
+        for columns, rows in ((80, 24), (200, 60)):
+            medians = {}
+            for busy in (0, 200):
+                with app(
+                    home, {**environ, "BUSY": str(busy)}, columns=columns, rows=rows, command=BUSY_APP
+                ) as terminal:
+                    terminal.wait_for("At sea, number 999")
+                    _let_load_for(terminal, 5.0)
+                    taken = [_echo(terminal, b"j" if press % 40 < 20 else b"k") for press in range(PRESSES)]
+                taken.sort()
+                medians[busy] = statistics.median(taken)
+                yield row(
+                    f"key to paint, {columns}×{rows}, {busy} changes a second",
+                    "p50 ≤ 15, p99 ≤ 60 ms" + (", ≤ 1.5 × idle" if busy else ""),
+                    p50_ms=round(medians[busy], 1),
+                    p99_ms=round(taken[int(len(taken) * 0.99)], 1),
+                    times_idle=round(medians[busy] / medians[0], 2),
+                )
+
+
+def _let_load_for(terminal: PseudoTerminal, seconds: float) -> None:
+    terminal.read_for(seconds)
+
+
+def _echo(terminal: PseudoTerminal, key: bytes) -> float:
+    terminal.read_for(0.03)
+    begun = time.perf_counter()
+    terminal.send(key)
+    # The line of the job under the cursor alone has the sign of the cursor: other paints do not count.
+    data = b""
+    while "▌".encode() not in data and time.perf_counter() - begun < 2.0:
+        data += terminal.read(1.0)
+    return (time.perf_counter() - begun) * 1000
+
+
+def output_and_load(folder: Path) -> Iterator[Row]:
+    """Bytes a second and share of a core while jobs run, and the stalls of the event loop."""
+    for count, cpu_goal in ((20, 3), (200, 12), (1_000, 40)):
+        home = folder / f"running-{count}"
+        with running(home, count) as (_, _, environ):
+            stalls = folder / f"stalls-{count}"
+            with app(home, {**environ, "STALLS": str(stalls)}, command=BUSY_APP) as terminal:
+                terminal.wait_for(f"number {count - 1}")
+                terminal.read_for(12.0)
+                stalls.with_suffix(".go").touch()
+                used = terminal.cpu_seconds()
+                written = len(terminal.read_for(WINDOW))
+                used = terminal.cpu_seconds() - used
+            late = json.loads(stalls.read_text())
+            yield row(
+                f"processor, {count} jobs run", f"≤ {cpu_goal} % of a core", percent=round(used / WINDOW * 100, 1)
+            )
+            yield row(
+                f"loop stalls, {count} jobs run",
+                "p99 ≤ 10, most ≤ 60 ms",
+                p99_ms=round(late["p99"], 1),
+                most_ms=round(late["most"], 1),
+            )
+            if count == 20:
+                yield row("bytes a second, 20 jobs progress", "≤ 2,500", bytes=round(written / WINDOW))
+    home = folder / "running-ssh"
+    with running(home, 20, **SSH) as (_, _, environ), app(home, environ) as terminal:
+        terminal.wait_for("number 19")
+        terminal.read_for(12.0)
+        yield row("bytes a second over SSH", "≤ 1,000", bytes=round(len(terminal.read_for(WINDOW)) / WINDOW))
+    with app(folder / "200") as terminal:
+        terminal.wait_for("Take 200")
+        terminal.read_for(8.0)
+        yield row("bytes a second, nothing runs", "0", bytes=round(len(terminal.read_for(WINDOW)) / WINDOW, 1))
+
+
+def generates(folder: Path) -> Iterator[Row]:
+    """The verb as a whole process, with few jobs in the history and with many."""
+    taken: dict[int, list[float]] = {100: [], 100_000: []}
+    fill(folder / "100" / "data", 100)
+    with launch_demo(environ=os.environ, speed=1.0, seed=7, options=("--credits", "1000000")) as service:
+        for _ in range(RUNS):
+            for count, times in taken.items():
+                environ = environ_for(folder / str(count), service.api_url, service.key)
+                command = [*APP, "generate", "--prompt", "At sea", "--character", "6870"]
+                begun = time.perf_counter()
+                subprocess.run(command, env=environ, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+                times.append((time.perf_counter() - begun) * 1000)
+    ratio = statistics.median(many / few for few, many in zip(taken[100], taken[100_000], strict=True))
+    yield row(
+        "generate at 100,000 jobs",
+        "≤ 1.3 × of at 100",
+        ms=round(statistics.median(taken[100_000])),
+        times=round(ratio, 2),
+    )
+
+
+def slow_line(folder: Path) -> Iterator[Row]:
+    """A terminal read at 256 kbit/s, with half a round trip of 150 ms before every key."""
+    with app(folder / "200", environ_for(folder / "200", **SSH)) as terminal:
+        begun = time.perf_counter()
+        got = _read_slowly(terminal, b"Take 200", 30.0)
+        yield row("256 kbit/s: first rows", "", seconds=round(time.perf_counter() - begun, 2), bytes=got)
+        got = _read_slowly(terminal, None, 5.0)
+        yield row("256 kbit/s: the rest of the start", "", bytes=got)
+        echoes = []
+        for _ in range(15):
+            begun = time.perf_counter()
+            time.sleep(LINK_DELAY / 2)
+            terminal.send(b"j")
+            _read_slowly(terminal, "▌".encode(), 5.0)
+            echoes.append((time.perf_counter() - begun + LINK_DELAY / 2) * 1000)
+            _read_slowly(terminal, None, 0.3)
+        yield row("256 kbit/s, 150 ms: key echo", "", median_ms=round(statistics.median(echoes)))
+
+
+def _read_slowly(terminal: PseudoTerminal, text: bytes | None, within: float) -> int:
+    """Read no faster than the line until `text` comes or time is up; return the bytes."""
+    data = b""
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < within and (text is None or text not in data):
+        terminal.read_at_once = 640
+        data += terminal.read(0.05)
+        ahead = len(data) / LINK_BYTES - (time.perf_counter() - begun)
+        if ahead > 0:
+            time.sleep(ahead)
+    return len(data)
+
+
+def figures(folder: Path, peers: Mapping[str, tuple[tuple[str, ...], str]]) -> Iterator[Row]:
+    """Measure everything, row by row."""
+    yield from starts(folder, peers)
+    yield from memory_and_search(folder)
+    yield from keys(folder / "keys")
+    yield from output_and_load(folder)
+    yield from generates(folder)
+    yield from slow_line(folder)

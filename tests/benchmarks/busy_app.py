@@ -1,0 +1,78 @@
+"""The app with jobs that change BUSY times a second and a ticker that notes in STALLS how long the loop stood still."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from eternal_tui.cli.command import run_process
+from eternal_tui.jobs.desk import JobDesk
+from eternal_tui.jobs.job import Job
+
+TICK = 0.005
+BEATS = 20
+
+
+async def change(desk: JobDesk, a_second: int) -> None:
+    """Move running jobs on, evenly over the second."""
+    chance = random.Random(7)
+    while True:
+        await asyncio.sleep(1 / BEATS)
+        running = [job.id for job in desk.listing() if job.state == "running"]
+        for job_id in chance.sample(running, min(len(running), a_second // BEATS)):
+            desk._roster.touch(job_id, _moved)
+
+
+def _moved(job: Job) -> Job:
+    return msgspec.structs.replace(job, progress=(job.progress + 1) % 99)
+
+
+async def note_stalls(path: Path) -> None:
+    """Sleep again and again for TICK seconds and write every second by how many ms it was exceeded, at p99 and most."""
+    late: list[float] = []
+    written = time.monotonic()
+    while True:
+        before = time.perf_counter()
+        await asyncio.sleep(TICK)
+        late.append((time.perf_counter() - before - TICK) * 1000)
+        if time.monotonic() - written > 1.0:
+            written = time.monotonic()
+            keep_stalls(path, sorted(late))
+            if not counting(path):
+                late.clear()
+
+
+def keep_stalls(path: Path, late: list[float]) -> None:
+    """Write the figures down."""
+    path.write_text(json.dumps({"p99": late[int(len(late) * 0.99)], "most": late[-1], "n": len(late)}))
+
+
+def counting(path: Path) -> bool:
+    """Tell whether the start is over, which does not count."""
+    return path.with_suffix(".go").exists()
+
+
+def main() -> int:
+    start = JobDesk.start
+    tasks: list[asyncio.Task[None]] = []
+
+    async def started(self: JobDesk, **options: object) -> None:
+        await start(self, **options)  # type: ignore[arg-type]
+        if busy := int(os.environ.get("BUSY", "0")):
+            tasks.append(asyncio.create_task(change(self, busy)))
+        if path := os.environ.get("STALLS"):
+            tasks.append(asyncio.create_task(note_stalls(Path(path))))
+
+    JobDesk.start = started  # type: ignore[method-assign, assignment]
+    return run_process()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
