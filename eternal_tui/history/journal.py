@@ -99,15 +99,29 @@ _schemas = msgspec.json.Decoder(_Schema)
 
 
 def encode(payload: Any) -> bytes:
-    """Write one value as JSON.
+    """Write one value as JSON; half a surrogate pair, which UTF-8 cannot carry, becomes a replacement sign.
 
     Raises:
-        RecordInvalid: It holds something JSON or UTF-8 cannot carry.
+        RecordInvalid: It holds something JSON cannot carry.
     """
     try:
-        return _encoder.encode(payload)
+        try:
+            return _encoder.encode(payload)
+        except UnicodeEncodeError:
+            # Another program may have written one, as an escape: one such record must not keep all from being folded.
+            return _encoder.encode(_without_halves(payload))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise RecordInvalid(f"This cannot be kept in the history: {error}.") from error
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_without_halves(name): _without_halves(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_halves(held) for held in value]
+    return msgspec.structs.replace(value, fields=_without_halves(value.fields)) if isinstance(value, Entry) else value
 
 
 def framed(payload: Any) -> bytes:

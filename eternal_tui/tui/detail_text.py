@@ -16,6 +16,10 @@ LABEL_WIDTH = 11
 """Cells of the label column: the longest label and one space."""
 
 
+MOST_EVENTS = 200
+MOST_TAGS = 100
+"""Turns and tags drawn of a job: several times what the program writes down, and nothing that stops the screen."""
+
 LONGEST = 1e9
 """Seconds that are still a length of time: thirty years."""
 
@@ -150,7 +154,7 @@ def facts(job: Job) -> Iterator[Fact]:
         yield Fact("Retried by", say("job {id}", id=job.retried_by))
     if job.tags or job.starred:
         stars = [Shown("★")] if job.starred else []
-        yield Fact("Tags", join(" ", *stars, *(shown(tag, limit=40) for tag in job.tags)))
+        yield Fact("Tags", join(" ", *stars, *(shown(tag, limit=40) for tag in job.tags[:MOST_TAGS])))
     if job.note:
         yield Fact("Note", shown(job.note, limit=400))
 
@@ -185,7 +189,7 @@ def timeline(job: Job) -> list[Fact]:
             join(" ", shown(event.what), shown(event.detail, limit=160)) if event.detail else shown(event.what),
             "$text-muted",
         )
-        for event in job.timeline
+        for event in job.timeline[-MOST_EVENTS:]
     ]
 
 

@@ -67,7 +67,16 @@ def test_what_a_person_types_and_the_environment_holds(program: Program, words: 
         ran = program.run(*arguments)
         assert ran.code != 70, ran.err
         calm(ran.out, ran.err)
-    for name in ("ETERNAL_TUI_THEME", "ETERNAL_TUI_BASE_URL", "ETERNAL_TUI_IMAGES", "ETERNALAI_API_KEY", "ETERNAL_TUI_DAILY_CAP", "TERM", "LANG", "COLORTERM"):  # noqa: E501
+    for name in (
+        "ETERNAL_TUI_THEME",
+        "ETERNAL_TUI_BASE_URL",
+        "ETERNAL_TUI_IMAGES",
+        "ETERNALAI_API_KEY",
+        "ETERNAL_TUI_DAILY_CAP",
+        "TERM",
+        "LANG",
+        "COLORTERM",
+    ):
         ran = program.run("doctor" if name in ("TERM", "LANG", "COLORTERM") else "config", environ={name: words})
         assert ran.code != 70, ran.err
         calm(ran.out, ran.err)

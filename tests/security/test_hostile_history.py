@@ -1,0 +1,148 @@
+# ruff: noqa: E501  # tables of strange records read best in dense rows
+"""The history as a hostile file: whatever its records hold, app and verbs live and open nothing outside results/."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eternal_tui.api.client import path_segment
+from eternal_tui.jobs.job import FileState, JobState, to_record
+from eternal_tui.jobs.result_file import result_path
+from eternal_tui.jobs.saving import copy_to
+from eternal_tui.tui.app import EternalApp
+from eternal_tui.tui.graphics.off import NoGraphics
+from tests.cli.program import Program
+from tests.security.hostile import job_of, payloads, unsafe
+from tests.tui.screens.stage import ENVIRON, KEYED, bench_in
+
+NAMES = [
+    "../../etc/passwd", "/etc/passwd", "..", ".", "", "-rf.jpg", "a/b.jpg", "x.desktop", "x.html", "x.jpg\x00.png", ".hidden.jpg",
+    "x.jpg\n", "~root.jpg", "file:///etc/passwd", "\\\\host\\x.jpg", "x" * 300 + ".jpg", "a\u202egpj.exe", "x.sh", "$(id).jpg", "%2e%2e.jpg",
+]  # fmt: skip
+SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_of_the_history_leads_out_of_the_results(tmp_path: Path, name: str) -> None:
+    """Seen to fail in the command line, which joined the name to the folder and printed /etc/passwd as the result."""
+    assert result_path(job_of("x", file=name, **SAVED), tmp_path) is None
+
+
+def test_links_pipes_and_folders_in_place_of_a_result_are_not_opened(tmp_path: Path) -> None:
+    """Seen to fail with the path handed on unlooked at: xdg-open was given what the link led to."""
+    results = tmp_path / "results"
+    results.mkdir()
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(b"secret")
+    (results / "1.jpg").symlink_to(secret)
+    os.mkfifo(results / "2.jpg")
+    (results / "3.jpg").mkdir()
+    (results / "4.jpg").write_bytes(b"fine")
+    found = [result_path(job_of("x", file=f"{number}.jpg", **SAVED), results) for number in range(1, 6)]
+    assert found == [None, None, None, results / "4.jpg", results / "5.jpg"]
+    (tmp_path / "other").symlink_to(results)
+    assert result_path(job_of("x", file="4.jpg", **SAVED), tmp_path / "other") is None
+    for number in (1, 2, 3):
+        with pytest.raises(OSError, match=f"Errno ({errno.ELOOP}|{errno.EINVAL}|{errno.EISDIR})"):
+            copy_to(results / f"{number}.jpg", tmp_path / "copy.jpg")
+    assert not (tmp_path / "copy.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    "request_id", ["../../x", "/x", "a?b", "a#b", "..", ".", "a\r\nHost: evil", "http://e/", "a b", "é", "%2e%2e/"]
+)
+def test_a_request_id_stays_one_segment(request_id: str) -> None:
+    segment = path_segment(request_id)
+    assert segment.isascii()
+    assert segment not in (".", "..")
+    assert not set(segment) & set("/?#\r\n \\")
+
+
+def deep(levels: int) -> str:
+    return "[" * levels + "]" * levels
+
+
+def records() -> list[str]:
+    """Return records as JSON texts that no version of the program has written."""
+    plain = to_record(job_of("x", **SAVED, result_url="javascript:alert(1)"))
+    return [
+        json.dumps({**plain, **odd})
+        for odd in (
+            {"file": "../../etc/passwd"}, {"file": "/etc/passwd"}, {"result_url": "file:///etc/passwd"}, {"name": "A" * 3_000_000},
+            {"created_at": 1e300}, {"created_at": -1e300, "submitted_at": 1e299, "finished_at": 1e301}, {"finished_at": -9e18},
+            {"timeline": [[0.0, "x", "y"]] * 200_000}, {"timeline": [[1e300, "x", "y"]]}, {"tags": ["t"] * 200_000},
+            {"progress": 10**30}, {"progress": -5}, {"cost": 1e308, "credits_after": -1e308}, {"polls": 2**70}, {"request": 5}, {"state": "eaten"},
+            {"facts": {"width": 10**30, "height": -1, "seconds": 1e308, "bytes": 10**40, "codec": "\x1b[2J" * 99}}, {"retry_of": 10**50},
+            {"request": {"character": "x", "prompt": "p" * 2_000_000, "type": "image"}}, {"request": {"prompt": []}}, {"timeline": {}},
+            {"extra": json.loads(deep(200))}, {"request_id": "\ud800"}, {"name": "\udfff"}, {"verdict": "x"}, {"facts": []}, {"note": None},
+            {"request": {"character": "x", "prompt": "p", "type": "video", "duration": 10**9, "audio": 5}}, {"seen_running": 1e308},
+        )
+    ] + [deep(5_000), "{}", "5", "null", '"x"', "[]", '{"file": NaN}']  # fmt: skip
+
+
+def write_history(folder: Path, rows: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ", ".join(f'"{number}": {row}' for number, row in enumerate(rows, 1))
+    (folder / "history.json").write_text(f'{{"jobs": {{{lines}}}}}')
+
+
+@pytest.mark.parametrize("rows", [records()[:-7], *([row] for row in records()[-7:])], ids=lambda rows: str(len(rows)))
+def test_the_verbs_live(program: Program, rows: list[str]) -> None:
+    write_history(program.data, rows)
+    for arguments in (("jobs",), ("jobs", "--json"), ("jobs", "--totals"), ("show", "1"), ("export", "-"), ("doctor",)):
+        ran = program.run(*arguments)
+        assert ran.code != 70, ran.err
+        assert unsafe(ran.out) == unsafe(ran.err) == []
+        assert "/etc/passwd" not in ran.out
+        assert "Traceback" not in ran.err
+
+
+async def test_the_app_lives(tmp_path: Path) -> None:
+    """Seen to fail with a time of 1e300 drawn as a date, and a length of time without end rounded."""
+    write_history(tmp_path / "data", records()[:-7])
+    bench = bench_in(tmp_path, KEYED)
+    app = EternalApp(bench, NoGraphics(), "", ENVIRON)
+    async with app.run_test(size=(100, 40)) as pilot:
+        while not bench.desk.loaded:
+            await pilot.pause()
+        assert len(bench.desk.listing()) > 10
+        for _ in bench.desk.listing():
+            await pilot.press("down")
+        for key in ("enter", "escape", "o", "s", "escape", "y", "escape"):
+            await pilot.press(key)
+        await pilot.pause()
+    assert app.defect is None
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(payloads(longest=30)[:200]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=6,
+)
+FIELDS = list(to_record(job_of("x", **SAVED)))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=5), min_size=1, max_size=6))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+def test_records_of_any_types(program: Program, odd: list[dict[str, Any]]) -> None:
+    plain = to_record(job_of("x", **SAVED))
+    for leftover in program.data.glob("history*"):
+        leftover.unlink()
+    write_history(program.data, [json.dumps({**plain, **each}) for each in odd])
+    for arguments in (("jobs",), ("jobs", "--json"), ("show", "1")):
+        ran = program.run(*arguments)
+        assert ran.code != 70, ran.err
+        assert unsafe(ran.out) == []
