@@ -56,7 +56,7 @@ class CreateCharacter(Dialog[str]):
     def body(self) -> Iterable[Widget]:
         """Say what this is, over the line for the prompt."""
         yield Static(Content(ABOUT), classes="label", markup=False)
-        yield Static("")
+        yield Static("", markup=False)
         yield self.line
 
     def on_mount(self) -> None:
