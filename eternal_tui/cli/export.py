@@ -1,4 +1,4 @@
-"""`export`: the whole history as one file, for other programs."""
+"""`export`: the whole history as one file, for other programs or to look at."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from eternal_tui.cli.exits import Exit
+from eternal_tui.cli.galleries import GALLERIES, MEGABYTES, Written
 from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.private import create
 from eternal_tui.untrusted import say, shown_block
@@ -24,7 +25,10 @@ examples:
   eternal-tui export history.json
   eternal-tui export --format csv - | head
   eternal-tui export --format csv jobs.csv
+  eternal-tui export gallery.html
+  eternal-tui export --format sheet contact-sheet.png
 
+html is one page with every picture and clip inside it, which needs no network; sheet is a picture of the newest.
 Nothing is overwritten; the file can be read by you alone. Links to results are left out: they are as good as a key.
 """
 
@@ -34,7 +38,15 @@ Writer = Callable[["Iterator[Job]", Path, TextIO], int]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `export`."""
-    parser.add_argument("--format", choices=sorted(FORMATS), help="default: by the name's end, else json")
+    names = sorted([*FORMATS, *GALLERIES])
+    parser.add_argument("--format", choices=names, help="default: by the name's end, else json")
+    parser.add_argument(
+        "--megabytes",
+        type=_megabytes,
+        default=MEGABYTES,
+        metavar="N",
+        help=f"most megabytes of files in an html page (default {MEGABYTES:g})",
+    )
     parser.add_argument("path", metavar="PATH", help="the file to make; '-' is standard output")
 
 
@@ -43,18 +55,34 @@ def run(invocation: Invocation) -> int:
     from eternal_tui.cli.records import jobs_of
 
     path = invocation.arguments.path
-    write = FORMATS[invocation.arguments.format or _format_of(path)]
+    name = invocation.arguments.format or _format_of(path)
+    gallery = GALLERIES.get(name)
     with invocation.history() as history, _opened(path, invocation.streams.stdout) as file:
-        count = write(jobs_of(history), invocation.results, file)
+        if gallery is not None:
+            written = gallery(jobs_of(history), invocation.results, file, invocation.arguments.megabytes)
+        else:
+            written = Written(FORMATS[name](jobs_of(history), invocation.results, file))
         file.flush()
     if path != "-":
-        invocation.streams.line(say("{count} jobs written to {path}.", count=count, path=path))
+        what = "jobs" if gallery is None else "results"
+        invocation.streams.line(say("{count} {what} written to {path}.", count=written.count, what=what, path=path))
+    if written.note is not None:
+        invocation.streams.note(written.note)
     return Exit.DONE
+
+
+def _megabytes(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 100_000:
+        raise argparse.ArgumentTypeError("give a number of megabytes above 0")
+    return value
 
 
 def _format_of(path: str) -> str:
     suffix = Path(path).suffix.lower().removeprefix(".")
-    return suffix if suffix in FORMATS else "json"
+    if suffix == "png":
+        return "sheet"
+    return suffix if suffix in FORMATS or suffix in GALLERIES else "json"
 
 
 @contextmanager

@@ -1,0 +1,127 @@
+"""The page and the contact sheet: whole, alone, harmless; read by a real Chromium where there is one."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO, StringIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from eternal_tui.media.page import Exhibit, Page, write_page
+from eternal_tui.media.sheet import MOST, write_sheet
+from eternal_tui.untrusted import shown, shown_block
+from tests.cli.chromium import PROGRAM, Chromium
+from tests.cli.program import Program
+from tests.media.files import encoded, picture, write_scene
+from tests.tui.results import saved
+
+HOSTILE = "</p><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">\u202eabc&amp;' \x1b[2J"
+
+
+def exhibits(folder: Path) -> list[Exhibit]:
+    (folder / "1.jpg").write_bytes(encoded(picture(), "JPEG"))
+    write_scene(folder / "2.mp4", width=96, height=144, frames=24)
+    return [
+        Exhibit(
+            path=folder / name,
+            title=shown(HOSTILE),
+            prompt=shown_block(f"{HOSTILE}\nsecond line"),
+            facts=((shown("Note"), shown(HOSTILE)),),
+        )
+        for name in ("1.jpg", "2.mp4", "gone.png")
+    ]
+
+
+def page_of(folder: Path, limit: int = 10_000_000) -> tuple[Path, Page]:
+    text = StringIO()
+    page = write_page(exhibits(folder), text, title=shown(HOSTILE), about=shown("today"), limit=limit)
+    path = folder / "page.html"
+    path.write_text(text.getvalue(), encoding="utf-8")
+    return path, page
+
+
+def test_everything_is_inside_and_no_text_becomes_markup(tmp_path: Path) -> None:
+    """Seen to fail when a prompt was written without escaping."""
+    path, page = page_of(tmp_path)
+    text = path.read_text(encoding="utf-8")
+    assert page == Page(shown=3, beyond=0)
+    without_data = re.sub(r'"data:[a-z0-9/]+;base64,[A-Za-z0-9+/=]*"', '"data"', text)
+    assert "<script" not in without_data
+    assert "http" not in without_data.replace("http-equiv", "")
+    assert set(re.findall(r"<([a-z0-9]+)", without_data)) <= {
+        "html", "head", "meta", "title", "style", "body", "header", "h1", "p", "main", "article", "img", "video",
+        "div", "dl", "dt", "dd",
+    }  # fmt: skip
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+    assert "the file is no longer there" in text
+
+
+def test_a_page_grows_no_larger_than_allowed(tmp_path: Path) -> None:
+    size = len(encoded(picture(), "JPEG"))
+    path, page = page_of(tmp_path, limit=size + 10)
+    assert page == Page(shown=2, beyond=1)
+    assert "beyond its limit" in path.read_text(encoding="utf-8")
+    assert "video/mp4" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(
+    PROGRAM is None, reason="no Chromium on this machine: install chromium to have the page read by one"
+)
+def test_a_real_browser_shows_and_plays_it_and_asks_nobody(tmp_path: Path) -> None:
+    """Seen to fail with a policy that did not name the style, and with one that let no clip be loaded."""
+    path, _ = page_of(tmp_path)
+    with Chromium(tmp_path / "profile") as browser:
+        browser.open(path)
+        video = "document.querySelector('video')"
+        loaded = f"{video}.onloadedmetadata = () => done(1), {video}.onerror = () => done(0)"
+        assert browser.ask(f"new Promise(done => {{ {video}.readyState ? done(1) : ({loaded}), {video}.load() }})") == 1
+        assert browser.ask(f"[{video}.duration, {video}.videoWidth, {video}.videoHeight]") == [1, 96, 144]
+        later = f"{video}.currentTime > 0 && done({video}.currentTime)"
+        moved = f"new Promise(done => {{ {video}.ontimeupdate = () => {later} }})"
+        browser.ask(f"{video}.muted = true; {video}.play()")
+        assert browser.ask(moved) > 0
+        assert browser.ask("[...document.images].map(one => [one.naturalWidth, one.naturalHeight])") == [[96, 64]]
+        assert browser.ask("document.title").startswith("</p><script>")
+        assert browser.ask("document.querySelectorAll('script, iframe, object, [onerror]').length") == 0
+        assert browser.ask("getComputedStyle(document.querySelector('main')).display") == "grid"
+        assert browser.ask("document.querySelector('.prompt').textContent.includes('second line')") is True
+        assert {url.split(":")[0] for url in browser.asked} <= {"file", "data"}
+        assert browser.complaints == []
+
+
+def test_a_sheet_holds_every_result_in_its_place(tmp_path: Path) -> None:
+    stream = BytesIO()
+    assert write_sheet(exhibits(tmp_path), stream) == 3
+    with Image.open(stream) as sheet:
+        assert (sheet.format, sheet.size) == ("PNG", (16 + 3 * 272, 16 + 312))
+        first = sheet.crop((16, 16, 272, 272)).getcolors(1 << 20)
+        third = sheet.crop((560, 16, 816, 120)).getcolors(1 << 20)
+    assert first is not None
+    assert third is not None
+    assert len(first) > 1_000
+    assert len(third) == 1
+    many = [exhibits(tmp_path)[2]] * (MOST + 5)
+    assert write_sheet(many, BytesIO()) == MOST
+
+
+def test_the_verb_writes_both_and_overwrites_neither(program: Program, tmp_path: Path) -> None:
+    results = program.data / "results"
+    results.mkdir(mode=0o700, parents=True)
+    exhibits(results)
+    for name in ("1.jpg", "2.mp4"):
+        program.add(saved(name, prompt=f"{HOSTILE} {name}", created_at=1_700_000_000.0))
+    for name, begins in (("all.html", b"<!doctype html>"), ("all.png", b"\x89PNG")):
+        path = tmp_path / name
+        ran = program.run("export", str(path))
+        assert (ran.code, ran.err) == (0, "")
+        assert "2 results written" in ran.out
+        assert path.read_bytes().startswith(begins)
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert program.run("export", str(path)).code == 2
+    ran = program.run("export", "--megabytes", "0.001", str(tmp_path / "small.html"))
+    assert "2 results are described without their file" in ran.err
+    assert program.run("export", "--megabytes", "0", "x.html").code == 2
+    assert program.run("export", "--format", "sheet", "-").code == 2
+    assert program.run("export", "--format", "html", "-").out.startswith("<!doctype html>")
