@@ -17,7 +17,7 @@ from textual.screen import Screen
 from eternal_tui.jobs.job import UNFINISHED
 from eternal_tui.settings import Settings, SettingsError
 from eternal_tui.tui import preferences, theme
-from eternal_tui.tui.ascii_lines import AsciiLines
+from eternal_tui.tui.ascii_lines import AsciiLines, ascii_cells
 from eternal_tui.tui.departure import Departure
 from eternal_tui.tui.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.graphics.pace import pace_for
@@ -204,4 +204,4 @@ class EternalApp(LinkApp):
 
     def _write(self, sequence: str) -> None:
         if self._driver is not None:
-            self._driver.write(sequence)
+            self._driver.write(ascii_cells(sequence) if self.around.glyphs is ASCII else sequence)

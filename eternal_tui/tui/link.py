@@ -77,6 +77,7 @@ class LinkWriter(WriterThread):
                 free, self._owed = self._owed and not self._characters, self._owed and bool(self._characters)
             if free:
                 self._on_free()
+        self._file.flush()
 
     def stop(self) -> None:
         """Write what waits and end, but do not wait for a line that stands still."""

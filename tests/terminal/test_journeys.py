@@ -1,0 +1,128 @@
+"""Whole ways through the program by keys in a real terminal, small and large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.terminal.tmux import PROGRAM, Tmux, environ_for, needs_tmux
+
+pytestmark = [needs_tmux, pytest.mark.terminal]
+
+SIZES = [(80, 24), (200, 60)]
+
+
+@pytest.fixture(params=SIZES, ids=["80x24", "200x60"])
+def app(request: pytest.FixtureRequest, tmp_path: Path, service: dict[str, str]) -> Iterator[Tmux]:
+    columns, rows = request.param
+    with Tmux(PROGRAM, environ_for(tmp_path, service), columns=columns, rows=rows) as terminal:
+        terminal.until("Nothing here yet")
+        yield terminal
+
+
+def test_from_the_first_job_to_the_end(app: Tmux) -> None:
+    """Four key presses and a prompt make the first job; then every other way, and Esc never quits."""
+    presses = 0
+
+    def press(key: str) -> None:
+        nonlocal presses
+        presses += 1
+        app.press(key)
+
+    press("C-n")
+    app.until("opens the list")
+    press("Enter")
+    app.until("6873  Elara")
+    press("Enter")
+    app.type("In a red coat")
+    press("C-s")
+    app.until("1 done today")
+    assert presses < 6
+    app.press("Escape")
+    app.until(lambda screen: "✓ saved" in screen and "3 Job 1" in screen)
+
+    app.press("Enter")
+    app.until("esc back  o outside")
+    app.press("Escape")
+    app.until("2 Jobs · all")
+
+    app.type("/blue")
+    app.until("No job matches")
+    app.press("Escape")
+    app.until("✓ saved")
+
+    app.press("d")
+    app.until("Nothing here yet")
+    app.press("u")
+    app.until("✓ saved")
+
+    app.type("?")
+    app.until("In the list of jobs")
+    app.press("Escape")
+    app.until(lambda screen: "In the list of jobs" not in screen)
+    app.type("I")
+    app.until("Spending, the last 30 days")
+    app.press("Escape")
+    app.press("C-p")
+    app.until("Search for commands")
+    for _ in range(4):
+        app.press("Escape")
+        app.until(lambda screen: "Search for commands" not in screen)
+    # Esc and a key within a tenth of a second are alt and that key.
+    app.read(within=0.4)
+    assert "q quit" in app.screen()
+
+    app.press("q")
+    screen = app.until("modes restored")
+    assert "gone: 0" in screen
+    assert "at the service" not in screen
+
+
+def test_start_without_a_key(tmp_path: Path, service: dict[str, str]) -> None:
+    """The key screen comes by itself, Esc looks around, and the demo is named."""
+    without = {**service, "ETERNALAI_API_KEY": None}
+    with Tmux(PROGRAM, environ_for(tmp_path, without)) as app:
+        app.until("look around without a key")
+        assert "--demo" in app.screen() or "demo" in app.screen()
+        app.press("Escape")
+        app.until(lambda screen: "look around" not in screen and "Nothing here yet" in screen)
+        app.press("C-q")
+        app.until("gone: 0")
+
+
+def test_quitting_says_what_goes_on(tmp_path: Path, service: dict[str, str]) -> None:
+    """Seen to fail without the sentence after the end."""
+    with Tmux(PROGRAM, environ_for(tmp_path, service), columns=120) as app:
+        app.until("Nothing here yet")
+        app.press("C-n")
+        app.until("opens the list")
+        app.type("6870\tfault:stuck in the rain")
+        app.press("C-s")
+        app.until("1 running")
+        app.press("C-q")
+        screen = app.until("gone: 0")
+        assert "1 job goes on at the service. `eternal-tui watch`, or the app, picks up what is unfinished." in screen
+
+
+def test_suspend_and_resume(tmp_path: Path, service: dict[str, str]) -> None:
+    """ctrl+z gives the shell back, and fg the screen as it was.
+
+    Seen to fail when the last words to the terminal were not flushed before the process stopped.
+    """
+    shell = ["/bin/sh", "-i"]
+    with Tmux(shell, environ_for(tmp_path, {**service, "PS1": "ready> "})) as app:
+        app.until("ready>")
+        app.type(" ".join(PROGRAM) + "\r")
+        app.until("Nothing here yet")
+        app.press("C-z")
+        app.until(lambda screen: "ready>" in screen and "Nothing here yet" not in screen)
+        app.type("echo alive $((6*7))\r")
+        app.until("alive 42")
+        app.type("fg\r")
+        app.until("Nothing here yet")
+        app.press("C-n")
+        app.until("opens the list")
+        app.press("C-q")
+        app.until(lambda screen: "opens the list" not in screen and "ready>" in screen)

@@ -1,0 +1,106 @@
+"""The real program on terminals of every kind: few colours, none, no UTF-8, a dumb one; and prompts in every script."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.terminal.tmux import PROGRAM, Tmux, environ_for, needs_tmux
+
+pytestmark = [needs_tmux, pytest.mark.terminal]
+
+SGR = re.compile(rb"\x1b\[([0-9;]*)m")
+MONO = {"", "0", "1", "2", "3", "4", "7", "9", "39", "49", "22", "23", "24", "27"}
+
+
+def one_job(terminal: Tmux, prompt: str = "In a red coat") -> str:
+    """Send one request, watch it end, and return the screen of the list."""
+    terminal.until("Nothing here yet")
+    terminal.press("C-n")
+    terminal.until("opens the list")
+    terminal.type("6870\t" + prompt)
+    terminal.press("C-s")
+    terminal.until("1 done today")
+    terminal.press("Escape")
+    return terminal.until(saved)
+
+
+def saved(screen: str) -> bool:
+    return "saved" in screen and "Job 1" in screen and "is saved." not in screen
+
+
+def numbers(written: bytes) -> set[str]:
+    return {number for code in SGR.findall(written) for number in code.decode().split(";")}
+
+
+@pytest.mark.parametrize(("term", "no_color"), [("vt100", None), ("tmux-256color", "1")], ids=["vt100", "NO_COLOR"])
+def test_no_colour(service: dict[str, str], tmp_path: Path, term: str, no_color: str | None) -> None:
+    """Seen to fail with the toolkit's own filter for NO_COLOR, which drew black on black."""
+    with Tmux(PROGRAM, environ_for(tmp_path, {**service, "NO_COLOR": no_color}), term=term) as terminal:
+        screen = one_job(terminal)
+        terminal.read()
+        assert numbers(terminal.written) <= MONO
+        assert "7" in numbers(terminal.written), "nothing shows where the cursor is"
+        assert "✓ saved" in screen
+        assert "▀" not in screen
+        terminal.press("C-q")
+        terminal.until("modes restored")
+
+
+def test_sixteen_colours(service: dict[str, str], tmp_path: Path) -> None:
+    """Seen to fail with a theme of many colours: its selected line had the background's colour."""
+    with Tmux(PROGRAM, environ_for(tmp_path, service), term="xterm") as terminal:
+        one_job(terminal)
+        terminal.read()
+        used = numbers(terminal.written)
+        assert not used & {"38", "48"}
+        assert used & {"31", "32", "33", "36"}
+
+
+def test_no_utf8(service: dict[str, str], tmp_path: Path) -> None:
+    """Seen to fail with LANG=C, where Python itself puts UTF-8 into LC_CTYPE; and with borders left as they were."""
+    with Tmux(PROGRAM, environ_for(tmp_path, {**service, "LANG": "C"})) as terminal:
+        screen = one_job(terminal, "Caf\u00e9 \u6e2f")
+        assert "+ saved" in screen
+        assert "Caf? ??" in screen
+        terminal.read()
+        assert terminal.written.isascii()
+
+
+def test_a_dumb_terminal_is_told_of_the_command_line(tmp_path: Path) -> None:
+    with Tmux(PROGRAM, environ_for(tmp_path), term="dumb", columns=120) as terminal:
+        screen = terminal.until("gone: 2")
+        assert "The verbs work here: eternal-tui --help" in screen
+        assert b"\x1b" not in terminal.written
+
+
+def test_prompts_of_every_script(service: dict[str, str], tmp_path: Path) -> None:
+    """Wide, combining and right-to-left text, and text that only looks like a control: no border is moved by it."""
+    prompt = "港で本を読む e\u0301\u0302 مرحبا بالعالم 👩\u200d👧 \u202eabc"
+    with Tmux(PROGRAM, environ_for(tmp_path, service), columns=100) as terminal:
+        screen = one_job(terminal, prompt)
+        assert "港で本を読む" in screen
+        assert "\u202e" not in screen
+        top, *rows = screen.splitlines()[1:8]
+        assert top.startswith("╭")
+        for row in rows:
+            assert row[0] in "│╰", screen
+            assert row.rstrip()[-1] in "│╯", screen
+
+
+def test_resizing_a_hundred_times(service: dict[str, str], tmp_path: Path) -> None:
+    """Back at the first size, every cell is what it was before."""
+    with Tmux(PROGRAM, environ_for(tmp_path, service), columns=200, rows=60) as terminal:
+        one_job(terminal)
+        wide = terminal.until(lambda screen: saved(screen) and screen.count("▀") > 100)
+        for _ in range(100):
+            terminal.resize(40, 12)
+            terminal.resize(200, 60)
+        terminal.until(lambda screen: screen == wide)
+        terminal.resize(40, 12)
+        small = terminal.until(lambda screen: "Request" not in screen and "saved" in screen)
+        assert max(len(line) for line in small.splitlines()) <= 40
+        terminal.press("C-q")
+        terminal.until("gone: 0")
