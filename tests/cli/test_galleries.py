@@ -76,7 +76,8 @@ def test_a_real_browser_shows_and_plays_it_and_asks_nobody(tmp_path: Path) -> No
         browser.open(path)
         video = "document.querySelector('video')"
         loaded = f"{video}.onloadedmetadata = () => done(1), {video}.onerror = () => done(0)"
-        assert browser.ask(f"new Promise(done => {{ {video}.readyState ? done(1) : ({loaded}, {video}.error && done(0)) }})") == 1
+        ready = f"{video}.readyState ? done(1) : ({loaded}, {video}.error && done(0))"
+        assert browser.ask(f"new Promise(done => {{ {ready} }})") == 1
         assert browser.ask(f"[{video}.duration, {video}.videoWidth, {video}.videoHeight]") == [1, 96, 144]
         later = f"{video}.currentTime > 0 && done({video}.currentTime)"
         moved = f"new Promise(done => {{ {video}.ontimeupdate = () => {later} }})"
