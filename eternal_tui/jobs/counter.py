@@ -43,6 +43,8 @@ class Counter:
 
     def _replaced(self, old: Job | None, new: Job | None) -> None:
         if new is None:
+            if old is not None:
+                self.unpriced.discard(old.id)
             return
         taken = new.request_id is not None or new.state is JobState.UNCONFIRMED
         if taken and new.cost is None:

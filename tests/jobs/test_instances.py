@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from eternal_tui.history.history import History
+from eternal_tui.history.instances import Instance
 from eternal_tui.jobs.errors import NotPossible
 from eternal_tui.jobs.job import FileState, JobState
+from eternal_tui.jobs.leases import claim
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import ROOT, Program
@@ -84,7 +87,7 @@ async def test_only_the_owner_polls_and_fetches_a_job(tmp_path: Path, sandbox: S
 async def test_what_one_leaves_another_takes_over_once_and_without_a_post(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Two heirs wait for one owner. Seen to fail with a claim that does not look at the owner again under the lock."""
+    """Two heirs wait for one owner. Seen to fail with orphans that are never looked for after the start."""
     async with instances(tmp_path, sandbox, clock, 2) as heirs:
         async with running(tmp_path, sandbox, clock=clock, seed=9, fold=False) as owner:
             ids = [(await owner.desk.submit(PICTURE)).id for _ in range(5)]
@@ -99,6 +102,19 @@ async def test_what_one_leaves_another_takes_over_once_and_without_a_post(
             await heirs[0].job(job_id, "saved")
         assert len(sandbox.downloads) == 5
     assert len(sandbox.posts) == 5
+
+
+async def test_of_two_that_claim_a_job_at_once_one_gets_it(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Both know only the dead owner. Seen to fail with a claim that does not read the owner again under the lock."""
+    async with running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench:
+        job = await bench.desk.submit(PICTURE)
+    histories = [History.open(tmp_path, files=SwiftFiles()) for _ in range(2)]
+    heirs = [Instance.acquire(tmp_path, clock.time, 1, files=SwiftFiles()) for _ in range(2)]
+    claims = [claim(history, heir, [job])[0] for history, heir in zip(histories, heirs, strict=True)]
+    assert claims == [[job.id], []]
+    for heir, history in zip(heirs, histories, strict=True):
+        heir.release()
+        history.close(fold=False)
 
 
 async def test_a_suspended_instance_gives_its_jobs_away_and_does_not_take_them_back(
@@ -158,7 +174,7 @@ async def test_a_job_watched_elsewhere_is_left_to_its_owner(tmp_path: Path, sand
         await two.until(lambda: two.desk.job(job.id) is not None and two.desk.job(job.id).state is JobState.LOST)  # type: ignore[union-attr]
         with pytest.raises(NotPossible):
             await two.desk.watch_now(job.id)
-        assert one.history.get(job.id)["state"] == "lost"  # type: ignore[index]
+        assert two.history.get(job.id)["state"] == "lost"  # type: ignore[index]
 
 
 async def test_deleting_and_undoing_elsewhere_stops_and_resumes_the_owner(

@@ -113,7 +113,7 @@ def _play(events: list[tuple[str, str]]) -> tuple[Account, dict[int, Job]]:
 @example([("ok", "picture"), ("ok", "picture"), ("beside a lost one", "picture"), ("ok", "picture")])
 @example([("ok", "clip"), ("ok", "clip"), ("lost charged", "picture"), ("ok", "clip"), ("ok", "clip")])
 def test_alone_on_an_account_a_verdict_is_right_or_says_that_it_cannot_tell(events: list[tuple[str, str]]) -> None:
-    """Two submits at once included. Seen to fail with readings believed that were under way while another was in doubt."""
+    """Two at once included. Seen to fail with readings believed that were under way while another was in doubt."""
     account, jobs = _play(events)
     for job_id, job in jobs.items():
         right = Verdict.CHARGED if account.charged[job_id] else Verdict.NOT_CHARGED
