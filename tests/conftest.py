@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.canary import HOLDERS, leaks
+
 # Examples are drawn the same way each time, and none is judged by the clock: a red run means a defect, never a slow
 # machine. The long trials draw anew.
 settings.register_profile("ordinary", deadline=None, derandomize=True)
@@ -37,6 +39,16 @@ def _nobodys_key() -> Iterator[None]:
     kept = {name: os.environ.pop(name) for name in (*KEY_VARIABLES, *_settings_variables()) if name in os.environ}
     yield
     os.environ.update(kept)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_key_and_no_signed_link_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Look through every file that the suite's runs of the program left: no key, and links in the history only.
+
+    Seen to fail with a key written to the log, and with the result's link in the line of a job.
+    """
+    yield
+    assert list(leaks(tmp_path_factory.getbasetemp(), allowed=HOLDERS)) == []
 
 
 def _settings_variables() -> list[str]:

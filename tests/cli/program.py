@@ -24,6 +24,7 @@ from eternal_tui.history.history import History
 from eternal_tui.jobs.job import Job, to_record
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
+from tests.canary import SIGNATURE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,7 +81,14 @@ class Program:
         out, err = io.StringIO(), io.StringIO()
         with given:
             code = run(arguments, self.with_changes(environ), given, out, err)
-        return Ran(code, out.getvalue(), err.getvalue())
+        return self._without_the_key(Ran(code, out.getvalue(), err.getvalue()), environ)
+
+    def _without_the_key(self, ran: Ran, environ: Mapping[str, str | None] | None) -> Ran:
+        """Return what was printed, whatever the test is about, only where no key and no signed link is in it."""
+        key = self.with_changes(environ).get("ETERNALAI_API_KEY", "")
+        assert len(key) < 8 or key not in ran.out + ran.err
+        assert SIGNATURE.search((ran.out + ran.err).encode()) is None
+        return ran
 
     def with_changes(self, changes: Mapping[str, str | None] | None) -> dict[str, str]:
         """Return the environment with these changes."""
@@ -110,7 +118,7 @@ class Program:
         """Run as a process of its own, to its end."""
         with self.started(*arguments, environ=environ, **options) as process:
             out, err = process.communicate(timeout=LATEST)
-        return Ran(process.returncode, out.decode(), err.decode())
+        return self._without_the_key(Ran(process.returncode, out.decode(), err.decode()), environ)
 
     @contextmanager
     def history(self) -> Iterator[History]:

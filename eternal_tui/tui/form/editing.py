@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from textual.app import App
 
+from eternal_tui.credentials import scrubbed_environ
 from eternal_tui.jobs.drafts.editor import editor_command, prompt_file, read_prompt
 
 
@@ -49,12 +50,12 @@ def _mute(app: App[object]) -> Iterator[None]:
 async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str]) -> str:
     """Return the prompt after the person closed their editor; raise NoEditor, SuspendNotSupported or OSError.
 
-    `environ` is what the editor gets, already without the key.
+    The editor gets `environ` without the key.
     """
     command = editor_command(environ)
     with prompt_file(prompt) as path:
         with terminal_lent(app):
-            process = await asyncio.create_subprocess_exec(*command, str(path), env=dict(environ))
+            process = await asyncio.create_subprocess_exec(*command, str(path), env=scrubbed_environ(environ))
             status = await process.wait()
         # An editor that fails, or is told to (:cq in vim), leaves the prompt as it was.
         return read_prompt(path) if status == 0 else prompt

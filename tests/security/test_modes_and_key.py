@@ -1,0 +1,231 @@
+"""Everything the program creates, by whichever face and under whichever umask: private, and without the key."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.sandbox.server import Sandbox
+from eternal_tui.settings import Settings
+from eternal_tui.workbench import Workbench
+from tests.canary import leaks
+from tests.cli.program import LATEST, Program
+
+CANARY = "canary-in-the-environment-00"
+IMAGE = ("generate", "--character", "6870", "--prompt", "At sea", "--wait")
+
+
+def open_to_others(root: Path) -> list[str]:
+    found = [root, *root.rglob("*")]
+    return [
+        f"{path} {path.lstat().st_mode & 0o777:o}"
+        for path in found
+        if path.lstat().st_mode & 0o077 and not path.is_symlink()
+    ]
+
+
+@pytest.fixture
+def bare(program: Program, tmp_path: Path) -> Iterator[Program]:
+    """The program with a home in which nothing exists yet, and a umask that takes nothing away."""
+    home = tmp_path / "home"
+    program.data = home / "share" / "data"
+    program.environ |= {
+        "HOME": str(home), "XDG_CONFIG_HOME": str(home / "config"), "XDG_CACHE_HOME": str(home / "cache"),
+        "ETERNAL_TUI_DATA_DIR": str(program.data), "LANG": "C.UTF-8",
+    }  # fmt: skip
+    before = os.umask(0)
+    try:
+        yield program
+    finally:
+        os.umask(before)
+
+
+class Terminal:
+    """A run of the program on a pseudo-terminal that answers like a plain one."""
+
+    def __init__(self, program: Program, *arguments: str, code: str = "") -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        command = [sys.executable, *(("-c", code) if code else ("-m", "eternal_tui")), *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave, env=program.environ, start_new_session=True
+        )
+        os.close(slave)
+        self.shown = b""
+
+    def until(self, words: bytes) -> None:
+        end = time.monotonic() + LATEST
+        while words not in self.shown:
+            assert time.monotonic() < end, self.shown[-2_000:]
+            self._read(0.2)
+
+    def press(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def end(self) -> int:
+        limit = time.monotonic() + LATEST
+        while self.process.poll() is None:
+            assert time.monotonic() < limit, self.shown[-2_000:]
+            self._read(0.1)
+        while self._read(0.1):
+            pass
+        os.close(self._master)
+        return self.process.returncode
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.end()
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self._master], [], [], seconds)[0]:
+            return False
+        try:
+            data = os.read(self._master, 65_536)
+        except OSError:
+            return False
+        if b"\x1b[c" in data:
+            os.write(self._master, b"\x1b[?62c")
+        self.shown += data
+        return bool(data)
+
+
+def test_everything_is_private_under_umask_000(bare: Program, sandbox: Sandbox, tmp_path: Path) -> None:
+    """History, lock, journal, instances, results, log, draft, presets, characters, cache, key, exports, reports.
+
+    Seen to fail with folders made by mkdir(parents=True), whose upper levels come out 0777.
+    """
+    home = tmp_path / "home"
+    export, report = tmp_path / "out.json", tmp_path / "report.txt"
+    assert bare.run("login", "--file", stdin=f"{CANARY}\n").code == 0
+    assert bare.run(*IMAGE).code == 0
+    for arguments in (("characters",), ("export", str(export)), ("doctor", "--report", str(report))):
+        assert bare.run(*arguments).code == 0
+    terminal = Terminal(bare)
+    terminal.until(b"At sea")
+    terminal.press(b"\x0e")
+    terminal.press(b"Some words")
+    terminal.until(b"words")
+    terminal.press(b"\x11")
+    assert terminal.end() == 0
+    assert (bare.data / "draft.json").exists()
+    names = {path.name for path in home.rglob("*")}
+    assert {"history.json", "results", "logs", "eternal-tui.log", "characters.json", "key", "draft.json"} <= names
+    assert open_to_others(home) == []
+    assert open_to_others(export) == open_to_others(report) == []
+    assert list(leaks(home, keys=(CANARY.encode(), sandbox.key.encode()), allowed=("key",))) == []
+    assert sandbox.key.encode() not in terminal.shown
+
+
+def test_a_crash_of_the_app_shows_no_variables_and_writes_a_private_report(bare: Program, sandbox: Sandbox) -> None:
+    """Seen to fail with Textual's own report: it printed the variables of every frame, the key's among them."""
+    code = (
+        "import sys, eternal_tui.tui.workbench_screen as w\n"
+        "def broken(self):\n"
+        "    secret = dict(self.bench.connection._environ)['ETERNALAI_API_KEY']\n"
+        "    raise RuntimeError('told https://cdn.example/a.jpg?Signature=' + 'ab' * 32)\n"
+        "w.WorkbenchScreen.action_help = broken\n"
+        "from eternal_tui.__main__ import main\nsys.exit(main())"
+    )
+    bare.environ["ETERNALAI_API_KEY"] = CANARY
+    terminal = Terminal(bare, code=code)
+    terminal.until(b"ctrl+n")
+    terminal.press(b"\x1bOP")
+    assert terminal.end() == 70
+    assert CANARY.encode() not in terminal.shown
+    assert b"Traceback" not in terminal.shown
+    assert b"secret" not in terminal.shown
+    (written,) = (bare.data / "logs").glob("crash-*.txt")
+    assert str(written).encode() in terminal.shown.replace(b"\r\n", b"")
+    text = written.read_text()
+    assert "RuntimeError" in text
+    assert CANARY not in text
+    assert "abab" not in text
+    assert open_to_others(bare.data) == []
+
+
+def test_the_log_tells_what_became_of_jobs_and_no_secret(program: Program, sandbox: Sandbox) -> None:
+    """Seen to fail while nobody opened the log: it was never there."""
+    assert program.run(*IMAGE).code == 0
+    lines = [json.loads(line) for line in (program.data / "logs" / "eternal-tui.log").read_text().splitlines()]
+    assert [line["event"] for line in lines][:: len(lines) - 1] == ["opened", "closed"]
+    turns = [(line.get("was"), line["state"], line.get("file")) for line in lines if line["event"] == "job"]
+    assert turns == [
+        ("submitting", "running", None),
+        ("running", "succeeded", "pending"),
+        ("succeeded", "succeeded", "saved"),
+    ]
+    text = json.dumps(lines)
+    assert "At sea" not in text
+    assert sandbox.key not in text
+    assert "Signature" not in text
+
+
+def test_the_key_is_in_no_argument_and_no_child_s_environment(bare: Program, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Seen to fail with the environment handed on as it was."""
+    seen = tmp_path / "seen"
+    spy = tmp_path / "spy.sh"
+    spy.write_text(
+        f"#!/bin/sh\ntr '\\0' '\\n' < /proc/$$/environ > {seen}\ntr '\\0' ' ' < /proc/$PPID/cmdline >> {seen}\n"
+    )
+    spy.chmod(0o700)
+    bare.environ |= {"ETERNALAI_API_KEY": CANARY, "COPY_OF_IT": f"Bearer {CANARY}", "VISUAL": str(spy)}
+    terminal = Terminal(bare)
+    terminal.until(b"ctrl+n")
+    terminal.press(b"\x0e")
+    terminal.until(b"Character")
+    terminal.press(b"\x05")
+    end = time.monotonic() + LATEST
+    while not seen.exists() or not seen.read_text().count("eternal_tui"):
+        assert time.monotonic() < end, terminal.shown[-1_000:]
+        time.sleep(0.02)
+    terminal.kill()
+    assert CANARY not in seen.read_text()
+    assert "PATH=" in seen.read_text()
+
+
+@pytest.mark.parametrize(
+    ("base_url", "public"),
+    [("https://open.eternalai.org", True), ("https://elsewhere.example", True), ("http://127.0.0.1:9", False)],
+)
+async def test_results_in_private_networks_are_refused_wherever_the_service_is_public(
+    tmp_path: Path, base_url: str, public: bool
+) -> None:
+    """Seen to fail with public=False handed to the fetcher."""
+    from eternal_tui.media.errors import LinkRefused, NotReachable
+
+    bench = Workbench(Settings(base_url=base_url, data_dir=tmp_path / "data", config_path=tmp_path / "c"), {})
+    try:
+        with pytest.raises(LinkRefused if public else NotReachable):
+            await bench.fetcher.fetch("http://127.0.0.1:9/x.jpg", name="1", expect="image", encrypted=False)
+    finally:
+        await bench.close()
+
+
+async def test_a_folder_open_to_others_is_told_and_its_files_are_taken_back(tmp_path: Path) -> None:
+    """Seen to fail without the look at the modes: a history copied as 0644 stayed so."""
+    folder = tmp_path / "data"
+    settings = Settings(data_dir=folder, config_path=tmp_path / "c", base_url="http://127.0.0.1:9")
+    await Workbench(settings, {}).close()
+    folder.chmod(0o755)
+    (folder / "history.journal").chmod(0o644)
+    (folder / "draft.json").write_text("{}")
+    (folder / "draft.json").chmod(0o666)
+    bench = Workbench(settings, {})
+    try:
+        assert any("chmod 700" in notice for notice in bench.desk.notices)
+        assert [path for path in folder.iterdir() if path.is_file() and path.stat().st_mode & 0o077] == []
+        assert folder.stat().st_mode & 0o777 == 0o755
+    finally:
+        await bench.close()
