@@ -1,0 +1,49 @@
+"""A single move acts at once; moves in a hurry act once, when they are over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from eternal_tui.tui.at_rest import HURRY, AtRest
+
+
+class Hand:
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.acted: list[float] = []
+        self.due: tuple[float, Callable[[], None]] | None = None
+        self.rest = AtRest(lambda: self.acted.append(self.now), lambda: self.now, self.schedule)
+
+    def schedule(self, delay: float, act: Callable[[], None]) -> Callable[[], None]:
+        self.due = (self.now + delay, act)
+        return lambda: setattr(self, "due", None)
+
+    def moves(self, after: float) -> None:
+        self.now += after
+        self.rest.moved()
+
+    def waits(self) -> None:
+        assert self.due is not None
+        self.now, act = self.due
+        act()
+
+
+def test_a_single_move_acts_at_once() -> None:
+    hand = Hand()
+    hand.moves(1.0)
+    hand.moves(1.0)
+    assert hand.acted == [101.0, 102.0]
+    assert not hand.rest.hurried
+
+
+def test_a_held_key_acts_at_its_end() -> None:
+    """Seen to fail without `stop` in `moved`, and with the time of the first move kept."""
+    hand = Hand()
+    for _ in range(20):
+        hand.moves(0.03)
+    assert len(hand.acted) == 1
+    assert hand.rest.hurried
+    hand.waits()
+    assert hand.acted[1:] == [hand.now]
+    assert hand.now < 100.0 + 20 * 0.03 + HURRY + 0.001
+    assert not hand.rest.hurried
