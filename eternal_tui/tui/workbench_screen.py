@@ -18,6 +18,7 @@ from eternal_tui.api.answers import Character
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.tui import actions
 from eternal_tui.tui.announcer import Announcer, Severity
+from eternal_tui.tui.at_rest import AtRest
 from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.detail_pane import DetailPane
@@ -115,6 +116,8 @@ class WorkbenchScreen(CellScreen):
             monotonic=bench.clock.monotonic,
             wall=bench.clock.time,
         )
+        # The list is painted first: where the cursor is matters more than all about its job.
+        self._at_rest = AtRest(lambda: self.call_after_refresh(self._describe), bench.clock.monotonic)
         self._told_notices = 0
         self._credits: float | None = None
         self._answers: dict[int, Mapping[str, Any]] = {}
@@ -157,6 +160,7 @@ class WorkbenchScreen(CellScreen):
         """Draw and tell nothing more."""
         self._unsubscribe()
         self.tick.stop()
+        self._at_rest.stop()
         self.announcer.stop()
 
     # Drawing
@@ -182,7 +186,8 @@ class WorkbenchScreen(CellScreen):
             self.form_pane.price_again()
         self.header.show(totals)
         self.announcer.totals(totals)
-        self.detail.show(desk.job(jobs.current) if jobs.current is not None else None)
+        if not self._at_rest.hurried:
+            self.detail.show(desk.job(jobs.current) if jobs.current is not None else None)
         desk.attend(self.job_pane.visible_ids(), jobs.current)
         self._tell_notices()
 
@@ -258,8 +263,12 @@ class WorkbenchScreen(CellScreen):
     # Messages of the panes
 
     @on(JobList.Highlighted)
-    def _highlighted(self, event: JobList.Highlighted) -> None:
-        job = self.bench.desk.job(event.job_id) if event.job_id is not None else None
+    def _highlighted(self, _: JobList.Highlighted) -> None:
+        self._at_rest.moved()
+
+    def _describe(self) -> None:
+        current = self.job_pane.jobs.current
+        job = self.bench.desk.job(current) if current is not None else None
         self.detail.show(job, self._answers.get(job.id) if job is not None else None)
         if job is not None and job.ended:
             self._read_answers(job.id)
