@@ -78,7 +78,9 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     assert not path.is_symlink()
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b'{"type":"audio"}', b"[1]", pytest.param(b"x" * 5_000_000, id="huge")])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"\xff\xfe", b'{"type":"audio"}', b"[1]", pytest.param(b"x" * 5_000_000, id="huge")]
+)
 @pytest.mark.parametrize("name", ["draft.json", "presets.json"])
 def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, damage: bytes, name: str) -> None:
     """Seen to fail with the damaged file left to be written over."""
