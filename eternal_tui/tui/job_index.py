@@ -32,7 +32,7 @@ class Order(msgspec.Struct, frozen=True):
 
     def job_id(self, place: Place) -> int:
         """Return whose place it is."""
-        return -(place[1] if isinstance(place, tuple) else place)
+        return -int(place[1] if isinstance(place, tuple) else place)
 
 
 def _seconds(job: Job) -> float:
