@@ -29,8 +29,10 @@ def run_process() -> int:
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     stdin, stdout, stderr = (_open_stream(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
     code = run(sys.argv[1:], os.environ, stdin, stdout, stderr, own_process=True)
-    if code == BROKEN_PIPE:
-        # The interpreter flushes at its end and would complain about the pipe that is gone.
+    try:
+        stdout.flush()
+    except (OSError, ValueError):
+        # A pipe or terminal that is gone: the interpreter would flush again at its end, complain, and end with 120.
         _drop(sys.stdout)
     return code
 

@@ -29,6 +29,8 @@ _KEY_WORDS = {
     "comma": ",",
     "plus": "+",
     "minus": "-",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "escape": "esc",
 }
 
@@ -38,7 +40,8 @@ def key_words(keys: str) -> Shown:
     key = shown(keys.partition(",")[0].strip(), limit=KEY_LIMIT)
     if key.startswith("ctrl+"):
         return say("^{key}", key=key.removeprefix("ctrl+"))
-    return shown(_KEY_WORDS.get(key, key))
+    held, plus, last = key.rpartition("+")
+    return say("{held}{last}", held=held + plus, last=_KEY_WORDS.get(last, last))
 
 
 class Hint(NamedTuple):

@@ -90,12 +90,13 @@ def test_prompts_of_every_script(service: dict[str, str], tmp_path: Path) -> Non
             assert row.rstrip()[-1] in "│╯", screen
 
 
-def test_resizing_a_hundred_times(service: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [20, pytest.param(100, marks=pytest.mark.long)])
+def test_resizing(times: int, service: dict[str, str], tmp_path: Path) -> None:
     """Back at the first size, every cell is what it was before."""
     with Tmux(PROGRAM, environ_for(tmp_path, service), columns=200, rows=60) as terminal:
         one_job(terminal)
         wide = terminal.until(lambda screen: saved(screen) and screen.count("▀") > 100)
-        for _ in range(100):
+        for _ in range(times):
             terminal.resize(40, 12)
             terminal.resize(200, 60)
         terminal.until(lambda screen: screen == wide)

@@ -128,6 +128,11 @@ class Tmux:
         self.written += fresh
         return fresh
 
+    def settle(self) -> None:
+        """Wait until nothing was written for longer than Esc and another key count as one."""
+        while self.read(within=0.3):
+            pass
+
     def until(self, wanted: str | Callable[[str], bool], within: float = LATEST) -> str:
         """Wait until the screen shows a text, or fits a test, and return it."""
         fits = (lambda screen: wanted in screen) if isinstance(wanted, str) else wanted
