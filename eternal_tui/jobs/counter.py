@@ -26,6 +26,7 @@ class Counter:
         self.credits: float | None = None
         self.unpriced: set[int] = set()
         self._prices = prices
+        self._latest = 0
         self._read_by = 0
         self._doubted_by = 0
         roster.on_replaced(self._replaced)
@@ -33,11 +34,11 @@ class Counter:
     @property
     def certain(self) -> bool:
         """Whether no charge is in doubt since the newest reading."""
-        return self._doubted_by <= self._read_by
+        return not self._doubted_by or self._doubted_by < self._read_by
 
     def read(self, credits_left: float, job_id: int | None = None) -> None:
         """Take a reading: one carried by the answer to a job's submit, or a free one made now."""
-        at = max(self._read_by, self._doubted_by) if job_id is None else job_id
+        at = max(self._read_by, self._doubted_by + 1) if job_id is None else job_id
         if at >= self._read_by:
             self.credits, self._read_by = credits_left, at
 
@@ -46,6 +47,7 @@ class Counter:
             if old is not None:
                 self.unpriced.discard(old.id)
             return
+        self._latest = max(self._latest, new.id)
         taken = new.request_id is not None or new.state is JobState.UNCONFIRMED
         if taken and new.cost is None:
             self.unpriced.add(new.id)
@@ -55,7 +57,9 @@ class Counter:
             return
         if new.state is JobState.UNCONFIRMED:
             if new.verdict is not Verdict.NOT_CHARGED:
-                self._doubted_by = max(self._doubted_by, new.id)
+                # What was sent before the doubt arose may have been answered from a counter that did not hold it yet.
+                fresh = old is not None and old.state is JobState.SUBMITTING
+                self._doubted_by = max(self._doubted_by, self._latest if fresh else new.id)
         elif new.credits_after is not None:
             if (cost := measured(new)) is not None:
                 self._prices.learn(new.request, cost, new.id)

@@ -214,7 +214,7 @@ async def test_a_name_that_is_taken_is_not_overwritten(bench: Bench) -> None:
 
 
 async def test_a_job_deleted_while_its_file_is_fetched_leaves_no_defect_and_comes_back_with_undo(bench: Bench) -> None:
-    """Seen to fail without letting go of the download: its end raised into the event loop."""
+    """Seen to fail with neither the download let go of nor its end told that the job is gone: it raised."""
     bench.sandbox.inject(Fault.SLOW, times=1, on=Place.CDN)
     job = await _submitted(bench)
     bench.sandbox.finish()
