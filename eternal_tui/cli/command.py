@@ -29,11 +29,12 @@ def run_process() -> int:
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     stdin, stdout, stderr = (_open_stream(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
     code = run(sys.argv[1:], os.environ, stdin, stdout, stderr, own_process=True)
-    try:
-        stdout.flush()
-    except (OSError, ValueError):
-        # A pipe or terminal that is gone: the interpreter would flush again at its end, complain, and end with 120.
-        _drop(sys.stdout)
+    for stream in (stdout, stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            # A pipe or terminal that is gone: the interpreter would flush again at its end, complain, and end with 120.
+            _drop(stream)
     return code
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,11 +24,11 @@ MANY = 200
 class Bare:
     """The program on a pseudo-terminal of which this process holds the other end."""
 
-    def __init__(self, environ: Mapping[str, str], *arguments: str) -> None:
+    def __init__(self, environ: Mapping[str, str], *arguments: str, command: Sequence[str] = PROGRAM) -> None:
         self.master, slave = os.openpty()
         subprocess.run(["stty", "rows", "24", "cols", "80"], stdin=slave, check=True)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _LEADER, *PROGRAM[1:], *arguments],
+            [sys.executable, "-c", _LEADER, *command, *arguments],
             stdin=slave, stdout=slave, stderr=slave, env={**environ, "TERM": "xterm-256color"}, start_new_session=True,
         )  # fmt: skip
         os.close(slave)
@@ -79,10 +79,7 @@ class Bare:
             os.close(self.master)
 
 
-_LEADER = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-)
+_LEADER = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 """Makes the pseudo-terminal the controlling one, as a login does: only then does closing it send SIGHUP."""
 
 
