@@ -116,6 +116,9 @@ def _play(events: list[tuple[str, str]]) -> tuple[Account, dict[int, Job]]:
 @settings(max_examples=20, deadline=None)
 @given(st.lists(submits | restarts, min_size=2, max_size=12))
 @example([("ok", "picture"), ("ok", "picture"), ("beside a lost one", "picture"), ("ok", "picture")])
+@example(
+    [("ok", "picture"), ("ok", "picture"), ("lost charged", "picture"), ("lost free", "picture"), ("ok", "picture")]
+)
 @example([("ok", "clip"), ("ok", "clip"), ("lost charged", "picture"), ("ok", "clip"), ("ok", "clip")])
 def test_alone_on_an_account_a_verdict_is_right_or_says_that_it_cannot_tell(events: list[tuple[str, str]]) -> None:
     """Two at once included. Seen to fail with every one of several taken for charged when one was."""

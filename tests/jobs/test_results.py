@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -215,6 +216,8 @@ async def test_a_name_that_is_taken_is_not_overwritten(bench: Bench) -> None:
 
 async def test_a_job_deleted_while_its_file_is_fetched_leaves_no_defect_and_comes_back_with_undo(bench: Bench) -> None:
     """Seen to fail with neither the download let go of nor its end told that the job is gone: it raised."""
+    defects: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: defects.append(context))
     bench.sandbox.inject(Fault.SLOW, times=1, on=Place.CDN)
     job = await _submitted(bench)
     bench.sandbox.finish()
@@ -224,6 +227,9 @@ async def test_a_job_deleted_while_its_file_is_fetched_leaves_no_defect_and_come
     await asyncio.sleep(0.02)
     bench.sandbox.service.closing.clear()
     assert bench.desk.job(job.id) is None
+    await bench.until(lambda: not bench.desk._downloads._tasks)
+    gc.collect()
+    assert not defects
     assert await bench.desk.undo_delete() == [job.id]
     await bench.job(job.id, "saved")
 
