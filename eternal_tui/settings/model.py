@@ -71,10 +71,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     confirm_above: Annotated[
         Credits | None, Meta(description="Ask before a request that may cost more credits than this.")
     ] = None
-    fps: Annotated[int, Meta(ge=1, le=30, description="Frames a second when a clip plays.")] = 12
+    fps: Annotated[int, Meta(ge=1, le=30, description="Frames a second when a clip plays; over SSH at most 4.")] = 24
     media_bytes_per_second: Annotated[
-        int, Meta(ge=1_000, le=1_000_000_000, description="Most bytes a second a clip may write to the terminal.")
-    ] = 1_000_000
+        Annotated[int, Meta(ge=1_000, le=1_000_000_000)] | None,
+        Meta(description="Most bytes a second a clip may write; unset: no limit here, 200 kB over SSH."),
+    ] = None
     max_image_megabytes: Annotated[float, Meta(gt=0, le=10_000, description="A larger picture is not downloaded.")] = (
         64.0
     )
