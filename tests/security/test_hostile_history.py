@@ -9,15 +9,19 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eternal_tui.api.client import path_segment
-from eternal_tui.jobs.job import FileState, JobState, to_record
+from eternal_tui.cli.job_facts import job_line
+from eternal_tui.jobs.job import FileState, JobState, from_record, to_record
 from eternal_tui.jobs.result_file import result_path
+from eternal_tui.jobs.save_name import proposed_name
 from eternal_tui.jobs.saving import copy_to
 from eternal_tui.tui.app import EternalApp
+from eternal_tui.tui.detail_text import describe
 from eternal_tui.tui.graphics.off import NoGraphics
 from tests.cli.program import Program
 from tests.security.hostile import job_of, payloads, unsafe
@@ -105,8 +109,23 @@ def test_the_verbs_live(program: Program, rows: list[str]) -> None:
         assert "Traceback" not in ran.err
 
 
+def test_every_record_that_is_a_job_has_words() -> None:
+    """Seen to fail with a time of 1e300 drawn as a date."""
+    described = 0
+    for number, text in enumerate(records()[:-7], 1):
+        try:
+            job = from_record(number, json.loads(text))
+        except msgspec.ValidationError:
+            continue
+        assert unsafe(describe(job, {}, width=60).plain) == []
+        assert unsafe(job_line(job, Path("/results"))) == []
+        assert unsafe(proposed_name(job, "{date}-{time}-{character}-{id}", ".jpg")) == []
+        described += 1
+    assert described > 15
+
+
 async def test_the_app_lives(tmp_path: Path) -> None:
-    """Seen to fail with a time of 1e300 drawn as a date, and a length of time without end rounded."""
+    """Seen to fail where half a surrogate pair kept the history from being folded when the app was left."""
     write_history(tmp_path / "data", records()[:-7])
     bench = bench_in(tmp_path, KEYED)
     app = EternalApp(bench, NoGraphics(), "", ENVIRON)

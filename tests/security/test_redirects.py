@@ -31,7 +31,7 @@ async def call(client: EternalClient, name: str) -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_no_redirect_takes_the_key_along(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Seen to fail against follow_redirects=True: the other origin got x-api-key, which httpx does not drop."""
+    """Seen to fail with redirects followed where the request is sent: the other origin was connected to."""
     caplog.set_level(logging.INFO)
     answer = b""
     async with RawServer(always(reply(200, b"{}"))) as other:
