@@ -312,7 +312,7 @@ class DeskMachine(RuleBasedStateMachine):
 
 def test_no_order_of_events_loses_or_doubles_a_job() -> None:
     """Seen to fail with an unclear POST sent again, and with an intent forgotten at a start."""
-    run_state_machine_as_test(DeskMachine, settings=settings(max_examples=12, stateful_step_count=18, deadline=None))
+    run_state_machine_as_test(DeskMachine, settings=settings(max_examples=8, stateful_step_count=18, deadline=None))
 
 
 @pytest.mark.long

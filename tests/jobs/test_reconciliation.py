@@ -113,7 +113,7 @@ def _play(events: list[tuple[str, str]]) -> tuple[Account, dict[int, Job]]:
     return asyncio.run(play())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(submits | restarts, min_size=2, max_size=12))
 @example([("ok", "picture"), ("ok", "picture"), ("beside a lost one", "picture"), ("ok", "picture")])
 @example(
@@ -138,7 +138,7 @@ def test_alone_on_an_account_at_length(events: list[tuple[str, str]]) -> None:
 CLEAN = [("ok", "picture"), ("ok", "picture"), ("ok", "high"), ("ok", "clip"), ("ok", "picture")]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(submits | strangers | strangers, min_size=2, max_size=10))
 @example([("other client", "4"), ("ok", "picture"), ("lost charged", "clip"), ("ok", "picture")])
 @example([*[("other client", "4"), ("ok", "picture")] * 5, ("lost charged", "picture"), ("ok", "picture")])

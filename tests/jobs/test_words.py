@@ -99,6 +99,7 @@ async def test_an_id_unknown_for_a_minute_is_lost_with_its_id_kept_and_can_be_wa
     assert 59 <= bench.clock.monotonic() - began <= 100
     assert lost.request_id == job.request_id
     assert "charged" in lost.error
+    await bench.until(lambda: bool(ended), step=0.0)
     assert [each.id for each in ended] == [job.id]
     polls = len(bench.sandbox.polls())
     await bench.clock.advance(600)
