@@ -130,6 +130,7 @@ class EternalApp(LinkApp):
     def _wear(self, settings: Settings) -> None:
         named = settings.theme
         self.theme = named if named in self.available_themes else theme.fitting(self._environ)
+        self.set_class(self.theme == theme.MONO.name, "-mono")
         self._filters = [*self._kept_filters(), *self._own_filters()]
         self.set_keymap(preferences.keymap(settings))
 
