@@ -184,6 +184,7 @@ def output_and_load(folder: Path) -> Iterator[Row]:
                 "p99 ≤ 10, most ≤ 60 ms",
                 p99_ms=round(late["p99"], 1),
                 most_ms=round(late["most"], 1),
+                own_work_at_most_ms=round(late["own"], 1),
             )
             if count == 20:
                 yield row("bytes a second, 20 jobs progress", "≤ 2,500", bytes=round(written / WINDOW))

@@ -37,21 +37,25 @@ def _moved(job: Job) -> Job:
 async def note_stalls(path: Path) -> None:
     """Sleep again and again for TICK seconds and write every second by how many ms it was exceeded, at p99 and most."""
     late: list[float] = []
+    worked: list[float] = []
     written = time.monotonic()
     while True:
-        before = time.perf_counter()
+        before, used = time.perf_counter(), time.process_time()
         await asyncio.sleep(TICK)
         late.append((time.perf_counter() - before - TICK) * 1000)
+        worked.append((time.process_time() - used) * 1000)
         if time.monotonic() - written > 1.0:
             written = time.monotonic()
-            keep_stalls(path, sorted(late))
+            keep_stalls(path, sorted(late), sorted(worked))
             if not counting(path):
                 late.clear()
+                worked.clear()
 
 
-def keep_stalls(path: Path, late: list[float]) -> None:
-    """Write the figures down."""
-    path.write_text(json.dumps({"p99": late[int(len(late) * 0.99)], "most": late[-1], "n": len(late)}))
+def keep_stalls(path: Path, late: list[float], worked: list[float]) -> None:
+    """Write the figures down; what others take of the processor counts in `most`, and does not in `own`."""
+    figures = {"p99": late[int(len(late) * 0.99)], "most": late[-1], "own": worked[-1], "n": len(late)}
+    path.write_text(json.dumps(figures))
 
 
 def counting(path: Path) -> bool:

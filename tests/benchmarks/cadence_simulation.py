@@ -153,7 +153,7 @@ def plot(media: str, fronts: dict[str, Sequence[Outcome]]) -> str:
     """Return an SVG of looks a job against seconds late, both on logarithmic axes: down and left is better."""
     colours = ("#4269d0", "#d0743c", "#3c9d5d", "#a463c7", "#c2455e", "#55707f", "#9c6b4e")
     left, top, width, height = 70, 40, 520, 400
-    xs, ys = (1.5, 700.0), (0.05, 6.0)
+    xs, ys = (1.5, 700.0), (0.05, 12.0)
 
     def x(looks: float) -> float:
         return left + width * math.log(looks / xs[0]) / math.log(xs[1] / xs[0])
@@ -169,7 +169,7 @@ def plot(media: str, fronts: dict[str, Sequence[Outcome]]) -> str:
     for tick in (2, 5, 10, 20, 50, 100, 200, 500):
         parts.append(f'<path d="M{x(tick):.1f} {top}V{top + height}" stroke="#e4e4e4"/>')
         parts.append(f'<text x="{x(tick):.1f}" y="{top + height + 18}" text-anchor="middle" fill="#444">{tick}</text>')
-    for level in (0.05, 0.1, 0.2, 0.5, 1, 2, 5):
+    for level in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10):
         parts.append(f'<path d="M{left} {y(level):.1f}H{left + width}" stroke="#e4e4e4"/>')
         parts.append(f'<text x="{left - 8}" y="{y(level) + 4:.1f}" text-anchor="end" fill="#444">{level:g}</text>')
     middle, across = left + width / 2, top + height / 2
