@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-KEYS = (b"sandbox-demo-key", b"canary-key-0123456789", b"no-real-key-of-anybody", b"canary-in-the-environment")
+KEYS = (b"canary-of-the-suite-0123", b"no-real-key-of-anybody", b"canary-in-the-environment")
 """Every key that the app and the command line are given by a test."""
 
 SIGNATURE = re.compile(rb"Signature(?:=|%3D|\\u003d)[0-9a-f]{64}")

@@ -34,7 +34,7 @@ from eternal_tui.history.document import (
 )
 from eternal_tui.history.errors import DocumentBroken
 from eternal_tui.history.files import Files, read_all, write_all
-from eternal_tui.history.journal import SCHEMA, Base, Header, Record, encode, write_journal
+from eternal_tui.history.journal import SCHEMA, Base, Header, Record, encode_anyway, write_journal
 from eternal_tui.history.overlay import Overlay
 
 SYNC_EVERY = 8 << 20
@@ -78,13 +78,13 @@ class DocumentWriter:
         meta = {"1": {"schema": SCHEMA, "generation": generation, "last_id": last_id}}
         tables: Tables = {META: meta}
         tables |= {name: table for name, table in others.items() if name not in {META, JOBS}}
-        rows = [encode(name) + b":" + encode(table) for name, table in tables.items()]
+        rows = [encode_anyway(name) + b":" + encode_anyway(table) for name, table in tables.items()]
         self._put(b"{" + b",\n".join(rows) + b"," + HEAD_END)
 
     def record(self, record_id: int, record: Record) -> None:
         """Write one record; ids must ascend."""
         self._separate()
-        self._put(b'"%d":%b' % (record_id, encode(record)))
+        self._put(b'"%d":%b' % (record_id, encode_anyway(record)))
         self.records += 1
 
     def copied(self, chunks: Iterable[bytes]) -> None:

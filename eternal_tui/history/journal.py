@@ -99,19 +99,28 @@ _schemas = msgspec.json.Decoder(_Schema)
 
 
 def encode(payload: Any) -> bytes:
-    """Write one value as JSON; half a surrogate pair, which UTF-8 cannot carry, becomes a replacement sign.
+    """Write one value as JSON.
 
     Raises:
-        RecordInvalid: It holds something JSON cannot carry.
+        RecordInvalid: It holds something JSON or UTF-8 cannot carry.
     """
     try:
-        try:
-            return _encoder.encode(payload)
-        except UnicodeEncodeError:
-            # Another program may have written one, as an escape: one such record must not keep all from being folded.
-            return _encoder.encode(_without_halves(payload))
+        return _encoder.encode(payload)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise RecordInvalid(f"This cannot be kept in the history: {error}.") from error
+
+
+def encode_anyway(payload: Any) -> bytes:
+    """Write one value that another program left; half a surrogate pair in it becomes a replacement sign.
+
+    JSON can escape one and UTF-8 cannot carry it: one such record must not keep all the others from being folded.
+    """
+    try:
+        return encode(payload)
+    except RecordInvalid as error:
+        if not isinstance(error.__cause__, UnicodeEncodeError):
+            raise
+        return encode(_without_halves(payload))
 
 
 def _without_halves(value: Any) -> Any:
@@ -121,7 +130,7 @@ def _without_halves(value: Any) -> Any:
         return {_without_halves(name): _without_halves(held) for name, held in value.items()}
     if isinstance(value, list | tuple):
         return [_without_halves(held) for held in value]
-    return msgspec.structs.replace(value, fields=_without_halves(value.fields)) if isinstance(value, Entry) else value
+    return value
 
 
 def framed(payload: Any) -> bytes:

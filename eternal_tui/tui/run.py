@@ -53,10 +53,10 @@ def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_awa
         with suppress(OSError):
             sys.stderr.write(f"{app.farewell}\n")
             sys.stderr.flush()
-    if app.defect is not None:
-        raise app.defect
     if app.departure.signal is not None:
         return 128 + app.departure.signal
+    if app.defect is not None:
+        raise app.defect
     return app.return_code or 0
 
 

@@ -29,6 +29,7 @@ from tests.canary import SIGNATURE
 ROOT = Path(__file__).resolve().parents[2]
 
 QUICK = SandboxSettings(
+    key="canary-of-the-suite-0123",
     seed=7,
     speed=100.0,
     still_size=(96, 128),
