@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.command import Provider
 from textual.containers import Container, Horizontal
+from textual.widget import MountError
 
 from eternal_tui.api.answers import Character
 from eternal_tui.jobs.job import Job, JobState
@@ -29,6 +30,7 @@ from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.job_pane import JobPane
 from eternal_tui.tui.preferences import keymap
+from eternal_tui.tui.split import Split
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import Tick
 from eternal_tui.untrusted import Shown, shown
@@ -37,6 +39,9 @@ from eternal_tui.workbench import Workbench
 MANY = 100
 """Changed jobs from which the list is drawn anew instead of row by row."""
 
+
+BESIDE = 190
+"""Columns from which list and detail stand side by side."""
 
 PROMPTS_OFFERED = 2_000
 """Earlier prompts the search offers: more than anybody scrolls through, few enough to search at a key's pace."""
@@ -58,7 +63,7 @@ BREAKPOINTS = [
     (0, "-tiny"),
     (80, "-normal"),
     (140, "-wide"),
-    (190, "-widest"),
+    (BESIDE, "-widest"),
 ]
 """Columns from which the screen has these classes."""
 
@@ -118,6 +123,7 @@ class WorkbenchScreen(CellScreen):
         )
         # The list is painted first: where the cursor is matters more than all about its job.
         self._at_rest = AtRest(lambda: self.call_after_refresh(self._describe), bench.clock.monotonic)
+        self._split = Split(bench.folder, self.job_pane, self.detail)
         self._told_notices = 0
         self._credits: float | None = None
         self._answers: dict[int, Mapping[str, Any]] = {}
@@ -135,6 +141,7 @@ class WorkbenchScreen(CellScreen):
     def on_mount(self) -> None:
         """Begin to work once the first frame is on the screen."""
         desk = self.bench.desk
+        self._split.load()
         self.tick.add(self._draw)
         self._unsubscribe = desk.subscribe(self.tick.changed)
         desk.on_ended(self.announcer.ended)
@@ -150,11 +157,20 @@ class WorkbenchScreen(CellScreen):
     async def _start(self) -> None:
         await self.bench.desk.start()
         self._show_all()
-        await self.form_pane.fill()
+        try:
+            await self.form_pane.fill()
+        except MountError:
+            if not self.app._exit:
+                raise
+            return
         # What stands now stays: the garbage collector need not look through it for as long as the app runs.
         gc.freeze()
         gc.enable()
         await self._ask_where_no_key_is()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Share the room the way the panes stand."""
+        self._split.turn(beside=event.size.width >= BESIDE)
 
     def on_unmount(self) -> None:
         """Draw and tell nothing more."""
@@ -448,6 +464,10 @@ class WorkbenchScreen(CellScreen):
         self.remove_class("-zoom-detail", "-zoom-jobs")
         if not zoomed:
             self.add_class(target)
+
+    def action_split(self, tenths: int) -> None:
+        """Give the list more of the room, or the detail."""
+        self._split.move(tenths)
 
     def action_help(self) -> None:
         """Show the keys of what has focus."""

@@ -140,13 +140,18 @@ class RequestForm(Vertical):
             yield self._batch_hint
             yield self._submit_line
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self, _event: events.Resize) -> None:
         """Give the preview more rows where there are many."""
-        self.set_class(event.size.height >= TALL, "-tall")
+        self._fit()
+
+    def _fit(self) -> None:
+        self.set_class(self.size.height >= TALL, "-tall")
 
     def on_mount(self) -> None:
         """Show what applies, once every field is there."""
         self.call_after_refresh(self._renew)
+        # A form mounted into a pane that has its size already is not always told of its own.
+        self.call_after_refresh(self._fit)
 
     @property
     def draft(self) -> Draft:
