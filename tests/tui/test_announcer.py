@@ -1,0 +1,100 @@
+"""What a terminal is told when jobs end: only when nobody looks, once a batch, in the night nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+
+import pytest
+
+import eternal_tui.tui.announcer as announcing
+from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.totals import Totals
+from eternal_tui.settings import Notify, Settings
+from eternal_tui.tui.announcer import Announcer
+from tests.tui.jobs import a_job
+
+GOOD = a_job(1, state=JobState.SUCCEEDED, file_state=FileState.SAVED)
+BAD = a_job(2, state=JobState.FAILED, error="The prompt could not be drawn.\x1b]0;owned\x07")
+
+_HOUR = datetime.now().astimezone().hour
+AROUND_NOW = f"{(_HOUR - 1) % 24:02}:00-{(_HOUR + 2) % 24:02}:00"
+
+
+class Ears:
+    """Everything that was said, and to whom."""
+
+    def __init__(
+        self, *, focused: bool = False, environ: Mapping[str, str] | None = None, notify: Notify | None = None
+    ) -> None:
+        self.toasts: list[tuple[str, str]] = []
+        self.written: list[str] = []
+        self.told = asyncio.Event()
+        self.announcer = Announcer(
+            Settings(notify=notify or Notify()),
+            environ or {},
+            toast=self._toast,
+            write=self.written.append,
+            focused=lambda: focused,
+        )
+
+    def _toast(self, text: str, severity: str) -> None:
+        self.toasts.append((text, severity))
+        self.told.set()
+
+    async def hear(self, *jobs: Job) -> str:
+        for job in jobs:
+            self.announcer.ended(job)
+        await asyncio.wait_for(self.told.wait(), 5)
+        return "".join(self.written)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announcing, "GATHER", 0.01)
+
+
+async def test_a_batch_is_told_once_and_failure_too() -> None:
+    """Seen to fail with a bell for each job, and with the service's own words written raw."""
+    ears = Ears()
+    told = await ears.hear(GOOD, GOOD, BAD)
+    assert told.count("\a") == 3  # the ends of two notifications, and one bell
+    assert told.startswith("\x1b]9;2 jobs saved, 1 not: Job 2 failed: The prompt could not be drawn.")
+    assert "\x1b]777;notify;eternal-tui;2 jobs saved, 1 not" in told
+    assert "\x1b]0;" not in told
+    assert [severity for _, severity in ears.toasts] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    "ears",
+    [
+        Ears(focused=True),
+        Ears(notify=Notify(bell=False, desktop=False)),
+        Ears(notify=Notify(quiet_hours=AROUND_NOW)),
+    ],
+    ids=["focused", "off", "quiet hours"],
+)
+async def test_no_sound_where_none_is_wanted(ears: Ears) -> None:
+    """A toast there is; bell and notification only where nobody looks, by day, and not switched off."""
+    assert await ears.hear(BAD) == ""
+    assert len(ears.toasts) == 1
+
+
+async def test_tmux_hands_it_on() -> None:
+    """Seen to fail with single ESCs inside tmux's envelope, at which tmux stops."""
+    told = await Ears(environ={"TMUX": "/tmp/s,1,0"}).hear(GOOD)
+    assert told.startswith("\x1bPtmux;\x1b\x1b]9;Job 1, Astrid's picture, is saved.\x07\x1b\\")
+    assert told.endswith("\x07\x1b\\\a")
+
+
+async def test_the_title_is_given_back() -> None:
+    """Seen to fail without the terminal's own title pushed first."""
+    ears = Ears()
+    ears.announcer.totals(Totals(running=3, done_today=2))
+    ears.announcer.totals(Totals(running=3, done_today=2))
+    ears.announcer.totals(Totals())
+    ears.announcer.stop()
+    assert ears.written == [
+        "\x1b[22;2t", "\x1b]2;3 running · 2 done\x07", "\x1b]2;eternal-tui\x07", "\x1b[23;2t"
+    ]  # fmt: skip
