@@ -154,7 +154,7 @@ class CharacterBrowser(Screen[str | None]):
         self._describe()
 
     def _retitle(self) -> None:
-        parts = [Shown("Characters"), Shown(FACETS[self._facet]), say("{n}", n=f"{self._count:,}")]
+        parts = [Shown("Characters"), shown(FACETS[self._facet]), say("{n}", n=f"{self._count:,}")]
         if self._telling:
             parts.append(self._telling)
         self.query_one("#browser").border_title = Content(join(" · ", *parts))

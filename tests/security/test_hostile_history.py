@@ -77,19 +77,38 @@ def deep(levels: int) -> str:
 def records() -> list[str]:
     """Return records as JSON texts that no version of the program has written."""
     plain = to_record(job_of("x", **SAVED, result_url="javascript:alert(1)"))
-    return [
-        json.dumps({**plain, **odd})
-        for odd in (
-            {"file": "../../etc/passwd"}, {"file": "/etc/passwd"}, {"result_url": "file:///etc/passwd"}, {"name": "A" * 3_000_000},
-            {"created_at": 1e300}, {"created_at": -1e300, "submitted_at": 1e299, "finished_at": 1e301}, {"finished_at": -9e18},
-            {"timeline": [[0.0, "x", "y"]] * 200_000}, {"timeline": [[1e300, "x", "y"]]}, {"tags": ["t"] * 200_000},
-            {"progress": 10**30}, {"progress": -5}, {"cost": 1e308, "credits_after": -1e308}, {"polls": 2**70}, {"request": 5}, {"state": "eaten"},
-            {"facts": {"width": 10**30, "height": -1, "seconds": 1e308, "bytes": 10**40, "codec": "\x1b[2J" * 99}}, {"retry_of": 10**50},
-            {"request": {"character": "x", "prompt": "p" * 2_000_000, "type": "image"}}, {"request": {"prompt": []}}, {"timeline": {}},
-            {"extra": json.loads(deep(200))}, {"request_id": "\ud800"}, {"name": "\udfff"}, {"verdict": "x"}, {"facts": []}, {"note": None},
-            {"request": {"character": "x", "prompt": "p", "type": "video", "duration": 10**9, "audio": 5}}, {"seen_running": 1e308},
-        )
-    ] + [deep(5_000), "{}", "5", "null", '"x"', "[]", '{"file": NaN}']  # fmt: skip
+    odds: list[dict[str, Any]] = [
+        {"file": "../../etc/passwd"},
+        {"file": "/etc/passwd"},
+        {"result_url": "file:///etc/passwd"},
+        {"name": "A" * 3_000_000},
+        {"created_at": 1e300},
+        {"created_at": -1e300, "submitted_at": 1e299, "finished_at": 1e301},
+        {"finished_at": -9e18},
+        {"timeline": [[0.0, "x", "y"]] * 200_000},
+        {"timeline": [[1e300, "x", "y"]]},
+        {"tags": ["t"] * 200_000},
+        {"progress": 10**30},
+        {"progress": -5},
+        {"cost": 1e308, "credits_after": -1e308},
+        {"polls": 2**70},
+        {"request": 5},
+        {"state": "eaten"},
+        {"facts": {"width": 10**30, "height": -1, "seconds": 1e308, "bytes": 10**40, "codec": "\x1b[2J" * 99}},
+        {"retry_of": 10**50},
+        {"request": {"character": "x", "prompt": "p" * 2_000_000, "type": "image"}},
+        {"request": {"prompt": []}},
+        {"timeline": {}},
+        {"extra": json.loads(deep(200))},
+        {"request_id": "\ud800"},
+        {"name": "\udfff"},
+        {"verdict": "x"},
+        {"facts": []},
+        {"note": None},
+        {"request": {"character": "x", "prompt": "p", "type": "video", "duration": 10**9, "audio": 5}},
+        {"seen_running": 1e308},
+    ]
+    return [json.dumps({**plain, **odd}) for odd in odds] + [deep(5_000), "{}", "5", "null", '"x"', "[]", '{"file": NaN}']  # fmt: skip
 
 
 def write_history(folder: Path, rows: list[str]) -> None:

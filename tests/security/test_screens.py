@@ -62,7 +62,7 @@ class Recorder(HeadlessDriver):
 class RecordedApp(EternalApp):
     """The app on such a terminal."""
 
-    CSS_PATH = Path(eternal_tui.tui.app.__file__).with_name("workbench.tcss")
+    CSS_PATH = Path(eternal_tui.tui.app.__file__).with_name("workbench.tcss").as_posix()
 
     def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Recorder:  # noqa: ARG002
         self._driver = self.recorder = Recorder(self, debug=False, mouse=mouse, size=size)
@@ -240,7 +240,8 @@ async def test_markup_is_shown_as_it_is_written(tmp_path: Path) -> None:
     """
     words = [each.replace("\n", " ").replace("\x1b", "") for each in markup_strings()]
     jobs = [job_of(each[:LONGEST], number) for number, each in enumerate(words)]
-    seen, behind = "", []
+    seen = ""
+    behind: list[object] = []
     async with running(tmp_path, jobs, []) as pilot:
         for _ in range(14):
             await calm(pilot)
