@@ -16,7 +16,7 @@ from textual.message_pump import MessagePump
 ROUNDS = 3
 """Turns through everything a key may have woken: the control, what it told its parents, and the focus they set."""
 
-PATIENCE = 0.3
+PATIENCE = 2.0
 """Seconds a key waits at most for the one before: an action that takes longer is no reason to be deaf."""
 
 MOST = 1_000

@@ -24,7 +24,6 @@ def app(request: pytest.FixtureRequest, tmp_path: Path, service: dict[str, str])
 
 def test_from_the_first_job_to_the_end(app: Tmux) -> None:
     """Four key presses and a prompt make the first job; then every other way, and Esc never quits."""
-    # Between Esc and the next key there is more than a tenth of a second: within it they are alt and that key.
     presses = 0
 
     def press(key: str) -> None:
@@ -41,17 +40,17 @@ def test_from_the_first_job_to_the_end(app: Tmux) -> None:
     press("C-s")
     app.until("1 done today")
     assert presses < 6
-    app.press("Escape")
+    app.escape()
     app.until(lambda screen: "✓ saved" in screen and "3 Job 1" in screen)
 
     app.press("Enter")
     app.until("esc back  o outside")
-    app.press("Escape")
+    app.escape()
     app.until("2 Jobs · all")
 
     app.type("/blue")
     app.until("No job matches")
-    app.press("Escape")
+    app.escape()
     app.until("✓ saved")
 
     app.press("d")
@@ -61,17 +60,16 @@ def test_from_the_first_job_to_the_end(app: Tmux) -> None:
 
     app.type("?")
     app.until("In the list of jobs")
-    app.press("Escape")
+    app.escape()
     app.until(lambda screen: "In the list of jobs" not in screen)
     app.type("I")
     app.until("Spending, the last 30 days")
-    app.press("Escape")
+    app.escape()
     app.until(lambda screen: "Spending" not in screen)
-    app.settle()
     app.press("C-p")
     app.until("Search for commands")
     for _ in range(4):
-        app.press("Escape")
+        app.escape()
         app.until(lambda screen: "Search for commands" not in screen)
     app.settle()
     assert "q quit" in app.screen()
@@ -88,7 +86,7 @@ def test_start_without_a_key(tmp_path: Path, service: dict[str, str]) -> None:
     with Tmux(PROGRAM, environ_for(tmp_path, without)) as app:
         app.until("look around without a key")
         assert "--demo" in app.screen() or "demo" in app.screen()
-        app.press("Escape")
+        app.escape()
         app.until(lambda screen: "look around" not in screen and "Nothing here yet" in screen)
         app.press("C-q")
         app.until("gone: 0")

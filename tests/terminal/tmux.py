@@ -97,6 +97,11 @@ class Tmux:
         """Press keys by tmux's names: C-n, Enter, Escape, F1, a."""
         self.tmux("send-keys", *keys)
 
+    def escape(self) -> None:
+        """Press Esc, and wait: another key within a tenth of a second would be taken for alt and that key."""
+        self.press("Escape")
+        self.settle()
+
     def type(self, text: str) -> None:
         """Type text as it is."""
         self.tmux("send-keys", "-l", text)
