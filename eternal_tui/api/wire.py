@@ -23,8 +23,8 @@ from eternal_tui.api.answers import (
     SubmitAnswer,
 )
 from eternal_tui.api.request import GenerateRequest, is_character_id
-from eternal_tui.retry_after import parse_retry_after
 from eternal_tui.api.said import said_in, said_in_text
+from eternal_tui.retry_after import parse_retry_after
 from eternal_tui.untrusted import Untrusted
 
 SUCCESS_WORDS = frozenset({"success", "done", "completed"})
