@@ -49,7 +49,7 @@ def _nobodys_key() -> Iterator[None]:
 def _no_key_and_no_signed_link_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Look through every file that the suite's runs of the program left: no key, and links in the history only.
 
-    Seen to fail with a key written to the log, and with the result's link in the line of a job.
+    Seen to fail with the key written to the log by a build that did not hide it.
     """
     yield
     assert list(leaks(tmp_path_factory.getbasetemp(), allowed=HOLDERS)) == []

@@ -27,7 +27,7 @@ def hostile(program: Program) -> Program:
 
 
 def test_lists_and_exports_of_a_thousand_hostile_jobs(hostile: Program, tmp_path: Path) -> None:
-    """Seen to fail with the name of a row printed as it was."""
+    """Seen to fail with the prompt of a row printed as it was."""
     for arguments in (("jobs",), ("jobs", "--search", "b"), ("jobs", "--totals"), ("export", "--format", "csv", "-")):
         ran = hostile.run(*arguments)
         assert ran.code == 0
@@ -95,7 +95,7 @@ def test_a_hostile_config_file(program: Program, tmp_path: Path) -> None:
 def test_the_service_s_own_words(program: Program, sandbox: Sandbox) -> None:
     """The words of the sandbox's hostile service: status, progress, errors, headers, redirects, names and bios.
 
-    Seen to fail with a refusal's body in the sentence on standard error.
+    Seen to fail with the reason of a refused or failed job put into its sentence as the service worded it.
     """
     image = ("generate", "--character", "6870", "--prompt", "At sea", "--json")
     sandbox.inject(Fault.HOSTILE_TEXT)
