@@ -317,4 +317,4 @@ def test_no_order_of_events_loses_or_doubles_a_job() -> None:
 
 @pytest.mark.long
 def test_no_order_of_events_loses_or_doubles_a_job_at_length() -> None:
-    run_state_machine_as_test(DeskMachine, settings=settings(max_examples=400, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(DeskMachine, settings=settings(max_examples=40, stateful_step_count=40, deadline=None))

@@ -156,7 +156,7 @@ def test_among_strangers_a_charged_job_is_called_not_charged_only_behind_a_top_u
 
 
 @pytest.mark.long
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(submits | strangers | strangers, min_size=2, max_size=14))
 def test_among_strangers_at_length(events: list[tuple[str, str]]) -> None:
     test_among_strangers_a_charged_job_is_called_not_charged_only_behind_a_top_up.hypothesis.inner_test(events)  # type: ignore[attr-defined]
