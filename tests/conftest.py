@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from tests.canary import HOLDERS, leaks
+
+# Some tests run the program under a limit on the size of files; bytecode cached under it is cut short, and every
+# later import of that module fails.
+sys.dont_write_bytecode = True
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 # Examples are drawn the same way each time, and none is judged by the clock: a red run means a defect, never a slow
 # machine. The long trials draw anew.

@@ -66,6 +66,7 @@ class Program:
         self.environ = {
             "HOME": str(folder),
             "PATH": os.environ["PATH"],
+            "PYTHONDONTWRITEBYTECODE": "1",
             "XDG_CONFIG_HOME": str(folder / "config"),
             "ETERNAL_TUI_DATA_DIR": str(self.data),
             "ETERNAL_TUI_BASE_URL": base_url,
