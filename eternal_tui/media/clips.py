@@ -7,14 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 import msgspec
 
-from eternal_tui.media.errors import BrokenFile
+from eternal_tui.media.errors import BrokenFile, decoding
 from eternal_tui.media.frame import BLOCK_CELL, Frame, fitted
 from eternal_tui.media.limits import DecodeLimits
 
@@ -49,19 +48,6 @@ class ClipFrame(msgspec.Struct, frozen=True):
     last: bool
 
 
-@contextmanager
-def _decoding() -> Iterator[None]:
-    """Turn whatever libav says about hostile bytes into BrokenFile."""
-    try:
-        yield
-    except BrokenFile:
-        raise
-    except MemoryError as error:
-        raise BrokenFile("it needs more memory than there is") from error
-    except Exception as error:  # libav's errors derive from OSError, ValueError, EOFError … by its own codes
-        raise BrokenFile("it cannot be decoded") from error
-
-
 class ClipReader:
     """One open clip whose frames come scaled into columns × rows cells.
 
@@ -85,10 +71,10 @@ class ClipReader:
         self._lock = threading.Lock()
         self._current: VideoFrame | None = None
         self._ahead: VideoFrame | None = None
-        with _decoding():
+        with decoding():
             self._container = _open(source, decoder, self._limits)
         try:
-            with _decoding():
+            with decoding():
                 self._stream = _video_stream(self._container)
                 self.facts = _facts(self._container, self._stream, self._limits)
                 self._zero = float((self._stream.start_time or 0) * (self._stream.time_base or 0))
@@ -117,7 +103,7 @@ class ClipReader:
 
     def frame_at(self, seconds: float) -> ClipFrame:
         """Return the frame shown at `seconds` into the clip, the last one beyond its end."""
-        with self._lock, _decoding():
+        with self._lock, decoding():
             target = min(max(0.0, seconds), self.facts.seconds or self._limits.clip_seconds)
             here = None if self._current is None else self._starts(self._current)
             if here is None or not here <= target <= here + _SEEK_AHEAD:
@@ -127,7 +113,7 @@ class ClipReader:
     def step(self, frames: int) -> ClipFrame:
         """Return the frame `frames` after the one read last (before it, if negative)."""
         if frames == 1 and self._current is not None:
-            with self._lock, _decoding():
+            with self._lock, decoding():
                 following = self._peek()
                 return self._read(0.0 if following is None else self._starts(following))
         here = 0.0 if self._current is None else self._starts(self._current)
@@ -139,7 +125,7 @@ class ClipReader:
         A clip whose index comes first plays its beginning well however much of its end is missing.
         """
         deadline = self._clock() + self._limits.seconds_per_read
-        with self._lock, _decoding():
+        with self._lock, decoding():
             self._seek(0.0)
             for packet in self._container.demux(self._stream):
                 if packet.is_corrupt:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 FREE = "Nothing is charged again."
 
 
@@ -62,3 +65,16 @@ class FolderUnusable(ResultError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The result was not saved: the results folder {why}. Put that right, then press t.")
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Turn whatever a decoder says about hostile bytes into BrokenFile."""
+    try:
+        yield
+    except BrokenFile:
+        raise
+    except MemoryError as error:
+        raise BrokenFile("it needs more memory than there is") from error
+    except Exception as error:  # struct.error, KeyError, zlib.error, and libav's own kinds of OSError
+        raise BrokenFile("it cannot be decoded") from error

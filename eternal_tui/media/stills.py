@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from eternal_tui.media.errors import BrokenFile
+from eternal_tui.media.errors import BrokenFile, decoding
 from eternal_tui.media.frame import BLOCK_CELL, Frame
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.media.view import WHOLE, Crop, View, crop
@@ -36,19 +34,6 @@ class StillFacts(msgspec.Struct, frozen=True):
     codec: str
 
 
-@contextmanager
-def _decoding() -> Iterator[None]:
-    """Turn whatever a decoder says about hostile bytes into BrokenFile."""
-    try:
-        yield
-    except BrokenFile:
-        raise
-    except MemoryError as error:
-        raise BrokenFile("it needs more memory than there is") from error
-    except Exception as error:  # decoders raise struct.error, KeyError, zlib.error … on damaged files
-        raise BrokenFile("it cannot be decoded") from error
-
-
 def open_still(source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """Open a picture without decoding it; raises BrokenFile for other formats and for too many pixels.
 
@@ -60,7 +45,7 @@ def open_still(source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str
     # between its limit and twice that, and only then raises: both are refusals here.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    with _decoding():
+    with decoding():
         image = Image.open(source, formats=formats)
         width, height = image.size
         if width < 1 or height < 1 or width * height > limits.image_pixels:
@@ -71,7 +56,7 @@ def open_still(source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str
 
 def still_facts(file: BinaryIO, decoder: str, limits: DecodeLimits) -> StillFacts:
     """Decode all of the first picture of `file` as format `decoder`, return its facts; raises BrokenFile."""
-    with open_still(file, limits, (decoder,)) as image, _decoding():
+    with open_still(file, limits, (decoder,)) as image, decoding():
         width, height = image.size
         if _orientation(image) in _SIDEWAYS:
             width, height = height, width
@@ -106,7 +91,7 @@ def still_frame(
     """
     from PIL import Image
 
-    with open_still(path, limits or DecodeLimits()) as image, _decoding():
+    with open_still(path, limits or DecodeLimits()) as image, decoding():
         orientation = _orientation(image)
         sideways = orientation in _SIDEWAYS
         upright = (image.height, image.width) if sideways else image.size
