@@ -23,6 +23,10 @@ _BITS_OVER_SSH = 5
 _PLACEHOLDERS = re.compile(r"(kitty|ghostty)\b", re.IGNORECASE)
 """Terminals that draw Unicode placeholders. WezTerm, Konsole and others answer the same query but do not."""
 
+_KITTY_VERSION = re.compile(r"kitty\((\d+)\.(\d+)", re.IGNORECASE)
+_FIRST_KITTY = (0, 28)
+"""kitty learned placeholders in 0.28 (its changelog). 0.26.5 agrees to draw and then refuses them as malformed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -72,6 +76,9 @@ def _obstacle(terminal: TerminalFacts) -> str:
         return terminal.why or "the terminal was not asked"
     if not _PLACEHOLDERS.match(terminal.name):
         return f"{terminal.name or 'this terminal'} is not known to draw kitty's placeholders"
+    version = _KITTY_VERSION.match(terminal.name)
+    if version is not None and (int(version[1]), int(version[2])) < _FIRST_KITTY:
+        return f"{terminal.name} is too old for placeholders, which came with kitty 0.28"
     if terminal.tmux and not terminal.passthrough:
         return "tmux does not let pictures through (set -g allow-passthrough on)"
     if not terminal.tmux and not terminal.kitty_graphics:

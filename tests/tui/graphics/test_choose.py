@@ -13,7 +13,9 @@ XTERM = {"TERM": "xterm-256color"}
 KITTY = TerminalFacts(name="kitty(0.35.1)", kitty_graphics=True, cell=(9, 18), answered=True)
 GHOSTTY = TerminalFacts(name="ghostty 1.0.1", kitty_graphics=True, cell=(9, 18), answered=True)
 WEZTERM = TerminalFacts(name="WezTerm 20240203", kitty_graphics=True, answered=True)
-OLD_KITTY = TerminalFacts(name="kitty(0.1)", answered=True)
+MUTE_KITTY = TerminalFacts(name="kitty(0.35.1)", answered=True)
+OLD_KITTY = TerminalFacts(name="kitty(0.26.5)", kitty_graphics=True, cell=(9, 20), answered=True)
+OLD_THROUGH_TMUX = TerminalFacts(name="kitty(0.26.5)", tmux=True, passthrough=True, answered=True)
 SILENT = TerminalFacts(why="the terminal did not answer within a second")
 IN_TMUX = TerminalFacts(name="kitty(0.35.1)", tmux=True, answered=True)
 THROUGH_TMUX = TerminalFacts(name="kitty(0.35.1)", tmux=True, passthrough=True, answered=True)
@@ -25,7 +27,9 @@ THROUGH_TMUX = TerminalFacts(name="kitty(0.35.1)", tmux=True, passthrough=True, 
         ("auto", KITTY, XTERM, "kitty", "kitty(0.35.1)"),
         ("auto", GHOSTTY, XTERM, "kitty", "ghostty"),
         ("auto", WEZTERM, XTERM, "blocks", "WezTerm"),
-        ("auto", OLD_KITTY, XTERM, "blocks", "did not agree"),
+        ("auto", MUTE_KITTY, XTERM, "blocks", "did not agree"),
+        ("auto", OLD_KITTY, XTERM, "blocks", "too old"),
+        ("auto", OLD_THROUGH_TMUX, XTERM, "blocks", "too old"),
         ("auto", SILENT, XTERM, "blocks", "did not answer"),
         ("auto", IN_TMUX, XTERM, "blocks", "allow-passthrough"),
         ("auto", THROUGH_TMUX, XTERM, "kitty", "through tmux"),
@@ -40,6 +44,7 @@ THROUGH_TMUX = TerminalFacts(name="kitty(0.35.1)", tmux=True, passthrough=True, 
 def test_the_choice_and_its_sentence(
     wanted: Wanted, terminal: TerminalFacts, environ: dict[str, str], name: str, word: str
 ) -> None:
+    """Seen to fail for kitty 0.26.5 without its version: it says OK to the query (so does the real one, under Xvfb)."""
     choice = choose(wanted, terminal, environ)
     assert choice.graphics.name == name
     assert word in choice.why
