@@ -22,6 +22,7 @@ from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.footer import FooterLine, Hint
 from eternal_tui.tui.form.pick_list import Column, PickList
 from eternal_tui.tui.form.search_screen import SearchLine
+from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.untrusted import Shown, join, say, shown, shown_block
@@ -36,7 +37,7 @@ JOBS_LOOKED_AT = 500
 """Newest jobs in which characters used lately are looked for."""
 
 
-class CharacterBrowser(Screen[str | None]):
+class CharacterBrowser(KeyHelp, Screen[str | None]):
     """Leaves with the id of the chosen character, or of one that was just created."""
 
     CSS = """
@@ -95,6 +96,7 @@ class CharacterBrowser(Screen[str | None]):
                 Hint("f", "all, favourites, used lately", "screen.facet"),
                 Hint("n", "create one", "screen.create"),
                 Hint("esc", "back", "screen.leave"),
+                self.HELP_HINT,
             ]
         )
         for notice in self._store.notices:

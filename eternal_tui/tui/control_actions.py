@@ -96,6 +96,7 @@ CONTROLS: tuple[Action, ...] = (
     Action("viewer.further", "minus", "zoom(-1)", "Further", "See more of the picture", "viewer", True),
     Action("viewer.whole", "0", "zoom(0)", "Whole", "See the whole picture", "viewer", True),
     Action("viewer.outside", "o", "outside", "Open outside", "Open the file in the system's viewer", "viewer", True),
+    Action("viewer.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "viewer"),
     Action("form.editor", "ctrl+e", "editor", "Editor", "Write the prompt in $EDITOR", "form", True, priority=True),
     Action("form.history", "ctrl+r", "history", "Prompts", "Search earlier prompts", "form", True, priority=True),
     Action("form.presets", "ctrl+t", "presets", "Presets", "Apply or save a preset", "form", True, priority=True),
@@ -156,6 +157,7 @@ CONTROLS: tuple[Action, ...] = (
     Action("browser.facet", "f", "facet", "Facet", "All, favourites, used lately", "browser", True),
     Action("browser.create", "n", "create", "Create", "Create a character from a prompt", "browser", True),
     Action("browser.leave", "escape", "leave", "Back", "Go back", "browser", True),
+    Action("browser.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "browser"),
     Action("create.back", "escape", "leave", "Back", "Create nothing", "create"),
     Action("confirm.yes", "y", "answer(True)", "Yes", "Do it", "confirm", True),
     Action("confirm.no", "n,escape,enter", "answer(False)", "No", "Leave it", "confirm", True),
@@ -189,6 +191,7 @@ CONTROLS: tuple[Action, ...] = (
     Action("key.demo", "ctrl+d", "demo", "Demo", "Say how to try the demo", "key", priority=True),
     Action("key.look", "escape", "leave", "Look around", "Go on without a key", "key"),
     Action("statistics.back", "escape,q,I,enter", "leave", "Back", "Go back to the list", "statistics"),
+    Action("statistics.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "statistics"),
     Action("statistics.down", "j,down", "scroll(1)", "Down", "Scroll down", "statistics"),
     Action("statistics.up", "k,up", "scroll(-1)", "Up", "Scroll up", "statistics"),
     Action(

@@ -18,6 +18,7 @@ from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.detail_text import span
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.glyphs import Glyphs
+from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.plots import ACCENT, DIM, bar, columns, spark
 from eternal_tui.untrusted import Shown, join, say
 
@@ -31,7 +32,7 @@ BAR = 20
 NAMES = {"image": Shown("Pictures"), "video": Shown("Clips")}
 
 
-class StatisticsScreen(Dialog[None]):
+class StatisticsScreen(KeyHelp, Dialog[None]):
     """Shows the figures it was given; nothing is done from here."""
 
     KEYS_WORD = Shown("costs are about right: they are learned from your credits · esc back")

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.footer import FooterLine, Hint
+from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.viewer_panel import Panel, differing
@@ -29,7 +30,7 @@ MOST_COMPARED = 4
 """Results side by side: of more none is large enough to tell anything."""
 
 
-class Viewer(Screen[None]):
+class Viewer(KeyHelp, Screen[None]):
     """Shows results large. Clips play, scrub and step together; arrows go to the neighbours, or pan a zoomed still."""
 
     CSS = """
@@ -71,7 +72,7 @@ class Viewer(Screen[None]):
         self._unsubscribe()
 
     def _name_keys(self) -> None:
-        hints = [Hint("esc", "back", "app.pop_screen"), Hint("o", "outside", "screen.outside")]
+        hints = [Hint("esc", "back", "app.pop_screen"), self.HELP_HINT, Hint("o", "outside", "screen.outside")]
         if any(job.request.type == "video" for job in self._jobs):
             hints += [Hint("p", "play", "screen.play"), Hint("[ ]", "scrub", ""), Hint(", .", "step", "")]
         if any(job.request.type == "image" for job in self._jobs):

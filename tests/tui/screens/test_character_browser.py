@@ -55,12 +55,16 @@ def bench_on(folder: Path, demo: DemoService) -> Workbench:
 
 
 async def test_from_the_list_to_the_form(tmp_path: Path, demo: DemoService) -> None:
+    """Seen to fail without an action of the browser's own that shows its keys."""
     bench = bench_on(tmp_path, demo)
     stage = Stage(CharacterBrowser(bench, surroundings(HalfBlocks())))
     async with stage.run_test(size=(100, 30)) as pilot:
         await until(pilot, lambda: "Astrid" in text_of(stage) and UPPER_HALF in text_of(stage))
         assert list((bench.folder / "avatars").glob("*.jpg"))
         assert "years" in said_on(stage)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "Like, or like no longer" in said_on(stage))
+        await pilot.press("escape")
         await pilot.press("j", "asterisk", "f")
         await until(pilot, lambda: "favourites · 1" in text_of(stage))
         assert "★  Elara" in text_of(stage)
