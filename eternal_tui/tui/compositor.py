@@ -149,6 +149,11 @@ class CellScreen(Screen[None]):
         """Draw everything anew after the terminal was somebody else's."""
         self.app.app_resume_signal.subscribe(self, lambda _: self._compositor.written.forget())
 
+    def draw_anew(self) -> None:
+        """Write every cell again, whatever is believed to stand on the terminal."""
+        self._compositor.written.forget()
+        self.refresh()
+
     def on_screen_suspend(self) -> None:
         """Note that another screen will be drawn over this one."""
         self._covered = True

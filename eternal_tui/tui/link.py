@@ -15,10 +15,13 @@ from queue import SimpleQueue
 from typing import IO
 
 from rich.console import RenderableType
+from textual import events
 from textual.app import App
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
+
+from eternal_tui.tui.compositor import CellScreen
 
 PATIENCE = 0.1
 """Seconds for which a write may be under way before the line counts as behind."""
@@ -113,6 +116,7 @@ class LinkApp(App[None]):
 
     def __init__(self) -> None:
         super().__init__(driver_class=LinkDriver)
+        self._resized = False
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Write an update, or leave it out and paint everything once when the line is free again."""
@@ -122,6 +126,20 @@ class LinkApp(App[None]):
             if driver.behind():
                 return
         super()._display(screen, renderable)
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Draw everything anew, also where the size is the same as before.
+
+        A terminal that was made small and large again within a moment has lost what stood outside, and Textual, which
+        sees one size, leaves it so.
+        """
+        first, self._resized = not self._resized, True
+        if first or not self.screen_stack:
+            return
+        if isinstance(self.screen, CellScreen):
+            self.screen.draw_anew()
+        else:
+            self.screen.refresh()
 
     def _catch_up(self) -> None:
         if self.is_running and self.screen_stack:

@@ -110,6 +110,10 @@ class PseudoTerminal:
         """Type these bytes."""
         os.write(self._descriptor, keys)
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size, of which the program is told by SIGWINCH."""
+        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def status(self, field: str) -> str:
         """Return a field of the program's /proc status, such as VmHWM."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
