@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.cli.job_facts import job_fields, job_line, trouble_sentence
 from eternal_tui.cli.stopping import PATIENCE, Stopped, Stopping
 from eternal_tui.history.errors import HistoryError
+from eternal_tui.jobs.batch import new_batch
 from eternal_tui.jobs.errors import NeedsConfirmation, NoKey, OverCap
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.untrusted import say, shown
@@ -81,7 +81,7 @@ class _Sending:
         return chosen, role.name
 
     async def _send_all(self, requests: Sequence[GenerateRequest], name: str) -> None:
-        batch = secrets.token_hex(4) if len(requests) > 1 else ""
+        batch = new_batch(len(requests))
         unsubscribe = self._desk.subscribe(self._note_mine)
         try:
             for number, request in enumerate(requests, 1):

@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 from eternal_tui.tui.actions import bindings
 from eternal_tui.untrusted import shown
 
-HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d  tag:x  star:yes'
+HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d  tag:x  star:yes  batch:any'
 
 
 class FilterBar(Horizontal):

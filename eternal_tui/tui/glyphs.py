@@ -32,6 +32,8 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str
     mark: str
     star: str
+    folded: str
+    opened: str
     bar_full: str
     bar_half: str
     bar_rest: str
@@ -64,6 +66,8 @@ UNICODE = Glyphs(
     cursor="▌",
     mark="●",
     star="★",
+    folded="▸",
+    opened="▾",
     bar_full="━",
     bar_half="╸",
     bar_rest="╌",
@@ -92,6 +96,8 @@ ASCII = Glyphs(
     cursor=">",
     mark="*",
     star="*",
+    folded="+",
+    opened="-",
     bar_full="=",
     bar_half="-",
     bar_rest=".",

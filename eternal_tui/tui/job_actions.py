@@ -12,6 +12,7 @@ from eternal_tui.api.errors import ApiError
 from eternal_tui.api.request import GenerateRequest, InvalidRequest
 from eternal_tui.credentials import scrubbed_environ
 from eternal_tui.history.errors import HistoryError
+from eternal_tui.jobs.batch import new_batch
 from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.errors import NeedsConfirmation, NoSuchJob, NotPossible, SubmitRefused
 from eternal_tui.jobs.job import POLLED, FileState, Job, JobState
@@ -45,7 +46,8 @@ class JobActions:
     ) -> bool:
         """Send requests, asking first where they cost more than is sent unasked; tell whether they were sent."""
         try:
-            await self._desk.submit_many(requests, names=names, confirmed=confirmed)
+            batch = new_batch(len(requests))
+            await self._desk.submit_many(requests, names=names, confirmed=confirmed, batch=batch)
         except NeedsConfirmation as question:
             if await self.confirmed(shown(str(question)), count=len(requests)):
                 return await self.submit(requests, names, confirmed=True)

@@ -154,7 +154,7 @@ def parse(text: str, facet: str = "all") -> JobFilter:
 
 
 def _problem(name: str, value: str) -> str:
-    if not name or name in ("char", "tag"):
+    if not name or name in ("char", "tag", "batch"):
         return ""
     if name == "state":
         wrong = [part for part in value.split(",") if part and not _starting(part, _STATES)]
@@ -174,7 +174,7 @@ def _problem(name: str, value: str) -> str:
         )
         return "" if fine else say("{word} is no time. Try since:30m, since:2d or since:2025-01-31.", word=value)
     return say(
-        "{name}: is no facet. There are state: type: char: since: tag: star: — quote the text to search for it.",
+        "{name}: is no facet. There are state: type: char: since: tag: star: batch: — quote the text to search for it.",
         name=name,
     )
 
@@ -195,6 +195,8 @@ def _test(term: Term, now: float) -> Callable[[Job], bool]:
         return lambda job: job.request.character == value or value in folded(job.name)
     if term.facet == "tag":
         return lambda job: any(folded(tag).startswith(value) for tag in job.tags)
+    if term.facet == "batch":
+        return lambda job: bool(job.batch) and (value == "any" or job.batch.startswith(value))
     if term.facet == "star":
         wanted = _YES[_starting(value, _YES)[0]]
         return lambda job: job.starred is wanted

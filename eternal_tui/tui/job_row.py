@@ -18,7 +18,8 @@ PLAIN_WORDS = frozenset({"", "pending", "running"})
 
 LIVE = frozenset({JobState.SUBMITTING, JobState.RUNNING, JobState.STALLED})
 
-_TEXT_LIMIT = 300
+TEXT_LIMIT = 300
+"""Characters of outside text looked at for a line: more than any line holds."""
 _ROOM_FOR_WORDS = 12
 _ROOM_FOR_COST = 30
 _FILE_WORDS = {
@@ -151,7 +152,7 @@ def job_line(
         (
             cell
             for group in (
-                _gutter(glyphs, cursor=cursor, marked=marked),
+                gutter(glyphs, cursor=cursor, marked=marked),
                 _left(job, parts, glyphs),
                 _right(job, now, parts, glyphs, left, step, retry_key),
             )
@@ -160,7 +161,8 @@ def job_line(
     )
 
 
-def _gutter(glyphs: Glyphs, *, cursor: bool, marked: bool) -> Iterator[Cell]:
+def gutter(glyphs: Glyphs, *, cursor: bool, marked: bool) -> Iterator[Cell]:
+    """Yield the cells before a line: whether it is under the cursor, and marked."""
     yield Cell(0, 1, glyphs.cursor if cursor else " ", "cursor")
     yield Cell(1, 1, glyphs.mark if marked else " ", "mark")
 
@@ -175,7 +177,7 @@ def _left(job: Job, parts: Columns, glyphs: Glyphs) -> Iterator[Cell]:
         yield Cell(x, parts.kind, fit("clip" if job.request.type == "video" else "pic", parts.kind), "dim")
         x += parts.kind + 1
     if parts.name:
-        name = glyphs.text(shown(job.name or job.request.character, limit=_TEXT_LIMIT))
+        name = glyphs.text(shown(job.name or job.request.character, limit=TEXT_LIMIT))
         yield Cell(x, parts.name, fit(name, parts.name, ellipsis=glyphs.ellipsis), "name")
     yield Cell(parts.text_x, parts.text, fit(_text(job, glyphs), parts.text, ellipsis=glyphs.ellipsis), "text")
 
@@ -185,7 +187,7 @@ def _text(job: Job, glyphs: Glyphs) -> str:
     word = ""
     if job.state in LIVE and job.word[:24].strip().lower() not in PLAIN_WORDS:
         word = f"{glyphs.quotes[0]}{shown(job.word, limit=24)}{glyphs.quotes[1]} "
-    return star + glyphs.text(word + shown(job.request.prompt.strip(), limit=_TEXT_LIMIT))
+    return star + glyphs.text(word + shown(job.request.prompt.strip(), limit=TEXT_LIMIT))
 
 
 def _right(
@@ -236,7 +238,7 @@ def _progress(job: Job, x: int, parts: Columns, glyphs: Glyphs, note: str, role:
         room = parts.width - x - 1
         yield Cell(x, room, fit(note, room, ellipsis=glyphs.ellipsis), role)
     elif parts.bar:
-        yield from _bar(percent, x, parts.bar, glyphs)
+        yield from bar(percent, x, parts.bar, glyphs)
         x += parts.bar + 2
         yield Cell(x, parts.note, fit(note, parts.note, ellipsis=glyphs.ellipsis), role)
 
@@ -245,7 +247,8 @@ def _percent(job: Job) -> int:
     return 100 if job.state is JobState.SUCCEEDED else max(0, min(100, job.progress))
 
 
-def _bar(percent: int, x: int, width: int, glyphs: Glyphs) -> Iterator[Cell]:
+def bar(percent: int, x: int, width: int, glyphs: Glyphs) -> Iterator[Cell]:
+    """Yield a bar `width` columns wide at column `x`."""
     halves = percent * width * 2 // 100
     full = glyphs.bar_full * (halves // 2) + (glyphs.bar_half if halves % 2 else "")
     # Both parts are always there, if need be with no width, so that lines of one job compare cell by cell.
@@ -283,13 +286,13 @@ def _reason(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str]:
     if job.state is JobState.LOST:
         return "the service does not know it any more", "warn"
     if job.trouble and (job.state in LIVE or job.wants_file):
-        return glyphs.text(shown(job.trouble, limit=_TEXT_LIMIT)), "warn"
+        return glyphs.text(shown(job.trouble, limit=TEXT_LIMIT)), "warn"
     if job.state in LIVE:
         if not job.watched:
             return "not watched", "dim"
         return "overdue" if job.state is JobState.STALLED else "", "dim"
     if job.error:
-        return glyphs.text(shown(job.error, limit=_TEXT_LIMIT)), "dim"
+        return glyphs.text(shown(job.error, limit=TEXT_LIMIT)), "dim"
     if job.file_state is FileState.EXPIRED:
         return "the link ended before it was saved", "dim"
     return "", "dim"

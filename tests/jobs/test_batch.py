@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.jobs.batch import MAX_REQUESTS, Matrix, Settings, TooManyRequests, expand, one_a_line
+from eternal_tui.api.request import GenerateRequest
+from eternal_tui.jobs.batch import (
+    MAX_REQUESTS,
+    BatchFigures,
+    Matrix,
+    Settings,
+    TooManyRequests,
+    expand,
+    figures,
+    new_batch,
+    one_a_line,
+)
+from eternal_tui.jobs.job import FileState, Job, JobState
 
 PICTURE = Settings(type="image", quality="low")
 
@@ -37,3 +51,34 @@ def test_too_many_are_refused_before_anything_is_built(prompts: int, times: int)
 def test_blank_lines_are_no_prompts() -> None:
     assert one_a_line("  one \n\n \t\ntwo\r\n") == ("one", "two")
     assert one_a_line(" \n") == ()
+
+
+def a_job(number: int, **fields: Any) -> Job:
+    request = GenerateRequest(character="6870", prompt="At sea", type="image")
+    return Job(id=number, request=request, created_at=0.0, batch="b", **fields)
+
+
+def test_the_figures_of_a_batch_count_every_job_once() -> None:
+    """Seen to fail with a result still to be fetched counted as done, and with a rejected job's price in the sum."""
+    done = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "cost": 0.04}
+    jobs = [
+        a_job(1, **done),
+        a_job(2, **done),
+        a_job(3, state=JobState.SUCCEEDED, file_state=FileState.PENDING, progress=100, cost=0.04),
+        a_job(4, state=JobState.SUCCEEDED, file_state=FileState.EXPIRED, cost=0.04),
+        a_job(5, state=JobState.FAILED, cost=0.04),
+        a_job(6, state=JobState.REJECTED, cost=0.04),
+        a_job(7, state=JobState.UNCONFIRMED, cost=0.04),
+        a_job(8, state=JobState.RUNNING, progress=51, cost=0.04),
+    ]
+    now = figures(jobs)
+    assert (now.jobs, now.done, now.failed, now.unclear, now.under_way) == (8, 2, 3, 1, 2)
+    assert now.percent == (6 * 100 + 99 + 51) // 8
+    assert now.cost == pytest.approx(0.28)
+    assert figures([a_job(1)]).cost is None
+    assert figures([]) == BatchFigures(0, 0, 0, 0, 0, None)
+
+
+def test_only_several_requests_are_a_batch() -> None:
+    assert new_batch(1) == ""
+    assert len({new_batch(2), new_batch(2), new_batch(20)} - {""}) == 3

@@ -13,9 +13,23 @@ from tests.tui.jobs import NOW, a_job, many, one_of_each
 JOBS = [
     a_job(1, prompt="A red umbrella in the Rain", state=JobState.FAILED, created_at=NOW - 3 * 86_400),
     a_job(
-        2, prompt="Red shoes", kind="video", name="Elara", state=JobState.RUNNING, tags=("Poster", "x"), starred=True
+        2,
+        prompt="Red shoes",
+        kind="video",
+        name="Elara",
+        state=JobState.RUNNING,
+        tags=("Poster", "x"),
+        starred=True,
+        batch="4f0a",
     ),
-    a_job(3, prompt="ＷＩＤＥ Café Straße", state=JobState.SUCCEEDED, file_state=FileState.SAVED, request_id="req-77"),
+    a_job(
+        3,
+        prompt="ＷＩＤＥ Café Straße",
+        state=JobState.SUCCEEDED,
+        file_state=FileState.SAVED,
+        request_id="req-77",
+        batch="4fb2",
+    ),
     a_job(4, prompt="Nothing", state=JobState.UNCONFIRMED, error="answer lost", note="ask again"),
 ]
 
@@ -55,6 +69,9 @@ def found(text: str, facet: str = "all") -> list[int]:
         ("char:6870 red", [1, 2]),
         ("tag:post", [2]),
         ("star:yes", [2]),
+        ("batch:4f", [2, 3]),
+        ("batch:any", [2, 3]),
+        ("-batch:any", [1, 4]),
         ("star:no", [1, 3, 4]),
         ("since:2d", [2, 3, 4]),
         ("since:2", [1, 2, 3, 4]),
