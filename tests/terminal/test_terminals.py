@@ -95,6 +95,7 @@ def test_resizing(times: int, service: dict[str, str], tmp_path: Path) -> None:
     """Back at the first size, every cell is what it was before."""
     with Tmux(PROGRAM, environ_for(tmp_path, service), columns=200, rows=60) as terminal:
         one_job(terminal)
+        terminal.settle()
         wide = terminal.until(lambda screen: saved(screen) and screen.count("▀") > 100)
         for _ in range(times):
             terminal.resize(40, 12)
