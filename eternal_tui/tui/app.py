@@ -24,7 +24,7 @@ from eternal_tui.tui.graphics.pace import pace_for
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.key_order import KeyOrder
 from eternal_tui.tui.link import LinkApp
-from eternal_tui.tui.preferences import ConfigFile
+from eternal_tui.tui.preferences import ConfigFile, ThemeChoice
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import clock_step_for, interval_for, is_remote
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
@@ -64,6 +64,7 @@ class EternalApp(LinkApp):
         self.departure = Departure(bench, leave=self.exit)
         self.defect: Exception | None = None
         self._config = ConfigFile(bench.settings, environ)
+        self._choice = ThemeChoice(bench.folder)
         self._environ = environ
         self._keys = KeyOrder(super().on_event, self._woken_by_keys, self._handle_exception)
         theme.register(self)
@@ -128,11 +129,25 @@ class EternalApp(LinkApp):
             self.screen.keys_changed()
 
     def _wear(self, settings: Settings) -> None:
-        named = settings.theme
-        self.theme = named if named in self.available_themes else theme.fitting(self._environ)
+        usual = self._usual_theme(settings)
+        chosen = self._choice.instead_of(usual)
+        self.theme = chosen if chosen in self.available_themes else usual
         self.set_class(self.theme == theme.MONO.name, "-mono")
         self._filters = [*self._kept_filters(), *self._own_filters()]
         self.set_keymap(preferences.keymap(settings))
+
+    def _usual_theme(self, settings: Settings) -> str:
+        named = settings.theme
+        return named if named in self.available_themes else theme.fitting(self._environ)
+
+    def choose_theme(self, name: str) -> None:
+        """Wear a theme of the person's choice, now and at the next start."""
+        try:
+            self._choice.keep(self._usual_theme(self.bench.settings), name)
+        except OSError as error:
+            told = say("The theme could not be kept for the next start: {why}.", why=error.strerror or error)
+            self.notify(told, severity="warning", markup=False)
+        self._wear(self.bench.settings)
 
     def _kept_filters(self) -> Iterable[LineFilter]:
         # What the toolkit puts over everything under NO_COLOR draws the terminal's own colours black on black.

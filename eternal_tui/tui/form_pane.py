@@ -102,9 +102,10 @@ class FormPane(Container):
         form = RequestForm(environ=self._environ, glyphs=self._glyphs)
         await self.mount(form)
         self._form = form
-        form.set_presets(self._presets.load())
         if (draft := self._drafts.load()) is not None:
             form.load(draft)
+        # Behind the draft: one that was left empty is no reason to hide the default preset.
+        form.set_presets(self._presets.load())
         if self._characters is not None:
             form.set_characters(*self._characters)
         for notice in (*self._drafts.notices, *self._presets.notices):

@@ -48,11 +48,9 @@ def commands(app: EternalApp, screen: Screen[object]) -> Iterable[SystemCommand]
         key = key_words(keys.get(action.id, action.keys))
         yield SystemCommand(f"{action.title}  ({key})", action.does, partial(screen.run_action, action.run))
     for each in theme.THEMES:
-        yield SystemCommand(f"Theme {each.name}", "Change the colours", partial(_wear, app, each.name))
-
-
-def _wear(app: EternalApp, name: str) -> None:
-    app.theme = name
+        yield SystemCommand(
+            f"Theme {each.name}", "Change the colours, now and at the next start", partial(app.choose_theme, each.name)
+        )
 
 
 class Found(NamedTuple):

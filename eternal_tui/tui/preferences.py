@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from pathlib import Path
 
+import msgspec
+
+from eternal_tui.jobs.drafts.private_file import read_private, write_private
 from eternal_tui.settings import Settings, SettingsError, load_settings
 from eternal_tui.tui import theme
 from eternal_tui.untrusted import Shown, say, shown
@@ -34,6 +39,38 @@ def keymap(settings: Settings) -> dict[str, str]:
     from eternal_tui.tui.keymap import usable
 
     return usable(settings.keys)
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """What is kept in theme.json: the theme chosen in the app, and the one it is worn instead of."""
+
+    usual: str = ""
+    theme: str = ""
+
+
+class ThemeChoice:
+    """Remembers the theme chosen in the app from one start to the next, without touching the person's config.toml.
+
+    It holds as long as the settings and the terminal would give the same theme as when it was chosen: another one in
+    the file, or a terminal without colours, comes before it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "theme.json"
+        self._chosen = Chosen()
+        # A file that cannot be read is as none: nothing of worth is in it.
+        with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
+            if (data := read_private(self._path)) is not None:
+                self._chosen = msgspec.json.decode(data, type=Chosen)
+
+    def instead_of(self, usual: str) -> str:
+        """Return the theme to wear where `usual` would be worn."""
+        return self._chosen.theme if self._chosen.usual == usual else usual
+
+    def keep(self, usual: str, theme: str) -> None:
+        """Remember that `theme` is to be worn instead of `usual`; raise OSError where it cannot be written."""
+        self._chosen = Chosen(usual, theme)
+        write_private(self._path, msgspec.json.encode(self._chosen))
 
 
 class ConfigFile:

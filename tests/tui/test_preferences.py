@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,27 @@ async def test_keys_and_theme_are_worn_and_change_with_the_file(tmp_path: Path) 
         assert active["jobs.again"] == "R"
         assert "list.down" in active
         assert "n" not in app.screen.active_bindings
+
+
+async def test_a_theme_chosen_in_the_app_is_worn_again(tmp_path: Path) -> None:
+    """Seen to fail with the theme set on the app alone, and with a choice that outlived another one in the settings."""
+
+    def worn(environ: dict[str, str], **settings: Any) -> str:
+        return EternalApp(bench_in(tmp_path, **settings), NoGraphics(), "", environ).theme
+
+    app = EternalApp(bench_in(tmp_path), NoGraphics(), "", KEYED)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        usual = app.theme
+        await pilot.press("ctrl+p")
+        await pilot.press(*"theme eternal-light", "enter")
+        await settle(pilot)
+        assert app.theme == "eternal-light" != usual
+    assert worn(KEYED) == "eternal-light"
+    assert worn(KEYED, theme="eternal-contrast") == "eternal-contrast"
+    assert worn({**KEYED, "NO_COLOR": "1"}) == "eternal-mono"
+    (tmp_path / "data" / "theme.json").write_bytes(b"{\xff")
+    assert worn(KEYED) == usual
 
 
 async def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:

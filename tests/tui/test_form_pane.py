@@ -1,0 +1,43 @@
+"""What the form starts from: the draft that was left, else the default preset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from textual.app import App, ComposeResult
+
+from eternal_tui.jobs.drafts.draft import Draft
+from eternal_tui.jobs.drafts.presets import Presets, PresetStore
+from eternal_tui.jobs.drafts.private_file import write_private
+from eternal_tui.tui.form_pane import FormPane
+from eternal_tui.tui.glyphs import UNICODE
+
+PRESET = Draft(prompt="waves", type="video", duration=2)
+
+
+class PaneApp(App[None]):
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.pane = FormPane(folder, environ={}, glyphs=UNICODE, monotonic=lambda: 0.0)
+
+    def compose(self) -> ComposeResult:
+        yield self.pane
+
+
+@pytest.mark.parametrize(
+    ("left", "started_from"),
+    [(None, PRESET), (Draft(), PRESET), (Draft(prompt="half a"), Draft(prompt="half a"))],
+    ids=["nothing", "an empty form", "a draft"],
+)
+async def test_a_form_starts_from_the_draft_or_else_the_default_preset(
+    tmp_path: Path, left: Draft | None, started_from: Draft
+) -> None:
+    """Seen to fail with the draft loaded behind the presets: an empty one hid the default."""
+    PresetStore(tmp_path).save(Presets().saved("waving", PRESET).with_default("waving"))
+    if left is not None:
+        write_private(tmp_path / "draft.json", msgspec.json.encode(left))
+    app = PaneApp(tmp_path)
+    async with app.run_test():
+        assert (await app.pane.fill()).draft == started_from
