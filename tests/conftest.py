@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
     items[:] = chosen
     for item in items:
-        # Real terminals are watched by the clock: one at a time, beside no more than one other test.
+        # Real terminals are watched by the clock: one at a time.
         if "terminal" in item.path.parts:
             item.add_marker(pytest.mark.xdist_group("terminal"))
 

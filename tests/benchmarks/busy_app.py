@@ -74,7 +74,7 @@ def main() -> int:
         if path := os.environ.get("STALLS"):
             tasks.append(asyncio.create_task(note_stalls(Path(path))))
 
-    JobDesk.start = started  # type: ignore[method-assign, assignment]
+    JobDesk.start = started  # type: ignore[method-assign]
     return run_process()
 
 

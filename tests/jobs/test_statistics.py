@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -37,7 +38,7 @@ def local(text: str) -> float:
     return datetime.fromisoformat(text).astimezone().timestamp()
 
 
-def done(job_id: int, at: float, took: float, **fields: object) -> Job:
+def done(job_id: int, at: float, took: float, **fields: Any) -> Job:
     return a_job(
         job_id,
         state=JobState.SUCCEEDED,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 import msgspec
 from textual.app import App, ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.tui import theme
@@ -21,12 +22,12 @@ DRAWN = "\x1b]777;drawn\x07"
 class ListApp(App[None]):
     """Twenty running jobs; `x` moves one on, `b` all of them, `s` lets a second pass, `o` nothing."""
 
-    BINDINGS = (
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "step(1, 0)"),
         Binding("b", "step(20, 1)"),
         Binding("s", "step(0, 1)"),
         Binding("o", "step(0, 0)"),
-    )
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +66,8 @@ class ListApp(App[None]):
         # The list tells its screen that it changed through two message queues; only then is there a frame to wait for.
         for _ in range(20):
             await asyncio.sleep(0)
-        self.screen.call_after_refresh(lambda: (driver.write(DRAWN), driver.flush()))
+        self.screen.call_after_refresh(driver.write, DRAWN)
+        self.screen.call_after_refresh(driver.flush)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,6 @@ pytestmark = pytest.mark.skipif(
     reason="OpenSSH is not installed: apt install openssh-server openssh-client",
 )
 
-QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-
 
 class Line:
     """A login over ssh as the present user, with a terminal at this end."""
@@ -47,7 +45,8 @@ def line(tmp_path: Path) -> Iterator[Line]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True, **QUIET)
+        generate = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name))
+        subprocess.run(generate, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     shutil.copy(tmp_path / "user.pub", tmp_path / "authorized")
     (tmp_path / "authorized").chmod(0o600)
     config = tmp_path / "sshd_config"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from eternal_tui.jobs.job import FileState, Job, JobState
@@ -14,7 +16,7 @@ from tests.tui.jobs import a_job
 def a_batch() -> list[Job]:
     """Return twenty jobs: twelve done, one failed, one unclear, six half way."""
     done = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED}
-    kinds = [*[done] * 12, {"state": JobState.FAILED}, {"state": JobState.UNCONFIRMED}]
+    kinds: list[dict[str, Any]] = [*[done] * 12, {"state": JobState.FAILED}, {"state": JobState.UNCONFIRMED}]
     kinds += [{"state": JobState.RUNNING, "progress": 50}] * 6
     return [a_job(20 - number, batch="b", cost=0.02, **fields) for number, fields in enumerate(kinds)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,16 +77,12 @@ async def test_only_what_changed_is_repainted() -> None:
         header.show(TOTALS)
         await pilot.pause()
         header.painted.clear()
-        header.show(Totals(**{**_fields(TOTALS), "running": 4}))
+        header.show(msgspec.structs.replace(TOTALS, running=4))
         assert [region.width for region in header.painted] == [1]
         await pilot.pause()
         header.painted.clear()
-        header.show(Totals(**{**_fields(TOTALS), "running": 4, "waiting": 9}))
+        header.show(msgspec.structs.replace(TOTALS, running=4, waiting=9))
         assert not header.painted
-
-
-def _fields(totals: Totals) -> dict[str, float]:
-    return {name: getattr(totals, name) for name in totals.__struct_fields__}
 
 
 @pytest.mark.parametrize("width", [40, 80, 140])

@@ -59,7 +59,7 @@ class PaneApp(App[None]):
             self.painted += regions or [None]
             return plain(*regions, **how)
 
-        self.list.refresh = refresh  # type: ignore[method-assign,assignment]
+        self.list.refresh = refresh  # type: ignore[method-assign]
         self.list.show(self._jobs, NOW)
         self.list.focus()
 
@@ -305,7 +305,12 @@ async def test_a_hundred_thousand_jobs_scroll_in_work_of_one_screen(monkeypatch:
         await pilot.pause()
         built: list[int] = []
         plain = app.list._line
-        monkeypatch.setattr(app.list, "_line", lambda y: (built.append(y), plain(y))[1])
+
+        def counted(y: int) -> object:
+            built.append(y)
+            return plain(y)
+
+        monkeypatch.setattr(app.list, "_line", counted)
         for key, expected in (("G", 1), ("k", 2), ("pageup", 2 + app.list.size.height), ("g", 100_000)):
             built.clear()
             await pilot.press(key)
