@@ -50,6 +50,7 @@ VERBS = {
     "config": "Print the settings in force as a configuration file; check it, or edit it.",
     "sandbox": "Serve a local stand-in for the service, for demos and tests.",
     "completion": "Print a completion script for a shell.",
+    "man": "Print the manual page, for man -l.",
 }
 """Every verb and what it does; each is a module of this package, imported only when it is asked for."""
 

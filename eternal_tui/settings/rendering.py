@@ -48,7 +48,8 @@ def config_template() -> str:
 
 def _entry(struct: type[msgspec.Struct], name: str, value: object, source: str) -> list[str]:
     origin = [f"# From {source}."] if source and source != "default" else []
-    line = f"# {name} =" if value is None else f"{name} = {_toml(value)}"
+    # The empty path stands for the folder that the machine's own rules name.
+    line = f"# {name} =" if value is None or value == Path() else f"{name} = {_toml(value)}"
     return [*_comment(struct, name), *[_one_line(text) for text in origin], line, ""]
 
 
