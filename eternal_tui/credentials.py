@@ -28,6 +28,9 @@ COMMAND_SECONDS = 20.0
 KEYRING_SECONDS = 20.0
 """How long a password manager may take: enough to type a passphrase, short enough not to look like a hang."""
 
+MOST_MET = 16
+"""Keys remembered to be hidden: a person mistypes a few before one is taken."""
+
 _FORM = re.compile(r"[!-~]{8,512}")
 _FILE_LIMIT = 4096
 _OUTPUT_LIMIT = 64 * 1024
@@ -75,6 +78,14 @@ class Secret:
         raise TypeError("a secret is not written down")
 
 
+_met: list[Secret] = []
+
+
+def met_keys() -> list[Secret]:
+    """Return every key this process has read, wherever it came from, newest last: what no report may show."""
+    return list(_met)
+
+
 class KeyStore(StrEnum):
     """Where `login` may keep a key."""
 
@@ -97,7 +108,11 @@ def as_key(text: str, source: str) -> Secret:
             f"What stands in {source} is no API key: a key is 8 to 512 letters, digits and signs, without spaces. "
             "Copy it again from the service's site."
         )
-    return Secret(stripped)
+    secret = Secret(stripped)
+    if secret not in _met:
+        _met.append(secret)
+        del _met[:-MOST_MET]
+    return secret
 
 
 def find_key(settings: Settings, environ: Mapping[str, str] | None = None) -> FoundKey | None:
@@ -169,12 +184,12 @@ def keys_in(environ: Mapping[str, str]) -> list[Secret]:
     return [Secret(text) for name in KEY_VARIABLES if (text := environ.get(name, "").strip())]
 
 
-def scrubbed_environ(environ: Mapping[str, str], secret: Secret | None = None) -> dict[str, str]:
+def scrubbed_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a child process: without the key's variables, and without any that hold a key.
 
-    `secret` is a key found elsewhere than in the environment.
+    A key that came from elsewhere, such as the keyring, is looked for too.
     """
-    secrets = [*keys_in(environ), *([secret] if secret is not None else ())]
+    secrets = [*keys_in(environ), *met_keys()]
     # What is too short to be a key would be found in half of all variables.
     hidden = [one for one in secrets if _FORM.fullmatch(one.reveal())]
     return {

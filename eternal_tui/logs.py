@@ -11,12 +11,11 @@ import os
 import re
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import quote
 
+from eternal_tui.credentials import Secret
 from eternal_tui.private import make_folder
-
-if TYPE_CHECKING:
-    from eternal_tui.credentials import Secret
 
 ROOT = "eternal_tui"
 FILE_NAME = "eternal-tui.log"
@@ -55,8 +54,9 @@ class Redactor:
 
     def hide(self, secret: Secret) -> None:
         """Hide this value from now on, wherever it turns up."""
-        if secret not in self._secrets:
-            self._secrets.append(secret)
+        for form in _forms(secret.reveal()):
+            if (written := Secret(form)) not in self._secrets:
+                self._secrets.append(written)
 
     def clean(self, text: str) -> str:
         """Return `text`, bounded and redacted."""
@@ -70,6 +70,11 @@ class Redactor:
         text = _USER_INFO.sub(rf"\g<scheme>{HIDDEN}@", text)
         text = _ADDRESS_TAIL.sub(r"\g<address>?…", text)
         return _QUERY.sub("?…", text)
+
+
+def _forms(value: str) -> list[str]:
+    """Return the ways a value is written: as it is, quoted by Python or JSON, and in an address."""
+    return [value, repr(value)[1:-1], json.dumps(value)[1:-1], quote(value, safe="")]
 
 
 class JsonLines(logging.Formatter):

@@ -21,6 +21,7 @@ import pytest
 
 from eternal_tui import credentials
 from eternal_tui.credentials import (
+    MOST_MET,
     KeyProblem,
     KeyStore,
     Secret,
@@ -29,6 +30,7 @@ from eternal_tui.credentials import (
     find_key,
     forget_key,
     key_file,
+    met_keys,
     scrubbed_environ,
     store_key,
 )
@@ -351,10 +353,26 @@ def test_logout_forgets_every_place(settings: Settings) -> None:
 
 def test_children_do_not_inherit_the_key() -> None:
     """Seen to fail where only the key's own variables were taken out, and the copy of it in another was left."""
-    environ = {"ETERNALAI_API_KEY": "a", "ETERNAL_AI_API_KEY": "b", "PATH": "/bin", "COPY": f"x{CANARY}y"}
-    assert scrubbed_environ(environ) == {"PATH": "/bin", "COPY": f"x{CANARY}y"}
-    assert scrubbed_environ(environ, Secret(CANARY)) == {"PATH": "/bin"}
-    assert scrubbed_environ({**environ, "ETERNALAI_API_KEY": f" {CANARY}\n"}) == {"PATH": "/bin"}
+    key = "a-key-that-nobody-has-met"
+    environ = {"ETERNALAI_API_KEY": "a", "ETERNAL_AI_API_KEY": "b", "PATH": "/bin", "COPY": f"x{key}y"}
+    assert scrubbed_environ(environ) == {"PATH": "/bin", "COPY": f"x{key}y"}
+    assert scrubbed_environ({**environ, "ETERNALAI_API_KEY": f" {key}\n"}) == {"PATH": "/bin"}
+
+
+def test_children_do_not_inherit_a_key_that_came_from_elsewhere(settings: Settings) -> None:
+    """Seen to fail where only keys from the environment were looked for in it."""
+    store_key(Secret("a-key-out-of-a-file"), KeyStore.FILE, settings)
+    assert find_key(settings, {}) is not None
+    assert scrubbed_environ({"COPY": "x a-key-out-of-a-file", "PATH": "/bin"}) == {"PATH": "/bin"}
+
+
+def test_the_keys_met_are_few_and_show_nothing() -> None:
+    for number in range(3 * MOST_MET):
+        as_key(f"one-of-many-{number:03}", "a test")
+        as_key(f"one-of-many-{number:03}", "a test")
+    assert len(met_keys()) == MOST_MET
+    assert met_keys()[-1] == Secret(f"one-of-many-{3 * MOST_MET - 1:03}")
+    assert "one-of" not in repr(met_keys())
 
 
 def test_keyring_is_imported_only_when_it_is_asked() -> None:

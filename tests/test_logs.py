@@ -6,7 +6,8 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Iterator
+import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,17 @@ def test_secrets_do_not_reach_the_file(opened: Log, text: str) -> None:
     assert len(written.splitlines()) == 4
     for secret in (CANARY, "unknownsecret", "canarysignature", "CANARYSIGNATURE"):
         assert secret not in written
+
+
+@pytest.mark.parametrize("write", [str, repr, json.dumps, lambda text: urllib.parse.quote(text, safe="")])
+def test_a_key_is_hidden_in_every_way_it_is_written(write: Callable[[str], str]) -> None:
+    """Seen to fail where only the plain text was looked for: a key may hold quotes and backslashes."""
+    for key in ("plain-key-000000000", "it's\\a\"key/with+signs=%", '"quoted"'):
+        redactor = Redactor()
+        redactor.hide(Secret(key))
+        told = redactor.clean(f"<{write(key)}>")
+        assert HIDDEN in told
+        assert len(told) <= len(HIDDEN) + 4
 
 
 def test_what_is_useful_stays() -> None:

@@ -91,14 +91,15 @@ def _told_defect(
     defect: Exception, streams: Streams, environ: Mapping[str, str], parsed: argparse.Namespace | None
 ) -> Shown:
     from eternal_tui.crash import write_report
-    from eternal_tui.credentials import keys_in
+    from eternal_tui.credentials import keys_in, met_keys
     from eternal_tui.settings import SettingsError, default_data_dir
 
     try:
         folder = Invocation(parsed or argparse.Namespace(), environ, streams).settings.data_dir
     except SettingsError:
         folder = default_data_dir(environ)
-    path = write_report(defect, folder / "logs", keys_in(environ), verb=getattr(parsed, "verb", None) or "app")
+    secrets = [*keys_in(environ), *met_keys()]
+    path = write_report(defect, folder / "logs", secrets, verb=getattr(parsed, "verb", None) or "app")
     if path is None:
         return say("A defect of this program: {error}. No report could be written.", error=type(defect).__name__)
     return say("A defect of this program stopped it. Please send the report {path}; it holds no key.", path=path)
