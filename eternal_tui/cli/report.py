@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ def write_report(path: Path, lines: list[Shown]) -> None:
 
 
 def report_lines(findings: list[Finding], advice: list[Shown], invocation: Invocation) -> list[Shown]:
-    """Return the report; the key, signed links, prompts and the home folder's name are not in it."""
+    """Return the report; the key, signed links, prompts, and the names of person and folders are not in it."""
     from eternal_tui.logs import Redactor
     from eternal_tui.settings import SettingsError
 
@@ -56,13 +57,68 @@ def report_lines(findings: list[Finding], advice: list[Shown], invocation: Invoc
     except SettingsError:
         lines += ["", "The settings cannot be read."]
     lines += ["", *advice]
-    return [_clean(line, redactor, invocation) for line in lines]
+    names = _Names(invocation)
+    return [_clean(line, redactor, names) for line in lines]
 
 
-def _clean(line: str, redactor: Redactor, invocation: Invocation) -> Shown:
-    home = invocation.environ.get("HOME", "")
-    text = line.replace(home, "~") if len(home) > 1 else line
-    return shown(redactor.clean(text))
+class _Names:
+    """Signs in place of folders that are the person's own, and of the person's name."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        places = dict(_places(invocation))
+        # The longest first: a folder inside another is called by its own sign.
+        paths = sorted(places, key=len, reverse=True)
+        self._places = [(re.compile(rf"{re.escape(path)}(?![\w.-])"), places[path]) for path in paths]
+        users = sorted(_users(invocation.environ), key=len, reverse=True)
+        self._users = [re.compile(rf"(?<![^\W_]){re.escape(user)}(?![^\W_])", re.IGNORECASE) for user in users]
+
+    def hidden(self, text: str) -> str:
+        """Return the text with the signs."""
+        for path, sign in self._places:
+            text = path.sub(sign, text)
+        for user in self._users:
+            text = user.sub("[user]", text)
+        return text
+
+
+def _places(invocation: Invocation) -> Iterator[tuple[str, str]]:
+    """Yield each folder of the person, and the same with links resolved, with its sign."""
+    from eternal_tui.settings import SettingsError
+
+    environ = invocation.environ
+    found = [(value, f"${name}") for name, value in environ.items() if name.startswith("XDG_")]
+    found += [(value, f"${name}") for name in ("TMPDIR", "PWD") if (value := environ.get(name))]
+    found.append((environ.get("HOME", ""), "~"))
+    try:
+        settings = invocation.settings
+    except SettingsError:
+        pass
+    else:
+        found += [(str(settings.config_path.parent), "[config folder]"), (str(settings.data_dir), "[data folder]")]
+    for value, sign in found:
+        folder = os.path.normpath(value) if value else ""
+        if folder.startswith("/") and len(folder) > 1:
+            ways = (value.rstrip("/"), folder, os.path.realpath(folder))
+            yield from ((way, sign) for one in ways for way in (one, shown(one)))
+
+
+def _users(environ: Mapping[str, str]) -> set[str]:
+    """Return what the person is called on this machine, by every source there is."""
+    names = {environ.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")}
+    try:
+        import pwd
+
+        known = pwd.getpwuid(os.geteuid())
+        names |= {known.pw_name, known.pw_gecos.partition(",")[0]}
+    except (ImportError, KeyError, AttributeError):
+        pass
+    names.add(Path(environ.get("HOME", "")).name)
+    # A single letter would be found in every second word.
+    return {name for name in names if len(name) > 1}
+
+
+def _clean(line: str, redactor: Redactor, names: _Names) -> Shown:
+    return shown(names.hidden(redactor.clean(line)))
 
 
 def _secrets(invocation: Invocation) -> list[Secret]:

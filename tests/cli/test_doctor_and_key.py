@@ -94,6 +94,40 @@ def test_the_report_is_a_new_private_file(program: Program, tmp_path: Path) -> N
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_the_report_names_nobody_and_no_folder_of_theirs(program: Program, tmp_path: Path) -> None:
+    """Folders outside the home, by variable and by flag, through a link, in a notice, and with signs in their names.
+
+    Seen to fail with HOME alone taken out, with the links of a folder left unresolved, with the person's name or the
+    variables' folders left in, and with folders looked for before the gate only.
+    """
+    real = tmp_path / "disk-of-quentin"
+    (real / "home").mkdir(parents=True)
+    (tmp_path / "qhome").symlink_to(real / "home")
+    environ = {
+        "HOME": str(tmp_path / "qhome"), "USER": "quentin", "LOGNAME": "quentin",
+        "TMPDIR": str(tmp_path / "tmp-project-x"),
+        "XDG_DATA_HOME": str(tmp_path / "data-project-x"), "XDG_CONFIG_HOME": str(tmp_path / "config-project-x") + "/",
+        "XDG_CACHE_HOME": str(real / "cache-project-x"), "ETERNAL_TUI_DATA_DIR": None,
+    }  # fmt: skip
+    flagged = tmp_path / "flag-project-x\x1b[2J"
+    broken = tmp_path / "data-project-x" / "eternal-tui"
+    told = f"Quentin at {real}/home/x, {tmp_path}/tmp-project-x, {real}/cache-project-x/y"
+    for folder in (flagged, broken, real / "home"):
+        (folder / "logs").mkdir(parents=True)
+        (folder / "logs" / "eternal-tui.log").write_text(json.dumps({"event": f"{told} and {folder}/z"}))
+        if folder.name != "home":
+            (folder / "history.json").write_text("{nothing")
+            folder.chmod(0o755)
+    choices: list[tuple[str, ...]] = [(), ("--data-dir", str(flagged)), ("--data-dir", str(real / "home"))]
+    for arguments in choices:
+        text = program.run(*arguments, "doctor", "--report", environ=environ).out
+        assert "event=[user] at ~/x" in text or "event=[user] at [data folder]/x" in text
+        assert "[data folder], writable" in text
+        assert "[config folder]/config.toml" in text
+        assert "httpx" in text
+        assert [name for name in ("quentin", "project-x", "qhome", str(tmp_path)) if name in text.lower()] == [], text
+
+
 def test_login_keeps_a_piped_key_in_a_private_file(program: Program, sandbox: Sandbox) -> None:
     kept = program.run("login", "--file", stdin=f"{sandbox.key}\nmore\n", environ=KEYLESS)
     assert kept.code == 0
