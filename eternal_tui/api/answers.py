@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -70,9 +70,9 @@ class CharacterPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to creating a character: its id, or a request id to poll, and the whole answer as it came."""
+    """The answer to creating a character: its id, or a request id to poll, and the body as in `SubmitAnswer`."""
 
     character_id: str | None = None
     request_id: str | None = None
     credits_remaining: float | None = None
-    raw: dict[str, Any] = {}
+    raw: Untrusted = Untrusted("")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 MediaType = Literal["image", "video"]
+RequestType = Literal["image", "video", "character"]
 Quality = Literal["low", "high"]
 
 MIN_SECONDS = 1
@@ -21,17 +22,20 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """One paid generation: a character, what is to change, and the settings that apply to its type.
 
     `duration` is in whole seconds. None means "not said": the field is left out and the service's default holds.
+    Of type "character", it makes a new character from the prompt; `character` is empty until its ID is known.
     """
 
     character: str
     prompt: str
-    type: MediaType
+    type: RequestType
     duration: int | None = None
     audio: bool | None = None
     quality: Quality | None = None
 
     def body(self) -> dict[str, Any]:
         """Return exactly the JSON object that is sent: only fields that apply to the type, in documented order."""
+        if self.type == "character":
+            return {"prompt": self.prompt}
         body: dict[str, Any] = {"images": [self.character], "prompt": self.prompt, "type": self.type}
         if self.type == "video":
             if self.duration is not None:
@@ -57,7 +61,7 @@ def is_character_id(text: str) -> bool:
 
 
 def problems(request: GenerateRequest) -> dict[str, str]:
-    """Return, field by field, a sentence for each documented rule the request breaks; empty means it may be sent."""
+    """Return, field by field, a sentence for each documented rule the picture or clip breaks; empty: it may be sent."""
     return {
         field: sentence
         for field, sentence in (
@@ -74,9 +78,18 @@ def problems(request: GenerateRequest) -> dict[str, str]:
 
 def check(request: GenerateRequest) -> GenerateRequest:
     """Return the request unchanged, or raise InvalidRequest."""
-    if found := problems(request):
+    if request.type == "character":
+        found = {"prompt": sentence} if (sentence := _prompt_problem(request.prompt)) else {}
+    else:
+        found = problems(request)
+    if found:
         raise InvalidRequest(found)
     return request
+
+
+def creation(prompt: str) -> GenerateRequest:
+    """Return the request for a new character made from `prompt`."""
+    return GenerateRequest(character="", prompt=prompt, type="character")
 
 
 def _character_problem(character: str) -> str:

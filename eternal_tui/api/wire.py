@@ -184,7 +184,7 @@ def parse_create(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, no
         character_id=character_id,
         request_id=request_id,
         credits_remaining=fields.credits_left(places),
-        raw=places[0],
+        raw=_as_it_came(body),
     )
 
 

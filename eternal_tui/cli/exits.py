@@ -35,7 +35,7 @@ def code_of(job: Job) -> Exit:
         case JobState.FAILED | JobState.LOST:
             return Exit.FAILED
         case JobState.SUCCEEDED:
-            return Exit.DONE if job.file_state is FileState.SAVED else Exit.FAILED
+            return Exit.DONE if job.file_state is FileState.SAVED or job.is_creation else Exit.FAILED
         case JobState.SUBMITTING | JobState.RUNNING | JobState.STALLED:
             return Exit.DONE
 

@@ -43,9 +43,20 @@ class Bookkeeping:
             self._take(credits_left, None, began)
 
     def _take(self, credits_left: float, job: Job | None, began: int) -> None:
+        self._price_the_silent(credits_left, job, began)
         self._price_the_unpriced()
         for ruling in self._reconciliation.read(credits_left, job, began):
             self._later(self._roster.change(ruling.job_id, ruling.apply))
+
+    def _price_the_silent(self, credits_left: float, cause: Job | None, began: int) -> None:
+        """Note about what the newest job whose answer told no credits cost, where only this one can explain them."""
+        silent = [self._roster[job_id] for job_id in self._counter.unpriced]
+        newest = max((job for job in silent if job.credits_after is None), key=lambda job: job.id, default=None)
+        if newest is None or newest is cause:
+            return
+        price = self._reconciliation.left_for(newest, credits_left, cause, began)
+        if price is not None:
+            self._roster.touch(newest.id, partial(_costing, price=price))
 
     def _price_the_unpriced(self) -> None:
         """Note about what the first job of a kind cost, once the second has told the price."""

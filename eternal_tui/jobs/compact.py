@@ -18,7 +18,9 @@ _SETTLED = frozenset({JobState.FAILED, JobState.REJECTED})
 
 def is_settled(job: Job) -> bool:
     """Tell whether nothing but a person's marks will change on this job, and nobody waits for it."""
-    return job.state in _SETTLED or (job.state is JobState.SUCCEEDED and job.file_state is FileState.SAVED)
+    if job.state is JobState.SUCCEEDED:
+        return job.file_state is FileState.SAVED or job.is_creation
+    return job.state in _SETTLED
 
 
 def is_compact(job: Job) -> bool:

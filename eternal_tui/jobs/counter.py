@@ -14,6 +14,18 @@ def measured(job: Job) -> float | None:
     return job.cost if abs(job.credits_before - job.credits_after - job.cost) < DUST else None
 
 
+def was_taken(job: Job) -> bool:
+    """Tell whether the service certainly took the job, and so charged it."""
+    return job.state not in _NOT_TAKEN and (job.request_id is not None or job.is_creation)
+
+
+def _told_elsewhere(job: Job) -> bool:
+    return job.is_creation and job.credits_after is None and was_taken(job)
+
+
+_NOT_TAKEN = frozenset({JobState.SUBMITTING, JobState.REJECTED, JobState.UNCONFIRMED})
+
+
 class Counter:
     """Follows every snapshot, also those of other instances. Ids tell what came before what: they are minted in order.
 
@@ -48,19 +60,28 @@ class Counter:
                 self.unpriced.discard(old.id)
             return
         self._latest = max(self._latest, new.id)
-        taken = new.request_id is not None or new.state is JobState.UNCONFIRMED
-        if taken and new.cost is None:
-            self.unpriced.add(new.id)
-        else:
-            self.unpriced.discard(new.id)
+        self._note_price(old, new)
+        fresh = old is not None and old.state is JobState.SUBMITTING
         if old is not None and old.state is new.state and old.credits_after == new.credits_after:
             return
         if new.state is JobState.UNCONFIRMED:
             if new.verdict is not Verdict.NOT_CHARGED:
                 # What was sent before the doubt arose may have been answered from a counter that did not hold it yet.
-                fresh = old is not None and old.state is JobState.SUBMITTING
                 self._doubted_by = max(self._doubted_by, self._latest if fresh else new.id)
-        elif new.credits_after is not None:
+        elif new.credits_after is None:
+            if was_taken(new) and (old is None or fresh):
+                # Charged, and the counter has not said so yet: the next reading holds more than its own job.
+                self._doubted_by = max(self._doubted_by, self._latest if fresh else new.id)
+        else:
             if (cost := measured(new)) is not None:
                 self._prices.learn(new.request, cost, new.id)
             self.read(new.credits_after, new.id)
+
+    def _note_price(self, old: Job | None, new: Job) -> None:
+        if (was_taken(new) or new.state is JobState.UNCONFIRMED) and new.cost is None:
+            self.unpriced.add(new.id)
+        else:
+            self.unpriced.discard(new.id)
+        if _told_elsewhere(new) and new.cost is not None and (old is None or old.cost is None):
+            # Its answer need not tell the credits: what the next reading left for it is all there is to learn from.
+            self._prices.learn(new.request, new.cost, new.id)

@@ -9,30 +9,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.request import GenerateRequest, creation
 from eternal_tui.jobs.awaiting import settled
 from eternal_tui.jobs.bookkeeping import Bookkeeping
 from eternal_tui.jobs.cadence import Durations
 from eternal_tui.jobs.counter import Counter
 from eternal_tui.jobs.downloads import Downloads
-from eternal_tui.jobs.errors import NotPossible
 from eternal_tui.jobs.housekeeping import Housekeeping
-from eternal_tui.jobs.job import POLLED, FileState, Job, JobState
+from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.jobs.ledger import Prices
 from eternal_tui.jobs.outbox import Outbox
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.poller import raise_defect
 from eternal_tui.jobs.ports import Clock, Fetcher, History, Presence, Record, Service
 from eternal_tui.jobs.reconciliation import Reconciliation
-from eternal_tui.jobs.removals import Removals
 from eternal_tui.jobs.roster import Listener, Roster
 from eternal_tui.jobs.submissions import Submissions
 from eternal_tui.jobs.totals import Tally, Totals
 from eternal_tui.jobs.turns import log_turn
 from eternal_tui.jobs.watcher import Watcher
-from eternal_tui.untrusted import Untrusted
+from eternal_tui.jobs.wishes import Wishes
 
 FIRST_ROWS = 200
 """Jobs read before the first frame: more than the tallest terminal shows."""
@@ -117,7 +113,7 @@ class JobDesk:
         )
         self._ended: list[Callable[[Job], None]] = []
         self._closing = False
-        self._removals = Removals(self._roster)
+        self._wishes = Wishes(self._roster, self._watcher, self._downloads, self._housekeeping)
         self._tasks: list[asyncio.Task[None]] = []
         self._submissions = Submissions(
             self._roster,
@@ -292,44 +288,30 @@ class JobDesk:
         """Submit an unconfirmed job's request again, as a new job linked to it; ask first, it may be paid twice."""
         return await self._submissions.retry_unconfirmed(job_id, confirmed=confirmed)
 
+    async def create_character(self, prompt: str, *, confirmed: bool = False) -> Job:
+        """Ask for a new character like `submit`: recorded first, sent once, its price counted; never looked at again.
+
+        Its `request.character` is the new ID, empty where the service said none. Raises what `submit` raises.
+        """
+        return await self.submit(creation(prompt), confirmed=confirmed)
+
     # Wishes about one job
 
     async def dismiss(self, job_id: int) -> None:
         """Stop counting an unconfirmed job as something to decide."""
-        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, dismissed=True))
+        await self._wishes.dismiss(job_id)
 
     async def fetch_again(self, job_id: int) -> None:
         """Fetch a succeeded job's file once more, with a fresh link where the old one is dead. Free."""
-        job = self._roster[job_id]
-        if job.state is not JobState.SUCCEEDED or job.file_state is FileState.SAVED:
-            raise NotPossible(f"Job {job_id} has no result left to fetch.")
-        await self._housekeeping.own(job)
-        waiting = await self._roster.change(
-            job_id,
-            lambda held: msgspec.structs.replace(
-                held, file_state=FileState.PENDING, error=Untrusted(""), trouble=Untrusted("")
-            ),
-        )
-        self._downloads.fetch(waiting)
+        await self._wishes.fetch_again(job_id)
 
     async def watch_now(self, job_id: int) -> None:
         """Look at the job at once: a running, stalled, or unwatched one, or a lost one given another chance."""
-        job = self._roster[job_id]
-        if job.state not in POLLED and job.state is not JobState.LOST:
-            raise NotPossible(f"Job {job_id} is {job.state}; there is nothing to watch.")
-        await self._housekeeping.own(job)
-        if job.state is JobState.LOST:
-            job = await self._roster.change(job_id, self._watcher.revive)
-        if not job.watched:
-            job = await self._roster.change(job_id, lambda held: msgspec.structs.replace(held, watched=True))
-        self._watcher.watch(job, after=0.0)
+        await self._wishes.watch_now(job_id)
 
     async def stop_watching(self, job_id: int) -> None:
         """Ask no more about the job here. It goes on at the service and stays charged."""
-        if self._roster[job_id].state not in POLLED:
-            raise NotPossible(f"Job {job_id} is {self._roster[job_id].state}; there is nothing to stop.")
-        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, watched=False))
-        self._watcher.forget(job_id)
+        await self._wishes.stop_watching(job_id)
 
     async def annotate(
         self,
@@ -340,24 +322,18 @@ class JobDesk:
         note: str | None = None,
     ) -> None:
         """Set a person's own marks on a job; None leaves a mark as it is."""
-        given = {"starred": starred, "tags": tags, "note": None if note is None else Untrusted(note)}
-        marks = {name: value for name, value in given.items() if value is not None}
-        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, **marks))
+        await self._wishes.annotate(job_id, starred=starred, tags=tags, note=note)
 
     async def delete(self, job_ids: Iterable[int]) -> None:
         """Remove jobs from the history; `undo_delete` brings the last removal back. Files stay on disk.
 
         Raises NotPossible for a job that is being sent, and HistoryError.
         """
-        for job_id in await self._removals.delete(job_ids):
-            self._watcher.forget(job_id)
-            self._downloads.drop(job_id)
+        await self._wishes.delete(job_ids)
 
     async def undo_delete(self) -> list[int]:
         """Bring the last removal back and return its ids; empty when there is none."""
-        back = await self._removals.undo()
-        await self._housekeeping.take_back(back)
-        return back
+        return await self._wishes.undo_delete()
 
     def attend(self, visible: Iterable[int], selected: int | None) -> None:
         """Note which jobs are on screen: these are looked at with more weight."""

@@ -9,6 +9,7 @@ import msgspec
 
 from eternal_tui.api.answers import PollAnswer
 from eternal_tui.api.errors import ApiError, NotKnown
+from eternal_tui.api.request import MediaType
 from eternal_tui.jobs.cadence import backoff
 from eternal_tui.jobs.errors import NoSuchJob
 from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts, advance, with_event
@@ -165,9 +166,8 @@ class Downloads:
     async def _fetch(self, job: Job) -> SavedResult:
         if job.result_url is None:
             raise LinkExpired(404)
-        return await self._fetcher.fetch(
-            job.result_url, name=f"{job.id:07d}", expect=job.request.type, encrypted=job.encrypted
-        )
+        expect: MediaType = "video" if job.request.type == "video" else "image"
+        return await self._fetcher.fetch(job.result_url, name=f"{job.id:07d}", expect=expect, encrypted=job.encrypted)
 
     async def _saved(self, job_id: int, saved: SavedResult) -> None:
         facts = MediaFacts(

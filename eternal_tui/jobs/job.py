@@ -87,7 +87,9 @@ class MediaFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An immutable snapshot of one job. Times are seconds since the epoch, money is in the service's credits.
+    """An immutable snapshot of one job: a picture, a clip, or a character to be made.
+
+    Times are seconds since the epoch, money is in the service's credits.
 
     `word` and `progress` are the service's own, progress never running backwards. `cause` says in one word why a
     rejected job was not taken: "key", "credits", "unreachable", "stopped", "cap" or "refused". `file` is a name
@@ -141,6 +143,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
         return self.state in ENDED
 
     @property
+    def is_creation(self) -> bool:
+        """Whether this makes a character: it has no file, and the answer to its submit is its end."""
+        return self.request.type == "character"
+
+    @property
     def wants_file(self) -> bool:
         """Whether the result is known but not yet saved here."""
         return self.state is JobState.SUCCEEDED and self.file_state is FileState.PENDING
@@ -148,9 +155,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
 def advance(job: Job, state: JobState, **changes: Any) -> Job:
     """Return `job` in `state` with `changes`; raise IllegalTransition where the life of a job has no such step."""
-    if state is not job.state and state not in _NEXT[job.state]:
+    if state is not job.state and state not in _NEXT[job.state] and not _made_at_once(job, state):
         raise IllegalTransition(job.state, state)
     return msgspec.structs.replace(job, state=state, **changes)
+
+
+def _made_at_once(job: Job, state: JobState) -> bool:
+    """Tell whether this is the end of a creation: the answer to its submit is all there is to wait for."""
+    unanswered = job.state in (JobState.SUBMITTING, JobState.UNCONFIRMED)
+    return state is JobState.SUCCEEDED and unanswered and job.is_creation
 
 
 def with_event(job: Job, at: float, what: str, detail: str = "") -> Job:

@@ -34,6 +34,8 @@ PriceKey = tuple[str, str, int]
 
 def price_key(request: GenerateRequest) -> PriceKey:
     """Return what the price depends on, as far as the documentation tells: type, quality, seconds."""
+    if request.type == "character":
+        return ("character", "", 0)
     if request.type == "image":
         return ("image", request.quality or "low", 0)
     return ("video", "", request.duration or 0)
@@ -63,7 +65,7 @@ class Prices:
             return round(statistics.median_low(seen), 6)
         if key[0] == "image":
             return self._from_other_quality(key[1])
-        return self._from_other_duration(key[2])
+        return self._from_other_duration(key[2]) if key[0] == "video" else None
 
     def lowest(self, request: GenerateRequest) -> float | None:
         """Return the lowest price seen of exactly this kind, None where none was."""
@@ -91,10 +93,14 @@ class Explained(NamedTuple):
 
 
 class Settlement(NamedTuple):
-    """What a later reading of the credits counter says about unconfirmed jobs, with its arithmetic in words."""
+    """What a later reading of the credits counter says about unconfirmed jobs, with its arithmetic in words.
+
+    `price` is what a single one was charged, in credits, None where that is not told.
+    """
 
     verdict: Verdict
     reason: str
+    price: float | None = None
 
 
 def settle(
@@ -127,7 +133,7 @@ def settle(
             return Settlement(Verdict.UNKNOWN, f"{sums} The other jobs' prices are not certain enough to tell.")
         return Settlement(Verdict.NOT_CHARGED, sums)
     if len(unconfirmed) == 1:
-        return Settlement(Verdict.CHARGED, sums)
+        return Settlement(Verdict.CHARGED, sums, round(unexplained, 6))
     if all_known and abs(unexplained - sum(known)) <= NEAR * min(known):
         return Settlement(Verdict.CHARGED, f"{sums} That is about what all {len(unconfirmed)} together cost.")
     return Settlement(Verdict.UNKNOWN, f"{sums} That does not tell which of {len(unconfirmed)} were charged.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from eternal_tui.api.answers import SubmitAnswer
+from eternal_tui.api.answers import CreateAnswer, SubmitAnswer
 from eternal_tui.api.errors import NotSent, Refused, TooMany, Unclear
 from eternal_tui.jobs.cadence import backoff
 from eternal_tui.jobs.counter import Counter
@@ -17,7 +17,7 @@ from eternal_tui.jobs.errors import NoSuchJob
 from eternal_tui.jobs.interruption import Interrupted, Interruption
 from eternal_tui.jobs.job import Job, JobState, advance, to_record
 from eternal_tui.jobs.ledger import DUST, Prices
-from eternal_tui.jobs.outcomes import accepted, rejected, unconfirmed
+from eternal_tui.jobs.outcomes import accepted, created, rejected, unconfirmed
 from eternal_tui.jobs.ports import Clock, Record, Service
 from eternal_tui.jobs.roster import Roster
 from eternal_tui.untrusted import Untrusted
@@ -106,12 +106,12 @@ class Outbox:
         if cost is None:
             cost = self._prices.estimate(intent.request)
         raw = {"submit_answer": answer.raw} if answer.raw else None
-        job = await self._settled(intent, lambda job: accepted(job, answer, self._clock.time(), cost), extra=raw)
+        job = await self._settled(intent, lambda job: _taken(job, answer, self._clock.time(), cost), extra=raw)
         if answer.credits_remaining is not None:
             self._on_reading(answer.credits_remaining, job, window.began)
         return job
 
-    async def _post_until_clear(self, intent: Job, stop: Interruption) -> SubmitAnswer:
+    async def _post_until_clear(self, intent: Job, stop: Interruption) -> SubmitAnswer | CreateAnswer:
         unsent = iter(UNSENT_WAITS)
         busy = iter(BUSY_WAITS)
         refusals = 0
@@ -120,7 +120,7 @@ class Outbox:
             if stop.wanted:
                 raise NotSent(STOPPED_BEFORE)
             try:
-                return await stop.heed(self._service.generate(intent.request))
+                return await stop.heed(self._post(intent))
             except TooMany as error:
                 refusals += 1
                 named, own = error.retry_after, next(busy, None)
@@ -136,6 +136,11 @@ class Outbox:
                     raise
                 self._wait_shown(intent, f"{error} Trying again.")
             await self._pause(wait, stop)
+
+    async def _post(self, intent: Job) -> SubmitAnswer | CreateAnswer:
+        if intent.is_creation:
+            return await self._service.create_character(intent.request.prompt)
+        return await self._service.generate(intent.request)
 
     async def _pause(self, seconds: float, stop: Interruption) -> None:
         """Wait while the request is certainly not taken: giving up here is a refusal, never a doubt."""
@@ -163,8 +168,14 @@ class Outbox:
             await self._roster.restore(intent.id, to_record(intent))
             return await self._roster.settle(intent.id, edit, extra=extra)
 
-    def _cost(self, window: _Window, answer: SubmitAnswer) -> float | None:
+    def _cost(self, window: _Window, answer: SubmitAnswer | CreateAnswer) -> float | None:
         if window.disturbed or window.credits_before is None or answer.credits_remaining is None:
             return None
         drop = round(window.credits_before - answer.credits_remaining, 6)
         return drop if drop > DUST else None
+
+
+def _taken(job: Job, answer: SubmitAnswer | CreateAnswer, now: float, cost: float | None) -> Job:
+    if isinstance(answer, CreateAnswer):
+        return created(job, answer, now, cost)
+    return accepted(job, answer, now, cost)

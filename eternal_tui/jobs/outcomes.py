@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.api.answers import PollAnswer, SubmitAnswer
+from eternal_tui.api.answers import CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.errors import ApiError, KeyRefused, NoCredits, NotSent, Unreachable, Unsendable
 from eternal_tui.jobs.job import FileState, Job, JobState, advance, with_event
 from eternal_tui.untrusted import Untrusted
@@ -35,6 +35,28 @@ def accepted(job: Job, answer: SubmitAnswer, now: float, cost: float | None) -> 
     )
     late = " late" if job.state is JobState.UNCONFIRMED else ""
     return _noted(taken, now, f"accepted{late}", answer.request_id)
+
+
+def created(job: Job, answer: CreateAnswer, now: float, cost: float | None) -> Job:
+    """Return the creation as the service took it: ended, with the new character's ID or the id of its request."""
+    made = advance(
+        job,
+        JobState.SUCCEEDED,
+        request=msgspec.structs.replace(job.request, character=answer.character_id or ""),
+        request_id=answer.request_id,
+        progress=100,
+        finished_at=now,
+        credits_after=answer.credits_remaining,
+        cost=cost,
+        trouble=Untrusted(""),
+        error=Untrusted(""),
+        verdict=None,
+        verdict_reason="",
+    )
+    late = " late" if job.state is JobState.UNCONFIRMED else ""
+    if answer.character_id:
+        return _noted(made, now, f"created{late}", f"character {answer.character_id}")
+    return _noted(made, now, f"taken{late}, the list will have it when it is made", answer.request_id or "")
 
 
 def rejected(job: Job, error: ApiError, now: float) -> Job:

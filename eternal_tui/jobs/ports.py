@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from eternal_tui.api.answers import PollAnswer, SubmitAnswer
+from eternal_tui.api.answers import CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.request import GenerateRequest, MediaType
 from eternal_tui.history.journal import Change
 from eternal_tui.media.result import SavedResult
@@ -36,6 +36,9 @@ class Service(Protocol):
 
     async def generate(self, request: GenerateRequest) -> SubmitAnswer:
         """Send one paid POST, once."""
+
+    async def create_character(self, prompt: str) -> CreateAnswer:
+        """Send one paid POST that makes a character, once."""
 
     async def poll(self, request_id: str) -> PollAnswer:
         """Look once at a running request."""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from eternal_tui.jobs.counter import measured
+from eternal_tui.jobs.counter import measured, was_taken
 from eternal_tui.jobs.job import Job, JobState, Verdict
-from eternal_tui.jobs.ledger import Explained, Prices, settle
+from eternal_tui.jobs.ledger import CENT, Explained, Prices, settle
 from eternal_tui.jobs.roster import Roster
 
 DOUBTFUL = frozenset({JobState.SUBMITTING, JobState.UNCONFIRMED})
@@ -22,13 +22,18 @@ class Ruling(NamedTuple):
     verdict: Verdict
     reason: str
     reading: float
+    price: float | None
 
     def apply(self, job: Job) -> Job:
         """Return the job with the verdict, unless it was settled meanwhile."""
         if job.state is not JobState.UNCONFIRMED or job.verdict is not None:
             return job
         return msgspec.structs.replace(
-            job, verdict=self.verdict, verdict_reason=self.reason, credits_after=self.reading
+            job,
+            verdict=self.verdict,
+            verdict_reason=self.reason,
+            credits_after=self.reading,
+            cost=self.price if job.cost is None else job.cost,
         )
 
 
@@ -67,7 +72,19 @@ class Reconciliation:
             return []
         first = unsettled[0]
         settlement = settle(unsettled, first.credits_before, credits_left, self._explained(first), self._prices)
-        return [Ruling(job.id, settlement.verdict, settlement.reason, credits_left) for job in unsettled]
+        return [Ruling(job.id, *settlement[:2], credits_left, settlement.price) for job in unsettled]
+
+    def left_for(self, silent: Job, credits_left: float, cause: Job | None, began: int) -> float | None:
+        """Return what a reading leaves for a taken job whose answer told no credits, None where it cannot be told.
+
+        The arguments are those of `read`. Every other job since `silent` must have a known price.
+        """
+        moment = self.moment(cause.id if cause is not None else 0)
+        if silent.credits_before is None or self._unsettled or self._in_flight or moment != began:
+            return None
+        explained = self._explained(silent)
+        drop = silent.credits_before - credits_left
+        return None if explained is None or drop - explained.usual <= CENT else round(drop - explained.usual, 6)
 
     def _explained(self, first: Job) -> Explained | None:
         """Return what the jobs taken since `first` cost: None when one of the prices is not known."""
@@ -75,12 +92,14 @@ class Reconciliation:
         for job in self._roster.newest_first():
             if job.id <= first.id:
                 break
-            if job.request_id is None or job.state in (JobState.REJECTED, JobState.UNCONFIRMED):
+            if not was_taken(job):
                 continue
             cost, lowest = measured(job), None
             if cost is None:
                 # A price only inferred from a sibling's is no proof of anything.
-                cost, lowest = self._prices.estimate(job.request), self._prices.lowest(job.request) or 0.0
+                cost = self._prices.estimate(job.request)
+                # Nor is that of a creation, which is itself only what other jobs' prices left over.
+                lowest = 0.0 if job.is_creation else self._prices.lowest(job.request) or 0.0
             if cost is None:
                 return None
             usual += cost

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from eternal_tui.api.request import MediaType
+from eternal_tui.api.request import RequestType
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.jobs.totals import charge_of, day_bounds
 
@@ -33,7 +33,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     are seconds from request to result; None and empty where nothing is known.
     """
 
-    type: MediaType
+    type: RequestType
     jobs: int = 0
     succeeded: int = 0
     failed: int = 0
@@ -57,7 +57,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 def statistics(jobs: Iterable[Job], now: float, *, days: int = DAYS) -> Statistics:
     """Count jobs; `now` is in seconds since the epoch and says which day is the last."""
     every = sorted(jobs, key=lambda job: job.created_at)
-    kinds = tuple(_kind(name, [job for job in every if job.request.type == name]) for name in MEDIA_TYPES)
+    kinds = tuple(_kind(name, [job for job in every if job.request.type == name]) for name in TYPES)
     return Statistics(
         jobs=len(every),
         spent=round(sum(charge_of(job) for job in every), 4),
@@ -66,7 +66,7 @@ def statistics(jobs: Iterable[Job], now: float, *, days: int = DAYS) -> Statisti
     )
 
 
-MEDIA_TYPES: tuple[MediaType, ...] = ("image", "video")
+TYPES: tuple[RequestType, ...] = ("image", "video", "character")
 
 
 def _days(jobs: Sequence[Job], now: float, count: int) -> tuple[Day, ...]:
@@ -97,7 +97,7 @@ def _day(begin: float, jobs: Sequence[Job]) -> Day:
     )
 
 
-def _kind(name: MediaType, jobs: Sequence[Job]) -> Kind:
+def _kind(name: RequestType, jobs: Sequence[Job]) -> Kind:
     succeeded = [job for job in jobs if job.state is JobState.SUCCEEDED]
     failed = sum(job.state is JobState.FAILED for job in jobs)
     took = [

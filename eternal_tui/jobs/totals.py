@@ -10,6 +10,8 @@ import msgspec
 
 from eternal_tui.jobs.job import FileState, Job, JobState, Verdict
 
+_WELL = frozenset({FileState.SAVED, FileState.PENDING})
+
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of the header. Money is in the service's credits; days are local days."""
@@ -97,7 +99,7 @@ class Tally:
         elif job.state is JobState.UNCONFIRMED and not job.dismissed:
             self._counts["unconfirmed"] += sign
         if job.finished_at is not None and self._begin <= job.finished_at < self._end:
-            if job.state is JobState.SUCCEEDED and job.file_state in (FileState.SAVED, FileState.PENDING):
+            if job.state is JobState.SUCCEEDED and (job.file_state in _WELL or job.is_creation):
                 self._counts["done today"] += sign
             elif job.state in (JobState.FAILED, JobState.LOST, JobState.REJECTED):
                 self._counts["failed today"] += sign

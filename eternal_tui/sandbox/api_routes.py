@@ -213,11 +213,21 @@ class ApiRoutes:
 
     async def _create_character(self, request: Request) -> Response:
         service = self._service
+        fault = service.faults.take(Place.POST)
+        if fault is not Fault.DROP_BEFORE:
+            await request.body()
+        if early := self._early(fault, request):
+            return early
         service.check_key(request.headers, required=True)
         prompt = check_create(await _json_body(request))
+        if fault is None:
+            fault = self._from_prompt(prompt)
+            if fault in UNCHARGED and (early := self._early(fault, request)):
+                return early
         service.spend(CHARACTER_PRICE)
         character = service.cast.create(prompt)
-        return JSONResponse({"status": 1, "data": {"id": character.id}})
+        service.created.append(str(character.id))
+        return await self._late(fault, JSONResponse({"status": 1, "data": {"id": character.id}}))
 
 
 async def http_error(_request: Request, error: Exception) -> Response:

@@ -165,6 +165,11 @@ class Sandbox:
         return self.service.charged
 
     @property
+    def created(self) -> list[str]:
+        """IDs of the characters made on request, in the order they were paid for."""
+        return self.service.created
+
+    @property
     def credits(self) -> float:
         """Credits left."""
         return float(self.service.credits)

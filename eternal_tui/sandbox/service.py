@@ -48,6 +48,7 @@ class Service:
     calls: list[Call] = field(default_factory=list)
     leaks: list[Call] = field(default_factory=list)
     charged: list[str] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     api_url: str = ""

@@ -21,14 +21,18 @@ Toast = Callable[[str, Severity], None]
 
 
 def ended_well(job: Job) -> bool:
-    """Tell whether the job has its file."""
-    return job.state is JobState.SUCCEEDED and job.file_state is FileState.SAVED
+    """Tell whether the job has what it is for: its file, or its character."""
+    return job.state is JobState.SUCCEEDED and (job.file_state is FileState.SAVED or job.is_creation)
 
 
 def sentence(job: Job) -> Shown:
     """Return one sentence on how a job ended."""
-    what = {"image": "picture", "video": "clip"}[job.request.type]
+    what = "clip" if job.request.type == "video" else "picture"
     who = job.name or job.request.character
+    if ended_well(job) and job.is_creation:
+        if not who:
+            return say("Job {id}: the list will have the new character when it is made.", id=job.id)
+        return say("Job {id}: character {who} was created.", id=job.id, who=who)
     if ended_well(job):
         return say("Job {id}, {who}'s {what}, is saved.", id=job.id, who=who, what=what)
     if job.state is JobState.UNCONFIRMED:
@@ -48,7 +52,7 @@ def summary(jobs: list[Job]) -> tuple[Shown, Severity]:
     if len(jobs) == 1:
         return sentence(jobs[0]), severity
     if not bad:
-        return say("{good} jobs are saved.", good=good), severity
+        return say("{good} jobs are done.", good=good), severity
     worst = next(job for job in jobs if not ended_well(job))
     return say("{good} jobs saved, {bad} not: {worst}", good=good, bad=bad, worst=sentence(worst)), severity
 

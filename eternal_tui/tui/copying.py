@@ -41,6 +41,8 @@ def copyables(job: Job, *, results: Path, base_url: str, header: str) -> list[Co
     found.append(Copyable("prompt", Shown("prompt"), request.prompt, lines=True))
     if job.request_id:
         found.append(Copyable("request_id", Shown("request id"), job.request_id))
+    if job.is_creation:
+        return [*found, Copyable("json", Shown("JSON body"), to_json(request, indent=2), lines=True)]
     found += [
         Copyable("curl", Shown("curl command"), to_curl(request, base_url, header), lines=True),
         Copyable("python", Shown("Python snippet"), to_python(request, base_url, header), lines=True),

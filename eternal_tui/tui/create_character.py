@@ -11,9 +11,10 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from eternal_tui.api.answers import CreateAnswer
-from eternal_tui.api.errors import ApiError, Unclear
-from eternal_tui.api.request import is_character_id
+from eternal_tui.api.request import InvalidRequest, creation
+from eternal_tui.history.errors import HistoryError
+from eternal_tui.jobs.errors import SubmitRefused
+from eternal_tui.jobs.job import JobState
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.dialog import Dialog
@@ -23,22 +24,8 @@ from eternal_tui.workbench import Workbench
 
 ABOUT = Shown(
     "Experimental: the service does not document this request. It makes look, name and story of a new character from "
-    "your words, and it costs credits; how many is not known before. Adults only."
+    "your words, and it costs credits. Adults only."
 )
-
-
-def outcome(answer: CreateAnswer) -> Shown:
-    """Return what the service's answer means, in words."""
-    left = Shown("")
-    if answer.credits_remaining is not None:
-        left = say(" {n} credits are left.", n=f"{answer.credits_remaining:.2f}")
-    if answer.character_id:
-        return say("Character {id} was created.{left}", id=answer.character_id, left=left)
-    return say(
-        "The service took it as request {id} and gave no character yet; it will be in the list when it is made.{left}",
-        id=answer.request_id or "?",
-        left=left,
-    )
 
 
 class CreateCharacter(Dialog[str]):
@@ -74,9 +61,13 @@ class CreateCharacter(Dialog[str]):
 
     @work
     async def _create(self, prompt: str) -> None:
-        question = say("Create a character from “{prompt}”? It costs credits; how many is not known.", prompt=prompt)
-        if self._bench.settings.daily_cap is not None:
-            question = join(" ", question, Shown("So it cannot be held to your daily cap."))
+        price = self._bench.desk.estimate(creation(prompt))
+        cost = (
+            say("about {n} credits", n=f"{price:.2f}") if price is not None else Shown("credits; how many is not known")
+        )
+        question = say("Create a character from “{prompt}”? It costs {cost}.", prompt=prompt, cost=cost)
+        if price is None and self._bench.settings.daily_cap is not None:
+            question = join(" ", question, Shown("So it may go past your daily cap."))
         asked = Confirm(
             question,
             title=Shown("This costs credits"),
@@ -89,21 +80,21 @@ class CreateCharacter(Dialog[str]):
         self.line.disabled = True
         self.tell(Shown("Sent; waiting for the answer."))
         try:
-            answer = await self._bench.connection.create_character(prompt)
-        except ApiError as error:
-            self._failed(error)
+            job = await self._bench.desk.create_character(prompt, confirmed=True)
+        except (SubmitRefused, InvalidRequest, HistoryError) as error:
+            self._failed(shown(str(error)))
             return
-        self.app.notify(outcome(answer), markup=False, timeout=10)
-        identifier = answer.character_id or ""
-        self.dismiss(identifier if is_character_id(identifier) else None)
+        if job.state is not JobState.SUCCEEDED:
+            self._failed(shown(job.error, limit=600), unclear=job.state is JobState.UNCONFIRMED)
+            return
+        self.dismiss(job.request.character or None)
 
     def action_leave(self) -> None:
         """Leave, but not while the answer to a paid request is awaited."""
         if not self._waiting:
             self.dismiss(None)
 
-    def _failed(self, error: ApiError) -> None:
-        unclear = Shown("It is not known whether it was created or charged. It is not sent again by itself.")
+    def _failed(self, reason: Shown, *, unclear: bool = False) -> None:
         self._waiting = False
-        parts = [shown(str(error)), shown(error.said, limit=300), unclear if isinstance(error, Unclear) else Shown("")]
-        self.tell(join(" ", *(part for part in parts if part)), problem=True)
+        doubt = Shown("It stands in the list of jobs as unconfirmed and is not sent again by itself.")
+        self.tell(join(" ", reason, doubt) if unclear else reason, problem=True)

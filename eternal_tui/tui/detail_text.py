@@ -72,13 +72,15 @@ def _moment(at: float, form: str) -> Shown:
 def who(job: Job) -> Shown:
     """Return the job's character by name and id."""
     if not job.name:
-        return shown(job.request.character)
+        return shown(job.request.character) if job.request.character else Shown("not known yet")
     return say("{name} {id}", name=shown(job.name, limit=60), id=job.request.character)
 
 
 def kind(job: Job) -> Shown:
     """Return what was asked for, in words."""
     request = job.request
+    if job.is_creation:
+        return Shown("a new character")
     if request.type == "image":
         return say("picture, {quality} quality", quality=request.quality) if request.quality else Shown("picture")
     parts = [Shown("clip")]
@@ -108,6 +110,9 @@ def file_line(facts: MediaFacts) -> Shown:
 def state_line(job: Job) -> Fact:
     """Return how the job stands, in one line."""
     state = str(job.state)
+    if job.state is JobState.SUCCEEDED and job.is_creation:
+        made = Shown("created") if job.request.character else Shown("taken · the list has it when it is made")
+        return Fact("State", made, "$text-success")
     if job.state is JobState.SUCCEEDED:
         words = {
             FileState.SAVED: Shown("saved"),

@@ -22,6 +22,10 @@ from eternal_tui.tui.announcer import Severity
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.untrusted import Shown, join, say, shown
 
+ANOTHER_CHARACTER = Shown(
+    "A character is not made like a picture. Another one is made among the characters: ctrl+b, n."
+)
+
 
 class Face(Protocol):
     """What the actions need of the screen they work for."""
@@ -67,6 +71,9 @@ class JobActions:
 
     async def again(self, jobs: Sequence[Job]) -> None:
         """Run jobs again exactly as they were; more than one asks first, with about what it costs."""
+        if any(job.is_creation for job in jobs):
+            self._face.tell(ANOTHER_CHARACTER, "warning")
+            return
         requests = [job.request for job in jobs]
         if len(jobs) > 1:
             question = join(" ", say("Run {n} jobs again?", n=len(jobs)), self.about(requests))
@@ -87,7 +94,7 @@ class JobActions:
             await self._decide(job)
         elif job.state is JobState.LOST:
             await self._desk.watch_now(job.id)
-        elif job.state is JobState.SUCCEEDED and job.file_state is not FileState.SAVED:
+        elif job.state is JobState.SUCCEEDED and job.file_state is not FileState.SAVED and not job.is_creation:
             await self._desk.fetch_again(job.id)
             self._face.tell(say("Fetching job {id} again. Nothing is charged.", id=job.id))
         elif job.state in (JobState.FAILED, JobState.REJECTED):

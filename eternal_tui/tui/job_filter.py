@@ -54,7 +54,7 @@ _STATES: dict[str, Callable[[Job], bool]] = {
     **{word: _reads(word) for word in ("saved", "fetching", "expired", "broken")},
     **{name: FACETS[name] for name in ("running", "done", "attention")},
 }
-_TYPES = {"image": "image", "picture": "image", "video": "video", "clip": "video"}
+_TYPES = {"image": "image", "picture": "image", "video": "video", "clip": "video", "character": "character"}
 _YES = {"yes": True, "no": False, "true": True, "false": False}
 
 

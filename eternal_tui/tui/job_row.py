@@ -29,6 +29,8 @@ _FILE_WORDS = {
     FileState.EXPIRED: ("expired", "expired", "warn"),
     FileState.BROKEN: ("broken", "broken", "bad"),
 }
+_CREATED = ("created", "created", "ok")
+_KINDS = {"image": "pic", "video": "clip", "character": "char"}
 _STATE_WORDS = {
     JobState.SUBMITTING: ("submitting", "sending", "live"),
     JobState.REJECTED: ("rejected", "rejected", "bad"),
@@ -91,7 +93,7 @@ def columns(width: int) -> Columns:
 def state_words(job: Job) -> tuple[str, str, str]:
     """Return the word a person reads for the job's state, one of at most eight cells, and its role."""
     if job.state is JobState.SUCCEEDED:
-        return _FILE_WORDS[job.file_state]
+        return _CREATED if job.is_creation else _FILE_WORDS[job.file_state]
     return _STATE_WORDS[job.state]
 
 
@@ -174,7 +176,7 @@ def _left(job: Job, parts: Columns, glyphs: Glyphs) -> Iterator[Cell]:
     yield Cell(2, 2 + parts.word, f"{sign(job, glyphs)} {word}", "dim" if settled else role)
     x = 5 + parts.word
     if parts.kind:
-        yield Cell(x, parts.kind, fit("clip" if job.request.type == "video" else "pic", parts.kind), "dim")
+        yield Cell(x, parts.kind, fit(_KINDS[job.request.type], parts.kind), "dim")
         x += parts.kind + 1
     if parts.name:
         name = glyphs.text(shown(job.name or job.request.character, limit=TEXT_LIMIT))

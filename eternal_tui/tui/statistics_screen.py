@@ -29,7 +29,7 @@ AXIS = 8
 """Cells of the figures left of the chart."""
 
 BAR = 20
-NAMES = {"image": Shown("Pictures"), "video": Shown("Clips")}
+NAMES = {"image": Shown("Pictures"), "video": Shown("Clips"), "character": Shown("Characters")}
 
 
 class StatisticsScreen(KeyHelp, Dialog[None]):

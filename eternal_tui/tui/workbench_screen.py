@@ -26,7 +26,7 @@ from eternal_tui.tui.detail_pane import DetailPane
 from eternal_tui.tui.footer import FooterLine, Hint, key_words
 from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.header import HeaderLine
-from eternal_tui.tui.job_actions import JobActions
+from eternal_tui.tui.job_actions import ANOTHER_CHARACTER, JobActions
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.job_pane import JobPane
 from eternal_tui.tui.preferences import keymap
@@ -371,7 +371,9 @@ class WorkbenchScreen(CellScreen):
 
     async def _edit(self, chosen: list[int]) -> None:
         job = self.bench.desk.job(chosen[0])
-        if job is not None:
+        if job is not None and job.is_creation:
+            self.tell(ANOTHER_CHARACTER, "warning")
+        elif job is not None:
             await self.form_pane.take(job.request)
             await self._open_form()
 

@@ -15,7 +15,7 @@ from eternal_tui.api.answers import CreateAnswer
 from eternal_tui.jobs.drafts.favourites import MOST_RECENT, Favourites, FavouriteStore
 from eternal_tui.sandbox.launch import DemoService, launch_demo
 from eternal_tui.tui.character_browser import CharacterBrowser
-from eternal_tui.tui.create_character import CreateCharacter, outcome
+from eternal_tui.tui.create_character import CreateCharacter
 from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.workbench import Workbench
 from tests.tui.form.form_app import CHARACTERS
@@ -103,6 +103,8 @@ async def test_one_character_is_created_by_one_request(tmp_path: Path, demo: Dem
         await until(pilot, lambda: bool(stage.left_with))
         assert sent == ["A calm pilot"]
         assert str(stage.left_with[0]).isdigit()
+        (made,) = bench.desk.listing()
+        assert (made.request.type, made.request.character) == ("character", stage.left_with[0])
     await bench.close()
 
 
@@ -114,7 +116,8 @@ async def test_a_service_that_is_away_is_told_and_nothing_is_charged(tmp_path: P
             await pilot.press("n", *"A pilot", "enter")
             await pilot.pause()
             await pilot.press("y")
-            await until(pilot, lambda: "othing was" in said_on(stage))
+            await until(pilot, lambda: "nothing was charged" in said_on(stage))
+            assert [(job.request.type, str(job.state)) for job in bench.desk.listing()] == [("character", "rejected")]
             await pilot.press("escape", "escape")
             await until(pilot, lambda: bool(stage.left_with))
             assert stage.left_with == [None]
@@ -147,10 +150,3 @@ def test_favourites_and_recent_ones(tmp_path: Path) -> None:
     assert damaged.load() == Favourites()
     assert "could not be read" in damaged.notices[0]
     assert len(list(tmp_path.glob("favourites.damaged-*"))) == 1
-
-
-def test_what_became_of_a_creation_is_said() -> None:
-    assert outcome(CreateAnswer(character_id="7001", credits_remaining=3.5)) == (
-        "Character 7001 was created. 3.50 credits are left."
-    )
-    assert "as request r-1 and gave no character yet" in outcome(CreateAnswer(request_id="r-1"))
