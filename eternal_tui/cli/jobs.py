@@ -21,7 +21,11 @@ examples:
   eternal-tui jobs --state unfinished
   eternal-tui jobs --state failed,lost --json
   eternal-tui jobs --search "rain coat" --limit 10
+  eternal-tui jobs --json --limit 1 | jq .spent_today
   eternal-tui jobs --totals                        spent today and in all, credits left, counts, as one JSON object
+
+Each line of --json also says spent_today and spent_in_all: about what every job of the history cost, not this one
+alone, and the same on each line. Where no job matches there is no line; --totals always prints its object.
 
 states: submitting running stalled succeeded failed rejected unconfirmed lost; also fetching saved expired broken for
 the file of one that succeeded, and unfinished.
@@ -36,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", metavar="S", help="only jobs in this state; several with commas")
     parser.add_argument("--search", metavar="TEXT", help="only jobs whose words hold each of these")
     parser.add_argument("--limit", metavar="N", type=int, help="the newest N only")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line, with what is spent in it")
     parser.add_argument("--totals", action="store_true", help="print only the totals, as one JSON object")
 
 
@@ -53,8 +57,10 @@ def run(invocation: Invocation) -> int:
         if given.totals:
             streams.json(_totals_fields(_Count().over(jobs_of(history))))
         elif given.json:
+            totals = _Count().over(jobs_of(history)).totals()
+            spent = {"spent_today": totals.spent_today, "spent_in_all": totals.spent_in_all}
             for job in _first(filter(wanted, jobs_of(history)), given.limit):
-                streams.json(job_fields(job, invocation.results))
+                streams.json(job_fields(job, invocation.results) | spent)
         else:
             _print_table(invocation, jobs_of(history), wanted, given.limit)
     return Exit.DONE

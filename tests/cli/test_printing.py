@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.request import GenerateRequest, creation
 from eternal_tui.cli.columns import cut, fit, width
 from eternal_tui.cli.exits import Exit, code_of, gravest
 from eternal_tui.cli.job_facts import job_fields, job_line, utc
@@ -157,6 +157,20 @@ def test_totals_close_the_table_and_stand_alone(program: Program) -> None:
     (totals,) = program.run("jobs", "--totals").objects
     assert (totals["spent_today"], totals["spent_in_all"], totals["credits_remaining"]) == (0.25, 0.75, 99.5)
     assert totals["states"] == {"succeeded": 2}
+
+
+def test_every_line_of_jobs_as_json_says_what_is_spent(program: Program) -> None:
+    """What every job cost, however few are asked for. Seen to fail with the sum of the lines printed."""
+    program.add(
+        a_job(ended_after=1.0, cost=0.5),
+        a_job(created_at=time.time(), ended_after=0.5, cost=0.25, request=creation("A calm pilot"), file_state=None),
+        a_job(created_at=time.time(), state="unconfirmed", cost=0.04),
+    )
+    for arguments in ((), ("--limit", "1"), ("--state", "succeeded")):
+        lines = program.run("jobs", "--json", *arguments).objects
+        assert {(line["spent_today"], line["spent_in_all"]) for line in lines} == {(0.29, 0.79)}
+    assert [line["type"] for line in program.run("jobs", "--json", "--limit", "2").objects] == ["image", "character"]
+    assert "spent_today and spent_in_all" in program.run("jobs", "--help").out
 
 
 def test_an_empty_history_says_how_to_begin(program: Program) -> None:
