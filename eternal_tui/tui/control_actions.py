@@ -112,6 +112,7 @@ CONTROLS: tuple[Action, ...] = (
         "Choose the next value, from the last on to the first",
         "choice",
     ),
+    Action("choice.also", "comma,plus", "also", "And", "Keep this value and choose another too", "choice"),
     Action("choice.first", "home", "move(-99)", "First", "Choose the first value", "choice"),
     Action("choice.last", "end", "move(99)", "Last", "Choose the last value", "choice"),
     Action("choice.above", "up,k", "app.focus_previous", "Field above", "Go to the field above", "choice"),

@@ -49,9 +49,9 @@ class FormPane(Container):
 
     @dataclass
     class Priced(Message):
-        """The price of this request is wanted."""
+        """The mean price of these requests is wanted."""
 
-        request: GenerateRequest
+        requests: Sequence[GenerateRequest]
 
     @dataclass
     class CharactersWanted(Message):
@@ -130,7 +130,7 @@ class FormPane(Container):
     def price_again(self) -> None:
         """Ask for the price of the form's request: what is known of prices has changed."""
         if self._form is not None:
-            self.post_message(self.Priced(self._form.request))
+            self.post_message(self.Priced(self._form.requests))
 
     def set_estimate(self, price: float | None) -> None:
         """Show about what one such request costs."""
@@ -182,7 +182,7 @@ class FormPane(Container):
     def on_request_form_changed(self, event: RequestForm.Changed) -> None:
         """Ask for the price of what the form holds now."""
         event.stop()
-        self.post_message(self.Priced(event.request))
+        self.post_message(self.Priced(event.requests))
 
     def on_request_form_draft_changed(self, event: RequestForm.DraftChanged) -> None:
         """Keep the draft soon."""

@@ -81,6 +81,11 @@ class JobActions:
                 return
         await self.submit(requests, [job.name for job in jobs], confirmed=len(jobs) > 1)
 
+    def mean_price(self, requests: Sequence[GenerateRequest]) -> float | None:
+        """Return about what one of these requests costs in credits, None where one's price is not known yet."""
+        prices = [price for price in map(self._desk.estimate, requests) if price is not None]
+        return sum(prices) / len(prices) if prices and len(prices) == len(requests) else None
+
     def about(self, requests: Sequence[GenerateRequest]) -> Shown:
         """Return about what requests cost together, in words."""
         prices = [self._desk.estimate(request) for request in requests]

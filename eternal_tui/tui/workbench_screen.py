@@ -309,7 +309,7 @@ class WorkbenchScreen(CellScreen):
 
     @on(FormPane.Priced)
     def _priced(self, event: FormPane.Priced) -> None:
-        self.form_pane.set_estimate(self.bench.desk.estimate(event.request))
+        self.form_pane.set_estimate(self.actions.mean_price(event.requests))
 
     @on(FormPane.CharactersWanted)
     @work(group="characters", exclusive=True)

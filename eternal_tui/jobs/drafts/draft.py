@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
-from eternal_tui.api.request import GenerateRequest, MediaType, Quality
+from eternal_tui.api.request import MAX_SECONDS, MIN_SECONDS, GenerateRequest, MediaType, Quality
 from eternal_tui.jobs.batch import MAX_TIMES, Settings
 
 PROMPT_LIMIT = 20_000
 """Characters of a prompt the form takes: several times the longest that people write."""
 
 
+T = TypeVar("T")
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A form half filled in.
 
     `character` is as typed: an ID, a name, or several with commas between. `by_line` means that each line of the
-    prompt is one of its own. The duration of 4 s is that of the service's own example.
+    prompt is one of its own. The duration of 4 s is that of the service's own example. What is chosen beside the
+    first value of a setting, to be sent with it as well, stands in `more_durations`, `more_qualities`, `both_sounds`.
     """
 
     character: str = ""
@@ -26,17 +32,33 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quality: Quality = "low"
     times: int = 1
     by_line: bool = False
+    more_durations: tuple[int, ...] = ()
+    more_qualities: tuple[Quality, ...] = ()
+    both_sounds: bool = False
 
     @property
     def settings(self) -> Settings:
-        """What applies to the chosen type, and nothing else."""
-        if self.type == "video":
-            return Settings(type="video", duration=self.duration, audio=self.audio)
-        return Settings(type="image", quality=self.quality)
+        """What applies to the chosen type, and nothing else; the first of several combinations."""
+        return self.every_settings[0]
 
-    def request(self, character_id: str) -> GenerateRequest:
-        """Return the request as it would be sent to one character with the whole prompt."""
-        return GenerateRequest(character=character_id, prompt=self.prompt, **msgspec.structs.asdict(self.settings))
+    @property
+    def every_settings(self) -> tuple[Settings, ...]:
+        """Every combination of what was chosen for the type."""
+        if self.type == "image":
+            return tuple(Settings(type="image", quality=each) for each in _unique(self.quality, *self.more_qualities))
+        sounds = (self.audio, not self.audio) if self.both_sounds else (self.audio,)
+        return tuple(
+            Settings(type="video", duration=seconds, audio=audio)
+            for seconds in _unique(self.duration, *self.more_durations)
+            for audio in sounds
+        )
+
+    def requests(self, character_id: str, prompt: str) -> tuple[GenerateRequest, ...]:
+        """Return what would be sent to one character with one prompt: a request for each combination of settings."""
+        return tuple(
+            GenerateRequest(character=character_id, prompt=prompt, **msgspec.structs.asdict(settings))
+            for settings in self.every_settings
+        )
 
     def with_request(self, request: GenerateRequest) -> Draft:
         """Return the draft refilled from a request; settings the request does not say keep their value here."""
@@ -44,7 +66,15 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             name: value for name in ("duration", "audio", "quality") if (value := getattr(request, name)) is not None
         }
         return msgspec.structs.replace(
-            self, character=request.character, prompt=request.prompt, type=request.type, by_line=False, **said
+            self,
+            character=request.character,
+            prompt=request.prompt,
+            type=request.type,
+            by_line=False,
+            more_durations=(),
+            more_qualities=(),
+            both_sounds=False,
+            **said,
         )
 
     def sound(self) -> Draft:
@@ -52,6 +82,15 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(
             self,
             prompt=self.prompt[:PROMPT_LIMIT],
-            duration=min(max(self.duration, 1), 5),
+            duration=_possible(self.duration),
+            more_durations=_unique(*map(_possible, self.more_durations)),
             times=min(max(self.times, 1), MAX_TIMES),
         )
+
+
+def _unique(*values: T) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _possible(seconds: int) -> int:
+    return min(max(seconds, MIN_SECONDS), MAX_SECONDS)

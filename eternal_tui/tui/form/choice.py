@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,12 +16,15 @@ from textual.widget import Widget
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 
+_HINT = "  , and"
+"""What the focus says of a choice that takes several."""
+
 Option = tuple[str, str]
 """A value and the word that stands for it."""
 
 
 class Choice(Widget, can_focus=True):
-    """One of a few values.
+    """One of a few values; with `several`, a key keeps the chosen one while another is chosen too.
 
     `radio` draws `( ) picture  (•) clip`, else the chosen word stands in brackets: `1 [2] 3`. A digit that is a value
     picks it.
@@ -54,6 +57,7 @@ class Choice(Widget, can_focus=True):
         value: str,
         *,
         radio: bool = False,
+        several: bool = False,
         glyphs: Glyphs = UNICODE,
         id: str,  # noqa: A002
     ) -> None:
@@ -61,26 +65,37 @@ class Choice(Widget, can_focus=True):
         self._options = tuple(options)
         self._value = value
         self._radio = radio
+        self._several = several
+        self._kept: frozenset[str] = frozenset()
         self._dot = "*" if glyphs is ASCII else "•"
 
     @property
     def value(self) -> str:
-        """The chosen value."""
+        """The value chosen last."""
         return self._value
 
-    def show(self, value: str) -> None:
-        """Show `value` as chosen; posts nothing. A value that is no option is left alone."""
-        if value != self._value and any(value == each for each, _ in self._options):
-            self._value = value
+    @property
+    def more(self) -> tuple[str, ...]:
+        """The values chosen beside it."""
+        return tuple(each for each, _ in self._options if each in self._kept and each != self._value)
+
+    def show(self, value: str, more: Iterable[str] = ()) -> None:
+        """Show `value` as chosen, and `more` beside it; posts nothing. A value that is no option is left alone."""
+        kept = frozenset(more)
+        if (value, kept) != (self._value, self._kept) and any(value == each for each, _ in self._options):
+            self._value, self._kept = value, kept
             self.refresh()
 
     def render(self) -> Content:
         """Draw the options; the chosen one is marked by a sign, so that it is seen without colour."""
         chosen = "bold $text-accent" if self.has_focus else "bold"
-        return Content("").join(
-            Content.styled(self._segment(value, word), chosen if value == self._value else "$text-muted")
+        drawn = Content("").join(
+            Content.styled(self._segment(value, word), chosen if self._is_chosen(value) else "$text-muted")
             for value, word in self._options
         )
+        if self._several and self.has_focus and drawn.cell_length + len(_HINT) <= self.content_size.width:
+            drawn += Content.styled(_HINT, "$text-muted")
+        return drawn
 
     def action_move(self, by: int, around: bool = False) -> None:
         """Choose the option so many places on; at the ends stay, or go around."""
@@ -88,12 +103,19 @@ class Choice(Widget, can_focus=True):
         last = len(self._options) - 1
         self._pick(self._options[place % (last + 1) if around else min(max(place, 0), last)][0])
 
+    def action_also(self) -> None:
+        """Keep the chosen value while another is chosen too; one that is kept already is kept no longer."""
+        self._kept ^= {self._value}
+        self.refresh()
+
     def action_digit(self, digit: str) -> None:
         """Choose by digit."""
         self._pick(digit)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave a digit that is no value of this choice to whom it means something."""
+        if action == "also":
+            return self._several
         return action != "digit" or any(parameters == (value,) for value, _ in self._options)
 
     def on_click(self, event: events.Click) -> None:
@@ -105,8 +127,11 @@ class Choice(Widget, can_focus=True):
                 self._pick(value)
                 return
 
+    def _is_chosen(self, value: str) -> bool:
+        return value == self._value or value in self._kept
+
     def _segment(self, value: str, word: str) -> str:
-        chosen = value == self._value
+        chosen = self._is_chosen(value)
         if self._radio:
             last = value == self._options[-1][0]
             return f"({self._dot if chosen else ' '}) {word}" + ("" if last else "  ")

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import msgspec
 from textual import events, on
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import BindingType
@@ -82,9 +81,14 @@ class RequestForm(Vertical):
 
     @dataclass
     class Changed(Message):
-        """What would be sent changed; the owner answers with `set_estimate`."""
+        """What would be sent changed: one request of each combination of settings; `set_estimate` is the answer."""
 
-        request: GenerateRequest
+        requests: tuple[GenerateRequest, ...]
+
+        @property
+        def request(self) -> GenerateRequest:
+            """The first of them."""
+            return self.requests[0]
 
     @dataclass
     class DraftChanged(Message):
@@ -161,10 +165,14 @@ class RequestForm(Vertical):
     @property
     def request(self) -> GenerateRequest:
         """The first request as it would be sent now, whether or not it may be."""
+        return self.requests[0]
+
+    @property
+    def requests(self) -> tuple[GenerateRequest, ...]:
+        """The first request in every combination of settings: what differs in price."""
         draft = self.draft
         prompts = _prompts(draft)
-        request = draft.request(self._character.chosen[0].id)
-        return msgspec.structs.replace(request, prompt=prompts[0] if prompts else draft.prompt)
+        return draft.requests(self._character.chosen[0].id, prompts[0] if prompts else draft.prompt)
 
     def load(self, draft: Draft) -> None:
         """Show a draft in place of what the form holds; nothing counts as touched any more."""
@@ -197,7 +205,7 @@ class RequestForm(Vertical):
         self._renew()
 
     def set_estimate(self, price: float | None) -> None:
-        """Take the price of one such request in credits, None where it is not known yet."""
+        """Take the price of one such request in credits, the mean where they differ, None where it is not known yet."""
         self._price = price
         self._tell_price()
 
@@ -354,12 +362,12 @@ class RequestForm(Vertical):
         self._batch_hint.say(
             "", f"{size} requests: one submit sends {MAX_REQUESTS} at most." if size > MAX_REQUESTS else ""
         )
-        request = self.request
-        self._preview.show(to_json(request))
+        requests = self.requests
+        self._preview.show(to_json(requests[0]))
         self._tell_price()
         if draft != self._told:
             self._told = draft
-            self.post_message(self.Changed(request))
+            self.post_message(self.Changed(requests))
             self.post_message(self.DraftChanged(draft))
 
     def _prompt_problem(self) -> str:
@@ -375,4 +383,4 @@ def _prompts(draft: Draft) -> tuple[str, ...]:
 
 def _matrix(draft: Draft, chosen: Sequence[Chosen]) -> Matrix:
     characters = tuple(dict.fromkeys(each.id for each in chosen))
-    return Matrix(characters=characters, prompts=_prompts(draft), settings=(draft.settings,), times=draft.times)
+    return Matrix(characters=characters, prompts=_prompts(draft), settings=draft.every_settings, times=draft.times)

@@ -38,10 +38,12 @@ class SettingsFields(Vertical):
         start = Draft()
         self._lines = Choice((("one", "one"), ("each", "by line")), "one", radio=True, glyphs=glyphs, id="lines")
         self._type = Choice((("image", "picture"), ("video", "clip")), start.type, radio=True, glyphs=glyphs, id="type")
-        self._seconds = Choice([(each, each) for each in _SECONDS], str(start.duration), glyphs=glyphs, id="seconds")
-        self._sound = Choice((("on", "on"), ("off", "off")), "on", radio=True, glyphs=glyphs, id="sound")
+        self._seconds = Choice(
+            [(each, each) for each in _SECONDS], str(start.duration), several=True, glyphs=glyphs, id="seconds"
+        )
+        self._sound = Choice((("on", "on"), ("off", "off")), "on", radio=True, several=True, glyphs=glyphs, id="sound")
         self._quality = Choice(
-            (("low", "low"), ("high", "high")), start.quality, radio=True, glyphs=glyphs, id="quality"
+            (("low", "low"), ("high", "high")), start.quality, radio=True, several=True, glyphs=glyphs, id="quality"
         )
         self._times = Stepper(start.times, least=1, most=MAX_TIMES, glyphs=glyphs, id="times")
 
@@ -64,15 +66,18 @@ class SettingsFields(Vertical):
             audio=self._sound.value == "on",
             quality=cast("Quality", self._quality.value),
             times=self._times.value,
+            more_durations=tuple(map(int, self._seconds.more)),
+            more_qualities=cast("tuple[Quality, ...]", self._quality.more),
+            both_sounds=bool(self._sound.more),
         )
 
     def show(self, draft: Draft) -> None:
         """Show what `draft` holds for these fields; posts nothing."""
         self._lines.show("each" if draft.by_line else "one")
         self._type.show(draft.type)
-        self._seconds.show(str(draft.duration))
-        self._sound.show("on" if draft.audio else "off")
-        self._quality.show(draft.quality)
+        self._seconds.show(str(draft.duration), map(str, draft.more_durations))
+        self._sound.show("on" if draft.audio else "off", ("on", "off") if draft.both_sounds else ())
+        self._quality.show(draft.quality, draft.more_qualities)
         self._times.show(draft.times)
 
     def apply(self, draft: Draft, *, several_lines: bool) -> None:

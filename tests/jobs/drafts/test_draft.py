@@ -19,16 +19,34 @@ DRAFTS = st.builds(
     quality=st.sampled_from(["low", "high"]),
     times=st.integers(1, 20),
     by_line=st.booleans(),
+    more_durations=st.lists(st.integers(1, 5), max_size=4).map(tuple),
+    more_qualities=st.lists(st.sampled_from(["low", "high"]), max_size=2).map(tuple),
+    both_sounds=st.booleans(),
 )
 
 
 @given(DRAFTS)
 def test_a_request_carries_only_what_applies_to_its_type(draft: Draft) -> None:
     """Seen to fail with every field handed to the request."""
-    request = draft.request("6870")
-    assert problems(request) == {}
     extra = {"image": {"quality"}, "video": {"duration", "audio"}}[draft.type]
-    assert set(request.body()) == {"images", "prompt", "type"} | extra
+    for request in draft.requests("6870", "x"):
+        assert problems(request) == {}
+        assert set(request.body()) == {"images", "prompt", "type"} | extra
+
+
+@given(DRAFTS)
+def test_every_combination_is_asked_for_once(draft: Draft) -> None:
+    """Seen to fail with a value chosen twice sent twice."""
+    requests = draft.requests("6870", "x")
+    assert len(set(requests)) == len(requests)
+    if draft.type == "video":
+        seconds = {draft.duration, *draft.more_durations}
+        sounds = {draft.audio, *([not draft.audio] if draft.both_sounds else [])}
+        assert {(each.duration, each.audio) for each in requests} == {(s, a) for s in seconds for a in sounds}
+        assert (requests[0].duration, requests[0].audio) == (draft.duration, draft.audio)
+    else:
+        assert {each.quality for each in requests} == {draft.quality, *draft.more_qualities}
+        assert requests[0].quality == draft.quality
 
 
 @given(DRAFTS)
@@ -40,7 +58,7 @@ def test_a_draft_survives_being_written_down(draft: Draft) -> None:
 def test_a_request_put_into_a_draft_comes_out_again(draft: Draft) -> None:
     request = GenerateRequest(character="1", prompt="y", type="video", duration=2, audio=False)
     refilled = draft.with_request(request)
-    assert refilled.request("1") == request
+    assert refilled.requests("1", "y") == (request,)
     assert refilled.quality == draft.quality
 
 
@@ -51,5 +69,6 @@ def test_what_a_request_does_not_say_keeps_its_value() -> None:
 
 
 def test_numbers_from_a_file_are_brought_into_bounds() -> None:
-    draft = Draft(duration=99, times=-4, prompt="x" * (PROMPT_LIMIT + 1)).sound()
+    draft = Draft(duration=99, times=-4, prompt="x" * (PROMPT_LIMIT + 1), more_durations=(-1, 99, 3)).sound()
+    assert draft.more_durations == (1, 5, 3)
     assert (draft.duration, draft.times, len(draft.prompt)) == (5, 1, PROMPT_LIMIT)

@@ -322,6 +322,34 @@ async def test_the_mouse_chooses_steps_and_submits() -> None:
         assert app.bodies == [body] * 2
 
 
+async def test_several_seconds_and_qualities_are_all_sent() -> None:
+    """Seen to fail with the kept values left out of the matrix, and with the price asked for the first alone."""
+    app = FormApp()
+    async with app.run_test(size=(80, 40)) as pilot:
+        app.form.load(Draft(character="6870", prompt="x", type="video", duration=2))
+        app.query_one("#seconds").focus()
+        await pilot.press("comma", "4")
+        await pilot.press("tab", "comma", "right")
+        assert [each.duration for each in app.all(RequestForm.Changed)[-1].requests] == [4, 4, 2, 2]
+        app.form.set_estimate(0.1)
+        await pilot.pause()
+        assert "4× · about 0.40" in app.screen_text()
+        await pilot.press("ctrl+s")
+        sent = {(body["duration"], body["audio"]) for body in app.bodies}
+        assert sent == {(2, True), (4, True), (2, False), (4, False)}
+        assert len(app.bodies) == 4
+
+        app.query_one("#seconds").focus()
+        await pilot.press("2", "comma")
+        assert app.form.draft.more_durations == ()
+        app.query_one("#type").focus()
+        await pilot.press("comma", "left", "right")
+        assert app.form.draft.type == "video"
+        app.form.load(Draft(character="6870", prompt="x", more_qualities=("high",)))
+        await pilot.pause()
+        assert "(•) low  (•) high" in app.screen_text()
+
+
 async def test_times_stay_within_bounds() -> None:
     cases = (("1 2", 12), ("2 5", 5), ("0", 1), ("end right", 20), ("left", 1), ("9 left 1", 1))
     app = FormApp()
