@@ -50,13 +50,16 @@ class Worker:
     async def submit(self) -> None:
         while True:
             prompt = f"At sea {self.choose.choice(FAULTS)}"
+            if self.choose.random() < 0.15:
+                await self.desk.create_character(prompt)
+                continue
             await self.desk.submit(GenerateRequest(character="6870", prompt=prompt, type="image"))
 
     async def tidy(self) -> None:
         while True:
             await asyncio.sleep(self.choose.random() * 0.02)
             ended = [job for job in self.desk.listing() if job.ended and not job.wants_file and job.request_id]
-            if len(ended) > 20:
+            if len(ended) > 4 and self.choose.random() < 0.3:
                 job = self.choose.choice(ended)
                 say("deleting", job.id, job.request_id)
                 await self.desk.delete([job.id])
