@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -123,4 +124,6 @@ def _verb(invocation: Invocation) -> int:
         from eternal_tui.cli import app
 
         return app.run(invocation)
-    return verb_module(name).run(invocation)
+    verb = verb_module(name)
+    gc.enable()
+    return verb.run(invocation)

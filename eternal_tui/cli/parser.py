@@ -139,6 +139,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the parsed arguments; raise UsageError, or SystemExit after help and version."""
     if any("\x00" in argument for argument in arguments):
         raise UsageError("An argument holds a NUL character.")
+    if not arguments:
+        # The app, as most start it: the parsers of all verbs would be built for nothing.
+        return argparse.Namespace(verb=None)
     try:
         return build_parser()[0].parse_args(arguments)
     except UsageError as error:

@@ -136,6 +136,13 @@ class EternalApp(LinkApp):
         self._filters = [*self._kept_filters(), *self._own_filters()]
         self.set_keymap(preferences.keymap(settings))
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Style everything anew; before there is anything to style, only take the colours of the theme."""
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def _usual_theme(self, settings: Settings) -> str:
         named = settings.theme
         return named if named in self.available_themes else theme.fitting(self._environ)

@@ -124,6 +124,7 @@ class WorkbenchScreen(CellScreen):
         # The list is painted first: where the cursor is matters more than all about its job.
         self._at_rest = AtRest(lambda: self.call_after_refresh(self._describe), bench.clock.monotonic)
         self._split = Split(bench.folder, self.job_pane, self.detail)
+        self._was_shown = False
         self._told_notices = 0
         self._credits: float | None = None
         self._answers: dict[int, Mapping[str, Any]] = {}
@@ -167,6 +168,12 @@ class WorkbenchScreen(CellScreen):
         gc.freeze()
         gc.enable()
         await self._ask_where_no_key_is()
+
+    @on(events.ScreenResume)
+    def _styled_already(self, event: events.ScreenResume) -> None:
+        """Leave the styles at the first time as they are: every widget got its own when it was mounted."""
+        event.refresh_styles = self._was_shown
+        self._was_shown = True
 
     def on_resize(self, event: events.Resize) -> None:
         """Share the room the way the panes stand."""
