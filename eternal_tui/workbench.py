@@ -8,6 +8,7 @@ import os
 import random
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,13 +24,13 @@ from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.ports import SystemClock
 from eternal_tui.logs import open_log
-from eternal_tui.media.avatars import LIMITS, Avatars
 from eternal_tui.media.result import SavedResult
 from eternal_tui.private import open_to_others, tighten
 from eternal_tui.settings import Settings, is_loopback
 
 if TYPE_CHECKING:
     from eternal_tui.api.client import EternalClient
+    from eternal_tui.media.avatars import Avatars
     from eternal_tui.media.fetch import ResultFetcher
     from eternal_tui.sandbox.launch import DemoService
 
@@ -204,7 +205,6 @@ class Workbench:
         self.fetcher = Results(
             settings, self.folder / "results", environ, public=demo is None and self.service != "loopback"
         )
-        self.avatars = Avatars(self.folder / "avatars", self._open_avatar_fetcher)
         self.book = CharacterBook(
             self.connection.characters, self.folder / "characters.json", clock, service=self.service
         )
@@ -227,7 +227,15 @@ class Workbench:
             refusal=self.book.refusal,
         )
 
+    @cached_property
+    def avatars(self) -> Avatars:
+        """The characters' small pictures, for whoever looks at characters."""
+        from eternal_tui.media.avatars import Avatars
+
+        return Avatars(self.folder / "avatars", self._open_avatar_fetcher)
+
     def _open_avatar_fetcher(self) -> ResultFetcher:
+        from eternal_tui.media.avatars import LIMITS
         from eternal_tui.media.fetch import ResultFetcher
 
         public = self.demo is None and self.service != "loopback"
@@ -241,7 +249,8 @@ class Workbench:
         try:
             await self.desk.close(fold=fold, patience=patience)
         finally:
-            await self.avatars.close()
+            if "avatars" in vars(self):
+                await self.avatars.close()
             await self.fetcher.close()
             await self.connection.close()
             if self.demo is not None:

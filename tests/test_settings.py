@@ -20,12 +20,11 @@ from eternal_tui.settings import (
     Settings,
     SettingsError,
     check_base_url,
-    config_schema,
     is_loopback,
     load_settings,
-    render_config,
 )
 from eternal_tui.settings.loading import FIELDS, default_config_path, default_data_dir
+from eternal_tui.settings.rendering import config_schema, render_config
 from tests.payloads import PAYLOADS
 
 

@@ -3,7 +3,6 @@
 from eternal_tui.settings.address import OFFICIAL_HOST, check_base_url, is_loopback
 from eternal_tui.settings.loading import config_path, default_config_path, default_data_dir, load_settings
 from eternal_tui.settings.model import Notify, Settings, SettingsError
-from eternal_tui.settings.rendering import config_schema, config_template, render_config
 
 __all__ = [
     "OFFICIAL_HOST",
@@ -12,11 +11,8 @@ __all__ = [
     "SettingsError",
     "check_base_url",
     "config_path",
-    "config_schema",
-    "config_template",
     "default_config_path",
     "default_data_dir",
     "is_loopback",
     "load_settings",
-    "render_config",
 ]

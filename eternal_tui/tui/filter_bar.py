@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
@@ -20,7 +18,10 @@ HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d 
 
 
 class FilterBar(Horizontal):
-    """Posts what is typed at every key; enter or down goes back to the list, escape clears and closes."""
+    """Posts what is typed at every key; enter or down goes back to the list, escape clears and closes.
+
+    What is in it is made when it is first opened: no start needs it.
+    """
 
     DEFAULT_CSS = """
     FilterBar {
@@ -38,46 +39,48 @@ class FilterBar(Horizontal):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("filter")]
 
-    @dataclass
     class FilterChanged(Message):
-        """The filter reads differently now."""
+        """The filter reads differently now: `text`."""
 
-        text: str
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
 
     class Closed(Message):
         """The person is done here; the list should have the focus."""
 
-    def compose(self) -> ComposeResult:
-        """Lay out the sign, the text and the place for a sentence about it."""
-        yield Static("/", id="filter-sign", markup=False)
-        yield Input(placeholder=HINT, id="filter-text", select_on_focus=False)
-        yield Static("", id="filter-problem", markup=False)
+    def __init__(self) -> None:
+        super().__init__()
+        self._entry = Input(placeholder=HINT, id="filter-text", select_on_focus=False)
+        self._problem = Static("", id="filter-problem", markup=False)
 
     @property
     def text(self) -> str:
         """What is typed."""
-        return self.query_one("#filter-text", Input).value
+        return self._entry.value
 
     def open(self, text: str = "") -> None:
         """Show the line with `text` in it and take the focus."""
+        if not self.children:
+            self.mount(Static("/", id="filter-sign", markup=False), self._entry, self._problem)
         self.add_class("open")
-        entry = self.query_one("#filter-text", Input)
-        with entry.prevent(Input.Changed):
-            entry.value = text
-        entry.cursor_position = len(text)
-        entry.focus()
+        self._put(text)
+        self._entry.cursor_position = len(text)
+        self._entry.focus()
 
     def close(self) -> None:
         """Empty the line and take it away, posting nothing."""
-        entry = self.query_one("#filter-text", Input)
-        with entry.prevent(Input.Changed):
-            entry.value = ""
+        self._put("")
         self.say_problem("")
         self.remove_class("open")
 
+    def _put(self, text: str) -> None:
+        with self._entry.prevent(Input.Changed):
+            self._entry.value = text
+
     def say_problem(self, sentence: str) -> None:
         """Show a sentence about what could not be read, or none."""
-        self.query_one("#filter-problem", Static).update(Content(shown(sentence)))
+        self._problem.update(Content(shown(sentence)))
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:

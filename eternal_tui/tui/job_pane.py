@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,11 +14,13 @@ from textual.content import Content
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.filter_bar import FilterBar
-from eternal_tui.tui.gallery import Gallery
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.job_list import JobList
+
+if TYPE_CHECKING:
+    from eternal_tui.tui.gallery import Gallery
 
 
 class JobPane(Vertical):
@@ -55,7 +59,9 @@ class JobPane(Vertical):
         super().__init__(id=id)
         self.jobs = JobList(glyphs=glyphs, about_left=about_left, clock_step=clock_step)
         self._bar = FilterBar()
-        self.gallery = Gallery(self.jobs, graphics or NoGraphics(), results or Path(), glyphs=glyphs)
+        self._glyphs = glyphs
+        self._graphics = graphics or NoGraphics()
+        self._results = results or Path()
         self.set_class(glyphs is ASCII, "-ascii")
         self._number = f"{number} " if number else ""
 
@@ -63,7 +69,13 @@ class JobPane(Vertical):
         """Lay out the filter line over the list."""
         yield self._bar
         yield self.jobs
-        yield self.gallery
+
+    @cached_property
+    def gallery(self) -> Gallery:
+        """The thumbnails, made when they are first wanted."""
+        from eternal_tui.tui.gallery import Gallery
+
+        return Gallery(self.jobs, self._graphics, self._results, glyphs=self._glyphs)
 
     def on_mount(self) -> None:
         """Name the pane."""
@@ -76,6 +88,8 @@ class JobPane(Vertical):
 
     def toggle_gallery(self) -> None:
         """Show thumbnails instead of lines, or lines again."""
+        if not self.gallery.is_attached:
+            self.mount(self.gallery)
         focused = self.jobs.has_focus or self.gallery.has_focus
         self.toggle_class("-gallery")
         self.jobs.on_redrawn = self._redraw_gallery if self.in_gallery else lambda: None
@@ -93,8 +107,8 @@ class JobPane(Vertical):
     def _redraw_gallery(self) -> None:
         self.gallery.redraw()
 
-    @on(Gallery.Focused)
-    def _steer(self, event: Gallery.Focused) -> None:
+    def on_gallery_focused(self, event: Gallery.Focused) -> None:
+        """Let the keys of the gallery move the cursor of the list."""
         event.stop()
         self.jobs.steered = self.gallery.has_focus
 
