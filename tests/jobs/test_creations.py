@@ -64,11 +64,13 @@ async def test_a_character_is_one_request_and_one_job_with_its_id(
 
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.CHARGED_502, Fault.GARBAGE_JSON, Fault.SERVER_ERROR])
 async def test_a_lost_answer_is_one_unconfirmed_job_that_the_counter_settles(bench: Bench, fault: Fault) -> None:
-    """Seen to fail with a creation that is sent again, and with one whose lost answer leaves no trace."""
+    """Seen to fail with an unclear creation sent again, and with one judged to be charged that counts as nothing."""
     await bench.desk.submit(PICTURE)
     await bench.desk.submit(PICTURE)
     bench.sandbox.inject(fault, times=1, on=Place.POST)
-    job = await bench.desk.create_character(PILOT, confirmed=True)
+    making = asyncio.ensure_future(bench.desk.create_character(PILOT, confirmed=True))
+    await bench.until(making.done)
+    job = await making
     assert (job.state, creations(bench.sandbox)) == (JobState.UNCONFIRMED, 1)
     assert bench.desk.totals().unconfirmed == 1
     await bench.desk.submit(PICTURE)

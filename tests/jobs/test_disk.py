@@ -173,8 +173,7 @@ async def test_a_start_the_disk_disturbs_still_reads_every_job(
         with_old = frozenset({"read", "stat", "fstat"})
         await bench.desk.start()
         with files.refusing(errno.EIO, with_old):
-            await clock.advance(3)
-            await asyncio.sleep(0.02)
+            await bench.until(lambda: bool(bench.desk.notices))
         await bench.until(lambda: bench.desk.loaded)
         polls = len(sandbox.polls())
         await bench.until(lambda: len(sandbox.polls()) > polls)
