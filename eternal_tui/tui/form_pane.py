@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,32 +39,33 @@ class FormPane(Container):
     }
     """
 
-    @dataclass
     class Sent(Message):
         """The form is to be sent."""
 
-        requests: Sequence[GenerateRequest]
-        names: Sequence[Untrusted]
+        def __init__(self, requests: Sequence[GenerateRequest], names: Sequence[Untrusted]) -> None:
+            super().__init__()
+            self.requests = requests
+            self.names = names
 
-    @dataclass
     class Priced(Message):
         """The mean price of these requests is wanted."""
 
-        requests: Sequence[GenerateRequest]
+        def __init__(self, requests: Sequence[GenerateRequest]) -> None:
+            super().__init__()
+            self.requests = requests
 
-    @dataclass
     class CharactersWanted(Message):
         """The list of characters is wanted."""
 
-    @dataclass
     class HistoryWanted(Message):
         """Earlier prompts are wanted."""
 
-    @dataclass
     class Told(Message):
         """Something about the form is to be said."""
 
-        text: Shown
+        def __init__(self, text: Shown) -> None:
+            super().__init__()
+            self.text = text
 
     def __init__(
         self,

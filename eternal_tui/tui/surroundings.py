@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from eternal_tui.media.stills import FrameCache
 from eternal_tui.tui.glyphs import Glyphs
@@ -11,8 +12,7 @@ from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Graphics
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """The terminal as found: signs and pictures it can show, whether it is remote, and how to write to it.
 
     `interval` and `clock_step` are seconds between two draws and between two steps of a running clock. `write` puts
@@ -28,5 +28,5 @@ class Surroundings:
     interval: float
     clock_step: float
     write: Callable[[str], None]
-    pace: Pace = field(default_factory=Pace)
-    frames: FrameCache = field(default_factory=FrameCache)
+    pace: Pace = msgspec.field(default_factory=Pace)
+    frames: FrameCache = msgspec.field(default_factory=FrameCache)
