@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 import re
 import stat
+
+# As hmac has it, without the hash functions of OpenSSL, which no start needs.
+from _operator import _compare_digest as compare_digest
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -31,7 +33,7 @@ KEYRING_SECONDS = 20.0
 MOST_MET = 16
 """Keys remembered to be hidden: a person mistypes a few before one is taken."""
 
-_FORM = re.compile(r"[!-~]{8,512}")
+_FORM = r"[!-~]{8,512}"
 _FILE_LIMIT = 4096
 _OUTPUT_LIMIT = 64 * 1024
 _T = TypeVar("_T")
@@ -66,7 +68,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
+        return compare_digest(self._value.encode(), other._value.encode())
 
     def __copy__(self) -> Secret:
         return self
@@ -103,7 +105,7 @@ class FoundKey(msgspec.Struct, frozen=True):
 def as_key(text: str, source: str) -> Secret:
     """Return `text` as a key, without the space around it; raise KeyProblem where it cannot be one."""
     stripped = text.strip()
-    if not _FORM.fullmatch(stripped):
+    if not re.fullmatch(_FORM, stripped):
         raise KeyProblem(
             f"What stands in {source} is no API key: a key is 8 to 512 letters, digits and signs, without spaces. "
             "Copy it again from the service's site."
@@ -191,7 +193,7 @@ def scrubbed_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """
     secrets = [*keys_in(environ), *met_keys()]
     # What is too short to be a key would be found in half of all variables.
-    hidden = [one for one in secrets if _FORM.fullmatch(one.reveal())]
+    hidden = [one for one in secrets if re.fullmatch(_FORM, one.reveal())]
     return {
         name: value
         for name, value in environ.items()

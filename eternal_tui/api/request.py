@@ -15,7 +15,7 @@ MIN_SECONDS = 1
 MAX_SECONDS = 5
 """Bounds of `duration`, from the service's page on v2 generation with advanced custom prompts."""
 
-_CHARACTER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CHARACTER_ID = r"[A-Za-z0-9_-]{1,64}"
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -57,7 +57,7 @@ class InvalidRequest(ValueError):
 
 def is_character_id(text: str) -> bool:
     """Tell whether `text` has the form of a character ID, which a URL, a path or an encoded image has not."""
-    return _CHARACTER_ID.fullmatch(text) is not None
+    return re.fullmatch(_CHARACTER_ID, text) is not None
 
 
 def problems(request: GenerateRequest) -> dict[str, str]:

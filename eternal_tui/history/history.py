@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -67,7 +67,7 @@ class History:
             files.make_folder(folder)
             lock = FolderLock(files, names.lock)
             try:
-                writer = writer or secrets.token_hex(4)
+                writer = writer or os.urandom(4).hex()
                 try:
                     return cls(Store(files, names, lock, writer=writer, now=now))
                 except HistoryNewer:

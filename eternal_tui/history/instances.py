@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -14,7 +13,7 @@ import msgspec
 from eternal_tui.history.errors import HistoryError, explained
 from eternal_tui.history.files import Files, write_all
 
-_ID = re.compile(r"[0-9a-f]{8}")
+_ID = r"[0-9a-f]{8}"
 
 
 class Instance:
@@ -50,13 +49,13 @@ class Instance:
             instance_id: Eight hex digits; random by default.
         """
         facts = msgspec.json.encode({"pid": pid, "started": now()})
-        instance = cls(files or Files(), folder / "instances", instance_id or secrets.token_hex(4), facts)
+        instance = cls(files or Files(), folder / "instances", instance_id or os.urandom(4).hex(), facts)
         instance.reacquire()
         return instance
 
     def alive(self, instance_id: str) -> bool:
         """Whether the instance still runs; the file of one that does not is removed."""
-        if not _ID.fullmatch(instance_id):
+        if not re.fullmatch(_ID, instance_id):
             return False
         if instance_id == self.id:
             return self._fd >= 0

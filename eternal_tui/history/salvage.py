@@ -14,8 +14,8 @@ from eternal_tui.history.errors import DocumentBroken, HeaderBroken
 from eternal_tui.history.files import Files, read_all
 from eternal_tui.history.journal import SCHEMA, Base, Header, Record, Scan, newer, read_header, scan
 
-_LINE = re.compile(rb'"(-?\d+)":(?=\{)')
-_KEY = re.compile(r'"(-?\d+)"\s*:\s*(?=\{)')
+_LINE = rb'"(-?\d+)":(?=\{)'
+_KEY = r'"(-?\d+)"\s*:\s*(?=\{)'
 
 
 class JournalRemains:
@@ -97,7 +97,7 @@ class DocumentRemains:
     def _salvage(self, data: bytes) -> None:
         lines = data.split(b"\n")
         for line in lines:
-            if match := _LINE.match(line):
+            if match := re.match(_LINE, line):
                 self._keep(int(match[1]), line[match.end() :].rstrip(b",\r"))
             elif line.startswith((b'"%b":' % META.encode(), b'{"')):
                 self._salvage_table(line)
@@ -122,12 +122,12 @@ class DocumentRemains:
 
     def _scan_text(self, text: str) -> None:
         self.broken = 0
-        decoder = json.JSONDecoder()
+        decoder, key = json.JSONDecoder(), re.compile(_KEY)
         position = text.find(f'"{JOBS}"')
         if position < 0:
             # Before the table of jobs stand other tables, whose rows look just like records.
             return
-        while match := _KEY.search(text, position):
+        while match := key.search(text, position):
             try:
                 record, position = decoder.raw_decode(text, match.end())
             except (ValueError, RecursionError):

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from eternal_tui.jobs.job import FileState, Job
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(?:jpg|png|webp|gif|mp4|mov|webm|bin)")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(?:jpg|png|webp|gif|mp4|mov|webm|bin)"
 
 
 def file_name(job: Job) -> str | None:
     """Return the name of the job's saved file, None where it has none or where no download of ours is named so."""
-    if job.file is None or job.file_state is not FileState.SAVED or _NAME.fullmatch(job.file) is None:
+    if job.file is None or job.file_state is not FileState.SAVED or re.fullmatch(_NAME, job.file) is None:
         return None
     return job.file
 

@@ -16,7 +16,7 @@ NAME_LIMIT = 120
 BYTES_LIMIT = 200
 """Bytes of a proposed name: with number and suffix under the 255 that most disks allow."""
 
-_FIELD = re.compile(r"\{(date|time|character|type|id)\}")
+_FIELD = r"\{(date|time|character|type|id)\}"
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 
 
@@ -33,7 +33,7 @@ def proposed_name(job: Job, template: str, suffix: str) -> str:
         "type": "clip" if job.request.type == "video" else "picture",
         "id": str(job.id),
     }
-    return safe_name(_FIELD.sub(lambda found: fields[found[1]], template), fallback=f"job-{job.id}") + suffix
+    return safe_name(re.sub(_FIELD, lambda found: fields[found[1]], template), fallback=f"job-{job.id}") + suffix
 
 
 def _local(at: float) -> datetime:

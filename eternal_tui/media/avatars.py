@@ -33,7 +33,7 @@ LIMITS = FetchLimits(
 )
 """Much tighter than for a result: an avatar that is none of the usual size is not worth waiting for."""
 
-_OURS = re.compile(r"[0-9a-f]{40}(?:-\d+)?\.(?:jpg|png|webp|gif)")
+_OURS = r"[0-9a-f]{40}(?:-\d+)?\.(?:jpg|png|webp|gif)"
 
 
 class Fetcher(Protocol):
@@ -126,7 +126,7 @@ class Avatars:
         files = [
             (found.st_atime_ns, found.st_size, Path(entry.path))
             for entry in os.scandir(self._folder)
-            if _OURS.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            if re.fullmatch(_OURS, entry.name) and entry.is_file(follow_symlinks=False)
             for found in (entry.stat(follow_symlinks=False),)
         ]
         held = sum(size for _, size, _ in files)

@@ -6,12 +6,10 @@ import re
 
 OFFICIAL_HOST = "open.eternalai.org"
 
-_NUMERIC = re.compile(r"[0-9a-f:.]+")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?")
-_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
-_ADDRESS = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)", re.DOTALL
-)
+_NUMERIC = r"[0-9a-f:.]+"
+_HOST = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?"
+_PATH = r"(/[A-Za-z0-9._~-]+)*"
+_ADDRESS = r"(?s)(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)"
 
 
 def is_loopback(host: str) -> bool:
@@ -19,7 +17,7 @@ def is_loopback(host: str) -> bool:
     name = host.strip("[]").lower()
     if name == "localhost":
         return True
-    if not _NUMERIC.fullmatch(name):
+    if not re.fullmatch(_NUMERIC, name):
         return False
     import ipaddress
 
@@ -35,7 +33,7 @@ def check_base_url(text: str) -> str:
 
     Only https, or http to this machine; a host and perhaps a port and a path prefix, and nothing else.
     """
-    match = _ADDRESS.fullmatch(text.strip())
+    match = re.fullmatch(_ADDRESS, text.strip())
     if match is None:
         raise ValueError("A base URL looks like https://open.eternalai.org.")
     scheme, authority, rest = match["scheme"].lower(), match["authority"], match["rest"]
@@ -49,7 +47,7 @@ def check_base_url(text: str) -> str:
     if scheme not in ("http", "https"):
         raise ValueError("A base URL starts with https://.")
     path = match["path"].rstrip("/")
-    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+    if not re.fullmatch(_PATH, path) or {".", ".."} & set(path.split("/")):
         raise ValueError("The path of a base URL is made of letters, digits, - . _ ~ and single slashes.")
     return f"{scheme}://{host.lower()}{port}{path}"
 
@@ -63,7 +61,7 @@ def _split_authority(authority: str) -> tuple[str, str]:
     else:
         host, colon, number = authority.partition(":")
         tail = colon + number
-        if len(host) > 253 or not _HOST.fullmatch(host) or not _plain_number_or_name(host):
+        if len(host) > 253 or not re.fullmatch(_HOST, host) or not _plain_number_or_name(host):
             raise ValueError("The host of a base URL is a name such as open.eternalai.org.")
     if not tail:
         return host, ""

@@ -18,7 +18,7 @@ from eternal_tui.settings.model import Notify, Settings, SettingsError
 from eternal_tui.untrusted import shown
 
 TEMPLATE_FIELDS = ("date", "time", "character", "type", "id")
-_HOURS = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
+_HOURS = r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]"
 _FOUND_LIMIT = 60
 _LONGEST = 4_096
 
@@ -91,7 +91,7 @@ def _fine(name: str, read: Any) -> Any:
         raise ValueError("It may be a finite number.")
     if name == "base_url":
         return check_base_url(read)
-    if name == "quiet_hours" and read and not _HOURS.fullmatch(read):
+    if name == "quiet_hours" and read and not re.fullmatch(_HOURS, read):
         raise ValueError('It may be two times of day, such as "22:00-07:00", or empty.')
     if name == "save_template":
         _check_template(read)

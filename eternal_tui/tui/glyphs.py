@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-_UTF8 = re.compile(r"utf-?8", re.IGNORECASE)
+_UTF8 = r"(?i)utf-?8"
 
 
 class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ def glyphs_for(environ: Mapping[str, str]) -> Glyphs:
     if not environ.get("LC_ALL") and environ.get("LC_CTYPE") in _COERCED and environ.get("LANG") in ("C", "POSIX"):
         return ASCII
     locale = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), None)
-    return UNICODE if locale is None or _UTF8.search(locale) else ASCII
+    return UNICODE if locale is None or re.search(_UTF8, locale) else ASCII
 
 
 _COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})

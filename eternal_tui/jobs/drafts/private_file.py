@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 READ_LIMIT = 4_000_000
@@ -12,7 +11,7 @@ READ_LIMIT = 4_000_000
 
 def write_private(path: Path, data: bytes) -> None:
     """Replace `path` by a 0600 file of `data`, whatever the umask; raise OSError and leave the old one on failure."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    fresh = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
@@ -39,7 +38,7 @@ def read_private(path: Path) -> bytes | None:
 
 def set_aside(path: Path) -> str:
     """Rename a damaged file so that nothing writes over it; return what became of it, in words."""
-    aside = path.with_name(f"{path.stem}.damaged-{secrets.token_hex(4)}{path.suffix}")
+    aside = path.with_name(f"{path.stem}.damaged-{os.urandom(4).hex()}{path.suffix}")
     try:
         path.rename(aside)
     except OSError as error:
