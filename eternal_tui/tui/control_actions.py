@@ -24,6 +24,8 @@ CONTROLS: tuple[Action, ...] = (
         "list",
     ),
     Action("list.mark_all", "ctrl+a", "mark_all", "Mark all", "Mark every job listed", "list"),
+    Action("list.unfold", "right,l", "fold(False)", "Unfold", "Show the jobs of this batch line by line", "list"),
+    Action("list.fold", "left,h", "fold(True)", "Fold", "Show this batch as one line", "list"),
     Action("list.filter", "slash", "filter", "Filter", "Filter the list as you type", "list", True),
     Action("list.facet", "f", "facet", "Facet", "All, running, done, needs attention", "list"),
     Action("list.sort", "S", "sort", "Sort", "Sort the list another way", "list"),

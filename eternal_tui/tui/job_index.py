@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from eternal_tui.jobs.job import Job
+from eternal_tui.tui.batch_folds import BatchFolds
 from eternal_tui.tui.job_filter import folded
 
 Place = Any
-"""Where a job stands in an order: its id counted backwards, or a tuple of what it is sorted by and that. A bare number
-costs the garbage collector nothing, which a hundred thousand tuples do not."""
+"""Where a row stands in an order: a job's id counted backwards, or a tuple of what it is sorted by and that; half a
+step before its newest job for a whole batch. A bare number costs the garbage collector nothing, which a hundred
+thousand tuples do not."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -51,20 +53,34 @@ ORDERS = (
 
 
 class JobIndex:
-    """Every job by id, and the shown ones in order. A change costs the logarithm of the length, and one shift."""
+    """Every job by id, and the shown ones in order. A change costs the logarithm of the length, and one shift.
+
+    Where everything is shown newest first, and `folding` is wished, a batch has one row while it is folded.
+    """
 
     def __init__(self, order: Order = NEWEST) -> None:
         self.order = order
         self.jobs: dict[int, Job] = {}
         self._all: list[int] = []
         self._shown: list[Place] = []
+        self.folding = True
+        self._folds = BatchFolds()
+        self._folded = False
 
     def __len__(self) -> int:
         return len(self._shown)
 
     def ids(self) -> Iterator[int]:
-        """Yield the shown ids in order."""
-        return map(self.order.job_id, self._shown)
+        """Yield the shown ids in order, those of a folded batch where it stands."""
+        return self._unfolded() if self._folded else map(self.order.job_id, self._shown)
+
+    def _unfolded(self) -> Iterator[int]:
+        for place in self._shown:
+            batch = self._folds.batch_at(place)
+            if not batch:
+                yield -place
+            elif not self._folds.is_open(batch):
+                yield from self._folds.ids(batch)
 
     def newest(self) -> list[int]:
         """Return every known id, shown or not, newest first."""
@@ -75,36 +91,73 @@ class JobIndex:
         return self.jobs[self.id_at(row)]
 
     def id_at(self, row: int) -> int:
-        """Return the id in a shown row."""
+        """Return the id in a shown row, that of its newest job for a batch."""
         return self.order.job_id(self._shown[row])
 
     def row(self, job_id: int | None) -> int | None:
-        """Return the row a job is shown in, or None."""
+        """Return the row a job is shown in, that of its batch where that is folded, or None."""
         if job_id is None or (job := self.jobs.get(job_id)) is None:
             return None
         # The place of a job follows from the job, so no table of places has to be kept.
-        return self._row_of(self.order.place(job))
+        own = self._row_of(self.order.place(job))
+        return self.batch_row(job_id) if own is None and self._folded else own
+
+    def batch_row(self, job_id: int | None) -> int | None:
+        """Return the row of the job's batch, None where it has none."""
+        if not self._folded or job_id is None or (job := self.jobs.get(job_id)) is None:
+            return None
+        place = self._folds.head_of(job)
+        return None if place is None else self._row_of(place)
+
+    def batch_at(self, row: int) -> str:
+        """Return the batch that a row stands for, or an empty string."""
+        return self._folds.batch_at(self._shown[row]) if self._folded else ""
+
+    def ids_at(self, row: int) -> list[int]:
+        """Return the jobs that a row stands for, newest first."""
+        batch = self.batch_at(row)
+        return self._folds.ids(batch) if batch else [self.id_at(row)]
+
+    def is_open(self, batch: str) -> bool:
+        """Tell whether the jobs of a batch have rows of their own."""
+        return self._folds.is_open(batch)
+
+    def set_open(self, batch: str, *, wanted: bool) -> None:
+        """Give the jobs of a batch rows of their own, or take them away."""
+        if self._folded:
+            self._folds.set_open(batch, self._shown, wanted=wanted)
 
     def learn(self, jobs: Iterable[Job]) -> None:
         """Take in many jobs at once without showing them; `adopt` says which are shown."""
         self.jobs.update((job.id, job) for job in jobs)
         self._all = sorted(-job_id for job_id in self.jobs)
+        self._folds.learn(self.jobs.values())
 
     def adopt_all(self) -> None:
-        """Show every job, newest first."""
-        self.adopt(self._all.copy(), NEWEST)
+        """Show every job, newest first, in batches where that is wished."""
+        self.adopt(self._folds.rows(self._all) if self.folding else self._all.copy(), NEWEST)
+        self._folded = self.folding
 
     def adopt(self, places: list[Place], order: Order) -> None:
         """Show exactly these places, which `order` gave."""
         self.order = order
         places.sort()
         self._shown = places
+        self._folded = False
 
     def put(self, job: Job, *, show: bool) -> None:
         """Take in one new or changed job, and show or hide it."""
-        old = self.row(job.id)
-        if job.id not in self.jobs:
+        before = self.jobs.get(job.id)
+        if before is not None and before.batch != job.batch:
+            self.drop(job.id)
+            before = None
+        if before is None:
             self._all.insert(bisect_left(self._all, -job.id), -job.id)
+        if job.batch:
+            self._put_into_batch(job, known=before is not None)
+            if self._folded:
+                return
+        old = None if before is None else self._row_of(self.order.place(before))
         self.jobs[job.id] = job
         place = self.order.place(job)
         if old is not None:
@@ -114,12 +167,21 @@ class JobIndex:
         if show:
             self._shown.insert(bisect_left(self._shown, place), place)
 
+    def _put_into_batch(self, job: Job, *, known: bool) -> None:
+        # What is not folded now has its rows by the order's own rule, and is folded when everything is shown again.
+        if not known:
+            self._folds.add(job, self._shown if self._folded else [])
+        if self._folded:
+            self.jobs[job.id] = job
+
     def drop(self, job_id: int) -> None:
         """Forget a job."""
-        if job_id not in self.jobs:
+        if (job := self.jobs.get(job_id)) is None:
             return
-        if (row := self.row(job_id)) is not None:
+        if (row := self._row_of(self.order.place(job))) is not None:
             del self._shown[row]
+        if job.batch:
+            self._folds.remove(job, self._shown if self._folded else [])
         del self.jobs[job_id]
         del self._all[bisect_left(self._all, -job_id)]
 
@@ -132,3 +194,4 @@ class JobIndex:
         self.jobs.clear()
         self._all.clear()
         self._shown.clear()
+        self._folds.learn(())

@@ -17,6 +17,7 @@ from textual.strip import Strip
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.actions import bindings
+from eternal_tui.tui.batch_row import batch_line
 from eternal_tui.tui.cells import Line, changed_spans
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.job_filter import FACETS, JobFilter, parse
@@ -146,6 +147,7 @@ class JobList(ScrollView, can_focus=True):
         self._current: int | None = None
         self._wanted: int | None = None
         self._row = 0
+        self._on_batch = False
         self._title = title(self._filter, 0, 0, glyphs=glyphs)
         self._drawn: dict[int, _Drawn] = {}
         self._styles: dict[tuple[str, bool], Style] = {}
@@ -189,6 +191,11 @@ class JobList(ScrollView, can_focus=True):
     def clearable(self) -> bool:
         """Whether there are marks or a filter to clear."""
         return bool(self._marks) or not self._filter.everything or bool(self._filter.text)
+
+    def chosen(self) -> list[int]:
+        """Return what an action is for: the marked jobs that are listed, else those of the row under the cursor."""
+        marked = [job_id for job_id in self._index.ids() if job_id in self._marks] if self._marks else []
+        return marked or (self._index.ids_at(self._row) if self._current is not None else [])
 
     def job_at(self, row: int) -> Job:
         """Return the job listed in a row."""
@@ -284,7 +291,7 @@ class JobList(ScrollView, can_focus=True):
         count = len(self._index)
         row = self._index.row(prefer)
         if row is None:
-            row = 0 if follows else self._index.row(self._current)
+            row = 0 if follows else self._row_of_cursor()
         if row is None:
             row = min(self._row, count - 1)
         if self.is_attached:
@@ -296,8 +303,13 @@ class JobList(ScrollView, can_focus=True):
         self._retitle()
         self._repaint()
 
+    def _row_of_cursor(self) -> int | None:
+        on_batch = self._index.batch_row(self._current) if self._on_batch else None
+        return self._index.row(self._current) if on_batch is None else on_batch
+
     def _place(self, row: int, *, reveal: bool = True) -> None:
         self._row = row
+        self._on_batch = row < len(self._index) and bool(self._index.batch_at(row))
         current = self._index.id_at(row) if row < len(self._index) else None
         if current != self._current:
             self._current = current
@@ -329,7 +341,8 @@ class JobList(ScrollView, can_focus=True):
         getattr(self, f"action_{action}")()
 
     def go_to(self, job_id: int) -> bool:
-        """Put the cursor on a job; False if it is not listed."""
+        """Put the cursor on a job, opening its batch; False if it is not listed."""
+        self._fold(self._index.batch_row(job_id), wanted=False)
         row = self._index.row(job_id)
         if row is not None:
             self._go(row)
@@ -354,8 +367,10 @@ class JobList(ScrollView, can_focus=True):
         self._go(len(self._index) - 1)
 
     def action_open(self) -> None:
-        """Ask for the job under the cursor to be opened."""
-        if self._current is not None:
+        """Ask for the job under the cursor to be opened; a batch is opened or folded here."""
+        if self._on_batch:
+            self.action_fold(self._index.is_open(self._index.batch_at(self._row)))
+        elif self._current is not None:
             self.post_message(self.Opened(self._current))
 
     def action_mark(self) -> None:
@@ -363,7 +378,8 @@ class JobList(ScrollView, can_focus=True):
         if self._current is None:
             return
         self._mark_from = self._current
-        self._marks ^= {self._current}
+        ids = set(self._index.ids_at(self._row))
+        self._marks = self._marks - ids if ids <= self._marks else self._marks | ids
         self._marks_changed()
         self._go(self._row + 1)
 
@@ -375,7 +391,7 @@ class JobList(ScrollView, can_focus=True):
             if start is None
             else range(min(start, self._row), max(start, self._row) + 1)
         )
-        self._marks.update(self._index.id_at(row) for row in rows if row < len(self._index))
+        self._marks.update(job_id for row in rows if row < len(self._index) for job_id in self._index.ids_at(row))
         self._mark_from = self._current
         self._marks_changed()
 
@@ -400,6 +416,24 @@ class JobList(ScrollView, can_focus=True):
         """Ask for the filter to be typed."""
         self.post_message(self.FilterWanted(self._filter.text))
 
+    def action_fold(self, wanted: bool) -> None:
+        """Show the batch that the cursor is in as one line, or its jobs line by line."""
+        self._fold(self._index.batch_row(self._current), wanted=wanted)
+
+    def _fold(self, row: int | None, *, wanted: bool) -> None:
+        batch = "" if row is None else self._index.batch_at(row)
+        if row is None or self._index.is_open(batch) is not wanted:
+            return
+        before = self._anchor()
+        self._index.set_open(batch, wanted=not wanted)
+        self._on_batch = self._on_batch or wanted
+        self._settle(before)
+
+    def fold_batches(self, wanted: bool) -> None:
+        """Give each batch one line where everything is listed newest first, or every job its own."""
+        self._index.folding = wanted
+        self._refilter()
+
     def action_facet(self) -> None:
         """List the next facet."""
         names = list(FACETS)
@@ -422,6 +456,9 @@ class JobList(ScrollView, can_focus=True):
         """Leave escape to others when there is nothing to clear here."""
         if action == "clear":
             return self.clearable
+        if action == "fold":
+            row = self._index.batch_row(self._current)
+            return row is not None and self._index.is_open(self._index.batch_at(row)) is parameters[0]
         return super().check_action(action, parameters)
 
     # Mouse and life
@@ -483,6 +520,8 @@ class JobList(ScrollView, can_focus=True):
         if row >= len(self._index):
             return _Drawn(None, self._blank(y, width), selected=False)
         job = self._index.at(row)
+        if self._index.batch_at(row):
+            return _Drawn(job.id, self._batch_line(row, width), row == self._row)
         line = job_line(
             job,
             self._now,
@@ -495,6 +534,17 @@ class JobList(ScrollView, can_focus=True):
             retry_key=self._retry_key,
         )
         return _Drawn(job.id, line, row == self._row)
+
+    def _batch_line(self, row: int, width: int) -> Line:
+        ids = self._index.ids_at(row)
+        return batch_line(
+            [self._index.jobs[job_id] for job_id in ids],
+            width,
+            opened=self._index.is_open(self._index.batch_at(row)),
+            glyphs=self.glyphs,
+            cursor=row == self._row,
+            marked=self._marks.issuperset(ids),
+        )
 
     def _blank(self, y: int, width: int) -> Line:
         words = empty_lines(self._filter, len(self._index.jobs), width, self.glyphs) if not len(self._index) else ()

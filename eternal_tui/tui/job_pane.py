@@ -92,6 +92,7 @@ class JobPane(Vertical):
             self.mount(self.gallery)
         focused = self.jobs.has_focus or self.gallery.has_focus
         self.toggle_class("-gallery")
+        self.jobs.fold_batches(not self.in_gallery)
         self.jobs.on_redrawn = self._redraw_gallery if self.in_gallery else lambda: None
         if focused:
             self.focus_jobs()

@@ -354,9 +354,7 @@ class WorkbenchScreen(CellScreen):
     # Actions of the registry
 
     def _chosen(self) -> list[int]:
-        jobs = self.job_pane.jobs
-        listed = [job_id for job_id in jobs.listed_ids() if job_id in jobs.marked] if jobs.marked else []
-        return listed or ([jobs.current] if jobs.current is not None else [])
+        return self.job_pane.jobs.chosen()
 
     @work
     async def action_job(self, name: str) -> None:
