@@ -55,12 +55,18 @@ def _left(jobs: Sequence[Job], now: BatchFigures, parts: Columns, glyphs: Glyphs
     words = batch_words(now, glyphs, cost=not parts.note)
     prompt = glyphs.text(shown(jobs[0].request.prompt.strip(), limit=TEXT_LIMIT))
     # The figures are what the line is for; the prompt takes what they leave.
-    said = min(len(words), parts.text)
+    room = _room(parts)
+    said = min(len(words), room)
     yield Cell(
         parts.text_x, said, fit(words, said, ellipsis=glyphs.ellipsis), role if now.failed or now.unclear else "text"
     )
-    room = parts.text - said
+    room -= said
     yield Cell(parts.text_x + said, room, fit(f"  {prompt}", room, ellipsis=glyphs.ellipsis), "dim")
+
+
+def _room(parts: Columns) -> int:
+    """Return the cells of the text: a batch has no clock of its own, and the column is the text's."""
+    return parts.text + (parts.clock + 2 if parts.clock else 0)
 
 
 def _names(jobs: Sequence[Job], glyphs: Glyphs) -> str:
@@ -71,7 +77,7 @@ def _names(jobs: Sequence[Job], glyphs: Glyphs) -> str:
 
 
 def _right(now: BatchFigures, parts: Columns, glyphs: Glyphs) -> Iterator[Cell]:
-    x = parts.text_x + parts.text + 2 + (parts.clock + 2 if parts.clock else 0)
+    x = parts.text_x + _room(parts) + 2
     if parts.percent:
         yield Cell(
             x, parts.percent, fit(f"{now.percent} %", parts.percent, right=True), "text" if now.under_way else "dim"

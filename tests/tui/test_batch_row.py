@@ -45,6 +45,8 @@ def test_it_fills_every_width_and_the_count_is_never_lost(width: int) -> None:
         assert all(len(cell.text) == cell.width for cell in line)
     if width >= 34:
         assert "12 of 20 d" in text(width)
+    if width >= 80:
+        assert "1 failed" in text(width)
 
 
 def test_several_characters_and_types_are_said_as_such() -> None:
