@@ -80,7 +80,9 @@ def parse_poll(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now:
         result_url=url,
         effect_type=fields.text(places, "effect_type"),
         encrypted=bool(fields.text(places, "encrypted_aes_key", 1)),
-        error=Untrusted(said_in(places[0] if outcome == "failed" else _errors_only(places))),
+        error=Untrusted(
+            said_in(places[0] if outcome == "failed" else _errors_only(places)) or _without_link(word, url)
+        ),
         credits_remaining=fields.credits_left(places),
         raw=_as_it_came(body),
     )
@@ -96,6 +98,12 @@ def _outcome(word: str, url: str | None) -> Outcome:
         return "failed"
     # A link is evidence of success under any other word; the word "success" alone is none.
     return "succeeded" if url else "alive"
+
+
+def _without_link(word: str, url: str | None) -> str:
+    if url or word.casefold() not in SUCCESS_WORDS:
+        return ""
+    return "The service calls it finished, but sent no link that can be followed. It is asked again; asking is free."
 
 
 def _errors_only(places: list[fields.Level]) -> list[Any]:

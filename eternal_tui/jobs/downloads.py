@@ -140,8 +140,11 @@ class Downloads:
             return await self._fetch(job)
         except LinkExpired:
             fresh = await self._fresh_link(job)
-            if fresh is None or fresh == self._roster[job_id].result_url:
+            if fresh is None:
                 raise
+        if fresh == self._roster[job_id].result_url:
+            # The same link again: a storage that was not ready yet has had the time of one poll.
+            return await self._fetch(job)
         now = self._clock.time()
         relinked = await self._roster.settle(
             job_id,

@@ -127,6 +127,9 @@ class CdnRoutes:
             return early
         if fault is Fault.SLOW:
             await service.pause(service.settings.slow_seconds)
+        if fault is Fault.NOT_READY:
+            service.same_links[job.request_id] = f"{service.cdn_url}{path}?{request.url.query}"
+            return await self._nothing(request)
         if fault is Fault.WRONG_TYPE:
             return Response(_LOGIN_PAGE, media_type="text/html")
         content = await service.studio.result(job.order)

@@ -38,6 +38,7 @@ truncated           cdn                   full Content-Length, half of the file,
 wrong-length        cdn                   the whole file, but Content-Length promises 97 bytes more
 cut                 cdn                   half of the file with an honest Content-Length
 wrong-type          cdn                   an HTML page with 200
+not-ready           cdn                   403, as a storage not ready yet; the next poll brings the same link
 =================== ===================== ===========================================================================
 
 Places in brackets need to be named.
@@ -96,6 +97,7 @@ class Fault(StrEnum):
     WRONG_LENGTH = "wrong-length"
     CUT = "cut"
     WRONG_TYPE = "wrong-type"
+    NOT_READY = "not-ready"
 
 
 _WIRE = (Place.POST, Place.POLL, Place.CDN)
@@ -117,6 +119,7 @@ _DEFAULT_PLACES: dict[Fault, tuple[Place, ...]] = {
     Fault.WRONG_LENGTH: (Place.CDN,),
     Fault.CUT: (Place.CDN,),
     Fault.WRONG_TYPE: (Place.CDN,),
+    Fault.NOT_READY: (Place.CDN,),
 }
 _BY_NAME_ONLY: dict[Fault, tuple[Place, ...]] = {
     Fault.LOST_ANSWER: (Place.POLL, Place.LIST),

@@ -77,6 +77,16 @@ async def test_an_expired_link_is_asked_for_again_exactly_once_and_never_paid_ag
     assert len(bench.sandbox.posts) == 1
 
 
+async def test_a_link_that_stays_the_same_is_followed_once_more(bench: Bench) -> None:
+    """A storage that is a moment late refuses a good link. Seen to fail with only another link followed: expired."""
+    bench.sandbox.inject(Fault.NOT_READY, times=1)
+    job = await bench.job((await _submitted(bench)).id, "saved")
+    assert _polls_after_success(bench, job) == 1
+    assert len(bench.sandbox.downloads) == 2
+    assert "link had expired, asked for a fresh one" not in [event.what for event in job.timeline]
+    assert len(bench.sandbox.posts) == 1
+
+
 async def test_a_link_that_is_always_expired_is_asked_for_once_and_then_said(bench: Bench) -> None:
     """Seen to fail with re-polls until a link works: they never ended."""
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=None)

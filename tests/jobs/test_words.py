@@ -65,6 +65,7 @@ async def test_success_without_a_link_is_not_called_done(bench: Bench) -> None:
     bench.sandbox.finish()
     await bench.until(lambda: bench.desk.job(job.id).word == "success")  # type: ignore[union-attr]
     assert bench.desk.job(job.id).state is JobState.RUNNING  # type: ignore[union-attr]
+    assert "sent no link" in bench.desk.job(job.id).trouble  # type: ignore[union-attr]
     await bench.until(lambda: bench.desk.job(job.id).state is JobState.STALLED, step=30.0)  # type: ignore[union-attr]
     bench.sandbox.heal()
     await bench.job(job.id, "saved")
