@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, TextIO, cast
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.foreseen import foreseen
-from eternal_tui.cli.invocation import Invocation
-from eternal_tui.cli.parser import UsageError, parse, verb_module
+from eternal_tui.cli.invocation import Invocation, UsageError
 from eternal_tui.cli.streams import Streams
 from eternal_tui.untrusted import Shown, say, shown
+
+if TYPE_CHECKING:
+    import argparse
 
 INTERRUPTED = 130
 """128 and SIGINT's number, as shells expect it."""
@@ -71,7 +73,7 @@ def run(
     parsed: argparse.Namespace | None = None
     try:
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-            parsed = parse(list(arguments))
+            parsed = _parsed(arguments)
         parsed.own_process = own_process
         return _carry_out(Invocation(parsed, environ, streams))
     except UsageError as error:
@@ -88,6 +90,15 @@ def run(
         return Exit.DEFECT
 
 
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    if not arguments:
+        # The app, as most start it: the parsers of all verbs would be imported and built for nothing.
+        return cast("argparse.Namespace", SimpleNamespace(verb=None))
+    from eternal_tui.cli.parser import parse
+
+    return parse(list(arguments))
+
+
 def _told_defect(
     defect: Exception, streams: Streams, environ: Mapping[str, str], parsed: argparse.Namespace | None
 ) -> Shown:
@@ -96,7 +107,7 @@ def _told_defect(
     from eternal_tui.settings import SettingsError, default_data_dir
 
     try:
-        folder = Invocation(parsed or argparse.Namespace(), environ, streams).settings.data_dir
+        folder = Invocation(parsed or _parsed(()), environ, streams).settings.data_dir
     except SettingsError:
         folder = default_data_dir(environ)
     secrets = [*keys_in(environ), *met_keys()]
@@ -124,6 +135,8 @@ def _verb(invocation: Invocation) -> int:
         from eternal_tui.cli import app
 
         return app.run(invocation)
+    from eternal_tui.cli.parser import verb_module
+
     verb = verb_module(name)
     gc.enable()
     return verb.run(invocation)

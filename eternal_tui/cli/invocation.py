@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,9 +12,15 @@ from eternal_tui.cli.streams import Streams
 from eternal_tui.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    import argparse
+
     from eternal_tui.history.history import History
     from eternal_tui.sandbox.launch import DemoService
     from eternal_tui.workbench import Workbench
+
+
+class UsageError(Exception):
+    """Arguments that mean nothing; the text is a sentence."""
 
 
 class Refused(Exception):

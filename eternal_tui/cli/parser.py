@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, NoReturn, Protocol, cast
 
 from eternal_tui import __version__
-from eternal_tui.cli.invocation import Invocation
+from eternal_tui.cli.invocation import Invocation, UsageError
 from eternal_tui.untrusted import shown
 
 PROGRAM = "eternal-tui"
@@ -53,10 +53,6 @@ VERBS = {
     "man": "Print the manual page, for man -l.",
 }
 """Every verb and what it does; each is a module of this package, imported only when it is asked for."""
-
-
-class UsageError(Exception):
-    """Arguments that mean nothing; the text is a sentence."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -139,9 +135,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the parsed arguments; raise UsageError, or SystemExit after help and version."""
     if any("\x00" in argument for argument in arguments):
         raise UsageError("An argument holds a NUL character.")
-    if not arguments:
-        # The app, as most start it: the parsers of all verbs would be built for nothing.
-        return argparse.Namespace(verb=None)
     try:
         return build_parser()[0].parse_args(arguments)
     except UsageError as error:

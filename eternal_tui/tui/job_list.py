@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
@@ -86,35 +85,40 @@ class JobList(ScrollView, can_focus=True):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("list")]
 
-    @dataclass
     class Opened(Message):
         """A person asked to open this job."""
 
-        job_id: int
+        def __init__(self, job_id: int) -> None:
+            super().__init__()
+            self.job_id = job_id
 
-    @dataclass
     class Highlighted(Message):
         """The cursor is on another job now, or on none."""
 
-        job_id: int | None
+        def __init__(self, job_id: int | None) -> None:
+            super().__init__()
+            self.job_id = job_id
 
-    @dataclass
     class Marked(Message):
         """Other jobs are marked now."""
 
-        job_ids: frozenset[int]
+        def __init__(self, job_ids: frozenset[int]) -> None:
+            super().__init__()
+            self.job_ids = job_ids
 
-    @dataclass
     class Titled(Message):
         """The list has another title now: what it shows, and how many of how many."""
 
-        title: Shown
+        def __init__(self, title: Shown) -> None:
+            super().__init__()
+            self.title = title
 
-    @dataclass
     class FilterWanted(Message):
         """A person asked to type a filter; `text` is the present one."""
 
-        text: str
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
 
     class FilterCleared(Message):
         """A person cleared the filter from within the list."""
