@@ -34,16 +34,22 @@ def tags_in(text: str) -> tuple[str, ...]:
     return tuple(tags.values())[:MOST_TAGS]
 
 
-class NoteScreen(Dialog[Marks]):
-    """Leaves with the note and the tags, or with None where they stay as they are."""
+class NoteScreen(Dialog[dict[int, Marks]]):
+    """Leaves with the note and the tags of each job, or with None where they stay as they are.
+
+    Of several jobs it shows what all have: a note that is written goes to all, tags are added to or taken from all.
+    """
 
     KEYS_WORD = Shown("enter keeps · tab the other line · esc back")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("note")]
 
-    def __init__(self, job: Job) -> None:
-        super().__init__(say("Note for job {id}", id=job.id))
-        self._job = job
-        self._first = (shown(job.note), shown(" ".join(job.tags)))
+    def __init__(self, *jobs: Job) -> None:
+        one = len(jobs) == 1
+        super().__init__(say("Note for job {id}", id=jobs[0].id) if one else say("Note for {n} jobs", n=len(jobs)))
+        self._jobs = jobs
+        note = jobs[0].note if len({job.note for job in jobs}) == 1 else ""
+        self._shared = tuple(tag for tag in jobs[0].tags if all(tag in job.tags for job in jobs))
+        self._first = (shown(note), shown(" ".join(self._shared)))
         self.note = SearchLine(compact=True, select_on_focus=False, id="note-line")
         self.tags = SearchLine(compact=True, select_on_focus=False, id="tags-line", placeholder="words to find it by")
 
@@ -65,11 +71,15 @@ class NoteScreen(Dialog[Marks]):
         if (self.note.value, self.tags.value) == self._first:
             self.dismiss(None)
             return
-        note, tags = self._first
-        # Untouched lines keep the text as it is stored, not as it is shown.
-        self.dismiss(
-            (
-                self._job.note if self.note.value == note else self.note.value.strip(),
-                self._job.tags if self.tags.value == tags else tags_in(self.tags.value),
-            )
-        )
+        self.dismiss({job.id: (self._note_for(job), self._tags_for(job)) for job in self._jobs})
+
+    # Untouched lines keep the text as it is stored, not as it is shown.
+
+    def _note_for(self, job: Job) -> str:
+        return job.note if self.note.value == self._first[0] else self.note.value.strip()
+
+    def _tags_for(self, job: Job) -> tuple[str, ...]:
+        if self.tags.value == self._first[1]:
+            return job.tags
+        own = tuple(tag for tag in job.tags if tag not in self._shared)
+        return tuple(dict.fromkeys((*tags_in(self.tags.value), *own)))[:MOST_TAGS]

@@ -401,10 +401,10 @@ class WorkbenchScreen(CellScreen):
     async def _note(self, chosen: list[int]) -> None:
         from eternal_tui.tui.note import NoteScreen
 
-        job = self.bench.desk.job(chosen[0])
-        if job is not None and (marks := await self.app.push_screen_wait(NoteScreen(job))) is not None:
-            note, tags = marks
-            await self.bench.desk.annotate(job.id, note=note, tags=tags)
+        jobs = [job for job_id in chosen if (job := self.bench.desk.job(job_id)) is not None]
+        marks = await self.app.push_screen_wait(NoteScreen(*jobs)) if jobs else None
+        for job_id, (note, tags) in (marks or {}).items():
+            await self.bench.desk.annotate(job_id, note=note, tags=tags)
 
     def _view(self, chosen: list[int]) -> None:
         from eternal_tui.tui.viewer import Viewer

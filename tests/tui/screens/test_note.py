@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textual.widgets import Input
+
 from eternal_tui.tui.note import MOST_TAGS, NoteScreen, tags_in
 from eternal_tui.untrusted import Untrusted
 from tests.tui.jobs import a_job
@@ -13,7 +15,7 @@ async def test_note_and_tags_are_written() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*"nice", "tab", *"sea", "space", *"boat", "enter")
         await settle(pilot)
-    assert app.left_with == [("nice", ("sea", "boat"))]
+    assert app.left_with == [{3: ("nice", ("sea", "boat"))}]
 
 
 async def test_what_is_not_touched_stays_as_it_is_stored() -> None:
@@ -23,7 +25,7 @@ async def test_what_is_not_touched_stays_as_it_is_stored() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("tab", "end", "space", *"sun", "enter")
         await settle(pilot)
-    assert app.left_with == [("first\nsecond", ("sea", "sun"))]
+    assert app.left_with == [{3: ("first\nsecond", ("sea", "sun"))}]
 
 
 async def test_escape_and_enter_without_a_change_change_nothing() -> None:
@@ -42,7 +44,18 @@ async def test_a_note_can_be_taken_away() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("end", "ctrl+u", "tab", "end", "ctrl+u", "enter")
         await settle(pilot)
-    assert app.left_with == [("", ())]
+    assert app.left_with == [{3: ("", ())}]
+
+
+async def test_several_jobs_share_what_is_written_and_keep_their_own() -> None:
+    """Seen to fail with the tags of the first job written to all, and with an empty note over the notes there were."""
+    jobs = [a_job(3, note=Untrusted("mine"), tags=("sea", "own")), a_job(2, tags=("sea",)), a_job(1, tags=("x", "sea"))]
+    app = Stage(NoteScreen(*jobs))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.screen.query_one("#tags-line", Input).value == "sea"
+        await pilot.press("tab", "end", "ctrl+u", *"boat", "enter")
+        await settle(pilot)
+    assert app.left_with == [{3: ("mine", ("boat", "own")), 2: ("", ("boat",)), 1: ("", ("boat", "x"))}]
 
 
 def test_words_become_tags() -> None:
