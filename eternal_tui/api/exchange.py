@@ -151,7 +151,7 @@ def lost_or_not_sent(error: BaseException, leaving: Leaving, host: str, *, paid:
 def _charge(paid: bool) -> str:
     if not paid:
         return " Nothing was charged for asking; it can be asked again."
-    return " The request may have been charged. It is not sent again by itself; look at your credits first."
+    return " The request may have been charged. Look at your credits before you send it again."
 
 
 def _why_not_connected(error: BaseException, host: str) -> str:

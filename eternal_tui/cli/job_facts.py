@@ -90,9 +90,7 @@ def trouble_sentence(job: Job) -> Shown | None:
         case JobState.REJECTED:
             return say("Job {id} was not taken: {error}", **fields)
         case JobState.UNCONFIRMED:
-            return say(
-                "Job {id} is unconfirmed, it may have been charged: {error} It is never sent again by itself.", **fields
-            )
+            return say("Job {id} is unconfirmed: {error} It is not sent again by itself.", **fields)
         case JobState.FAILED:
             return say("Job {id} failed: {error}", **fields)
         case JobState.LOST:

@@ -30,7 +30,9 @@ FOLD_ABOVE = 4 * 1024 * 1024
 LESSONS = 200
 """Newest jobs that durations are learned from at a start: a few dozen of each kind tell as much as thousands."""
 
-INTERRUPTED = "The program ended while the request was under way, so its answer was never seen."
+INTERRUPTED = (
+    "The program ended while the request was under way, so its answer was never seen. It may have been charged."
+)
 
 
 class Housekeeping:

@@ -97,10 +97,14 @@ class Outbox:
         except Unclear as error:
             return await self._unconfirmed(intent, error.account)
         except Interrupted:
-            return await self._unconfirmed(intent, "The program was told to stop while the request was under way.")
+            return await self._unconfirmed(
+                intent, "The program was told to stop while the request was under way. It may have been charged."
+            )
         # Neither a defect nor the end of the event loop may lose the trace of a request that may have left.
         except BaseException as defect:
-            await self._unconfirmed(intent, f"The request was cut off while under way ({type(defect).__name__}).")
+            await self._unconfirmed(
+                intent, f"The request was cut off while under way ({type(defect).__name__}). It may have been charged."
+            )
             raise
         cost = self._cost(window, answer)
         if cost is None:
