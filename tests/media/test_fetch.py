@@ -213,6 +213,7 @@ async def test_what_three_cuts_left_is_gone_on_with_by_the_next_fetch(tmp_path: 
         while saved is None and len(host.asked) < 40:
             with contextlib.suppress(NotReachable):
                 saved = await fetch.fetch(host.url(), name="7", expect="image")
+            assert saved is not None or "7.jpg" not in listing(tmp_path)
         assert saved is not None
         assert saved.path.read_bytes() == big_jpeg
     assert len(host.asked) == -(-len(big_jpeg) // (64 * 1024))
@@ -334,6 +335,21 @@ async def test_a_silent_storage_is_given_up(tmp_path: Path) -> None:
 async def test_no_room_is_seen_before_a_byte_is_written(tmp_path: Path, jpeg: bytes) -> None:
     limits = FetchLimits(reserve_bytes=10**18)
     async with storage(answers(jpeg)) as host, fetcher(tmp_path, limits) as fetch:
+        with pytest.raises(DiskFull, match="Nothing is charged again"):
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert listing(tmp_path) == []
+
+
+async def test_a_length_beyond_the_room_on_the_disk_is_seen_before_a_byte_is_written(tmp_path: Path) -> None:
+    """Seen to fail with the room left looked at and the length of the answer not: it waited for the body."""
+
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(content_length=10**17))
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    limits = FetchLimits(image_bytes=10**18)
+    async with storage(handler) as host, fetcher(tmp_path, limits) as fetch, asyncio.timeout(10):
         with pytest.raises(DiskFull, match="Nothing is charged again"):
             await fetch.fetch(host.url(), name="7", expect="image")
     assert listing(tmp_path) == []
