@@ -107,6 +107,20 @@ class JobActions:
         else:
             self._face.tell(say("Job {id} is {state}; there is nothing to retry.", id=job.id, state=job.state))
 
+    async def retry_all(self, jobs: Sequence[Job]) -> None:
+        """Retry what there is to retry among jobs; those that failed are asked about once, with their cost."""
+        if len(jobs) == 1:
+            await self.retry(jobs[0])
+            return
+        failed = [job for job in jobs if job.state in (JobState.FAILED, JobState.REJECTED)]
+        others = [job for job in jobs if job not in failed and _can_be_retried(job)]
+        for job in others:
+            await self.retry(job)
+        if failed:
+            await self.again(failed)
+        elif not others:
+            self._face.tell(Shown("There is nothing to retry among these jobs."))
+
     async def _decide(self, job: Job) -> None:
         verdict = (
             say("{verdict}: {reason}", verdict=job.verdict, reason=job.verdict_reason)
@@ -215,8 +229,7 @@ class JobActions:
             case "star":
                 await self.star(jobs)
             case "retry":
-                for job in jobs:
-                    await self.retry(job)
+                await self.retry_all(jobs)
             case "watch":
                 for job in jobs:
                     await self.watch(job)
@@ -236,3 +249,11 @@ class JobActions:
         if path is None:
             raise FileNotFoundError(f"job {job.id} has no verified file")
         return copy_to(path, target)
+
+
+def _can_be_retried(job: Job) -> bool:
+    if job.state is JobState.UNCONFIRMED:
+        return job.retried_by is None and not job.dismissed
+    if job.state is JobState.SUCCEEDED:
+        return job.file_state is not FileState.SAVED and not job.is_creation
+    return job.state is JobState.LOST

@@ -1,0 +1,47 @@
+"""One wish about many jobs: what is asked, and how often."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eternal_tui.jobs.job import FileState, JobState
+from eternal_tui.tui.confirm import Confirm
+from eternal_tui.tui.job_actions import JobActions
+from eternal_tui.untrusted import Shown
+from tests.tui.jobs import a_job
+from tests.tui.screens.stage import ENVIRON, bench_of
+
+
+class Face:
+    """Writes down what is said and asked, and answers no."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.asked: list[str] = []
+
+    def tell(self, text: Shown, severity: str = "information") -> None:
+        self.told.append(text if severity == "information" else f"{severity}: {text}")
+
+    async def ask(self, question: Confirm) -> bool:
+        self.asked.append(question._question)
+        return False
+
+
+async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> None:
+    """Seen to fail with each failed job sent by itself: four requests at one press of t, and no question."""
+    face = Face()
+    async with bench_of(tmp_path) as bench:
+        actions = JobActions(bench.desk, face, ENVIRON)
+        failed = [a_job(number, state=JobState.FAILED) for number in (1, 2, 3)]
+        rejected = a_job(4, state=JobState.REJECTED)
+        running = a_job(5, state=JobState.RUNNING)
+        unclear = a_job(6, state=JobState.UNCONFIRMED)
+        settled = a_job(7, state=JobState.UNCONFIRMED, dismissed=True)
+        saved = a_job(8, state=JobState.SUCCEEDED, file_state=FileState.SAVED)
+        await actions.retry_all([*failed, rejected, running, unclear, settled, saved])
+        assert len(face.asked) == 2
+        assert face.asked[0].startswith("The answer to job 6 was lost.")
+        assert face.asked[1] == "Run 4 jobs again? The price is not known yet."
+        await actions.retry_all([running, settled])
+        assert face.told == ["There is nothing to retry among these jobs."]
+        assert bench.desk.listing() == []
