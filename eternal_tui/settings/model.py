@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from eternal_tui.settings.address import OFFICIAL_HOST, is_loopback
 
-Images = Literal["auto", "kitty", "blocks", "off"]
+Images = Literal["auto", "kitty", "sixel", "blocks", "off"]
 Credits = Annotated[float, Meta(ge=0)]
 
 

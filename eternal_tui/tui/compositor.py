@@ -9,10 +9,10 @@ is pinned, and the tests count.
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from textual import events
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 
@@ -22,6 +22,12 @@ class Written:
 
     def __init__(self) -> None:
         self._lines: dict[int, Strip] = {}
+        self._touched: list[Region] = []
+
+    def take_touched(self) -> list[Region]:
+        """Return the cells written since this was asked last."""
+        touched, self._touched = self._touched, []
+        return touched
 
     def forget(self) -> None:
         """Know nothing any more: somebody else has written, or the terminal has changed its size."""
@@ -32,11 +38,11 @@ class Written:
         old = self._lines.get(y)
         self._lines[y] = new
         if old is None or old.cell_length != new.cell_length:
-            return _at(0, y, new, console)
+            return self._at(0, y, new, console)
         if old == new:
             return ""
         start, end = _differing(old, new)
-        return _at(start, y, new.crop(start, end), console)
+        return self._at(start, y, new.crop(start, end), console)
 
     def part(self, x: int, y: int, new: Strip, console: Console) -> str:
         """Return what must be written for the cells of line `y` from `x` on to read `new`."""
@@ -47,11 +53,11 @@ class Written:
             return ""
         else:
             self._lines[y] = Strip.join([old.crop(0, x), new, old.crop(end)])
-        return _at(x, y, new, console)
+        return self._at(x, y, new, console)
 
-
-def _at(x: int, y: int, strip: Strip, console: Console) -> str:
-    return f"\x1b[{y + 1};{x + 1}H{strip.render(console)}"
+    def _at(self, x: int, y: int, strip: Strip, console: Console) -> str:
+        self._touched.append(Region(x, y, strip.cell_length, 1))
+        return f"\x1b[{y + 1};{x + 1}H{strip.render(console)}"
 
 
 def _differing(old: Strip, new: Strip) -> tuple[int, int]:
@@ -70,17 +76,26 @@ def _differing(old: Strip, new: Strip) -> tuple[int, int]:
     return start, end
 
 
+def touched_by(update: RenderableType) -> list[Region]:
+    """Return the cells that an update wrote on the terminal."""
+    if isinstance(update, ScreenUpdate | CellUpdate):
+        return update.written.take_touched()
+    if isinstance(update, ChopsUpdate):
+        return [Region(start, y, end - start, 1) for y, start, end in update.spans]
+    return [update.region] if isinstance(update, LayoutUpdate) else []
+
+
 class ScreenUpdate(LayoutUpdate):
     """Writes the lines of the screen that differ from what was written before."""
 
     def __init__(self, update: LayoutUpdate, written: Written) -> None:
         super().__init__(update.strips, update.region)
-        self._written = written
+        self.written = written
 
     def render_segments(self, console: Console) -> str:
         """Return the update as what is sent to the terminal."""
         lines = enumerate(self.strips, self.region.y)
-        return "".join(self._written.line(y, Strip.join(strips), console) for y, strips in lines)
+        return "".join(self.written.line(y, Strip.join(strips), console) for y, strips in lines)
 
 
 class CellUpdate(ChopsUpdate):
@@ -88,7 +103,7 @@ class CellUpdate(ChopsUpdate):
 
     def __init__(self, update: ChopsUpdate, written: Written) -> None:
         super().__init__(update.chops, update.spans, update.chop_ends)
-        self._written = written
+        self.written = written
 
     def render_segments(self, console: Console) -> str:
         """Return the update as what is sent to the terminal."""
@@ -99,7 +114,7 @@ class CellUpdate(ChopsUpdate):
                     continue
                 start = x + _segment_start(strip, x1 - x)
                 part = strip.crop(start - x, min(end, x2) - x)
-                written.append(self._written.part(start, y, part, console))
+                written.append(self.written.part(start, y, part, console))
         return "".join(written)
 
 

@@ -109,7 +109,7 @@ class Gallery(ScrollView, can_focus=True):
     ) -> None:
         super().__init__(id=id)
         self._listing = listing
-        self._graphics = graphics
+        graphics = graphics.for_many
         self._results = results
         self._glyphs = glyphs
         self._pictures = graphics.cell != (0, 0)

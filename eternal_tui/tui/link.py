@@ -21,7 +21,9 @@ from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
-from eternal_tui.tui.compositor import CellScreen
+from eternal_tui.tui.compositor import CellScreen, touched_by
+from eternal_tui.tui.graphics.probe import cell_of
+from eternal_tui.tui.overlays import Overlays
 
 PATIENCE = 0.1
 """Seconds for which a write may be under way before the line counts as behind."""
@@ -117,6 +119,7 @@ class LinkApp(App[None]):
     def __init__(self) -> None:
         super().__init__(driver_class=LinkDriver)
         self._resized = False
+        self.overlays = Overlays(self, self._write_raw, self._takes_more, self._cell_now)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Write an update, or leave it out and paint everything once when the line is free again."""
@@ -126,6 +129,18 @@ class LinkApp(App[None]):
             if driver.behind():
                 return
         super()._display(screen, renderable)
+        if renderable is not None:
+            self.overlays.displayed(touched_by(renderable))
+
+    def _write_raw(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    def _cell_now(self) -> tuple[int, int]:
+        return cell_of(self._driver.fileno) if isinstance(self._driver, LinkDriver) else (0, 0)
+
+    def _takes_more(self) -> bool:
+        return not (isinstance(self._driver, LinkDriver) and self._driver.behind())
 
     def on_resize(self, _: events.Resize) -> None:
         """Draw everything anew, also where the size is the same as before.

@@ -8,14 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.cells import cell_len, set_cell_size
-from rich.segment import Segment
 from textual import events
-from textual.geometry import Region
 from textual.message import Message
-from textual.strip import Strip
 from textual.timer import Timer
-from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
 from eternal_tui.media.clips import AsyncClip, ClipFrame
@@ -23,7 +18,8 @@ from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.media.stills import FrameCache, still_size
 from eternal_tui.media.view import WHOLE, View, crop, panned, zoomed
-from eternal_tui.tui.graphics.pace import Pace, cost
+from eternal_tui.tui.canvas import Canvas
+from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
 from eternal_tui.untrusted import Shown, lines_of
 
@@ -35,11 +31,10 @@ HOLD = 0.15
 
 CLIPS = frozenset({".mp4", ".mov", ".webm"})
 _PARTS = "picture-parts"
-_NOTHING = Drawing((), 0)
 _Read = Callable[[], Awaitable[ClipFrame | None]]
 
 
-class Picture(Widget):
+class Picture(Canvas):
     """Shows one file, centred, its aspect kept, as large as the widget is.
 
     Decodes off the event loop and only what still stands after `settle` seconds; the picture before stays for up to
@@ -88,8 +83,7 @@ class Picture(Widget):
         id: str | None = None,  # noqa: A002 - Textual's own name for it
         classes: str | None = None,
     ) -> None:
-        super().__init__(name=name, id=id, classes=classes)
-        self.graphics = graphics
+        super().__init__(graphics, name=name, id=id, classes=classes)
         self.path: Path | None = None
         self.playing = False
         self.position = 0.0
@@ -102,10 +96,7 @@ class Picture(Widget):
         self._hold_for = hold
         self._clock = clock
         self._began = 0.0
-        self._words: tuple[Shown, ...] = ()
         self._clip: AsyncClip | None = None
-        self._drawing = _NOTHING
-        self._handle = 0
         self._hold: Timer | None = None
         self._view = WHOLE
         self._source = (0, 0)
@@ -126,15 +117,6 @@ class Picture(Widget):
             self._hold = self.set_timer(self._hold_for, self._wipe)
         self._reload(path)
 
-    @property
-    def draws(self) -> bool:
-        """Whether a picture stands on the screen, and not words."""
-        return bool(self._drawing.strips)
-
-    def on_mount(self) -> None:
-        """Send pictures again after a suspend: leaving the screen makes the terminal forget them."""
-        self.app.app_resume_signal.subscribe(self, lambda _: self._transmit(self._drawing.transmit))
-
     def on_resize(self, event: events.Resize) -> None:
         """Draw anew for the new size."""
         clip = self._clip
@@ -149,7 +131,7 @@ class Picture(Widget):
 
     async def on_unmount(self) -> None:
         """Let the terminal and the decoder forget."""
-        self._release()
+        self._leave()
         await self._close_clip()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
@@ -364,23 +346,9 @@ class Picture(Widget):
         return self._put(drawing)
 
     def _put(self, drawing: Drawing) -> int:
-        """Show `drawing`, repainting only the rows that differ, and return about the bytes that takes."""
+        """Show `drawing` in place of what was held until it came."""
         self._stop_holding()
-        before, self._drawing = self._drawing, drawing
-        self._transmit(drawing.transmit)
-        if drawing.handle != self._handle:
-            left, self._handle = self._handle, drawing.handle
-            # Once the cells show the new one: pixels forgotten before would leave a hole between two frames.
-            self.call_after_refresh(lambda: self._transmit(self.graphics.release(left)))
-        if (before.width, len(before.strips)) != (drawing.width, len(drawing.strips)):
-            self.refresh()
-            return cost(drawing.strips) + len(drawing.transmit)
-        pairs = zip(before.strips, drawing.strips, strict=True)
-        changed = [row for row, (old, new) in enumerate(pairs) if old != new]
-        if changed:
-            top = self._top(len(drawing.strips))
-            self.refresh(*(Region(0, top + row, self.size.width, 1) for row in changed))
-        return cost(drawing.strips[row] for row in changed) + len(drawing.transmit)
+        return super()._put(drawing)
 
     def _stop_holding(self) -> None:
         if self._hold is not None:
@@ -389,43 +357,5 @@ class Picture(Widget):
 
     def _wipe(self) -> None:
         self._stop_holding()
-        self._release()
         self.position = self.seconds = 0.0
-        self._drawing = _NOTHING
-        self.refresh()
-
-    def _release(self) -> None:
-        handle, self._handle = self._handle, 0
-        self._transmit(self.graphics.release(handle))
-
-    def _transmit(self, data: str) -> None:
-        driver = self.app._driver
-        if data and driver is not None:
-            driver.write(data)
-
-    def _waiting_writes(self) -> int:
-        """Return how many writes Textual has queued for a terminal that does not keep up."""
-        writer = getattr(self.app._driver, "_writer_thread", None)
-        return 0 if writer is None else int(writer._queue.qsize())
-
-    def _top(self, rows: int) -> int:
-        return max(0, (self.size.height - rows) // 2)
-
-    def render_line(self, y: int) -> Strip:
-        """Return one row: of the picture, of the words, or empty."""
-        width, style = self.size.width, self.rich_style
-        rows, columns = (self._drawing.strips, self._drawing.width) if self.draws else (self._word_rows(), width)
-        row = y - self._top(len(rows))
-        if not 0 <= row < len(rows):
-            return Strip.blank(width, style)
-        left = max(0, (width - columns) // 2)
-        right = max(0, width - columns - left)
-        return Strip.join([Strip.blank(left, style), rows[row], Strip.blank(right, style)]).crop(0, width)
-
-    def _word_rows(self) -> tuple[Strip, ...]:
-        width = self.size.width
-        rows = []
-        for line in self._words:
-            left = max(0, (width - cell_len(line)) // 2)
-            rows.append(Strip([Segment(set_cell_size(" " * left + line, width), self.rich_style)], width))
-        return tuple(rows)
+        super()._wipe()

@@ -68,7 +68,7 @@ def _assemble(settings: Settings, environ: Mapping[str, str], *, demo: bool, thr
         # The terminal is asked first: it answers while the rest is imported.
         with (
             asking(environ=environ, cache=_probe_cache(environ))
-            if settings.images == "auto"
+            if settings.images in ("auto", "sixel")
             else nullcontext(TerminalFacts) as facts
         ):
             from eternal_tui.tui.app import EternalApp

@@ -9,10 +9,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.actions import bindings
+from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.footer import FooterLine, Hint
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture import Picture
@@ -30,7 +30,7 @@ MOST_COMPARED = 4
 """Results side by side: of more none is large enough to tell anything."""
 
 
-class Viewer(KeyHelp, Screen[None]):
+class Viewer(KeyHelp, CellScreen):
     """Shows results large. Clips play, scrub and step together; arrows go to the neighbours, or pan a zoomed still."""
 
     CSS = """

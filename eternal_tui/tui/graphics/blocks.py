@@ -36,6 +36,11 @@ class HalfBlocks:
         self._levels = _levels(bits)
         self._styles: dict[bytes, Style] = {}
 
+    @property
+    def for_many(self) -> HalfBlocks:
+        """Itself."""
+        return self
+
     def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:  # noqa: ARG002
         """Draw `frame`; an odd last row of pixels has the terminal's own background below it."""
         pixels = frame if self.bits == 8 else Frame(frame.width, frame.height, frame.rgb.translate(self._levels))

@@ -14,7 +14,7 @@ from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.probe import TerminalFacts
 from eternal_tui.tui.graphics.protocol import Graphics
 
-Wanted = Literal["auto", "kitty", "blocks", "off"]
+Wanted = Literal["auto", "kitty", "sixel", "blocks", "off"]
 
 USUAL_CELL = (10, 20)
 """Pixels of a cell where the terminal does not say: the terminal scales, only sharpness is at stake."""
@@ -48,21 +48,42 @@ def choose(wanted: Wanted, terminal: TerminalFacts, environ: Mapping[str, str]) 
             return Choice(NoGraphics(), "Pictures are off, as asked: words instead.")
         case "kitty":
             return Choice(kitty, "Kitty graphics, as asked; whether this terminal can draw them was not judged.")
+        case "sixel":
+            return _sixel(terminal, bits, "as asked; whether this terminal can draw them was not judged")
         case "blocks":
             return Choice(HalfBlocks(bits), "Half-blocks, as asked.")
-    if environ.get("NO_COLOR"):
-        return Choice(NoGraphics(), "Pictures are off because NO_COLOR is set: words instead.")
-    if environ.get("TERM", "") in ("", "dumb"):
-        return Choice(NoGraphics(), "Pictures are off because this terminal has no colours: words instead.")
-    if environ.get("TERM", "").startswith(("vt1", "vt2")):
-        return Choice(NoGraphics(), "Pictures are off because this terminal has no colours: words instead.")
-    if glyphs_for(environ) is ASCII:
-        return Choice(NoGraphics(), "Pictures are off because the locale has no UTF-8 to draw them with.")
+    if without := _without_pictures(environ):
+        return Choice(NoGraphics(), without)
     obstacle = _obstacle(terminal)
+    if obstacle and terminal.sixel and all(terminal.cell) and not terminal.tmux and not is_remote(environ):
+        return _sixel(terminal, bits, f"because {terminal.name or 'the terminal'} says that it draws them")
     if obstacle:
         return Choice(HalfBlocks(bits), f"Half-blocks, because {obstacle}.")
     through = ", through tmux" if terminal.tmux else ""
     return Choice(kitty, f"Kitty graphics{through}, because the terminal says it is {terminal.name}.")
+
+
+def _without_pictures(environ: Mapping[str, str]) -> str:
+    """Return why there are words instead of pictures, empty where there are pictures."""
+    if environ.get("NO_COLOR"):
+        return "Pictures are off because NO_COLOR is set: words instead."
+    if environ.get("TERM", "") in ("", "dumb") or environ["TERM"].startswith(("vt1", "vt2")):
+        return "Pictures are off because this terminal has no colours: words instead."
+    if glyphs_for(environ) is ASCII:
+        return "Pictures are off because the locale has no UTF-8 to draw them with."
+    return ""
+
+
+def _sixel(terminal: TerminalFacts, bits: int, why: str) -> Choice:
+    from eternal_tui.tui.graphics.sixel import COLOURS, SixelOverBlocks
+
+    if not all(terminal.cell):
+        return Choice(
+            HalfBlocks(bits), "Half-blocks, because the terminal does not say how large its cells are, as sixels need."
+        )
+    colours = terminal.colours or COLOURS
+    graphics = SixelOverBlocks(terminal.cell, colours=colours, most=terminal.most, bits=bits)
+    return Choice(graphics, f"Sixels for pictures and half-blocks for clips, {why}.")
 
 
 def is_remote(environ: Mapping[str, str]) -> bool:

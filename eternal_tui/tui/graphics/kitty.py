@@ -51,6 +51,11 @@ class KittyPlaceholders:
         # Numbers are shared with every program in the terminal, so this one starts anywhere.
         self._last = secrets.randbelow(1 << 24 if truecolor else 216)
 
+    @property
+    def for_many(self) -> KittyPlaceholders:
+        """Itself."""
+        return self
+
     def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:
         """Draw `frame`; with the `handle` of an earlier drawing its cells show the new pixels as they stand."""
         cell = self.clip_cell if moving else self.cell

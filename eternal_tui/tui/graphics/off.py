@@ -13,6 +13,11 @@ class NoGraphics:
     cell = (0, 0)
     clip_cell = (0, 0)
 
+    @property
+    def for_many(self) -> NoGraphics:
+        """Itself."""
+        return self
+
     def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:  # noqa: ARG002
         """Return an empty drawing."""
         return Drawing((), 0)

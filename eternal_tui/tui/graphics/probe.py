@@ -6,6 +6,7 @@ import os
 import re
 import select
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -35,19 +36,26 @@ QUERY = (
     "\x1b[>q"  # XTVERSION: the terminal's name
     f"\x1b_Gi={_KITTY_QUERY},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"  # would you draw this one pixel?
     "\x1b[16t"  # the size of a cell in pixels
+    "\x1b[?1;4;0S"  # XTSMGRAPHICS: how many colours sixels may have
+    "\x1b[?2;4;0S"  # and how large they may be
     "\x1b[c"  # DA1: every terminal answers it, in order, so nothing comes after its answer
 ).encode("ascii")
 
 _NAME = re.compile(rb"\x1bP>\|([^\x1b\x07]{1,80})(?:\x1b\\|\x07)")
 _KITTY = re.compile(rb"\x1b_Gi=%d;([^\x1b]{0,80})\x1b\\" % _KITTY_QUERY)
 _CELL = re.compile(rb"\x1b\[6;(\d{1,4});(\d{1,4})t")
-_DA1 = re.compile(rb"\x1b\[\?[\d;]*c")
+_COLOURS = re.compile(rb"\x1b\[\?1;0;(\d{1,9})S")
+_MOST = re.compile(rb"\x1b\[\?2;0;(\d{1,5});(\d{1,5})S")
+_DA1 = re.compile(rb"\x1b\[\?([\d;]*)c")
+_SIXEL = b"4"
+"""The attribute of DA1 that says sixel graphics."""
 
 
 class TerminalFacts(msgspec.Struct, frozen=True):
     """What a terminal said about itself.
 
     `cell` is pixels (width, height), (0, 0) if unsaid; `passthrough` says that tmux lets pictures through;
+    `sixel` that it draws those, with at most `colours` colours and `most` pixels (width, height), 0 if unsaid;
     `answered` is False where nothing could be asked or nothing came back, and `why` says what happened.
     """
 
@@ -58,6 +66,9 @@ class TerminalFacts(msgspec.Struct, frozen=True):
     passthrough: bool = False
     answered: bool = False
     why: str = ""
+    sixel: bool = False
+    colours: int = 0
+    most: tuple[int, int] = (0, 0)
 
 
 class _Remembered(msgspec.Struct):
@@ -68,17 +79,42 @@ class _Remembered(msgspec.Struct):
 def parse_answers(data: bytes) -> TerminalFacts:
     """Return what a terminal's answers to `QUERY` say, whatever stands between them."""
     name, kitty, cell = _NAME.search(data), _KITTY.search(data), _CELL.search(data)
+    colours, most, attributes = _COLOURS.search(data), _MOST.search(data), _DA1.search(data)
     return TerminalFacts(
         name=_plain(name[1]) if name else "",
         kitty_graphics=kitty is not None and kitty[1] == b"OK",
         cell=(int(cell[2]), int(cell[1])) if cell else (0, 0),
-        answered=_DA1.search(data) is not None,
-        why="the terminal answered" if _DA1.search(data) else "the terminal did not answer in time",
+        answered=attributes is not None,
+        why="the terminal answered" if attributes else "the terminal did not answer in time",
+        sixel=attributes is not None and _SIXEL in attributes[1].split(b";")[1:],
+        colours=int(colours[1]) if colours else 0,
+        most=(int(most[1]), int(most[2])) if most else (0, 0),
     )
 
 
 def _plain(name: bytes) -> str:
     return "".join(character for character in name.decode("ascii", "ignore") if character.isprintable())
+
+
+def cell_of(terminal: int) -> tuple[int, int]:
+    """Return the size of a cell in pixels that the system was told of this terminal, (0, 0) where it was not."""
+    if sys.platform == "win32":
+        return 0, 0
+    import fcntl
+    import termios
+
+    try:
+        size = fcntl.ioctl(terminal, termios.TIOCGWINSZ, bytes(8))
+    except OSError:
+        return 0, 0
+    rows, columns, width, height = struct.unpack("HHHH", size)
+    return (width // columns, height // rows) if rows and columns else (0, 0)
+
+
+def _with_cell(facts: TerminalFacts, terminal: int) -> TerminalFacts:
+    """Return the facts with the size of a cell as it is now: a font may have changed since they were remembered."""
+    cell = cell_of(terminal)
+    return msgspec.structs.replace(facts, cell=cell) if all(cell) else facts
 
 
 class Question:
@@ -150,7 +186,7 @@ def asking(
     key = _key(stdin, environ)
     remembered = _recall(cache, key, now())
     if remembered is not None:
-        yield lambda: remembered
+        yield lambda: _with_cell(remembered, stdin)
         return
     try:
         question = Question(stdin, stdout, limit_for(environ), time.monotonic)
@@ -159,7 +195,7 @@ def asking(
         return
 
     def answer() -> TerminalFacts:
-        facts = question.answer()
+        facts = _with_cell(question.answer(), stdin)
         _remember(cache, key, facts, now())
         return facts
 

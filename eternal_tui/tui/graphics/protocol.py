@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from eternal_tui.media.frame import Frame
 
-GraphicsName = Literal["kitty", "blocks", "off"]
+GraphicsName = Literal["kitty", "sixel", "blocks", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,14 @@ class Drawing:
     """A drawn frame: one strip a row, and what the terminal must be sent before they are shown.
 
     `width` is in cells. `handle` names what the terminal now holds, 0 if nothing; it goes back by `Graphics.release`.
+    `overlay` is written with the cursor on the top left cell once the strips stand there.
     """
 
     strips: tuple[Strip, ...]
     width: int
     transmit: str = ""
     handle: int = 0
+    overlay: str = ""
 
 
 class Graphics(Protocol):
@@ -39,6 +41,10 @@ class Graphics(Protocol):
     @property
     def clip_cell(self) -> tuple[int, int]:
         """The same for frames of a clip, which may be coarser so that they come in time."""
+
+    @property
+    def for_many(self) -> Graphics:
+        """The way to draw a screen full of thumbnails."""
 
     def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:
         """Draw `frame`, made for `clip_cell` if it is `moving`, else for `cell`.

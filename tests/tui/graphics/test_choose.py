@@ -20,6 +20,9 @@ SILENT = TerminalFacts(why="the terminal did not answer within a second")
 IN_TMUX = TerminalFacts(name="kitty(0.35.1)", tmux=True, answered=True)
 THROUGH_TMUX = TerminalFacts(name="kitty(0.35.1)", tmux=True, passthrough=True, answered=True)
 
+SIXELS = TerminalFacts(name="foot(1.13.1)", sixel=True, cell=(9, 18), answered=True)
+UNMEASURED = TerminalFacts(name="foot(1.13.1)", sixel=True, answered=True)
+
 
 @pytest.mark.parametrize(
     ("wanted", "terminal", "environ", "name", "word"),
@@ -31,6 +34,12 @@ THROUGH_TMUX = TerminalFacts(name="kitty(0.35.1)", tmux=True, passthrough=True, 
         ("auto", OLD_KITTY, XTERM, "blocks", "too old"),
         ("auto", OLD_THROUGH_TMUX, XTERM, "blocks", "too old"),
         ("auto", SILENT, XTERM, "blocks", "did not answer"),
+        ("auto", SIXELS, XTERM, "sixel", "foot(1.13.1) says"),
+        ("auto", SIXELS, XTERM | {"SSH_TTY": "/dev/pts/1"}, "blocks", "not known"),
+        ("auto", SIXELS, XTERM | {"NO_COLOR": "1"}, "off", "NO_COLOR"),
+        ("auto", UNMEASURED, XTERM, "blocks", "not known"),
+        ("sixel", SIXELS, XTERM | {"SSH_TTY": "/dev/pts/1"}, "sixel", "as asked"),
+        ("sixel", UNMEASURED, XTERM, "blocks", "how large its cells are"),
         ("auto", IN_TMUX, XTERM, "blocks", "allow-passthrough"),
         ("auto", THROUGH_TMUX, XTERM, "kitty", "through tmux"),
         ("auto", KITTY, XTERM | {"NO_COLOR": "1"}, "off", "NO_COLOR"),

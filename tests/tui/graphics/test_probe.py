@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import select
 import shutil
+import struct
 import subprocess
 import sys
 import termios
@@ -229,6 +231,27 @@ def test_no_answer_breaks_the_parser_or_puts_escapes_in_a_name(one: bytes, two: 
 @pytest.mark.parametrize("answer", [b"\x1b_Gi=31;ENOTSUP\x1b\\", b"\x1b_Gi=32;OK\x1b\\", b"\x1b_Gi=31;OK"])
 def test_only_ok_is_yes(answer: bytes) -> None:
     assert not parse_answers(answer + PLAIN).kitty_graphics
+
+
+XTERM_340 = b"\x1bP>|XTerm(379)\x1b\\\x1b[?1;0;1024S\x1b[?2;0;1000;1000S\x1b[?63;1;2;4;6;9;15;16;22;28c"
+"""What xterm 379 says as a vt340."""
+
+
+def test_sixels_are_known_by_da1_and_their_bounds_by_themselves() -> None:
+    """Seen to fail when the class of terminal, here 64 and 4, was taken for an attribute."""
+    facts = parse_answers(XTERM_340)
+    assert (facts.sixel, facts.colours, facts.most, facts.cell) == (True, 1024, (1000, 1000), (0, 0))
+    assert not parse_answers(b"\x1b[?1;3S\x1b[?2;3S\x1b[?64;1;2;6;9;15c").sixel
+    assert not parse_answers(b"\x1b[?4;1c").sixel
+
+
+def test_a_cell_is_measured_anew_where_the_system_knows_it(tmp_path: Path) -> None:
+    """Seen to fail with the remembered size: the font had been made larger since."""
+    cache = tmp_path / "terminals.json"
+    with terminal(saying(XTERM_340)) as (near, _, _):
+        for width, height in ((800, 480), (1600, 960)):
+            fcntl.ioctl(near, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, width, height))
+            assert probe(stdin=near, stdout=near, environ=XTERM, cache=cache).cell == (width // 80, height // 24)
 
 
 def test_nothing_is_asked_at_import() -> None:

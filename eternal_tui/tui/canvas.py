@@ -1,0 +1,127 @@
+"""The part of a picture widget that stands on the screen: a drawing, or words in its place."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from eternal_tui.tui.graphics.pace import cost
+from eternal_tui.tui.graphics.protocol import Drawing, Graphics
+from eternal_tui.tui.overlays import overlays_of
+from eternal_tui.untrusted import Shown
+
+NOTHING = Drawing((), 0)
+
+
+class Canvas(Widget):
+    """Shows one drawing in its middle and repaints only the rows that change; where there is none, lines of words.
+
+    It holds what the terminal was given for it, gives it again after a suspend, and has it forgotten at the end.
+    """
+
+    def __init__(
+        self,
+        graphics: Graphics,
+        *,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 - Textual's own name for it
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self.graphics = graphics
+        self._words: tuple[Shown, ...] = ()
+        self._drawing = NOTHING
+        self._handle = 0
+
+    @property
+    def draws(self) -> bool:
+        """Whether a picture stands on the screen, and not words."""
+        return bool(self._drawing.strips)
+
+    def on_mount(self) -> None:
+        """Send pictures again after a suspend: leaving the screen makes the terminal forget them."""
+        self.app.app_resume_signal.subscribe(self, lambda _: self._transmit(self._drawing.transmit))
+
+    def _put(self, drawing: Drawing) -> int:
+        """Show `drawing`, repainting only the rows that differ, and return about the bytes that takes."""
+        before, self._drawing = self._drawing, drawing
+        self._transmit(drawing.transmit)
+        self._lay(drawing, before)
+        if drawing.handle != self._handle:
+            left, self._handle = self._handle, drawing.handle
+            # Once the cells show the new one: pixels forgotten before would leave a hole between two frames.
+            self.call_after_refresh(lambda: self._transmit(self.graphics.release(left)))
+        if (before.width, len(before.strips)) != (drawing.width, len(drawing.strips)) or before.overlay:
+            self.refresh()
+            return cost(drawing.strips) + len(drawing.transmit) + len(drawing.overlay)
+        pairs = zip(before.strips, drawing.strips, strict=True)
+        changed = [row for row, (old, new) in enumerate(pairs) if old != new]
+        if changed:
+            top = self._top(len(drawing.strips))
+            self.refresh(*(Region(0, top + row, self.size.width, 1) for row in changed))
+        return cost(drawing.strips[row] for row in changed) + len(drawing.transmit)
+
+    def _wipe(self) -> None:
+        before, self._drawing = self._drawing, NOTHING
+        self._lay(NOTHING, before)
+        self._release()
+        self.refresh()
+
+    def _release(self) -> None:
+        handle, self._handle = self._handle, 0
+        self._transmit(self.graphics.release(handle))
+
+    def _leave(self) -> None:
+        """Have the terminal forget the drawing of a widget that is going."""
+        overlays = overlays_of(self.app)
+        if overlays is not None:
+            overlays.drop(self)
+        self._release()
+
+    def _lay(self, drawing: Drawing, before: Drawing) -> None:
+        overlays = overlays_of(self.app)
+        if overlays is not None and (drawing.overlay or before.overlay):
+            overlays.lay(self, drawing.overlay, lambda: self.drawn_region, self.graphics.cell)
+
+    def _transmit(self, data: str) -> None:
+        driver = self.app._driver
+        if data and driver is not None:
+            driver.write(data)
+
+    def _waiting_writes(self) -> int:
+        """Return how many writes Textual has queued for a terminal that does not keep up."""
+        writer = getattr(self.app._driver, "_writer_thread", None)
+        return 0 if writer is None else int(writer._queue.qsize())
+
+    @property
+    def drawn_region(self) -> Region:
+        """The cells of the screen that the drawing takes."""
+        width, height, drawing = *self.size, self._drawing
+        left, top = max(0, (width - drawing.width) // 2), self._top(len(drawing.strips))
+        x, y = self.content_region.offset
+        return Region(x + left, y + top, min(drawing.width, width), min(len(drawing.strips), height))
+
+    def _top(self, rows: int) -> int:
+        return max(0, (self.size.height - rows) // 2)
+
+    def render_line(self, y: int) -> Strip:
+        """Return one row: of the picture, of the words, or empty."""
+        width, style = self.size.width, self.rich_style
+        rows, columns = (self._drawing.strips, self._drawing.width) if self.draws else (self._word_rows(), width)
+        row = y - self._top(len(rows))
+        if not 0 <= row < len(rows):
+            return Strip.blank(width, style)
+        left = max(0, (width - columns) // 2)
+        right = max(0, width - columns - left)
+        return Strip.join([Strip.blank(left, style), rows[row], Strip.blank(right, style)]).crop(0, width)
+
+    def _word_rows(self) -> tuple[Strip, ...]:
+        width = self.size.width
+        rows = []
+        for line in self._words:
+            left = max(0, (width - cell_len(line)) // 2)
+            rows.append(Strip([Segment(set_cell_size(" " * left + line, width), self.rich_style)], width))
+        return tuple(rows)
