@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eternal_tui.api.request import GenerateRequest, MediaType
+from eternal_tui.api.request import GenerateRequest, RequestType
 from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts, Verdict
 from eternal_tui.untrusted import Untrusted
 
@@ -12,7 +12,7 @@ NOW = 1_700_000_000.0
 
 
 def a_job(
-    job_id: int = 1, *, prompt: str = "The person waves and smiles", kind: MediaType = "image", **fields: Any
+    job_id: int = 1, *, prompt: str = "The person waves and smiles", kind: RequestType = "image", **fields: Any
 ) -> Job:
     fields.setdefault("name", "Astrid")
     fields.setdefault("created_at", NOW - 60)

@@ -24,7 +24,7 @@ jobs = st.builds(
     a_job,
     st.integers(1, 10**9),
     prompt=texts,
-    kind=st.sampled_from(["image", "video"]),
+    kind=st.sampled_from(["image", "video", "character"]),
     state=st.sampled_from(JobState),
     file_state=st.one_of(st.none(), st.sampled_from(FileState)),
     name=texts,
