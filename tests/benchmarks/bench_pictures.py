@@ -29,14 +29,16 @@ from eternal_tui.media.clips import ClipReader, poster
 from eternal_tui.media.stills import still_frame
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
+from eternal_tui.tui.graphics.sixel import SixelOverBlocks
 from tests.media.files import write_scene
 
 PLAYER = """
 import sys, time
 from pathlib import Path
-from textual.app import App
+from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.pace import Pace
+from eternal_tui.tui.link import LinkApp
 from eternal_tui.tui.picture import Picture
 
 class Counting(HalfBlocks):
@@ -45,8 +47,10 @@ class Counting(HalfBlocks):
         Counting.drawn += 1
         return super().render(frame, handle=handle, moving=moving)
 
-class Player(App):
-    CSS = "Picture { width: 60; height: 30; }"
+class Player(LinkApp):
+    CSS = f"Picture {{ width: {sys.argv[6]}; height: {sys.argv[7]}; }}"
+    def get_default_screen(self):
+        return CellScreen()
     def compose(self):
         yield Picture(Counting(int(sys.argv[3])), pace=Pace(float(sys.argv[2])), loop=True)
     def on_mount(self):
@@ -65,6 +69,28 @@ Player().run()
 """
 
 
+TEXTUAL_IMAGE = """
+import statistics, sys, time
+from rich.console import Console
+from textual_image.renderable.halfcell import Image
+console = Console(color_system="truecolor", width=80, height=40, force_terminal=True)
+taken = []
+for _ in range(int(sys.argv[2])):
+    began = time.perf_counter()
+    with console.capture():
+        console.print(Image(sys.argv[1], width=80, height=40))
+    taken.append((time.perf_counter() - began) * 1000)
+print(statistics.median(taken))
+"""
+
+
+def textual_image(path: Path, runs: int) -> float | None:
+    """Return the time textual-image's half-blocks take in a process that has imported it; None where it is missing."""
+    command = [sys.executable, "-c", TEXTUAL_IMAGE, str(path), str(runs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    return float(done.stdout) if done.returncode == 0 else None
+
+
 def milliseconds(work: Callable[[], object], runs: int) -> float:
     """Return the median time of `work`."""
     taken = []
@@ -77,7 +103,10 @@ def milliseconds(work: Callable[[], object], runs: int) -> float:
 
 def cells(path: Path, graphics: HalfBlocks | None = None) -> int:
     """Turn a file into escape sequences, with cold styles unless `graphics` has warm ones; return their length."""
-    drawing = (graphics or HalfBlocks()).render(still_frame(path, 80, 40))
+    graphics = graphics or HalfBlocks()
+    # Rows of the picture drawn before would be taken as they are: this is about one not seen yet.
+    graphics.forget_rows()
+    drawing = graphics.render(still_frame(path, 80, 40))
     console = Console(color_system="truecolor")
     return len("".join(strip.render(console) for strip in drawing.strips))
 
@@ -106,6 +135,12 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
             found[f"{kind} chafa as a process ms"] = took
             found[f"{kind} cold over chafa"] = found[f"{kind} to cells, cold styles ms"] / took
             found[f"{kind} warm over chafa"] = found[f"{kind} to cells, warm styles ms"] / took
+        if (peer := textual_image(path, runs)) is not None:
+            found[f"{kind} textual-image, import not counted ms"] = peer
+        sixel = SixelOverBlocks((10, 20))
+        large = still_frame(path, 40, 20, cell=sixel.cell)
+        found[f"{kind} to 40x20 cells of sixels ms"] = milliseconds(partial(sixel.render, large), runs)
+        found[f"{kind} sixel bytes"] = len(sixel.render(large).overlay)
         kitty = KittyPlaceholders((10, 20))
         frame = still_frame(path, 80, 40, cell=kitty.cell)
         found[f"{kind} to kitty ms"] = milliseconds(partial(kitty.render, frame), runs)
@@ -113,12 +148,14 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
     return found
 
 
-def play(clip: Path, rate: float, bits: int, seconds: float, folder: Path) -> dict[str, float]:
+def play(
+    clip: Path, rate: float, bits: int, seconds: float, folder: Path, size: tuple[int, int] = (60, 30)
+) -> dict[str, float]:
     """Play in a real app whose terminal takes everything at once."""
     report = folder / "report"
-    arguments = [str(clip), str(rate), str(bits), str(seconds), str(report)]
+    arguments = [str(clip), str(rate), str(bits), str(seconds), str(report), *map(str, size)]
     far, near = pty.openpty()
-    environ = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "100", "LINES": "40"}
+    environ = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "100", "LINES": "45"}
     process = subprocess.Popen(
         [sys.executable, "-c", PLAYER, *arguments], stdin=near, stdout=near, stderr=near, env=environ, close_fds=True
     )
@@ -137,7 +174,7 @@ def play(clip: Path, rate: float, bits: int, seconds: float, folder: Path) -> di
         process.wait()
         os.close(far)
     fps, cpu, wall = (float(word) for word in report.read_text().split())
-    name = f"clip wanted {rate:.0f}/s, {bits} bits"
+    name = f"clip in {size[0]}x{size[1]}, wanted {rate:.0f}/s, {bits} bits"
     return {f"{name}: frames/s": fps, f"{name}: CPU %": cpu * 100, f"{name}: bytes/s": written / wall}
 
 
@@ -152,8 +189,8 @@ def clips(folder: Path, runs: int, seconds: float) -> dict[str, float]:
 
     found = {"poster ms": milliseconds(lambda: poster(clip, 60, 30), runs)}
     found["decode and scale frames/s"] = 96 / (milliseconds(decode, 3) / 1000)
-    for rate, bits in ((24.0, 8), (12.0, 8), (4.0, 5)):
-        found |= play(clip, rate, bits, seconds, folder)
+    for rate, bits, size in ((24.0, 8, (60, 30)), (24.0, 8, (80, 40)), (12.0, 8, (60, 30)), (4.0, 5, (60, 30))):
+        found |= play(clip, rate, bits, seconds, folder, size)
     return found
 
 

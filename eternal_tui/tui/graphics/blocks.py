@@ -13,8 +13,13 @@ from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
 
 UPPER_HALF = "▀"
 _STYLES_KEPT = 16_384
+_ROWS_KEPT = 512
+"""Rows drawn lately, at least those of the last frames of four clips side by side: most rows of a frame are those of
+the frame before."""
 _NAME = "picture"
 _FIRST_THINNED = 5
+_MOVING_BITS = 6
+"""Bits a channel that frames of a clip keep: what a codec wavers by disappears, and with it a third of the work."""
 _FEWEST_BITS = 3
 
 
@@ -34,7 +39,10 @@ class HalfBlocks:
             raise ValueError("bits must lie between 1 and 8")
         self.bits = bits
         self._levels = _levels(bits)
+        self._moving = _levels(min(bits, _MOVING_BITS))
         self._styles: dict[bytes, Style] = {}
+        self._rows: dict[tuple[bytes, bytes], Strip] = {}
+        self._older: dict[tuple[bytes, bytes], Strip] = {}
 
     @property
     def for_many(self) -> HalfBlocks:
@@ -43,9 +51,11 @@ class HalfBlocks:
 
     def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:  # noqa: ARG002
         """Draw `frame`; an odd last row of pixels has the terminal's own background below it."""
-        pixels = frame if self.bits == 8 else Frame(frame.width, frame.height, frame.rgb.translate(self._levels))
+        exact = self.bits == 8 and not moving
+        levels = self._moving if moving else self._levels
+        pixels = frame if exact else Frame(frame.width, frame.height, frame.rgb.translate(levels))
         rows = range(0, pixels.height, 2)
-        strips = tuple(self._strip(pixels.row(y), pixels.row(y + 1), pixels.width) for y in rows)
+        strips = tuple(self._row(pixels.row(y), pixels.row(y + 1), pixels.width) for y in rows)
         return Drawing(strips, frame.width)
 
     def thinned(self) -> HalfBlocks | None:
@@ -55,6 +65,21 @@ class HalfBlocks:
     def release(self, handle: int) -> str:  # noqa: ARG002
         """Return nothing: nothing is held."""
         return ""
+
+    def forget_rows(self) -> None:
+        """Draw every row anew from now on."""
+        self._rows, self._older = {}, {}
+
+    def _row(self, upper: bytes, lower: bytes, width: int) -> Strip:
+        """Return the row as it was drawn lately, or draw it."""
+        key = (upper, lower)
+        found = self._rows.get(key) or self._older.get(key)
+        if found is None:
+            found = self._strip(upper, lower, width)
+        if len(self._rows) >= _ROWS_KEPT:
+            self._rows, self._older = {}, self._rows
+        self._rows[key] = found
+        return found
 
     def _strip(self, upper: bytes, lower: bytes, width: int) -> Strip:
         """Merge equal neighbours into one segment each."""

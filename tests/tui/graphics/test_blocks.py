@@ -117,3 +117,23 @@ def test_the_style_cache_is_bounded() -> None:
 def test_bits_are_one_to_eight(bits: int) -> None:
     with pytest.raises(ValueError, match="between 1 and 8"):
         HalfBlocks(bits)
+
+
+def test_frames_of_a_clip_keep_six_bits() -> None:
+    """Seen to fail with exact colours: what the codec wavers by was drawn and sent, frame by frame."""
+    frame = Frame(16, 2, bytes(range(96)))
+    moving = HalfBlocks().render(frame, moving=True)
+    assert moving.strips == HalfBlocks(6).render(frame).strips != HalfBlocks().render(frame).strips
+    assert HalfBlocks(4).render(frame, moving=True).strips == HalfBlocks(4).render(frame).strips
+
+
+def test_rows_that_stay_are_not_drawn_again() -> None:
+    """Seen to fail without the rows kept: the same row was another strip."""
+    graphics = HalfBlocks()
+    first = graphics.render(Frame(2, 4, bytes(12) + bytes([9]) * 12))
+    for number in range(2_000):
+        graphics.render(Frame(1, 2, number.to_bytes(6, "big")))
+        second = graphics.render(Frame(2, 4, bytes(12) + bytes([99]) * 12))
+    assert second.strips[0] is first.strips[0]
+    assert second.strips[1] != first.strips[1]
+    assert len(graphics._rows) + len(graphics._older) <= 1_100
