@@ -30,7 +30,7 @@ _MICROSECONDS = 1_000_000
 
 
 class ClipFacts(msgspec.Struct, frozen=True):
-    """A clip's pixels, length in seconds (None where it does not say), frames a second, codec and sound."""
+    """A clip's pixels as it is seen, length in seconds (None where it is not said), frames a second, codec, sound."""
 
     width: int
     height: int
@@ -78,10 +78,13 @@ class ClipReader:
                 self._stream = _video_stream(self._container)
                 self.facts = _facts(self._container, self._stream, self._limits)
                 self._zero = float((self._stream.start_time or 0) * (self._stream.time_base or 0))
+                self._frames: Iterator[VideoFrame] = self._decode()
+                self._turns = _quarter_turns(self._peek())
         except BaseException:
             self._container.close()
             raise
-        self._frames: Iterator[VideoFrame] = self._decode()
+        if self._turns % 2:
+            self.facts = msgspec.structs.replace(self.facts, width=self.facts.height, height=self.facts.width)
         self.resize(columns, rows, cell)
 
     def resize(self, columns: int, rows: int, cell: tuple[int, int] = BLOCK_CELL) -> None:
@@ -105,7 +108,9 @@ class ClipReader:
         """Return the frame shown at `seconds` into the clip, the last one beyond its end."""
         with self._lock, decoding():
             target = min(max(0.0, seconds), self.facts.seconds or self._limits.clip_seconds)
-            here = None if self._current is None else self._starts(self._current)
+            # Before anything was shown, the first frame lies ready: how a clip is turned stands with its frames.
+            at = self._current or self._ahead
+            here = None if at is None else self._starts(at)
             if here is None or not here <= target <= here + _SEEK_AHEAD:
                 self._seek(target)
             return self._read(target)
@@ -177,7 +182,7 @@ class ClipReader:
     def _scaled(self, frame: VideoFrame) -> Frame:
         if frame.width * frame.height > self._limits.clip_pixels:
             raise BrokenFile("a frame is beyond the limit")
-        width, height = self.size
+        width, height = reversed(self.size) if self._turns % 2 else self.size
         # swscale to the final size at once: the full picture never exists as RGB.
         small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
         plane = small.planes[0]
@@ -185,7 +190,23 @@ class ClipReader:
         if plane.line_size != stride:
             step = plane.line_size
             data = b"".join(data[y * step : y * step + stride] for y in range(height))
-        return Frame(width, height, data[: stride * height])
+        return _turned(Frame(width, height, data[: stride * height]), self._turns)
+
+
+def _quarter_turns(frame: VideoFrame | None) -> int:
+    """Return by how many quarters, clockwise, a frame is to be turned before it is seen: a telephone was held so."""
+    return 0 if frame is None else round(-frame.rotation / 90) % 4
+
+
+def _turned(frame: Frame, quarters: int) -> Frame:
+    if not quarters:
+        return frame
+    from PIL import Image
+    from PIL.Image import Transpose
+
+    turn = (Transpose.ROTATE_270, Transpose.ROTATE_180, Transpose.ROTATE_90)[quarters - 1]
+    image = Image.frombytes("RGB", (frame.width, frame.height), frame.rgb).transpose(turn)
+    return Frame(image.width, image.height, image.tobytes())
 
 
 def _open(source: Path | BinaryIO, decoder: str | None, limits: DecodeLimits) -> InputContainer:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image, ImageChops, ImageStat
 
 from eternal_tui.media.clips import AsyncClip, ClipFrame, ClipReader, clip_facts, poster
 from eternal_tui.media.errors import BrokenFile
 from eternal_tui.media.limits import DecodeLimits
-from tests.media.files import write_clip
+from tests.media.files import picture, turn_clip, write_clip, write_scene
 
 
 def number_of(found: ClipFrame) -> int:
@@ -35,6 +36,28 @@ def test_the_poster_is_the_first_frame(clip_path: Path) -> None:
     frame = poster(clip_path, 30, 20)
     assert (frame.width, frame.height, len(frame.rgb)) == (30, 20, 30 * 20 * 3)
     assert max(frame.rgb) <= 4
+
+
+@pytest.mark.parametrize(("quarters", "turn"), [(0, 0), (1, -90), (2, 180), (3, 90)])
+def test_a_clip_filmed_sideways_stands_upright(tmp_path: Path, quarters: int, turn: int) -> None:
+    """Seen to fail without the turn, and with it the wrong way round."""
+    path = turn_clip(write_scene(tmp_path / "a.mp4", frames=3, width=96, height=64), quarters)
+    upright = picture(96, 64).rotate(turn, expand=True)
+    facts = clip_facts(path)
+    assert (facts.width, facts.height) == upright.size
+    with ClipReader(path, *upright.size, cell=(1, 1)) as reader:
+        for found in (reader.frame_at(0.0), reader.step(1), reader.frame_at(0.0)):
+            shown = Image.frombytes("RGB", (found.frame.width, found.frame.height), found.frame.rgb)
+            assert shown.size == upright.size
+            corners = [shown.crop(box) for box in _corners(upright)]
+            wanted = [upright.crop(box) for box in _corners(upright)]
+            for one, other in zip(corners, wanted, strict=True):
+                assert max(ImageStat.Stat(ImageChops.difference(one, other)).mean) < 20
+
+
+def _corners(image: Image.Image) -> list[tuple[int, int, int, int]]:
+    width, height = image.size
+    return [(x, y, x + 12, y + 12) for x in (0, width - 12) for y in (0, height - 12)]
 
 
 @pytest.mark.parametrize("columns", [1, 7, 30, 33])
