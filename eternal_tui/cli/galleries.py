@@ -100,12 +100,13 @@ def write_sheet(jobs: Iterator[Job], results: Path, file: TextIO, megabytes: flo
     if raw is None:
         raise Refused(Exit.USAGE, "A contact sheet is a picture and needs a file to go to.")
     exhibits = list(exhibits_of(jobs, results))
-    count = write_sheet(exhibits, raw)
-    if len(exhibits) <= count:
-        return Written(count)
-    return Written(
-        count, say("A sheet holds the newest {most}; {n} older ones are not on it.", most=MOST, n=len(exhibits) - count)
-    )
+    sheet = write_sheet(exhibits, raw)
+    notes = []
+    if left := len(exhibits) - sheet.shown:
+        notes.append(say("A sheet holds the newest {most}; {n} older ones are not on it.", most=MOST, n=left))
+    if sheet.substituted:
+        notes.append(say("{n} characters are drawn as ? because no font found here has them.", n=sheet.substituted))
+    return Written(sheet.shown, join(" ", *notes) if notes else None)
 
 
 GALLERIES: dict[str, Gallery] = {"html": write_html, "sheet": write_sheet}

@@ -6,9 +6,12 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
+import msgspec
+
 from eternal_tui.media.clips import poster
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.frame import Frame
+from eternal_tui.media.lettering import Lettering
 from eternal_tui.media.page import Exhibit
 from eternal_tui.media.stills import still_frame
 
@@ -26,30 +29,40 @@ MARGIN, CAPTION, SIZE = 16, 40, 13
 """Pixels between results, of the two lines under each, and of their letters."""
 
 GROUND, INK, MUTED = (250, 250, 248), (34, 38, 45), (86, 93, 104)
+MOST_LETTERS = 120
+"""Characters of a line that are looked at: more than fit under a picture."""
+
 _CLIPS = frozenset({".mp4", ".mov", ".webm"})
 
 
-def write_sheet(exhibits: Sequence[Exhibit], file: BinaryIO) -> int:
-    """Write the first `MOST` results as a PNG and return how many that were; raises OSError."""
-    from PIL import Image, ImageDraw, ImageFont
+class Sheet(msgspec.Struct, frozen=True):
+    """What became of a sheet: results on it, and characters of their words that no font of this machine has."""
+
+    shown: int
+    substituted: int
+
+
+def write_sheet(exhibits: Sequence[Exhibit], file: BinaryIO, lettering: Lettering | None = None) -> Sheet:
+    """Write the first `MOST` results as a PNG; raises OSError."""
+    from PIL import Image, ImageDraw
 
     chosen = exhibits[:MOST]
     across = min(ACROSS, max(1, len(chosen)))
     down = max(1, -(-len(chosen) // across))
     pitch = (SIDE + MARGIN, SIDE + CAPTION + MARGIN)
     sheet = Image.new("RGB", (across * pitch[0] + MARGIN, down * pitch[1] + MARGIN), GROUND)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(SIZE)
+    pen, letters = ImageDraw.Draw(sheet), lettering or Lettering(SIZE)
     for place, exhibit in enumerate(chosen):
         row, column = divmod(place, across)
-        _place(sheet, pen, font, exhibit, MARGIN + column * pitch[0], MARGIN + row * pitch[1])
+        _place(sheet, pen, letters, exhibit, MARGIN + column * pitch[0], MARGIN + row * pitch[1])
     sheet.save(file, "PNG")
-    return len(chosen)
+    return Sheet(len(chosen), letters.substituted)
 
 
 def _place(
     sheet: Image.Image,
     pen: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    letters: Lettering,
     exhibit: Exhibit,
     x: int,
     y: int,
@@ -58,12 +71,13 @@ def _place(
 
     frame = _frame(exhibit)
     if frame is None:
-        pen.text((x, y + SIDE // 2), "the file cannot be drawn", fill=MUTED, font=font)
+        pen.text((x, y + SIDE // 2), "the file cannot be drawn", fill=MUTED, font=letters.fitted("")[0])
     else:
         picture = Image.frombytes("RGB", (frame.width, frame.height), frame.rgb)
         sheet.paste(picture, (x + (SIDE - frame.width) // 2, y + (SIDE - frame.height) // 2))
     for line, (text, ink) in enumerate(((exhibit.title, INK), (exhibit.prompt.replace("\n", " "), MUTED))):
-        pen.text((x, y + SIDE + 4 + line * (SIZE + 4)), _cut(pen, font, text), fill=ink, font=font)
+        font, drawable = letters.fitted(text[:MOST_LETTERS])
+        pen.text((x, y + SIDE + 4 + line * (SIZE + 4)), _cut(pen, font, drawable), fill=ink, font=font)
 
 
 def _frame(exhibit: Exhibit) -> Frame | None:
@@ -76,7 +90,6 @@ def _frame(exhibit: Exhibit) -> Frame | None:
 
 def _cut(pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str) -> str:
     """Return the beginning of `text` that is no wider than a picture."""
-    text = text[:120]
     if pen.textlength(text, font=font) <= SIDE:
         return text
 

@@ -1,0 +1,28 @@
+"""Letters on pictures: drawn where a font has them, and visibly missing where none has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.media.lettering import PLACES, Lettering
+
+DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
+
+
+def test_what_no_font_has_is_its_plain_letter_or_a_question_mark_and_counted() -> None:
+    """Seen to fail without the look at the font: Pillow's own draws the same empty box for every one of these."""
+    lettering = Lettering(13, places=())
+    assert lettering.fitted("A café in Łódź, 港")[1] == "A cafe in ?odz, ?"
+    assert lettering.substituted == 2
+
+
+@pytest.mark.skipif(not DEJAVU.is_file(), reason="needs DejaVu Sans")
+def test_a_font_that_has_them_is_taken() -> None:
+    """Seen to fail with the first font for everything."""
+    lettering = Lettering(13, places=("/nowhere/at/all.ttf", str(DEJAVU)))
+    words = "Café, Łódź, Ελλάδα, Москва"
+    assert lettering.fitted(words)[1] == words
+    assert lettering.substituted == 0
+    assert len(set(PLACES)) == len(PLACES)
