@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
+from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -121,7 +122,8 @@ class Canvas(Widget):
     def _word_rows(self) -> tuple[Strip, ...]:
         width = self.size.width
         rows = []
-        for line in self._words:
+        wrapped = (part for line in self._words for part in Content(line).wrap(max(1, width)))
+        for line in (part.plain for part in wrapped):
             left = max(0, (width - cell_len(line)) // 2)
             rows.append(Strip([Segment(set_cell_size(" " * left + line, width), self.rich_style)], width))
         return tuple(rows)

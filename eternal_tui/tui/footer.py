@@ -29,6 +29,7 @@ _KEY_WORDS = {
     "comma": ",",
     "plus": "+",
     "minus": "-",
+    "equals_sign": "=",
     "less_than_sign": "<",
     "greater_than_sign": ">",
     "escape": "esc",

@@ -131,6 +131,7 @@ def test_rows_that_stay_are_not_drawn_again() -> None:
     """Seen to fail without the rows kept: the same row was another strip."""
     graphics = HalfBlocks()
     first = graphics.render(Frame(2, 4, bytes(12) + bytes([9]) * 12))
+    second = first
     for number in range(2_000):
         graphics.render(Frame(1, 2, number.to_bytes(6, "big")))
         second = graphics.render(Frame(2, 4, bytes(12) + bytes([99]) * 12))

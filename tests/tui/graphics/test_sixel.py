@@ -59,7 +59,7 @@ def test_every_pixel_comes_back(width: int, height: int, colours: int, random: o
     image.putpalette([level for colour in range(colours) for level in (colour * 25, 255 - colour * 25, 0)])
     image.putdata([random.randrange(colours) for _ in range(width * height)])  # type: ignore[attr-defined]
     difference = ImageChops.difference(decoded(encoded(image)), image.convert("RGB"))
-    assert max(high for _, high in difference.getextrema()) <= 2  # a channel has 101 steps
+    assert max(difference.tobytes()) <= 2  # a channel has 101 steps
 
 
 def test_the_picture_is_the_one_asked_for() -> None:
