@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from eternal_tui.api.request import GenerateRequest, creation
 from eternal_tui.jobs.awaiting import settled
 from eternal_tui.jobs.bookkeeping import Bookkeeping
@@ -149,7 +151,7 @@ class JobDesk:
 
     def totals(self) -> Totals:
         """Return the figures of the header."""
-        return self._tally.totals(self.credits)
+        return msgspec.structs.replace(self._tally.totals(self.credits), whole=self.loaded)
 
     @property
     def credits(self) -> float | None:

@@ -14,7 +14,10 @@ _WELL = frozenset({FileState.SAVED, FileState.PENDING})
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of the header. Money is in the service's credits; days are local days."""
+    """The figures of the header. Money is in the service's credits; days are local days.
+
+    `whole` is whether every job is counted, not only those read so far.
+    """
 
     running: int = 0
     waiting: int = 0
@@ -24,6 +27,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     credits: float | None = None
     spent_today: float = 0.0
     spent_in_all: float = 0.0
+    whole: bool = True
 
 
 def charge_of(job: Job) -> float:

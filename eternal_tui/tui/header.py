@@ -69,6 +69,8 @@ def _figures(totals: Totals, glyphs: Glyphs) -> list[_Part]:
         parts.append(_Part(f"{totals.credits:,.2f} credits", "text", 7))
     if totals.spent_today:
         parts.append(_Part(f"{glyphs.minus}{totals.spent_today:,.2f} today", "dim", 2, "  "))
+    if totals.spent_in_all and totals.whole:
+        parts.append(_Part(f"{glyphs.minus}{totals.spent_in_all:,.2f} in all", "dim", 1, dot))
     return parts
 
 

@@ -14,7 +14,9 @@ from eternal_tui.jobs.totals import Totals
 from eternal_tui.tui.glyphs import ASCII
 from eternal_tui.tui.header import HeaderLine, header_line
 
-TOTALS = Totals(running=3, unconfirmed=1, done_today=12, failed_today=2, credits=1_629.32, spent_today=0.42)
+TOTALS = Totals(
+    running=3, unconfirmed=1, done_today=12, failed_today=2, credits=1_629.32, spent_today=0.42, spent_in_all=31.5
+)
 
 
 def text(width: int, totals: Totals | None = TOTALS, **how: object) -> str:
@@ -22,12 +24,17 @@ def text(width: int, totals: Totals | None = TOTALS, **how: object) -> str:
 
 
 def test_everything_is_said_where_there_is_room() -> None:
-    line = text(140, demo=True)
+    line = text(170, demo=True)
     for part in (
         "eternal-tui", "DEMO · nothing is charged", "1 may be charged", "3 running", "2 failed today",
-        "12 done today", "1,629.32 credits", "−0.42 today",
+        "12 done today", "1,629.32 credits", "−0.42 today · −31.50 in all",
     ):  # fmt: skip
         assert part in line
+
+
+def test_what_was_spent_in_all_is_said_once_every_job_is_counted() -> None:
+    """Seen to fail with the sum of the jobs read so far."""
+    assert "in all" not in text(140, msgspec.structs.replace(TOTALS, whole=False))
 
 
 def test_narrow_lines_keep_what_is_about_money() -> None:

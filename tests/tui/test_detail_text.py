@@ -1,0 +1,36 @@
+"""The facts of a job, in the words of the detail pane."""
+
+from __future__ import annotations
+
+import pytest
+
+from eternal_tui.jobs.job import Job, JobState, Verdict
+from eternal_tui.tui.detail_text import facts
+from tests.tui.jobs import a_job
+
+SUMS = "100.00 before, 99.94 after; 0.04 of it explained, 0.02 not."
+
+
+def told(job: Job) -> list[tuple[str, str]]:
+    return [(fact.label, fact.text) for fact in facts(job)]
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_verdict_stands_with_its_arithmetic(verdict: Verdict) -> None:
+    """Seen to fail with the sums left out."""
+    lines = told(a_job(state=JobState.UNCONFIRMED, verdict=verdict, verdict_reason=SUMS, cost=0.02))
+    at = lines.index(("Charged?", str(verdict)))
+    assert lines[at + 1] == ("", SUMS)
+    assert (("Cost", "about 0.02 credits") in lines) is (verdict is not Verdict.NOT_CHARGED)
+
+
+def test_without_a_verdict_it_says_what_will_tell() -> None:
+    lines = dict(told(a_job(state=JobState.UNCONFIRMED)))
+    assert "the next answer" in lines["Charged?"]
+    assert "may be charged" in lines["State"]
+
+
+def test_a_retry_and_what_it_retries_name_each_other() -> None:
+    """Seen to fail with one of the two left out."""
+    assert ("Retry of", "job 7") in told(a_job(8, retry_of=7))
+    assert ("Retried by", "job 8") in told(a_job(7, state=JobState.UNCONFIRMED, retried_by=8))
