@@ -105,14 +105,14 @@ def _running(marker: Path) -> list[int]:
     return found
 
 
-def test_start_copy_drop_return(line: Line, tmp_path: Path, service: dict[str, str]) -> None:
+def test_start_copy_drop_return(line: Line, tmp_path: Path, quick: dict[str, str]) -> None:
     """Seen to fail when the copy went to the far machine's clipboard, and when the app outlived its line."""
     home = tmp_path / "far"
     home.mkdir()
-    remote = environ_for(home, service)
+    remote = environ_for(home, quick)
     app = line.start(remote, *PROGRAM)
     try:
-        app.until(b"Nothing here yet")
+        app.until(b"2 Jobs")
         os.write(app.master, b"\x0e")
         app.until(b"opens the list")
         os.write(app.master, b"6870\tIn a red coat\x13")

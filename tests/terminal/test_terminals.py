@@ -17,7 +17,7 @@ MONO = {"", "0", "1", "2", "3", "4", "7", "9", "39", "49", "22", "23", "24", "27
 
 def one_job(terminal: Tmux, prompt: str = "In a red coat") -> str:
     """Send one request, watch it end, and return the screen of the list."""
-    terminal.until("Nothing here yet")
+    terminal.until("2 Jobs")
     terminal.press("C-n")
     terminal.until("opens the list")
     terminal.type("6870\t" + prompt)
@@ -28,7 +28,12 @@ def one_job(terminal: Tmux, prompt: str = "In a red coat") -> str:
 
 
 def saved(screen: str) -> bool:
-    return "saved" in screen and "Job 1" in screen and "is saved." not in screen
+    return "saved" in screen and "3 Job 9" in screen
+
+
+def at_rest(screen: str) -> bool:
+    """Tell whether nothing lies over the panes either."""
+    return saved(screen) and "is saved." not in screen
 
 
 def numbers(written: bytes) -> set[str]:
@@ -36,9 +41,9 @@ def numbers(written: bytes) -> set[str]:
 
 
 @pytest.mark.parametrize(("term", "no_color"), [("vt100", None), ("tmux-256color", "1")], ids=["vt100", "NO_COLOR"])
-def test_no_colour(service: dict[str, str], tmp_path: Path, term: str, no_color: str | None) -> None:
+def test_no_colour(quick: dict[str, str], tmp_path: Path, term: str, no_color: str | None) -> None:
     """Seen to fail with the toolkit's own filter for NO_COLOR, which drew black on black."""
-    with Tmux(PROGRAM, environ_for(tmp_path, {**service, "NO_COLOR": no_color}), term=term) as terminal:
+    with Tmux(PROGRAM, environ_for(tmp_path, {**quick, "NO_COLOR": no_color}), term=term) as terminal:
         screen = one_job(terminal)
         terminal.read()
         assert numbers(terminal.written) <= MONO
@@ -49,9 +54,9 @@ def test_no_colour(service: dict[str, str], tmp_path: Path, term: str, no_color:
         terminal.until("modes restored")
 
 
-def test_sixteen_colours(service: dict[str, str], tmp_path: Path) -> None:
+def test_sixteen_colours(quick: dict[str, str], tmp_path: Path) -> None:
     """Seen to fail with a theme of many colours: its selected line had the background's colour."""
-    with Tmux(PROGRAM, environ_for(tmp_path, service), term="xterm") as terminal:
+    with Tmux(PROGRAM, environ_for(tmp_path, quick), term="xterm") as terminal:
         one_job(terminal)
         terminal.read()
         used = numbers(terminal.written)
@@ -59,9 +64,9 @@ def test_sixteen_colours(service: dict[str, str], tmp_path: Path) -> None:
         assert used & {"31", "32", "33", "36"}
 
 
-def test_no_utf8(service: dict[str, str], tmp_path: Path) -> None:
+def test_no_utf8(quick: dict[str, str], tmp_path: Path) -> None:
     """Seen to fail with LANG=C, where Python itself puts UTF-8 into LC_CTYPE; and with borders left as they were."""
-    with Tmux(PROGRAM, environ_for(tmp_path, {**service, "LANG": "C"})) as terminal:
+    with Tmux(PROGRAM, environ_for(tmp_path, {**quick, "LANG": "C"})) as terminal:
         screen = one_job(terminal, "Caf\u00e9 \u6e2f")
         assert "+ saved" in screen
         assert "Caf? ??" in screen
@@ -76,10 +81,10 @@ def test_a_dumb_terminal_is_told_of_the_command_line(tmp_path: Path) -> None:
         assert b"\x1b" not in terminal.written
 
 
-def test_prompts_of_every_script(service: dict[str, str], tmp_path: Path) -> None:
+def test_prompts_of_every_script(quick: dict[str, str], tmp_path: Path) -> None:
     """Wide, combining and right-to-left text, and text that only looks like a control: no border is moved by it."""
     prompt = "港で本を読む e\u0301\u0302 مرحبا بالعالم 👩\u200d👧 \u202eabc"
-    with Tmux(PROGRAM, environ_for(tmp_path, service), columns=100) as terminal:
+    with Tmux(PROGRAM, environ_for(tmp_path, quick), columns=100) as terminal:
         screen = one_job(terminal, prompt)
         assert "港で本を読む" in screen
         assert "\u202e" not in screen
@@ -91,12 +96,13 @@ def test_prompts_of_every_script(service: dict[str, str], tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("times", [20, pytest.param(100, marks=pytest.mark.long)])
-def test_resizing(times: int, service: dict[str, str], tmp_path: Path) -> None:
+def test_resizing(times: int, quick: dict[str, str], tmp_path: Path) -> None:
     """Back at the first size, every cell is what it was before."""
-    with Tmux(PROGRAM, environ_for(tmp_path, service), columns=200, rows=60) as terminal:
+    with Tmux(PROGRAM, environ_for(tmp_path, quick), columns=200, rows=60) as terminal:
         one_job(terminal)
-        terminal.settle()
-        wide = terminal.until(lambda screen: saved(screen) and screen.count("▀") > 100)
+        # What tells of the end comes a moment later, and goes; a screen before it is not at rest.
+        terminal.until("is saved.")
+        wide = terminal.until(lambda screen: at_rest(screen) and screen.count("▀") > 100)
         for _ in range(times):
             terminal.resize(40, 12)
             terminal.resize(200, 60)
