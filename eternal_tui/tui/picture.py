@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.message import Message
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
-from eternal_tui.media.clips import AsyncClip, ClipFrame
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.media.stills import FrameCache, still_size
@@ -23,6 +22,11 @@ from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
 from eternal_tui.untrusted import Shown, lines_of
 
+if TYPE_CHECKING:
+    from eternal_tui.media.clips import AsyncClip, ClipFrame
+
+    _Read = Callable[[], Awaitable[ClipFrame | None]]
+
 SETTLE = 0.03
 """Seconds a choice must stand before it is decoded: `j` held down repeats about every 30 ms."""
 
@@ -31,7 +35,6 @@ HOLD = 0.15
 
 CLIPS = frozenset({".mp4", ".mov", ".webm"})
 _PARTS = "picture-parts"
-_Read = Callable[[], Awaitable[ClipFrame | None]]
 
 
 class Picture(Canvas):
@@ -44,29 +47,32 @@ class Picture(Canvas):
 
     DEFAULT_CSS = "Picture { width: 1fr; height: 1fr; }"
 
-    @dataclass
     class Loaded(Message):
         """The file is on the screen; `seconds` is a clip's length, 0 for a still."""
 
-        picture: Picture
-        path: Path
-        seconds: float
+        def __init__(self, picture: Picture, path: Path, seconds: float) -> None:
+            super().__init__()
+            self.picture = picture
+            self.path = path
+            self.seconds = seconds
 
-    @dataclass
     class Failed(Message):
         """The file cannot be shown, for the reason `sentence`."""
 
-        picture: Picture
-        path: Path
-        sentence: str
+        def __init__(self, picture: Picture, path: Path, sentence: str) -> None:
+            super().__init__()
+            self.picture = picture
+            self.path = path
+            self.sentence = sentence
 
-    @dataclass
     class Moved(Message):
         """A clip began or stopped playing, or was moved to another moment by hand."""
 
-        picture: Picture
-        playing: bool
-        seconds: float
+        def __init__(self, picture: Picture, *, playing: bool, seconds: float) -> None:
+            super().__init__()
+            self.picture = picture
+            self.playing = playing
+            self.seconds = seconds
 
     def __init__(
         self,
@@ -187,6 +193,8 @@ class Picture(Canvas):
 
     async def _load_clip(self, path: Path) -> None:
         columns, rows = self.size
+        from eternal_tui.media.clips import AsyncClip
+
         self._clip = await AsyncClip.open(path, columns, rows, cell=self.graphics.clip_cell, limits=self._limits)
         self.seconds = self._clip.facts.seconds or 0.0
         found = await self._clip.frame_at(self.position)
@@ -254,14 +262,14 @@ class Picture(Canvas):
         self.position = min(max(0.0, seconds), self.seconds)
         self.playing = True
         self._began = self._clock() - self.position
-        self.post_message(self.Moved(self, self.playing, self.position))
+        self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
         self._start(lambda: self._play(clip), "picture-play")
 
     def pause(self) -> None:
         """Stop at the frame that stands on the screen."""
         if self.playing:
             self.playing = False
-            self.post_message(self.Moved(self, self.playing, self.position))
+            self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
 
     def toggle(self) -> None:
         """Play if the clip stands still, pause if it plays."""
@@ -299,7 +307,7 @@ class Picture(Canvas):
         found = await self._read(read)
         if found is not None:
             await self._put_frame(found)
-            self.post_message(self.Moved(self, self.playing, self.position))
+            self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
 
     async def _play(self, clip: AsyncClip) -> None:
         due = self._clock()

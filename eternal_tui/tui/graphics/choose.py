@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from eternal_tui.tui.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.graphics.blocks import HalfBlocks
-from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.probe import TerminalFacts
 from eternal_tui.tui.graphics.protocol import Graphics
@@ -20,16 +18,15 @@ USUAL_CELL = (10, 20)
 """Pixels of a cell where the terminal does not say: the terminal scales, only sharpness is at stake."""
 
 _BITS_OVER_SSH = 5
-_PLACEHOLDERS = re.compile(r"(kitty|ghostty)\b", re.IGNORECASE)
+_PLACEHOLDERS = r"(?i)(kitty|ghostty)\b"
 """Terminals that draw Unicode placeholders. WezTerm, Konsole and others answer the same query but do not."""
 
-_KITTY_VERSION = re.compile(r"kitty\((\d+)\.(\d+)", re.IGNORECASE)
+_KITTY_VERSION = r"(?i)kitty\((\d+)\.(\d+)"
 _FIRST_KITTY = (0, 28)
 """kitty learned placeholders in 0.28 (its changelog). 0.26.5 agrees to draw and then refuses them as malformed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """The graphics to use and a sentence that says why, for the user."""
 
     graphics: Graphics
@@ -38,16 +35,15 @@ class Choice:
 
 def choose(wanted: Wanted, terminal: TerminalFacts, environ: Mapping[str, str]) -> Choice:
     """Choose by the user's wish first, then by what the terminal said."""
-    truecolor = environ.get("COLORTERM", "") in ("truecolor", "24bit")
-    kitty = KittyPlaceholders(
-        terminal.cell if all(terminal.cell) else USUAL_CELL, tmux=terminal.tmux, truecolor=truecolor
-    )
     bits = _BITS_OVER_SSH if is_remote(environ) else 8
     match wanted:
         case "off":
             return Choice(NoGraphics(), "Pictures are off, as asked: words instead.")
         case "kitty":
-            return Choice(kitty, "Kitty graphics, as asked; whether this terminal can draw them was not judged.")
+            return Choice(
+                _kitty(terminal, environ),
+                "Kitty graphics, as asked; whether this terminal can draw them was not judged.",
+            )
         case "sixel":
             return _sixel(terminal, bits, "as asked; whether this terminal can draw them was not judged")
         case "blocks":
@@ -60,7 +56,17 @@ def choose(wanted: Wanted, terminal: TerminalFacts, environ: Mapping[str, str]) 
     if obstacle:
         return Choice(HalfBlocks(bits), f"Half-blocks, because {obstacle}.")
     through = ", through tmux" if terminal.tmux else ""
-    return Choice(kitty, f"Kitty graphics{through}, because the terminal says it is {terminal.name}.")
+    return Choice(
+        _kitty(terminal, environ), f"Kitty graphics{through}, because the terminal says it is {terminal.name}."
+    )
+
+
+def _kitty(terminal: TerminalFacts, environ: Mapping[str, str]) -> Graphics:
+    from eternal_tui.tui.graphics.kitty import KittyPlaceholders
+
+    cell = terminal.cell if all(terminal.cell) else USUAL_CELL
+    truecolor = environ.get("COLORTERM", "") in ("truecolor", "24bit")
+    return KittyPlaceholders(cell, tmux=terminal.tmux, truecolor=truecolor)
 
 
 def _without_pictures(environ: Mapping[str, str]) -> str:
@@ -95,9 +101,9 @@ def _obstacle(terminal: TerminalFacts) -> str:
     """Return what speaks against kitty's placeholders, empty if nothing does."""
     if not terminal.answered:
         return terminal.why or "the terminal was not asked"
-    if not _PLACEHOLDERS.match(terminal.name):
+    if not re.match(_PLACEHOLDERS, terminal.name):
         return f"{terminal.name or 'this terminal'} is not known to draw kitty's placeholders"
-    version = _KITTY_VERSION.match(terminal.name)
+    version = re.match(_KITTY_VERSION, terminal.name)
     if version is not None and (int(version[1]), int(version[2])) < _FIRST_KITTY:
         return f"{terminal.name} is too old for placeholders, which came with kitty 0.28"
     if terminal.tmux and not terminal.passthrough:

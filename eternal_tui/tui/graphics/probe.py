@@ -41,12 +41,12 @@ QUERY = (
     "\x1b[c"  # DA1: every terminal answers it, in order, so nothing comes after its answer
 ).encode("ascii")
 
-_NAME = re.compile(rb"\x1bP>\|([^\x1b\x07]{1,80})(?:\x1b\\|\x07)")
-_KITTY = re.compile(rb"\x1b_Gi=%d;([^\x1b]{0,80})\x1b\\" % _KITTY_QUERY)
-_CELL = re.compile(rb"\x1b\[6;(\d{1,4});(\d{1,4})t")
-_COLOURS = re.compile(rb"\x1b\[\?1;0;(\d{1,9})S")
-_MOST = re.compile(rb"\x1b\[\?2;0;(\d{1,5});(\d{1,5})S")
-_DA1 = re.compile(rb"\x1b\[\?([\d;]*)c")
+_NAME = rb"\x1bP>\|([^\x1b\x07]{1,80})(?:\x1b\\|\x07)"
+_KITTY = rb"\x1b_Gi=%d;([^\x1b]{0,80})\x1b\\" % _KITTY_QUERY
+_CELL = rb"\x1b\[6;(\d{1,4});(\d{1,4})t"
+_COLOURS = rb"\x1b\[\?1;0;(\d{1,9})S"
+_MOST = rb"\x1b\[\?2;0;(\d{1,5});(\d{1,5})S"
+_DA1 = rb"\x1b\[\?([\d;]*)c"
 _SIXEL = b"4"
 """The attribute of DA1 that says sixel graphics."""
 
@@ -78,8 +78,8 @@ class _Remembered(msgspec.Struct):
 
 def parse_answers(data: bytes) -> TerminalFacts:
     """Return what a terminal's answers to `QUERY` say, whatever stands between them."""
-    name, kitty, cell = _NAME.search(data), _KITTY.search(data), _CELL.search(data)
-    colours, most, attributes = _COLOURS.search(data), _MOST.search(data), _DA1.search(data)
+    name, kitty, cell = re.search(_NAME, data), re.search(_KITTY, data), re.search(_CELL, data)
+    colours, most, attributes = re.search(_COLOURS, data), re.search(_MOST, data), re.search(_DA1, data)
     return TerminalFacts(
         name=_plain(name[1]) if name else "",
         kitty_graphics=kitty is not None and kitty[1] == b"OK",
@@ -229,7 +229,7 @@ def _known_unasked(stdin: int, stdout: int, environ: Mapping[str, str]) -> Termi
 def _read_answers(stdin: int, until: float, clock: Callable[[], float]) -> bytes:
     """Read until the sentinel's answer, or until that time; what has come already is read in any case."""
     data = _read_some(stdin, 0)
-    while _DA1.search(data) is None and (left := until - clock()) > 0:
+    while re.search(_DA1, data) is None and (left := until - clock()) > 0:
         data += _read_some(stdin, left)
     return data
 

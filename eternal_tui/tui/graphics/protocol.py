@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import msgspec
 from textual.strip import Strip
 
 from eternal_tui.media.frame import Frame
@@ -12,8 +12,7 @@ from eternal_tui.media.frame import Frame
 GraphicsName = Literal["kitty", "sixel", "blocks", "off"]
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
+class Drawing(msgspec.Struct, frozen=True):
     """A drawn frame: one strip a row, and what the terminal must be sent before they are shown.
 
     `width` is in cells. `handle` names what the terminal now holds, 0 if nothing; it goes back by `Graphics.release`.
