@@ -210,12 +210,15 @@ def _turned(frame: Frame, quarters: int) -> Frame:
 
 
 def _open(source: Path | BinaryIO, decoder: str | None, limits: DecodeLimits) -> InputContainer:
-    import av
-
     # One named demuxer: libav would else also open playlists, which name other files and hosts.
     name = decoder or (_DEMUXERS.get(source.suffix) if isinstance(source, Path) else None)
     if name is None:
         raise BrokenFile("it is no clip this program opens")
+    if isinstance(source, Path):
+        # A file that is gone is no reason to load libraries of 19 MB.
+        source.stat()
+    import av
+
     options = {"max_pixels": str(limits.clip_pixels), "protocol_whitelist": "file", "threads": "1"}
     return av.open(str(source) if isinstance(source, Path) else source, "r", format=name, options=options)
 
