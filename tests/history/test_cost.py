@@ -1,0 +1,122 @@
+"""What recording a change asks of the system: counted, the same with few records and with many."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.history import History
+from eternal_tui.history.files import Files
+from tests.history.faults import SwiftFiles
+
+FEW, MANY = 100, 100_000
+PROMPT = "At the harbour, morning light. ".ljust(900, "x")
+ROUNDS = 5
+
+CHANGES: dict[str, Callable[[History, int], object]] = {
+    "add": lambda history, _: history.add({"state": "submitting", "prompt": PROMPT}),
+    "update": lambda history, record_id: history.update(record_id, {"state": "running"}),
+    "progress": lambda history, record_id: history.update(record_id, {"progress": 5}, durable=False),
+    "delete": lambda history, record_id: history.delete(record_id),
+}
+
+
+class CountedFiles(Files):
+    """The real calls, counted by their names; `written` is the bytes of all writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: Counter[str] = Counter()
+        self.written = 0
+
+    def __getattribute__(self, name: str) -> object:
+        if hasattr(Files, name) and not name.startswith("_"):
+            self.calls[name] += 1
+        return super().__getattribute__(name)
+
+    def write(self, fd: int, data: bytes | memoryview, offset: int) -> int:
+        done = super().write(fd, data, offset)
+        self.written += done
+        return done
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """A folder with few records and one with many, folded."""
+    made = {}
+    for count in (FEW, MANY):
+        made[count] = tmp_path_factory.mktemp(str(count))
+        history = History.open(made[count], files=SwiftFiles())
+        history.add_many({"state": "saved", "number": number} for number in range(count))
+        history.close(fold=True)
+    return made
+
+
+def costs(folder: Path) -> dict[str, tuple[Counter[str], int]]:
+    """Return the calls and the bytes of each kind of change, one at a time on an open history."""
+    files = CountedFiles()
+    history = History.open(folder, files=files)
+    found = {}
+    (target, _), *_rest = history.recent(1)
+    for name, change in CHANGES.items():
+        files.calls.clear()
+        files.written = 0
+        change(history, target)
+        found[name] = (Counter(files.calls), files.written)
+    history.close(fold=False)
+    return found
+
+
+def test_a_change_is_one_write_and_one_sync_however_long_the_history_is(folders: dict[int, Path]) -> None:
+    """Seen to fail with the folder synced after each append, and with the change read back."""
+    few, many = costs(folders[FEW]), costs(folders[MANY])
+    for name, (calls, written) in many.items():
+        assert (calls, abs(written - few[name][1]) < 64) == (few[name][0], True), name
+        assert calls["write"] == 1
+        assert calls["sync"] == (name != "progress")
+        assert not calls.keys() & {"sync_folder", "read", "open", "names", "replace", "truncate"}, calls
+        assert calls["lock"] == 1
+        assert written < (len(PROMPT) if name == "add" else 0) + 200
+
+
+WORKER = """
+import os, sys
+from pathlib import Path
+from eternal_tui.history import History
+history = History.open(Path(sys.argv[1]))
+os.access("/first-mark", os.R_OK)
+for number in range(int(sys.argv[2])):
+    history.add({"state": "submitting", "prompt": "x" * 900})
+os.access("/last-mark", os.R_OK)
+history.close(fold=False)
+"""
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_the_kernel_sees_no_more(folders: dict[int, Path], tmp_path: Path) -> None:
+    """Seen to fail with the folder synced after each append."""
+    seen = {count: system_calls(folder, tmp_path / f"trace-{count}") for count, folder in folders.items()}
+    assert seen[FEW]["fdatasync"] == ROUNDS
+    assert seen[FEW]["pwrite64"] == ROUNDS
+    assert seen[FEW]["fsync"] == 0
+    assert seen[MANY] == seen[FEW]
+    assert seen[FEW].total() <= 12 * ROUNDS
+
+
+def system_calls(folder: Path, trace: Path) -> Counter[str]:
+    """Return how often each system call on files was made for ROUNDS records."""
+    strace = ["strace", "-f", "--seccomp-bpf", "-e", "trace=%file,%desc", "-o", str(trace)]
+    command = [*strace, sys.executable, "-c", WORKER, str(folder), str(ROUNDS)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    if done.returncode and "ptrace" in done.stderr.lower():
+        pytest.skip("this machine lets nothing be traced")
+    assert done.returncode == 0, done.stderr
+    between = trace.read_text().partition("/first-mark")[2].partition("/last-mark")[0].splitlines()[1:-1]
+    return Counter(call[1] for line in between if (call := re.match(r"(?:\d+ +)?(\w+)\(", line)))
