@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.settings import load_settings
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.blocks import HalfBlocks
+from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.protocol import Graphics
+from eternal_tui.tui.picture import Picture
 from eternal_tui.workbench import Workbench
 
 HERE = Path(__file__).parent
@@ -35,6 +39,9 @@ PROMPTS = (
     ("6871", "image", "Walking through an autumn forest"),
     ("6872", "image", "fault:lost-answer on a night train"),
 )
+
+PAGE = (1400, 900)
+"""Pixels of the window in which the exported page is photographed."""
 
 Step = Callable[[Pilot[None], EternalApp], Awaitable[None]]
 
@@ -67,37 +74,48 @@ async def finished(app: EternalApp, count: int) -> None:
             await asyncio.sleep(0.2)
 
 
-async def shot(name: str, size: tuple[int, int], steps: Step, *, speed: float) -> None:
+async def shot(
+    name: str, size: tuple[int, int], steps: Step, *, speed: float, graphics: Graphics | None = None
+) -> None:
     """Run the app once and keep the screen it ends on."""
     environ = {**os.environ, "LANG": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     environ.pop("NO_COLOR", None)
     demo = launch_demo(environ=environ, speed=speed, seed=11)
     bench = Workbench(load_settings({}, environ), environ, demo=demo, throw_away=True)
-    app = EternalApp(bench, HalfBlocks(), "", environ)
+    app = EternalApp(bench, graphics or HalfBlocks(), "", environ)
     async with app.run_test(size=size) as pilot:
         await submit_all(app)
         await steps(pilot, app)
         app.clear_notifications()
         await pilot.pause(1.0)
+        if not name:
+            return
         svg = app.export_screenshot(title="eternal-tui")
         await render(svg, HERE / f"{name}.png", size)
 
 
 async def render(svg: str, target: Path, size: tuple[int, int]) -> None:
     """Turn SVG into PNG with a headless browser."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        sys.exit("Chromium is needed to turn the screens into PNG: install it and run this again.")
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "screen.html"
         # The exported SVG names fonts of a content network; a local monospace font draws the same cells.
         local = svg.replace("Fira Code", "DejaVu Sans Mono")
-        page.write_text(f"<body style='margin:0;background:#14161b'>{local}</body>", encoding="utf-8")
-        width, height = round(size[0] * 12.2 + 20), round(size[1] * 24.4 + 55)
+        page.write_text(
+            f"<meta charset=utf-8><body style='margin:0;background:#14161b'>{local}</body>", encoding="utf-8"
+        )
+        await photograph(page, target, (round(size[0] * 12.2 + 20), round(size[1] * 24.4 + 55)))
+
+
+async def photograph(page: Path, target: Path, size: tuple[int, int]) -> None:
+    """Keep what a headless browser shows of a file in a window of that many pixels."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        sys.exit("Chromium is needed to turn the screens into PNG: install it and run this again.")
+    with tempfile.TemporaryDirectory() as folder:
         command = [
             browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
             "--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars",
-            f"--user-data-dir={folder}/profile", f"--window-size={width},{height}",
+            f"--user-data-dir={folder}/profile", f"--window-size={size[0]},{size[1]}",
             f"--screenshot={target}", page.as_uri(),
         ]  # fmt: skip
         await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True, timeout=60)
@@ -136,18 +154,104 @@ async def drawer(pilot: Pilot[None], app: EternalApp) -> None:
     await pilot.pause(0.5)
 
 
+async def gallery(pilot: Pilot[None], app: EternalApp) -> None:
+    await finished(app, 5)
+    await pilot.press("g", "v", "z", "l")
+    await pilot.pause(1.5)
+
+
+async def compare(pilot: Pilot[None], app: EternalApp) -> None:
+    await finished(app, 5)
+    await pilot.press("G", "space", "k", "k", "space", "c")
+    await pilot.pause(1.5)
+
+
+async def zoomed(pilot: Pilot[None], app: EternalApp) -> None:
+    await finished(app, 5)
+    await pilot.press("G", "enter")
+    await pilot.pause(1.0)
+    await pilot.press("plus", "plus", "plus", "up")
+    await pilot.pause(0.5)
+
+
+async def characters(pilot: Pilot[None], app: EternalApp) -> None:
+    await finished(app, 1)
+    await pilot.press("ctrl+b")
+    await pilot.pause(1.0)
+    await pilot.press("asterisk", "j")
+    async with asyncio.timeout(30):
+        while not app.screen.query_one(Picture).draws:
+            await pilot.pause(0.2)
+
+
+async def figures(pilot: Pilot[None], app: EternalApp) -> None:
+    await finished(app, 5)
+    await pilot.press("G", "I")
+    await pilot.pause(0.5)
+
+
+async def in_words(pilot: Pilot[None], app: EternalApp) -> None:
+    await finished(app, 5)
+    await pilot.press("G", "v")
+    await pilot.pause(0.5)
+
+
+async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
+    """Keep the page that `export --format html` makes of this history, as Chromium shows it."""
+    from eternal_tui.cli.galleries import write_html
+
+    await finished(app, 5)
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "page.html"
+        with page.open("w", encoding="utf-8") as file:
+            write_html(iter(app.bench.desk.listing()), app.bench.desk.results, file, 100.0)
+        await photograph(page, HERE / "page.png", PAGE)
+
+
+def in_xterm(name: str) -> None:
+    """Keep what a real xterm that draws sixels shows, on a display of its own; needs Xvfb, xterm and ImageMagick."""
+    if any(shutil.which(tool) is None for tool in ("xvfb-run", "xterm", "import")):
+        print(f"{name}: left as it is, for want of xvfb-run, xterm or import")
+        return
+    environ = {**os.environ, "LANG": "C.UTF-8", "PYTHONPATH": str(HERE.parent)}
+    with tempfile.TemporaryDirectory() as folder:
+        program = [sys.executable, "-m", "eternal_tui", "--demo", "--data-dir", f"{folder}/data"]
+        request = ["generate", "--character", "6870", "--prompt", PROMPTS[0][2], "--wait"]
+        subprocess.run(
+            [*program, *request], env=environ | {"HOME": folder}, check=True, capture_output=True, timeout=120
+        )
+        app = f"exec env TERM=xterm-256color COLORTERM=truecolor {shlex.join(program)}"
+        xterm = ["xterm", "-ti", "vt340", "-geometry", "140x40", "-fa", "DejaVu Sans Mono", "-fs", "10", "-b", "0"]
+        keep = f"import -window root -trim {HERE / name}.png"
+        script = f"{shlex.join([*xterm, '-e', 'sh', '-c', app])} & sleep 9; {keep}; kill $!"
+        display = ["xvfb-run", "-a", "-s", "-screen 0 1400x900x24", "sh", "-c", script]
+        subprocess.run(display, env=environ | {"HOME": folder}, check=True, timeout=60)
+    print(HERE / f"{name}.png")
+
+
 async def main() -> None:
     """Make them all."""
     wanted = sys.argv[1:]
-    for name, size, steps, speed in (
-        ("workbench-140x40", (140, 40), overview, 6.0),
-        ("workbench-80x24", (80, 24), list_with_picture, 12.0),
-        ("form-80x24", (80, 24), drawer, 12.0),
-        ("picture-140x40", (140, 40), open_image, 40.0),
-        ("clip-140x40", (140, 40), open_clip, 40.0),
+    blocks, words = HalfBlocks(), NoGraphics()
+    for name, size, steps, speed, graphics in (
+        ("workbench-140x40", (140, 40), overview, 6.0, blocks),
+        ("workbench-80x24", (80, 24), list_with_picture, 12.0, blocks),
+        ("form-80x24", (80, 24), drawer, 12.0, blocks),
+        ("picture-140x40", (140, 40), open_image, 40.0, blocks),
+        ("clip-140x40", (140, 40), open_clip, 40.0, blocks),
+        ("gallery-140x40", (140, 40), gallery, 40.0, blocks),
+        ("compare-140x40", (140, 40), compare, 40.0, blocks),
+        ("zoom-140x40", (140, 40), zoomed, 40.0, blocks),
+        ("characters-140x40", (140, 40), characters, 40.0, blocks),
+        ("statistics-140x40", (140, 40), figures, 40.0, blocks),
+        ("words-80x24", (80, 24), in_words, 40.0, words),
     ):
         if not wanted or name in wanted:
-            await shot(name, size, steps, speed=speed)
+            await shot(name, size, steps, speed=speed, graphics=graphics)
+    if not wanted or "sixel-140x40" in wanted:
+        await asyncio.to_thread(in_xterm, "sixel-140x40")
+    if not wanted or "page" in wanted:
+        await shot("", (140, 40), exported, speed=40.0)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Viewer(KeyHelp, CellScreen):
     CSS = """
     Viewer { background: $background; }
     Viewer Horizontal { height: 1fr; }
+    Viewer.-several Panel > Static { height: 4; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("viewer")]
 
@@ -63,6 +64,8 @@ class Viewer(KeyHelp, CellScreen):
 
     def on_mount(self) -> None:
         """Name the keys, and follow the jobs: one of them may still be on its way."""
+        # Captions of one height: pictures side by side are compared at one size.
+        self.set_class(len(self._jobs) > 1, "-several")
         self._name_keys()
         self._unsubscribe = self._bench.desk.subscribe(self._changed)
         self._beat = self.set_interval(self._around.interval, self._tell_positions, pause=True)
