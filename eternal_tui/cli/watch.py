@@ -10,6 +10,7 @@ EPILOG = """\
 examples:
   eternal-tui watch                                every unfinished job
   eternal-tui watch 12 13 --json                   a JSON object at every change of state
+  eternal-tui watch | jq -r .file                  the same, as ever where the output is no terminal
   eternal-tui watch last && eternal-tui show last
 
 A lost job is asked about again, and a file that expired or broke is fetched again, if the job is named.
@@ -20,7 +21,12 @@ ctrl+c stops following; the service goes on with the jobs.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `watch`."""
     parser.add_argument("ids", metavar="ID", nargs="*", help="job numbers or request ids, or 'last'; none: unfinished")
-    parser.add_argument("--json", action="store_true", help="print a JSON object at every change of state")
+    parser.add_argument(
+        "--json",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="print a JSON object at every change of state, or a line; into a file or a pipe objects are usual",
+    )
 
 
 def run(invocation: Invocation) -> int:

@@ -12,6 +12,7 @@ from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.cli.job_facts import job_fields, job_line, trouble_sentence
 from eternal_tui.cli.records import find_job, jobs_of
 from eternal_tui.cli.stopping import Stopped, Stopping
+from eternal_tui.cli.streams import is_terminal
 from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible
 from eternal_tui.jobs.job import POLLED, UNFINISHED, FileState, Job, JobState
 from eternal_tui.untrusted import say, shown
@@ -35,7 +36,8 @@ class _Following:
         self._desk = workbench.desk
         self._streams = invocation.streams
         self._named: list[str] = invocation.arguments.ids
-        self._json: bool = invocation.arguments.json
+        wanted: bool | None = invocation.arguments.json
+        self._json = not is_terminal(invocation.streams.stdout) if wanted is None else wanted
         self._stopping = stopping
         self._key_refused = asyncio.Event()
         self._told: dict[int, tuple[JobState, FileState | None] | None] = {}

@@ -162,6 +162,22 @@ def test_a_terminal_gets_a_moving_line_and_tables_that_fit(program: Program) -> 
     assert "\x1b" not in "".join(table)
 
 
+def test_watch_moves_a_line_on_a_terminal_and_prints_objects_into_a_pipe(program: Program) -> None:
+    """Seen to fail with words in the pipe."""
+    program.used_to_quick_jobs()
+    program.run(*IMAGE, "--count", "2")
+    screen = in_a_terminal(program, "watch")
+    assert "\r\x1b[K2 of 2 under way" in screen
+    assert "saved" in screen
+    assert "{" not in screen
+    program.run(*IMAGE)
+    piped = program.process("watch")
+    assert [one["state"] for one in piped.objects][-1] == "succeeded"
+    assert "\x1b" not in piped.out + piped.err
+    assert piped.err == ""
+    assert "saved" in program.process("watch", "last", "--no-json").out
+
+
 def test_a_dumb_terminal_gets_no_control_sequence(program: Program) -> None:
     program.used_to_quick_jobs()
     assert "\x1b" not in in_a_terminal(program, *IMAGE, "--wait", term="dumb")
