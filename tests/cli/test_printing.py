@@ -107,7 +107,8 @@ def hostile_history(program: Program) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("jobs",), ("jobs", "--json"), ("show", "1"), ("show", "1", "--json"), ("watch", "1", "--no-json"), ("watch", "1"),
+        ("jobs",), ("jobs", "--json"), ("show", "1"), ("show", "1", "--json"),
+        ("watch", "1", "--no-json"), ("watch", "1"),
         ("export", "-"), ("export", "--format", "csv", "-"), ("show", HOSTILE.replace("\x00", "")),
         ("jobs", "--state", HOSTILE.replace("\x00", "")), (HOSTILE.replace("\x00", ""),), ("jobs", HOSTILE),
         ("--config", HOSTILE.replace("\x00", ""), "config"), ("--base-url", HOSTILE.replace("\x00", ""), "doctor"),
