@@ -43,7 +43,8 @@ class Invocation:
     def settings(self) -> Settings:
         """The settings in force for this run."""
         given = vars(self.arguments)
-        flags = {name: given.get(name) for name in ("config", "data_dir", "base_url", "images")}
+        names = ("config", "data_dir", "base_url", "images", "media_bytes_per_second")
+        flags = {name: given.get(name) for name in names}
         return load_settings(flags, self.environ)
 
     @property
