@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import msgspec
@@ -192,16 +192,17 @@ def about_left(*, age: float, sightings: Sequence[Sighting], model: DurationMode
     if guessing and (model.n == 0 or math.log(max(age, 1e-3)) > model.mu + 2 * model.sigma):
         return None
     ages = sorted({age, *(at for branch in branches for at in branch.ages())})
-    logs = [math.log(max(at, 1e-3)) for at in ages]
-    ended = [0.0] * len(ages)
-    for branch in branches:
-        for i, chance in enumerate(branch.ended(ages, logs)):
-            ended[i] += branch.weight * chance
-    for i in range(1, len(ages)):
-        if ended[i] >= 0.5:
-            part = (0.5 - ended[i - 1]) / max(ended[i] - ended[i - 1], 1e-9)
-            return max(ages[i - 1] + part * (ages[i] - ages[i - 1]) - age, 0.0)
-    return None
+
+    def chance(at: float) -> float:
+        log = [math.log(max(at, 1e-3))]
+        return sum(branch.weight * branch.ended([at], log)[0] for branch in branches)
+
+    i = bisect_left(ages, 0.5, lo=1, key=chance)
+    if i == len(ages):
+        return None
+    before, after = chance(ages[i - 1]), chance(ages[i])
+    part = (0.5 - before) / max(after - before, 1e-9)
+    return max(ages[i - 1] + part * (ages[i] - ages[i - 1]) - age, 0.0)
 
 
 def stalled_wait(age: float) -> float:

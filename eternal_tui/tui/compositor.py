@@ -1,20 +1,26 @@
-"""Updates that write the changed cells alone, and nothing that stands on the terminal already.
+"""Updates that render and write the changed cells alone, and nothing that stands on the terminal already.
 
-Textual 8.2.8 keeps dirty regions by column, yet `ChopsUpdate.render_segments` writes each dirty line from the left edge
-of the widget on: 1,200 bytes for one digit at the right end of a row. And it writes the whole screen again at every
-change of its layout: four times within a start. Here a line is written from the segment in which the change begins,
-and only where it differs from what was written before. The classes stand on names that Textual keeps to itself; it
-is pinned, and the tests count.
+Textual 8.2.8 keeps dirty regions by column, yet it renders in full every widget that any of them might touch, and
+writes each dirty line from the left edge of the widget on: 1,200 bytes for one digit at the right end of a row. And it
+writes the whole screen again at every change of its layout: four times within a start. Here the dirty lines of the
+widgets they belong to are rendered and no others, a line is written from the segment in which the change begins, and
+only where it differs from what was written before. The classes stand on names that Textual keeps to itself; it is
+pinned, and the tests count.
 """
 
 from __future__ import annotations
 
-from rich.console import Console, RenderableType
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from textual import events
-from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
+from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widget import Widget
 
 
 class Written:
@@ -49,11 +55,13 @@ class Written:
         old, end = self._lines.get(y), x + new.cell_length
         if old is None or end > old.cell_length:
             self._lines.pop(y, None)
-        elif old.crop(x, end) == new:
+            return self._at(x, y, new, console)
+        before = old.crop(x, end)
+        if before == new:
             return ""
-        else:
-            self._lines[y] = Strip.join([old.crop(0, x), new, old.crop(end)])
-        return self._at(x, y, new, console)
+        self._lines[y] = Strip.join([old.crop(0, x), new, old.crop(end)])
+        first, last = _differing(before, new)
+        return self._at(x + first, y, new.crop(first, last), console)
 
     def _at(self, x: int, y: int, strip: Strip, console: Console) -> str:
         self._touched.append(Region(x, y, strip.cell_length, 1))
@@ -98,24 +106,29 @@ class ScreenUpdate(LayoutUpdate):
         return "".join(self.written.line(y, Strip.join(strips), console) for y, strips in lines)
 
 
-class CellUpdate(ChopsUpdate):
-    """Writes the dirty spans of the screen, each from the start of its first segment."""
+class Piece(NamedTuple):
+    """Cells of one line that belong to one widget: the columns from `x` on that `strip` fills."""
 
-    def __init__(self, update: ChopsUpdate, written: Written) -> None:
-        super().__init__(update.chops, update.spans, update.chop_ends)
+    x: int
+    y: int
+    strip: Strip
+
+
+class CellUpdate(CompositorUpdate):
+    """Writes the dirty cells of the screen."""
+
+    def __init__(self, pieces: Sequence[Piece], written: Written) -> None:
+        self.pieces = pieces
         self.written = written
 
     def render_segments(self, console: Console) -> str:
         """Return the update as what is sent to the terminal."""
-        written: list[str] = []
-        for y, x1, x2 in self.spans:
-            for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
-                if strip is None or x >= x2 or end <= x1:
-                    continue
-                start = x + _segment_start(strip, x1 - x)
-                part = strip.crop(start - x, min(end, x2) - x)
-                written.append(self.written.part(start, y, part, console))
-        return "".join(written)
+        return "".join(self.written.part(piece.x, piece.y, piece.strip, console) for piece in self.pieces)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the segments that changed, for whoever looks on."""
+        for piece in self.pieces:
+            yield from piece.strip
 
 
 def _segment_start(strip: Strip, column: int) -> int:
@@ -129,21 +142,86 @@ def _segment_start(strip: Strip, column: int) -> int:
     return start
 
 
+class _Seen(NamedTuple):
+    """Columns of one line in which a widget is seen, and where that widget stands."""
+
+    widget: Widget
+    region: Region
+    left: int
+    right: int
+
+
 class CellCompositor(Compositor):
     """Textual's compositor with updates that keep to what changed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.written = Written()
+        self._seen: dict[int, list[_Seen]] = {}
+        self._seen_for: list[list[int]] | None = None
 
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         """Return an update of the whole screen."""
         return ScreenUpdate(super().render_full_update(simplify), self.written)
 
-    def render_partial_update(self) -> ChopsUpdate | None:
+    def render_partial_update(self) -> CellUpdate | None:  # type: ignore[override]
         """Return an update of what changed, or None."""
-        update = super().render_partial_update()
-        return update and CellUpdate(update, self.written)
+        screen = self.size.region
+        dirty = [part for region in self._dirty_regions if (part := region.intersection(screen))]
+        self._dirty_regions.clear()
+        spans = list(self._regions_to_spans(dirty))
+        return CellUpdate(list(self._pieces(spans)), self.written) if spans else None
+
+    def _pieces(self, spans: Iterable[tuple[int, int, int]]) -> Iterator[Piece]:
+        wanted = [
+            (seen, y, x1, x2) for y, x1, x2 in spans for seen in self._line(y) if seen.left < x2 and seen.right > x1
+        ]
+        lines: dict[Widget, tuple[Region, set[int]]] = {}
+        for seen, y, _, _ in wanted:
+            lines.setdefault(seen.widget, (seen.region, set()))[1].add(y)
+        strips = {widget: _rendered(widget, region, ys) for widget, (region, ys) in lines.items()}
+        for seen, y, x1, x2 in wanted:
+            strip, at = strips[seen.widget][y], seen.region.x
+            start = max(seen.left, at + _segment_start(strip, max(x1, seen.left) - at))
+            yield Piece(start, y, strip.crop(start - at, min(x2, seen.right) - at))
+
+    def _line(self, y: int) -> list[_Seen]:
+        """Return what is seen on a line; it is the same until the layout changes."""
+        cuts = self.cuts
+        if cuts is not self._seen_for:
+            self._seen_for = cuts
+            self._seen.clear()
+        known = self._seen.get(y)
+        if known is None:
+            known = self._seen[y] = list(self._look_up(y, cuts[y]))
+        return known
+
+    def _look_up(self, y: int, cuts: Sequence[int]) -> Iterator[_Seen]:
+        here = [
+            (widget, region, part)
+            for widget, (region, clip) in self.visible_widgets.items()
+            if (part := region.intersection(clip)) and part.y <= y < part.bottom
+        ]
+        for left, right in itertools.pairwise(cuts):
+            for widget, region, part in here:
+                if part.x <= left and right <= part.right:
+                    yield _Seen(widget, region, left, right)
+                    break
+
+
+def _rendered(widget: Widget, region: Region, lines: Iterable[int]) -> dict[int, Strip]:
+    """Return lines of the screen as a widget that stands in `region` draws them; those on end in one go."""
+    runs: list[list[int]] = []
+    for y in sorted(lines):
+        if runs and runs[-1][-1] == y - 1:
+            runs[-1].append(y)
+        else:
+            runs.append([y])
+    return {
+        y: strip
+        for run in runs
+        for y, strip in zip(run, widget.render_lines(Region(0, run[0] - region.y, region.width, len(run))), strict=True)
+    }
 
 
 class CellScreen(Screen[None]):
@@ -159,6 +237,16 @@ class CellScreen(Screen[None]):
         self._compositor: CellCompositor = CellCompositor()
         self._terminal_size = Size(0, 0)
         self._covered = False
+
+    def paint(self, widget: Widget) -> None:
+        """Paint at once what is dirty on a widget, unless the whole screen is about to change.
+
+        The usual way, through a message to the screen and a timer, waits for everything else that wants to be done.
+        """
+        if not self.is_current or self.app._batch_count or self._layout_required or self._repaint_required:
+            return
+        self._compositor.update_widgets({widget})
+        self._compositor_refresh()
 
     def on_mount(self) -> None:
         """Draw everything anew after the terminal was somebody else's."""

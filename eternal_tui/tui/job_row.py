@@ -111,6 +111,12 @@ def ticks(job: Job) -> bool:
     return job.state in LIVE and job.watched
 
 
+def elapsed(job: Job, now: float, step: float) -> float:
+    """Return the seconds a job has been under way at `now`, in whole steps: its line is another when they are."""
+    begun = job.submitted_at if job.submitted_at is not None else job.created_at
+    return (now - begun) // step * step
+
+
 def clock(seconds: float) -> str:
     """Return a length of time in at most five cells: 0:41, 12:05, from an hour on 1h02, from 100 hours on days."""
     whole = int(max(0.0, min(seconds, 1e12)))
@@ -272,9 +278,9 @@ def _facts(job: Job, x: int, parts: Columns, glyphs: Glyphs) -> Iterator[Cell]:
 
 
 def _clock(job: Job, now: float, step: float) -> str:
-    begun = job.submitted_at if job.submitted_at is not None else job.created_at
     if job.state in LIVE:
-        return clock((now - begun) // step * step) if job.watched else ""
+        return clock(elapsed(job, now, step)) if job.watched else ""
+    begun = job.submitted_at if job.submitted_at is not None else job.created_at
     return clock(job.finished_at - begun) if job.finished_at is not None else ""
 
 

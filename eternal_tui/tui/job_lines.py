@@ -1,0 +1,259 @@
+"""Jobs as lines on the screen: each drawn cell by cell and remembered, so that a change costs what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from eternal_tui.jobs.job import Job
+from eternal_tui.tui.batch_row import batch_line
+from eternal_tui.tui.cells import Line, changed_spans
+from eternal_tui.tui.compositor import CellScreen
+from eternal_tui.tui.estimates import AT_ONCE, Estimates
+from eternal_tui.tui.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.job_filter import JobFilter
+from eternal_tui.tui.job_index import JobIndex
+from eternal_tui.tui.job_row import about, columns, elapsed, job_line, ticks
+from eternal_tui.tui.list_words import empty_lines
+
+MOST_KNOWN = 512
+"""Lines remembered: several screens of them."""
+
+
+@dataclass(slots=True, eq=False)
+class Drawn:
+    """A line of the screen and all that it was made from."""
+
+    job: Job | None
+    look: tuple[object, ...]
+    line: Line
+    selected: bool
+    strip: Strip | None = None
+
+
+class JobLines(ScrollView):
+    """Draws the jobs of an index, a line each; which of them the cursor is on is for others to say."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "job-list--text",
+        "job-list--dim",
+        "job-list--name",
+        "job-list--live",
+        "job-list--ok",
+        "job-list--warn",
+        "job-list--bad",
+        "job-list--bar",
+        "job-list--track",
+        "job-list--mark",
+        "job-list--cursor",
+        "job-list--selected",
+    }
+    DEFAULT_CSS = """
+    JobLines {
+        background: transparent;
+        color: $foreground;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+        & > .job-list--text { color: $foreground; }
+        & > .job-list--name { color: $foreground; }
+        & > .job-list--dim { color: $text-muted; }
+        & > .job-list--live { color: $accent; }
+        & > .job-list--ok { color: $success; }
+        & > .job-list--warn { color: $warning; }
+        & > .job-list--bad { color: $error; }
+        & > .job-list--bar { color: $accent; }
+        & > .job-list--track { color: $text-disabled; }
+        & > .job-list--mark { color: $accent; text-style: bold; }
+        & > .job-list--cursor { color: $text-muted; }
+        & > .job-list--selected { background: $block-cursor-blurred-background; }
+        &:focus > .job-list--cursor { color: $accent; text-style: bold; }
+        &:focus > .job-list--selected { background: $block-hover-background; }
+        &:ansi > .job-list--selected { background: transparent; }
+        &:ansi:focus > .job-list--selected { color: ansi_default; background: transparent; text-style: reverse; }
+    }
+    """
+
+    def __init__(
+        self,
+        *,
+        glyphs: Glyphs = UNICODE,
+        about_left: Callable[[Job], float | None] | None = None,
+        clock_step: float = 1.0,
+        retry_key: str = "t",
+        id: str | None = None,  # noqa: A002 - Textual's own name
+        classes: str | None = None,
+    ) -> None:
+        """Draw with `glyphs`; `clock_step` is the seconds by which running clocks advance, more over a slow line."""
+        super().__init__(id=id, classes=classes)
+        self.glyphs = glyphs
+        self.clock_step = clock_step
+        self.on_redrawn: Callable[[], None] = lambda: None
+        self._index = JobIndex()
+        self._filter = JobFilter()
+        self._marks: set[int] = set()
+        self._row = 0
+        self._now = 0.0
+        self._retry_key = retry_key
+        self._estimates = Estimates(about_left or (lambda _: None))
+        self._known: dict[int | str, Drawn] = {}
+        self._drawn: dict[int, Drawn] = {}
+        self._styles: dict[tuple[str, bool], Style] = {}
+
+    @property
+    def count(self) -> int:
+        """How many jobs are listed."""
+        return len(self._index)
+
+    def job_at(self, row: int) -> Job:
+        """Return the job listed in a row."""
+        return self._index.at(row)
+
+    def visible_ids(self) -> list[int]:
+        """Return the ids of the lines in view, from the top."""
+        top = self.scroll_offset.y
+        return [self._index.id_at(row) for row in range(top, min(len(self._index), top + self.size.height))]
+
+    def has_clocks(self) -> bool:
+        """Tell whether a line in view changes by the passing of time alone."""
+        return any(ticks(self._index.jobs[job_id]) for job_id in self.visible_ids())
+
+    def tick(self, now: float) -> None:
+        """Advance the clocks in view; costs nothing where no line changes."""
+        self._now = now
+        self._repaint()
+
+    def notify_style_update(self) -> None:
+        """Draw with the new theme's colours."""
+        super().notify_style_update()
+        self._restyle()
+        self._drawn.clear()
+
+    def _restyle(self) -> None:
+        self._styles.clear()
+        for drawn in self._known.values():
+            drawn.strip = None
+
+    # From jobs to lines
+
+    def _line(self, y: int) -> Drawn:
+        width, row = self.size.width, y + self.scroll_offset.y
+        if row >= len(self._index):
+            return Drawn(None, (), self._blank(y, width), selected=False)
+        if batch := self._index.batch_at(row):
+            return self._batch(batch, row, width)
+        job = self._index.at(row)
+        cursor, marked, live = row == self._row, job.id in self._marks, ticks(job)
+        clock = elapsed(job, self._now, self.clock_step) if live else None
+        # Where a line has no room for the time that is left, nobody need work it out.
+        left = self._estimates.left(job, self._now) if live and columns(width).note else None
+        look = (width, cursor, marked, clock, about(left))
+        known = self._known.get(job.id)
+        if known is not None and known.job is job and known.look == look:
+            return known
+        line = job_line(
+            job,
+            self._now,
+            width,
+            glyphs=self.glyphs,
+            left=left,
+            cursor=cursor,
+            marked=marked,
+            step=self.clock_step,
+            retry_key=self._retry_key,
+        )
+        return self._keep(job.id, Drawn(job, look, line, cursor))
+
+    def _batch(self, batch: str, row: int, width: int) -> Drawn:
+        jobs, cursor, opened = self._index.jobs, row == self._row, self._index.is_open(batch)
+        ids = self._index.ids_at(row)
+        marked = self._marks.issuperset(ids)
+        members = [jobs[job_id] for job_id in ids]
+        look = (width, cursor, marked, opened, members)
+        known = self._known.get(batch)
+        if known is not None and known.look == look:
+            return known
+        line = batch_line(members, width, opened=opened, glyphs=self.glyphs, cursor=cursor, marked=marked)
+        return self._keep(batch, Drawn(members[0], look, line, cursor))
+
+    def _keep(self, key: int | str, drawn: Drawn) -> Drawn:
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[key] = drawn
+        return drawn
+
+    def _blank(self, y: int, width: int) -> Line:
+        words = empty_lines(self._filter, len(self._index.jobs), width, self.glyphs) if not len(self._index) else ()
+        return words[y] if y < len(words) else ()
+
+    # From lines to the screen
+
+    def _repaint(self, *, at_once: bool = False) -> None:
+        """Mark as dirty exactly the cells in view that are not what they should be.
+
+        What a hand waits for is painted `at_once`, with the estimates there are.
+        """
+        if not self.is_attached:
+            return
+        self.on_redrawn()
+        self._estimates.allow(0 if at_once else AT_ONCE)
+        self._mark_dirty(range(self.size.height))
+        if at_once and isinstance(self.screen, CellScreen):
+            self.screen.paint(self)
+        self._estimates.allow(AT_ONCE)
+
+    def _mark_dirty(self, lines: Iterable[int]) -> None:
+        width = self.size.width
+        dirty: list[Region] = []
+        for y in lines:
+            new, old = self._line(y), self._drawn.get(y)
+            if new is old:
+                continue
+            if old is None or old.selected != new.selected or _another(old.job, new.job):
+                dirty.append(Region(0, y, width, 1))
+            else:
+                dirty += (Region(x, y, end - x, 1) for x, end in changed_spans(old.line, new.line))
+        if dirty:
+            self.refresh(*dirty)
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line of the screen."""
+        drawn = self._drawn[y] = self._line(y)
+        if drawn.strip is None:
+            drawn.strip = self._strip(drawn).adjust_cell_length(self.size.width, self._style("", drawn.selected))
+        return drawn.strip
+
+    def _strip(self, drawn: Drawn) -> Strip:
+        segments: list[Segment] = []
+        text, style = "", self._style("", drawn.selected)
+        for cell in drawn.line:
+            # Blanks look the same in every style of the line: they go with the cell before, and cost no colour codes.
+            wanted = self._style(cell.role, drawn.selected) if cell.text.strip() else style
+            if wanted is not style and text:
+                segments.append(Segment(text, style))
+                text = ""
+            text, style = text + cell.text, wanted
+        segments.append(Segment(text, style))
+        return Strip(segments, sum(cell.width for cell in drawn.line))
+
+    def _style(self, role: str, selected: bool) -> Style:
+        style = self._styles.get((role, selected))
+        if style is None:
+            style = self.rich_style
+            if role:
+                style += self.get_component_rich_style(f"job-list--{role}", partial=True)
+            if selected:
+                style += self.get_component_rich_style("job-list--selected", partial=True)
+            self._styles[role, selected] = style
+        return style
+
+
+def _another(old: Job | None, new: Job | None) -> bool:
+    return (old and old.id) != (new and new.id)
