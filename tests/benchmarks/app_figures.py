@@ -135,8 +135,7 @@ def keys(folder: Path) -> Iterator[Row]:
                 ) as terminal:
                     terminal.wait_for("At sea, number 999")
                     _let_load_for(terminal, 5.0)
-                    taken = [_echo(terminal, b"j" if press % 40 < 20 else b"k") for press in range(PRESSES)]
-                taken.sort()
+                    taken = sorted(_echoes(terminal, PRESSES))
                 medians[busy] = statistics.median(taken)
                 yield row(
                     f"key to paint, {columns}×{rows}, {busy} changes a second",
@@ -151,13 +150,22 @@ def _let_load_for(terminal: PseudoTerminal, seconds: float) -> None:
     terminal.read_for(seconds)
 
 
-def _echo(terminal: PseudoTerminal, key: bytes) -> float:
+def _echoes(terminal: PseudoTerminal, presses: int) -> Iterator[float]:
+    """Go up and down again and again; yield the milliseconds until each job's line is written as the chosen one."""
+    number = 999
+    for press in range(presses):
+        down = press % 40 < 20
+        number += -1 if down else 1
+        yield _echo(terminal, b"j" if down else b"k", f"number {number}")
+
+
+def _echo(terminal: PseudoTerminal, key: bytes, text: str) -> float:
     terminal.read_for(0.03)
     begun = time.perf_counter()
     terminal.send(key)
-    # The line of the job under the cursor alone has the sign of the cursor: other paints do not count.
+    # Of other jobs' lines only clocks and progress are written: the prompt comes with the cursor alone.
     data = b""
-    while "▌".encode() not in data and time.perf_counter() - begun < 2.0:
+    while text.encode() not in data and time.perf_counter() - begun < 2.0:
         data += terminal.read(1.0)
     return (time.perf_counter() - begun) * 1000
 
