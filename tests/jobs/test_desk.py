@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,14 @@ async def test_delete_and_undo(bench: Bench) -> None:
     assert back is not None
     assert back.file_state is FileState.SAVED
     assert (await bench.desk.answers(job.id))["submit_answer"]
+
+
+async def test_undone_a_moment_after_it_was_deleted(bench: Bench) -> None:
+    """Seen to fail with nothing to undo until the last of many jobs was deleted: u right after d did nothing."""
+    ids = [(await bench.desk.submit(PICTURE)).id for _ in range(3)]
+    deleting = asyncio.create_task(bench.desk.delete(ids))
+    while bench.desk.job(ids[0]) is not None:
+        await asyncio.sleep(0)
+    assert sorted(await bench.desk.undo_delete()) == sorted(ids)
+    await deleting
+    assert {job.id for job in bench.desk.listing()} >= set(ids)
