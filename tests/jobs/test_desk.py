@@ -102,9 +102,11 @@ async def test_delete_and_undo(bench: Bench) -> None:
 async def test_undone_a_moment_after_it_was_deleted(bench: Bench) -> None:
     """Seen to fail with nothing to undo until the last of many jobs was deleted: u right after d did nothing."""
     ids = [(await bench.desk.submit(PICTURE)).id for _ in range(3)]
+    begun = asyncio.Event()
+    unsubscribe = bench.desk.subscribe(lambda changed: begun.set() if ids[0] in changed else None)
     deleting = asyncio.create_task(bench.desk.delete(ids))
-    while bench.desk.job(ids[0]) is not None:
-        await asyncio.sleep(0)
+    await begun.wait()
+    unsubscribe()
     assert sorted(await bench.desk.undo_delete()) == sorted(ids)
     await deleting
     assert {job.id for job in bench.desk.listing()} >= set(ids)
