@@ -72,7 +72,7 @@ class BatchFolds:
 
     def head_of(self, job: Job) -> float | None:
         """Return the place of the row of the job's batch, None where it has none."""
-        places = self._members.get(job.batch, ()) if job.batch else ()
+        places = self._members.get(job.batch, []) if job.batch else []
         return places[0] - 0.5 if len(places) >= LEAST else None
 
     def ids(self, batch: str) -> list[int]:
