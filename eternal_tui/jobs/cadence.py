@@ -55,17 +55,25 @@ RESUME_PER_SECOND = 10.0
 """Looks a second at the rest of them."""
 
 
-def next_poll(*, age: float, sightings: Sequence[Sighting], model: DurationModel, weight: float) -> float:
-    """Return the seconds until the next look, between MIN_WAIT and MAX_WAIT.
+def next_poll(
+    *,
+    age: float,
+    sightings: Sequence[Sighting],
+    model: DurationModel,
+    weight: float,
+    longest: float = MAX_WAIT,
+) -> float:
+    """Return the seconds until the next look, between MIN_WAIT and `longest`, itself at most MAX_WAIT.
 
     `sightings` are all looks at the job so far, oldest first. `weight` is what one second of finding the end late
     costs, in requests; 1 is the default.
     """
+    longest = _clamped(longest, MIN_WAIT, MAX_WAIT)
     age = _clamped(age, 0.0, _OLDEST)
     weight = _clamped(weight, 0.01, 100.0)
-    best = _cheapest(age, believe(age, sightings, _sane(model)), weight)
+    best = _cheapest(age, believe(age, sightings, _sane(model)), weight, longest)
     tired = MIN_WAIT * 1.3 ** min(max(len(sightings) - _MANY, 0), 30)
-    return _clamped(max(best - age, tired), MIN_WAIT, MAX_WAIT)
+    return _clamped(max(best - age, tired), MIN_WAIT, longest)
 
 
 def _sane(model: DurationModel) -> DurationModel:
@@ -73,10 +81,10 @@ def _sane(model: DurationModel) -> DurationModel:
     return model if (mu, sigma) == (model.mu, model.sigma) else msgspec.structs.replace(model, mu=mu, sigma=sigma)
 
 
-def _cheapest(age: float, branches: Sequence[Branch], weight: float) -> float:
+def _cheapest(age: float, branches: Sequence[Branch], weight: float, longest: float) -> float:
     """Return the age to look at: least expected cost of this look, of finding the end late, and of what follows."""
-    soonest, latest = age + MIN_WAIT, age + MAX_WAIT
-    ages = _candidates(age, branches)
+    soonest, latest = age + MIN_WAIT, age + longest
+    ages = _candidates(age, branches, latest)
     logs = [math.log(max(at, 1e-3)) for at in ages]
     reachable = bisect_right(ages, latest)
     costs = [0.0] * len(ages)
@@ -96,14 +104,14 @@ def _cheapest(age: float, branches: Sequence[Branch], weight: float) -> float:
     return -min((round(costs[i], 2), -at) for i, at in enumerate(ages[:reachable]) if at >= soonest)[1]
 
 
-def _candidates(age: float, branches: Sequence[Branch]) -> list[float]:
+def _candidates(age: float, branches: Sequence[Branch], latest: float) -> list[float]:
     """Return the ages worth weighing, ascending from this one, none a hair beside another."""
-    soonest, latest = age + MIN_WAIT, age + MAX_WAIT
+    soonest = age + MIN_WAIT
     distinct = {(b.mu, b.sigma, b.after, b.before): b for b in reversed(branches)}.values()
     near = [min(max(at, soonest), latest) for branch in distinct for at in branch.ages()]
     far = [at for branch in branches if branch.shape is None for at in branch.ages() if at > latest]
     candidates = [age, soonest]
-    for at in sorted([*near, *(age + wait for wait in _WAITS), latest, *far]):
+    for at in sorted([*near, *(age + wait for wait in _WAITS if age + wait < latest), latest, *far]):
         if at - candidates[-1] > 0.0005 * at:
             candidates.append(at)
         elif at > soonest and len(candidates) > 2:

@@ -284,8 +284,9 @@ class Watcher:
             sightings=self._sightings.get(job.id, ()),
             model=self.durations.model(kind_of(job)),
             weight=ATTENTION[attention],
+            longest=LONGEST.get(attention, cadence.MAX_WAIT),
         )
-        return self._jittered(min(wait, LONGEST.get(attention, wait)))
+        return self._jittered(wait)
 
     def _attention(self, job_id: int) -> str:
         if job_id in self._awaited:

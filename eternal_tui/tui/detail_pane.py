@@ -84,6 +84,8 @@ class DetailPane(Container):
         self._words = Static(markup=False)
         self._scroll = Words(self._words)
         self._drawn: tuple[Job | None, int, int] | None = None
+        self._said: tuple[Content, int] | None = None
+        self._title = Shown("")
 
     def compose(self) -> ComposeResult:
         """Lay out the picture and the words."""
@@ -136,16 +138,31 @@ class DetailPane(Container):
         self._drawn = state
         job = self._job
         if job is None:
-            self.border_title = Content(f"{self._prefix}Detail")
+            self._retitle(Shown("Detail"))
             self.add_class("-words")
-            self._words.update(Content.styled(NOTHING, "$text-muted"))
+            self._say(Content.styled(NOTHING, "$text-muted"))
             self._picture_of(None)
             return
-        self.border_title = Content(f"{self._prefix}{say('Job {id}', id=job.id)}")
+        self._retitle(say("Job {id}", id=job.id))
         path = result_path(job, self._results) if self._graphics.cell != (0, 0) else None
         self.set_class(path is None, "-words")
         self._picture_of(path)
-        self._words.update(describe(job, self._answers, width=width))
+        self._say(describe(job, self._answers, width=width))
+
+    def _retitle(self, title: Shown) -> None:
+        # A title that is set, be it the same, draws the whole pane anew.
+        if title != self._title:
+            self._title = title
+            self.border_title = Content(f"{self._prefix}{title}")
+
+    def _say(self, words: Content) -> None:
+        """Show these words; a screen is laid out anew only where they take another number of lines."""
+        before, width = self._said, self._scroll.content_size.width
+        self._said = words, width
+        if before is None or before[1] != width or before[0].plain.count("\n") != words.plain.count("\n"):
+            self._words.update(words)
+        elif not before[0].is_same(words):
+            self._words.update(words, layout=False)
 
     def _picture_of(self, path: Path | None) -> None:
         if path != self.picture.path:
