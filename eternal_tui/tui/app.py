@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from textual.app import ScreenStackError, SystemCommand
-from textual.events import Event, Key
+from textual.events import Event, Key, Paste
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
 
 from eternal_tui.jobs.job import UNFINISHED
 from eternal_tui.settings import Settings, SettingsError
@@ -28,7 +30,7 @@ from eternal_tui.tui.preferences import ConfigFile, ThemeChoice
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import clock_step_for, interval_for, is_remote
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
-from eternal_tui.untrusted import Shown, say
+from eternal_tui.untrusted import Shown, say, shown
 from eternal_tui.workbench import Workbench
 
 if TYPE_CHECKING:
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
+
+
+def _takes_anything(focused: Widget | None) -> bool:
+    """Tell whether the focus is in a line of Textual's own, which would show pasted control characters raw."""
+    return isinstance(focused, Input) and type(focused)._on_paste is Input._on_paste
 
 
 class EternalApp(LinkApp):
@@ -97,9 +104,12 @@ class EternalApp(LinkApp):
         self.notify("ctrl+q leaves; what runs goes on at the service.", markup=False)
 
     async def on_event(self, event: Event) -> None:
-        """Let each key find the focus where the one before put it."""
+        """Let each key find the focus where the one before put it, and no line show what was pasted as it came."""
         if isinstance(event, Key) and not event.is_forwarded:
             await self._keys.key(event)
+        elif isinstance(event, Paste) and not event.is_forwarded and _takes_anything(self.focused):
+            lines = event.text.strip().splitlines()
+            await super().on_event(Paste(shown(lines[0], limit=400) if lines else ""))
         else:
             await super().on_event(event)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
+import unicodedata
+from functools import cache
 from typing import Any
 
 import msgspec
+from rich.cells import cell_len
 
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.jobs.job import Event, FileState, Job, JobState, Verdict
@@ -38,6 +42,32 @@ def payloads(count: int = 1_000, *, longest: int | None = None) -> list[str]:
     return [each.encode("utf-8", "replace").decode() for each in cut]
 
 
+_SPACE = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
+"""Space that a line is rid of before it is gated, so that it leaves no sign: the twin would show one."""
+
+
+def pieces(count: int = 1_000, *, longest: int = LONGEST) -> list[str]:
+    """Return that many different payloads, each short enough to be seen whole, without space that leaves no sign."""
+    found = (_SPACE.sub("", each.replace("before", "").replace("after", ""))[:longest] for each in payloads(4 * count))
+    # Asked about before it was put into one line: half a surrogate pair is a payload too.
+    return [each for each in dict.fromkeys((*HALVES, *found)) if each.strip()][:count]
+
+
+HALVES = ("\ud800", "a\udfffb", "\udc80\ud83d")
+
+
+def packs(longest: int, count: int = 1_000, *, cut: int = LONGEST) -> list[str]:
+    """Return the pieces again, as many to a text as fit into `longest` characters, and cells once gated."""
+    found, text = [], "|"
+    for each in pieces(count, longest=cut):
+        longer = f"{text}{each}|"
+        if max(len(longer), cell_len(shown(longer, limit=4 * longest))) > longest:
+            found.append(text)
+            longer = f"|{each}|"
+        text = longer
+    return [*found, text]
+
+
 def job_of(words: str, number: int = 0, **fields: Any) -> Job:
     """Return a job that holds `words` wherever a service, a person or another program can write some."""
     outside = Untrusted(words)
@@ -56,7 +86,8 @@ def job_of(words: str, number: int = 0, **fields: Any) -> Job:
         "result_url": outside,
         "effect_type": outside,
         "file": words,
-        "batch": words,
+        # Of its own: jobs of one batch share a line, and two hostile names may have one neutral form.
+        "batch": f"{words}{number}",
         "tags": (words,),
         "note": outside,
         "timeline": (Event(1_700_000_000.0, words, outside),),
@@ -87,9 +118,14 @@ def _gated(value: Any) -> Any:
 
 def unsafe(text: str) -> list[str]:
     """Return what in `text` a terminal must not be given; line ends are the program's own."""
-    return [line for line in text.split("\n") if not _calm(line)]
+    return [line for line in dict.fromkeys(text.split("\n")) if not _calm(line)]
 
 
 def _calm(line: str) -> bool:
-    # The gate leaves alone what it let through once; private signs stand for picture cells and are ours.
-    return (line.isascii() and line.isprintable()) or shown(line, limit=len(line) + 1) == line
+    # The gate leaves alone what it let through once. Where nothing depends on its neighbours, each sign is asked once.
+    return all(map(_alone, set(line))) or shown(line, limit=len(line) + 1) == line
+
+
+@cache
+def _alone(character: str) -> bool:
+    return shown(character) == character and unicodedata.category(character)[0] != "M"

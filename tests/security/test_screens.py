@@ -11,69 +11,44 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from textual.drivers.headless_driver import HeadlessDriver
+from textual.events import Paste
 from textual.pilot import Pilot
 
-import eternal_tui.tui.app
 from eternal_tui.api.answers import Character
 from eternal_tui.history.history import History
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.presets import Preset, Presets, PresetStore
 from eternal_tui.jobs.job import Job, to_record
 from eternal_tui.tui.announcer import sentence, summary
-from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.detail_text import describe
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.terminal_words import notification, title
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from eternal_tui.untrusted import Untrusted, say, shown
 from tests.payloads import markup_strings
-from tests.security.hostile import LONGEST, job_of, payloads, twin_of, unsafe
+from tests.security.drawn import RecordedApp, still, unsafe_bytes
+from tests.security.hostile import LONGEST, job_of, packs, payloads, pieces, twin_of, unsafe
 from tests.tui.screens.stage import ENVIRON, KEYED, bench_in
 
-TALL, SMALL = (110, 100), (100, 30)
-
-# What Textual's driver and our own announcer write: colours, cursor, cell erasure, synchronised output, title.
-_OURS = re.compile(
-    r"\x1b\[[0-9;:]*m|\x1b\[[0-9;]*[Hfd]|\x1b\[\?2026[hl$]p?|\x1b\[\?25[hl]|\x1b\[22;2t|\x1b\[23;2t|\x1b\]2;[^\x1b\x07]*\x07|\x1b\]22;[a-z-]*\x07"
-)
-
+TALL, SMALL = (110, 200), (100, 30)
 
 _QUOTED = re.compile(r"│ Request\s+│")
-_SPACE = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
-"""Space that a line is rid of before it is gated, so that it leaves no sign: the twin would show one."""
-
-
-class Recorder(HeadlessDriver):
-    """A terminal that keeps every byte it is given."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self.written: list[str] = []
-
-    @property
-    def is_headless(self) -> bool:
-        return False
-
-    def write(self, data: str) -> None:
-        self.written.append(data)
-
-
-class RecordedApp(EternalApp):
-    """The app on such a terminal."""
-
-    CSS_PATH = Path(eternal_tui.tui.app.__file__).with_name("workbench.tcss").as_posix()
-
-    def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Recorder:  # noqa: ARG002
-        self._driver = self.recorder = Recorder(self, debug=False, mouse=mouse, size=size)
-        return self.recorder
+_ESCAPED = re.compile("curl command|Python, httpx|JSON body")
+_STYLE = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 class Standing:
-    """A clock on which no second passes, so that two runs draw the same."""
+    """A clock on which no second passes, so that two runs draw the same; only a hand on the keys takes its time."""
+
+    def __init__(self) -> None:
+        self.looks = 1e9
 
     def time(self) -> float:
         return 1_700_009_999.0
+
+    def hand(self) -> float:
+        self.looks += 1.0
+        return self.looks
 
 
 Walk = Callable[[Pilot[None], Callable[[], Awaitable[None]]], Awaitable[None]]
@@ -88,40 +63,44 @@ async def running(folder: Path, jobs: list[Job], characters: list[Character]) ->
     PresetStore(folder / "data").save(
         Presets(items=tuple(Preset(name=job.name, draft=Draft(prompt=job.name)) for job in jobs[:20]))
     )
-    bench.clock.time = Standing().time  # type: ignore[method-assign]
-    bench.book.fetched_at = Standing().time()
-    bench.book._take(characters, Standing().time())
+    clock = Standing()
+    bench.clock.time = clock.time  # type: ignore[method-assign]
+    bench.book.fetched_at = clock.time()
+    bench.book._take(characters, clock.time())
     app = RecordedApp(bench, NoGraphics(), "", ENVIRON)
     async with app.run_test(size=TALL if len(jobs) > 100 else SMALL, notifications=False) as pilot:
         while not bench.desk.loaded:
             await pilot.pause()
+        await app.workers.wait_for_complete()
+        assert isinstance(app.screen, WorkbenchScreen)
+        app.screen._at_rest._monotonic = clock.hand
         yield pilot
 
 
-def frame(pilot: Pilot[None]) -> str:
-    """Return the whole screen as the driver would be given it."""
-    console = pilot.app.console
+async def frame(pilot: Pilot[None]) -> str:
+    """Return the whole screen as the driver would be given it, once it stands still."""
     lines, quoting = [], False
-    for strip in pilot.app.screen._compositor.render_strips():
+    for line in await still(pilot):
+        text = _STYLE.sub("", line)
         # What was sent is quoted as JSON, whose own escapes the twin has no need of.
-        quoting = (quoting or _QUOTED.match(strip.text) is not None) and not strip.text.startswith("╰")
-        lines.append("" if quoting or "JSON body" in strip.text else strip.render(console))
+        quoting = (quoting or _QUOTED.match(text) is not None) and not text.startswith("╰")
+        lines.append("" if quoting or _ESCAPED.search(text) else line)
     return "\n".join(lines)
 
 
-async def frames(folder: Path, jobs: list[Job], walk: Walk, characters: list[Character]) -> tuple[list[str], str]:
+async def frames(
+    folder: Path, jobs: list[Job], walk: Walk, characters: list[Character]
+) -> tuple[list[str], RecordedApp]:
     taken: list[str] = []
     async with running(folder, jobs, characters) as pilot:
 
         async def take() -> None:
-            await calm(pilot)
-            taken.append(frame(pilot))
+            taken.append(await frame(pilot))
 
         await walk(pilot, take)
         app = pilot.app
         assert isinstance(app, RecordedApp)
-        recorder = app.recorder
-    return taken, "".join(recorder.written)
+    return taken, app
 
 
 def person(words: str) -> Character:
@@ -134,20 +113,27 @@ def gated(one: Character) -> Character:
     return msgspec.structs.replace(one, name=words, username=words, description=words, gender=words, category=words)
 
 
-async def calm(pilot: Pilot[None]) -> None:
-    """Let everything that was set going be drawn; a screen that waits for an answer leaves its worker waiting."""
-    same, before = 0, ""
-    while same < 3:
-        await pilot.pause()
-        now = "".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
-        same, before = (same + 1 if now == before else 0), now
-
-
 async def through_the_list(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
+    """From the newest job to the oldest, the detail of one on each page."""
+    await pilot.press("G", "g")
     await take()
+    await to_the_end(pilot, take)
+
+
+async def through_the_gallery(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
+    """The same as tiles, and jump mode over them."""
+    await pilot.press("v")
+    await to_the_end(pilot, take)
+    await pilot.press("ctrl+o")
+    await take()
+
+
+async def to_the_end(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
     screen = pilot.app.screen
     assert isinstance(screen, WorkbenchScreen)
-    while screen.job_pane.jobs.current != 1:
+    before: int | None = 0
+    while screen.job_pane.jobs.current != before:
+        before = screen.job_pane.jobs.current
         await pilot.press("pagedown")
         await take()
 
@@ -158,7 +144,7 @@ async def through_the_screens(pilot: Pilot[None], take: Callable[[], Awaitable[N
             await pilot.press(opening)
             await take()
             await pilot.press("escape")
-            await calm(pilot)
+            await still(pilot)
         await pilot.press("down")
     await pilot.press("f1")
     await take()
@@ -180,18 +166,18 @@ async def through_the_form(pilot: Pilot[None], take: Callable[[], Awaitable[None
         await take()
 
 
-@pytest.mark.parametrize("walk", [through_the_list, through_the_screens])
+@pytest.mark.parametrize("walk", [through_the_list, through_the_gallery, through_the_screens])
 async def test_every_screen_is_that_of_the_neutralised_twin(tmp_path: Path, walk: Walk) -> None:
     """A thousand payloads in every field of a thousand jobs.
 
     Seen to fail with the prompt of a row, and with that of a job in the palette, left ungated.
     """
-    jobs, people = cast(1_000 if walk is through_the_list else 60)
+    jobs, people = cast(60 if walk is through_the_screens else 1_000)
     taken, written = await frames(tmp_path / "a", jobs, walk, people)
     expected, _ = await frames(tmp_path / "b", [twin_of(job) for job in jobs], walk, [gated(one) for one in people])
-    assert len(taken) > 12
+    assert len(taken) > 5
     assert [at for at, (one, other) in enumerate(zip(taken, expected, strict=True)) if one != other] == []
-    assert unsafe(_OURS.sub("", written).replace("\a", "")) == []
+    assert unsafe_bytes(written) == []
 
 
 async def test_the_form_is_calm(tmp_path: Path) -> None:
@@ -199,7 +185,21 @@ async def test_the_form_is_calm(tmp_path: Path) -> None:
     jobs, people = cast(60)
     taken, written = await frames(tmp_path, jobs, through_the_form, people)
     assert len(set(taken)) > 3
-    assert unsafe(_OURS.sub("", written).replace("\a", "")) == []
+    assert unsafe_bytes(written) == []
+
+
+async def test_what_is_pasted_into_any_line_is_shown_as_signs(tmp_path: Path) -> None:
+    """Seen to fail in the filter and in the palette, lines of Textual's own, which showed pasted ESC and C1 raw."""
+    texts = packs(380)
+    async with running(tmp_path, [job_of("x", 1)], []) as pilot:
+        app = pilot.app
+        assert isinstance(app, RecordedApp)
+        for keys in (("slash",), ("escape", "ctrl+p"), ("escape", "ctrl+n")):
+            await pilot.press(*keys)
+            for text in texts[::4]:
+                app.post_message(Paste(text))
+                await still(pilot)
+    assert unsafe_bytes(app) == []
 
 
 def test_titles_notifications_and_toasts_hold_one_line_of_calm_words() -> None:
@@ -228,8 +228,9 @@ def test_the_detail_of_a_job_is_calm_whatever_it_holds() -> None:
 
 def cast(count: int) -> tuple[list[Job], list[Character]]:
     """Return hostile jobs and hostile people."""
-    words = payloads(longest=LONGEST)
-    chosen = [_SPACE.sub("", each) for each in words[:: len(words) // count]]
+    words = pieces()
+    # Half a surrogate pair is no text that a file can hold: the history's own test has them.
+    chosen = [each.encode("utf-8", "replace").decode() for each in words[:: len(words) // count]]
     return [job_of(each, number) for number, each in enumerate(chosen)], [person(each) for each in chosen[:50]]
 
 
@@ -244,7 +245,7 @@ async def test_markup_is_shown_as_it_is_written(tmp_path: Path) -> None:
     behind: list[object] = []
     async with running(tmp_path, jobs, []) as pilot:
         for _ in range(14):
-            await calm(pilot)
+            await still(pilot)
             for strip in pilot.app.screen._compositor.render_strips():
                 seen += re.sub(r"[\s│]+", " ", strip.text) + "\n"
                 behind += [part.style.meta for part in strip if part.style and "@click" in str(part.style.meta)]
