@@ -1,0 +1,230 @@
+"""Hostile words on every small screen: a thousand payloads in every field, each row that of the neutralised twin.
+
+A stage as wide as a thousand words shows many payloads at once; the screens are the app's own, and so are the fields.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from eternal_tui.api.answers import Character
+from eternal_tui.jobs.drafts.draft import Draft
+from eternal_tui.jobs.drafts.presets import Preset, Presets
+from eternal_tui.jobs.job import FileState, Job, JobState, Verdict
+from eternal_tui.jobs.statistics import statistics
+from eternal_tui.tui.announcer import sentence
+from eternal_tui.tui.character_browser import CharacterBrowser
+from eternal_tui.tui.confirm import Confirm
+from eternal_tui.tui.copy_menu import CopyMenu
+from eternal_tui.tui.form.character_picker import CharacterPicker
+from eternal_tui.tui.form.preset_screen import PresetScreen
+from eternal_tui.tui.form.prompt_history import PromptHistory
+from eternal_tui.tui.glyphs import UNICODE
+from eternal_tui.tui.help import HelpScreen, Row, Section
+from eternal_tui.tui.job_actions import JobActions
+from eternal_tui.tui.key_screen import KeyScreen
+from eternal_tui.tui.note import NoteScreen
+from eternal_tui.tui.save_as import SaveAs
+from eternal_tui.tui.statistics_screen import StatisticsScreen
+from eternal_tui.tui.viewer import Viewer
+from eternal_tui.untrusted import Shown, Untrusted, shown
+from eternal_tui.workbench import Workbench
+from tests.security.drawn import WideStage, still, unsafe_bytes
+from tests.security.hostile import job_of, packs, pieces
+from tests.tui.screens.stage import ENVIRON, actions_of, around, bench_of
+
+WIDE = (500, 16)
+TALL = (320, 120)
+
+SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "file": "0000001.jpg"}
+UNCONFIRMED: dict[str, Any] = {"state": JobState.UNCONFIRMED, "verdict": Verdict.CHARGED}
+_QUOTED = re.compile("curl command|Python, httpx|JSON body")
+"""Rows that quote the request in a language with escapes of its own, of which the twin has no need."""
+
+
+class Asked:
+    """A face that keeps the question it is to ask."""
+
+    question: Confirm | None = None
+
+    def tell(self, text: Shown, severity: str = "information") -> None:
+        raise AssertionError((text, severity))
+
+    async def ask(self, question: Confirm) -> bool:
+        self.question = question
+        return False
+
+
+async def note(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    return NoteScreen(job_of(words[0]))
+
+
+async def key(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    bench.connection.key_problem = words[0]
+    bench.settings = msgspec.structs.replace(bench.settings, config_path=Path("/home") / words[0] / "config.toml")
+    return KeyScreen(bench)
+
+
+async def confirm(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    face = Asked()
+    await JobActions(bench.desk, face, ENVIRON).retry(job_of(words[0], **UNCONFIRMED))
+    assert face.question is not None
+    return face.question
+
+
+async def copy(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    return CopyMenu(job_of(words[0], **SAVED), bench, around([]))
+
+
+async def save(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    return SaveAs([job_of(words[0], **SAVED)], actions_of(bench), "{character}", home=Path("/home"), here=Path("/home"))
+
+
+async def viewer(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    jobs: list[Job] = [
+        job_of(each, number, state=JobState.FAILED, name=Untrusted("Astrid")) for number, each in enumerate(words)
+    ]
+    return Viewer(jobs, bench, around([]), actions_of(bench), [job.id for job in jobs])
+
+
+async def history(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    return PromptHistory(words)
+
+
+async def presets(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    items = tuple(Preset(name=Untrusted(each), draft=Draft(prompt=each, character=each)) for each in words)
+    return PresetScreen(Presets(items=items), Draft(), lambda _: None)
+
+
+def people(words: Sequence[str]) -> list[Character]:
+    fields = ("name", "username", "description", "gender", "category", "avatar_url")
+    return [Character(id=each, age=30, **{name: Untrusted(each) for name in fields}) for each in words]
+
+
+async def picker(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    return CharacterPicker(people(words))
+
+
+async def browser(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    bench.book._take(people(words), bench.clock.time())
+    bench.book.fetched_at = bench.clock.time()
+    return CharacterBrowser(bench, around([]))
+
+
+async def keys(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    return HelpScreen([Section(Shown("Here"), [Row(each, each, each) for each in words])])
+
+
+async def figures(words: Sequence[str], bench: Workbench) -> Screen[Any]:
+    return StatisticsScreen(statistics([job_of(each) for each in words], 1_700_000_100.0), UNICODE)
+
+
+class Scene(NamedTuple):
+    """A screen, the texts it is shown with, how many of them at once, and how many times each is seen on it."""
+
+    make: Callable[[Sequence[str], Workbench], Any]
+    texts: list[str]
+    at_once: int
+    times: int
+    size: tuple[int, int] = WIDE
+
+
+def barred(longest: int = 18) -> list[str]:
+    return [f"|{each}|" for each in pieces(longest=longest)]
+
+
+# The longest text is that of the shortest cut among the fields; short ones are those of narrow columns.
+SCENES = {
+    "note and tags": Scene(note, packs(440), 1, 2),
+    "key problem and key file": Scene(key, packs(1_500), 1, 1),
+    "verdict of an unconfirmed job": Scene(confirm, packs(1_500), 1, 1),
+    "link, prompt, request id to copy": Scene(copy, packs(195), 1, 3),
+    "proposed file name": Scene(save, packs(380)[::6], 1, 0),
+    "viewer: prompt, error": Scene(viewer, packs(100), 4, 2),
+    "earlier prompts": Scene(history, packs(290), 100, 1, TALL),
+    "presets": Scene(presets, barred(), 100, 3, TALL),
+    "character picker": Scene(picker, barred(4), 100, 2, TALL),
+    "character browser": Scene(browser, barred(6), 100, 2, TALL),
+    "help": Scene(keys, barred(6), 100, 3, TALL),
+    "statistics": Scene(figures, pieces()[:100], 100, 0),
+}
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;:]*m|[\s│▌⏎|…]+", "", text)
+
+
+SHARE = 5
+"""One in so many of the texts is shown in an ordinary run: a screen takes thirty milliseconds to come and go."""
+
+
+def turns(scene: Scene, share: int) -> Iterator[list[str]]:
+    for start in range(0, len(scene.texts), scene.at_once * share):
+        yield scene.texts[start : start + scene.at_once]
+
+
+async def drawn(pilot: Pilot[Any], scene: Scene, words: Sequence[str], bench: Workbench) -> list[str]:
+    await pilot.app.push_screen(await scene.make(words, bench))
+    await pilot.app.workers.wait_for_complete()
+    found = await still(pilot)
+    await pilot.app.pop_screen()
+    return ["" if _QUOTED.search(row) else row for row in found]
+
+
+@pytest.mark.parametrize("share", [SHARE, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", SCENES)
+async def test_a_small_screen_is_that_of_the_neutralised_twin(
+    tmp_path: Path, name: str, share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One payload in five in an ordinary run, every one in a long run.
+
+    Seen to fail with the verdict's reason, and with a note, put on their screens ungated.
+    """
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    scene = SCENES[name]
+    app = WideStage()
+    async with bench_of(tmp_path) as bench, app.run_test(size=scene.size) as pilot:
+        for words in turns(scene, share):
+            hostile = await drawn(pilot, scene, words, bench)
+            assert hostile == await drawn(pilot, scene, [shown(each) for each in words], bench)
+            seen = squeezed("".join(hostile))
+            missing = [each for each in words if seen.count(squeezed(shown(each))) < scene.times]
+            assert missing == []
+    assert unsafe_bytes(app) == []
+
+
+def test_the_payloads_are_a_thousand_and_all_different() -> None:
+    for name, scene in SCENES.items():
+        if name in ("proposed file name", "statistics"):
+            continue
+        texts = "".join(scene.texts) if scene.texts[0].startswith("|") else "|".join(scene.texts)
+        assert len(set(texts.split("|")) - {""}) >= 990, name
+
+
+async def test_toasts_are_those_of_the_neutralised_twin() -> None:
+    """How jobs ended. Seen to fail with the error told as the service worded it."""
+    app = WideStage()
+    async with app.run_test(size=TALL, notifications=True) as pilot:
+        texts = packs(110)
+        for start in range(0, len(texts), 25 * SHARE):
+            taken = []
+            for gate in (str, shown):
+                for number, words in enumerate(texts[start : start + 25]):
+                    told = gate(words)
+                    ended = sentence(job_of(told, number, state=JobState.FAILED))
+                    app.notify(ended, markup=False, timeout=3_600)
+                taken.append(await still(pilot))
+                app.clear_notifications()
+                await still(pilot)
+            assert taken[0] == taken[1]
+            seen = squeezed("".join(taken[0]))
+            assert [each for each in texts[start : start + 25] if squeezed(shown(each)) not in seen] == []
+    assert unsafe_bytes(app) == []
