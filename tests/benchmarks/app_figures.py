@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eternal_tui.sandbox.launch import DemoService, launch_demo
-from tests.benchmarks.full_history import fill
+from tests.benchmarks.full_history import ended_job, fill
+from tests.media.files import write_scene
 from tests.terminal.pseudo_terminal import PseudoTerminal
 from tests.terminal.stage import APP, app, environ_for, leave_running
 
@@ -62,18 +63,29 @@ def starts(folder: Path, peers: Mapping[str, tuple[tuple[str, ...], str]]) -> It
         "eternal-tui, 100,000 jobs": (APP, environ_for(large), "Take 100000"),
         **{name: (command, environ_for(folder), text) for name, (command, text) in peers.items()},
     }
-    for command, environ, text in commands.values():
-        first_frame(command, environ, text)
+    for name, (command, environ, text) in list(commands.items()):
+        try:
+            first_frame(command, environ, text)
+        except TimeoutError as error:
+            if name not in peers:
+                raise
+            print(f"{name} shows no first frame and is left out: {str(error)[:200]}", file=sys.stderr)
+            del commands[name]
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(RUNS):
         for name, (command, environ, text) in commands.items():
             times[name].append(first_frame(command, environ, text))
+    goals = {
+        "eternal-tui, 200 jobs": "≤ 1.3 × bare, ≤ 0.3 × posting",
+        "eternal-tui, 100,000 jobs": "≤ 1.5 × of 200 jobs",
+    }
     for name, taken in times.items():
-        ratio = statistics.median(one / bare for one, bare in zip(taken, times["bare Textual"], strict=True))
-        goal = {"eternal-tui, 200 jobs": "≤ 1.3 × bare", "eternal-tui, 100,000 jobs": "≤ 1.5 × of 200 jobs"}.get(
-            name, ""
-        )
-        yield row(f"first frame: {name}", goal, ms=round(statistics.median(taken)), times_bare=round(ratio, 2))
+        ratios = {
+            f"times {other}": round(statistics.median(a / b for a, b in zip(taken, times[other], strict=True)), 2)
+            for other in ("bare Textual", "posting", "eternal-tui, 200 jobs")
+            if other in times and other != name
+        }
+        yield row(f"first frame: {name}", goals.get(name, ""), ms=round(statistics.median(taken)), **ratios)
 
 
 def memory_and_search(folder: Path) -> Iterator[Row]:
@@ -103,6 +115,14 @@ def memory_and_search(folder: Path) -> Iterator[Row]:
             most_ms=round(max(keys), 1),
         )
     yield row("peak memory, 1,000 jobs", "≤ 60 MB", mb=round(peaks[1_000], 1))
+    newest = ended_job(1_000, 1_000, time.time())
+    results = folder / "1000" / "data" / "results"
+    results.mkdir(mode=0o700)
+    write_scene(results / str(newest.file))
+    with app(folder / "1000") as terminal:
+        terminal.wait_for("Take 1000")
+        _let_load(terminal)
+        yield row("the same with a clip shown", "≤ 60 MB", mb=round(int(terminal.status("VmHWM").split()[0]) / 1024, 1))
     yield row("memory a job beyond", "≤ 1.2 KB", kb=round((peaks[100_000] - peaks[1_000]) * 1024 / 99_000, 2))
 
 
