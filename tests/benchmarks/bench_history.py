@@ -14,7 +14,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def median_ms(action: Callable[[], object], rounds: int = ROUNDS) -> float:
     return statistics.median(times) * 1000
 
 
-def raw_append(folder: Path) -> float:
+@contextmanager
+def raw_appends(folder: Path) -> Iterator[Callable[[], None]]:
     """The floor: 1 KB appended and fdatasynced."""
     fd = os.open(folder / "raw", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     data = b"x" * 1023 + b"\n"
@@ -51,9 +53,19 @@ def raw_append(folder: Path) -> float:
         os.fdatasync(fd)
 
     try:
-        return median_ms(append)
+        yield append
     finally:
         os.close(fd)
+
+
+def in_turns(action: Callable[[], object], floor: Callable[[], None]) -> tuple[float, float, float]:
+    """Return the medians of both in ms and that of their ratios in turns: a disk is quick or slow by the second."""
+    times, floors = [], []
+    for _ in range(ROUNDS):
+        floors.append(median_ms(floor, 1))
+        times.append(median_ms(action, 1))
+    ratio = statistics.median(one / other for one, other in zip(times, floors, strict=True))
+    return statistics.median(times), statistics.median(floors), ratio
 
 
 async def _stall_while(action: Callable[[], object]) -> tuple[float, float]:
@@ -72,13 +84,16 @@ def measure(folder: Path, size: int) -> dict[str, float]:
     filling = History.open(folder)
     filling.add_many(record(number) for number in range(size))
     filling.close(fold=True)
-    row = {"raw append": raw_append(folder)}
+    row: dict[str, float] = {}
     begun = time.perf_counter()
     history = History.open(folder)
     row["open"] = (time.perf_counter() - begun) * 1000
     numbers = iter(range(size, 10 * size + 10 * ROUNDS))
-    row["add"] = median_ms(lambda: history.add(record(next(numbers))))
-    row["update"] = median_ms(lambda: history.update(size // 2 + 1, {"state": "running", "note": "y" * 900}))
+    with raw_appends(folder) as floor:
+        row["add"], row["raw append"], row["add / raw"] = in_turns(lambda: history.add(record(next(numbers))), floor)
+        row["update"], _, row["update / raw"] = in_turns(
+            lambda: history.update(size // 2 + 1, {"state": "running", "note": "y" * 900}), floor
+        )
     row["progress, no fsync"] = median_ms(lambda: history.update(size // 2, {"progress": 5}, durable=False))
     row["changes, none"] = median_ms(history.changes)
     row["get"] = median_ms(lambda: history.get(size // 3))
@@ -87,9 +102,6 @@ def measure(folder: Path, size: int) -> dict[str, float]:
     row["load all in slices"], row["load, longest stall"] = asyncio.run(
         _stall_while(lambda: sum(len(page) for page in history.slices()))
     )
-    row["raw append after"] = raw_append(folder)
-    row["add / raw"] = row["add"] / row["raw append"]
-    row["update / raw"] = row["update"] / row["raw append"]
     history.close(fold=False)
     return row
 
@@ -102,7 +114,6 @@ def measure_stock(folder: Path, size: int) -> dict[str, float]:
         table = database.table("jobs")
         table.insert_multiple(record(next(numbers)) for _ in range(size))
         return {
-            "raw append": raw_append(folder),
             "add": median_ms(lambda: table.insert(record(next(numbers))), 20),
             "update": median_ms(lambda: table.update({"state": "running"}, doc_ids=[size // 2]), 20),
             "get": median_ms(lambda: table.get(doc_id=size // 3), 20),
