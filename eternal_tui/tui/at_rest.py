@@ -10,8 +10,12 @@ HURRY = 0.15
 """Seconds between two moves below which a hand is on its way: keys repeat every 30 to 50 ms, a reader is slower."""
 
 
+SETTLE = 0.04
+"""Seconds after a single move: the next key of a hurry just begun finds nobody at work on something else."""
+
+
 class AtRest:
-    """Calls `act` at a single move, and after several in a hurry once the last is HURRY seconds ago."""
+    """Calls `act` SETTLE seconds after a single move, and after several in a hurry HURRY seconds after the last."""
 
     def __init__(
         self, act: Callable[[], object], monotonic: Callable[[], float], schedule: Schedule = on_the_loop
@@ -32,10 +36,7 @@ class AtRest:
         now = self._monotonic()
         hurried, self._last = now - self._last < HURRY, now
         self.stop()
-        if hurried:
-            self._cancel = self._schedule(HURRY, self._rest)
-        else:
-            self._act()
+        self._cancel = self._schedule(HURRY if hurried else SETTLE, self._rest)
 
     def stop(self) -> None:
         """Forget what was to come."""
