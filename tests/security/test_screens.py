@@ -139,7 +139,7 @@ async def to_the_end(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) ->
 
 
 async def through_the_screens(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
-    for _ in range(3):
+    for _ in range(2):
         for opening in ("enter", "y", "N", "s"):
             await pilot.press(opening)
             await take()
