@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -198,7 +199,7 @@ class JobActions:
             return
         command = "open" if sys.platform == "darwin" else "xdg-open"
         try:
-            subprocess.Popen(  # noqa: S603 - a fixed program, and a path of our own making
+            viewer = subprocess.Popen(  # noqa: S603 - a fixed program, and a path of our own making
                 [command, str(path.resolve())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -208,6 +209,9 @@ class JobActions:
             )
         except OSError:
             self._face.tell(say("{command} was not found. The file is {path}", command=command, path=path), "warning")
+        else:
+            # Whoever starts a program has to hear of its end, or its name stays in the list of processes.
+            threading.Thread(target=viewer.wait, daemon=True, name="viewer").start()
 
     async def guarded(self, job_ids: Sequence[int], name: str) -> None:
         """Do the action `name` on these jobs."""
