@@ -114,6 +114,8 @@ def test_neither_key_command_nor_editor_sees_a_key(
     """Seen to fail with the command given the whole environment, where another key may stand."""
     command = recorder("pass")
     command.write_text(RECORDER + f"echo {KEY}\n")
+    first = program.environ["ETERNALAI_API_KEY"]
+    assert find_key(settings_in(tmp_path), {"ETERNALAI_API_KEY": first}) is not None
     other = {"COPY_OF_IT": f"x{program.environ['ETERNALAI_API_KEY']}", "HARMLESS": "yes", "ETERNAL_AI_API_KEY": ""}
     found = find_key(
         settings_in(tmp_path, api_key_command=f"{command} show 'the key'"), {**other, "PATH": "/usr/bin:/bin"}
