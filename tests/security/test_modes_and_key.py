@@ -128,17 +128,59 @@ def test_everything_is_private_under_umask_000(bare: Program, sandbox: Sandbox, 
     assert sandbox.key.encode() not in terminal.shown
 
 
-def test_a_crash_of_the_app_shows_no_variables_and_writes_a_private_report(bare: Program, sandbox: Sandbox) -> None:
-    """Seen to fail with Textual's own report: it printed the variables of every frame, the key's among them."""
+KEYRING = f"""
+from keyring.backend import KeyringBackend
+class Held(KeyringBackend):
+    priority = 5
+    def get_password(self, service, username): return {CANARY!r}
+    def set_password(self, service, username, password): raise NotImplementedError
+    def delete_password(self, service, username): raise NotImplementedError
+"""
+
+
+def give_key(program: Program, source: str, folder: Path) -> None:
+    """Let the program find the canary in this place, and in no other."""
+    program.environ.pop("ETERNALAI_API_KEY", None)
+    match source:
+        case "variable":
+            program.environ["ETERNAL_AI_API_KEY"] = CANARY
+        case "command":
+            held = folder / "spy.sh"
+            held.write_text(f"#!/bin/sh\necho {CANARY}\n")
+            held.chmod(0o700)
+            program.environ["ETERNAL_TUI_API_KEY_COMMAND"] = str(held)
+        case "file":
+            assert program.run("login", "--file", stdin=f"{CANARY}\n").code == 0
+        case _:
+            (folder / "spy.sh").write_text(KEYRING)
+            (folder / "held_keys.py").symlink_to(folder / "spy.sh")
+            program.environ |= {"PYTHON_KEYRING_BACKEND": "held_keys.Held"}
+            program.environ["PYTHONPATH"] += f":{folder}"
+
+
+@pytest.mark.parametrize("source", ["variable", "command", "file", "keyring"])
+def test_a_crash_of_the_app_shows_no_variables_and_no_key_from_anywhere(
+    bare: Program, tmp_path: Path, source: str
+) -> None:
+    """In the variables of a frame, in the words of the error, in what it came from, and quoted.
+
+    Seen to fail with Textual's own report, which printed the variables of every frame, the key's among them; and, for
+    all but the variable, where only keys of the environment were hidden.
+    """
     code = (
         "import sys, eternal_tui.tui.workbench_screen as w\n"
-        "def broken(self):\n"
-        "    secret = dict(self.bench.connection._environ)['ETERNALAI_API_KEY']\n"
-        "    raise RuntimeError('told https://cdn.example/a.jpg?Signature=' + 'ab' * 32)\n"
+        "async def broken(self):\n"
+        "    await self.bench.connection.client()\n"
+        "    secret = self.bench.connection.found.key.reveal()\n"
+        "    try:\n"
+        "        {}['a ' + secret]\n"
+        "    except KeyError as error:\n"
+        "        error.add_note(f'{[secret]}')\n"
+        "        raise RuntimeError(f'told {secret} https://cdn.example/a.jpg?Signature=' + 'ab' * 32) from error\n"
         "w.WorkbenchScreen.action_help = broken\n"
         "from eternal_tui.__main__ import main\nsys.exit(main())"
     )
-    bare.environ["ETERNALAI_API_KEY"] = CANARY
+    give_key(bare, source, tmp_path)
     terminal = Terminal(bare, code=code)
     terminal.until(b"ctrl+n")
     terminal.press(b"\x1bOP")
@@ -149,10 +191,12 @@ def test_a_crash_of_the_app_shows_no_variables_and_writes_a_private_report(bare:
     (written,) = (bare.data / "logs").glob("crash-*.txt")
     assert str(written).encode() in terminal.shown.replace(b"\r\n", b"")
     text = written.read_text()
+    assert text.count("[hidden]") >= 3
     assert "RuntimeError" in text
     assert CANARY not in text
     assert "abab" not in text
     assert open_to_others(bare.data) == []
+    assert list(leaks(tmp_path / "home", keys=(CANARY.encode(),), allowed=("key",))) == []
 
 
 def test_the_log_tells_what_became_of_jobs_and_no_secret(program: Program, sandbox: Sandbox) -> None:
