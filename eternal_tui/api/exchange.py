@@ -15,8 +15,11 @@ from eternal_tui.api import errors
 if TYPE_CHECKING:
     import httpx
 
-BODY_LIMIT = 4 * 1024 * 1024
-"""Bytes of an answer, before and after decompression. A page of 50 characters is about 50 kB."""
+BODY_LIMIT = 1024 * 1024
+"""Bytes of an answer, before and after decompression: the worst of that size is read in 0.2 s, on the event loop.
+
+A page of 50 characters is about 50 kB, and 300 kB with stories as long as they are kept.
+"""
 
 ERROR_BODY_LIMIT = 64 * 1024
 """Bytes read of an answer that is an error anyway: enough for what it says."""

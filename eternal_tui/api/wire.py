@@ -34,6 +34,9 @@ FAILURE_WORDS = frozenset({"failed", "error"})
 DESCRIPTION_LIMIT = 5_000
 OLDEST_AGE = 1_000
 
+MOST_ROWS = 1_000
+"""Rows looked at of one page: twenty times what is asked for."""
+
 Headers = Mapping[str, str]
 _NO_HEADERS: Headers = {}
 
@@ -122,7 +125,7 @@ def parse_characters(status: int, body: bytes, *, headers: Headers = _NO_HEADERS
             said=said_in(answer),
             status=status,
         )
-    characters = tuple(found for row in rows if (found := _character(row)) is not None)
+    characters = tuple(found for row in rows[:MOST_ROWS] if (found := _character(row)) is not None)
     return CharacterPage(characters=characters, rows=len(rows))
 
 

@@ -13,6 +13,9 @@ from eternal_tui.untrusted import Shown, join, lines_of, say, shown, shown_block
 if TYPE_CHECKING:
     from eternal_tui.jobs.job import Event, Job
 
+MOST_EVENTS = 200
+"""Turns printed of a job: several times what the program writes down."""
+
 EPILOG = """\
 examples:
   eternal-tui show 12
@@ -71,7 +74,9 @@ def _lines(job: Job, results: Path) -> list[Shown]:
     lines = [_labelled(label, shown(text)) for label, text in facts if text]
     prompt = lines_of(shown_block(request.prompt))
     lines += [_labelled("" if number else "prompt", line) for number, line in enumerate(prompt)]
-    return lines + [_happened(event) for event in job.timeline]
+    if (left_out := len(job.timeline) - MOST_EVENTS) > 0:
+        lines.append(say("… {n} before these", n=left_out))
+    return lines + [_happened(event) for event in job.timeline[-MOST_EVENTS:]]
 
 
 def _labelled(label: str, text: Shown) -> Shown:
