@@ -69,7 +69,7 @@ def test_every_recorded_payload_comes_out_tame(payload: str) -> None:
     check(payload)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(_nasty)
 @example("\u1100\u200b\u1161")
 @example("e\ufe0f\u0301")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from eternal_tui.cli.command import run
+from eternal_tui.cli.parser import VERBS
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import Program
@@ -37,6 +44,69 @@ def test_lists_and_exports_of_a_thousand_hostile_jobs(hostile: Program, tmp_path
     assert (listed.out + exported.out).isascii()
     calm(listed.out, exported.out)
     assert len(listed.objects) == len(json.loads(exported.out)) == 1_000
+
+
+class Terminal(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+TAKEN_ALONE = {"login", "sandbox", "generate"}
+"""Verbs that show nothing of the history: what they are given and answered is tried below."""
+
+
+def test_every_verb_on_a_terminal_and_into_a_pipe(hostile: Program, tmp_path: Path) -> None:
+    """A thousand hostile jobs and as many characters, seen by every verb there is, cut to a terminal's width or whole.
+
+    Seen to fail with a character's name put into its row as the service gave it.
+    """
+    people = [{"id": number, "display_name": words, "username": words, "description": words, "gender": words, "age": 30}
+              for number, words in enumerate(payloads(longest=200), 1)]  # fmt: skip
+    with answering_get(json.dumps({"result": people}).encode()) as url:
+        arguments: dict[str, tuple[str, ...]] = {
+            "show": ("last",), "export": ("-",), "watch": ("1",), "doctor": ("--report",), "completion": ("bash",),
+        }  # fmt: skip
+        for verb in VERBS:
+            if verb in TAKEN_ALONE:
+                continue
+            for screen in (Terminal, io.StringIO):
+                out, err = screen(), screen()
+                given = (verb, *arguments.get(verb, ()))
+                environ = hostile.with_changes({"ETERNAL_TUI_BASE_URL": url})
+                code = run(given, environ, io.StringIO(), out, err)
+                assert code != 70, (verb, err.getvalue())
+                written = out.getvalue() + err.getvalue()
+                assert written
+                # The one sequence of the program's own: it takes the moving line away.
+                calm(written.replace("\r\x1b[K", ""))
+    lines = hostile.run("show", "7").out.splitlines()
+    assert len(lines) > 10
+
+
+@contextmanager
+def answering_get(body: bytes) -> Iterator[str]:
+    """Answer every GET with this body."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_single_jobs_and_their_twins(program: Program, tmp_path: Path) -> None:
