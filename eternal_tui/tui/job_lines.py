@@ -223,11 +223,23 @@ class JobLines(ScrollView):
         if dirty:
             self.refresh(*dirty)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return lines of the screen; they have neither border nor padding, so nothing is laid around them."""
+        filters, background = self.get_line_filters(), self.background_colors[1]
+        strips = []
+        for y in crop.line_range:
+            strip = self.render_line(y)
+            for each in filters:
+                strip = strip.apply_filter(each, background)
+            strips.append(strip.crop(crop.x, crop.right))
+        return strips
+
     def render_line(self, y: int) -> Strip:
-        """Return one line of the screen."""
+        """Return one line of the screen, as wide as the list with its scrollbar."""
         drawn = self._drawn[y] = self._line(y)
-        if drawn.strip is None:
-            drawn.strip = self._strip(drawn).adjust_cell_length(self.size.width, self._style("", drawn.selected))
+        if drawn.strip is None or drawn.strip.cell_length != self.outer_size.width:
+            plain = self._style("", drawn.selected)
+            drawn.strip = self._strip(drawn).adjust_cell_length(self.outer_size.width, plain)
         return drawn.strip
 
     def _strip(self, drawn: Drawn) -> Strip:
