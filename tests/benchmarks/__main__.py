@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.benchmarks import app_figures
+from tests.benchmarks.row import Row
 from tests.terminal.pseudo_terminal import ROOT
 
 PEERS = {
@@ -48,7 +49,7 @@ def install_peers() -> dict[str, tuple[tuple[str, ...], str]]:
     return found
 
 
-def table(rows: list[app_figures.Row]) -> str:
+def table(rows: list[Row]) -> str:
     """Return the rows as a table in Markdown."""
     lines = ["| what | goal | measured |", "|---|---|---|"]
     for each in rows:
@@ -68,7 +69,7 @@ def main() -> None:
     compileall.compile_dir(ROOT / "eternal_tui", quiet=2)
     peers = install_peers() if options.peers else {}
     machine = f"{platform.platform()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
-    rows: list[app_figures.Row] = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="eternal-tui-benchmarks-") as folder:
         for row in app_figures.figures(Path(folder), peers):
             rows.append(row)

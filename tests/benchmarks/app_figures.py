@@ -1,4 +1,4 @@
-"""What the app costs on a terminal: start, keys, bytes, processor time, stalls, memory and a slow line."""
+"""What the app costs on a terminal: start, keys, bytes, processor time, stalls and memory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from pathlib import Path
 
 from eternal_tui.sandbox.launch import DemoService, launch_demo
 from tests.benchmarks.full_history import ended_job, fill
+from tests.benchmarks.row import Row, row
+from tests.benchmarks.slow_line import SSH, slow_line
 from tests.media.files import write_scene
 from tests.terminal.pseudo_terminal import PseudoTerminal
 from tests.terminal.stage import APP, app, environ_for, leave_running
@@ -29,19 +31,10 @@ class Bare(App):
 Bare().run()
 """
 BUSY_APP = (sys.executable, "-m", "tests.benchmarks.busy_app")
-SSH = {"SSH_CONNECTION": "192.0.2.1 5022 192.0.2.2 22"}
+TABLE_APP = (sys.executable, "-m", "tests.benchmarks.table_app")
 RUNS = 7
 PRESSES = 200
 WINDOW = 20.0
-LINK_BYTES = 256_000 / 8
-LINK_DELAY = 0.15
-
-Row = dict[str, object]
-
-
-def row(what: str, goal: str, **figures: object) -> Row:
-    """Return one row of the table."""
-    return {"what": what, "goal": goal, **figures}
 
 
 def first_frame(command: tuple[str, ...], environ: Mapping[str, str], text: str) -> float:
@@ -146,6 +139,7 @@ def running(folder: Path, count: int, **more: str) -> Iterator[tuple[DemoService
 
 def keys(folder: Path) -> Iterator[Row]:
     """From a press of j or k to the first byte of its paint, idle and with 200 changes a second."""
+    ours: dict[tuple[int, int], float] = {}
     with running(folder, 1_000) as (_, home, environ):
         for columns, rows in ((80, 24), (200, 60)):
             medians = {}
@@ -164,19 +158,21 @@ def keys(folder: Path) -> Iterator[Row]:
                     p99_ms=round(taken[int(len(taken) * 0.99)], 1),
                     times_idle=round(medians[busy] / medians[0], 2),
                 )
+            ours[columns, rows] = medians[200]
+    yield from _table_keys(ours, folder)
 
 
 def _let_load_for(terminal: PseudoTerminal, seconds: float) -> None:
     terminal.read_for(seconds)
 
 
-def _echoes(terminal: PseudoTerminal, presses: int) -> Iterator[float]:
+def _echoes(terminal: PseudoTerminal, presses: int, down: bytes = b"j", up: bytes = b"k") -> Iterator[float]:
     """Go up and down again and again; yield the milliseconds until each job's line is written as the chosen one."""
     number = 999
     for press in range(presses):
-        down = press % 40 < 20
-        number += -1 if down else 1
-        yield _echo(terminal, b"j" if down else b"k", f"number {number}")
+        falls = press % 40 < 20
+        number += -1 if falls else 1
+        yield _echo(terminal, down if falls else up, f"number {number}")
 
 
 def _echo(terminal: PseudoTerminal, key: bytes, text: str) -> float:
@@ -190,6 +186,23 @@ def _echo(terminal: PseudoTerminal, key: bytes, text: str) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
+def _table_keys(ours: Mapping[tuple[int, int], float], folder: Path) -> Iterator[Row]:
+    """The same keys in Textual's own table of a thousand rows, with as many changes."""
+    for size, ours_ms in ours.items():
+        environ = {**environ_for(folder), "BUSY": "200"}
+        with app(folder, environ, columns=size[0], rows=size[1], command=TABLE_APP) as terminal:
+            terminal.wait_for("number 999")
+            terminal.read_for(2.0)
+            taken = sorted(_echoes(terminal, PRESSES // 4, down=b"\x1b[B", up=b"\x1b[A"))
+        yield row(
+            f"the same in a DataTable, {size[0]}×{size[1]}, 200 changes a second",
+            "",
+            p50_ms=round(statistics.median(taken), 1),
+            p99_ms=round(taken[int(len(taken) * 0.99)], 1),
+            times_ours=round(statistics.median(taken) / ours_ms, 1),
+        )
+
+
 def output_and_load(folder: Path) -> Iterator[Row]:
     """Bytes a second and share of a core while jobs run, and the stalls of the event loop."""
     for count, cpu_goal in ((20, 3), (200, 12), (1_000, 40)):
@@ -199,21 +212,15 @@ def output_and_load(folder: Path) -> Iterator[Row]:
             with app(home, {**environ, "STALLS": str(stalls)}, command=BUSY_APP) as terminal:
                 terminal.wait_for(f"number {count - 1}")
                 terminal.read_for(12.0)
-                stalls.with_suffix(".go").touch()
                 used = terminal.cpu_seconds()
                 written = len(terminal.read_for(WINDOW))
                 used = terminal.cpu_seconds() - used
-            late = json.loads(stalls.read_text())
+                stalls.with_suffix(".go").touch()
+                terminal.read_for(WINDOW)
             yield row(
                 f"processor, {count} jobs run", f"≤ {cpu_goal} % of a core", percent=round(used / WINDOW * 100, 1)
             )
-            yield row(
-                f"loop stalls, {count} jobs run",
-                "p99 ≤ 10, most ≤ 60 ms",
-                p99_ms=round(late["p99"], 1),
-                most_ms=round(late["most"], 1),
-                own_work_at_most_ms=round(late["own"], 1),
-            )
+            yield _stalls(f"{count} jobs run", stalls)
             if count == 20:
                 yield row("bytes a second, 20 jobs progress", "≤ 2,500", bytes=round(written / WINDOW))
     home = folder / "running-ssh"
@@ -225,6 +232,25 @@ def output_and_load(folder: Path) -> Iterator[Row]:
         terminal.wait_for("Take 200")
         terminal.read_for(8.0)
         yield row("bytes a second, nothing runs", "0", bytes=round(len(terminal.read_for(WINDOW)) / WINDOW, 1))
+    stalls = folder / "stalls-loading"
+    stalls.with_suffix(".go").touch()
+    with app(
+        folder / "100000", {**environ_for(folder / "100000"), "STALLS": str(stalls)}, command=BUSY_APP
+    ) as terminal:
+        terminal.wait_for("Take 100000")
+        terminal.read_for(WINDOW)
+    yield _stalls("100,000 jobs are read behind the first rows", stalls)
+
+
+def _stalls(when: str, path: Path) -> Row:
+    late = json.loads(path.read_text())
+    return row(
+        f"loop stalls, {when}",
+        "p99 ≤ 10, most ≤ 60 ms",
+        p99_ms=round(late["p99"], 1),
+        most_ms=round(late["most"], 1),
+        own_work_at_most_ms=round(late["own"], 1),
+    )
 
 
 def generates(folder: Path) -> Iterator[Row]:
@@ -246,38 +272,6 @@ def generates(folder: Path) -> Iterator[Row]:
         ms=round(statistics.median(taken[100_000])),
         times=round(ratio, 2),
     )
-
-
-def slow_line(folder: Path) -> Iterator[Row]:
-    """A terminal read at 256 kbit/s, with half a round trip of 150 ms before every key."""
-    with app(folder / "200", environ_for(folder / "200", **SSH)) as terminal:
-        begun = time.perf_counter()
-        got = _read_slowly(terminal, b"Take 200", 30.0)
-        yield row("256 kbit/s: first rows", "", seconds=round(time.perf_counter() - begun, 2), bytes=got)
-        got = _read_slowly(terminal, None, 5.0)
-        yield row("256 kbit/s: the rest of the start", "", bytes=got)
-        echoes = []
-        for _ in range(15):
-            begun = time.perf_counter()
-            time.sleep(LINK_DELAY / 2)
-            terminal.send(b"j")
-            _read_slowly(terminal, "▌".encode(), 5.0)
-            echoes.append((time.perf_counter() - begun + LINK_DELAY / 2) * 1000)
-            _read_slowly(terminal, None, 0.3)
-        yield row("256 kbit/s, 150 ms: key echo", "", median_ms=round(statistics.median(echoes)))
-
-
-def _read_slowly(terminal: PseudoTerminal, text: bytes | None, within: float) -> int:
-    """Read no faster than the line until `text` comes or time is up; return the bytes."""
-    data = b""
-    begun = time.perf_counter()
-    while time.perf_counter() - begun < within and (text is None or text not in data):
-        terminal.read_at_once = 640
-        data += terminal.read(0.05)
-        ahead = len(data) / LINK_BYTES - (time.perf_counter() - begun)
-        if ahead > 0:
-            time.sleep(ahead)
-    return len(data)
 
 
 def figures(folder: Path, peers: Mapping[str, tuple[tuple[str, ...], str]]) -> Iterator[Row]:

@@ -17,6 +17,7 @@ from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.job import Job
 
 TICK = 0.005
+WAIT = 0.25
 BEATS = 20
 
 
@@ -35,7 +36,12 @@ def _moved(job: Job) -> Job:
 
 
 async def note_stalls(path: Path) -> None:
-    """Sleep again and again for TICK seconds and write every second by how many ms it was exceeded, at p99 and most."""
+    """Sleep again and again for TICK seconds and write every second by how many ms it was exceeded, at p99 and most.
+
+    Before it counts there is no ticker, so that what the app itself costs can be measured.
+    """
+    while not counting(path):  # noqa: ASYNC110 - another process says when
+        await asyncio.sleep(WAIT)
     late: list[float] = []
     worked: list[float] = []
     written = time.monotonic()
@@ -47,9 +53,6 @@ async def note_stalls(path: Path) -> None:
         if time.monotonic() - written > 1.0:
             written = time.monotonic()
             keep_stalls(path, sorted(late), sorted(worked))
-            if not counting(path):
-                late.clear()
-                worked.clear()
 
 
 def keep_stalls(path: Path, late: list[float], worked: list[float]) -> None:
@@ -59,7 +62,7 @@ def keep_stalls(path: Path, late: list[float], worked: list[float]) -> None:
 
 
 def counting(path: Path) -> bool:
-    """Tell whether the start is over, which does not count."""
+    """Tell whether whoever measures wants the stalls from now on."""
     return path.with_suffix(".go").exists()
 
 
