@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
+from urllib.parse import quote
+
+from PIL import Image
 
 from eternal_tui.media.avatars import AT_ONCE, LIMITS, Avatars
 from eternal_tui.media.fetch import ResultFetcher
+from tests.media import bombs
 from tests.media.fetching import listing
 from tests.media.files import encoded, picture
 from tests.media.server import Asked, Handler, answers, head, storage
+from tests.media.test_links import BAD_LINKS, hostile_names
 
 
 class Now:
@@ -48,6 +54,72 @@ async def test_what_is_no_picture_is_not_kept_nor_asked_for_twice(tmp_path: Path
         assert [await book.get(host.url("/x")), await book.get(host.url("/x")), await book.get("")] == [None] * 3
         assert len(host.asked) == 1
         assert listing(tmp_path / "a") == []
+        await book.close()
+
+
+async def test_a_hostile_avatar_is_none_and_leaves_nothing(tmp_path: Path, jpeg: bytes) -> None:
+    """Every bomb, clips in a picture's place, what is larger than an avatar may be, under lying types and names.
+
+    Seen to fail with the decode limits of results, which let a picture of 60 million pixels through.
+    """
+    large = encoded(Image.new("1", (10_000, 6_000)), "PNG")
+    bodies = [data for _, data in (*bombs.pictures(), *bombs.clips(tmp_path))] + [large, jpeg + bytes(4 * 2**20), b""]
+    names = hostile_names(len(bodies))
+
+    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        number = int(asked.path.rpartition("=")[2])
+        name = re.sub("[\r\n\0]", "", names[number]).encode().decode("latin-1")
+        body = bodies[number]
+        said = {"content_disposition": f'attachment; filename="{name}"', "content_type": f"image/jpeg; name={name}"}
+        writer.write(head(content_length=len(body), **said) + body)
+
+    async with storage(handler) as host:
+        book = avatars(tmp_path / "a")
+        urls = [host.url(f"/{quote(name)}.jpg?n={number}") for number, name in enumerate(names)]
+        found = await asyncio.gather(*(book.get(url) for url in urls))
+        assert len(host.asked) == len(bodies) >= 55
+        assert found == [None] * len(bodies)
+        assert listing(tmp_path / "a") == []
+        await book.close()
+
+
+async def test_an_avatar_is_named_by_nobody_and_fetched_from_no_odd_address(tmp_path: Path, jpeg: bytes) -> None:
+    """Hostile addresses in the list of characters: none leads anywhere, and a good one is named by its digest alone."""
+    async with storage(answers(jpeg, content_disposition='attachment; filename="../../.bashrc"')) as host:
+        book = avatars(tmp_path / "a", public=True)
+        odd = [
+            *BAD_LINKS,
+            "http://127.0.0.1/a",
+            "http://0x7f000001/",
+            "\ud800",
+            "http://\ud800/",
+            "http://a/" + "é" * 9_000,
+        ]
+        assert [each for each in odd if await book.get(each) is not None] == []
+        await book.close()
+        trusting = avatars(tmp_path / "b")
+        path = await trusting.get(host.url("/../../../x.desktop?name=.bashrc"))
+        await trusting.close()
+        assert path is not None
+        assert re.fullmatch("[0-9a-f]{40}.jpg", path.name)
+        assert path.parent == tmp_path / "b"
+        assert len(host.asked) == 1
+
+
+async def test_a_link_in_place_of_a_kept_avatar_is_not_looked_at(tmp_path: Path, jpeg: bytes) -> None:
+    """Seen to fail with is_file alone, which follows links: the secret would have been drawn as a face."""
+    async with storage(answers(jpeg)) as host:
+        book = avatars(tmp_path / "a")
+        path = await book.get(host.url("/x"))
+        assert path is not None
+        secret = tmp_path / "secret"
+        secret.write_bytes(jpeg)
+        path.unlink()
+        path.symlink_to(secret)
+        again = await book.get(host.url("/x"))
+        assert again is not None
+        assert again != path
+        assert not again.is_symlink()
         await book.close()
 
 
