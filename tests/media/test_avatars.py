@@ -57,13 +57,19 @@ async def test_what_is_no_picture_is_not_kept_nor_asked_for_twice(tmp_path: Path
         await book.close()
 
 
-async def test_a_hostile_avatar_is_none_and_leaves_nothing(tmp_path: Path, jpeg: bytes) -> None:
+async def test_a_hostile_avatar_is_none_and_leaves_nothing(tmp_path: Path, jpeg: bytes, clip: bytes) -> None:
     """Every bomb, clips in a picture's place, what is larger than an avatar may be, under lying types and names.
 
-    Seen to fail with the decode limits of results, which let a picture of 60 million pixels through.
+    Seen to fail with the decode limits of results, which let a picture of 60 million pixels through, and with a clip
+    taken for a picture.
     """
     large = encoded(Image.new("1", (10_000, 6_000)), "PNG")
-    bodies = [data for _, data in (*bombs.pictures(), *bombs.clips(tmp_path))] + [large, jpeg + bytes(4 * 2**20), b""]
+    bodies = [data for _, data in (*bombs.pictures(), *bombs.clips(tmp_path))] + [
+        large,
+        jpeg + bytes(4 * 2**20),
+        clip,
+        b"",
+    ]
     names = hostile_names(len(bodies))
 
     async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
@@ -77,7 +83,7 @@ async def test_a_hostile_avatar_is_none_and_leaves_nothing(tmp_path: Path, jpeg:
         book = avatars(tmp_path / "a")
         urls = [host.url(f"/{quote(name)}.jpg?n={number}") for number, name in enumerate(names)]
         found = await asyncio.gather(*(book.get(url) for url in urls))
-        assert len(host.asked) == len(bodies) >= 55
+        assert len(host.asked) == len(bodies) >= 56
         assert found == [None] * len(bodies)
         assert listing(tmp_path / "a") == []
         await book.close()
