@@ -21,7 +21,7 @@ from eternal_tui.jobs.watcher import Watcher, kind_of
 BEAT = 1.0
 """Seconds between chores: other instances' jobs are shown within two."""
 
-SLICE = 500
+SLICE = 200
 """Old jobs read at a time behind the first rows: a few milliseconds of work each."""
 
 FOLD_ABOVE = 4 * 1024 * 1024

@@ -37,11 +37,13 @@ class BatchFolds:
         folded = {each for batch in self._heads.values() if batch not in self._open for each in self._members[batch]}
         return [*(place for place in places if place not in folded), *self._heads]
 
-    def add(self, job: Job, shown: list[float]) -> None:
-        """Take in a new job of a batch."""
-        self._take_away(job.batch, shown)
-        insort(self._members.setdefault(job.batch, []), -job.id)
-        self._put_back(job.batch, shown)
+    def add(self, batch: str, jobs: Iterable[Job], shown: list[float]) -> None:
+        """Take in new jobs of a batch."""
+        self._take_away(batch, shown)
+        members = self._members.setdefault(batch, [])
+        members.extend(-job.id for job in jobs)
+        members.sort()
+        self._put_back(batch, shown)
 
     def remove(self, job: Job, shown: list[float]) -> None:
         """Forget a job of a batch."""

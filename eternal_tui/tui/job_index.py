@@ -167,10 +167,34 @@ class JobIndex:
         if show:
             self._shown.insert(bisect_left(self._shown, place), place)
 
+    def put_many(self, jobs: Iterable[Job], *, shows: Callable[[Job], bool]) -> None:
+        """Take in many new or changed jobs; new ones, as when a history is read, at the cost of one merge in all."""
+        fresh: list[Job] = []
+        known: list[Job] = []
+        batches: dict[str, list[Job]] = {}
+        for job in jobs:
+            if job.id in self.jobs:
+                known.append(job)
+                continue
+            self.jobs[job.id] = job
+            fresh.append(job)
+            if job.batch:
+                batches.setdefault(job.batch, []).append(job)
+        if fresh:
+            self._all.extend(-job.id for job in fresh)
+            self._all.sort()
+            for batch, members in batches.items():
+                self._folds.add(batch, members, self._shown if self._folded else [])
+            own = (job for job in fresh if not (job.batch and self._folded))
+            self._shown.extend(self.order.place(job) for job in own if shows(job))
+            self._shown.sort()
+        for job in known:
+            self.put(job, show=shows(job))
+
     def _put_into_batch(self, job: Job, *, known: bool) -> None:
         # What is not folded now has its rows by the order's own rule, and is folded when everything is shown again.
         if not known:
-            self._folds.add(job, self._shown if self._folded else [])
+            self._folds.add(job.batch, [job], self._shown if self._folded else [])
         if self._folded:
             self.jobs[job.id] = job
 

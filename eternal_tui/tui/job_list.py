@@ -127,9 +127,11 @@ class JobList(JobCursor, can_focus=True):
         """Take in new and changed jobs, and forget those in `gone`."""
         self._now = now
         before = self._anchor()
-        for job in changed:
+        jobs = list(changed)
+        for job in jobs:
             self._search.touched(job)
-            self._index.put(job, show=self._filter.everything or self._filter.matches(job, now))
+        everything, matches = self._filter.everything, self._filter.matches
+        self._index.put_many(jobs, shows=lambda job: everything or matches(job, now))
         for job_id in gone:
             self._search.gone(job_id)
             self._index.drop(job_id)

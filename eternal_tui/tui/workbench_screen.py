@@ -36,8 +36,8 @@ from eternal_tui.tui.tick import Tick
 from eternal_tui.untrusted import Shown, shown
 from eternal_tui.workbench import Workbench
 
-MANY = 100
-"""Changed jobs from which the list is drawn anew instead of row by row."""
+MANY = 10_000
+"""Changed jobs from which the list is made anew instead of brought up to date: more than one slice of a history."""
 
 
 BESIDE = 190

@@ -16,7 +16,7 @@ from tests.tui.jobs import NOW, a_job, many
 
 
 class IndexMachine(RuleBasedStateMachine):
-    """Seen to fail with the old place looked up after the job was replaced."""
+    """Seen to fail with the old place looked up after the job was replaced, and with what comes twice shown twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,6 +29,13 @@ class IndexMachine(RuleBasedStateMachine):
         self.jobs[job_id] = a_job(job_id, cost=cost, name=name)
         self.shown = self.shown | {job_id} if show else self.shown - {job_id}
         self.index.put(self.jobs[job_id], show=show)
+
+    @rule(job_ids=st.lists(st.integers(1, 30), max_size=12), name=st.sampled_from("abc"), odd=st.booleans())
+    def put_many(self, job_ids: list[int], name: str, odd: bool) -> None:
+        for job_id in job_ids:
+            self.jobs[job_id] = a_job(job_id, name=name)
+            self.shown = self.shown | {job_id} if job_id % 2 == odd else self.shown - {job_id}
+        self.index.put_many([self.jobs[job_id] for job_id in job_ids], shows=lambda job: job.id % 2 == odd)
 
     @rule(job_id=st.integers(1, 30))
     def drop(self, job_id: int) -> None:
