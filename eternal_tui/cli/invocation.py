@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.streams import Streams
 from eternal_tui.settings import Settings, load_settings
+from eternal_tui.untrusted import say
 
 if TYPE_CHECKING:
     import argparse
@@ -67,6 +68,7 @@ class Invocation:
         from eternal_tui.workbench import DEMO_SPEED, Workbench
 
         settings = self.settings
+        self.tell_another_host()
         demo = self._launch_demo(DEMO_SPEED) if self.demo else None
         try:
             return Workbench(settings, self.environ, demo=demo, throw_away=self.throw_away)
@@ -74,6 +76,11 @@ class Invocation:
             if demo is not None:
                 demo.close()
             raise
+
+    def tell_another_host(self) -> None:
+        """Say where the key goes, if that is neither EternalAI nor this machine."""
+        if not self.demo and self.settings.public and not self.settings.official:
+            self.streams.note(say("This goes to {host}, not to EternalAI's own service.", host=self.settings.host))
 
     def launch_demo(self) -> DemoService:
         """Start the sandbox and return it ready; raises DemoStartError."""

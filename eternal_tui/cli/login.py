@@ -37,6 +37,7 @@ def run(invocation: Invocation) -> int:
     from eternal_tui.credentials import KEY_VARIABLES, KeyProblem, KeyStore, available_stores, key_file, store_key
 
     settings = invocation.settings
+    invocation.tell_another_host()
     store = KeyStore.FILE if invocation.arguments.file else KeyStore.KEYRING
     if store not in available_stores():
         raise Refused(

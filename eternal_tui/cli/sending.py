@@ -51,9 +51,6 @@ class _Sending:
 
     async def run(self, requests: Sequence[GenerateRequest]) -> int:
         self._streams.notices(self._desk.notices)
-        settings = self._workbench.settings
-        if self._workbench.demo is None and settings.public and not settings.official:
-            self._streams.note(say("This goes to {host}, not to EternalAI's own service.", host=settings.host))
         if self._throw_away:
             self._streams.note(shown("This is the demo: its files are gone when it ends. --data-dir DIR keeps them."))
         await self._desk.start(only=())

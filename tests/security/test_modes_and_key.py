@@ -240,6 +240,21 @@ def test_the_key_is_in_no_argument_and_no_child_s_environment(bare: Program, san
 
 
 @pytest.mark.parametrize(
+    ("base_url", "told"),
+    [
+        ("https://elsewhere.invalid", True), ("https://open.eternalai.org.elsewhere.invalid", True),
+        ("https://elsewhere.invalid/open.eternalai.org", True), ("http://127.0.0.1:9", False),
+    ],
+)  # fmt: skip
+def test_every_verb_that_sends_a_key_says_where_it_goes(program: Program, base_url: str, told: bool) -> None:
+    """Seen to fail while only `generate` said so: `watch` sends the key with each look, `login` keeps it for a host."""
+    for arguments in (("generate", "--character", "6870", "--prompt", "x"), ("watch",), ("login", "--file")):
+        ran = program.run("--base-url", base_url, *arguments, stdin=f"{CANARY}\n")
+        assert ("This goes to" in ran.err and "not to EternalAI's own service" in ran.err) is told, arguments
+        assert "This goes to" not in ran.out
+
+
+@pytest.mark.parametrize(
     ("base_url", "public"),
     [("https://open.eternalai.org", True), ("https://elsewhere.example", True), ("http://127.0.0.1:9", False)],
 )
