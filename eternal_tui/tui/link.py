@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import IO
+from typing import IO, Any
 
 from rich.console import RenderableType
 from textual import events
@@ -141,6 +141,12 @@ class LinkApp(App[None]):
 
     def _takes_more(self) -> bool:
         return not (isinstance(self._driver, LinkDriver) and self._driver.behind())
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Hold the cursor of a text still: while nothing changes nothing is written."""
+        widget: Any = event.widget
+        if getattr(widget, "cursor_blink", False):
+            widget.cursor_blink = False
 
     def on_resize(self, _: events.Resize) -> None:
         """Draw everything anew, also where the size is the same as before.

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.terminal.list_app import DRAWN
+from tests.terminal.stage import app
 
 ROOT = Path(__file__).parents[2]
 MARK = DRAWN.encode()
@@ -79,3 +80,16 @@ def test_bytes(terminal: Terminal) -> None:
     everything = [len(terminal.press("b")) for _ in range(5)]
     assert sum(everything) / len(everything) <= 2_700
     assert [terminal.press("o") for _ in range(3)] == [b""] * 3
+
+
+def test_a_cursor_in_the_form_stands_still(tmp_path: Path) -> None:
+    """Seen to fail with cursors that blink, as Textual's do: 230 bytes a second."""
+    with app(tmp_path) as terminal:
+        terminal.wait_for("Nothing here yet")
+        terminal.read_until_quiet(0.7)
+        terminal.send(b"\x0e")
+        assert terminal.read_until_quiet(0.7, within=3.0)
+        assert terminal.read_for(1.5) == b""
+        terminal.send(b"a wide")
+        assert b"e" in terminal.read_until_quiet(0.7, within=3.0)
+        assert terminal.read_for(1.5) == b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 from hypothesis import given
@@ -9,9 +10,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from textual.app import App, ComposeResult
+from textual.geometry import Region
 from textual.strip import Strip
+from textual.widget import Widget
 
-from eternal_tui.tui.compositor import Written
+from eternal_tui.tui.compositor import CellScreen, Written
 
 CONSOLE = Console(force_terminal=True, color_system="truecolor", width=20)
 WIDTH = 12
@@ -71,3 +75,79 @@ def test_only_the_segments_between_are_written() -> None:
     written = Written()
     written.line(0, Strip([Segment("left "), Segment("12"), Segment(" right")]), CONSOLE)
     assert written.line(0, Strip([Segment("left "), Segment("13"), Segment(" right")]), CONSOLE) == "\x1b[1;6H13"
+
+
+class Board(Widget):
+    """A widget of letters that can be changed one by one, and that counts the lines it is asked for."""
+
+    def __init__(self, letter: str) -> None:
+        super().__init__(id=letter)
+        self.cells = {(x, y): letter for x in range(40) for y in range(12)}
+        self.asked = 0
+
+    def change(self, x: int, y: int, letter: str) -> None:
+        self.cells[x, y] = letter
+        self.refresh(Region(x, y, 1, 1))
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self.asked += crop.height
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        text = "".join(self.cells[x, y] for x in range(self.size.width))
+        return Strip([Segment(text[:3]), Segment(text[3:], Style(bold=True))])
+
+
+class Boards(App[None]):
+    """Two boards beside each other, and a third over both."""
+
+    CSS = """
+    Screen { layers: below above; layout: horizontal; }
+    #a, #b { layer: below; width: 15; height: 12; border: none; }
+    #b { border: solid red; }
+    #c { layer: above; width: 8; height: 4; offset: 11 3; }
+    """
+
+    def get_default_screen(self) -> CellScreen:
+        return CellScreen(id="_default")
+
+    def compose(self) -> ComposeResult:
+        yield from map(Board, "abc")
+
+
+async def test_partial_updates_put_on_the_screen_what_a_full_one_would() -> None:
+    """Seen to fail with the widget below taken where one lies over it, and with runs of lines taken for one."""
+    app, chance = Boards(), random.Random(3)
+    async with app.run_test(size=(30, 12)) as pilot:
+        await pilot.pause()
+        compositor = app.screen._compositor
+        screen = [[" "] * 30 for _ in range(12)]
+        play(screen, compositor.render_full_update().render_segments(CONSOLE))
+        for _ in range(60):
+            for _ in range(chance.randrange(1, 5)):
+                board = app.query_one(f"#{chance.choice('abc')}", Board)
+                board.change(
+                    chance.randrange(board.size.width), chance.randrange(board.size.height), chance.choice("xyz")
+                )
+            compositor.update_widgets(set(app.query(Board)))
+            if update := compositor.render_partial_update():
+                play(screen, update.render_segments(CONSOLE))
+            assert ["".join(line) for line in screen] == [strip.text for strip in compositor.render_strips()]
+
+
+async def test_one_changed_cell_has_one_line_rendered_and_few_bytes_written() -> None:
+    """Seen to fail with Textual's own way: every line of every widget there."""
+    app = Boards()
+    async with app.run_test(size=(30, 12)) as pilot:
+        await pilot.pause()
+        compositor = app.screen._compositor
+        compositor.render_full_update().render_segments(CONSOLE)
+        boards = list(app.query(Board))
+        for board in boards:
+            board.asked = 0
+        boards[0].change(5, 7, "x")
+        compositor.update_widgets(set(boards))
+        update = compositor.render_partial_update()
+        assert update is not None
+        assert len(update.render_segments(CONSOLE)) < 40
+        assert [board.asked for board in boards] == [1, 0, 0]
