@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import on
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
@@ -18,10 +19,7 @@ HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d 
 
 
 class FilterBar(Horizontal):
-    """Posts what is typed at every key; enter or down goes back to the list, escape clears and closes.
-
-    What is in it is made when it is first opened: no start needs it.
-    """
+    """Posts what is typed at every key; enter or down goes back to the list, escape clears and closes."""
 
     DEFAULT_CSS = """
     FilterBar {
@@ -54,6 +52,12 @@ class FilterBar(Horizontal):
         self._entry = Input(placeholder=HINT, id="filter-text", select_on_focus=False)
         self._problem = Static("", id="filter-problem", markup=False)
 
+    def compose(self) -> ComposeResult:
+        """Lay out the sign, the text and the place for a sentence about it."""
+        yield Static("/", id="filter-sign", markup=False)
+        yield self._entry
+        yield self._problem
+
     @property
     def text(self) -> str:
         """What is typed."""
@@ -61,8 +65,6 @@ class FilterBar(Horizontal):
 
     def open(self, text: str = "") -> None:
         """Show the line with `text` in it and take the focus."""
-        if not self.children:
-            self.mount(Static("/", id="filter-sign", markup=False), self._entry, self._problem)
         self.add_class("open")
         self._put(text)
         self._entry.cursor_position = len(text)

@@ -13,13 +13,13 @@ from textual.containers import Vertical
 from textual.content import Content
 
 from eternal_tui.jobs.job import Job
-from eternal_tui.tui.filter_bar import FilterBar
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.job_list import JobList
 
 if TYPE_CHECKING:
+    from eternal_tui.tui.filter_bar import FilterBar
     from eternal_tui.tui.gallery import Gallery
 
 
@@ -58,7 +58,6 @@ class JobPane(Vertical):
         """
         super().__init__(id=id)
         self.jobs = JobList(glyphs=glyphs, about_left=about_left, clock_step=clock_step)
-        self._bar = FilterBar()
         self._glyphs = glyphs
         self._graphics = graphics or NoGraphics()
         self._results = results or Path()
@@ -66,9 +65,14 @@ class JobPane(Vertical):
         self._number = f"{number} " if number else ""
 
     def compose(self) -> ComposeResult:
-        """Lay out the filter line over the list."""
-        yield self._bar
+        """Lay out the list; the filter line and the thumbnails come when they are wanted."""
         yield self.jobs
+
+    @cached_property
+    def _bar(self) -> FilterBar:
+        from eternal_tui.tui.filter_bar import FilterBar
+
+        return FilterBar()
 
     @cached_property
     def gallery(self) -> Gallery:
@@ -120,21 +124,24 @@ class JobPane(Vertical):
     @on(JobList.FilterWanted)
     def _open(self, event: JobList.FilterWanted) -> None:
         event.stop()
+        if not self._bar.is_attached:
+            self.mount(self._bar, before=0)
         self._bar.open(event.text)
         self.jobs.warm()
 
-    @on(FilterBar.FilterChanged)
-    def _filter(self, event: FilterBar.FilterChanged) -> None:
+    def on_filter_bar_filter_changed(self, event: FilterBar.FilterChanged) -> None:
+        """Filter the list, and say what of the filter could not be read."""
         event.stop()
         chosen = self.jobs.set_filter(event.text)
         self._bar.say_problem(chosen.problems[0] if chosen.problems else "")
 
-    @on(FilterBar.Closed)
-    def _back(self, event: FilterBar.Closed) -> None:
+    def on_filter_bar_closed(self, event: FilterBar.Closed) -> None:
+        """Go back to the jobs."""
         event.stop()
         self.focus_jobs()
 
     @on(JobList.FilterCleared)
     def _cleared(self, event: JobList.FilterCleared) -> None:
         event.stop()
-        self._bar.close()
+        if self._bar.is_attached:
+            self._bar.close()
