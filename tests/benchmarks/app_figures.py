@@ -15,6 +15,7 @@ from pathlib import Path
 from eternal_tui.sandbox.launch import DemoService, launch_demo
 from tests.benchmarks.full_history import ended_job, fill
 from tests.benchmarks.row import Row, row
+from tests.benchmarks.shown_lines import ShownLines
 from tests.benchmarks.slow_line import SSH, slow_line
 from tests.media.files import write_scene
 from tests.terminal.pseudo_terminal import PseudoTerminal
@@ -147,7 +148,7 @@ def keys(folder: Path) -> Iterator[Row]:
                 with app(
                     home, {**environ, "BUSY": str(busy)}, columns=columns, rows=rows, command=BUSY_APP
                 ) as terminal:
-                    terminal.wait_for("At sea, number 999")
+                    terminal.wait_for("At sea, number 999", keep=True)
                     _let_load_for(terminal, 5.0)
                     taken = sorted(_echoes(terminal, PRESSES))
                 medians[busy] = statistics.median(taken)
@@ -166,24 +167,37 @@ def _let_load_for(terminal: PseudoTerminal, seconds: float) -> None:
     terminal.read_for(seconds)
 
 
-def _echoes(terminal: PseudoTerminal, presses: int, down: bytes = b"j", up: bytes = b"k") -> Iterator[float]:
-    """Go up and down again and again; yield the milliseconds until each job's line is written as the chosen one."""
+def _echoes(terminal: PseudoTerminal, presses: int) -> Iterator[float]:
+    """Go up and down again and again; yield the milliseconds until each job stands in the line with the cursor."""
+    lines = ShownLines()
+    lines.feed(bytes(terminal.written))
+    for key, text in _ways(presses, b"j", b"k"):
+        lines.feed(terminal.read_for(0.03))
+        begun = time.perf_counter()
+        terminal.send(key)
+        while text not in lines.with_sign("▌") and time.perf_counter() - begun < 2.0:
+            lines.feed(terminal.read(1.0))
+        yield (time.perf_counter() - begun) * 1000
+
+
+def _table_echoes(terminal: PseudoTerminal, presses: int) -> Iterator[float]:
+    """The same where a line is written whole when it is chosen, and has no sign then."""
+    for key, text in _ways(presses, b"\x1b[B", b"\x1b[A"):
+        terminal.read_for(0.03)
+        begun = time.perf_counter()
+        terminal.send(key)
+        data = b""
+        while text.encode() not in data and time.perf_counter() - begun < 2.0:
+            data += terminal.read(1.0)
+        yield (time.perf_counter() - begun) * 1000
+
+
+def _ways(presses: int, down: bytes, up: bytes) -> Iterator[tuple[bytes, str]]:
     number = 999
     for press in range(presses):
         falls = press % 40 < 20
         number += -1 if falls else 1
-        yield _echo(terminal, down if falls else up, f"number {number}")
-
-
-def _echo(terminal: PseudoTerminal, key: bytes, text: str) -> float:
-    terminal.read_for(0.03)
-    begun = time.perf_counter()
-    terminal.send(key)
-    # Of other jobs' lines only clocks and progress are written: the prompt comes with the cursor alone.
-    data = b""
-    while text.encode() not in data and time.perf_counter() - begun < 2.0:
-        data += terminal.read(1.0)
-    return (time.perf_counter() - begun) * 1000
+        yield (down if falls else up), f"number {number}"
 
 
 def _table_keys(ours: Mapping[tuple[int, int], float], folder: Path) -> Iterator[Row]:
@@ -193,7 +207,7 @@ def _table_keys(ours: Mapping[tuple[int, int], float], folder: Path) -> Iterator
         with app(folder, environ, columns=size[0], rows=size[1], command=TABLE_APP) as terminal:
             terminal.wait_for("number 999")
             terminal.read_for(2.0)
-            taken = sorted(_echoes(terminal, PRESSES // 4, down=b"\x1b[B", up=b"\x1b[A"))
+            taken = sorted(_table_echoes(terminal, PRESSES // 4))
         yield row(
             f"the same in a DataTable, {size[0]}×{size[1]}, 200 changes a second",
             "",
