@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.segment import Segment
 from textual import events
 from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region, Size
@@ -70,32 +69,19 @@ class Written:
 
 
 def _differing(old: Strip, new: Strip) -> tuple[int, int]:
-    """Return the columns between which two lines of one length differ, at edges of segments or of plain characters."""
+    """Return the columns between which two lines of one length differ, each at the edge of a segment of `new`."""
     before, after = list(old), list(new)
     start = 0
     for first, second in zip(before, after, strict=False):
         if first != second:
-            start += _alike(first, second)
             break
         start += second.cell_length
     end = new.cell_length
     for first, second in zip(reversed(before), reversed(after), strict=False):
-        if first != second:
-            end = max(start, end - _alike(first, second, backwards=True))
-            break
-        if end - second.cell_length < start:
+        if first != second or end - second.cell_length < start:
             break
         end -= second.cell_length
     return start, end
-
-
-def _alike(old: Segment, new: Segment, *, backwards: bool = False) -> int:
-    """Return how many characters two segments of one style begin with alike, or end; none where one may be wide."""
-    if old.style != new.style or not (old.text.isascii() and new.text.isascii()):
-        return 0
-    step = -1 if backwards else 1
-    pairs = zip(old.text[::step], new.text[::step], strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def touched_by(update: RenderableType) -> list[Region]:
