@@ -131,13 +131,13 @@ class CellUpdate(CompositorUpdate):
             yield from piece.strip
 
 
-def _segment_start(strip: Strip, column: int) -> int:
-    """Return where the segment over `column` starts: between segments no wide character can be cut in two."""
+def _clean_start(strip: Strip, column: int) -> int:
+    """Return the column to write from so that no wide character is cut in two: this one, or its segment's first."""
     start = 0
     for segment in strip:
         following = start + segment.cell_length
         if following > column:
-            return start
+            return column if segment.text.isascii() else start
         start = following
     return start
 
@@ -182,7 +182,7 @@ class CellCompositor(Compositor):
         strips = {widget: _rendered(widget, region, ys) for widget, (region, ys) in lines.items()}
         for seen, y, x1, x2 in wanted:
             strip, at = strips[seen.widget][y], seen.region.x
-            start = max(seen.left, at + _segment_start(strip, max(x1, seen.left) - at))
+            start = max(seen.left, at + _clean_start(strip, max(x1, seen.left) - at))
             yield Piece(start, y, strip.crop(start - at, min(x2, seen.right) - at))
 
     def _line(self, y: int) -> list[_Seen]:
