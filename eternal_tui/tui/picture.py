@@ -106,6 +106,7 @@ class Picture(Canvas):
         self._hold: Timer | None = None
         self._view = WHOLE
         self._source = (0, 0)
+        self._pans: list[tuple[int, int]] = []
 
     # What it shows
 
@@ -114,6 +115,7 @@ class Picture(Canvas):
         self.pause()
         self.path = path
         self._view, self._source = WHOLE, (0, 0)
+        self._pans.clear()
         self._words = lines_of(words)
         self.position = self.seconds = 0.0
         if path is None or not self.draws:
@@ -219,9 +221,17 @@ class Picture(Canvas):
 
     def pan(self, right: int, down: int) -> None:
         """Move the part of a zoomed still that is in view, by steps to the right and down."""
-        if not self._view.whole and all(self._source):
-            seen = crop(self._source, *self.size, self._view, self.graphics.cell)
-            self._look_at_part(panned(self._view, seen, self._source, right, down))
+        if self._view.whole:
+            return
+        if all(self._source):
+            self._look_at_part(self._panned(right, down))
+        else:
+            # Keys typed ahead of the size of the picture count from when it is known.
+            self._pans.append((right, down))
+
+    def _panned(self, right: int, down: int) -> View:
+        seen = crop(self._source, *self.size, self._view, self.graphics.cell)
+        return panned(self._view, seen, self._source, right, down)
 
     def _look_at_part(self, view: View) -> None:
         path = self.path
@@ -236,7 +246,13 @@ class Picture(Canvas):
         drawn: View | None = None
         try:
             if not all(self._source):
-                self._source = await asyncio.to_thread(still_size, path, self._limits)
+                size = await asyncio.to_thread(still_size, path, self._limits)
+                if self.path != path:
+                    return
+                self._source = size
+                for right, down in self._pans:
+                    self._view = self._panned(right, down)
+                self._pans.clear()
             while self.path == path and self._view != drawn:
                 drawn = self._view
                 await self._load_still(path)

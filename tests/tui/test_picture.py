@@ -184,6 +184,7 @@ async def test_a_slow_successor_does_not_keep_the_picture_before(red: Path, tmp_
 
 
 async def test_a_still_is_looked_at_closer_and_moved_about(tmp_path: Path) -> None:
+    """Seen to fail with moves forgotten that were typed ahead of the picture's size."""
     path = tmp_path / "quarters.png"
     image = Image.new("RGB", (80, 80), "black")
     image.paste("white", (40, 0, 80, 40))
@@ -205,9 +206,6 @@ async def test_a_still_is_looked_at_closer_and_moved_about(tmp_path: Path) -> No
         assert await colours() == {(0, 0, 0), (255, 255, 255)}
         picture.pan(1, 0)  # all of it is in view: there is nowhere to go
         picture.look_closer(2)
-        for _ in range(9):
-            picture.pan(1, -1)
-        await colours()
         for _ in range(9):
             picture.pan(1, -1)
         assert await colours() == {(255, 255, 255)}
