@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.job import Job, JobState
 
 
 class Exit(IntEnum):
@@ -35,7 +35,7 @@ def code_of(job: Job) -> Exit:
         case JobState.FAILED | JobState.LOST:
             return Exit.FAILED
         case JobState.SUCCEEDED:
-            return Exit.DONE if job.file_state is FileState.SAVED or job.is_creation else Exit.FAILED
+            return Exit.DONE if job.delivered else Exit.FAILED
         case JobState.SUBMITTING | JobState.RUNNING | JobState.STALLED:
             return Exit.DONE
 

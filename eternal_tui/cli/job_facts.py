@@ -95,7 +95,7 @@ def trouble_sentence(job: Job) -> Shown | None:
             return say("Job {id} failed: {error}", **fields)
         case JobState.LOST:
             return say("Job {id} is lost: {error}", **fields)
-        case JobState.SUCCEEDED if job.file_state is not FileState.SAVED and not job.is_creation:
+        case JobState.SUCCEEDED if not job.delivered:
             return say(
                 "Job {id} succeeded, but its file is not here: {error} `eternal-tui watch {id}` fetches it again, "
                 "free of charge.",

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts
+from eternal_tui.jobs.job import Job, JobState, MediaFacts
 
 MOST_KNOWN = 4096
 """Different values remembered to be shared; names, hosts and sizes are few, and what is not gains nothing."""
@@ -18,9 +18,7 @@ _SETTLED = frozenset({JobState.FAILED, JobState.REJECTED})
 
 def is_settled(job: Job) -> bool:
     """Tell whether nothing but a person's marks will change on this job, and nobody waits for it."""
-    if job.state is JobState.SUCCEEDED:
-        return job.file_state is FileState.SAVED or job.is_creation
-    return job.state in _SETTLED
+    return job.delivered or job.state in _SETTLED
 
 
 def is_compact(job: Job) -> bool:

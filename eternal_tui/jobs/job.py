@@ -148,6 +148,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
         return self.request.type == "character"
 
     @property
+    def delivered(self) -> bool:
+        """Whether what the job was for is here: its file is saved, or its character is taken to be made."""
+        return self.state is JobState.SUCCEEDED and (self.file_state is FileState.SAVED or self.is_creation)
+
+    @property
     def wants_file(self) -> bool:
         """Whether the result is known but not yet saved here."""
         return self.state is JobState.SUCCEEDED and self.file_state is FileState.PENDING

@@ -33,7 +33,7 @@ class Wishes:
     async def fetch_again(self, job_id: int) -> None:
         """Fetch a succeeded job's file once more, whoever gave it up."""
         job = self._roster[job_id]
-        if job.state is not JobState.SUCCEEDED or job.file_state is FileState.SAVED or job.is_creation:
+        if job.state is not JobState.SUCCEEDED or job.delivered:
             raise NotPossible(f"Job {job_id} has no result left to fetch.")
         await self._housekeeping.own(job)
         waiting = await self._roster.change(

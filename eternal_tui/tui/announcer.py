@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Literal
 
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.jobs.totals import Totals
 from eternal_tui.settings import Settings
 from eternal_tui.tui import terminal_words
@@ -20,20 +20,15 @@ Severity = Literal["information", "warning", "error"]
 Toast = Callable[[str, Severity], None]
 
 
-def ended_well(job: Job) -> bool:
-    """Tell whether the job has what it is for: its file, or its character."""
-    return job.state is JobState.SUCCEEDED and (job.file_state is FileState.SAVED or job.is_creation)
-
-
 def sentence(job: Job) -> Shown:
     """Return one sentence on how a job ended."""
     what = "clip" if job.request.type == "video" else "picture"
     who = job.name or job.request.character
-    if ended_well(job) and job.is_creation:
+    if job.delivered and job.is_creation:
         if not who:
             return say("Job {id}: the list will have the new character when it is made.", id=job.id)
         return say("Job {id}: character {who} was created.", id=job.id, who=who)
-    if ended_well(job):
+    if job.delivered:
         return say("Job {id}, {who}'s {what}, is saved.", id=job.id, who=who, what=what)
     if job.state is JobState.UNCONFIRMED:
         return say("Job {id}: the answer was lost, it may be charged. t decides.", id=job.id)
@@ -46,14 +41,14 @@ def sentence(job: Job) -> Shown:
 
 def summary(jobs: list[Job]) -> tuple[Shown, Severity]:
     """Return one sentence for a batch of ended jobs, and how grave it is."""
-    good = sum(ended_well(job) for job in jobs)
+    good = sum(job.delivered for job in jobs)
     bad = len(jobs) - good
     severity: Severity = "information" if not bad else "error" if not good else "warning"
     if len(jobs) == 1:
         return sentence(jobs[0]), severity
     if not bad:
         return say("{good} jobs are done.", good=good), severity
-    worst = next(job for job in jobs if not ended_well(job))
+    worst = next(job for job in jobs if not job.delivered)
     return say("{good} jobs saved, {bad} not: {worst}", good=good, bad=bad, worst=sentence(worst)), severity
 
 

@@ -16,7 +16,7 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch
 from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.errors import NeedsConfirmation, NoSuchJob, NotPossible, SubmitRefused
-from eternal_tui.jobs.job import POLLED, FileState, Job, JobState
+from eternal_tui.jobs.job import POLLED, Job, JobState
 from eternal_tui.jobs.result_file import result_path
 from eternal_tui.jobs.saving import copy_to
 from eternal_tui.tui.announcer import Severity
@@ -84,15 +84,20 @@ class JobActions:
 
     def mean_price(self, requests: Sequence[GenerateRequest]) -> float | None:
         """Return about what one of these requests costs in credits, None where one's price is not known yet."""
-        prices = [price for price in map(self._desk.estimate, requests) if price is not None]
-        return sum(prices) / len(prices) if prices and len(prices) == len(requests) else None
+        prices = self._prices(requests)
+        return sum(prices) / len(prices) if prices else None
 
     def about(self, requests: Sequence[GenerateRequest]) -> Shown:
         """Return about what requests cost together, in words."""
-        prices = [self._desk.estimate(request) for request in requests]
-        if None in prices:
+        prices = self._prices(requests)
+        if prices is None:
             return Shown("The price is not known yet.")
-        return say("About {sum} credits.", sum=f"{sum(price for price in prices if price is not None):.2f}")
+        return say("About {sum} credits.", sum=f"{sum(prices):.2f}")
+
+    def _prices(self, requests: Sequence[GenerateRequest]) -> list[float] | None:
+        """Return about what each request costs, None where one's price is not known yet."""
+        prices = [price for price in map(self._desk.estimate, requests) if price is not None]
+        return prices if len(prices) == len(requests) else None
 
     async def retry(self, job: Job) -> None:
         """Do what `t` means for the job: fetch its file again, decide an unconfirmed one, ask after a lost one."""
@@ -100,7 +105,7 @@ class JobActions:
             await self._decide(job)
         elif job.state is JobState.LOST:
             await self._desk.watch_now(job.id)
-        elif job.state is JobState.SUCCEEDED and job.file_state is not FileState.SAVED and not job.is_creation:
+        elif job.state is JobState.SUCCEEDED and not job.delivered:
             await self._desk.fetch_again(job.id)
             self._face.tell(say("Fetching job {id} again. Nothing is charged.", id=job.id))
         elif job.state in (JobState.FAILED, JobState.REJECTED):
@@ -259,5 +264,5 @@ def _can_be_retried(job: Job) -> bool:
     if job.state is JobState.UNCONFIRMED:
         return job.retried_by is None and not job.dismissed
     if job.state is JobState.SUCCEEDED:
-        return job.file_state is not FileState.SAVED and not job.is_creation
+        return not job.delivered
     return job.state is JobState.LOST

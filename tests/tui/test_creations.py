@@ -9,7 +9,7 @@ import msgspec
 
 from eternal_tui.api.request import creation
 from eternal_tui.jobs.job import Job, JobState
-from eternal_tui.tui.announcer import ended_well, sentence
+from eternal_tui.tui.announcer import sentence
 from eternal_tui.tui.copying import copyables
 from eternal_tui.tui.detail_text import facts
 from eternal_tui.tui.job_actions import ANOTHER_CHARACTER, JobActions
@@ -43,7 +43,7 @@ def test_the_list_and_the_detail_say_what_it_is_and_what_it_cost() -> None:
 
 
 def test_it_is_announced_as_a_character_and_asks_for_nothing() -> None:
-    assert ended_well(made())
+    assert made().delivered
     assert not needs_attention(made())
     assert sentence(made()) == "Job 1: character 7001 was created."
     assert "when it is made" in sentence(made(""))
