@@ -33,8 +33,11 @@ def accepted(job: Job, answer: SubmitAnswer, now: float, cost: float | None) -> 
         trouble=Untrusted(""),
         **_UNDOUBTED,
     )
-    late = " late" if job.state is JobState.UNCONFIRMED else ""
-    return _noted(taken, now, f"accepted{late}", answer.request_id)
+    return _noted(taken, now, f"accepted{_late(job)}", answer.request_id)
+
+
+def _late(job: Job) -> str:
+    return " late" if job.state is JobState.UNCONFIRMED else ""
 
 
 def created(job: Job, answer: CreateAnswer, now: float, cost: float | None) -> Job:
@@ -45,15 +48,12 @@ def created(job: Job, answer: CreateAnswer, now: float, cost: float | None) -> J
         request=msgspec.structs.replace(job.request, character=answer.character_id or ""),
         request_id=answer.request_id,
         progress=100,
-        finished_at=now,
         credits_after=answer.credits_remaining,
         cost=cost,
         trouble=Untrusted(""),
-        error=Untrusted(""),
-        verdict=None,
-        verdict_reason="",
+        **_UNDOUBTED | {"finished_at": now},
     )
-    late = " late" if job.state is JobState.UNCONFIRMED else ""
+    late = _late(job)
     if answer.character_id:
         return _noted(made, now, f"created{late}", f"character {answer.character_id}")
     return _noted(made, now, f"taken{late}, the list will have it when it is made", answer.request_id or "")

@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from eternal_tui.api.request import MAX_SECONDS, MIN_SECONDS, GenerateRequest, MediaType, Quality
-from eternal_tui.jobs.batch import MAX_TIMES, Settings
+from eternal_tui.jobs.batch import MAX_TIMES, Matrix, Settings, expand
 
 PROMPT_LIMIT = 20_000
 """Characters of a prompt the form takes: several times the longest that people write."""
@@ -55,10 +55,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def requests(self, character_id: str, prompt: str) -> tuple[GenerateRequest, ...]:
         """Return what would be sent to one character with one prompt: a request for each combination of settings."""
-        return tuple(
-            GenerateRequest(character=character_id, prompt=prompt, **msgspec.structs.asdict(settings))
-            for settings in self.every_settings
-        )
+        return tuple(expand(Matrix(characters=(character_id,), prompts=(prompt,), settings=self.every_settings)))
 
     def with_request(self, request: GenerateRequest) -> Draft:
         """Return the draft refilled from a request; settings the request does not say keep their value here."""
