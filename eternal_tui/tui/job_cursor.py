@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Unpack
 
 from textual.geometry import Size
 from textual.message import Message
 
-from eternal_tui.jobs.job import Job
-from eternal_tui.tui.glyphs import UNICODE, Glyphs
-from eternal_tui.tui.job_lines import JobLines
+from eternal_tui.tui.job_lines import JobLines, LineOptions
 
 
 class JobCursor(JobLines):
@@ -28,25 +26,9 @@ class JobCursor(JobLines):
             super().__init__()
             self.job_id = job_id
 
-    def __init__(
-        self,
-        *,
-        glyphs: Glyphs = UNICODE,
-        about_left: Callable[[Job], float | None] | None = None,
-        clock_step: float = 1.0,
-        retry_key: str = "t",
-        id: str | None = None,  # noqa: A002 - Textual's own name
-        classes: str | None = None,
-    ) -> None:
+    def __init__(self, **options: Unpack[LineOptions]) -> None:
         """Begin empty; `steered` says that keys reach the cursor from another view, which `on_redrawn` keeps fresh."""
-        super().__init__(
-            glyphs=glyphs,
-            about_left=about_left,
-            clock_step=clock_step,
-            retry_key=retry_key,
-            id=id,
-            classes=classes,
-        )
+        super().__init__(**options)
         self.steered = False
         self._current: int | None = None
         self._wanted: int | None = None

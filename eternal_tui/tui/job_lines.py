@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypedDict, Unpack
 
+import msgspec
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
@@ -27,8 +27,7 @@ MOST_KNOWN = 512
 """Lines remembered: several screens of them."""
 
 
-@dataclass(slots=True, eq=False)
-class Drawn:
+class Drawn(msgspec.Struct, eq=False):
     """A line of the screen and all that it was made from."""
 
     job: Job | None
@@ -36,6 +35,21 @@ class Drawn:
     line: Line
     selected: bool
     strip: Strip | None = None
+
+
+class LineOptions(TypedDict, total=False):
+    """What lines are drawn with, and Textual's own options of a widget.
+
+    `about_left` returns about how many seconds a job still needs, `clock_step` is the seconds by which running clocks
+    advance, more over a slow line, and `retry_key` the key that a line names where something is to be decided.
+    """
+
+    glyphs: Glyphs
+    about_left: Callable[[Job], float | None] | None
+    clock_step: float
+    retry_key: str
+    id: str | None
+    classes: str | None
 
 
 class JobLines(ScrollView):
@@ -81,28 +95,18 @@ class JobLines(ScrollView):
     }
     """
 
-    def __init__(
-        self,
-        *,
-        glyphs: Glyphs = UNICODE,
-        about_left: Callable[[Job], float | None] | None = None,
-        clock_step: float = 1.0,
-        retry_key: str = "t",
-        id: str | None = None,  # noqa: A002 - Textual's own name
-        classes: str | None = None,
-    ) -> None:
-        """Draw with `glyphs`; `clock_step` is the seconds by which running clocks advance, more over a slow line."""
-        super().__init__(id=id, classes=classes)
-        self.glyphs = glyphs
-        self.clock_step = clock_step
+    def __init__(self, **options: Unpack[LineOptions]) -> None:
+        super().__init__(id=options.get("id"), classes=options.get("classes"))
+        self.glyphs = options.get("glyphs", UNICODE)
+        self.clock_step = options.get("clock_step", 1.0)
         self.on_redrawn: Callable[[], None] = lambda: None
         self._index = JobIndex()
         self._filter = JobFilter()
         self._marks: set[int] = set()
         self._row = 0
         self._now = 0.0
-        self._retry_key = retry_key
-        self._estimates = Estimates(about_left or (lambda _: None))
+        self._retry_key = options.get("retry_key", "t")
+        self._estimates = Estimates(options.get("about_left") or (lambda _: None))
         self._known: dict[int | str, Drawn] = {}
         self._drawn: dict[int, Drawn] = {}
         self._styles: dict[tuple[str, bool], Style] = {}

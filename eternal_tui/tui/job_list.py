@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Unpack
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -12,10 +12,10 @@ from textual.message import Message
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.actions import bindings
-from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.job_cursor import JobCursor
 from eternal_tui.tui.job_filter import FACETS, JobFilter, parse
 from eternal_tui.tui.job_index import ORDERS
+from eternal_tui.tui.job_lines import LineOptions
 from eternal_tui.tui.job_search import JobSearch
 from eternal_tui.tui.list_words import title
 from eternal_tui.untrusted import Shown
@@ -57,28 +57,11 @@ class JobList(JobCursor, can_focus=True):
     class FilterCleared(Message):
         """A person cleared the filter from within the list."""
 
-    def __init__(
-        self,
-        *,
-        glyphs: Glyphs = UNICODE,
-        about_left: Callable[[Job], float | None] | None = None,
-        clock_step: float = 1.0,
-        retry_key: str = "t",
-        id: str | None = None,  # noqa: A002 - Textual's own name
-        classes: str | None = None,
-    ) -> None:
-        """Begin empty; the arguments are those of JobLines."""
-        super().__init__(
-            glyphs=glyphs,
-            about_left=about_left,
-            clock_step=clock_step,
-            retry_key=retry_key,
-            id=id,
-            classes=classes,
-        )
+    def __init__(self, **options: Unpack[LineOptions]) -> None:
+        super().__init__(**options)
         self._search = JobSearch(self._index)
         self._mark_from: int | None = None
-        self._title = title(self._filter, 0, 0, glyphs=glyphs)
+        self._title = title(self._filter, 0, 0, glyphs=self.glyphs)
         self._searching = False
         self._keymap: object = None
         self._bound: dict[str, list[Binding]] = {}
