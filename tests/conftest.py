@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+import keyring
+import keyring.backends.null
 import pytest
 from hypothesis import settings
 
@@ -45,7 +47,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True, scope="session")
 def _nobodys_key() -> Iterator[None]:
-    """Take real keys and settings out of the environment: no test may ever spend anything."""
+    """Take real keys, settings and the machine's own keyring away: no test may ever spend or keep anything."""
+    # A keyring is chosen once in a process: the first test that asks would choose for all after it.
+    keyring.set_keyring(keyring.backends.null.Keyring())  # type: ignore[no-untyped-call]
     kept = {name: os.environ.pop(name) for name in (*KEY_VARIABLES, *_settings_variables()) if name in os.environ}
     yield
     os.environ.update(kept)

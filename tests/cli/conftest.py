@@ -18,7 +18,5 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def program(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Program:
-    # keyring reads the process's own environment, whatever the program is given.
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+def program(tmp_path: Path, sandbox: Sandbox) -> Program:
     return Program(tmp_path, sandbox.api_url, sandbox.key)
