@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from textual import events
 from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
@@ -235,7 +234,6 @@ class CellScreen(Screen[None]):
     ) -> None:
         super().__init__(name, id, classes)
         self._compositor: CellCompositor = CellCompositor()
-        self._terminal_size = Size(0, 0)
         self._covered = False
 
     def paint(self, widget: Widget) -> None:
@@ -250,12 +248,7 @@ class CellScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Draw everything anew after the terminal was somebody else's."""
-        self.app.app_resume_signal.subscribe(self, lambda _: self._compositor.written.forget())
-
-    def draw_anew(self) -> None:
-        """Write every cell again, whatever is believed to stand on the terminal."""
-        self._compositor.written.forget()
-        self.refresh()
+        self.app.app_resume_signal.subscribe(self, lambda _: self.forget_written())
 
     def on_screen_suspend(self) -> None:
         """Note that another screen will be drawn over this one."""
@@ -265,10 +258,15 @@ class CellScreen(Screen[None]):
         """Draw everything anew over the screen that was on top."""
         if self._covered:
             self._covered = False
-            self._compositor.written.forget()
+            self.forget_written()
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Draw everything anew where the terminal has moved it."""
-        before, self._terminal_size = self._terminal_size, event.size
-        if before and before != event.size:
-            self._compositor.written.forget()
+    def forget_written(self) -> None:
+        """Believe nothing any more of what stands on the terminal."""
+        self._compositor.written.forget()
+
+
+def draw_anew(screen: Screen[Any]) -> None:
+    """Have every cell of a screen written again, whatever stands on the terminal."""
+    if isinstance(screen, CellScreen):
+        screen.forget_written()
+    screen.refresh()

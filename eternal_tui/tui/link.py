@@ -21,7 +21,7 @@ from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
-from eternal_tui.tui.compositor import CellScreen, touched_by
+from eternal_tui.tui.compositor import draw_anew, touched_by
 from eternal_tui.tui.graphics.probe import cell_of
 from eternal_tui.tui.overlays import Overlays
 
@@ -126,7 +126,7 @@ class LinkApp(App[None]):
         driver = self._driver
         if renderable is not None and isinstance(driver, LinkDriver):
             driver.on_free = self._catch_up
-            if driver.behind():
+            if not self._takes_more():
                 return
         super()._display(screen, renderable)
         if renderable is not None:
@@ -155,12 +155,8 @@ class LinkApp(App[None]):
         sees one size, leaves it so.
         """
         first, self._resized = not self._resized, True
-        if first or not self.screen_stack:
-            return
-        if isinstance(self.screen, CellScreen):
-            self.screen.draw_anew()
-        else:
-            self.screen.refresh()
+        if not first and self.screen_stack:
+            draw_anew(self.screen)
 
     def _catch_up(self) -> None:
         if self.is_running and self.screen_stack:

@@ -8,23 +8,21 @@ cannot stand, covered by a notification or partly scrolled away, the half-blocks
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import msgspec
 from textual.app import App
 from textual.geometry import Region
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widget import Widget
 
-from eternal_tui.tui.compositor import CellScreen
+from eternal_tui.tui.compositor import draw_anew
 
 REST = 0.06
 """Seconds without a write over its cells after which pixels are laid: a screen that is being drawn is not at rest."""
 
 
-@dataclass(slots=True)
-class _Overlay:
+class _Overlay(msgspec.Struct):
     pixels: str
     cells: Callable[[], Region]
     cell: tuple[int, int]
@@ -68,7 +66,8 @@ class Overlays:
         """Keep `pixels`, made for cells of that size, over those that `cells` returns; nothing if they are empty."""
         before = self._overlays.pop(widget, None)
         if before is not None and before.stands is not None:
-            self._lift(self._app.screen)
+            # Writing every cell anew takes away what stands over it.
+            draw_anew(self._app.screen)
         if pixels:
             self._overlays[widget] = _Overlay(pixels, cells, cell)
             self._soon()
@@ -88,18 +87,11 @@ class Overlays:
                 self._soon()
             elif self._place(widget, overlay) != overlay.stands:
                 overlay.stands = None
-                self._lift(self._app.screen)
+                draw_anew(self._app.screen)
                 self._soon()
             elif any(region.overlaps(overlay.stands) for region in touched):
                 overlay.stands = None
                 self._soon()
-
-    def _lift(self, screen: Screen[object]) -> None:
-        """Have every cell written anew, which takes away what stands over it."""
-        if isinstance(screen, CellScreen):
-            screen.draw_anew()
-        else:
-            screen.refresh()
 
     def _soon(self) -> None:
         if self._timer is not None:
