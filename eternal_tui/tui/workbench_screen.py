@@ -29,6 +29,7 @@ from eternal_tui.tui.header import HeaderLine
 from eternal_tui.tui.job_actions import ANOTHER_CHARACTER, JobActions
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.job_pane import JobPane
+from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.split import Split
 from eternal_tui.tui.surroundings import Surroundings
@@ -72,7 +73,7 @@ def _breakpoint(columns: int) -> str:
     return max(found for found in BREAKPOINTS if found[0] <= columns)[1]
 
 
-class WorkbenchScreen(CellScreen):
+class WorkbenchScreen(KeyHelp, CellScreen):
     """Wires widgets to the desk: messages go down as wishes, snapshots come up on the tick."""
 
     AUTO_FOCUS = "JobList"
@@ -475,12 +476,6 @@ class WorkbenchScreen(CellScreen):
     def action_split(self, tenths: int) -> None:
         """Give the list more of the room, or the detail."""
         self._split.move(tenths)
-
-    def action_help(self) -> None:
-        """Show the keys of what has focus."""
-        from eternal_tui.tui.help import HelpScreen
-
-        self.app.push_screen(HelpScreen.of(self))
 
     def action_statistics(self) -> None:
         """Show what the history says in figures."""
