@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from textual.app import ScreenStackError, SystemCommand
+from textual.app import App, ScreenStackError, SystemCommand
+from textual.command import Provider
 from textual.events import Event, Key, Paste
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message_pump import MessagePump
@@ -45,11 +46,18 @@ def _takes_anything(focused: Widget | None) -> bool:
     return isinstance(focused, Input) and type(focused)._on_paste is Input._on_paste
 
 
+def _finder() -> type[Provider]:
+    from eternal_tui.tui.palette import Finder
+
+    return Finder
+
+
 class EternalApp(LinkApp):
     """The workbench on a terminal."""
 
     TITLE = "eternal-tui"
     CSS_PATH = "workbench.tcss"
+    COMMANDS = App.COMMANDS | {_finder}
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
@@ -220,7 +228,7 @@ class EternalApp(LinkApp):
         """Offer every action of the registry in the palette."""
         from eternal_tui.tui.palette import commands
 
-        yield from commands(self, screen)
+        yield from commands(screen, self.bench.settings, self.choose_theme)
 
     @property
     def farewell(self) -> Shown:

@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.screen import Screen
 
 from eternal_tui.jobs.job import Job
+from eternal_tui.settings import Settings
 from eternal_tui.tui import theme
 from eternal_tui.tui.actions import ACTIONS
 from eternal_tui.tui.footer import key_words
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from eternal_tui.jobs.characters import CharacterBook
     from eternal_tui.jobs.drafts.draft import Draft
     from eternal_tui.jobs.drafts.presets import Preset
-    from eternal_tui.tui.app import EternalApp
     from eternal_tui.tui.workbench_screen import WorkbenchScreen
 
 MOST_JOBS = 20
@@ -39,9 +39,11 @@ EXACT, NAMED, MENTIONED = 1_000.0, 0.9, 0.1
 """Scores: a job's own number before everything, names among the actions, prompts after them."""
 
 
-def commands(app: EternalApp, screen: Screen[object]) -> Iterable[SystemCommand]:
+def commands(
+    screen: Screen[object], settings: Settings, choose_theme: Callable[[str], None]
+) -> Iterable[SystemCommand]:
     """Yield what can be done on this screen, with its key, and the themes."""
-    keys = keymap(app.bench.settings)
+    keys = keymap(settings)
     for action in ACTIONS:
         if action.id in ("app.palette", "jobs.help", "jobs.quit"):
             continue
@@ -49,7 +51,7 @@ def commands(app: EternalApp, screen: Screen[object]) -> Iterable[SystemCommand]
         yield SystemCommand(f"{action.title}  ({key})", action.does, partial(screen.run_action, action.run))
     for each in theme.THEMES:
         yield SystemCommand(
-            f"Theme {each.name}", "Change the colours, now and at the next start", partial(app.choose_theme, each.name)
+            f"Theme {each.name}", "Change the colours, now and at the next start", partial(choose_theme, each.name)
         )
 
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import msgspec
 from textual import on, work
 from textual.binding import BindingType
-from textual.command import Provider
 
 from eternal_tui.api.answers import Character
 from eternal_tui.jobs.job import JobState
@@ -26,17 +25,10 @@ PROMPTS_OFFERED = 2_000
 """Earlier prompts the search offers: more than anybody scrolls through, few enough to search at a key's pace."""
 
 
-def _finder() -> type[Provider]:
-    from eternal_tui.tui.palette import Finder
-
-    return Finder
-
-
 class WorkbenchScreen(KeyHelp, WorkbenchView):
     """Answers the messages of the panes and the keys of the registry."""
 
     AUTO_FOCUS = "JobList"
-    COMMANDS = {_finder}  # noqa: RUF012 - Textual's own declaration
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("anywhere")]
 
     # Messages of the panes
