@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from typing import NoReturn
 
 
 def main() -> int:
@@ -15,5 +16,13 @@ def main() -> int:
     return run_process()
 
 
+def run() -> NoReturn:
+    """Run the command line and end this process with its exit code."""
+    from eternal_tui.ending import Ending
+
+    ending = Ending()
+    sys.exit(ending.with_code(main()))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import random
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cached_property
@@ -244,7 +245,7 @@ class Workbench:
     async def close(self, *, fold: bool = True, patience: float = 1.0) -> None:
         """Stop the desk, close connections and files, end the demo, and throw away what was only for it.
 
-        Submits under way have `patience` seconds to be answered.
+        Submits under way have `patience` seconds to be answered, and then the demo as many to end by itself.
         """
         try:
             await self.desk.close(fold=fold, patience=patience)
@@ -254,8 +255,18 @@ class Workbench:
             await self.fetcher.close()
             await self.connection.close()
             if self.demo is not None:
-                await asyncio.to_thread(self.demo.close)
+                await asyncio.to_thread(self.demo.close, patience)
             _log.info("closed")
             self.log.close()
             if self._throw_away is not None:
                 self._throw_away.cleanup()
+
+    def abandon(self) -> None:
+        """Leave nothing of a demo behind where there was no time to close; called from any thread, just before the end.
+
+        Of anything else whatever must survive is on disk already.
+        """
+        if self.demo is not None:
+            self.demo.kill()
+        if self._throw_away is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
+
+from eternal_tui.ending import cut_off_after, hear
 
 T = TypeVar("T")
 
@@ -17,8 +18,11 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 PATIENCE = 1.0
 """Seconds a paid request under way is still waited for: its answer is worth more than a quick end."""
 
-LATEST = 1.9
-"""Seconds after a signal at which the process ends whatever still hangs, such as a passphrase prompt's thread."""
+LATEST = 1.6
+"""Seconds after a signal at which the process ends whatever still hangs, such as a passphrase prompt's thread.
+
+Well inside the two that are promised: on a busy machine the signal itself, and this end, come late.
+"""
 
 
 class Stopped(Exception):
@@ -36,22 +40,19 @@ class Stopping:
         self.number = 0
         self.defect: Exception | None = None
         self._heard = asyncio.Event()
-        self._installed: list[int] = []
+        self._deaf: Callable[[], None] = lambda: None
 
     def install(self, *, own_process: bool) -> None:
         """Hear signals from now on; those the caller has ignored, as under nohup, stay ignored."""
         if threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, self._hear, number, own_process)
-                self._installed.append(number)
+        wanted = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._deaf = hear(wanted, lambda number: self._hear(loop, number, own_process))
 
     def remove(self) -> None:
         """Hear no more."""
-        for number in self._installed:
-            asyncio.get_running_loop().remove_signal_handler(number)
+        self._deaf()
 
     def stop(self, number: int = signal.SIGINT) -> None:
         """Stop the run as if the signal had come."""
@@ -87,17 +88,11 @@ class Stopping:
         """Whether a signal has come."""
         return self._heard.is_set()
 
-    def _hear(self, number: int, own_process: bool) -> None:
-        if own_process and not self.stopped:
-            last_resort = threading.Timer(LATEST, _leave, (128 + number,))
-            last_resort.daemon = True
-            last_resort.start()
-        self.stop(number)
-
-
-def _leave(code: int) -> None:
-    sys.stderr.flush()
-    os._exit(code)
+    def _hear(self, loop: asyncio.AbstractEventLoop, number: int, own_process: bool) -> None:
+        if own_process and not self.number:
+            cut_off_after(LATEST, 128 + number, sys.stderr.flush)
+        self.number = self.number or number
+        loop.call_soon_threadsafe(self.stop, number)
 
 
 def run_until_stopped(verb: Callable[[Stopping], Coroutine[Any, Any, int]], *, own_process: bool) -> int:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import NoReturn
 
+from eternal_tui.ending import Ending
 from eternal_tui.sandbox.command import add_arguments, run
 
 
-def main() -> int:
-    """Parse the arguments and serve."""
+def main() -> NoReturn:
+    """Parse the arguments, serve, and end this process."""
+    ending = Ending()
     parser = argparse.ArgumentParser(
         prog="eternal-tui sandbox", description="A local stand-in for the service, for demos and tests."
     )
     add_arguments(parser)
-    return run(parser.parse_args())
+    sys.exit(ending.with_code(run(parser.parse_args())))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -99,8 +99,12 @@ class DemoService:
                 raise DemoStartError("its first line is too long.")
         return line
 
-    def close(self) -> None:
-        """End the child and wait for it; harmless when called again."""
+    def kill(self) -> None:
+        """End the child at once, from any thread. What it remembers is on disk: it is written with each order."""
+        self._process.kill()
+
+    def close(self, patience: float = _STOP_WITHIN) -> None:
+        """End the child and wait for it, `patience` seconds before it is killed; harmless when called again."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
@@ -108,7 +112,7 @@ class DemoService:
         if self._process.poll() is None:
             self._process.terminate()
         try:
-            self._process.wait(_STOP_WITHIN)
+            self._process.wait(patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

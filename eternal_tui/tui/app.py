@@ -76,7 +76,7 @@ class EternalApp(LinkApp):
             write=self._write,
             pace=pace_for(environ, bench.settings.media_bytes_per_second, bench.settings.fps),
         )
-        self.departure = Departure(bench, leave=self.exit)
+        self.departure = Departure(bench, leave=self.exit, release_terminal=self.release_terminal)
         self.defect: Exception | None = None
         self._config = ConfigFile(bench.settings, environ)
         self._choice = ThemeChoice(bench.folder)

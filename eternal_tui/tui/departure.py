@@ -8,42 +8,49 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import select
 import signal
-import sys
-import threading
 from collections.abc import Callable
 
+from eternal_tui.ending import cut_off_after, hear
+from eternal_tui.tui.hang_up import terminal_gone
 from eternal_tui.workbench import Workbench
 
 _log = logging.getLogger(__name__)
 
-WITHIN = 1.7
-"""Seconds from a signal to the end of the process, whatever hangs: inside the two that are promised."""
+WITHIN = 1.4
+"""Seconds from a signal to the end of the process, whatever hangs.
 
-FOLD_BELOW = 8 * 1024 * 1024
-"""Bytes of journal that are folded on the way out of an ordinary quit."""
+Well inside the two that are promised: on a busy machine the signal itself, and this end, come late.
+"""
+
+PATIENCE = 0.3
+"""Seconds of them in which a paid request under way may still be answered, and the demo's service may end."""
 
 LOOK_EVERY = 1.0
 """Seconds between looks whether the terminal is still there, for a hang-up that sends no signal."""
 
 
 class Departure:
-    """Ends the app. `leave` makes the app end in order; a guard ends the process where that does not happen."""
+    """Ends the app. `leave` makes the app end in order; a guard ends the process where that does not happen.
 
-    def __init__(self, bench: Workbench, leave: Callable[[], None]) -> None:
+    The guard gives the terminal back by `release_terminal`, from a thread of its own, and takes the demo's service
+    with it.
+    """
+
+    def __init__(
+        self, bench: Workbench, leave: Callable[[], None], release_terminal: Callable[[], None] = lambda: None
+    ) -> None:
         self._bench = bench
         self._leave = leave
-        self._hurried = False
+        self._release_terminal = release_terminal
         self._closed = False
+        self._deaf: Callable[[], None] = lambda: None
         self._watch: asyncio.TimerHandle | None = None
         self.signal: int | None = None
 
     def arm(self, loop: asyncio.AbstractEventLoop) -> None:
         """Leave on SIGTERM and SIGHUP, even where the latter was ignored by whoever started us, and on hang-up."""
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._on_signal, number)
+        self._deaf = hear((signal.SIGTERM, signal.SIGHUP), lambda number: self._hurry(loop, number))
         self._look(loop)
 
     async def close(self) -> None:
@@ -53,35 +60,33 @@ class Departure:
         self._closed = True
         if self._watch is not None:
             self._watch.cancel()
-        await self._bench.close(fold=not self._hurried, patience=0.3 if self._hurried else 1.0)
+        try:
+            if self.signal is None:
+                await self._bench.close()
+            else:
+                await self._bench.close(fold=False, patience=PATIENCE)
+        finally:
+            self._deaf()
 
-    def _on_signal(self, number: int) -> None:
-        if self._hurried:
+    def _hurry(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
+        if self.signal is not None:
             return
-        self._hurried = True
         self.signal = number
-        guard = threading.Timer(WITHIN, os._exit, (128 + number,))
-        guard.daemon = True
-        guard.start()
+        cut_off_after(WITHIN, 128 + number, self._last_act)
+        loop.call_soon_threadsafe(self._go, number)
+
+    def _go(self, number: int) -> None:
         _log.warning("told to leave", extra={"signal": number})
         self._leave()
 
+    def _last_act(self) -> None:
+        try:
+            self._release_terminal()
+        finally:
+            self._bench.abandon()
+
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         if terminal_gone():
-            self._on_signal(signal.SIGHUP)
+            self._hurry(loop, signal.SIGHUP)
             return
         self._watch = loop.call_later(LOOK_EVERY, self._look, loop)
-
-
-def terminal_gone() -> bool:
-    """Tell whether standard input was a terminal that has hung up."""
-    stdin = sys.__stdin__
-    if stdin is None or not hasattr(select, "poll"):
-        return False
-    try:
-        descriptor = stdin.fileno()
-    except (OSError, ValueError):
-        return False
-    poller = select.poll()
-    poller.register(descriptor, select.POLLHUP | select.POLLERR)
-    return any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poller.poll(0))

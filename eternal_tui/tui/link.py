@@ -8,9 +8,13 @@ once, as it stands, when the line is free again.
 
 from __future__ import annotations
 
+import os
+import select
+import termios
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any
 
@@ -23,6 +27,7 @@ from textual.screen import Screen
 
 from eternal_tui.tui.compositor import draw_anew, touched_by
 from eternal_tui.tui.graphics.probe import cell_of
+from eternal_tui.tui.hang_up import InputEnd
 from eternal_tui.tui.overlays import Overlays
 
 PATIENCE = 0.1
@@ -36,6 +41,13 @@ MOST_KEPT = 4 * 1024 * 1024
 
 STOP_WITHIN = 1.0
 """Seconds the end of the program waits for what is still to be written."""
+
+
+AS_IT_WAS = (
+    b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[<u"
+    b"\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
+"""Undoes what Textual's driver asks of a terminal: mouse, paste, wrapping, resize reports, keyboard, screen, focus."""
 
 
 class LinkWriter(WriterThread):
@@ -96,6 +108,10 @@ class LinkDriver(LinuxDriver):
     on_free: Callable[[], object] | None = None
     _link: LinkWriter | None = None
 
+    def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self.exit_event = InputEnd()
+
     @property
     def _writer_thread(self) -> LinkWriter | None:
         return self._link
@@ -107,6 +123,15 @@ class LinkDriver(LinuxDriver):
     def behind(self) -> bool:
         """Tell whether the terminal takes its time with what was written before."""
         return self._link is not None and self._link.behind()
+
+    def release(self) -> None:
+        """Give the terminal back as it was, from any thread, as far as it takes that at once."""
+        with suppress(OSError, termios.error):
+            if self.attrs_before is not None:
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+            # Waiting for a terminal that is not read would be the end of this end.
+            if select.select([], [self.fileno], [], 0)[1]:
+                os.write(self.fileno, AS_IT_WAS)
 
     def _free(self) -> None:
         if self.on_free is not None and not self._loop.is_closed():
@@ -138,6 +163,11 @@ class LinkApp(App[None]):
 
     def _cell_now(self) -> tuple[int, int]:
         return cell_of(self._driver.fileno) if isinstance(self._driver, LinkDriver) else (0, 0)
+
+    def release_terminal(self) -> None:
+        """Give the terminal back where the event loop no longer can; called from any thread, just before the end."""
+        if isinstance(self._driver, LinkDriver):
+            self._driver.release()
 
     def _takes_more(self) -> bool:
         return not (isinstance(self._driver, LinkDriver) and self._driver.behind())

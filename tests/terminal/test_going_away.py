@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ WITHIN = 2.0
 
 TRIALS = 2
 MANY = 200
+MANY_BUSY = 50
 
 
 class Bare:
@@ -60,7 +64,7 @@ class Bare:
         """Return how long the program took to end, reading what it writes as a terminal does."""
         begun = time.monotonic()
         while self.process.poll() is None:
-            assert time.monotonic() - begun < seconds, "still there"
+            assert time.monotonic() - begun < seconds, f"still there after {seconds:.1f} s"
             if self.master >= 0:
                 self.read(0.01)
             else:
@@ -98,52 +102,155 @@ def _closed(app: Bare) -> None:
 WAYS: dict[str, Callable[[Bare], None]] = {"SIGTERM": _term, "SIGHUP": _hup, "closed": _closed}
 
 
-def leave(way: str, environ: Mapping[str, str]) -> float:
-    app = Bare(environ, "--demo")
+def leave(way: str, home: Path, app: Bare) -> float:
+    """Send the app away and return the seconds it took; whatever is wrong with that is told with all that is known."""
+    children = app.children()
+    assert children, "the demo's service is a child"
+    WAYS[way](app)
+    begun = time.monotonic()
     try:
-        app.until(b"Nothing here yet")
-        children = app.children()
-        assert children, "the demo's service is a child"
-        WAYS[way](app)
-        took = app.gone_within(WITHIN)
+        app.gone_within(WITHIN)
+        took = time.monotonic() - begun
         assert app.process.returncode == 128 + (signal.SIGTERM if way == "SIGTERM" else signal.SIGHUP)
-        for child in children:
-            ended(child)
+        assert not [child for child in children if lives(child)], "the demo's service lives on"
+        assert list(home.glob("eternal-tui-demo-*")) == [], "the demo's files are left"
         if way == "SIGTERM":
             app.read(0.1)
             assert b"\x1b[?1049l" in app.written
             assert b"\x1b[?25h" in app.written
-        return took
+    except AssertionError as error:
+        raise AssertionError(f"{way}: {error}\n{account(app, children, home, time.monotonic() - begun)}") from None
+    return took
+
+
+def account(app: Bare, children: Sequence[int], home: Path, seconds: float) -> str:
+    """Return what is known of an end that went wrong: who still runs and where it stands, last words, the log."""
+    lines = [f"after {seconds:.2f} s; exit code {app.process.poll()}; load {os.getloadavg()[0]:.1f}"]
+    for pid in (app.process.pid, *children):
+        lines += [f"  process {pid}: {state}" for state in threads(pid)]
+    lines.append(f"  last words: {app.written[-300:]!r}")
+    for log in home.rglob("eternal-tui.log"):
+        lines += [f"  log: {line}" for line in log.read_text().splitlines()[-8:]]
+    lines += [f"  left: {path.relative_to(home)}" for path in home.rglob("eternal-tui-demo-*/*")]
+    return "\n".join(lines)
+
+
+def threads(pid: int) -> Iterator[str]:
+    """Yield each thread of a process: its state, its processor time in ticks, and what of the kernel it waits in."""
+    for thread in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            fields = (thread / "stat").read_text().rpartition(")")[2].split()
+            waits = (thread / "wchan").read_text()
+        except OSError:
+            continue
+        yield f"thread {thread.name} {fields[0]} ticks {fields[11]}+{fields[12]} in {waits}"
+
+
+def spent(pid: int) -> float:
+    """Return the seconds of a processor a running process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def ended_children() -> float:
+    """Return the seconds of a processor all processes have used that were ours and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def lives(pid: int) -> bool:
+    """Tell whether a process that is not ours to wait for still runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def demo_left_by(way: str, folder: Path, number: int = 0) -> float:
+    """Start the demo in a home of its own, with its own place for temporary files, and send it away."""
+    home = folder / f"{way}-{number}"
+    home.mkdir()
+    app = Bare(environ_for(home, {"TMPDIR": str(home)}), "--demo")
+    try:
+        app.until(b"Nothing here yet")
+        return leave(way, home, app)
     finally:
         app.close()
 
 
-def ended(pid: int) -> None:
-    """Wait until a process that is not ours to wait for has ended."""
-    latest = time.monotonic() + WITHIN
-    while True:
-        try:
-            os.kill(pid, 0)
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return
-        except (ProcessLookupError, FileNotFoundError):
-            return
-        assert time.monotonic() < latest, f"the demo's service {pid} lives on"
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_gone_within_two_seconds(way: str, tmp_path: Path) -> None:
-    """Seen to fail without handlers for the signals, and with a demo that outlives its app."""
-    for _ in range(TRIALS):
-        leave(way, environ_for(tmp_path))
+    """Seen to fail without handlers for the signals, and with a demo that outlives its app or leaves its files."""
+    for number in range(TRIALS):
+        demo_left_by(way, tmp_path, number)
+
+
+@contextmanager
+def busy(spinners: int) -> Iterator[None]:
+    """Give the machine so many other processes that do nothing but count."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(spinners)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("load", [0, 5], ids=["as-it-is", "five-to-a-core"])
 @pytest.mark.parametrize("way", WAYS)
-def test_gone_within_two_seconds_every_time(way: str, tmp_path: Path) -> None:
-    took = sorted(leave(way, environ_for(tmp_path)) for _ in range(MANY))
-    print(f"{way}: half {took[MANY // 2]:.2f} s, all {took[-1]:.2f} s")
+def test_gone_within_two_seconds_every_time(way: str, load: int, tmp_path: Path) -> None:
+    """Every trial is made, and each that fails tells all that is known of it.
+
+    Seen to fail with five spinning processes a core: handlers of the event loop's own, a guard that began with
+    them, a thread that read the end of a closed terminal over and over, and the interpreter's teardown took 2 s.
+    """
+    took, wrong = [], []
+    with busy(load * (os.cpu_count() or 1)):
+        for number in range(MANY if not load else MANY_BUSY):
+            try:
+                took.append(demo_left_by(way, tmp_path, number))
+            except AssertionError as error:
+                wrong.append(f"{number}: {error}")
+    took.sort()
+    print(f"{way}, {load} to a core: {len(took)} in time, half {took[len(took) // 2]:.2f} s, all {took[-1]:.2f} s")
+    assert wrong == [], "\n".join(wrong)
+
+
+HUNG = """
+import os, sys, time
+from eternal_tui.tui.workbench_screen import WorkbenchScreen
+WorkbenchScreen.key_f8 = lambda self: (os.write(1, b"hangs"), time.sleep(600))
+from eternal_tui.__main__ import run
+run()
+"""
+
+
+@pytest.mark.parametrize("way", ["SIGTERM", "closed"])
+def test_an_app_that_hangs_is_gone_in_time_and_gives_the_terminal_back(way: str, tmp_path: Path) -> None:
+    """Its event loop stands still from a key on.
+
+    Seen to fail with handlers of the event loop's own; now and then with Python's, as a main thread that sleeps is not
+    always the one woken; with an end that leaves the alternate screen, the mouse, the line settings, the service or
+    its files; and with a thread that reads keys from a closed terminal over and over.
+    """
+    app = Bare(environ_for(tmp_path, {"TMPDIR": str(tmp_path)}), "--demo", command=(sys.executable, "-c", HUNG))
+    try:
+        usual = termios.tcgetattr(app.master)
+        app.until(b"Nothing here yet")
+        os.write(app.master, b"\x1b[19~")
+        app.until(b"hangs")
+        assert termios.tcgetattr(app.master) != usual
+        before = spent(app.process.pid) + ended_children()
+        leave(way, tmp_path, app)
+        assert ended_children() - before < 0.5, "it spins"
+        if way != "closed":
+            app.read(0.1)
+            assert b"\x1b[?1003l" in app.written
+            assert termios.tcgetattr(app.master) == usual
+    finally:
+        app.close()
 
 
 def test_a_job_sent_before_the_line_dropped_is_there_after(tmp_path: Path, service: dict[str, str]) -> None:
