@@ -15,6 +15,11 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is given out on the internet (RFC 4291, 2.4). Python calls the rest global too: fec0::/10, which
+was for private networks, and the forms that carry an IPv4 address, ::a.b.c.d and ::ffff:0:a.b.c.d."""
+_ISATAP = (0x5EFE, 0x0200_5EFE)
+"""Middle of an address whose end is the IPv4 address of a tunnel's host (RFC 5214)."""
 
 
 async def resolve(host: str, port: int) -> list[str]:
@@ -42,18 +47,24 @@ def is_public(address: str) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return all(one.is_global and not one.is_multicast for one in _with_embedded(parsed))
+    return all(_is_global(one) for one in _with_embedded(parsed))
+
+
+def _is_global(address: _Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GIVEN_OUT and address not in _NAT64:
+        return False
+    return address.is_global and not address.is_multicast
 
 
 def _with_embedded(address: _Address) -> list[_Address]:
-    """List the address and the IPv4 address it carries (mapped, 6to4, NAT64), the mapped one alone."""
+    """List the address and the IPv4 address it carries (mapped, 6to4, NAT64, ISATAP), the mapped one alone."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
     if address.ipv4_mapped is not None:
         return [address.ipv4_mapped]
     if address.sixtofour is not None:
         return [address, address.sixtofour]
-    if address in _NAT64:
+    if address in _NAT64 or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP:
         return [address, ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)]
     return [address]
 

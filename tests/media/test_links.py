@@ -42,6 +42,17 @@ PRIVATE = [
     "64:ff9b::7f00:1",
     "2002:7f00:1::1",
     "2001:db8::1",
+    "::127.0.0.1",
+    "::a00:1",
+    "::ffff:0:7f00:1",
+    "::ffff:0:10.0.0.1",
+    "fec0::1",
+    "feff::1",
+    "64:ff9b:1::7f00:1",
+    "2606:4700::5efe:10.0.0.1",
+    "2606:4700::200:5efe:192.168.1.1",
+    "4000::1",
+    "5f00::1",
 ]
 DISGUISED = ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "0", "localhost", "a.localhost", "LOCALHOST."]
 
@@ -51,7 +62,7 @@ def test_private_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_public_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
@@ -71,7 +82,9 @@ async def nowhere(host: str, port: int) -> list[str]:
 async def test_a_public_service_s_link_never_leads_into_a_private_network(
     tmp_path: Path, jpeg: bytes, host: str
 ) -> None:
-    """Seen to fail without the v4-mapped, NAT64 and 6to4 cases, and without the numeric forms."""
+    """Seen to fail without the v4-mapped, NAT64 and 6to4 cases, without the numeric forms, and with Python's own
+    word for what is global: fec0::1, ::127.0.0.1, ::ffff:0:7f00:1 and eight more were gone to.
+    """
     async with storage(answers(jpeg)) as there, fetcher(tmp_path, public=True, resolve=nowhere) as fetch:
         link = f"http://{f'[{host}]' if ':' in host else host}:{there.port}/result"
         with pytest.raises(LinkRefused):
