@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,10 @@ examples:
 html is one page with every picture and clip inside it, which needs no network; sheet is a picture of the newest.
 Nothing is overwritten; the file can be read by you alone. Links to results are left out: they are as good as a key.
 """
+
+_FORMULA = re.compile(r"(\A\s*|;\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""What a spreadsheet may take for the beginning of a formula: also behind space, which some leave out, in the wide
+form, which some take for the narrow one, and behind the sign that ends a cell where the comma stands in numbers."""
 
 Writer = Callable[["Iterator[Job]", Path, TextIO], int]
 """Writes jobs, given the results folder, to an open file, and returns how many there were."""
@@ -143,9 +148,8 @@ def write_csv(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
 def _cell(value: object) -> object:
     if not isinstance(value, str):
         return value
-    text = shown_block(value)
     # Spreadsheets run what begins like this as a formula, whoever wrote it.
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return _FORMULA.sub(r"\1'\2", shown_block(value))
 
 
 FORMATS: dict[str, Writer] = {"json": write_json, "csv": write_csv}

@@ -212,11 +212,21 @@ def test_an_export_is_whole_private_and_overwrites_nothing(program: Program, tmp
     assert program.run("export", str(tmp_path / "no" / "such.json")).code == 2
 
 
-def test_no_exported_cell_is_a_formula(program: Program) -> None:
-    program.add(a_job(request=GenerateRequest(character="1", prompt="=HYPERLINK(1)", type="image")))
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_no_exported_cell_is_a_formula(program: Program, delimiter: str) -> None:
+    """Also where the semicolon ends a cell, as in half of Europe.
+
+    Seen to fail with the first sign alone looked at: behind a space, in its wide form, and behind a semicolon.
+    """
+    signs = "=+-@\uff1d\uff0b\uff0d\uff20"
+    starts = ("", " ", "\t", "\r", "\n", "\r\n \t", "a;", "a; ", 'a";', "a;b\n;")
+    prompts = [f"{start}{sign}HYPERLINK(1)" for start in starts for sign in signs]
+    program.add(*(a_job(request=GenerateRequest(character=each, prompt=each, type="image")) for each in prompts))
     out = program.run("export", "--format", "csv", "-").out
-    (row,) = csv.DictReader(io.StringIO(out))
-    assert row["prompt"] == "'=HYPERLINK(1)"
+    rows = list(csv.reader(io.StringIO(out), delimiter=delimiter))
+    cells = [cell for row in rows for cell in row]
+    assert sum("HYPERLINK" in cell for cell in cells) >= len(prompts)
+    assert [cell for cell in cells if cell.strip()[:1] in tuple(signs)] == []
 
 
 def test_config_is_valid_toml_and_schema_valid_json(program: Program) -> None:
