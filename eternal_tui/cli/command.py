@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, TextIO, cast
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.foreseen import foreseen
 from eternal_tui.cli.invocation import Invocation, UsageError
+from eternal_tui.cli.stray import StrayLines
 from eternal_tui.cli.streams import Streams
 from eternal_tui.untrusted import Shown, say, shown
 
 if TYPE_CHECKING:
     import argparse
+
+    from eternal_tui.credentials import Secret
 
 INTERRUPTED = 130
 """128 and SIGINT's number, as shells expect it."""
@@ -31,6 +34,7 @@ def run_process() -> int:
     # httpx brings a command line of its own that imports click and rich: two thirds of its import, used by nobody here.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     stdin, stdout, stderr = (_open_stream(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
+    sys.stderr = cast("TextIO", StrayLines(stderr, _known_keys))
     code = run(sys.argv[1:], os.environ, stdin, stdout, stderr, own_process=True)
     for stream in (stdout, stderr):
         try:
@@ -39,6 +43,12 @@ def run_process() -> int:
             # A pipe or terminal that is gone: the interpreter would flush again at its end, complain, and end with 120.
             _drop(stream)
     return code
+
+
+def _known_keys() -> list[Secret]:
+    from eternal_tui.credentials import keys_in, met_keys
+
+    return [*keys_in(os.environ), *met_keys()]
 
 
 def _drop(stream: TextIO) -> None:

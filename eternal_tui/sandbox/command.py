@@ -48,6 +48,8 @@ def _settings(args: argparse.Namespace) -> SandboxSettings:
 
     if args.speed <= 0:
         raise ValueError("--speed must be above 0")
+    if not all(0 <= port <= 65_535 for port in (args.port, args.cdn_port)):
+        raise ValueError("a port is a number from 0 to 65535")
     return SandboxSettings(
         api_port=args.port,
         cdn_port=args.cdn_port,

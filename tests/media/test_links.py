@@ -62,7 +62,9 @@ def test_private_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
 def test_public_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
@@ -82,8 +84,9 @@ async def nowhere(host: str, port: int) -> list[str]:
 async def test_a_public_service_s_link_never_leads_into_a_private_network(
     tmp_path: Path, jpeg: bytes, host: str
 ) -> None:
-    """Seen to fail without the v4-mapped, NAT64 and 6to4 cases, without the numeric forms, and with Python's own
-    word for what is global: fec0::1, ::127.0.0.1, ::ffff:0:7f00:1 and eight more were gone to.
+    """Seen to fail without the v4-mapped, NAT64 and 6to4 cases, without the numeric forms, and by Python's word alone.
+
+    Python calls fec0::1, ::127.0.0.1, ::ffff:0:7f00:1 and eight more of these global: they were gone to.
     """
     async with storage(answers(jpeg)) as there, fetcher(tmp_path, public=True, resolve=nowhere) as fetch:
         link = f"http://{f'[{host}]' if ':' in host else host}:{there.port}/result"

@@ -1,0 +1,81 @@
+"""What the interpreter and libraries print by themselves, with the words of a stranger in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.cli.program import Program
+from tests.security.hostile import unsafe
+
+SPOKEN = r"""
+import asyncio, gc, logging, sys, threading, warnings
+from eternal_tui.cli.command import run_process
+
+sys.argv = ["eternal-tui", "jobs"]
+run_process()
+words = "\x1b[2J\x9b31m\x07\u202e https://cdn.example/x?Signature=" + "a" * 64 + " x-api-key: " + KEY
+
+async def failing():
+    raise ValueError(f"task {words}")
+
+async def nobody_asks():
+    task = asyncio.ensure_future(failing())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del task
+    gc.collect()
+
+class Closing:
+    def __del__(self):
+        raise ValueError(f"destructor {words}")
+
+def in_a_thread():
+    raise ValueError(f"thread {words}")
+
+asyncio.run(nobody_asks())
+thread = threading.Thread(target=in_a_thread)
+thread.start()
+thread.join()
+Closing()
+warnings.warn(f"warning {words}")
+for name in ("PIL.Image", "httpx", "uvicorn.error", "asyncio", "unheard.of"):
+    logging.getLogger(name).error(f"logger {words}")
+sys.stderr.write(f"begun {words}")
+raise ValueError(f"end {words}")
+"""
+
+
+def test_what_the_interpreter_prints_is_gated_and_holds_no_key(program: Program) -> None:
+    """A lost task, a thread, a destructor, a warning, five loggers of others, the end of the process.
+
+    Seen to fail with the error stream as the interpreter has it: each was on the terminal with ESC, C1 and key.
+    """
+    key = program.environ["ETERNALAI_API_KEY"]
+    ran = subprocess.run(
+        [sys.executable, "-c", f"KEY = {key!r}\n{SPOKEN}"],
+        env=program.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert unsafe(ran.stdout) == unsafe(ran.stderr) == []
+    for speaker in ("task ", "thread ", "destructor ", "warning ", "logger ", "begun ", "end "):
+        assert f"{speaker}␛[2J" in ran.stderr, ran.stderr
+    assert ran.stderr.count("logger ") == 5
+    assert key not in ran.stderr
+    assert "aaaaaaaa" not in ran.stderr
+
+
+def test_the_sandbox_refuses_what_it_cannot_use_in_a_sentence(program: Program) -> None:
+    """Seen to fail with a port of 99999: a defect and a crash report."""
+    for arguments in (
+        ("--fault", "\x1b[2J"),
+        ("--fault", "a\x9bb:\x07"),
+        ("--fault", "\u202ex@\x1b]0;t\x07"),
+        ("--port", "99999"),
+    ):
+        ran = program.run("sandbox", *arguments)
+        assert ran.code == 2
+        assert unsafe(ran.out) == unsafe(ran.err) == []
