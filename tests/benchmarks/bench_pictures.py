@@ -41,28 +41,35 @@ from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.link import LinkApp
 from eternal_tui.tui.picture import Picture
 
-class Counting(HalfBlocks):
-    drawn = 0
-    def render(self, frame, *, handle=0, moving=False):
-        Counting.drawn += 1
-        return super().render(frame, handle=handle, moving=moving)
+class Counting(Picture):
+    # When each frame was put on the screen, and which.
+    put = []
+    def _put(self, drawing):
+        Counting.put.append((time.monotonic(), self.position))
+        return super()._put(drawing)
 
 class Player(LinkApp):
     CSS = f"Picture {{ width: {sys.argv[6]}; height: {sys.argv[7]}; }}"
     def get_default_screen(self):
         return CellScreen()
     def compose(self):
-        yield Picture(Counting(int(sys.argv[3])), pace=Pace(float(sys.argv[2])), loop=True)
+        yield Counting(HalfBlocks(int(sys.argv[3]), truecolor=True), pace=Pace(float(sys.argv[2])), loop=True)
     def on_mount(self):
         self.query_one(Picture).show(Path(sys.argv[1]))
     def on_picture_loaded(self, message):
+        Counting.put.clear()
         message.picture.play()
-        Counting.drawn, self.cpu, self.wall = 0, time.process_time(), time.monotonic()
+        self.cpu, self.wall = time.process_time(), time.monotonic()
         self.set_timer(float(sys.argv[4]), self.report)
     def report(self):
         wall = time.monotonic() - self.wall
         cpu = time.process_time() - self.cpu
-        Path(sys.argv[5]).write_text(f"{Counting.drawn / wall} {cpu / wall} {wall}")
+        (first, _), *_, (last, _) = put = Counting.put
+        pairs = list(zip(put, put[1:]))
+        new = sum(before[1] != after[1] for before, after in pairs)
+        off = sorted(abs(after[0] - before[0] - 1 / float(sys.argv[2])) for before, after in pairs)
+        uneven = off[len(off) * 95 // 100] * 1000
+        Path(sys.argv[5]).write_text(f"{new / (last - first)} {cpu / wall} {wall} {uneven}")
         self.exit()
 
 Player().run()
@@ -103,7 +110,7 @@ def milliseconds(work: Callable[[], object], runs: int) -> float:
 
 def cells(path: Path, graphics: HalfBlocks | None = None) -> int:
     """Turn a file into escape sequences, with cold styles unless `graphics` has warm ones; return their length."""
-    graphics = graphics or HalfBlocks()
+    graphics = graphics or HalfBlocks(truecolor=True)
     # Rows of the picture drawn before would be taken as they are: this is about one not seen yet.
     graphics.forget_rows()
     drawing = graphics.render(still_frame(path, 80, 40))
@@ -121,7 +128,7 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
         path = folder / f"a.{kind}"
         image.save(path, quality=90)
 
-        warm = HalfBlocks()
+        warm = HalfBlocks(truecolor=True)
         cells(path, warm)
         found[f"{kind} to frame ms"] = milliseconds(partial(still_frame, path, 80, 40), runs)
         found[f"{kind} to cells, cold styles ms"] = milliseconds(partial(cells, path), runs)
@@ -173,9 +180,14 @@ def play(
         process.kill()
         process.wait()
         os.close(far)
-    fps, cpu, wall = (float(word) for word in report.read_text().split())
+    fps, cpu, wall, uneven = (float(word) for word in report.read_text().split())
     name = f"clip in {size[0]}x{size[1]}, wanted {rate:.0f}/s, {bits} bits"
-    return {f"{name}: frames/s": fps, f"{name}: CPU %": cpu * 100, f"{name}: bytes/s": written / wall}
+    return {
+        f"{name}: new frames/s": fps,
+        f"{name}: off their beat, p95 ms": uneven,
+        f"{name}: CPU %": cpu * 100,
+        f"{name}: bytes/s": written / wall,
+    }
 
 
 def clips(folder: Path, runs: int, seconds: float) -> dict[str, float]:

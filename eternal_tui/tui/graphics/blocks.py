@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from rich.color import Color, ColorType
-from rich.color_triplet import ColorTriplet
 from rich.segment import Segment
-from rich.style import Style
 from textual.strip import Strip
 
 from eternal_tui.media.frame import BLOCK_CELL, Frame
+from eternal_tui.tui.graphics.cell_style import CellStyle
 from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
 
 UPPER_HALF = "▀"
-_STYLES_KEPT = 16_384
+_CELLS_KEPT = 16_384
 _ROWS_KEPT = 512
 """Rows drawn lately, at least those of the last frames of four clips side by side: most rows of a frame are those of
 the frame before."""
-_NAME = "picture"
 _FIRST_THINNED = 5
 _MOVING_BITS = 6
 """Bits a channel that frames of a clip keep: what a codec wavers by disappears, and with it a third of the work."""
@@ -27,20 +24,22 @@ class HalfBlocks:
     """Draws the upper pixel of a cell as its foreground and the lower one as its background.
 
     `bits` is how many bits of each colour channel are kept: 8 is exact; 4 makes neighbours equal, so that
-    they share one escape sequence, which is what a slow line needs.
+    they share one escape sequence, which is what a slow line needs. `truecolor` promises that the terminal takes
+    colours of 24 bits, which spares working out what it takes.
     """
 
     name: GraphicsName = "blocks"
     cell = BLOCK_CELL
     clip_cell = BLOCK_CELL
 
-    def __init__(self, bits: int = 8) -> None:
+    def __init__(self, bits: int = 8, *, truecolor: bool = False) -> None:
         if not 1 <= bits <= 8:
             raise ValueError("bits must lie between 1 and 8")
         self.bits = bits
         self._levels = _levels(bits)
         self._moving = _levels(min(bits, _MOVING_BITS))
-        self._styles: dict[bytes, Style] = {}
+        self._truecolor = truecolor
+        self._cells: dict[bytes, Segment] = {}
         self._rows: dict[tuple[bytes, bytes], Strip] = {}
         self._older: dict[tuple[bytes, bytes], Strip] = {}
 
@@ -60,7 +59,9 @@ class HalfBlocks:
 
     def thinned(self) -> HalfBlocks | None:
         """Return half-blocks with one bit a channel less, down to three."""
-        return HalfBlocks(min(self.bits - 1, _FIRST_THINNED)) if self.bits > _FEWEST_BITS else None
+        if self.bits <= _FEWEST_BITS:
+            return None
+        return HalfBlocks(min(self.bits - 1, _FIRST_THINNED), truecolor=self._truecolor)
 
     def release(self, handle: int) -> str:  # noqa: ARG002
         """Return nothing: nothing is held."""
@@ -84,27 +85,35 @@ class HalfBlocks:
     def _strip(self, upper: bytes, lower: bytes, width: int) -> Strip:
         """Merge equal neighbours into one segment each."""
         segments: list[Segment] = []
-        styles, style_of = self._styles, self._style
+        known, cell_of = self._cells, self._cell
         held, start = b"", 0
-        for x in range(width):
-            pair = upper[x * 3 : x * 3 + 3] + lower[x * 3 : x * 3 + 3]
+        for x, pair in enumerate(_pairs(upper, lower, width)):
             if pair != held:
-                if held:
-                    segments.append(Segment(UPPER_HALF * (x - start), styles.get(held) or style_of(held)))
+                if x - start == 1:
+                    segments.append(known.get(held) or cell_of(held))
+                elif x:
+                    segments.append(Segment(UPPER_HALF * (x - start), (known.get(held) or cell_of(held)).style))
                 held, start = pair, x
-        segments.append(Segment(UPPER_HALF * (width - start), styles.get(held) or style_of(held)))
+        segments.append(Segment(UPPER_HALF * (width - start), (known.get(held) or cell_of(held)).style))
         return Strip(segments, width)
 
-    def _style(self, pair: bytes) -> Style:
-        if len(self._styles) >= _STYLES_KEPT:
-            self._styles.clear()
-        style = Style.from_color(_colour(pair[:3]), _colour(pair[3:]) if len(pair) == 6 else None)
-        self._styles[pair] = style
-        return style
+    def _cell(self, pair: bytes) -> Segment:
+        """Return one cell of two pixels; its like are given out again."""
+        if len(self._cells) >= _CELLS_KEPT:
+            self._cells.clear()
+        cell = self._cells[pair] = Segment(UPPER_HALF, CellStyle.of(pair, truecolor=self._truecolor))
+        return cell
 
 
-def _colour(rgb: bytes) -> Color:
-    return Color(_NAME, ColorType.TRUECOLOR, None, ColorTriplet(rgb[0], rgb[1], rgb[2]))
+def _pairs(upper: bytes, lower: bytes, width: int) -> list[bytes]:
+    """Return cell by cell the bytes of its upper pixel and of its lower one, if there is one."""
+    if not lower:
+        return [upper[at : at + 3] for at in range(0, width * 3, 3)]
+    both = bytearray(width * 6)
+    for channel in range(3):
+        both[channel::6], both[channel + 3 :: 6] = upper[channel::3], lower[channel::3]
+    pixels = bytes(both)
+    return [pixels[at : at + 6] for at in range(0, width * 6, 6)]
 
 
 def _levels(bits: int) -> bytes:

@@ -47,26 +47,35 @@ def choose(wanted: Wanted, terminal: TerminalFacts, environ: Mapping[str, str]) 
         case "sixel":
             return _sixel(terminal, bits, "as asked; whether this terminal can draw them was not judged")
         case "blocks":
-            return Choice(HalfBlocks(bits), "Half-blocks, as asked.")
+            return Choice(_blocks(bits, environ), "Half-blocks, as asked.")
     if without := _without_pictures(environ):
         return Choice(NoGraphics(), without)
     obstacle = _obstacle(terminal)
     if obstacle and terminal.sixel and all(terminal.cell) and not terminal.tmux and not is_remote(environ):
         return _sixel(terminal, bits, f"because {terminal.name or 'the terminal'} says that it draws them")
     if obstacle:
-        return Choice(HalfBlocks(bits), f"Half-blocks, because {obstacle}.")
+        return Choice(_blocks(bits, environ), f"Half-blocks, because {obstacle}.")
     through = ", through tmux" if terminal.tmux else ""
     return Choice(
         _kitty(terminal, environ), f"Kitty graphics{through}, because the terminal says it is {terminal.name}."
     )
 
 
+def _blocks(bits: int, environ: Mapping[str, str]) -> HalfBlocks:
+    return HalfBlocks(bits, truecolor=_takes_24_bits(environ))
+
+
+def _takes_24_bits(environ: Mapping[str, str]) -> bool:
+    """Tell whether colours reach the terminal as they are: Rich reads the same variable, Textual its own."""
+    truecolor = environ.get("COLORTERM", "") in ("truecolor", "24bit")
+    return truecolor and environ.get("TEXTUAL_COLOR_SYSTEM", "auto") in ("auto", "truecolor")
+
+
 def _kitty(terminal: TerminalFacts, environ: Mapping[str, str]) -> Graphics:
     from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 
     cell = terminal.cell if all(terminal.cell) else USUAL_CELL
-    truecolor = environ.get("COLORTERM", "") in ("truecolor", "24bit")
-    return KittyPlaceholders(cell, tmux=terminal.tmux, truecolor=truecolor)
+    return KittyPlaceholders(cell, tmux=terminal.tmux, truecolor=_takes_24_bits(environ))
 
 
 def _without_pictures(environ: Mapping[str, str]) -> str:

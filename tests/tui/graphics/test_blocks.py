@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import Image
+from rich.color import Color
 from rich.color_triplet import ColorTriplet
 from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 
 from eternal_tui.media.frame import Frame
 from eternal_tui.media.stills import still_frame
 from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
+from eternal_tui.tui.graphics.cell_style import CellStyle
 from eternal_tui.tui.graphics.pace import cost
 
 RGB = tuple[int, int, int]
@@ -110,7 +115,7 @@ def test_the_style_cache_is_bounded() -> None:
     blocks = HalfBlocks()
     for _ in range(4):
         blocks.render(Frame(100, 200, random.randbytes(60_000)))
-    assert len(blocks._styles) <= 16_384
+    assert len(blocks._cells) <= 16_384
 
 
 @pytest.mark.parametrize("bits", [0, 9, -1])
@@ -138,3 +143,16 @@ def test_rows_that_stay_are_not_drawn_again() -> None:
     assert second.strips[0] is first.strips[0]
     assert second.strips[1] != first.strips[1]
     assert len(graphics._rows) + len(graphics._older) <= 1_100
+
+
+@pytest.mark.parametrize("system", ["truecolor", "256", "standard"])
+def test_a_cell_is_told_to_the_terminal_as_rich_tells_it(system: Literal["truecolor", "256", "standard"]) -> None:
+    """Seen to fail with the two pixels changed over, and with 24 bits sent to a terminal of 256 colours."""
+    console = Console(color_system=system)
+    for pair in (bytes([1, 20, 255, 0, 130, 7]), bytes(6), b"\xff" * 6, bytes([9, 99, 199])):
+        colours = [Color.from_rgb(*pair[at : at + 3]) for at in range(0, len(pair), 3)]
+        usual = Strip([Segment(UPPER_HALF, Style.from_color(*colours))]).render(console)
+        cell = Segment(UPPER_HALF, CellStyle.of(pair, truecolor=system == "truecolor"))
+        assert Strip([cell]).render(console) == usual
+        assert cell.style is not None
+        assert (cell.style.color, cell.style.bgcolor) != (None, None)
