@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.content import Content
@@ -15,6 +17,14 @@ from eternal_tui.tui.overlays import overlays_of
 from eternal_tui.untrusted import Shown
 
 NOTHING = Drawing((), 0)
+
+
+@runtime_checkable
+class Line(Protocol):
+    """A way to the terminal that says when it is behind."""
+
+    def behind(self) -> bool:
+        """Tell whether the terminal takes its time with what was written before."""
 
 
 class Canvas(Widget):
@@ -92,10 +102,10 @@ class Canvas(Widget):
         if data and driver is not None:
             driver.write(data)
 
-    def _waiting_writes(self) -> int:
-        """Return how many writes Textual has queued for a terminal that does not keep up."""
-        writer = getattr(self.app._driver, "_writer_thread", None)
-        return 0 if writer is None else int(writer._queue.qsize())
+    def _line_is_behind(self) -> bool:
+        """Tell whether the terminal takes its time with what was written before."""
+        driver: object = self.app._driver
+        return isinstance(driver, Line) and driver.behind()
 
     @property
     def drawn_region(self) -> Region:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.media.stills import FrameCache, still_size
 from eternal_tui.media.view import WHOLE, View, crop, panned, zoomed
 from eternal_tui.tui.canvas import Canvas
+from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
+from eternal_tui.tui.playhead import Playhead
 from eternal_tui.untrusted import Shown, lines_of
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ _PARTS = "picture-parts"
 class Picture(Canvas):
     """Shows one file, centred, its aspect kept, as large as the widget is.
 
+    `in_motion` are the graphics of a playing clip: those of a still one, with fewer colours where the line is slow.
     Decodes off the event loop and only what still stands after `settle` seconds; the picture before stays for up to
     `hold` seconds, so that a quick successor comes without a blink. Nothing runs while a still is shown. `words` stand
     in its place where there is nothing to draw with, nothing to draw, or a broken file.
@@ -94,14 +98,14 @@ class Picture(Canvas):
         self.playing = False
         self.position = 0.0
         self.seconds = 0.0
+        self.in_motion = graphics
         self._pace = pace or Pace()
         self._cache = cache or FrameCache()
         self._limits = limits or DecodeLimits()
         self._loop = loop
         self._settle = settle
         self._hold_for = hold
-        self._clock = clock
-        self._began = 0.0
+        self._head = Playhead(self._pace, clock)
         self._clip: AsyncClip | None = None
         self._hold: Timer | None = None
         self._view = WHOLE
@@ -199,6 +203,7 @@ class Picture(Canvas):
 
         self._clip = await AsyncClip.open(path, columns, rows, cell=self.graphics.clip_cell, limits=self._limits)
         self.seconds = self._clip.facts.seconds or 0.0
+        self._head.rate = self._clip.facts.rate
         found = await self._clip.frame_at(self.position)
         if found is not None:
             await self._put_frame(found)
@@ -277,7 +282,7 @@ class Picture(Canvas):
             return
         self.position = min(max(0.0, seconds), self.seconds)
         self.playing = True
-        self._began = self._clock() - self.position
+        self._head.stand_at(self.position)
         self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
         self._start(lambda: self._play(clip), "picture-play")
 
@@ -304,7 +309,7 @@ class Picture(Canvas):
         if clip is None:
             return
         self.position = min(max(0.0, seconds), self.seconds)
-        self._began = self._clock() - self.position
+        self._head.stand_at(self.position)
         if not self.playing:
             target = self.position
             self._look(lambda: clip.frame_at(target))
@@ -326,22 +331,32 @@ class Picture(Canvas):
             self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
 
     async def _play(self, clip: AsyncClip) -> None:
-        due = self._clock()
+        """Show frame after frame; where the line does not keep up colours go first, and then frames."""
+        head, behind, found = self._head, False, None
         while self.playing and self._is_watched():
-            written = 0
-            if not self._pace.is_behind(self._waiting_writes()):
-                found = await self._read(lambda: clip.frame_at(self._clock() - self._began))
+            written, before = 0, behind
+            behind = self._line_is_behind()
+            if behind and not before:
+                self._thin()
+            if not behind:
+                found = await self._read(partial(clip.frame_at, head.wanted))
                 if found is None:
                     break
                 written = await self._put_frame(found)
                 if self._pace.is_overspent(written):
-                    self.graphics = self.graphics.thinned() or self.graphics
-                if found.last and not self._starts_over():
+                    self._thin()
+                if found.last and not self._loop:
                     break
-            # Counted from when the frame was due: what drawing took does not slow the clip down.
-            due = max(due + self._pace.seconds_for(written), self._clock() - self._pace.seconds_for(0))
-            await asyncio.sleep(max(0.0, due - self._clock()))
+                if found.last:
+                    head.start_over(found.seconds + 1 / head.rate)
+            await asyncio.sleep(head.advance(written))
         self.pause()
+        if found is not None:
+            # What stands still is looked at: in all its colours.
+            await self._put_frame(found)
+
+    def _thin(self) -> None:
+        self.in_motion = self.in_motion.thinned() or self.in_motion
 
     async def _read(self, read: _Read) -> ClipFrame | None:
         """Return what `read` finds, None if it was overtaken or the clip turned out broken."""
@@ -353,11 +368,6 @@ class Picture(Canvas):
                 self._fail(path, error)
             return None
 
-    def _starts_over(self) -> bool:
-        if self._loop:
-            self._began = self._clock()
-        return self._loop
-
     def _is_watched(self) -> bool:
         """Tell whether anyone can see the clip: it is shown, on the current screen, in a focused terminal."""
         return self.display and self.app.app_focus and self.screen.is_active and self.is_on_screen
@@ -366,8 +376,14 @@ class Picture(Canvas):
 
     async def _put_frame(self, found: ClipFrame) -> int:
         self.position = found.seconds
-        drawing = await asyncio.to_thread(self.graphics.render, found.frame, handle=self._handle, moving=True)
-        return self._put(drawing)
+        playing, graphics = self.playing, self.in_motion if self.playing else self.graphics
+        moving = playing or graphics.clip_cell != graphics.cell
+        drawing = await asyncio.to_thread(graphics.render, found.frame, handle=self._handle, moving=moving)
+        written = self._put(drawing)
+        if playing and isinstance(self.screen, CellScreen):
+            # At once: the usual way is a beat of its own, and frames would come unevenly.
+            self.screen.paint(self)
+        return written
 
     def _put(self, drawing: Drawing) -> int:
         """Show `drawing` in place of what was held until it came."""

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
 
+from eternal_tui.media.clips import ClipReader
 from eternal_tui.media.frame import Frame
 from eternal_tui.media.stills import FrameCache
 from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
@@ -354,8 +355,23 @@ async def test_a_slow_line_gets_thinner_colours_first(clip: Path) -> None:
         await app.until(Picture.Loaded)
         app.picture.play()
         await app.until(Picture.Moved, lambda message: not message.playing)  # type: ignore[attr-defined]
-        assert isinstance(app.picture.graphics, HalfBlocks)
-        assert app.picture.graphics.bits <= 5
+        assert isinstance(app.picture.in_motion, HalfBlocks)
+        assert app.picture.in_motion.bits <= 5
+
+
+async def test_what_stands_still_has_all_its_colours(tmp_path: Path) -> None:
+    """Seen to fail when the last frame stayed as it was drawn in motion, with six bits a channel."""
+    clip = write_clip(tmp_path / "clip.mp4", frames=12)
+    app = Viewer(pace=Pace(24.0))
+    async with app.run_test(size=(40, 12)) as pilot:
+        app.picture.show(clip)
+        await app.until(Picture.Loaded)
+        app.picture.play()
+        await app.until(Picture.Moved, lambda message: not message.playing)  # type: ignore[attr-defined]
+        await pilot.app.workers.wait_for_complete()
+        with ClipReader(clip, 40, 12) as reader:
+            exact = HalfBlocks().render(reader.frame_at(11 / 24).frame)
+        assert app.picture._drawing.strips == exact.strips
 
 
 async def test_four_frames_a_second_are_four(clip: Path) -> None:

@@ -16,8 +16,6 @@ REMOTE_BYTES = 200_000
 
 _SEQUENCE = 42
 """About the bytes of one segment's colours and its reset, `ESC [ 38;2;…;48;2;… m` and `ESC [ 0 m`."""
-_BACKLOG = 2
-"""Writes waiting for the terminal beyond which it does not keep up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +33,6 @@ class Pace:
     def is_overspent(self, written: int) -> bool:
         """Tell whether such frames cost more than the line gives at the wanted rate."""
         return self.bytes_per_second is not None and written * self.frame_rate > self.bytes_per_second
-
-    def is_behind(self, waiting: int) -> bool:
-        """Tell from the number of writes still waiting whether to leave a frame out."""
-        return waiting > _BACKLOG
 
 
 def pace_for(environ: Mapping[str, str], bytes_per_second: float | None = None, frame_rate: float = LOCAL_RATE) -> Pace:

@@ -80,5 +80,4 @@ def test_the_pace_near_and_far() -> None:
     pace = Pace(4.0, 10_000)
     assert (pace.seconds_for(100), pace.seconds_for(20_000)) == (0.25, 2.0)
     assert (pace.is_overspent(2_500), pace.is_overspent(2_501)) == (False, True)
-    assert (pace.is_behind(2), pace.is_behind(3)) == (False, True)
     assert not Pace(24.0).is_overspent(10**9)
