@@ -249,7 +249,7 @@ def error_from(status: int, headers: Headers, body: bytes, *, paid: bool = False
     """
     said = _said(body)
     if 400 <= status <= 499:
-        return _refusal(status, headers, said, now=now)
+        return _refusal(status, headers, said, paid=paid, now=now)
     if 500 <= status <= 599:
         return errors.ServerTrouble(
             f"The service is in trouble (status {status})." + _charge_unclear(paid),
@@ -279,17 +279,18 @@ def _said(body: bytes) -> str:
     return said_in(answer)
 
 
-def _refusal(status: int, headers: Headers, said: str, *, now: float) -> errors.Refused:
+def _refusal(status: int, headers: Headers, said: str, *, paid: bool, now: float) -> errors.Refused:
     if status == 429:
         return errors.TooMany(
-            "The service asks to slow down (status 429). Nothing was charged; the program waits before it asks again.",
+            "The service asks to slow down (status 429). Nothing was charged. "
+            + ("Wait a while, then send it again." if paid else "It can be asked again in a while."),
             said=said,
             retry_after=parse_retry_after(_header(headers, "retry-after"), now),
         )
     if status in (401, 403):
         return errors.KeyRefused(
-            f"The service did not accept the API key (status {status}). Nothing was charged. Give another key "
-            "with: eternal-tui login",
+            f"The service did not accept the API key (status {status}). Nothing was charged. Run `eternal-tui login` "
+            "to give another key.",
             said=said,
             status=status,
         )
@@ -302,7 +303,8 @@ def _refusal(status: int, headers: Headers, said: str, *, now: float) -> errors.
         )
     if status in (404, 410):
         return errors.NotKnown(
-            f"The service has nothing under this address (status {status}). Nothing was charged.",
+            f"The service has nothing under this address (status {status}). Nothing was charged. "
+            + ("Check the character and the base URL, then send it again." if paid else "Check the base URL."),
             said=said,
             status=status,
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from eternal_tui.api.answers import Character
+    from eternal_tui.api.errors import ApiError
     from eternal_tui.cli.stopping import Stopping
     from eternal_tui.jobs.characters import CharacterBook
 
@@ -62,7 +63,7 @@ def run(invocation: Invocation) -> int:
 
 
 async def _load(invocation: Invocation) -> list[Character]:
-    from eternal_tui.api.errors import ApiError, NotSent
+    from eternal_tui.api.errors import ApiError
 
     book, close = await _book(invocation)
     try:
@@ -70,16 +71,22 @@ async def _load(invocation: Invocation) -> list[Character]:
         try:
             return list(await book.load(again=invocation.arguments.refresh))
         except ApiError as error:
-            code = Exit.UNREACHABLE if isinstance(error, NotSent) else Exit.FAILED
+            code = _code(error)
             if not book.known or invocation.arguments.refresh:
-                raise Refused(
-                    code, say("The list could not be had: {error} {said}", error=error, said=error.said)
-                ) from None
+                raise Refused(code, say("The list could not be had: {account}", account=error.account)) from None
             age = (time.time() - (book.fetched_at or 0.0)) / 86_400
             invocation.streams.note(say("{error} This is the list of {age} days ago.", error=error, age=f"{age:.0f}"))
             return list(book.known)
     finally:
         await close()
+
+
+def _code(error: ApiError) -> Exit:
+    from eternal_tui.api.errors import KeyRefused, NotSent
+
+    if isinstance(error, KeyRefused):
+        return Exit.KEY
+    return Exit.UNREACHABLE if isinstance(error, NotSent) else Exit.FAILED
 
 
 async def _book(invocation: Invocation) -> tuple[CharacterBook, Any]:

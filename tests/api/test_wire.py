@@ -186,6 +186,20 @@ def test_hostile_pages_cost_linear_time_and_bounded_words() -> None:
     assert len(wire.error_from(500, {}, js({"error": "x" * 1_000_000})).said) == 500
 
 
+@pytest.mark.parametrize("paid", [True, False])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 410, 422, 429])
+def test_a_refusal_ends_in_what_to_do_and_promises_nothing(status: int, paid: bool) -> None:
+    """A person cannot know that a program "waits" that has given up, nor where a command ends and a quotation begins.
+
+    Seen to fail for 429, 401 and 404 as they were first worded.
+    """
+    sentence = str(wire.error_from(status, {}, b"", paid=paid))
+    assert "Nothing was charged." in sentence
+    assert sentence.endswith(".")
+    assert not sentence.endswith("Nothing was charged.")
+    assert "the program waits" not in sentence
+
+
 def _kind(status: int) -> type[errors.ApiError]:
     special: dict[int, type[errors.ApiError]] = {
         401: errors.KeyRefused, 403: errors.KeyRefused, 402: errors.NoCredits, 404: errors.NotKnown,

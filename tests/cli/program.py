@@ -189,13 +189,16 @@ def sandbox_in_a_thread(settings: SandboxSettings = QUICK) -> Iterator[Sandbox]:
 
 
 @contextmanager
-def answering(body: bytes) -> Iterator[str]:
-    """Serve the same JSON answer to every POST, and nothing else; the address."""
+def answering(body: bytes, status: int = 200) -> Iterator[str]:
+    """Serve the same JSON answer to every GET and POST; the address."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(200)
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
             self.end_headers()

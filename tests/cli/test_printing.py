@@ -19,8 +19,9 @@ from eternal_tui.cli.exits import Exit, code_of, gravest
 from eternal_tui.cli.job_facts import job_fields, job_line, utc
 from eternal_tui.cli.streams import json_text
 from eternal_tui.jobs.job import FileState, JobState
+from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.untrusted import Untrusted, shown
-from tests.cli.program import Program, Ran, a_job
+from tests.cli.program import Program, Ran, a_job, answering
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J[bold][@click=app.quit]x[/]\u202egpj\u200b\x00\x7f\r\n=1+1"
 SAFE_LINES = {"\n"}
@@ -246,6 +247,18 @@ def test_characters_are_adults_and_searched(program: Program) -> None:
     (astrid,) = program.run("characters", "--search", "6870", "--json").objects
     assert astrid["name"] == "Astrid"
     assert program.run("characters", "--search", "astrid").out.startswith("6870")
+
+
+def test_a_list_that_cannot_be_had_says_who_says_so_and_ends_in_the_right_code(program: Program, sandbox: Any) -> None:
+    """Seen to fail where the service's words followed ours as if they were our own, and where a 403 ended in 1."""
+    sandbox.inject(Fault.SERVER_ERROR, on=Place.LIST, times=1)
+    in_trouble = program.run("characters")
+    assert in_trouble.code == 1
+    assert "The service said: “" in in_trouble.err
+    with answering(b'{"error": "members only"}', 403) as url:
+        refused = program.run("characters", environ={"ETERNAL_TUI_BASE_URL": url})
+    assert refused.code == 3
+    assert "The service said: “members only”" in refused.err
 
 
 def test_the_kept_list_is_used_for_a_day(program: Program, sandbox: Any) -> None:
