@@ -69,7 +69,8 @@ class _Sending:
         if not await self._workbench.connection.has_key():
             problem = self._workbench.connection.key_problem
             raise Refused(Exit.KEY, f"{problem} Nothing was sent.") if problem else NoKey
-        role = await cast(self._workbench.book, requests[0].character)
+        workbench = self._workbench
+        role = await cast(workbench.book, requests[0].character, workbench.clock, self._streams.note)
         chosen = [msgspec.structs.replace(request, character=role.id) for request in requests]
         try:
             await self._desk.may_submit(chosen, confirmed=self._given.yes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,8 +18,9 @@ FRESH_FOR = 86_400.0
 PAGE = 50
 """Characters of one page of the service."""
 
-MOST_KEPT = 5_000
-"""Characters kept of one listing; a list that never ends stops here."""
+MOST_KEPT = 20_000
+"""Characters kept of one listing; a list that never ends stops here. The ids in the service's own page stand at
+6,870, and one beyond the end of what is kept would not be known as under 18."""
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ class CharacterBook:
         self._clock = clock
         self._service = service
         self._by_id: dict[str, Character] = {}
+        self._heard: dict[str, Character] = {}
         self.known: Sequence[Character] = ()
         self.fetched_at: float | None = None
 
@@ -70,7 +72,7 @@ class CharacterBook:
         """
         if self.fresh and not again:
             return self.known
-        found: dict[str, Character] = {}
+        found = self._heard = {}
         tell = growing if growing is not None and not self.known else None
         async for character in self._listing():
             found[character.id] = character
@@ -84,13 +86,18 @@ class CharacterBook:
             write_private(self._path, msgspec.json.encode(stored))
         return self.known
 
+    @property
+    def heard(self) -> Mapping[str, Character]:
+        """Those the latest listing has named so far, offered or not, also where it goes on or broke off."""
+        return self._heard
+
     def by_id(self, character_id: str) -> Character | None:
-        """Return the listed character of that id, offered or not."""
-        return self._by_id.get(character_id)
+        """Return the listed character of that id, offered or not, as it was listed last."""
+        return self._heard.get(character_id) or self._by_id.get(character_id)
 
     def name_of(self, character_id: str) -> str:
         """Return the character's name, untrusted, or an empty string."""
-        character = self._by_id.get(character_id)
+        character = self.by_id(character_id)
         return character.name if character is not None else ""
 
     def find(self, text: str) -> list[Character]:
@@ -103,7 +110,7 @@ class CharacterBook:
 
     def refusal(self, character_id: str) -> str:
         """Return why this client does not submit the character; empty when it does."""
-        character = self._by_id.get(character_id)
+        character = self.by_id(character_id)
         if character is None or character.offered:
             return ""
         return f"Character {character_id} is listed as under 18; this client does not submit it. Choose an adult one."
