@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.galleries import GALLERIES, MEGABYTES, Written
 from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.streams import printing
 from eternal_tui.private import create
 from eternal_tui.untrusted import say, shown_block
 
@@ -93,7 +94,8 @@ def _format_of(path: str) -> str:
 @contextmanager
 def _opened(path: str, stdout: TextIO) -> Iterator[TextIO]:
     if path == "-":
-        yield stdout
+        with printing():
+            yield stdout
         return
     try:
         handle = create(Path(path))

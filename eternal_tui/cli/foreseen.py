@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.streams import OutputLost
 from eternal_tui.untrusted import Shown, say, shown
 
 
@@ -11,6 +12,11 @@ def foreseen(error: Exception, invocation: Invocation) -> tuple[int, Shown] | No
     """Return exit code and sentence, or None for what is a defect of the program."""
     if isinstance(error, Refused):
         return error.code, shown(str(error))
+    if isinstance(error, OutputLost):
+        return Exit.FAILED, say(
+            "The output could not be written: {why}. What was sent stands in the history; `eternal-tui jobs` lists it.",
+            why=error,
+        )
     # Imported only when something went wrong: a verb that goes well needs few of them.
     from eternal_tui.api.request import InvalidRequest
     from eternal_tui.credentials import KeyProblem

@@ -6,7 +6,8 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from eternal_tui.cli.columns import cut
@@ -15,6 +16,21 @@ from eternal_tui.untrusted import Shown, shown
 PROGRAM = "eternal-tui"
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class OutputLost(Exception):
+    """What was to be printed could not be, as on a full disk; a reader that went away is a BrokenPipeError."""
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Turn the errors of writing to standard output into OutputLost."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error.strerror or type(error).__name__) from error
 
 
 class Streams:
@@ -43,12 +59,14 @@ class Streams:
         return self._environ.get("TERM", "dumb") == "dumb"
 
     def line(self, text: Shown) -> None:
-        """Print one line of result."""
-        self._write(self.stdout, text + "\n")
+        """Print one line of result; raises OutputLost."""
+        with printing():
+            self._write(self.stdout, text + "\n")
 
     def json(self, value: Mapping[str, Any]) -> None:
-        """Print one JSON object on a line of its own, in ASCII, so that no terminal is moved by it."""
-        self._write(self.stdout, json_text(value) + "\n")
+        """Print one JSON object on a line of its own, in ASCII, safe at any terminal; raises OutputLost."""
+        with printing():
+            self._write(self.stdout, json_text(value) + "\n")
 
     def error(self, sentence: Shown) -> None:
         """Tell what went wrong."""

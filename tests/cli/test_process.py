@@ -92,6 +92,18 @@ def test_a_reader_that_goes_away_is_no_trouble(program: Program) -> None:
         assert (process.returncode, err) == (141, b"")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("verb", [("jobs", "--json"), ("export", "-"), (*IMAGE, "--json")])
+def test_an_output_that_is_full_is_a_sentence_and_1(program: Program, sandbox: Sandbox, verb: tuple[str, ...]) -> None:
+    """Seen to fail as it was: "a defect of this program", 70, and 0 for an export that nobody got."""
+    program.add(a_job(ended_after=1.0))
+    with Path("/dev/full").open("wb") as full, program.started(*verb, stdout=full) as process:
+        _, err = process.communicate(timeout=LATEST)
+    assert process.returncode == 1
+    assert err.decode().startswith("eternal-tui: The output could not be written: No space left on device.")
+    assert len(program.records()) == 1 + len(sandbox.posts)
+
+
 def test_closed_streams_are_no_trouble(program: Program) -> None:
     shell = f'exec "{sys.executable}" -m eternal_tui jobs <&- >&- 2>&-'
     ran = subprocess.run(["/bin/sh", "-c", shell], env=program.environ, check=False, timeout=LATEST)
