@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(slots=True)
 class Service:
-    """Jobs, money, cast, armed faults and the record of what was asked."""
+    """Jobs, money, cast, armed faults and the record of what was asked; `held` counts answers kept back on purpose."""
 
     settings: SandboxSettings
     engine: JobEngine
@@ -55,6 +55,7 @@ class Service:
     cdn_url: str = ""
     memory: Memory | None = None
     same_links: dict[str, str] = field(default_factory=dict)
+    held: int = 0
 
     @classmethod
     def create(cls, settings: SandboxSettings) -> Service:
@@ -115,5 +116,10 @@ class Service:
 
     async def pause(self, seconds: float) -> None:
         """Wait in real time, cut short when the sandbox stops."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.closing.wait(), seconds)
+        self.held += 1
+        self.note()
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.closing.wait(), seconds)
+        finally:
+            self.held -= 1

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from eternal_tui.api.client import EternalClient
 from eternal_tui.api.request import GenerateRequest
@@ -21,22 +22,30 @@ from eternal_tui.jobs.job import Job
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.media.fetch import ResultFetcher
 from eternal_tui.sandbox.server import Sandbox
-from tests.jobs.clock import FakeClock, settle
+from tests.jobs.clock import FakeClock
+from tests.jobs.quiet import quiet, surroundings
 
 PICTURE = GenerateRequest(character="6870", prompt="At the harbour, morning", type="image")
 CLIP = GenerateRequest(character="6870", prompt="The person waves and smiles", type="video", duration=1)
 WITHIN = 10.0
-PATIENT_ROUNDS = 40
 
 
 class KeyedClient(EternalClient):
-    """The real client, answering the desk's question whether it has a key."""
+    """The real client, answering the desk's question whether it has a key, and telling when it is at work."""
 
     keyed = True
 
     async def has_key(self) -> bool:
         """Tell whether there is a key to pay with."""
         return self.keyed
+
+    async def _call(self, *arguments: Any, **options: Any) -> tuple[int, dict[str, str], bytes]:
+        around = surroundings()
+        around.exchange_began()
+        try:
+            return await super()._call(*arguments, **options)
+        finally:
+            around.exchange_ended()
 
 
 @dataclass
@@ -52,15 +61,12 @@ class Bench:
     instance: Instance
 
     async def until(self, true: Callable[[], bool], *, step: float = 0.5, patience: float = 3_600.0) -> None:
-        """Move the clock on in steps, letting real sockets answer between them, until `true` holds."""
-        moved, waited = 0.0, 0
+        """Move the clock on in steps, letting threads and sockets end what they do between them, until `true` holds."""
+        moved = 0.0
         async with asyncio.timeout(WITHIN):
             while not true():
-                await settle()
-                await asyncio.sleep(0.001)
-                # What is in flight for so long waits for this clock itself.
-                waited = waited + 1 if self._in_flight() and waited < PATIENT_ROUNDS else 0
-                if not true() and not waited:
+                await quiet()
+                if not true():
                     assert moved < patience, "the clock was moved for longer than the test has patience"
                     await self.clock.advance(step)
                     moved += step
@@ -76,9 +82,6 @@ class Bench:
                     changed.clear()
         finally:
             end()
-
-    def _in_flight(self) -> bool:
-        return bool(self.desk._watcher.poller._looking) or self.desk._downloads.under_way > 0
 
     async def job(self, job_id: int, state: str) -> Job:
         """Wait until the job has this state, or a file in it, and return it."""
@@ -108,6 +111,7 @@ async def running(
     patience: float = 0.05,
 ) -> AsyncIterator[Bench]:
     """Run a desk on `folder` against the sandbox, and close it in order."""
+    surroundings().know(sandbox.service)
     clock = clock or FakeClock()
     history = History.open(folder, now=clock.time, files=files)
     instance = Instance.acquire(folder, clock.time, os.getpid())

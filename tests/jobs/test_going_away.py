@@ -18,6 +18,9 @@ from tests.history.faults import SwiftFiles
 from tests.jobs.bench import PICTURE, Bench, running
 from tests.jobs.clock import FakeClock, settle
 
+TURNS_A_STEP = 25
+"""Turns of the event loop between two later moments of a cancel: by the last, an answer has long been there."""
+
 
 class HoldingFiles(SwiftFiles):
     """Holds the write with a given number until it is let go on, so that a test can act in the middle of it."""
@@ -67,8 +70,8 @@ async def test_a_submit_cancelled_after_any_number_of_steps_is_accounted_for(
             submitting = asyncio.create_task(bench.desk.submit(PICTURE))
             for _ in range(min(step, 30)):
                 await asyncio.sleep(0)
-            if step > 30:
-                await asyncio.sleep((step - 30) * 0.0003)
+            for _ in range(max(0, step - 30) * TURNS_A_STEP):
+                await asyncio.sleep(0)
             before = set(bench.desk.listing())
             await _cancel(submitting)
             ends |= {str(job.state) for job in bench.desk.listing() if job not in before}

@@ -23,6 +23,7 @@ from tests.cli.program import ROOT, Program
 from tests.history.faults import SwiftFiles
 from tests.jobs.bench import PICTURE, Bench, running
 from tests.jobs.clock import FakeClock
+from tests.jobs.quiet import quiet
 
 
 @asynccontextmanager
@@ -49,10 +50,10 @@ def watching(program: Program) -> subprocess.Popen[bytes]:
 
 
 async def beat(clock: FakeClock, seconds: float) -> None:
-    """Let the clock go on, with room for sockets and disks after each beat."""
+    """Let the clock go on, and all that each beat sets off come to its end."""
     for _ in range(round(seconds * 2)):
         await clock.advance(0.5)
-        await asyncio.sleep(0.004)
+        await quiet()
 
 
 async def test_each_sees_the_others_jobs_within_two_seconds(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:

@@ -31,6 +31,7 @@ from eternal_tui.sandbox.settings import SandboxSettings
 from tests.history.faults import SwiftFiles
 from tests.jobs.bench import CLIP, PICTURE, Bench, running
 from tests.jobs.clock import FakeClock, settle
+from tests.jobs.quiet import quiet
 
 T = TypeVar("T")
 
@@ -116,7 +117,7 @@ class DeskMachine(RuleBasedStateMachine):
     async def breathe(self, seconds: float) -> None:
         for _ in range(max(1, min(round(seconds / 2), 30))):
             await self.clock.advance(min(seconds, seconds / 30 if seconds > 60 else 2))
-            await asyncio.sleep(0.002)
+            await quiet()
 
     def pick(self, number: int, *states: JobState) -> Job | None:
         found = [job for job in self.bench.desk.listing() if job.state in states]

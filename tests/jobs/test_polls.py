@@ -12,6 +12,7 @@ from eternal_tui.sandbox.engine import ProgressShape
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.bench import PICTURE, Bench, running
 from tests.jobs.clock import FakeClock
+from tests.jobs.quiet import quiet
 
 JOBS = 25
 ROUNDS = 2
@@ -27,9 +28,8 @@ async def see_to_the_end(bench: Bench, shape: ProgressShape) -> tuple[float, flo
     async with asyncio.timeout(30):
         while not all(job.state == "succeeded" for job in _now(bench, sent)):
             # Time stands still while a look is under way: its answer comes over a real socket.
-            await asyncio.sleep(0.001)
-            if not bench.desk._watcher.poller._looking:
-                await bench.clock.advance(0.05)
+            await quiet()
+            await bench.clock.advance(0.05)
     ended = _now(bench, sent)
     late = [(job.finished_at or 0) - life.created_at - life.takes for job, life in zip(ended, lives, strict=True)]
     return sum(job.polls for job in ended) / JOBS, sum(late) / JOBS

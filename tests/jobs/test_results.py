@@ -18,6 +18,7 @@ from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import SwiftFiles
 from tests.jobs.bench import CLIP, PICTURE, Bench, running
 from tests.jobs.clock import FakeClock
+from tests.jobs.quiet import quiet
 
 
 def _names(bench: Bench) -> set[str]:
@@ -129,7 +130,7 @@ async def test_a_repoll_for_a_link_keeps_to_the_pause(bench: Bench) -> None:
     await bench.until(lambda: bool(bench.sandbox.downloads))
     for _ in range(30):
         await bench.clock.advance(1)
-        await asyncio.sleep(0.001)
+        await quiet()
     assert [len(bench.sandbox.polls())] == held
     await bench.job(job.id, "saved")
 
@@ -147,7 +148,7 @@ async def test_a_storage_that_is_down_for_hours_is_gone_on_with_by_itself(bench:
     while bench.clock.monotonic() - began < 2 * 3600:
         await bench.until(lambda: not bench.desk._downloads.under_way)
         await bench.clock.advance(120)
-        await asyncio.sleep(0.001)
+        await quiet()
     assert len(ended) == 1
     assert len(bench.sandbox.downloads) - asked <= 5 * 2 * 3600 / 300
     bench.sandbox.heal()
@@ -234,7 +235,7 @@ async def test_a_job_deleted_while_its_file_is_fetched_leaves_no_defect_and_come
     await bench.until(lambda: bool(bench.sandbox.downloads), step=0.2)
     await bench.desk.delete([job.id])
     bench.sandbox.service.closing.set()
-    await asyncio.sleep(0.02)
+    await quiet()
     bench.sandbox.service.closing.clear()
     assert bench.desk.job(job.id) is None
     await bench.until(lambda: not bench.desk._downloads._tasks)

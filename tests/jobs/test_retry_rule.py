@@ -18,6 +18,7 @@ from tests.api.raw_server import RawServer
 from tests.history.faults import SwiftFiles
 from tests.jobs.bench import PICTURE, Bench, running
 from tests.jobs.clock import FakeClock, settle
+from tests.jobs.quiet import quiet
 
 NEVER_LEFT = {
     httpx.ConnectError,
@@ -244,7 +245,7 @@ async def test_one_429_on_a_poll_pauses_every_poll_though_others_are_answered_af
         assert "30 s" in bench.desk.pause_reason
         for _ in range(29):
             await clock.advance(1.0)
-            await asyncio.sleep(0.002)
+            await quiet()
         assert len(sandbox.polls()) == under_way
         await clock.advance(1.5)
         await sandbox.until(lambda: len(sandbox.polls()) > under_way)
@@ -262,5 +263,5 @@ async def test_polls_answered_429_for_ever_are_few(tmp_path: Path, clock: FakeCl
         sandbox.inject(Fault.TOO_MANY, times=None, on=Place.POLL)
         for _ in range(120):
             await clock.advance(0.5)
-            await asyncio.sleep(0.003)
+            await quiet()
         assert 2 <= len(sandbox.polls()) <= 70

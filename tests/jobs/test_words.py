@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import pairwise
 
 import pytest
@@ -11,6 +10,7 @@ from eternal_tui.jobs.errors import NotPossible
 from eternal_tui.jobs.job import FileState, Job, JobState
 from eternal_tui.sandbox.faults import Fault, Place
 from tests.jobs.bench import CLIP, PICTURE, Bench
+from tests.jobs.quiet import quiet
 
 
 async def _running(bench: Bench, fault: Fault | None = None) -> Job:
@@ -122,7 +122,7 @@ async def test_a_stuck_job_is_stalled_after_its_deadline_never_failed_and_recove
     polls = len(bench.sandbox.polls())
     for _ in range(60):
         await bench.clock.advance(60)
-        await asyncio.sleep(0.003)
+        await quiet()
     assert 20 <= len(bench.sandbox.polls()) - polls <= 130
     bench.sandbox.heal()
     bench.sandbox.finish()
