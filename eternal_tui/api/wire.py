@@ -308,6 +308,12 @@ def _refusal(status: int, headers: Headers, said: str, *, paid: bool, now: float
             said=said,
             status=status,
         )
+    if status in (408, 425):
+        return errors.Refused(
+            f"The service did not take the request in time (status {status}). Nothing was charged. Send it again.",
+            said=said,
+            status=status,
+        )
     return errors.Refused(
         f"The service refused the request (status {status}). Nothing was charged. Change the request as the "
         "service says, then send it again.",

@@ -71,9 +71,18 @@ class JobActions:
         )
 
     async def again(self, jobs: Sequence[Job]) -> None:
-        """Run jobs again exactly as they were; more than one asks first, with about what it costs."""
+        """Run jobs again exactly as they were; more than one asks first, with about what it costs.
+
+        Of one that may have been paid already this is a retry, whatever the key: it asks, and links both.
+        """
         if any(job.is_creation for job in jobs):
             self._face.tell(ANOTHER_CHARACTER, "warning")
+            return
+        undecided = [job for job in jobs if job.state is JobState.UNCONFIRMED and _can_be_retried(job)]
+        for job in undecided:
+            await self._decide(job)
+        jobs = [job for job in jobs if job not in undecided]
+        if not jobs:
             return
         requests = [job.request for job in jobs]
         if len(jobs) > 1:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from eternal_tui.jobs.job import FileState, JobState
+from eternal_tui.sandbox.faults import Fault
+from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.untrusted import Shown
+from tests.history.faults import SwiftFiles
+from tests.jobs.bench import PICTURE, running
+from tests.jobs.clock import FakeClock
+from tests.jobs.conftest import clock, sandbox
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import ENVIRON, bench_of
 
+__all__ = ["clock", "sandbox"]
+
 
 class Face:
-    """Writes down what is said and asked, and answers no."""
+    """Writes down what is said and asked, and answers no, or what it was told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: bool = False) -> None:
+        self.answer = answer
         self.told: list[str] = []
         self.asked: list[str] = []
 
@@ -24,7 +35,7 @@ class Face:
 
     async def ask(self, question: Confirm) -> bool:
         self.asked.append(question._question)
-        return False
+        return self.answer
 
 
 async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> None:
@@ -45,3 +56,21 @@ async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> 
         await actions.retry_all([running, settled])
         assert face.told == ["There is nothing to retry among these jobs."]
         assert bench.desk.listing() == []
+
+
+@pytest.mark.parametrize("key", ["retry", "again"])
+async def test_what_may_have_been_paid_is_sent_again_only_after_a_question_and_linked(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, key: str
+) -> None:
+    """By `t` and by `r`. Seen to fail with `r`, which sent it at once, as if it had nothing to do with the first."""
+    async with running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench:
+        sandbox.inject(Fault.LOST_ANSWER, times=1)
+        lost = await bench.desk.submit(PICTURE)
+        doubtful, sure = Face(), Face(answer=True)
+        await JobActions(bench.desk, doubtful, ENVIRON).guarded([lost.id], key)
+        assert [question.startswith(f"The answer to job {lost.id} was lost.") for question in doubtful.asked] == [True]
+        assert len(sandbox.posts) == 1
+        await JobActions(bench.desk, sure, ENVIRON).guarded([lost.id], key)
+        assert len(sure.asked) == 1
+        retry, first = bench.desk.listing()
+        assert (retry.retry_of, first.retried_by, len(sandbox.posts)) == (first.id, retry.id, 2)
