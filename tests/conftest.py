@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import keyring
 import keyring.backends.null
@@ -13,10 +15,7 @@ from hypothesis import settings
 
 from tests.canary import HOLDERS, leaks
 
-# Some tests run the program under a limit on the size of files; bytecode cached under it is cut short, and every
-# later import of that module fails.
-sys.dont_write_bytecode = True
-os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+ROOT = Path(__file__).resolve().parents[1]
 
 # Examples are drawn the same way each time, and none is judged by the clock: a red run means a defect, never a slow
 # machine. The long trials draw anew.
@@ -32,17 +31,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("long" if config.getoption("--long") else "ordinary")
+    if not sys.dont_write_bytecode and not hasattr(config, "workerinput"):
+        # A hundred processes of the program are started: without this each would compile it anew.
+        for package in ("eternal_tui", "tests"):
+            compileall.compile_dir(ROOT / package, quiet=2)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     wanted = bool(config.getoption("--long"))
-    chosen = [item for item in items if (item.get_closest_marker("long") is not None) == wanted]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    chosen: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        (chosen if (item.get_closest_marker("long") is not None) == wanted else others).append(item)
+    config.hook.pytest_deselected(items=others)
     items[:] = chosen
     for item in items:
         # Real terminals are watched by the clock: one at a time.
         if "terminal" in item.path.parts:
             item.add_marker(pytest.mark.xdist_group("terminal"))
+
+
+def pytest_collection_finish() -> None:
+    # Some tests run the program under a limit on the size of files; bytecode cached under it is cut short, and every
+    # later import of that module fails. So it is cached before the first test runs, or not at all.
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    sys.dont_write_bytecode = True
 
 
 @pytest.fixture(autouse=True, scope="session")

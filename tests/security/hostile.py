@@ -46,11 +46,12 @@ _SPACE = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
 """Space that a line is rid of before it is gated, so that it leaves no sign: the twin would show one."""
 
 
-def pieces(count: int = 1_000, *, longest: int = LONGEST) -> list[str]:
+@cache
+def pieces(count: int = 1_000, *, longest: int = LONGEST) -> tuple[str, ...]:
     """Return that many different payloads, each short enough to be seen whole, without space that leaves no sign."""
     found = (_SPACE.sub("", each.replace("before", "").replace("after", ""))[:longest] for each in payloads(4 * count))
     # Asked about before it was put into one line: half a surrogate pair is a payload too.
-    return [each for each in dict.fromkeys((*HALVES, *found)) if each.strip()][:count]
+    return tuple(each for each in dict.fromkeys((*HALVES, *found)) if each.strip())[:count]
 
 
 HALVES = ("\ud800", "a\udfffb", "\udc80\ud83d")
@@ -58,14 +59,20 @@ HALVES = ("\ud800", "a\udfffb", "\udc80\ud83d")
 
 def packs(longest: int, count: int = 1_000, *, cut: int = LONGEST) -> list[str]:
     """Return the pieces again, as many to a text as fit into `longest` characters, and cells once gated."""
-    found, text = [], "|"
+    found, text, cells = [], "|", 1
     for each in pieces(count, longest=cut):
-        longer = f"{text}{each}|"
-        if max(len(longer), cell_len(shown(longer, limit=4 * longest))) > longest:
+        # Asked piece by piece: no sign joins another across a bar, and a text asked about whole grows with each.
+        more = _cells(f"{each}|")
+        if max(len(text) + len(each) + 1, cells + more) > longest:
             found.append(text)
-            longer = f"|{each}|"
-        text = longer
+            text, cells = "|", 1
+        text, cells = f"{text}{each}|", cells + more
     return [*found, text]
+
+
+@cache
+def _cells(words: str) -> int:
+    return cell_len(shown(words))
 
 
 def job_of(words: str, number: int = 0, **fields: Any) -> Job:

@@ -167,7 +167,7 @@ SCENES = {
     "character picker": Scene(picker, barred(4), 100, 2, TALL),
     "character browser": Scene(browser, barred(6), 100, 2, TALL),
     "help": Scene(keys, barred(6), 100, 3, TALL),
-    "statistics": Scene(figures, pieces()[:100], 100, 0),
+    "statistics": Scene(figures, list(pieces()[:100]), 100, 0),
 }
 
 
