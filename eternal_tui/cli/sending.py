@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import msgspec
 
 from eternal_tui.cli.casting import cast
 from eternal_tui.cli.closing import close
+from eternal_tui.cli.ends import until_ended
 from eternal_tui.cli.exits import Exit, code_of, gravest
 from eternal_tui.cli.following import Progress
 from eternal_tui.cli.invocation import Invocation, Refused
@@ -48,6 +48,7 @@ class _Sending:
         self._throw_away = invocation.throw_away
         self._mine: list[int] = []
         self._cut_short = False
+        self._key_refused = False
 
     async def run(self, requests: Sequence[GenerateRequest]) -> int:
         self._streams.notices(self._desk.notices)
@@ -63,7 +64,11 @@ class _Sending:
             except Stopped as stopped:
                 return self._told_stopped(stopped)
         codes = [self._code(job) for job in self._jobs()]
-        return gravest([*codes, Exit.FAILED] if self._cut_short else codes)
+        if self._cut_short:
+            codes.append(Exit.FAILED)
+        if self._key_refused:
+            codes.append(Exit.KEY)
+        return gravest(codes)
 
     async def _checked(self, requests: Sequence[GenerateRequest]) -> tuple[list[GenerateRequest], str]:
         if not await self._workbench.connection.has_key():
@@ -144,14 +149,19 @@ class _Sending:
 
     async def _wait(self) -> None:
         waiting = [job.id for job in self._jobs() if job.state is JobState.RUNNING or job.wants_file]
-        ends = [asyncio.ensure_future(self._desk.settled(job_id)) for job_id in waiting]
-        try:
-            for end in asyncio.as_completed(ends):
-                self._tell_end(await self._stopping.unless_stopped(end))
-        finally:
-            for waiter in ends:
-                waiter.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
+        refusal = await until_ended(self._desk, waiting, self._stopping, lambda end: self._tell_end(end.result()))
+        if refusal:
+            self._key_refused = True
+            going_on = [str(job.id) for job in self._jobs() if not job.ended or job.wants_file]
+            self._streams.error(
+                say(
+                    "{refusal} The service goes on with job {ids}; `eternal-tui watch {numbers}` follows, with "
+                    "another key.",
+                    refusal=refusal,
+                    ids=", ".join(going_on),
+                    numbers=" ".join(going_on),
+                )
+            )
 
     def _tell_end(self, job: Job) -> None:
         if self._given.json:

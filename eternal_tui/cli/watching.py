@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.closing import close
+from eternal_tui.cli.ends import until_ended
 from eternal_tui.cli.exits import Exit, code_of, gravest
 from eternal_tui.cli.following import Progress
 from eternal_tui.cli.invocation import Invocation, Refused
@@ -39,7 +40,6 @@ class _Following:
         wanted: bool | None = invocation.arguments.json
         self._json = not is_terminal(invocation.streams.stdout) if wanted is None else wanted
         self._stopping = stopping
-        self._key_refused = asyncio.Event()
         self._told: dict[int, tuple[JobState, FileState | None] | None] = {}
 
     async def run(self) -> int:
@@ -104,8 +104,6 @@ class _Following:
         return job
 
     def _news(self, ids: frozenset[int]) -> None:
-        if self._desk.key_refused:
-            self._key_refused.set()
         for job_id in self._told:
             if job_id not in ids or (job := self._desk.job(job_id)) is None:
                 continue
@@ -121,24 +119,8 @@ class _Following:
             self._streams.line(job_line(job, self._desk.results))
 
     async def _until_ended(self, ids: list[int]) -> None:
-        pending = {asyncio.ensure_future(self._desk.settled(job_id)) for job_id in ids}
-        refused = asyncio.ensure_future(self._key_refused.wait())
-        try:
-            while pending:
-                waiting = asyncio.wait({*pending, refused}, return_when=asyncio.FIRST_COMPLETED)
-                done, _ = await self._stopping.unless_stopped(waiting)
-                for end in pending & done:
-                    self._tell_end(end)
-                pending -= done
-                if pending and refused in done:
-                    reason = next((job.trouble for job in map(self._job, ids) if job.trouble), "The key was refused.")
-                    raise Refused(
-                        Exit.KEY, f"{reason} The jobs go on at the service; give another key and watch again."
-                    )
-        finally:
-            for task in (*pending, refused):
-                task.cancel()
-            await asyncio.gather(*pending, refused, return_exceptions=True)
+        if refusal := await until_ended(self._desk, ids, self._stopping, self._tell_end):
+            raise Refused(Exit.KEY, f"{refusal} The jobs go on at the service; give another key and watch again.")
 
     def _tell_end(self, end: asyncio.Future[Job]) -> None:
         try:

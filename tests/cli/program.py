@@ -189,15 +189,18 @@ def sandbox_in_a_thread(settings: SandboxSettings = QUICK) -> Iterator[Sandbox]:
 
 
 @contextmanager
-def answering(body: bytes, status: int = 200) -> Iterator[str]:
-    """Serve the same JSON answer to every GET and POST; the address."""
+def answering(body: bytes, status: int = 200, *, posted: int | None = None) -> Iterator[str]:
+    """Serve the same JSON answer to every GET and POST, a POST with the status `posted`; the address."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
-            self.do_GET()
+            self.answer(posted or status)
 
         def do_GET(self) -> None:
+            self.answer(status)
+
+        def answer(self, status: int) -> None:
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
