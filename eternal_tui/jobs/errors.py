@@ -45,6 +45,20 @@ class OverCap(SubmitRefused):
         self.cap = cap
 
 
+class CapUnclear(OverCap):
+    """What jobs of the day cost is not known, so the cap could not be kept with another of unknown price."""
+
+    def __init__(self, spent: float, unpriced: int, cap: float) -> None:
+        super().__init__(spent, None, cap)
+        self._unpriced = unpriced
+
+    def __str__(self) -> str:
+        return (
+            f"The daily cap of {self.cap:.2f} credits cannot be kept: what {self._unpriced} jobs of today cost is not "
+            "known, nor what this one would. Nothing was sent. Remove daily_cap from the configuration to go on."
+        )
+
+
 class Closing(SubmitRefused):
     """The program is on its way out."""
 

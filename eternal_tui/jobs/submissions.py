@@ -12,9 +12,17 @@ from eternal_tui.api.errors import NotSent
 from eternal_tui.api.request import GenerateRequest, check
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.counter import Counter
-from eternal_tui.jobs.errors import CharacterRefused, Closing, NeedsConfirmation, NoKey, NotPossible, OverCap
+from eternal_tui.jobs.errors import (
+    CapUnclear,
+    CharacterRefused,
+    Closing,
+    NeedsConfirmation,
+    NoKey,
+    NotPossible,
+    OverCap,
+)
 from eternal_tui.jobs.interruption import Interruption
-from eternal_tui.jobs.job import Job, JobState, with_event
+from eternal_tui.jobs.job import Job, JobState, Verdict, with_event
 from eternal_tui.jobs.ledger import Prices
 from eternal_tui.jobs.outbox import Outbox
 from eternal_tui.jobs.outcomes import PastCap
@@ -28,6 +36,9 @@ from eternal_tui.untrusted import Untrusted
 
 ENDS_A_BATCH = frozenset({"key", "credits", "cap"})
 """Causes of a refusal that would meet every further request of a batch too."""
+
+MOST_UNPRICED = 1
+"""Jobs of a day whose cost may be unknown under a cap while another is sent: the second tells what both cost."""
 
 Recording = Callable[[Job], Awaitable[Job]]
 """Writes an intent durably and returns it with its id."""
@@ -115,6 +126,8 @@ class Submissions:
         spent = self._tally.spent_today()
         if cap is not None and (spent >= cap or spent + known > cap):
             raise OverCap(spent, total, cap)
+        if cap is not None and total is None and (unpriced := self._unpriced_today()) > MOST_UNPRICED:
+            raise CapUnclear(spent, unpriced, cap)
         if limit is not None and not confirmed and (total is None or total > limit):
             raise NeedsConfirmation(total, limit)
 
@@ -195,6 +208,13 @@ class Submissions:
         earlier = sum(
             charge_of(job) for job in self._roster.newest_first() if job.id < intent.id and job.created_at >= begin
         )
-        if earlier < cap and earlier + (intent.cost or 0.0) <= cap:
-            return None
-        return PastCap(str(OverCap(earlier, intent.cost, cap)))
+        if not (earlier < cap and earlier + (intent.cost or 0.0) <= cap):
+            return PastCap(str(OverCap(earlier, intent.cost, cap)))
+        if intent.cost is None and (unpriced := self._unpriced_today()) > MOST_UNPRICED:
+            return PastCap(str(CapUnclear(earlier, unpriced, cap)))
+        return None
+
+    def _unpriced_today(self) -> int:
+        begin = self._tally.today_begins()
+        unpriced = [job for job in map(self._roster.get, self._counter.unpriced) if job is not None]
+        return sum(job.created_at >= begin and job.verdict is not Verdict.NOT_CHARGED for job in unpriced)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eternal_tui.api.request import GenerateRequest
-from eternal_tui.jobs.errors import NeedsConfirmation, OverCap
+from eternal_tui.jobs.errors import CapUnclear, NeedsConfirmation, OverCap
 from eternal_tui.jobs.job import Job, JobState, Verdict
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.totals import day_bounds
@@ -68,6 +68,35 @@ async def test_a_batch_ends_where_the_cap_is_met(tmp_path: Path, sandbox: Sandbo
         assert jobs[-1].cost == 0.0
         assert "cap" in jobs[-1].error
     assert len(sandbox.posts) == 2
+
+
+async def test_a_cap_that_cannot_be_counted_is_not_passed_unseen(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    """A service that never tells its credits, and one whose answers are all lost: what was spent is not known.
+
+    Seen to fail with an unknown cost taken for nothing: twenty were sent under a cap of two pictures.
+    """
+    sandbox.inject(Fault.NO_CREDITS, times=None)
+    async with _desk(tmp_path / "silent", sandbox, clock, Policy(daily_cap=0.1)) as bench:
+        jobs = await bench.desk.submit_many([PICTURE] * 20)
+        assert [str(job.state) for job in jobs] == ["running", "running", "rejected"]
+        assert (jobs[-1].cause, jobs[-1].cost) == ("cap", 0.0)
+        assert "cannot be kept" in jobs[-1].error
+        with pytest.raises(CapUnclear):
+            await bench.desk.submit(PICTURE, confirmed=True)
+    assert len(sandbox.posts) == 2
+    sandbox.heal()
+    sandbox.inject(Fault.LOST_ANSWER, times=None)
+    async with _desk(tmp_path / "lost", sandbox, clock, Policy(daily_cap=0.1)) as bench:
+        for _ in range(2):
+            assert (await bench.desk.submit(PICTURE)).state is JobState.UNCONFIRMED
+        with pytest.raises(CapUnclear):
+            await bench.desk.submit(PICTURE)
+        clock.jump(86_400)
+        sandbox.heal()
+        assert (await bench.desk.submit(PICTURE)).state is JobState.RUNNING
+    assert len(sandbox.posts) == 5
 
 
 async def test_several_instances_at_once_pass_the_cap_by_nothing(
