@@ -94,12 +94,10 @@ def trouble_sentence(job: Job) -> Shown | None:
         case JobState.FAILED:
             return say("Job {id} failed: {error}", **fields)
         case JobState.LOST:
-            return say("Job {id} is lost: {error}", **fields)
+            return say("Job {id} is lost: {error} `eternal-tui watch {id}` asks, free of charge.", **fields)
         case JobState.SUCCEEDED if not job.delivered:
             return say(
-                "Job {id} succeeded, but its file is not here: {error} `eternal-tui watch {id}` fetches it again, "
-                "free of charge.",
-                **fields,
+                "Job {id} succeeded, but its file is not here: {error} `eternal-tui watch {id}` tries again.", **fields
             )
         case _:
             return None

@@ -171,7 +171,7 @@ def lost(job: Job, now: float) -> Job:
     gone = advance(
         job,
         JobState.LOST,
-        error=Untrusted("The service no longer knows this request id. It was charged; w asks again."),
+        error=Untrusted("The service no longer knows this request id. It was charged; it can be asked about again."),
         finished_at=now,
         trouble=Untrusted(""),
     )

@@ -11,8 +11,8 @@ FREE = "Nothing is charged again."
 class ResultError(Exception):
     """A result could not be fetched or opened; its text is a sentence to show as it stands.
 
-    No text from the service, no address and no local path is ever part of it: signed links are secrets,
-    and a server's words are not ours to print.
+    A screen shows it and a verb prints it, so that it names no key. No text from the service, no address and no
+    local path is ever part of it: signed links are secrets, and a server's words are not ours to print.
     """
 
     def __init__(self, sentence: str) -> None:
@@ -24,7 +24,7 @@ class LinkExpired(ResultError):
     """The storage no longer gives this link's file away: ask the service for a fresh link, which is free."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"The link to this result no longer works (HTTP {status}). Press t to ask for a fresh one.")
+        super().__init__(f"The link to this result no longer works (HTTP {status}). A fresh one can be asked for.")
         self.status = status
 
 
@@ -42,7 +42,7 @@ class NotReachable(ResultError):
     """
 
     def __init__(self, why: str, *, retry_after: float | None = None) -> None:
-        super().__init__(f"The result could not be fetched: {why}. Press t to try again.")
+        super().__init__(f"The result could not be fetched: {why}. It can be tried again.")
         self.retry_after = retry_after
 
 
@@ -50,21 +50,21 @@ class BrokenFile(ResultError):
     """What came is not a whole picture or clip of the expected kind, or is beyond the limits."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The result is broken: {why}. Press t to fetch it again.")
+        super().__init__(f"The result is broken: {why}. It can be fetched again.")
 
 
 class DiskFull(ResultError):
     """There is not enough room for the result."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The result was not saved: {why}. Make room, then press t.")
+        super().__init__(f"The result was not saved: {why}. Make room, then fetch it again.")
 
 
 class FolderUnusable(ResultError):
     """The results folder cannot be used: missing rights, or a symbolic link stands in its place."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The result was not saved: the results folder {why}. Put that right, then press t.")
+        super().__init__(f"The result was not saved: the results folder {why}. Put that right, then fetch it again.")
 
 
 @contextmanager

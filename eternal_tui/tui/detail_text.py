@@ -116,7 +116,11 @@ def state_line(job: Job) -> Fact:
     if job.state is JobState.SUCCEEDED:
         words = {
             FileState.SAVED: Shown("saved"),
-            FileState.PENDING: Shown("finished, fetching the file"),
+            FileState.PENDING: Shown(
+                "finished, the file is not here yet · t fetches now, free"
+                if job.trouble
+                else "finished, fetching the file"
+            ),
             FileState.EXPIRED: Shown("finished, but the link has expired · t asks again, free"),
             FileState.BROKEN: Shown("finished, but the file is broken · t fetches again, free"),
         }

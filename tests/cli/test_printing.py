@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from eternal_tui.api.request import GenerateRequest, creation
 from eternal_tui.cli.columns import cut, fit, width
 from eternal_tui.cli.exits import Exit, code_of, gravest
-from eternal_tui.cli.job_facts import job_fields, job_line, utc
+from eternal_tui.cli.job_facts import job_fields, job_line, trouble_sentence, utc
 from eternal_tui.cli.streams import json_text
 from eternal_tui.jobs.job import FileState, JobState
+from eternal_tui.jobs.outcomes import lost
+from eternal_tui.media import errors as media_errors
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.untrusted import Untrusted, shown
 from tests.cli.program import Program, Ran, a_job, answering
@@ -43,6 +45,32 @@ def test_json_is_one_line_of_printable_ascii_whatever_it_holds(value: dict[str, 
     assert isinstance(json.loads(text, parse_constant=pytest.fail), dict)
     text.encode().decode("utf-8")
     assert "\\ud800" not in json_text({"lone": "\ud800"})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        media_errors.LinkExpired(403),
+        media_errors.LinkRefused("it is neither http nor https"),
+        media_errors.NotReachable("the storage answered HTTP 500"),
+        media_errors.BrokenFile("it cannot be decoded"),
+        media_errors.DiskFull("no room is left"),
+        media_errors.FolderUnusable("is gone"),
+    ],
+)
+def test_what_a_verb_tells_of_a_missing_file_names_the_verb_and_no_key(error: media_errors.ResultError) -> None:
+    """Seen to fail with the sentences of the screen: "Press t to fetch it again", in a script's log."""
+    job = a_job(ended_after=1.0, file=None, file_state="broken", error=str(error))
+    told = str(trouble_sentence(job))
+    assert "press" not in told.lower()
+    assert "`eternal-tui watch 0` tries again" in told
+    assert "charged" in told
+
+
+def test_a_lost_job_names_the_verb_that_asks_again() -> None:
+    told = str(trouble_sentence(lost(a_job(), 2000.0)))
+    assert "w asks" not in told
+    assert "`eternal-tui watch 0` asks, free of charge." in told
 
 
 @given(texts, st.integers(0, 40))
