@@ -62,7 +62,7 @@ class EternalApp(LinkApp):
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
     def __init__(self, bench: Workbench, graphics: Graphics, graphics_why: str, environ: Mapping[str, str]) -> None:
-        super().__init__()
+        super().__init__(far=is_remote(environ))
         self.bench = bench
         self.animation_level: AnimationLevel = "none"
         self.around = Surroundings(

@@ -21,6 +21,9 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
+MANY_COLOURED = 48
+"""Segments of a line beyond which it is taken for one of a picture: words side by side have a dozen or two."""
+
 
 class Written:
     """The lines of the terminal as they were last written, as far as they are known."""
@@ -92,17 +95,66 @@ def touched_by(update: RenderableType) -> list[Region]:
     return [update.region] if isinstance(update, LayoutUpdate) else []
 
 
-class ScreenUpdate(LayoutUpdate):
-    """Writes the lines of the screen that differ from what was written before."""
+class Part(NamedTuple):
+    """Cells of one line to be written; `whole` tells that they are all of it."""
 
-    def __init__(self, update: LayoutUpdate, written: Written) -> None:
-        super().__init__(update.strips, update.region)
+    region: Region
+    strip: Strip
+    whole: bool = False
+
+    @property
+    def many_coloured(self) -> bool:
+        """Whether it is a line of a picture rather than words."""
+        return len(self.strip._segments) > MANY_COLOURED
+
+
+class PartialUpdate(CompositorUpdate):
+    """Writes lines of the screen, or of them what `room` takes, words first: None is no limit."""
+
+    room: int | None = None
+
+    def __init__(self, written: Written) -> None:
         self.written = written
+        self._left: list[Region] | None = None
+
+    def parts(self) -> Iterable[Part]:
+        """Return what is to be written, from the top."""
+        raise NotImplementedError
+
+    def left_over(self) -> list[Region]:
+        """Return the cells that were not written."""
+        return [part.region for part in self.parts()] if self._left is None else self._left
 
     def render_segments(self, console: Console) -> str:
         """Return the update as what is sent to the terminal."""
-        lines = enumerate(self.strips, self.region.y)
-        return "".join(self.written.line(y, Strip.join(strips), console) for y, strips in lines)
+        self._left = []
+        if self.room is None:
+            return "".join(self._told(part, console) for part in self.parts())
+        told, length = [], 0
+        for part in sorted(self.parts(), key=lambda part: part.many_coloured):
+            if length >= self.room:
+                self._left.append(part.region)
+                continue
+            told.append(self._told(part, console))
+            length += len(told[-1])
+        return "".join(told)
+
+    def _told(self, part: Part, console: Console) -> str:
+        (x, y), strip = part.region.offset, part.strip
+        return self.written.line(y, strip, console) if part.whole else self.written.part(x, y, strip, console)
+
+
+class ScreenUpdate(PartialUpdate, LayoutUpdate):
+    """Writes the lines of the screen that differ from what was written before."""
+
+    def __init__(self, update: LayoutUpdate, written: Written) -> None:
+        PartialUpdate.__init__(self, written)
+        LayoutUpdate.__init__(self, update.strips, update.region)
+
+    def parts(self) -> Iterator[Part]:
+        """Yield whole lines."""
+        for y, strips in enumerate(self.strips, self.region.y):
+            yield Part(Region(0, y, self.region.width, 1), Strip.join(strips), whole=True)
 
 
 class Piece(NamedTuple):
@@ -113,16 +165,17 @@ class Piece(NamedTuple):
     strip: Strip
 
 
-class CellUpdate(CompositorUpdate):
+class CellUpdate(PartialUpdate):
     """Writes the dirty cells of the screen."""
 
     def __init__(self, pieces: Sequence[Piece], written: Written) -> None:
+        super().__init__(written)
         self.pieces = pieces
-        self.written = written
 
-    def render_segments(self, console: Console) -> str:
-        """Return the update as what is sent to the terminal."""
-        return "".join(self.written.part(piece.x, piece.y, piece.strip, console) for piece in self.pieces)
+    def parts(self) -> Iterator[Part]:
+        """Yield the pieces."""
+        for x, y, strip in self.pieces:
+            yield Part(Region(x, y, strip.cell_length, 1), strip)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the segments that changed, for whoever looks on."""
@@ -170,6 +223,10 @@ class CellCompositor(Compositor):
         self._dirty_regions.clear()
         spans = list(self._regions_to_spans(dirty))
         return CellUpdate(list(self._pieces(spans)), self.written) if spans else None
+
+    def owe(self, regions: Iterable[Region]) -> None:
+        """Paint these cells with the next update: they were left out of the last."""
+        self._dirty_regions.update(regions)
 
     def _pieces(self, spans: Iterable[tuple[int, int, int]]) -> Iterator[Piece]:
         wanted = [

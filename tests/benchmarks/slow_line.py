@@ -30,24 +30,25 @@ def slow_line(folder: Path) -> Iterator[Row]:
     results.mkdir(parents=True, exist_ok=True)
     (results / PICTURE).write_bytes(encoded(picture(768, 1024), "JPEG"))
     with app(home, environ_for(home, **SSH)) as terminal:
+        terminal.answer_after = LINK_DELAY
         begun = time.perf_counter()
-        got = _read_slowly(terminal, b"Take 200", 30.0)
+        got = read_slowly(terminal, b"Take 200", 30.0)
         yield row("256 kbit/s: first rows", "", seconds=round(time.perf_counter() - begun, 2), bytes=got)
-        got = _read_slowly(terminal, None, 5.0)
+        got = read_slowly(terminal, None, 5.0)
         yield row("256 kbit/s: the rest of the start", "", bytes=got)
         echoes = list(_echoes_slowly(terminal, range(199, 181, -1)))
         yield row("256 kbit/s, 150 ms: key echo", "", median_ms=round(statistics.median(echoes[3:])))
         terminal.send(b"g")
-        _read_slowly(terminal, None, 2.0)
+        read_slowly(terminal, None, 2.0)
         pictures = (("a job and its picture beside the list", b"j"), ("the picture on the whole screen", b"\r"))
         for what, key in pictures:
             first, last, size = _picture_slowly(terminal, key)
             yield row(f"256 kbit/s, 150 ms: {what}", "", first_ms=round(first), all_ms=round(last), bytes=size)
         # The answer to a key that is pressed while a picture is on its way waits for what is on the line alone.
         terminal.send(b"\x1b")
-        _read_slowly(terminal, None, 2.0)
+        read_slowly(terminal, None, 2.0)
         terminal.send(b"\r")
-        _read_slowly(terminal, "▀".encode(), 5.0)
+        read_slowly(terminal, "▀".encode(), 5.0)
         took = _press_slowly(terminal, b"\x1b", "Take 199")
         yield row("256 kbit/s, 150 ms: back out of a picture that is still coming", "", ms=round(took))
 
@@ -61,20 +62,20 @@ def _echoes_slowly(terminal: PseudoTerminal, numbers: Iterable[int]) -> Iterator
         time.sleep(LINK_DELAY / 2)
         terminal.send(b"j")
         while f"Take {number}" not in lines.with_sign("▌") and time.perf_counter() - begun < 5.0:
-            _read_slowly(terminal, None, 0.01)
+            read_slowly(terminal, None, 0.01)
             lines.feed(bytes(terminal.written[fed:]))
             fed = len(terminal.written)
         yield (time.perf_counter() - begun + LINK_DELAY / 2) * 1000
-        _read_slowly(terminal, None, 0.3)
+        read_slowly(terminal, None, 0.3)
 
 
 def _press_slowly(terminal: PseudoTerminal, key: bytes, text: str) -> float:
     begun = time.perf_counter()
     time.sleep(LINK_DELAY / 2)
     terminal.send(key)
-    _read_slowly(terminal, text.encode(), 5.0)
+    read_slowly(terminal, text.encode(), 5.0)
     taken = (time.perf_counter() - begun + LINK_DELAY / 2) * 1000
-    _read_slowly(terminal, None, 0.3)
+    read_slowly(terminal, None, 0.3)
     return taken
 
 
@@ -83,14 +84,14 @@ def _picture_slowly(terminal: PseudoTerminal, key: bytes) -> tuple[float, float,
     begun = time.perf_counter()
     time.sleep(LINK_DELAY / 2)
     terminal.send(key)
-    size = _read_slowly(terminal, b"\x1b", 5.0)
+    size = read_slowly(terminal, b"\x1b", 5.0)
     first = last = time.perf_counter()
-    while got := _read_slowly(terminal, None, QUIET):
+    while got := read_slowly(terminal, None, QUIET):
         size, last = size + got, time.perf_counter()
     return (first - begun + LINK_DELAY / 2) * 1000, (last - QUIET - begun + LINK_DELAY / 2) * 1000, size
 
 
-def _read_slowly(terminal: PseudoTerminal, text: bytes | None, within: float) -> int:
+def read_slowly(terminal: PseudoTerminal, text: bytes | None, within: float) -> int:
     """Read no faster than the line until `text` comes or time is up; return the bytes."""
     data = b""
     begun = time.perf_counter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -17,13 +18,20 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 READ_AT_ONCE = 65_536
-ASKED = b"\x1b[c"
-ANSWER = b"\x1b[?62;22c"
-"""What a plain terminal answers to DA1."""
+DA1 = b"\x1b[?62;22c"
+"""What a plain terminal answers when it is asked what it is."""
+
+
+_QUESTION = re.compile(rb"\x1b\[c|\x1b\[1;(\d+)H\x1b\[6n")
+"""What it is, and where its cursor stands after it was put somewhere in the first line."""
+_LONGEST = 12
 
 
 class PseudoTerminal:
-    """Runs `command` in a terminal of `columns` × `rows`; `answers` says whether it answers DA1 as terminals do."""
+    """Runs `command` in a terminal of `columns` × `rows`; `answers` says whether it answers what terminals are asked.
+
+    `answer_after` is how many seconds an answer takes; it is sent by the first read after that.
+    """
 
     def __init__(
         self,
@@ -38,7 +46,10 @@ class PseudoTerminal:
         self.written = bytearray()
         self.ended = False
         self.read_at_once = READ_AT_ONCE
+        self.answer_after = 0.0
         self._answers = answers
+        self._unread = b""
+        self._due: list[tuple[float, bytes]] = []
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
             try:
@@ -60,6 +71,7 @@ class PseudoTerminal:
 
     def read(self, seconds: float) -> bytes:
         """Return what is written next, waiting for it at most that long; empty when nothing came."""
+        self._answer()
         ready, _, _ = select.select([self._descriptor], [], [], max(0.0, seconds))
         if not ready:
             return b""
@@ -69,9 +81,23 @@ class PseudoTerminal:
             data = b""
         self.ended = not data
         self.written += data
-        if self._answers and ASKED in data:
-            self.send(ANSWER)
+        if self._answers:
+            self._listen(data)
+            self._answer()
         return data
+
+    def _listen(self, data: bytes) -> None:
+        """Note what is asked, also where a question comes in two parts."""
+        heard = self._unread + data
+        due, end = time.perf_counter() + self.answer_after, 0
+        for match in _QUESTION.finditer(heard):
+            self._due.append((due, b"\x1b[1;%bR" % match[1] if match[1] else DA1))
+            end = match.end()
+        self._unread = heard[max(end, len(heard) - _LONGEST) :]
+
+    def _answer(self) -> None:
+        while self._due and self._due[0][0] <= time.perf_counter() and not self.ended:
+            self.send(self._due.pop(0)[1])
 
     def wait_for(self, text: str | bytes, within: float = 20.0, *, keep: bool = False) -> float:
         """Read until `text` has been written since the last wait; return the seconds since the program began.

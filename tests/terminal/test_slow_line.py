@@ -1,0 +1,46 @@
+"""Behind a line that may be slow no more leaves than arrives soon, and words go before pictures."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.benchmarks.full_history import fill
+from tests.benchmarks.slow_line import LINK_DELAY, PICTURE, SSH, read_slowly
+from tests.media.files import encoded, picture
+from tests.terminal.stage import app, environ_for
+
+NEVER = 1e9
+AT_MOST = 20_000
+"""Bytes on their way: 10 KB of such a line, and as much again where a busy machine takes the answer for lost."""
+
+
+def test_what_is_asked_for_comes_before_the_rest_of_a_picture(tmp_path: Path) -> None:
+    """Seen to fail when a picture left in one piece, 83,000 bytes of it, and the list after it."""
+    fill(tmp_path / "data", 20)
+    results = tmp_path / "data" / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    (results / PICTURE.replace("000199", "000019")).write_bytes(encoded(picture(768, 1024), "JPEG"))
+    with app(tmp_path, environ_for(tmp_path, **SSH)) as terminal:
+        terminal.answer_after = LINK_DELAY
+        read_slowly(terminal, b"Take 20", 20.0)
+        read_slowly(terminal, None, 1.5)
+        terminal.send(b"j")
+        read_slowly(terminal, None, 2.0)
+        # From here on nothing is known to have arrived.
+        terminal.answer_after = NEVER
+        terminal.written.clear()
+        terminal.send(b"\r")
+        terminal.wait_for("▀", keep=True)
+        terminal.read_until_quiet(0.4, within=1.0)
+        terminal.send(b"\x1b")
+        terminal.read_until_quiet(0.4, within=1.0)
+        on_its_way = len(terminal.written)
+        # What arrives now is the list, and not what is left of a picture that nobody looks at any more.
+        terminal._due = [(time.perf_counter(), answer) for _, answer in terminal._due]
+        terminal.answer_after = 0.0
+        terminal.written.clear()
+        terminal.wait_for("Take 18", keep=True)
+        before_the_list = bytes(terminal.written).partition(b"Take 18")[0]
+    assert on_its_way < AT_MOST
+    assert len(before_the_list) < 6_000

@@ -1,0 +1,127 @@
+"""What may be on its way to a terminal, by a line and a clock that are arithmetic."""
+
+from __future__ import annotations
+
+import pytest
+
+from eternal_tui.tui.flow import ANSWER_WITHIN, FIRST_FAR, LEAST, MOST, Flow
+
+
+class Line:
+    """A line of so many characters a second and so long there and back, with a flow at its near end."""
+
+    def __init__(self, rate: float, there_and_back: float, *, answers: bool = True) -> None:
+        self.now = 0.0
+        self.flow = Flow(lambda: self.now, far=True)
+        self._rate, self._way, self._answers = rate, there_and_back, answers
+        self._free = 0.0
+        self._due: list[tuple[float, int]] = []
+
+    @property
+    def held_up(self) -> float:
+        """Seconds what is sent now waits for what was sent before."""
+        return max(0.0, self._free - self.now)
+
+    def send(self, count: int) -> None:
+        """Send characters, which buffers without end take at once."""
+        number = self.flow.send(count)
+        self.flow.wrote(count)
+        self._free = max(self._free, self.now) + count / self._rate
+        if number and self._answers:
+            self._due.append((self._free + self._way, number))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; answers arrive when they are due."""
+        end = self.now + seconds
+        while self._due and self._due[0][0] <= end:
+            self.now, number = self._due.pop(0)
+            self.flow.answered(number)
+        self.now = end
+
+    def pictures(self, seconds: float) -> tuple[int, float]:
+        """Send lines of a picture as there is room for so long; return the characters and the longest hold-up."""
+        sent, longest, end = 0, 0.0, self.now + seconds
+        while self.now < end:
+            while self.flow.room():
+                count = min(4_000, max(1_000, self.flow.room()))
+                self.send(count)
+                sent += count
+                longest = max(longest, self.held_up)
+            self.wait(0.01)
+        return sent, longest
+
+
+def test_a_slow_line_is_kept_busy_and_holds_up_a_key_by_less_than_half_a_second() -> None:
+    """Seen to fail with a window made smaller by each late answer, and with one that knows no way there and back."""
+    line = Line(32_000, 0.15)
+    line.pictures(1.0)
+    sent, longest = line.pictures(10.0)
+    assert longest < 0.5
+    assert sent > 0.8 * 320_000
+
+
+def test_a_fast_line_is_soon_without_a_limit() -> None:
+    """Seen to fail when the window grew by a fixed step."""
+    line = Line(10_000_000, 0.02)
+    line.pictures(0.3)
+    line.wait(0.1)
+    assert line.flow.room() == MOST
+
+
+@pytest.mark.parametrize("rate", [16_000, 100_000])
+def test_a_line_that_becomes_slow_is_noticed(rate: int) -> None:
+    """Seen to fail with a window that never shrinks, and with the first figures kept for good."""
+    line = Line(10_000_000, 0.02)
+    line.pictures(0.5)
+    line._rate = rate
+    line.pictures(10.0)
+    _, longest = line.pictures(5.0)
+    assert longest < 0.4
+
+
+def test_a_terminal_that_does_not_answer_is_not_waited_for() -> None:
+    """Seen to fail when answers were waited for without end: nothing was painted any more."""
+    line = Line(10_000_000, 0.02, answers=False)
+    line.send(FIRST_FAR)
+    assert line.flow.room() == 0
+    line.wait(ANSWER_WITHIN + 0.01)
+    assert line.flow.room() > 0
+    assert not line.flow.asks
+    line.send(LEAST)
+    assert line.flow.under_way == 0
+
+
+def test_an_answer_that_is_lost_holds_up_nothing_for_good() -> None:
+    """Seen to fail when what was sent before the loss counted as on its way for ever."""
+    line = Line(10_000_000, 0.02)
+    line.pictures(0.1)
+    line.wait(0.1)
+    line._answers = False
+    while line.flow.room():
+        line.send(LEAST)
+    line.wait(ANSWER_WITHIN + 0.01)
+    line._answers = True
+    assert line.flow.room() > 0
+    assert line.flow.asks
+
+
+def test_a_terminal_nearby_that_is_not_read_is_behind() -> None:
+    """Seen to fail when only the amount counted: a word every second was written to nobody."""
+    now = [0.0]
+    flow = Flow(lambda: now[0])
+    assert flow.send(10) == 0
+    assert flow.room() == MOST
+    now[0] = 0.2
+    assert flow.room() == 0
+    flow.wrote(10)
+    assert flow.room() == MOST
+
+
+@pytest.mark.parametrize("far", [True, False])
+def test_whoever_gets_the_terminal_next_gets_no_answers_of_ours(far: bool) -> None:
+    """Seen to fail when what was expected before an editor was expected after it."""
+    flow = Flow(lambda: 0.0, far=far)
+    flow.send(20_000)
+    flow.forget()
+    assert (flow.under_way, flow.waiting, flow.expects) == (0, 0, False)
+    assert flow.room() >= LEAST
