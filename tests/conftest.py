@@ -5,6 +5,7 @@ from __future__ import annotations
 import compileall
 import gc
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import keyring
 import keyring.backends.null
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.canary import HOLDERS, leaks
 
@@ -20,9 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Examples are drawn the same way each time, and none is judged by the clock: a red run means a defect, never a slow
 # machine. The long trials draw anew.
-settings.register_profile("ordinary", deadline=None, derandomize=True)
+settings.register_profile("ordinary", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", deadline=None)
 
+HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 KEY_VARIABLES = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 
 
@@ -60,6 +62,20 @@ def pytest_collection_finish() -> None:
     # Three thousand collected tests live as long as the process: no collection need walk through them again.
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals_are_heard() -> Iterator[None]:
+    """Let the programs that tests start hear every signal, also where the suite itself runs under nohup or behind `&`.
+
+    Seen to fail without: the suite started in the background, whose children ignored the SIGINT they were to end by.
+    """
+    ignored = [each for each in HEARD if signal.getsignal(each) is signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for each in ignored:
+        signal.signal(each, signal.SIG_IGN)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,7 +8,9 @@ from typing import Any
 
 from textual.app import App
 from textual.drivers.headless_driver import HeadlessDriver
+from textual.events import DescendantFocus
 from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
 
 import eternal_tui.tui.app
 from eternal_tui.tui.app import EternalApp
@@ -65,6 +67,11 @@ class WideStage(_Recorded):
     def on_mount(self) -> None:
         register(self)
         self.theme = "eternal-dark"
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        # As the app does: with a cursor that blinks, rows and their twin's would differ where half a second passed.
+        if isinstance(event.widget, Input | TextArea):
+            event.widget.cursor_blink = False
 
 
 def unsafe_bytes(app: _Recorded) -> list[str]:

@@ -132,6 +132,10 @@ class PseudoTerminal:
             parts.append(data)
         return b"".join(parts)
 
+    def read_answer(self, quiet: float, within: float = 20.0) -> bytes:
+        """Return what is written, its first byte however late, until nothing came for `quiet` seconds."""
+        return self.read(within) + self.read_until_quiet(quiet, within)
+
     def send(self, keys: bytes) -> None:
         """Type these bytes."""
         os.write(self._descriptor, keys)

@@ -9,6 +9,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.events import DescendantFocus
 from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
@@ -72,13 +73,14 @@ class FormApp(App[None]):
             yield self.form
 
     def on_mount(self) -> None:
-        for line in self.query(Input):
-            line.cursor_blink = False
-        for area in self.query(TextArea):
-            area.cursor_blink = False
         if self.characters:
             self.form.set_characters(self.characters)
         self.form.focus_first()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Hold every cursor still, as the app does, also that of a screen that comes later."""
+        if isinstance(event.widget, Input | TextArea):
+            event.widget.cursor_blink = False
 
     def action_pane(self) -> None:
         self.went_to_pane = True
