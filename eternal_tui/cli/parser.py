@@ -46,7 +46,7 @@ VERBS = {
     "login": "Keep the API key on this machine.",
     "logout": "Forget the API key that login kept.",
     "doctor": "Look at terminal, key, folders and service, and say what to do.",
-    "export": "Write the history to a file: JSON or CSV.",
+    "export": "Write the history to a file: JSON, CSV, a web page or a contact sheet.",
     "config": "Print the settings in force as a configuration file; check it, or edit it.",
     "sandbox": "Serve a local stand-in for the service, for demos and tests.",
     "completion": "Print a completion script for a shell.",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eternal_tui.jobs.job import FileState, Job
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(?:jpg|png|webp|gif|mp4|mov|webm|bin)"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(?:jpg|png|webp|gif|avif|mp4|mov|webm|bin)"
 
 
 def file_name(job: Job) -> str | None:

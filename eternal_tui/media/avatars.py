@@ -33,7 +33,7 @@ LIMITS = FetchLimits(
 )
 """Much tighter than for a result: an avatar that is none of the usual size is not worth waiting for."""
 
-_OURS = r"[0-9a-f]{40}(?:-\d+)?\.(?:jpg|png|webp|gif)"
+_OURS = r"[0-9a-f]{40}(?:-\d+)?\.(?:jpg|png|webp|gif|avif)"
 
 
 class Fetcher(Protocol):
@@ -108,7 +108,7 @@ class Avatars:
         return saved.path
 
     def _kept(self, name: str) -> Path | None:
-        for suffix in ("jpg", "png", "webp", "gif"):
+        for suffix in ("jpg", "png", "webp", "gif", "avif"):
             path = self._folder / f"{name}.{suffix}"
             if path.is_file() and not path.is_symlink():
                 self._looked_at(path)

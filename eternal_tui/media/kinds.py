@@ -11,7 +11,8 @@ Kind = Literal["image", "video"]
 HEAD_BYTES = 64
 """Enough for every signature below; WebM names itself within its first 64 bytes."""
 
-_PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1", b"crx "})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_PICTURE_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1", b"crx "})
 _SOUND_BRANDS = frozenset({b"M4A ", b"M4B ", b"M4P "})
 
 
@@ -27,6 +28,7 @@ JPEG = FileType("image", "jpg", "JPEG")
 PNG = FileType("image", "png", "PNG")
 WEBP = FileType("image", "webp", "WEBP")
 GIF = FileType("image", "gif", "GIF")
+AVIF = FileType("image", "avif", "AVIF")
 MP4 = FileType("video", "mp4", "mp4")
 MOV = FileType("video", "mov", "mov")
 WEBM = FileType("video", "webm", "webm")
@@ -49,6 +51,8 @@ def file_type(head: bytes) -> FileType | None:
 
 
 def _by_brand(brand: bytes) -> FileType | None:
+    if brand in _AVIF_BRANDS:
+        return AVIF
     if brand in _PICTURE_BRANDS or brand in _SOUND_BRANDS:
         return None
     return MOV if brand == b"qt  " else MP4

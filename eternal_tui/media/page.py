@@ -27,6 +27,7 @@ _MIME = {
     "jpg": "image/jpeg",
     "png": "image/png",
     "webp": "image/webp",
+    "avif": "image/avif",
     "gif": "image/gif",
     "mp4": "video/mp4",
     "mov": "video/quicktime",

@@ -18,7 +18,8 @@ from eternal_tui.media.view import WHOLE, Crop, View, crop
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
+"""AVIF last: a Pillow built without it knows no such format, and must not stumble before it found the others."""
 BLACK = (0, 0, 0)
 
 _EXIF_ORIENTATION = 0x0112

@@ -70,6 +70,9 @@ def pictures() -> Iterator[tuple[str, bytes]]:
     yield "gif-cut", gif(100, 100, 1)[:20]
     yield "webp-16383", webp_of(16_384, 16_384)
     yield "webp-empty", b"RIFF\x0c\x00\x00\x00WEBPVP8 \x00\x00\x00\x00"
+    avif = encoded(picture(), "AVIF")
+    yield "avif-cut", avif[: len(avif) // 2]
+    yield "avif-size", avif.replace(b"ispe" + bytes(4) + struct.pack(">II", 96, 64), b"ispe" + bytes(4) + b"\x7f" * 8)
     lossless = encoded(picture(), "WEBP", lossless=True)
     yield "webp-cut", lossless[: len(lossless) // 2]
     yield "webp-lossless-size", lossless[:21] + b"\xff\xff\xff\x0f" + lossless[25:60]

@@ -15,6 +15,7 @@ from eternal_tui.media.errors import BrokenFile, DiskFull, LinkExpired, LinkRefu
 from eternal_tui.media.limits import FetchLimits
 from eternal_tui.retry_after import MAX_RETRY_AFTER
 from tests.media.fetching import Naps, fetcher, listing
+from tests.media.files import encoded, picture
 from tests.media.server import Asked, Handler, answers, head, storage
 
 
@@ -144,6 +145,15 @@ async def test_what_is_no_picture_never_gets_the_final_name(tmp_path: Path, body
         with pytest.raises(BrokenFile):
             await fetch.fetch(host.url(), name="7", expect="image")
     assert listing(tmp_path) == []
+
+
+async def test_an_avif_picture_is_saved(tmp_path: Path) -> None:
+    """Seen to fail as it was: a picture that was paid for was "of no kind this program opens", and not kept."""
+    body = encoded(picture(), "AVIF")
+    async with storage(answers(body, content_type="image/avif")) as host, fetcher(tmp_path) as fetch:
+        result = await fetch.fetch(host.url(), name="7", expect="image")
+    assert listing(tmp_path) == ["7.avif"]
+    assert (result.width, result.height) == (96, 64)
 
 
 async def test_a_clip_where_a_picture_was_due_is_refused_and_the_other_way_round(

@@ -43,7 +43,7 @@ def test_frames_fit_their_cells(
     assert fitted(*size, *cells, cell) == expected
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "AVIF"])
 def test_scaling_is_pillow_s_own_box(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a.{kind.lower()}"
     path.write_bytes(encoded(picture(160, 160), kind))
