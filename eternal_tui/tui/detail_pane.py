@@ -52,7 +52,9 @@ class DetailPane(Container):
         padding: 0 1;
         &:focus-within { border: round $border; border-title-color: $foreground; }
         & > Picture { height: 3fr; width: 1fr; }
-        & > VerticalScroll { height: 2fr; width: 1fr; scrollbar-size-vertical: 1; margin: 1 0 0 0; }
+        & > VerticalScroll {
+            height: 2fr; width: 1fr; margin: 1 0 0 0; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
+        }
         & Static { width: 1fr; height: auto; }
         &.-beside { layout: horizontal; }
         &.-beside > Picture { width: 24; height: 1fr; }
@@ -131,7 +133,7 @@ class DetailPane(Container):
         self._scroll.focus()
 
     def _redraw(self) -> None:
-        width = max(20, self._scroll.content_size.width)
+        width = max(20, self._scroll.scrollable_content_region.width)
         state = (self._job, width, id(self._answers))
         if state == self._drawn:
             return
@@ -157,7 +159,7 @@ class DetailPane(Container):
 
     def _say(self, words: Content) -> None:
         """Show these words; a screen is laid out anew only where they take another number of lines."""
-        before, width = self._said, self._scroll.content_size.width
+        before, width = self._said, self._scroll.scrollable_content_region.width
         self._said = words, width
         if before is None or before[1] != width or before[0].plain.count("\n") != words.plain.count("\n"):
             self._words.update(words)

@@ -46,7 +46,7 @@ class Kept:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._demo, name)
 
-    def close(self) -> None:
+    def close(self, *_: object) -> None:
         """Leave it to the fixture."""
 
 

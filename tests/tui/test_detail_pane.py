@@ -1,0 +1,32 @@
+"""The detail pane at its size: no line is broken a second time by the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import App, ComposeResult
+from textual.widgets import Static
+
+from eternal_tui.tui.detail_pane import DetailPane, Words
+from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.untrusted import Untrusted
+from tests.cli.program import a_job
+
+
+class DetailApp(App[None]):
+    """The pane on a screen of its own."""
+
+    def compose(self) -> ComposeResult:
+        """Show nothing else."""
+        yield DetailPane(NoGraphics(), Path("results"))
+
+
+async def test_no_line_is_broken_a_second_time_beside_the_scroll_bar() -> None:
+    """Seen to fail with the bar's column counted as room: a long reason put a word of its own at the left edge."""
+    async with DetailApp().run_test(size=(80, 15)) as pilot:
+        pane = pilot.app.query_one(DetailPane)
+        for letters in range(1, 12):
+            pane.show(a_job(error=Untrusted(f"{'m' * letters} " * 60)))
+            await pilot.pause()
+            words = pane.query_one(Words).query_one(Static)
+            assert words.size.height == str(words.content).count("\n") + 1
