@@ -12,6 +12,7 @@ from eternal_tui.jobs.batch import MAX_TIMES, Matrix, Settings, expand
 PROMPT_LIMIT = 20_000
 """Characters of a prompt the form takes: several times the longest that people write."""
 
+_TYPES: tuple[MediaType, ...] = ("image", "video")
 
 T = TypeVar("T")
 
@@ -21,7 +22,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `character` is as typed: an ID, a name, or several with commas between. `by_line` means that each line of the
     prompt is one of its own. The duration of 4 s is that of the service's own example. What is chosen beside the
-    first value of a setting, to be sent with it as well, stands in `more_durations`, `more_qualities`, `both_sounds`.
+    first value of a setting, to be sent with it as well, stands in `more_durations`, `more_qualities`, `both_sounds`,
+    and `both_types`: each character and prompt as a picture and as a clip.
     """
 
     character: str = ""
@@ -35,17 +37,29 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     more_durations: tuple[int, ...] = ()
     more_qualities: tuple[Quality, ...] = ()
     both_sounds: bool = False
+    both_types: bool = False
+
+    @property
+    def types(self) -> tuple[MediaType, ...]:
+        """The types that are sent, the one chosen last first."""
+        return _unique(self.type, *_TYPES) if self.both_types else (self.type,)
 
     @property
     def settings(self) -> Settings:
-        """What applies to the chosen type, and nothing else; the first of several combinations."""
+        """What applies to the first type, and nothing else; the first of several combinations."""
         return self.every_settings[0]
 
     @property
     def every_settings(self) -> tuple[Settings, ...]:
-        """Every combination of what was chosen for the type."""
-        if self.type == "image":
-            return tuple(Settings(type="image", quality=each) for each in _unique(self.quality, *self.more_qualities))
+        """Every combination of what was chosen, for each type what applies to it."""
+        return tuple(each for kind in self.types for each in (self._stills if kind == "image" else self._clips))
+
+    @property
+    def _stills(self) -> tuple[Settings, ...]:
+        return tuple(Settings(type="image", quality=each) for each in _unique(self.quality, *self.more_qualities))
+
+    @property
+    def _clips(self) -> tuple[Settings, ...]:
         sounds = (self.audio, not self.audio) if self.both_sounds else (self.audio,)
         return tuple(
             Settings(type="video", duration=seconds, audio=audio)
@@ -71,6 +85,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             more_durations=(),
             more_qualities=(),
             both_sounds=False,
+            both_types=False,
             **said,
         )
 

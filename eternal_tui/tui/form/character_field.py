@@ -34,6 +34,10 @@ class _Line(Input):
         """The list was asked for."""
 
     @dataclass
+    class Done(Message):
+        """Enter was pressed."""
+
+    @dataclass
     class Entered(Message):
         """The cursor is in the line."""
 
@@ -64,6 +68,10 @@ class _Line(Input):
     def action_pick(self) -> None:
         """Ask for the list."""
         self.post_message(self.PickWanted())
+
+    def action_done(self) -> None:
+        """Say that the entry is finished."""
+        self.post_message(self.Done())
 
 
 class _Completion(Suggester):
@@ -200,8 +208,22 @@ class CharacterField(Vertical):
     @on(_Line.PickWanted)
     def _pick(self, event: _Line.PickWanted) -> None:
         event.stop()
-        settled = all(each.id for each in self.chosen)
-        self.post_message(self.PickWanted("" if settled else self.text.rpartition(",")[2].strip()))
+        self._open_list()
+
+    @on(_Line.Done)
+    def _done(self, event: _Line.Done) -> None:
+        event.stop()
+        if self._is_clear:
+            self.screen.focus_next()
+        else:
+            self._open_list()
+
+    @property
+    def _is_clear(self) -> bool:
+        return all(each.id for each in self.chosen)
+
+    def _open_list(self) -> None:
+        self.post_message(self.PickWanted("" if self._is_clear else self.text.rpartition(",")[2].strip()))
 
     def _settle(self) -> None:
         """Write out what a finished entry means, so that the field says the name and the ID."""

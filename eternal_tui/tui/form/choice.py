@@ -16,8 +16,8 @@ from textual.widget import Widget
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 
-_HINT = "  , and"
-"""What the focus says of a choice that takes several."""
+_HINTS = ("  , keeps it while you add another", "  , and")
+"""What the focus says of a choice that takes several: the longest that fits."""
 
 Option = tuple[str, str]
 """A value and the word that stands for it."""
@@ -93,8 +93,9 @@ class Choice(Widget, can_focus=True):
             Content.styled(self._segment(value, word), chosen if self._is_chosen(value) else "$text-muted")
             for value, word in self._options
         )
-        if self._several and self.has_focus and drawn.cell_length + len(_HINT) <= self.content_size.width:
-            drawn += Content.styled(_HINT, "$text-muted")
+        if self._several and self.has_focus:
+            room = self.content_size.width - drawn.cell_length
+            drawn += Content.styled(next((hint for hint in _HINTS if len(hint) <= room), ""), "$text-muted")
         return drawn
 
     def action_move(self, by: int, around: bool = False) -> None:

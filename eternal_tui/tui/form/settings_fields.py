@@ -37,7 +37,9 @@ class SettingsFields(Vertical):
         super().__init__(id=id)
         start = Draft()
         self._lines = Choice((("one", "one"), ("each", "by line")), "one", radio=True, glyphs=glyphs, id="lines")
-        self._type = Choice((("image", "picture"), ("video", "clip")), start.type, radio=True, glyphs=glyphs, id="type")
+        self._type = Choice(
+            (("image", "picture"), ("video", "clip")), start.type, radio=True, several=True, glyphs=glyphs, id="type"
+        )
         self._seconds = Choice(
             [(each, each) for each in _SECONDS], str(start.duration), several=True, glyphs=glyphs, id="seconds"
         )
@@ -69,24 +71,25 @@ class SettingsFields(Vertical):
             more_durations=tuple(map(int, self._seconds.more)),
             more_qualities=cast("tuple[Quality, ...]", self._quality.more),
             both_sounds=bool(self._sound.more),
+            both_types=bool(self._type.more),
         )
 
     def show(self, draft: Draft) -> None:
         """Show what `draft` holds for these fields; posts nothing."""
         self._lines.show("each" if draft.by_line else "one")
-        self._type.show(draft.type)
+        self._type.show(draft.type, ("image", "video") if draft.both_types else ())
         self._seconds.show(str(draft.duration), map(str, draft.more_durations))
         self._sound.show("on" if draft.audio else "off", ("on", "off") if draft.both_sounds else ())
         self._quality.show(draft.quality, draft.more_qualities)
         self._times.show(draft.times)
 
     def apply(self, draft: Draft, *, several_lines: bool) -> None:
-        """Put on screen what applies to the draft's type, and the choice about lines where there are several."""
-        video = draft.type == "video"
+        """Put on screen what applies to the draft's types, and the choice about lines where there are several."""
+        clip, picture = "video" in draft.types, "image" in draft.types
         for row, applies in (
-            ("#seconds-row", video),
-            ("#sound-row", video),
-            ("#quality-row", not video),
+            ("#seconds-row", clip),
+            ("#sound-row", clip),
+            ("#quality-row", picture),
             ("#lines-row", several_lines or draft.by_line),
         ):
             self.query_one(row).display = applies

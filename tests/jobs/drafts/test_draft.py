@@ -22,31 +22,34 @@ DRAFTS = st.builds(
     more_durations=st.lists(st.integers(1, 5), max_size=4).map(tuple),
     more_qualities=st.lists(st.sampled_from(["low", "high"]), max_size=2).map(tuple),
     both_sounds=st.booleans(),
+    both_types=st.booleans(),
 )
 
 
 @given(DRAFTS)
 def test_a_request_carries_only_what_applies_to_its_type(draft: Draft) -> None:
     """Seen to fail with every field handed to the request."""
-    extra = {"image": {"quality"}, "video": {"duration", "audio"}}[draft.type]
     for request in draft.requests("6870", "x"):
+        extra = {"quality"} if request.type == "image" else {"duration", "audio"}
         assert problems(request) == {}
         assert set(request.body()) == {"images", "prompt", "type"} | extra
 
 
 @given(DRAFTS)
 def test_every_combination_is_asked_for_once(draft: Draft) -> None:
-    """Seen to fail with a value chosen twice sent twice."""
+    """Seen to fail with a value chosen twice sent twice, and with the type left out of the matrix."""
     requests = draft.requests("6870", "x")
     assert len(set(requests)) == len(requests)
-    if draft.type == "video":
-        seconds = {draft.duration, *draft.more_durations}
-        sounds = {draft.audio, *([not draft.audio] if draft.both_sounds else [])}
-        assert {(each.duration, each.audio) for each in requests} == {(s, a) for s in seconds for a in sounds}
-        assert (requests[0].duration, requests[0].audio) == (draft.duration, draft.audio)
-    else:
-        assert {each.quality for each in requests} == {draft.quality, *draft.more_qualities}
-        assert requests[0].quality == draft.quality
+    clips = {(each.duration, each.audio) for each in requests if each.type == "video"}
+    stills = {each.quality for each in requests if each.type == "image"}
+    seconds = {draft.duration, *draft.more_durations}
+    sounds = {draft.audio, *([not draft.audio] if draft.both_sounds else [])}
+    wants_clips, wants_stills = (draft.both_types or draft.type == each for each in ("video", "image"))
+    assert clips == ({(s, a) for s in seconds for a in sounds} if wants_clips else set())
+    assert stills == ({draft.quality, *draft.more_qualities} if wants_stills else set())
+    first = requests[0]
+    assert first.type == draft.type
+    assert (first.duration or draft.duration, first.quality or draft.quality) == (draft.duration, draft.quality)
 
 
 @given(DRAFTS)

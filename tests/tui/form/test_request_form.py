@@ -6,6 +6,7 @@ import pytest
 
 from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT, Draft
 from eternal_tui.jobs.drafts.presets import Presets
+from eternal_tui.tui.form.character_picker import CharacterPicker
 from eternal_tui.tui.form.request_form import RequestForm
 from eternal_tui.tui.glyphs import ASCII
 from tests.tui.form.form_app import CHARACTERS, FormApp, paste, write
@@ -124,6 +125,21 @@ async def test_tab_completes_a_name_and_the_field_says_who_it_is() -> None:
         await pilot.pause()
         assert "Astrid · 6870" in app.screen_text()
         assert "24 years" in app.screen_text()
+
+
+async def test_enter_goes_on_where_the_name_is_clear_and_opens_the_list_where_it_is_not() -> None:
+    """Seen to fail with enter for the list alone: a clear name had to be chosen a second time."""
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, CharacterPicker)
+        await pilot.press("escape")
+        await write(pilot, "astri")
+        await pilot.press("enter", *"Hi")
+        await pilot.pause()
+        assert "Astrid · 6870" in app.screen_text()
+        assert app.form.draft.prompt == "Hi"
 
 
 async def test_a_list_that_comes_late_names_a_typed_id() -> None:
@@ -247,6 +263,26 @@ async def test_one_prompt_a_line_for_several_characters() -> None:
         assert set(zip((each.prompt for each in sent.requests), sent.names, strict=True)) == {
             (prompt, name) for prompt in ("one", "two") for name in ("Astrid", "Elara")
         }
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20)])
+async def test_a_picture_and_a_clip_of_the_same_in_one_request(size: tuple[int, int]) -> None:
+    """By keys: `,` keeps the picture, `→` adds the clip; every field of both is on the screen, and both are sent.
+
+    Seen to fail with the rows of one type only.
+    """
+    app = FormApp(drawer=True)
+    async with app.run_test(size=size) as pilot:
+        app.form.load(Draft(character="6870", prompt="hello"))
+        await pilot.press("tab", "tab", "comma", "right")
+        await pilot.pause()
+        for field in ("Seconds", "Sound", "Quality", "Times", "2 requests"):
+            assert field in app.screen_text()
+        await pilot.press("ctrl+s")
+        assert [each["type"] for each in app.bodies] == ["video", "image"]
+        await pilot.press("left", "comma")
+        await pilot.pause()
+        assert "Seconds" not in app.screen_text()
 
 
 async def test_more_than_a_batch_holds_is_refused() -> None:
