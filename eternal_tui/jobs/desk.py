@@ -20,6 +20,7 @@ from eternal_tui.jobs.downloads import Downloads
 from eternal_tui.jobs.housekeeping import Housekeeping
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.jobs.ledger import Prices
+from eternal_tui.jobs.live_batches import LiveBatches
 from eternal_tui.jobs.outbox import Outbox
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.poller import raise_defect
@@ -67,6 +68,8 @@ class JobDesk:
         self._roster = Roster(history)
         self._tally = Tally(clock.time, self._roster.newest_first)
         self._roster.on_replaced(self._tally.replaced)
+        self._batches = LiveBatches()
+        self._roster.on_replaced(self._batches.replaced)
         self._roster.on_replaced(partial(log_turn, owner=presence.id))
         self._counter = Counter(self._roster, self._prices)
         self._reconciliation = Reconciliation(self._roster, self._prices)
@@ -177,6 +180,10 @@ class JobDesk:
         """Return about how many seconds the job still needs, None when nothing sensible is known."""
         return self._watcher.about_left(job)
 
+    def batch_goes_on(self, batch: str) -> bool:
+        """Tell whether jobs of this batch are still being sent, or will end soon."""
+        return self._batches.goes_on(batch)
+
     def owns(self, job: Job) -> bool:
         """Tell whether this instance polls and downloads the job."""
         return job.owner == self._presence.id
@@ -280,7 +287,8 @@ class JobDesk:
         Ends early, with fewer jobs, after a refusal that would meet every further one too: the key, or no credits.
         """
         labels = names or [name] * len(requests)
-        return await self._submissions.submit(requests, labels, confirmed=confirmed, batch=batch)
+        with self._batches.sending(batch):
+            return await self._submissions.submit(requests, labels, confirmed=confirmed, batch=batch)
 
     async def may_submit(self, requests: Sequence[GenerateRequest], *, confirmed: bool = False) -> None:
         """Raise what `submit` would raise for these together, and send nothing."""
@@ -325,6 +333,10 @@ class JobDesk:
     ) -> None:
         """Set a person's own marks on a job; None leaves a mark as it is."""
         await self._wishes.annotate(job_id, starred=starred, tags=tags, note=note)
+
+    def learn_names(self, name_of: Callable[[str], str]) -> None:
+        """Name those of the newest jobs that were sent before the name of their character was known."""
+        self._wishes.learn_names(name_of, FIRST_ROWS)
 
     async def delete(self, job_ids: Iterable[int]) -> None:
         """Remove jobs from the history; `undo_delete` brings the last removal back. Files stay on disk.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 
 from eternal_tui.jobs.downloads import Downloads
 from eternal_tui.jobs.errors import NotPossible
 from eternal_tui.jobs.housekeeping import Housekeeping
-from eternal_tui.jobs.job import POLLED, FileState, JobState
+from eternal_tui.jobs.job import POLLED, FileState, Job, JobState
 from eternal_tui.jobs.removals import Removals
 from eternal_tui.jobs.roster import Roster
 from eternal_tui.jobs.watcher import Watcher
@@ -71,6 +72,12 @@ class Wishes:
         marks = {name: value for name, value in given.items() if value is not None}
         await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, **marks))
 
+    def learn_names(self, name_of: Callable[[str], str], newest: int) -> None:
+        """Name those of the newest jobs that were sent before the name of their character was known."""
+        for job in self._roster.newest_first()[:newest]:
+            if not job.name and (name := name_of(job.request.character)):
+                self._roster.touch(job.id, partial(_named, name=name))
+
     async def delete(self, job_ids: Iterable[int]) -> None:
         """Remove jobs from the history, and stop whatever is done for them."""
         for job_id in await self._removals.delete(job_ids):
@@ -82,3 +89,7 @@ class Wishes:
         back = await self._removals.undo()
         await self._housekeeping.take_back(back)
         return back
+
+
+def _named(job: Job, *, name: str) -> Job:
+    return msgspec.structs.replace(job, name=Untrusted(name))

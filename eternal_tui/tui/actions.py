@@ -52,7 +52,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("jobs.note", "N", "screen.job('note')", "Note", "Write a note or tags for the job", "jobs"),
     Action("jobs.delete", "d", "screen.job('delete')", "Delete", "Remove from the history; u brings back", "jobs"),
     Action("jobs.undo", "u", "screen.undo", "Undo", "Bring the last deleted jobs back", "jobs"),
-    Action("jobs.retry_failed", "T", "screen.retry_failed", "Retry failed", "Run every failed job again", "jobs"),
+    Action("jobs.retry_failed", "T", "screen.retry_failed", "Retry failed", "Run all that failed again", "jobs"),
     Action("jobs.quit", "q", "screen.leave", "Quit", "Leave; running jobs go on at the service", "jobs", True),
 )
 

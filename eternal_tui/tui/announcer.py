@@ -53,7 +53,10 @@ def summary(jobs: list[Job]) -> tuple[Shown, Severity]:
 
 
 class Announcer:
-    """Gathers ends and tells them once. `write` puts a sequence on the terminal, `focused` says if it is looked at."""
+    """Gathers ends and tells them once, those of a batch when the whole of it is through.
+
+    `write` puts a sequence on the terminal, `focused` says if it is looked at, `goes_on` if a batch does.
+    """
 
     def __init__(
         self,
@@ -63,12 +66,14 @@ class Announcer:
         toast: Toast,
         write: Callable[[str], None],
         focused: Callable[[], bool],
+        goes_on: Callable[[str], bool],
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._toast = toast
         self._write = write
         self._focused = focused
+        self._goes_on = goes_on
         self._ended: list[Job] = []
         self._telling: asyncio.TimerHandle | None = None
         self._title = Shown("")
@@ -76,6 +81,9 @@ class Announcer:
     def ended(self, job: Job) -> None:
         """Tell soon that the job ended."""
         self._ended.append(job)
+        self._tell_soon()
+
+    def _tell_soon(self) -> None:
         if self._telling is None:
             self._telling = asyncio.get_running_loop().call_later(GATHER, self._tell)
 
@@ -100,7 +108,15 @@ class Announcer:
 
     def _tell(self) -> None:
         self._telling = None
-        jobs, self._ended = self._ended, []
+        ended, self._ended = self._ended, []
+        jobs: list[Job] = []
+        for job in ended:
+            (self._ended if self._goes_on(job.batch) else jobs).append(job)
+        if self._ended:
+            # The last of a batch may end in another window, or be deleted: nobody else would tell the others.
+            self._tell_soon()
+        if not jobs:
+            return
         text, severity = summary(jobs)
         self._toast(text, severity)
         now = datetime.now().astimezone()

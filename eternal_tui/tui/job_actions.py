@@ -16,6 +16,7 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch
 from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.errors import NeedsConfirmation, NoSuchJob, NotPossible, SubmitRefused
+from eternal_tui.jobs.failures import Failures, failures
 from eternal_tui.jobs.job import POLLED, Job, JobState
 from eternal_tui.jobs.result_file import result_path
 from eternal_tui.jobs.saving import copy_to
@@ -89,7 +90,20 @@ class JobActions:
             question = join(" ", say("Run {n} jobs again?", n=len(jobs)), self.about(requests))
             if not await self.confirmed(question, count=len(jobs)):
                 return
-        await self.submit(requests, [job.name for job in jobs], confirmed=len(jobs) > 1)
+        await self._send_again(jobs, confirmed=len(jobs) > 1)
+
+    async def retry_failed(self, listed: Sequence[Job]) -> None:
+        """Run again what failed or was not taken among the jobs listed, after one question with what it costs."""
+        found = failures(listed, self._desk.listing())
+        if not found.open:
+            self._face.tell(_nothing_to_retry(found))
+            return
+        question = join(" ", _which(found), self.about([job.request for job in found.open]))
+        if await self.confirmed(question, count=len(found.open)):
+            await self._send_again(found.open, confirmed=True)
+
+    async def _send_again(self, jobs: Sequence[Job], *, confirmed: bool) -> None:
+        await self.submit([job.request for job in jobs], [job.name for job in jobs], confirmed=confirmed)
 
     def mean_price(self, requests: Sequence[GenerateRequest]) -> float | None:
         """Return about what one of these requests costs in credits, None where one's price is not known yet."""
@@ -267,6 +281,24 @@ class JobActions:
         if path is None:
             raise FileNotFoundError(f"job {job.id} has no verified file")
         return copy_to(path, target)
+
+
+def _which(found: Failures) -> Shown:
+    """Ask about the jobs to run again, and say which are left as they are."""
+    count = len(found.open)
+    jobs = Shown("the job that failed or was not taken")
+    if count > 1:
+        jobs = say("the {n} jobs that failed or were not taken", n=count)
+    left = say("{n} refused for what they ask stay as they are.", n=len(found.refused)) if found.refused else Shown("")
+    return join(" ", say("Run {jobs} again?", jobs=jobs), left) if left else say("Run {jobs} again?", jobs=jobs)
+
+
+def _nothing_to_retry(found: Failures) -> Shown:
+    if found.refused:
+        return Shown("What failed here was refused for what it asks: e changes it and sends it anew.")
+    if found.run_since:
+        return Shown("Every failed job of this list was run again already.")
+    return Shown("No job in this list has failed.")
 
 
 def _can_be_retried(job: Job) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -42,6 +43,8 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     async def _submitted(self, event: FormPane.Sent) -> None:
         if await self.actions.submit(event.requests, event.names):
             self.form_pane.sent()
+            if not all(event.names):
+                await self._learn_names()
         else:
             await self._ask_where_no_key_is()
 
@@ -66,7 +69,16 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
             self.form_pane.set_characters(await book.load(), book.refusal)
         except ApiError as error:
             self.tell(shown(str(error)), "warning")
+        self.bench.desk.learn_names(book.name_of)
         return book.known
+
+    async def _learn_names(self) -> None:
+        """Name what was sent before the characters were here; without a service they keep their numbers."""
+        from eternal_tui.api.errors import ApiError
+
+        with contextlib.suppress(ApiError):
+            self.form_pane.set_characters(await self.bench.book.load(), self.bench.book.refusal)
+        self.bench.desk.learn_names(self.bench.book.name_of)
 
     @on(FormPane.HistoryWanted)
     def _prompts(self) -> None:
@@ -153,13 +165,9 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
 
     @work
     async def action_retry_failed(self) -> None:
-        """Run every failed job of the list again, after a question with the cost."""
+        """Run every job of the list that failed or was not taken again, after a question with the cost."""
         listed = (self.bench.desk.job(job_id) for job_id in self.job_pane.jobs.listed_ids())
-        failed = [job for job in listed if job is not None and job.state is JobState.FAILED]
-        if failed:
-            await self.actions.again(failed)
-        else:
-            self.tell(Shown("No job in this list has failed."))
+        await self.actions.retry_failed([job for job in listed if job is not None])
 
     async def action_new_request(self) -> None:
         """Go to the form, opening its drawer where it is one."""

@@ -98,6 +98,7 @@ class WorkbenchView(CellScreen):
             toast=self._toast,
             write=around.write,
             focused=lambda: self.app.app_focus,
+            goes_on=desk.batch_goes_on,
         )
         self.tick = Tick(
             interval=around.interval,

@@ -110,3 +110,36 @@ async def test_undone_a_moment_after_it_was_deleted(bench: Bench) -> None:
     assert sorted(await bench.desk.undo_delete()) == sorted(ids)
     await deleting
     assert {job.id for job in bench.desk.listing()} >= set(ids)
+
+
+async def test_a_batch_goes_on_from_its_first_request_to_its_last_file(bench: Bench) -> None:
+    """Seen to fail without the time between two requests, and without that until the files are here."""
+    ended: list[bool] = []
+    bench.desk.on_ended(lambda job: ended.append(bench.desk.batch_goes_on(job.batch)))
+    heard: list[bool] = []
+    through = False
+
+    def hear(_: frozenset[int]) -> None:
+        done = through and all(job.delivered for job in bench.desk.listing())
+        heard.append(done or bench.desk.batch_goes_on("b"))
+
+    bench.desk.subscribe(hear)
+    jobs = await bench.desk.submit_many([PICTURE, CLIP, PICTURE], batch="b")
+    through = True
+    assert bench.desk.batch_goes_on("b")
+    assert not bench.desk.batch_goes_on("")
+    for job in jobs:
+        await bench.job(job.id, "saved")
+    await bench.until(lambda: len(ended) == len(jobs))
+    assert ended == [True, True, False]
+    assert all(heard)
+    assert not bench.desk.batch_goes_on("b")
+
+
+async def test_a_job_sent_before_the_characters_were_known_gets_its_name(bench: Bench) -> None:
+    """Seen to fail with names given at the submit alone: the list showed a number for ever."""
+    unnamed = await bench.desk.submit(PICTURE)
+    named = await bench.desk.submit(PICTURE, name="Astrid, as she was")
+    bench.desk.learn_names(lambda each: {"6870": "Astrid"}.get(each, ""))
+    names = {job.id: job.name for job in bench.desk.listing()}
+    assert names == {unnamed.id: "Astrid", named.id: "Astrid, as she was"}

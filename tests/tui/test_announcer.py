@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
+import msgspec
 import pytest
 
 import eternal_tui.tui.announcer as announcing
@@ -31,12 +32,14 @@ class Ears:
         self.toasts: list[tuple[str, str]] = []
         self.written: list[str] = []
         self.told = asyncio.Event()
+        self.going_on: set[str] = set()
         self.announcer = Announcer(
             Settings(notify=notify or Notify()),
             environ or {},
             toast=self._toast,
             write=self.written.append,
             focused=lambda: focused,
+            goes_on=lambda batch: batch in self.going_on,
         )
 
     def _toast(self, text: str, severity: str) -> None:
@@ -64,6 +67,23 @@ async def test_a_batch_is_told_once_and_failure_too() -> None:
     assert "\x1b]777;notify;eternal-tui;2 jobs saved, 1 not" in told
     assert "\x1b]0;" not in told
     assert [severity for _, severity in ears.toasts] == ["warning"]
+
+
+async def test_a_batch_is_told_when_the_whole_of_it_is_through() -> None:
+    """However quickly or slowly its jobs end, one toast and one bell; what is no part of it is told meanwhile.
+
+    Seen to fail with the ends gathered by time alone: a batch that took a second rang for each job.
+    """
+    ears = Ears()
+    ears.going_on.add("b")
+    first, last = (msgspec.structs.replace(GOOD, id=job_id, batch="b") for job_id in (3, 4))
+    assert (await ears.hear(first, BAD)).count("\a") == 3
+    (told,) = ears.toasts
+    assert told[0].startswith("Job 2 failed")
+    ears.going_on.clear()
+    ears.told.clear()
+    assert (await ears.hear(last)).count("\a") == 6
+    assert [text for text, _ in ears.toasts[1:]] == ["2 jobs are done."]
 
 
 @pytest.mark.parametrize(

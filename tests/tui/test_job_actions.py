@@ -74,3 +74,29 @@ async def test_what_may_have_been_paid_is_sent_again_only_after_a_question_and_l
         assert len(sure.asked) == 1
         retry, first = bench.desk.listing()
         assert (retry.retry_of, first.retried_by, len(sandbox.posts)) == (first.id, retry.id, 2)
+
+
+async def test_all_failed_are_asked_about_once_with_the_cost(tmp_path: Path) -> None:
+    """Seen to fail with the rejected ones left out, and with one alone sent without a question."""
+    face = Face()
+    async with bench_of(tmp_path) as bench:
+        actions = JobActions(bench.desk, face, ENVIRON)
+        failed = a_job(1, state=JobState.FAILED, prompt="one")
+        unsent = a_job(2, state=JobState.REJECTED, prompt="two", cause="unreachable")
+        refused = a_job(3, state=JobState.REJECTED, prompt="three", cause="refused")
+        await actions.retry_failed([failed])
+        await actions.retry_failed([failed, unsent, refused])
+        await actions.retry_failed([refused])
+        await actions.retry_failed([])
+        assert face.asked == [
+            "Run the job that failed or was not taken again? The price is not known yet.",
+            (
+                "Run the 2 jobs that failed or were not taken again? 1 refused for what they ask stay as they are. "
+                "The price is not known yet."
+            ),
+        ]
+        assert face.told == [
+            "What failed here was refused for what it asks: e changes it and sends it anew.",
+            "No job in this list has failed.",
+        ]
+        assert bench.desk.listing() == []
