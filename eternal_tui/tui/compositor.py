@@ -212,6 +212,25 @@ class CellCompositor(Compositor):
         self._seen: dict[int, list[_Seen]] = {}
         self._seen_for: list[list[int]] | None = None
 
+    def _get_renders(self, crop: Region | None = None) -> Iterator[tuple[Region, Region, list[Strip]]]:
+        """Have the widgets rendered, from the foremost to the last; of each only the lines of which anything is seen.
+
+        Textual renders panes in full under what fills them: more than half of the lines of this program's screen.
+        """
+        cuts = self.cuts
+        taken: list[set[int]] = [set() for _ in cuts]
+        for widget, (region, clip) in self.visible_widgets.items():
+            part = region.intersection(clip if crop is None else clip.intersection(crop))
+            seen = []
+            for y in part.line_range if part.width else ():
+                mine = [cut for cut in cuts[y] if part.x <= cut < part.right]
+                if not taken[y].issuperset(mine):
+                    taken[y].update(mine)
+                    seen.append(y)
+            for run in _runs(seen):
+                lines = Region(part.x, run[0], part.width, len(run))
+                yield region, lines, widget.render_lines(lines.translate(-region.offset))
+
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         """Return an update of the whole screen."""
         return ScreenUpdate(super().render_full_update(simplify), self.written)
@@ -265,17 +284,22 @@ class CellCompositor(Compositor):
                     break
 
 
-def _rendered(widget: Widget, region: Region, lines: Iterable[int]) -> dict[int, Strip]:
-    """Return lines of the screen as a widget that stands in `region` draws them; those on end in one go."""
+def _runs(lines: Iterable[int]) -> list[list[int]]:
+    """Return ascending numbers in pieces without a gap."""
     runs: list[list[int]] = []
-    for y in sorted(lines):
+    for y in lines:
         if runs and runs[-1][-1] == y - 1:
             runs[-1].append(y)
         else:
             runs.append([y])
+    return runs
+
+
+def _rendered(widget: Widget, region: Region, lines: Iterable[int]) -> dict[int, Strip]:
+    """Return lines of the screen as a widget that stands in `region` draws them; those on end in one go."""
     return {
         y: strip
-        for run in runs
+        for run in _runs(sorted(lines))
         for y, strip in zip(run, widget.render_lines(Region(0, run[0] - region.y, region.width, len(run))), strict=True)
     }
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from textual._compositor import Compositor
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.tui.compositor import CellScreen, Written
+from eternal_tui.tui.compositor import CellCompositor, CellScreen, Written
 
 CONSOLE = Console(force_terminal=True, color_system="truecolor", width=20)
 WIDTH = 12
@@ -151,3 +153,26 @@ async def test_one_changed_cell_has_one_line_rendered_and_few_bytes_written() ->
         assert update is not None
         assert len(update.render_segments(CONSOLE)) < 40
         assert [board.asked for board in boards] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("at", "size", "asked"),
+    [((15, 0), (15, 12), 0), ((15, 3), (15, 4), 8), ((16, 3), (14, 4), 12), ((10, 5), (20, 40), 5)],
+)
+async def test_a_full_update_has_no_line_rendered_that_is_not_seen(
+    at: tuple[int, int], size: tuple[int, int], asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And looks as Textual's own, which renders every line. Seen to fail with partly covered lines left out."""
+    app = Boards()
+    async with app.run_test(size=(30, 12)) as pilot:
+        above, below = app.query_one("#c", Board), app.query_one("#b", Board)
+        above.cells = {(x, y): "c" for x in range(40) for y in range(40)}
+        above.styles.offset, above.styles.width, above.styles.height = at, *size
+        await pilot.pause()
+        compositor = app.screen._compositor
+        below.asked = 0
+        ours = compositor.render_strips()
+        assert below.asked == asked
+        monkeypatch.setattr(CellCompositor, "_get_renders", Compositor._get_renders)
+        assert ours == compositor.render_strips()
+        assert below.asked == asked + 12
