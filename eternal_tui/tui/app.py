@@ -15,7 +15,6 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input
 
 from eternal_tui.jobs.job import UNFINISHED
 from eternal_tui.settings import Settings, SettingsError
@@ -26,6 +25,7 @@ from eternal_tui.tui.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.graphics.pace import pace_for
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.key_order import KeyOrder
+from eternal_tui.tui.later import arrive
 from eternal_tui.tui.link import LinkApp
 from eternal_tui.tui.preferences import ConfigFile, ThemeChoice
 from eternal_tui.tui.surroundings import Surroundings
@@ -43,6 +43,8 @@ _log = logging.getLogger(__name__)
 
 def _takes_anything(focused: Widget | None) -> bool:
     """Tell whether the focus is in a line of Textual's own, which would show pasted control characters raw."""
+    from textual.widgets import Input
+
     return isinstance(focused, Input) and type(focused)._on_paste is Input._on_paste
 
 
@@ -98,6 +100,11 @@ class EternalApp(LinkApp):
         self.departure.arm(loop)
         self.app_suspend_signal.subscribe(self, lambda _: self.bench.instance.release())
         self.app_resume_signal.subscribe(self, lambda _: self._back())
+
+    def action_command_palette(self) -> None:
+        """Open the palette, be it before all of it is loaded: keys may have been typed ahead of the first frame."""
+        arrive()
+        super().action_command_palette()
 
     async def action_quit(self) -> None:
         """Leave as the list's own key does: Textual's would not ask while a request is being sent."""

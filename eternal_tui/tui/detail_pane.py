@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
@@ -24,6 +23,9 @@ from eternal_tui.tui.picture import Picture
 from eternal_tui.untrusted import Shown, say
 
 NOTHING = Shown("Nothing to show yet.\n\nctrl+n  write a request\nctrl+s  send it\n\nIts picture or clip appears here.")
+
+DETAIL = Shown("Detail")
+"""The pane's title where it shows no job."""
 
 TALL = 24
 """Rows from which the picture stands over the words; in a lower pane it stands beside them."""
@@ -89,10 +91,9 @@ class DetailPane(Container):
         self._said: tuple[Content, int] | None = None
         self._title = Shown("")
 
-    def compose(self) -> ComposeResult:
-        """Lay out the picture and the words."""
-        yield self.picture
-        yield self._scroll
+    async def fill(self) -> None:
+        """Put the picture and the words into the frame, behind the first frame of the screen: they are empty in it."""
+        await self.mount_all([self.picture, self._scroll])
 
     @property
     def job_id(self) -> int | None:
@@ -100,8 +101,8 @@ class DetailPane(Container):
         return self._job.id if self._job is not None else None
 
     def on_mount(self) -> None:
-        """Draw what was given before."""
-        self._redraw()
+        """Name the pane."""
+        self._retitle(DETAIL)
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose between picture over words and picture beside words."""
@@ -119,7 +120,7 @@ class DetailPane(Container):
             self._answers = {}
         moved = job is None or self._job is None or job.id != self._job.id
         self._job = job
-        if self.is_mounted:
+        if self._scroll.is_mounted:
             if moved:
                 self._scroll.scroll_home(animate=False)
             self._redraw()
@@ -133,6 +134,8 @@ class DetailPane(Container):
         self._scroll.focus()
 
     def _redraw(self) -> None:
+        if not self._scroll.is_attached:
+            return
         width = max(20, self._scroll.scrollable_content_region.width)
         state = (self._job, width, id(self._answers))
         if state == self._drawn:
@@ -140,7 +143,7 @@ class DetailPane(Container):
         self._drawn = state
         job = self._job
         if job is None:
-            self._retitle(Shown("Detail"))
+            self._retitle(DETAIL)
             self.add_class("-words")
             self._say(Content.styled(NOTHING, "$text-muted"))
             self._picture_of(None)

@@ -15,7 +15,9 @@ from eternal_tui.jobs.job import FileState, Job, JobState
 from eternal_tui.tui.job_row import state_words
 from eternal_tui.untrusted import BLOCK_LIMIT, say
 
-_TOKEN = re.compile(r'(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))?', re.IGNORECASE)
+_WORD = r'(?i)(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))?'
+"""Compiled when a filter is typed: a start needs none, and it is the longest pattern of all."""
+
 _SPAN = re.compile(r"(\d{1,6})\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -139,7 +141,7 @@ def parse(text: str, facet: str = "all") -> JobFilter:
     """Return what `text` asks for; what cannot be read becomes a sentence in `problems`, never an error."""
     terms: list[Term] = []
     problems: list[str] = []
-    for found in _TOKEN.finditer(text):
+    for found in re.finditer(_WORD, text):
         minus, name, phrase, word = found.groups()
         value = folded(phrase if phrase is not None else word or "").strip()
         name = (name or "").lower()

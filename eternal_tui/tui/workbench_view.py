@@ -26,6 +26,7 @@ from eternal_tui.tui.header import HeaderLine
 from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.job_pane import JobPane
+from eternal_tui.tui.later import arrive
 from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.split import Split
 from eternal_tui.tui.surroundings import Surroundings
@@ -141,9 +142,12 @@ class WorkbenchView(CellScreen):
 
     @work(exit_on_error=True)
     async def _start(self) -> None:
-        await self.bench.desk.start()
-        self._show_all()
+        arrive()
         try:
+            await self.detail.fill()
+            self._show_current()
+            await self.bench.desk.start()
+            self._show_all()
             await self.form_pane.fill()
         except MountError:
             if not self.app._exit:
@@ -195,9 +199,13 @@ class WorkbenchView(CellScreen):
         self.header.show(totals)
         self.announcer.totals(totals)
         if not self._at_rest.hurried:
-            self.detail.show(desk.job(jobs.current) if jobs.current is not None else None)
+            self._show_current()
         desk.attend(self.job_pane.visible_ids(), jobs.current)
         self._tell_notices()
+
+    def _show_current(self) -> None:
+        current = self.job_pane.jobs.current
+        self.detail.show(self.bench.desk.job(current) if current is not None else None)
 
     def _tell_notices(self) -> None:
         fresh = self.bench.desk.notices[self._told_notices :]

@@ -12,9 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from eternal_tui.cli.command import run_process
+from eternal_tui.tui import run
 
 
 def main() -> int:
+    assemble = run._assemble
+
+    def assembled(*settings: Any, **options: Any) -> Any:
+        app = assemble(*settings, **options)
+        _watch()
+        return app
+
+    # Textual is not imported here: in which order the app does that is a part of what is looked at.
+    run._assemble = assembled
+    try:
+        return run_process()
+    finally:
+        Path(os.environ["FIRST_FRAME"]).with_suffix(".end").write_text(_modules())
+
+
+def _watch() -> None:
     from textual.app import App
     from textual.css.stylesheet import Stylesheet
 
@@ -35,10 +52,6 @@ def main() -> int:
 
     App._display = watched  # type: ignore[method-assign]
     Stylesheet.apply = counted  # type: ignore[method-assign]
-    try:
-        return run_process()
-    finally:
-        path.with_suffix(".end").write_text(_modules())
 
 
 def _modules() -> str:
