@@ -31,4 +31,5 @@ async def settled(job_id: int, roster: Roster, watcher: Watcher, downloads: Down
             await done.wait()
     finally:
         unsubscribe()
+        watcher.not_awaited(job_id)
     return roster[job_id]

@@ -127,6 +127,8 @@ class Housekeeping:
             await self._clock.sleep(BEAT)
             await self._guarded(self.hear_news())
             await self._guarded(self._write_late())
+            if self.loaded and self._only is None:
+                self._roster.shrink(spare=self._watcher.attended)
             now = self._clock.monotonic()
             if now >= next_check:
                 next_check = now + CHECK_EVERY

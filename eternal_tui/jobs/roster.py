@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from bisect import bisect_left
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ import msgspec
 
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import Change
-from eternal_tui.jobs.compact import Compactor, is_compact
+from eternal_tui.jobs.compact import Compactor, is_compact, is_settled
 from eternal_tui.jobs.errors import NoSuchJob
 from eternal_tui.jobs.job import Job, from_record, to_record
 from eternal_tui.jobs.outcomes import kept_back
@@ -21,6 +21,9 @@ from eternal_tui.jobs.ports import History, Record
 
 DURABLE_FIELDS = frozenset({"state", "request_id", "file", "file_state"})
 """Fields that a power cut may not take back, however they came to be written late."""
+
+KEPT_WHOLE = 200
+"""Jobs that settled last and stay whole in memory, as those read first at a start do."""
 
 Listener = Callable[[frozenset[int]], None]
 T = TypeVar("T")
@@ -48,6 +51,7 @@ class Roster:
         self.strangers = 0
         self._jobs: dict[int, Job] = {}
         self._compactor = Compactor()
+        self._whole: dict[int, None] = {}
         self._ids: list[int] = []
         self._listeners: list[Listener] = []
         self._replaced: list[Callable[[Job | None, Job | None], None]] = []
@@ -109,7 +113,21 @@ class Roster:
         if (job := self.get(job_id)) is None or not is_compact(job):
             return
         with contextlib.suppress(msgspec.ValidationError):
-            self._jobs[job_id] = from_record(job_id, {**record, **self._unwritten.get(job_id, {})})
+            self._keep(from_record(job_id, {**record, **self._unwritten.get(job_id, {})}))
+
+    def shrink(self, spare: Container[int]) -> list[int]:
+        """Make settled jobs compact but those settled last and those in `spare`; return their ids."""
+        shrunk = []
+        for job_id in tuple(self._whole)[: max(0, len(self._whole) - KEPT_WHOLE)]:
+            if job_id in spare or job_id in self._unwritten:
+                continue
+            del self._whole[job_id]
+            if (job := self.get(job_id)) is not None:
+                self._jobs[job_id] = self._compactor.compact(job)
+                shrunk.append(job_id)
+        if shrunk:
+            self.publish(shrunk)
+        return shrunk
 
     async def change(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
         """Apply `edit` to the newest snapshot, durably, and return the result.
@@ -221,6 +239,8 @@ class Roster:
             # Slices come newest first: one sort of a nearly sorted list beats an insertion at the front for each.
             self._ids.extend(fresh)
             self._ids.sort()
+            whole = sorted(job_id for job_id in fresh if _may_shrink(self._jobs[job_id]))
+            self._whole = {**dict.fromkeys(whole), **self._whole}
             self.publish(fresh)
         return fresh
 
@@ -288,8 +308,14 @@ class Roster:
         old = self._jobs.get(job.id)
         if old is None:
             self._insert(job.id)
-        self._jobs[job.id] = job
+        self._keep(job)
         self._tell_replaced(old, job)
+
+    def _keep(self, job: Job) -> None:
+        self._jobs[job.id] = job
+        self._whole.pop(job.id, None)
+        if _may_shrink(job):
+            self._whole[job.id] = None
 
     def _tell_replaced(self, old: Job | None, new: Job | None) -> None:
         for listener in self._replaced:
@@ -303,7 +329,12 @@ class Roster:
 
     def _drop(self, job_id: int) -> None:
         old = self._jobs.pop(job_id, None)
+        self._whole.pop(job_id, None)
         if old is None:
             return
         del self._ids[bisect_left(self._ids, job_id)]
         self._tell_replaced(old, None)
+
+
+def _may_shrink(job: Job) -> bool:
+    return is_settled(job) and not is_compact(job)

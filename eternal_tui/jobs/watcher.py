@@ -115,10 +115,19 @@ class Watcher:
         for job_id in came:
             self._hasten(job_id)
 
+    @property
+    def attended(self) -> frozenset[int]:
+        """The jobs that a person is looking at."""
+        return self._visible if self._selected is None else self._visible | {self._selected}
+
     def awaited(self, job_id: int) -> None:
         """Note that somebody waits for the job's end: it is looked at like a visible one until then."""
         self._awaited.add(job_id)
         self._hasten(job_id)
+
+    def not_awaited(self, job_id: int) -> None:
+        """Note that nobody waits for the job any more."""
+        self._awaited.discard(job_id)
 
     def age(self, job: Job) -> float:
         """Return how long the job has been under way, in seconds."""
