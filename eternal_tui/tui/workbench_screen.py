@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 from textual import on, work
@@ -21,9 +21,6 @@ from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.workbench_view import WorkbenchView
 from eternal_tui.untrusted import Shown, shown
-
-if TYPE_CHECKING:
-    from textual.command import Provider
 
 PROMPTS_OFFERED = 2_000
 """Earlier prompts the search offers: more than anybody scrolls through, few enough to search at a key's pace."""
