@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from textual.app import App, ScreenStackError, SystemCommand
-from textual.command import Provider
 from textual.events import Event, Key, Paste
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message_pump import MessagePump
@@ -35,6 +34,7 @@ from eternal_tui.untrusted import Shown, say, shown
 from eternal_tui.workbench import Workbench
 
 if TYPE_CHECKING:
+    from textual.command import Provider
     from textual.types import AnimationLevel
 
 
