@@ -11,6 +11,7 @@ from textual.binding import ActiveBinding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.dom import DOMNode
+from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -154,6 +155,17 @@ def _hung(head: Content, text: Shown, indent: int, width: int, style: str) -> It
         head = Content("")
 
 
+class _Keys(VerticalScroll):
+    """The part that scrolls, which tells when it has got its width: the screen has its own before."""
+
+    class Sized(Message):
+        """It is as wide as it will be."""
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Tell the screen."""
+        self.post_message(self.Sized())
+
+
 class HelpScreen(Dialog[None]):
     """Shows what it was made of; nothing is done from here. Typing narrows it, Esc goes back."""
 
@@ -171,7 +183,7 @@ class HelpScreen(Dialog[None]):
         self._sections = sections
         self.line = SearchLine(placeholder="search", compact=True, id="help-line")
         self._text = Static(markup=False)
-        self._scroll = VerticalScroll(self._text, can_focus=False)
+        self._scroll = _Keys(self._text, can_focus=False)
         self._drawn: tuple[str, int] | None = None
 
     @classmethod
@@ -186,11 +198,10 @@ class HelpScreen(Dialog[None]):
     def on_mount(self) -> None:
         """Go to the line."""
         self.line.focus()
-        self.call_after_refresh(self._redraw)
 
-    def on_resize(self, _event: events.Resize) -> None:
-        """Wrap anew."""
-        self.call_after_refresh(self._redraw)
+    @on(_Keys.Sized)
+    def _sized(self) -> None:
+        self._redraw()
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
