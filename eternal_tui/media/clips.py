@@ -61,7 +61,7 @@ class ClipReader:
         columns: int = 1,
         rows: int = 1,
         *,
-        cell: tuple[int, int] = BLOCK_CELL,
+        cell: tuple[float, float] = BLOCK_CELL,
         limits: DecodeLimits | None = None,
         decoder: str | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -87,7 +87,7 @@ class ClipReader:
             self.facts = msgspec.structs.replace(self.facts, width=self.facts.height, height=self.facts.width)
         self.resize(columns, rows, cell)
 
-    def resize(self, columns: int, rows: int, cell: tuple[int, int] = BLOCK_CELL) -> None:
+    def resize(self, columns: int, rows: int, cell: tuple[float, float] = BLOCK_CELL) -> None:
         """Scale the frames read from now on into columns × rows cells."""
         self.size = fitted(self.facts.width, self.facts.height, columns, rows, cell)
 
@@ -269,7 +269,7 @@ def poster(
     columns: int,
     rows: int,
     *,
-    cell: tuple[int, int] = BLOCK_CELL,
+    cell: tuple[float, float] = BLOCK_CELL,
     limits: DecodeLimits | None = None,
 ) -> Frame:
     """Return a clip's first frame within columns × rows cells; raises BrokenFile. Blocks."""
@@ -297,7 +297,7 @@ class AsyncClip:
         columns: int,
         rows: int,
         *,
-        cell: tuple[int, int] = BLOCK_CELL,
+        cell: tuple[float, float] = BLOCK_CELL,
         limits: DecodeLimits | None = None,
     ) -> Self:
         """Open `path` in the clip's own thread; raises BrokenFile."""
@@ -319,7 +319,7 @@ class AsyncClip:
         """Return the frame `frames` away from the one read last; raises BrokenFile."""
         return await self._newest_only(lambda: self._reader.step(frames))
 
-    def resize(self, columns: int, rows: int, cell: tuple[int, int] = BLOCK_CELL) -> None:
+    def resize(self, columns: int, rows: int, cell: tuple[float, float] = BLOCK_CELL) -> None:
         """Scale the frames read from now on into columns × rows cells."""
         self._reader.resize(columns, rows, cell)
 

@@ -59,7 +59,8 @@ class Canvas(Widget):
     def _put(self, drawing: Drawing) -> int:
         """Show `drawing`, repainting only the rows that differ, and return about the bytes that takes."""
         before, self._drawing = self._drawing, drawing
-        self._transmit(drawing.transmit)
+        transmit = drawing.sent_after(before)
+        self._transmit(transmit)
         self._lay(drawing, before)
         if drawing.handle != self._handle:
             left, self._handle = self._handle, drawing.handle
@@ -67,13 +68,13 @@ class Canvas(Widget):
             self.call_after_refresh(lambda: self._transmit(self.graphics.release(left)))
         if (before.width, len(before.strips)) != (drawing.width, len(drawing.strips)) or before.overlay:
             self.refresh()
-            return cost(drawing.strips) + len(drawing.transmit) + len(drawing.overlay)
+            return cost(drawing.strips) + len(transmit) + len(drawing.overlay)
         pairs = zip(before.strips, drawing.strips, strict=True)
         changed = [row for row, (old, new) in enumerate(pairs) if old != new]
         if changed:
             top = self._top(len(drawing.strips))
             self.refresh(*(Region(0, top + row, self.size.width, 1) for row in changed))
-        return cost(drawing.strips[row] for row in changed) + len(drawing.transmit)
+        return cost(drawing.strips[row] for row in changed) + len(transmit)
 
     def _wipe(self) -> None:
         before, self._drawing = self._drawing, NOTHING
@@ -127,7 +128,8 @@ class Canvas(Widget):
             return Strip.blank(width, style)
         left = max(0, (width - columns) // 2)
         right = max(0, width - columns - left)
-        return Strip.join([Strip.blank(left, style), rows[row], Strip.blank(right, style)]).crop(0, width)
+        strip = self._drawing.row(row, style) if self.draws else rows[row]
+        return Strip.join([Strip.blank(left, style), strip, Strip.blank(right, style)]).crop(0, width)
 
     def _word_rows(self) -> tuple[Strip, ...]:
         width = self.size.width

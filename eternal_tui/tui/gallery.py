@@ -336,7 +336,7 @@ class Gallery(ScrollView, can_focus=True):
             left = (grid.width - drawing.width) // 2
             right = grid.width - left - drawing.width
             blank = self._style("")
-            return Strip.join([Strip.blank(left, blank), drawing.strips[row], Strip.blank(right, blank)])
+            return Strip.join([Strip.blank(left, blank), drawing.row(row, blank), Strip.blank(right, blank)])
         # A picture on its way is no reason to read: only what will have none is told in words.
         words = words_for(tile.job, grid.width, grid.picture) if wanted is None or drawing is not None else []
         return self._text(self._glyphs.text(words[line]) if line < len(words) else "", grid.width, "dim", here=False)

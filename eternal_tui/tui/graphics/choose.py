@@ -75,7 +75,9 @@ def _kitty(terminal: TerminalFacts, environ: Mapping[str, str]) -> Graphics:
     from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 
     cell = terminal.cell if all(terminal.cell) else USUAL_CELL
-    return KittyPlaceholders(cell, tmux=terminal.tmux, truecolor=_takes_24_bits(environ))
+    # Ghostty draws placeholders and knows no animations; of an unknown terminal no more is asked than must be.
+    edits = re.match(_KITTY_VERSION, terminal.name) is not None
+    return KittyPlaceholders(cell, tmux=terminal.tmux, truecolor=_takes_24_bits(environ), edits=edits)
 
 
 def _without_pictures(environ: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ import base64
 import secrets
 import threading
 import zlib
+from math import ceil
 
 from rich.color import Color
 from rich.segment import Segment
@@ -36,17 +37,23 @@ class KittyPlaceholders:
     """Sends pixels once and fills cells with placeholders.
 
     `cell` is the size of one cell in pixels. In `tmux` every sequence is wrapped to pass through. Without
-    `truecolor` a picture's number must fit the 256-colour cube, for it travels as a colour.
+    `truecolor` a picture's number must fit the 256-colour cube, for it travels as a colour. `edits` says that the
+    terminal knows animations: the next frame of a clip is then a change of the picture that stands, made at once.
+    Sent as a picture under the same number it would be shown as nothing while it is coming (kitty 0.32).
     """
 
     name: GraphicsName = "kitty"
 
-    def __init__(self, cell: tuple[int, int] = (10, 20), *, tmux: bool = False, truecolor: bool = True) -> None:
+    def __init__(
+        self, cell: tuple[int, int] = (10, 20), *, tmux: bool = False, truecolor: bool = True, edits: bool = False
+    ) -> None:
         self.cell = cell
-        # A quarter of the pixels for clips: the terminal scales them up, and frames come in time.
-        self.clip_cell = (max(1, cell[0] // 2), max(1, cell[1] // 2))
+        # A quarter of the pixels for clips: the terminal scales them up, and frames come in time. Not in whole pixels,
+        # for the terminal keeps the aspect of what it is sent, and half of 15 is not 7.
+        self.clip_cell = (cell[0] / 2, cell[1] / 2)
         self._tmux = tmux
         self._truecolor = truecolor
+        self._edits = edits
         self._lock = threading.Lock()
         # Numbers are shared with every program in the terminal, so this one starts anywhere.
         self._last = secrets.randbelow(1 << 24 if truecolor else 216)
@@ -59,13 +66,17 @@ class KittyPlaceholders:
     def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:
         """Draw `frame`; with the `handle` of an earlier drawing its cells show the new pixels as they stand."""
         cell = self.clip_cell if moving else self.cell
-        columns = min(-(-frame.width // cell[0]), len(DIACRITICS))
-        rows = min(-(-frame.height // cell[1]), len(DIACRITICS))
+        columns = min(ceil(frame.width / cell[0]), len(DIACRITICS))
+        rows = min(ceil(frame.height / cell[1]), len(DIACRITICS))
         number = handle or self._new_number()
-        transmit = "".join(self._wrapped(one) for one in _transmission(frame, number, columns, rows))
+        payload = _packed(frame)
+        pixels = f"t=d,f=24,o=z,i={number},s={frame.width},v={frame.height}"
+        transmit = self._sent(f"a=T,U=1,{pixels},c={columns},r={rows},", "", payload)
+        # Later chunks must name the frame too, or kitty adds another one.
+        change = self._sent(f"a=f,r=1,{pixels},", f"a=f,r=1,i={number},", payload) if self._edits and moving else ""
         style = Style.from_color(self._colour(number))
         strips = tuple(_strip(row, columns, style) for row in range(rows))
-        return Drawing(strips, columns, transmit, number)
+        return Drawing(strips, columns, transmit, number, bare=True, change=change, pixels=(frame.width, frame.height))
 
     def thinned(self) -> None:
         """Return nothing: pixels are sent packed, and fewer colours would hardly make them smaller."""
@@ -91,6 +102,18 @@ class KittyPlaceholders:
         # As exact cube levels it is brought back to this very number on its way out.
         return Color.from_rgb(_CUBE[red], _CUBE[green], _CUBE[blue])
 
+    def _sent(self, first: str, further: str, payload: str) -> str:
+        """Return the sequences that hand over a payload; `first` and `further` are what each chunk says."""
+        starts = range(0, len(payload), CHUNK)
+        return "".join(
+            self._wrapped(
+                _sequence(
+                    f"{further if start else first}q=2,m={int(start != starts[-1])}", payload[start : start + CHUNK]
+                )
+            )
+            for start in starts
+        )
+
     def _wrapped(self, sequence: str) -> str:
         if not self._tmux:
             return sequence
@@ -101,16 +124,8 @@ def _sequence(control: str, payload: str = "") -> str:
     return f"\x1b_G{control};{payload}\x1b\\" if payload else f"\x1b_G{control}\x1b\\"
 
 
-def _transmission(frame: Frame, number: int, columns: int, rows: int) -> list[str]:
-    """Return the sequences that hand over the pixels and place them, unseen, on columns × rows cells."""
-    payload = base64.standard_b64encode(zlib.compress(frame.rgb, 1)).decode("ascii")
-    chunks = [payload[start : start + CHUNK] for start in range(0, len(payload), CHUNK)]
-    first = f"a=T,U=1,q=2,t=d,f=24,o=z,i={number},s={frame.width},v={frame.height},c={columns},r={rows}"
-    sequences = []
-    for index, chunk in enumerate(chunks):
-        more = int(index < len(chunks) - 1)
-        sequences.append(_sequence(f"{first},m={more}" if index == 0 else f"q=2,m={more}", chunk))
-    return sequences
+def _packed(frame: Frame) -> str:
+    return base64.standard_b64encode(zlib.compress(frame.rgb, 1)).decode("ascii")
 
 
 def _strip(row: int, columns: int, style: Style) -> Strip:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 import msgspec
+from rich.style import Style
 from textual.strip import Strip
 
 from eternal_tui.media.frame import Frame
@@ -16,7 +17,9 @@ class Drawing(msgspec.Struct, frozen=True):
     """A drawn frame: one strip a row, and what the terminal must be sent before they are shown.
 
     `width` is in cells. `handle` names what the terminal now holds, 0 if nothing; it goes back by `Graphics.release`.
-    `overlay` is written with the cursor on the top left cell once the strips stand there.
+    `overlay` is written with the cursor on the top left cell once the strips stand there. `bare` says that the
+    strips have no background of their own, and that a part of their cells may show it. `change`, where there
+    is one, may be sent instead of `transmit` if the terminal holds a drawing of the same `handle` and `pixels`.
     """
 
     strips: tuple[Strip, ...]
@@ -24,6 +27,18 @@ class Drawing(msgspec.Struct, frozen=True):
     transmit: str = ""
     handle: int = 0
     overlay: str = ""
+    bare: bool = False
+    change: str = ""
+    pixels: tuple[int, int] = (0, 0)
+
+    def sent_after(self, before: Drawing) -> str:
+        """Return what to send to a terminal that holds the drawing `before`."""
+        same = self.handle == before.handle and self.pixels == before.pixels
+        return self.change if same and self.change else self.transmit
+
+    def row(self, y: int, ground: Style) -> Strip:
+        """Return one strip as it stands on a ground."""
+        return self.strips[y].apply_style(ground) if self.bare else self.strips[y]
 
 
 class Graphics(Protocol):
@@ -38,7 +53,7 @@ class Graphics(Protocol):
         """How many pixels of a frame, across and down, one cell shows; (0, 0) if it draws none."""
 
     @property
-    def clip_cell(self) -> tuple[int, int]:
+    def clip_cell(self) -> tuple[float, float]:
         """The same for frames of a clip, which may be coarser so that they come in time."""
 
     @property

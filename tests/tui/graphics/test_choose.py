@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from eternal_tui.media.frame import Frame
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.choose import Wanted, choose
 from eternal_tui.tui.graphics.pace import Pace, pace_for
@@ -81,3 +82,10 @@ def test_the_pace_near_and_far() -> None:
     assert (pace.seconds_for(100), pace.seconds_for(20_000)) == (0.25, 2.0)
     assert (pace.is_overspent(2_500), pace.is_overspent(2_501)) == (False, True)
     assert not Pace(24.0).is_overspent(10**9)
+
+
+def test_only_kitty_itself_is_told_of_changes() -> None:
+    """Ghostty draws placeholders and knows no animations."""
+    for terminal, changes in ((KITTY, True), (THROUGH_TMUX, True), (GHOSTTY, False), (SILENT, False)):
+        drawing = choose("kitty", terminal, XTERM).graphics.render(Frame(8, 16, bytes(384)), moving=True)
+        assert bool(drawing.change) == changes

@@ -11,8 +11,10 @@ import zlib
 import pytest
 from rich.cells import cell_len
 from rich.color import ColorSystem
+from rich.style import Style
 
-from eternal_tui.media.frame import Frame
+from eternal_tui.media.frame import Frame, fitted
+from eternal_tui.tui.canvas import NOTHING
 from eternal_tui.tui.graphics.diacritics import DIACRITICS
 from eternal_tui.tui.graphics.kitty import PLACEHOLDER, KittyPlaceholders
 
@@ -115,3 +117,40 @@ def test_tmux_gets_each_command_wrapped() -> None:
     assert len(parts) > 1
     assert "".join(parts).replace("\x1b\x1b", "\x1b") == plain.render(frame, handle=9).transmit
     assert drawing.strips == plain.render(frame, handle=9).strips
+
+
+def test_a_terminal_that_knows_animations_is_told_of_a_change_and_not_of_a_new_picture() -> None:
+    """Seen in kitty 0.32.2: sent anew under its number, a frame is shown as nothing until its last chunk is there."""
+    graphics = KittyPlaceholders((10, 20), edits=True)
+    first = graphics.render(noise(100, 100), moving=True)
+    second = graphics.render(noise(100, 100), handle=first.handle, moving=True)
+    larger = graphics.render(noise(100, 120), handle=first.handle, moving=True)
+    assert commands(second.sent_after(NOTHING))[0][0]["a"] == "T"
+    assert commands(larger.sent_after(second))[0][0]["a"] == "T"
+    sent = commands(second.sent_after(first))
+    assert len(sent) > 5
+    assert all((keys["a"], keys["r"], keys["i"]) == ("f", "1", str(first.handle)) for keys, _ in sent)
+    assert not {"U", "c"} & set(sent[0][0])
+    assert [keys["m"] for keys, _ in sent] == ["1"] * (len(sent) - 1) + ["0"]
+    plain = KittyPlaceholders((10, 20))
+    before = plain.render(noise(100, 100), moving=True)
+    after = plain.render(noise(100, 100), handle=before.handle, moving=True)
+    assert commands(after.sent_after(before))[0][0]["a"] == "T"
+
+
+def test_frames_of_a_clip_keep_their_aspect_where_half_a_cell_is_no_whole_pixel() -> None:
+    """Seen to fail with (4, 7) for half of (8, 15): kitty drew 304 of 320 pixels and left stripes at the sides."""
+    graphics = KittyPlaceholders((8, 15))
+    width, height = fitted(480, 720, 60, 32, graphics.clip_cell)
+    drawing = graphics.render(Frame(width, height, bytes(width * height * 3)), moving=True)
+    assert (drawing.width, len(drawing.strips)) == (40, 32)
+
+
+def test_what_a_picture_leaves_of_its_cells_is_the_ground_s() -> None:
+    """Seen in kitty 0.32.2: cells without a background show the terminal's own, as stripes beside the picture."""
+    ground = Style.parse("white on #123456")
+    drawing = KittyPlaceholders((10, 20)).render(noise(75, 60))
+    (segment,) = drawing.row(0, ground)
+    assert segment.style is not None
+    assert segment.style.bgcolor == ground.bgcolor
+    assert segment.style.color != ground.color
