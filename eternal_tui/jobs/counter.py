@@ -41,6 +41,8 @@ class Counter:
         self._latest = 0
         self._read_by = 0
         self._doubted_by = 0
+        self._sending: set[int] = set()
+        self._overlapped: set[int] = set()
         roster.on_replaced(self._replaced)
 
     @property
@@ -58,8 +60,10 @@ class Counter:
         if new is None:
             if old is not None:
                 self.unpriced.discard(old.id)
+                self._sending.discard(old.id)
             return
         self._latest = max(self._latest, new.id)
+        overlapped = self._note_overlap(new)
         self._note_price(old, new)
         fresh = old is not None and old.state is JobState.SUBMITTING
         if old is not None and old.state is new.state and old.credits_after == new.credits_after:
@@ -73,15 +77,30 @@ class Counter:
                 # Charged, and the counter has not said so yet: the next reading holds more than its own job.
                 self._doubted_by = max(self._doubted_by, self._latest if fresh else new.id)
         else:
-            if (cost := measured(new)) is not None:
-                self._prices.learn(new.request, cost, new.id)
             self.read(new.credits_after, new.id)
+            if overlapped:
+                # Sent side by side, they need not be charged in the order of their ids: which is newer is not told.
+                self._doubted_by = max(self._doubted_by, self._latest)
+
+    def _note_overlap(self, new: Job) -> bool:
+        """Follow which submits are under way; tell whether this one, now answered, was side by side with another."""
+        if new.state is JobState.SUBMITTING:
+            if new.id not in self._sending and self._sending:
+                self._overlapped |= {*self._sending, new.id}
+            self._sending.add(new.id)
+            return False
+        self._sending.discard(new.id)
+        overlapped = new.id in self._overlapped
+        self._overlapped.discard(new.id)
+        return overlapped
 
     def _note_price(self, old: Job | None, new: Job) -> None:
         if (was_taken(new) or new.state is JobState.UNCONFIRMED) and new.cost is None:
             self.unpriced.add(new.id)
         else:
             self.unpriced.discard(new.id)
+        if (cost := measured(new)) is not None and (old is None or measured(old) is None):
+            self._prices.learn(new.request, cost, new.id)
         if _told_elsewhere(new) and new.cost is not None and (old is None or old.cost is None):
             # Its answer need not tell the credits: what the next reading left for it is all there is to learn from.
             self._prices.learn(new.request, new.cost, new.id)

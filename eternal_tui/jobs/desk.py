@@ -94,16 +94,6 @@ class JobDesk:
             moment=self._reconciliation.moment,
             on_reading=self._bookkeeping.free,
         )
-        self._outbox = Outbox(
-            self._roster,
-            service,
-            self._prices,
-            self._counter,
-            clock,
-            moment=self._reconciliation.moment,
-            on_busy=self._watcher.hold,
-            on_reading=self._bookkeeping.paid,
-        )
         self._downloads = Downloads(self._roster, self._watcher.ask_again, fetcher, clock, on_settled=self._tell_ended)
         self._housekeeping = Housekeeping(
             self._roster,
@@ -115,6 +105,18 @@ class JobDesk:
             self._durations,
             self._warn,
             service_name,
+        )
+        self._outbox = Outbox(
+            self._roster,
+            service,
+            self._prices,
+            self._counter,
+            clock,
+            moment=self._reconciliation.moment,
+            in_flight_beside=self._reconciliation.in_flight_beside,
+            hear_news=self._housekeeping.hear_news,
+            on_busy=self._watcher.hold,
+            on_reading=self._bookkeeping.paid,
         )
         self._ended: list[Callable[[Job], None]] = []
         self._closing = False

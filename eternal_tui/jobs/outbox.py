@@ -7,10 +7,11 @@ unconfirmed job.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from eternal_tui.api.answers import CreateAnswer, SubmitAnswer
 from eternal_tui.api.errors import NotSent, Refused, TooMany, Unclear
+from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.cadence import backoff
 from eternal_tui.jobs.counter import Counter
 from eternal_tui.jobs.errors import NoSuchJob
@@ -55,6 +56,8 @@ class Outbox:
         clock: Clock,
         *,
         moment: Callable[[int], int],
+        in_flight_beside: Callable[[int], bool],
+        hear_news: Callable[[], Awaitable[None]],
         on_busy: Callable[[float], None],
         on_reading: Callable[[float, Job, int], None],
     ) -> None:
@@ -64,6 +67,8 @@ class Outbox:
         self._prices = prices
         self._clock = clock
         self._moment = moment
+        self._in_flight_beside = in_flight_beside
+        self._hear_news = hear_news
         self._on_busy = on_busy
         self._on_reading = on_reading
         self._windows: set[_Window] = set()
@@ -73,9 +78,8 @@ class Outbox:
 
         Once told to stop it sends nothing more, and gives up the answer it waits for.
         """
-        window = _Window(
-            self._counter.credits, bool(self._windows) or not self._counter.certain, self._moment(intent.id)
-        )
+        disturbed = bool(self._windows) or not self._counter.certain or self._in_flight_beside(intent.id)
+        window = _Window(self._counter.credits, disturbed, self._moment(intent.id))
         for other in self._windows:
             other.disturbed = True
         self._windows.add(window)
@@ -106,11 +110,11 @@ class Outbox:
                 intent, f"The request was cut off while under way ({type(defect).__name__}). It may have been charged."
             )
             raise
-        cost = self._cost(window, answer)
-        if cost is None:
-            cost = self._prices.estimate(intent.request)
+        estimate = self._prices.estimate(intent.request)
         raw = {"submit_answer": answer.raw} if answer.raw else None
-        job = await self._settled(intent, lambda job: _taken(job, answer, self._clock.time(), cost), extra=raw)
+        job = await self._settled(intent, lambda job: _taken(job, answer, self._clock.time(), estimate), extra=raw)
+        # The id is on disk before anything else; what the job cost may come to it a moment later.
+        job = await self._priced(job, window, answer)
         if answer.credits_remaining is not None:
             self._on_reading(answer.credits_remaining, job, window.began)
         return job
@@ -171,6 +175,17 @@ class Outbox:
         except NoSuchJob:
             await self._roster.restore(intent.id, to_record(intent))
             return await self._roster.settle(intent.id, edit, extra=extra)
+
+    async def _priced(self, job: Job, window: _Window, answer: SubmitAnswer | CreateAnswer) -> Job:
+        """Note what the job cost where nothing else was charged meanwhile, by this instance or another."""
+        try:
+            await self._hear_news()
+        except HistoryError:
+            return self._roster.get(job.id) or job
+        cost = self._cost(window, answer) if self._moment(job.id) == window.began else None
+        if cost is None or job.id not in self._roster:
+            return self._roster.get(job.id) or job
+        return self._roster.touch(job.id, lambda held: advance(held, held.state, cost=cost))
 
     def _cost(self, window: _Window, answer: SubmitAnswer | CreateAnswer) -> float | None:
         if window.disturbed or window.credits_before is None or answer.credits_remaining is None:

@@ -58,6 +58,10 @@ class Reconciliation:
         """Whether a submit is under way, of this instance or another."""
         return bool(self._in_flight)
 
+    def in_flight_beside(self, job_id: int) -> bool:
+        """Tell whether a submit other than this job's is under way, of this instance or another."""
+        return bool(self._in_flight - {job_id})
+
     def moment(self, job_id: int = 0) -> int:
         """Return a number that stays the same as long as no other job's charge comes into or out of doubt."""
         return self._stirs - self._stirs_of[job_id]

@@ -7,8 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from eternal_tui.api.answers import SubmitAnswer
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.jobs.errors import CapUnclear, NeedsConfirmation, OverCap
 from eternal_tui.jobs.job import Job, JobState, Verdict
@@ -118,6 +120,61 @@ async def test_several_instances_at_once_pass_the_cap_by_nothing(
         )
         assert sandbox.settings.credits - sandbox.credits <= 0.25 + 1e-9
         assert 3 <= len(sandbox.posts) <= 6
+
+
+async def test_what_others_send_at_the_same_moment_is_not_taken_for_the_price(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    """Three instances that hear of one another only now and then, as processes do.
+
+    Seen to fail with the drop between two answers laid on one job, whoever else was charged in it: 0.12 for a picture.
+    """
+    async with (
+        _desk(tmp_path, sandbox, clock, Policy()) as one,
+        _desk(tmp_path, sandbox, clock, Policy(), fold=False) as two,
+        _desk(tmp_path, sandbox, clock, Policy(), fold=False) as three,
+    ):
+        benches = (one, two, three)
+        for _ in range(4):
+            await asyncio.gather(*(bench.desk.submit(PICTURE) for bench in benches))
+        assert all(bench.desk.estimate(PICTURE) in (None, 0.04) for bench in benches)
+        await one.desk.submit(PICTURE)
+        await one.desk.submit(PICTURE)
+        assert one.desk.estimate(PICTURE) == pytest.approx(0.04)
+    async with _desk(tmp_path, sandbox, clock, Policy()) as later:
+        assert later.desk.estimate(PICTURE) == pytest.approx(0.04)
+        await later.until(lambda: later.desk.totals().spent_in_all == pytest.approx(14 * 0.04))
+    assert len(sandbox.posts) == 14
+
+
+async def test_readings_that_come_in_another_order_than_the_ids_are_not_trusted(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    """Of two sent side by side the later intent is charged first, so its reading is the older one.
+
+    Seen to fail with the reading of the highest id taken for the newest: the next picture cost 0.08, and a lost answer
+    that had cost nothing was "probably charged".
+    """
+    async with _desk(tmp_path, sandbox, clock, Policy()) as bench:
+        for _ in range(3):
+            await bench.desk.submit(PICTURE)
+        post, gate = bench.client.generate, asyncio.Event()
+
+        async def generate(request: GenerateRequest) -> SubmitAnswer:
+            if request.prompt == "Late":
+                await gate.wait()
+            answer: SubmitAnswer = await post(request)
+            return answer
+
+        bench.client.generate = generate
+        late = asyncio.create_task(bench.desk.submit(msgspec.structs.replace(PICTURE, prompt="Late")))
+        await bench.shown(lambda: len(bench.desk.listing()) == 4)
+        await bench.desk.submit(PICTURE)
+        gate.set()
+        await late
+        assert (await bench.desk.submit(PICTURE)).cost == pytest.approx(0.04)
+        assert (await bench.desk.submit(PICTURE)).cost == pytest.approx(0.04)
+        assert bench.desk.totals().spent_in_all == pytest.approx(7 * 0.04)
 
 
 async def test_an_unknown_price_wants_a_confirmation_and_is_counted_once_it_is_known(
