@@ -229,6 +229,8 @@ def _video_stream(container: InputContainer) -> VideoStream:
         raise BrokenFile("it has no picture track")
     stream = streams[0]
     stream.thread_type = "SLICE"
+    # What is asked of the container is not passed on: a decoder would start two threads a processor for small frames.
+    stream.codec_context.thread_count = 1
     return stream
 
 

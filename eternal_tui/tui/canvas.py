@@ -56,6 +56,10 @@ class Canvas(Widget):
         """Send pictures again after a suspend: leaving the screen makes the terminal forget them."""
         self.app.app_resume_signal.subscribe(self, lambda _: self._transmit(self._drawing.transmit))
 
+    async def on_unmount(self) -> None:
+        """Be sent nothing more: a signal holds who listens to it, and with it the whole screen."""
+        self.app.app_resume_signal.unsubscribe(self)
+
     def _put(self, drawing: Drawing) -> int:
         """Show `drawing`, repainting only the rows that differ, and return about the bytes that takes."""
         before, self._drawing = self._drawing, drawing

@@ -331,6 +331,10 @@ class CellScreen(Screen[None]):
         """Draw everything anew after the terminal was somebody else's."""
         self.app.app_resume_signal.subscribe(self, lambda _: self.forget_written())
 
+    def on_unmount(self) -> None:
+        """Listen to nothing more: a signal holds who listens to it, and a screen all it has drawn."""
+        self.app.app_resume_signal.unsubscribe(self)
+
     def on_screen_suspend(self) -> None:
         """Note that another screen will be drawn over this one."""
         self._covered = True

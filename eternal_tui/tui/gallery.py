@@ -191,6 +191,7 @@ class Gallery(ScrollView, can_focus=True):
 
     def on_unmount(self) -> None:
         """Let the terminal forget the pictures."""
+        self.app.app_resume_signal.unsubscribe(self)
         self._thumbnails.clear()
 
     def on_hide(self) -> None:

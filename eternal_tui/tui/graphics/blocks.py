@@ -10,8 +10,8 @@ from eternal_tui.tui.graphics.cell_style import CellStyle
 from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
 
 UPPER_HALF = "▀"
-_CELLS_KEPT = 16_384
-_ROWS_KEPT = 512
+_CELLS_KEPT = 8_192
+_ROWS_KEPT = 192
 """Rows drawn lately, at least those of the last frames of four clips side by side: most rows of a frame are those of
 the frame before."""
 _FIRST_THINNED = 5

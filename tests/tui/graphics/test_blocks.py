@@ -115,7 +115,7 @@ def test_the_style_cache_is_bounded() -> None:
     blocks = HalfBlocks()
     for _ in range(4):
         blocks.render(Frame(100, 200, random.randbytes(60_000)))
-    assert len(blocks._cells) <= 16_384
+    assert len(blocks._cells) <= 8_192
 
 
 @pytest.mark.parametrize("bits", [0, 9, -1])
