@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from textual.app import App
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.events import DescendantFocus
 from textual.pilot import Pilot
@@ -14,6 +13,8 @@ from textual.widgets import Input, TextArea
 
 import eternal_tui.tui.app
 from eternal_tui.tui.app import EternalApp
+from eternal_tui.tui.compositor import draw_anew
+from eternal_tui.tui.link import LinkApp
 from eternal_tui.tui.theme import register
 from tests.security.hostile import unsafe
 
@@ -38,7 +39,7 @@ class Recorder(HeadlessDriver):
         self.written.append(data)
 
 
-class _Recorded(App[None]):
+class _Recorded(LinkApp):
     recorder: Recorder
 
     def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Recorder:  # noqa: ARG002
@@ -75,28 +76,57 @@ class WideStage(_Recorded):
 
 
 def unsafe_bytes(app: _Recorded) -> list[str]:
-    """Return what was written that a terminal must not be given, beside the sequences that draw."""
-    return unsafe(_OURS.sub("", "".join(app.recorder.written)).replace("\a", ""))
+    """Return what was written that a terminal must not be given, beside the sequences that draw.
+
+    Asked of the gate, and of the bytes themselves by rules that know nothing of it.
+    """
+    words = _OURS.sub("", "".join(app.recorder.written)).replace("\a", "")
+    return [*unsafe(words), *map(repr, NEVER.findall(words.encode("utf-8", "surrogatepass")))]
 
 
-def rows(app: App[Any]) -> list[str]:
-    """Return each row of the screen as the driver would be given it."""
-    return [strip.render(app.console) for strip in app.screen._compositor.render_strips()]
+# In UTF-8: C0 but the line end, DEL, C1; zero-width and direction signs, joiners, isolates, invisible operators,
+# separators of lines and paragraphs; soft hyphen, Arabic letter mark, byte order mark; halves of pairs; private use;
+# tags and the variation selectors beside them.
+NEVER = re.compile(
+    rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f\xad]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]"
+    rb"|\xef\xbb\xbf|\xed[\xa0-\xbf].|\xee..|\xef[\x80-\xa3].|\xf3[\xa0-\xbf]..|\xf4...",
+    re.DOTALL,
+)
+
+_MOVED = re.compile(r"(?=\x1b\[(\d+);\d+H)")
+
+
+def rows_of(written: str) -> list[str]:
+    """Return what was written as one text a line of the screen, in the order of the lines, nothing taken away."""
+    found: dict[int, str] = {}
+    _, *parts = _MOVED.split(written)
+    for line, sequence in zip(parts[::2], parts[1::2], strict=True):
+        found[int(line)] = found.get(int(line), "") + sequence
+    return [found[line] for line in sorted(found)]
 
 
 async def still(pilot: Pilot[Any]) -> list[str]:
-    """Let everything that was set going be drawn, and return the rows.
+    """Let everything that was set going be drawn, then have all of it drawn anew; return the bytes of each line.
 
     Nothing is waited for by the clock, as Pilot.pause does: twenty milliseconds at least, each time.
     """
-    app, before = pilot.app, [""]
-    await pilot._wait_for_screen()
+    await _settled(pilot)
+    app: Any = pilot.app
+    before = len(app.recorder.written)
+    draw_anew(app.screen)
     app.screen._on_timer_update()
+    return rows_of("".join(app.recorder.written[before:]))
+
+
+async def _settled(pilot: Pilot[Any]) -> None:
+    app: Any = pilot.app
+    rounds, before = 0, -1
     while True:
         await pilot._wait_for_screen()
         app.screen._on_timer_update()
-        now = rows(app)
-        # The answers of a job are read from the disk, behind its facts.
-        if now == before and all(worker.is_finished for worker in app.workers if worker.group == "answers"):
-            return now
-        before = now
+        rounds, written = rounds + 1, len(app.recorder.written)
+        # The answers of a job are read from the disk, behind its facts; the keyring is looked for behind its screen.
+        reading = any(not worker.is_finished for worker in app.workers if worker.group in ("answers", "keyring"))
+        if rounds > 1 and written == before and not reading:
+            return
+        before = written

@@ -1,4 +1,4 @@
-"""Hostile words on every small screen: a thousand payloads in every field, each row that of the neutralised twin.
+"""Hostile words on every small screen: a thousand payloads in every field, the bytes those of the neutralised twin.
 
 A stage as wide as a thousand words shows many payloads at once; the screens are the app's own, and so are the fields.
 """
@@ -172,7 +172,7 @@ SCENES = {
 
 
 def squeezed(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;:]*m|[\s│▌⏎|…]+", "", text)
+    return re.sub(r"\x1b\[[0-9;:?]*[A-Za-z]|[\s│▌⏎|…]+", "", text)
 
 
 SHARE = 5

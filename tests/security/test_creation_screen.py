@@ -1,0 +1,90 @@
+"""Creating a character: the person's prompt in the question, and the service's refusal in its own words."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from eternal_tui.tui.confirm import Confirm
+from eternal_tui.tui.create_character import CreateCharacter
+from eternal_tui.untrusted import shown
+from eternal_tui.workbench import Workbench
+from tests.security.drawn import WideStage, still, unsafe_bytes
+from tests.security.hostile import packs
+from tests.security.test_small_screens import SHARE, WIDE, squeezed
+from tests.tui.screens.stage import bench_of
+
+LONGEST = 200
+"""Characters of a refusal that are kept of what a service says."""
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Refuses every POST with the words of the moment."""
+
+    words = ""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        body = json.dumps({"status": False, "error": self.words}).encode()
+        self.send_response(400)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def refusing() -> Iterator[tuple[str, type[Refusing]]]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", Refusing
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+async def frames(pilot: Pilot[Any], bench: Workbench, words: str) -> list[list[str]]:
+    """Return the bytes of the question and of the refusal."""
+    screen = CreateCharacter(bench)
+    await pilot.app.push_screen(screen)
+    screen._create(words)
+    while not isinstance(pilot.app.screen, Confirm):
+        await pilot._wait_for_screen()
+    question = await still(pilot)
+    pilot.app.screen.dismiss(True)
+    await pilot.app.workers.wait_for_complete()
+    refusal = await still(pilot)
+    await pilot.app.pop_screen()
+    return [question, refusal]
+
+
+@pytest.mark.parametrize("share", [SHARE, pytest.param(1, marks=pytest.mark.long)])
+async def test_the_creation_screen_is_that_of_the_neutralised_twin(tmp_path: Path, share: int) -> None:
+    """Seen to fail with the prompt of the question, and with the service's reason, put there ungated."""
+    app = WideStage()
+    with refusing() as (url, service):
+        async with bench_of(tmp_path, base_url=url) as bench, app.run_test(size=WIDE) as pilot:
+            for text in packs(LONGEST)[::share]:
+                # What the service says is laid out anew: space that is lost there would leave signs on the twin. And a
+                # prompt with NUL or half a surrogate pair is refused.
+                words = " ".join(text.replace("\x00", "").encode("utf-8", "replace").decode().split())
+                taken = []
+                for given in (words, shown(words)):
+                    service.words = given
+                    taken.append(await frames(pilot, bench, given))
+                assert taken[0] == taken[1]
+                for frame in taken[0]:
+                    assert squeezed(shown(words)) in squeezed("".join(frame)), frame
+    assert unsafe_bytes(app) == []
