@@ -176,7 +176,7 @@ async def zoomed(pilot: Pilot[None], app: EternalApp) -> None:
 
 async def characters(pilot: Pilot[None], app: EternalApp) -> None:
     await finished(app, 1)
-    await pilot.press("ctrl+b")
+    await pilot.press("f2")
     await pilot.pause(1.0)
     await pilot.press("asterisk", "j")
     async with asyncio.timeout(30):

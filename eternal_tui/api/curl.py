@@ -25,7 +25,8 @@ _VALUED = frozenset(
 _SHORT_VALUED = set("HXdAbceomuwxEFTK")
 _ENDS_COMMAND = set("|;&<>")
 _ANSI_C = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b", "E": "\x1b"}
-_CONTINUATIONS = {"\\\n", "\\\r\n"}
+_LINE_BREAK = re.compile(r"\r\n?")
+_CONTINUATION = "\\\n"
 _PROMPT_SIGN = re.compile(r"\s*(?:\$\s+)?")
 _PLAIN = re.compile(r"[^\s\\'\"|;&<>$]+|\$")
 _COMMAND = re.compile(r"\s*(?:\$\s+)?curl(?:\.exe)?\s")
@@ -50,7 +51,8 @@ def parse_curl(text: str) -> GenerateRequest:
         raise CurlError("The pasted command is too long to be a request.")
     if not _COMMAND.match(text):
         raise CurlError("This is not a curl command.")
-    urls, bodies = _arguments(list(_words(text)))
+    # A terminal sends a carriage return for each line break of what is pasted, which no shell takes for one.
+    urls, bodies = _arguments(list(_words(_LINE_BREAK.sub("\n", text))))
     if not any(url.split("?")[0].rstrip("/").endswith("/generate") for url in urls):
         raise CurlError(f"The pasted curl does not call {GENERATE_PATH}, so the form is left as it was.")
     if not bodies:
@@ -150,7 +152,7 @@ def _words(text: str) -> Iterator[str]:
         while place < len(text) and not text[place].isspace() and text[place] not in _ENDS_COMMAND:
             part, place = _part(text, place)
             parts.append(part)
-        if place > begun and text[begun:place] not in _CONTINUATIONS:
+        if place > begun and text[begun:place] != _CONTINUATION:
             yield "".join(parts)
         if place < len(text) and (text[place] == "\n" or text[place] in _ENDS_COMMAND):
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +13,7 @@ from textual.app import App, ScreenStackError, SystemCommand
 from textual.events import Event, Key, Paste
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message_pump import MessagePump
+from textual.notifications import Notify
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -121,12 +123,21 @@ class EternalApp(LinkApp):
     async def on_event(self, event: Event) -> None:
         """Let each key find the focus where the one before put it, and no line show what was pasted as it came."""
         if isinstance(event, Key) and not event.is_forwarded:
+            # Whoever types is there, though the terminal said that the focus left: not every one says it is back.
+            self._attended()
             await self._keys.key(event)
         elif isinstance(event, Paste) and not event.is_forwarded and _takes_anything(self.focused):
             lines = event.text.strip().splitlines()
             await super().on_event(Paste(shown(lines[0], limit=400) if lines else ""))
         else:
             await super().on_event(event)
+
+    def on_notify(self, event: Notify) -> None:
+        """Let the newest word stand alone: it takes the place of the answer before it, and of itself."""
+        fresh = event.notification
+        for old in tuple(self._notifications):
+            if old.message == fresh.message or old.severity == fresh.severity == "information":
+                self._unnotify(old, refresh=False)
 
     def _woken_by_keys(self) -> Iterable[MessagePump]:
         try:
@@ -136,7 +147,16 @@ class EternalApp(LinkApp):
 
     def on_app_focus(self) -> None:
         """Read the settings again when the person comes back, perhaps from an editor beside this terminal."""
+        self._attended()
         self._read_config()
+
+    def _attended(self) -> None:
+        """Put the focus back where it was, or where it belongs on a screen that was begun behind somebody's back."""
+        if self.app_focus:
+            return
+        self.app_focus = True
+        with suppress(ScreenStackError):
+            self.screen._update_auto_focus()
 
     def _read_config(self) -> None:
         try:

@@ -10,7 +10,7 @@ CONTROLS: tuple[Action, ...] = (
     Action("list.top", "g,home,alt+less_than_sign", "top", "Top", "Go to the first job", "list"),
     Action("list.bottom", "G,end,alt+greater_than_sign", "bottom", "Bottom", "Go to the last job", "list"),
     Action("list.page_down", "pagedown,ctrl+v,ctrl+f", "page(1)", "Page down", "Go a screen down", "list"),
-    Action("list.page_up", "pageup,alt+v", "page(-1)", "Page up", "Go a screen up", "list"),
+    Action("list.page_up", "pageup,alt+v,ctrl+b", "page(-1)", "Page up", "Go a screen up", "list"),
     Action("list.half_down", "ctrl+d", "page(0.5)", "Half down", "Go half a screen down", "list"),
     Action("list.half_up", "ctrl+u", "page(-0.5)", "Half up", "Go half a screen up", "list"),
     Action("list.open", "enter", "open", "Open", "Open the job's result", "list", True),
@@ -37,7 +37,7 @@ CONTROLS: tuple[Action, ...] = (
     Action("gallery.top", "g,home,alt+less_than_sign", "ask('top')", "Top", "Go to the first job", "gallery"),
     Action("gallery.bottom", "G,end,alt+greater_than_sign", "ask('bottom')", "Bottom", "Go to the last job", "gallery"),
     Action("gallery.page_down", "pagedown,ctrl+v,ctrl+f", "page(1)", "Page down", "Go a screen down", "gallery"),
-    Action("gallery.page_up", "pageup,alt+v", "page(-1)", "Page up", "Go a screen up", "gallery"),
+    Action("gallery.page_up", "pageup,alt+v,ctrl+b", "page(-1)", "Page up", "Go a screen up", "gallery"),
     Action("gallery.half_down", "ctrl+d", "page(0.5)", "Half down", "Go half a screen down", "gallery"),
     Action("gallery.half_up", "ctrl+u", "page(-0.5)", "Half up", "Go half a screen up", "gallery"),
     Action("gallery.open", "enter", "ask('open')", "Open", "Open the job's result", "gallery", True),
@@ -57,7 +57,7 @@ CONTROLS: tuple[Action, ...] = (
     Action("detail.top", "g,alt+less_than_sign", "scroll_home", "Top", "Go to the beginning of the detail", "detail"),
     Action("detail.bottom", "G,alt+greater_than_sign", "scroll_end", "Bottom", "Go to the end of the detail", "detail"),
     Action("detail.page_down", "ctrl+d,ctrl+v,ctrl+f,space", "page_down", "Page down", "Go a screen down", "detail"),
-    Action("detail.page_up", "ctrl+u,alt+v", "page_up", "Page up", "Go a screen up", "detail"),
+    Action("detail.page_up", "ctrl+u,alt+v,ctrl+b", "page_up", "Page up", "Go a screen up", "detail"),
     Action("viewer.back", "escape,q,enter,z", "app.pop_screen", "Back", "Go back to the list", "viewer", True),
     Action("viewer.play", "p,space", "play", "Play or pause", "Play the clip, or pause it", "viewer", True),
     Action(
@@ -151,8 +151,15 @@ CONTROLS: tuple[Action, ...] = (
     ),
     Action("browser.down", "j,down", "move(1)", "Down", "Go to the next character", "browser"),
     Action("browser.up", "k,up", "move(-1)", "Up", "Go to the character before", "browser"),
-    Action("browser.page_down", "pagedown,ctrl+v,ctrl+d", "move(10)", "Page down", "Go ten characters down", "browser"),
-    Action("browser.page_up", "pageup,alt+v,ctrl+u", "move(-10)", "Page up", "Go ten characters up", "browser"),
+    Action(
+        "browser.page_down",
+        "pagedown,ctrl+v,ctrl+d,ctrl+f",
+        "move(10)",
+        "Page down",
+        "Go ten characters down",
+        "browser",
+    ),
+    Action("browser.page_up", "pageup,alt+v,ctrl+u,ctrl+b", "move(-10)", "Page up", "Go ten up", "browser"),
     Action("browser.top", "g,home", "move(-1000000)", "Top", "Go to the first character", "browser"),
     Action("browser.bottom", "G,end", "move(1000000)", "Bottom", "Go to the last character", "browser"),
     Action("browser.choose", "enter", "choose", "Choose", "Put the character into the form", "browser", True),
@@ -200,13 +207,15 @@ CONTROLS: tuple[Action, ...] = (
     Action("statistics.up", "k,up", "scroll(-1)", "Up", "Scroll up", "statistics"),
     Action(
         "statistics.page_down",
-        "pagedown,ctrl+v,ctrl+d,space",
+        "pagedown,ctrl+v,ctrl+d,ctrl+f,space",
         "scroll(10)",
         "Page down",
         "Go a screen down",
         "statistics",
     ),
-    Action("statistics.page_up", "pageup,alt+v,ctrl+u", "scroll(-10)", "Page up", "Go a screen up", "statistics"),
+    Action(
+        "statistics.page_up", "pageup,alt+v,ctrl+u,ctrl+b", "scroll(-10)", "Page up", "Go a screen up", "statistics"
+    ),
 )
 """Movement is there twice: as vim has it (j k g G, ctrl+d ctrl+u) and as emacs does (ctrl+v alt+v, alt+< alt+>).
 

@@ -21,6 +21,7 @@ KEY_LIMIT = 24
 
 _KEY_WORDS = {
     "question_mark": "?",
+    "colon": ":",
     "slash": "/",
     "asterisk": "*",
     "left_square_bracket": "[",

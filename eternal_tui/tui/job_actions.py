@@ -24,9 +24,7 @@ from eternal_tui.tui.announcer import Severity
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.untrusted import Shown, join, say, shown
 
-ANOTHER_CHARACTER = Shown(
-    "A character is not made like a picture. Another one is made among the characters: ctrl+b, n."
-)
+ANOTHER_CHARACTER = Shown("A character is not made like a picture. Another one is made among the characters: f2, n.")
 
 
 class Face(Protocol):

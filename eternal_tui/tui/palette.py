@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,9 @@ from textual.screen import Screen
 from eternal_tui.jobs.job import Job
 from eternal_tui.settings import Settings
 from eternal_tui.tui import theme
+from eternal_tui.tui.action import Action
 from eternal_tui.tui.actions import ACTIONS
+from eternal_tui.tui.control_actions import CONTROLS
 from eternal_tui.tui.footer import key_words
 from eternal_tui.tui.preferences import keymap
 from eternal_tui.untrusted import Shown, say, shown
@@ -32,6 +34,9 @@ MOST_CHARACTERS = 20
 MOST_PRESETS = 20
 """What the palette offers of each kind: what one looks through before typing another word."""
 
+_TWICE = frozenset({"app.palette", "jobs.palette", "jobs.new", "jobs.characters", "jobs.help", "jobs.quit"})
+"""Second keys of what is offered already, and the palette itself."""
+
 SLICE = 500
 """Jobs looked at between two turns of the event loop: about a millisecond."""
 
@@ -45,14 +50,31 @@ def commands(
     """Yield what can be done on this screen, with its key, and the themes."""
     keys = keymap(settings)
     for action in ACTIONS:
-        if action.id in ("app.palette", "jobs.help", "jobs.quit"):
-            continue
-        key = key_words(keys.get(action.id, action.keys))
-        yield SystemCommand(f"{action.title}  ({key})", action.does, partial(screen.run_action, action.run))
+        if action.id not in _TWICE:
+            yield _command(action, keys, screen.run_action)
+    yield from _of_the_panes(screen, keys)
     for each in theme.THEMES:
         yield SystemCommand(
             f"Theme {each.name}", "Change the colours, now and at the next start", partial(choose_theme, each.name)
         )
+
+
+def _of_the_panes(screen: Screen[object], keys: Mapping[str, str]) -> Iterable[SystemCommand]:
+    """Yield what the list and the form can do, wherever the focus is."""
+    from eternal_tui.tui.workbench_screen import WorkbenchScreen
+
+    if not isinstance(screen, WorkbenchScreen):
+        return
+    for action in CONTROLS:
+        if action.where == "list":
+            yield _command(action, keys, screen.job_pane.jobs.run_action)
+        elif action.where == "form" and screen.form_pane.form is not None:
+            yield _command(action, keys, screen.form_pane.form.run_action)
+
+
+def _command(action: Action, keys: Mapping[str, str], run: Callable[[str], Any]) -> SystemCommand:
+    key = key_words(keys.get(action.id, action.keys))
+    return SystemCommand(f"{action.title}  ({key})", action.does, partial(run, action.run))
 
 
 class Found(NamedTuple):

@@ -92,7 +92,7 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     @on(FooterLine.Clicked)
     async def _clicked(self, event: FooterLine.Clicked) -> None:
         if event.run:
-            await self.run_action(event.run)
+            await (self.focused or self).run_action(event.run)
 
     # Actions of the registry
 

@@ -12,17 +12,20 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal
 from textual.widget import MountError
+from textual.widgets import Input
 
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.tui import actions
+from eternal_tui.tui.action import Where
 from eternal_tui.tui.announcer import Announcer, Severity
 from eternal_tui.tui.at_rest import AtRest
 from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.detail_pane import DetailPane
-from eternal_tui.tui.footer import FooterLine, Hint, key_words
+from eternal_tui.tui.footer import FooterLine
 from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.header import HeaderLine
+from eternal_tui.tui.hints import hints_for
 from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.job_pane import JobPane
@@ -112,6 +115,7 @@ class WorkbenchView(CellScreen):
         self._split = Split(bench.folder, self.job_pane, self.detail)
         self._was_shown = False
         self._told_notices = 0
+        self._footer_has_job = False
         self._credits: float | None = None
         self._answers: dict[int, Mapping[str, Any]] = {}
 
@@ -198,6 +202,8 @@ class WorkbenchView(CellScreen):
             self.form_pane.price_again()
         self.header.show(totals)
         self.announcer.totals(totals)
+        if self._footer_has_job != (jobs.current is not None):
+            self._footer()
         if not self._at_rest.hurried:
             self._show_current()
         desk.attend(self.job_pane.visible_ids(), jobs.current)
@@ -214,23 +220,19 @@ class WorkbenchView(CellScreen):
             self.tell(shown(notice), "warning")
 
     def _footer(self) -> None:
-        focused = self.focused
-        typing = focused is not None and self.form_pane in focused.ancestors
-        wanted = ("anywhere",) if typing else ("jobs", "anywhere")
-        keys = keymap(self.bench.settings)
-        hints = [
-            Hint(key_words(keys.get(action.id, action.keys)), action.title.lower(), action.run)
-            for where in wanted
-            for action in actions.ACTIONS
-            if action.where == where and action.footer
-        ]
-        if typing:
-            hints += [
-                Hint("tab", "next field", ""),
-                Hint("esc", "back to jobs", "screen.pane(2)"),
-                Hint("f1", "help", "screen.help"),
-            ]
-        self.footer.show(hints)
+        self._footer_has_job = self.job_pane.jobs.current is not None
+        self.footer.show(hints_for(self._place(), keymap(self.bench.settings), job=self._footer_has_job))
+
+    def _place(self) -> Where:
+        """Tell where the focus is, as the registry calls it."""
+        nodes = list(self.focused.ancestors_with_self) if self.focused is not None else []
+        if self.form_pane in nodes:
+            return "form"
+        if self.detail in nodes:
+            return "detail"
+        if isinstance(self.focused, Input):
+            return "filter"
+        return "gallery" if self.job_pane.in_gallery else "list"
 
     def keys_changed(self) -> None:
         """Name the keys as they are now."""

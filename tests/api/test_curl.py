@@ -59,6 +59,7 @@ def test_reads_the_documented_command() -> None:
     "command",
     [
         DOCUMENTED.replace("\n", "\r\n"),
+        DOCUMENTED.replace("\n", "\r"),
         "$ " + DOCUMENTED,
         DOCUMENTED + " | jq .",
         DOCUMENTED + " > out.json",

@@ -49,7 +49,7 @@ def test_the_registry_names_each_action_once_and_fully() -> None:
 
 
 def test_the_defaults_clash_nowhere() -> None:
-    """Seen to fail with ctrl+b, which browses the characters, given to the list as well."""
+    """Seen to fail with ctrl+b, which then browsed the characters, given to the list as well."""
     assert keymap_problems({action.id: action.keys for action in EVERY}) == []
 
 

@@ -28,25 +28,25 @@ def write(config: Path, text: str, stamp: int) -> None:
 async def test_keys_and_theme_are_worn_and_change_with_the_file(tmp_path: Path) -> None:
     """Seen to fail without the look at the file, without set_keymap, and without the footer told of new keys."""
     config = tmp_path / "config" / "config.toml"
-    bench = bench_in(tmp_path, keys={"jobs.again": "x", "list.down": "n", "list.dwn": "m"}, theme="eternal-light")
+    bench = bench_in(tmp_path, keys={"jobs.help": "x", "list.down": "m", "list.dwn": "ctrl+y"}, theme="eternal-light")
     app = EternalApp(bench, NoGraphics(), "", KEYED)
     async with app.run_test(size=(120, 30)) as pilot:
         await settle(pilot)
         assert app.theme == "eternal-light"
-        assert "x again" in text_of(app)
+        assert "x help" in text_of(app)
         assert told(app) == ['keys: there is no action "list.dwn". Did you mean list.down?']
         active = {each.binding.id: key for key, each in app.screen.active_bindings.items() if each.binding.id}
-        assert (active["list.down"], active["jobs.again"]) == ("n", "x")
+        assert (active["list.down"], active["jobs.help"]) == ("m", "x")
 
-        write(config, 'theme = "eternal-contrast"\n[keys]\n"jobs.again" = "R"\n', 1_000)
+        write(config, 'theme = "eternal-contrast"\n[keys]\n"jobs.help" = "R"\n', 1_000)
         app._read_config()
         await settle(pilot)
         assert app.theme == "eternal-contrast"
-        assert "R again" in text_of(app)
+        assert "R help" in text_of(app)
         active = {each.binding.id: key for key, each in app.screen.active_bindings.items() if each.binding.id}
-        assert active["jobs.again"] == "R"
+        assert active["jobs.help"] == "R"
         assert "list.down" in active
-        assert "n" not in app.screen.active_bindings
+        assert "m" not in app.screen.active_bindings
 
 
 async def test_a_theme_chosen_in_the_app_is_worn_again(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ class PresetScreen(SearchScreen[Preset]):
 
 def summary(draft: Draft) -> str:
     """Return what a draft holds, in few words."""
-    what = f"clip {draft.duration} s{'' if draft.audio else ' silent'}" if draft.type == "video" else "picture"
-    quality = " high" if draft.type == "image" and draft.quality == "high" else ""
-    return " · ".join(part for part in (what + quality, draft.character, draft.prompt) if part)
+    clip = f"clip {draft.duration} s{'' if draft.audio else ' silent'}"
+    picture = f"picture{' high' if draft.quality == 'high' else ''}"
+    what = " + ".join(clip if kind == "video" else picture for kind in draft.types)
+    return " · ".join(part for part in (what, draft.character, draft.prompt) if part)

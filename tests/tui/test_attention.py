@@ -1,0 +1,56 @@
+"""What is said is one calm line, keys act whoever the terminal thinks is looking, and the footer names what works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.events import AppBlur
+from textual.widgets._toast import Toast
+
+from eternal_tui.tui.hints import hints_for
+from eternal_tui.tui.workbench_screen import WorkbenchScreen
+from tests.tui.screens.stage import bench_in, settle, text_of, the_app
+
+
+async def test_the_newest_word_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    """A warning stays its time; no word lies over a frame. Seen to fail with Textual's own."""
+    app = the_app(bench_in(tmp_path))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await settle(pilot)
+        app.notify("A warning.", severity="warning", markup=False)
+        for number in range(5):
+            app.notify(f"Word {number}.", markup=False)
+        app.notify("A warning.", severity="warning", markup=False)
+        await settle(pilot)
+        assert sorted(str(toast.render()) for toast in app.screen.query(Toast)) == ["A warning.", "Word 4."]
+        assert {toast.region.height for toast in app.screen.query(Toast)} == {1}
+        assert max(toast.region.bottom for toast in app.screen.query(Toast)) == 22
+        assert text_of(app).splitlines()[22].startswith("╰───")
+        for number in range(3):
+            app.notify(f"Later {number}.", markup=False)
+            await settle(pilot)
+            assert f"Later {number}." in text_of(app)
+
+
+async def test_keys_act_though_the_terminal_said_that_nobody_is_there(tmp_path: Path) -> None:
+    """Seen to fail with Textual's own: the focus was nowhere, and so was every key but those of the screen."""
+    app = the_app(bench_in(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        app.post_message(AppBlur())
+        await settle(pilot)
+        assert app.screen.focused is None
+        app._last_focused_on_app_blur = None  # as after a start behind somebody's back
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert not isinstance(app.screen, WorkbenchScreen)
+
+
+def test_the_footer_names_what_works_here() -> None:
+    """Seen to fail with the keys of a job named where there is none."""
+    bare = [hint.title for hint in hints_for("list", {}, job=False)]
+    assert bare == ["new", "help", "quit", "palette"]
+    full = {hint.title: hint.key for hint in hints_for("list", {"jobs.again": "R"}, job=True)}
+    assert full["again"] == "R"
+    assert {"open", "filter", "copy"} <= full.keys()
+    assert ("esc", "jobs") in [(hint.key, hint.title) for hint in hints_for("form", {}, job=True)]
