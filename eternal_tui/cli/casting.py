@@ -27,7 +27,7 @@ MOST_SECONDS = 60.0
 """How long a list that does come is read for one request: some 300 pages."""
 
 _STEP = 0.1
-_WORTH_A_WORD = 2.0
+_WORTH_A_WORD = LIST_SECONDS
 """Seconds after which a person is told what they wait for."""
 
 _MOST_NAMED = 5
