@@ -25,6 +25,7 @@ async def test_no_line_is_broken_a_second_time_beside_the_scroll_bar() -> None:
     """Seen to fail with the bar's column counted as room: a long reason put a word of its own at the left edge."""
     async with DetailApp().run_test(size=(80, 15)) as pilot:
         pane = pilot.app.query_one(DetailPane)
+        await pane.fill()
         for letters in range(1, 12):
             pane.show(a_job(error=Untrusted(f"{'m' * letters} " * 60)))
             await pilot.pause()
