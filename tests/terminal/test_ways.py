@@ -1,0 +1,268 @@
+"""Ways through the form, the copies and the screen as a whole, by keys in a real terminal.
+
+Each journey begins and ends in the list, so that many share one running app; what one leaves behind, the next finds.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.terminal.tmux import PROGRAM, Tmux, environ_for, needs_tmux
+
+pytestmark = [needs_tmux, pytest.mark.terminal, pytest.mark.long]
+
+SIZES = [(80, 24)]
+CURL = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
+--header 'Content-Type: application/json' --header 'x-api-key: sk-of-nobody' \\
+--data '{"images": ["6870"], "prompt": "Waving from a pasted curl", "type": "video", "duration": 2}'"""
+COPIED = re.compile(rb"\x1b\]52;[^;]*;([A-Za-z0-9+/=]+)")
+
+
+def gone(words: str) -> Callable[[str], bool]:
+    return lambda screen: words not in screen
+
+
+def has(*words: str) -> Callable[[str], bool]:
+    return lambda screen: all(word in screen for word in words)
+
+
+def back(app: Tmux) -> None:
+    """Go to the list and let what was said go away."""
+    app.press("Escape")
+    app.until(lambda screen: "q quit" in screen and "is saved." not in screen and "jobs are done" not in screen)
+
+
+@pytest.fixture
+def home(tmp_path: Path, quick: dict[str, str]) -> dict[str, str]:
+    """An environment with an editor that writes two lines."""
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nprintf 'At the harbour\\nIn the rain\\n' > \"$1\"\n")
+    editor.chmod(stat.S_IRWXU)
+    return environ_for(tmp_path, {**quick, "EDITOR": str(editor), "XDG_CONFIG_HOME": str(tmp_path / "config")})
+
+
+@pytest.fixture(params=SIZES, ids=["80x24"])
+def app(request: pytest.FixtureRequest, home: dict[str, str]) -> Iterator[Tmux]:
+    columns, rows = request.param
+    with Tmux(PROGRAM, home, columns=columns, rows=rows) as terminal:
+        terminal.until("2 Jobs")
+        yield terminal
+
+
+def test_the_form(app: Tmux, tmp_path: Path) -> None:
+    """Fields, editor, many prompts, matrix with count and cost, presets, prompt history, curl in, a crash."""
+    app.press("n")
+    app.until("opens the list")
+    app.type("6870")
+    app.press("Enter")
+    app.until("Astrid · 6870")
+    app.press("C-e")
+    app.until(has("At the harbour", "In the rain", "Prompts"))
+    app.press("Tab")  # to the choice: one prompt, or one a line
+    app.press("Right")
+    app.until("2 requests")
+    app.press("Tab", ",", "Right")  # picture and clip
+    app.until(has("4 requests", "Seconds", "Sound", "Quality"))
+    app.press("Tab", ",", "Right")  # two lengths of clip
+    app.until("6 requests")
+    app.press("C-t")
+    app.until("type a name and press ^s")
+    app.type("storm")
+    app.press("C-s")
+    app.until("Saved as storm.")
+    app.press("C-f")
+    app.until("New forms start from storm.")
+    app.press("Escape")
+    app.until(gone("New forms start"))
+    app.press("C-s")
+    app.until("6 done today")
+    back(app)
+    app.until("6 of 6 done")
+
+    # One earlier prompt, found by a word of it.
+    app.press("n")
+    app.until("^s send")
+    app.press("C-r")
+    app.until("At sea")
+    app.type("rain")
+    app.until(gone("At sea"))
+    app.press("Enter")
+    app.until(has('"prompt":"In the rain"', "^s send"))
+
+    # A preset by name.
+    app.press("C-t")
+    app.until("storm")
+    app.type("sto")
+    app.press("Enter")
+    app.until("6 requests")
+
+    # The documented curl, pasted.
+    app.tmux("set-buffer", "--", CURL)
+    app.tmux("paste-buffer", "-p")
+    app.until(has("Waving from a pasted curl", "1 [2] 3", '"type":"video"'))
+    assert "sk-of-nobody" not in app.screen()
+
+    # The draft is there after a kill.
+    app.press("Tab")
+    app.until("Waving")
+    draft = tmp_path / "data" / "draft.json"
+    app.until(lambda _: b"pasted curl" in draft.read_bytes())
+    os.kill(app.pid, signal.SIGKILL)
+    app.until("gone: 137")
+
+
+def test_the_draft_after_a_crash_and_the_default_preset(tmp_path: Path, home: dict[str, str]) -> None:
+    """What was typed is there again; a form that is empty starts from the default preset."""
+    data = tmp_path / "data"
+    with Tmux(PROGRAM, home) as app:
+        app.until("2 Jobs")
+        app.press("n")
+        app.until("opens the list")
+        app.type("6870\tSnow on the quay")
+        app.until(lambda _: (data / "draft.json").exists() and b"quay" in (data / "draft.json").read_bytes())
+        os.kill(app.pid, signal.SIGKILL)
+        app.until("gone: 137")
+    with Tmux(PROGRAM, home) as app:
+        app.until("2 Jobs")
+        app.press("n")
+        app.until("Snow on the quay")
+        app.press("C-q")
+        app.until("gone: 0")
+    (data / "draft.json").unlink()
+    preset = {"items": [{"name": "two", "draft": {"prompt": "From the preset", "times": 2}}], "default": "two"}
+    (data / "presets.json").write_text(json.dumps(preset))
+    with Tmux(PROGRAM, home) as app:
+        app.until("2 Jobs")
+        app.press("n")
+        app.until(has("From the preset", "2 requests"))
+        app.press("C-q")
+        app.until("gone: 0")
+
+
+def test_copies(app: Tmux) -> None:
+    """Path, link, prompt, request id, curl, Python and JSON reach the terminal's clipboard; the key does not."""
+    app.press("n")
+    app.until("opens the list")
+    app.type("6870\tA red boat")
+    app.press("C-s")
+    app.until("1 done today")
+    back(app)
+    app.until(lambda screen: any("✓ saved" in line and "A red boat" in line for line in screen.splitlines()))
+    texts = {}
+    for key in "pltichb":
+        app.read()
+        app.written = b""
+        app.press("y")
+        app.until("Copy of job")
+        app.press(key)
+        app.until_written(b"\x1b]52;")
+        app.settle()
+        texts[key] = base64.b64decode(COPIED.findall(app.written)[-1]).decode()
+    assert texts["p"].endswith(".jpg")
+    assert texts["l"].startswith("http")
+    assert texts["t"] == "A red boat"
+    assert len(texts["i"]) > 8
+    assert texts["c"].startswith("curl ")
+    assert "httpx" in texts["h"]
+    assert json.loads(texts["b"])["prompt"] == "A red boat"
+    assert not any("canary-of-the-suite" in text for text in texts.values())
+
+
+def test_about_the_screen(app: Tmux, tmp_path: Path) -> None:
+    """Palette, jump mode, help, statistics, gallery, characters, zoom, panes, sizes kept, theme and keys read anew."""
+    app.press("n")
+    app.until("opens the list")
+    app.type("6870\tA red boat")
+    app.press("C-s")
+    app.until("1 done today")
+    app.press("C-t")
+    app.until("type a name and press ^s")
+    app.type("storm")
+    app.press("C-s")
+    app.until("Saved as storm.")
+    app.press("Escape")
+    app.until(gone("Saved as"))
+    back(app)
+
+    for key in (":", "C-p"):
+        app.press(key)
+        app.until("Search for commands")
+        app.press("Escape")
+        app.until(gone("Search for commands"))
+    for typed, found, then in (
+        ("mark range", "Mark range", "1 marked"),
+        ("job 9", "Job 9", "▌"),
+        ("character elara", "Character Elara", "Elara · 6873"),
+        ("preset storm", "Preset storm", "^s send"),
+    ):
+        app.press(":" if then != "^s send" else "C-p")
+        app.until("Search for commands")
+        app.type(typed)
+        app.until(found)
+        app.press("Enter")
+        app.until(has(then) if then != "▌" else gone("Search for commands"))
+        app.escape()
+        app.escape()
+        app.until("q quit")
+
+    app.press("C-o")
+    app.until("a letter goes there")
+    app.press("a")
+    app.until(gone("a letter goes there"))
+    app.press("Escape")
+    app.until("q quit")
+    app.press("?")
+    app.until("In the list of jobs")
+    app.type("sort")
+    app.until(has("Sort", "S"))
+    app.press("Escape")
+    app.until(gone("In the list of jobs"))
+    app.press("I")
+    app.until("Spending, the last 30 days")
+    app.press("q")
+    app.until(gone("Spending"))
+    app.press("v")
+    app.until(lambda screen: screen.count("▀") > 20)
+    app.press("v")
+    app.press("C")
+    app.until("searches name, ID and story")
+    app.press("Escape")
+    app.until(gone("searches name"))
+
+    app.press("z")
+    app.until(gone("3 Job"))
+    app.press("z")
+    app.until("3 Job")
+    app.press("3")
+    app.until(gone("/ filter"))
+    app.press("z")
+    app.until(gone("2 Jobs"))
+    app.press("Escape")
+    app.until("2 Jobs")
+
+    before = app.screen()
+    app.press(">", ">")
+    app.until(lambda screen: screen != before and (tmp_path / "data" / "layout.json").exists())
+
+    config = tmp_path / "config" / "eternal-tui"
+    config.mkdir(parents=True, exist_ok=True)
+    (config / "config.toml").write_text('theme = "eternal-light"\n[keys]\n"jobs.help" = "f9"\n')
+    app.until("f9 help")
+    app.press("F9")
+    app.until("In the list of jobs")
+    app.press("Escape")
+    app.until(gone("In the list of jobs"))
+    assert "48;5;231" in app.screen(styled=True), "not the light theme's ground, as tmux keeps it"
+    (config / "config.toml").write_text('[keys]\n"jobs.hlp" = "f9"\n"jobs.again" = "e"\n')
+    app.until("Did you mean jobs.help?")
+    app.press("q")
+    app.until("modes restored")
