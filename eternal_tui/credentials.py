@@ -18,6 +18,8 @@ import msgspec
 from eternal_tui.private import make_folder
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from keyring.backend import KeyringBackend
 
     from eternal_tui.settings import Settings
@@ -213,6 +215,15 @@ def _from_command(command: str, environ: Mapping[str, str]) -> Secret:
     return as_key(_first_line(words, scrubbed_environ(environ)), "the first line that api_key_command printed")
 
 
+_commands: set[Popen[bytes]] = set()
+
+
+def stop_commands() -> None:
+    """End the key commands that still wait, as for a passphrase: whoever asked is leaving. From any thread."""
+    for process in tuple(_commands):
+        process.kill()
+
+
 def _first_line(words: list[str], environ: dict[str, str]) -> str:
     import subprocess
     import time
@@ -226,6 +237,7 @@ def _first_line(words: list[str], environ: dict[str, str]) -> str:
             f"api_key_command could not be started: is {words[0]!a} installed? Check it in the config file."
         ) from None
     output = b""
+    _commands.add(process)
     with process:
         try:
             end = time.monotonic() + COMMAND_SECONDS
@@ -235,6 +247,7 @@ def _first_line(words: list[str], environ: dict[str, str]) -> str:
             status = None
         finally:
             process.kill()
+            _commands.discard(process)
     if status is None:
         raise KeyProblem(f"api_key_command gave no key within {COMMAND_SECONDS:g} seconds. Run it by hand to see why.")
     if status != 0:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from eternal_tui import __version__
 from eternal_tui.api.answers import Character, CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.request import GenerateRequest, MediaType
-from eternal_tui.credentials import FoundKey, KeyProblem, Secret, find_key, keys_in
+from eternal_tui.credentials import FoundKey, KeyProblem, Secret, find_key, keys_in, stop_commands
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
 from eternal_tui.jobs.characters import CharacterBook
@@ -124,7 +124,8 @@ class Connection:
         return await (await self.client()).create_character(prompt)
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and wait for no key any more."""
+        stop_commands()
         async with self._connecting:
             client, self._client = self._client, None
         if client is not None:
@@ -266,6 +267,7 @@ class Workbench:
 
         Of anything else whatever must survive is on disk already.
         """
+        stop_commands()
         if self.demo is not None:
             self.demo.kill()
         if self._throw_away is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from eternal_tui.credentials import stop_commands
 from eternal_tui.ending import cut_off_after, hear
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class Stopping:
 
     def _hear(self, loop: asyncio.AbstractEventLoop, number: int, own_process: bool) -> None:
         if own_process and not self.number:
-            cut_off_after(LATEST, 128 + number, sys.stderr.flush)
+            cut_off_after(LATEST, 128 + number, stop_commands)
         self.number = self.number or number
         loop.call_soon_threadsafe(self.stop, number)
 
