@@ -14,6 +14,7 @@ from pathlib import Path
 
 from eternal_tui.sandbox.launch import DemoService, launch_demo
 from tests.benchmarks.full_history import ended_job, fill
+from tests.benchmarks.netem_line import netem_line
 from tests.benchmarks.row import Row, row
 from tests.benchmarks.shown_lines import ShownLines
 from tests.benchmarks.slow_line import SSH, slow_line
@@ -31,11 +32,15 @@ class Bare(App):
 
 Bare().run()
 """
+SCRIPT = Path(sys.executable).with_name("eternal-tui")
+INSTALLED = (str(SCRIPT),) if SCRIPT.exists() else APP
+"""As a person starts it, and as the peers are started."""
+
 BUSY_APP = (sys.executable, "-m", "tests.benchmarks.busy_app")
 TABLE_APP = (sys.executable, "-m", "tests.benchmarks.table_app")
 RUNS = 7
 PRESSES = 200
-WINDOW = 20.0
+WINDOW = 30.0
 
 
 def first_frame(command: tuple[str, ...], environ: Mapping[str, str], text: str) -> float:
@@ -53,8 +58,8 @@ def starts(folder: Path, peers: Mapping[str, tuple[tuple[str, ...], str]]) -> It
     fill(large / "data", 100_000)
     commands: dict[str, tuple[tuple[str, ...], Mapping[str, str], str]] = {
         "bare Textual": ((sys.executable, str(bare)), environ_for(folder), "bare app"),
-        "eternal-tui, 200 jobs": (APP, environ_for(small), "Take 200"),
-        "eternal-tui, 100,000 jobs": (APP, environ_for(large), "Take 100000"),
+        "eternal-tui, 200 jobs": (INSTALLED, environ_for(small), "Take 200"),
+        "eternal-tui, 100,000 jobs": (INSTALLED, environ_for(large), "Take 100000"),
         **{name: (command, environ_for(folder), text) for name, (command, text) in peers.items()},
     }
     for name, (command, environ, text) in list(commands.items()):
@@ -240,10 +245,17 @@ def output_and_load(folder: Path) -> Iterator[Row]:
             if count == 20:
                 yield row("bytes a second, 20 jobs progress", "≤ 2,500", bytes=round(written / WINDOW))
     home = folder / "running-ssh"
-    with running(home, 20, **SSH) as (_, _, environ), app(home, environ) as terminal:
-        terminal.wait_for("number 19")
-        terminal.read_for(12.0)
-        yield row("bytes a second over SSH", "≤ 1,000", bytes=round(len(terminal.read_for(WINDOW)) / WINDOW))
+    with running(home, 20, **SSH) as (_, _, environ):
+        for more, what, goal, ssh in (
+            ({}, "bytes a second over SSH", "≤ 1,000", True),
+            ({"BUSY": "20"}, "bytes a second, each of 20 jobs moves on every second, over SSH", "≤ 1,000", True),
+            ({"BUSY": "20"}, "bytes a second, each of 20 jobs moves on every second", "≤ 2,500", False),
+        ):
+            about = {name: value for name, value in environ.items() if ssh or name not in SSH}
+            with app(home, {**about, **more}, command=BUSY_APP) as terminal:
+                terminal.wait_for("number 19")
+                terminal.read_for(12.0)
+                yield row(what, goal, bytes=round(len(terminal.read_for(WINDOW)) / WINDOW))
     with app(folder / "200") as terminal:
         terminal.wait_for("Take 200")
         terminal.read_for(8.0)
@@ -299,3 +311,4 @@ def figures(folder: Path, peers: Mapping[str, tuple[tuple[str, ...], str]]) -> I
     yield from output_and_load(folder)
     yield from generates(folder)
     yield from slow_line(folder)
+    yield from netem_line(folder)

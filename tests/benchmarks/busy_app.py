@@ -19,6 +19,7 @@ from eternal_tui.jobs.job import Job
 TICK = 0.005
 WAIT = 0.25
 BEATS = 20
+FOLD_EVERY = 5.0
 
 
 async def change(desk: JobDesk, a_second: int) -> None:
@@ -33,6 +34,14 @@ async def change(desk: JobDesk, a_second: int) -> None:
 
 def _moved(job: Job) -> Job:
     return msgspec.structs.replace(job, progress=(job.progress + 1) % 99)
+
+
+async def fold_again_and_again(desk: JobDesk, path: Path) -> None:
+    """Fold the history every FOLD_EVERY seconds while stalls are counted, which otherwise happens once an hour."""
+    while True:
+        await asyncio.sleep(FOLD_EVERY)
+        if counting(path):
+            await asyncio.to_thread(desk._roster.history.fold)
 
 
 async def note_stalls(path: Path) -> None:
@@ -76,6 +85,7 @@ def main() -> int:
             tasks.append(asyncio.create_task(change(self, busy)))
         if path := os.environ.get("STALLS"):
             tasks.append(asyncio.create_task(note_stalls(Path(path))))
+            tasks.append(asyncio.create_task(fold_again_and_again(self, Path(path))))
 
     JobDesk.start = started  # type: ignore[method-assign]
     return run_process()

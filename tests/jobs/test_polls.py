@@ -7,25 +7,44 @@ from pathlib import Path
 
 import pytest
 
+from eternal_tui.api.request import GenerateRequest
 from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.policy import Policy
 from eternal_tui.sandbox.engine import ProgressShape
+from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
-from tests.jobs.bench import PICTURE, Bench, running
+from tests.benchmarks.cadence_simulation import bound
+from tests.jobs.bench import CLIP, PICTURE, Bench, running
 from tests.jobs.clock import FakeClock
 from tests.jobs.quiet import quiet
+from tests.jobs.test_cadence import goals
 
 JOBS = 25
+TAUGHT, COUNTED = 8, 4
+"""Rounds of a long trial, those that teach and those that count."""
+
+PLENTY = Policy(requests_per_second=1e4)
+"""The budget of jobs that are fired one at a time: twenty-five at once would wait for each other."""
+
 ROUNDS = 2
 """The first teaches, the last counts."""
 
 
-async def see_to_the_end(bench: Bench, shape: ProgressShape) -> tuple[float, float]:
-    """Submit JOBS pictures at once, and return looks a job and seconds between the end and the look that found it."""
-    sent = await bench.desk.submit_many([PICTURE] * JOBS)
+async def see_to_the_end(
+    bench: Bench, shape: ProgressShape | None, request: GenerateRequest = PICTURE
+) -> tuple[float, float]:
+    """Submit JOBS requests at once, and return looks a job and seconds between the end and the look that found it.
+
+    Progress is of that shape, or null.
+    """
+    sent = await bench.desk.submit_many([request] * JOBS, confirmed=True)
     lives = [bench.sandbox.service.engine.jobs[str(job.request_id)] for job in sent]
     for life in lives:
-        life.shape = shape
-    async with asyncio.timeout(30):
+        if shape is None:
+            life.faults.add(Fault.NULL_PROGRESS)
+        else:
+            life.shape = shape
+    async with asyncio.timeout(300):
         while not all(job.state == "succeeded" for job in _now(bench, sent)):
             # Time stands still while a look is under way: its answer comes over a real socket.
             await quiet()
@@ -56,3 +75,28 @@ async def test_looks_and_lateness_of_the_real_poller(
     assert found[0] <= looks
     assert found[1] <= seconds
     assert len(sandbox.polls()) >= ROUNDS * JOBS
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shape", [*ProgressShape, None])
+@pytest.mark.parametrize("request_", [PICTURE, CLIP], ids=["image", "video"])
+async def test_every_cell_of_looks_and_lateness(
+    tmp_path: Path,
+    sandbox: Sandbox,
+    clock: FakeClock,
+    request_: GenerateRequest,
+    shape: ProgressShape | None,
+) -> None:
+    """The goals of the simulation, for the real poller. Seen to fail with waits half as long again."""
+    async with running(tmp_path / "data", sandbox, clock=clock, policy=PLENTY) as bench:
+        for _ in range(TAUGHT):
+            await see_to_the_end(bench, shape, request_)
+        counted = [await see_to_the_end(bench, shape, request_) for _ in range(COUNTED)]
+    looks, late = (sum(column) / COUNTED for column in zip(*counted, strict=True))
+    print(f"{request_.type:6} {shape or 'none':7} {looks:5.2f} looks {late:5.2f} s late")
+    if shape is None:
+        assert looks + late <= 1.15 * bound(request_.type).cost
+    else:
+        most_looks, most_late = goals(request_.type, str(shape))
+        assert looks <= most_looks
+        assert late <= most_late

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import base64
-import getpass
 import os
 import shlex
 import shutil
-import socket
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.terminal.ssh_server import SSHD, NoServer, ssh_server
 from tests.terminal.test_going_away import Bare
 from tests.terminal.tmux import PROGRAM, ROOT, environ_for
-
-SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 pytestmark = pytest.mark.skipif(
     SSHD is None or shutil.which("ssh") is None or shutil.which("ssh-keygen") is None,
@@ -41,52 +37,11 @@ class Line:
 
 @pytest.fixture
 def line(tmp_path: Path) -> Iterator[Line]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    for name in ("host", "user"):
-        generate = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name))
-        subprocess.run(generate, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    shutil.copy(tmp_path / "user.pub", tmp_path / "authorized")
-    (tmp_path / "authorized").chmod(0o600)
-    config = tmp_path / "sshd_config"
-    config.write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nPidFile none\nStrictModes no\nUsePAM no\n"
-        f"AuthorizedKeysFile {tmp_path}/authorized\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n"
-    )
-    if os.getuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    assert SSHD is not None
-    with (
-        (tmp_path / "sshd.log").open("wb") as log,
-        subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        ) as server,
-    ):
-        try:
-            _listening(port, server, tmp_path / "sshd.log")
-            yield Line(
-                ["ssh", "-tt", "-F", "none", "-i", str(tmp_path / "user"), "-p", str(port), "-l", getpass.getuser(),
-                 "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={tmp_path}/known",
-                 "-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR", "127.0.0.1"],
-                environ_for(tmp_path),
-            )  # fmt: skip
-        finally:
-            server.terminate()
-
-
-def _listening(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    latest = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.5).close()
-        except OSError:
-            if server.poll() is not None:
-                pytest.skip(f"sshd does not start here: {log.read_text()[-200:]}")
-            assert time.monotonic() < latest
-            time.sleep(0.05)
-        else:
-            return
+    try:
+        with ssh_server(tmp_path) as command:
+            yield Line(list(command), environ_for(tmp_path))
+    except NoServer as error:
+        pytest.skip(str(error))
 
 
 def _running(marker: Path) -> list[int]:
