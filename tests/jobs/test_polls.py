@@ -10,6 +10,7 @@ import pytest
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.jobs.job import Job
 from eternal_tui.jobs.policy import Policy
+from eternal_tui.jobs.watcher import JITTER
 from eternal_tui.sandbox.engine import ProgressShape
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
@@ -22,6 +23,9 @@ from tests.jobs.test_cadence import goals
 JOBS = 25
 TAUGHT, COUNTED = 8, 4
 """Rounds of a long trial, those that teach and those that count."""
+
+STEP = 0.05
+"""Seconds by which time goes on."""
 
 PLENTY = Policy(requests_per_second=1e4)
 """The budget of jobs that are fired one at a time: twenty-five at once would wait for each other."""
@@ -48,7 +52,7 @@ async def see_to_the_end(
         while not all(job.state == "succeeded" for job in _now(bench, sent)):
             # Time stands still while a look is under way: its answer comes over a real socket.
             await quiet()
-            await bench.clock.advance(0.05)
+            await bench.clock.advance(STEP)
     ended = _now(bench, sent)
     late = [(job.finished_at or 0) - life.created_at - life.takes for job, life in zip(ended, lives, strict=True)]
     return sum(job.polls for job in ended) / JOBS, sum(late) / JOBS
@@ -87,7 +91,11 @@ async def test_every_cell_of_looks_and_lateness(
     request_: GenerateRequest,
     shape: ProgressShape | None,
 ) -> None:
-    """The goals of the simulation, for the real poller. Seen to fail with waits half as long again."""
+    """The goals of the simulation for the real poller, which adds half of JITTER, and this clock half of its step.
+
+    The sandbox's linear progress ends at 98: the simulation finds pictures 0.40 s late by it, and 0.16 by one that goes
+    on to 99. Seen to fail while twenty-five jobs shared a budget of ten looks a second: 0.93 s late.
+    """
     async with running(tmp_path / "data", sandbox, clock=clock, policy=PLENTY) as bench:
         for _ in range(TAUGHT):
             await see_to_the_end(bench, shape, request_)
@@ -99,4 +107,4 @@ async def test_every_cell_of_looks_and_lateness(
     else:
         most_looks, most_late = goals(request_.type, str(shape))
         assert looks <= most_looks
-        assert late <= most_late
+        assert late <= most_late + JITTER / 2 + STEP / 2
