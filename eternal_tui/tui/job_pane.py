@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.dom import DOMNode
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
@@ -73,6 +74,10 @@ class JobPane(Vertical):
         from eternal_tui.tui.filter_bar import FilterBar
 
         return FilterBar()
+
+    def holds_filter(self, nodes: Collection[DOMNode]) -> bool:
+        """Tell whether the filter line is among these."""
+        return "_bar" in vars(self) and self._bar in nodes
 
     @cached_property
     def gallery(self) -> Gallery:

@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal
 from textual.widget import MountError
-from textual.widgets import Input
 
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.tui import actions
@@ -230,7 +229,7 @@ class WorkbenchView(CellScreen):
             return "form"
         if self.detail in nodes:
             return "detail"
-        if isinstance(self.focused, Input):
+        if self.job_pane.holds_filter(nodes):
             return "filter"
         return "gallery" if self.job_pane.in_gallery else "list"
 
