@@ -13,10 +13,8 @@ from textual.binding import BindingType
 from eternal_tui.api.answers import Character
 from eternal_tui.jobs.job import JobState
 from eternal_tui.tui import actions
-from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.footer import FooterLine
 from eternal_tui.tui.form_pane import FormPane
-from eternal_tui.tui.job_actions import ANOTHER_CHARACTER
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.workbench_view import WorkbenchView
@@ -120,6 +118,8 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     async def _edit(self, chosen: list[int]) -> None:
         job = self.bench.desk.job(chosen[0])
         if job is not None and job.is_creation:
+            from eternal_tui.tui.job_actions import ANOTHER_CHARACTER
+
             self.tell(ANOTHER_CHARACTER, "warning")
         elif job is not None:
             await self.form_pane.take(job.request)
@@ -256,6 +256,8 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
         """End the app; asks only while a request is being sent."""
         sending = sum(job.state is JobState.SUBMITTING for job in self.bench.desk.listing())
         if sending:
+            from eternal_tui.tui.confirm import Confirm
+
             asked = Confirm(
                 Shown("A request is being sent right now. Leaving makes its outcome unclear."),
                 title=Shown("Leave?"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import shutil
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -19,13 +20,11 @@ from eternal_tui.tui.action import Where
 from eternal_tui.tui.announcer import Announcer, Severity
 from eternal_tui.tui.at_rest import AtRest
 from eternal_tui.tui.compositor import CellScreen
-from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.detail_pane import DetailPane
 from eternal_tui.tui.footer import FooterLine
 from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.header import HeaderLine
 from eternal_tui.tui.hints import hints_for
-from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.job_pane import JobPane
 from eternal_tui.tui.later import arrive
@@ -35,6 +34,10 @@ from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import Tick
 from eternal_tui.untrusted import Shown, shown
 from eternal_tui.workbench import Workbench
+
+if TYPE_CHECKING:
+    from eternal_tui.tui.confirm import Confirm
+    from eternal_tui.tui.job_actions import JobActions
 
 MANY = 10_000
 """Changed jobs from which the list is made anew instead of brought up to date: more than one slice of a history."""
@@ -94,7 +97,6 @@ class WorkbenchView(CellScreen):
             around.graphics, desk.results, pace=around.pace, frames=around.frames, number=3, id="detail"
         )
         self.footer = FooterLine()
-        self.actions = JobActions(desk, self, around.environ)
         self.announcer = Announcer(
             bench.settings,
             around.environ,
@@ -117,6 +119,13 @@ class WorkbenchView(CellScreen):
         self._footer_has_job = False
         self._credits: float | None = None
         self._answers: dict[int, Mapping[str, Any]] = {}
+
+    @cached_property
+    def actions(self) -> JobActions:
+        """What is done with jobs, loaded when something is."""
+        from eternal_tui.tui.job_actions import JobActions
+
+        return JobActions(self.bench.desk, self, self.around.environ)
 
     def compose(self) -> ComposeResult:
         """Lay out header, panes and footer."""
