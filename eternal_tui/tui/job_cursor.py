@@ -84,7 +84,8 @@ class JobCursor(JobLines):
         if current != self._current:
             self._current = current
             if self.is_attached:
-                self.post_message(self.Highlighted(current))
+                # Textual ends at the parent what a parent's handler had its child say, and the screen listens.
+                self.post_message(self.Highlighted(current).set_sender(self))
         if reveal and self.is_attached:
             self._reveal(row)
 

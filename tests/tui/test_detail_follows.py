@@ -1,0 +1,23 @@
+"""The detail tells of the job the cursor is on, whatever brought the cursor there."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.tui.screens.stage import settle, the_app
+from tests.tui.screens.test_palette import with_jobs, workbench
+
+
+async def test_the_detail_follows_a_filter(tmp_path: Path) -> None:
+    """Seen to fail where the list's word of its cursor ended at the pane that had filtered it."""
+    app = the_app(with_jobs(tmp_path))
+    async with app.run_test(size=(100, 30)) as pilot, asyncio.timeout(60):
+        await settle(pilot)
+        screen = workbench(app)
+        assert screen.detail.job_id == screen.job_pane.jobs.current == app.bench.desk.listing()[0].id
+        await pilot.press("slash", *"harbour")
+        wanted = next(job.id for job in app.bench.desk.listing() if "harbour" in job.request.prompt)
+        while screen.detail.job_id != wanted:
+            await pilot.pause()
+        assert screen.job_pane.jobs.current == wanted
