@@ -43,6 +43,9 @@ from tests.security.hostile import job_of, packs, pieces
 from tests.tui.screens.stage import ENVIRON, actions_of, around, bench_of
 
 WIDE = (500, 16)
+DEEP = (500, 30)
+"""Room for two long texts at once: nothing has to be scrolled, which happens some frames after all else."""
+
 TALL = (320, 120)
 
 SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "file": "0000001.jpg"}
@@ -157,7 +160,7 @@ def barred(longest: int = 18) -> list[str]:
 # The longest text is that of the shortest cut among the fields; short ones are those of narrow columns.
 SCENES = {
     "note and tags": Scene(note, packs(440), 1, 2),
-    "key problem and key file": Scene(key, packs(1_500), 1, 1),
+    "key problem and key file": Scene(key, packs(1_500), 1, 1, DEEP),
     "verdict of an unconfirmed job": Scene(confirm, packs(1_500), 1, 1),
     "link, prompt, request id to copy": Scene(copy, packs(195), 1, 3),
     "proposed file name": Scene(save, packs(380)[::6], 1, 0),
