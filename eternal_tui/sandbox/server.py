@@ -24,7 +24,9 @@ from eternal_tui.sandbox.wire import Recorder
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-_STOP_LIMIT = 2.0
+_STOP_LIMIT = 5.0
+"""Seconds after which a stop that does not come to its end is an error: a busy machine may take one or two of them to
+draw the frame that is under way."""
 
 
 def _listening(address: tuple[str, int]) -> socket.socket:
