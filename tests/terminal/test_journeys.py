@@ -109,7 +109,7 @@ def test_a_batch_from_preset_to_retry(columns: int, rows: int, tmp_path: Path, q
         app.type("\twinter\r")
         app.until(lambda screen: "Note for" not in screen)
         app.type("/")
-        app.until("/ words")
+        app.until("to the list")
         app.type("type:image char:6870 since:1d tag:win star:yes batch:any\r")
         app.until("4 of 12")
         app.type("jV")
