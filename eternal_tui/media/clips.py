@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 import msgspec
 
+from eternal_tui.media.clip_pixels import pixels_in_view, quarter_turns
 from eternal_tui.media.errors import BrokenFile, decoding
-from eternal_tui.media.frame import BLOCK_CELL, Frame, fitted
+from eternal_tui.media.frame import BLOCK_CELL, Frame
 from eternal_tui.media.limits import DecodeLimits
+from eternal_tui.media.view import WHOLE, View, crop
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -79,7 +81,7 @@ class ClipReader:
                 self.facts = _facts(self._container, self._stream, self._limits)
                 self._zero = float((self._stream.start_time or 0) * (self._stream.time_base or 0))
                 self._frames: Iterator[VideoFrame] = self._decode()
-                self._turns = _quarter_turns(self._peek())
+                self._turns = quarter_turns(self._peek())
         except BaseException:
             self._container.close()
             raise
@@ -87,9 +89,10 @@ class ClipReader:
             self.facts = msgspec.structs.replace(self.facts, width=self.facts.height, height=self.facts.width)
         self.resize(columns, rows, cell)
 
-    def resize(self, columns: int, rows: int, cell: tuple[float, float] = BLOCK_CELL) -> None:
-        """Scale the frames read from now on into columns × rows cells."""
-        self.size = fitted(self.facts.width, self.facts.height, columns, rows, cell)
+    def resize(self, columns: int, rows: int, cell: tuple[float, float] = BLOCK_CELL, view: View = WHOLE) -> None:
+        """Scale the part `view` of the frames read from now on into columns × rows cells."""
+        self._upright = (self.facts.width, self.facts.height)
+        self._part = crop(self._upright, columns, rows, view, cell)
 
     def __enter__(self) -> Self:
         return self
@@ -182,31 +185,7 @@ class ClipReader:
     def _scaled(self, frame: VideoFrame) -> Frame:
         if frame.width * frame.height > self._limits.clip_pixels:
             raise BrokenFile("a frame is beyond the limit")
-        width, height = reversed(self.size) if self._turns % 2 else self.size
-        # swscale to the final size at once: the full picture never exists as RGB.
-        small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-        plane = small.planes[0]
-        data, stride = bytes(plane), width * 3
-        if plane.line_size != stride:
-            step = plane.line_size
-            data = b"".join(data[y * step : y * step + stride] for y in range(height))
-        return _turned(Frame(width, height, data[: stride * height]), self._turns)
-
-
-def _quarter_turns(frame: VideoFrame | None) -> int:
-    """Return by how many quarters, clockwise, a frame is to be turned before it is seen: a telephone was held so."""
-    return 0 if frame is None else round(-frame.rotation / 90) % 4
-
-
-def _turned(frame: Frame, quarters: int) -> Frame:
-    if not quarters:
-        return frame
-    from PIL import Image
-    from PIL.Image import Transpose
-
-    turn = (Transpose.ROTATE_270, Transpose.ROTATE_180, Transpose.ROTATE_90)[quarters - 1]
-    image = Image.frombytes("RGB", (frame.width, frame.height), frame.rgb).transpose(turn)
-    return Frame(image.width, image.height, image.tobytes())
+        return pixels_in_view(frame, self._part, self._upright, self._turns)
 
 
 def _open(source: Path | BinaryIO, decoder: str | None, limits: DecodeLimits) -> InputContainer:
@@ -321,9 +300,9 @@ class AsyncClip:
         """Return the frame `frames` away from the one read last; raises BrokenFile."""
         return await self._newest_only(lambda: self._reader.step(frames))
 
-    def resize(self, columns: int, rows: int, cell: tuple[float, float] = BLOCK_CELL) -> None:
-        """Scale the frames read from now on into columns × rows cells."""
-        self._reader.resize(columns, rows, cell)
+    def resize(self, columns: int, rows: int, cell: tuple[float, float] = BLOCK_CELL, view: View = WHOLE) -> None:
+        """Scale the part `view` of the frames read from now on into columns × rows cells."""
+        self._reader.resize(columns, rows, cell, view)
 
     async def close(self) -> None:
         """Let go of the file once the frame under way is done."""

@@ -111,10 +111,7 @@ def _scaled(
     from PIL import Image
 
     # The scale of the part is that of the whole: a JPEG is decoded no finer than it will be drawn.
-    whole = (
-        max(1, round(part.width * upright[0] / (part.right - part.left))),
-        max(1, round(part.height * upright[1] / (part.bottom - part.top))),
-    )
+    whole = part.whole(upright)
     image.draft("RGB", (whole[1], whole[0]) if sideways else whole)
     pixels = _eight_bit(image)
     here = (pixels.height, pixels.width) if sideways else pixels.size

@@ -42,9 +42,16 @@ class Crop(msgspec.Struct, frozen=True):
     width: int
     height: int
 
+    def whole(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the pixels of the whole source, of `size` pixels, at the scale of this part."""
+        return (
+            max(1, round(self.width * size[0] / (self.right - self.left))),
+            max(1, round(self.height * size[1] / (self.bottom - self.top))),
+        )
+
 
 def crop(
-    size: tuple[int, int], columns: int, rows: int, view: View = WHOLE, cell: tuple[int, int] = BLOCK_CELL
+    size: tuple[int, int], columns: int, rows: int, view: View = WHOLE, cell: tuple[float, float] = BLOCK_CELL
 ) -> Crop:
     """Return what of a picture of `size` pixels is seen in columns × rows cells, and how many pixels it becomes.
 
@@ -53,8 +60,8 @@ def crop(
     width, height = size
     across, down = fitted(width, height, columns, rows, cell)
     zoom = min(max(view.zoom, 1.0), MOST_ZOOM)
-    frame_width = min(max(1, columns * cell[0]), max(1, round(across * zoom)))
-    frame_height = min(max(1, rows * cell[1]), max(1, round(down * zoom)))
+    frame_width = min(max(1, int(columns * cell[0])), max(1, round(across * zoom)))
+    frame_height = min(max(1, int(rows * cell[1])), max(1, round(down * zoom)))
     seen_width = min(float(width), width * frame_width / (across * zoom))
     seen_height = min(float(height), height * frame_height / (down * zoom))
     left = min(max(0.0, view.x * width - seen_width / 2), width - seen_width)

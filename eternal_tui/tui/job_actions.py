@@ -45,6 +45,10 @@ class JobActions:
         self._face = face
         self._environ = environ
 
+    def tell(self, text: Shown) -> None:
+        """Show one sentence on the face."""
+        self._face.tell(text)
+
     async def submit(
         self, requests: Sequence[GenerateRequest], names: Sequence[str], *, confirmed: bool = False
     ) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +18,8 @@ from textual.worker import Worker, WorkerState
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.media.stills import FrameCache, still_size
-from eternal_tui.media.view import WHOLE, View, crop, panned, zoomed
 from eternal_tui.tui.canvas import Canvas
+from eternal_tui.tui.closer import Closer, Room
 from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
@@ -27,6 +28,7 @@ from eternal_tui.untrusted import Shown, lines_of
 
 if TYPE_CHECKING:
     from eternal_tui.media.clips import AsyncClip, ClipFrame
+    from eternal_tui.media.view import View
 
     _Read = Callable[[], Awaitable[ClipFrame | None]]
 
@@ -51,32 +53,29 @@ class Picture(Canvas):
 
     DEFAULT_CSS = "Picture { width: 1fr; height: 1fr; }"
 
+    @dataclass
     class Loaded(Message):
         """The file is on the screen; `seconds` is a clip's length, 0 for a still."""
 
-        def __init__(self, picture: Picture, path: Path, seconds: float) -> None:
-            super().__init__()
-            self.picture = picture
-            self.path = path
-            self.seconds = seconds
+        picture: Picture
+        path: Path
+        seconds: float
 
+    @dataclass
     class Failed(Message):
         """The file cannot be shown, for the reason `sentence`."""
 
-        def __init__(self, picture: Picture, path: Path, sentence: str) -> None:
-            super().__init__()
-            self.picture = picture
-            self.path = path
-            self.sentence = sentence
+        picture: Picture
+        path: Path
+        sentence: str
 
+    @dataclass
     class Moved(Message):
         """A clip began or stopped playing, or was moved to another moment by hand."""
 
-        def __init__(self, picture: Picture, *, playing: bool, seconds: float) -> None:
-            super().__init__()
-            self.picture = picture
-            self.playing = playing
-            self.seconds = seconds
+        picture: Picture
+        playing: bool
+        seconds: float
 
     def __init__(
         self,
@@ -108,9 +107,7 @@ class Picture(Canvas):
         self._head = Playhead(self._pace, clock)
         self._clip: AsyncClip | None = None
         self._hold: Timer | None = None
-        self._view = WHOLE
-        self._source = (0, 0)
-        self._pans: list[tuple[int, int]] = []
+        self._closer = Closer()
 
     # What it shows
 
@@ -118,8 +115,7 @@ class Picture(Canvas):
         """Show `path`, or nothing but `words` if it is None; a newer call overtakes an older one."""
         self.pause()
         self.path = path
-        self._view, self._source = WHOLE, (0, 0)
-        self._pans.clear()
+        self._closer.forget()
         self._words = lines_of(words)
         self.position = self.seconds = 0.0
         if path is None or not self.draws:
@@ -136,10 +132,7 @@ class Picture(Canvas):
             if self.path is not None and event.size.area:
                 self._reload(self.path)
         elif event.size.area:
-            clip.resize(*event.size, self.graphics.clip_cell)
-            if not self.playing:
-                target = self.position
-                self._look(lambda: clip.frame_at(target))
+            self._look_at_part_of(clip)
 
     async def on_unmount(self) -> None:
         """Let the terminal and the decoder forget."""
@@ -187,7 +180,7 @@ class Picture(Canvas):
     async def _load_still(self, path: Path) -> None:
         columns, rows = self.size
         ground = self.background_colors[1].rgb
-        graphics, cache, limits, view = self.graphics, self._cache, self._limits, self._view
+        graphics, cache, limits, view = self.graphics, self._cache, self._limits, self._closer.view
 
         def draw() -> Drawing:
             cell = graphics.cell
@@ -198,13 +191,14 @@ class Picture(Canvas):
         self._put(await asyncio.to_thread(draw))
 
     async def _load_clip(self, path: Path) -> None:
-        columns, rows = self.size
         from eternal_tui.media.clips import AsyncClip
 
-        self._clip = await AsyncClip.open(path, columns, rows, cell=self.graphics.clip_cell, limits=self._limits)
-        self.seconds = self._clip.facts.seconds or 0.0
-        self._head.rate = self._clip.facts.rate
-        found = await self._clip.frame_at(self.position)
+        clip = self._clip = await AsyncClip.open(path, 1, 1, limits=self._limits)
+        self._closer.learn((clip.facts.width, clip.facts.height), self._room(clip_cell=True))
+        clip.resize(*self._room(clip_cell=True), self._closer.view)
+        self.seconds = clip.facts.seconds or 0.0
+        self._head.rate = clip.facts.rate
+        found = await clip.frame_at(self.position)
         if found is not None:
             await self._put_frame(found)
 
@@ -217,49 +211,53 @@ class Picture(Canvas):
 
     @property
     def zoom(self) -> float:
-        """How many times larger than fitted a still is drawn."""
-        return self._view.zoom
+        """How many times larger than fitted it is drawn."""
+        return self._closer.view.zoom
 
     def look_closer(self, steps: int) -> None:
-        """Draw a still larger by steps, smaller where negative, whole again for 0."""
-        self._look_at_part(WHOLE if steps == 0 else zoomed(self._view, steps))
+        """Draw it larger by steps, smaller where negative, whole again for 0; a clip goes on playing if it plays."""
+        before = self._closer.view
+        self._closer.zoom(steps)
+        self._look_at_part(before)
 
     def pan(self, right: int, down: int) -> None:
-        """Move the part of a zoomed still that is in view, by steps to the right and down."""
-        if self._view.whole:
-            return
-        if all(self._source):
-            self._look_at_part(self._panned(right, down))
-        else:
-            # Keys typed ahead of the size of the picture count from when it is known.
-            self._pans.append((right, down))
+        """Move the part of a zoomed picture that is in view, by steps to the right and down."""
+        before = self._closer.view
+        self._closer.pan(right, down, self._room(clip_cell=self._clip is not None))
+        self._look_at_part(before)
 
-    def _panned(self, right: int, down: int) -> View:
-        seen = crop(self._source, *self.size, self._view, self.graphics.cell)
-        return panned(self._view, seen, self._source, right, down)
+    def _room(self, *, clip_cell: bool = False) -> Room:
+        return Room(*self.size, self.graphics.clip_cell if clip_cell else self.graphics.cell)
 
-    def _look_at_part(self, view: View) -> None:
+    def _look_at_part(self, before: View) -> None:
         path = self.path
-        if path is None or view == self._view or not self.draws or path.suffix.lower() in CLIPS:
+        if path is None or self._closer.view == before or not self.draws:
             return
-        self._view = view
-        if not any(worker.group == _PARTS and worker.node is self and worker.is_running for worker in self.workers):
+        if self._clip is not None:
+            self._look_at_part_of(self._clip)
+        elif path.suffix.lower() not in CLIPS and not self._draws_parts():
             self._start(lambda: self._draw_parts(path), _PARTS)
+
+    def _look_at_part_of(self, clip: AsyncClip) -> None:
+        clip.resize(*self._room(clip_cell=True), self._closer.view)
+        if not self.playing:
+            target = self.position
+            self._look(lambda: clip.frame_at(target))
+
+    def _draws_parts(self) -> bool:
+        return any(worker.group == _PARTS and worker.node is self and worker.is_running for worker in self.workers)
 
     async def _draw_parts(self, path: Path) -> None:
         """Draw the part in view until no other is wanted: a key held down is never more than one drawing ahead."""
         drawn: View | None = None
         try:
-            if not all(self._source):
+            if not all(self._closer.source):
                 size = await asyncio.to_thread(still_size, path, self._limits)
                 if self.path != path:
                     return
-                self._source = size
-                for right, down in self._pans:
-                    self._view = self._panned(right, down)
-                self._pans.clear()
-            while self.path == path and self._view != drawn:
-                drawn = self._view
+                self._closer.learn(size, self._room())
+            while self.path == path and self._closer.view != drawn:
+                drawn = self._closer.view
                 await self._load_still(path)
         except ResultError as error:
             self._fail(path, error)

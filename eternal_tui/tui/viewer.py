@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -31,7 +31,7 @@ MOST_COMPARED = 4
 
 
 class Viewer(KeyHelp, CellScreen):
-    """Shows results large. Clips play, scrub and step together; arrows go to the neighbours, or pan a zoomed still."""
+    """Shows results large. Clips play, scrub and step together; arrows go to the neighbours, or pan what is zoomed."""
 
     CSS = """
     Viewer { background: $background; }
@@ -78,14 +78,15 @@ class Viewer(KeyHelp, CellScreen):
         hints = [Hint("esc", "back", "app.pop_screen"), self.HELP_HINT, Hint("o", "outside", "screen.outside")]
         if any(job.request.type == "video" for job in self._jobs):
             hints += [Hint("p", "play", "screen.play"), Hint("[ ]", "scrub", ""), Hint(", .", "step", "")]
-        if any(job.request.type == "image" for job in self._jobs):
-            hints += [Hint("+ -", "zoom", ""), Hint("0", "whole", "screen.zoom(0)")]
+        hints += [Hint("+ -", "zoom", ""), Hint("0", "whole", "screen.zoom(0)")]
         if len(self._jobs) == 1 and self._jobs[0].id in self._listed:
             hints.append(Hint("← →", "other jobs", ""))
+        hints += [Hint("s", "save", "screen.save"), Hint("y", "copy", "screen.copy"), Hint("*", "star", "screen.star")]
         self._footer.show(hints)
 
     def _changed(self, job_ids: Iterable[int]) -> None:
         changed = set(job_ids)
+        self._jobs = [self._bench.desk.job(job.id) or job for job in self._jobs]
         for panel in self.query(Panel):
             if panel.job.id in changed and (job := self._bench.desk.job(panel.job.id)) is not None:
                 panel.update(job)
@@ -142,12 +143,12 @@ class Viewer(KeyHelp, CellScreen):
             clip.step(frames)
 
     def action_zoom(self, steps: int) -> None:
-        """Look closer at every still by steps, or at all of it for 0."""
+        """Look closer at everything by steps, or at all of it for 0."""
         for picture in self._pictures():
             picture.look_closer(steps)
 
     async def action_go(self, right: int, down: int) -> None:
-        """Pan zoomed stills; else go to a neighbour."""
+        """Pan what is zoomed; else go to a neighbour."""
         zoomed = [picture for picture in self._pictures() if picture.zoom > 1]
         for picture in zoomed:
             picture.pan(right, down)
@@ -158,6 +159,27 @@ class Viewer(KeyHelp, CellScreen):
         """Open every file in the system's viewer."""
         for job in self._jobs:
             self._actions.open_outside(job)
+
+    @work
+    async def action_save(self) -> None:
+        """Save copies of the files elsewhere."""
+        from eternal_tui.tui.save_as import SaveAs
+
+        asked = SaveAs(self._jobs, self._actions, self._bench.settings.save_template)
+        if told := await self.app.push_screen_wait(asked):
+            self._actions.tell(told)
+
+    @work
+    async def action_copy(self) -> None:
+        """Copy something of the job, the first where several are compared."""
+        from eternal_tui.tui.copy_menu import CopyMenu
+
+        if told := await self.app.push_screen_wait(CopyMenu(self._jobs[0], self._bench, self._around)):
+            self._actions.tell(told)
+
+    async def action_star(self) -> None:
+        """Star the jobs, or take their stars away where all have one."""
+        await self._actions.guarded([job.id for job in self._jobs], "star")
 
     async def _show_neighbour(self, direction: int) -> None:
         if len(self._jobs) != 1 or self._jobs[0].id not in self._listed:

@@ -48,6 +48,7 @@ class Panel(Vertical):
         self.job = job
         self.picture = Picture(around.graphics, pace=around.pace, cache=around.frames)
         self._line = PositionLine(around.glyphs)
+        self._star = around.glyphs.star
         self._caption = caption
         self._facts = Static(markup=False)
         self._results = results
@@ -76,7 +77,8 @@ class Panel(Vertical):
         if path is None or path != self.picture.path:
             self.picture.show(path, self._words(path))
         facts = file_line(job.facts) if job.facts is not None else Shown("")
-        words = say("Job {id} · {caption}", id=job.id, caption=self._caption)
+        star = Shown(f"{self._star} ") if job.starred else Shown("")
+        words = say("{star}Job {id} · {caption}", star=star, id=job.id, caption=self._caption)
         self._facts.update(Content("\n".join(line for line in (words, facts, self._broken) if line)))
 
     def _words(self, path: Path | None) -> Shown:

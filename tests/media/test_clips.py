@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import os
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from PIL import Image, ImageChops, ImageStat
 from eternal_tui.media.clips import AsyncClip, ClipFrame, ClipReader, clip_facts, poster
 from eternal_tui.media.errors import BrokenFile
 from eternal_tui.media.limits import DecodeLimits
+from eternal_tui.media.view import View, crop
 from tests.media.files import picture, turn_clip, write_clip, write_scene
 
 
@@ -53,6 +56,38 @@ def test_a_clip_filmed_sideways_stands_upright(tmp_path: Path, quarters: int, tu
             wanted = [upright.crop(box) for box in _corners(upright)]
             for one, other in zip(corners, wanted, strict=True):
                 assert max(ImageStat.Stat(ImageChops.difference(one, other)).mean) < 20
+
+
+@pytest.mark.parametrize(("quarters", "turn"), [(0, 0), (1, -90), (2, 180), (3, 90)])
+@pytest.mark.parametrize("zoom", [8.0, 16.0])
+def test_a_corner_of_a_clip_is_the_corner_one_sees(tmp_path: Path, quarters: int, turn: int, zoom: float) -> None:
+    """Seen to fail with the part cut before the frame was turned, and with the whole drawn whatever the view."""
+    path = turn_clip(write_scene(tmp_path / "a.mp4", frames=3, width=96, height=64), quarters)
+    upright = picture(96, 64).rotate(turn, expand=True)
+    width, height = upright.size
+    with ClipReader(path) as reader:
+        for x, y in itertools.product((0.0, 1.0), repeat=2):
+            view = View(zoom, x, y)
+            reader.resize(width, height, (1, 1), view)
+            part = crop(upright.size, width, height, view, (1, 1))
+            found = reader.frame_at(0.0).frame
+            seen = Image.frombytes("RGB", (found.width, found.height), found.rgb)
+            box = (part.left, part.top, part.right, part.bottom)
+            wanted = upright.resize((part.width, part.height), Image.Resampling.BILINEAR, box=box)
+            assert seen.size == wanted.size == upright.size
+            assert max(ImageStat.Stat(ImageChops.difference(seen, wanted)).mean) < 20
+
+
+def test_a_part_of_a_clip_costs_no_more_than_the_clip_has_pixels(clip_path: Path) -> None:
+    """In cells of 8 × 16 pixels a whole at sixteen times is 265 MB; seen to fail when it was scaled up to be cut."""
+    with ClipReader(clip_path) as reader:
+        reader.resize(60, 30, (8, 16), View(16.0, 0.5, 0.5))
+        tracemalloc.start()
+        found = reader.frame_at(0.5).frame
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert len(found.rgb) == found.width * found.height * 3
+    assert peak < 8 * len(found.rgb)
 
 
 def _corners(image: Image.Image) -> list[tuple[int, int, int, int]]:

@@ -125,6 +125,38 @@ async def test_a_clip_plays_and_says_where_it_stands(tmp_path: Path) -> None:
             await until(pilot, lambda: picture.position == pytest.approx(22 / 24, abs=0.01))
 
 
+async def test_a_clip_is_looked_at_closely_too(tmp_path: Path) -> None:
+    """Seen to fail while keys that zoom did nothing on a clip, and arrows left it."""
+    async with bench_with(tmp_path, saved("a.mp4"), saved("b.mp4")) as (bench, jobs):
+        stage = stage_of(bench, [jobs[0]], [job.id for job in jobs])
+        async with stage.run_test(size=(60, 20)) as pilot:
+            (picture,) = await drawn(pilot)
+            whole = picture._drawing
+            await pilot.press("plus", "plus", "right")
+            await until(pilot, lambda: picture._drawing != whole)
+            assert (picture.zoom, (picture.path or Path()).name) == (pytest.approx(2.0), "a.mp4")
+            await pilot.press("full_stop")
+            await until(pilot, lambda: picture.position > 0)
+            assert picture.zoom == pytest.approx(2.0)
+            await pilot.press("0", "right")
+            await until(pilot, lambda: (picture.path or Path()).name == "b.mp4")
+
+
+async def test_what_is_looked_at_can_be_starred_copied_and_saved(tmp_path: Path) -> None:
+    """Seen to fail before the viewer had these keys."""
+    async with bench_with(tmp_path, saved("a.png"), saved("b.png")) as (bench, jobs):
+        stage = stage_of(bench, jobs)
+        async with stage.run_test(size=(100, 30)) as pilot:
+            await drawn(pilot)
+            await pilot.press("asterisk")
+            await until(pilot, lambda: text_of(stage).count("★") == 2)
+            assert all(bench.desk.job(job.id).starred for job in jobs)  # type: ignore[union-attr]
+            await pilot.press("s")
+            await until(pilot, lambda: "Save 2 files" in said_on(stage))
+            await pilot.press("escape", "y")
+            await until(pilot, lambda: f"Copy of job {jobs[0].id}" in said_on(stage))
+
+
 async def test_marked_clips_move_as_one_and_say_how_they_differ(tmp_path: Path) -> None:
     """Seen to fail when each clip was moved from where it stood itself."""
     requests = (
