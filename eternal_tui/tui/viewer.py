@@ -75,13 +75,19 @@ class Viewer(KeyHelp, CellScreen):
         self._unsubscribe()
 
     def _name_keys(self) -> None:
-        hints = [Hint("esc", "back", "app.pop_screen"), self.HELP_HINT, Hint("o", "outside", "screen.outside")]
+        hints = [Hint("esc", "back", "app.pop_screen"), self.HELP_HINT]
         if any(job.request.type == "video" for job in self._jobs):
             hints += [Hint("p", "play", "screen.play"), Hint("[ ]", "scrub", ""), Hint(", .", "step", "")]
-        hints += [Hint("+ -", "zoom", ""), Hint("0", "whole", "screen.zoom(0)")]
         if len(self._jobs) == 1 and self._jobs[0].id in self._listed:
-            hints.append(Hint("← →", "other jobs", ""))
-        hints += [Hint("s", "save", "screen.save"), Hint("y", "copy", "screen.copy"), Hint("*", "star", "screen.star")]
+            hints.append(Hint("← →", "jobs", ""))
+        hints += [
+            Hint("+ -", "zoom", ""),
+            Hint("s", "save", "screen.save"),
+            Hint("*", "star", "screen.star"),
+            Hint("o", "outside", "screen.outside"),
+            Hint("y", "copy", "screen.copy"),
+            Hint("0", "whole", "screen.zoom(0)"),
+        ]
         self._footer.show(hints)
 
     def _changed(self, job_ids: Iterable[int]) -> None:
