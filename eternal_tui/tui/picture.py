@@ -6,24 +6,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import events
 from textual.message import Message
 from textual.timer import Timer
-from textual.worker import Worker, WorkerState
 
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.media.stills import FrameCache, still_size
-from eternal_tui.tui.canvas import Canvas
+from eternal_tui.tui.clip_player import ClipPlayer
 from eternal_tui.tui.closer import Closer, Room
-from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
-from eternal_tui.tui.playhead import Playhead
 from eternal_tui.untrusted import Shown, lines_of
 
 if TYPE_CHECKING:
@@ -42,7 +38,7 @@ CLIPS = frozenset({".mp4", ".mov", ".webm"})
 _PARTS = "picture-parts"
 
 
-class Picture(Canvas):
+class Picture(ClipPlayer):
     """Shows one file, centred, its aspect kept, as large as the widget is.
 
     `in_motion` are the graphics of a playing clip: those of a still one, with fewer colours where the line is slow.
@@ -61,22 +57,6 @@ class Picture(Canvas):
         path: Path
         seconds: float
 
-    @dataclass
-    class Failed(Message):
-        """The file cannot be shown, for the reason `sentence`."""
-
-        picture: Picture
-        path: Path
-        sentence: str
-
-    @dataclass
-    class Moved(Message):
-        """A clip began or stopped playing, or was moved to another moment by hand."""
-
-        picture: Picture
-        playing: bool
-        seconds: float
-
     def __init__(
         self,
         graphics: Graphics,
@@ -92,20 +72,11 @@ class Picture(Canvas):
         id: str | None = None,  # noqa: A002 - Textual's own name for it
         classes: str | None = None,
     ) -> None:
-        super().__init__(graphics, name=name, id=id, classes=classes)
-        self.path: Path | None = None
-        self.playing = False
-        self.position = 0.0
-        self.seconds = 0.0
-        self.in_motion = graphics
-        self._pace = pace or Pace()
+        super().__init__(graphics, pace=pace, loop=loop, clock=clock, name=name, id=id, classes=classes)
         self._cache = cache or FrameCache()
         self._limits = limits or DecodeLimits()
-        self._loop = loop
         self._settle = settle
         self._hold_for = hold
-        self._head = Playhead(self._pace, clock)
-        self._clip: AsyncClip | None = None
         self._hold: Timer | None = None
         self._closer = Closer()
 
@@ -116,6 +87,7 @@ class Picture(Canvas):
         self.pause()
         self.path = path
         self._closer.forget()
+        self._stop_looking()
         self._words = lines_of(words)
         self.position = self.seconds = 0.0
         if path is None or not self.draws:
@@ -139,24 +111,8 @@ class Picture(Canvas):
         self._leave()
         await self._close_clip()
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say so where loading or playing ended in an error nobody foresaw."""
-        event.stop()
-        if event.state is WorkerState.ERROR and self.path is not None:
-            kind = type(event.worker.error).__name__
-            self.post_message(self.Failed(self, self.path, f"The file could not be shown ({kind})."))
-
     def _reload(self, path: Path | None) -> None:
         self._start(lambda: self._load(path), "picture")
-
-    def _start(self, work: Callable[[], Awaitable[None]], group: str) -> Worker[None]:
-        """Run `work` in place of what runs in `group`."""
-
-        # A function, not a coroutine: one overtaken before it began would complain of never being awaited.
-        async def run() -> None:
-            await work()
-
-        return self.run_worker(run, group=group, exclusive=True, exit_on_error=False)
 
     async def _load(self, path: Path | None) -> None:
         await self._close_clip()
@@ -172,10 +128,6 @@ class Picture(Canvas):
             self._fail(path, error)
             return
         self.post_message(self.Loaded(self, path, self.seconds))
-
-    def _fail(self, path: Path, error: ResultError) -> None:
-        self._wipe()
-        self.post_message(self.Failed(self, path, error.sentence))
 
     async def _load_still(self, path: Path) -> None:
         columns, rows = self.size
@@ -241,8 +193,7 @@ class Picture(Canvas):
     def _look_at_part_of(self, clip: AsyncClip) -> None:
         clip.resize(*self._room(clip_cell=True), self._closer.view)
         if not self.playing:
-            target = self.position
-            self._look(lambda: clip.frame_at(target))
+            self.look_again()
 
     def _draws_parts(self) -> bool:
         return any(worker.group == _PARTS and worker.node is self and worker.is_running for worker in self.workers)
@@ -262,126 +213,7 @@ class Picture(Canvas):
         except ResultError as error:
             self._fail(path, error)
 
-    # Playing
-
-    def play(self) -> None:
-        """Play the clip from where it stands, from its start if it stands at its end."""
-        self.play_from(0.0 if self.at_end else self.position)
-
-    @property
-    def at_end(self) -> bool:
-        """Whether the last frame of a clip stands on the screen."""
-        return self._clip is not None and self.position >= self.seconds - 1.5 / self._clip.facts.rate
-
-    def play_from(self, seconds: float) -> None:
-        """Play the clip from `seconds` on; a shorter one stays at its end."""
-        clip = self._clip
-        if clip is None or self.playing:
-            return
-        self.position = min(max(0.0, seconds), self.seconds)
-        self.playing = True
-        self._head.stand_at(self.position)
-        self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
-        self._start(lambda: self._play(clip), "picture-play")
-
-    def pause(self) -> None:
-        """Stop at the frame that stands on the screen."""
-        if self.playing:
-            self.playing = False
-            self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
-
-    def toggle(self) -> None:
-        """Play if the clip stands still, pause if it plays."""
-        if self.playing:
-            self.pause()
-        else:
-            self.play()
-
-    def scrub(self, share: float) -> None:
-        """Move by a share of the clip's length, forwards or back: 0.05 is a twentieth."""
-        self.seek(self.position + share * self.seconds)
-
-    def seek(self, seconds: float) -> None:
-        """Move to `seconds` into the clip; it goes on playing if it plays."""
-        clip = self._clip
-        if clip is None:
-            return
-        self.position = min(max(0.0, seconds), self.seconds)
-        self._head.stand_at(self.position)
-        if not self.playing:
-            target = self.position
-            self._look(lambda: clip.frame_at(target))
-
-    def step(self, frames: int) -> None:
-        """Pause and move by that many frames."""
-        clip = self._clip
-        if clip is not None:
-            self.pause()
-            self._look(lambda: clip.step(frames))
-
-    def _look(self, read: _Read) -> None:
-        self._start(lambda: self._look_at(read), "picture-play")
-
-    async def _look_at(self, read: _Read) -> None:
-        found = await self._read(read)
-        if found is not None:
-            await self._put_frame(found)
-            self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
-
-    async def _play(self, clip: AsyncClip) -> None:
-        """Show frame after frame; where the line does not keep up colours go first, and then frames."""
-        head, behind, found = self._head, False, None
-        while self.playing and self._is_watched():
-            written, before = 0, behind
-            behind = self._line_is_behind()
-            if behind and not before:
-                self._thin()
-            if not behind:
-                found = await self._read(partial(clip.frame_at, head.wanted))
-                if found is None:
-                    break
-                written = await self._put_frame(found)
-                if self._pace.is_overspent(written):
-                    self._thin()
-                if found.last and not self._loop:
-                    break
-                if found.last:
-                    head.start_over(found.seconds + 1 / head.rate)
-            await asyncio.sleep(head.advance(written))
-        self.pause()
-        if found is not None:
-            # What stands still is looked at: in all its colours.
-            await self._put_frame(found)
-
-    def _thin(self) -> None:
-        self.in_motion = self.in_motion.thinned() or self.in_motion
-
-    async def _read(self, read: _Read) -> ClipFrame | None:
-        """Return what `read` finds, None if it was overtaken or the clip turned out broken."""
-        path = self.path
-        try:
-            return await read()
-        except ResultError as error:
-            if path is not None:
-                self._fail(path, error)
-            return None
-
-    def _is_watched(self) -> bool:
-        """Tell whether anyone can see the clip: it is shown, on the current screen, in a focused terminal."""
-        return self.display and self.app.app_focus and self.screen.is_active and self.is_on_screen
-
     # Drawing
-
-    async def _put_frame(self, found: ClipFrame) -> int:
-        self.position = found.seconds
-        playing, graphics = self.playing, self.in_motion if self.playing else self.graphics
-        moving = playing or graphics.clip_cell != graphics.cell
-        drawing = await asyncio.to_thread(graphics.render, found.frame, handle=self._handle, moving=moving)
-        written = self._put(drawing)
-        if playing and isinstance(self.screen, CellScreen):
-            # At once: the usual way is a beat of its own, and frames would come unevenly.
-            self.screen.paint(self)
-        return written
 
     def _put(self, drawing: Drawing) -> int:
         """Show `drawing` in place of what was held until it came."""

@@ -128,12 +128,19 @@ class Viewer(KeyHelp, CellScreen):
         """Play every clip from one common moment, or pause them all."""
         clips = self._clips()
         if any(clip.playing for clip in clips):
-            for clip in clips:
-                clip.pause()
+            self._stand_together(clips)
             return
         at = max((clip.position for clip in clips if not clip.at_end), default=0.0)
         for clip in clips:
             clip.play_from(at)
+
+    def _stand_together(self, clips: Sequence[Picture]) -> None:
+        """Pause clips, several at one common moment: what is compared must not be a frame apart."""
+        at = max(clip.position for clip in clips)
+        for clip in clips:
+            clip.pause()
+            if len(clips) > 1:
+                clip.seek(at)
 
     def action_scrub(self, direction: int) -> None:
         """Move every clip to the same moment, a twentieth of the longest away."""
@@ -145,7 +152,10 @@ class Viewer(KeyHelp, CellScreen):
 
     def action_step(self, frames: int) -> None:
         """Move every clip by single frames."""
-        for clip in self._clips():
+        clips = self._clips()
+        if any(clip.playing for clip in clips):
+            self._stand_together(clips)
+        for clip in clips:
             clip.step(frames)
 
     def action_zoom(self, steps: int) -> None:

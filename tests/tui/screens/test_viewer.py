@@ -134,7 +134,8 @@ async def test_a_clip_is_looked_at_closely_too(tmp_path: Path) -> None:
             whole = picture._drawing
             await pilot.press("plus", "plus", "right")
             await until(pilot, lambda: picture._drawing != whole)
-            assert (picture.zoom, (picture.path or Path()).name) == (pytest.approx(2.0), "a.mp4")
+            assert picture.zoom == pytest.approx(2.0)
+            assert (picture.path or Path()).name == "a.mp4"
             await pilot.press("full_stop")
             await until(pilot, lambda: picture.position > 0)
             assert picture.zoom == pytest.approx(2.0)
@@ -179,6 +180,26 @@ async def test_marked_clips_move_as_one_and_say_how_they_differ(tmp_path: Path) 
             assert (first.playing, second.playing, still.playing) == (True, True, False)
             await stage.screen.run_action("play")
             assert (first.playing, second.playing) == (False, False)
+
+
+async def test_keys_that_come_at_once_move_every_clip_alike(tmp_path: Path) -> None:
+    """Seen to fail while a step overtook the moment before it that was not shown yet: clips stood frames apart."""
+    async with bench_with(tmp_path, saved("a.mp4", prompt="One"), saved("b.mp4", prompt="Two")) as (bench, jobs):
+        stage = stage_of(bench, jobs)
+        async with stage.run_test(size=(120, 20)) as pilot:
+            clips = await drawn(pilot)
+            viewer = stage.screen
+            assert isinstance(viewer, Viewer)
+            for _ in range(4):
+                viewer.action_scrub(1)
+            for frames in (1, 1, 1, -1):
+                viewer.action_step(frames)
+            # Four twentieths of a second are in the frame that begins at 4/24; two further on is 6/24.
+            await until(pilot, lambda: all(clip.position == pytest.approx(6 / 24, abs=0.01) for clip in clips))
+            viewer.action_play()
+            viewer.action_step(1)
+            await until(pilot, lambda: all(clip.position == pytest.approx(7 / 24, abs=0.01) for clip in clips))
+            assert not any(clip.playing for clip in clips)
 
 
 async def test_a_file_that_arrives_appears(tmp_path: Path) -> None:
