@@ -85,7 +85,7 @@ class EternalApp(LinkApp):
         self._config = ConfigFile(bench.settings, environ)
         self._choice = ThemeChoice(bench.folder)
         self._environ = environ
-        self._keys = KeyOrder(super().on_event, self._woken_by_keys, self._handle_exception)
+        self._keys = KeyOrder(super().on_event, self._woken_by_keys, self._opening, self._handle_exception)
         theme.register(self)
         self._wear(bench.settings)
 
@@ -106,7 +106,10 @@ class EternalApp(LinkApp):
     def action_command_palette(self) -> None:
         """Open the palette, be it before all of it is loaded: keys may have been typed ahead of the first frame."""
         arrive()
-        super().action_command_palette()
+        from eternal_tui.tui.palette import Palette
+
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     async def action_quit(self) -> None:
         """Leave as the list's own key does: Textual's would not ask while a request is being sent."""
@@ -144,6 +147,12 @@ class EternalApp(LinkApp):
             yield from (self.screen.focused or self.screen).ancestors_with_self
         except ScreenStackError:
             return
+
+    def _opening(self) -> bool:
+        """Tell whether a screen, or something on it, is not laid out yet."""
+        return bool(self.screen_stack) and any(
+            not each.is_mounted for each in self.screen.walk_children(Widget, with_self=True)
+        )
 
     def on_app_focus(self) -> None:
         """Read the settings again when the person comes back, perhaps from an editor beside this terminal."""

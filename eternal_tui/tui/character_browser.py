@@ -273,18 +273,23 @@ class CharacterBrowser(KeyHelp, Screen[str | None]):
         else:
             self.dismiss(None)
 
-    @work
-    async def action_create(self) -> None:
+    def action_create(self) -> None:
         """Create a character from a prompt, after a question."""
         from eternal_tui.tui.create_character import CreateCharacter
 
-        created = await self.app.push_screen_wait(CreateCharacter(self._bench))
+        self.app.push_screen(CreateCharacter(self._bench), self._created)
+
+    def _created(self, created: str | None) -> None:
         if created:
             self._remember(created)
-            # A list that cannot be had now will be read later; the character goes into the form by its id.
-            with contextlib.suppress(ApiError):
-                await self._bench.book.load(again=True)
-            self.dismiss(created)
+            self._take_created(created)
+
+    @work
+    async def _take_created(self, created: str) -> None:
+        # A list that cannot be had now will be read later; the character goes into the form by its id.
+        with contextlib.suppress(ApiError):
+            await self._bench.book.load(again=True)
+        self.dismiss(created)
 
     def _remember(self, identifier: str) -> None:
         self._chosen = self._chosen.used(identifier)

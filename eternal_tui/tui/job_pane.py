@@ -127,10 +127,11 @@ class JobPane(Vertical):
         self.border_title = Content(f"{self._number}{self.jobs.title}")
 
     @on(JobList.FilterWanted)
-    def _open(self, event: JobList.FilterWanted) -> None:
+    async def _open(self, event: JobList.FilterWanted) -> None:
         event.stop()
         if not self._bar.is_attached:
-            self.mount(self._bar, before=0)
+            # Until it is laid out its line cannot have the focus, and keys typed ahead would meet the list.
+            await self.mount(self._bar, before=0)
         self._bar.open(event.text)
         self.jobs.warm()
 

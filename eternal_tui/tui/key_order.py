@@ -19,6 +19,12 @@ ROUNDS = 3
 PATIENCE = 2.0
 """Seconds a key waits at most for the one before: an action that takes longer is no reason to be deaf."""
 
+OPENING = 8
+"""Times that long a key waits while what the one before opened is still being laid out.
+
+Behind them what waits is forgotten: letters meant for a line that did not come would be orders to the list.
+"""
+
 MOST = 1_000
 """Keys kept waiting; a pause in which more are typed loses the rest, as a terminal's own buffer does."""
 
@@ -26,19 +32,23 @@ MOST = 1_000
 class KeyOrder:
     """Hands keys to `press` so that each finds the focus where the one before put it.
 
-    `woken` returns what may still have messages to handle, innermost first; `failed` is told of a defect in what a
-    key does.
+    `woken` returns what may still have messages to handle, innermost first; `opening` tells whether something is on its
+    way to the screen; `failed` is told of a defect in what a key does. `patience` is in seconds.
     """
 
     def __init__(
         self,
         press: Callable[[Key], Awaitable[None]],
         woken: Callable[[], Iterable[MessagePump]],
+        opening: Callable[[], bool],
         failed: Callable[[Exception], None],
+        patience: float = PATIENCE,
     ) -> None:
         self._press = press
         self._woken = woken
+        self._opening = opening
         self._failed = failed
+        self._patience = patience
         self._waiting: deque[Key] = deque(maxlen=MOST)
         self._settling: asyncio.Task[None] | None = None
 
@@ -49,6 +59,11 @@ class KeyOrder:
             return
         await self._press(event)
         self._settling = asyncio.create_task(self._settle())
+
+    async def at_rest(self) -> None:
+        """Wait until every key so far has taken effect."""
+        if self._settling is not None:
+            await asyncio.wait([self._settling])
 
     def stop(self) -> None:
         """Forget what waits."""
@@ -69,12 +84,19 @@ class KeyOrder:
             self._settling = None
 
     async def _effect(self) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                for _ in range(ROUNDS):
-                    for pump in list(self._woken()):
-                        handled = asyncio.Event()
-                        if pump.is_running and pump.call_later(handled.set):
-                            await handled.wait()
-        except TimeoutError:
-            return
+        for _ in range(OPENING):
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._handled()
+                return
+            except TimeoutError:
+                if not self._opening():
+                    return
+        self._waiting.clear()
+
+    async def _handled(self) -> None:
+        for _ in range(ROUNDS):
+            for pump in list(self._woken()):
+                handled = asyncio.Event()
+                if pump.is_running and pump.call_later(handled.set):
+                    await handled.wait()

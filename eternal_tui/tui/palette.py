@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from textual import on
 from textual.app import SystemCommand
-from textual.command import Hit, Hits, Provider
+from textual.command import CommandPalette, Hit, Hits, Provider
 from textual.content import Content
 from textual.screen import Screen
+from textual.widgets import Input
+from textual.worker import WorkerCancelled, WorkerFailed
 
 from eternal_tui.jobs.job import Job
 from eternal_tui.settings import Settings
@@ -39,6 +42,9 @@ _TWICE = frozenset({"app.palette", "jobs.palette", "jobs.new", "jobs.characters"
 
 SLICE = 500
 """Jobs looked at between two turns of the event loop: about a millisecond."""
+
+SEARCHED_WITHIN = 1.0
+"""Seconds Enter waits for what is still searched: far longer than a search takes."""
 
 EXACT, NAMED, MENTIONED = 1_000.0, 0.9, 0.1
 """Scores: a job's own number before everything, names among the actions, prompts after them."""
@@ -75,6 +81,20 @@ def _of_the_panes(screen: Screen[object], keys: Mapping[str, str]) -> Iterable[S
 def _command(action: Action, keys: Mapping[str, str], run: Callable[[str], Any]) -> SystemCommand:
     key = key_words(keys.get(action.id, action.keys))
     return SystemCommand(f"{action.title}  ({key})", action.does, partial(run, action.run))
+
+
+class Palette(CommandPalette):
+    """Textual's palette, in which Enter is for what was typed: its own takes what an earlier letter had found."""
+
+    @on(Input.Submitted)
+    async def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        event.prevent_default()
+        searches = [each for each in self.workers if each.group == self._GATHER_COMMANDS_GROUP and each.node is self]
+        with contextlib.suppress(TimeoutError, WorkerCancelled, WorkerFailed):
+            async with asyncio.timeout(SEARCHED_WITHIN):
+                await self.workers.wait_for_complete(searches)
+        self._select_or_command()
 
 
 class Found(NamedTuple):

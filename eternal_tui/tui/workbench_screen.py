@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from textual import on, work
 from textual.binding import BindingType
 
 from eternal_tui.api.answers import Character
-from eternal_tui.jobs.job import JobState
+from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.tui import actions
 from eternal_tui.tui.footer import FooterLine
 from eternal_tui.tui.form_pane import FormPane
@@ -19,6 +19,9 @@ from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.workbench_view import WorkbenchView
 from eternal_tui.untrusted import Shown, shown
+
+if TYPE_CHECKING:
+    from eternal_tui.tui.note import Marks
 
 PROMPTS_OFFERED = 2_000
 """Earlier prompts the search offers: more than anybody scrolls through, few enough to search at a key's pace."""
@@ -97,20 +100,24 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     def _chosen(self) -> list[int]:
         return self.job_pane.jobs.chosen()
 
-    @work
     async def action_job(self, name: str) -> None:
         """Do something with the marked jobs, or the one under the cursor."""
         chosen = self._chosen()
-        special = {
+        opening = {
             "edit": self._edit,
             "copy": self._copy,
             "save": self._save,
             "note": self._note,
             "compare": self._view,
         }
-        if name in special and chosen:
-            await _maybe(special[name](chosen))
-            return
+        if name in opening and chosen:
+            # Not in a worker: keys typed ahead wait for what the handler of the one before has opened.
+            await _maybe(opening[name](chosen))
+        else:
+            self._act(chosen, name)
+
+    @work
+    async def _act(self, chosen: list[int], name: str) -> None:
         await self.actions.guarded(chosen, name)
         if name in ("delete", "again"):
             self.job_pane.jobs.clear_marks()
@@ -125,35 +132,45 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
             await self.form_pane.take(job.request)
             await self._open_form()
 
-    async def _copy(self, chosen: list[int]) -> None:
+    def _copy(self, chosen: list[int]) -> None:
         from eternal_tui.tui.copy_menu import CopyMenu
 
         job = self.bench.desk.job(chosen[0])
         if job is not None:
-            told = await self.app.push_screen_wait(CopyMenu(job, self.bench, self.around))
-            if told:
-                self.tell(told)
+            self.app.push_screen(CopyMenu(job, self.bench, self.around), self._tell_of)
 
-    async def _save(self, chosen: list[int]) -> None:
+    def _save(self, chosen: list[int]) -> None:
         from eternal_tui.tui.save_as import SaveAs
 
-        jobs = [job for job_id in chosen if (job := self.bench.desk.job(job_id)) is not None]
-        if told := await self.app.push_screen_wait(SaveAs(jobs, self.actions, self.bench.settings.save_template)):
+        jobs = self._jobs(chosen)
+        self.app.push_screen(SaveAs(jobs, self.actions, self.bench.settings.save_template), self._tell_of)
+
+    def _tell_of(self, told: Shown | None) -> None:
+        if told:
             self.tell(told)
 
-    async def _note(self, chosen: list[int]) -> None:
+    def _note(self, chosen: list[int]) -> None:
         from eternal_tui.tui.note import NoteScreen
 
-        jobs = [job for job_id in chosen if (job := self.bench.desk.job(job_id)) is not None]
-        marks = await self.app.push_screen_wait(NoteScreen(*jobs)) if jobs else None
-        for job_id, (note, tags) in (marks or {}).items():
+        if jobs := self._jobs(chosen):
+            self.app.push_screen(NoteScreen(*jobs), self._keep_marks)
+
+    def _keep_marks(self, marks: dict[int, Marks] | None) -> None:
+        if marks:
+            self._annotate(marks)
+
+    @work
+    async def _annotate(self, marks: dict[int, Marks]) -> None:
+        for job_id, (note, tags) in marks.items():
             await self.bench.desk.annotate(job_id, note=note, tags=tags)
+
+    def _jobs(self, chosen: Sequence[int]) -> list[Job]:
+        return [job for job_id in chosen if (job := self.bench.desk.job(job_id)) is not None]
 
     def _view(self, chosen: list[int]) -> None:
         from eternal_tui.tui.viewer import Viewer
 
-        jobs = [job for job_id in chosen[:4] if (job := self.bench.desk.job(job_id)) is not None]
-        if jobs:
+        if jobs := self._jobs(chosen[:4]):
             listed = self.job_pane.jobs.listed_ids()
             self.app.push_screen(Viewer(jobs, self.bench, self.around, self.actions, listed))
 
@@ -229,14 +246,15 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
 
         self.app.push_screen(JumpScreen.over(self))
 
-    @work
-    async def action_characters(self) -> None:
+    def action_characters(self) -> None:
         """Browse the characters; the chosen one goes into the form."""
         from eternal_tui.tui.character_browser import CharacterBrowser
 
         if any(isinstance(screen, CharacterBrowser) for screen in self.app.screen_stack):
             return
-        chosen = await self.app.push_screen_wait(CharacterBrowser(self.bench, self.around))
+        self.app.push_screen(CharacterBrowser(self.bench, self.around), self._chose_character)
+
+    async def _chose_character(self, chosen: str | None) -> None:
         self.form_pane.set_characters(self.bench.book.known, self.bench.book.refusal)
         if chosen is not None:
             await self.use_character(chosen)
