@@ -36,6 +36,13 @@ _CERTAIN = 12.0
 """The most, in logarithms, that one shape may lead another by: a change is noticed within a few jobs."""
 
 _TOO_RARE = 0.002
+
+_DOUBT = 0.05
+"""The least weight of the second likeliest shape that leaves open which it is."""
+
+_TRY_EVERY = 4
+"""Of the jobs ended while it is open, one in so many is followed by trust in the second."""
+
 _DRAWN_GUESS = 0.1
 _FINEST = 1.0
 """Per cent; readings are whole per cents, so that no drawn shape is finer than this."""
@@ -77,12 +84,26 @@ class Habit:
         guesses = [*FIRST_GUESS, _DRAWN_GUESS] if self.drawn else list(FIRST_GUESS)
         most = max(self._evidence)
         raw = [guess * math.exp(evidence - most) for guess, evidence in zip(guesses, self._evidence, strict=False)]
+        if self._jobs % _TRY_EVERY == _TRY_EVERY - 1:
+            raw = tried(raw)
         total = sum(raw)
         return (
             max(raw[0] / total, 0.004),
             max(raw[1] / total, 0.004),
             *(share if (share := weight / total) > _TOO_RARE else 0.0 for weight in raw[2:]),
         )
+
+
+def tried(weights: Sequence[float]) -> list[float]:
+    """Return the weights with the likeliest two of the shapes exchanged while it is open which it is.
+
+    Else a habit may confirm itself: whoever looks where either shape has the job ended never learns which it was.
+    """
+    swapped = list(weights)
+    second, first = sorted(range(2, len(weights)), key=weights.__getitem__)[-2:]
+    if weights[second] > _DOUBT * sum(weights):
+        swapped[first], swapped[second] = weights[second], weights[first]
+    return swapped
 
 
 def likelihood(shape: Shape, told: Sequence[tuple[float, int]], least: float, most: float) -> float:

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from eternal_tui.jobs.cadence import Durations, Kind, Sighting, next_poll
+from eternal_tui.sandbox.engine import ProgressShape, progress_at
 
 MEDIANS = {"image": 12.0, "video": 60.0}
 """Seconds."""
@@ -56,6 +57,8 @@ UNNAMED: dict[str, Progress] = {
     "queued a quarter": lambda share, _at, _chance: _whole(100 * (share - 0.25) / 0.75),
     "clock, not work": lambda _share, at, _chance: _whole(100 * (1 - math.exp(-at / 20))),
     "random": lambda _share, _at, chance: chance.randrange(100),
+    # The job's whole time names it: its readings belong together.
+    "noisy, never falling": lambda share, at, _chance: progress_at(ProgressShape.NOISY, share, f"{at / share:.6f}"),
 }
 """Shapes beyond the goals, most of them not in the cadence's library."""
 

@@ -56,6 +56,11 @@ class FakeClock:
         self._to(end)
         await settle()
 
+    async def leap(self) -> None:
+        """Move on to the very moment at which the earliest sleeper wakes, and no further."""
+        if (wake := self.next_wake) is not None:
+            await self.advance(wake - self._monotonic)
+
     def _to(self, monotonic: float) -> None:
         step = max(0.0, monotonic - self._monotonic)
         self._monotonic += step

@@ -157,14 +157,24 @@ def goals(media: str, shape: str) -> tuple[float, float]:
     return (6, 1.5) if media == "video" else (4, 1.2)
 
 
-@pytest.mark.parametrize("shape", [*(name for name in NAMED if name != "none"), "steps of 25"])
+@pytest.mark.parametrize("shape", [*(name for name in NAMED if name != "none"), "steps of 25", "noisy, never falling"])
 @pytest.mark.parametrize("media", ["image", "video"])
 def test_looks_and_lateness_with_progress(media: str, shape: str) -> None:
-    """Seen to fail with progress ignored, and for steps of 25 with no greater wish where progress is coarse."""
+    """Seen to fail with progress ignored, and with no greater wish where progress is coarse, or where it is noisy."""
     found = simulate({**NAMED, **UNNAMED}[shape], media, 200)
     looks, late = goals(media, shape)
     assert found.looks <= looks
     assert found.late <= late
+
+
+def test_a_habit_does_not_confirm_itself() -> None:
+    """Progress that ends at 98, which the cadence takes for linear at first: 0.21 s late in 150 jobs.
+
+    Seen to fail, with 0.42, without ever trying the second of two shapes: looks where both have ended tell nothing.
+    """
+    found = simulate(UNNAMED["linear to 98"], "image", 150)
+    assert found.looks <= 3
+    assert found.late <= 0.3
 
 
 @pytest.mark.parametrize("shape", ["none", "always 0"])
