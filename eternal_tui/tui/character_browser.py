@@ -90,11 +90,11 @@ class CharacterBrowser(KeyHelp, Screen[str | None]):
         self.set_class(self._around.graphics.cell == (0, 0), "-words")
         self._footer.show(
             [
-                Hint("enter", "into the form", "screen.choose"),
+                Hint("enter", "choose", "screen.choose"),
                 Hint("/", "search", "screen.search"),
                 Hint("*", "favourite", "screen.favourite"),
-                Hint("f", "all, favourites, used lately", "screen.facet"),
-                Hint("n", "create one", "screen.create"),
+                Hint("f", "facet", "screen.facet"),
+                Hint("n", "create", "screen.create"),
                 Hint("esc", "back", "screen.leave"),
                 self.HELP_HINT,
             ]

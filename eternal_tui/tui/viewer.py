@@ -36,7 +36,7 @@ class Viewer(KeyHelp, CellScreen):
     CSS = """
     Viewer { background: $background; }
     Viewer Horizontal { height: 1fr; }
-    Viewer.-several Panel > Static { height: 4; }
+    Viewer.-several Panel > Static { height: 4; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("viewer")]
 
@@ -76,17 +76,18 @@ class Viewer(KeyHelp, CellScreen):
 
     def _name_keys(self) -> None:
         hints = [Hint("esc", "back", "app.pop_screen"), self.HELP_HINT]
-        if any(job.request.type == "video" for job in self._jobs):
+        seen = self._around.graphics.cell != (0, 0)
+        if seen and any(job.request.type == "video" for job in self._jobs):
             hints += [Hint("p", "play", "screen.play"), Hint("[ ]", "scrub", ""), Hint(", .", "step", "")]
         if len(self._jobs) == 1 and self._jobs[0].id in self._listed:
             hints.append(Hint("← →", "jobs", ""))
         hints += [
-            Hint("+ -", "zoom", ""),
+            *([Hint("+ -", "zoom", "")] if seen else []),
             Hint("s", "save", "screen.save"),
             Hint("*", "star", "screen.star"),
             Hint("o", "outside", "screen.outside"),
             Hint("y", "copy", "screen.copy"),
-            Hint("0", "whole", "screen.zoom(0)"),
+            *([Hint("0", "whole", "screen.zoom(0)")] if seen else []),
         ]
         self._footer.show(hints)
 

@@ -226,6 +226,8 @@ async def test_words_where_pictures_are_off(tmp_path: Path) -> None:
             await pilot.pause()
             said = said_on(stage)
             assert all(words in said for words in ("Pictures are off here. o opens", "By the sea", "96×64", "1.0 s"))
+            assert "save" in said
+            assert not any(words in said for words in ("play", "scrub", "zoom"))
 
 
 async def test_a_file_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:
