@@ -57,13 +57,8 @@ class Canvas(Widget):
         self.app.app_resume_signal.subscribe(self, lambda _: self._transmit(self._drawing.transmit))
 
     async def on_unmount(self) -> None:
-        """Be sent nothing more, and keep nothing drawn.
-
-        A signal holds who listens to it, and with it the whole screen; Textual remembers two thousand caches of rows
-        by themselves, also those of widgets that are gone.
-        """
+        """Be sent nothing more: a signal holds who listens to it, and with it the whole screen."""
         self.app.app_resume_signal.unsubscribe(self)
-        self._styles_cache.clear()
 
     def _put(self, drawing: Drawing) -> int:
         """Show `drawing`, repainting only the rows that differ, and return about the bytes that takes."""

@@ -21,6 +21,8 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
+from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
+
 MANY_COLOURED = 48
 """Segments of a line beyond which it is taken for one of a picture: words side by side have a dozen or two."""
 
@@ -314,6 +316,7 @@ class CellScreen(Screen[None]):
         classes: str | None = None,
     ) -> None:
         super().__init__(name, id, classes)
+        keep_pairs_without_widgets()
         self._compositor: CellCompositor = CellCompositor()
         self._covered = False
 
