@@ -8,14 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from eternal_tui.tui.actions import bindings
+from eternal_tui.tui.over_screen import OverScreen
 from eternal_tui.untrusted import Shown
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(OverScreen[bool]):
     """Asks; ends in True only on `y`. Enter, Esc and n say no: nothing is paid by a habit of the thumb."""
 
     CSS = """

@@ -8,16 +8,16 @@ from typing import ClassVar, Generic, TypeVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from eternal_tui.tui.over_screen import OverScreen
 from eternal_tui.untrusted import Shown
 
 Result = TypeVar("Result")
 
 
-class Dialog(ModalScreen[Result | None], Generic[Result]):
+class Dialog(OverScreen[Result | None], Generic[Result]):
     """What the small screens share. Under the body stands one line: the keys, or what is wrong."""
 
     KEYS_WORD: ClassVar[Shown] = Shown("esc back")

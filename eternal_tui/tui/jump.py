@@ -9,10 +9,11 @@ from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.geometry import Offset
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from eternal_tui.tui.over_screen import OverScreen
 from eternal_tui.untrusted import Shown
 
 LETTERS = "asdfgjklqwertyuiopzxcvbnmh"
@@ -64,7 +65,7 @@ class Label(Static):
             self.screen.go(self.target)
 
 
-class JumpScreen(ModalScreen[None]):
+class JumpScreen(OverScreen[None]):
     """Takes one key press and goes: to the control of that letter, or nowhere at any other key."""
 
     AUTO_FOCUS = None

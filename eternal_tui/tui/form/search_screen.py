@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.pick_list import Column, PickList
+from eternal_tui.tui.over_screen import OverScreen
 from eternal_tui.untrusted import shown
 
 Result = TypeVar("Result")
@@ -35,7 +35,7 @@ class SearchLine(Input):
             self.replace(lines[0], *sorted(self.selection))
 
 
-class SearchScreen(ModalScreen[Result | None], Generic[Result]):
+class SearchScreen(OverScreen[Result | None], Generic[Result]):
     """What the character picker, the prompt history and the presets share. Escape leaves with None."""
 
     TITLE_WORD: ClassVar[str] = ""

@@ -11,12 +11,15 @@ import zlib
 import pytest
 from rich.cells import cell_len
 from rich.color import ColorSystem
+from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 
 from eternal_tui.media.frame import Frame, fitted
 from eternal_tui.tui.canvas import NOTHING
 from eternal_tui.tui.graphics.diacritics import DIACRITICS
 from eternal_tui.tui.graphics.kitty import PLACEHOLDER, KittyPlaceholders
+from eternal_tui.tui.over_screen import Dimmed
 
 COMMAND = re.compile(r"\x1b_G([a-zA-Z]=[-\w]+(?:,[a-zA-Z]=[-\w]+)*)(?:;([A-Za-z0-9+/=]*))?\x1b\\")
 
@@ -154,3 +157,13 @@ def test_what_a_picture_leaves_of_its_cells_is_the_ground_s() -> None:
     assert segment.style is not None
     assert segment.style.bgcolor == ground.bgcolor
     assert segment.style.color != ground.color
+
+
+def test_a_dialog_dims_the_words_below_and_leaves_the_pictures() -> None:
+    """Seen to fail, in kitty too, with Textual's own dimming: another colour is another picture, and there is none."""
+    ink = Style(color="#c8c8c8", bgcolor="#202020")
+    name = Style(color="#000007", bgcolor="#202020")
+    below = [Segment("words", ink), Segment(PLACEHOLDER + "\u0305\u0305", name), Segment("words", ink)]
+    before, picture, after = Dimmed.process_segments(below, Color(0, 0, 0, 0.6))
+    assert picture.style == name
+    assert before.style == after.style != ink

@@ -1,0 +1,37 @@
+"""What stands over the screen: that is dimmed below, but for pictures that would vanish with another colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import TypeVar
+
+from rich.console import RenderableType
+from rich.segment import Segment
+from textual.color import Color
+from textual.renderables.background_screen import BackgroundScreen
+from textual.screen import ModalScreen
+
+from eternal_tui.tui.graphics.kitty import PLACEHOLDER
+
+Result = TypeVar("Result")
+
+
+class OverScreen(ModalScreen[Result]):
+    """A small screen over another one."""
+
+    def render(self) -> RenderableType:
+        """Draw the screen below, dimmed."""
+        found = super().render()
+        return Dimmed(found.screen, found.color) if isinstance(found, BackgroundScreen) else found
+
+
+class Dimmed(BackgroundScreen):
+    """Textual's dimming, which keeps its hands off cells of kitty's pictures: their colour is the picture's number."""
+
+    @classmethod
+    def process_segments(cls, segments: Iterable[Segment], color: Color) -> Iterable[Segment]:
+        """Yield the segments in darker colours."""
+        for is_picture, run in groupby(segments, lambda segment: segment.text.startswith(PLACEHOLDER)):
+            same = list(run)
+            yield from same if is_picture else super().process_segments(same, color)

@@ -1,0 +1,107 @@
+"""An X server of its own with one terminal in it that runs the app, driven by keys and photographed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+
+from PIL import Image
+
+from eternal_tui.history.history import History
+from eternal_tui.jobs.job import to_record
+from tests.terminal.stage import environ_for
+from tests.tui.results import saved
+
+TOOLS = ("Xvfb", "xdotool", "import")
+"""Programs every display needs; `import` is ImageMagick's."""
+
+PATIENCE = 60.0
+FINE = 6
+"""Pixels of one stripe of the test picture, which is drawn smaller: less than a cell, so no half-block can show it."""
+
+
+class Display:
+    """One terminal, whose windows X knows by the class `kind`."""
+
+    def __init__(self, home: Path, kind: str, command: Sequence[str]) -> None:
+        read, write = os.pipe()
+        self._kind = kind
+        self._server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", "900x500x24", "-nolisten", "tcp"],
+            pass_fds=(write,),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(write)
+        with os.fdopen(read) as answer:
+            display = f":{answer.readline().strip()}"
+        self._environ = {
+            **environ_for(home), "DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1", "PATH": os.environ["PATH"],
+        }  # fmt: skip
+        self._terminal = subprocess.Popen(
+            command, env=self._environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def _run(self, *command: str) -> bytes:
+        return subprocess.run(command, env=self._environ, check=True, capture_output=True, timeout=PATIENCE).stdout
+
+    def focus(self) -> None:
+        """Give the terminal the keyboard."""
+        window = self._run("xdotool", "search", "--sync", "--onlyvisible", "--class", self._kind).split()[0]
+        self._run("xdotool", "windowfocus", "--sync", window.decode())
+
+    def press(self, key: str) -> None:
+        """Press a key by X's name for it."""
+        self._run("xdotool", "key", key)
+
+    def until(self, true: Callable[[Image.Image], bool]) -> Image.Image:
+        """Photograph the screen until it looks so, and return it."""
+        end = time.monotonic() + PATIENCE
+        while not true(found := Image.open(BytesIO(self._run("import", "-window", "root", "png:-"))).convert("RGB")):
+            assert time.monotonic() < end, "the screen never came to look so"
+        return found
+
+    def close(self) -> None:
+        """End the terminal and its server."""
+        for process in (self._terminal, self._server):
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+@contextmanager
+def showing_stripes(home: Path, kind: str, command: Sequence[str], *, height: int = 600) -> Iterator[Display]:
+    """Run the app over a history of one picture of stripes, 600 pixels wide."""
+    results = home / "data" / "results"
+    results.parent.mkdir(mode=0o700)
+    results.mkdir(mode=0o700)
+    stripes = Image.new("RGB", (600, height), (255, 0, 0))
+    for x in range(0, 600, 2 * FINE):
+        stripes.paste((0, 0, 255), (x, 0, x + FINE, height))
+    stripes.save(results / "1.png")
+    history = History.open(home / "data", now=lambda: 1_700_000_000.0)
+    history.add(to_record(saved("1.png", created_at=1_700_000_000.0)))
+    history.close(fold=True)
+    display = Display(home, kind, command)
+    try:
+        yield display
+    finally:
+        display.close()
+
+
+def changes(screen: Image.Image, line: int = 150) -> int:
+    """Return how often neighbours on one line of the screen differ strongly, as fine stripes do."""
+    reds = screen.crop((0, line, screen.width, line + 1)).convert("RGB").tobytes()[::3]
+    return sum(abs(one - other) > 60 for one, other in pairwise(reds))
+
+
+def purple(screen: Image.Image) -> bool:
+    """Tell whether the picture stands anywhere: red and blue stripes, and from further away both at once."""
+    pixels = screen.resize((90, 50)).tobytes()
+    channels = zip(pixels[::3], pixels[1::3], pixels[2::3], strict=True)
+    return sum(red < 250 and red + blue > 200 and green < 60 for red, green, blue in channels) > 20
