@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
 
 from textual.drivers.headless_driver import HeadlessDriver
-from textual.events import DescendantFocus
+from textual.events import DescendantFocus, Key
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
 import eternal_tui.tui.app
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.compositor import draw_anew
+from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.link import LinkApp
 from eternal_tui.tui.theme import register
 from tests.security.hostile import unsafe
@@ -40,7 +43,11 @@ class Recorder(HeadlessDriver):
 
 
 class _Recorded(LinkApp):
+    """Draws what stands when it is looked at, as a terminal does that takes its time, or all that comes between too."""
+
     recorder: Recorder
+    every_frame = False
+    left_out = 0
 
     def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Recorder:  # noqa: ARG002
         self._driver = self.recorder = Recorder(self, debug=False, mouse=mouse, size=size)
@@ -80,8 +87,9 @@ def unsafe_bytes(app: _Recorded) -> list[str]:
 
     Asked of the gate, and of the bytes themselves by rules that know nothing of it.
     """
-    words = _OURS.sub("", "".join(app.recorder.written)).replace("\a", "")
-    return [*unsafe(words), *map(repr, NEVER.findall(words.encode("utf-8", "surrogatepass")))]
+    rows = {_OURS.sub("", row).replace("\a", "") for row in _MOVED.split("".join(app.recorder.written))}
+    found = [each for row in rows for each in unsafe(row)]
+    return [*found, *map(repr, NEVER.findall("".join(rows).encode("utf-8", "surrogatepass")))]
 
 
 # In UTF-8: C0 but the line end, DEL, C1; zero-width and direction signs, joiners, isolates, invisible operators,
@@ -93,16 +101,52 @@ NEVER = re.compile(
     re.DOTALL,
 )
 
-_MOVED = re.compile(r"(?=\x1b\[(\d+);\d+H)")
+_MOVED = re.compile(r"(?=\x1b\[\d+;\d+H)")
 
 
 def rows_of(written: str) -> list[str]:
-    """Return what was written as one text a line of the screen, in the order of the lines, nothing taken away."""
+    """Return what was written as one text a line of the screen, in the order of the lines.
+
+    Nothing is taken away but where the cursor is put at the end.
+    """
     found: dict[int, str] = {}
     _, *parts = _MOVED.split(written)
-    for line, sequence in zip(parts[::2], parts[1::2], strict=True):
-        found[int(line)] = found.get(int(line), "") + sequence
+    for sequence in parts:
+        line = int(sequence[2 : sequence.index(";")])
+        if sequence.endswith("H"):
+            continue
+        found[line] = found.get(line, "") + sequence
     return [found[line] for line in sorted(found)]
+
+
+_draw = Screen._compositor_refresh
+
+
+def _draw_or_leave_out(screen: Screen[Any]) -> None:
+    app: Any = screen.app
+    if not isinstance(app, _Recorded) or app.every_frame:
+        _draw(screen)
+        return
+    app.left_out += bool(screen._compositor._dirty_regions)
+    screen._dirty_widgets.clear()
+
+
+Screen._compositor_refresh = _draw_or_leave_out  # type: ignore[method-assign, assignment]
+
+
+async def press(pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys one after another, each when what the one before did has taken effect.
+
+    Nothing is waited for by the clock, as Pilot.press does: sixty milliseconds at least for each key.
+    """
+    app: Any = pilot.app
+    for key in keys:
+        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+        app._driver.send_message(Key(name, key if len(key) == 1 else None))
+        await _quiet(app)
+        while app._keys._settling is not None:
+            await asyncio.wait([app._keys._settling])
+            await _quiet(app)
 
 
 async def still(pilot: Pilot[Any]) -> list[str]:
@@ -112,21 +156,46 @@ async def still(pilot: Pilot[Any]) -> list[str]:
     """
     await _settled(pilot)
     app: Any = pilot.app
-    before = len(app.recorder.written)
-    draw_anew(app.screen)
-    app.screen._on_timer_update()
+    screen, before = app.screen, len(app.recorder.written)
+    if isinstance(screen, CellScreen):
+        screen.forget_written()
+    app._display(screen, screen._compositor.render_update(full=True, screen_stack=app._background_screens))
     return rows_of("".join(app.recorder.written[before:]))
 
 
 async def _settled(pilot: Pilot[Any]) -> None:
     app: Any = pilot.app
-    rounds, before = 0, -1
+    before = -1
     while True:
         await pilot._wait_for_screen()
+        await _quiet(app)
         app.screen._on_timer_update()
-        rounds, written = rounds + 1, len(app.recorder.written)
-        # The answers of a job are read from the disk, behind its facts; the keyring is looked for behind its screen.
-        reading = any(not worker.is_finished for worker in app.workers if worker.group in ("answers", "keyring"))
-        if rounds > 1 and written == before and not reading:
+        written = len(app.recorder.written) + app.left_out
+        # The answers of a job are read from the disk, behind its facts; the keyring is looked for behind its screen;
+        # the palette searches.
+        reading = any(
+            not worker.is_finished
+            for worker in app.workers
+            if worker.group in ("answers", "keyring") or worker.node is app.screen
+        )
+        if written == before and not reading:
             return
         before = written
+
+
+async def _quiet(app: Any) -> None:
+    """Let messages be handled, and those that they lead to, until none is left: from a line to the list it is four."""
+    pumps = [app, *app.screen.walk_children(with_self=True)]
+    turns = 0
+    while turns < 5:
+        await asyncio.sleep(0)
+        turns = 0 if any(each.message_queue_size or each._next_callbacks for each in pumps) else turns + 1
+
+
+def clickable(pilot: Pilot[Any]) -> list[object]:
+    """Return the actions and links behind the cells of the screen, beside those of scrollbars."""
+    parts = [part for strip in pilot.app.screen._compositor.render_strips() for part in strip if part.style]
+    return [
+        *(part.style.meta for part in parts if part.style and "@click" in str(part.style.meta)),
+        *(part.style.link for part in parts if part.style and part.style.link),
+    ]

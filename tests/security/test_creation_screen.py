@@ -74,6 +74,7 @@ async def frames(pilot: Pilot[Any], bench: Workbench, words: str) -> list[list[s
 async def test_the_creation_screen_is_that_of_the_neutralised_twin(tmp_path: Path, share: int) -> None:
     """Seen to fail with the prompt of the question, and with the service's reason, put there ungated."""
     app = WideStage()
+    app.every_frame = share == 1
     with refusing() as (url, service):
         async with bench_of(tmp_path, base_url=url) as bench, app.run_test(size=WIDE) as pilot:
             for text in packs(LONGEST)[::share]:

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
-from eternal_tui.untrusted import SUBSTITUTE, shown
+from eternal_tui.untrusted import COMBINING_LIMIT, SUBSTITUTE, shown
 
 # Joiners and variation selectors have no picture of their own and are part of writing: emoji sequences, Persian, Hindi.
-_JOINING = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
+_JOINERS = frozenset("\u200c\u200d")
+_SELECTOR = re.compile("[\ufe00-\ufe0f]")
 _BREAKS = re.compile("\r\n|[\r\u2028\u2029\x85\x0b\x0c]")
 _WIDE_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_JOINED = frozenset({"So", "Sk", "Lo", "Mn", "Mc"})
+"""Categories of what a joiner may stand behind: emoji, skin tones and their selectors, letters without case, marks."""
 
 
 def prompt_text(text: str) -> str:
     """Return `text` less control, direction and invisible characters; every kind of line break becomes a newline.
 
-    What is left is both shown and sent, so that nobody pays for characters they could not see.
+    What is left is both shown and sent, so that nobody pays for characters they could not see: joiners and selectors
+    stay where writing needs them, and marks as many as are shown on one letter.
     """
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
     text = _BREAKS.sub("\n", text).replace("\t", "    ")
-    return "".join(one for one in text if _stays(one))
+    kept: list[str] = []
+    marks = 0
+    for one in text:
+        if not _stays(one, kept[-1] if kept else ""):
+            continue
+        marks = marks + 1 if unicodedata.category(one)[0] == "M" and not _SELECTOR.match(one) else 0
+        if marks <= COMBINING_LIMIT:
+            kept.append(one)
+    return "".join(kept)
 
 
-def _stays(one: str) -> bool:
-    if one == "\n" or _JOINING.match(one) or _WIDE_SPACES.match(one) or one == SUBSTITUTE:
+def _stays(one: str, before: str) -> bool:
+    if one in _JOINERS:
+        return before != "" and unicodedata.category(before) in _JOINED
+    if _SELECTOR.match(one):
+        return before not in ("", "\n") and before not in _JOINERS and not _SELECTOR.match(before)
+    if one == "\n" or _WIDE_SPACES.match(one) or one == SUBSTITUTE:
         return True
     if one < " " or one == "\x7f":
         return False

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from unicodedata import category
 
+from rich.cells import cell_len, set_cell_size, split_graphemes
+from rich.segment import Segment
 from textual import events
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import TextArea
 from textual.widgets.text_area import Edit, EditResult
 
 from eternal_tui.api.curl import looks_like_curl
 from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT
 from eternal_tui.jobs.drafts.prompt_text import prompt_text
+from eternal_tui.untrusted import shown
+
+_JOINERS = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
+
+
+def gated_cells(text: str) -> str:
+    """Return a text that passed the gate, emoji as wide as they were, letters that were joined one beside the other."""
+    clusters, _ = split_graphemes(text)
+    return "".join(_cell(text[start:end], width) for start, end, width in clusters)
+
+
+def _cell(cluster: str, width: int) -> str:
+    drawn = shown(_JOINERS.sub("", cluster))
+    # Of a family one is drawn: the others would push away what stands behind them. A letter is never left out.
+    return set_cell_size(drawn, width) if cell_len(drawn) < width or category(cluster[0]) == "So" else drawn
 
 
 class PromptArea(TextArea):
@@ -44,6 +64,17 @@ class PromptArea(TextArea):
             highlight_cursor_line=False,
             placeholder="What is to change in the picture",
         )
+
+    def render_line(self, y: int) -> Strip:
+        """Draw a line through the gate: what a prompt holds beyond it, as joiners of emoji, has no picture anyway.
+
+        Cell by cell where that can be, so that the cursor stands where the text says.
+        """
+        strip = super().render_line(y)
+        if all(segment.text.isascii() for segment in strip):
+            return strip
+        drawn = Strip([Segment(gated_cells(text), style, control) for text, style, control in strip])
+        return drawn.adjust_cell_length(strip.cell_length)
 
     def replace_all(self, text: str) -> None:
         """Put `text` in place of the whole prompt as one edit, so that undo brings the old one back."""

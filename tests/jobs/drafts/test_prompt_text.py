@@ -41,3 +41,18 @@ def test_all_writing_stays_as_it_is(text: str) -> None:
 )
 def test_what_only_a_terminal_understands_goes(text: str, cleaned: str) -> None:
     assert prompt_text(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("pay\u200dpal", "paypal"),
+        ("\u200d\u200d\u200dx", "x"),
+        ("👩\u200d\u200d\u200d🚀", "👩\u200d🚀"),
+        ("a" + "\ufe0f" * 100, "a\ufe0f"),
+        ("Z" + "\u0335" * 1_000, "Z" + "\u0335" * 4),
+    ],
+)
+def test_what_hides_or_is_heaped_up_goes(text: str, cleaned: str) -> None:
+    """Seen to fail while every joiner, selector and mark stayed: they were sent, and drawn raw in the form."""
+    assert prompt_text(text) == cleaned
