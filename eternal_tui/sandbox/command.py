@@ -95,8 +95,19 @@ async def _serve(settings: SandboxSettings, *, until_stdin_closes: bool) -> None
         await stop.wait()
 
 
+def _unkept(state: Path) -> str:
+    """Return why nothing can be kept in this file, "" where it can."""
+    from eternal_tui.sandbox.memory import Memory
+
+    try:
+        Memory(state).check()
+    except (OSError, ValueError) as problem:
+        return (problem.strerror if isinstance(problem, OSError) else "") or str(problem)
+    return ""
+
+
 def run(args: argparse.Namespace) -> int:
-    """Serve until SIGINT, SIGTERM or, if asked, the end of stdin; 2 for a wrong option, 1 for a taken port."""
+    """Serve until SIGINT, SIGTERM or, if asked, the end of stdin; 2 for an unusable option, 1 for a taken port."""
     if "list" in args.fault:
         from eternal_tui.sandbox import faults
 
@@ -106,6 +117,10 @@ def run(args: argparse.Namespace) -> int:
         settings = _settings(args)
     except ValueError as problem:
         sys.stderr.write(f"sandbox: {problem}\n")
+        return _USAGE
+    # A demo's folder is only being made while its service starts.
+    if settings.state is not None and not args.until_stdin_closes and (why := _unkept(settings.state)):
+        sys.stderr.write(f"sandbox: its jobs cannot be kept in {str(settings.state)!r}: {why}. Name another file.\n")
         return _USAGE
     try:
         asyncio.run(_serve(settings, until_stdin_closes=args.until_stdin_closes))

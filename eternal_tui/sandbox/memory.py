@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
@@ -15,6 +16,8 @@ from eternal_tui.sandbox.rules import Order
 
 MOST_JOBS = 10_000
 """Jobs remembered, the newest: a demo played with for weeks stays a small file."""
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 
 
 class _Job(msgspec.Struct, frozen=True):
@@ -59,6 +62,14 @@ class Memory:
             for each in kept.jobs
         ]
 
+    def check(self) -> None:
+        """Raise OSError where nothing can be kept under this path."""
+        if self._path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self._path))
+        fresh = self._fresh()
+        os.close(os.open(fresh, _FLAGS, 0o600))
+        fresh.unlink()
+
     def keep(self, credits_left: Decimal, every: Sequence[SandboxJob]) -> None:
         """Write the state of a sandbox; raises OSError."""
         newest = every[-MOST_JOBS:]
@@ -66,8 +77,10 @@ class Memory:
             _Job(job.request_id, job.order, job.created_at, job.takes, job.shape, tuple(sorted(job.faults)))
             for job in newest
         )
-        fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        fresh = self._fresh()
+        with os.fdopen(os.open(fresh, _FLAGS, 0o600), "wb") as file:
             file.write(msgspec.json.encode(_Kept(str(credits_left), jobs)))
         fresh.replace(self._path)
+
+    def _fresh(self) -> Path:
+        return self._path.with_name(f".{self._path.name}.{os.getpid()}")

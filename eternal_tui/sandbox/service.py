@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -103,9 +104,18 @@ class Service:
         self.spend(price(order))
         job = self.engine.create(order, self.faults.take_all(Place.JOB))
         self.charged.append(job.request_id)
-        if self.memory is not None:
-            self.memory.keep(self.credits, tuple(self.engine.jobs.values()))
+        self._remember()
         return job
+
+    def _remember(self) -> None:
+        if self.memory is None:
+            return
+        try:
+            self.memory.keep(self.credits, tuple(self.engine.jobs.values()))
+        except OSError as problem:
+            # Charged and queued all the same: it is served until the end of this run. Told once.
+            self.memory = None
+            sys.stderr.write(f"sandbox: jobs are no longer remembered: {problem.strerror or repr(problem)}.\n")
 
     def result_url(self, job: SandboxJob, *, life: float) -> str:
         """A freshly signed link to the job's file, or the one that is to be handed over again."""

@@ -224,6 +224,22 @@ async def test_a_demo_goes_on_where_it_was_left(tmp_path: Path) -> None:
         assert answer.content.startswith(b"\xff\xd8")
 
 
+async def test_memory_lost_under_way_is_told_once_and_orders_are_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seen to fail while the order was charged and answered with 500."""
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    async with (
+        Sandbox(msgspec.structs.replace(TINY, state=folder / "sandbox.json")) as sandbox,
+        api_client(sandbox) as api,
+    ):
+        folder.rmdir()
+        for _ in range(2):
+            assert await submit(api)
+    assert capsys.readouterr().err == "sandbox: jobs are no longer remembered: No such file or directory.\n"
+
+
 async def test_memory_that_cannot_be_read_is_forgotten(tmp_path: Path) -> None:
     (tmp_path / "sandbox.json").write_bytes(b'{"credits": "1.00", "jobs": [')
     async with Sandbox(msgspec.structs.replace(TINY, state=tmp_path / "sandbox.json")) as sandbox:

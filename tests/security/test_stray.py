@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.cli.program import Program
 from tests.security.hostile import unsafe
 
@@ -68,14 +70,22 @@ def test_what_the_interpreter_prints_is_gated_and_holds_no_key(program: Program)
     assert "aaaaaaaa" not in ran.stderr
 
 
-def test_the_sandbox_refuses_what_it_cannot_use_in_a_sentence(program: Program) -> None:
-    """Seen to fail with a port of 99999: a defect and a crash report."""
+def test_the_sandbox_refuses_what_it_cannot_use_in_a_sentence(
+    program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seen to fail with a port of 99999: a defect and a crash report; with a state in no folder: it went on serving."""
     for arguments in (
         ("--fault", "\x1b[2J"),
         ("--fault", "a\x9bb:\x07"),
         ("--fault", "\u202ex@\x1b]0;t\x07"),
         ("--port", "99999"),
+        ("--state", "/nowhere/\x1b[2J\u202e.json"),
+        ("--state", "/"),
+        ("--state", "/dev/null/x"),
     ):
         ran = program.run("sandbox", *arguments)
         assert ran.code == 2
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1
+        assert unsafe(told) == []
         assert unsafe(ran.out) == unsafe(ran.err) == []
