@@ -12,6 +12,7 @@ import msgspec
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Refused
 from eternal_tui.cli.job_facts import local_time
+from eternal_tui.jobs.job_words import file_words, kind, who
 from eternal_tui.jobs.result_file import result_path
 from eternal_tui.untrusted import Shown, join, say, shown, shown_block
 
@@ -41,30 +42,17 @@ def exhibits_of(jobs: Iterator[Job], results: Path) -> Iterator[Exhibit]:
     for job in jobs:
         path = result_path(job, results)
         if path is not None:
-            title = join(" · ", say("Job {id}", id=job.id), _who(job), _kind(job))
+            title = join(" · ", say("Job {id}", id=job.id), who(job), kind(job))
             prompt = shown_block(job.request.prompt, limit=8_000)
             yield Exhibit(path=path, title=title, prompt=prompt, facts=tuple(_facts(job)))
 
 
-def _who(job: Job) -> Shown:
-    return say("{name} {id}", name=job.name, id=job.request.character) if job.name else shown(job.request.character)
-
-
-def _kind(job: Job) -> Shown:
-    request = job.request
-    if request.type == "image":
-        return say("picture, {quality} quality", quality=request.quality) if request.quality else Shown("picture")
-    sound = Shown("") if request.audio is None else Shown(", with sound") if request.audio else Shown(", no sound")
-    length = say(", {n} s", n=request.duration) if request.duration else Shown("")
-    return say("clip{length}{sound}", length=length, sound=sound)
-
-
 def _facts(job: Job) -> Iterator[tuple[Shown, Shown]]:
     yield Shown("Job"), say("{id}", id=job.id)
-    yield Shown("Character"), _who(job)
-    yield Shown("Asked"), _kind(job)
-    if job.facts is not None and job.facts.width:
-        yield Shown("File"), say("{w} × {h} pixels", w=job.facts.width, h=job.facts.height)
+    yield Shown("Character"), who(job)
+    yield Shown("Asked"), kind(job)
+    if job.facts is not None:
+        yield Shown("File"), file_words(job.facts)
     yield Shown("Made"), say("{at}", at=local_time(job.finished_at or job.created_at))
     if job.cost is not None:
         yield Shown("Cost"), say("about {cost} credits", cost=f"{job.cost:.2f}")

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from textual.content import Content
 
-from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts, Verdict
+from eternal_tui.jobs.job import FileState, Job, JobState, Verdict
+from eternal_tui.jobs.job_words import file_words, kind, who
 from eternal_tui.untrusted import Shown, join, say, shown, shown_block
 
 LABEL_WIDTH = 11
@@ -30,15 +31,6 @@ class Fact(NamedTuple):
     label: str
     text: Shown
     tone: str = ""
-
-
-def size(count: int) -> Shown:
-    """Return a number of bytes as a person says it."""
-    if count < 1_000:
-        return say("{n} B", n=count)
-    if count < 1_000_000:
-        return say("{n} kB", n=f"{count / 1_000:.0f}")
-    return say("{n} MB", n=f"{count / 1_000_000:.1f}")
 
 
 def span(seconds: float) -> Shown:
@@ -67,44 +59,6 @@ def _moment(at: float, form: str) -> Shown:
     except (ValueError, OverflowError, OSError):
         # A number that is no time: the history is a file that others can write.
         return Shown("?")
-
-
-def who(job: Job) -> Shown:
-    """Return the job's character by name and id."""
-    if not job.name:
-        return shown(job.request.character) if job.request.character else Shown("not known yet")
-    return say("{name} {id}", name=shown(job.name, limit=60), id=job.request.character)
-
-
-def kind(job: Job) -> Shown:
-    """Return what was asked for, in words."""
-    request = job.request
-    if job.is_creation:
-        return Shown("a new character")
-    if request.type == "image":
-        return say("picture, {quality} quality", quality=request.quality) if request.quality else Shown("picture")
-    parts = [Shown("clip")]
-    if request.duration is not None:
-        parts.append(say("{n} s", n=request.duration))
-    if request.audio is not None:
-        parts.append(Shown("with sound") if request.audio else Shown("no sound"))
-    return join(", ", *parts)
-
-
-def file_line(facts: MediaFacts) -> Shown:
-    """Return what the file is: pixels, length, codec, sound, bytes."""
-    parts: list[Shown] = []
-    if facts.width:
-        parts.append(say("{w}×{h}", w=facts.width, h=facts.height))
-    if facts.seconds:
-        parts.append(say("{s} s", s=f"{facts.seconds:.1f}"))
-    if facts.codec:
-        parts.append(shown(facts.codec, limit=20))
-    if facts.seconds:
-        parts.append(Shown("sound") if facts.sound else Shown("silent"))
-    if facts.bytes:
-        parts.append(size(facts.bytes))
-    return join(" · ", *parts)
 
 
 def state_line(job: Job) -> Fact:
@@ -150,7 +104,7 @@ def facts(job: Job) -> Iterator[Fact]:
     yield Fact("Character", who(job))
     yield Fact("Asked", kind(job))
     if job.facts is not None:
-        yield Fact("File", file_line(job.facts))
+        yield Fact("File", file_words(job.facts))
     if job.encrypted:
         yield Fact("", Shown("The service marked this file as encrypted; it is kept as it came."), "$text-warning")
     yield from _money(job)

@@ -12,8 +12,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from eternal_tui.jobs.job import FileState, Job
+from eternal_tui.jobs.job_words import file_words, kind, who
 from eternal_tui.jobs.result_file import result_path
-from eternal_tui.tui.detail_text import file_line, kind, state_line, who
+from eternal_tui.tui.detail_text import state_line
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.position_line import PositionLine
 from eternal_tui.tui.surroundings import Surroundings
@@ -76,7 +77,7 @@ class Panel(Vertical):
         path = result_path(job, self._results)
         if path is None or path != self.picture.path:
             self.picture.show(path, self._words(path))
-        facts = file_line(job.facts) if job.facts is not None else Shown("")
+        facts = file_words(job.facts) if job.facts is not None else Shown("")
         star = Shown(f"{self._star} ") if job.starred else Shown("")
         words = say("{star}Job {id} · {caption}", star=star, id=job.id, caption=self._caption)
         self._facts.update(Content("\n".join(line for line in (words, facts, self._broken) if line)))
