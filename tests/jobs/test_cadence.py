@@ -118,6 +118,16 @@ def test_a_job_that_never_ends_is_no_storm(progress: object, weight: float) -> N
     assert next_poll(age=at, sightings=sightings, model=model, weight=weight) == MAX_WAIT
 
 
+def test_nothing_is_asked_early_where_nothing_can_have_ended() -> None:
+    """Progress nears its end ever more slowly: no end is believed to be near, so that a look in between tells nothing.
+
+    Seen to fail, with a second, where the longest wait is weighed against shorter ones all the same.
+    """
+    sightings = [Sighting(58.8, 96), Sighting(60.7, 96), Sighting(61.7, 97)]
+    model = Durations().model(Kind("image"))
+    assert next_poll(age=61.7, sightings=sightings, model=model, weight=2, longest=5) == 5
+
+
 def test_waits_grow_smoothly_past_what_was_learned() -> None:
     """Seen to fail with a hazard held at its greatest."""
     model = learned(12).model(VIDEO)
