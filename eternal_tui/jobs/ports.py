@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -100,6 +100,9 @@ class History(Protocol):
 
     def update(self, job_id: int, fields: Record, *, durable: bool = True) -> None:
         """Write changed fields; durable ones are on disk when this returns."""
+
+    def update_many(self, changes: Iterable[Change], *, durable: bool = True) -> None:
+        """Make several changes with one write: all of them or none."""
 
     def put(self, job_id: int, record: Record) -> None:
         """Write a whole record under a known id durably."""

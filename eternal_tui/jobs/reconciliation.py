@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import NamedTuple
 
 import msgspec
@@ -13,6 +13,9 @@ from eternal_tui.jobs.ledger import CENT, Explained, Prices, settle
 from eternal_tui.jobs.roster import Roster
 
 DOUBTFUL = frozenset({JobState.SUBMITTING, JobState.UNCONFIRMED})
+
+STIRS_KEPT = 256
+"""Jobs out of doubt whose own stirs are still told from others': more than readings can be on their way."""
 
 
 class Ruling(NamedTuple):
@@ -51,6 +54,7 @@ class Reconciliation:
         self._in_flight: set[int] = set()
         self._stirs = 0
         self._stirs_of: Counter[int] = Counter()
+        self._out_of_doubt: deque[int] = deque()
         roster.on_replaced(self._replaced)
 
     @property
@@ -118,6 +122,8 @@ class Reconciliation:
         if was is not now and (was in DOUBTFUL or now in DOUBTFUL):
             self._stirs += 1
             self._stirs_of[job.id] += 1
+            if now not in DOUBTFUL:
+                self._forget_the_oldest(job.id)
         if now is JobState.SUBMITTING:
             self._in_flight.add(job.id)
         else:
@@ -126,3 +132,9 @@ class Reconciliation:
             self._unsettled[new.id] = new
         else:
             self._unsettled.pop(job.id, None)
+
+    def _forget_the_oldest(self, job_id: int) -> None:
+        """Keep the stirs of the jobs last out of doubt; what is forgotten counts as another's, so nothing is judged."""
+        self._out_of_doubt.append(job_id)
+        if len(self._out_of_doubt) > STIRS_KEPT and (oldest := self._out_of_doubt.popleft()) not in self._unsettled:
+            self._stirs_of.pop(oldest, None)

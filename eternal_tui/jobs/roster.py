@@ -22,6 +22,9 @@ from eternal_tui.jobs.ports import History, Record
 DURABLE_FIELDS = frozenset({"state", "request_id", "file", "file_state"})
 """Fields that a power cut may not take back, however they came to be written late."""
 
+UNSEEN_FIELDS = frozenset({"polls", "seen_running"})
+"""Fields that every look changes and no face shows: nobody is told, or each look would be drawn."""
+
 KEPT_WHOLE = 200
 """Jobs that settled last and stay whole in memory, as those read first at a start do."""
 
@@ -171,20 +174,24 @@ class Roster:
         if fields or extra:
             self._unwritten.setdefault(job_id, {}).update({**fields, **(extra or {})})
             self._place(new)
-            self.publish([job_id])
+            if extra or not fields.keys() <= UNSEEN_FIELDS:
+                self.publish([job_id])
         return new
 
     async def flush(self) -> list[int]:
         """Write every volatile change, without waiting for the platter; return the ids of durable ones written late."""
         late = []
         async with self._writing:
-            for job_id in tuple(self._unwritten):
-                fields = dict(self._unwritten.get(job_id, {}))
-                durable = not fields.keys().isdisjoint(DURABLE_FIELDS)
-                await self.on_disk(self.history.update, job_id, fields, durable=durable)
-                self._are_written(job_id, fields)
-                if durable:
-                    late.append(job_id)
+            waiting = {job_id: dict(fields) for job_id, fields in self._unwritten.items()}
+            durable = [job_id for job_id, fields in waiting.items() if not fields.keys().isdisjoint(DURABLE_FIELDS)]
+            if changes := [Change("patch", job_id, waiting[job_id]) for job_id in waiting if job_id not in durable]:
+                await self.on_disk(self.history.update_many, changes, durable=False)
+                for change in changes:
+                    self._are_written(change.id, change.fields)
+            for job_id in durable:
+                await self.on_disk(self.history.update, job_id, waiting[job_id])
+                self._are_written(job_id, waiting[job_id])
+                late.append(job_id)
         return late
 
     def _are_written(self, job_id: int, fields: Record) -> None:
