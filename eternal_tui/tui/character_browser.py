@@ -87,7 +87,7 @@ class CharacterBrowser(KeyHelp, Screen[str | None]):
 
     def on_mount(self) -> None:
         """Show the stored list at once, and ask for a fresh one where it is old."""
-        self.set_class(self._around.graphics.cell == (0, 0), "-words")
+        self.set_class(not any(self._around.graphics.cell), "-words")
         self._footer.show(
             [
                 Hint("enter", "choose", "screen.choose"),
@@ -199,7 +199,7 @@ class CharacterBrowser(KeyHelp, Screen[str | None]):
 
     @work(group="face", exclusive=True, exit_on_error=False)
     async def _show_face(self, each: Character) -> None:
-        if self._around.graphics.cell == (0, 0):
+        if not any(self._around.graphics.cell):
             return
         await asyncio.sleep(SETTLE)
         path = await self._bench.avatars.get(each.avatar_url)

@@ -149,7 +149,7 @@ class DetailPane(Container):
             self._picture_of(None)
             return
         self._retitle(say("Job {id}", id=job.id))
-        path = result_path(job, self._results) if self._graphics.cell != (0, 0) else None
+        path = result_path(job, self._results) if any(self._graphics.cell) else None
         self.set_class(path is None, "-words")
         self._picture_of(path)
         self._say(describe(job, self._answers, width=width))

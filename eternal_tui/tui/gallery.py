@@ -112,7 +112,7 @@ class Gallery(ScrollView, can_focus=True):
         graphics = graphics.for_many
         self._results = results
         self._glyphs = glyphs
-        self._pictures = graphics.cell != (0, 0)
+        self._pictures = any(graphics.cell)
         self._grid = grid_for(1, 1, pictures=self._pictures)
         self._thumbnails = Thumbnails(graphics, transmit=self._transmit, drawn=lambda _: self.redraw())
         self._tiles: dict[int, _Tile] = {}

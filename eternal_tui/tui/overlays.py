@@ -25,7 +25,7 @@ REST = 0.06
 class _Overlay(msgspec.Struct):
     pixels: str
     cells: Callable[[], Region]
-    cell: tuple[int, int]
+    cell: tuple[float, float]
     stands: Region | None = None
 
 
@@ -62,7 +62,7 @@ class Overlays:
         self._overlays: dict[Widget, _Overlay] = {}
         self._timer: Timer | None = None
 
-    def lay(self, widget: Widget, pixels: str, cells: Callable[[], Region], cell: tuple[int, int]) -> None:
+    def lay(self, widget: Widget, pixels: str, cells: Callable[[], Region], cell: tuple[float, float]) -> None:
         """Keep `pixels`, made for cells of that size, over those that `cells` returns; nothing if they are empty."""
         before = self._overlays.pop(widget, None)
         if before is not None and before.stands is not None:

@@ -116,7 +116,7 @@ class Picture(ClipPlayer):
 
     async def _load(self, path: Path | None) -> None:
         await self._close_clip()
-        if path is None or self.graphics.cell == (0, 0) or not self.size.area:
+        if path is None or not any(self.graphics.cell) or not self.size.area:
             return
         await asyncio.sleep(self._settle)
         try:

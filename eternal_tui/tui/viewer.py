@@ -76,7 +76,7 @@ class Viewer(KeyHelp, CellScreen):
 
     def _name_keys(self) -> None:
         hints = [Hint("esc", "back", "app.pop_screen"), self.HELP_HINT]
-        seen = self._around.graphics.cell != (0, 0)
+        seen = any(self._around.graphics.cell)
         if seen and any(job.request.type == "video" for job in self._jobs):
             hints += [Hint("p", "play", "screen.play"), Hint("[ ]", "scrub", ""), Hint(", .", "step", "")]
         if len(self._jobs) == 1 and self._jobs[0].id in self._listed:

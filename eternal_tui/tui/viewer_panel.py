@@ -86,7 +86,7 @@ class Panel(Vertical):
         job = self.job
         if path is None:
             return join("\n", *self._standing(job))
-        if self.picture.graphics.cell == (0, 0):
+        if not any(self.picture.graphics.cell):
             return join("\n", kind(job), Shown("Pictures are off here. o opens the file outside."))
         return Shown("")
 

@@ -36,8 +36,8 @@ class HalfBlocks:
         if not 1 <= bits <= 8:
             raise ValueError("bits must lie between 1 and 8")
         self.bits = bits
-        self._levels = _levels(bits)
-        self._moving = _levels(min(bits, _MOVING_BITS))
+        self._levels = levels(bits)
+        self._moving = levels(min(bits, _MOVING_BITS))
         self._truecolor = truecolor
         self._cells: dict[bytes, Segment] = {}
         self._rows: dict[tuple[bytes, bytes], Strip] = {}
@@ -116,7 +116,7 @@ def _pairs(upper: bytes, lower: bytes, width: int) -> list[bytes]:
     return [pixels[at : at + 6] for at in range(0, width * 6, 6)]
 
 
-def _levels(bits: int) -> bytes:
+def levels(bits: int) -> bytes:
     """Return the table that rounds a channel to the nearest of 2**bits evenly spread levels."""
     top = (1 << bits) - 1
     return bytes(round(round(value * top / 255) * 255 / top) for value in range(256))

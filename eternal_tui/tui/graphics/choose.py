@@ -56,8 +56,9 @@ def choose(wanted: Wanted, terminal: TerminalFacts, environ: Mapping[str, str]) 
     if obstacle:
         return Choice(_blocks(bits, environ), f"Half-blocks, because {obstacle}.")
     through = ", through tmux" if terminal.tmux else ""
+    coarse = ", with fewer pixels over SSH" if is_remote(environ) else ""
     return Choice(
-        _kitty(terminal, environ), f"Kitty graphics{through}, because the terminal says it is {terminal.name}."
+        _kitty(terminal, environ), f"Kitty graphics{through}{coarse}, because the terminal says it is {terminal.name}."
     )
 
 
@@ -77,7 +78,9 @@ def _kitty(terminal: TerminalFacts, environ: Mapping[str, str]) -> Graphics:
     cell = terminal.cell if all(terminal.cell) else USUAL_CELL
     # Ghostty draws placeholders and knows no animations; of an unknown terminal no more is asked than must be.
     edits = re.match(_KITTY_VERSION, terminal.name) is not None
-    return KittyPlaceholders(cell, tmux=terminal.tmux, truecolor=_takes_24_bits(environ), edits=edits)
+    return KittyPlaceholders(
+        cell, tmux=terminal.tmux, truecolor=_takes_24_bits(environ), edits=edits, far=is_remote(environ)
+    )
 
 
 def _without_pictures(environ: Mapping[str, str]) -> str:

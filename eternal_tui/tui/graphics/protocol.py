@@ -49,7 +49,7 @@ class Graphics(Protocol):
         """The word for it in `--images`."""
 
     @property
-    def cell(self) -> tuple[int, int]:
+    def cell(self) -> tuple[float, float]:
         """How many pixels of a frame, across and down, one cell shows; (0, 0) if it draws none."""
 
     @property

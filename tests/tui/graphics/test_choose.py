@@ -29,6 +29,7 @@ UNMEASURED = TerminalFacts(name="foot(1.13.1)", sixel=True, answered=True)
     ("wanted", "terminal", "environ", "name", "word"),
     [
         ("auto", KITTY, XTERM, "kitty", "kitty(0.35.1)"),
+        ("auto", KITTY, XTERM | {"SSH_TTY": "/dev/pts/1"}, "kitty", "fewer pixels over SSH"),
         ("auto", GHOSTTY, XTERM, "kitty", "ghostty"),
         ("auto", WEZTERM, XTERM, "blocks", "WezTerm"),
         ("auto", MUTE_KITTY, XTERM, "blocks", "did not agree"),
@@ -64,6 +65,7 @@ def test_the_choice_and_its_sentence(
 def test_the_cell_of_the_terminal_is_used() -> None:
     assert choose("auto", KITTY, XTERM).graphics.cell == (9, 18)
     assert choose("auto", THROUGH_TMUX, XTERM).graphics.cell == (10, 20)
+    assert choose("auto", KITTY, XTERM | {"SSH_TTY": "/dev/pts/1"}).graphics.cell == (4.5, 9)
 
 
 def test_colours_are_thinned_over_ssh() -> None:

@@ -7,8 +7,10 @@ import random
 import re
 import unicodedata
 import zlib
+from pathlib import Path
 
 import pytest
+from PIL import ImageFilter
 from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.segment import Segment
@@ -16,10 +18,12 @@ from rich.style import Style
 from textual.color import Color
 
 from eternal_tui.media.frame import Frame, fitted
+from eternal_tui.media.stills import still_frame
 from eternal_tui.tui.canvas import NOTHING
 from eternal_tui.tui.graphics.diacritics import DIACRITICS
 from eternal_tui.tui.graphics.kitty import PLACEHOLDER, KittyPlaceholders
 from eternal_tui.tui.over_screen import Dimmed
+from tests.media.files import picture
 
 COMMAND = re.compile(r"\x1b_G([a-zA-Z]=[-\w]+(?:,[a-zA-Z]=[-\w]+)*)(?:;([A-Za-z0-9+/=]*))?\x1b\\")
 
@@ -167,3 +171,15 @@ def test_a_dialog_dims_the_words_below_and_leaves_the_pictures() -> None:
     before, picture, after = Dimmed.process_segments(below, Color(0, 0, 0, 0.6))
     assert picture.style == name
     assert before.style == after.style != ink
+
+
+@pytest.mark.parametrize("cell", [(10, 20), (7, 15)])
+def test_a_far_terminal_gets_the_same_cells_in_an_eighth_of_the_bytes(tmp_path: Path, cell: tuple[int, int]) -> None:
+    """At 256 kbit/s a picture that takes 14 s is there after 1.2; seen to fail with pixels and colours as near."""
+    path = tmp_path / "a.jpg"
+    picture(768, 1024).filter(ImageFilter.GaussianBlur(3)).save(path, quality=90)
+    near, far = KittyPlaceholders(cell), KittyPlaceholders(cell, far=True)
+    drawn = [one.render(still_frame(path, 80, 35, cell=one.cell)) for one in (near, far)]
+    assert len(drawn[1].transmit) < len(drawn[0].transmit) / 8
+    assert len(drawn[0].strips) == len(drawn[1].strips)
+    assert abs(drawn[0].width - drawn[1].width) <= 1
