@@ -208,22 +208,43 @@ async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
         await photograph(page, HERE / "page.png", PAGE)
 
 
-def in_xterm(name: str) -> None:
-    """Keep what a real xterm that draws sixels shows, on a display of its own; needs Xvfb, xterm and ImageMagick."""
-    if any(shutil.which(tool) is None for tool in ("xvfb-run", "xterm", "import")):
-        print(f"{name}: left as it is, for want of xvfb-run, xterm or import")
+async def on_one_sheet(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
+    """Keep the contact sheet that `export --format sheet` makes of this history."""
+    from eternal_tui.cli.galleries import exhibits_of
+    from eternal_tui.media.sheet import write_sheet
+
+    await finished(app, 5)
+    with (HERE / "sheet.png").open("wb") as file:
+        write_sheet(list(exhibits_of(iter(app.bench.desk.listing()), app.bench.desk.results)), file)
+    print(HERE / "sheet.png")
+
+
+XTERM = ("xterm", "-ti", "vt340", "-geometry", "140x40", "-fa", "DejaVu Sans Mono", "-fs", "10", "-b", "0", "-e")
+KITTY = (
+    "kitty", "--config", "NONE", "-o", "font_family=DejaVu Sans Mono", "-o", "font_size=10", "-o",
+    "remember_window_size=no", "-o", "initial_window_width=140c", "-o", "initial_window_height=40c", "-o",
+    "update_check_interval=0", "-o", "window_padding_width=0", "-o", "confirm_os_window_close=0", "-o",
+    "background=#14161b",
+)  # fmt: skip
+
+
+def in_terminal(name: str, terminal: tuple[str, ...]) -> None:
+    """Keep what a real terminal shows, on a display of its own; needs it, Xvfb, and ImageMagick."""
+    if any(shutil.which(tool) is None for tool in ("xvfb-run", terminal[0], "import")):
+        print(f"{name}: left as it is, for want of xvfb-run, {terminal[0]} or import")
         return
-    environ = {**os.environ, "LANG": "C.UTF-8", "PYTHONPATH": str(HERE.parent)}
+    environ = {**os.environ, "LANG": "C.UTF-8", "PYTHONPATH": str(HERE.parent), "LIBGL_ALWAYS_SOFTWARE": "1"}
     with tempfile.TemporaryDirectory() as folder:
         program = [sys.executable, "-m", "eternal_tui", "--demo", "--data-dir", f"{folder}/data"]
         request = ["generate", "--character", "6870", "--prompt", PROMPTS[0][2], "--wait"]
         subprocess.run(
             [*program, *request], env=environ | {"HOME": folder}, check=True, capture_output=True, timeout=120
         )
-        app = f"exec env TERM=xterm-256color COLORTERM=truecolor {shlex.join(program)}"
-        xterm = ["xterm", "-ti", "vt340", "-geometry", "140x40", "-fa", "DejaVu Sans Mono", "-fs", "10", "-b", "0"]
+        # The terminal's own name: by it the app knows what can be drawn.
+        named = "xterm-kitty" if terminal is KITTY else "xterm-256color"
+        app = f"exec env TERM={named} COLORTERM=truecolor {shlex.join(program)}"
         keep = f"import -window root -trim {HERE / name}.png"
-        script = f"{shlex.join([*xterm, '-e', 'sh', '-c', app])} & sleep 9; {keep}; kill $!"
+        script = f"{shlex.join([*terminal, 'sh', '-c', app])} & sleep 12; {keep}; kill $!"
         display = ["xvfb-run", "-a", "-s", "-screen 0 1400x900x24", "sh", "-c", script]
         subprocess.run(display, env=environ | {"HOME": folder}, check=True, timeout=60)
     print(HERE / f"{name}.png")
@@ -248,8 +269,11 @@ async def main() -> None:
     ):
         if not wanted or name in wanted:
             await shot(name, size, steps, speed=speed, graphics=graphics)
-    if not wanted or "sixel-140x40" in wanted:
-        await asyncio.to_thread(in_xterm, "sixel-140x40")
+    for name, terminal in (("sixel-140x40", XTERM), ("kitty-140x40", KITTY)):
+        if not wanted or name in wanted:
+            await asyncio.to_thread(in_terminal, name, terminal)
+    if not wanted or "sheet" in wanted:
+        await shot("", (140, 40), on_one_sheet, speed=40.0)
     if not wanted or "page" in wanted:
         await shot("", (140, 40), exported, speed=40.0)
 
