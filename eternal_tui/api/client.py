@@ -90,7 +90,7 @@ class EternalClient:
     async def poll(self, request_id: str) -> PollAnswer:
         """Look once at a running request; free."""
         status, headers, body = await self._get(f"/v2/poll-result/{path_segment(request_id)}", with_key=True)
-        return wire.parse_poll(status, body, headers=headers, now=self._now())
+        return wire.parse_poll(status, body, headers=headers, now=self._now(), asked=request_id)
 
     async def characters(self, page: int = 1, limit: int = PAGE_LIMIT) -> list[Character]:
         """Return one page of the public list, counted from 1; sent without a key."""

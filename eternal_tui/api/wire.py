@@ -71,9 +71,19 @@ def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, no
     )
 
 
-def parse_poll(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> PollAnswer:
-    """Return one look at a running request; raise ApiError where the answer says nothing about it."""
+def parse_poll(
+    status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0, asked: str = ""
+) -> PollAnswer:
+    """Return one look at the running request `asked`; raise ApiError where the answer says nothing about it."""
     places = _object(status, headers, body, now=now, paid=False)
+    named = fields.request_id(places)
+    if asked and named is not None and named.casefold() != asked.casefold():
+        # A cache or a proxy that mixes answers up: its link would lead to somebody else's picture.
+        raise errors.Unreadable(
+            "The service answered about another request than this one. That answer was not used. It is asked again; "
+            "asking is free.",
+            status=status,
+        )
     word, url = fields.word(places), fields.result_url(places)
     outcome = _outcome(word, url)
     return PollAnswer(

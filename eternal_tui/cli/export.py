@@ -148,6 +148,9 @@ def write_csv(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        # As in JSON: Python's own words for it are nobody else's.
+        return "true" if value else "false"
     if not isinstance(value, str):
         return value
     # Spreadsheets run what begins like this as a formula, whoever wrote it.

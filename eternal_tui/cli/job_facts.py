@@ -29,7 +29,7 @@ def job_fields(job: Job, results: Path) -> dict[str, Any]:
         "progress": job.progress,
         "file": file_of(job, results),
         "file_state": None if job.file_state is None else str(job.file_state),
-        "error": job.error or None,
+        "error": job.error or _why_not_fetched(job) or None,
         "trouble": job.trouble or None,
         "created_at": utc(job.created_at),
         "finished_at": utc(job.finished_at),
@@ -40,6 +40,11 @@ def job_fields(job: Job, results: Path) -> dict[str, Any]:
         "retried_by": job.retried_by,
         "encrypted": job.encrypted,
     }
+
+
+def _why_not_fetched(job: Job) -> str:
+    """Return why there is no file of a job that succeeded: what else waits is no error."""
+    return job.trouble if job.state is JobState.SUCCEEDED and not job.delivered else ""
 
 
 def file_of(job: Job, results: Path) -> str | None:

@@ -10,15 +10,21 @@ from eternal_tui.cli.streams import is_terminal
 
 MOST_PROMPTS = 1_000
 LONGEST = 100_000
-"""Characters of a line of input: far more than any prompt, far less than a file given by mistake."""
+"""Characters of a prompt, given or read: far more than any prompt, far less than a file given by mistake."""
 
 
 def prompts_of(option: str | None, stdin: TextIO) -> list[str]:
     """Return the prompts; raise Refused where there is none."""
     if option is not None and option != "-":
+        if len(option) > LONGEST:
+            raise Refused(Exit.USAGE, f"The prompt is longer than {LONGEST} characters. Nothing was sent.")
         return [option]
     if option is None and is_terminal(stdin):
         raise Refused(Exit.USAGE, "Write a prompt: --prompt TEXT, or prompts on stdin, one a line. Nothing was sent.")
+    return _read(stdin)
+
+
+def _read(stdin: TextIO) -> list[str]:
     prompts = []
     try:
         while line := stdin.readline(LONGEST + 1):

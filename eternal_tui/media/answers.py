@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRefused, NotReachable
+from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRefused, NotReachable, OtherKind, StorageRefused
 from eternal_tui.media.links import parse_link
 from eternal_tui.retry_after import parse_retry_after
 
@@ -33,7 +33,7 @@ class Body(msgspec.Struct, frozen=True):
 def check_status(response: httpx.Response, now: float, *, resuming: bool) -> None:
     """Pass an answer that has the file, and 416 to a request for its rest; `now` in epoch seconds.
 
-    Raises LinkExpired, NotReachable or LinkRefused for every other status.
+    Raises LinkExpired, NotReachable or StorageRefused for every other status.
     """
     status = response.status_code
     if status == 200 or (resuming and status in (206, 416)):
@@ -43,7 +43,7 @@ def check_status(response: httpx.Response, now: float, *, resuming: bool) -> Non
     if status >= 500 or status in _TRY_LATER:
         wait = parse_retry_after(response.headers.get("retry-after"), now)
         raise NotReachable(f"the storage answered HTTP {status}", retry_after=wait)
-    raise LinkRefused(f"the storage answered HTTP {status}")
+    raise StorageRefused(status)
 
 
 def next_hop(here: httpx.URL, response: httpx.Response) -> httpx.URL:
@@ -64,8 +64,8 @@ def describe_body(response: httpx.Response, held: int) -> Body:
     """Say what this answer to a request for everything after `held` bytes brings; raises BrokenFile."""
     headers = response.headers
     encodings = {word.strip().lower() for word in headers.get("content-encoding", "").split(",")}
-    if encodings & _PACKED:
-        raise BrokenFile("it came packed in a way that was not asked for")
+    if packed := encodings & _PACKED:
+        raise OtherKind(f"packed as {min(packed)}, which was not asked for and is not unpacked here")
     etag = headers.get("etag", "")
     strong = etag if etag.startswith('"') and etag.isascii() and len(etag) <= 256 else ""
     if response.status_code == 206:

@@ -7,8 +7,8 @@ from typing import BinaryIO
 import msgspec
 
 from eternal_tui.media.clips import check_clip
-from eternal_tui.media.errors import BrokenFile
-from eternal_tui.media.kinds import HEAD_BYTES, FileType, Kind, file_type, looks_like_text
+from eternal_tui.media.errors import BrokenFile, OtherKind
+from eternal_tui.media.kinds import HEAD_BYTES, FileType, Kind, file_type, known_name, looks_like_text
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.media.stills import still_facts
 
@@ -31,9 +31,11 @@ def check_head(head: bytes, expect: Kind) -> FileType:
     if found is None:
         if looks_like_text(head):
             raise BrokenFile("the link led to a web page or a message instead of a file")
-        raise BrokenFile("it is of no kind this program opens")
+        if (name := known_name(head)) is not None:
+            raise OtherKind(f"{name}, a kind this program does not take")
+        raise BrokenFile("it is of no kind this program knows")
     if found.kind != expect:
-        raise BrokenFile(f"{_CALLED[expect]} was expected and {_CALLED[found.kind]} came")
+        raise OtherKind(f"{_CALLED[found.kind]} ({found.suffix}) where {_CALLED[expect]} was asked for")
     return found
 
 

@@ -35,6 +35,15 @@ class LinkRefused(ResultError):
         super().__init__(f"The link to this result was not followed: {why}.")
 
 
+class StorageRefused(LinkRefused):
+    """The storage was asked and answered that it gives this file to nobody."""
+
+    def __init__(self, status: int) -> None:
+        ResultError.__init__(
+            self, f"The storage does not hand this result out (HTTP {status}). It can be fetched again."
+        )
+
+
 class NotReachable(ResultError):
     """The storage could not be reached or broke off: worth trying again later.
 
@@ -51,6 +60,13 @@ class BrokenFile(ResultError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"The result is broken: {why}. It can be fetched again.")
+
+
+class OtherKind(BrokenFile):
+    """What came is whole for all that is known, but of a kind this program does not take."""
+
+    def __init__(self, what: str) -> None:
+        ResultError.__init__(self, f"The result is {what}. It was not kept; its link may be opened in a browser.")
 
 
 class DiskFull(ResultError):

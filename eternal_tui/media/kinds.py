@@ -36,6 +36,20 @@ WEBM = FileType("video", "webm", "webm")
 _SIGNATURES = {b"\xff\xd8\xff": JPEG, b"\x89PNG\r\n\x1a\n": PNG, b"GIF87a": GIF, b"GIF89a": GIF}
 
 
+_OTHERS = {
+    b"\x1f\x8b": "a gzip-packed file",
+    b"PK\x03\x04": "a zip archive",
+    b"BM": "a BMP picture",
+    b"II*\x00": "a TIFF picture",
+    b"MM\x00*": "a TIFF picture",
+    b"%PDF": "a PDF document",
+    b"OggS": "an Ogg file",
+    b"RIFF": "a RIFF file",
+    b"\x1aE\xdf\xa3": "a Matroska clip",
+    b"FLV\x01": "a Flash clip",
+}
+
+
 def file_type(head: bytes) -> FileType | None:
     """Return the type whose signature `head` bears, or None; `head` is the first `HEAD_BYTES` of the file."""
     for signature, found in _SIGNATURES.items():
@@ -48,6 +62,13 @@ def file_type(head: bytes) -> FileType | None:
     if head.startswith(b"\x1aE\xdf\xa3") and b"webm" in head[:HEAD_BYTES]:
         return WEBM
     return None
+
+
+def known_name(head: bytes) -> str | None:
+    """Return what a file is that is not taken, in words, or None where that is not known either."""
+    if head[4:8] == b"ftyp":
+        return "a HEIC picture" if head[8:12] in _PICTURE_BRANDS else "a sound file"
+    return next((name for signature, name in _OTHERS.items() if head.startswith(signature)), None)
 
 
 def _by_brand(brand: bytes) -> FileType | None:

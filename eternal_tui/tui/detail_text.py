@@ -11,6 +11,7 @@ from textual.content import Content
 
 from eternal_tui.jobs.job import FileState, Job, JobState, Verdict
 from eternal_tui.jobs.job_words import file_words, kind, who
+from eternal_tui.tui.job_row import took
 from eternal_tui.untrusted import Shown, join, say, shown, shown_block
 
 LABEL_WIDTH = 11
@@ -140,8 +141,8 @@ def _money(job: Job) -> Iterator[Fact]:
 
 def _times(job: Job) -> Iterator[Fact]:
     yield Fact("Sent", day_and_clock(job.submitted_at or job.created_at))
-    if job.finished_at is not None and job.submitted_at is not None:
-        yield Fact("Took", span(job.finished_at - job.submitted_at))
+    if job.submitted_at is not None and (seconds := took(job)) is not None:
+        yield Fact("Took", span(seconds))
 
 
 def timeline(job: Job) -> list[Fact]:

@@ -277,11 +277,17 @@ def _facts(job: Job, x: int, parts: Columns, glyphs: Glyphs) -> Iterator[Cell]:
         yield Cell(x, parts.bar, fit(_cost(job, glyphs), parts.bar, right=True, ellipsis=glyphs.ellipsis), "dim")
 
 
+def took(job: Job) -> float | None:
+    """Return the whole seconds from the sending of a job to its end, None where one of both is missing."""
+    begun = job.submitted_at if job.submitted_at is not None else job.created_at
+    return (job.finished_at - begun) // 1 if job.finished_at is not None else None
+
+
 def _clock(job: Job, now: float, step: float) -> str:
     if job.state in LIVE:
         return clock(elapsed(job, now, step)) if job.watched else ""
-    begun = job.submitted_at if job.submitted_at is not None else job.created_at
-    return clock(job.finished_at - begun) if job.finished_at is not None else ""
+    seconds = took(job)
+    return clock(seconds) if seconds is not None else ""
 
 
 def _cost(job: Job, glyphs: Glyphs) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
-from textual import on, work
+from textual import events, on, work
 from textual.binding import BindingType
 
 from eternal_tui.api.answers import Character
@@ -286,8 +286,12 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
                 return
         self.app.exit()
 
-    def key_escape(self) -> None:
-        """Close the drawer or the zoom; Esc never quits."""
+    def key_escape(self, event: events.Key) -> None:
+        """Close the drawer or the zoom and go to the list; Esc never quits."""
+        zoomed = self.has_class("-zoom-detail") or self.has_class("-zoom-jobs")
+        if zoomed or self._place() not in ("list", "gallery"):
+            # Or the list, which has the focus then, would take the same key for its own and clear the filter.
+            event.stop()
         self.remove_class("-zoom-detail", "-zoom-jobs")
         self._close_drawer()
         self.job_pane.focus_jobs()

@@ -117,6 +117,19 @@ def test_what_a_poll_means(answer: dict[str, Any], outcome: str) -> None:
     assert wire.parse_poll(200, js(answer)).outcome == outcome
 
 
+@pytest.mark.parametrize("named", [None, ID, ID.upper(), f" {ID} "])
+def test_an_answer_about_this_request_is_believed(named: str | None) -> None:
+    answer = {"request_id": named, "status": "success", "result_url": LINK}
+    assert wire.parse_poll(200, js(answer), asked=ID).outcome == "succeeded"
+
+
+@pytest.mark.parametrize("named", ["another", 7])
+def test_an_answer_about_another_request_is_none(named: object) -> None:
+    """Seen to fail as it was: its link was fetched, and somebody else's picture saved as this job's."""
+    with pytest.raises(errors.Unreadable, match="about another request"):
+        wire.parse_poll(200, js({"request_id": named, "status": "success", "result_url": LINK}), asked=ID)
+
+
 def test_success_at_99_percent_is_told_as_it_came() -> None:
     answer = wire.parse_poll(
         200,

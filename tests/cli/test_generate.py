@@ -58,6 +58,7 @@ def test_options_of_a_video_go_out_as_documented(program: Program, sandbox: Sand
         (("generate", "--character", "https://example.org/a.png", "--prompt", "x"), "URLs"),
         (("generate", "--character", "../6870", "--prompt", "x"), "URLs"),
         (("generate", "--character", "6870", "--prompt", "   "), "Write a prompt"),
+        (("generate", "--character", "6870", "--prompt", "x" * 100_001), "longer than 100000"),
         (("generate", "--character", "6870"), "holds no prompt"),
         (("generate", "--character", "6870", "--prompt", "-"), "holds no prompt"),
         ((*IMAGE, "--type", "gif"), "image or video"),

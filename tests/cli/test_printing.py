@@ -258,6 +258,15 @@ def test_no_exported_cell_is_a_formula(program: Program, delimiter: str) -> None
     assert [cell for cell in cells if cell.strip()[:1] in tuple(signs)] == []
 
 
+def test_yes_and_no_are_the_same_in_both_formats_and_a_missing_file_has_its_reason(program: Program) -> None:
+    """Seen to fail with False in the table, and null for the error of a result that could not be fetched."""
+    program.add(a_job(ended_after=1.0, file=None, file_state="pending", trouble="the storage is away"))
+    (row,) = csv.DictReader(io.StringIO(program.run("export", "--format", "csv", "-").out))
+    (job,) = program.run("jobs", "--json").objects
+    assert (row["encrypted"], job["encrypted"]) == ("false", False)
+    assert (row["error"], job["error"]) == ("the storage is away", "the storage is away")
+
+
 def test_config_is_valid_toml_and_schema_valid_json(program: Program) -> None:
     import tomllib
 

@@ -160,11 +160,36 @@ async def test_a_clip_where_a_picture_was_due_is_refused_and_the_other_way_round
     tmp_path: Path, clip: bytes, jpeg: bytes
 ) -> None:
     async with storage(answers(clip)) as host, fetcher(tmp_path) as fetch:
-        with pytest.raises(BrokenFile, match="a picture was expected"):
+        with pytest.raises(BrokenFile, match=r"a clip \(mp4\) where a picture was asked for"):
             await fetch.fetch(host.url(), name="7", expect="image")
     async with storage(answers(jpeg)) as host, fetcher(tmp_path) as fetch:
-        with pytest.raises(BrokenFile, match="a clip was expected"):
+        with pytest.raises(BrokenFile, match=r"a picture \(jpg\) where a clip was asked for"):
             await fetch.fetch(host.url(), name="7", expect="video")
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (gzip.compress(b"x"), "a gzip-packed file, a kind this program does not take"),
+        (b"\x00\x00\x00 ftypheic" + bytes(60), "a HEIC picture"),
+        (b"BM" + bytes(62), "a BMP picture"),
+        (b"\x7fELF" + bytes(60), "of no kind this program knows"),
+    ],
+)
+async def test_what_is_not_taken_is_called_by_its_name(tmp_path: Path, body: bytes, told: str) -> None:
+    """Seen to fail as it was: each was "broken", of no kind this program opens."""
+    async with storage(answers(body)) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(BrokenFile, match=told) as raised:
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert ("is broken" in str(raised.value)) is ("no kind" in told)
+
+
+async def test_a_storage_that_refuses_is_not_called_a_link_that_was_not_followed(tmp_path: Path) -> None:
+    """Seen to fail as it was: "The link to this result was not followed: the storage answered HTTP 416"."""
+    async with storage(answers(b"", "416 Range Not Satisfiable")) as host, fetcher(tmp_path) as fetch:
+        with pytest.raises(LinkRefused, match=r"does not hand this result out \(HTTP 416\)") as raised:
+            await fetch.fetch(host.url(), name="7", expect="image")
+    assert "not followed" not in str(raised.value)
 
 
 @pytest.mark.parametrize("said", [1, 5000])

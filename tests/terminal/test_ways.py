@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.program import Program
 from tests.terminal.tmux import PROGRAM, Tmux, environ_for, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal, pytest.mark.long]
 
-SIZES = [(80, 24)]
+SIZES = [(80, 24), (200, 60)]
 CURL = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
 --header 'Content-Type: application/json' --header 'x-api-key: sk-of-nobody' \\
 --data '{"images": ["6870"], "prompt": "Waving from a pasted curl", "type": "video", "duration": 2}'"""
@@ -33,6 +34,11 @@ def gone(words: str) -> Callable[[str], bool]:
 
 def has(*words: str) -> Callable[[str], bool]:
     return lambda screen: all(word in screen for word in words)
+
+
+def requests(count: int) -> Callable[[str], bool]:
+    """The form's word for it, in its narrow and its wide form."""
+    return lambda screen: f"{count} requests" in screen or f"{count}× " in screen
 
 
 def back(app: Tmux) -> None:
@@ -50,7 +56,7 @@ def home(tmp_path: Path, quick: dict[str, str]) -> dict[str, str]:
     return environ_for(tmp_path, {**quick, "EDITOR": str(editor), "XDG_CONFIG_HOME": str(tmp_path / "config")})
 
 
-@pytest.fixture(params=SIZES, ids=["80x24"])
+@pytest.fixture(params=SIZES, ids=["80x24", "200x60"])
 def app(request: pytest.FixtureRequest, home: dict[str, str]) -> Iterator[Tmux]:
     columns, rows = request.param
     with Tmux(PROGRAM, home, columns=columns, rows=rows) as terminal:
@@ -69,11 +75,12 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     app.until(has("At the harbour", "In the rain", "Prompts"))
     app.press("Tab")  # to the choice: one prompt, or one a line
     app.press("Right")
-    app.until("2 requests")
+    app.until(requests(2))
     app.press("Tab", ",", "Right")  # picture and clip
-    app.until(has("4 requests", "Seconds", "Sound", "Quality"))
+    app.until(has("Seconds", "Sound", "Quality"))
+    app.until(requests(4))
     app.press("Tab", ",", "Right")  # two lengths of clip
-    app.until("6 requests")
+    app.until(requests(6))
     app.press("C-t")
     app.until("type a name and press ^s")
     app.type("storm")
@@ -92,9 +99,10 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     app.press("n")
     app.until("^s send")
     app.press("C-r")
-    app.until("At sea")
+    # At 200x60 the list is seen beside the box, and holds the same words.
+    listed = app.until(has("enter choose", "At sea")).count("At sea")
     app.type("rain")
-    app.until(gone("At sea"))
+    app.until(lambda screen: screen.count("At sea") < listed)
     app.press("Enter")
     app.until(has('"prompt":"In the rain"', "^s send"))
 
@@ -103,7 +111,7 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     app.until("storm")
     app.type("sto")
     app.press("Enter")
-    app.until("6 requests")
+    app.until(requests(6))
 
     # The documented curl, pasted.
     app.tmux("set-buffer", "--", CURL)
@@ -143,7 +151,8 @@ def test_the_draft_after_a_crash_and_the_default_preset(tmp_path: Path, home: di
     with Tmux(PROGRAM, home) as app:
         app.until("2 Jobs")
         app.press("n")
-        app.until(has("From the preset", "2 requests"))
+        app.until("From the preset")
+        app.until(requests(2))
         app.press("C-q")
         app.until("gone: 0")
 
@@ -175,6 +184,100 @@ def test_copies(app: Tmux) -> None:
     assert "httpx" in texts["h"]
     assert json.loads(texts["b"])["prompt"] == "A red boat"
     assert not any("canary-of-the-suite" in text for text in texts.values())
+
+
+@pytest.fixture
+def several(tmp_path: Path, home: dict[str, str]) -> None:
+    """Two pictures, a clip and a picture that fails, sent before the app starts."""
+    program = Program(tmp_path, home["ETERNAL_TUI_BASE_URL"], home["ETERNALAI_API_KEY"])
+    for prompt, *more in (
+        ("A red boat",),
+        ("A blue boat",),
+        ("A boat that turns", "--type", "video", "--duration", "1"),
+        ("In snow fault:failed",),
+    ):
+        program.run("generate", "--character", "6870", "--prompt", prompt, "--wait", *more)
+
+
+@pytest.mark.usefixtures("several")
+def test_the_list(app: Tmux, tmp_path: Path) -> None:
+    """Filter by fields, facets, sort, ranges, star, note and tags, all marked at once, copies, run again, retry all."""
+    app.until(has("fault:failed", "A red boat"))
+
+    # Fields and words, as one types.
+    for typed, listed in (
+        ("/boat", "3 of 12"),
+        (" type:clip", "1 of 12"),
+    ):
+        app.type(typed)
+        app.until(listed)
+    app.press("Escape")
+    app.until(gone("of 12"))
+    app.type("/state:failed type:picture char:astrid since:1h\r")
+    app.until(has("1 of 12", "fault:failed"))
+    app.press("Escape")
+    app.until(gone("of 12"))
+
+    # Facets and orders.
+    for facet in ("running", "done", "needs attention", "all"):
+        app.type("f")
+        app.until(f"Jobs · {facet}")
+    for order in ("oldest first", "longest first", "dearest first", "by character"):
+        app.type("S")
+        app.until(order)
+    app.type("S")
+    app.until(gone("by character"))
+
+    # A range of three, starred, noted, tagged, found again, copied, saved, deleted and brought back.
+    app.type("/boat\r")
+    app.until("3 of 12")
+    app.type("g GV")
+    app.until("3 marked")
+    app.type("*N")
+    app.until("Note for 3 jobs")
+    app.type("for the cover\tharbour\r")
+    app.until(gone("Note for"))
+    app.type("/")
+    app.press("C-u")
+    app.type("star:yes tag:harbour\r")
+    app.until("3 of 12")
+    app.type("s")
+    app.until("Save 3 files")
+    app.press("C-u")
+    app.type(f"{tmp_path}\r")
+    app.until("Saved 3 files")
+    assert len([*tmp_path.glob("*.jpg")]) == 2
+    assert len([*tmp_path.glob("*.mp4")]) == 1
+    app.type("d")
+    app.until(gone("A red boat"))
+    app.type("u")
+    app.until(has("A red boat", "Brought back."))
+    app.press("Escape", "Escape")
+    app.until(gone("of 12"))
+
+    # Changed and sent; the very same again; the failed ones after a question with the cost.
+    app.type("/red\r")
+    app.until("1 of 12")
+    app.type("r")
+    app.until("2 of 13")
+    app.type("e")
+    app.until(has("A red boat", "^s send"))
+    app.press("Tab")
+    app.type(" at dusk")
+    app.press("C-s", "Escape")
+    app.until(has("3 of 14", "q quit"))
+    app.press("Escape")
+    app.until(gone("of 14"))
+    app.type("T")
+    app.until(has("Run the job that failed or was not taken again?", "bout"))
+    app.type("n")
+    app.until(has("q quit"))
+    app.type("T")
+    app.until("Run the job")
+    app.type("y")
+    app.until(lambda screen: screen.count("fault:failed") >= 2 and "15" in screen)
+    app.press("q")
+    app.until("modes restored")
 
 
 def test_about_the_screen(app: Tmux, tmp_path: Path) -> None:

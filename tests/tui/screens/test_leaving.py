@@ -10,6 +10,7 @@ from eternal_tui.jobs.job import JobState
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from tests.tui.screens.stage import KEYED, bench_in, settle
 
 
@@ -39,3 +40,30 @@ async def test_leaving_asks_while_a_request_is_being_sent(tmp_path: Path) -> Non
                 await pilot.press("n")
                 await pilot.pause()
         assert (await sending).state is JobState.UNCONFIRMED
+
+
+async def test_escape_is_one_step_back(tmp_path: Path) -> None:
+    """From the form or the detail it goes to the list, and the filter of the list stays.
+
+    Seen to fail as it was: the list, which had the focus by then, took the same key and cleared its filter.
+    """
+    app = EternalApp(bench_in(tmp_path), NoGraphics(), "", KEYED)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert isinstance(app.screen, WorkbenchScreen)
+        jobs = app.screen.job_pane.jobs
+        await pilot.press("slash", *"red", "enter")
+        for way in ("n", "3"):
+            await pilot.press(way)
+            await app._keys.at_rest()
+            assert app.focused is not jobs
+            await pilot.press("escape")
+            await app._keys.at_rest()
+            assert app.focused is jobs, way
+            assert "red" in jobs.title, way
+        await pilot.press("z", "escape")
+        await app._keys.at_rest()
+        assert "red" in jobs.title, "zoomed"
+        await pilot.press("escape")
+        await app._keys.at_rest()
+        assert "red" not in jobs.title
