@@ -98,5 +98,6 @@ class KeyOrder:
         for _ in range(ROUNDS):
             for pump in list(self._woken()):
                 handled = asyncio.Event()
-                if pump.is_running and pump.call_later(handled.set):
+                # One that has not begun yet is waited for, too: it is what the key has opened.
+                if pump.call_later(handled.set):
                     await handled.wait()

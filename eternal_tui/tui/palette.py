@@ -145,7 +145,7 @@ async def _load_book(book: CharacterBook) -> None:
 
 
 def _hit(found: Found) -> Hit:
-    title = Content.styled(found.title, "$foreground")
+    title = Content(found.title)
     rest = Content.styled(f"  {found.rest}", "$text-muted") if found.rest else Content("")
     return Hit(found.score, title + rest, found.go, text=found.title)
 

@@ -289,7 +289,7 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     def key_escape(self, event: events.Key) -> None:
         """Close the drawer or the zoom and go to the list; Esc never quits."""
         zoomed = self.has_class("-zoom-detail") or self.has_class("-zoom-jobs")
-        if zoomed or self._place() not in ("list", "gallery"):
+        if zoomed or self._place() in ("form", "detail"):
             # Or the list, which has the focus then, would take the same key for its own and clear the filter.
             event.stop()
         self.remove_class("-zoom-detail", "-zoom-jobs")

@@ -100,7 +100,7 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     app.until("^s send")
     app.press("C-r")
     # At 200x60 the list is seen beside the box, and holds the same words.
-    listed = app.until(has("enter choose", "At sea")).count("At sea")
+    listed = app.until(has("At sea", "Prompts ─")).count("At sea")
     app.type("rain")
     app.until(lambda screen: screen.count("At sea") < listed)
     app.press("Enter")

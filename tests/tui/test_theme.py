@@ -36,6 +36,14 @@ def test_text_stands_out(theme: Theme, ground: str) -> None:
         assert contrast(Color.parse(colors[text]), Color.parse(colors[ground])) >= least, text
 
 
+@pytest.mark.parametrize("theme", [DARK, LIGHT, CONTRAST], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("ground", ["background", "panel"])
+def test_what_an_empty_line_says_can_be_read(theme: Theme, ground: str) -> None:
+    """Seen to fail as it was: "ID or name" in the colour of resting frames, 2.3 times the ground at best."""
+    colors = theme.to_color_system().generate()
+    assert contrast(Color.parse(colors["text-disabled"]), Color.parse(colors[ground])) >= 4.5
+
+
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
 def test_every_colour_can_be_read(theme: Theme) -> None:
     for value in theme.to_color_system().generate().values():

@@ -39,6 +39,7 @@ class PickList(ScrollView, can_focus=False):
         & > .pick-list--text { color: $foreground; }
         & > .pick-list--dim { color: $text-muted; }
         & > .pick-list--cursor { color: $foreground; background: $block-cursor-background; text-style: bold; }
+        &:ansi > .pick-list--cursor { color: ansi_default; background: transparent; text-style: bold reverse; }
     }
     """
 

@@ -67,3 +67,7 @@ async def test_escape_is_one_step_back(tmp_path: Path) -> None:
         await pilot.press("escape")
         await app._keys.at_rest()
         assert "red" not in jobs.title
+        await pilot.press("slash", *"red", "escape")
+        await app._keys.at_rest()
+        assert app.focused is jobs
+        assert "red" not in jobs.title, "in the filter line"
