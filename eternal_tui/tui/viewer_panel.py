@@ -78,7 +78,7 @@ class Panel(Vertical):
         if path is None or path != self.picture.path:
             self.picture.show(path, self._words(path))
         facts = file_words(job.facts) if job.facts is not None else Shown("")
-        star = Shown(f"{self._star} ") if job.starred else Shown("")
+        star = say("{star} ", star=self._star) if job.starred else Shown("")
         words = say("{star}Job {id} · {caption}", star=star, id=job.id, caption=self._caption)
         self._facts.update(Content("\n".join(line for line in (words, facts, self._broken) if line)))
 
