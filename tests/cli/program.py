@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,12 @@ class Program:
         """Return the environment with these changes."""
         merged: dict[str, str | None] = {**self.environ, **(changes or {})}
         return {name: value for name, value in merged.items() if value is not None}
+
+    def changed(self, changes: Mapping[str, str]) -> Program:
+        """Return the same program with these variables beside its own."""
+        other = copy(self)
+        other.environ = {**self.environ, **changes}
+        return other
 
     @contextmanager
     def started(
