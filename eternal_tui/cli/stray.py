@@ -1,7 +1,7 @@
 """What nobody here means to print: tracebacks of threads, warnings, the last words of libraries, each through the gate.
 
 The interpreter writes these to `sys.stderr` by itself, with the text of an exception as it stands, and an exception
-may quote what a stranger sent.
+may quote what a stranger sent. Of a traceback the last line is printed; the log has all of it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import contextlib
 import io
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TextIO
+
+from eternal_tui.cli.tracebacks import Tracebacks
 
 if TYPE_CHECKING:
     from eternal_tui.credentials import Secret
@@ -26,6 +28,7 @@ class StrayLines(io.TextIOBase):
         self._stream = stream
         self._secrets = secrets
         self._begun = ""
+        self._tracebacks = Tracebacks()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -49,7 +52,8 @@ class StrayLines(io.TextIOBase):
         # In pieces, as the interpreter writes: half a key would not be known as one.
         *whole, self._begun = (self._begun + text).split("\n")
         for line in whole:
-            self._stream.write(self._safe(line) + "\n")
+            for told in self._tracebacks.take(line):
+                self._stream.write(self._safe(told) + "\n")
         if len(self._begun) > LONGEST:
             self.flush()
         elif whole:
@@ -61,6 +65,8 @@ class StrayLines(io.TextIOBase):
         begun, self._begun = self._begun, ""
         # Asked for at the interpreter's end too, when the reader of a pipe may be gone.
         with contextlib.suppress(ValueError):
+            for told in self._tracebacks.end():
+                self._stream.write(self._safe(told) + "\n")
             if begun:
                 self._stream.write(self._safe(begun))
             self._stream.flush()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from eternal_tui.cli.stray import StrayLines
+from eternal_tui.logs import open_log
 from tests.cli.program import Program
 from tests.security.hostile import unsafe
 
@@ -68,6 +73,49 @@ def test_what_the_interpreter_prints_is_gated_and_holds_no_key(program: Program)
     assert ran.stderr.count("logger ") == 5
     assert key not in ran.stderr
     assert "aaaaaaaa" not in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert 'File "' not in ran.stderr
+    assert ran.stderr.count("a defect was met: ValueError: ") == 4
+
+
+CHAINED = """\
+warned of something
+Exception in thread Thread-1 (in_a_thread):
+Traceback (most recent call last):
+  File "/x/y.py", line 3, in z
+    w()
+KeyError: 'a'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/x/y.py", line 5, in z
+    raise ValueError(words)
+ValueError: \x1b[2J
+and goes on
+Exception in thread without one
+"""
+
+
+def test_a_traceback_is_one_line_and_the_log_has_it_whole(tmp_path: Path) -> None:
+    """Seen to fail with every line of it printed."""
+    shown_lines = io.StringIO()
+    stray = StrayLines(shown_lines, list)
+    log = open_log(tmp_path)
+    for start in range(0, len(CHAINED), 7):
+        stray.write(CHAINED[start : start + 7])
+    stray.flush()
+    log.close()
+    assert shown_lines.getvalue().splitlines() == [
+        "warned of something",
+        "eternal-tui: a defect was met, the log says more: KeyError: 'a'",
+        "eternal-tui: a defect was met, the log says more: ValueError: ␛[2J",
+        "and goes on",
+        "Exception in thread without one",
+    ]
+    events = [json.loads(line)["event"] for line in log.path.read_text().splitlines()]
+    assert "".join(events).count("/x/y.py") == 2
+    assert "Thread-1" in events[0]
 
 
 def test_the_sandbox_refuses_what_it_cannot_use_in_a_sentence(
