@@ -11,14 +11,14 @@ from textual import events, on, work
 from textual.binding import BindingType
 
 from eternal_tui.api.answers import Character
-from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.jobs.job import POLLED, Job, JobState
 from eternal_tui.tui import actions
 from eternal_tui.tui.footer import FooterLine
 from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.workbench_view import WorkbenchView
-from eternal_tui.untrusted import Shown, shown
+from eternal_tui.untrusted import Shown, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.tui.note import Marks
@@ -44,10 +44,19 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     async def _submitted(self, event: FormPane.Sent) -> None:
         if await self.actions.submit(event.requests, event.names):
             self.form_pane.sent()
+            self._tell_sent(len(event.requests))
             if not all(event.names):
                 await self._learn_names()
         else:
             await self._ask_where_no_key_is()
+
+    def _tell_sent(self, count: int) -> None:
+        """Say that it was sent where the form covers the list, in which it would be seen."""
+        covered = self.form_pane.region.width == self.size.width
+        sent = self.bench.desk.listing()[:count]
+        if covered and all(job.state in (*POLLED, JobState.SUCCEEDED) for job in sent):
+            what = say("{n} requests", n=count) if count > 1 else Shown("the request")
+            self.tell(say("Sent {what}. esc goes to the list.", what=what))
 
     @on(FormPane.Priced)
     def _priced(self, event: FormPane.Priced) -> None:

@@ -151,7 +151,7 @@ def test_start_without_a_key(tmp_path: Path, service: dict[str, str]) -> None:
 
 
 def test_quitting_says_what_goes_on(tmp_path: Path, service: dict[str, str]) -> None:
-    """Seen to fail without the sentence after the end."""
+    """Seen to fail without the sentence after the end, and with a form that covers the list and says nothing."""
     with Tmux(PROGRAM, environ_for(tmp_path, service), columns=120) as app:
         app.until("Nothing here yet")
         app.press("C-n")
@@ -159,6 +159,8 @@ def test_quitting_says_what_goes_on(tmp_path: Path, service: dict[str, str]) -> 
         app.type("6870\tfault:stuck in the rain")
         app.press("C-s")
         app.until("1 running")
+        # The form covers the list here.
+        app.until("Sent the request. esc goes to the list.")
         app.press("C-q")
         screen = app.until("gone: 0")
         assert "1 job goes on at the service. `eternal-tui watch`, or the app, picks up what is unfinished." in screen

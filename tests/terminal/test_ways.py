@@ -99,12 +99,11 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     app.press("n")
     app.until("^s send")
     app.press("C-r")
-    # At 200x60 the list is seen beside the box, and holds the same words.
-    listed = app.until(has("At sea", "Prompts ─")).count("At sea")
+    app.until("Prompts ─")
     app.type("rain")
-    app.until(lambda screen: screen.count("At sea") < listed)
+    app.until("▌ In the rain")
     app.press("Enter")
-    app.until(has('"prompt":"In the rain"', "^s send"))
+    app.until(has("▌In the rain", "^s send"))
 
     # A preset by name.
     app.press("C-t")
@@ -275,7 +274,7 @@ def test_the_list(app: Tmux, tmp_path: Path) -> None:
     app.type("T")
     app.until("Run the job")
     app.type("y")
-    app.until(lambda screen: screen.count("fault:failed") >= 2 and "15" in screen)
+    app.until("2 failed today")
     app.press("q")
     app.until("modes restored")
 
