@@ -91,7 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     notify: Annotated[Notify, Meta(description="How the end of a job is told.")] = Notify()
     keys: Annotated[
         dict[str, str],
-        Meta(description='Keys by the id of an action, such as "jobs.run_again" = "R".'),
+        Meta(description='Keys by the id of an action, such as "jobs.again" = "R".'),
     ] = {}
     config_path: Path = msgspec.field(default_factory=Path)
     sources: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from collections import Counter
 
 import pytest
@@ -13,6 +14,7 @@ from textual.dom import DOMNode
 
 import eternal_tui.tui
 from eternal_tui.settings import Settings
+from eternal_tui.settings.rendering import config_template
 from eternal_tui.tui import preferences
 from eternal_tui.tui.actions import EVERY, bindings
 from eternal_tui.tui.keymap import IN_DISGUISE, keymap_problems, usable
@@ -97,3 +99,11 @@ def test_a_binding_is_what_the_registry_says() -> None:
     down = next(each for each in bindings("list") if each.id == "list.down")
     assert isinstance(down, Binding)
     assert (down.key, down.action, down.tooltip, down.show) == ("j,down", "move(1)", "Go to the next job", False)
+
+
+def test_the_file_names_an_action_that_there_is() -> None:
+    """Seen to fail as it was: the example in the file was of an action of no such name."""
+    told = config_template()
+    named = re.findall(r'"([a-z_]+\.[a-z_]+)" = "', told)
+    assert named
+    assert set(named) <= {action.id for action in EVERY}
