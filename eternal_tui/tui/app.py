@@ -141,6 +141,14 @@ class EternalApp(LinkApp):
         for old in tuple(self._notifications):
             if old.message == fresh.message or old.severity == fresh.severity == "information":
                 self._unnotify(old, refresh=False)
+        self._clear_away()
+
+    def _clear_away(self) -> None:
+        """Remove the notifications that are over with what holds them: Textual leaves that for good, empty."""
+        for screen in self.screen_stack:
+            for holder in screen.query("ToastHolder"):
+                if not any(getattr(toast, "_notification", None) in self._notifications for toast in holder.children):
+                    holder.remove()
 
     def _woken_by_keys(self) -> Iterable[MessagePump]:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from textual.events import AppBlur
-from textual.widgets._toast import Toast
+from textual.widgets._toast import Toast, ToastHolder
 
 from eternal_tui.tui.hints import hints_for
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
@@ -13,7 +13,11 @@ from tests.tui.screens.stage import bench_in, settle, text_of, the_app
 
 
 async def test_the_newest_word_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
-    """A warning stays its time; no word lies over a frame. Seen to fail with Textual's own."""
+    """A warning stays its time; no word lies over a frame. Seen to fail with Textual's own.
+
+    And nothing is left of words gone by: seen to fail, with five, while what held them stayed on the screen. An app
+    that had seen ten thousand jobs took 157 MB by it, where a fresh start over them takes 63.
+    """
     app = the_app(bench_in(tmp_path))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await settle(pilot)
@@ -30,6 +34,7 @@ async def test_the_newest_word_takes_the_place_of_the_one_before(tmp_path: Path)
             app.notify(f"Later {number}.", markup=False)
             await settle(pilot)
             assert f"Later {number}." in text_of(app)
+        assert len(app.screen.query(ToastHolder)) == 2
 
 
 async def test_keys_act_though_the_terminal_said_that_nobody_is_there(tmp_path: Path) -> None:
