@@ -20,6 +20,9 @@ from eternal_tui.history.lock import FolderLock
 from eternal_tui.history.store import Store
 from eternal_tui.history.transaction import Transaction
 
+LARGE_FOLD = 1 << 20
+"""Bytes of journal from which the room that a fold took is worth giving back: it takes several times as much."""
+
 Condition = Callable[[Record], bool]
 """A TinyDB query, such as ``where("state") == "running"``, or any function of a record."""
 
@@ -195,11 +198,16 @@ class History:
         nothing to fold or another instance is at it.
         """
         self._check_open()
+        large = self.journal_size > LARGE_FOLD
         with explained("folding the journal into the history"):
             try:
                 self._store.fold()
             except DocumentBroken:
                 self._store.mend()
+        if large:
+            from eternal_tui.spare_memory import give_back
+
+            give_back()
 
     def close(self, *, fold: bool) -> None:
         """Close the files, after folding if asked; a second call does nothing."""

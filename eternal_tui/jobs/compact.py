@@ -53,6 +53,7 @@ class Compactor:
             result_url=None,
             credits_before=None,
             credits_after=None,
+            seen_running=None,
         )
 
     def _shared(self, value: T) -> T:

@@ -147,7 +147,10 @@ class EternalApp(LinkApp):
         """Remove the notifications that are over with what holds them: Textual leaves that for good, empty."""
         for screen in self.screen_stack:
             for holder in screen.query("ToastHolder"):
-                if not any(getattr(toast, "_notification", None) in self._notifications for toast in holder.children):
+                told = [
+                    toast._notification for toast in holder.query("Toast").results() if hasattr(toast, "_notification")
+                ]
+                if not any(notification in self._notifications for notification in told):
                     holder.remove()
 
     def _woken_by_keys(self) -> Iterable[MessagePump]:
