@@ -21,8 +21,6 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
-
 MANY_COLOURED = 48
 """Segments of a line beyond which it is taken for one of a picture: words side by side have a dozen or two."""
 
@@ -316,7 +314,6 @@ class CellScreen(Screen[None]):
         classes: str | None = None,
     ) -> None:
         super().__init__(name, id, classes)
-        keep_pairs_without_widgets()
         self._compositor: CellCompositor = CellCompositor()
         self._covered = False
 
@@ -331,7 +328,11 @@ class CellScreen(Screen[None]):
         self._compositor_refresh()
 
     def on_mount(self) -> None:
-        """Draw everything anew after the terminal was somebody else's."""
+        """Draw everything anew after the terminal was somebody else's; one over another is to leave nothing behind."""
+        if len(self.app.screen_stack) > 1:
+            from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
+
+            keep_pairs_without_widgets()
         self.app.app_resume_signal.subscribe(self, lambda _: self.forget_written())
 
     def on_unmount(self) -> None:

@@ -13,12 +13,17 @@ from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen
 
 from eternal_tui.tui.graphics.kitty import PLACEHOLDER
+from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
 
 Result = TypeVar("Result")
 
 
 class OverScreen(ModalScreen[Result]):
-    """A small screen over another one."""
+    """A small screen over another one, which leaves nothing behind."""
+
+    def on_mount(self) -> None:
+        """Have nothing remember this screen once it is left."""
+        keep_pairs_without_widgets()
 
     def render(self) -> RenderableType:
         """Draw the screen below, dimmed."""
