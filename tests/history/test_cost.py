@@ -77,6 +77,7 @@ def costs(folder: Path) -> dict[str, tuple[Counter[str], int]]:
     return found
 
 
+@pytest.mark.xdist_group("cost")
 def test_a_change_is_one_write_and_one_sync_however_long_the_history_is(folders: dict[int, Path]) -> None:
     """Seen to fail with the folder synced after each append, and with the change read back."""
     few, many = costs(folders[FEW]), costs(folders[MANY])
@@ -102,6 +103,7 @@ history.close(fold=False)
 """
 
 
+@pytest.mark.xdist_group("cost")
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_the_kernel_sees_no_more(folders: dict[int, Path], tmp_path: Path) -> None:
     """Seen to fail with the folder synced after each append."""

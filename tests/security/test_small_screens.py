@@ -182,7 +182,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;:?]*[A-Za-z]|[\s│▌⏎|…]+", "", text)
 
 
-SHARE = 5
+SHARE = 10
 """One in so many of the texts is shown in an ordinary run: a screen takes thirty milliseconds to come and go.
 
 A long run shows them all, and looks through the frames that are drawn on the way too.

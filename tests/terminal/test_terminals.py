@@ -95,7 +95,7 @@ def test_prompts_of_every_script(quick: dict[str, str], tmp_path: Path) -> None:
             assert row.rstrip()[-1] in "│╯", screen
 
 
-@pytest.mark.parametrize("times", [20, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.long)])
 def test_resizing(times: int, quick: dict[str, str], tmp_path: Path) -> None:
     """Back at the first size, every cell is what it was before."""
     with Tmux(PROGRAM, environ_for(tmp_path, quick), columns=200, rows=60) as terminal:
