@@ -226,7 +226,7 @@ class Workbench:
                 requests_per_second=settings.requests_per_second,
                 stall_after=settings.stall_after_minutes * 60.0,
             ),
-            refusal=self.book.refusal,
+            vouch=self.book.vouch,
         )
 
     @cached_property

@@ -9,8 +9,10 @@ from pathlib import Path
 import msgspec
 
 from eternal_tui.api.answers import Character
+from eternal_tui.api.errors import ApiError
 from eternal_tui.jobs.drafts.private_file import read_private, write_private
 from eternal_tui.jobs.ports import Clock
+from eternal_tui.untrusted import say
 
 FRESH_FOR = 86_400.0
 """Seconds a stored list is used without asking: characters are added by the day, not by the minute."""
@@ -21,6 +23,12 @@ PAGE = 50
 MOST_KEPT = 20_000
 """Characters kept of one listing; a list that never ends stops here. The ids in the service's own page stand at
 6,870, and one beyond the end of what is kept would not be known as under 18."""
+
+
+UNKNOWN_AGE = (
+    "The service's list of characters could not be read, so whether character {id} is listed as under 18 is not known. "
+    "Nothing was sent, nothing was charged. Try again in a moment, or take a character of the list."
+)
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -64,11 +72,16 @@ class CharacterBook:
                 self._take(stored.characters, stored.fetched_at)
 
     async def load(
-        self, *, again: bool = False, growing: Callable[[Sequence[Character]], None] | None = None
+        self,
+        *,
+        again: bool = False,
+        growing: Callable[[Sequence[Character]], None] | None = None,
+        until: str = "",
     ) -> Sequence[Character]:
         """Return the offered characters, asking the service where the stored list is old; raises ApiError.
 
-        Where nothing was known before, `growing` is given those offered so far, a page at a time.
+        Where nothing was known before, `growing` is given those offered so far, a page at a time. With the id `until`
+        it is read no further than to that one, and then nothing is kept but what was heard.
         """
         if self.fresh and not again:
             return self.known
@@ -76,6 +89,10 @@ class CharacterBook:
         tell = growing if growing is not None and not self.known else None
         async for character in self._listing():
             found[character.id] = character
+            if character.id == until:
+                # Another listing may have begun meanwhile, and what is heard with it.
+                self._heard[until] = character
+                return self.known
             if tell is not None and len(found) % PAGE == 0:
                 tell([each for each in found.values() if each.offered])
             if len(found) >= MOST_KEPT:
@@ -114,6 +131,24 @@ class CharacterBook:
         if character is None or character.offered:
             return ""
         return f"Character {character_id} is listed as under 18; this client does not submit it. Choose an adult one."
+
+    def settled(self, character_id: str) -> bool:
+        """Tell whether it is known, without asking, if this client submits the character."""
+        if self.fetched_at is None:
+            self.open_stored()
+        return self.fresh or not character_id or self.by_id(character_id) is not None
+
+    async def vouch(self, character_id: str) -> str:
+        """Return why this client does not submit the character, asking the service where that is not known yet.
+
+        One that the whole list does not name is submitted; one that could not be looked up is not.
+        """
+        if not self.settled(character_id):
+            try:
+                await self.load(until=character_id)
+            except ApiError:
+                return say(UNKNOWN_AGE, id=character_id)
+        return self.refusal(character_id)
 
     def _take(self, characters: Sequence[Character], fetched_at: float) -> None:
         self._by_id = {character.id: character for character in characters}

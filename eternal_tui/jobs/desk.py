@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from eternal_tui.jobs.poller import raise_defect
 from eternal_tui.jobs.ports import Clock, Fetcher, History, Presence, Record, Service
 from eternal_tui.jobs.reconciliation import Reconciliation
 from eternal_tui.jobs.roster import Listener, Roster
-from eternal_tui.jobs.submissions import Submissions
+from eternal_tui.jobs.submissions import Submissions, anybody
 from eternal_tui.jobs.totals import Tally, Totals
 from eternal_tui.jobs.turns import log_turn
 from eternal_tui.jobs.watcher import Watcher
@@ -56,7 +56,7 @@ class JobDesk:
         results: Path,
         policy: Policy,
         service_name: str,
-        refusal: Callable[[str], str] = lambda _: "",
+        vouch: Callable[[str], Awaitable[str]] = anybody,
     ) -> None:
         self.results = results
         self.policy = policy
@@ -134,7 +134,7 @@ class JobDesk:
             policy,
             owner=presence.id,
             service_name=service_name,
-            refusal=refusal,
+            vouch=vouch,
             hear_news=self._housekeeping.hear_news,
             on_left=self._left_submitting,
         )

@@ -44,6 +44,11 @@ Recording = Callable[[Job], Awaitable[Job]]
 """Writes an intent durably and returns it with its id."""
 
 
+async def anybody(_character: str) -> str:
+    """Refuse no character: for a desk that was given no list of them."""
+    return ""
+
+
 class Submissions:
     """Checks and sends requests for the desk; `on_left` hears of each job that has left `submitting`."""
 
@@ -61,7 +66,7 @@ class Submissions:
         *,
         owner: str,
         service_name: str,
-        refusal: Callable[[str], str],
+        vouch: Callable[[str], Awaitable[str]],
         hear_news: Callable[[], Awaitable[None]],
         on_left: Callable[[Job], None],
     ) -> None:
@@ -76,7 +81,7 @@ class Submissions:
         self._policy = policy
         self._owner = owner
         self._service_name = service_name
-        self._refusal = refusal
+        self._vouch = vouch
         self._hear_news = hear_news
         self._on_left = on_left
         self._sending: dict[asyncio.Task[Job], Interruption] = {}
@@ -115,10 +120,11 @@ class Submissions:
         """Raise why these may not be sent together: a broken rule, no key, a character, a limit on money."""
         for request in requests:
             check(request)
-            if refusal := self._refusal(request.character):
-                raise CharacterRefused(refusal)
         if not await self._service.has_key():
             raise NoKey
+        for character in dict.fromkeys(request.character for request in requests):
+            if refusal := await self._vouch(character):
+                raise CharacterRefused(refusal)
         estimates = [self._prices.estimate(request) for request in requests]
         known = sum(price for price in estimates if price is not None)
         total = known if None not in estimates else None

@@ -42,6 +42,8 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     @on(FormPane.Sent)
     @work
     async def _submitted(self, event: FormPane.Sent) -> None:
+        if not all(self.bench.book.settled(request.character) for request in event.requests):
+            self.tell(Shown("Looking the character up in the service's list first; then it is sent."))
         if await self.actions.submit(event.requests, event.names):
             self.form_pane.sent()
             self._tell_sent(len(event.requests))

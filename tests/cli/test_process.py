@@ -19,6 +19,7 @@ import pytest
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import LATEST, QUICK, ROOT, Program, a_job, answering, sandbox_in_a_thread, until
+from tests.known_characters import know_characters
 
 IMAGE = ("generate", "--character", "6870", "--prompt", "At sea")
 STUCK = ("generate", "--character", "6870", "--prompt", "fault:stuck", "--wait")
@@ -95,6 +96,7 @@ def test_a_reader_that_goes_away_is_no_trouble(program: Program) -> None:
 def test_waiting_ends_in_3_where_the_key_is_refused_meanwhile(program: Program) -> None:
     """Seen to fail as it was: `watch` ended, `generate --wait` waited for ever, without a word."""
     with answering(b'{"request_id": "r-1", "status": "pending"}', 403, posted=200) as url:
+        know_characters(program.data, url, "6870")
         ran = program.process(*IMAGE, "--wait", environ={"ETERNAL_TUI_BASE_URL": url})
     assert ran.code == 3
     assert "`eternal-tui watch 1` follows, with another key" in ran.err
@@ -103,14 +105,13 @@ def test_waiting_ends_in_3_where_the_key_is_refused_meanwhile(program: Program) 
 
 def test_who_waits_in_a_script_is_told_once_what_for(program: Program) -> None:
     """Seen to fail with the reason on a terminal's moving line alone: a log stayed empty, however long it took."""
-    with (
-        answering(b'{"request_id": "r-1", "status": "pending"}', 503, posted=200) as url,
-        program.started(*IMAGE, "--wait", environ={"ETERNAL_TUI_BASE_URL": url}) as process,
-    ):
-        assert process.stderr is not None
-        assert process.stderr.readline().startswith(b"Waiting: The service is in trouble (status 503).")
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=LATEST)
+    with answering(b'{"request_id": "r-1", "status": "pending"}', 503, posted=200) as url:
+        know_characters(program.data, url, "6870")
+        with program.started(*IMAGE, "--wait", environ={"ETERNAL_TUI_BASE_URL": url}) as process:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith(b"Waiting: The service is in trouble (status 503).")
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=LATEST)
     assert b"Waiting" not in err
 
 

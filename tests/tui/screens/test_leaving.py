@@ -11,6 +11,7 @@ from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
+from tests.known_characters import know_characters
 from tests.tui.screens.stage import KEYED, bench_in, settle
 
 
@@ -27,7 +28,9 @@ async def test_leaving_asks_while_a_request_is_being_sent(tmp_path: Path) -> Non
     server = await asyncio.start_server(never_answers, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        app = EternalApp(bench_in(tmp_path, base_url=f"http://127.0.0.1:{port}"), NoGraphics(), "", KEYED)
+        url = f"http://127.0.0.1:{port}"
+        know_characters(tmp_path / "data", url, "6870")
+        app = EternalApp(bench_in(tmp_path, base_url=url), NoGraphics(), "", KEYED)
         async with app.run_test(size=(100, 30)) as pilot:
             await settle(pilot)
             request = GenerateRequest(character="6870", prompt="A boat", type="image")

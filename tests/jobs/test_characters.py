@@ -1,0 +1,73 @@
+"""Whom the book vouches for: nobody whose age could not be looked up before the request is sent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.api.answers import Character
+from eternal_tui.api.errors import ApiError, Unreachable
+from eternal_tui.jobs.characters import FRESH_FOR, CharacterBook
+from eternal_tui.untrusted import Untrusted
+from tests.jobs.clock import FakeClock
+
+
+class Listing:
+    """Two pages of characters: 1 to 50 are adults, 51 is 16, 52 is an adult; `error` stands in their place."""
+
+    def __init__(self) -> None:
+        self.error: ApiError | None = None
+        self.read = 0
+
+    async def __call__(self) -> AsyncIterator[Character]:
+        if self.error is not None:
+            raise self.error
+        for number in range(1, 53):
+            self.read += 1
+            yield Character(id=str(number), name=Untrusted(f"Name {number}"), age=16 if number == 51 else 24)
+
+
+@pytest.fixture
+def listing() -> Listing:
+    return Listing()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def book(tmp_path: Path, listing: Listing, clock: FakeClock) -> CharacterBook:
+    return CharacterBook(listing, tmp_path / "characters.json", clock, service="s")
+
+
+async def test_an_id_is_looked_up_before_the_list_was_read(book: CharacterBook, listing: Listing) -> None:
+    """Seen to fail with `vouch` asking only what is known: the minor's ID was then sent.
+
+    The list is read no further than to whom it is about; one whom the whole of it does not name is submitted.
+    """
+    assert "under 18" in await book.vouch("51")
+    assert not await book.vouch("7")
+    assert listing.read == 51
+    assert not await book.vouch("999")
+    assert book.fresh
+
+
+async def test_nobody_is_vouched_for_while_the_list_cannot_be_had(book: CharacterBook, listing: Listing) -> None:
+    """Seen to fail with the error taken for leave to send."""
+    listing.error = Unreachable("no answer")
+    assert "Nothing was sent" in await book.vouch("51")
+    listing.error = None
+    assert not await book.vouch("52")
+
+
+async def test_an_old_list_still_knows_whom_it_named(book: CharacterBook, listing: Listing, clock: FakeClock) -> None:
+    await book.load()
+    await clock.advance(FRESH_FOR + 1.0)
+    listing.error = Unreachable("no answer")
+    assert not await book.vouch("52")
+    assert "under 18" in await book.vouch("51")
+    assert "not known" in await book.vouch("53")
