@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Unpack
 
 from textual.geometry import Size
@@ -16,7 +17,8 @@ class JobCursor(JobLines):
     The cursor belongs to a job, not to a row: it stays on its job when others come, go or are filtered. Only while
     the list is *not* focused and the cursor is at the very top does it follow to a job that newly arrives on top: a
     person at work in the form sees the job just sent, and a key pressed in the list never meets another job than the
-    one it was meant for. When the lines in view are not the topmost, new jobs do not move them.
+    one it was meant for. When the lines in view are not the topmost, new jobs do not move them, and
+    the title says how many came above them until they are in view.
     """
 
     class Highlighted(Message, namespace="job_list"):
@@ -33,6 +35,8 @@ class JobCursor(JobLines):
         self._current: int | None = None
         self._wanted: int | None = None
         self._on_batch = False
+        self._newest = 0
+        self._unseen: set[int] = set()
 
     @property
     def current(self) -> int | None:
@@ -139,6 +143,30 @@ class JobCursor(JobLines):
         self._index.set_open(batch, wanted=not wanted)
         self._on_batch = self._on_batch or wanted
         self._settle(before)
+
+    def _arrived(self, ids: Iterable[int]) -> None:
+        """Take note of those that are newer than any before, which a scrolled list may not show."""
+        fresh = {job_id for job_id in ids if job_id > self._newest}
+        begins = not self._newest
+        self._newest = max(fresh, default=self._newest)
+        if fresh and not begins and self.is_attached and self.size.height:
+            self._unseen |= fresh
+            # Behind the scrolling that keeps the lines in view, or the cursor, which waits for the same.
+            self.call_after_refresh(self._see)
+
+    def _see(self) -> None:
+        """Forget those that are in view by now, or gone."""
+        top, before = self.scroll_offset.y, len(self._unseen)
+        rows = {job_id: self._index.row(job_id) for job_id in self._unseen}
+        self._unseen = {job_id for job_id, row in rows.items() if row is not None and row < top}
+        if before:
+            self._retitle()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Scroll, and count anew what came above."""
+        super().watch_scroll_y(old_value, new_value)
+        if self._unseen:
+            self._see()
 
     def _retitle(self) -> None:
         """Say how many are listed now."""

@@ -104,6 +104,8 @@ class JobList(JobCursor, can_focus=True):
         self._search.forget()
         self._index.learn(jobs)
         self._marks &= self._index.jobs.keys()
+        self._newest = max(self._index.jobs, default=0)
+        self._unseen.clear()
         self._refilter()
 
     def update(self, changed: Iterable[Job], now: float, gone: Iterable[int] = ()) -> None:
@@ -120,6 +122,7 @@ class JobList(JobCursor, can_focus=True):
             self._index.drop(job_id)
             self._marks.discard(job_id)
         self._settle(before)
+        self._arrived(job.id for job in jobs)
 
     # Filter, facet, order
 
@@ -302,7 +305,13 @@ class JobList(JobCursor, can_focus=True):
 
     def _retitle(self) -> None:
         text = title(
-            self._filter, len(self._index), len(self._index.jobs), len(self._marks), self._index.order.name, self.glyphs
+            self._filter,
+            len(self._index),
+            len(self._index.jobs),
+            len(self._marks),
+            self._index.order.name,
+            self.glyphs,
+            above=len(self._unseen),
         )
         if text != self._title:
             self._title = text

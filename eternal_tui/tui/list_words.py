@@ -14,9 +14,16 @@ FIRST = "Nothing here yet. ctrl+n writes a request, ctrl+s sends it."
 
 
 def title(
-    chosen: JobFilter, listed: int, known: int, marked: int = 0, order: str = "newest first", glyphs: Glyphs = UNICODE
+    chosen: JobFilter,
+    listed: int,
+    known: int,
+    marked: int = 0,
+    order: str = "newest first",
+    glyphs: Glyphs = UNICODE,
+    *,
+    above: int = 0,
 ) -> Shown:
-    """Return what is listed, how many of how many, and what is marked."""
+    """Return what is listed, how many of how many, what is marked, and how many came `above` what is in view."""
     words = [] if chosen.facet == "all" and chosen.terms else [FACET_WORDS.get(chosen.facet, chosen.facet)]
     if chosen.terms:
         words.append(shown(chosen.text.strip(), limit=24))
@@ -27,6 +34,8 @@ def title(
         parts.append(shown(order))
     if marked:
         parts.append(say("{marked} marked", marked=f"{marked:,}"))
+    if above:
+        parts.append(say("{above} new above", above=f"{above:,}"))
     return shown(glyphs.text(" · ".join(parts).replace("·", glyphs.dot)))
 
 

@@ -182,6 +182,27 @@ async def test_lines_in_view_do_not_move_when_jobs_arrive_above_them() -> None:
         assert app.list.visible_ids() == before
 
 
+async def test_the_title_says_how_many_came_above_the_lines_in_view() -> None:
+    """Seen to fail with `_see` forgetting all, and with it not asked again as the list scrolls.
+
+    The cursor in the last line of the list pushes one out of view too, be the list at its very top.
+    """
+    app = PaneApp(many(100))
+    async with app.run_test(size=(100, 12)) as pilot:
+        await pilot.press(*["j"] * (app.list.size.height - 1))
+        app.list.update([running(101)], NOW)
+        await pilot.pause()
+        assert app.list.title.endswith("1 new above")
+        await pilot.press("pagedown", "pagedown")
+        app.list.update([running(102), running(103)], NOW)
+        app.list.update([running(102)], NOW, gone=[101])
+        await pilot.pause()
+        assert app.list.title.endswith("2 new above")
+        app.list.scroll_to(y=0, animate=False)
+        await pilot.pause()
+        assert "new above" not in app.list.title
+
+
 async def test_a_changed_cell_repaints_that_cell_alone_and_nothing_repaints_nothing() -> None:
     """Seen to fail with refresh_line for every changed job, and with tick refreshing whatever is in view."""
     jobs = [running(job_id, progress=50) for job_id in range(30, 0, -1)]
