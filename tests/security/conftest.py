@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.command import CommandPalette
 
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import Program, sandbox_in_a_thread
@@ -22,3 +23,9 @@ def program(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -
     # keyring reads the process's own environment, whatever the program is given.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     return Program(tmp_path, sandbox.api_url, sandbox.key)
+
+
+@pytest.fixture(autouse=True)
+def _all_results_of_a_search_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the palette show what it found when it has all of it: in batches by the clock, it stands where that fell."""
+    monkeypatch.setattr(CommandPalette, "_RESULT_BATCH_TIME", float("inf"))
