@@ -222,26 +222,46 @@ def test_the_detail_of_a_job_is_calm_whatever_it_holds() -> None:
         assert not [span.style for span in content.spans if "@" in str(span.style) or "link" in str(span.style)]
 
 
-async def test_markup_is_shown_as_it_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", [5, pytest.param(1, marks=pytest.mark.long)])
+async def test_markup_is_shown_as_it_is_written(tmp_path: Path, share: int) -> None:
     """Five hundred texts of tags, links and actions: literally on the screen, with nothing behind them to click.
 
-    Seen to fail with the words of the detail given to the widget as a string, whose markup it read.
+    In list and detail, and in the palette as names of jobs and characters, of which an ordinary run finds one group of
+    twenty in five. Seen to fail with the words of the detail given to the widget as a string, whose markup it read; and
+    with the palette's title made of markup.
     """
     words = [each.replace("\n", " ").replace("\x1b", "") for each in markup_strings()]
-    jobs = [job_of(each[:LONGEST], number) for number, each in enumerate(words)]
+    named = [f"g{number // GROUP}z|{each}" for number, each in enumerate(words)]
+    jobs = [
+        job_of(each[:LONGEST], number, name=Untrusted(name))
+        for number, (each, name) in enumerate(zip(words, named, strict=True))
+    ]
     seen = ""
     behind: list[object] = []
-    async with running(tmp_path, jobs, [], TALL, every_frame=False) as pilot:
+    async with running(tmp_path, jobs, [person(name) for name in named], TALL, every_frame=False) as pilot:
         before: int | None = 0
         while pilot.app.screen.job_pane.jobs.current != before:  # type: ignore[attr-defined]
             before = pilot.app.screen.job_pane.jobs.current  # type: ignore[attr-defined]
             await still(pilot)
-            for strip in pilot.app.screen._compositor.render_strips():
-                seen += re.sub(r"[\s│]+", " ", strip.text) + "\n"
+            seen += strips(pilot)
             behind += clickable(pilot)
             await press(pilot, "pagedown")
         assert before == 1
+        await press(pilot, "ctrl+p")
+        for group in range(0, len(words) // GROUP, share):
+            pilot.app.screen.query_one(Input).value = f"g{group}z"
+            await still(pilot)
+            found = "".join(strips(pilot).split())
+            behind += clickable(pilot)
+            of_it = ["".join(each.split())[:30] for each in named[group * GROUP :][:GROUP]]
+            assert [each for each in of_it if found.count(each) < 2] == []
     assert behind == []
     flat = [" ".join(job.request.prompt.split())[:10].strip() for job in jobs]
     assert len(words) == 500
     assert [each for each in flat if each not in seen] == []
+
+
+def strips(pilot: Pilot[None]) -> str:
+    """Return the words on the screen, line by line."""
+    lines = (strip.text for strip in pilot.app.screen._compositor.render_strips())
+    return "".join(re.sub(r"[\s│]+", " ", line) + "\n" for line in lines)

@@ -38,7 +38,8 @@ from eternal_tui.tui.statistics_screen import StatisticsScreen
 from eternal_tui.tui.viewer import Viewer
 from eternal_tui.untrusted import Shown, Untrusted, shown
 from eternal_tui.workbench import Workbench
-from tests.security.drawn import WideStage, still, unsafe_bytes
+from tests.payloads import markup_strings
+from tests.security.drawn import WideStage, clickable, still, unsafe_bytes
 from tests.security.hostile import job_of, packs, pieces
 from tests.tui.screens.stage import ENVIRON, actions_of, around, bench_of
 
@@ -202,12 +203,37 @@ async def drawn(pilot: Pilot[Any], scene: Scene, words: Sequence[str], bench: Wo
     return ["" if _QUOTED.search(row) else row for row in found]
 
 
+MARKUP = [re.sub("[\n\x1b]", "", each) for each in markup_strings()]
+"""Five hundred texts of tags, links and actions, without what the gate has signs for."""
+
+
+def tagged(scene: Scene) -> Scene:
+    """Return the scene with texts of markup: whole ones in a list, else as many to a text as fit where others do."""
+    if scene.at_once >= 100:
+        # Help takes two lines for the longest.
+        return scene._replace(texts=MARKUP, at_once=50, times=min(1, scene.times))
+    every, longest = "|".join(MARKUP), max(map(len, scene.texts))
+    return scene._replace(texts=[every[at : at + longest] for at in range(0, len(every), longest)])
+
+
+async def literal(pilot: Pilot[Any], scene: Scene, share: int, bench: Workbench) -> None:
+    """Look at the scene with markup in every field: as it is written, and nothing behind it to click."""
+    for words in turns(scene, share):
+        await pilot.app.push_screen(await scene.make(words, bench))
+        await pilot.app.workers.wait_for_complete()
+        seen = squeezed("".join(await still(pilot)))
+        behind = clickable(pilot)
+        await pilot.app.pop_screen()
+        assert behind == []
+        assert [each for each in words if seen.count(squeezed(shown(each))) < scene.times] == []
+
+
 @pytest.mark.parametrize("share", [SHARE, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", SCENES)
 async def test_a_small_screen_is_that_of_the_neutralised_twin(
     tmp_path: Path, name: str, share: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One payload in five in an ordinary run, every one in a long run.
+    """One payload in five in an ordinary run, every one in a long run; and 500 texts of markup, one in forty or all.
 
     Seen to fail with the verdict's reason, and with a note, put on their screens ungated.
     """
@@ -222,6 +248,7 @@ async def test_a_small_screen_is_that_of_the_neutralised_twin(
             seen = squeezed("".join(hostile))
             missing = [each for each in words if seen.count(squeezed(shown(each)).replace("⏎", "")) < scene.times]
             assert missing == []
+        await literal(pilot, tagged(scene), 1 if share == 1 else 40, bench)
     assert unsafe_bytes(app) == []
 
 
@@ -251,4 +278,12 @@ async def test_toasts_are_those_of_the_neutralised_twin(share: int) -> None:
             assert taken[0] == taken[1]
             seen = squeezed("".join(taken[0]))
             assert [each for each in texts[start : start + 25] if squeezed(shown(each)) not in seen] == []
+        for start in range(0, 500, 25 * share):
+            for number, words in enumerate(MARKUP[start : start + 25]):
+                app.notify(sentence(job_of(words, number, state=JobState.FAILED)), markup=False, timeout=3_600)
+            seen = squeezed("".join(await still(pilot)))
+            assert [each for each in MARKUP[start : start + 25] if squeezed(each) not in seen] == []
+            assert clickable(pilot) == []
+            app.clear_notifications()
+            await still(pilot)
     assert unsafe_bytes(app) == []
