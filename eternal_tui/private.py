@@ -12,6 +12,9 @@ FILE = 0o600
 
 def make_folder(path: Path) -> None:
     """Make the folder and the missing ones above it, each 0700; those that are there stay as they are."""
+    # Asked whole first: of a path that is too long nothing must be made, and each part by itself could be.
+    if path.is_dir():
+        return
     for one in [*reversed(path.parents), path]:
         if one.is_dir():
             continue

@@ -84,6 +84,8 @@ def explain(error: OSError, doing: str) -> HistoryError:
         return HistoryRefused(
             f"A part of the data folder is a link or not a plain file: {doing} was refused ({cause})."
         )
+    if error.errno == errno.ENAMETOOLONG:
+        return HistoryError(f"{doing.capitalize()} failed ({cause}). Choose a data folder with a shorter name.")
     return HistoryError(f"The disk failed while {doing} ({cause}).")
 
 

@@ -66,7 +66,7 @@ class History:
         """
         files = files or Files()
         names = Names(folder)
-        with explained(f"opening the history in {folder}"):
+        with explained("opening the history"):
             files.make_folder(folder)
             lock = FolderLock(files, names.lock)
             try:

@@ -1,7 +1,7 @@
 """One typed Settings: defaults, then config.toml, then the environment, then flags."""
 
 from eternal_tui.settings.address import OFFICIAL_HOST, check_base_url, is_loopback
-from eternal_tui.settings.loading import config_path, default_config_path, default_data_dir, load_settings
+from eternal_tui.settings.loading import config_path, default_config_path, default_data_dir, home_folder, load_settings
 from eternal_tui.settings.model import Notify, Settings, SettingsError
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "config_path",
     "default_config_path",
     "default_data_dir",
+    "home_folder",
     "is_loopback",
     "load_settings",
 ]

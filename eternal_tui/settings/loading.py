@@ -44,16 +44,27 @@ def _folder(
     if platform.startswith("linux"):
         # What platformdirs does on Linux, without the 20 ms of its import at every start.
         told = environ.get(variable, "").strip()
-        base = Path(told) if told.startswith("/") else _home(environ) / beneath_home
+        base = Path(told) if told.startswith("/") else home_folder(environ) / beneath_home
         return base / APP
     import platformdirs
 
     return Path(getattr(platformdirs, elsewhere)(APP, appauthor=False))
 
 
-def _home(environ: Mapping[str, str]) -> Path:
+def home_folder(environ: Mapping[str, str]) -> Path:
+    """Return the person's own folder: HOME, or what the system knows where HOME names none from the root.
+
+    One that is relative would be another folder, and another history, in each where the program is started.
+    """
     told = environ.get("HOME", "")
-    return Path(told) if told else Path.home()
+    if told.startswith("/") or not told or sys.platform == "win32":
+        return Path(told) if told else Path.home()
+    import pwd
+
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path("/")
 
 
 def load_settings(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -90,9 +101,9 @@ Layer = dict[str, tuple[Any, str]]
 
 def _config_path(flag: object, environ: Mapping[str, str]) -> tuple[Path, bool]:
     if flag is not None:
-        return rules.folder(str(flag), Path.cwd(), _home(environ)), True
+        return rules.folder(str(flag), Path.cwd(), home_folder(environ)), True
     if told := environ.get(f"{PREFIX}CONFIG", "").strip():
-        return rules.folder(told, Path.cwd(), _home(environ)), True
+        return rules.folder(told, Path.cwd(), home_folder(environ)), True
     return default_config_path(environ), False
 
 
@@ -116,7 +127,7 @@ def _from_file(path: Path, *, asked_for: bool, environ: Mapping[str, str]) -> La
         elif name == "keys":
             checked = rules.keys(value, where)
         else:
-            checked = rules.value(name, value, where, base=path.parent, home=_home(environ))
+            checked = rules.value(name, value, where, base=path.parent, home=home_folder(environ))
         layer[name] = (checked, str(path))
     return layer
 
@@ -178,7 +189,7 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
         if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG" or not text.strip():
             continue
         if name := variables.get(variable):
-            checked = rules.text_value(name, text, variable, base=Path.cwd(), home=_home(environ))
+            checked = rules.text_value(name, text, variable, base=Path.cwd(), home=home_folder(environ))
             layer[name] = (checked, variable)
         elif name := nested.get(variable):
             notify[name] = rules.notify_value(name, text, variable, as_text=True)
@@ -196,5 +207,5 @@ def _from_flags(given: Mapping[str, Any], environ: Mapping[str, str]) -> Layer:
         if name not in FIELDS or name in _TABLES:
             raise SettingsError(f"{flag} is not a setting. {rules.nearest(name, FIELDS)}")
         read = rules.text_value if isinstance(value, str) else rules.value
-        layer[name] = (read(name, value, flag, base=Path.cwd(), home=_home(environ)), flag)
+        layer[name] = (read(name, value, flag, base=Path.cwd(), home=home_folder(environ)), flag)
     return layer

@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.settings import Settings
+from eternal_tui.settings import Settings, home_folder
 
 if TYPE_CHECKING:
     from eternal_tui.sandbox.launch import DemoService
@@ -95,5 +95,7 @@ def _launch(environ: Mapping[str, str], folder: Path | None) -> DemoService:
 
 
 def _probe_cache(environ: Mapping[str, str]) -> Path:
-    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME") or Path.home()) / ".cache")
-    return Path(base) / "eternal-tui" / "terminals.json"
+    told = environ.get("XDG_CACHE_HOME", "").strip()
+    # One that is relative means nothing: it would be another folder in each where the app is started.
+    base = Path(told) if told.startswith("/") else home_folder(environ) / ".cache"
+    return base / "eternal-tui" / "terminals.json"
