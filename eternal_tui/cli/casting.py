@@ -13,7 +13,6 @@ from eternal_tui.api.errors import ApiError
 from eternal_tui.api.request import is_character_id
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Refused
-from eternal_tui.jobs.characters import UNKNOWN_AGE
 from eternal_tui.untrusted import Shown, say, shown
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from eternal_tui.jobs.ports import Clock
 
 LIST_SECONDS = 5.0
-"""How long the list may say nothing: a script learns soon that nothing is sent while it cannot be read."""
+"""How long the list may say nothing: a request with an ID can do without one that does not come."""
 
 MOST_SECONDS = 60.0
 """How long a list that does come is read for one request: some 300 pages."""
@@ -42,14 +41,9 @@ class Role(msgspec.Struct, frozen=True):
 
 
 async def cast(book: CharacterBook, wanted: str, clock: Clock, note: Callable[[Shown], None]) -> Role:
-    """Return whom `wanted` means; raise Refused with exit code 2 where that is nobody, several, or a minor.
-
-    With exit code 4 where it is an ID whose age cannot be looked up.
-    """
+    """Return whom `wanted` means; raise Refused with exit code 2 where that is nobody, several, or a minor."""
     book.open_stored()
     listed = book.fresh or await _read(book, wanted, clock, note)
-    if not listed and is_character_id(wanted) and any(map(str.isdigit, wanted)) and book.by_id(wanted) is None:
-        raise Refused(Exit.UNREACHABLE, say(UNKNOWN_AGE, id=wanted))
     if book.by_id(wanted) is not None or wanted.isdecimal():
         return _adult(book, Role(wanted, book.name_of(wanted)))
     found = book.find(wanted)
@@ -64,7 +58,8 @@ async def cast(book: CharacterBook, wanted: str, clock: Clock, note: Callable[[S
 async def _read(book: CharacterBook, wanted: str, clock: Clock, note: Callable[[Shown], None]) -> bool:
     """Read the list until `wanted` is on it, or it ends; tell whether it was had.
 
-    One that comes is waited for: whom it lists as under 18 may stand on its last page.
+    One that fails or falls silent is done without. One that comes is waited for: whom it lists as under 18 may
+    stand on its last page.
     """
     loading = asyncio.ensure_future(book.load())
     began = heard_at = clock.monotonic()

@@ -12,7 +12,6 @@ from eternal_tui.api.answers import Character
 from eternal_tui.api.errors import ApiError
 from eternal_tui.jobs.drafts.private_file import read_private, write_private
 from eternal_tui.jobs.ports import Clock
-from eternal_tui.untrusted import say
 
 FRESH_FOR = 86_400.0
 """Seconds a stored list is used without asking: characters are added by the day, not by the minute."""
@@ -25,10 +24,8 @@ MOST_KEPT = 20_000
 6,870, and one beyond the end of what is kept would not be known as under 18."""
 
 
-UNKNOWN_AGE = (
-    "The service's list of characters could not be read, so whether character {id} is listed as under 18 is not known. "
-    "Nothing was sent, nothing was charged. Try again in a moment, or take a character of the list."
-)
+ASK_AGAIN = 30.0
+"""Seconds for which a list that could not be had is not asked for once more, request by request."""
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -53,6 +50,7 @@ class CharacterBook:
         self._service = service
         self._by_id: dict[str, Character] = {}
         self._heard: dict[str, Character] = {}
+        self._missed_at = float("-inf")
         self.known: Sequence[Character] = ()
         self.fetched_at: float | None = None
 
@@ -87,16 +85,21 @@ class CharacterBook:
             return self.known
         found = self._heard = {}
         tell = growing if growing is not None and not self.known else None
-        async for character in self._listing():
-            found[character.id] = character
-            if character.id == until:
-                # Another listing may have begun meanwhile, and what is heard with it.
-                self._heard[until] = character
-                return self.known
-            if tell is not None and len(found) % PAGE == 0:
-                tell([each for each in found.values() if each.offered])
-            if len(found) >= MOST_KEPT:
-                break
+        try:
+            async for character in self._listing():
+                found[character.id] = character
+                if character.id == until:
+                    # Another listing may have begun meanwhile, and what is heard with it.
+                    self._heard[until] = character
+                    return self.known
+                if tell is not None and len(found) % PAGE == 0:
+                    tell([each for each in found.values() if each.offered])
+                if len(found) >= MOST_KEPT:
+                    break
+        except BaseException:
+            # Broken off by an error, or by who had waited long enough.
+            self._missed_at = self._clock.monotonic()
+            raise
         self._take(tuple(found.values()), self._clock.time())
         stored = _Stored(self._service, self._clock.time(), tuple(found.values()))
         with contextlib.suppress(OSError, msgspec.EncodeError, UnicodeError):
@@ -133,21 +136,22 @@ class CharacterBook:
         return f"Character {character_id} is listed as under 18; this client does not submit it. Choose an adult one."
 
     def settled(self, character_id: str) -> bool:
-        """Tell whether it is known, without asking, if this client submits the character."""
+        """Tell whether there is nothing to ask before the character is submitted or refused."""
         if self.fetched_at is None:
             self.open_stored()
-        return self.fresh or not character_id or self.by_id(character_id) is not None
+        if self.fresh or not character_id or self.by_id(character_id) is not None:
+            return True
+        return self._clock.monotonic() - self._missed_at < ASK_AGAIN
 
     async def vouch(self, character_id: str) -> str:
         """Return why this client does not submit the character, asking the service where that is not known yet.
 
-        One that the whole list does not name is submitted; one that could not be looked up is not.
+        One that the whole list does not name is submitted, and so is one where the list cannot be had: the service,
+        whose list it is, judges the request.
         """
         if not self.settled(character_id):
-            try:
+            with contextlib.suppress(ApiError):
                 await self.load(until=character_id)
-            except ApiError:
-                return say(UNKNOWN_AGE, id=character_id)
         return self.refusal(character_id)
 
     def _take(self, characters: Sequence[Character], fetched_at: float) -> None:

@@ -1,4 +1,4 @@
-"""Whom the book vouches for: nobody whose age could not be looked up before the request is sent."""
+"""Whom the book vouches for: nobody whom the list, where it can be had, says to be under 18."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from eternal_tui.api.answers import Character
 from eternal_tui.api.errors import ApiError, Unreachable
-from eternal_tui.jobs.characters import FRESH_FOR, CharacterBook
+from eternal_tui.jobs.characters import ASK_AGAIN, FRESH_FOR, CharacterBook
 from eternal_tui.untrusted import Untrusted
 from tests.jobs.clock import FakeClock
 
@@ -56,12 +56,17 @@ async def test_an_id_is_looked_up_before_the_list_was_read(book: CharacterBook, 
     assert book.fresh
 
 
-async def test_nobody_is_vouched_for_while_the_list_cannot_be_had(book: CharacterBook, listing: Listing) -> None:
-    """Seen to fail with the error taken for leave to send."""
+async def test_a_list_that_cannot_be_had_is_asked_for_again_later(
+    book: CharacterBook, listing: Listing, clock: FakeClock
+) -> None:
+    """Until then the service judges alone, and not each request waits for it."""
     listing.error = Unreachable("no answer")
-    assert "Nothing was sent" in await book.vouch("51")
+    assert not await book.vouch("51")
     listing.error = None
-    assert not await book.vouch("52")
+    assert not await book.vouch("51")
+    assert listing.read == 0
+    await clock.advance(ASK_AGAIN + 1.0)
+    assert "under 18" in await book.vouch("51")
 
 
 async def test_an_old_list_still_knows_whom_it_named(book: CharacterBook, listing: Listing, clock: FakeClock) -> None:
@@ -70,4 +75,4 @@ async def test_an_old_list_still_knows_whom_it_named(book: CharacterBook, listin
     listing.error = Unreachable("no answer")
     assert not await book.vouch("52")
     assert "under 18" in await book.vouch("51")
-    assert "not known" in await book.vouch("53")
+    assert not await book.vouch("53")
