@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -189,7 +190,8 @@ class EternalClient:
                 try:
                     # Importing httpx and reading the certificates takes a quarter of a second: not on the loop.
                     tls = await asyncio.to_thread(self._tls_context)
-                    self._clients = (self._new_client(tls, paid=True), self._new_client(tls, paid=False))
+                    with _proxies_are_read():
+                        self._clients = (self._new_client(tls, paid=True), self._new_client(tls, paid=False))
                 # httpx raises ImportError for SOCKS without its extra, ValueError for a proxy it cannot read.
                 except (ImportError, ValueError, OSError) as error:
                     problem = type(error).__name__
@@ -236,6 +238,17 @@ class EternalClient:
             follow_redirects=False,
             cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
         )
+
+
+@contextmanager
+def _proxies_are_read() -> Iterator[None]:
+    """Raise ValueError for a proxy address that httpx cannot take apart; its own words would quote the password."""
+    import httpx
+
+    try:
+        yield
+    except httpx.InvalidURL:
+        raise ValueError("the proxy's address cannot be read") from None
 
 
 def _usable(reply: Reply) -> bool:

@@ -33,7 +33,11 @@ def bare_client(proxy: str | None) -> httpx.AsyncClient:
     # A kept connection is found again by address alone, and one address may serve several certificates.
     limits = httpx.Limits(max_connections=8, max_keepalive_connections=0)
     context = httpx.create_ssl_context()
-    return httpx.AsyncClient(verify=context, proxy=proxy, limits=limits, trust_env=False)
+    try:
+        return httpx.AsyncClient(verify=context, proxy=proxy, limits=limits, trust_env=False)
+    except httpx.InvalidURL:
+        # Its own words would quote the proxy's password.
+        raise ValueError("the proxy's address cannot be read") from None
 
 
 class Storage:

@@ -96,9 +96,14 @@ IMAGE = ("generate", "--character", "6870", "--prompt", "At sea", "--json")
 )
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "all_proxy"])
 def test_what_opens_a_proxy_is_never_shown(
-    program: Program, proxy: str, verbs: list[tuple[str, ...]], variable: str
+    program: Program, proxy: str, verbs: list[tuple[str, ...]], variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In words, JSON, report and log, whether the proxy can be reached, read, or neither."""
+    """In words, JSON, report and log, whether the proxy can be reached, read, or neither.
+
+    Seen to fail with the process's proxies told by the sentence about a connection that could not be made.
+    """
+    # httpx reads the process's own environment, whatever the program is given.
+    monkeypatch.setenv(variable, proxy.format(PASSWORD))
     environ = {variable: proxy.format(PASSWORD), "ETERNAL_TUI_BASE_URL": "https://service.invalid"}
     for verb in verbs:
         ran = program.run(*verb, environ=environ)
