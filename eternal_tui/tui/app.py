@@ -25,7 +25,6 @@ from eternal_tui.tui.departure import Departure
 from eternal_tui.tui.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.graphics.pace import pace_for
 from eternal_tui.tui.graphics.protocol import Graphics
-from eternal_tui.tui.grey_pictures import GreyPictures
 from eternal_tui.tui.key_order import KeyOrder
 from eternal_tui.tui.later import arrive
 from eternal_tui.tui.link import LinkApp
@@ -224,12 +223,14 @@ class EternalApp(LinkApp):
 
     def _kept_filters(self) -> Iterable[LineFilter]:
         # What the toolkit puts over everything under NO_COLOR draws the terminal's own colours black on black.
-        ours = (GreyPictures, NoColor, AsciiLines, *((Monochrome,) if self.native_ansi_color else ()))
+        ours = (NoColor, AsciiLines, *((Monochrome,) if self.native_ansi_color else ()))
         return (each for each in self._filters if not isinstance(each, ours))
 
     def _own_filters(self) -> Iterable[LineFilter]:
         if self.theme == theme.MONO.name:
-            yield from (GreyPictures(), NoColor())
+            from eternal_tui.tui.grey_pictures import GreyPictures
+
+            yield GreyPictures()
         if self.around.glyphs is ASCII:
             yield AsciiLines()
 

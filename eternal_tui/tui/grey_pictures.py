@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.segment import Segment
 from textual.color import Color
-from textual.filter import LineFilter
+from textual.filter import NoColor
 
 from eternal_tui.tui.graphics.cell_style import CellStyle
 
@@ -18,12 +18,13 @@ def shade(red: int, green: int, blue: int) -> str:
     return SHADES[light * len(SHADES) // 256]
 
 
-class GreyPictures(LineFilter):
-    """Draws the cells of pictures as shades, whichever widget drew them; stands before what takes the colours away."""
+class GreyPictures(NoColor):
+    """Takes the colours away, and draws the cells of pictures as shades, whichever widget drew them."""
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002 - the base's signature
-        """Return the segments with a shade in each cell of a picture."""
-        return [_grey(segment) if isinstance(segment.style, CellStyle) else segment for segment in segments]
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Return the segments without colours, with a shade in each cell of a picture."""
+        shaded = [_grey(segment) if isinstance(segment.style, CellStyle) else segment for segment in segments]
+        return super().apply(shaded, background)
 
 
 def _grey(segment: Segment) -> Segment:
