@@ -250,7 +250,7 @@ async def test_an_endless_answer_is_cut() -> None:
     """Seen to fail against response.aread(), which kept all of it."""
     for answer in (
         reply(200, b" " * (BODY_LIMIT + 2)),
-        reply(200, gzip.compress(bytes(BODY_LIMIT * 4)), {"Content-Encoding": "gzip"}),
+        reply(200, gzip.compress(bytes(BODY_LIMIT * 4), mtime=0), {"Content-Encoding": "gzip"}),
     ):
         async with RawServer(always(answer)) as server, Opened(server.url) as client:
             client._timeouts = Timeouts()

@@ -170,7 +170,7 @@ async def test_a_clip_where_a_picture_was_due_is_refused_and_the_other_way_round
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (gzip.compress(b"x"), "a gzip-packed file, a kind this program does not take"),
+        (gzip.compress(b"x", mtime=0), "a gzip-packed file, a kind this program does not take"),
         (b"\x00\x00\x00 ftypheic" + bytes(60), "a HEIC picture"),
         (b"BM" + bytes(62), "a BMP picture"),
         (b"\x7fELF" + bytes(60), "of no kind this program knows"),
