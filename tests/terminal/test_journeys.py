@@ -120,7 +120,7 @@ def test_a_batch_from_preset_to_retry(columns: int, rows: int, tmp_path: Path, q
         app.type("d")
         app.until(lambda screen: "▸ 4 jobs" not in screen)
         app.type("u")
-        app.until("Brought back.")
+        app.until(lambda screen: "Brought back." in screen and "▸ 4 jobs" in screen)
         app.type("g")
         app.until("▌ ▸ 4 jobs")
         app.type("r")
