@@ -69,6 +69,7 @@ async def _read(book: CharacterBook, wanted: str, clock: Clock, note: Callable[[
             now = clock.monotonic()
             heard, heard_at = len(book.heard), now if len(book.heard) > heard else heard_at
             if now - heard_at >= LIST_SECONDS:
+                book.give_up()
                 return False
             if now - began >= MOST_SECONDS:
                 raise Refused(Exit.USAGE, _still_coming(wanted))

@@ -96,9 +96,8 @@ class CharacterBook:
                     tell([each for each in found.values() if each.offered])
                 if len(found) >= MOST_KEPT:
                     break
-        except BaseException:
-            # Broken off by an error, or by who had waited long enough.
-            self._missed_at = self._clock.monotonic()
+        except ApiError:
+            self.give_up()
             raise
         self._take(tuple(found.values()), self._clock.time())
         stored = _Stored(self._service, self._clock.time(), tuple(found.values()))
@@ -134,6 +133,10 @@ class CharacterBook:
         if character is None or character.offered:
             return ""
         return f"Character {character_id} is listed as under 18; this client does not submit it. Choose an adult one."
+
+    def give_up(self) -> None:
+        """Do without the list for a while: it cannot be had now."""
+        self._missed_at = self._clock.monotonic()
 
     def settled(self, character_id: str) -> bool:
         """Tell whether there is nothing to ask before the character is submitted or refused."""

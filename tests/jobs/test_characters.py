@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,16 @@ class Listing:
     def __init__(self) -> None:
         self.error: ApiError | None = None
         self.read = 0
+        self.pause = False
 
     async def __call__(self) -> AsyncIterator[Character]:
         if self.error is not None:
             raise self.error
         for number in range(1, 53):
             self.read += 1
+            if self.pause and number == 51:
+                self.pause = False
+                await asyncio.Event().wait()
             yield Character(id=str(number), name=Untrusted(f"Name {number}"), age=16 if number == 51 else 24)
 
 
@@ -66,6 +71,19 @@ async def test_a_list_that_cannot_be_had_is_asked_for_again_later(
     assert not await book.vouch("51")
     assert listing.read == 0
     await clock.advance(ASK_AGAIN + 1.0)
+    assert "under 18" in await book.vouch("51")
+
+
+async def test_a_reader_that_went_away_leaves_nobody_unasked(book: CharacterBook, listing: Listing) -> None:
+    """Seen to fail while a listing that was cancelled, as by leaving the characters, counted as one not to be had."""
+    listing.pause = True
+
+    def leave(_: Sequence[Character]) -> None:
+        reading.cancel()
+
+    reading = asyncio.ensure_future(book.load(growing=leave))
+    await asyncio.wait({reading})
+    assert reading.cancelled()
     assert "under 18" in await book.vouch("51")
 
 
