@@ -9,42 +9,25 @@ from eternal_tui.jobs.compact import Compactor, is_compact
 from eternal_tui.jobs.job import Job, from_record, to_record, with_event
 from eternal_tui.jobs.roster import KEPT_WHOLE, Roster
 from tests.benchmarks.full_history import ended_job
-
-NOW = 1_700_000_000.0
-
-
-def a_roster(folder: Path, count: int) -> tuple[Roster, History]:
-    history = History.open(folder)
-    history.add_many(to_record(ended_job(number, count, NOW)) for number in range(1, count + 1))
-    roster = Roster(history)
-    roster.load(history.recent(count), compact=True)
-    return roster, history
+from tests.jobs.rosters import NOW, ended_jobs
 
 
 async def test_an_edit_keeps_the_timeline_on_disk(tmp_path: Path) -> None:
     """Seen to fail without `fill`: the record's five events were replaced by the one new."""
-    roster, history = a_roster(tmp_path, 3)
-    try:
+    with ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
         assert all(is_compact(job) for job in roster.newest_first())
         changed = await roster.change(2, lambda job: with_event(job, NOW, "looked at"))
         assert [event.what for event in changed.timeline[-2:]] == ["saved", "looked at"]
         assert len(from_record(2, history.get(2) or {}).timeline) == 6
         assert changed.result_url == ended_job(2, 3, NOW).result_url
-    finally:
-        roster.close()
-        history.close(fold=False)
 
 
 async def test_a_look_makes_it_whole(tmp_path: Path) -> None:
-    roster, history = a_roster(tmp_path, 3)
-    try:
+    with ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
         roster.fill(1, history.get(1) or {})
         assert roster[1] == ended_job(1, 3, NOW)
         roster.fill(2, {"no": "job"})
         assert is_compact(roster[2])
-    finally:
-        roster.close()
-        history.close(fold=False)
 
 
 async def test_jobs_of_this_run_become_small_too(tmp_path: Path) -> None:
