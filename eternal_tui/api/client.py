@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Generator
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -190,8 +189,7 @@ class EternalClient:
                 try:
                     # Importing httpx and reading the certificates takes a quarter of a second: not on the loop.
                     tls = await asyncio.to_thread(self._tls_context)
-                    with _proxies_are_read():
-                        self._clients = (self._new_client(tls, paid=True), self._new_client(tls, paid=False))
+                    self._clients = (self._new_client(tls, paid=True), self._new_client(tls, paid=False))
                 # httpx raises ImportError for SOCKS without its extra, ValueError for a proxy it cannot read.
                 except (ImportError, ValueError, OSError) as error:
                     problem = type(error).__name__
@@ -222,33 +220,26 @@ class EternalClient:
             else httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=30.0)
         )
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": self._user_agent}
-        return httpx.AsyncClient(
-            verify=tls,
-            http2=False,
-            # Plain HTTP to this machine must not take a detour over a proxy, which would read the key.
-            trust_env=not self._local,
-            headers={**headers, "connection": "close"} if paid else headers,
-            limits=limits,
-            timeout=httpx.Timeout(
-                connect=waits.connect,
-                read=waits.read_post if paid else waits.read_get,
-                write=waits.write,
-                pool=waits.pool,
-            ),
-            follow_redirects=False,
-            cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
-        )
-
-
-@contextmanager
-def _proxies_are_read() -> Iterator[None]:
-    """Raise ValueError for a proxy address that httpx cannot take apart; its own words would quote the password."""
-    import httpx
-
-    try:
-        yield
-    except httpx.InvalidURL:
-        raise ValueError("the proxy's address cannot be read") from None
+        try:
+            return httpx.AsyncClient(
+                verify=tls,
+                http2=False,
+                # Plain HTTP to this machine must not take a detour over a proxy, which would read the key.
+                trust_env=not self._local,
+                headers={**headers, "connection": "close"} if paid else headers,
+                limits=limits,
+                timeout=httpx.Timeout(
+                    connect=waits.connect,
+                    read=waits.read_post if paid else waits.read_get,
+                    write=waits.write,
+                    pool=waits.pool,
+                ),
+                follow_redirects=False,
+                cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
+            )
+        except httpx.InvalidURL:
+            # Of a proxy in the environment; its own words would quote the password.
+            raise ValueError("the proxy's address cannot be read") from None
 
 
 def _usable(reply: Reply) -> bool:
