@@ -45,9 +45,10 @@ class JobActions:
         self._face = face
         self._environ = environ
 
-    def tell(self, text: Shown) -> None:
-        """Show one sentence on the face."""
-        self._face.tell(text)
+    def tell(self, text: Shown | None) -> None:
+        """Show on the face the sentence that a small screen was left with, if it was left with one."""
+        if text:
+            self._face.tell(text)
 
     async def submit(
         self, requests: Sequence[GenerateRequest], names: Sequence[str], *, confirmed: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +23,8 @@ from eternal_tui.tui.graphics.protocol import Drawing, Graphics
 from eternal_tui.untrusted import Shown, lines_of
 
 if TYPE_CHECKING:
-    from eternal_tui.media.clips import AsyncClip, ClipFrame
+    from eternal_tui.media.clips import AsyncClip
     from eternal_tui.media.view import View
-
-    _Read = Callable[[], Awaitable[ClipFrame | None]]
 
 SETTLE = 0.03
 """Seconds a choice must stand before it is decoded: `j` held down repeats about every 30 ms."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -177,22 +177,20 @@ class Viewer(KeyHelp, CellScreen):
         for job in self._jobs:
             self._actions.open_outside(job)
 
-    @work
-    async def action_save(self) -> None:
+    # Not in workers: keys typed ahead wait for what the handler of the one before has opened.
+
+    def action_save(self) -> None:
         """Save copies of the files elsewhere."""
         from eternal_tui.tui.save_as import SaveAs
 
-        asked = SaveAs(self._jobs, self._actions, self._bench.settings.save_template)
-        if told := await self.app.push_screen_wait(asked):
-            self._actions.tell(told)
+        template = self._bench.settings.save_template
+        self.app.push_screen(SaveAs(self._jobs, self._actions, template), self._actions.tell)
 
-    @work
-    async def action_copy(self) -> None:
+    def action_copy(self) -> None:
         """Copy something of the job, the first where several are compared."""
         from eternal_tui.tui.copy_menu import CopyMenu
 
-        if told := await self.app.push_screen_wait(CopyMenu(self._jobs[0], self._bench, self._around)):
-            self._actions.tell(told)
+        self.app.push_screen(CopyMenu(self._jobs[0], self._bench, self._around), self._actions.tell)
 
     async def action_star(self) -> None:
         """Star the jobs, or take their stars away where all have one."""

@@ -148,17 +148,13 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
 
         job = self.bench.desk.job(chosen[0])
         if job is not None:
-            self.app.push_screen(CopyMenu(job, self.bench, self.around), self._tell_of)
+            self.app.push_screen(CopyMenu(job, self.bench, self.around), self.actions.tell)
 
     def _save(self, chosen: list[int]) -> None:
         from eternal_tui.tui.save_as import SaveAs
 
         jobs = self._jobs(chosen)
-        self.app.push_screen(SaveAs(jobs, self.actions, self.bench.settings.save_template), self._tell_of)
-
-    def _tell_of(self, told: Shown | None) -> None:
-        if told:
-            self.tell(told)
+        self.app.push_screen(SaveAs(jobs, self.actions, self.bench.settings.save_template), self.actions.tell)
 
     def _note(self, chosen: list[int]) -> None:
         from eternal_tui.tui.note import NoteScreen

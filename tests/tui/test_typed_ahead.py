@@ -31,6 +31,7 @@ LINES: dict[str, tuple[Sequence[str], str]] = {
     "palette": ([":", *"red"], "red"),
     "note and tags": (["N", *"red", "tab", *"dunes"], "dunes"),
     "save as": (["s", *"/red"], "/red"),
+    "save as, in the viewer": (["enter", "s", *"/red"], "/red"),
     "help": (["?", *"red"], "red"),
     "prompt": (["n", *"6870", "tab", *"red"], "red"),
     "editing": (["e", "tab", *"red"], "red"),
