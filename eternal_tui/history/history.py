@@ -223,8 +223,7 @@ class History:
 
     def _get(self, record_id: int) -> Record | None:
         overlay = self._store.overlay
-        change = overlay.get(record_id)
-        known = None if change is not None and change.op != "patch" else self._store.document.get(record_id)
+        known = None if overlay.op(record_id) in ("put", "delete") else self._store.document.get(record_id)
         return overlay.over(record_id, known)
 
     def _count(self) -> int:
@@ -243,10 +242,10 @@ class History:
                 while put is not None and put[0] > record_id:
                     yield put
                     put = next(puts, None)
-                change = overlay.get(record_id)
-                if change is None:
+                op = overlay.op(record_id)
+                if op is None:
                     yield record_id, known
-                elif change.op == "patch":
+                elif op == "patch":
                     yield record_id, overlay.over(record_id, known) or known
             before = page[-1][0]
         while put is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,18 +29,21 @@ class Change(msgspec.Struct, frozen=True):
     fields: Record
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """A change as it stands in the journal, with the instance that wrote it and its running number."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A change as it stands in the journal, with the instance that wrote it and its running number.
+
+    The fields stay the text they are written as: thousands of entries are read to be summed up, few to be looked at.
+    """
 
     op: Literal["put", "patch", "delete"]
     id: int
-    fields: Record
+    fields: msgspec.Raw
     by: str
     n: int
 
     def change(self) -> Change:
-        """Leave out who wrote it."""
-        return Change(self.op, self.id, self.fields)
+        """Read the fields, and leave out who wrote it."""
+        return Change(self.op, self.id, decode(self.fields))
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +97,7 @@ class Scan(msgspec.Struct):
 
 _encoder = msgspec.json.Encoder()
 _entries = msgspec.json.Decoder(Entry)
+_records = msgspec.json.Decoder(Record)
 _headers = msgspec.json.Decoder(Header)
 _schemas = msgspec.json.Decoder(_Schema)
 
@@ -108,6 +112,15 @@ def encode(payload: Any) -> bytes:
         return _encoder.encode(payload)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise RecordInvalid(f"This cannot be kept in the history: {error}.") from error
+
+
+def decode(fields: bytes | msgspec.Raw) -> Record:
+    """Read the fields of a change or of a record, each time anew.
+
+    Raises:
+        msgspec.DecodeError: They are no JSON object.
+    """
+    return _records.decode(fields)
 
 
 def encode_anyway(payload: Any) -> bytes:
@@ -156,10 +169,8 @@ def scan(data: bytes, start: int, sequence: int | None = None) -> Scan:
         sequence: The number the first line must have, if that is known.
     """
     found = Scan([], start, sequence or 0)
-    position, pending = 0, 0
-    while (newline := data.find(b"\n", position)) >= 0:
-        entry = _entry(data[position:newline])
-        position = newline + 1
+    pending = 0
+    for entry, position in entries_of(data):
         if entry is None:
             pending += 1
             continue
@@ -174,14 +185,26 @@ def scan(data: bytes, start: int, sequence: int | None = None) -> Scan:
     return found
 
 
+def entries_of(data: bytes) -> Iterator[tuple[Entry | None, int]]:
+    """Yield what each whole line of ``data`` holds, None where that cannot be read, and the offset after it."""
+    position = 0
+    while (newline := data.find(b"\n", position)) >= 0:
+        entry = _entry(data[position:newline])
+        position = newline + 1
+        yield entry, position
+
+
 def _entry(line: bytes) -> Entry | None:
     data = unframed(line)
     if data is None:
         return None
     try:
-        return _entries.decode(data)
+        entry = _entries.decode(data)
+        # What nobody could read later is no entry, whatever its checksum says.
+        decode(entry.fields)
     except msgspec.MsgspecError:
         return None
+    return entry
 
 
 def read_header(data: bytes) -> tuple[Header, int]:
@@ -256,7 +279,7 @@ class Journal:
     def append(self, changes: Iterable[Change], by: str, *, durable: bool) -> list[Entry]:
         """Write changes at `end`, or leave the journal as it was; return them as they were written."""
         entries = [
-            Entry(change.op, change.id, change.fields, by, number)
+            Entry(change.op, change.id, msgspec.Raw(encode(change.fields)), by, number)
             for number, change in enumerate(changes, self.sequence)
             if change.op != "reload"
         ]
@@ -272,8 +295,7 @@ class Journal:
             raise
         self.end = end
         self.sequence += len(entries)
-        # Read back from the bytes: what the caller alters later must not change what was recorded.
-        return scan(lines, start).entries
+        return entries
 
     def cut(self) -> None:
         """Remove what stands after `end`: a line whose writer died within it."""

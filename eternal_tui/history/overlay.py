@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import msgspec
 
-from eternal_tui.history.journal import Change, Entry, Record
+from eternal_tui.history.journal import Change, Entry, Record, decode, encode
+
+UNSUMMED = 4096
+"""Bytes of further changes that stand behind a record before they are summed up with it."""
+
+Op = Literal["put", "patch", "delete", "reload"]
+
+
+class _Sum(msgspec.Struct, gc=False):
+    """The changes of one record: the text of each on a line of its own, and the size at which they become one."""
+
+    op: Op
+    text: bytes
+    full: int
+
+    def fields(self) -> Record:
+        first, *later = self.text.split(b"\n")
+        fields = decode(first)
+        for text in later:
+            fields |= decode(text)
+        return fields
 
 
 class Overlay:
@@ -15,10 +36,13 @@ class Overlay:
 
     Applying a journal twice gives what applying it once gives: that is what makes a crash between writing the
     document and renewing the journal harmless. Hence a patch of a record that does not exist does nothing.
+
+    Changes are kept as text, as they were written: as Python's objects they take twice as much, and their room is
+    never given back whole. So what is handed out is always fresh, and a caller may alter it to any depth.
     """
 
     def __init__(self) -> None:
-        self._changes: dict[int, Change] = {}
+        self._sums: dict[int, _Sum] = {}
         self._sorted: list[int] | None = None
         self.last_id = 0
 
@@ -31,55 +55,58 @@ class Overlay:
         return overlay
 
     def __len__(self) -> int:
-        return len(self._changes)
+        return len(self._sums)
 
     def __contains__(self, record_id: int) -> bool:
-        return record_id in self._changes
+        return record_id in self._sums
 
     def apply(self, change: Change | Entry) -> None:
-        """Add one change; records handed in are never altered."""
-        known = self._changes.get(change.id)
-        summed = change.change() if isinstance(change, Entry) else change
-        if change.op == "patch" and known is not None:
-            if known.op == "delete":
-                return
-            summed = Change(known.op, change.id, known.fields | change.fields)
+        """Add one change; raises RecordInvalid where its fields cannot be written."""
+        known = self._sums.get(change.id)
+        text = bytes(change.fields) if isinstance(change, Entry) else encode(change.fields)
         if known is None:
             self._sorted = None
             self.last_id = max(self.last_id, change.id)
-        self._changes[change.id] = summed
+        elif change.op == "patch":
+            if known.op != "delete":
+                _add(known, text)
+            return
+        self._sums[change.id] = _Sum(change.op, text, 2 * len(text) + UNSUMMED)
 
-    def get(self, record_id: int) -> Change | None:
-        """The sum for one id."""
-        return self._changes.get(record_id)
+    def op(self, record_id: int) -> Op | None:
+        """What becomes of one id: written whole, altered, or removed; None where nothing does."""
+        known = self._sums.get(record_id)
+        return None if known is None else known.op
 
     def over(self, record_id: int, record: Record | None) -> Record | None:
         """What becomes of the document's record, or of its absence."""
-        change = self._changes.get(record_id)
-        if change is None:
+        known = self._sums.get(record_id)
+        if known is None:
             return record
-        if change.op == "delete":
+        if known.op == "delete":
             return None
-        if change.op == "put":
-            return _own(change.fields)
-        return None if record is None else record | _own(change.fields)
+        if known.op == "put":
+            return known.fields()
+        return None if record is None else record | known.fields()
 
     def ids(self) -> list[int]:
         """Every id touched, ascending."""
         if self._sorted is None:
-            self._sorted = sorted(self._changes)
+            self._sorted = sorted(self._sums)
         return self._sorted
 
     def puts_below(self, before: int | None) -> Iterator[tuple[int, Record]]:
         """Whole records, descending from below ``before``."""
         ids = self.ids()
         for index in range((len(ids) if before is None else bisect_left(ids, before)) - 1, -1, -1):
-            change = self._changes[ids[index]]
-            if change.op == "put":
-                yield change.id, _own(change.fields)
+            known = self._sums[ids[index]]
+            if known.op == "put":
+                yield ids[index], known.fields()
 
 
-def _own(fields: Record) -> Record:
-    # A caller may alter what it is given, to any depth; what will be folded must not change with it.
-    copy: Record = msgspec.json.decode(msgspec.json.encode(fields))
-    return copy
+def _add(known: _Sum, text: bytes) -> None:
+    """Put a further change behind the others, and make one of them all when they have doubled."""
+    known.text += b"\n" + text
+    if len(known.text) > known.full:
+        known.text = encode(known.fields())
+        known.full = 2 * len(known.text) + UNSUMMED
