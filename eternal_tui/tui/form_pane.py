@@ -87,6 +87,7 @@ class FormPane(Container):
         self._filling: asyncio.Task[RequestForm] | None = None
         self._characters: tuple[Sequence[Character], Callable[[str], str]] | None = None
         self._last_sent: tuple[Sequence[GenerateRequest], float] | None = None
+        self._pending: list[Sequence[GenerateRequest]] = []
         self._flush_due = False
         self.border_title = Content(f"{number} Request" if number else "Request")
 
@@ -124,8 +125,17 @@ class FormPane(Container):
         """Ask the form to be sent; False when it says what is missing instead."""
         return (await self.fill()).submit()
 
-    def sent(self) -> None:
-        """Note that the form was sent; it keeps its text for the next one."""
+    def answered(self, requests: Sequence[GenerateRequest]) -> None:
+        """Note that there is an answer to what was sent, or that it was not sent; the form keeps its text."""
+        self._pending.remove(requests)
+        if self._last_sent is not None and self._last_sent[0] == requests:
+            # A thumb that went on pressing while it waited has not seen the answer yet.
+            self._last_sent = (requests, self._monotonic())
+
+    def wait(self, words: Shown) -> None:
+        """Say what is waited for before the request is sent; "" ends it."""
+        if self._form is not None:
+            self._form.wait(words)
 
     def price_again(self) -> None:
         """Ask for the price of the form's request: what is known of prices has changed."""
@@ -168,8 +178,11 @@ class FormPane(Container):
     # Handlers by name: the form, and the large text area in it, are imported when it is built.
 
     def on_request_form_submitted(self, event: RequestForm.Submitted) -> None:
-        """Send what the form holds, unless it was sent a moment ago."""
+        """Send what the form holds, unless it was sent a moment ago or is on its way."""
         event.stop()
+        if event.requests in self._pending:
+            self.post_message(self.Told(Shown("Still being sent: this press sent nothing more.")))
+            return
         now = self._monotonic()
         if self._last_sent is not None:
             requests, at = self._last_sent
@@ -177,6 +190,7 @@ class FormPane(Container):
                 self.post_message(self.Told(Shown("Sent just now. Press again to send the same once more.")))
                 return
         self._last_sent = (event.requests, now)
+        self._pending.append(event.requests)
         self.post_message(self.Sent(event.requests, event.names))
 
     def on_request_form_changed(self, event: RequestForm.Changed) -> None:

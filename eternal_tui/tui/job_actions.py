@@ -36,6 +36,9 @@ class Face(Protocol):
     async def ask(self, question: Confirm) -> bool:
         """Show a question and return the answer."""
 
+    async def looked_up(self, requests: Sequence[GenerateRequest]) -> bool:
+        """Look the characters up where that has to be waited for; False where nothing may be sent."""
+
 
 class JobActions:
     """Acts on jobs through the desk. Every foreseeable failure ends in one sentence on the face."""
@@ -54,6 +57,8 @@ class JobActions:
         self, requests: Sequence[GenerateRequest], names: Sequence[str], *, confirmed: bool = False
     ) -> bool:
         """Send requests, asking first where they cost more than is sent unasked; tell whether they were sent."""
+        if not await self._face.looked_up(requests):
+            return False
         try:
             batch = new_batch(len(requests))
             await self._desk.submit_many(requests, names=names, confirmed=confirmed, batch=batch)
@@ -172,7 +177,7 @@ class JobActions:
             yes=Shown("send it again, as a new job linked to this one"),
             no=Shown("leave it as it is"),
         )
-        if await self._face.ask(asked):
+        if await self._face.ask(asked) and await self._face.looked_up([job.request]):
             await self._desk.retry_unconfirmed(job.id, confirmed=True)
 
     async def watch(self, job: Job) -> None:

@@ -42,10 +42,11 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     @on(FormPane.Sent)
     @work
     async def _submitted(self, event: FormPane.Sent) -> None:
-        if not all(self.bench.book.settled(request.character) for request in event.requests):
-            self.tell(Shown("Looking the character up in the service's list first; then it is sent."))
-        if await self.actions.submit(event.requests, event.names):
-            self.form_pane.sent()
+        try:
+            sent = await self.actions.submit(event.requests, event.names)
+        finally:
+            self.form_pane.answered(event.requests)
+        if sent:
             self._tell_sent(len(event.requests))
             if not all(event.names):
                 await self._learn_names()
@@ -294,7 +295,10 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
         self.app.exit()
 
     def key_escape(self, event: events.Key) -> None:
-        """Close the drawer or the zoom and go to the list; Esc never quits."""
+        """Stop what is looked up; else close the drawer or the zoom and go to the list. Esc never quits."""
+        if self._look_up is not None and self._look_up.stop():
+            event.stop()
+            return
         zoomed = self.has_class("-zoom-detail") or self.has_class("-zoom-jobs")
         if zoomed or self._place() in ("form", "detail"):
             # Or the list, which has the focus then, would take the same key for its own and clear the filter.

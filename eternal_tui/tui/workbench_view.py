@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ from textual.binding import BindingType
 from textual.containers import Container, Horizontal
 from textual.widget import MountError
 
+from eternal_tui.api.request import GenerateRequest
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.tui import actions
 from eternal_tui.tui.action import Where
@@ -32,12 +33,13 @@ from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.split import Split
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import Tick
-from eternal_tui.untrusted import Shown, shown
+from eternal_tui.untrusted import Shown, say, shown
 from eternal_tui.workbench import Workbench
 
 if TYPE_CHECKING:
     from eternal_tui.tui.confirm import Confirm
     from eternal_tui.tui.job_actions import JobActions
+    from eternal_tui.tui.look_up import LookUp
 
 MANY = 10_000
 """Changed jobs from which the list is made anew instead of brought up to date: more than one slice of a history."""
@@ -113,6 +115,7 @@ class WorkbenchView(CellScreen):
         )
         # The list is painted first: where the cursor is matters more than all about its job.
         self._at_rest = AtRest(lambda: self.call_after_refresh(self._describe), bench.clock.monotonic)
+        self._look_up: LookUp | None = None
         self._split = Split(bench.folder, self.job_pane, self.detail)
         self._was_shown = False
         self._told_notices = 0
@@ -277,6 +280,22 @@ class WorkbenchView(CellScreen):
         """Show a question and return the answer."""
         answer: bool = await self.app.push_screen_wait(question)
         return answer
+
+    async def looked_up(self, requests: Sequence[GenerateRequest]) -> bool:
+        """Look up whose age is not known yet, where that may be of use; False where nothing may be sent."""
+        if not await self.bench.connection.has_key():
+            return True
+        if self._look_up is None:
+            from eternal_tui.tui.look_up import LookUp
+
+            self._look_up = LookUp(self.bench.book, show=self._looking_up, tell=self.tell)
+        return await self._look_up.done(request.character for request in requests)
+
+    def _looking_up(self, words: Shown) -> None:
+        self.form_pane.wait(words)
+        if words and not self.form_pane.region:
+            # Sent from the list, with the form out of sight.
+            self.tell(say("Before it is sent: {words}. esc stops.", words=words))
 
     def _ended(self, job: Job) -> None:
         if job.state is JobState.REJECTED and job.cause == "key":

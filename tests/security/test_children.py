@@ -46,6 +46,9 @@ class Told:
     async def ask(self, question: Confirm) -> bool:
         raise AssertionError(question)
 
+    async def looked_up(self, requests: object) -> bool:
+        raise AssertionError(requests)
+
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> Callable[[str], Path]:

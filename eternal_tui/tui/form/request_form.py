@@ -30,7 +30,7 @@ from eternal_tui.tui.form.prompt_field import PromptField
 from eternal_tui.tui.form.settings_fields import SettingsFields
 from eternal_tui.tui.form.submit_line import SubmitLine
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
-from eternal_tui.untrusted import Untrusted
+from eternal_tui.untrusted import Shown, Untrusted
 
 TALL = 28
 """Rows from which on the preview may take more than three of them."""
@@ -208,6 +208,10 @@ class RequestForm(Vertical):
         """Take the price of one such request in credits, the mean where they differ, None where it is not known yet."""
         self._price = price
         self._tell_price()
+
+    def wait(self, words: Shown) -> None:
+        """Say what is waited for before the request is sent; "" ends it."""
+        self._submit_line.wait(words)
 
     def set_presets(self, presets: Presets) -> None:
         """Take the presets there are; an empty form starts from the default one."""

@@ -13,8 +13,10 @@ from textual.message import Message
 from textual.widget import Widget
 
 from eternal_tui.tui.actions import bindings
+from eternal_tui.untrusted import Shown
 
 _SEND = "^s send"
+_STOP = "esc stops"
 
 
 class SubmitLine(Widget, can_focus=True):
@@ -33,6 +35,7 @@ class SubmitLine(Widget, can_focus=True):
         super().__init__(id=id)
         self._requests = 1
         self._price: float | None = None
+        self._waiting = Shown("")
 
     def show(self, requests: int, price: float | None) -> None:
         """Show the number of requests, and the price of one in credits or None where it is not known."""
@@ -40,9 +43,17 @@ class SubmitLine(Widget, can_focus=True):
             self._requests, self._price = requests, price
             self.refresh()
 
+    def wait(self, words: Shown) -> None:
+        """Say, in place of all that, what is waited for before it is sent; "" ends it."""
+        if words != self._waiting:
+            self._waiting = words
+            self.refresh()
+
     @property
     def words(self) -> str:
         """The sentence on the left."""
+        if self._waiting:
+            return self._waiting
         several = f"{self._requests} requests · " if self._requests > 1 else ""
         if self._price is None:
             return f"{several}price not known yet"
@@ -52,11 +63,12 @@ class SubmitLine(Widget, can_focus=True):
         """Draw the words on the left and the key on the right."""
         width = self.content_size.width
         words = self.words
-        if cell_len(words) + len(_SEND) + 1 > width:
+        key = _STOP if self._waiting else _SEND
+        if cell_len(words) + len(key) + 1 > width:
             words = words.replace(" requests", "×").replace(" credits", " cr")
-        space = " " * max(1, width - cell_len(words) - len(_SEND))
-        send = "bold reverse $text-accent" if self.has_focus else "$text-accent"
-        return Content.assemble((words, "$text-muted"), space, (_SEND, send))
+        space = " " * max(1, width - cell_len(words) - len(key))
+        style = "bold reverse $text-accent" if self.has_focus else "$text-accent"
+        return Content.assemble((words, "$text-muted"), space, (key, style))
 
     def on_click(self, event: events.Click) -> None:
         """Submit by mouse."""

@@ -79,6 +79,9 @@ class Silent:
     async def ask(self, question: object) -> bool:
         raise AssertionError(question)
 
+    async def looked_up(self, requests: object) -> bool:
+        raise AssertionError(requests)
+
 
 @asynccontextmanager
 async def bench_of(folder: Path, environ: Mapping[str, str] = KEYED, **fields: Any) -> AsyncIterator[Workbench]:
