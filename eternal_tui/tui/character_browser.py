@@ -25,6 +25,7 @@ from eternal_tui.tui.form.search_screen import SearchLine
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.toast_room import on_toast_rows
 from eternal_tui.untrusted import Shown, join, say, shown, shown_block
 from eternal_tui.workbench import Workbench
 
@@ -87,6 +88,7 @@ class CharacterBrowser(KeyHelp, Screen[str | None]):
 
     def on_mount(self) -> None:
         """Show the stored list at once, and ask for a fresh one where it is old."""
+        on_toast_rows(self, self._make_room)
         self.set_class(not any(self._around.graphics.cell), "-words")
         self._footer.show(
             [
@@ -105,6 +107,10 @@ class CharacterBrowser(KeyHelp, Screen[str | None]):
             self._bench.book.open_stored()
         self._take(self._bench.book.known)
         self._load()
+
+    def _make_room(self, rows: int) -> None:
+        """Let the list end above what is said, where that covers more than its edge and the keys below it."""
+        self.query_one("#browser").styles.margin = (0, 0, max(0, rows - 2), 0)
 
     @work(exit_on_error=False)
     async def _load(self) -> None:

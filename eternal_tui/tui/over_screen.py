@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 
 from eternal_tui.tui.graphics.kitty import PLACEHOLDER
 from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
+from eternal_tui.tui.toast_room import on_toast_rows
 
 Result = TypeVar("Result")
 
@@ -22,8 +23,19 @@ class OverScreen(ModalScreen[Result]):
     """A small screen over another one, which leaves nothing behind."""
 
     def on_mount(self) -> None:
-        """Have nothing remember this screen once it is left."""
+        """Have nothing remember this screen once it is left, and nothing cover what it asks."""
         keep_pairs_without_widgets()
+        on_toast_rows(self, self.make_room)
+
+    def make_room(self, rows: int) -> None:
+        """Move up from the last rows, as far as something of this stands there."""
+        boxes = [each for each in self.children if each.display and not each.has_class("-textual-system")]
+        height = self.outer_size.height
+        if rows and max((box.region.bottom for box in boxes), default=0) <= height - rows:
+            return
+        for box in boxes:
+            box.styles.margin = (0, 0, rows, 0)
+            box.styles.max_height = height - rows
 
     def render(self) -> RenderableType:
         """Draw the screen below, dimmed."""

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 MANY = 10_000
 """Changed jobs from which the list is made anew instead of brought up to date: more than one slice of a history."""
 
+WIDE = 140
+"""Columns from which the form stands beside the list."""
+
 BESIDE = 190
 """Columns from which list and detail stand side by side."""
 
@@ -57,7 +60,7 @@ class Workspace(Container):
 BREAKPOINTS = [
     (0, "-tiny"),
     (80, "-normal"),
-    (140, "-wide"),
+    (WIDE, "-wide"),
     (BESIDE, "-widest"),
 ]
 """Columns from which the screen has these classes."""
@@ -158,6 +161,9 @@ class WorkbenchView(CellScreen):
     @work(exit_on_error=True)
     async def _start(self) -> None:
         arrive()
+        from eternal_tui.tui.toast_room import on_toast_rows
+
+        on_toast_rows(self, self._make_room)
         try:
             await self.detail.fill()
             self._show_current()
@@ -268,6 +274,15 @@ class WorkbenchView(CellScreen):
             self.detail.show(self.bench.desk.job(job_id), answers)
 
     # Telling and asking
+
+    def _make_room(self, rows: int) -> None:
+        """Let form or list end above what is said, where it covers more than their edge and the keys below it."""
+        covering = self.has_class("-zoom-jobs") or (self.has_class("-drawer") and self.size.width < WIDE)
+        body = self.query_one("#body")
+        below = max(0, rows - 2) if covering else 0
+        if body.styles.margin.bottom != below:
+            body.styles.margin = (0, 0, below, 0)
+            body.set_class(bool(below), "-less")
 
     def tell(self, text: Shown, severity: Severity = "information") -> None:
         """Show one sentence for a while."""

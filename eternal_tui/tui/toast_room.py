@@ -1,0 +1,29 @@
+"""Room for what is said: notifications stand at the foot of a screen, and what one acts on there makes way for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.screen import Screen
+from textual.widgets._toast import Toast
+
+MOST = 1 / 3
+"""Share of the screen beyond which the oldest notification goes before its time: there is work to be seen too."""
+
+
+def on_toast_rows(screen: Screen[Any], call: Callable[[int], None]) -> None:
+    """Call with the rows that notifications take on the screen, each time it is another number."""
+    rows = 0
+
+    def laid_out(_: object) -> None:
+        nonlocal rows
+        toasts = list(screen.query(Toast).results())
+        now = sum(toast.outer_size.height for toast in toasts)
+        if now > screen.outer_size.height * MOST and len(toasts) > 1:
+            toasts[0]._expire()
+        if now != rows:
+            rows = now
+            call(rows)
+
+    screen.screen_layout_refresh_signal.subscribe(screen, laid_out)
