@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import keyring
 import keyring.backends.null
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from tests.canary import HOLDERS, leaks
 
@@ -40,6 +42,22 @@ def pytest_configure(config: pytest.Config) -> None:
             compileall.compile_dir(ROOT / package, quiet=2)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # Every worker collects the same files in the same order: in a clean checkout each would rewrite the asserts of each
+    # file, all of them of the same one at the same moment. Begun with a share of its own, each rewrites that, and finds
+    # the others' in the cache; so with the table of Unicode that hypothesis makes.
+    config = session.config
+    if config.args_source != pytest.Config.ArgsSource.TESTPATHS or not hasattr(config, "workerinput"):
+        return
+    own = int(config.workerinput["workerid"].removeprefix("gw"))
+    if own == 0:
+        st.text().validate()
+    for path in sorted((ROOT / "tests").rglob("test_*.py"))[own :: config.workerinput["workercount"]]:
+        importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
+# Before xdist's own look at the groups, which would find none.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     wanted = bool(config.getoption("--long"))
     chosen: list[pytest.Item] = []
