@@ -138,11 +138,16 @@ def _branch(
 
 
 def _between(shape: Shape, weight: float, after: float, before: float, usual: _Prior, strange: _Prior) -> Branch:
-    masses = [
-        (share * (tail(after, mu, sigma) - tail(before, mu, sigma)), mu, sigma) for share, mu, sigma in (usual, strange)
-    ]
-    _, mu, sigma = max(masses)
-    return Branch(weight * (masses[0][0] + masses[1][0]), mu, sigma, after, before, shape)
+    low = math.log(after) if after > 0 else -math.inf
+    high = math.log(before)
+    total = 0.0
+    best = (-1.0, 0.0, 0.0)
+    for share, mu, sigma in (usual, strange):
+        scale = 1 / (sigma * _ROOT)
+        mass = share * 0.5 * (math.erfc((low - mu) * scale) - math.erfc((high - mu) * scale))
+        total += mass
+        best = max(best, (mass, mu, sigma))
+    return Branch(weight * total, best[1], best[2], after, before, shape)
 
 
 def _strongest(plain: list[Branch], informed: list[Branch], age: float) -> list[Branch]:

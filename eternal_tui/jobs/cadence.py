@@ -113,9 +113,10 @@ def _cheapest(age: float, branches: Sequence[Branch], weight: float, longest: fl
     ages = _candidates(age, branches, latest)
     logs = [math.log(max(at, 1e-3)) for at in ages]
     reachable = bisect_right(ages, latest)
-    costs = [0.0] * len(ages)
+    costs = [0.0] * reachable
     unaided = [0.0] * len(ages)
     blank = sum(branch.weight for branch in branches if branch.shape is None)
+    ways: list[_Way] = []
     for branch in branches:
         ended = branch.ended(ages, logs)
         if branch.shape is None:
@@ -123,12 +124,20 @@ def _cheapest(age: float, branches: Sequence[Branch], weight: float, longest: fl
             unaided = [sum_ + share * chance for sum_, chance in zip(unaided, ended, strict=True)]
         else:
             eager = weight * _eagerness(branch.shape)
-            for i, cost in enumerate(_costs_aided(branch, branch.shape, ages[:reachable], ended, eager)):
-                costs[i] += branch.weight * cost
+            late = branch.late(ages[:reachable], ended)
+            ways.append(_Way(branch, branch.shape, eager, [1 - chance for chance in ended]))
+            for i in range(reachable):
+                # What follows a look that finds no end is one more look at least.
+                costs[i] += branch.weight * (eager * late[i] + max(1 - ended[i], 0.0))
     if blank > 1e-3:
-        for i, cost in enumerate(_costs_unaided(ages, unaided, weight)):
+        for i, cost in enumerate(_costs_unaided(ages, unaided, weight)[:reachable]):
             costs[i] += blank * cost
-    return -min((round(costs[i], 2), -at) for i, at in enumerate(ages[:reachable]) if at >= soonest)[1]
+    best = (math.inf, 0.0)
+    for least, i in sorted((cost, i) for i, cost in enumerate(costs) if ages[i] >= soonest):
+        if round(least, 2) > best[0]:
+            break
+        best = min(best, (round(least + sum(way.beyond(i, ages[i]) for way in ways), 2), -ages[i]))
+    return -best[1]
 
 
 def _eagerness(shape: Shape) -> float:
@@ -141,8 +150,13 @@ def _candidates(age: float, branches: Sequence[Branch], latest: float) -> list[f
     """Return the ages worth weighing, ascending from this one, none a hair beside another."""
     soonest = age + MIN_WAIT
     distinct = {(b.mu, b.sigma, b.after, b.before): b for b in reversed(branches)}.values()
-    near = [min(max(at, soonest), latest) for branch in distinct for at in branch.ages()]
-    far = [at for branch in branches if branch.shape is None for at in branch.ages() if at > latest]
+    near: list[float] = []
+    far: list[float] = []
+    for branch in distinct:
+        worth = branch.ages()
+        near += [min(max(at, soonest), latest) for at in worth]
+        if branch.shape is None:
+            far += [at for at in worth if at > latest]
     candidates = [age, soonest]
     for at in sorted([*near, *(age + wait for wait in _WAITS if age + wait < latest), latest, *far]):
         if at - candidates[-1] > 0.0005 * at:
@@ -173,24 +187,24 @@ def _costs_unaided(ages: Sequence[float], ended: Sequence[float], weight: float)
     return [weight * late[i] + ahead[i] for i in range(last + 1)]
 
 
-def _costs_aided(
-    branch: Branch, shape: Shape, ages: Sequence[float], ended: Sequence[float], weight: float
-) -> list[float]:
-    """Return, for a first look at each age, what lateness and later looks cost where progress goes on in a shape."""
-    late = branch.late(ages, ended)
-    bounded = branch.before < math.inf
-    usual = (branch.after + branch.before) / 2 if bounded else math.exp(branch.mu)
-    drift = 1.0 if bounded else 1 + branch.sigma / 2
-    costs = []
-    for i, at in enumerate(ages):
-        left = 1 - ended[i]
-        cost = weight * late[i]
-        if left > 1e-6:
-            end = max(usual, at * drift)
-            open_width = max(branch.before - max(at, branch.after), 0.0) if bounded else 3 * branch.sigma * end
-            cost += left * _cost_following(shape, at / end, open_width / end, weight * end)
-        costs.append(cost)
-    return costs
+class _Way(msgspec.Struct, frozen=True, gc=False):
+    """A branch whose progress goes on in a shape; `left` are the chances that no end has come by each candidate."""
+
+    branch: Branch
+    shape: Shape
+    weight: float
+    left: list[float]
+
+    def beyond(self, i: int, at: float) -> float:
+        """Return what later looks cost beyond one, where the first is at this candidate."""
+        left, branch = self.left[i], self.branch
+        if left <= 1e-6:
+            return 0.0
+        bounded = branch.before < math.inf
+        usual = (branch.after + branch.before) / 2 if bounded else math.exp(branch.mu)
+        end = max(usual, at if bounded else at * (1 + branch.sigma / 2))
+        width = max(branch.before - max(at, branch.after), 0.0) if bounded else 3 * branch.sigma * end
+        return branch.weight * left * (_cost_following(self.shape, at / end, width / end, self.weight * end) - 1)
 
 
 def _cost_following(shape: Shape, share: float, width: float, weight: float) -> float:

@@ -32,16 +32,18 @@ class Shape:
 
     `reach[p]` is the share of its whole time a job has run when its progress reaches `p` per cent, 0 to 100; `step`
     the granularity in per cent; `noise` the deviation of a reading in per cent, 0 where readings are exact.
-    `middle[p]` and `blur[p]` are, of a noisy shape, the share of time that a reading stands for and its deviation.
+    `middle[p]` and `blur[p]` are, of a noisy shape, the share of time that a reading stands for and its deviation;
+    `sharpness[p]` is what such a reading weighs, one through the square of its deviation.
     """
 
-    __slots__ = ("blur", "middle", "name", "noise", "reach", "step")
+    __slots__ = ("blur", "middle", "name", "noise", "reach", "sharpness", "step")
 
     def __init__(self, name: str, reach: tuple[float, ...], *, step: int = 1, noise: float = 0.0) -> None:
         self.name, self.step, self.noise = name, step, noise
         self.reach = reach = (0.0, *reach[1:100], 1.0)
         self.middle = tuple((here + there) / 2 for here, there in pairwise(reach))
         self.blur = tuple(_blur(reach, progress, noise) for progress in range(100)) if noise else ()
+        self.sharpness = tuple(blur**-2 for blur in self.blur)
 
 
 def _blur(reach: tuple[float, ...], progress: int, noise: float) -> float:
@@ -154,10 +156,10 @@ def fit(shape: Shape, readings: Sequence[tuple[float, int]]) -> Fit:
     """Return the speed at which a noisily reported job runs, by weighted least squares; readings are not empty."""
     squares = products = shares = 0.0
     for at, progress in readings:
-        share = shape.middle[progress]
-        precision = shape.blur[progress] ** -2
-        squares += precision * at * at
-        products += precision * at * share
+        precision, share = shape.sharpness[progress], shape.middle[progress]
+        told = precision * at
+        squares += told * at
+        products += told * share
         shares += precision * share * share
     miss = max(shares - products * products / squares, 0.0)
     density = (shape.noise * math.sqrt(2 * math.pi)) ** -len(readings)

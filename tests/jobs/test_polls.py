@@ -103,3 +103,25 @@ async def test_every_cell_of_looks_and_lateness(
         most_looks, most_late = goals(request_.type, str(shape))
         assert looks <= most_looks
         assert late <= most_late
+
+
+@pytest.mark.parametrize("in_view", [10, 20])
+async def test_jobs_in_view_share_their_looks(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, in_view: int) -> None:
+    """Ten are each looked at every five seconds, twenty two and a half times a second together.
+
+    Seen to fail with five seconds for each of twenty (4.3 a second), and with eight for each of ten (1.3).
+    """
+    async with running(tmp_path / "data", sandbox, clock=clock) as bench:
+        sent = await bench.desk.submit_many([PICTURE] * in_view, confirmed=True)
+        for job in sent:
+            sandbox.service.engine.jobs[str(job.request_id)].takes = 36_000.0
+        began, counts = clock.monotonic(), []
+        # Long beyond any learned duration, where nothing but being in view asks for a look.
+        for until, seen in ((150.0, []), (160.0, sent), (192.0, sent)):
+            bench.desk.attend([job.id for job in seen], None)
+            while clock.monotonic() < began + until:
+                await quiet()
+                await clock.leap()
+            counts.append(len(sandbox.polls()))
+    looks_a_second = (counts[2] - counts[1]) / (192.0 - 160.0)
+    assert looks_a_second == pytest.approx(min(in_view / 5, 2.5), rel=0.15)
