@@ -128,7 +128,9 @@ def add_global_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument("--data-dir", metavar="DIR", default=absent, help="folder of history, results and logs")
     options.add_argument("--base-url", metavar="URL", default=absent, help="address of the service")
     options.add_argument("--config", metavar="FILE", default=absent, help="configuration file")
-    options.add_argument("--images", metavar="MODE", default=absent, help="pictures: auto, kitty, sixel, blocks or off")
+    options.add_argument(
+        "--images", metavar="auto|kitty|sixel|blocks|off", default=absent, help="how pictures are drawn"
+    )
     options.add_argument(
         "--media-bytes-per-second", metavar="N", default=absent, help="most bytes a second a clip may write"
     )
