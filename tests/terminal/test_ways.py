@@ -173,7 +173,8 @@ def test_copies(app: Tmux) -> None:
         app.until("Copy of job")
         app.press(key)
         app.until_written(b"\x1b]52;")
-        app.settle()
+        # Another y in the menu would close it, and the letter behind it go to the list.
+        app.until(gone("Copy of job"))
         texts[key] = base64.b64decode(COPIED.findall(app.written)[-1]).decode()
     assert texts["p"].endswith(".jpg")
     assert texts["l"].startswith("http")
