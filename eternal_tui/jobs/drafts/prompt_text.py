@@ -7,9 +7,10 @@ import unicodedata
 
 from eternal_tui.untrusted import COMBINING_LIMIT, SUBSTITUTE, shown
 
-# Joiners and variation selectors have no picture of their own and are part of writing: emoji sequences, Persian, Hindi.
-_JOINERS = frozenset("\u200c\u200d")
-_SELECTOR = re.compile("[\ufe00-\ufe0f]")
+JOINERS = frozenset("\u200c\u200d")
+"""With the selectors: no picture of their own, and part of writing, as of emoji sequences, Persian, Hindi."""
+
+SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 _BREAKS = re.compile("\r\n|[\r\u2028\u2029\x85\x0b\x0c]")
 _WIDE_SPACES = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _JOINED = frozenset({"So", "Sk", "Lo", "Mn", "Mc"})
@@ -30,17 +31,17 @@ def prompt_text(text: str) -> str:
     for one in text:
         if not _stays(one, kept[-1] if kept else ""):
             continue
-        marks = marks + 1 if unicodedata.category(one)[0] == "M" and not _SELECTOR.match(one) else 0
+        marks = marks + 1 if unicodedata.category(one)[0] == "M" and one not in SELECTORS else 0
         if marks <= COMBINING_LIMIT:
             kept.append(one)
     return "".join(kept)
 
 
 def _stays(one: str, before: str) -> bool:
-    if one in _JOINERS:
+    if one in JOINERS:
         return before != "" and unicodedata.category(before) in _JOINED
-    if _SELECTOR.match(one):
-        return before not in ("", "\n") and before not in _JOINERS and not _SELECTOR.match(before)
+    if one in SELECTORS:
+        return before not in ("", "\n") and before not in JOINERS and before not in SELECTORS
     if one == "\n" or _WIDE_SPACES.match(one) or one == SUBSTITUTE:
         return True
     if one < " " or one == "\x7f":

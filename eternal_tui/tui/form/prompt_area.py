@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from unicodedata import category
 
@@ -16,10 +15,10 @@ from textual.widgets.text_area import Edit, EditResult
 
 from eternal_tui.api.curl import looks_like_curl
 from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT
-from eternal_tui.jobs.drafts.prompt_text import prompt_text
+from eternal_tui.jobs.drafts.prompt_text import JOINERS, SELECTORS, prompt_text
 from eternal_tui.untrusted import shown
 
-_JOINERS = re.compile("[\u200c\u200d\ufe00-\ufe0f]")
+_UNSEEN = dict.fromkeys(map(ord, JOINERS | SELECTORS))
 
 
 def gated_cells(text: str) -> str:
@@ -29,7 +28,7 @@ def gated_cells(text: str) -> str:
 
 
 def _cell(cluster: str, width: int) -> str:
-    drawn = shown(_JOINERS.sub("", cluster))
+    drawn = shown(cluster.translate(_UNSEEN))
     # Of a family one is drawn: the others would push away what stands behind them. A letter is never left out.
     return set_cell_size(drawn, width) if cell_len(drawn) < width or category(cluster[0]) == "So" else drawn
 
