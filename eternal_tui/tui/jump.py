@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.errors import NoWidget
 from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
@@ -42,8 +43,14 @@ def targets_of(screen: Screen[Any]) -> list[Target]:
 
 
 def _place(screen: Screen[Any], widget: Widget) -> Offset | None:
-    """Return where a letter can stand on the control: at its beginning, at its end, or nowhere while it is covered."""
-    geometry = screen.find_widget(widget)
+    """Return where a letter can stand on the control: at its beginning, at its end, or nowhere.
+
+    Nowhere is while it is covered, or not laid out yet: keys come faster than frames.
+    """
+    try:
+        geometry = screen.find_widget(widget)
+    except NoWidget:
+        return None
     visible = geometry.region.intersection(geometry.clip)
     if not visible.area:
         return None

@@ -114,3 +114,6 @@ async def settle(pilot: Pilot[Any]) -> None:
     """Let workers end and everything be drawn."""
     await pilot.app.workers.wait_for_complete()
     await pilot.pause()
+    # A pause ends after a second: on a busy machine there may be nothing on the screen yet.
+    while pilot.app.screen._compositor.root is None:
+        await pilot.pause()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from textual.widgets import Input
+
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.jump import JumpScreen, Label
+from eternal_tui.tui.jump import JumpScreen, Label, targets_of
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from tests.tui.screens.stage import bench_in, settle, the_app
 
@@ -55,6 +57,17 @@ async def test_any_other_key_goes_back_to_where_one_was(tmp_path: Path) -> None:
             await settle(pilot)
             assert app.screen_stack == [workbench(app)], key
             assert app.focused is workbench(app).job_pane.jobs
+
+
+async def test_a_control_that_is_not_laid_out_yet_has_no_letter(tmp_path: Path) -> None:
+    """Keys come faster than frames. Seen to fail with its place asked for all the same: the app ended by a defect."""
+    app = the_app(bench_in(tmp_path))
+    async with app.run_test(size=(160, 40)) as pilot:
+        await settle(pilot)
+        screen, late = workbench(app), Input()
+        screen.mount(late)
+        assert late in screen.focus_chain
+        assert late not in [target.widget for target in targets_of(screen)]
 
 
 async def test_a_closed_drawer_has_no_letters(tmp_path: Path) -> None:
