@@ -26,7 +26,7 @@ def test_stalled_link(tmp_path: Path) -> None:
             until(lambda: len(sandbox.downloads) == 8)
             until(lambda: _saved(tmp_path / "data") == 8)
             # And when somebody reads again, the screen is as it should be, without every frame there could have been.
-            terminal.wait_for("8 done today", keep=True)
+            terminal.wait_for("8 done today", within=60.0, keep=True)
             assert len(terminal.written) < 150_000
 
 

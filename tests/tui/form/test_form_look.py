@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from eternal_tui.jobs.drafts.draft import Draft
 from tests.tui.form.form_app import FormApp
+from tests.tui.screens.stage import settle
 
 CLIP = Draft(character="Astrid · 6870", prompt="The person waves and smiles", type="video", times=2)
 
@@ -26,7 +27,7 @@ def _showing(draft: Draft, *keys: str, price: float | None = None) -> object:
         app.form.load(draft)
         app.form.set_estimate(price)
         await pilot.press(*keys)
-        await pilot.pause()
+        await settle(pilot)
 
     return before
 
