@@ -42,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
             compileall.compile_dir(ROOT / package, quiet=2)
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
     # Every worker collects the same files in the same order: in a clean checkout each would rewrite the asserts of each
     # file, all of them of the same one at the same moment. Begun with a share of its own, each rewrites that, and finds
     # the others' in the cache; so with the table of Unicode that hypothesis makes.
