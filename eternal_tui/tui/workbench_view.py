@@ -161,10 +161,10 @@ class WorkbenchView(CellScreen):
     @work(exit_on_error=True)
     async def _start(self) -> None:
         arrive()
-        from eternal_tui.tui.cell_cuts import remember_few_cuts
+        from eternal_tui.tui.line_memory import remember_few_lines
         from eternal_tui.tui.toast_room import on_toast_rows
 
-        remember_few_cuts()
+        remember_few_lines()
         on_toast_rows(self, self._make_room)
         try:
             await self.detail.fill()
