@@ -199,6 +199,10 @@ class History:
         """
         self._check_open()
         large = self.journal_size > LARGE_FOLD
+        if large:
+            from eternal_tui.spare_memory import keep_little
+
+            keep_little()
         with explained("folding the journal into the history"):
             try:
                 self._store.fold()
