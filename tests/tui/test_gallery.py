@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from eternal_tui.tui.theme import register
 from tests.media.files import write_clip
 from tests.tui.jobs import NOW, a_job
 from tests.tui.results import picture_file, saved
-from tests.tui.screens.stage import text_of
+from tests.tui.screens.stage import text_of, until
 
 
 class Counting(HalfBlocks):
@@ -73,12 +72,6 @@ class Pane(App[None]):
     @property
     def current(self) -> int | None:
         return self.pane.jobs.current
-
-
-async def until(pilot: Pilot[Any], true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():
-            await pilot.pause()
 
 
 async def settled(pilot: Pilot[Any]) -> None:

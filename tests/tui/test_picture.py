@@ -50,7 +50,7 @@ class Viewer(App[None]):
         self.heard.put_nowait(message)
 
     async def until(self, kind: type[Message], where: Callable[[Message], bool] = lambda _: True) -> Message:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 message = await self.heard.get()
                 if isinstance(message, kind) and where(message):

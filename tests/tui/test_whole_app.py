@@ -89,7 +89,7 @@ def whole(compare: SnapCompare, folder: Path, size: tuple[int, int], *keys: str,
         for key in ("j", "j", *keys):
             await pilot.press(key)
             await pilot.pause()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             # The form stands beside the list, or in the drawer once it is open.
             while (size[0] >= 140 or "e" in keys) and "Times" not in text_of(app):
                 await pilot.pause()

@@ -95,11 +95,13 @@ def test_answers_may_come_byte_by_byte() -> None:
     assert (facts.name, facts.kitty_graphics, facts.cell) == ("kitty(0.35.1)", True, (9, 18))
 
 
-def test_a_terminal_that_knows_only_da1_costs_no_second() -> None:
+def test_a_terminal_that_knows_only_da1_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen to fail with the answer of a kitty waited for: that came after the minute it had."""
+    monkeypatch.setattr(probing, "LIMIT", 60.0)
     with terminal(saying(PLAIN)) as (near, _, _):
         began = time.monotonic()
         facts = probe(stdin=near, stdout=near, environ=XTERM)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 30
     assert (facts.answered, facts.name, facts.kitty_graphics, facts.cell) == (True, "", False, (0, 0))
 
 
@@ -113,9 +115,8 @@ def test_a_silent_terminal_costs_little_and_is_remembered_for_a_while(tmp_path: 
             return probe(stdin=near, stdout=near, environ=XTERM, cache=cache, now=lambda: next(hours))
 
         before = termios.tcgetattr(near)
-        began = time.monotonic()
+        assert limit_for(XTERM) < 0.6
         facts = ask()
-        assert time.monotonic() - began < 0.6
         assert termios.tcgetattr(near) == before
         assert not facts.answered
         assert "did not answer" in facts.why
@@ -126,11 +127,17 @@ def test_a_silent_terminal_costs_little_and_is_remembered_for_a_while(tmp_path: 
 
 
 def test_the_terminal_thinks_while_others_work() -> None:
-    with terminal(saying(KITTY)) as (near, _, written):
+    asked = threading.Event()
+
+    def script(far: int, data: bytes) -> None:
+        saying(KITTY)(far, data)
+        asked.set()
+
+    with terminal(script) as (near, _, written):
         before = termios.tcgetattr(near)
         with asking(stdin=near, stdout=near, environ=XTERM) as answer:
-            while bytes(written) != QUERY:
-                time.sleep(0.001)
+            assert asked.wait(20.0)
+            assert bytes(written) == QUERY
             assert answer().kitty_graphics
         with asking(stdin=near, stdout=near, environ=XTERM):
             pass

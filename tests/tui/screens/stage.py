@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,10 @@ async def settle(pilot: Pilot[Any]) -> None:
     # A pause ends after a second: on a busy machine there may be nothing on the screen yet.
     while pilot.app.screen._compositor.root is None:
         await pilot.pause()
+
+
+async def until(pilot: Pilot[Any], true: Callable[[], bool]) -> None:
+    """Wait until this holds; the minute only ends what hangs."""
+    async with asyncio.timeout(60):
+        while not true():
+            await pilot.pause()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from eternal_tui.api.answers import CreateAnswer
 from eternal_tui.jobs.drafts.favourites import MOST_RECENT, Favourites, FavouriteStore
@@ -19,7 +17,7 @@ from eternal_tui.tui.create_character import CreateCharacter
 from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.workbench import Workbench
 from tests.tui.form.form_app import CHARACTERS
-from tests.tui.screens.stage import ENVIRON, Stage, around, bench_of, said_on, settings_in, text_of
+from tests.tui.screens.stage import ENVIRON, Stage, around, bench_of, said_on, settings_in, text_of, until
 from tests.tui.screens.test_viewer import surroundings
 
 
@@ -29,12 +27,6 @@ def demo() -> Iterator[DemoService]:
     service.wait_ready_blocking()
     yield service
     service.close()
-
-
-async def until(pilot: Pilot[Any], true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
-        while not true():
-            await pilot.pause()
 
 
 class Kept:

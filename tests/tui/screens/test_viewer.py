@@ -25,7 +25,7 @@ from eternal_tui.tui.viewer_panel import differing
 from eternal_tui.workbench import Workbench
 from tests.tui.jobs import a_job
 from tests.tui.results import bench_with, picture_file, saved
-from tests.tui.screens.stage import ENVIRON, Stage, actions_of, around, said_on, text_of
+from tests.tui.screens.stage import ENVIRON, Stage, actions_of, around, said_on, text_of, until
 
 
 def surroundings(graphics: Graphics) -> Surroundings:
@@ -46,12 +46,6 @@ def stage_of(
     bench: Workbench, jobs: Sequence[Job], listed: Sequence[int] = (), graphics: Graphics | None = None
 ) -> Stage:
     return Stage(Viewer(jobs, bench, surroundings(graphics or HalfBlocks()), actions_of(bench), listed))
-
-
-async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not true():
-            await pilot.pause()
 
 
 def pictures(stage: Stage) -> list[Picture]:
