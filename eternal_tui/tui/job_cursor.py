@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Unpack
 
 from textual.geometry import Size
@@ -143,6 +143,8 @@ class JobCursor(JobLines):
         self._index.set_open(batch, wanted=not wanted)
         self._on_batch = self._on_batch or wanted
         self._settle(before)
+        if self._unseen:
+            self.call_after_refresh(self._see)
 
     def _arrived(self, ids: Iterable[int]) -> None:
         """Take note of those that are newer than any before, which a scrolled list may not show."""
@@ -152,20 +154,23 @@ class JobCursor(JobLines):
         if fresh and not begins and self.is_attached and self.size.height:
             self._unseen |= fresh
             # Behind the scrolling that keeps the lines in view, or the cursor, which waits for the same.
-            self.call_after_refresh(self._see)
+            self.call_after_refresh(self._see, fresh)
 
-    def _see(self) -> None:
-        """Forget those that are in view by now, or gone."""
+    def _see(self, among: Collection[int] | None = None) -> None:
+        """Forget those that are in view by now, or gone; with `among` look at these alone.
+
+        What arrives leaves the others above: to look at all each time would cost 14 ms of it after 10,000 unseen jobs.
+        """
         top, before = self.scroll_offset.y, len(self._unseen)
-        rows = {job_id: self._index.row(job_id) for job_id in self._unseen}
-        self._unseen = {job_id for job_id, row in rows.items() if row is not None and row < top}
+        rows = {job_id: self._index.row(job_id) for job_id in (self._unseen if among is None else among)}
+        self._unseen.difference_update(job_id for job_id, row in rows.items() if row is None or row >= top)
         if before:
             self._retitle()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Scroll, and count anew what came above."""
+        """Scroll, and count anew what came above: of that nothing comes into view by scrolling down."""
         super().watch_scroll_y(old_value, new_value)
-        if self._unseen:
+        if self._unseen and new_value < old_value:
             self._see()
 
     def _retitle(self) -> None:

@@ -181,12 +181,15 @@ class JobIndex:
             if job.batch:
                 batches.setdefault(job.batch, []).append(job)
         if fresh:
-            self._all.extend(-job.id for job in fresh)
+            # One number for both lists: a hundred thousand of them are 3 MB.
+            newest = {job.id: -job.id for job in fresh}
+            self._all.extend(newest.values())
             self._all.sort()
             for batch, members in batches.items():
                 self._folds.add(batch, members, self._shown if self._folded else [])
             own = (job for job in fresh if not (job.batch and self._folded))
-            self._shown.extend(self.order.place(job) for job in own if shows(job))
+            bare = self.order.value is None
+            self._shown.extend(newest[job.id] if bare else self.order.place(job) for job in own if shows(job))
             self._shown.sort()
         for job in known:
             self.put(job, show=shows(job))

@@ -121,6 +121,7 @@ class JobList(JobCursor, can_focus=True):
             self._search.gone(job_id)
             self._index.drop(job_id)
             self._marks.discard(job_id)
+            self._unseen.discard(job_id)
         self._settle(before)
         self._arrived(job.id for job in jobs)
 
@@ -160,6 +161,8 @@ class JobList(JobCursor, can_focus=True):
     def _found(self) -> None:
         # Where the person last put the cursor counts, not where a narrower filter had pushed it.
         self._settle(self._anchor(), prefer=self._wanted)
+        if self._unseen:
+            self.call_after_refresh(self._see)
 
     def act(self, action: str) -> None:
         """Do what the key of an action without parameters does."""

@@ -127,3 +127,10 @@ def test_a_longer_word_is_looked_for_only_where_the_shorter_was_found() -> None:
         if finished:
             search.finish()
             assert list(index.ids()) == [job_id for job_id in index.newest() if chosen.matches(index.jobs[job_id], NOW)]
+
+
+def test_a_job_has_one_number_in_all_lists() -> None:
+    """Seen to fail with one for each: 32 bytes a job."""
+    index = JobIndex()
+    index.put_many(many(100), shows=lambda _: True)
+    assert all(place is shown for place, shown in zip(index._all, index._shown, strict=True))

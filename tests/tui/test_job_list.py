@@ -20,6 +20,7 @@ from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.filter_bar import FilterBar
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.job_filter import FACETS
+from eternal_tui.tui.job_index import JobIndex
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.job_pane import JobPane
 from tests.payloads import PAYLOADS, markup_strings
@@ -199,6 +200,33 @@ async def test_the_title_says_how_many_came_above_the_lines_in_view() -> None:
         await pilot.pause()
         assert app.list.title.endswith("2 new above")
         app.list.scroll_to(y=0, animate=False)
+        await pilot.pause()
+        assert "new above" not in app.list.title
+
+
+async def test_what_arrives_is_looked_for_alone_however_much_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen to fail with all that came above looked for each time, twice."""
+    looked: list[int | None] = []
+    row = JobIndex.row
+
+    def counted(index: JobIndex, job_id: int | None) -> int | None:
+        looked.append(job_id)
+        return row(index, job_id)
+
+    app = PaneApp(many(100))
+    async with app.run_test(size=(100, 12)) as pilot:
+        await pilot.press("pagedown", "pagedown")
+        app.list.update([running(job_id) for job_id in range(101, 1_101)], NOW)
+        await pilot.pause()
+        assert app.list.title.endswith("1,000 new above")
+        monkeypatch.setattr(JobIndex, "row", counted)
+        app.list.update([running(1_101)], NOW)
+        await pilot.pause()
+        assert app.list.title.endswith("1,001 new above")
+        assert len(looked) < 20
+        app.list.set_filter("running")
+        await pilot.pause()
+        await pilot.press("g")
         await pilot.pause()
         assert "new above" not in app.list.title
 
