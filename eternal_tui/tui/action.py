@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Where = Literal[
-    "anywhere", "jobs", "list", "gallery", "filter", "detail", "viewer", "form", "line", "choice", "stepper", "submit",
-    "search", "picker", "presets", "copy", "help", "browser", "create", "confirm", "save", "note", "key", "statistics",
+    "anywhere", "jobs", "list", "gallery", "filter", "detail", "viewer", "form", "line", "prompt", "choice", "stepper",
+    "submit", "search", "picker", "presets", "copy", "help", "browser", "create", "confirm", "save", "note", "key",
+    "statistics",
 ]  # fmt: skip
 """Where a key works: on the whole screen, in the panes of jobs, in one control, or on one small screen."""
 
@@ -18,6 +19,7 @@ ENCLOSING: dict[Where, tuple[Where, ...]] = {
     "detail": ("jobs", "anywhere"),
     "jobs": ("anywhere",),
     "line": ("form", "anywhere"),
+    "prompt": ("form", "anywhere"),
     "choice": ("form", "anywhere"),
     "stepper": ("form", "anywhere"),
     "submit": ("form", "anywhere"),

@@ -129,6 +129,12 @@ CONTROLS: tuple[Action, ...] = (
     Action("stepper.most", "end", "step(99)", "Most", "The most there may be", "stepper"),
     Action("stepper.above", "up,k", "app.focus_previous", "Field above", "Go to the field above", "stepper"),
     Action("stepper.below", "down,j,enter", "app.focus_next", "Field below", "Go to the field below", "stepper"),
+    # Textual's own ctrl+f would delete a word.
+    Action("prompt.left", "ctrl+b", "cursor_left", "Left", "Go one letter left", "prompt"),
+    Action("prompt.right", "ctrl+f", "cursor_right", "Right", "Go one letter right", "prompt"),
+    Action("prompt.word_left", "alt+b", "cursor_word_left", "Word left", "Go one word left", "prompt"),
+    Action("prompt.word_right", "alt+f", "cursor_word_right", "Word right", "Go one word right", "prompt"),
+    Action("prompt.delete_word", "alt+d", "delete_word_right", "Delete word", "Delete up to the next word", "prompt"),
     Action("submit.press", "enter,space", "press", "Submit", "Send the request", "submit"),
     Action("submit.above", "up,k", "app.focus_previous", "Field above", "Go to the field above", "submit"),
     Action("submit.below", "down,j", "app.focus_next", "Field below", "Go to the field below", "submit"),

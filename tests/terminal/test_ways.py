@@ -366,6 +366,6 @@ def test_about_the_screen(app: Tmux, tmp_path: Path) -> None:
     app.until(gone("In the list of jobs"))
     assert "48;5;231" in app.screen(styled=True), "not the light theme's ground, as tmux keeps it"
     (config / "config.toml").write_text('[keys]\n"jobs.hlp" = "f9"\n"jobs.again" = "e"\n')
-    app.until("Did you mean jobs.help?")
+    app.until(has("Did you", "jobs.help?"))
     app.press("q")
     app.until("modes restored")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 from unicodedata import category
 
 from rich.cells import cell_len, set_cell_size, split_graphemes
 from rich.segment import Segment
 from textual import events
+from textual.binding import BindingType
 from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import TextArea
@@ -16,6 +18,7 @@ from textual.widgets.text_area import Edit, EditResult
 from eternal_tui.api.curl import looks_like_curl
 from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT
 from eternal_tui.jobs.drafts.prompt_text import JOINERS, SELECTORS, prompt_text
+from eternal_tui.tui.actions import bindings
 from eternal_tui.untrusted import shown
 
 _UNSEEN = dict.fromkeys(map(ord, JOINERS | SELECTORS))
@@ -43,6 +46,8 @@ class PromptArea(TextArea):
         & .text-area--placeholder { color: $text-muted; }
     }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("prompt")]
 
     @dataclass
     class CurlPasted(Message):

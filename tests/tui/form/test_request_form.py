@@ -444,3 +444,14 @@ async def test_everything_fits_a_small_drawer_with_every_sentence_showing() -> N
         text = app.screen_text()
         for word in ("URLs", "Write a prompt", "Seconds", "Sound", "Times", '"audio":true', "^s send"):
             assert word in text
+
+
+async def test_hands_that_know_emacs_or_readline_move_in_the_prompt() -> None:
+    """Seen to fail with the keys of Textual's text area: ctrl+b did nothing and ctrl+f deleted a word."""
+    app = FormApp()
+    async with app.run_test() as pilot:
+        await pilot.press("tab", *"one two three")
+        await pilot.press("ctrl+a", "ctrl+f", "ctrl+f", "1", "ctrl+b", "ctrl+b", "2", "alt+f", "3")
+        assert app.form.draft.prompt == "o2n1e3 two three"
+        await pilot.press("alt+b", "alt+d", "4")
+        assert app.form.draft.prompt == "4 two three"
