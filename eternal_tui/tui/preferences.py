@@ -100,4 +100,9 @@ class ConfigFile:
 
 def refusal(error: SettingsError) -> Shown:
     """Return the sentence for a file that was changed into something that cannot be used."""
-    return say("{error} The settings in force stay as they were.", error=shown(str(error), limit=400))
+    told = shown(str(error), limit=400)
+    return say(
+        "{error}{stop} The settings in force stay as they were.",
+        error=told,
+        stop=Shown("" if told.endswith(".") else "."),
+    )

@@ -80,7 +80,7 @@ async def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> Non
         await settle(pilot)
         assert app.theme == "eternal-light"
         assert len(told(app)) == 1
-        assert told(app)[0].endswith("The settings in force stay as they were.")
+        assert told(app)[0].endswith("). The settings in force stay as they were.")
 
 
 @pytest.mark.parametrize(
