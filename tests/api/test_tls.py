@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from eternal_tui.api.client import EternalClient, default_tls
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.credentials import Secret
 from tests.api.raw_server import RawServer, always, reply
+from tests.certificates import certificate_for
 
 REQUEST = GenerateRequest(character="6870", prompt="x", type="image")
 TAKEN = reply(200, b'{"request_id": "abc"}')
@@ -20,19 +20,12 @@ TAKEN = reply(200, b'{"request_id": "abc"}')
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh self-signed certificate for localhost, made by openssl."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"],
-        cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
-    return folder
+    return certificate_for("localhost", tmp_path_factory.mktemp("tls"))
 
 
-def server_side(folder: Path) -> ssl.SSLContext:
+def server_side(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    context.load_cert_chain(certificate)
     return context
 
 
@@ -42,7 +35,7 @@ def server_side(folder: Path) -> ssl.SSLContext:
 )
 async def test_only_a_good_certificate_gets_the_key(certificate: Path, host: str, trusted: bool, taken: bool) -> None:
     """Unknown issuer and wrong name. Seen to fail (both taken, key sent) against verify=False."""
-    tls = ssl.create_default_context(cafile=certificate / "cert.pem") if trusted else ssl.create_default_context()
+    tls = ssl.create_default_context(cafile=certificate) if trusted else ssl.create_default_context()
     async with RawServer(always(TAKEN), tls=server_side(certificate)) as server:
         client = EternalClient(f"https://{host}:{server.port}", Secret("canary-key-1"), tls=tls)
         try:

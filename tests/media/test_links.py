@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-import subprocess
 from pathlib import Path
 
 import httpx
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from eternal_tui.media.addresses import is_public, literal_address, proxy_for
 from eternal_tui.media.errors import LinkRefused, NotReachable, ResultError
 from eternal_tui.media.links import parse_link
+from tests.certificates import certificate_for
 from tests.media.fetching import fetcher, listing
 from tests.media.server import Asked, answers, head, storage
 
@@ -180,16 +180,7 @@ async def test_a_redirect_into_the_private_network_is_refused(tmp_path: Path) ->
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for `cdn.invalid` alone, with its key, made by openssl."""
-    made = tmp_path_factory.mktemp("tls") / "cdn.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-days", "2", "-subj", "/CN=cdn.invalid", "-addext", "subjectAltName=DNS:cdn.invalid",
-         "-keyout", str(made), "-out", str(made) + ".crt"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    made.write_bytes(made.read_bytes() + Path(str(made) + ".crt").read_bytes())
-    return made
+    return certificate_for("cdn.invalid", tmp_path_factory.mktemp("tls"))
 
 
 async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
