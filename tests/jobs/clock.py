@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Callable
 from itertools import count
 
 
@@ -32,6 +33,13 @@ class FakeClock:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._monotonic + seconds, next(self._order), future))
         await future
+
+    def alarm(self, seconds: float, ring: Callable[[], object]) -> Callable[[], object]:
+        """Call `ring` once the test has moved the clock that far, unless what is returned is called before."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(lambda rung: None if rung.cancelled() else ring())
+        heapq.heappush(self._sleepers, (self._monotonic + seconds, next(self._order), future))
+        return future.cancel
 
     def jump(self, seconds: float) -> None:
         """Set the wall clock forward or back, as a person or a time server does; nothing else moves."""
