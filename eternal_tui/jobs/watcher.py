@@ -45,8 +45,8 @@ LONGEST = {"awaited": 2.0, "selected": 3.0, "visible": 5.0}
 
 LOOKS_IN_VIEW = 2.5
 """Looks a second that all jobs in view share before any is due: nobody follows twenty bars at once, and the selected
-one keeps its own pace. Up to twelve in view are looked at as if alone; a look costs some 6 ms of the processor
-(`tests/benchmarks/`), which at four a second was a third of all that the app took while twenty jobs ran."""
+one keeps its own pace. Lateness of each is worth less then, too. Up to twelve in view are looked at as if alone; a
+look costs some 5 ms of the processor (`tests/benchmarks/`)."""
 
 
 def kind_of(job: Job) -> Kind:
@@ -292,13 +292,13 @@ class Watcher:
         age = self.age(job)
         if job.state is JobState.STALLED:
             return self._jittered(cadence.stalled_wait(age))
-        attention = self._attention(job.id)
+        weight, longest = self._pace(job.id)
         wait = cadence.next_poll(
             age=age,
             sightings=self._sightings.get(job.id, ()),
             model=self.durations.model(kind_of(job)),
-            weight=ATTENTION[attention],
-            longest=self._longest(attention),
+            weight=weight,
+            longest=longest,
         )
         return self._jittered(wait)
 
@@ -309,15 +309,19 @@ class Watcher:
             return "selected"
         return "visible" if job_id in self._visible else "else"
 
-    def _longest(self, attention: str) -> float:
+    def _pace(self, job_id: int) -> tuple[float, float]:
+        """Return what a second of lateness is worth and the longest wait; many in view share the attention."""
+        attention = self._attention(job_id)
+        weight, longest = ATTENTION[attention], LONGEST.get(attention, cadence.MAX_WAIT)
         if attention != "visible":
-            return LONGEST.get(attention, cadence.MAX_WAIT)
-        in_view = sum(job_id in self._watched_since for job_id in self._visible)
-        return min(max(LONGEST["visible"], in_view / LOOKS_IN_VIEW), cadence.MAX_WAIT)
+            return weight, longest
+        in_view = sum(each in self._watched_since for each in self._visible)
+        share = min(1.0, longest * LOOKS_IN_VIEW / max(in_view, 1))
+        return 1 + (weight - 1) * share, min(longest / share, cadence.MAX_WAIT)
 
     def _hasten(self, job_id: int) -> None:
         """Bring the next look nearer where the job has just come to somebody's attention."""
-        due, longest = self.poller.schedule.due(job_id), self._longest(self._attention(job_id))
+        due, longest = self.poller.schedule.due(job_id), self._pace(job_id)[1]
         if due is not None and due - self._clock.monotonic() > longest:
             self.poller.set(job_id, longest)
 
