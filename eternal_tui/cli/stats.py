@@ -69,9 +69,9 @@ def _lines(figures: Statistics) -> Iterator[Shown]:
         success = "-" if kind.success is None else f"{kind.success * 100:.0f} %"
         half, most = ("-" if each is None else f"{each:.0f} s" for each in (kind.median, kind.slowest_tenth))
         yield say(
-            "{type}: {jobs} jobs, {success} well, half within {half}, nine of ten within {most}, {spent} credits",
+            "{type}: {jobs}, {success} well, half within {half}, nine of ten within {most}, {spent} credits",
             type=kind.type,
-            jobs=kind.jobs,
+            jobs="1 job" if kind.jobs == 1 else f"{kind.jobs} jobs",
             success=success,
             half=half,
             most=most,
