@@ -13,7 +13,7 @@ MOST = 1 / 3
 
 
 def on_toast_rows(screen: Screen[Any], call: Callable[[int], None]) -> None:
-    """Call with the rows that notifications take on the screen, each time it is another number."""
+    """Call with the rows that notifications take, while there are any: at each layout, which may bring other things."""
     rows = 0
 
     def laid_out(_: object) -> None:
@@ -22,7 +22,7 @@ def on_toast_rows(screen: Screen[Any], call: Callable[[int], None]) -> None:
         now = sum(toast.outer_size.height for toast in toasts)
         if now > screen.outer_size.height * MOST and len(toasts) > 1:
             toasts[0]._expire()
-        if now != rows:
+        if now or now != rows:
             rows = now
             call(rows)
 

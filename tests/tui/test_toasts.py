@@ -11,7 +11,8 @@ from textual.pilot import Pilot
 
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from eternal_tui.untrusted import Shown
-from tests.tui.screens.stage import bench_of, text_of, the_app
+from tests.known_characters import know_characters
+from tests.tui.screens.stage import NOWHERE, bench_of, text_of, the_app
 
 LONG = Shown(
     "The daily cap of 5.00 credits is reached: 4.98 were spent today and this would cost about 0.40. Nothing was sent "
@@ -30,19 +31,22 @@ async def shows(pilot: Pilot[Any], *words: str) -> None:
 async def test_the_send_line_and_the_foot_of_a_dialog_stay_in_sight(tmp_path: Path, size: tuple[int, int]) -> None:
     """Several at once, the longest one among them, over form, list and dialogs as high as the screen.
 
-    Seen to fail with a form, and with dialogs, that make no way, and with margins on what is said: the last line of a
-    long one was cut off.
+    Seen to fail with a form, and with dialogs, that make no way, with a form opened under what was said before, and
+    with margins on what is said: the last line of a long one was cut off.
     """
+    # Or a service that is not there would be told of too.
+    know_characters(tmp_path / "data", NOWHERE, "6870")
     async with bench_of(tmp_path) as bench:
         app = the_app(bench)
         async with app.run_test(size=size, notifications=True) as pilot:
             screen = app.screen
             assert isinstance(screen, WorkbenchScreen)
+            screen.tell(LONG, "error")
+            await shows(pilot, "tomorrow.")
             # A clip has the most fields.
             await pilot.press("n", "tab", "tab", "right")
             await shows(pilot, "Seconds", "^s send")
             screen.tell(SHORT, "warning")
-            screen.tell(LONG, "error")
             await shows(pilot, "tomorrow.", "price not known yet", "^s send", "Times")
             await pilot.press("f1")
             await shows(pilot, "tomorrow.", "esc back")
