@@ -41,7 +41,7 @@ class Streams:
         self.stdout = stdout
         self.stderr = stderr
         self._environ = environ
-        self._progress = False
+        self._progress = ""
         self._told: set[str] = set()
 
     @property
@@ -84,17 +84,19 @@ class Streams:
                 self.note(shown(sentence))
 
     def progress(self, text: Shown) -> None:
-        """Replace the moving line; does nothing where there is no terminal for it."""
-        if self.shows_progress:
-            width = shutil.get_terminal_size().columns
-            self.stderr.write(f"\r\x1b[K{cut(text, width - 1)}")
+        """Replace the moving line where it changed; does nothing where there is no terminal for it."""
+        if not self.shows_progress:
+            return
+        line = cut(text, shutil.get_terminal_size().columns - 1)
+        if line != self._progress:
+            self.stderr.write(f"\r\x1b[K{line}")
             self.stderr.flush()
-            self._progress = True
+            self._progress = line
 
     def end_progress(self) -> None:
         """Take the moving line away."""
         if self._progress:
-            self._progress = False
+            self._progress = ""
             self.stderr.write("\r\x1b[K")
             self.stderr.flush()
 

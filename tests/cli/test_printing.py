@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from eternal_tui.api.request import GenerateRequest, creation
 from eternal_tui.cli.columns import cut, fit, width
 from eternal_tui.cli.exits import Exit, code_of, gravest
 from eternal_tui.cli.job_facts import job_fields, job_line, trouble_sentence, utc
-from eternal_tui.cli.streams import json_text
+from eternal_tui.cli.streams import Streams, json_text
 from eternal_tui.jobs.job import FileState, JobState
 from eternal_tui.jobs.outcomes import lost
 from eternal_tui.media import errors as media_errors
@@ -342,3 +343,18 @@ def test_bash_takes_the_completion_and_completes(program: Program) -> None:
     asked = 'COMP_WORDS=(eternal-tui generate --pr); COMP_CWORD=2; _eternal_tui; echo "${COMPREPLY[@]}"'
     ran = subprocess.run([bash, "--norc"], input=script + asked, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["--prompt"]
+
+
+def test_a_moving_line_is_written_when_it_changes() -> None:
+    """Seen to fail with the line written at every beat: a waiting `watch` cost 40 bytes a second over SSH."""
+    master, terminal = os.openpty()
+    with os.fdopen(terminal, "w", encoding="utf-8") as stderr:
+        streams = Streams(io.StringIO(), io.StringIO(), stderr, {"TERM": "xterm"})
+        for text in ("job 1", "job 1", "job 1 is done", "job 1 is done"):
+            streams.progress(shown(text))
+        streams.end_progress()
+        streams.progress(shown("job 1 is done"))
+        written = os.read(master, 1_000).decode()
+    os.close(master)
+    lines = [line.removeprefix("\x1b[K") for line in written.split("\r")[1:]]
+    assert lines == ["job 1", "job 1 is done", "", "job 1 is done"]
