@@ -27,6 +27,7 @@ PLACES = {
     "viewer": "The viewer",
     "form": "The request",
     "line": "The character's line",
+    "prompt": "The prompt",
     "choice": "A choice",
     "stepper": "A number",
     "submit": "The last line of the request",
