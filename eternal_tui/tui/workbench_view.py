@@ -162,9 +162,11 @@ class WorkbenchView(CellScreen):
     async def _start(self) -> None:
         arrive()
         from eternal_tui.tui.line_memory import remember_few_lines
+        from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
         from eternal_tui.tui.toast_room import on_toast_rows
 
         remember_few_lines()
+        keep_pairs_without_widgets()
         on_toast_rows(self, self._make_room)
         try:
             await self.detail.fill()

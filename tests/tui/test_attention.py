@@ -10,13 +10,21 @@ import pytest
 import rich.cells
 from rich.cells import cell_len
 from rich.segment import Segment
+from textual._styles_cache import StylesCache
+from textual.color import Color
 from textual.events import AppBlur
+from textual.style import Style
 from textual.widgets._toast import Toast, ToastHolder
 
 from eternal_tui.tui.hints import hints_for
 from eternal_tui.tui.line_memory import FEW, WIDTHS
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from tests.tui.screens.stage import bench_in, settle, text_of, the_app
+
+
+def _pair(_: StylesCache, base: Color, background: Color) -> tuple[Style, Style]:
+    """Return what Textual's own method does."""
+    return Style(background=base + background), Style(background=base)
 
 
 async def test_the_newest_word_takes_the_place_of_the_one_before(
@@ -26,10 +34,12 @@ async def test_the_newest_word_takes_the_place_of_the_one_before(
 
     And nothing is left of words gone by: seen to fail, with five, while what held them stayed on the screen. An app
     that had seen ten thousand jobs took 157 MB by it, where a fresh start over them takes 63. Nor of the lines that
-    were below them: seen to fail with rich's own memory of cuts and widths.
+    were below them: seen to fail with rich's own memory of cuts and widths, and with Textual's of
+    each toast's rows.
     """
     theirs: Any = lru_cache(16_384)(Segment._split_cells.__wrapped__)
     monkeypatch.setattr(Segment, "_split_cells", classmethod(theirs))
+    monkeypatch.setattr(StylesCache, "get_inner_outer", lru_cache(1_024)(_pair))
     monkeypatch.setattr(rich.cells, "cached_cell_len", lru_cache(4_096)(rich.cells.cached_cell_len.__wrapped__))
     app = the_app(bench_in(tmp_path))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
@@ -52,6 +62,7 @@ async def test_the_newest_word_takes_the_place_of_the_one_before(
             left, right = Segment(f"✓ saved, {number}").split_cells(2)
             assert (left.text, right.text) == ("✓ ", f"saved, {number}")
         assert Segment._split_cells.cache_info().currsize == FEW
+        assert not hasattr(StylesCache.get_inner_outer, "cache_info")
         assert [cell_len(f"✓ saved, {number}") for number in range(2 * WIDTHS)][-1] == len("✓ saved, 0000")
         assert rich.cells.cached_cell_len.cache_info().currsize == WIDTHS
 
