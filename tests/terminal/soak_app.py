@@ -1,14 +1,15 @@
 """The app with somebody who submits SOAK_JOBS pictures, fifty at a time, as soon as those before are saved.
 
-After each of SOAK_PAUSES it folds its history and stands still until SIGUSR1, so that it can be measured at rest.
+After each of SOAK_PAUSES it folds its history and stands still until a file named after it is there, so that it can be
+measured at rest. No signal: a handler of the event loop's would take the app's own from it, and it would not end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
+import time
 from pathlib import Path
 
 from eternal_tui.api.request import GenerateRequest
@@ -16,12 +17,12 @@ from eternal_tui.cli.command import run_process
 from eternal_tui.jobs.desk import JobDesk
 
 AT_ONCE = 50
+LOOK_EVERY = 0.1
+"""Seconds between two looks for the word to go on."""
 
 
 async def submit_all(desk: JobDesk, count: int, noted: Path, pauses: frozenset[int]) -> None:
     """Submit them all and note after each fifty how many have been saved so far."""
-    go_on = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, go_on.set)
     for first in range(0, count, AT_ONCE):
         requests = [
             GenerateRequest(character="6870", prompt=f"At the harbour, take {number}", type="image", quality="low")
@@ -35,8 +36,12 @@ async def submit_all(desk: JobDesk, count: int, noted: Path, pauses: frozenset[i
             await asyncio.to_thread(desk._roster.history.fold)
         await asyncio.to_thread(noted.write_text, str(saved))
         if saved in pauses:
-            await go_on.wait()
-            go_on.clear()
+            await asyncio.to_thread(_stand_still, noted.with_name(f"go-on-{saved}"))
+
+
+def _stand_still(until: Path) -> None:
+    while not until.exists():
+        time.sleep(LOOK_EVERY)
 
 
 def main() -> int:
