@@ -143,8 +143,10 @@ class Flow:
     def _learn(self, mark: _Mark, took: float) -> None:
         late = took - self._shortest
         if late <= DELAY:
-            if mark.under_way * 2 >= self._window:
-                self._window = min(MOST, self._window * 2 if late < DELAY / 4 else self._window + LEAST // 4)
+            # By what this much took, never by `late` alone: while a busy machine has heard no answer in time yet, the
+            # shortest is as long as all the others, and a slow line looks like a fast one.
+            carried = round(mark.under_way * (self._shortest + DELAY) / max(took, 1e-6))
+            self._window = max(self._window, min(MOST, self._window * 2, carried))
         elif mark.since >= self._shrunk:
             # Once for all that was on its way: the others tell of the same moment.
             self._shrunk = self._clock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import pty
 import re
@@ -30,7 +31,9 @@ _LONGEST = 12
 class PseudoTerminal:
     """Runs `command` in a terminal of `columns` × `rows`; `answers` says whether it answers what terminals are asked.
 
-    `answer_after` is how many seconds an answer takes; it is sent by the first read after that.
+    `answer_after` is how many seconds an answer takes; it is sent while something is read. `line_bytes` is how many
+    bytes a second a line would carry: each answer is as late as the bytes before its question are on such a line, so
+    that a busy machine makes it later, and never sooner.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class PseudoTerminal:
         self.ended = False
         self.read_at_once = READ_AT_ONCE
         self.answer_after = 0.0
+        self.line_bytes = math.inf
+        self._line_free = 0.0
         self._answers = answers
         self._unread = b""
         self._due: list[tuple[float, bytes]] = []
@@ -71,10 +76,10 @@ class PseudoTerminal:
 
     def read(self, seconds: float) -> bytes:
         """Return what is written next, waiting for it at most that long; empty when nothing came."""
-        self._answer()
-        ready, _, _ = select.select([self._descriptor], [], [], max(0.0, seconds))
-        if not ready:
-            return b""
+        end = time.perf_counter() + seconds
+        while not select.select([self._descriptor], [], [], self._answer(end))[0]:
+            if time.perf_counter() >= end:
+                return b""
         try:
             data = os.read(self._descriptor, self.read_at_once)
         except OSError:
@@ -88,16 +93,21 @@ class PseudoTerminal:
 
     def _listen(self, data: bytes) -> None:
         """Note what is asked, also where a question comes in two parts."""
-        heard = self._unread + data
-        due, end = time.perf_counter() + self.answer_after, 0
+        heard, before, end = self._unread + data, len(self._unread), 0
+        begun = max(self._line_free, time.perf_counter())
+        self._line_free = begun + len(data) / self.line_bytes
         for match in _QUESTION.finditer(heard):
-            self._due.append((due, b"\x1b[1;%bR" % match[1] if match[1] else DA1))
             end = match.end()
+            due = begun + (end - before) / self.line_bytes + self.answer_after
+            self._due.append((due, b"\x1b[1;%bR" % match[1] if match[1] else DA1))
         self._unread = heard[max(end, len(heard) - _LONGEST) :]
 
-    def _answer(self) -> None:
+    def _answer(self, until: float = 0.0) -> float:
+        """Send the answers that are due; return the seconds until the next one or `until`, whichever comes first."""
         while self._due and self._due[0][0] <= time.perf_counter() and not self.ended:
             self.send(self._due.pop(0)[1])
+        soonest = min(until, self._due[0][0]) if self._due else until
+        return max(0.0, soonest - time.perf_counter())
 
     def wait_for(self, text: str | bytes, within: float = 20.0, *, keep: bool = False) -> float:
         """Read until `text` has been written since the last wait; return the seconds since the program began.

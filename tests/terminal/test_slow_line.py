@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
 from eternal_tui.tui.flow import ANSWER_WITHIN, FIRST_FAR
 from tests.benchmarks.full_history import fill
-from tests.benchmarks.slow_line import LINK_DELAY, PICTURE, SSH, read_slowly
+from tests.benchmarks.slow_line import LINK_BYTES, LINK_DELAY, PICTURE, SSH
 from tests.media.files import encoded, picture
 from tests.terminal.stage import app, environ_for
 
@@ -28,11 +29,11 @@ def test_what_is_asked_for_comes_before_the_rest_of_a_picture(tmp_path: Path) ->
     results.mkdir(parents=True, exist_ok=True)
     (results / PICTURE.replace("000199", "000019")).write_bytes(encoded(picture(768, 1024), "JPEG"))
     with app(tmp_path, environ_for(tmp_path, **SSH)) as terminal:
-        terminal.answer_after = LINK_DELAY
-        read_slowly(terminal, b"Take 20", 20.0)
-        read_slowly(terminal, None, 1.5)
+        terminal.answer_after, terminal.line_bytes = LINK_DELAY, LINK_BYTES
+        terminal.wait_for("Take 20", keep=True)
+        terminal.read_for(1.5)
         terminal.send(b"j")
-        read_slowly(terminal, None, 2.0)
+        terminal.read_for(2.0)
         # From here on nothing is known to have arrived.
         terminal.answer_after = NEVER
         terminal.written.clear()
@@ -45,7 +46,7 @@ def test_what_is_asked_for_comes_before_the_rest_of_a_picture(tmp_path: Path) ->
         on_its_way, took = len(terminal.written), time.perf_counter() - began
         # What arrives now is the list, and not what is left of a picture that nobody looks at any more.
         terminal._due = [(time.perf_counter(), answer) for _, answer in terminal._due]
-        terminal.answer_after = 0.0
+        terminal.answer_after, terminal.line_bytes = 0.0, math.inf
         terminal.written.clear()
         terminal.wait_for("Take 18", keep=True)
         before_the_list = bytes(terminal.written).partition(b"Take 18")[0]

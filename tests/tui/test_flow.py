@@ -125,3 +125,17 @@ def test_whoever_gets_the_terminal_next_gets_no_answers_of_ours(far: bool) -> No
     flow.forget()
     assert (flow.under_way, flow.waiting, flow.expects) == (0, 0, False)
     assert flow.room() >= LEAST
+
+
+def test_a_slow_line_is_told_from_a_fast_one_while_the_machine_is_busy() -> None:
+    """The first answers are all heard late, so none of them is the shortest way there and back.
+
+    Seen to fail with a window that doubled wherever an answer was no later than the others: 65 KB would have left.
+    """
+    line = Line(32_000, 0.6)
+    line.pictures(3.0)
+    line._way = 0.15
+    line.wait(2.0)
+    sent, before = line.flow.room(), line.flow.under_way
+    assert before == 0
+    assert sent < 20_000
