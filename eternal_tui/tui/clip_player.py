@@ -71,6 +71,7 @@ class ClipPlayer(Canvas):
         self._clip: AsyncClip | None = None
         self._target: float | None = None
         self._steps = 0
+        self._stale = False
         self._looking: Worker[None] | None = None
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
@@ -121,7 +122,7 @@ class ClipPlayer(Canvas):
             self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
 
     def _stop_looking(self) -> None:
-        self._target, self._steps, self._looking = None, 0, None
+        self._target, self._steps, self._stale, self._looking = None, 0, False, None
 
     def toggle(self) -> None:
         """Play if the clip stands still, pause if it plays."""
@@ -141,7 +142,8 @@ class ClipPlayer(Canvas):
         self.position = min(max(0.0, seconds), self.seconds)
         self._head.stand_at(self.position)
         if not self.playing:
-            self.look_again()
+            self._target, self._steps = self.position, 0
+            self._look()
 
     def step(self, frames: int) -> None:
         """Pause and move by that many frames."""
@@ -151,8 +153,8 @@ class ClipPlayer(Canvas):
             self._look()
 
     def look_again(self) -> None:
-        """Draw the frame anew that a clip stands at."""
-        self._target, self._steps = self.position, 0
+        """Draw the frame anew that a clip stands at, or is about to be moved to."""
+        self._stale = True
         self._look()
 
     def _look(self) -> None:
@@ -165,8 +167,11 @@ class ClipPlayer(Canvas):
         Keys that come faster than frames are added up, and none overtakes another: of several clips moved together
         each would lose other ones.
         """
-        while (clip := self._clip) is not None and (self._target is not None or self._steps):
-            (target, steps), (self._target, self._steps) = (self._target, self._steps), (None, 0)
+        while (clip := self._clip) is not None and (self._target is not None or self._steps or self._stale):
+            target, steps = self._target, self._steps
+            self._target, self._steps, self._stale = None, 0, False
+            if target is None and not steps:
+                target = self.position
             found = None if target is None else await self._read(partial(clip.frame_at, target))
             if steps:
                 found = await self._read(partial(clip.step, steps))
