@@ -328,11 +328,7 @@ class CellScreen(Screen[None]):
         self._compositor_refresh()
 
     def on_mount(self) -> None:
-        """Draw everything anew after the terminal was somebody else's; one over another is to leave nothing behind."""
-        if len(self.app.screen_stack) > 1:
-            from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
-
-            keep_pairs_without_widgets()
+        """Draw everything anew after the terminal was somebody else's."""
         self.app.app_resume_signal.subscribe(self, lambda _: self.forget_written())
 
     def on_unmount(self) -> None:

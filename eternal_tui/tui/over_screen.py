@@ -13,7 +13,6 @@ from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen
 
 from eternal_tui.tui.graphics.kitty import PLACEHOLDER
-from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
 from eternal_tui.tui.toast_room import on_toast_rows
 
 Result = TypeVar("Result")
@@ -23,8 +22,7 @@ class OverScreen(ModalScreen[Result]):
     """A small screen over another one, which leaves nothing behind."""
 
     def on_mount(self) -> None:
-        """Have nothing remember this screen once it is left, and nothing cover what it asks."""
-        keep_pairs_without_widgets()
+        """Have nothing cover what it asks."""
         on_toast_rows(self, self.make_room)
 
     def make_room(self, rows: int) -> None:

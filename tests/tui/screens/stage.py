@@ -19,6 +19,7 @@ from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.glyphs import UNICODE
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.job_actions import JobActions
+from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.theme import register
 from eternal_tui.workbench import Workbench
@@ -63,6 +64,8 @@ class Stage(App[None]):
         self.left_with: list[Any] = []
 
     def on_mount(self) -> None:
+        # As the workbench does behind its first frame.
+        keep_pairs_without_widgets()
         self.push_screen(self.shown_screen, self.left_with.append)
         self.call_after_refresh(self._still)
 
