@@ -28,6 +28,10 @@ USER_AGENT = f"eternal-tui/{__version__}"
 PAGE_LIMIT = 50
 """Characters a page, the service's default."""
 
+KEPT_ALIVE = 10.0
+"""Seconds a connection for polls is kept unused: jobs in view are looked at more often. httpcore asks each one that is
+kept, twice a request, whether it still stands, and those a start opened side by side are hardly used afterwards."""
+
 MAX_PAGES = 400
 """Pages asked for in one listing: 20,000 characters, far beyond what anybody scrolls through."""
 
@@ -78,6 +82,7 @@ class EternalClient:
         self._timeouts = timeouts or Timeouts()
         self._tls = tls
         self._now = now
+        self._key_auth: httpx.Auth | None = None
         self._clients: tuple[httpx.AsyncClient, httpx.AsyncClient] | None = None
         self._opening = asyncio.Lock()
         self._closed = False
@@ -178,7 +183,9 @@ class EternalClient:
     def _auth(self) -> httpx.Auth | None:
         if self._key is None:
             return None
-        return _key_auth(self._key, self._header, self._base_url)
+        if self._key_auth is None:
+            self._key_auth = _key_auth(self._key, self._header, self._base_url)
+        return self._key_auth
 
     async def _open(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
         async with self._opening:
@@ -217,7 +224,7 @@ class EternalClient:
             # A pooled connection may be dead already, and a POST that meets a dead one has an unclear end.
             httpx.Limits(max_connections=None, max_keepalive_connections=0)
             if paid
-            else httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=30.0)
+            else httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=KEPT_ALIVE)
         )
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": self._user_agent}
         try:

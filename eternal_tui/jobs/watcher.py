@@ -43,9 +43,9 @@ ATTENTION = {"awaited": 4.0, "selected": 4.0, "visible": 2.0, "else": 1.0}
 LONGEST = {"awaited": 2.0, "selected": 3.0, "visible": 5.0}
 """Seconds between two looks at most while a person or a script waits: the service's own guidance is 2 to 5."""
 
-LOOKS_IN_VIEW = 2.5
+LOOKS_IN_VIEW = 2.0
 """Looks a second that all jobs in view share before any is due: nobody follows twenty bars at once, and the selected
-one keeps its own pace. Lateness of each is worth less then, too. Up to twelve in view are looked at as if alone; a
+one keeps its own pace. Lateness of each is worth less then, too. Up to ten in view are looked at as if alone; a
 look costs some 5 ms of the processor (`tests/benchmarks/`)."""
 
 
