@@ -28,7 +28,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from eternal_tui.tui.compositor import CellCompositor, PartialUpdate, draw_anew, touched_by
-from eternal_tui.tui.flow import ANSWER_WITHIN, MOST, Flow, ask
+from eternal_tui.tui.flow import ANSWER_WITHIN, MOST, Flow, ask, in_pieces
 from eternal_tui.tui.graphics.probe import cell_of
 from eternal_tui.tui.hang_up import InputEnd
 from eternal_tui.tui.overlays import Overlays
@@ -66,8 +66,10 @@ class LinkWriter(WriterThread):
         with self._count:
             if self._flow.waiting > MOST_KEPT:
                 return
-            number = self._flow.send(len(text))
-        self._waiting.put((text, ask(number) if number else ""))
+            pieces = in_pieces(text) if self._flow.asks else [text]
+            asked = [(piece, self._flow.send(len(piece))) for piece in pieces]
+        for piece, number in asked:
+            self._waiting.put((piece, ask(number) if number else ""))
 
     def room(self) -> int:
         """Return how many characters may be painted now; `on_free` is called when more may, where that was too few."""

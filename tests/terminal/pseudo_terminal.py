@@ -33,7 +33,8 @@ class PseudoTerminal:
 
     `answer_after` is how many seconds an answer takes; it is sent while something is read. `line_bytes` is how many
     bytes a second a line would carry: each answer is as late as the bytes before its question are on such a line, so
-    that a busy machine makes it later, and never sooner.
+    that a busy machine makes it later, and never sooner. `line_free` is when all that was read so far has come over
+    that line, on the clock of `time.perf_counter`.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class PseudoTerminal:
         self.read_at_once = READ_AT_ONCE
         self.answer_after = 0.0
         self.line_bytes = math.inf
-        self._line_free = 0.0
+        self.line_free = 0.0
         self._answers = answers
         self._unread = b""
         self._due: list[tuple[float, bytes]] = []
@@ -94,8 +95,8 @@ class PseudoTerminal:
     def _listen(self, data: bytes) -> None:
         """Note what is asked, also where a question comes in two parts."""
         heard, before, end = self._unread + data, len(self._unread), 0
-        begun = max(self._line_free, time.perf_counter())
-        self._line_free = begun + len(data) / self.line_bytes
+        begun = max(self.line_free, time.perf_counter())
+        self.line_free = begun + len(data) / self.line_bytes
         for match in _QUESTION.finditer(heard):
             end = match.end()
             due = begun + (end - before) / self.line_bytes + self.answer_after

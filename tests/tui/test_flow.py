@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eternal_tui.tui.flow import ANSWER_WITHIN, FIRST_FAR, LEAST, MOST, Flow
+from eternal_tui.tui.flow import ANSWER_WITHIN, FIRST_FAR, LEAST, MOST, PIECE, Flow, in_pieces
 
 
 class Line:
@@ -42,22 +42,48 @@ class Line:
         """Send lines of a picture as there is room for so long; return the characters and the longest hold-up."""
         sent, longest, end = 0, 0.0, self.now + seconds
         while self.now < end:
-            while self.flow.room():
-                count = min(4_000, max(1_000, self.flow.room()))
-                self.send(count)
-                sent += count
+            while room := self.flow.room():
+                for piece in in_pieces(painted(room)):
+                    self.send(len(piece))
+                    sent += len(piece)
                 longest = max(longest, self.held_up)
             self.wait(0.01)
         return sent, longest
 
 
+def painted(room: int) -> str:
+    """Return lines of a picture, at least as many characters as there is room for."""
+    line = "\x1b[7;20H" + "▀" * 400
+    return line * -(-room // len(line))
+
+
 def test_a_slow_line_is_kept_busy_and_holds_up_a_key_by_less_than_half_a_second() -> None:
-    """Seen to fail with a window made smaller by each late answer, and with one that knows no way there and back."""
+    """Seen to fail with a window made smaller by each late answer, and with one that knows no way there and back.
+
+    And where the terminal was asked once, behind all that there was room for: 71 % of what the line carries.
+    """
     line = Line(32_000, 0.15)
     line.pictures(1.0)
     sent, longest = line.pictures(10.0)
     assert longest < 0.5
     assert sent > 0.8 * 320_000
+
+
+def test_a_picture_is_cut_between_its_lines_alone() -> None:
+    """Seen to fail when every PIECE characters began a piece, in the middle of a colour."""
+    text = painted(20_000)
+    pieces = in_pieces(text)
+    assert "".join(pieces) == text
+    assert len(pieces) >= 8
+    assert all(piece.startswith("\x1b[7;20H") for piece in pieces)
+    assert all(len(piece) < 1.5 * PIECE for piece in pieces)
+
+
+@pytest.mark.parametrize("opening", ["\x1bPtmux;", "\x1b_Ga=T;"])
+def test_graphics_stay_whole(opening: str) -> None:
+    """Seen to fail when the data of a picture was cut where it looked like a move of the cursor."""
+    text = f"{opening}{painted(20_000)}\x1b\\"
+    assert in_pieces(text) == [text]
 
 
 def test_a_fast_line_is_soon_without_a_limit() -> None:
