@@ -53,7 +53,7 @@ class Redactor:
 
     def hide(self, secret: Secret) -> None:
         """Hide this value from now on, wherever it turns up."""
-        for form in _forms(secret.reveal()):
+        for form in forms_of(secret.reveal()):
             if (written := Secret(form)) not in self._secrets:
                 self._secrets.append(written)
 
@@ -75,7 +75,7 @@ class Redactor:
         return re.sub(_QUERY, "?…", text)
 
 
-def _forms(value: str) -> list[str]:
+def forms_of(value: str) -> list[str]:
     """Return the ways a value is written: as it is, quoted by Python or JSON, and in an address."""
     return [value, repr(value)[1:-1], json.dumps(value)[1:-1], quote(value, safe="")]
 

@@ -18,6 +18,7 @@ from eternal_tui.api.answers import Character, CharacterPage, CreateAnswer, Poll
 from eternal_tui.api.exchange import Leaving, Reply, lost_or_not_sent, receive
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.credentials import Secret
+from eternal_tui.logs import HIDDEN, forms_of
 from eternal_tui.settings import is_loopback
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ kept, twice a request, whether it still stands, and those a start opened side by
 
 MAX_PAGES = 400
 """Pages asked for in one listing: 20,000 characters, far beyond what anybody scrolls through."""
+
+
+LEAST_KEY = 8
+"""Characters from which on a key is looked for in answers, the fewest one may have: it would be met by chance."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,7 +183,10 @@ class EternalClient:
         if lost is not None and not _usable(reply):
             raise lost
         assert reply.status is not None
-        return reply.status, reply.headers, bytes(reply.body)
+        if self._key is None or not with_key:
+            return reply.status, reply.headers, bytes(reply.body)
+        headers = {name: _without(self._key, value.encode()).decode() for name, value in reply.headers.items()}
+        return reply.status, headers, _without(self._key, bytes(reply.body))
 
     def _auth(self) -> httpx.Auth | None:
         if self._key is None:
@@ -263,6 +271,15 @@ def _usable(reply: Reply) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _without(key: Secret, told: bytes) -> bytes:
+    """Return what a service told, without the key it was given: an error that repeats it is shown and kept on disk."""
+    if len(key.reveal()) < LEAST_KEY:
+        return told
+    for form in forms_of(key.reveal()):
+        told = told.replace(form.encode(), HIDDEN.encode())
+    return told
 
 
 def path_segment(request_id: str) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import traceback
+from collections.abc import Coroutine
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,6 +26,7 @@ from eternal_tui.api.client import MAX_PAGES, EternalClient, Timeouts, _key_auth
 from eternal_tui.api.exchange import BODY_LIMIT
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.credentials import Secret
+from eternal_tui.logs import forms_of
 from tests.api.raw_server import RawServer, always, reply, silence
 
 CANARY = "canary-key-0123456789"
@@ -227,6 +229,26 @@ async def test_a_refusal_is_one_even_if_its_words_do_not_arrive() -> None:
     async with RawServer(always(answer, close=True)) as server, Opened(server.url) as client:
         with pytest.raises(errors.NoCredits):
             await client.generate(REQUEST)
+
+
+@pytest.mark.parametrize("key", [CANARY, 'quoted-"key"-0123'])
+async def test_a_service_that_repeats_the_key_does_not_get_it_shown_or_kept(key: str) -> None:
+    """Refusals often quote the key. Seen to fail as it was: screen, standard error and history had the key."""
+    body = json.dumps({"request_id": "abc", "error": f"{key} is bad", "result_url": f"https://cdn.example/?k={key}"})
+    here = {"Location": f"https://other.example/{key}"}
+    for status, header in ((400, {}), (200, {}), (302, here)):
+        answer = always(reply(status, body.encode(), header))
+        async with RawServer(answer) as server, Opened(server.url, Secret(key)) as client:
+            told = [await _told(client.poll("abc")), await _told(client.generate(REQUEST))]
+        assert all("hidden" in each for each in told)
+        assert not any(form in each for each in told for form in forms_of(key))
+
+
+async def _told(call: Coroutine[None, None, object]) -> str:
+    try:
+        return repr(await call)
+    except errors.ApiError as error:
+        return error.account
 
 
 async def test_an_answer_that_drips_ends() -> None:
