@@ -125,12 +125,13 @@ def _number(value: Any) -> float | None:
 
 
 def result_url(places: list[Level]) -> Untrusted | None:
-    """Return the link to the result: `result_url`, or a link that stands in `result`."""
+    """Return the link to the result: `result_url`, or a link that stands in `result`; of several the first."""
     for name in ("result_url", "result"):
         for place in places:
             value = place.get(name)
-            if isinstance(value, str) and len(value) <= URL_LIMIT and _HTTP.match(value.strip()):
-                return Untrusted(value.strip())
+            for link in value if isinstance(value, list) else (value,):
+                if isinstance(link, str) and len(link) <= URL_LIMIT and _HTTP.match(link.strip()):
+                    return Untrusted(link.strip())
     return None
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -22,9 +21,9 @@ from eternal_tui.api.answers import (
     PollAnswer,
     SubmitAnswer,
 )
+from eternal_tui.api.refusals import Headers, charge_unclear, error_from
 from eternal_tui.api.request import GenerateRequest, is_character_id
 from eternal_tui.api.said import said_in, said_in_text
-from eternal_tui.retry_after import parse_retry_after
 from eternal_tui.untrusted import Untrusted
 
 SUCCESS_WORDS = frozenset({"success", "done", "completed"})
@@ -37,7 +36,6 @@ OLDEST_AGE = 1_000
 MOST_ROWS = 1_000
 """Rows looked at of one page: twenty times what is asked for."""
 
-Headers = Mapping[str, str]
 _NO_HEADERS: Headers = {}
 
 
@@ -57,8 +55,8 @@ def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, no
     request_id = fields.request_id(places)
     if request_id is None:
         raise errors.Unreadable(
-            "The service answered without a request id, so there is nothing to poll. The request may have "
-            "been charged. Look at your credits before you send it again.",
+            "The service answered without a request id that can be used, so there is nothing to poll. The request "
+            "may have been charged. Look at your credits before you send it again.",
             said=said_in(places[0]),
             status=status,
         )
@@ -240,97 +238,7 @@ def _json(status: int, headers: Headers, body: bytes, *, now: float, paid: bool)
 
 def _unreadable(status: int, said: str, *, paid: bool) -> errors.Unreadable:
     return errors.Unreadable(
-        "The service's answer could not be read as JSON of a known form." + _charge_unclear(paid),
+        "The service's answer could not be read as JSON of a known form." + charge_unclear(paid),
         said=said,
         status=status,
     )
-
-
-def _charge_unclear(paid: bool) -> str:
-    if not paid:
-        return " Nothing was charged for asking; try again later."
-    return " The request may have been charged. Look at your credits before you send it again."
-
-
-def error_from(status: int, headers: Headers, body: bytes, *, paid: bool = False, now: float = 0.0) -> errors.ApiError:
-    """Return the error that an answer outside 200–299 stands for.
-
-    `paid` chooses the words about money, `now` is seconds since the epoch for a Retry-After that names a date.
-    """
-    said = _said(body)
-    if 400 <= status <= 499:
-        return _refusal(status, headers, said, paid=paid, now=now)
-    if 500 <= status <= 599:
-        return errors.ServerTrouble(
-            f"The service is in trouble (status {status})." + _charge_unclear(paid),
-            said=said,
-            status=status,
-            retry_after=parse_retry_after(_header(headers, "retry-after"), now),
-        )
-    if 300 <= status <= 399:
-        return errors.Redirected(
-            f"The service pointed to another address (status {status}). It was not followed, because your key "
-            "belongs to the service alone. Check the base URL." + _charge_unclear(paid),
-            said=_header(headers, "location").partition("?")[0][:500] or said,
-            status=status,
-        )
-    return errors.Unreadable(
-        f"The service answered with the status {status}, which has no meaning here." + _charge_unclear(paid),
-        said=said,
-        status=status,
-    )
-
-
-def _said(body: bytes) -> str:
-    try:
-        answer = fields.load_json(body)
-    except ValueError:
-        return said_in_text(fields.decode(body))
-    return said_in(answer)
-
-
-def _refusal(status: int, headers: Headers, said: str, *, paid: bool, now: float) -> errors.Refused:
-    if status == 429:
-        return errors.TooMany(
-            "The service asks to slow down (status 429). Nothing was charged. "
-            + ("Wait a while, then send it again." if paid else "It can be asked again in a while."),
-            said=said,
-            retry_after=parse_retry_after(_header(headers, "retry-after"), now),
-        )
-    if status in (401, 403):
-        return errors.KeyRefused(
-            f"The service did not accept the API key (status {status}). Nothing was charged. Run `eternal-tui login` "
-            "to give another key.",
-            said=said,
-            status=status,
-        )
-    if status == 402:
-        return errors.NoCredits(
-            "The account has too few credits for this (status 402). Nothing was charged. Add credits on the "
-            "service's site, then send it again.",
-            said=said,
-            status=status,
-        )
-    if status in (404, 410):
-        return errors.NotKnown(
-            f"The service has nothing under this address (status {status}). Nothing was charged. "
-            + ("Check the character and the base URL, then send it again." if paid else "Check the base URL."),
-            said=said,
-            status=status,
-        )
-    if status in (408, 425):
-        return errors.Refused(
-            f"The service did not take the request in time (status {status}). Nothing was charged. Send it again.",
-            said=said,
-            status=status,
-        )
-    return errors.Refused(
-        f"The service refused the request (status {status}). Nothing was charged. Change the request as the "
-        "service says, then send it again.",
-        said=said,
-        status=status,
-    )
-
-
-def _header(headers: Headers, name: str) -> str:
-    return next((value for key, value in headers.items() if key.lower() == name), "")

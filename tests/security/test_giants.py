@@ -17,6 +17,7 @@ from tests.security.test_hostile_history import SAVED, write_history
 READ = """
 import json, resource, sys, time
 from eternal_tui.api import errors, wire
+from eternal_tui.api.refusals import error_from
 from eternal_tui.api.exchange import BODY_LIMIT
 
 def fill(head, piece, tail):
@@ -46,7 +47,7 @@ for name, body in bodies.items():
         except errors.ApiError:
             pass
         took[f"{name}, {read.__name__}"] = time.process_time() - before
-    wire.error_from(500, {}, body)
+    error_from(500, {}, body)
 # Not ru_maxrss: that begins with what the parent had.
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps([took, int(peak.split()[1]) / 1024]))
