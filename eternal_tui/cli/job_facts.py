@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,20 @@ def trouble_sentence(job: Job) -> Shown | None:
             )
         case _:
             return None
+
+
+def going_on(jobs: Sequence[Job]) -> Shown:
+    """Return what becomes of jobs that nobody waits for any more, and how to come back to them; "" for none."""
+    running = [str(job.id) for job in jobs if not job.ended]
+    finished = [str(job.id) for job in jobs if job.wants_file]
+    facts = [
+        *([say("The service goes on with job {ids}", ids=", ".join(running))] if running else ()),
+        *([say("The file of job {ids} is still to be fetched", ids=", ".join(finished))] if finished else ()),
+    ]
+    if not facts:
+        return Shown("")
+    return say(
+        "{facts}; `eternal-tui watch {numbers}` follows.",
+        facts=join(". ", *facts),
+        numbers=" ".join(running + finished),
+    )

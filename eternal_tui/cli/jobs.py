@@ -108,10 +108,13 @@ class _Count:
     """Counts jobs in passing: totals, jobs by state, and the newest reading of the credits counter."""
 
     def __init__(self) -> None:
+        from eternal_tui.jobs.job import Verdict
         from eternal_tui.jobs.totals import Tally
 
+        self._not_charged = Verdict.NOT_CHARGED
         self.states: Counter[str] = Counter()
         self.credits: float | None = None
+        self.unpriced = 0
         self._tally = Tally(time.time, list)
 
     def add(self, job: Job) -> None:
@@ -119,6 +122,7 @@ class _Count:
         self.states[str(job.state)] += 1
         if self.credits is None:
             self.credits = job.credits_after
+        self.unpriced += job.cost is None and job.verdict is not self._not_charged
 
     def over(self, jobs: Iterator[Job]) -> _Count:
         for job in jobs:
@@ -162,7 +166,8 @@ def _print_table(invocation: Invocation, jobs: Iterator[Job], wanted: Callable[[
         streams.note(shown("No job matches."))
     totals = count.totals()
     left = "" if totals.credits is None else f" · {totals.credits:.2f} credits left"
-    streams.line(shown(f"about {totals.spent_today:.2f} spent today · {totals.spent_in_all:.2f} in all{left}"))
+    unknown = f" · {count.unpriced} of unknown cost" if count.unpriced else ""
+    streams.line(shown(f"about {totals.spent_today:.2f} spent today · {totals.spent_in_all:.2f} in all{unknown}{left}"))
 
 
 def _cells(job: Job) -> tuple[str, ...]:

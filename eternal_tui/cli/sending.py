@@ -13,7 +13,7 @@ from eternal_tui.cli.ends import until_ended
 from eternal_tui.cli.exits import Exit, code_of, gravest
 from eternal_tui.cli.following import Progress
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.cli.job_facts import job_fields, job_line, trouble_sentence
+from eternal_tui.cli.job_facts import going_on, job_fields, job_line, trouble_sentence
 from eternal_tui.cli.stopping import PATIENCE, Stopped, Stopping
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch
@@ -47,6 +47,7 @@ class _Sending:
         self._stopping = stopping
         self._throw_away = invocation.throw_away
         self._mine: list[int] = []
+        self._printed: set[int] = set()
         self._cut_short = False
         self._key_refused = False
 
@@ -134,7 +135,7 @@ class _Sending:
         if not self._given.json:
             self._streams.line(job_line(job, self._desk.results))
         elif not self._given.wait or job.state is not JobState.RUNNING:
-            self._streams.json(job_fields(job, self._desk.results))
+            self._print(job)
         self._tell_trouble(job)
 
     def _tell_trouble(self, job: Job) -> None:
@@ -152,38 +153,36 @@ class _Sending:
         refusal = await until_ended(self._desk, waiting, self._stopping, lambda end: self._tell_end(end.result()))
         if refusal:
             self._key_refused = True
-            going_on = [str(job.id) for job in self._jobs() if not job.ended or job.wants_file]
+            self._print_rest()
             self._streams.error(
-                say(
-                    "{refusal} The service goes on with job {ids}; `eternal-tui watch {numbers}` follows, with "
-                    "another key.",
-                    refusal=refusal,
-                    ids=", ".join(going_on),
-                    numbers=" ".join(going_on),
-                )
+                say("{refusal} {rest} Give another key first.", refusal=refusal, rest=going_on(self._jobs()))
             )
 
     def _tell_end(self, job: Job) -> None:
         if self._given.json:
-            self._streams.json(job_fields(job, self._desk.results))
+            self._print(job)
         else:
             self._streams.line(job_line(job, self._desk.results))
         self._tell_trouble(job)
 
+    def _print(self, job: Job) -> None:
+        self._printed.add(job.id)
+        self._streams.json(job_fields(job, self._desk.results))
+
+    def _print_rest(self) -> None:
+        """Print the jobs that this run waits for no longer as they stand: a script wants their ids."""
+        for job in self._jobs():
+            if self._given.json and job.id not in self._printed:
+                self._print(job)
+
     def _told_stopped(self, stopped: Stopped) -> int:
+        self._print_rest()
         jobs = self._jobs()
         unclear = [job for job in jobs if job.state is JobState.UNCONFIRMED]
         for job in unclear:
             self._tell_trouble(job)
-        going_on = [str(job.id) for job in jobs if not job.ended or job.wants_file]
-        if going_on:
-            self._streams.note(
-                say(
-                    "Stopped here. The service goes on with job {ids}; `eternal-tui watch {numbers}` follows.",
-                    ids=", ".join(going_on),
-                    numbers=" ".join(going_on),
-                )
-            )
+        if rest := going_on(jobs):
+            self._streams.note(say("Stopped here. {rest}", rest=rest))
         elif not unclear:
             self._streams.note(shown("Stopped. Nothing is under way."))
         return Exit.UNCONFIRMED if unclear else stopped.code

@@ -10,13 +10,13 @@ from eternal_tui.cli.ends import until_ended
 from eternal_tui.cli.exits import Exit, code_of, gravest
 from eternal_tui.cli.following import Progress
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.cli.job_facts import job_fields, job_line, trouble_sentence
+from eternal_tui.cli.job_facts import going_on, job_fields, job_line, trouble_sentence
 from eternal_tui.cli.records import find_job, jobs_of
 from eternal_tui.cli.stopping import Stopped, Stopping
 from eternal_tui.cli.streams import is_terminal
 from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible
 from eternal_tui.jobs.job import POLLED, UNFINISHED, FileState, Job, JobState
-from eternal_tui.untrusted import say, shown
+from eternal_tui.untrusted import join, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.workbench import Workbench
@@ -57,7 +57,9 @@ class _Following:
                 self._news(frozenset(ids))
                 await self._until_ended(ids)
         except Stopped:
-            self._streams.note(shown("Stopped following. The service goes on with the jobs."))
+            jobs = [job for job in map(self._desk.job, ids) if job is not None]
+            rest = going_on(jobs)
+            self._streams.note(join(" ", shown("Stopped following."), *([rest] if rest else ())))
             raise
         finally:
             unsubscribe()

@@ -37,11 +37,12 @@ def test_a_signal_while_a_post_is_under_way_leaves_one_unconfirmed_job(
 ) -> None:
     """Seen to fail without the outbox's handler for cancellation: the record stayed `submitting`."""
     sandbox.inject(Fault.SLOW, on=Place.POST)
-    with program.started(*IMAGE) as process:
+    with program.started(*IMAGE, "--json") as process:
         until(lambda: sandbox.posts)
         begin = time.monotonic()
         process.send_signal(number)
-        _, err = process.communicate(timeout=LATEST)
+        out, err = process.communicate(timeout=LATEST)
+    assert [json.loads(line)["state"] for line in out.splitlines()] == ["unconfirmed"]
     assert time.monotonic() - begin < 2.5
     assert process.returncode == 5
     assert b"may have been charged" in err
@@ -94,12 +95,16 @@ def test_a_reader_that_goes_away_is_no_trouble(program: Program) -> None:
 
 
 def test_waiting_ends_in_3_where_the_key_is_refused_meanwhile(program: Program) -> None:
-    """Seen to fail as it was: `watch` ended, `generate --wait` waited for ever, without a word."""
+    """Seen to fail as it was: `watch` ended, `generate --wait` waited for ever, without a word.
+
+    And with --json printed no request id.
+    """
     with answering(b'{"request_id": "r-1", "status": "pending"}', 403, posted=200) as url:
         know_characters(program.data, url, "6870")
-        ran = program.process(*IMAGE, "--wait", environ={"ETERNAL_TUI_BASE_URL": url})
+        ran = program.process(*IMAGE, "--wait", "--json", environ={"ETERNAL_TUI_BASE_URL": url})
+    assert [(job["request_id"], job["state"]) for job in ran.objects] == [("r-1", "running")]
     assert ran.code == 3
-    assert "`eternal-tui watch 1` follows, with another key" in ran.err
+    assert "`eternal-tui watch 1` follows. Give another key first." in ran.err
     assert program.records()[0]["state"] == "running"
 
 
