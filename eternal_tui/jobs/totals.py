@@ -16,9 +16,11 @@ _WELL = frozenset({FileState.SAVED, FileState.PENDING})
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of the header. Money is in the service's credits; days are local days.
 
-    `whole` is whether every job is counted, not only those read so far.
+    `sending` counts requests that have no answer yet, `waiting` those and files still to be fetched. `whole` is
+    whether every job is counted, not only those read so far.
     """
 
+    sending: int = 0
     running: int = 0
     waiting: int = 0
     unconfirmed: int = 0
@@ -70,6 +72,7 @@ class Tally:
             self._recount()
         counts = self._counts
         return Totals(
+            sending=counts["sending"],
             running=counts["running"],
             waiting=counts["waiting"],
             unconfirmed=counts["unconfirmed"],
@@ -98,7 +101,10 @@ class Tally:
     def _add(self, job: Job, sign: int) -> None:
         if job.state in (JobState.RUNNING, JobState.STALLED):
             self._counts["running"] += sign
-        elif job.state is JobState.SUBMITTING or job.wants_file:
+        elif job.state is JobState.SUBMITTING:
+            self._counts["sending"] += sign
+            self._counts["waiting"] += sign
+        elif job.wants_file:
             self._counts["waiting"] += sign
         elif job.state is JobState.UNCONFIRMED and not job.dismissed:
             self._counts["unconfirmed"] += sign

@@ -59,6 +59,8 @@ def _figures(totals: Totals, glyphs: Glyphs) -> list[_Part]:
     parts = []
     if totals.unconfirmed:
         parts.append(_Part(f"{totals.unconfirmed} may be charged", "warn", 8, dot))
+    if totals.sending:
+        parts.append(_Part(f"{totals.sending} sending", "live", 8, dot))
     if totals.running:
         parts.append(_Part(f"{totals.running} running", "live", 6, dot))
     if totals.failed_today:

@@ -53,8 +53,10 @@ async def test_an_intent_found_at_start_is_unconfirmed(tmp_path: Path, sandbox: 
         await sandbox.until(lambda: bool(sandbox.posts))
         record = bench.history.recent(1)[0][1]
         assert record["state"] == "submitting"
+        assert bench.desk.totals().sending == 1
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
+        assert bench.desk.totals().sending == 0
         assert [str(job.state) for job in bench.desk.listing()] == ["unconfirmed"]
 
 

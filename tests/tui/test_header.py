@@ -45,6 +45,12 @@ def test_narrow_lines_keep_what_is_about_money() -> None:
     assert "done today" not in line
 
 
+def test_a_request_on_its_way_is_said() -> None:
+    """Seen to fail as it was: at 80 columns the form covers the list, and a send without an answer showed nothing."""
+    line = text(80, msgspec.structs.replace(TOTALS, sending=1), other_host="127.0.0.1")
+    assert "1 sending" in line
+
+
 def test_another_host_is_named_and_made_safe() -> None:
     line = text(120, other_host="evil.example\x1b[2J")
     assert "sends to evil.example" in line
