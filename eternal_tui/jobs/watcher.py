@@ -178,7 +178,7 @@ class Watcher:
     def hold(self, seconds: float) -> None:
         """Ask about nothing for a while, as the service wished."""
         seconds = max(seconds, LEAST_PAUSE)
-        reason = f"The service asked everyone to wait {seconds:.0f} s."
+        reason = f"The service asked to slow down; everything waits {seconds:.0f} s."
         self.poller.pause.hold(self._clock.monotonic(), seconds, reason)
 
     def follow(self, job: Job) -> None:

@@ -29,6 +29,8 @@ def check_head(head: bytes, expect: Kind) -> FileType:
     """Return the type the first bytes show; raises BrokenFile unless it is one of the expected kind."""
     found = file_type(head[:HEAD_BYTES])
     if found is None:
+        if not head:
+            raise BrokenFile("it is empty")
         if looks_like_text(head):
             raise BrokenFile("the link led to a web page or a message instead of a file")
         if (name := known_name(head)) is not None:

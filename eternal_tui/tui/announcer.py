@@ -49,7 +49,8 @@ def summary(jobs: list[Job]) -> tuple[Shown, Severity]:
     if not bad:
         return say("{good} jobs are done.", good=good), severity
     worst = next(job for job in jobs if not job.delivered)
-    return say("{good} jobs saved, {bad} not: {worst}", good=good, bad=bad, worst=sentence(worst)), severity
+    jobs_ = "1 job" if good == 1 else f"{good} jobs"
+    return say("{good} saved, {bad} not: {worst}", good=jobs_, bad=bad, worst=sentence(worst)), severity
 
 
 class Announcer:

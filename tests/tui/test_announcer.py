@@ -13,7 +13,7 @@ import eternal_tui.tui.announcer as announcing
 from eternal_tui.jobs.job import FileState, Job, JobState
 from eternal_tui.jobs.totals import Totals
 from eternal_tui.settings import Notify, Settings
-from eternal_tui.tui.announcer import Announcer
+from eternal_tui.tui.announcer import Announcer, summary
 from tests.tui.jobs import a_job
 
 GOOD = a_job(1, state=JobState.SUCCEEDED, file_state=FileState.SAVED)
@@ -67,6 +67,7 @@ async def test_a_batch_is_told_once_and_failure_too() -> None:
     assert "\x1b]777;notify;eternal-tui;2 jobs saved, 1 not" in told
     assert "\x1b]0;" not in told
     assert [severity for _, severity in ears.toasts] == ["warning"]
+    assert summary([GOOD, BAD])[0].startswith("1 job saved, 1 not: ")
 
 
 async def test_a_batch_is_told_when_the_whole_of_it_is_through() -> None:
