@@ -23,7 +23,7 @@ from eternal_tui.jobs.ports import Clock, Record, Service
 from eternal_tui.jobs.roster import Roster
 from eternal_tui.untrusted import Untrusted
 
-STOPPED_BEFORE = "The program was told to stop before the request was taken. Nothing was sent or charged."
+STOPPED_BEFORE = "The program was told to stop before the service took the request. Nothing was charged."
 
 UNSENT_WAITS = (0.5, 1.5)
 """Seconds before each further try of a POST that certainly never left: a blink of the network, not an outage."""

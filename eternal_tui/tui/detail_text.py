@@ -81,6 +81,8 @@ def state_line(job: Job) -> Fact:
         }
         tone = "$text-success" if job.file_state is FileState.SAVED else "$text-warning"
         return Fact("State", words[job.file_state or FileState.PENDING], tone)
+    if job.state is JobState.SUBMITTING:
+        return Fact("State", Shown("submitting · no answer yet"))
     if job.state is JobState.UNCONFIRMED:
         return Fact("State", Shown("unconfirmed · it may be charged · t decides"), "$text-warning")
     if job.state is JobState.LOST:

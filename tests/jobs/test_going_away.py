@@ -120,7 +120,7 @@ async def test_a_change_cancelled_while_it_is_written_is_seen_as_it_stands_on_di
 
 
 async def test_a_submit_cancelled_while_it_waits_out_a_429_was_never_taken(bench: Bench) -> None:
-    """Seen to fail with the wait taken for a time in which the answer may be lost."""
+    """Seen to fail with the wait taken for a time in which the answer may be lost, and with "Nothing was sent"."""
     bench.sandbox.inject(Fault.TOO_MANY, times=None, on=Place.POST)
     submitting = asyncio.create_task(bench.desk.submit(PICTURE))
     await bench.sandbox.until(lambda: bool(bench.sandbox.posts) and bench.sandbox.posts[0].status == 429)
@@ -128,6 +128,8 @@ async def test_a_submit_cancelled_while_it_waits_out_a_429_was_never_taken(bench
     await _cancel(submitting)
     (job,) = bench.desk.listing()
     assert (job.state, job.cause, job.cost) == (JobState.REJECTED, "stopped", 0.0)
+    assert "Nothing was charged." in job.error
+    assert "sent" not in job.error
     assert len(bench.sandbox.posts) == 1
 
 

@@ -34,3 +34,8 @@ def test_a_retry_and_what_it_retries_name_each_other() -> None:
     """Seen to fail with one of the two left out."""
     assert ("Retry of", "job 7") in told(a_job(8, retry_of=7))
     assert ("Retried by", "job 8") in told(a_job(7, state=JobState.UNCONFIRMED, retried_by=8))
+
+
+def test_a_request_on_its_way_is_no_job_that_stands_at_nothing() -> None:
+    """Seen to fail as it was: "submitting 0 %", as if the service had begun."""
+    assert dict(told(a_job(state=JobState.SUBMITTING)))["State"] == "submitting · no answer yet"
