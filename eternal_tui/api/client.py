@@ -82,6 +82,7 @@ class EternalClient:
         self._host = urlsplit(self._base_url).hostname or ""
         self._local = is_loopback(self._host)
         self._key = key
+        self._key_forms = _ways_to_write(key)
         self._header = header
         self._user_agent = user_agent
         self._timeouts = timeouts or Timeouts()
@@ -183,10 +184,16 @@ class EternalClient:
         if lost is not None and not _usable(reply):
             raise lost
         assert reply.status is not None
-        if self._key is None or not with_key:
+        if not with_key:
             return reply.status, reply.headers, bytes(reply.body)
-        headers = {name: _without(self._key, value.encode()).decode() for name, value in reply.headers.items()}
-        return reply.status, headers, _without(self._key, bytes(reply.body))
+        headers = {name: self._without_key(value.encode()).decode() for name, value in reply.headers.items()}
+        return reply.status, headers, self._without_key(bytes(reply.body))
+
+    def _without_key(self, told: bytes) -> bytes:
+        """Return what a service told without the key: an error that repeats it is shown and kept on disk."""
+        for form in self._key_forms:
+            told = told.replace(form.reveal().encode(), HIDDEN.encode())
+        return told
 
     def _auth(self) -> httpx.Auth | None:
         if self._key is None:
@@ -273,13 +280,10 @@ def _usable(reply: Reply) -> bool:
     return True
 
 
-def _without(key: Secret, told: bytes) -> bytes:
-    """Return what a service told, without the key it was given: an error that repeats it is shown and kept on disk."""
-    if len(key.reveal()) < LEAST_KEY:
-        return told
-    for form in forms_of(key.reveal()):
-        told = told.replace(form.encode(), HIDDEN.encode())
-    return told
+def _ways_to_write(key: Secret | None) -> tuple[Secret, ...]:
+    if key is None or len(key.reveal()) < LEAST_KEY:
+        return ()
+    return tuple(Secret(form) for form in dict.fromkeys(forms_of(key.reveal())))
 
 
 def path_segment(request_id: str) -> str:
