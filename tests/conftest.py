@@ -10,12 +10,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keyring
 import keyring.backends.null
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 
 from tests.canary import HOLDERS, leaks
 
@@ -27,6 +30,8 @@ settings.register_profile("ordinary", deadline=None, derandomize=True, suppress_
 settings.register_profile("long", deadline=None)
 
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LONGEST_NAME = 120
+"""Signs of a value that name a case of a test."""
 KEY_VARIABLES = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 
 
@@ -36,10 +41,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("long" if config.getoption("--long") else "ordinary")
-    if not sys.dont_write_bytecode and not hasattr(config, "workerinput"):
-        # A hundred processes of the program are started: without this each would compile it anew.
-        for package in ("eternal_tui", "tests"):
-            compileall.compile_dir(ROOT / package, quiet=2)
+    if hasattr(config, "workerinput"):
+        return
+    # A hundred processes of the program are started, and each worker collects every file: without this each would
+    # compile the same sources anew. PYTHONDONTWRITEBYTECODE, which containers set to keep their layers small, is put
+    # aside until all is collected; it made the suite a quarter slower.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    for package in ("eternal_tui", "tests"):
+        compileall.compile_dir(ROOT / package, quiet=2)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -73,14 +83,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group("terminal"))
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a case by the beginning of its value: some are megabytes, and each worker sends all names to be compared."""
+    if not isinstance(val, str | bytes) or len(val) <= LONGEST_NAME:
+        return None
+    return f"{ascii(val[:LONGEST_NAME])[:LONGEST_NAME]}... {len(val)} long"
+
+
 def pytest_collection_finish() -> None:
     # Some tests run the program under a limit on the size of files; bytecode cached under it is cut short, and every
     # later import of that module fails. So it is cached before the first test runs, or not at all.
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.dont_write_bytecode = True
-    # Three thousand collected tests live as long as the process: no collection need walk through them again.
+    # Three thousand collected tests live as long as the process: no collection need walk through them again. Of what
+    # the tests make, little is garbage of the kind that has to be looked for: rarer looks are a fifteenth of the work.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -115,6 +134,26 @@ def _no_key_and_no_signed_link_is_left_behind(tmp_path_factory: pytest.TempPathF
     """
     yield
     assert list(leaks(tmp_path_factory.getbasetemp(), allowed=HOLDERS)) == []
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _a_stylesheet_is_parsed_once() -> Iterator[None]:
+    """Let the apps of one process share what Textual made of the same text with the same variables.
+
+    Each of four hundred apps would parse the same two hundred texts anew, a tenth of its start. Rules are only read.
+    """
+    parse = Stylesheet._parse_rules
+    parsed: dict[tuple[object, ...], list[RuleSet]] = {}
+
+    def parse_once(self: Stylesheet, css: str, read_from: Any, *others: Any, **named: Any) -> list[RuleSet]:
+        key = (css, read_from, others, *named.items(), *self._variables.items())
+        if key not in parsed:
+            parsed[key] = parse(self, css, read_from, *others, **named)
+        return parsed[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        yield
 
 
 def _settings_variables() -> list[str]:
