@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.jump import JumpScreen, Label, targets_of
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
-from tests.tui.screens.stage import bench_in, settle, the_app
+from tests.tui.screens.stage import bench_in, settle, the_app, until
 
 
 def workbench(app: EternalApp) -> WorkbenchScreen:
@@ -23,10 +24,16 @@ def letter_of(app: EternalApp, identifier: str) -> str:
     return next(label.target.letter for label in app.screen.query(Label) if label.target.widget.id == identifier)
 
 
+async def whole(app: EternalApp, pilot: Pilot[None]) -> None:
+    """Wait until the form is there too: it comes behind the first frame."""
+    await settle(pilot)
+    await until(pilot, lambda: "prompt" in [target.widget.id for target in targets_of(app.screen)])
+
+
 async def test_a_letter_goes_to_its_control_by_key_and_by_click(tmp_path: Path) -> None:
     app = the_app(bench_in(tmp_path))
     async with app.run_test(size=(160, 40)) as pilot:
-        await settle(pilot)
+        await whole(app, pilot)
         await pilot.press("ctrl+o")
         await settle(pilot)
         await pilot.press(letter_of(app, "prompt"))
