@@ -223,17 +223,18 @@ def test_a_command_that_does_not_exist_is_a_sentence(settings: Settings) -> None
     "code",
     [
         "import time; time.sleep(60)",
-        "import subprocess; subprocess.Popen(['sleep', '6'])",
+        "import subprocess; subprocess.Popen(['sleep', '30'])",
         "import os, time; os.close(1); time.sleep(60)",
     ],
 )
 def test_a_command_that_hangs_is_ended(settings: Settings, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when a grandchild holds the pipe: seen to fail (6 s) against subprocess.run(timeout=…)."""
+    """Also when a grandchild holds the pipe: seen to fail against subprocess.run(timeout=…), which waits for it."""
     monkeypatch.setattr(credentials, "COMMAND_SECONDS", 0.3)
     before = time.monotonic()
     with pytest.raises(KeyProblem, match=r"gave no key within 0\.3 seconds"):
         find_key(with_command(settings, *python(code)), {})
-    assert time.monotonic() - before < 4
+    # A busy machine may take its time, but none of those that hang was waited for.
+    assert time.monotonic() - before < 25
 
 
 def test_the_file_is_ours_alone_whatever_the_umask(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from eternal_tui.api import errors
-from eternal_tui.api.client import EternalClient, Timeouts
+from eternal_tui.api.client import EternalClient
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.credentials import Secret
 from eternal_tui.sandbox.faults import Fault, Place
@@ -26,9 +26,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def client(sandbox: Sandbox) -> AsyncIterator[EternalClient]:
-    found = EternalClient(
-        sandbox.api_url, Secret(sandbox.key), timeouts=Timeouts(read_post=2, read_get=2), now=lambda: 0.0
-    )
+    found = EternalClient(sandbox.api_url, Secret(sandbox.key), now=lambda: 0.0)
     yield found
     await found.close()
 

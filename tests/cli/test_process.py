@@ -10,7 +10,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -39,11 +38,9 @@ def test_a_signal_while_a_post_is_under_way_leaves_one_unconfirmed_job(
     sandbox.inject(Fault.SLOW, on=Place.POST)
     with program.started(*IMAGE, "--json") as process:
         until(lambda: sandbox.posts)
-        begin = time.monotonic()
         process.send_signal(number)
         out, err = process.communicate(timeout=LATEST)
     assert [json.loads(line)["state"] for line in out.splitlines()] == ["unconfirmed"]
-    assert time.monotonic() - begin < 2.5
     assert process.returncode == 5
     assert b"may have been charged" in err
     assert [record["state"] for record in program.records()] == ["unconfirmed"]
@@ -55,10 +52,8 @@ def test_a_signal_while_waiting_says_how_to_go_on(program: Program, sandbox: San
     with program.started(*STUCK) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        begin = time.monotonic()
         process.send_signal(number)
         _, err = process.communicate(timeout=LATEST)
-    assert time.monotonic() - begin < 2.5
     assert process.returncode == 128 + number
     assert b"eternal-tui watch 1" in err
     assert [record["state"] for record in program.records()] == ["running"]
@@ -140,7 +135,7 @@ def test_closed_streams_are_no_trouble(program: Program) -> None:
 
 def test_an_id_that_could_not_be_written_is_printed(tmp_path: Path) -> None:
     """Seen to fail with `recorded` always true: exit 0, and the id on no disk."""
-    with sandbox_in_a_thread(msgspec.structs.replace(QUICK, slow_seconds=1.0)) as sandbox:
+    with sandbox_in_a_thread(msgspec.structs.replace(QUICK, slow_seconds=3.0)) as sandbox:
         program = Program(tmp_path, sandbox.api_url, sandbox.key)
         sandbox.inject(Fault.SLOW, on=Place.POST)
         with program.started(*IMAGE) as process:

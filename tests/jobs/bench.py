@@ -27,7 +27,8 @@ from tests.jobs.quiet import quiet, surroundings
 
 PICTURE = GenerateRequest(character="6870", prompt="At the harbour, morning", type="image")
 CLIP = GenerateRequest(character="6870", prompt="The person waves and smiles", type="video", duration=1)
-WITHIN = 10.0
+WITHIN = 60.0
+"""Seconds a test waits for something to happen: they only end what hangs."""
 
 
 class KeyedClient(EternalClient):

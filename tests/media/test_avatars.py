@@ -173,7 +173,7 @@ async def test_never_more_than_four_at_once_and_leaving_ends_them(tmp_path: Path
     async with storage(holding(gate, full, busy, jpeg)) as host:
         book = avatars(tmp_path / "a")
         wanted = [asyncio.create_task(book.get(host.url(f"/{number}"))) for number in range(10)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await full.wait()
         for _ in range(3_000):
             await asyncio.sleep(0)

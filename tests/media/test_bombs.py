@@ -23,7 +23,7 @@ import av, PIL.Image  # what the decoders themselves take is not what is measure
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
 said = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         with path.open("rb") as file:
             expect = "video" if path.name.startswith(("mp4", "webm", "playlist")) else "image"
@@ -31,7 +31,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         word = "opened"
     except BrokenFile as error:
         word = str(error)
-    said[path.name] = [word, time.perf_counter() - began]
+    said[path.name] = [word, time.process_time() - began]
 print(json.dumps({"said": said, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """
 MEMORY = 900 * 1024 * 1024
@@ -63,6 +63,7 @@ def test_every_bomb_is_called_broken_and_the_process_lives(verdicts: dict[str, t
 
 
 def test_no_bomb_takes_long(verdicts: dict[str, tuple[str, float]]) -> None:
+    """Of the processor's time: what else the machine does is not the bomb's doing."""
     assert {name: seconds for name, (_, seconds) in verdicts.items() if seconds > 6.0} == {}
 
 

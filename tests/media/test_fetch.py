@@ -385,7 +385,7 @@ async def test_a_length_beyond_the_room_on_the_disk_is_seen_before_a_byte_is_wri
         await asyncio.Event().wait()
 
     limits = FetchLimits(image_bytes=10**18)
-    async with storage(handler) as host, fetcher(tmp_path, limits) as fetch, asyncio.timeout(10):
+    async with storage(handler) as host, fetcher(tmp_path, limits) as fetch, asyncio.timeout(60):
         with pytest.raises(DiskFull, match="Nothing is charged again"):
             await fetch.fetch(host.url(), name="7", expect="image")
     assert listing(tmp_path) == []

@@ -110,7 +110,7 @@ class PseudoTerminal:
         soonest = min(until, self._due[0][0]) if self._due else until
         return max(0.0, soonest - time.perf_counter())
 
-    def wait_for(self, text: str | bytes, within: float = 20.0, *, keep: bool = False) -> float:
+    def wait_for(self, text: str | bytes, within: float = 60.0, *, keep: bool = False) -> float:
         """Read until `text` has been written since the last wait; return the seconds since the program began.
 
         What was read until then is dropped from `written` unless it is to be kept.
@@ -135,7 +135,7 @@ class PseudoTerminal:
             parts.append(self.read(left))
         return b"".join(parts)
 
-    def read_until_quiet(self, quiet: float = 0.5, within: float = 20.0) -> bytes:
+    def read_until_quiet(self, quiet: float = 0.5, within: float = 60.0) -> bytes:
         """Return everything written until nothing came for `quiet` seconds."""
         end = time.perf_counter() + within
         parts = []
@@ -143,7 +143,18 @@ class PseudoTerminal:
             parts.append(data)
         return b"".join(parts)
 
-    def read_answer(self, quiet: float, within: float = 20.0) -> bytes:
+    def comes_to_rest(self, seconds: float, within: float = 60.0) -> bool:
+        """Tell whether nothing is written for so long, however late a busy machine draws what is to be drawn first.
+
+        What moves by itself at least that often never comes to rest.
+        """
+        end = time.perf_counter() + within
+        while time.perf_counter() < end:
+            if not self.read(seconds):
+                return not self.ended
+        return False
+
+    def read_answer(self, quiet: float, within: float = 60.0) -> bytes:
         """Return what is written, its first byte however late, until nothing came for `quiet` seconds."""
         return self.read(within) + self.read_until_quiet(quiet, within)
 

@@ -59,7 +59,7 @@ def ssh_server(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[str, 
 
 
 def _listening(address: str, port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    latest = time.monotonic() + 10
+    latest = time.monotonic() + 60
     while True:
         try:
             socket.create_connection((address, port), 0.5).close()

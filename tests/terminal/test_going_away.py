@@ -38,7 +38,7 @@ class Bare:
         os.close(slave)
         self.written = b""
 
-    def until(self, wanted: bytes, within: float = 30.0) -> None:
+    def until(self, wanted: bytes, within: float = LATEST) -> None:
         latest = time.monotonic() + within
         while wanted not in self.written:
             assert time.monotonic() < latest, self.written[-500:]

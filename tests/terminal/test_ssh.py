@@ -14,7 +14,7 @@ import pytest
 
 from tests.terminal.ssh_server import SSHD, NoServer, ssh_server
 from tests.terminal.test_going_away import Bare
-from tests.terminal.tmux import PROGRAM, ROOT, environ_for
+from tests.terminal.tmux import LATEST, PROGRAM, ROOT, environ_for
 
 pytestmark = pytest.mark.skipif(
     SSHD is None or shutil.which("ssh") is None or shutil.which("ssh-keygen") is None,
@@ -92,6 +92,6 @@ def test_start_copy_drop_return(line: Line, tmp_path: Path, quick: dict[str, str
         again.until(b"In a red coat")
         again.until(b"1 done today")
         os.write(again.master, b"\x11")
-        assert again.process.wait(10) == 0
+        assert again.process.wait(LATEST) == 0
     finally:
         again.close()

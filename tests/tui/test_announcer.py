@@ -49,7 +49,7 @@ class Ears:
     async def hear(self, *jobs: Job) -> str:
         for job in jobs:
             self.announcer.ended(job)
-        await asyncio.wait_for(self.told.wait(), 5)
+        await asyncio.wait_for(self.told.wait(), 60)
         return "".join(self.written)
 
 

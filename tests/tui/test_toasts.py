@@ -22,7 +22,7 @@ SHORT = Shown("Sent the request. esc goes to the list.")
 
 
 async def shows(pilot: Pilot[Any], *words: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not all(word in text_of(pilot.app) for word in words):
             await pilot.pause()
 

@@ -208,7 +208,7 @@ async def test_a_refused_key_is_asked_for_anew_and_the_new_one_is_used(tmp_path:
             assert "refused the key" in said_on(app)
             app.post_message(events.Paste(demo.key))
             await pilot.press("ctrl+f")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while isinstance(app.screen, KeyScreen):
                     await pilot.pause()
             taken = await app.bench.desk.submit(request, name=Untrusted("Astrid"))
@@ -216,7 +216,7 @@ async def test_a_refused_key_is_asked_for_anew_and_the_new_one_is_used(tmp_path:
 
 
 async def _until_asked(app: EternalApp, pilot: Pilot[None]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not isinstance(app.screen, KeyScreen):
             await pilot.pause()
     await pilot.pause()

@@ -72,7 +72,7 @@ async def test_a_viewer_that_was_left_is_gone_with_all_it_drew(tmp_path: Path) -
             left += [weakref.ref(widget._styles_cache) for widget in viewer.query("*")]
             await stage.pop_screen()
             del viewer, picture
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while any(one() is not None for one in left):
                     await pilot.pause()
                     gc.collect()
