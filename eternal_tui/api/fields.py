@@ -14,6 +14,10 @@ URL_LIMIT = 8_192
 """Characters. Signed links carry a policy and a signature; the longest in the wild are about 2,000."""
 
 REQUEST_ID_LIMIT = 200
+
+MOST_CREDITS = 1e9
+"""A million times what an account holds. What a job cost is told from two balances, and a cap counts it all day."""
+
 _DIGITS_LIMIT = 400
 _PERCENT = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,20})?)\s*%?\s*")
 _HTTP = re.compile(r"https?://[^/\s]", re.IGNORECASE)
@@ -59,13 +63,19 @@ def levels(answer: Level) -> list[Level]:
 
 def request_id(places: list[Level]) -> str | None:
     """Return the id to poll, or None where there is none that can be used in an address."""
+    return next(iter(request_ids(places)), None)
+
+
+def request_ids(places: list[Level]) -> list[str]:
+    """Return every usable id, outermost first: an envelope may carry one of its own beside the job's."""
+    found = []
     for place in places:
         value = place.get("request_id")
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if isinstance(value, str) and _usable_id(value.strip()):
-            return value.strip()
-    return None
+            found.append(value.strip())
+    return found
 
 
 def _usable_id(text: str) -> bool:
@@ -104,10 +114,10 @@ def _percent(value: Any) -> int | None:
 
 
 def credits_left(places: list[Level]) -> float | None:
-    """Return `credits_remaining` as a finite number, or None."""
+    """Return `credits_remaining` as a number, or None where there is none that can be a balance."""
     for place in places:
         credit = _number(place.get("credits_remaining"))
-        if credit is not None:
+        if credit is not None and abs(credit) <= MOST_CREDITS:
             return credit
     return None
 

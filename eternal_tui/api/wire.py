@@ -74,8 +74,8 @@ def parse_poll(
 ) -> PollAnswer:
     """Return one look at the running request `asked`; raise ApiError where the answer says nothing about it."""
     places = _object(status, headers, body, now=now, paid=False)
-    named = fields.request_id(places)
-    if asked and named is not None and named.casefold() != asked.casefold():
+    named = [each.casefold() for each in fields.request_ids(places)]
+    if asked and named and asked.casefold() not in named:
         # A cache or a proxy that mixes answers up: its link would lead to somebody else's picture.
         raise errors.Unreadable(
             "The service answered about another request than this one. That answer was not used. It is asked again; "

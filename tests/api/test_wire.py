@@ -127,6 +127,12 @@ def test_an_answer_about_this_request_is_believed(named: str | None) -> None:
     assert wire.parse_poll(200, js(answer), asked=ID).outcome == "succeeded"
 
 
+def test_an_envelope_may_have_an_id_of_its_own() -> None:
+    """Seen to fail as it was: the job, named inside, was asked about for ever."""
+    answer = {"request_id": "trace-7", "data": {"request_id": ID, "status": "success", "result_url": LINK}}
+    assert wire.parse_poll(200, js(answer), asked=ID).outcome == "succeeded"
+
+
 @pytest.mark.parametrize("named", ["another", 7])
 def test_an_answer_about_another_request_is_none(named: object) -> None:
     """Seen to fail as it was: its link was fetched, and somebody else's picture saved as this job's."""
@@ -165,10 +171,14 @@ def test_progress_is_whole_percent_or_nothing(progress: object, percent: int | N
 @pytest.mark.parametrize(
     ("credit", "read"),
     [(3, 3.0), (0, 0.0), (-1.5, -1.5), ("629.32", 629.32), ("nan", None), ("inf", None), (float("inf"), None),
-     (True, None), (None, None), ("", None), ("much", None), ("1_0", None), ([], None), (10**400, None)],
+     (True, None), (None, None), ("", None), ("much", None), ("1_0", None), ([], None), (10**400, None),
+     (1e300, None), ("-1e12", None), (1e9, 1e9)],
 )  # fmt: skip
 def test_credits_are_a_finite_number_or_nothing(credit: object, read: float | None) -> None:
-    """Seen to fail against a build that let NaN through, which turns every later sum of money into NaN."""
+    """Seen to fail against a build that let NaN through, which turns every later sum of money into NaN.
+
+    And as it was for 1e300: what the next job cost, and with it the day's spending, was a number of 301 digits.
+    """
     assert wire.parse_submit(200, js({"request_id": "a", "credits_remaining": credit})).credits_remaining == read
 
 
