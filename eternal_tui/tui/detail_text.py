@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 from textual.content import Content
 
-from eternal_tui.jobs.job import FileState, Job, JobState, Verdict
+from eternal_tui.jobs.job import POLLED, FileState, Job, JobState, Verdict
 from eternal_tui.jobs.job_words import file_words, kind, who
 from eternal_tui.tui.job_row import took
-from eternal_tui.untrusted import Shown, join, say, shown, shown_block
+from eternal_tui.untrusted import Shown, Untrusted, join, say, shown, shown_block
 
 LABEL_WIDTH = 11
 """Cells of the label column: the longest label and one space."""
@@ -95,6 +96,13 @@ def state_line(job: Job) -> Fact:
         "State",
         say("{state} {progress} %{said}{watched}", state=state, progress=job.progress, said=said, watched=watched),
     )
+
+
+def waiting_too(job: Job, reason: str) -> Job:
+    """Return the job with why all looks at jobs wait, "" where they do not, if it is one of those."""
+    if not reason or job.trouble or job.state not in POLLED or not job.watched:
+        return job
+    return msgspec.structs.replace(job, trouble=Untrusted(reason))
 
 
 def facts(job: Job) -> Iterator[Fact]:

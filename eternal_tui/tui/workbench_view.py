@@ -22,6 +22,7 @@ from eternal_tui.tui.announcer import Announcer, Severity
 from eternal_tui.tui.at_rest import AtRest
 from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.detail_pane import DetailPane
+from eternal_tui.tui.detail_text import waiting_too
 from eternal_tui.tui.footer import FooterLine
 from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.header import HeaderLine
@@ -231,8 +232,13 @@ class WorkbenchView(CellScreen):
         self._tell_notices()
 
     def _show_current(self) -> None:
-        current = self.job_pane.jobs.current
-        self.detail.show(self.bench.desk.job(current) if current is not None else None)
+        self.detail.show(self._current())
+
+    def _current(self) -> Job | None:
+        """Return the job under the cursor, with why it waits where all looks wait and its own was not refused."""
+        desk, current = self.bench.desk, self.job_pane.jobs.current
+        job = desk.job(current) if current is not None else None
+        return job if job is None else waiting_too(job, desk.pause_reason)
 
     def _tell_notices(self) -> None:
         fresh = self.bench.desk.notices[self._told_notices :]
@@ -265,8 +271,7 @@ class WorkbenchView(CellScreen):
         self._at_rest.moved()
 
     def _describe(self) -> None:
-        current = self.job_pane.jobs.current
-        job = self.bench.desk.job(current) if current is not None else None
+        job = self._current()
         self.detail.show(job, self._answers.get(job.id) if job is not None else None)
         if job is not None and job.ended:
             self._read_answers(job.id)

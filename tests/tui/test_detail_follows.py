@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tests.tui.screens.stage import settle, the_app
+from eternal_tui.jobs.job import JobState, to_record
+from tests.tui.jobs import a_job
+from tests.tui.screens.stage import bench_in, settle, the_app
 from tests.tui.screens.test_palette import with_jobs, workbench
 
 
@@ -21,3 +23,17 @@ async def test_the_detail_follows_a_filter(tmp_path: Path) -> None:
         while screen.detail.job_id != wanted:
             await pilot.pause()
         assert screen.job_pane.jobs.current == wanted
+
+
+async def test_a_job_tells_why_all_looks_wait(tmp_path: Path) -> None:
+    """After a 429, a refused key, or without a network. Seen to fail with the reason at the one job refused alone."""
+    bench = bench_in(tmp_path)
+    running = a_job(state=JobState.RUNNING, request_id="r-1", service=bench.service, submitted_at=bench.clock.time())
+    bench.history.add_many([to_record(running)])
+    app = the_app(bench)
+    bench.desk._watcher.poller.pause.hold(bench.clock.monotonic(), 600, "The key was refused.")
+    async with app.run_test(size=(100, 30)) as pilot, asyncio.timeout(60):
+        await settle(pilot)
+        detail = workbench(app).detail
+        while "Waiting    The key was refused." not in str(detail._words.render()):
+            await pilot.pause()
