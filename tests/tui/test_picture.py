@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.style import Style
 from textual.app import App, ComposeResult
 from textual.containers import Container
+from textual.geometry import Region
 from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widget import Widget
 
 from eternal_tui.media.clips import ClipReader
 from eternal_tui.media.frame import Frame
 from eternal_tui.media.stills import FrameCache
+from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.off import NoGraphics
@@ -35,6 +39,9 @@ class Viewer(App[None]):
         super().__init__()
         self.picture = Picture(graphics or HalfBlocks(), **({"settle": 0.0} | options))  # type: ignore[arg-type]
         self.heard: asyncio.Queue[Message] = asyncio.Queue()
+
+    def get_default_screen(self) -> Screen[None]:
+        return CellScreen()
 
     def compose(self) -> ComposeResult:
         with Container():
@@ -317,16 +324,44 @@ async def test_only_changed_rows_are_painted_again(tmp_path: Path) -> None:
         await app.until(Picture.Loaded)
         await pilot.pause()
         asked: list[int] = []
-        really = picture.render_line
+        really = picture.render_lines
 
-        def noting(y: int) -> Strip:
-            asked.append(y)
-            return really(y)
+        def noting(crop: Region) -> list[Strip]:
+            asked.extend(crop.line_range)
+            return really(crop)
 
-        picture.render_line = noting  # type: ignore[method-assign]
+        picture.render_lines = noting  # type: ignore[method-assign]
         picture._put(HalfBlocks().render(FrameCache().still(paths[1], 40, 25)))
         await pilot.pause()
         assert sorted(set(asked)) == [0, 1, 2, 12, 13, 14]
+
+
+def _cells(strips: list[Strip]) -> list[list[tuple[str, Style | None]]]:
+    return [[(sign, segment.style) for segment in strip for sign in segment.text] for strip in strips]
+
+
+@pytest.mark.parametrize("graphics", [HalfBlocks(), KittyPlaceholders((10, 20))], ids=["blocks", "kitty"])
+@pytest.mark.parametrize("colours", ["colours", "no colours"])
+async def test_rows_of_a_picture_are_what_textual_would_make_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graphics: Graphics, colours: str
+) -> None:
+    """With an odd row at the end and blanks around it, and where colours are taken away.
+
+    Seen to fail where the blanks were left to the terminal's own colours, and where a part of a row was the whole one.
+    """
+    path = tmp_path / "picture.png"
+    Image.linear_gradient("L").resize((60, 77)).convert("RGB").save(path)
+    if colours != "colours":
+        monkeypatch.setenv("NO_COLOR", "1")
+    app = Viewer(graphics)
+    async with app.run_test(size=(40, 25)) as pilot:
+        picture = app.picture
+        picture.styles.background = "ansi_blue"
+        picture.show(path)
+        await app.until(Picture.Loaded)
+        await pilot.pause()
+        for crop in (picture.size.region, Region(3, 2, 20, 9)):
+            assert _cells(picture.render_lines(crop)) == _cells(Widget.render_lines(picture, crop))
 
 
 @pytest.mark.parametrize("how", ["hidden", "screen", "blur"])
