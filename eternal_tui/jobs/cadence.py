@@ -136,8 +136,17 @@ def _cheapest(age: float, branches: Sequence[Branch], weight: float, longest: fl
     for least, i in sorted((cost, i) for i, cost in enumerate(costs) if ages[i] >= soonest):
         if round(least, 2) > best[0]:
             break
-        best = min(best, (round(least + sum(way.beyond(i, ages[i]) for way in ways), 2), -ages[i]))
+        best = min(best, (_with_what_follows(least, ways, i, ages[i], best[0] + 0.01), -ages[i]))
     return -best[1]
+
+
+def _with_what_follows(least: float, ways: Sequence[_Way], i: int, at: float, most: float) -> float:
+    """Return what a candidate costs with all later looks, to two places; what is beyond `most` is not worked out."""
+    for way in ways:
+        least += way.beyond(i, at)
+        if least > most:
+            return math.inf
+    return round(least, 2)
 
 
 def _eagerness(shape: Shape) -> float:
