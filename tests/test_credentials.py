@@ -35,27 +35,9 @@ from eternal_tui.credentials import (
     store_key,
 )
 from eternal_tui.settings import Settings
+from tests.memory_keyring import MemoryKeyring
 
 CANARY = "canary-key-0123456789"
-
-
-class MemoryKeyring(keyring.backend.KeyringBackend):
-    """A real keyring that lives as long as the process."""
-
-    priority = 5.0
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
 
 
 class LockedKeyring(MemoryKeyring):

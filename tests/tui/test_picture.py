@@ -4,68 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from rich.style import Style
-from textual.app import App, ComposeResult
-from textual.containers import Container
 from textual.geometry import Region
-from textual.message import Message
-from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
 from eternal_tui.media.clips import ClipReader
 from eternal_tui.media.frame import Frame
 from eternal_tui.media.stills import FrameCache
-from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.pace import Pace
-from eternal_tui.tui.graphics.protocol import Drawing, Graphics
+from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.picture import Picture
 from eternal_tui.untrusted import Shown
 from tests.media.files import write_clip
-
-
-class Viewer(App[None]):
-    """An app with one picture, which notes every message of it."""
-
-    def __init__(self, graphics: Graphics | None = None, **options: object) -> None:
-        super().__init__()
-        self.picture = Picture(graphics or HalfBlocks(), **({"settle": 0.0} | options))  # type: ignore[arg-type]
-        self.heard: asyncio.Queue[Message] = asyncio.Queue()
-
-    def get_default_screen(self) -> Screen[None]:
-        return CellScreen()
-
-    def compose(self) -> ComposeResult:
-        with Container():
-            yield self.picture
-
-    def on_picture_loaded(self, message: Picture.Loaded) -> None:
-        self.heard.put_nowait(message)
-
-    def on_picture_failed(self, message: Picture.Failed) -> None:
-        self.heard.put_nowait(message)
-
-    def on_picture_moved(self, message: Picture.Moved) -> None:
-        self.heard.put_nowait(message)
-
-    async def until(self, kind: type[Message], where: Callable[[Message], bool] = lambda _: True) -> Message:
-        async with asyncio.timeout(60):
-            while True:
-                message = await self.heard.get()
-                if isinstance(message, kind) and where(message):
-                    return message
-
-
-def rows(picture: Picture) -> list[str]:
-    return [picture.render_line(y).text for y in range(picture.size.height)]
+from tests.tui.picture_stage import Viewer, rows
 
 
 @pytest.fixture(scope="module")
@@ -73,11 +32,6 @@ def red(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("stills") / "red.png"
     Image.new("RGB", (64, 64), "red").save(path)
     return path
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4")
 
 
 async def test_a_still_stands_centred_with_its_aspect_kept(red: Path) -> None:
@@ -249,66 +203,6 @@ async def test_nothing_is_decoded_before_the_choice_has_settled(red: Path) -> No
         assert cache.asked == []
 
 
-async def test_a_clip_shows_its_poster_at_once_and_plays_to_its_end(clip: Path) -> None:
-    app = Viewer()
-    async with app.run_test(size=(40, 12)) as pilot:
-        picture = app.picture
-        picture.show(clip)
-        loaded = await app.until(Picture.Loaded)
-        assert isinstance(loaded, Picture.Loaded)
-        assert loaded.seconds == pytest.approx(1.0)
-        assert (picture.playing, picture.position, picture.draws) == (False, 0.0, True)
-        await pilot.pause()
-        first = rows(picture)
-        picture.play()
-        await app.until(Picture.Moved, lambda message: message.playing)  # type: ignore[attr-defined]
-        ended = await app.until(Picture.Moved, lambda message: not message.playing)  # type: ignore[attr-defined]
-        assert isinstance(ended, Picture.Moved)
-        assert ended.seconds == pytest.approx(23 / 24, abs=0.01)
-        assert rows(picture) == first  # the same cells, in other colours
-        picture.play()
-        started = await app.until(Picture.Moved)
-        assert isinstance(started, Picture.Moved)
-        assert (started.playing, started.seconds) == (True, 0.0)
-        picture.toggle()
-        assert not picture.playing
-
-
-async def test_scrubbing_and_stepping(clip: Path) -> None:
-    app = Viewer()
-    async with app.run_test(size=(40, 12)):
-        picture = app.picture
-        picture.step(1)
-        picture.scrub(0.5)
-        picture.play()  # nothing is shown yet: none of these may do anything
-        picture.show(clip)
-        await app.until(Picture.Loaded)
-        acts: list[tuple[Callable[[], None], int]] = [
-            (lambda: picture.scrub(0.5), 12),
-            (lambda: picture.step(1), 13),
-            (lambda: picture.step(-3), 10),
-            (lambda: picture.scrub(9.0), 23),
-            (lambda: picture.scrub(-9.0), 0),
-            (lambda: picture.seek(0.25), 6),
-        ]
-        for act, number in acts:
-            act()
-            await app.until(Picture.Moved)
-            assert picture.position == pytest.approx(number / 24, abs=0.001)
-
-
-class Recording(HalfBlocks):
-    """Half-blocks that note what was drawn."""
-
-    def __init__(self, bits: int = 8) -> None:
-        super().__init__(bits)
-        self.drawn = 0
-
-    def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:
-        self.drawn += 1
-        return super().render(frame, handle=handle, moving=moving)
-
-
 async def test_only_changed_rows_are_painted_again(tmp_path: Path) -> None:
     """Seen to fail with a plain refresh: every row was asked for again."""
     paths = []
@@ -364,36 +258,6 @@ async def test_rows_of_a_picture_are_what_textual_would_make_of_them(
             assert _cells(picture.render_lines(crop)) == _cells(Widget.render_lines(picture, crop))
 
 
-@pytest.mark.parametrize("how", ["hidden", "screen", "blur"])
-async def test_a_clip_nobody_sees_stops(clip: Path, how: str) -> None:
-    app = Viewer(loop=True)
-    async with app.run_test(size=(40, 12)):
-        app.picture.show(clip)
-        await app.until(Picture.Loaded)
-        app.picture.play()
-        await app.until(Picture.Moved)
-        if how == "hidden":
-            app.picture.display = False
-        elif how == "screen":
-            await app.push_screen(Screen())
-        else:
-            app.app_focus = False
-        stopped = await app.until(Picture.Moved)
-        assert isinstance(stopped, Picture.Moved)
-        assert not stopped.playing
-
-
-async def test_a_slow_line_gets_thinner_colours_first(clip: Path) -> None:
-    app = Viewer(HalfBlocks(8), pace=Pace(24.0, 2_000))
-    async with app.run_test(size=(40, 12)):
-        app.picture.show(clip)
-        await app.until(Picture.Loaded)
-        app.picture.play()
-        await app.until(Picture.Moved, lambda message: not message.playing)  # type: ignore[attr-defined]
-        assert isinstance(app.picture.in_motion, HalfBlocks)
-        assert app.picture.in_motion.bits <= 5
-
-
 async def test_what_stands_still_has_all_its_colours(tmp_path: Path) -> None:
     """Seen to fail when the last frame stayed as it was drawn in motion, with six bits a channel."""
     clip = write_clip(tmp_path / "clip.mp4", frames=12)
@@ -407,18 +271,6 @@ async def test_what_stands_still_has_all_its_colours(tmp_path: Path) -> None:
         with ClipReader(clip, 40, 12) as reader:
             exact = HalfBlocks().render(reader.frame_at(11 / 24).frame)
         assert app.picture._drawing.strips == exact.strips
-
-
-async def test_four_frames_a_second_are_four(clip: Path) -> None:
-    graphics = Recording()
-    app = Viewer(graphics, pace=Pace(4.0))
-    async with app.run_test(size=(40, 12)):
-        app.picture.show(clip)
-        await app.until(Picture.Loaded)
-        graphics.drawn = 0
-        app.picture.play()
-        await app.until(Picture.Moved, lambda message: not message.playing)  # type: ignore[attr-defined]
-    assert 2 <= graphics.drawn <= 6
 
 
 async def test_kitty_pixels_are_sent_once_and_freed(red: Path) -> None:

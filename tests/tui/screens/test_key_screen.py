@@ -22,6 +22,7 @@ from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.key_screen import KeyScreen
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from eternal_tui.untrusted import Untrusted
+from tests.memory_keyring import MemoryKeyring
 from tests.tui.screens.stage import (
     ENVIRON,
     KEYED,
@@ -36,25 +37,6 @@ from tests.tui.screens.stage import (
 )
 
 KEY = "sk_not_a_real_key_0123456789"
-
-
-class MemoryKeyring(keyring.backend.KeyringBackend):
-    """A real keyring that lives as long as the process."""
-
-    priority = 5.0
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        del self.kept[service, username]
 
 
 @pytest.fixture(autouse=True)
