@@ -53,12 +53,15 @@ def _parse_int(digits: str) -> int | float:
 
 
 def levels(answer: Level) -> list[Level]:
-    """Return the answer and the objects nested in `data` and `result`, outermost first."""
-    found = [answer]
-    for outer in (answer, answer.get("data"), answer.get("result")):
-        if isinstance(outer, dict):
-            found += [outer[name] for name in ("data", "result") if isinstance(outer.get(name), dict)]
-    return found
+    """Return the answer and the objects nested in `data` and `result`, also as a list of one, outermost first."""
+    inner = _nested(answer)
+    return [answer, *inner, *(deeper for outer in inner for deeper in _nested(outer))]
+
+
+def _nested(outer: Level) -> list[Level]:
+    values = [outer.get(name) for name in ("data", "result")]
+    ones = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
+    return [one for one in ones if isinstance(one, dict)]
 
 
 def request_id(places: list[Level]) -> str | None:

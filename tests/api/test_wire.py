@@ -61,6 +61,14 @@ def test_fields_are_found_where_the_service_nests_them(outer: str) -> None:
     )
 
 
+def test_one_thing_in_a_list_is_that_thing() -> None:
+    """Seen to fail as it was: a paid request whose id had come was unconfirmed. Of several nothing is guessed."""
+    assert wire.parse_submit(200, js({"status": 1, "data": [{"request_id": ID}]})).request_id == ID
+    assert wire.parse_create(200, js({"result": [{"id": 77}]})).character_id == "77"
+    with pytest.raises(errors.Unreadable):
+        wire.parse_submit(200, js({"data": [{"request_id": ID}, {"request_id": "other"}]}))
+
+
 def test_what_was_charged_keeps_its_id_whatever_else_is_wrong() -> None:
     """An id lost to a neighbour's defect is a paid job lost. Seen to fail against msgspec's strict JSON decoder."""
     for body in (
