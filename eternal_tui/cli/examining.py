@@ -106,6 +106,7 @@ def _configuration(settings: Settings) -> Finding:
 def _folder(invocation: Invocation, settings: Settings) -> list[Finding]:
     from eternal_tui.history.errors import HistoryError
     from eternal_tui.history.history import History
+    from eternal_tui.jobs.job_words import counted
 
     if invocation.throw_away:
         return [Finding(name="data folder", detail="a temporary one, as --demo without --data-dir has")]
@@ -130,7 +131,7 @@ def _folder(invocation: Invocation, settings: Settings) -> list[Finding]:
     size = sum(_bytes_of(folder / name) for name in ("history.json", "history.journal"))
     found = [
         Finding(name="data folder", detail=detail, ok=not advice, advice=advice),
-        Finding(name="history", detail=f"{count} jobs, {_size(size)}"),
+        Finding(name="history", detail=f"{counted(count, 'job')}, {_size(size)}"),
     ]
     return found + [Finding(name="history", detail=notice, ok=False) for notice in notices]
 

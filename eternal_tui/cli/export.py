@@ -70,8 +70,10 @@ def run(invocation: Invocation) -> int:
             written = Written(FORMATS[name](jobs_of(history), invocation.results, file))
         file.flush()
     if path != "-":
-        what = "jobs" if gallery is None else "results"
-        invocation.streams.line(say("{count} {what} written to {path}.", count=written.count, what=what, path=path))
+        from eternal_tui.jobs.job_words import counted
+
+        what = counted(written.count, "job" if gallery is None else "result")
+        invocation.streams.line(say("{what} written to {path}.", what=what, path=path))
     if written.note is not None:
         invocation.streams.note(written.note)
     return Exit.DONE

@@ -12,7 +12,7 @@ import msgspec
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Refused
 from eternal_tui.cli.job_facts import local_time
-from eternal_tui.jobs.job_words import file_words, kind, who
+from eternal_tui.jobs.job_words import counted, file_words, kind, who
 from eternal_tui.jobs.result_file import result_path
 from eternal_tui.untrusted import Shown, join, say, shown, shown_block
 
@@ -72,9 +72,8 @@ def write_html(jobs: Iterator[Job], results: Path, file: TextIO, megabytes: floa
     if not page.beyond:
         return Written(page.shown)
     note = say(
-        "{n} results are described without their file: together they are beyond {limit} megabytes. "
-        "--megabytes allows more.",
-        n=page.beyond,
+        "Described without a file: {n}, as all together are beyond {limit} megabytes. --megabytes allows more.",
+        n=counted(page.beyond, "result"),
         limit=f"{megabytes:g}",
     )
     return Written(page.shown, note)
@@ -93,7 +92,8 @@ def write_sheet(jobs: Iterator[Job], results: Path, file: TextIO, megabytes: flo
     if left := len(exhibits) - sheet.shown:
         notes.append(say("A sheet holds the newest {most}; {n} older ones are not on it.", most=MOST, n=left))
     if sheet.substituted:
-        notes.append(say("{n} characters are drawn as ? because no font found here has them.", n=sheet.substituted))
+        signs = counted(sheet.substituted, "character")
+        notes.append(say("Drawn as ?: {signs} that no font found here has.", signs=signs))
     return Written(sheet.shown, join(" ", *notes) if notes else None)
 
 

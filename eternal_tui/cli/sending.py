@@ -19,6 +19,7 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch
 from eternal_tui.jobs.errors import NeedsConfirmation, NoKey, OverCap
 from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.jobs.job_words import counted
 from eternal_tui.untrusted import say, shown
 
 if TYPE_CHECKING:
@@ -144,9 +145,9 @@ class _Sending:
 
     def _rest_unsent(self, count: int) -> None:
         if count:
-            self._streams.note(
-                say("{count} more requests were not sent, and nothing was charged for them.", count=count)
-            )
+            verb = "was" if count == 1 else "were"
+            rest = counted(count, "more request")
+            self._streams.note(say("{rest} {verb} not sent; nothing was charged for that.", rest=rest, verb=verb))
 
     async def _wait(self) -> None:
         waiting = [job.id for job in self._jobs() if job.state is JobState.RUNNING or job.wants_file]

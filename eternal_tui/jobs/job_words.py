@@ -6,6 +6,11 @@ from eternal_tui.jobs.job import Job, MediaFacts
 from eternal_tui.untrusted import Shown, join, say, shown
 
 
+def counted(number: int, noun: str) -> Shown:
+    """Return how many there are of a regular noun: 1 job, 3 jobs."""
+    return say("{number} {noun}{s}", number=number, noun=noun, s="" if number == 1 else "s")
+
+
 def who(job: Job) -> Shown:
     """Return the job's character by name and id."""
     if not job.name:

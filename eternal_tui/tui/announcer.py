@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.jobs.job_words import counted
 from eternal_tui.jobs.totals import Totals
 from eternal_tui.settings import Settings
 from eternal_tui.tui import terminal_words
@@ -49,8 +50,8 @@ def summary(jobs: list[Job]) -> tuple[Shown, Severity]:
     if not bad:
         return say("{good} jobs are done.", good=good), severity
     worst = next(job for job in jobs if not job.delivered)
-    jobs_ = "1 job" if good == 1 else f"{good} jobs"
-    return say("{good} saved, {bad} not: {worst}", good=jobs_, bad=bad, worst=sentence(worst)), severity
+    told = say("{good} saved, {bad} not: {worst}", good=counted(good, "job"), bad=bad, worst=sentence(worst))
+    return told, severity
 
 
 class Announcer:

@@ -124,7 +124,7 @@ def test_the_verb_writes_both_and_overwrites_neither(program: Program, tmp_path:
         assert path.stat().st_mode & 0o777 == 0o600
         assert program.run("export", str(path)).code == 2
     ran = program.run("export", "--megabytes", "0.001", str(tmp_path / "small.html"))
-    assert "2 results are described without their file" in ran.err
+    assert "Described without a file: 2 results" in ran.err
     assert program.run("export", "--megabytes", "0", "x.html").code == 2
     assert program.run("export", "--format", "sheet", "-").code == 2
     assert program.run("export", "--format", "html", "-").out.startswith("<!doctype html>")
