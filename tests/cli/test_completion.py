@@ -18,7 +18,7 @@ asked() { words=(eternal-tui "$@"); CURRENT=$#words; _eternal_tui }
 
 def _offered(command: list[str], script: str) -> str:
     if shutil.which(command[0]) is None:
-        pytest.skip(f"no {command[0]} here")
+        pytest.skip(f"{command[0]} is not installed: apt install {command[0]}")
     ran = subprocess.run(command, input=script, capture_output=True, text=True, check=True)
     assert not ran.stderr
     return ran.stdout

@@ -66,9 +66,7 @@ def test_a_page_grows_no_larger_than_allowed(tmp_path: Path) -> None:
     assert "video/mp4" not in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.skipif(
-    PROGRAM is None, reason="no Chromium on this machine: install chromium to have the page read by one"
-)
+@pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed: apt install chromium")
 def test_a_real_browser_shows_and_plays_it_and_asks_nobody(tmp_path: Path) -> None:
     """Seen to fail with a policy that did not name the style, and with one that let no clip be loaded."""
     path, _ = page_of(tmp_path)

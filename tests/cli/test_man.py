@@ -49,7 +49,7 @@ def test_man_takes_it_without_a_warning(source: str) -> None:
     """Seen to fail with a line break within a line: the gate made a sign of it."""
     man = shutil.which("man")
     if man is None or shutil.which("groff") is None:
-        pytest.skip("no man here: apt install man-db")
+        pytest.skip("man or groff is not installed: apt install man-db groff")
     ran = subprocess.run(
         [man, "--warnings", "-E", "ascii", "-l", "-"],
         input=source, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin", "MANWIDTH": "80"},

@@ -342,7 +342,7 @@ def test_bash_takes_the_completion_and_completes(program: Program) -> None:
 
     bash = shutil.which("bash")
     if bash is None:
-        pytest.skip("no bash here")
+        pytest.skip("bash is not installed: apt install bash")
     script = program.run("completion", "bash").out
     asked = 'COMP_WORDS=(eternal-tui generate --pr); COMP_CWORD=2; _eternal_tui; echo "${COMPREPLY[@]}"'
     ran = subprocess.run([bash, "--norc"], input=script + asked, capture_output=True, text=True, check=True)

@@ -104,7 +104,7 @@ history.close(fold=False)
 
 
 @pytest.mark.xdist_group("cost")
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt install strace")
 def test_the_kernel_sees_no_more(folders: dict[int, Path], tmp_path: Path) -> None:
     """Seen to fail with the folder synced after each append."""
     seen = {count: system_calls(folder, tmp_path / f"trace-{count}") for count, folder in folders.items()}
@@ -121,7 +121,7 @@ def system_calls(folder: Path, trace: Path) -> Counter[str]:
     command = [*strace, sys.executable, "-c", WORKER, str(folder), str(ROUNDS)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     if done.returncode and "ptrace" in done.stderr.lower():
-        pytest.skip("this machine lets nothing be traced")
+        pytest.skip("nothing may be traced here: run it where ptrace is allowed, as by docker run --cap-add=SYS_PTRACE")
     assert done.returncode == 0, done.stderr
     between = trace.read_text().partition("/first-mark")[2].partition("/last-mark")[0].splitlines()[1:-1]
     return Counter(call[1] for line in between if (call := re.match(r"(?:\d+ +)?(\w+)\(", line)))

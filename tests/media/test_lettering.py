@@ -18,7 +18,7 @@ def test_what_no_font_has_is_its_plain_letter_or_a_question_mark_and_counted() -
     assert lettering.substituted == 2
 
 
-@pytest.mark.skipif(not DEJAVU.is_file(), reason="needs DejaVu Sans")
+@pytest.mark.skipif(not DEJAVU.is_file(), reason="DejaVu Sans is not installed: apt install fonts-dejavu-core")
 def test_a_font_that_has_them_is_taken() -> None:
     """Seen to fail with the first font for everything."""
     lettering = Lettering(13, places=("/nowhere/at/all.ttf", str(DEJAVU)))

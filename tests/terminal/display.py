@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,12 +19,21 @@ from eternal_tui.jobs.job import to_record
 from tests.terminal.stage import environ_for
 from tests.tui.results import saved
 
-TOOLS = ("Xvfb", "xdotool", "import")
-"""Programs every display needs; `import` is ImageMagick's."""
+TOOLS = {"Xvfb": "xvfb", "xdotool": "xdotool", "import": "imagemagick"}
+"""Programs every display needs, and the package of each."""
 
 PATIENCE = 60.0
 FINE = 6
 """Pixels of one stripe of the test picture, which is drawn smaller: less than a cell, so no half-block can show it."""
+
+
+def missing(terminal: str) -> str:
+    """Return what is not installed of this terminal and what its display needs, and how to get it; empty if all is."""
+    packages = {terminal: terminal, **TOOLS}
+    lacking = [program for program in packages if shutil.which(program) is None]
+    if not lacking:
+        return ""
+    return f"{', '.join(lacking)} not installed: apt install {' '.join(packages[program] for program in lacking)}"
 
 
 class Display:

@@ -6,7 +6,6 @@ Debian 12 has kitty 0.26.5, which is too old: there this is left out. Seen to pa
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.terminal.display import PATIENCE, TOOLS, Display, changes, purple, showing_stripes
+from tests.terminal.display import PATIENCE, Display, changes, missing, purple, showing_stripes
 from tests.terminal.tmux import PROGRAM
 
-NEEDED = ("kitty", *TOOLS)
 FIRST = (0, 28)
 GREEN = "#00ff00"
 """The terminal's own ground: seen within the app's screen, it would be a stripe beside a picture."""
@@ -43,12 +41,13 @@ def _version() -> tuple[int, int]:
 
 
 def _missing() -> str:
-    if any(shutil.which(tool) is None for tool in NEEDED):
-        return f"needs {', '.join(NEEDED)} (ImageMagick)"
-    return "" if _version() >= FIRST else "needs kitty 0.28 or newer, which knows placeholders"
+    if lacking := missing("kitty"):
+        return lacking
+    return "" if _version() >= FIRST else "needs kitty 0.28 or newer, which knows placeholders: see kitty's own site"
 
 
-pytestmark = [pytest.mark.terminal, pytest.mark.skipif(bool(_missing()), reason=_missing() or "-")]
+MISSING = _missing()
+pytestmark = [pytest.mark.terminal, pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")]
 
 
 @pytest.fixture

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.terminal.display import TOOLS, Display, changes, purple, showing_stripes
+from tests.terminal.display import Display, changes, missing, purple, showing_stripes
 from tests.terminal.tmux import PROGRAM
 
-NEEDED = ("xterm", *TOOLS)
-needs_xterm = pytest.mark.skipif(
-    any(shutil.which(tool) is None for tool in NEEDED), reason=f"needs {', '.join(NEEDED)} (ImageMagick)"
-)
-pytestmark = [pytest.mark.terminal, needs_xterm]
+MISSING = missing("xterm")
+pytestmark = [pytest.mark.terminal, pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")]
 
 COMMAND = ("xterm", "-ti", "vt340", "-geometry", "100x30", "-fa", "monospace", "-fs", "9", "-e", *PROGRAM)
 

@@ -273,7 +273,7 @@ def tmux(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A tmux server of our own; its environment as a program in its pane sees it."""
     found = shutil.which("tmux")
     if found is None:
-        pytest.skip("needs tmux")
+        pytest.skip("tmux is not installed: apt install tmux")
     socket = tmp_path / "socket"
     command = [found, "-S", str(socket), "-f", "/dev/null"]
     subprocess.run([*command, "new-session", "-d", "-x", "80", "-y", "24", "cat"], check=True)
