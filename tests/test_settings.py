@@ -360,7 +360,7 @@ def test_the_schema_describes_the_file() -> None:
     assert set(properties) == set(FIELDS)
     assert all("description" in described for described in properties.values())
     assert properties["workers"] == {
-        "description": "Polls that may be under way at once.",
+        "description": "Polls under way at once, silent ones aside.",
         "type": "integer",
         "minimum": 1,
         "maximum": 16,

@@ -239,7 +239,7 @@ class EternalClient:
             # A pooled connection may be dead already, and a POST that meets a dead one has an unclear end.
             httpx.Limits(max_connections=None, max_keepalive_connections=0)
             if paid
-            else httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=KEPT_ALIVE)
+            else httpx.Limits(max_connections=20, max_keepalive_connections=4, keepalive_expiry=KEPT_ALIVE)
         )
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": self._user_agent}
         try:

@@ -38,8 +38,19 @@ SHORTEST_NAP = 0.001
 """Seconds: a remainder of floating-point dust is waited for, not spun on."""
 
 
+SILENT = 3.0
+"""Seconds after which a look without an answer leaves its place to another: a service that says nothing about a few
+jobs must not hold up all others until the looks at them are given up."""
+
+MOST_UNDER_WAY = 16
+"""Looks under way at most, silent ones and all: beyond that httpx's pool collapses."""
+
+
 class Poller:
-    """Runs `look(job_id)` for every job when it is due, with at most `workers` looks under way."""
+    """Runs `look(job_id)` for every job when it is due, with at most `workers` looks at work.
+
+    Those the service has kept waiting for `SILENT` seconds do not count, until `MOST_UNDER_WAY` wait.
+    """
 
     def __init__(
         self,
@@ -57,8 +68,9 @@ class Poller:
         self._budget = Budget(requests_per_second, burst=workers)
         self._wake = asyncio.Event()
         self._napping_until = math.inf
-        self._free = asyncio.Semaphore(workers)
+        self._freed = asyncio.Event()
         self._looking: dict[int, asyncio.Task[None]] = {}
+        self._since: dict[int, float] = {}
 
     def set(self, job_id: int, seconds: float) -> None:
         """Look at the job `seconds` from now; replaces an earlier time."""
@@ -83,16 +95,28 @@ class Poller:
         """Take what is due until cancelled; looks under way are cancelled and awaited with it."""
         try:
             while True:
-                await self._free.acquire()
+                await self._place()
                 job_id = await self._next()
                 task = asyncio.create_task(self._look(job_id), name=f"poll-{job_id}")
                 self._looking[job_id] = task
+                self._since[job_id] = self._clock.monotonic()
                 task.add_done_callback(partial(self._done, job_id))
         finally:
             under_way = tuple(self._looking.values())
             for task in under_way:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _place(self) -> None:
+        """Wait until another look may be under way."""
+        while len(self._looking) >= self._workers:
+            now = self._clock.monotonic()
+            at_work = [since for since in self._since.values() if now - since < SILENT]
+            if len(at_work) < self._workers and len(self._looking) < MOST_UNDER_WAY:
+                return
+            self._freed.clear()
+            nap = min(at_work) + SILENT - now if len(at_work) >= self._workers else LONGEST_NAP
+            await sleep_or_wake(self._clock, max(nap, SHORTEST_NAP), self._freed)
 
     async def _next(self) -> int:
         while True:
@@ -110,5 +134,6 @@ class Poller:
 
     def _done(self, job_id: int, task: asyncio.Task[None]) -> None:
         self._looking.pop(job_id, None)
-        self._free.release()
+        self._since.pop(job_id, None)
+        self._freed.set()
         raise_defect(task)

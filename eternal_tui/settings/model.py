@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     theme: Annotated[
         str, Meta(max_length=64, description="The name of a colour theme; empty means the program's own.")
     ] = ""
-    workers: Annotated[int, Meta(ge=1, le=16, description="Polls that may be under way at once.")] = 4
+    workers: Annotated[int, Meta(ge=1, le=16, description="Polls under way at once, silent ones aside.")] = 4
     requests_per_second: Annotated[
         float, Meta(gt=0, le=100, description="Most requests a second to the service, all jobs together.")
     ] = 10.0
