@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -148,10 +149,13 @@ async def figures(words: Sequence[str], bench: Workbench) -> Screen[Any]:
 
 
 class Scene(NamedTuple):
-    """A screen, the texts it is shown with, how many of them at once, and how many times each is seen on it."""
+    """A screen, the texts it is shown with, how many of them at once, and how many times each is seen on it.
+
+    The texts are made when they are asked for: every worker collects the tests, and one runs them.
+    """
 
     make: Callable[[Sequence[str], Workbench], Any]
-    texts: list[str]
+    texts: Callable[[], Sequence[str]]
     at_once: int
     times: int
     size: tuple[int, int] = WIDE
@@ -166,19 +170,19 @@ def barred(longest: int = 18) -> list[str]:
 
 # The longest text is that of the shortest cut among the fields; short ones are those of narrow columns.
 SCENES = {
-    "note and tags": Scene(note, packs(440), 1, 2),
-    "key problem and key file": Scene(key, packs(1_500), 1, 1, DEEP),
-    "verdict of an unconfirmed job": Scene(confirm, packs(1_500), 1, 1),
-    "link, prompt, request id to copy": Scene(copy, packs(195), 1, 3),
-    "proposed file name": Scene(save, packs(380), 1, 0),
-    "viewer: prompt, error": Scene(viewer, packs(160), 1, 2),
-    "four side by side: who, prompt, error": Scene(compare, packs(56), 4, 3),
-    "earlier prompts": Scene(history, packs(290), 100, 1, TALL),
-    "presets": Scene(presets, barred(), 100, 3, TALL),
-    "character picker": Scene(picker, barred(4), 100, 2, TALL),
-    "character browser": Scene(browser, barred(6), 100, 2, TALL),
-    "help": Scene(keys, barred(6), 100, 3, TALL),
-    "statistics": Scene(figures, list(pieces()), 1_000, 0),
+    "note and tags": Scene(note, partial(packs, 440), 1, 2),
+    "key problem and key file": Scene(key, partial(packs, 1_500), 1, 1, DEEP),
+    "verdict of an unconfirmed job": Scene(confirm, partial(packs, 1_500), 1, 1),
+    "link, prompt, request id to copy": Scene(copy, partial(packs, 195), 1, 3),
+    "proposed file name": Scene(save, partial(packs, 380), 1, 0),
+    "viewer: prompt, error": Scene(viewer, partial(packs, 160), 1, 2),
+    "four side by side: who, prompt, error": Scene(compare, partial(packs, 56), 4, 3),
+    "earlier prompts": Scene(history, partial(packs, 290), 100, 1, TALL),
+    "presets": Scene(presets, barred, 100, 3, TALL),
+    "character picker": Scene(picker, partial(barred, 4), 100, 2, TALL),
+    "character browser": Scene(browser, partial(barred, 6), 100, 2, TALL),
+    "help": Scene(keys, partial(barred, 6), 100, 3, TALL),
+    "statistics": Scene(figures, pieces, 1_000, 0),
 }
 
 
@@ -194,8 +198,9 @@ A long run shows them all, and looks through the frames that are drawn on the wa
 
 
 def turns(scene: Scene, share: int) -> Iterator[list[str]]:
-    for start in range(0, len(scene.texts), scene.at_once * share):
-        yield scene.texts[start : start + scene.at_once]
+    texts = scene.texts()
+    for start in range(0, len(texts), scene.at_once * share):
+        yield list(texts[start : start + scene.at_once])
 
 
 async def drawn(pilot: Pilot[Any], scene: Scene, words: Sequence[str], bench: Workbench) -> list[str]:
@@ -214,9 +219,9 @@ def tagged(scene: Scene) -> Scene:
     """Return the scene with texts of markup: whole ones in a list, else as many to a text as fit where others do."""
     if scene.at_once >= 100:
         # Help takes two lines for the longest.
-        return scene._replace(texts=MARKUP, at_once=50, times=min(1, scene.times))
-    every, longest = "|".join(MARKUP), max(map(len, scene.texts))
-    return scene._replace(texts=[every[at : at + longest] for at in range(0, len(every), longest)])
+        return scene._replace(texts=lambda: MARKUP, at_once=50, times=min(1, scene.times))
+    every, longest = "|".join(MARKUP), max(map(len, scene.texts()))
+    return scene._replace(texts=lambda: [every[at : at + longest] for at in range(0, len(every), longest)])
 
 
 async def literal(pilot: Pilot[Any], scene: Scene, share: int, bench: Workbench) -> None:
@@ -257,7 +262,8 @@ async def test_a_small_screen_is_that_of_the_neutralised_twin(
 
 def test_the_payloads_are_a_thousand_and_all_different() -> None:
     for name, scene in SCENES.items():
-        texts = "".join(scene.texts) if scene.texts[0].startswith("|") else "|".join(scene.texts)
+        every = scene.texts()
+        texts = "".join(every) if every[0].startswith("|") else "|".join(every)
         assert len(set(texts.split("|")) - {""}) >= 990, name
 
 
