@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from textual.screen import Screen
-from textual.widgets._toast import Toast
+from textual.widgets._toast import Toast, ToastRack
 
 MOST = 1 / 3
 """Share of the screen beyond which the oldest notification goes before its time: there is work to be seen too."""
@@ -27,3 +27,9 @@ def on_toast_rows(screen: Screen[Any], call: Callable[[int], None]) -> None:
             call(rows)
 
     screen.screen_layout_refresh_signal.subscribe(screen, laid_out)
+
+
+def show_toasts(screen: Screen[Any], shown: bool) -> None:
+    """Show the notifications of a screen, or leave them to the one above it."""
+    for rack in screen.query(ToastRack):
+        rack.display = shown

@@ -188,7 +188,19 @@ class WorkbenchView(CellScreen):
     def _styled_already(self, event: events.ScreenResume) -> None:
         """Leave the styles at the first time as they are: every widget got its own when it was mounted."""
         event.refresh_styles = self._was_shown
+        if self._was_shown:
+            self._show_toasts(True)
         self._was_shown = True
+
+    @on(events.ScreenSuspend)
+    def _went_below(self) -> None:
+        """Leave what is said to the screen above, which says it too: under a dialog it would stand there twice."""
+        self._show_toasts(False)
+
+    def _show_toasts(self, shown: bool) -> None:
+        from eternal_tui.tui.toast_room import show_toasts
+
+        show_toasts(self, shown)
 
     def on_resize(self, event: events.Resize) -> None:
         """Share the room the way the panes stand."""

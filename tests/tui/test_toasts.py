@@ -32,7 +32,8 @@ async def test_the_send_line_and_the_foot_of_a_dialog_stay_in_sight(tmp_path: Pa
     """Several at once, the longest one among them, over form, list and dialogs as high as the screen.
 
     Seen to fail with a form, and with dialogs, that make no way, with a form opened under what was said before, and
-    with margins on what is said: the last line of a long one was cut off.
+    with margins on what is said: the last line of a long one was cut off. And as it was: under a dialog each stood
+    there twice.
     """
     # Or a service that is not there would be told of too.
     know_characters(tmp_path / "data", NOWHERE, "6870")
@@ -50,8 +51,10 @@ async def test_the_send_line_and_the_foot_of_a_dialog_stay_in_sight(tmp_path: Pa
             await shows(pilot, "tomorrow.", "price not known yet", "^s send", "Times")
             await pilot.press("f1")
             await shows(pilot, "tomorrow.", "esc back")
+            assert text_of(app).count("tomorrow.") == 1
             await pilot.press("escape", "ctrl+t")
             await shows(pilot, "tomorrow.", "type a name and press")
+            assert text_of(app).count("tomorrow.") == 1
             app.clear_notifications()
             await shows(pilot, "type a name and press")
             await pilot.press("escape")
