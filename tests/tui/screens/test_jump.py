@@ -30,23 +30,27 @@ async def whole(app: EternalApp, pilot: Pilot[None]) -> None:
     await until(pilot, lambda: "prompt" in [target.widget.id for target in targets_of(app.screen)])
 
 
+async def lettered(app: EternalApp, pilot: Pilot[None]) -> None:
+    """Wait until the letters stand where they belong."""
+    await until(pilot, lambda: any(label.region for label in app.screen.query(Label)))
+
+
 async def test_a_letter_goes_to_its_control_by_key_and_by_click(tmp_path: Path) -> None:
     app = the_app(bench_in(tmp_path))
     async with app.run_test(size=(160, 40)) as pilot:
         await whole(app, pilot)
         await pilot.press("ctrl+o")
-        await settle(pilot)
+        await lettered(app, pilot)
         await pilot.press(letter_of(app, "prompt"))
-        await settle(pilot)
-        assert app.screen is workbench(app)
+        await until(pilot, lambda: app.screen is workbench(app))
         assert app.focused is not None
         assert app.focused.id == "prompt"
         workbench(app).job_pane.jobs.focus()
         await pilot.press("ctrl+o")
-        await settle(pilot)
+        await lettered(app, pilot)
         label = next(each for each in app.screen.query(Label) if each.target.widget.id == "prompt")
         await pilot.click(label)
-        await settle(pilot)
+        await until(pilot, lambda: app.screen is workbench(app))
         assert app.focused is not None
         assert app.focused.id == "prompt"
 
@@ -58,11 +62,9 @@ async def test_any_other_key_goes_back_to_where_one_was(tmp_path: Path) -> None:
         workbench(app).job_pane.jobs.focus()
         for key in ("escape", "f1"):
             await pilot.press("ctrl+o")
-            await settle(pilot)
-            assert len(app.screen_stack) == 2
+            await lettered(app, pilot)
             await pilot.press(key)
-            await settle(pilot)
-            assert app.screen_stack == [workbench(app)], key
+            await until(pilot, lambda: len(app.screen_stack) == 1)
             assert app.focused is workbench(app).job_pane.jobs
 
 
@@ -82,7 +84,7 @@ async def test_a_closed_drawer_has_no_letters(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await pilot.press("ctrl+o")
-        await settle(pilot)
+        await lettered(app, pilot)
         assert isinstance(app.screen, JumpScreen)
         widgets = [label.target.widget for label in app.screen.query(Label)]
         assert widgets[0] is workbench(app).job_pane.jobs
@@ -97,7 +99,7 @@ async def test_no_letter_stands_where_its_control_is_covered(tmp_path: Path) -> 
         await workbench(app).action_new_request()
         await settle(pilot)
         await pilot.press("ctrl+o")
-        await settle(pilot)
+        await lettered(app, pilot)
         assert isinstance(app.screen, JumpScreen)
         labels = list(app.screen.query(Label))
         assert {label.target.letter for label in labels} == set("asdfgjkl"[: len(labels)])
