@@ -91,13 +91,14 @@ _BUSY = _Meaning(errors.TooMany, "The service asks to slow down", "Wait a while,
 _OTHER = _Meaning(
     errors.Refused, "The service refused the request", "Change the request as the service says, then send it again."
 )
+_UNANSWERED = _OTHER._replace(fact="The service refused to answer")
 _MEANINGS = {
     401: _KEY, 403: _KEY, 402: _CREDITS, 404: _UNKNOWN, 410: _UNKNOWN, 408: _LATE, 425: _LATE, 429: _BUSY,
 }  # fmt: skip
 
 
 def _refusal(status: int, headers: Headers, said: str, *, paid: bool, now: float) -> errors.Refused:
-    meaning = _MEANINGS.get(status, _OTHER)
+    meaning = _MEANINGS.get(status, _OTHER if paid else _UNANSWERED)
     charge = (
         f"Nothing was charged. {meaning.advice}" if paid else f"Nothing was charged for asking. {meaning.free_advice}"
     )
