@@ -33,7 +33,7 @@ def batch_line(
 
 def batch_words(now: BatchFigures, glyphs: Glyphs = UNICODE, *, cost: bool = True) -> str:
     """Return how the batch stands, what matters most first; `cost` says whether about what it costs is among it."""
-    counts = ((now.failed, "failed"), (now.unclear, "to decide"))
+    counts = ((now.unclear, "to decide"), (now.failed, "failed"))
     words = [f"{now.done} of {now.jobs} done", *(f"{count} {word}" for count, word in counts if count)]
     if cost and now.cost:
         words.append(f"about {now.cost:.2f}")
