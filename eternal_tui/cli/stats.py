@@ -55,6 +55,8 @@ def run(invocation: Invocation) -> int:
 
 
 def _lines(figures: Statistics) -> Iterator[Shown]:
+    from eternal_tui.jobs.job_words import counted
+
     for day in figures.days:
         if day.sent:
             yield say(
@@ -71,7 +73,7 @@ def _lines(figures: Statistics) -> Iterator[Shown]:
         yield say(
             "{type}: {jobs}, {success} well, half within {half}, nine of ten within {most}, {spent} credits",
             type=kind.type,
-            jobs="1 job" if kind.jobs == 1 else f"{kind.jobs} jobs",
+            jobs=counted(kind.jobs, "job"),
             success=success,
             half=half,
             most=most,
