@@ -115,14 +115,15 @@ class Finder(Provider):
         from eternal_tui.tui.workbench_screen import WorkbenchScreen
 
         self._bench_screen = self.screen if isinstance(self.screen, WorkbenchScreen) else None
-        self._presets: Sequence[Preset] = ()
         if self._bench_screen is not None:
             bench = self._bench_screen.bench
             if bench.book.fetched_at is None:
                 bench.book.open_stored()
             if not bench.book.fresh:
                 self._bench_screen.run_worker(_load_book(bench.book), group="palette-characters", exclusive=True)
-            self._presets = (await asyncio.to_thread(PresetStore(bench.folder).load)).items
+            # Not waited for here: a search waits for the end of this start, and the next letter cancels the search and
+            # with it what it waits for. Where letters came that fast, nothing at all was found any more.
+            self._presets = asyncio.create_task(asyncio.to_thread(PresetStore(bench.folder).load))
 
     async def search(self, query: str) -> Hits:
         """Yield what holds every word of the query."""
@@ -130,7 +131,8 @@ class Finder(Provider):
         screen = self._bench_screen
         if not words or screen is None:
             return
-        for found in (*_characters(screen, words), *_found_presets(screen, self._presets, words)):
+        presets = (await asyncio.shield(self._presets)).items
+        for found in (*_characters(screen, words), *_found_presets(screen, presets, words)):
             yield _hit(found)
         async for found in _jobs(screen, words):
             yield _hit(found)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
-from textual.command import CommandList, CommandPalette, Hit
+import pytest
+from textual.command import Command, CommandList, CommandPalette, Hit
 from textual.content import Content
 from textual.pilot import Pilot
 
@@ -19,7 +21,7 @@ from eternal_tui.untrusted import shown
 from eternal_tui.workbench import Workbench
 from tests.tui.form.form_app import CHARACTERS
 from tests.tui.jobs import a_job
-from tests.tui.screens.stage import bench_in, settle, the_app
+from tests.tui.screens.stage import bench_in, settle, the_app, until
 
 PROMPTS = ("At the harbour", "In a rain coat", "[b]Reading[/b] \x1bin a [@click=app.quit]café[/]")
 
@@ -139,6 +141,30 @@ async def test_a_preset_fills_the_form(tmp_path: Path) -> None:
         form = workbench(app).form_pane.form
         assert form is not None
         assert (form.draft.prompt, form.draft.type, form.draft.duration) == ("waves", "video", 2)
+
+
+async def test_letters_typed_while_presets_are_read_find_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen to fail with the presets waited for in the palette's start: the second letter ended it, and all searches."""
+    bench = with_jobs(tmp_path)
+    PresetStore(bench.folder).save(Presets().saved("A rain clip", Draft(prompt="waves")))
+    load, asked, answer = PresetStore.load, threading.Event(), threading.Event()
+
+    def late(self: PresetStore) -> Presets:
+        asked.set()
+        assert answer.wait(60)
+        return load(self)
+
+    app = the_app(bench)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        monkeypatch.setattr(PresetStore, "load", late)
+        await pilot.press("ctrl+p", "r", "a", "i", "n")
+        await until(pilot, asked.is_set)
+        answer.set()
+        await settle(pilot)
+        found = [option.hit.text for option in app.screen.query_one(CommandList).options if isinstance(option, Command)]
+        assert found[0] == "Preset A rain clip"
+        assert [text for text in found if str(text).startswith("Job ")] == ["Job 2 Astrid"]
 
 
 async def test_a_long_history_offers_a_page(tmp_path: Path) -> None:
