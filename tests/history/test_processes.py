@@ -27,15 +27,19 @@ def _start(folder: Path, name: str, changes: int, seed: int) -> subprocess.Popen
     )
 
 
-def _let_go(*workers: subprocess.Popen[str]) -> None:
-    """Have all of them begin at once."""
+def _let_go(*workers: subprocess.Popen[str]) -> list[list[list[Any]]]:
+    """Have all of them go on at once, when all have come there; return what each said on its way."""
+    said: list[list[list[Any]]] = []
     for worker in workers:
         assert worker.stdout is not None
-        assert json.loads(worker.stdout.readline())[0] == "ready"
+        said.append([])
+        while (words := json.loads(worker.stdout.readline()))[0] != "ready":
+            said[-1].append(words)
     for worker in workers:
         assert worker.stdin is not None
         worker.stdin.write("\n")
         worker.stdin.flush()
+    return said
 
 
 def _follow(said: list[list[Any]], name: str, expected: dict[int, dict[str, Any]]) -> set[int]:
@@ -72,12 +76,13 @@ def _found(folder: Path) -> dict[int, dict[str, Any]]:
 def _share(folder: Path, processes: int, changes: int, seed: int) -> None:
     workers = [_start(folder, f"w{k}", changes, seed * 10 + k) for k in range(processes)]
     _let_go(*workers)
+    halves = _let_go(*workers)
     expected: dict[int, dict[str, Any]] = {}
     seen: list[set[int]] = []
     for k, worker in enumerate(workers):
         out, _ = worker.communicate(timeout=300)
         assert worker.returncode == 0
-        said = [json.loads(line) for line in out.splitlines()]
+        said = halves[k] + [json.loads(line) for line in out.splitlines()]
         _follow(said, f"w{k}", expected)
         seen.append(set(said[-1][1]))
     assert _found(folder) == expected

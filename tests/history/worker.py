@@ -31,6 +31,9 @@ def work(folder: Path, name: str, changes: int, seed: int) -> None:
     own: list[int] = []
     seen: set[int] = set()
     for number in range(changes):
+        if number == changes // 2:
+            # What each did so far is there before any of them goes on: all have something of the others to see.
+            wait_for_the_others()
         kind = choose.random()
         if kind < 0.5 or not own:
             own.append(history.add({"by": name, "n": number, "prompt": "x" * choose.randrange(2000)}))
@@ -64,6 +67,8 @@ def work_stock(folder: Path, name: str, changes: int) -> None:
     table = TinyDB(folder / "history.json").table("jobs")
     wait_for_the_others()
     for number in range(changes):
+        if number == changes // 2:
+            wait_for_the_others()
         say("add", table.insert({"by": name, "n": number, "prompt": "x" * 500}), number)
     say("seen", [])
 
