@@ -68,15 +68,20 @@ class _Port:
         self._server.lifespan = self._config.lifespan_class(self._config)
         await self._server.startup(sockets=[self._socket])
 
-    async def stop(self) -> None:
-        """Stop listening, cut what is open, wait for the handlers to notice."""
+    def cut(self) -> None:
+        """Stop listening and cut what is open."""
         for listener in self._server.servers:
             listener.close()
-        state = self._server.server_state
-        for connection in list(state.connections):
-            connection.shutdown()
+        for connection in list(self._server.server_state.connections):
+            if not connection.transport.is_closing():
+                connection.shutdown()
             if not connection.transport.is_closing():
                 connection.transport.abort()
+
+    async def stop(self) -> None:
+        """Cut what was still opened, and wait for the handlers to notice."""
+        self.cut()
+        state = self._server.server_state
         async with asyncio.timeout(_STOP_LIMIT):
             while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
                 await asyncio.sleep(0.001)
@@ -131,6 +136,9 @@ class Sandbox:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Stop both servers and the studio; open connections are cut."""
+        for port in self._ports:
+            port.cut()
+        # Only now: a handler that waits would answer before its connection is cut, from Python 3.12 on.
         self.service.closing.set()
         self.service.studio.stop()
         await asyncio.gather(*(port.stop() for port in self._ports))
