@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from eternal_tui.sandbox.server import Sandbox
+from tests.cli.program import QUICK, sandbox_in_a_thread
 from tests.terminal.test_going_away import Bare
 from tests.terminal.tmux import CONFIG, PROGRAM, Tmux, environ_for, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal]
 
 TITLES = 'set -g set-titles on\nset -g set-titles-string "#T"\n'
+WAYS = (b"\x1b]9;", b"\x1b]777;notify;eternal-tui;")
+SAVED = b"Job 1, Astrid's picture, is saved.\x07"
 FOCUS_LOST, FOCUS_BACK = b"\x1b[O", b"\x1b[I"
 
 
-def test_an_end_unseen_rings_notifies_and_is_in_the_title_outside_of_tmux(
-    tmp_path: Path, service: dict[str, str]
-) -> None:
+@pytest.fixture
+def held() -> Iterator[Sandbox]:
+    """A service whose job ends when the test says so: first it is seen to run, and the terminal loses the focus."""
+    with sandbox_in_a_thread(msgspec.structs.replace(QUICK, image_median=1e9)) as running:
+        yield running
+
+
+def test_an_end_unseen_rings_notifies_and_is_in_the_title_outside_of_tmux(tmp_path: Path, held: Sandbox) -> None:
     """Seen to fail with the notification not wrapped for tmux, which keeps it to itself."""
-    environ = environ_for(tmp_path, service)
+    environ = environ_for(tmp_path, {"ETERNAL_TUI_BASE_URL": held.api_url, "ETERNALAI_API_KEY": held.key})
     with Tmux(PROGRAM, environ, config=CONFIG + TITLES) as inner:
         outer = Bare(environ, command=["tmux", "-S", str(inner._socket), "attach"])
         try:
@@ -32,18 +43,17 @@ def test_an_end_unseen_rings_notifies_and_is_in_the_title_outside_of_tmux(
             outer.until(b"In a red coat")
             os.write(outer.master, b"\x13")
             inner.until("1 running")
+            outer.until(b"\x1b]0;1 running \xc2\xb7 0 done\x07")
             os.write(outer.master, FOCUS_LOST)
-            outer.until(b"\x1b]9;Job 1, ")
-            outer.until(b"\x1b]777;notify;eternal-tui;Job 1, ")
+            inner.until(lambda screen: "▌In a red coat" not in screen)
+            held.finish()
+            for way in WAYS:
+                outer.until(way + SAVED)
             outer.until(b"\x1b]0;0 running \xc2\xb7 1 done\x07")
-            assert b"\x1b]0;1 running \xc2\xb7 0 done\x07" in outer.written
-            assert outer.written.count(b"is saved.\x07") == 2, "told once in each way"
+            assert [outer.written.count(way) for way in WAYS] == [1, 1], "told once in each way"
 
-            outer.written = b""
             os.write(outer.master, FOCUS_BACK + b"\x1b")
-            outer.until(b"In a red coat")
-            while outer.read(0.3):
-                pass
+            inner.until("2 Jobs")
             os.write(outer.master, b"yt")
             outer.until(base64.b64encode(b"In a red coat"))
             assert b"\x1b]52;" in outer.written
