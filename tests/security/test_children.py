@@ -24,12 +24,35 @@ from tests.tui.screens.stage import bench_of, settings_in
 KEY = "canary-of-the-children-0123"
 SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED}
 
-RECORDER = """#!/bin/sh
-out="$(dirname "$0")/seen"
-{ tr '\\0' '\\n' < /proc/$$/environ; cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; } > "$out.facts"
-printf '%s\\n' "$#" "$@" > "$out.arguments.new"
-mv "$out.arguments.new" "$out.arguments"
+RECORDER = f"""#!{sys.executable} -IS
+import os, sys
+out = os.path.join(os.path.dirname(sys.argv[0]), "seen")
+
+def read(pid, name):
+    with open(f"/proc/{{pid}}/{{name}}", "rb") as file:
+        return file.read()
+
+parents, lines = {{}}, {{}}
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        lines[pid] = read(pid, "cmdline").replace(b"\\0", b" ")
+        parents[pid] = read(pid, "stat").rpartition(b")")[2].split()[1].decode()
+    except OSError:
+        pass
+
+def ours(pid):
+    while pid in parents and pid != "{os.getpid()}":
+        pid = parents[pid]
+    return pid == "{os.getpid()}"
+
+with open(out + ".facts", "wb") as file:
+    file.write(read("self", "environ").replace(b"\\0", b"\\n"))
+    file.writelines(lines[pid] for pid in parents if ours(pid))
+with open(out + ".arguments.new", "w", errors="surrogateescape") as file:
+    file.writelines(f"{{each}}\\n" for each in (len(sys.argv) - 1, *sys.argv[1:]))
+os.rename(out + ".arguments.new", out + ".arguments")
 """
+"""Notes its environment and the command lines of all that this test runs: what runs beside it may hold other keys."""
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -63,7 +86,7 @@ def recorder(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def seen(program: Path) -> tuple[list[str], str]:
-    """Return the arguments of the program, and its environment with the command lines of every process."""
+    """Return the arguments of the program, and its environment with the command lines of all that it runs."""
     arguments, end = program.parent / "seen.arguments", time.monotonic() + LATEST
     while not arguments.exists():
         assert time.monotonic() < end, "it was not started"
@@ -71,7 +94,9 @@ def seen(program: Path) -> tuple[list[str], str]:
     lines = arguments.read_text().splitlines()
     arguments.unlink()
     assert lines[0] == str(len(lines) - 1)
-    return lines[1:], (program.parent / "seen.facts").read_text(errors="replace")
+    facts = (program.parent / "seen.facts").read_text(errors="replace")
+    assert str(program) in facts
+    return lines[1:], facts
 
 
 def surroundings(program: Path, source: str) -> dict[str, str]:
@@ -116,7 +141,7 @@ def test_neither_key_command_nor_editor_sees_a_key(
 ) -> None:
     """Seen to fail with the command given the whole environment, where another key may stand."""
     command = recorder("pass")
-    command.write_text(RECORDER + f"echo {KEY}\n")
+    command.write_text(RECORDER + f"print({KEY!r})\n")
     first = program.environ["ETERNALAI_API_KEY"]
     assert find_key(settings_in(tmp_path), {"ETERNALAI_API_KEY": first}) is not None
     other = {"COPY_OF_IT": f"x{program.environ['ETERNALAI_API_KEY']}", "HARMLESS": "yes", "ETERNAL_AI_API_KEY": ""}
