@@ -21,6 +21,7 @@ from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 
 from tests.canary import HOLDERS, leaks
+from tests.drawn import pilots_wait_for_what_is_drawn
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -134,6 +135,12 @@ def _no_key_and_no_signed_link_is_left_behind(tmp_path_factory: pytest.TempPathF
     """
     yield
     assert list(leaks(tmp_path_factory.getbasetemp(), allowed=HOLDERS)) == []
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _pilots_wait_for_what_is_drawn() -> Iterator[None]:
+    with pilots_wait_for_what_is_drawn():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

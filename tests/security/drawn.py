@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 from typing import Any
 
 from textual.drivers.headless_driver import HeadlessDriver
-from textual.events import DescendantFocus, Key
-from textual.keys import _character_to_key
+from textual.events import DescendantFocus
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
+from textual.worker import Worker
 
 import eternal_tui.tui.app
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.link import LinkApp
 from eternal_tui.tui.theme import register
+from tests.drawn import drawn
 from tests.security.hostile import unsafe
 
 # What Textual's driver and our own announcer write: colours, cursor, cell erasure, synchronised output, title.
@@ -47,7 +47,6 @@ class _Recorded(LinkApp):
 
     recorder: Recorder
     every_frame = False
-    left_out = 0
 
     def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Recorder:  # noqa: ARG002
         self._driver = self.recorder = Recorder(self, debug=False, mouse=mouse, size=size)
@@ -127,7 +126,6 @@ def _draw_or_leave_out(screen: Screen[Any]) -> None:
     if not isinstance(app, _Recorded) or app.every_frame:
         _draw(screen)
         return
-    app.left_out += bool(screen._compositor._dirty_regions)
     screen._dirty_widgets.clear()
 
 
@@ -135,27 +133,15 @@ Screen._compositor_refresh = _draw_or_leave_out  # type: ignore[method-assign, a
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
-    """Press keys one after another, each when what the one before did has taken effect.
-
-    Nothing is waited for by the clock, as Pilot.press does: sixty milliseconds at least for each key.
-    """
-    app: Any = pilot.app
+    """Press keys one after another, each when what the one before did has taken effect."""
     for key in keys:
-        name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
-        app._driver.send_message(Key(name, key if len(key) == 1 else None))
-        await _quiet(app)
-        while app._keys._settling is not None:
-            await asyncio.wait([app._keys._settling])
-            await _quiet(app)
+        await pilot.press(key)
 
 
 async def still(pilot: Pilot[Any]) -> list[str]:
-    """Let everything that was set going be drawn, then have all of it drawn anew; return the bytes of each line.
-
-    Nothing is waited for by the clock, as Pilot.pause does: twenty milliseconds at least, each time.
-    """
-    await _settled(pilot)
+    """Let everything that was set going be drawn, then have all of it drawn anew; return the bytes of each line."""
     app: Any = pilot.app
+    await drawn(app, awaited=_ends_by_itself)
     screen, before = app.screen, len(app.recorder.written)
     if isinstance(screen, CellScreen):
         screen.forget_written()
@@ -163,33 +149,10 @@ async def still(pilot: Pilot[Any]) -> list[str]:
     return rows_of("".join(app.recorder.written[before:]))
 
 
-async def _settled(pilot: Pilot[Any]) -> None:
-    app: Any = pilot.app
-    before = -1
-    while True:
-        await pilot._wait_for_screen()
-        await _quiet(app)
-        app.screen._on_timer_update()
-        written = len(app.recorder.written) + app.left_out
-        # The answers of a job are read from the disk, behind its facts; the keyring is looked for behind its screen;
-        # the palette searches.
-        reading = any(
-            not worker.is_finished
-            for worker in app.workers
-            if worker.group in ("answers", "keyring") or worker.node is app.screen
-        )
-        if written == before and not reading:
-            return
-        before = written
-
-
-async def _quiet(app: Any) -> None:
-    """Let messages be handled, and those that they lead to, until none is left: from a line to the list it is four."""
-    pumps = [app, *app.screen.walk_children(with_self=True)]
-    turns = 0
-    while turns < 5:
-        await asyncio.sleep(0)
-        turns = 0 if any(each.message_queue_size or each._next_callbacks for each in pumps) else turns + 1
+def _ends_by_itself(worker: Worker[Any]) -> bool:
+    # The answers of a job are read from the disk, behind its facts; the keyring is looked for behind its screen; the
+    # palette searches.
+    return worker.group in ("answers", "keyring") or worker.node is worker.node.app.screen
 
 
 def clickable(pilot: Pilot[Any]) -> list[object]:

@@ -23,6 +23,7 @@ from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.theme import register
 from eternal_tui.workbench import Workbench
+from tests.drawn import drawn
 
 ENVIRON = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PATH": ""}
 KEYED = {**ENVIRON, "ETERNALAI_API_KEY": "no-real-key-of-anybody"}
@@ -116,11 +117,7 @@ def said_on(app: App[Any]) -> str:
 
 async def settle(pilot: Pilot[Any]) -> None:
     """Let workers end and everything be drawn."""
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
-    # A pause ends after a second: on a busy machine there may be nothing on the screen yet.
-    while pilot.app.screen._compositor.root is None:
-        await pilot.pause()
+    await drawn(pilot.app, awaited=lambda _: True)
 
 
 async def until(pilot: Pilot[Any], true: Callable[[], bool]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
 import pytest
-from textual.command import Command, CommandList, CommandPalette, Hit
+from textual.command import CommandList, CommandPalette, Hit
 from textual.content import Content
 from textual.pilot import Pilot
 
@@ -21,7 +22,7 @@ from eternal_tui.untrusted import shown
 from eternal_tui.workbench import Workbench
 from tests.tui.form.form_app import CHARACTERS
 from tests.tui.jobs import a_job
-from tests.tui.screens.stage import bench_in, settle, the_app, until
+from tests.tui.screens.stage import bench_in, settle, the_app
 
 PROMPTS = ("At the harbour", "In a rain coat", "[b]Reading[/b] \x1bin a [@click=app.quit]café[/]")
 
@@ -154,17 +155,21 @@ async def test_letters_typed_while_presets_are_read_find_all(tmp_path: Path, mon
         assert answer.wait(60)
         return load(self)
 
+    async def search(finder: Finder, query: str) -> list[str | None]:
+        return [hit.text async for hit in finder._search(query) if isinstance(hit, Hit)]
+
     app = the_app(bench)
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         monkeypatch.setattr(PresetStore, "load", late)
-        await pilot.press("ctrl+p", "r", "a", "i", "n")
-        await until(pilot, asked.is_set)
+        finder = Finder(workbench(app))
+        finder._post_init()
+        first = asyncio.create_task(search(finder, "r"))
+        assert await asyncio.to_thread(asked.wait, 60)
+        first.cancel()
+        await asyncio.wait([first])
         answer.set()
-        await settle(pilot)
-        found = [option.hit.text for option in app.screen.query_one(CommandList).options if isinstance(option, Command)]
-        assert found[0] == "Preset A rain clip"
-        assert [text for text in found if str(text).startswith("Job ")] == ["Job 2 Astrid"]
+        assert await search(finder, "rain") == ["Preset A rain clip", "Job 2 Astrid"]
 
 
 async def test_a_long_history_offers_a_page(tmp_path: Path) -> None:
