@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,9 @@ from tests.jobs.quiet import quiet, surroundings
 HANGS = 60.0
 """Seconds after which what is waited for will not come: it only ends what hangs."""
 
+
+LOOK_EVERY = 0.005
+"""Seconds between two looks for what no event tells."""
 
 Awaited = Callable[[Worker[Any]], bool]
 
@@ -45,6 +49,15 @@ async def drawn(app: App[Any], awaited: Awaited | None = None) -> None:
                 await _next_timer()
             else:
                 return
+
+
+async def until(app: App[Any], true: Callable[[], object]) -> None:
+    """Wait until this holds, asked whenever all is drawn; what it waits for may be a timer, or another process."""
+    end = time.monotonic() + HANGS
+    while not true():
+        await drawn(app)
+        assert time.monotonic() < end, "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+        await asyncio.sleep(LOOK_EVERY)
 
 
 def _end(worker: Worker[Any]) -> asyncio.Future[Any]:

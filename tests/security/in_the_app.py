@@ -23,7 +23,7 @@ from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from eternal_tui.untrusted import Untrusted, shown
 from tests.security.drawn import RecordedApp, still
 from tests.security.hostile import job_of, pieces
-from tests.tui.screens.stage import ENVIRON, KEYED, bench_in
+from tests.tui.screens.stage import ENVIRON, KEYED, bench_in, until
 
 _QUOTED = re.compile(r"│ Request\s+│")
 _ESCAPED = re.compile("curl command|Python, httpx|JSON body")
@@ -69,8 +69,7 @@ async def running(
     app = RecordedApp(bench, NoGraphics(), "", ENVIRON)
     app.every_frame = every_frame
     async with app.run_test(size=size, notifications=False) as pilot:
-        while not bench.desk.loaded:
-            await pilot.pause()
+        await until(pilot, lambda: bench.desk.loaded)
         await app.workers.wait_for_complete()
         assert isinstance(app.screen, WorkbenchScreen)
         app.screen._at_rest._monotonic = clock.hand

@@ -20,7 +20,7 @@ from eternal_tui.workbench import Workbench
 from tests.security.drawn import WideStage, still, unsafe_bytes
 from tests.security.hostile import packs
 from tests.security.test_small_screens import SHARE, WIDE, squeezed
-from tests.tui.screens.stage import bench_of
+from tests.tui.screens.stage import bench_of, until
 
 LONGEST = 200
 """Characters of a refusal that are kept of what a service says."""
@@ -60,8 +60,7 @@ async def frames(pilot: Pilot[Any], bench: Workbench, words: str) -> list[list[s
     screen = CreateCharacter(bench)
     await pilot.app.push_screen(screen)
     screen._create(words)
-    while not isinstance(pilot.app.screen, Confirm):
-        await pilot._wait_for_screen()
+    await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
     question = await still(pilot)
     pilot.app.screen.dismiss(True)
     await pilot.app.workers.wait_for_complete()

@@ -25,7 +25,7 @@ from eternal_tui.tui.detail_text import describe
 from eternal_tui.tui.graphics.off import NoGraphics
 from tests.cli.program import Program
 from tests.security.hostile import job_of, payloads, unsafe
-from tests.tui.screens.stage import ENVIRON, KEYED, bench_in
+from tests.tui.screens.stage import ENVIRON, KEYED, bench_in, until
 
 NAMES = [
     "../../etc/passwd", "/etc/passwd", "..", ".", "", "-rf.jpg", "a/b.jpg", "x.desktop", "x.html", "x.jpg\x00.png", ".hidden.jpg",
@@ -149,8 +149,7 @@ async def test_the_app_lives(tmp_path: Path) -> None:
     bench = bench_in(tmp_path, KEYED)
     app = EternalApp(bench, NoGraphics(), "", ENVIRON)
     async with app.run_test(size=(100, 40)) as pilot:
-        while not bench.desk.loaded:
-            await pilot.pause()
+        await until(pilot, lambda: bench.desk.loaded)
         assert len(bench.desk.listing()) > 10
         for _ in bench.desk.listing():
             await pilot.press("down")

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from eternal_tui.api.answers import Character
 from eternal_tui.sandbox.server import Sandbox
@@ -18,7 +15,7 @@ from eternal_tui.sandbox.settings import DEMO_KEY, SandboxSettings
 from eternal_tui.tui.look_up import STILL_LOOKING, STOPPED, LookUp
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from eternal_tui.untrusted import Untrusted
-from tests.tui.screens.stage import ENVIRON, bench_of, said_on, text_of, the_app
+from tests.tui.screens.stage import ENVIRON, bench_of, said_on, the_app, until
 
 SMALL = (80, 24)
 
@@ -33,13 +30,6 @@ class LongList:
         yield Character(id="1", name=Untrusted("Somebody"), age=24)
         await self.go_on.wait()
         yield Character(id="6870", name=Untrusted("Astrid"), age=24)
-
-
-async def until(pilot: Pilot[Any], true: Callable[[], bool]) -> None:
-    latest = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < latest, text_of(pilot.app)
-        await pilot.pause()
 
 
 async def test_however_often_the_key_is_pressed_while_it_is_looked_up_one_job_is_sent(tmp_path: Path) -> None:

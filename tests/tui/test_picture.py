@@ -25,6 +25,7 @@ from eternal_tui.tui.picture import Picture
 from eternal_tui.untrusted import Shown
 from tests.media.files import write_clip
 from tests.tui.picture_stage import Viewer, rows
+from tests.tui.screens.stage import until
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +141,7 @@ async def test_a_slow_successor_does_not_keep_the_picture_before(red: Path, tmp_
         await app.until(Picture.Loaded)
         app.picture._settle = 60.0
         app.picture.show(other)
-        async with asyncio.timeout(60):
-            while app.picture.draws:
-                await pilot.pause()
+        await until(pilot, lambda: not app.picture.draws)
 
 
 async def test_a_still_is_looked_at_closer_and_moved_about(tmp_path: Path) -> None:

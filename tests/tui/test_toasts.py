@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from textual.pilot import Pilot
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from eternal_tui.untrusted import Shown
 from tests.known_characters import know_characters
-from tests.tui.screens.stage import NOWHERE, bench_of, text_of, the_app
+from tests.tui.screens.stage import NOWHERE, bench_of, text_of, the_app, until
 
 LONG = Shown(
     "The daily cap of 5.00 credits is reached: 4.98 were spent today and this would cost about 0.40. Nothing was sent "
@@ -22,9 +21,7 @@ SHORT = Shown("Sent the request. esc goes to the list.")
 
 
 async def shows(pilot: Pilot[Any], *words: str) -> None:
-    async with asyncio.timeout(60):
-        while not all(word in text_of(pilot.app) for word in words):
-            await pilot.pause()
+    await until(pilot, lambda: all(word in text_of(pilot.app) for word in words))
 
 
 @pytest.mark.parametrize("size", [(60, 20), (140, 40)], ids=lambda size: f"{size[0]}x{size[1]}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from tests.tui.jobs import NOW, a_job
-from tests.tui.screens.stage import KEYED, bench_in, settle, text_of
+from tests.tui.screens.stage import KEYED, bench_in, settle, text_of, until
 
 
 class SnapCompare(Protocol):
@@ -89,10 +88,9 @@ def whole(compare: SnapCompare, folder: Path, size: tuple[int, int], *keys: str,
         for key in ("j", "j", *keys):
             await pilot.press(key)
             await pilot.pause()
-        async with asyncio.timeout(60):
-            # The form stands beside the list, or in the drawer once it is open.
-            while (size[0] >= 140 or "e" in keys) and "Times" not in text_of(app):
-                await pilot.pause()
+        # The form stands beside the list, or in the drawer once it is open.
+        if size[0] >= 140 or "e" in keys:
+            await until(pilot, lambda: "Times" in text_of(app))
         for line in app.screen.query(Input):
             line.cursor_blink = False
         app.clear_notifications()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -23,7 +22,7 @@ from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.theme import register
 from eternal_tui.workbench import Workbench
-from tests.drawn import drawn
+from tests import drawn as drawing
 
 ENVIRON = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PATH": ""}
 KEYED = {**ENVIRON, "ETERNALAI_API_KEY": "no-real-key-of-anybody"}
@@ -117,11 +116,9 @@ def said_on(app: App[Any]) -> str:
 
 async def settle(pilot: Pilot[Any]) -> None:
     """Let workers end and everything be drawn."""
-    await drawn(pilot.app, awaited=lambda _: True)
+    await drawing.drawn(pilot.app, awaited=lambda _: True)
 
 
 async def until(pilot: Pilot[Any], true: Callable[[], bool]) -> None:
-    """Wait until this holds; the minute only ends what hangs."""
-    async with asyncio.timeout(60):
-        while not true():
-            await pilot.pause()
+    """Wait until this holds; what never comes ends it."""
+    await drawing.until(pilot.app, true)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from collections.abc import Iterator
@@ -34,6 +33,7 @@ from tests.tui.screens.stage import (
     settle,
     text_of,
     the_app,
+    until,
 )
 
 KEY = "sk_not_a_real_key_0123456789"
@@ -190,15 +190,11 @@ async def test_a_refused_key_is_asked_for_anew_and_the_new_one_is_used(tmp_path:
             assert "refused the key" in said_on(app)
             app.post_message(events.Paste(demo.key))
             await pilot.press("ctrl+f")
-            async with asyncio.timeout(60):
-                while isinstance(app.screen, KeyScreen):
-                    await pilot.pause()
+            await until(pilot, lambda: not isinstance(app.screen, KeyScreen))
             taken = await app.bench.desk.submit(request, name=Untrusted("Astrid"))
             assert taken.request_id
 
 
 async def _until_asked(app: EternalApp, pilot: Pilot[None]) -> None:
-    async with asyncio.timeout(60):
-        while not isinstance(app.screen, KeyScreen):
-            await pilot.pause()
+    await until(pilot, lambda: isinstance(app.screen, KeyScreen))
     await pilot.pause()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import weakref
@@ -72,10 +71,7 @@ async def test_a_viewer_that_was_left_is_gone_with_all_it_drew(tmp_path: Path) -
             left += [weakref.ref(widget._styles_cache) for widget in viewer.query("*")]
             await stage.pop_screen()
             del viewer, picture
-            async with asyncio.timeout(60):
-                while any(one() is not None for one in left):
-                    await pilot.pause()
-                    gc.collect()
+            await until(pilot, lambda: gc.collect() >= 0 and all(one() is None for one in left))
 
 
 async def test_arrows_go_through_the_list_and_zoomed_they_pan(tmp_path: Path) -> None:
