@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -10,14 +11,14 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox
-from tests.cli.program import LATEST, QUICK, ROOT, Program, a_job, answering, sandbox_in_a_thread, until
+from tests.cli.program import LATEST, ROOT, Program, a_job, answering, sandbox_in_a_thread, until
 from tests.known_characters import know_characters
 
 IMAGE = ("generate", "--character", "6870", "--prompt", "At sea")
@@ -133,15 +134,22 @@ def test_closed_streams_are_no_trouble(program: Program) -> None:
     assert ran.returncode == 0
 
 
-def test_an_id_that_could_not_be_written_is_printed(tmp_path: Path) -> None:
+def test_an_id_that_could_not_be_written_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen to fail with `recorded` always true: exit 0, and the id on no disk."""
-    with sandbox_in_a_thread(msgspec.structs.replace(QUICK, slow_seconds=3.0)) as sandbox:
+    full = threading.Event()
+
+    async def until_it_is_full(*_: object) -> None:
+        await asyncio.to_thread(full.wait, LATEST)
+
+    with sandbox_in_a_thread() as sandbox:
         program = Program(tmp_path, sandbox.api_url, sandbox.key)
+        monkeypatch.setattr(type(sandbox.service), "pause", until_it_is_full)
         sandbox.inject(Fault.SLOW, on=Place.POST)
         with program.started(*IMAGE) as process:
             until(lambda: sandbox.charged)
             journal = (program.data / "history.journal").stat().st_size
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (journal, journal))
+            full.set()
             _, err = process.communicate(timeout=LATEST)
         assert process.returncode == 5
         assert sandbox.charged[0] in err.decode()
@@ -250,6 +258,7 @@ def test_the_demo_needs_no_key_and_keeps_nothing(program: Program, sandbox: Sand
 
 IMPORTS = """
 import sys
+import threading
 from eternal_tui.__main__ import main
 code = main()
 print(code, *sorted(name.partition(".")[0] for name, module in sys.modules.items() if module), file=sys.stderr)
