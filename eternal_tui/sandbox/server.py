@@ -78,12 +78,17 @@ class _Port:
             if not connection.transport.is_closing():
                 connection.transport.abort()
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is connected, or a request is being answered."""
+        state = self._server.server_state
+        return bool(state.connections or state.tasks)
+
     async def stop(self) -> None:
         """Cut what was still opened, and wait for the handlers to notice."""
         self.cut()
-        state = self._server.server_state
         async with asyncio.timeout(_STOP_LIMIT):
-            while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
+            while self.busy:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
                 await asyncio.sleep(0.001)
         for listener in self._server.servers:
             await listener.wait_closed()
@@ -199,7 +204,7 @@ class Sandbox:
         """The requests for result files."""
         return [call for call in self.calls if call.port == "cdn" and call.path.startswith("/agent_data/")]
 
-    async def until(self, reached: Callable[[], bool], within: float = 10.0) -> None:
+    async def until(self, reached: Callable[[], bool], within: float = 60.0) -> None:
         """Wait until this holds, looked at whenever a request arrives or is answered; raises TimeoutError."""
         async with asyncio.timeout(within):
             while not reached():

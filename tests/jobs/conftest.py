@@ -21,7 +21,14 @@ def clock() -> FakeClock:
 @pytest.fixture
 async def sandbox(clock: FakeClock) -> AsyncIterator[Sandbox]:
     settings = SandboxSettings(
-        seed=7, clock=clock.time, still_size=(96, 128), clip_size=(64, 96), clip_fps=8, avatar_size=(32, 32)
+        seed=7,
+        clock=clock.time,
+        still_size=(96, 128),
+        clip_size=(64, 96),
+        clip_fps=8,
+        avatar_size=(32, 32),
+        # What is held stays so until the test, or its end, lets it go.
+        slow_seconds=600.0,
     )
     async with Sandbox(settings) as sandbox:
         yield sandbox
