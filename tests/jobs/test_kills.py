@@ -19,12 +19,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
 from eternal_tui.history.history import History
 from eternal_tui.sandbox.server import Sandbox
-from tests.cli.program import LATEST, QUICK, ROOT, sandbox_in_a_thread
+from tests.cli.program import LATEST, QUICK, ROOT, sandbox_in_a_thread, until
 from tests.history.faults import SwiftFiles
 
 UNCLEAR = ("submitting", "unconfirmed")
@@ -141,6 +142,7 @@ class Folder:
                 seconds=self.choose.uniform(0.2, 1.0) if by_clock else 5.0,
                 after=self.choose.random() * 0.02,
             )
+        _all_is_heard(self.sandbox)
         for victim in victims:
             for what, job_id, request_id in victim.said():
                 (self.shown if what == "shown" else self.deleting)[job_id] = request_id
@@ -179,6 +181,13 @@ class Folder:
         assert len(unknown) <= len(unclear) - in_doubt, "a charge that nothing tells of"
         assert len([one for one in self.created if one not in made]) <= in_doubt, "a character that nothing tells of"
         assert self.posts <= len(set(records) | set(self.deleting)), "a request that no intent tells of"
+
+
+def _all_is_heard(sandbox: Sandbox) -> None:
+    """Wait until the service has taken in all that those wrote who are gone: it would count for who comes next."""
+    # Connections are taken in the order they were made: behind this one no other waits.
+    assert httpx.get(f"{sandbox.api_url}/v2/characters", verify=False).status_code == 200
+    until(lambda: not any(port.busy for port in sandbox._ports))
 
 
 def _is_creation(record: dict[str, Any]) -> bool:
