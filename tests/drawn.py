@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from textual._context import active_app
 from textual.app import App
+from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.worker import Worker
 
@@ -51,12 +52,13 @@ async def drawn(app: App[Any], awaited: Awaited | None = None) -> None:
                 return
 
 
-async def until(app: App[Any], true: Callable[[], object]) -> None:
+async def until(pilot: Pilot[Any], true: Callable[[], object]) -> None:
     """Wait until this holds, asked whenever all is drawn; what it waits for may be a timer, or another process."""
     end = time.monotonic() + HANGS
     while not true():
-        await drawn(app)
-        assert time.monotonic() < end, "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+        # A pause is a message to the app and its widgets, too: each of them holds the last one it had.
+        await pilot.pause()
+        assert time.monotonic() < end, "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
         await asyncio.sleep(LOOK_EVERY)
 
 

@@ -121,4 +121,4 @@ async def settle(pilot: Pilot[Any]) -> None:
 
 async def until(pilot: Pilot[Any], true: Callable[[], bool]) -> None:
     """Wait until this holds; what never comes ends it."""
-    await drawing.until(pilot.app, true)
+    await drawing.until(pilot, true)
