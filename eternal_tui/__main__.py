@@ -18,7 +18,7 @@ def main() -> int:
 
 def run() -> NoReturn:
     """Run the command line and end this process with its exit code."""
-    from eternal_tui.ending import Ending
+    from eternal_tui.core.process import Ending
 
     ending = Ending()
     sys.exit(ending.with_code(main()))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, final
 
 import msgspec
 
-from eternal_tui.private import make_folder
+from eternal_tui.core.files import make_folder
 
 if TYPE_CHECKING:
     from subprocess import Popen

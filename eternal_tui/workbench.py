@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from eternal_tui import __version__
 from eternal_tui.api.answers import Character, CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.request import GenerateRequest, MediaType
+from eternal_tui.core.files import open_to_others, tighten
+from eternal_tui.core.logging import open_log
 from eternal_tui.credentials import FoundKey, KeyProblem, Secret, find_key, keys_in, stop_commands
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
@@ -24,9 +26,7 @@ from eternal_tui.jobs.characters import CharacterBook
 from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.ports import SystemClock
-from eternal_tui.logs import open_log
 from eternal_tui.media.result import SavedResult
-from eternal_tui.private import open_to_others, tighten
 from eternal_tui.settings import Settings, is_loopback
 
 if TYPE_CHECKING:

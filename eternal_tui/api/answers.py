@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from eternal_tui.untrusted import Untrusted
+from eternal_tui.core.sanitize import Untrusted
 
 Outcome = Literal["alive", "succeeded", "failed"]
 

@@ -17,8 +17,8 @@ from eternal_tui.api import errors, fields, wire
 from eternal_tui.api.answers import Character, CharacterPage, CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.exchange import Leaving, Reply, lost_or_not_sent, receive
 from eternal_tui.api.request import GenerateRequest
+from eternal_tui.core.logging import HIDDEN, forms_of
 from eternal_tui.credentials import Secret
-from eternal_tui.logs import HIDDEN, forms_of
 from eternal_tui.settings import is_loopback
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eternal_tui.untrusted import Untrusted
+from eternal_tui.core.sanitize import Untrusted
 
 
 class ApiError(Exception):

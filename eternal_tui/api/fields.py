@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from eternal_tui.untrusted import Untrusted
+from eternal_tui.core.sanitize import Untrusted
 
 WORD_LIMIT = 200
 URL_LIMIT = 8_192

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from eternal_tui.api import errors, fields
 from eternal_tui.api.said import said_in, said_in_text
-from eternal_tui.retry_after import parse_retry_after
+from eternal_tui.core.retry_after import parse_retry_after
 
 Headers = Mapping[str, str]
 

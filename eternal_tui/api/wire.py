@@ -24,7 +24,7 @@ from eternal_tui.api.answers import (
 from eternal_tui.api.refusals import Headers, charge_unclear, error_from
 from eternal_tui.api.request import GenerateRequest, is_character_id
 from eternal_tui.api.said import said_in, said_in_text
-from eternal_tui.untrusted import Untrusted
+from eternal_tui.core.sanitize import Untrusted
 
 SUCCESS_WORDS = frozenset({"success", "done", "completed"})
 FAILURE_WORDS = frozenset({"failed", "error"})

@@ -13,7 +13,7 @@ from eternal_tui.api.errors import ApiError
 from eternal_tui.api.request import is_character_id
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Refused
-from eternal_tui.untrusted import Shown, say, shown
+from eternal_tui.core.sanitize import Shown, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.api.answers import Character

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.private import make_folder
-from eternal_tui.untrusted import Shown, join, say, shown, trimmed
+from eternal_tui.core.files import make_folder
+from eternal_tui.core.sanitize import Shown, join, say, shown, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -135,7 +135,7 @@ def _fields(one: Character) -> dict[str, Any]:
 
 
 def _line(one: Character, columns: int | None) -> Shown:
-    from eternal_tui.cli.columns import cut, fit
+    from eternal_tui.core.text_width import cut, fit
 
     age = "" if one.age is None else str(one.age)
     cells = fit(shown(one.id), 8), fit(shown(one.name), 18), shown(f"{age:>3}"), fit(shown(one.gender), 9)

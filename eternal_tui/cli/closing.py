@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.streams import Streams
+from eternal_tui.core.sanitize import say
 from eternal_tui.history.errors import HistoryError
-from eternal_tui.untrusted import say
 
 if TYPE_CHECKING:
     from eternal_tui.workbench import Workbench

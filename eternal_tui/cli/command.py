@@ -15,7 +15,7 @@ from eternal_tui.cli.foreseen import foreseen
 from eternal_tui.cli.invocation import Invocation, UsageError
 from eternal_tui.cli.stray import StrayLines
 from eternal_tui.cli.streams import Streams
-from eternal_tui.untrusted import Shown, say, shown
+from eternal_tui.core.sanitize import Shown, say, shown
 
 if TYPE_CHECKING:
     import argparse
@@ -112,7 +112,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 def _told_defect(
     defect: Exception, streams: Streams, environ: Mapping[str, str], parsed: argparse.Namespace | None
 ) -> Shown:
-    from eternal_tui.crash import write_report
+    from eternal_tui.core.crash_report import write_report
     from eternal_tui.credentials import keys_in, met_keys
     from eternal_tui.settings import SettingsError, default_data_dir
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation
-from eternal_tui.untrusted import shown
+from eternal_tui.core.sanitize import shown
 
 EPILOG = """\
 examples:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.untrusted import say, shown
+from eternal_tui.core.sanitize import say, shown
 
 EPILOG = """\
 examples:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation
-from eternal_tui.untrusted import Shown, say, shown
+from eternal_tui.core.sanitize import Shown, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.cli.findings import Finding

@@ -15,7 +15,7 @@ from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.findings import Finding
 from eternal_tui.cli.invocation import Invocation
 from eternal_tui.cli.streams import is_terminal
-from eternal_tui.private import open_to_others
+from eternal_tui.core.files import open_to_others
 
 if TYPE_CHECKING:
     from eternal_tui.credentials import FoundKey

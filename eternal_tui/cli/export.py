@@ -16,8 +16,8 @@ from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.galleries import GALLERIES, MEGABYTES, Written
 from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.cli.streams import printing
-from eternal_tui.private import create
-from eternal_tui.untrusted import say, shown_block
+from eternal_tui.core.files import create
+from eternal_tui.core.sanitize import say, shown_block
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.job import Job

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from eternal_tui.cli.streams import Streams
+from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.job import Job
-from eternal_tui.untrusted import Shown, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.desk import JobDesk

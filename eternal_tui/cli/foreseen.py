@@ -5,7 +5,7 @@ from __future__ import annotations
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.cli.streams import OutputLost
-from eternal_tui.untrusted import Shown, say, shown
+from eternal_tui.core.sanitize import Shown, say, shown
 
 
 def foreseen(error: Exception, invocation: Invocation) -> tuple[int, Shown] | None:

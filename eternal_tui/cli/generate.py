@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.untrusted import shown
+from eternal_tui.core.sanitize import shown
 
 if TYPE_CHECKING:
     from eternal_tui.api.request import GenerateRequest

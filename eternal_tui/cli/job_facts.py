@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.jobs.job import FileState, Job, JobState
 from eternal_tui.jobs.result_file import file_name
-from eternal_tui.untrusted import Shown, join, say, shown
 
 
 def job_fields(job: Job, results: Path) -> dict[str, Any]:

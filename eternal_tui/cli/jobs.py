@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.untrusted import Shown, join, say, shown
+from eternal_tui.core.sanitize import Shown, join, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.job import Job
@@ -183,7 +183,7 @@ def _cells(job: Job) -> tuple[str, ...]:
 
 def _row(cells: tuple[str, ...], columns: int | None) -> Shown:
     """Return one line of the table, for a terminal of so many columns; a narrow one goes without the time."""
-    from eternal_tui.cli.columns import cut, fit
+    from eternal_tui.core.text_width import cut, fit
 
     narrow = columns is not None and columns < ROOMY
     widths = (6, 11, 5, 0 if narrow else 16, 10 if narrow else 14)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.cli.streams import is_terminal
-from eternal_tui.untrusted import say
+from eternal_tui.core.sanitize import say
 
 if TYPE_CHECKING:
     from eternal_tui.credentials import Secret

@@ -6,7 +6,7 @@ import argparse
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation
-from eternal_tui.untrusted import say, shown
+from eternal_tui.core.sanitize import say, shown
 
 EPILOG = """\
 A key in the environment or behind api_key_command is not ours to remove. The history stays.

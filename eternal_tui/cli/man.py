@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from eternal_tui import __version__
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation
-from eternal_tui.untrusted import shown
+from eternal_tui.core.sanitize import shown
 
 EPILOG = """\
 examples:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, Protocol, cast
 
 from eternal_tui import __version__
 from eternal_tui.cli.invocation import Invocation, UsageError
-from eternal_tui.untrusted import shown
+from eternal_tui.core.sanitize import shown
 
 PROGRAM = "eternal-tui"
 

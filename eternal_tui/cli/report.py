@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.findings import Finding
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.private import create
-from eternal_tui.untrusted import Shown, shown
+from eternal_tui.core.files import create
+from eternal_tui.core.sanitize import Shown, shown
 
 if TYPE_CHECKING:
+    from eternal_tui.core.logging import Redactor
     from eternal_tui.credentials import Secret
-    from eternal_tui.logs import Redactor
 
 LOG_LINES = 40
 _LOG_BYTES = 64 * 1024
@@ -44,7 +44,7 @@ def write_report(path: Path, lines: list[Shown]) -> None:
 
 def report_lines(findings: list[Finding], advice: list[Shown], invocation: Invocation) -> list[Shown]:
     """Return the report; the key, signed links, prompts, and the names of person and folders are not in it."""
-    from eternal_tui.logs import Redactor
+    from eternal_tui.core.logging import Redactor
     from eternal_tui.settings import SettingsError
 
     redactor = Redactor()
@@ -147,7 +147,7 @@ def _settings(invocation: Invocation) -> Iterator[str]:
 
 
 def _log(folder: Path) -> list[str]:
-    from eternal_tui.logs import FILE_NAME
+    from eternal_tui.core.logging import FILE_NAME
 
     try:
         with (folder / FILE_NAME).open("rb") as file:

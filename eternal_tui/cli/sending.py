@@ -15,12 +15,12 @@ from eternal_tui.cli.following import Progress
 from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.cli.job_facts import going_on, job_fields, job_line, trouble_sentence
 from eternal_tui.cli.stopping import PATIENCE, Stopped, Stopping
+from eternal_tui.core.sanitize import say, shown
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch
 from eternal_tui.jobs.errors import NeedsConfirmation, NoKey, OverCap
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.jobs.job_words import counted
-from eternal_tui.untrusted import say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.api.request import GenerateRequest

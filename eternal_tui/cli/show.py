@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation
-from eternal_tui.untrusted import Shown, join, lines_of, say, shown, shown_block
+from eternal_tui.core.sanitize import Shown, join, lines_of, say, shown, shown_block
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.job import Event, Job

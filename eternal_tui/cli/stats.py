@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.untrusted import Shown, say
+from eternal_tui.core.sanitize import Shown, say
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.statistics import Statistics

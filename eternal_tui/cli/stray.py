@@ -74,8 +74,8 @@ class StrayLines(io.TextIOBase):
     def _safe(self, line: str) -> str:
         if not line:
             return line
-        from eternal_tui.logs import Redactor
-        from eternal_tui.untrusted import shown
+        from eternal_tui.core.logging import Redactor
+        from eternal_tui.core.sanitize import shown
 
         redactor = Redactor()
         for secret in self._secrets():

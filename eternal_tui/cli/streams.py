@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from eternal_tui.cli.columns import cut
-from eternal_tui.untrusted import Shown, shown
+from eternal_tui.core.sanitize import Shown, shown
+from eternal_tui.core.text_width import cut
 
 PROGRAM = "eternal-tui"
 

@@ -14,9 +14,9 @@ from eternal_tui.cli.job_facts import going_on, job_fields, job_line, trouble_se
 from eternal_tui.cli.records import find_job, jobs_of
 from eternal_tui.cli.stopping import Stopped, Stopping
 from eternal_tui.cli.streams import is_terminal
+from eternal_tui.core.sanitize import join, say, shown
 from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible
 from eternal_tui.jobs.job import POLLED, UNFINISHED, FileState, Job, JobState
-from eternal_tui.untrusted import join, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.workbench import Workbench

@@ -10,6 +10,7 @@ import msgspec
 from eternal_tui.api.answers import PollAnswer
 from eternal_tui.api.errors import ApiError, NotKnown
 from eternal_tui.api.request import MediaType
+from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.cadence import backoff
 from eternal_tui.jobs.errors import NoSuchJob
 from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts, advance, with_event
@@ -18,7 +19,6 @@ from eternal_tui.jobs.ports import Clock, Fetcher
 from eternal_tui.jobs.roster import Roster
 from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRefused, NotReachable, ResultError
 from eternal_tui.media.result import SavedResult
-from eternal_tui.untrusted import Untrusted
 
 FETCHES_AT_ONCE = 2
 """Downloads under way: enough to fill a home line, few enough to leave polling alone."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from eternal_tui.api.request import GenerateRequest
-from eternal_tui.untrusted import Untrusted
+from eternal_tui.core.sanitize import Untrusted
 
 
 class JobState(StrEnum):

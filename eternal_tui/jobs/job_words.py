@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.jobs.job import Job, MediaFacts
-from eternal_tui.untrusted import Shown, join, say, shown
 
 
 def counted(number: int, noun: str) -> Shown:

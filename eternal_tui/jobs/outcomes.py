@@ -8,8 +8,8 @@ import msgspec
 
 from eternal_tui.api.answers import CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.errors import ApiError, KeyRefused, NoCredits, NotSent, Unreachable, Unsendable
+from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.job import FileState, Job, JobState, advance, with_event
-from eternal_tui.untrusted import Untrusted
 
 MOST_EVENTS = 40
 """Timeline lines kept a job: a job that wavers for hours keeps its beginning and its latest turns."""

@@ -7,8 +7,8 @@ import unicodedata
 from datetime import datetime
 from pathlib import Path
 
+from eternal_tui.core.sanitize import shown
 from eternal_tui.jobs.job import Job
-from eternal_tui.untrusted import shown
 
 NAME_LIMIT = 120
 """Characters of a proposed name: as many as a line shows."""

@@ -10,6 +10,8 @@ import msgspec
 
 from eternal_tui.api.errors import NotSent
 from eternal_tui.api.request import GenerateRequest, check
+from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.waiting import Interruption
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.counter import Counter
 from eternal_tui.jobs.errors import (
@@ -21,7 +23,6 @@ from eternal_tui.jobs.errors import (
     NotPossible,
     OverCap,
 )
-from eternal_tui.jobs.interruption import Interruption
 from eternal_tui.jobs.job import Job, JobState, Verdict, with_event
 from eternal_tui.jobs.ledger import Prices
 from eternal_tui.jobs.outbox import Outbox
@@ -32,7 +33,6 @@ from eternal_tui.jobs.reconciliation import Reconciliation
 from eternal_tui.jobs.retries import record_retry
 from eternal_tui.jobs.roster import Roster
 from eternal_tui.jobs.totals import Tally, charge_of
-from eternal_tui.untrusted import Untrusted
 
 ENDS_A_BATCH = frozenset({"key", "credits", "cap"})
 """Causes of a refusal that would meet every further request of a batch too."""

@@ -9,6 +9,7 @@ import msgspec
 
 from eternal_tui.api.answers import PollAnswer
 from eternal_tui.api.errors import ApiError, KeyRefused, NotKnown, NotSent, ServerTrouble, TooMany
+from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs import cadence
 from eternal_tui.jobs.cadence import Durations, Kind, Sighting
 from eternal_tui.jobs.errors import NoSuchJob
@@ -17,7 +18,6 @@ from eternal_tui.jobs.outcomes import looked, lost, troubled
 from eternal_tui.jobs.poller import Poller
 from eternal_tui.jobs.ports import Clock, Service
 from eternal_tui.jobs.roster import Roster
-from eternal_tui.untrusted import Untrusted
 
 UNKNOWN_PATIENCE = 60.0
 """Seconds over which a 404 is asked again before the job counts as lost: a store may lag behind its front."""

@@ -7,6 +7,7 @@ from functools import partial
 
 import msgspec
 
+from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.downloads import Downloads
 from eternal_tui.jobs.errors import NotPossible
 from eternal_tui.jobs.housekeeping import Housekeeping
@@ -14,7 +15,6 @@ from eternal_tui.jobs.job import POLLED, FileState, Job, JobState
 from eternal_tui.jobs.removals import Removals
 from eternal_tui.jobs.roster import Roster
 from eternal_tui.jobs.watcher import Watcher
-from eternal_tui.untrusted import Untrusted
 
 
 class Wishes:

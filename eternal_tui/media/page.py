@@ -12,10 +12,10 @@ from typing import TextIO
 
 import msgspec
 
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.media.clips import poster
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.kinds import HEAD_BYTES, FileType, file_type
-from eternal_tui.untrusted import Shown
 
 CHUNK = 3 * 256 * 1024
 """Bytes put into base64 at a time: a multiple of three, so that the pieces join."""

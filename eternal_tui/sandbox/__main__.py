@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from eternal_tui.ending import Ending
+from eternal_tui.core.process import Ending
 from eternal_tui.sandbox.command import add_arguments, run
 
 

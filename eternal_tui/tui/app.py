@@ -17,6 +17,7 @@ from textual.notifications import Notify
 from textual.screen import Screen
 from textual.widget import Widget
 
+from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.job import UNFINISHED
 from eternal_tui.settings import Settings, SettingsError
 from eternal_tui.tui import preferences, theme
@@ -32,7 +33,6 @@ from eternal_tui.tui.preferences import ConfigFile, ThemeChoice
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import clock_step_for, interval_for, is_remote
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
-from eternal_tui.untrusted import Shown, say, shown
 from eternal_tui.workbench import Workbench
 
 if TYPE_CHECKING:

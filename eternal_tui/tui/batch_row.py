@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from eternal_tui.core.sanitize import shown
 from eternal_tui.jobs.batch import BatchFigures, figures
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.cells import Cell, Line, fit, lay
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.job_row import TEXT_LIMIT, Columns, bar, columns, gutter
-from eternal_tui.untrusted import shown
 
 
 def batch_line(

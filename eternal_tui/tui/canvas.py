@@ -15,10 +15,10 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.tui.graphics.pace import cost
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
 from eternal_tui.tui.overlays import overlays_of
-from eternal_tui.untrusted import Shown
 
 NOTHING = Drawing((), 0)
 NO_CELLS = Strip([], 0)

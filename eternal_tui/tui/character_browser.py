@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 
 from eternal_tui.api.answers import Character
 from eternal_tui.api.errors import ApiError
+from eternal_tui.core.sanitize import Shown, join, say, shown, shown_block
 from eternal_tui.jobs.drafts.favourites import FavouriteStore
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.footer import FooterLine, Hint
@@ -26,7 +27,6 @@ from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.toast_room import on_toast_rows
-from eternal_tui.untrusted import Shown, join, say, shown, shown_block
 from eternal_tui.workbench import Workbench
 
 FACETS = ("all", "favourites", "used lately")

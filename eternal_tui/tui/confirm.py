@@ -10,9 +10,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.over_screen import OverScreen
-from eternal_tui.untrusted import Shown
 
 
 class Confirm(OverScreen[bool]):

@@ -9,6 +9,7 @@ from textual import on, work
 from textual.binding import BindingType
 from textual.widget import Widget
 
+from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui import terminal_words
 from eternal_tui.tui.actions import bindings
@@ -19,7 +20,6 @@ from eternal_tui.tui.form.pick_list import Column, PickList
 from eternal_tui.tui.native_clipboard import clipboard_command, give
 from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.surroundings import Surroundings
-from eternal_tui.untrusted import Shown, say, shown
 from eternal_tui.workbench import Workbench
 
 # j is "down" in every list here, so the JSON body is copied by b.

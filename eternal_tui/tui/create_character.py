@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.api.request import InvalidRequest, creation
+from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.errors import SubmitRefused
 from eternal_tui.jobs.job import JobState
@@ -19,7 +20,6 @@ from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.form.search_screen import SearchLine
-from eternal_tui.untrusted import Shown, join, say, shown
 from eternal_tui.workbench import Workbench
 
 ABOUT = Shown(

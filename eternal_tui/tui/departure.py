@@ -11,7 +11,7 @@ import logging
 import signal
 from collections.abc import Callable
 
-from eternal_tui.ending import cut_off_after, hear
+from eternal_tui.core.process import cut_off_after, hear
 from eternal_tui.tui.hang_up import terminal_gone
 from eternal_tui.workbench import Workbench
 

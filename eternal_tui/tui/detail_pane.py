@@ -12,6 +12,7 @@ from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from eternal_tui.core.sanitize import Shown, say
 from eternal_tui.jobs.job import Job
 from eternal_tui.jobs.result_file import result_path
 from eternal_tui.media.stills import FrameCache
@@ -20,7 +21,6 @@ from eternal_tui.tui.detail_text import describe
 from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.picture import Picture
-from eternal_tui.untrusted import Shown, say
 
 NOTHING = Shown("Nothing to show yet.\n\nctrl+n  write a request\nctrl+s  send it\n\nIts picture or clip appears here.")
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import msgspec
 from textual.content import Content
 
+from eternal_tui.core.sanitize import Shown, Untrusted, join, say, shown, shown_block
 from eternal_tui.jobs.job import POLLED, FileState, Job, JobState, Verdict
 from eternal_tui.jobs.job_words import file_words, kind, who
 from eternal_tui.tui.job_row import took
-from eternal_tui.untrusted import Shown, Untrusted, join, say, shown, shown_block
 
 LABEL_WIDTH = 11
 """Cells of the label column: the longest label and one space."""

@@ -11,8 +11,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.tui.over_screen import OverScreen
-from eternal_tui.untrusted import Shown
 
 Result = TypeVar("Result")
 

@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from eternal_tui.core.sanitize import shown
 from eternal_tui.tui.actions import bindings
-from eternal_tui.untrusted import shown
 
 HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d  tag:x  star:yes  batch:any'
 

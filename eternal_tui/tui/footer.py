@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.untrusted import Shown, say, shown
+from eternal_tui.core.sanitize import Shown, say, shown
 
 KEY_LIMIT = 24
 """Characters of a key's name: the longest of the defaults and some more."""

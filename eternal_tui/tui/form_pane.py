@@ -13,11 +13,11 @@ from textual.message import Message
 
 from eternal_tui.api.answers import Character
 from eternal_tui.api.request import GenerateRequest
+from eternal_tui.core.sanitize import Shown, Untrusted, say
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.draft_store import DraftStore
 from eternal_tui.jobs.drafts.presets import PresetStore
 from eternal_tui.tui.glyphs import Glyphs
-from eternal_tui.untrusted import Shown, Untrusted, say
 
 if TYPE_CHECKING:
     from eternal_tui.tui.form.request_form import RequestForm

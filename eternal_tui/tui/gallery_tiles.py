@@ -5,12 +5,12 @@ from __future__ import annotations
 import textwrap
 from typing import NamedTuple
 
+from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.jobs.job import Job
 from eternal_tui.jobs.job_words import who
 from eternal_tui.tui.cells import fit
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.job_row import LIVE, sign, state_words
-from eternal_tui.untrusted import Shown, join, say, shown
 
 CAPTION = 2
 """Lines under a picture: how the job stands, and its prompt."""

@@ -12,9 +12,9 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from eternal_tui.core.sanitize import shown
 from eternal_tui.tui.cells import Cell, Line, changed_spans, lay
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
-from eternal_tui.untrusted import shown
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.totals import Totals

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from eternal_tui.api.errors import ApiError
 from eternal_tui.api.request import GenerateRequest, InvalidRequest
+from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.credentials import scrubbed_environ
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch
@@ -22,7 +23,6 @@ from eternal_tui.jobs.result_file import result_path
 from eternal_tui.jobs.saving import copy_to
 from eternal_tui.tui.announcer import Severity
 from eternal_tui.tui.confirm import Confirm
-from eternal_tui.untrusted import Shown, join, say, shown
 
 ANOTHER_CHARACTER = Shown("A character is not made like a picture. Another one is made among the characters: f2, n.")
 

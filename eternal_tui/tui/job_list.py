@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.jobs.job import Job
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.job_cursor import JobCursor
@@ -18,7 +19,6 @@ from eternal_tui.tui.job_index import ORDERS
 from eternal_tui.tui.job_lines import LineOptions
 from eternal_tui.tui.job_search import JobSearch
 from eternal_tui.tui.list_words import title
-from eternal_tui.untrusted import Shown
 
 
 class JobList(JobCursor, can_focus=True):

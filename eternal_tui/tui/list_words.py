@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 
+from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.tui.cells import Cell, Line, fit
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.job_filter import JobFilter
-from eternal_tui.untrusted import Shown, say, shown
 
 FACET_WORDS = {"attention": "needs attention"}
 FIRST = "Nothing here yet. ctrl+n writes a request, ctrl+s sends it."

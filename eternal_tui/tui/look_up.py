@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from eternal_tui.untrusted import Shown, say
+from eternal_tui.core.sanitize import Shown, say
 
 EVERY = 1.0
 """Seconds between two words on how far it has come."""

@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import WorkerCancelled, WorkerFailed
 
+from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.job import Job
 from eternal_tui.settings import Settings
 from eternal_tui.tui import theme
@@ -24,7 +25,6 @@ from eternal_tui.tui.actions import ACTIONS
 from eternal_tui.tui.control_actions import CONTROLS
 from eternal_tui.tui.footer import key_words
 from eternal_tui.tui.preferences import keymap
-from eternal_tui.untrusted import Shown, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.characters import CharacterBook

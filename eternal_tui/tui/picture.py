@@ -13,6 +13,7 @@ from textual import events
 from textual.message import Message
 from textual.timer import Timer
 
+from eternal_tui.core.sanitize import Shown, lines_of
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.media.stills import FrameCache, still_size
@@ -20,7 +21,6 @@ from eternal_tui.tui.clip_player import ClipPlayer
 from eternal_tui.tui.closer import Closer, Room
 from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
-from eternal_tui.untrusted import Shown, lines_of
 
 if TYPE_CHECKING:
     from eternal_tui.media.clips import AsyncClip

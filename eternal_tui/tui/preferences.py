@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
+from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.drafts.private_file import read_private, write_private
 from eternal_tui.settings import Settings, SettingsError, load_settings
 from eternal_tui.tui import theme
-from eternal_tui.untrusted import Shown, say, shown
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the file: one call of stat, cheap enough for an app at rest."""

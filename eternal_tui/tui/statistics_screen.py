@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from eternal_tui.core.sanitize import Shown, join, say
 from eternal_tui.jobs.statistics import Day, Kind, Statistics
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.detail_text import span
@@ -20,7 +21,6 @@ from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.glyphs import Glyphs
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.plots import ACCENT, DIM, bar, columns, spark
-from eternal_tui.untrusted import Shown, join, say
 
 CHART_ROWS = 5
 """Rows of the spending chart: enough to tell a third from a half, few enough for 24 rows with everything else."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from eternal_tui.untrusted import Shown, shown
+from eternal_tui.core.sanitize import Shown, shown
 
 CLIPBOARD_LIMIT = 74_994
 """Bytes of text sent by OSC 52: the most that xterm and tmux take, 100,000 bytes of sequence in base64."""

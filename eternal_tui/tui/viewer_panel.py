@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.jobs.job import FileState, Job
 from eternal_tui.jobs.job_words import file_words, kind, who
 from eternal_tui.jobs.result_file import result_path
@@ -18,7 +19,6 @@ from eternal_tui.tui.detail_text import state_line
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.position_line import PositionLine
 from eternal_tui.tui.surroundings import Surroundings
-from eternal_tui.untrusted import Shown, join, say, shown
 
 
 def differing(jobs: Sequence[Job]) -> list[Shown]:

@@ -11,6 +11,7 @@ from textual import events, on, work
 from textual.binding import BindingType
 
 from eternal_tui.api.answers import Character
+from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.job import POLLED, Job, JobState
 from eternal_tui.tui import actions
 from eternal_tui.tui.footer import FooterLine
@@ -18,7 +19,6 @@ from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.workbench_view import WorkbenchView
-from eternal_tui.untrusted import Shown, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.tui.note import Marks

@@ -15,6 +15,7 @@ from textual.containers import Container, Horizontal
 from textual.widget import MountError
 
 from eternal_tui.api.request import GenerateRequest
+from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.tui import actions
 from eternal_tui.tui.action import Where
@@ -34,7 +35,6 @@ from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.split import Split
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import Tick
-from eternal_tui.untrusted import Shown, say, shown
 from eternal_tui.workbench import Workbench
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from eternal_tui.api.answers import Character
 from eternal_tui.cli.casting import Role, cast
 from eternal_tui.cli.invocation import Refused
+from eternal_tui.core.sanitize import Shown, Untrusted
 from eternal_tui.jobs.characters import CharacterBook
-from eternal_tui.untrusted import Shown, Untrusted
 from tests.jobs.clock import FakeClock, settle
 
 

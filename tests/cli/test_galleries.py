@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from eternal_tui.core.sanitize import shown, shown_block
 from eternal_tui.media.page import Exhibit, Page, write_page
 from eternal_tui.media.sheet import MOST, write_sheet
-from eternal_tui.untrusted import shown, shown_block
 from tests.cli.chromium import PROGRAM, Chromium
 from tests.cli.program import Program
 from tests.media.files import encoded, picture, write_scene

@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.api.request import GenerateRequest, creation
-from eternal_tui.cli.columns import cut, fit, width
 from eternal_tui.cli.exits import Exit, code_of, gravest
 from eternal_tui.cli.job_facts import going_on, job_fields, job_line, trouble_sentence, utc
 from eternal_tui.cli.streams import Streams, json_text
+from eternal_tui.core.sanitize import Untrusted, shown
+from eternal_tui.core.text_width import cut, fit, width
 from eternal_tui.jobs.job import FileState, JobState
 from eternal_tui.jobs.outcomes import lost
 from eternal_tui.media import errors as media_errors
 from eternal_tui.sandbox.faults import Fault, Place
-from eternal_tui.untrusted import Untrusted, shown
 from tests.cli.program import Program, Ran, a_job, answering
 from tests.tui.jobs import a_job as a_job_shown
 

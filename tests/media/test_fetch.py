@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from eternal_tui.core.retry_after import MAX_RETRY_AFTER
 from eternal_tui.media.errors import BrokenFile, DiskFull, LinkExpired, LinkRefused, NotReachable, ResultError
 from eternal_tui.media.limits import FetchLimits
-from eternal_tui.retry_after import MAX_RETRY_AFTER
 from tests.media.fetching import Naps, fetcher, listing
 from tests.media.files import encoded, picture
 from tests.media.server import Asked, Handler, answers, head, storage

@@ -12,8 +12,8 @@ import msgspec
 from rich.cells import cell_len
 
 from eternal_tui.api.request import GenerateRequest
+from eternal_tui.core.sanitize import Untrusted, shown, shown_block
 from eternal_tui.jobs.job import Event, FileState, Job, JobState, Verdict
-from eternal_tui.untrusted import Untrusted, shown, shown_block
 from tests.payloads import PAYLOADS, markup_strings
 
 LONGEST = 20

@@ -13,6 +13,7 @@ import msgspec
 from textual.pilot import Pilot
 
 from eternal_tui.api.answers import Character
+from eternal_tui.core.sanitize import Untrusted, shown
 from eternal_tui.history.history import History
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.presets import Preset, Presets, PresetStore
@@ -20,7 +21,6 @@ from eternal_tui.jobs.job import Job, to_record
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.tick import on_the_loop
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
-from eternal_tui.untrusted import Untrusted, shown
 from tests.security.drawn import RecordedApp, still
 from tests.security.hostile import job_of, pieces
 from tests.tui.screens.stage import ENVIRON, KEYED, bench_in, until

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.credentials import KeyStore, Secret, find_key, met_keys, store_key
 from eternal_tui.jobs.job import FileState, JobState
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.tui.native_clipboard import give
-from eternal_tui.untrusted import Shown
 from tests.cli.program import LATEST, Program
 from tests.security.hostile import job_of
 from tests.tui.screens.stage import bench_of, settings_in

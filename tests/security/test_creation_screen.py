@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from eternal_tui.core.sanitize import shown
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.create_character import CreateCharacter
-from eternal_tui.untrusted import shown
 from eternal_tui.workbench import Workbench
 from tests.security.drawn import WideStage, still, unsafe_bytes
 from tests.security.hostile import packs

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from eternal_tui.untrusted import shown
+from eternal_tui.core.sanitize import shown
 from tests.cli.program import Program
 from tests.security.drawn import NEVER
 from tests.security.hostile import packs

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.private import make_folder
+from eternal_tui.core.files import make_folder
 from eternal_tui.settings import home_folder
 from eternal_tui.tui.run import _probe_cache
 from tests.cli.program import Program

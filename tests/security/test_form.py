@@ -14,11 +14,11 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from eternal_tui.api.answers import Character
+from eternal_tui.core.sanitize import Untrusted, shown
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.presets import Preset, Presets
 from eternal_tui.jobs.drafts.prompt_text import prompt_text
 from eternal_tui.tui.form.request_form import RequestForm
-from eternal_tui.untrusted import Untrusted, shown
 from tests.payloads import markup_strings
 from tests.security.drawn import WideStage, clickable, still, unsafe_bytes
 from tests.security.hostile import packs, pieces

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.cli.command import run
-from eternal_tui.crash import report
-from eternal_tui.logs import open_log
-from eternal_tui.untrusted import shown
+from eternal_tui.core.crash_report import report
+from eternal_tui.core.logging import open_log
+from eternal_tui.core.sanitize import shown
 from tests.cli.program import Program
 from tests.security.drawn import NEVER
 from tests.security.hostile import job_of, payloads, pieces, twin_of, unsafe

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from eternal_tui.api.answers import Character
+from eternal_tui.core.sanitize import Untrusted, say, shown
 from eternal_tui.jobs.job import Job
 from eternal_tui.settings import Settings
 from eternal_tui.tui.announcer import Announcer, sentence, summary
@@ -20,7 +21,6 @@ from eternal_tui.tui.detail_text import describe
 from eternal_tui.tui.terminal_words import notification, title
 from eternal_tui.tui.viewer import Viewer
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
-from eternal_tui.untrusted import Untrusted, say, shown
 from tests.payloads import markup_strings
 from tests.security.drawn import RecordedApp, clickable, press, still, unsafe_bytes
 from tests.security.hostile import LONGEST, job_of, packs, payloads, pieces, twin_of, unsafe

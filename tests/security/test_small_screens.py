@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from eternal_tui.api.answers import Character
+from eternal_tui.core.sanitize import Shown, Untrusted, shown
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.presets import Preset, Presets
 from eternal_tui.jobs.job import FileState, JobState, Verdict
@@ -37,7 +38,6 @@ from eternal_tui.tui.note import NoteScreen
 from eternal_tui.tui.save_as import SaveAs
 from eternal_tui.tui.statistics_screen import StatisticsScreen
 from eternal_tui.tui.viewer import Viewer
-from eternal_tui.untrusted import Shown, Untrusted, shown
 from eternal_tui.workbench import Workbench
 from tests.payloads import markup_strings
 from tests.security.drawn import WideStage, clickable, still, unsafe_bytes

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.cli.stray import StrayLines
-from eternal_tui.logs import open_log
+from eternal_tui.core.logging import open_log
 from tests.cli.program import Program
 from tests.security.hostile import unsafe
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 
 from eternal_tui.api.request import GenerateRequest
+from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.history.history import History
 from eternal_tui.jobs.job import Job, JobState, to_record
-from eternal_tui.untrusted import Untrusted
 from tests.terminal.pseudo_terminal import ROOT, PseudoTerminal
 
 APP = (sys.executable, "-m", "eternal_tui")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from eternal_tui.api.request import GenerateRequest, RequestType
+from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts, Verdict
-from eternal_tui.untrusted import Untrusted
 
 NOW = 1_700_000_000.0
 

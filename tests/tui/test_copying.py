@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.api.curl import parse_curl
+from eternal_tui.core.sanitize import Shown, Untrusted, shown
 from eternal_tui.jobs.job import FileState, Job, JobState
 from eternal_tui.tui.copying import Copyable, copied, copyables, refusal, too_long
-from eternal_tui.untrusted import Shown, Untrusted, shown
 from tests.tui.jobs import a_job
 
 RESULTS = Path("/data/results")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from eternal_tui.api.request import creation
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.jobs.job import Job, JobState
 from eternal_tui.tui.announcer import sentence
 from eternal_tui.tui.copying import copyables
@@ -15,7 +16,6 @@ from eternal_tui.tui.detail_text import facts
 from eternal_tui.tui.job_actions import ANOTHER_CHARACTER, JobActions
 from eternal_tui.tui.job_filter import needs_attention
 from eternal_tui.tui.job_row import job_line
-from eternal_tui.untrusted import Shown
 from tests.tui.jobs import NOW
 
 

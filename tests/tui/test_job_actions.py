@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.jobs.job import FileState, JobState
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.job_actions import JobActions
-from eternal_tui.untrusted import Shown
 from tests.history.faults import SwiftFiles
 from tests.jobs.bench import PICTURE, running
 from tests.jobs.clock import FakeClock

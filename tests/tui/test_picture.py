@@ -13,6 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.media.clips import ClipReader
 from eternal_tui.media.frame import Frame
 from eternal_tui.media.stills import FrameCache
@@ -22,7 +23,6 @@ from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.picture import Picture
-from eternal_tui.untrusted import Shown
 from tests.media.files import write_clip
 from tests.tui.picture_stage import Viewer, rows
 from tests.tui.screens.stage import until

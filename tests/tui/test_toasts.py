@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
-from eternal_tui.untrusted import Shown
 from tests.known_characters import know_characters
 from tests.tui.screens.stage import NOWHERE, bench_of, text_of, the_app, until
 

@@ -8,7 +8,7 @@ import msgspec
 
 from eternal_tui.api.answers import Character
 from eternal_tui.api.request import GenerateRequest, is_character_id, problems
-from eternal_tui.untrusted import Untrusted, say, shown
+from eternal_tui.core.sanitize import Untrusted, say, shown
 
 _MINOR = "This character is listed as under 18: it is not offered, and nothing is submitted with it."
 _SEPARATOR = " · "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from eternal_tui.untrusted import COMBINING_LIMIT, SUBSTITUTE, shown
+from eternal_tui.core.sanitize import COMBINING_LIMIT, SUBSTITUTE, shown
 
 JOINERS = frozenset("\u200c\u200d")
 """With the selectors: no picture of their own, and part of writing, as of emoji sequences, Persian, Hindi."""

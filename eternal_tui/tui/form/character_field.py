@@ -14,11 +14,11 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from eternal_tui.api.curl import looks_like_curl
+from eternal_tui.core.sanitize import shown
 from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, Chosen, label
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.field_row import FieldRow
 from eternal_tui.tui.form.hint import Hint
-from eternal_tui.untrusted import shown
 
 TYPED_LIMIT = 400
 """Characters kept in the field: a dozen names, or a URL long enough to be refused by its own name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from eternal_tui.untrusted import shown
+from eternal_tui.core.sanitize import shown
 
 
 class Hint(Static):

@@ -14,8 +14,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from eternal_tui.core.sanitize import shown
 from eternal_tui.tui.cells import fit
-from eternal_tui.untrusted import shown
 
 
 class Column(msgspec.Struct, frozen=True):

@@ -8,12 +8,12 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.widgets import Input
 
+from eternal_tui.core.sanitize import Shown, say
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.presets import Preset, Presets
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.pick_list import Column
 from eternal_tui.tui.form.search_screen import SearchScreen
-from eternal_tui.untrusted import Shown, say
 
 
 class PresetScreen(SearchScreen[Preset]):

@@ -6,7 +6,7 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from textual.content import Content
 from textual.widget import Widget
 
-from eternal_tui.untrusted import shown
+from eternal_tui.core.sanitize import shown
 
 
 class Preview(Widget):

@@ -16,6 +16,7 @@ from eternal_tui.api.answers import Character
 from eternal_tui.api.curl import CurlError, looks_like_curl, parse_curl
 from eternal_tui.api.request import GenerateRequest, InvalidRequest, problems
 from eternal_tui.api.snippets import to_json
+from eternal_tui.core.sanitize import Shown, Untrusted
 from eternal_tui.jobs.batch import MAX_REQUESTS, Matrix, expand, one_a_line
 from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, Chosen, label
 from eternal_tui.jobs.drafts.draft import Draft
@@ -30,7 +31,6 @@ from eternal_tui.tui.form.prompt_field import PromptField
 from eternal_tui.tui.form.settings_fields import SettingsFields
 from eternal_tui.tui.form.submit_line import SubmitLine
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
-from eternal_tui.untrusted import Shown, Untrusted
 
 TALL = 28
 """Rows from which on the preview may take more than three of them."""

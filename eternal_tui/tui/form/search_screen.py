@@ -13,10 +13,10 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from eternal_tui.core.sanitize import shown
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.pick_list import Column, PickList
 from eternal_tui.tui.over_screen import OverScreen
-from eternal_tui.untrusted import shown
 
 Result = TypeVar("Result")
 

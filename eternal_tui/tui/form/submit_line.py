@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
+from eternal_tui.core.sanitize import Shown
 from eternal_tui.tui.actions import bindings
-from eternal_tui.untrusted import Shown
 
 _SEND = "^s send"
 _STOP = "esc stops"

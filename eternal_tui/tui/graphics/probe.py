@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.private import make_folder
+from eternal_tui.core.files import make_folder
 
 LIMIT = 0.3
 """Seconds after asking in which a terminal on this machine must have answered: one that can answers in a few ms."""

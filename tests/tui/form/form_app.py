@@ -16,10 +16,10 @@ from textual.widgets import Input, TextArea
 
 from eternal_tui.api.answers import Character
 from eternal_tui.api.request import check
+from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.tui.form.request_form import RequestForm
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.theme import register
-from eternal_tui.untrusted import Untrusted
 
 Posted = TypeVar("Posted", bound=Message)
 

@@ -15,12 +15,12 @@ from textual import events
 from textual.pilot import Pilot
 
 from eternal_tui.api.request import GenerateRequest
+from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.credentials import KeyStore, Secret, key_file, store_key
 from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.key_screen import KeyScreen
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
-from eternal_tui.untrusted import Untrusted
 from tests.memory_keyring import MemoryKeyring
 from tests.tui.screens.stage import (
     ENVIRON,

@@ -12,13 +12,13 @@ from textual.content import Content
 from textual.pilot import Pilot
 
 from eternal_tui.api.request import GenerateRequest
+from eternal_tui.core.sanitize import shown
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.presets import Presets, PresetStore
 from eternal_tui.jobs.job import JobState, to_record
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.palette import MOST_JOBS, Finder
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
-from eternal_tui.untrusted import shown
 from eternal_tui.workbench import Workbench
 from tests.tui.form.form_app import CHARACTERS
 from tests.tui.jobs import a_job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from eternal_tui.untrusted import Shown, head_of, join, padded, trimmed
+from eternal_tui.core.sanitize import Shown, head_of, join, padded, trimmed
 
 
 def width(text: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eternal_tui import __version__
-from eternal_tui.private import create, make_folder
+from eternal_tui.core.files import create, make_folder
 
 if TYPE_CHECKING:
     from eternal_tui.credentials import Secret
@@ -35,8 +35,8 @@ def write_report(error: BaseException, folder: Path, secrets: Iterable[Secret], 
 
 def report(error: BaseException, secrets: Iterable[Secret], *, verb: str) -> str:
     """Return versions and the traceback; local variables are left out and what looks like a secret is hidden."""
-    from eternal_tui.logs import Redactor
-    from eternal_tui.untrusted import shown
+    from eternal_tui.core.logging import Redactor
+    from eternal_tui.core.sanitize import shown
 
     redactor = Redactor()
     for secret in secrets:

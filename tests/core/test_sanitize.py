@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from eternal_tui.untrusted import BLOCK_LIMIT, COMBINING_LIMIT, LINE_LIMIT, Shown, join, say, shown, shown_block
+from eternal_tui.core.sanitize import BLOCK_LIMIT, COMBINING_LIMIT, LINE_LIMIT, Shown, join, say, shown, shown_block
 from tests.payloads import PAYLOADS, markup_strings
 
 UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

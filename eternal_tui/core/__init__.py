@@ -1,0 +1,1 @@
+"""Building blocks that depend on nothing else in this package."""
