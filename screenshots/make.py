@@ -17,8 +17,8 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from eternal_tui.config import load_settings
 from eternal_tui.sandbox.launch import launch_demo
-from eternal_tui.settings import load_settings
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.off import NoGraphics

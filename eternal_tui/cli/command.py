@@ -20,7 +20,7 @@ from eternal_tui.core.sanitize import Shown, say, shown
 if TYPE_CHECKING:
     import argparse
 
-    from eternal_tui.credentials import Secret
+    from eternal_tui.config.credentials import Secret
 
 INTERRUPTED = 130
 """128 and SIGINT's number, as shells expect it."""
@@ -46,7 +46,7 @@ def run_process() -> int:
 
 
 def _known_keys() -> list[Secret]:
-    from eternal_tui.credentials import keys_in, met_keys
+    from eternal_tui.config.credentials import keys_in, met_keys
 
     return [*keys_in(os.environ), *met_keys()]
 
@@ -112,9 +112,9 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 def _told_defect(
     defect: Exception, streams: Streams, environ: Mapping[str, str], parsed: argparse.Namespace | None
 ) -> Shown:
+    from eternal_tui.config import SettingsError, default_data_dir
+    from eternal_tui.config.credentials import keys_in, met_keys
     from eternal_tui.core.crash_report import write_report
-    from eternal_tui.credentials import keys_in, met_keys
-    from eternal_tui.settings import SettingsError, default_data_dir
 
     try:
         folder = Invocation(parsed or _parsed(()), environ, streams).settings.data_dir

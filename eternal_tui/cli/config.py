@@ -53,9 +53,9 @@ def _check(invocation: Invocation) -> int:
 def _edit(invocation: Invocation) -> int:
     import subprocess
 
-    from eternal_tui.credentials import scrubbed_environ
+    from eternal_tui.config import config_path
+    from eternal_tui.config.credentials import scrubbed_environ
     from eternal_tui.jobs.drafts.editor import NoEditor, editor_command
-    from eternal_tui.settings import config_path
 
     try:
         command = editor_command(invocation.environ)
@@ -74,7 +74,7 @@ def _edit(invocation: Invocation) -> int:
 
 def _begin(path: Path) -> None:
     """Create the file, every setting explained, where there is none."""
-    from eternal_tui.settings.rendering import config_template
+    from eternal_tui.config.render import config_template
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
@@ -84,7 +84,7 @@ def _begin(path: Path) -> None:
 def _print(invocation: Invocation) -> int:
     import json
 
-    from eternal_tui.settings.rendering import config_schema, render_config
+    from eternal_tui.config.render import config_schema, render_config
 
     streams = invocation.streams
     if invocation.arguments.schema:

@@ -18,8 +18,8 @@ from eternal_tui.cli.streams import is_terminal
 from eternal_tui.core.files import open_to_others
 
 if TYPE_CHECKING:
-    from eternal_tui.credentials import FoundKey
-    from eternal_tui.settings import Settings
+    from eternal_tui.config import Settings
+    from eternal_tui.config.credentials import FoundKey
 
 SMALLEST = (60, 20)
 """Columns and rows below which the app says that it needs more room."""
@@ -33,7 +33,7 @@ SERVICE_SECONDS = 10.0
 
 def examine(invocation: Invocation) -> list[Finding]:
     """Return everything there is to know, in the order in which it is best mended."""
-    from eternal_tui.settings import SettingsError
+    from eternal_tui.config import SettingsError
 
     findings = [versions(), terminal(invocation)]
     try:
@@ -137,7 +137,7 @@ def _folder(invocation: Invocation, settings: Settings) -> list[Finding]:
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> tuple[Finding, FoundKey | None]:
-    from eternal_tui.credentials import KeyProblem, find_key
+    from eternal_tui.config.credentials import KeyProblem, find_key
 
     advice = "Run `eternal-tui login`, or set ETERNALAI_API_KEY. `eternal-tui --demo` needs no key."
     try:

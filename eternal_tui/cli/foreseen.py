@@ -19,11 +19,11 @@ def foreseen(error: Exception, invocation: Invocation) -> tuple[int, Shown] | No
         )
     # Imported only when something went wrong: a verb that goes well needs few of them.
     from eternal_tui.api.request import InvalidRequest
-    from eternal_tui.credentials import KeyProblem
+    from eternal_tui.config import SettingsError
+    from eternal_tui.config.credentials import KeyProblem
     from eternal_tui.history.errors import HistoryError
     from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible, SubmitRefused
     from eternal_tui.sandbox.launch import DemoStartError
-    from eternal_tui.settings import SettingsError
 
     if isinstance(error, KeyProblem | NoKey):
         return Exit.KEY, shown(str(error))

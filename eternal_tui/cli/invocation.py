@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.streams import Streams
+from eternal_tui.config import Settings, load_settings
 from eternal_tui.core.sanitize import say
-from eternal_tui.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import argparse

@@ -13,7 +13,7 @@ from eternal_tui.cli.streams import is_terminal
 from eternal_tui.core.sanitize import say
 
 if TYPE_CHECKING:
-    from eternal_tui.credentials import Secret
+    from eternal_tui.config.credentials import Secret
 
 EPILOG = """\
 examples:
@@ -34,7 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(invocation: Invocation) -> int:
     """Keep the key and say where."""
-    from eternal_tui.credentials import KEY_VARIABLES, KeyProblem, KeyStore, available_stores, key_file, store_key
+    from eternal_tui.config.credentials import (
+        KEY_VARIABLES,
+        KeyProblem,
+        KeyStore,
+        available_stores,
+        key_file,
+        store_key,
+    )
 
     settings = invocation.settings
     invocation.tell_another_host()
@@ -60,7 +67,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _ask(invocation: Invocation) -> Secret:
-    from eternal_tui.credentials import as_key
+    from eternal_tui.config.credentials import as_key
 
     stdin = invocation.streams.stdin
     if not is_terminal(stdin):

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(invocation: Invocation) -> int:
     """Forget the key and say where it was."""
-    from eternal_tui.credentials import KEY_VARIABLES, forget_key
+    from eternal_tui.config.credentials import KEY_VARIABLES, forget_key
 
     forgotten = forget_key(invocation.settings)
     if forgotten:

@@ -165,7 +165,7 @@ def _written(keys: str) -> str:
 
 
 def _settings() -> Iterator[str]:
-    from eternal_tui.settings.rendering import config_template
+    from eternal_tui.config.render import config_template
 
     yield _text(
         "Each setting is also a variable, such as ETERNAL_TUI_DAILY_CAP. "

@@ -17,8 +17,8 @@ from eternal_tui.core.files import create
 from eternal_tui.core.sanitize import Shown, shown
 
 if TYPE_CHECKING:
+    from eternal_tui.config.credentials import Secret
     from eternal_tui.core.logging import Redactor
-    from eternal_tui.credentials import Secret
 
 LOG_LINES = 40
 _LOG_BYTES = 64 * 1024
@@ -44,8 +44,8 @@ def write_report(path: Path, lines: list[Shown]) -> None:
 
 def report_lines(findings: list[Finding], advice: list[Shown], invocation: Invocation) -> list[Shown]:
     """Return the report; the key, signed links, prompts, and the names of person and folders are not in it."""
+    from eternal_tui.config import SettingsError
     from eternal_tui.core.logging import Redactor
-    from eternal_tui.settings import SettingsError
 
     redactor = Redactor()
     for secret in _secrets(invocation):
@@ -83,7 +83,7 @@ class _Names:
 
 def _places(invocation: Invocation) -> Iterator[tuple[str, str]]:
     """Yield each folder of the person, and the same with links resolved, with its sign."""
-    from eternal_tui.settings import SettingsError
+    from eternal_tui.config import SettingsError
 
     environ = invocation.environ
     found = [(value, f"${name}") for name, value in environ.items() if name.startswith("XDG_")]
@@ -122,7 +122,7 @@ def _clean(line: str, redactor: Redactor, names: _Names) -> Shown:
 
 
 def _secrets(invocation: Invocation) -> list[Secret]:
-    from eternal_tui.credentials import KeyProblem, find_key, keys_in
+    from eternal_tui.config.credentials import KeyProblem, find_key, keys_in
 
     found = keys_in(invocation.environ)
     try:

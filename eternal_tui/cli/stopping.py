@@ -8,8 +8,8 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from eternal_tui.config.credentials import stop_commands
 from eternal_tui.core.process import cut_off_after, hear
-from eternal_tui.credentials import stop_commands
 
 T = TypeVar("T")
 

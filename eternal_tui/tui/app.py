@@ -17,9 +17,9 @@ from textual.notifications import Notify
 from textual.screen import Screen
 from textual.widget import Widget
 
+from eternal_tui.config import Settings, SettingsError
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.job import UNFINISHED
-from eternal_tui.settings import Settings, SettingsError
 from eternal_tui.tui import preferences, theme
 from eternal_tui.tui.ascii_lines import AsciiLines, ascii_cells
 from eternal_tui.tui.departure import Departure

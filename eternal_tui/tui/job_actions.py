@@ -11,8 +11,8 @@ from typing import Protocol
 
 from eternal_tui.api.errors import ApiError
 from eternal_tui.api.request import GenerateRequest, InvalidRequest
+from eternal_tui.config.credentials import scrubbed_environ
 from eternal_tui.core.sanitize import Shown, join, say, shown
-from eternal_tui.credentials import scrubbed_environ
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch
 from eternal_tui.jobs.desk import JobDesk

@@ -14,8 +14,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from eternal_tui.core.sanitize import Shown, join, say, shown
-from eternal_tui.credentials import (
+from eternal_tui.config.credentials import (
     KEY_VARIABLES,
     KeyProblem,
     KeyStore,
@@ -25,6 +24,7 @@ from eternal_tui.credentials import (
     key_file,
     store_key,
 )
+from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.workbench import Workbench

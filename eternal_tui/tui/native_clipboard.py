@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 
-from eternal_tui.credentials import scrubbed_environ
+from eternal_tui.config.credentials import scrubbed_environ
 
 SECONDS = 2.0
 """How long the clipboard's program may take: it only has to read what it is given."""

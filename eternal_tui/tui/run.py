@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.settings import Settings, home_folder
+from eternal_tui.config import Settings, home_folder
 
 if TYPE_CHECKING:
     from eternal_tui.sandbox.launch import DemoService

@@ -10,7 +10,7 @@ import pytest
 
 from eternal_tui.cli.man import PLACES
 from eternal_tui.cli.parser import VERBS, build_parser
-from eternal_tui.settings.loading import FIELDS
+from eternal_tui.config.loader import FIELDS
 from eternal_tui.tui.action import Where
 from eternal_tui.tui.actions import EVERY
 from tests.cli.program import Program

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from eternal_tui.config import home_folder
 from eternal_tui.core.files import make_folder
-from eternal_tui.settings import home_folder
 from eternal_tui.tui.run import _probe_cache
 from tests.cli.program import Program
 from tests.security.drawn import NEVER

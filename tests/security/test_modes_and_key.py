@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from eternal_tui.config import Settings
 from eternal_tui.sandbox.server import Sandbox
-from eternal_tui.settings import Settings
 from eternal_tui.workbench import Workbench
 from tests.canary import leaks
 from tests.cli.program import LATEST, Program

@@ -13,9 +13,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from eternal_tui.api.answers import Character
+from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Untrusted, say, shown
 from eternal_tui.jobs.job import Job
-from eternal_tui.settings import Settings
 from eternal_tui.tui.announcer import Announcer, sentence, summary
 from eternal_tui.tui.detail_text import describe
 from eternal_tui.tui.terminal_words import notification, title

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 import eternal_tui.tui.announcer as announcing
+from eternal_tui.config import Notify, Settings
 from eternal_tui.jobs.job import FileState, Job, JobState
 from eternal_tui.jobs.totals import Totals
-from eternal_tui.settings import Notify, Settings
 from eternal_tui.tui.announcer import Announcer, summary
 from tests.tui.jobs import a_job
 

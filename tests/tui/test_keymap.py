@@ -13,8 +13,8 @@ from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
 
 import eternal_tui.tui
-from eternal_tui.settings import Settings
-from eternal_tui.settings.rendering import config_template
+from eternal_tui.config import Settings
+from eternal_tui.config.render import config_template
 from eternal_tui.tui import preferences
 from eternal_tui.tui.actions import EVERY, bindings
 from eternal_tui.tui.keymap import IN_DISGUISE, keymap_problems, usable

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from textual.app import App
 
-from eternal_tui.credentials import scrubbed_environ
+from eternal_tui.config.credentials import scrubbed_environ
 from eternal_tui.jobs.drafts.editor import editor_command, prompt_file, read_prompt
 
 

@@ -29,7 +29,7 @@ PROGRAM = """\
 import os, sys
 OPEN, TICKED = {folder!r} + "/open", {folder!r} + "/ticked"
 sys.path.insert(0, {root!r})
-from eternal_tui.credentials import scrubbed_environ
+from eternal_tui.config.credentials import scrubbed_environ
 from eternal_tui.jobs.drafts.draft import Draft
 from tests.tui.form.form_app import FormApp
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from keyring.backend import KeyringBackend
 
-    from eternal_tui.settings import Settings
+    from eternal_tui.config import Settings
 
 KEY_VARIABLES = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 """Names used by the service's SDK and by its documentation, in the order they are read."""

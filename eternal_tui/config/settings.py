@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from eternal_tui.settings.address import OFFICIAL_HOST, is_loopback
+from eternal_tui.config.base_url import OFFICIAL_HOST, is_loopback
 
 Images = Literal["auto", "kitty", "sixel", "blocks", "off"]
 Credits = Annotated[float, Meta(ge=0)]

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.settings import rules
-from eternal_tui.settings.model import Notify, Settings, SettingsError
+from eternal_tui.config import validation
+from eternal_tui.config.settings import Notify, Settings, SettingsError
 
 PREFIX = "ETERNAL_TUI_"
 APP = "eternal-tui"
@@ -101,9 +101,9 @@ Layer = dict[str, tuple[Any, str]]
 
 def _config_path(flag: object, environ: Mapping[str, str]) -> tuple[Path, bool]:
     if flag is not None:
-        return rules.folder(str(flag), Path.cwd(), home_folder(environ)), True
+        return validation.folder(str(flag), Path.cwd(), home_folder(environ)), True
     if told := environ.get(f"{PREFIX}CONFIG", "").strip():
-        return rules.folder(told, Path.cwd(), home_folder(environ)), True
+        return validation.folder(told, Path.cwd(), home_folder(environ)), True
     return default_config_path(environ), False
 
 
@@ -121,13 +121,13 @@ def _from_file(path: Path, *, asked_for: bool, environ: Mapping[str, str]) -> La
     for name, value in table.items():
         where = f"{path}{_line(text, name)}: {name}"
         if name not in FIELDS:
-            raise SettingsError(f"{where} is not a setting. {rules.nearest(name, FIELDS)}")
+            raise SettingsError(f"{where} is not a setting. {validation.nearest(name, FIELDS)}")
         if name == "notify":
             checked: Any = _notify(value, text, path)
         elif name == "keys":
-            checked = rules.keys(value, where)
+            checked = validation.keys(value, where)
         else:
-            checked = rules.value(name, value, where, base=path.parent, home=home_folder(environ))
+            checked = validation.value(name, value, where, base=path.parent, home=home_folder(environ))
         layer[name] = (checked, str(path))
     return layer
 
@@ -135,13 +135,13 @@ def _from_file(path: Path, *, asked_for: bool, environ: Mapping[str, str]) -> La
 def _notify(table: object, text: str, path: Path) -> dict[str, Any]:
     where = f"{path}{_line(text, 'notify')}: notify"
     if not isinstance(table, dict):
-        raise SettingsError(f"{where} is {rules.found(table)}, but it is a table: [notify].")
+        raise SettingsError(f"{where} is {validation.found(table)}, but it is a table: [notify].")
     checked = {}
     for name, value in table.items():
         where = f"{path}{_line(text, name, 'notify')}: notify.{name}"
         if name not in NOTIFY_FIELDS:
-            raise SettingsError(f"{where} is not a setting. {rules.nearest(name, NOTIFY_FIELDS)}")
-        checked[name] = rules.notify_value(name, value, where)
+            raise SettingsError(f"{where} is not a setting. {validation.nearest(name, NOTIFY_FIELDS)}")
+        checked[name] = validation.notify_value(name, value, where)
     return checked
 
 
@@ -189,12 +189,12 @@ def _from_environment(environ: Mapping[str, str]) -> Layer:
         if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG" or not text.strip():
             continue
         if name := variables.get(variable):
-            checked = rules.text_value(name, text, variable, base=Path.cwd(), home=home_folder(environ))
+            checked = validation.text_value(name, text, variable, base=Path.cwd(), home=home_folder(environ))
             layer[name] = (checked, variable)
         elif name := nested.get(variable):
-            notify[name] = rules.notify_value(name, text, variable, as_text=True)
+            notify[name] = validation.notify_value(name, text, variable, as_text=True)
             layer["notify"] = (notify, f"{PREFIX}NOTIFY_…")
-        elif near := rules.typing_slip(variable, [*variables, *nested, f"{PREFIX}CONFIG"]):
+        elif near := validation.typing_slip(variable, [*variables, *nested, f"{PREFIX}CONFIG"]):
             # A cap with a slip in its name would silently be no cap. Names far from ours may be somebody else's.
             raise SettingsError(f"{variable} is not a setting. Did you mean {near}?")
     return layer
@@ -205,7 +205,7 @@ def _from_flags(given: Mapping[str, Any], environ: Mapping[str, str]) -> Layer:
     for name, value in given.items():
         flag = "--" + name.replace("_", "-")
         if name not in FIELDS or name in _TABLES:
-            raise SettingsError(f"{flag} is not a setting. {rules.nearest(name, FIELDS)}")
-        read = rules.text_value if isinstance(value, str) else rules.value
+            raise SettingsError(f"{flag} is not a setting. {validation.nearest(name, FIELDS)}")
+        read = validation.text_value if isinstance(value, str) else validation.value
         layer[name] = (read(name, value, flag, base=Path.cwd(), home=home_folder(environ)), flag)
     return layer

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.settings import (
+from eternal_tui.config import (
     Notify,
     Settings,
     SettingsError,
@@ -23,8 +23,8 @@ from eternal_tui.settings import (
     is_loopback,
     load_settings,
 )
-from eternal_tui.settings.loading import FIELDS, default_config_path, default_data_dir
-from eternal_tui.settings.rendering import config_schema, render_config
+from eternal_tui.config.loader import FIELDS, default_config_path, default_data_dir
+from eternal_tui.config.render import config_schema, render_config
 from tests.payloads import PAYLOADS
 
 
@@ -439,7 +439,7 @@ def test_reading_settings_imports_little(tmp_path: Path) -> None:
     """Start-up pays for every import. Seen to fail with platformdirs at the top of the module."""
     code = (
         "import sys; before = set(sys.modules)\n"
-        "from eternal_tui.settings import load_settings; import eternal_tui.credentials\n"
+        "from eternal_tui.config import load_settings; import eternal_tui.config.credentials\n"
         f"load_settings({{}}, {{'HOME': {str(tmp_path)!r}}})\n"
         "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
     )

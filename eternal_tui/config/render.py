@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.settings import rules
-from eternal_tui.settings.loading import FIELDS
-from eternal_tui.settings.model import Notify, Settings
+from eternal_tui.config import validation
+from eternal_tui.config.loader import FIELDS
+from eternal_tui.config.settings import Notify, Settings
 
 _HIDDEN = ("config_path", "sources")
 
@@ -54,7 +54,7 @@ def _entry(struct: type[msgspec.Struct], name: str, value: object, source: str) 
 
 
 def _comment(struct: type[msgspec.Struct], name: str) -> list[str]:
-    described = msgspec.inspect.type_info(rules.types_of(struct)[name])
+    described = msgspec.inspect.type_info(validation.types_of(struct)[name])
     extra = getattr(described, "extra_json_schema", None) or {}
     return [f"# {extra.get('description', name)}"]
 

@@ -13,9 +13,9 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from eternal_tui.config.base_url import check_base_url
+from eternal_tui.config.settings import Notify, Settings, SettingsError
 from eternal_tui.core.sanitize import shown
-from eternal_tui.settings.address import check_base_url
-from eternal_tui.settings.model import Notify, Settings, SettingsError
 
 TEMPLATE_FIELDS = ("date", "time", "character", "type", "id")
 _HOURS = r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]"

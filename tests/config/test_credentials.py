@@ -19,8 +19,8 @@ import keyring.backends.fail
 import keyring.errors
 import pytest
 
-from eternal_tui import credentials
-from eternal_tui.credentials import (
+from eternal_tui.config import Settings, credentials
+from eternal_tui.config.credentials import (
     MOST_MET,
     KeyProblem,
     KeyStore,
@@ -34,7 +34,6 @@ from eternal_tui.credentials import (
     scrubbed_environ,
     store_key,
 )
-from eternal_tui.settings import Settings
 from tests.memory_keyring import MemoryKeyring
 
 CANARY = "canary-key-0123456789"
@@ -361,7 +360,7 @@ def test_the_keys_met_are_few_and_show_nothing() -> None:
 def test_keyring_is_imported_only_when_it_is_asked() -> None:
     """It takes 145 ms. Seen to fail with the import at the top."""
     code = (
-        "import sys; from eternal_tui.credentials import find_key; from eternal_tui.settings import Settings\n"
+        "import sys; from eternal_tui.config.credentials import find_key; from eternal_tui.config import Settings\n"
         "find_key(Settings(), {'ETERNALAI_API_KEY': 'abcdefgh'}); print('keyring' in sys.modules)"
     )
     ran = subprocess.run(
