@@ -18,9 +18,10 @@ from eternal_tui import __version__
 from eternal_tui.api.answers import Character, CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.request import GenerateRequest, MediaType
 from eternal_tui.config import Settings, is_loopback
-from eternal_tui.config.credentials import FoundKey, KeyProblem, Secret, find_key, keys_in, stop_commands
+from eternal_tui.config.credentials import FoundKey, KeyProblem, find_key, keys_in, stop_commands
 from eternal_tui.core.files import open_to_others, tighten
 from eternal_tui.core.logging import open_log
+from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
 from eternal_tui.jobs.characters import CharacterBook

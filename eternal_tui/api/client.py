@@ -18,8 +18,8 @@ from eternal_tui.api.answers import Character, CharacterPage, CreateAnswer, Poll
 from eternal_tui.api.exchange import Leaving, Reply, lost_or_not_sent, receive
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.config import is_loopback
-from eternal_tui.config.credentials import Secret
 from eternal_tui.core.logging import HIDDEN, forms_of
+from eternal_tui.core.secret import Secret
 
 if TYPE_CHECKING:
     import httpx

@@ -20,7 +20,7 @@ from eternal_tui.core.sanitize import Shown, say, shown
 if TYPE_CHECKING:
     import argparse
 
-    from eternal_tui.config.credentials import Secret
+    from eternal_tui.core.secret import Secret
 
 INTERRUPTED = 130
 """128 and SIGINT's number, as shells expect it."""

@@ -13,7 +13,7 @@ from eternal_tui.cli.streams import is_terminal
 from eternal_tui.core.sanitize import say
 
 if TYPE_CHECKING:
-    from eternal_tui.config.credentials import Secret
+    from eternal_tui.core.secret import Secret
 
 EPILOG = """\
 examples:

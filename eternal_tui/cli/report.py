@@ -17,8 +17,8 @@ from eternal_tui.core.files import create
 from eternal_tui.core.sanitize import Shown, shown
 
 if TYPE_CHECKING:
-    from eternal_tui.config.credentials import Secret
     from eternal_tui.core.logging import Redactor
+    from eternal_tui.core.secret import Secret
 
 LOG_LINES = 40
 _LOG_BYTES = 64 * 1024

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from eternal_tui.cli.tracebacks import Tracebacks
 
 if TYPE_CHECKING:
-    from eternal_tui.config.credentials import Secret
+    from eternal_tui.core.secret import Secret
 
 LONGEST = 65_536
 """Characters kept waiting for the end of their line."""

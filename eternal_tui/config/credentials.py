@@ -7,15 +7,15 @@ import re
 import stat
 
 # As hmac has it, without the hash functions of OpenSSL, which no start needs.
-from _operator import _compare_digest as compare_digest
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from eternal_tui.core.files import make_folder
+from eternal_tui.core.secret import Secret
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -43,43 +43,6 @@ _T = TypeVar("_T")
 
 class KeyProblem(Exception):
     """A key that cannot be used or kept; the text is a sentence and never holds the key."""
-
-
-@final
-class Secret:
-    """A value that never shows itself by accident: only `reveal` gives it away."""
-
-    __slots__ = ("_value",)
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the value. Call it where it leaves for the service, and keep it in no variable."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return repr(self)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return compare_digest(self._value.encode(), other._value.encode())
-
-    def __copy__(self) -> Secret:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Secret:
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a secret is not written down")
 
 
 _met: list[Secret] = []

@@ -14,7 +14,7 @@ from eternal_tui import __version__
 from eternal_tui.core.files import create, make_folder
 
 if TYPE_CHECKING:
-    from eternal_tui.config.credentials import Secret
+    from eternal_tui.core.secret import Secret
 
 MOST_LINES = 400
 

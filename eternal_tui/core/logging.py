@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from eternal_tui.config.credentials import Secret
 from eternal_tui.core.files import make_folder
+from eternal_tui.core.secret import Secret
 
 ROOT = "eternal_tui"
 FILE_NAME = "eternal-tui.log"

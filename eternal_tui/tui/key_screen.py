@@ -18,13 +18,13 @@ from eternal_tui.config.credentials import (
     KEY_VARIABLES,
     KeyProblem,
     KeyStore,
-    Secret,
     as_key,
     available_stores,
     key_file,
     store_key,
 )
 from eternal_tui.core.sanitize import Shown, join, say, shown
+from eternal_tui.core.secret import Secret
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.workbench import Workbench

@@ -24,7 +24,6 @@ from eternal_tui.config.credentials import (
     MOST_MET,
     KeyProblem,
     KeyStore,
-    Secret,
     as_key,
     available_stores,
     find_key,
@@ -34,6 +33,7 @@ from eternal_tui.config.credentials import (
     scrubbed_environ,
     store_key,
 )
+from eternal_tui.core.secret import Secret
 from tests.memory_keyring import MemoryKeyring
 
 CANARY = "canary-key-0123456789"

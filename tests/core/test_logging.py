@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from eternal_tui.config.credentials import Secret
 from eternal_tui.core.logging import HIDDEN, TEXT_LIMIT, JsonLines, Log, Redactor, open_log
+from eternal_tui.core.secret import Secret
 from tests.payloads import PAYLOADS
 
 CANARY = "canary-key-0123456789"

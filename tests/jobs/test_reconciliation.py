@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from eternal_tui.api.answers import SubmitAnswer
 from eternal_tui.api.errors import AnswerLost
 from eternal_tui.api.request import GenerateRequest
-from eternal_tui.config.credentials import Secret
+from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.job import Job, JobState, Verdict
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from eternal_tui.api.request import GenerateRequest
-from eternal_tui.config.credentials import Secret
+from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
 from eternal_tui.jobs.desk import JobDesk

@@ -15,8 +15,9 @@ from textual import events
 from textual.pilot import Pilot
 
 from eternal_tui.api.request import GenerateRequest
-from eternal_tui.config.credentials import KeyStore, Secret, key_file, store_key
+from eternal_tui.config.credentials import KeyStore, key_file, store_key
 from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.secret import Secret
 from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.key_screen import KeyScreen
