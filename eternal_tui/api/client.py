@@ -13,10 +13,10 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from eternal_tui import __version__
-from eternal_tui.api import errors, fields, wire
-from eternal_tui.api.answers import Character, CharacterPage, CreateAnswer, PollAnswer, SubmitAnswer
-from eternal_tui.api.exchange import Leaving, Reply, lost_or_not_sent, receive
+from eternal_tui.api import errors, fields, parsing
+from eternal_tui.api.models import Character, CharacterPage, CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.transport import Leaving, Reply, lost_or_not_sent, receive
 from eternal_tui.config import is_loopback
 from eternal_tui.core.logging import HIDDEN, forms_of
 from eternal_tui.core.secret import Secret
@@ -95,13 +95,13 @@ class EternalClient:
 
     async def generate(self, request: GenerateRequest) -> SubmitAnswer:
         """Send one paid generation, once."""
-        status, headers, body = await self._post("/v2/base/generate", lambda: wire.encode_generate(request))
-        return wire.parse_submit(status, body, headers=headers, now=self._now())
+        status, headers, body = await self._post("/v2/base/generate", lambda: parsing.encode_generate(request))
+        return parsing.parse_submit(status, body, headers=headers, now=self._now())
 
     async def poll(self, request_id: str) -> PollAnswer:
         """Look once at a running request; free."""
         status, headers, body = await self._get(f"/v2/poll-result/{path_segment(request_id)}", with_key=True)
-        return wire.parse_poll(status, body, headers=headers, now=self._now(), asked=request_id)
+        return parsing.parse_poll(status, body, headers=headers, now=self._now(), asked=request_id)
 
     async def characters(self, page: int = 1, limit: int = PAGE_LIMIT) -> list[Character]:
         """Return one page of the public list, counted from 1; sent without a key."""
@@ -124,8 +124,8 @@ class EternalClient:
 
     async def create_character(self, prompt: str) -> CreateAnswer:
         """Ask for a new character, once; costs credits. Experimental: the service's body is not documented."""
-        status, headers, body = await self._post("/v2/character/create", lambda: wire.encode_create(prompt))
-        return wire.parse_create(status, body, headers=headers, now=self._now())
+        status, headers, body = await self._post("/v2/character/create", lambda: parsing.encode_create(prompt))
+        return parsing.parse_create(status, body, headers=headers, now=self._now())
 
     async def close(self) -> None:
         """Close every connection; later calls raise errors.Unsendable."""
@@ -136,7 +136,7 @@ class EternalClient:
 
     async def _character_page(self, page: int, limit: int) -> CharacterPage:
         status, headers, body = await self._get(f"/v2/characters?page={page:d}&limit={limit:d}", with_key=False)
-        return wire.parse_characters(status, body, headers=headers, now=self._now())
+        return parsing.parse_characters(status, body, headers=headers, now=self._now())
 
     async def _post(self, path: str, encode: Callable[[], bytes]) -> tuple[int, dict[str, str], bytes]:
         if self._key is None:

@@ -16,7 +16,7 @@ from eternal_tui.cli.invocation import Refused
 from eternal_tui.core.sanitize import Shown, say, shown
 
 if TYPE_CHECKING:
-    from eternal_tui.api.answers import Character
+    from eternal_tui.api.models import Character
     from eternal_tui.jobs.characters import CharacterBook
     from eternal_tui.jobs.ports import Clock
 

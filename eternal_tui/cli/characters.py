@@ -18,8 +18,8 @@ from eternal_tui.core.sanitize import Shown, join, say, shown, trimmed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from eternal_tui.api.answers import Character
     from eternal_tui.api.errors import ApiError
+    from eternal_tui.api.models import Character
     from eternal_tui.cli.stopping import Stopping
     from eternal_tui.jobs.characters import CharacterBook
 

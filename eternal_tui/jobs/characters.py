@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.api.answers import Character
 from eternal_tui.api.errors import ApiError
+from eternal_tui.api.models import Character
 from eternal_tui.jobs.drafts.private_file import read_private, write_private
 from eternal_tui.jobs.ports import Clock
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from eternal_tui.api.answers import CreateAnswer, SubmitAnswer
 from eternal_tui.api.errors import NotSent, Refused, TooMany, Unclear
+from eternal_tui.api.models import CreateAnswer, SubmitAnswer
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.core.waiting import Interrupted, Interruption
 from eternal_tui.history.errors import HistoryError

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.api.answers import CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.errors import ApiError, KeyRefused, NoCredits, NotSent, Unreachable, Unsendable
+from eternal_tui.api.models import CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.job import FileState, Job, JobState, advance, with_event
 

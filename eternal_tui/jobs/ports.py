@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from eternal_tui.api.answers import CreateAnswer, PollAnswer, SubmitAnswer
+from eternal_tui.api.models import CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.request import GenerateRequest, MediaType
 from eternal_tui.history.journal import Change
 from eternal_tui.media.result import SavedResult

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from eternal_tui.api.answers import PollAnswer
 from eternal_tui.api.errors import ApiError, KeyRefused, NotKnown, NotSent, ServerTrouble, TooMany
+from eternal_tui.api.models import PollAnswer
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs import cadence
 from eternal_tui.jobs.cadence import Durations, Kind, Sighting

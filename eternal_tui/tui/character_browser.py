@@ -15,8 +15,8 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from eternal_tui.api.answers import Character
 from eternal_tui.api.errors import ApiError
+from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, join, say, shown, shown_block
 from eternal_tui.jobs.drafts.favourites import FavouriteStore
 from eternal_tui.tui.actions import bindings

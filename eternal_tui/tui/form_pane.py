@@ -11,7 +11,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
 
-from eternal_tui.api.answers import Character
+from eternal_tui.api.models import Character
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.sanitize import Shown, Untrusted, say
 from eternal_tui.jobs.drafts.draft import Draft

@@ -10,7 +10,7 @@ import msgspec
 from textual import events, on, work
 from textual.binding import BindingType
 
-from eternal_tui.api.answers import Character
+from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.job import POLLED, Job, JobState
 from eternal_tui.tui import actions

@@ -23,8 +23,8 @@ from rich.traceback import Traceback
 
 from eternal_tui.api import errors
 from eternal_tui.api.client import MAX_PAGES, EternalClient, Timeouts, _key_auth, path_segment
-from eternal_tui.api.exchange import BODY_LIMIT
 from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.transport import BODY_LIMIT
 from eternal_tui.core.logging import forms_of
 from eternal_tui.core.secret import Secret
 from tests.api.raw_server import RawServer, always, reply, silence

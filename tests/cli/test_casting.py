@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.api.answers import Character
+from eternal_tui.api.models import Character
 from eternal_tui.cli.casting import Role, cast
 from eternal_tui.cli.invocation import Refused
 from eternal_tui.core.sanitize import Shown, Untrusted

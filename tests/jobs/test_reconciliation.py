@@ -20,8 +20,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.api.answers import SubmitAnswer
 from eternal_tui.api.errors import AnswerLost
+from eternal_tui.api.models import SubmitAnswer
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.job import Job, JobState, Verdict

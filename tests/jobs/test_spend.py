@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from eternal_tui.api.answers import SubmitAnswer
+from eternal_tui.api.models import SubmitAnswer
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.jobs.errors import CapUnclear, NeedsConfirmation, OverCap
 from eternal_tui.jobs.job import Job, JobState, Verdict

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from textual.pilot import Pilot
 
-from eternal_tui.api.answers import Character
+from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Untrusted, shown
 from eternal_tui.history.history import History
 from eternal_tui.jobs.drafts.draft import Draft

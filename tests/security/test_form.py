@@ -13,7 +13,7 @@ from textual.events import Paste
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from eternal_tui.api.answers import Character
+from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Untrusted, shown
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.presets import Preset, Presets

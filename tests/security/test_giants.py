@@ -18,7 +18,7 @@ READ = """
 import json, resource, sys, time
 from eternal_tui.api import errors, wire
 from eternal_tui.api.refusals import error_from
-from eternal_tui.api.exchange import BODY_LIMIT
+from eternal_tui.api.transport import BODY_LIMIT
 
 def fill(head, piece, tail):
     return head + piece * ((BODY_LIMIT - len(head) - len(tail)) // len(piece)) + tail

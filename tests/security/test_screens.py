@@ -12,7 +12,7 @@ from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from eternal_tui.api.answers import Character
+from eternal_tui.api.models import Character
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Untrusted, say, shown
 from eternal_tui.jobs.job import Job

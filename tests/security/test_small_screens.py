@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from eternal_tui.api.answers import Character
+from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, Untrusted, shown
 from eternal_tui.jobs.drafts.draft import Draft
 from eternal_tui.jobs.drafts.presets import Preset, Presets

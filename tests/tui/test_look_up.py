@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.api.answers import Character
+from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import DEMO_KEY, SandboxSettings

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from eternal_tui.api.answers import Character
+from eternal_tui.api.models import Character
 from eternal_tui.api.request import GenerateRequest, is_character_id, problems
 from eternal_tui.core.sanitize import Untrusted, say, shown
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.api.answers import Character
+from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, label
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from eternal_tui.api import errors
-from eternal_tui.api.exchange import (
+from eternal_tui.api.transport import (
     BODY_LIMIT,
     BodyTooLarge,
     Expander,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.api import errors, wire
-from eternal_tui.api.answers import CharacterPage, CreateAnswer, PollAnswer, SubmitAnswer
+from eternal_tui.api import errors, parsing
+from eternal_tui.api.models import CharacterPage, CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.refusals import error_from
 from eternal_tui.api.request import GenerateRequest
 
@@ -26,7 +26,7 @@ def js(value: Any) -> bytes:
 
 def test_the_documented_answer_for_an_image() -> None:
     body = js({"request_id": ID, "status": "pending", "result": "", "progress": 0, "credits_remaining": 629.32})
-    answer = wire.parse_submit(200, body)
+    answer = parsing.parse_submit(200, body)
     assert answer == SubmitAnswer(
         request_id=ID, word=_untrusted("pending"), progress=0, credits_remaining=629.32, raw=_untrusted(body.decode())
     )
@@ -41,7 +41,7 @@ def test_the_documented_answer_for_a_video() -> None:
             "credits_remaining": 627.8,
         }
     )
-    answer = wire.parse_submit(200, body)
+    answer = parsing.parse_submit(200, body)
     assert answer == SubmitAnswer(
         request_id=ID, word=_untrusted("pending"), progress=0, credits_remaining=627.8, raw=_untrusted(body.decode())
     )
@@ -56,17 +56,17 @@ def test_fields_are_found_where_the_service_nests_them(outer: str) -> None:
     body = js(
         {"status": 1, outer: {"request_id": 77, "status": "pending", "progress": "45%", "credits_remaining": "3"}}
     )
-    assert wire.parse_submit(201, body) == SubmitAnswer(
+    assert parsing.parse_submit(201, body) == SubmitAnswer(
         request_id="77", word=_untrusted("pending"), progress=45, credits_remaining=3.0, raw=_untrusted(body.decode())
     )
 
 
 def test_one_thing_in_a_list_is_that_thing() -> None:
     """Seen to fail as it was: a paid request whose id had come was unconfirmed. Of several nothing is guessed."""
-    assert wire.parse_submit(200, js({"status": 1, "data": [{"request_id": ID}]})).request_id == ID
-    assert wire.parse_create(200, js({"result": [{"id": 77}]})).character_id == "77"
+    assert parsing.parse_submit(200, js({"status": 1, "data": [{"request_id": ID}]})).request_id == ID
+    assert parsing.parse_create(200, js({"result": [{"id": 77}]})).character_id == "77"
     with pytest.raises(errors.Unreadable):
-        wire.parse_submit(200, js({"data": [{"request_id": ID}, {"request_id": "other"}]}))
+        parsing.parse_submit(200, js({"data": [{"request_id": ID}, {"request_id": "other"}]}))
 
 
 def test_what_was_charged_keeps_its_id_whatever_else_is_wrong() -> None:
@@ -80,7 +80,7 @@ def test_what_was_charged_keeps_its_id_whatever_else_is_wrong() -> None:
         b'{"request_id": "abc", "progress": ' + b"9" * 5_000 + b"}",
         '{"request_id": "abc"}'.encode("utf-16"),
     ):
-        assert wire.parse_submit(200, body).request_id == "abc"
+        assert parsing.parse_submit(200, body).request_id == "abc"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_was_charged_keeps_its_id_whatever_else_is_wrong() -> None:
 def test_an_id_that_cannot_be_polled_makes_the_submit_unclear(request_id: object) -> None:
     """Seen to fail against a build that took any string: the id with a line break was sent as an address."""
     with pytest.raises(errors.Unreadable) as caught:
-        wire.parse_submit(200, js({"request_id": request_id, "message": "queued"}))
+        parsing.parse_submit(200, js({"request_id": request_id, "message": "queued"}))
     assert "may have been charged" in str(caught.value).replace("\n", " ")
     assert caught.value.said == "queued"
 
@@ -126,30 +126,30 @@ def test_an_id_that_cannot_be_polled_makes_the_submit_unclear(request_id: object
 )
 def test_what_a_poll_means(answer: dict[str, Any], outcome: str) -> None:
     """Seen to fail against builds where an unknown word was an end, and where the word success needed no link."""
-    assert wire.parse_poll(200, js(answer)).outcome == outcome
+    assert parsing.parse_poll(200, js(answer)).outcome == outcome
 
 
 @pytest.mark.parametrize("named", [None, ID, ID.upper(), f" {ID} "])
 def test_an_answer_about_this_request_is_believed(named: str | None) -> None:
     answer = {"request_id": named, "status": "success", "result_url": LINK}
-    assert wire.parse_poll(200, js(answer), asked=ID).outcome == "succeeded"
+    assert parsing.parse_poll(200, js(answer), asked=ID).outcome == "succeeded"
 
 
 def test_an_envelope_may_have_an_id_of_its_own() -> None:
     """Seen to fail as it was: the job, named inside, was asked about for ever."""
     answer = {"request_id": "trace-7", "data": {"request_id": ID, "status": "success", "result_url": LINK}}
-    assert wire.parse_poll(200, js(answer), asked=ID).outcome == "succeeded"
+    assert parsing.parse_poll(200, js(answer), asked=ID).outcome == "succeeded"
 
 
 @pytest.mark.parametrize("named", ["another", 7])
 def test_an_answer_about_another_request_is_none(named: object) -> None:
     """Seen to fail as it was: its link was fetched, and somebody else's picture saved as this job's."""
     with pytest.raises(errors.Unreadable, match="about another request"):
-        wire.parse_poll(200, js({"request_id": named, "status": "success", "result_url": LINK}), asked=ID)
+        parsing.parse_poll(200, js({"request_id": named, "status": "success", "result_url": LINK}), asked=ID)
 
 
 def test_success_at_99_percent_is_told_as_it_came() -> None:
-    answer = wire.parse_poll(
+    answer = parsing.parse_poll(
         200,
         js({"request_id": ID, "status": "success", "progress": 99, "result_url": LINK, "effect_type": "image",
             "encrypted_aes_key": ""}),
@@ -159,7 +159,7 @@ def test_success_at_99_percent_is_told_as_it_came() -> None:
 
 @pytest.mark.parametrize(("key", "encrypted"), [("", False), (" ", False), (None, False), (1, False), ("k", True)])
 def test_a_file_is_encrypted_if_a_key_came_with_it(key: object, encrypted: bool) -> None:
-    answer = wire.parse_poll(200, js({"status": "success", "result_url": LINK, "encrypted_aes_key": key}))
+    answer = parsing.parse_poll(200, js({"status": "success", "result_url": LINK, "encrypted_aes_key": key}))
     assert answer.encrypted is encrypted
 
 
@@ -173,7 +173,7 @@ def test_a_file_is_encrypted_if_a_key_came_with_it(key: object, encrypted: bool)
 )  # fmt: skip
 def test_progress_is_whole_percent_or_nothing(progress: object, percent: int | None) -> None:
     """Seen to fail against a build that took True for 1 %."""
-    assert wire.parse_poll(200, js({"progress": progress})).progress == percent
+    assert parsing.parse_poll(200, js({"progress": progress})).progress == percent
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_credits_are_a_finite_number_or_nothing(credit: object, read: float | No
 
     And as it was for 1e300: what the next job cost, and with it the day's spending, was a number of 301 digits.
     """
-    assert wire.parse_submit(200, js({"request_id": "a", "credits_remaining": credit})).credits_remaining == read
+    assert parsing.parse_submit(200, js({"request_id": "a", "credits_remaining": credit})).credits_remaining == read
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,9 @@ def _kind(status: int) -> type[errors.ApiError]:
     return special.get(status, ranges[status // 100])
 
 
-@pytest.mark.parametrize("parse", [wire.parse_submit, wire.parse_create, wire.parse_poll, wire.parse_characters])
+@pytest.mark.parametrize(
+    "parse", [parsing.parse_submit, parsing.parse_create, parsing.parse_poll, parsing.parse_characters]
+)
 def test_every_status_from_100_to_599_has_one_meaning(parse: Callable[[int, bytes], object]) -> None:
     """A body that would be a fine answer must not rescue a bad status, nor the other way round.
 
@@ -265,7 +267,7 @@ def test_every_status_from_100_to_599_has_one_meaning(parse: Callable[[int, byte
         assert isinstance(error, errors.Refused) == (400 <= status < 500)
         assert isinstance(error, errors.Unclear) == (not 400 <= status < 500)
         assert error.said == "why"
-        paid = parse in (wire.parse_submit, wire.parse_create)
+        paid = parse in (parsing.parse_submit, parsing.parse_create)
         assert ("may have been charged" in str(error)) == (paid and not 400 <= status < 500)
     for status in range(200, 300):
         parse(status, body)
@@ -294,7 +296,7 @@ def test_a_page_of_characters() -> None:
         {"id": "abc", "username": "only"},
         {"id": "7", "age": None},
     ]  # fmt: skip
-    page = wire.parse_characters(200, js({"result": rows}))
+    page = parsing.parse_characters(200, js({"result": rows}))
     assert [(found.id, found.name, found.age) for found in page.characters] == [
         ("6790", "Astrid", 27), ("abc", "only", None), ("7", "7", None),
     ]  # fmt: skip
@@ -308,19 +310,19 @@ def test_a_page_of_characters() -> None:
 )  # fmt: skip
 def test_characters_under_18_are_never_offered(age: object, offered: bool) -> None:
     """Seen to fail against a build that read only integers and took "17" for no age at all."""
-    found = wire.parse_characters(200, js({"result": [character(age=age)]})).characters
+    found = parsing.parse_characters(200, js({"result": [character(age=age)]})).characters
     assert [one.offered for one in found] == [offered]
 
 
 @pytest.mark.parametrize("age", ["seventeen", True, [], {}])
 def test_an_age_that_cannot_be_read_leaves_the_character_out(age: object) -> None:
-    assert wire.parse_characters(200, js({"result": [character(age=age)]})).characters == ()
+    assert parsing.parse_characters(200, js({"result": [character(age=age)]})).characters == ()
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"5", b'{"result": null}', b'{"result": {}}', b"<html>"])
 def test_no_list_at_all_is_said(body: bytes) -> None:
     with pytest.raises(errors.Unreadable):
-        wire.parse_characters(200, body)
+        parsing.parse_characters(200, body)
 
 
 @pytest.mark.parametrize(
@@ -334,23 +336,23 @@ def test_no_list_at_all_is_said(body: bytes) -> None:
     ],
 )
 def test_a_created_character_is_found(answer: object, character_id: str | None, request_id: str | None) -> None:
-    created = wire.parse_create(200, js(answer))
+    created = parsing.parse_create(200, js(answer))
     assert (created.character_id, created.request_id) == (character_id, request_id)
     assert json.loads(created.raw) == answer
 
 
 def test_a_created_character_without_any_id_is_unclear() -> None:
     with pytest.raises(errors.Unreadable, match="may have been made"):
-        wire.parse_create(200, b"{}")
+        parsing.parse_create(200, b"{}")
 
 
 def test_bodies_carry_only_what_applies() -> None:
     request = GenerateRequest(character="6870", prompt="é", type="video", duration=4, audio=False)
     assert (
-        wire.encode_generate(request)
+        parsing.encode_generate(request)
         == '{"images":["6870"],"prompt":"é","type":"video","duration":4,"audio":false}'.encode()
     )
-    assert wire.encode_create("a sailor") == b'{"prompt":"a sailor"}'
+    assert parsing.encode_create("a sailor") == b'{"prompt":"a sailor"}'
 
 
 _names = st.sampled_from(
@@ -374,10 +376,10 @@ _bodies = st.one_of(
 )
 
 PARSERS: dict[Callable[..., object], type] = {
-    wire.parse_submit: SubmitAnswer,
-    wire.parse_poll: PollAnswer,
-    wire.parse_characters: CharacterPage,
-    wire.parse_create: CreateAnswer,
+    parsing.parse_submit: SubmitAnswer,
+    parsing.parse_poll: PollAnswer,
+    parsing.parse_characters: CharacterPage,
+    parsing.parse_create: CreateAnswer,
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from eternal_tui.api import errors, fields
-from eternal_tui.api.answers import (
+from eternal_tui.api.models import (
     RAW_LIMIT,
     Character,
     CharacterPage,
