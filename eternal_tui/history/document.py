@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from eternal_tui.history.errors import DocumentBroken
-from eternal_tui.history.files import Files, read_all
+from eternal_tui.history.filesystem import Files, read_all
 from eternal_tui.history.journal import SCHEMA, Base, Record, newer
 
 JOBS = "jobs"

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from eternal_tui.history import recovery
+from eternal_tui.history.compaction import Names
 from eternal_tui.history.document import SMALL
 from eternal_tui.history.errors import DocumentBroken, HistoryDamaged, HistoryError, HistoryNewer, explained
-from eternal_tui.history.files import Files
-from eternal_tui.history.fold import Names
+from eternal_tui.history.file_set import Store
+from eternal_tui.history.filesystem import Files
 from eternal_tui.history.journal import Change, Record
 from eternal_tui.history.lock import FolderLock
-from eternal_tui.history.store import Store
 from eternal_tui.history.transaction import Transaction
 
 LARGE_FOLD = 1 << 20

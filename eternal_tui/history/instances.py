@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 
 from eternal_tui.history.errors import HistoryError, explained
-from eternal_tui.history.files import Files, write_all
+from eternal_tui.history.filesystem import Files, write_all
 
 _ID = r"[0-9a-f]{8}"
 

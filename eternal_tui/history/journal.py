@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from eternal_tui.history.errors import HeaderBroken, HistoryNewer, RecordInvalid
-from eternal_tui.history.files import Files, read_all, write_all
+from eternal_tui.history.filesystem import Files, read_all, write_all
 
 SCHEMA = 1
 Record = dict[str, Any]

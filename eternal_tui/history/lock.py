@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eternal_tui.history.errors import HistoryLockUnavailable
-from eternal_tui.history.files import PRIVATE_FILE, Files
+from eternal_tui.history.filesystem import PRIVATE_FILE, Files
 
 PATIENCE = 10.0
 """Seconds to wait for the lock. It is held for one append or one rename, so a longer wait means a holder

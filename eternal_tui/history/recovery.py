@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from eternal_tui.history import fold
+from eternal_tui.history import compaction
+from eternal_tui.history.compaction import DocumentWriter, Names
 from eternal_tui.history.document import Document, Tables, as_noted, open_document
 from eternal_tui.history.errors import DocumentBroken, HeaderBroken, HistoryDamaged, HistoryNewer
-from eternal_tui.history.files import Files
-from eternal_tui.history.fold import DocumentWriter, Names
+from eternal_tui.history.filesystem import Files
 from eternal_tui.history.journal import Base, Entry, Header, Journal, Record, Scan, write_journal
-from eternal_tui.history.overlay import Overlay
+from eternal_tui.history.journal_index import Overlay
 from eternal_tui.history.salvage import DocumentRemains, JournalRemains, is_damage
 
 GAP = 1000
@@ -95,7 +95,7 @@ def set_aside(files: Files, names: Names, path: Path, now: Clock) -> str:
     while name in files.names(names.folder):
         count += 1
         name = f"history.damaged-{stamp}-{count}{path.suffix}"
-    fold.second_name(files, path, names.folder / name)
+    compaction.second_name(files, path, names.folder / name)
     files.sync_folder(names.folder)
     return name
 
@@ -202,7 +202,7 @@ def _rebuild(files: Files, names: Names, journal: JournalRemains, rescue: _Rescu
     files.replace(names.new_journal, names.journal)
     files.sync_folder(names.folder)
     files.unlink(names.new_previous)
-    fold.copy(files, names.document, names.new_previous)
+    compaction.copy(files, names.document, names.new_previous)
     files.replace(names.new_previous, names.previous)
     files.sync_folder(names.folder)
 

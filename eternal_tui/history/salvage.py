@@ -11,7 +11,7 @@ import msgspec
 
 from eternal_tui.history.document import JOBS, META, Tables, as_noted, crc_of, meta_of, parse_jobs, parse_tables
 from eternal_tui.history.errors import DocumentBroken, HeaderBroken
-from eternal_tui.history.files import Files, read_all
+from eternal_tui.history.filesystem import Files, read_all
 from eternal_tui.history.journal import SCHEMA, Base, Header, Record, Scan, newer, read_header, scan
 
 _LINE = rb'"(-?\d+)":(?=\{)'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from eternal_tui.history.journal import Change, Record
-from eternal_tui.history.overlay import Overlay
+from eternal_tui.history.journal_index import Overlay
 
 
 class _Reader(Protocol):

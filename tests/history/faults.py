@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eternal_tui.history.files import Files
+from eternal_tui.history.filesystem import Files
 
 CALLS = (
     "open",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eternal_tui.history import History, HistoryError
-from eternal_tui.history.files import Files
+from eternal_tui.history.filesystem import Files
 from tests.history.faults import SwiftFiles
 
 Records = dict[int, dict[str, Any]]

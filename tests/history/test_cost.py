@@ -16,7 +16,7 @@ import pytest
 
 from eternal_tui.history import History
 from eternal_tui.history.document import ParsedDocument, parse_tables
-from eternal_tui.history.files import Files
+from eternal_tui.history.filesystem import Files
 from tests.history.faults import SwiftFiles
 
 FEW, MANY = 100, 100_000

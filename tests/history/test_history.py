@@ -15,7 +15,7 @@ from tinydb.table import Document
 
 from eternal_tui.history import Change, History, HistoryConflict, HistoryError
 from eternal_tui.history.document import SMALL
-from eternal_tui.history.storage import DurableStorage
+from eternal_tui.history.tinydb_storage import DurableStorage
 from tests.history.faults import SwiftFiles
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from eternal_tui.history import History
 from eternal_tui.history.journal import Change
-from eternal_tui.history.overlay import UNSUMMED, Overlay
+from eternal_tui.history.journal_index import UNSUMMED, Overlay
 from tests.history.faults import SwiftFiles
 
 JOBS = 200

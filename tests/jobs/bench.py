@@ -14,7 +14,7 @@ from typing import Any
 from eternal_tui.api.client import EternalClient
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.secret import Secret
-from eternal_tui.history.files import Files
+from eternal_tui.history.filesystem import Files
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
 from eternal_tui.jobs.desk import JobDesk

@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from eternal_tui.history import fold, recovery
+from eternal_tui.history import compaction, recovery
+from eternal_tui.history.compaction import Names
 from eternal_tui.history.document import Document
 from eternal_tui.history.errors import HistoryGone
-from eternal_tui.history.files import Files
-from eternal_tui.history.fold import Names
+from eternal_tui.history.filesystem import Files
 from eternal_tui.history.journal import Base, Change, Header, Journal, Scan, entries_of, scan
+from eternal_tui.history.journal_index import Overlay
 from eternal_tui.history.lock import FolderLock
-from eternal_tui.history.overlay import Overlay
 from eternal_tui.history.salvage import is_damage
 
 RELOAD = Change("reload", 0, {})
@@ -89,7 +89,7 @@ class Store:
             self.catch_up()
             if self._folded():
                 return
-            fd = fold.begin(self.files, self.names)
+            fd = compaction.begin(self.files, self.names)
             if fd is None:
                 return
             known, journal = self.document, self.journal
@@ -102,7 +102,7 @@ class Store:
             # One entry at a time: ten thousand at once leave memory in pieces, 3 MB of it after each fold.
             overlay = Overlay.of(entry for entry, _ in entries_of(lines) if entry is not None)
             generation = header.generation + 1
-            base = fold.write(self.files, fd, document, overlay, generation=generation, last_id=last_id, crc=crc)
+            base = compaction.write(self.files, fd, document, overlay, generation=generation, last_id=last_id, crc=crc)
             with self.lock.held():
                 self.catch_up()
                 if self.document is known and self.journal is journal:
@@ -170,7 +170,7 @@ class Store:
             follows=header.generation,
             carried=len(carried),
         )
-        fold.install(self.files, self.names, renewed, carried)
+        compaction.install(self.files, self.names, renewed, carried)
         self._take(self._open_files())
 
     def _discard(self, fd: int) -> None:

@@ -33,9 +33,9 @@ from eternal_tui.history.document import (
     decode_line,
 )
 from eternal_tui.history.errors import DocumentBroken
-from eternal_tui.history.files import Files, read_all, write_all
+from eternal_tui.history.filesystem import Files, read_all, write_all
 from eternal_tui.history.journal import SCHEMA, Base, Header, Record, encode_anyway, write_journal
-from eternal_tui.history.overlay import Overlay
+from eternal_tui.history.journal_index import Overlay
 
 SYNC_EVERY = 8 << 20
 """Bytes between fsyncs of a new document: one large fsync at the end would hold up the journal's own."""
