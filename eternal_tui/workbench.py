@@ -28,12 +28,12 @@ from eternal_tui.jobs.characters import CharacterBook
 from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.ports import SystemClock
-from eternal_tui.media.result import SavedResult
+from eternal_tui.media.download.result import SavedResult
 
 if TYPE_CHECKING:
     from eternal_tui.api.client import EternalClient
-    from eternal_tui.media.avatars import Avatars
-    from eternal_tui.media.fetch import ResultFetcher
+    from eternal_tui.media.download.avatars import Avatars
+    from eternal_tui.media.download.downloader import ResultFetcher
     from eternal_tui.sandbox.launch import DemoService
 
 _log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class Results:
         return await self._fetcher.fetch(url, name=name, expect=expect, encrypted=encrypted)
 
     def _open(self) -> ResultFetcher:
-        from eternal_tui.media.fetch import ResultFetcher
+        from eternal_tui.media.download.downloader import ResultFetcher
         from eternal_tui.media.limits import MIB, FetchLimits
 
         limits = FetchLimits(
@@ -233,13 +233,13 @@ class Workbench:
     @cached_property
     def avatars(self) -> Avatars:
         """The characters' small pictures, for whoever looks at characters."""
-        from eternal_tui.media.avatars import Avatars
+        from eternal_tui.media.download.avatars import Avatars
 
         return Avatars(self.folder / "avatars", self._open_avatar_fetcher)
 
     def _open_avatar_fetcher(self) -> ResultFetcher:
-        from eternal_tui.media.avatars import LIMITS
-        from eternal_tui.media.fetch import ResultFetcher
+        from eternal_tui.media.download.avatars import LIMITS
+        from eternal_tui.media.download.downloader import ResultFetcher
 
         public = self.demo is None and self.service != "loopback"
         return ResultFetcher(self.folder / "avatars", LIMITS, public=public, environ=self._environ)

@@ -211,7 +211,7 @@ async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
 async def on_one_sheet(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
     """Keep the contact sheet that `export --format sheet` makes of this history."""
     from eternal_tui.cli.galleries import exhibits_of
-    from eternal_tui.media.sheet import write_sheet
+    from eternal_tui.media.export.contact_sheet import write_sheet
 
     await finished(app, 5)
     with (HERE / "sheet.png").open("wb") as file:

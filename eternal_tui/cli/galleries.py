@@ -18,7 +18,7 @@ from eternal_tui.jobs.result_file import result_path
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.job import Job
-    from eternal_tui.media.page import Exhibit
+    from eternal_tui.media.export.html_gallery import Exhibit
 
 MEGABYTES = 200.0
 """Files in one page unless told otherwise: what browsers open without complaint."""
@@ -37,7 +37,7 @@ Gallery = Callable[["Iterator[Job]", Path, TextIO, float], Written]
 
 def exhibits_of(jobs: Iterator[Job], results: Path) -> Iterator[Exhibit]:
     """Yield what there is to look at, in the order of the jobs."""
-    from eternal_tui.media.page import Exhibit
+    from eternal_tui.media.export.html_gallery import Exhibit
 
     for job in jobs:
         path = result_path(job, results)
@@ -64,7 +64,7 @@ def _facts(job: Job) -> Iterator[tuple[Shown, Shown]]:
 
 def write_html(jobs: Iterator[Job], results: Path, file: TextIO, megabytes: float) -> Written:
     """Write one page with every result in it."""
-    from eternal_tui.media.page import write_page
+    from eternal_tui.media.export.html_gallery import write_page
 
     about = say("Results of eternal-tui, {day}", day=datetime.now().astimezone().strftime("%Y-%m-%d"))
     limit = int(megabytes * 1_000_000)
@@ -81,7 +81,7 @@ def write_html(jobs: Iterator[Job], results: Path, file: TextIO, megabytes: floa
 
 def write_sheet(jobs: Iterator[Job], results: Path, file: TextIO, megabytes: float) -> Written:  # noqa: ARG001
     """Write a contact sheet of the newest results."""
-    from eternal_tui.media.sheet import MOST, write_sheet
+    from eternal_tui.media.export.contact_sheet import MOST, write_sheet
 
     raw = getattr(file, "buffer", None)
     if raw is None:

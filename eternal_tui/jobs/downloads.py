@@ -17,8 +17,8 @@ from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts, advance, 
 from eternal_tui.jobs.poller import sleep_or_wake
 from eternal_tui.jobs.ports import Clock, Fetcher
 from eternal_tui.jobs.roster import Roster
+from eternal_tui.media.download.result import SavedResult
 from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRefused, NotReachable, ResultError
-from eternal_tui.media.result import SavedResult
 
 FETCHES_AT_ONCE = 2
 """Downloads under way: enough to fill a home line, few enough to leave polling alone."""

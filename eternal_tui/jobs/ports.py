@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from eternal_tui.api.models import CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.request import GenerateRequest, MediaType
 from eternal_tui.history.journal import Change
-from eternal_tui.media.result import SavedResult
+from eternal_tui.media.download.result import SavedResult
 
 Record = dict[str, Any]
 

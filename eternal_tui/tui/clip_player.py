@@ -21,7 +21,7 @@ from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.playhead import Playhead
 
 if TYPE_CHECKING:
-    from eternal_tui.media.clips import AsyncClip, ClipFrame
+    from eternal_tui.media.decode.video import AsyncClip, ClipFrame
 
     _Read = Callable[[], Awaitable[ClipFrame | None]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from eternal_tui.media.view import WHOLE, crop, panned, zoomed
+from eternal_tui.media.decode.viewport import WHOLE, crop, panned, zoomed
 
 
 class Room(NamedTuple):

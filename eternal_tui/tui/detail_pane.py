@@ -15,7 +15,7 @@ from textual.widgets import Static
 from eternal_tui.core.sanitize import Shown, say
 from eternal_tui.jobs.job import Job
 from eternal_tui.jobs.result_file import result_path
-from eternal_tui.media.stills import FrameCache
+from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.detail_text import describe
 from eternal_tui.tui.graphics.pace import Pace

@@ -14,17 +14,17 @@ from textual.message import Message
 from textual.timer import Timer
 
 from eternal_tui.core.sanitize import Shown, lines_of
+from eternal_tui.media.decode.images import FrameCache, still_size
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.media.stills import FrameCache, still_size
 from eternal_tui.tui.clip_player import ClipPlayer
 from eternal_tui.tui.closer import Closer, Room
 from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
 
 if TYPE_CHECKING:
-    from eternal_tui.media.clips import AsyncClip
-    from eternal_tui.media.view import View
+    from eternal_tui.media.decode.video import AsyncClip
+    from eternal_tui.media.decode.viewport import View
 
 SETTLE = 0.03
 """Seconds a choice must stand before it is decoded: `j` held down repeats about every 30 ms."""
@@ -141,7 +141,7 @@ class Picture(ClipPlayer):
         self._put(await asyncio.to_thread(draw))
 
     async def _load_clip(self, path: Path) -> None:
-        from eternal_tui.media.clips import AsyncClip
+        from eternal_tui.media.decode.video import AsyncClip
 
         clip = self._clip = await AsyncClip.open(path, 1, 1, limits=self._limits)
         self._closer.learn((clip.facts.width, clip.facts.height), self._room(clip_cell=True))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from eternal_tui.media.stills import FrameCache
+from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.tui.glyphs import Glyphs
 from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Graphics

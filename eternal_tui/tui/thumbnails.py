@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from eternal_tui.media.clips import poster
+from eternal_tui.media.decode.images import still_frame
+from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.media.stills import still_frame
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
 from eternal_tui.tui.picture import CLIPS, SETTLE
 

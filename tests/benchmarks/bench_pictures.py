@@ -25,8 +25,8 @@ from pathlib import Path
 from PIL import Image
 from rich.console import Console
 
-from eternal_tui.media.clips import ClipReader, poster
-from eternal_tui.media.stills import still_frame
+from eternal_tui.media.decode.images import still_frame
+from eternal_tui.media.decode.video import ClipReader, poster
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.sixel import SixelOverBlocks

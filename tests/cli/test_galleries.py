@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from eternal_tui.core.sanitize import shown, shown_block
-from eternal_tui.media.page import Exhibit, Page, write_page
-from eternal_tui.media.sheet import MOST, write_sheet
+from eternal_tui.media.export.contact_sheet import MOST, write_sheet
+from eternal_tui.media.export.html_gallery import Exhibit, Page, write_page
 from tests.cli.chromium import PROGRAM, Chromium
 from tests.cli.program import Program
 from tests.media.files import encoded, picture, write_scene

@@ -20,7 +20,7 @@ from eternal_tui.history.instances import Instance
 from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.job import Job
 from eternal_tui.jobs.policy import Policy
-from eternal_tui.media.fetch import ResultFetcher
+from eternal_tui.media.download.downloader import ResultFetcher
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.clock import FakeClock
 from tests.jobs.quiet import quiet, surroundings

@@ -24,7 +24,7 @@ from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.job import FileState
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.ports import SystemClock
-from eternal_tui.media.fetch import ResultFetcher
+from eternal_tui.media.download.downloader import ResultFetcher
 from tests.jobs.bench import KeyedClient
 
 JOBS = int(os.environ.get("SOAK_JOBS", "10000"))

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from eternal_tui.media.fetch import ResultFetcher
+from eternal_tui.media.download.downloader import ResultFetcher
 from eternal_tui.media.limits import FetchLimits
 
 

@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from eternal_tui.media.avatars import AT_ONCE, LIMITS, Avatars
-from eternal_tui.media.fetch import ResultFetcher
+from eternal_tui.media.download.avatars import AT_ONCE, LIMITS, Avatars
+from eternal_tui.media.download.downloader import ResultFetcher
 from tests.media import bombs
 from tests.media.fetching import listing
 from tests.media.files import encoded, picture
 from tests.media.server import Asked, Handler, answers, head, storage
-from tests.media.test_links import BAD_LINKS, hostile_names
+from tests.media.test_url_policy import BAD_LINKS, hostile_names
 
 
 class Now:

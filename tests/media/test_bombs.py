@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.media.kinds import file_type
+from eternal_tui.media.decode.filetype import file_type
 from tests.media import bombs
 
 CODE = """
 import json, resource, sys, time
 from pathlib import Path
-from eternal_tui.media.check import check_decodes, check_head
+from eternal_tui.media.decode.validate import check_decodes, check_head
 from eternal_tui.media.errors import BrokenFile
 from eternal_tui.media.limits import DecodeLimits
 import av, PIL.Image  # what the decoders themselves take is not what is measured
@@ -73,7 +73,7 @@ def test_every_bomb_gets_as_far_as_the_decoder(verdicts: dict[str, tuple[str, fl
 
 
 def test_a_picture_and_a_clip_within_the_limits_open(jpeg: bytes, clip_path: Path) -> None:
-    from eternal_tui.media.check import check_decodes, check_head
+    from eternal_tui.media.decode.validate import check_decodes, check_head
     from eternal_tui.media.limits import DecodeLimits
 
     with clip_path.open("rb") as file:

@@ -12,8 +12,8 @@ LATER = (
     "httpx", "h11", "tinydb", "PIL", "av", "starlette", "uvicorn", "keyring", "textual.widgets._text_area",
     "textual.types", "textual.widgets._input", "textual.widgets._option_list", "textual.widgets._select", "_ssl",
     "argparse", "hashlib", "_hashlib", "secrets", "tomllib",
-    "eternal_tui.api.client", "eternal_tui.media.fetch", "eternal_tui.media.avatars", "eternal_tui.config.render",
-    "eternal_tui.cli.parser", "eternal_tui.media.clips",
+    "eternal_tui.api.client", "eternal_tui.media.download.downloader", "eternal_tui.media.download.avatars", "eternal_tui.config.render",
+    "eternal_tui.cli.parser", "eternal_tui.media.decode.video",
     "eternal_tui.tui.form.request_form", "eternal_tui.tui.gallery", "eternal_tui.tui.viewer",
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.screen import Screen
 
-from eternal_tui.media.frame import Frame
+from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Drawing

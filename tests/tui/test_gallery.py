@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from eternal_tui.jobs.job import Job, JobState
-from eternal_tui.media.frame import Frame
+from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.gallery import Gallery
 from eternal_tui.tui.gallery_tiles import Grid, grid_for, state_text
 from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks

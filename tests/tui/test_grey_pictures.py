@@ -7,7 +7,7 @@ from pathlib import Path
 from textual.color import Color
 from textual.strip import Strip
 
-from eternal_tui.media.frame import Frame
+from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.theme import MONO

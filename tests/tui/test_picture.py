@@ -14,9 +14,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.media.clips import ClipReader
-from eternal_tui.media.frame import Frame
-from eternal_tui.media.stills import FrameCache
+from eternal_tui.media.decode.frame import Frame
+from eternal_tui.media.decode.images import FrameCache
+from eternal_tui.media.decode.video import ClipReader
 from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.off import NoGraphics

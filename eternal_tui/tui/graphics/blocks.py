@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.segment import Segment
 from textual.strip import Strip
 
-from eternal_tui.media.frame import BLOCK_CELL, Frame
+from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
 from eternal_tui.tui.graphics.cell_style import CellStyle
 from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
 

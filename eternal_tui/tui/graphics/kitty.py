@@ -18,7 +18,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from eternal_tui.media.frame import Frame
+from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.graphics.blocks import levels
 from eternal_tui.tui.graphics.diacritics import DIACRITICS
 from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eternal_tui.media.frame import Frame
+from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
 
 

@@ -8,7 +8,7 @@ import msgspec
 from rich.style import Style
 from textual.strip import Strip
 
-from eternal_tui.media.frame import Frame
+from eternal_tui.media.decode.frame import Frame
 
 GraphicsName = Literal["kitty", "sixel", "blocks", "off"]
 

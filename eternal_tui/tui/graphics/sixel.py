@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from eternal_tui.media.frame import BLOCK_CELL, Frame
+from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
 

@@ -15,8 +15,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from eternal_tui.media.frame import Frame
-from eternal_tui.media.stills import still_frame
+from eternal_tui.media.decode.frame import Frame
+from eternal_tui.media.decode.images import still_frame
 from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.tui.graphics.cell_style import CellStyle
 from eternal_tui.tui.graphics.pace import cost

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eternal_tui.media.frame import Frame
+from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.choose import Wanted, choose
 from eternal_tui.tui.graphics.pace import Pace, pace_for

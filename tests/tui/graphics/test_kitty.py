@@ -17,8 +17,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-from eternal_tui.media.frame import Frame, fitted
-from eternal_tui.media.stills import still_frame
+from eternal_tui.media.decode.frame import Frame, fitted
+from eternal_tui.media.decode.images import still_frame
 from eternal_tui.tui.canvas import NOTHING
 from eternal_tui.tui.graphics.diacritics import DIACRITICS
 from eternal_tui.tui.graphics.kitty import PLACEHOLDER, KittyPlaceholders

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.geometry import Region
 from textual.screen import ModalScreen
 
-from eternal_tui.media.frame import BLOCK_CELL, Frame
+from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.sixel import SixelOverBlocks, encoded, reduced
 from eternal_tui.tui.link import LinkApp

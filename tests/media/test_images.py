@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from eternal_tui.media.decode.frame import Frame, fitted
+from eternal_tui.media.decode.images import FrameCache, still_frame
 from eternal_tui.media.errors import BrokenFile
-from eternal_tui.media.frame import Frame, fitted
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.media.stills import FrameCache, still_frame
 from tests.media.files import encoded, picture
 
 

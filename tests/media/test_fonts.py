@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.media.lettering import PLACES, Lettering
+from eternal_tui.media.export.fonts import PLACES, Lettering
 
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 

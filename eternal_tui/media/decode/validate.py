@@ -6,11 +6,11 @@ from typing import BinaryIO
 
 import msgspec
 
-from eternal_tui.media.clips import check_clip
+from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, Kind, file_type, known_name, looks_like_text
+from eternal_tui.media.decode.images import still_facts
+from eternal_tui.media.decode.video import check_clip
 from eternal_tui.media.errors import BrokenFile, OtherKind
-from eternal_tui.media.kinds import HEAD_BYTES, FileType, Kind, file_type, known_name, looks_like_text
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.media.stills import still_facts
 
 _CALLED = {"image": "a picture", "video": "a clip"}
 

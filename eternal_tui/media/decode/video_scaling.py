@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eternal_tui.media.frame import Frame
+from eternal_tui.media.decode.frame import Frame
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-    from eternal_tui.media.view import Crop
+    from eternal_tui.media.decode.viewport import Crop
 
 
 def quarter_turns(frame: VideoFrame | None) -> int:

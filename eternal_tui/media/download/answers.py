@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from eternal_tui.core.retry_after import parse_retry_after
+from eternal_tui.media.download.links import parse_link
 from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRefused, NotReachable, OtherKind, StorageRefused
-from eternal_tui.media.links import parse_link
 
 if TYPE_CHECKING:
     import httpx

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from eternal_tui.media.decode.filetype import Kind
+from eternal_tui.media.download.result import SavedResult
 from eternal_tui.media.errors import ResultError
-from eternal_tui.media.kinds import Kind
 from eternal_tui.media.limits import MIB, DecodeLimits, FetchLimits
-from eternal_tui.media.result import SavedResult
 
 CAP = 50 * MIB
 """Bytes of all kept avatars together: about a thousand of those the service serves."""

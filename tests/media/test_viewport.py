@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from eternal_tui.media.frame import fitted
-from eternal_tui.media.stills import FrameCache, still_frame
-from eternal_tui.media.view import MOST_ZOOM, WHOLE, Crop, View, crop, panned, zoomed
+from eternal_tui.media.decode.frame import fitted
+from eternal_tui.media.decode.images import FrameCache, still_frame
+from eternal_tui.media.decode.viewport import MOST_ZOOM, WHOLE, Crop, View, crop, panned, zoomed
 from tests.media.files import encoded
 
 sides = st.integers(1, 9_000)

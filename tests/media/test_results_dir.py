@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from eternal_tui.media.download.results_dir import Part, ResultsFolder
 from eternal_tui.media.errors import BrokenFile, FolderUnusable
-from eternal_tui.media.folder import Part, ResultsFolder
 from tests.media.fetching import listing
 
 
@@ -141,7 +141,7 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mask: str) -> None:
     code = """
         import os, sys
         from pathlib import Path
-        from eternal_tui.media.folder import ResultsFolder
+        from eternal_tui.media.download.results_dir import ResultsFolder
         os.umask(int(sys.argv[2], 0))
         with ResultsFolder(Path(sys.argv[1])) as folder:
             part = folder.new_part()
@@ -166,7 +166,7 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
         import resource, signal, sys
         from pathlib import Path
         from eternal_tui.media.errors import DiskFull
-        from eternal_tui.media.folder import ResultsFolder
+        from eternal_tui.media.download.results_dir import ResultsFolder
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         with ResultsFolder(Path(sys.argv[1])) as folder:
             part = folder.new_part()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
+from eternal_tui.media.decode.viewport import WHOLE, Crop, View, crop
 from eternal_tui.media.errors import BrokenFile, decoding
-from eternal_tui.media.frame import BLOCK_CELL, Frame
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.media.view import WHOLE, Crop, View, crop
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from eternal_tui.media.addresses import Resolve, is_local_name, is_public, literal_address, proxy_for
-from eternal_tui.media.answers import check_status, next_hop
+from eternal_tui.media.download.answers import check_status, next_hop
+from eternal_tui.media.download.links import parse_link
+from eternal_tui.media.download.url_policy import Resolve, is_local_name, is_public, literal_address, proxy_for
 from eternal_tui.media.errors import LinkRefused, NotReachable
 from eternal_tui.media.limits import FetchLimits
-from eternal_tui.media.links import parse_link
 
 if TYPE_CHECKING:
     import httpx

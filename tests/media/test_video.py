@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
-from eternal_tui.media.clips import AsyncClip, ClipFrame, ClipReader, clip_facts, poster
+from eternal_tui.media.decode.video import AsyncClip, ClipFrame, ClipReader, clip_facts, poster
+from eternal_tui.media.decode.viewport import View, crop
 from eternal_tui.media.errors import BrokenFile
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.media.view import View, crop
 from tests.media.files import picture, turn_clip, write_clip, write_scene
 
 

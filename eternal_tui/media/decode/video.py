@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 import msgspec
 
-from eternal_tui.media.clip_pixels import pixels_in_view, quarter_turns
+from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
+from eternal_tui.media.decode.video_scaling import pixels_in_view, quarter_turns
+from eternal_tui.media.decode.viewport import WHOLE, View, crop
 from eternal_tui.media.errors import BrokenFile, decoding
-from eternal_tui.media.frame import BLOCK_CELL, Frame
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.media.view import WHOLE, View, crop
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -13,9 +13,9 @@ from typing import TextIO
 import msgspec
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.media.clips import poster
+from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, file_type
+from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
-from eternal_tui.media.kinds import HEAD_BYTES, FileType, file_type
 
 CHUNK = 3 * 256 * 1024
 """Bytes put into base64 at a time: a multiple of three, so that the pieces join."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from eternal_tui.media.clips import poster
+from eternal_tui.media.decode.frame import Frame
+from eternal_tui.media.decode.images import still_frame
+from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
-from eternal_tui.media.frame import Frame
-from eternal_tui.media.lettering import Lettering
-from eternal_tui.media.page import Exhibit
-from eternal_tui.media.stills import still_frame
+from eternal_tui.media.export.fonts import Lettering
+from eternal_tui.media.export.html_gallery import Exhibit
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from eternal_tui.media.frame import BLOCK_CELL, fitted
+from eternal_tui.media.decode.frame import BLOCK_CELL, fitted
 
 MOST_ZOOM = 16.0
 """Times the fitted size: beyond it a picture of the service is a handful of squares."""

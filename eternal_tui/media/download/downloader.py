@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.media.addresses import Resolve, resolve
-from eternal_tui.media.answers import Body, describe_body
-from eternal_tui.media.check import Facts, check_decodes, check_head
+from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, Kind
+from eternal_tui.media.decode.validate import Facts, check_decodes, check_head
+from eternal_tui.media.download.answers import Body, describe_body
+from eternal_tui.media.download.http import ClientFactory, Storage, bare_client
+from eternal_tui.media.download.result import SavedResult
+from eternal_tui.media.download.results_dir import Part, ResultsFolder, check_name, sha256_of
+from eternal_tui.media.download.url_policy import Resolve, resolve
 from eternal_tui.media.errors import BrokenFile, DiskFull, NotReachable
-from eternal_tui.media.folder import Part, ResultsFolder, check_name, sha256_of
-from eternal_tui.media.kinds import HEAD_BYTES, FileType, Kind
 from eternal_tui.media.limits import MIB, FetchLimits
-from eternal_tui.media.result import SavedResult
-from eternal_tui.media.storage import ClientFactory, Storage, bare_client
 
 if TYPE_CHECKING:
     import httpx

@@ -1,0 +1,1 @@
+"""Detecting, validating and decoding images and videos."""

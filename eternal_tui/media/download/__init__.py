@@ -1,0 +1,1 @@
+"""Downloading results and avatars."""

@@ -1,0 +1,1 @@
+"""HTML galleries and contact sheets."""
