@@ -17,17 +17,17 @@ from urllib.parse import urlsplit
 from eternal_tui import __version__
 from eternal_tui.api.models import Character, CreateAnswer, PollAnswer, SubmitAnswer
 from eternal_tui.api.request import GenerateRequest, MediaType
+from eternal_tui.characters.catalog import CharacterBook
 from eternal_tui.config import Settings, is_loopback
 from eternal_tui.config.credentials import FoundKey, KeyProblem, find_key, keys_in, stop_commands
+from eternal_tui.core.clock import SystemClock
 from eternal_tui.core.files import open_to_others, tighten
 from eternal_tui.core.logging import open_log
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
-from eternal_tui.jobs.characters import CharacterBook
 from eternal_tui.jobs.desk import JobDesk
 from eternal_tui.jobs.policy import Policy
-from eternal_tui.jobs.ports import SystemClock
 from eternal_tui.media.download.result import SavedResult
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from eternal_tui.core.sanitize import Shown, say, shown
 
 if TYPE_CHECKING:
     from eternal_tui.api.models import Character
-    from eternal_tui.jobs.characters import CharacterBook
-    from eternal_tui.jobs.ports import Clock
+    from eternal_tui.characters.catalog import CharacterBook
+    from eternal_tui.core.clock import Clock
 
 LIST_SECONDS = 5.0
 """How long the list may say nothing: a request with an ID can do without one that does not come."""

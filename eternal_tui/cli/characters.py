@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from eternal_tui.api.errors import ApiError
     from eternal_tui.api.models import Character
+    from eternal_tui.characters.catalog import CharacterBook
     from eternal_tui.cli.stopping import Stopping
-    from eternal_tui.jobs.characters import CharacterBook
 
 EPILOG = """\
 examples:
@@ -92,8 +92,8 @@ def _code(error: ApiError) -> Exit:
 async def _book(invocation: Invocation) -> tuple[CharacterBook, Any]:
     """Return the book of characters without opening the history, and how to close what it uses."""
     from eternal_tui.api.client import EternalClient
-    from eternal_tui.jobs.characters import CharacterBook
-    from eternal_tui.jobs.ports import SystemClock
+    from eternal_tui.characters.catalog import CharacterBook
+    from eternal_tui.core.clock import SystemClock
     from eternal_tui.workbench import service_name
 
     demo = await asyncio.to_thread(invocation.launch_demo) if invocation.demo else None

@@ -55,7 +55,7 @@ def _edit(invocation: Invocation) -> int:
 
     from eternal_tui.config import config_path
     from eternal_tui.config.credentials import scrubbed_environ
-    from eternal_tui.jobs.drafts.editor import NoEditor, editor_command
+    from eternal_tui.drafts.editor import NoEditor, editor_command
 
     try:
         command = editor_command(invocation.environ)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from eternal_tui.api.request import GenerateRequest, creation
+from eternal_tui.core.clock import Clock
 from eternal_tui.jobs.awaiting import settled
 from eternal_tui.jobs.bookkeeping import Bookkeeping
 from eternal_tui.jobs.cadence import Durations
@@ -24,7 +25,7 @@ from eternal_tui.jobs.live_batches import LiveBatches
 from eternal_tui.jobs.outbox import Outbox
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.poller import raise_defect
-from eternal_tui.jobs.ports import Clock, Fetcher, History, Presence, Record, Service
+from eternal_tui.jobs.ports import Fetcher, History, Presence, Record, Service
 from eternal_tui.jobs.reconciliation import Reconciliation
 from eternal_tui.jobs.roster import Listener, Roster
 from eternal_tui.jobs.submissions import Submissions, anybody

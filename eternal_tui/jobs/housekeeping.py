@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+from eternal_tui.core.clock import Clock
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.cadence import Durations, resume_delay
 from eternal_tui.jobs.downloads import Downloads
@@ -14,7 +15,7 @@ from eternal_tui.jobs.job import POLLED, UNFINISHED, Job, JobState
 from eternal_tui.jobs.leases import CHECK_EVERY, claim, orphans
 from eternal_tui.jobs.ledger import Prices
 from eternal_tui.jobs.outcomes import unconfirmed, written
-from eternal_tui.jobs.ports import Clock, Presence
+from eternal_tui.jobs.ports import Presence
 from eternal_tui.jobs.roster import Roster
 from eternal_tui.jobs.watcher import Watcher, kind_of
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from eternal_tui.api.errors import NotSent, Refused, TooMany, Unclear
 from eternal_tui.api.models import CreateAnswer, SubmitAnswer
+from eternal_tui.core.clock import Clock
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.core.waiting import Interrupted, Interruption
 from eternal_tui.history.errors import HistoryError
@@ -20,7 +21,7 @@ from eternal_tui.jobs.errors import NoSuchJob
 from eternal_tui.jobs.job import Job, JobState, advance, to_record
 from eternal_tui.jobs.ledger import DUST, Prices
 from eternal_tui.jobs.outcomes import accepted, created, rejected, unconfirmed
-from eternal_tui.jobs.ports import Clock, Record, Service
+from eternal_tui.jobs.ports import Record, Service
 from eternal_tui.jobs.roster import Roster
 
 STOPPED_BEFORE = "The program was told to stop before the service took the request. Nothing was charged."

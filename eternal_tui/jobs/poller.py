@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from eternal_tui.jobs.ports import Clock
+from eternal_tui.core.clock import Clock
 from eternal_tui.jobs.schedule import Budget, Pause, Schedule
 
 LONGEST_NAP = 3600.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -13,22 +12,6 @@ from eternal_tui.history.journal import Change
 from eternal_tui.media.download.result import SavedResult
 
 Record = dict[str, Any]
-
-
-class Clock(Protocol):
-    """Time as an argument: the wall for what is written down, the monotonic clock for waiting."""
-
-    def time(self) -> float:
-        """Return seconds since the epoch."""
-
-    def monotonic(self) -> float:
-        """Return seconds on a clock that never jumps."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait that long."""
-
-    def alarm(self, seconds: float, ring: Callable[[], object]) -> Callable[[], object]:
-        """Call `ring` on the running event loop after that long, unless what is returned is called before."""
 
 
 class Service(Protocol):
@@ -133,27 +116,3 @@ class Presence(Protocol):
 
     def release(self) -> None:
         """Let others take over what this instance owns."""
-
-
-class SystemClock:
-    """The machine's own clocks."""
-
-    def time(self) -> float:
-        """Return seconds since the epoch."""
-        import time
-
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds on a clock that never jumps."""
-        import time
-
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait that long."""
-        await asyncio.sleep(seconds)
-
-    def alarm(self, seconds: float, ring: Callable[[], object]) -> Callable[[], object]:
-        """Call `ring` on the running event loop after that long, unless what is returned is called before."""
-        return asyncio.get_running_loop().call_later(seconds, ring).cancel

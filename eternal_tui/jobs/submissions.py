@@ -10,6 +10,7 @@ import msgspec
 
 from eternal_tui.api.errors import NotSent
 from eternal_tui.api.request import GenerateRequest, check
+from eternal_tui.core.clock import Clock
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.core.waiting import Interruption
 from eternal_tui.history.errors import HistoryError
@@ -28,7 +29,7 @@ from eternal_tui.jobs.ledger import Prices
 from eternal_tui.jobs.outbox import Outbox
 from eternal_tui.jobs.outcomes import PastCap
 from eternal_tui.jobs.policy import Policy
-from eternal_tui.jobs.ports import Clock, Service
+from eternal_tui.jobs.ports import Service
 from eternal_tui.jobs.reconciliation import Reconciliation
 from eternal_tui.jobs.retries import record_retry
 from eternal_tui.jobs.roster import Roster

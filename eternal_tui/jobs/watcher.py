@@ -9,6 +9,7 @@ import msgspec
 
 from eternal_tui.api.errors import ApiError, KeyRefused, NotKnown, NotSent, ServerTrouble, TooMany
 from eternal_tui.api.models import PollAnswer
+from eternal_tui.core.clock import Clock
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs import cadence
 from eternal_tui.jobs.cadence import Durations, Kind, Sighting
@@ -16,7 +17,7 @@ from eternal_tui.jobs.errors import NoSuchJob
 from eternal_tui.jobs.job import POLLED, Job, JobState, advance
 from eternal_tui.jobs.outcomes import looked, lost, troubled
 from eternal_tui.jobs.poller import Poller
-from eternal_tui.jobs.ports import Clock, Service
+from eternal_tui.jobs.ports import Service
 from eternal_tui.jobs.roster import Roster
 
 UNKNOWN_PATIENCE = 60.0

@@ -17,8 +17,8 @@ from textual.widgets import Input, Static
 
 from eternal_tui.api.errors import ApiError
 from eternal_tui.api.models import Character
+from eternal_tui.characters.favourites import FavouriteStore
 from eternal_tui.core.sanitize import Shown, join, say, shown, shown_block
-from eternal_tui.jobs.drafts.favourites import FavouriteStore
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.footer import FooterLine, Hint
 from eternal_tui.tui.form.pick_list import Column, PickList

@@ -14,9 +14,9 @@ from textual.message import Message
 from eternal_tui.api.models import Character
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.sanitize import Shown, Untrusted, say
-from eternal_tui.jobs.drafts.draft import Draft
-from eternal_tui.jobs.drafts.draft_store import DraftStore
-from eternal_tui.jobs.drafts.presets import PresetStore
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.presets import PresetStore
+from eternal_tui.drafts.stores import DraftStore
 from eternal_tui.tui.glyphs import Glyphs
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ from eternal_tui.tui.footer import key_words
 from eternal_tui.tui.preferences import keymap
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.characters import CharacterBook
-    from eternal_tui.jobs.drafts.draft import Draft
-    from eternal_tui.jobs.drafts.presets import Preset
+    from eternal_tui.characters.catalog import CharacterBook
+    from eternal_tui.drafts.draft import Draft
+    from eternal_tui.drafts.presets import Preset
     from eternal_tui.tui.workbench_screen import WorkbenchScreen
 
 MOST_JOBS = 20
@@ -111,7 +111,7 @@ class Finder(Provider):
 
     async def startup(self) -> None:
         """Read the presets, and the characters behind the first letters typed."""
-        from eternal_tui.jobs.drafts.presets import PresetStore
+        from eternal_tui.drafts.presets import PresetStore
         from eternal_tui.tui.workbench_screen import WorkbenchScreen
 
         self._bench_screen = self.screen if isinstance(self.screen, WorkbenchScreen) else None

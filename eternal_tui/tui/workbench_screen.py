@@ -269,7 +269,7 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
 
     async def use_character(self, identifier: str) -> None:
         """Put a character into the form, and go there."""
-        from eternal_tui.jobs.drafts.character_lookup import label
+        from eternal_tui.characters.resolver import label
 
         character = self.bench.book.by_id(identifier)
         form = await self.form_pane.fill()

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.api.models import Character
+from eternal_tui.characters.catalog import CharacterBook
 from eternal_tui.cli.casting import Role, cast
 from eternal_tui.cli.invocation import Refused
 from eternal_tui.core.sanitize import Shown, Untrusted
-from eternal_tui.jobs.characters import CharacterBook
 from tests.jobs.clock import FakeClock, settle
 
 

@@ -14,10 +14,10 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from eternal_tui.api.models import Character
+from eternal_tui.core.prompt_text import prompt_text
 from eternal_tui.core.sanitize import Untrusted, shown
-from eternal_tui.jobs.drafts.draft import Draft
-from eternal_tui.jobs.drafts.presets import Preset, Presets
-from eternal_tui.jobs.drafts.prompt_text import prompt_text
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.presets import Preset, Presets
 from eternal_tui.tui.form.request_form import RequestForm
 from tests.payloads import markup_strings
 from tests.security.drawn import WideStage, clickable, still, unsafe_bytes

@@ -19,8 +19,8 @@ from textual.screen import Screen
 
 from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, Untrusted, shown
-from eternal_tui.jobs.drafts.draft import Draft
-from eternal_tui.jobs.drafts.presets import Preset, Presets
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.presets import Preset, Presets
 from eternal_tui.jobs.job import FileState, JobState, Verdict
 from eternal_tui.jobs.statistics import statistics
 from eternal_tui.tui.announcer import sentence

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from textual.app import App, ComposeResult
 
-from eternal_tui.jobs.drafts.draft import Draft
-from eternal_tui.jobs.drafts.presets import Presets, PresetStore
-from eternal_tui.jobs.drafts.private_file import write_private
+from eternal_tui.core.private_file import write_private
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.presets import Presets, PresetStore
 from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.glyphs import UNICODE
 

@@ -14,9 +14,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 import eternal_tui.workbench
+from eternal_tui.core.clock import SystemClock
 from eternal_tui.history.history import History
 from eternal_tui.jobs.job import FileState, JobState, MediaFacts, to_record
-from eternal_tui.jobs.ports import SystemClock
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.workbench_screen import WorkbenchScreen

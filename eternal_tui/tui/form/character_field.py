@@ -14,8 +14,8 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from eternal_tui.api.curl import looks_like_curl
+from eternal_tui.characters.resolver import CharacterLookup, Chosen, label
 from eternal_tui.core.sanitize import shown
-from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, Chosen, label
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.field_row import FieldRow
 from eternal_tui.tui.form.hint import Hint

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from textual.app import App
 
 from eternal_tui.config.credentials import scrubbed_environ
-from eternal_tui.jobs.drafts.editor import editor_command, prompt_file, read_prompt
+from eternal_tui.drafts.editor import editor_command, prompt_file, read_prompt
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static, TextArea
 
-from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT
+from eternal_tui.drafts.draft import PROMPT_LIMIT
 from eternal_tui.tui.form.hint import Hint
 from eternal_tui.tui.form.prompt_area import PromptArea
 

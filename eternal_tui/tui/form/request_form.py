@@ -16,12 +16,12 @@ from eternal_tui.api.curl import CurlError, looks_like_curl, parse_curl
 from eternal_tui.api.models import Character
 from eternal_tui.api.request import GenerateRequest, InvalidRequest, problems
 from eternal_tui.api.snippets import to_json
+from eternal_tui.characters.resolver import CharacterLookup, Chosen, label
 from eternal_tui.core.sanitize import Shown, Untrusted
-from eternal_tui.jobs.batch import MAX_REQUESTS, Matrix, expand, one_a_line
-from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, Chosen, label
-from eternal_tui.jobs.drafts.draft import Draft
-from eternal_tui.jobs.drafts.editor import NoEditor
-from eternal_tui.jobs.drafts.presets import Preset, Presets
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.editor import NoEditor
+from eternal_tui.drafts.matrix import MAX_REQUESTS, Matrix, expand, one_a_line
+from eternal_tui.drafts.presets import Preset, Presets
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.character_field import CharacterField
 from eternal_tui.tui.form.character_picker import CharacterPicker

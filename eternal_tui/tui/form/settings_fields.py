@@ -12,8 +12,8 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from eternal_tui.api.request import MAX_SECONDS, MIN_SECONDS, MediaType, Quality
-from eternal_tui.jobs.batch import MAX_TIMES
-from eternal_tui.jobs.drafts.draft import Draft
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.matrix import MAX_TIMES
 from eternal_tui.tui.form.choice import Choice
 from eternal_tui.tui.form.field_row import FieldRow
 from eternal_tui.tui.form.stepper import Stepper

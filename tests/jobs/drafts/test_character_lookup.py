@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.api.models import Character
+from eternal_tui.characters.resolver import CharacterLookup, label
 from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.jobs.drafts.character_lookup import CharacterLookup, label
 
 
 def _character(identifier: str, name: str, age: int | None = 30) -> Character:

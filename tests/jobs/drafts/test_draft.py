@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.api.request import GenerateRequest, problems
-from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT, Draft
+from eternal_tui.drafts.draft import PROMPT_LIMIT, Draft
 
 DRAFTS = st.builds(
     Draft,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT
-from eternal_tui.jobs.drafts.editor import NoEditor, editor_command, prompt_file, read_prompt
+from eternal_tui.drafts.draft import PROMPT_LIMIT
+from eternal_tui.drafts.editor import NoEditor, editor_command, prompt_file, read_prompt
 
 PATH = {"PATH": str(Path(sys.executable).parent)}
 PYTHON = Path(sys.executable).name

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.jobs.drafts.draft import Draft
-from eternal_tui.jobs.drafts.draft_store import DraftStore
-from eternal_tui.jobs.drafts.presets import Presets, PresetStore
-from eternal_tui.jobs.drafts.private_file import write_private
+from eternal_tui.core.private_file import write_private
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.presets import Presets, PresetStore
+from eternal_tui.drafts.stores import DraftStore
 
 DRAFT = Draft(character="6870", prompt="At the harbour,\nmorning", type="video", duration=2)
 

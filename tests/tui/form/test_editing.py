@@ -30,7 +30,7 @@ import os, sys
 OPEN, TICKED = {folder!r} + "/open", {folder!r} + "/ticked"
 sys.path.insert(0, {root!r})
 from eternal_tui.config.credentials import scrubbed_environ
-from eternal_tui.jobs.drafts.draft import Draft
+from eternal_tui.drafts.draft import Draft
 from tests.tui.form.form_app import FormApp
 
 class Edited(FormApp):

@@ -9,7 +9,7 @@ from typing import Protocol
 from textual.app import App
 from textual.pilot import Pilot
 
-from eternal_tui.jobs.drafts.draft import Draft
+from eternal_tui.drafts.draft import Draft
 from tests.tui.form.form_app import FormApp
 from tests.tui.screens.stage import settle
 

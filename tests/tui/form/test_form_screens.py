@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from eternal_tui.jobs.drafts.draft import Draft
-from eternal_tui.jobs.drafts.presets import Presets
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.presets import Presets
 from eternal_tui.tui.form.character_picker import CharacterPicker
 from eternal_tui.tui.form.pick_list import PickList
 from eternal_tui.tui.form.request_form import RequestForm

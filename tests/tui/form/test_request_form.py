@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT, Draft
-from eternal_tui.jobs.drafts.presets import Presets
+from eternal_tui.drafts.draft import PROMPT_LIMIT, Draft
+from eternal_tui.drafts.presets import Presets
 from eternal_tui.tui.form.character_picker import CharacterPicker
 from eternal_tui.tui.form.request_form import RequestForm
 from eternal_tui.tui.glyphs import ASCII

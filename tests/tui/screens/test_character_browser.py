@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eternal_tui.api.models import CreateAnswer
-from eternal_tui.jobs.drafts.favourites import MOST_RECENT, Favourites, FavouriteStore
+from eternal_tui.characters.favourites import MOST_RECENT, Favourites, FavouriteStore
 from eternal_tui.sandbox.launch import DemoService, launch_demo
 from eternal_tui.tui.character_browser import CharacterBrowser
 from eternal_tui.tui.create_character import CreateCharacter

@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.sanitize import shown
-from eternal_tui.jobs.drafts.draft import Draft
-from eternal_tui.jobs.drafts.presets import Presets, PresetStore
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.presets import Presets, PresetStore
 from eternal_tui.jobs.job import JobState, to_record
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.palette import MOST_JOBS, Finder

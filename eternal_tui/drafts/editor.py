@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from eternal_tui.jobs.drafts.draft import PROMPT_LIMIT
-from eternal_tui.jobs.drafts.prompt_text import prompt_text
+from eternal_tui.core.prompt_text import prompt_text
+from eternal_tui.drafts.draft import PROMPT_LIMIT
 
 
 class NoEditor(Exception):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.jobs.drafts.draft import Draft
-from eternal_tui.jobs.drafts.private_file import read_private, set_aside, write_private
+from eternal_tui.core.private_file import read_private, set_aside, write_private
+from eternal_tui.drafts.draft import Draft
 
 
 class DraftStore:

@@ -10,8 +10,8 @@ import pytest
 
 from eternal_tui.api.errors import ApiError, Unreachable
 from eternal_tui.api.models import Character
+from eternal_tui.characters.catalog import ASK_AGAIN, FRESH_FOR, CharacterBook
 from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.jobs.characters import ASK_AGAIN, FRESH_FOR, CharacterBook
 from tests.jobs.clock import FakeClock
 
 

@@ -1,0 +1,1 @@
+"""The character catalog, favourites, and name resolution."""
