@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from eternal_tui.core.private_file import write_private
-from eternal_tui.workbench import service_name
+from eternal_tui.services import service_name
 
 
 def know_characters(data: Path, base_url: str, *ids: str) -> None:

@@ -94,7 +94,7 @@ async def _book(invocation: Invocation) -> tuple[CharacterBook, Any]:
     from eternal_tui.api.client import EternalClient
     from eternal_tui.characters.catalog import CharacterBook
     from eternal_tui.core.clock import SystemClock
-    from eternal_tui.workbench import service_name
+    from eternal_tui.services import service_name
 
     demo = await asyncio.to_thread(invocation.launch_demo) if invocation.demo else None
     base_url = demo.api_url if demo is not None else invocation.settings.base_url

@@ -9,7 +9,7 @@ from eternal_tui.core.sanitize import say
 from eternal_tui.history.errors import HistoryError
 
 if TYPE_CHECKING:
-    from eternal_tui.workbench import Workbench
+    from eternal_tui.services import Workbench
 
 
 async def close(workbench: Workbench, streams: Streams) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.stopping import Stopping
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.desk import JobDesk
+    from eternal_tui.jobs.engine import JobDesk
 
 Tell = Callable[["asyncio.Future[Job]"], None]
 

@@ -106,7 +106,7 @@ def _configuration(settings: Settings) -> Finding:
 def _folder(invocation: Invocation, settings: Settings) -> list[Finding]:
     from eternal_tui.history.errors import HistoryError
     from eternal_tui.history.history import History
-    from eternal_tui.jobs.job_words import counted
+    from eternal_tui.jobs.formatting import counted
 
     if invocation.throw_away:
         return [Finding(name="data folder", detail="a temporary one, as --demo without --data-dir has")]

@@ -20,7 +20,7 @@ from eternal_tui.core.files import create
 from eternal_tui.core.sanitize import say, shown_block
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.job import Job
+    from eternal_tui.jobs.model import Job
 
 EPILOG = """\
 examples:
@@ -70,7 +70,7 @@ def run(invocation: Invocation) -> int:
             written = Written(FORMATS[name](jobs_of(history), invocation.results, file))
         file.flush()
     if path != "-":
-        from eternal_tui.jobs.job_words import counted
+        from eternal_tui.jobs.formatting import counted
 
         what = counted(written.count, "job" if gallery is None else "result")
         invocation.streams.line(say("{what} written to {path}.", what=what, path=path))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Self
 
 from eternal_tui.cli.streams import Streams
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.desk import JobDesk
+    from eternal_tui.jobs.engine import JobDesk
 
 BEAT = 0.5
 """Seconds between repaints: a line that moves, and a few bytes a second over SSH."""

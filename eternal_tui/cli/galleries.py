@@ -13,11 +13,11 @@ from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Refused
 from eternal_tui.cli.job_facts import local_time
 from eternal_tui.core.sanitize import Shown, join, say, shown, shown_block
-from eternal_tui.jobs.job_words import counted, file_words, kind, who
-from eternal_tui.jobs.result_file import result_path
+from eternal_tui.jobs.files import result_path
+from eternal_tui.jobs.formatting import counted, file_words, kind, who
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.job import Job
+    from eternal_tui.jobs.model import Job
     from eternal_tui.media.export.html_gallery import Exhibit
 
 MEGABYTES = 200.0

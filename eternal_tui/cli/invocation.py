@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from eternal_tui.history.history import History
     from eternal_tui.sandbox.launch import DemoService
-    from eternal_tui.workbench import Workbench
+    from eternal_tui.services import Workbench
 
 
 class UsageError(Exception):
@@ -65,7 +65,7 @@ class Invocation:
 
     def open_workbench(self) -> Workbench:
         """Open everything a paying or watching verb needs; raises HistoryError."""
-        from eternal_tui.workbench import DEMO_SPEED, Workbench
+        from eternal_tui.services import DEMO_SPEED, Workbench
 
         settings = self.settings
         self.tell_another_host()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from eternal_tui.core.sanitize import Shown, join, say, shown
-from eternal_tui.jobs.job import FileState, Job, JobState
-from eternal_tui.jobs.result_file import file_name
+from eternal_tui.jobs.files import file_name
+from eternal_tui.jobs.model import FileState, Job, JobState
 
 
 def job_fields(job: Job, results: Path) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.core.sanitize import Shown, join, say, shown
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.job import Job
-    from eternal_tui.jobs.totals import Totals
+    from eternal_tui.jobs.billing.totals import Totals
+    from eternal_tui.jobs.model import Job
 
 EPILOG = """\
 examples:
@@ -68,7 +68,7 @@ def run(invocation: Invocation) -> int:
 
 def _condition(states: str | None, search: str | None) -> Callable[[Job], bool]:
     from eternal_tui.cli.job_facts import state_word
-    from eternal_tui.jobs.job import UNFINISHED, FileState, JobState
+    from eternal_tui.jobs.model import UNFINISHED, FileState, JobState
 
     asked = {word.strip().lower() for word in (states or "").split(",") if word.strip()}
     known = {*map(str, JobState), *map(str, FileState), "fetching", "unfinished"}
@@ -108,8 +108,8 @@ class _Count:
     """Counts jobs in passing: totals, jobs by state, and the newest reading of the credits counter."""
 
     def __init__(self) -> None:
-        from eternal_tui.jobs.job import Verdict
-        from eternal_tui.jobs.totals import Tally
+        from eternal_tui.jobs.billing.totals import Tally
+        from eternal_tui.jobs.model import Verdict
 
         self._not_charged = Verdict.NOT_CHARGED
         self.states: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from eternal_tui.cli.exits import Exit
 from eternal_tui.cli.invocation import Refused
 from eternal_tui.core.sanitize import say
 from eternal_tui.history.history import History
-from eternal_tui.jobs.job import Job, from_record
+from eternal_tui.jobs.model import Job, from_record
 
 SHORTEST_PREFIX = 4
 """Characters of a request id that must be given: fewer are more likely a slip than an id."""

@@ -19,12 +19,12 @@ from eternal_tui.core.sanitize import say, shown
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch
 from eternal_tui.jobs.errors import NeedsConfirmation, NoKey, OverCap
-from eternal_tui.jobs.job import Job, JobState
-from eternal_tui.jobs.job_words import counted
+from eternal_tui.jobs.formatting import counted
+from eternal_tui.jobs.model import Job, JobState
 
 if TYPE_CHECKING:
     from eternal_tui.api.request import GenerateRequest
-    from eternal_tui.workbench import Workbench
+    from eternal_tui.services import Workbench
 
 _MEETS_ALL = frozenset({"key", "credits", "unreachable", "stopped"})
 """Causes of a rejection that the next request would meet too."""

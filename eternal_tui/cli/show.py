@@ -11,7 +11,7 @@ from eternal_tui.cli.invocation import Invocation
 from eternal_tui.core.sanitize import Shown, join, lines_of, say, shown, shown_block
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.job import Event, Job
+    from eternal_tui.jobs.model import Event, Job
 
 MOST_EVENTS = 200
 """Turns printed of a job: several times what the program writes down."""

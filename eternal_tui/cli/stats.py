@@ -12,7 +12,7 @@ from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.core.sanitize import Shown, say
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.statistics import Statistics
+    from eternal_tui.jobs.billing.statistics import Statistics
 
 EPILOG = """\
 examples:
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(invocation: Invocation) -> int:
     """Print the figures."""
     from eternal_tui.cli.records import jobs_of
-    from eternal_tui.jobs.statistics import statistics
+    from eternal_tui.jobs.billing.statistics import statistics
 
     given, streams = invocation.arguments, invocation.streams
     if not 1 <= given.days <= MOST_DAYS:
@@ -55,7 +55,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _lines(figures: Statistics) -> Iterator[Shown]:
-    from eternal_tui.jobs.job_words import counted
+    from eternal_tui.jobs.formatting import counted
 
     for day in figures.days:
         if day.sent:

@@ -16,10 +16,10 @@ from eternal_tui.cli.stopping import Stopped, Stopping
 from eternal_tui.cli.streams import is_terminal
 from eternal_tui.core.sanitize import join, say, shown
 from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible
-from eternal_tui.jobs.job import POLLED, UNFINISHED, FileState, Job, JobState
+from eternal_tui.jobs.model import POLLED, UNFINISHED, FileState, Job, JobState
 
 if TYPE_CHECKING:
-    from eternal_tui.workbench import Workbench
+    from eternal_tui.services import Workbench
 
 
 async def follow(invocation: Invocation, stopping: Stopping) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from eternal_tui.jobs.downloads import Downloads
-from eternal_tui.jobs.job import Job
-from eternal_tui.jobs.roster import Roster
-from eternal_tui.jobs.watcher import Watcher
+from eternal_tui.jobs.model import Job
+from eternal_tui.jobs.polling.monitor import Watcher
+from eternal_tui.jobs.store import Roster
 
 
 async def settled(job_id: int, roster: Roster, watcher: Watcher, downloads: Downloads) -> Job:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.model import FileState, Job, JobState
 
 
 def new_batch(requests: int) -> str:

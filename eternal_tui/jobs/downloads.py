@@ -12,12 +12,12 @@ from eternal_tui.api.models import PollAnswer
 from eternal_tui.api.request import MediaType
 from eternal_tui.core.clock import Clock
 from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.jobs.cadence import backoff
 from eternal_tui.jobs.errors import NoSuchJob
-from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts, advance, with_event
-from eternal_tui.jobs.poller import sleep_or_wake
+from eternal_tui.jobs.model import FileState, Job, JobState, MediaFacts, advance, with_event
+from eternal_tui.jobs.polling.interval import backoff
+from eternal_tui.jobs.polling.scheduler import sleep_or_wake
 from eternal_tui.jobs.ports import Fetcher
-from eternal_tui.jobs.roster import Roster
+from eternal_tui.jobs.store import Roster
 from eternal_tui.media.download.result import SavedResult
 from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRefused, NotReachable, ResultError
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from eternal_tui.api.request import GenerateRequest
-from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.jobs.model import Job, JobState
 
 PASSING = frozenset({"key", "credits", "unreachable", "stopped", "cap"})
 """Causes of a rejection that lie outside the request: the same one may be taken later."""

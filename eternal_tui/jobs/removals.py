@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable
 
 from eternal_tui.jobs.errors import NotPossible
-from eternal_tui.jobs.job import JobState
+from eternal_tui.jobs.model import JobState
 from eternal_tui.jobs.ports import Record
-from eternal_tui.jobs.roster import Roster
+from eternal_tui.jobs.store import Roster
 
 
 class Removals:

@@ -6,7 +6,7 @@ import msgspec
 
 from eternal_tui.history.journal import Change
 from eternal_tui.jobs.errors import NoSuchJob, NotPossible
-from eternal_tui.jobs.job import Job, JobState, from_record, to_record, with_event
+from eternal_tui.jobs.model import Job, JobState, from_record, to_record, with_event
 from eternal_tui.jobs.ports import History
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from eternal_tui.core.sanitize import shown
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 
 NAME_LIMIT = 120
 """Characters of a proposed name: as many as a line shows."""

@@ -10,11 +10,11 @@ import msgspec
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.downloads import Downloads
 from eternal_tui.jobs.errors import NotPossible
-from eternal_tui.jobs.housekeeping import Housekeeping
-from eternal_tui.jobs.job import POLLED, FileState, Job, JobState
+from eternal_tui.jobs.model import POLLED, FileState, Job, JobState
+from eternal_tui.jobs.polling.monitor import Watcher
 from eternal_tui.jobs.removals import Removals
-from eternal_tui.jobs.roster import Roster
-from eternal_tui.jobs.watcher import Watcher
+from eternal_tui.jobs.store import Roster
+from eternal_tui.jobs.sync import Housekeeping
 
 
 class Wishes:

@@ -9,9 +9,9 @@ from typing import Literal
 
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.jobs.job import Job, JobState
-from eternal_tui.jobs.job_words import counted
-from eternal_tui.jobs.totals import Totals
+from eternal_tui.jobs.billing.totals import Totals
+from eternal_tui.jobs.formatting import counted
+from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import terminal_words
 
 GATHER = 0.6

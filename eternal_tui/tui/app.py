@@ -19,7 +19,8 @@ from textual.widget import Widget
 
 from eternal_tui.config import Settings, SettingsError
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.jobs.job import UNFINISHED
+from eternal_tui.jobs.model import UNFINISHED
+from eternal_tui.services import Workbench
 from eternal_tui.tui import preferences, theme
 from eternal_tui.tui.ascii_lines import AsciiLines, ascii_cells
 from eternal_tui.tui.departure import Departure
@@ -33,7 +34,6 @@ from eternal_tui.tui.preferences import ConfigFile, ThemeChoice
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import clock_step_for, interval_for, is_remote
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
-from eternal_tui.workbench import Workbench
 
 if TYPE_CHECKING:
     from textual.command import Provider

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 
 LEAST = 2
 """Jobs from which a batch has a line of its own."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from eternal_tui.core.sanitize import shown
 from eternal_tui.jobs.batch import BatchFigures, figures
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui.cells import Cell, Line, fit, lay
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.job_row import TEXT_LIMIT, Columns, bar, columns, gutter

@@ -19,6 +19,7 @@ from eternal_tui.api.errors import ApiError
 from eternal_tui.api.models import Character
 from eternal_tui.characters.favourites import FavouriteStore
 from eternal_tui.core.sanitize import Shown, join, say, shown, shown_block
+from eternal_tui.services import Workbench
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.footer import FooterLine, Hint
 from eternal_tui.tui.form.pick_list import Column, PickList
@@ -27,7 +28,6 @@ from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.toast_room import on_toast_rows
-from eternal_tui.workbench import Workbench
 
 FACETS = ("all", "favourites", "used lately")
 

@@ -10,7 +10,8 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
+from eternal_tui.services import Workbench
 from eternal_tui.tui import terminal_words
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.copying import Copyable, copied, copyables, refusal, too_long
@@ -20,7 +21,6 @@ from eternal_tui.tui.form.pick_list import Column, PickList
 from eternal_tui.tui.native_clipboard import clipboard_command, give
 from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.surroundings import Surroundings
-from eternal_tui.workbench import Workbench
 
 # j is "down" in every list here, so the JSON body is copied by b.
 _KEYS = {"path": "p", "link": "l", "prompt": "t", "request_id": "i", "curl": "c", "python": "h", "json": "b"}

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from eternal_tui.api.curl import to_curl
 from eternal_tui.api.snippets import to_json, to_python
 from eternal_tui.core.sanitize import Shown, say
-from eternal_tui.jobs.job import Job
-from eternal_tui.jobs.result_file import result_path
+from eternal_tui.jobs.files import result_path
+from eternal_tui.jobs.model import Job
 
 # A shell reads pasted control characters as keys pressed: ESC and its C1 kin begin commands to the line editor, CR
 # runs the line. Newline and tab belong to prompts; a terminal's bracketed paste takes them as text.

@@ -15,12 +15,12 @@ from eternal_tui.api.request import InvalidRequest, creation
 from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.errors import SubmitRefused
-from eternal_tui.jobs.job import JobState
+from eternal_tui.jobs.model import JobState
+from eternal_tui.services import Workbench
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.form.search_screen import SearchLine
-from eternal_tui.workbench import Workbench
 
 ABOUT = Shown(
     "Experimental: the service does not document this request. It makes look, name and story of a new character from "

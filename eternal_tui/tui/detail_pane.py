@@ -13,8 +13,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from eternal_tui.core.sanitize import Shown, say
-from eternal_tui.jobs.job import Job
-from eternal_tui.jobs.result_file import result_path
+from eternal_tui.jobs.files import result_path
+from eternal_tui.jobs.model import Job
 from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.detail_text import describe

@@ -11,8 +11,8 @@ import msgspec
 from textual.content import Content
 
 from eternal_tui.core.sanitize import Shown, Untrusted, join, say, shown, shown_block
-from eternal_tui.jobs.job import POLLED, FileState, Job, JobState, Verdict
-from eternal_tui.jobs.job_words import file_words, kind, who
+from eternal_tui.jobs.formatting import file_words, kind, who
+from eternal_tui.jobs.model import POLLED, FileState, Job, JobState, Verdict
 from eternal_tui.tui.job_row import took
 
 LABEL_WIDTH = 11

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 
 AGAIN = 8.0
 """Seconds after which a job of which nothing new is known is estimated again; until then its time runs down."""

@@ -16,8 +16,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.worker import Worker
 
-from eternal_tui.jobs.job import Job
-from eternal_tui.jobs.result_file import result_path
+from eternal_tui.jobs.files import result_path
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.cells import fit
 from eternal_tui.tui.gallery_tiles import Grid, grid_for, prompt_text, state_text, words_for

@@ -6,8 +6,8 @@ import textwrap
 from typing import NamedTuple
 
 from eternal_tui.core.sanitize import Shown, join, say, shown
-from eternal_tui.jobs.job import Job
-from eternal_tui.jobs.job_words import who
+from eternal_tui.jobs.formatting import who
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui.cells import fit
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.job_row import LIVE, sign, state_words

@@ -17,7 +17,7 @@ from eternal_tui.tui.cells import Cell, Line, changed_spans, lay
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.totals import Totals
+    from eternal_tui.jobs.billing.totals import Totals
 
 NAME = "eternal-tui"
 

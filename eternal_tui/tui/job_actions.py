@@ -15,11 +15,11 @@ from eternal_tui.config.credentials import scrubbed_environ
 from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch
-from eternal_tui.jobs.desk import JobDesk
+from eternal_tui.jobs.engine import JobDesk
 from eternal_tui.jobs.errors import NeedsConfirmation, NoSuchJob, NotPossible, SubmitRefused
 from eternal_tui.jobs.failures import Failures, failures
-from eternal_tui.jobs.job import POLLED, Job, JobState
-from eternal_tui.jobs.result_file import result_path
+from eternal_tui.jobs.files import result_path
+from eternal_tui.jobs.model import POLLED, Job, JobState
 from eternal_tui.jobs.saving import copy_to
 from eternal_tui.tui.announcer import Severity
 from eternal_tui.tui.confirm import Confirm

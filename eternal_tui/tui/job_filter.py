@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from eternal_tui.core.sanitize import BLOCK_LIMIT, say
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.job_row import state_words
 
 _WORD = r'(?i)(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))?'

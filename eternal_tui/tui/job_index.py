@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui.batch_folds import BatchFolds
 from eternal_tui.tui.job_filter import folded
 

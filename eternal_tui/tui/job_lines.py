@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui.batch_row import batch_line
 from eternal_tui.tui.cells import Line, changed_spans
 from eternal_tui.tui.compositor import CellScreen

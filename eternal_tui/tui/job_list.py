@@ -11,7 +11,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.job_cursor import JobCursor
 from eternal_tui.tui.job_filter import FACETS, JobFilter, parse

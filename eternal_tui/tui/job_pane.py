@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.dom import DOMNode
 
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.protocol import Graphics

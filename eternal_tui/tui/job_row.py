@@ -9,7 +9,7 @@ import msgspec
 from rich.cells import cell_len
 
 from eternal_tui.core.sanitize import shown
-from eternal_tui.jobs.job import FileState, Job, JobState, Verdict
+from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
 from eternal_tui.tui.cells import Cell, Line, fit, lay
 from eternal_tui.tui.glyphs import UNICODE, Glyphs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui.job_filter import JobFilter, fill
 from eternal_tui.tui.job_index import NEWEST, JobIndex, Order, Place
 

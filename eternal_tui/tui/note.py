@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.form.search_screen import SearchLine

@@ -18,7 +18,7 @@ from textual.worker import WorkerCancelled, WorkerFailed
 
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui import theme
 from eternal_tui.tui.action import Action
 from eternal_tui.tui.actions import ACTIONS

@@ -73,9 +73,9 @@ def _assemble(settings: Settings, environ: Mapping[str, str], *, demo: bool, thr
             if settings.images in ("auto", "sixel")
             else nullcontext(TerminalFacts) as facts
         ):
+            from eternal_tui.services import Workbench
             from eternal_tui.tui.app import EternalApp
             from eternal_tui.tui.graphics.choose import choose
-            from eternal_tui.workbench import Workbench
 
             bench = Workbench(settings, environ, demo=service, throw_away=throw_away)
             bench.desk.read_newest()
@@ -89,7 +89,7 @@ def _assemble(settings: Settings, environ: Mapping[str, str], *, demo: bool, thr
 
 def _launch(environ: Mapping[str, str], folder: Path | None) -> DemoService:
     from eternal_tui.sandbox.launch import STATE_NAME, launch_demo
-    from eternal_tui.workbench import DEMO_SPEED
+    from eternal_tui.services import DEMO_SPEED
 
     return launch_demo(environ=environ, speed=DEMO_SPEED, state=None if folder is None else folder / STATE_NAME)
 

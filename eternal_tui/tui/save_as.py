@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import Shown, join, say
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.save_name import proposed_name
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.dialog import Dialog

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from eternal_tui.core.sanitize import Shown, join, say
-from eternal_tui.jobs.statistics import Day, Kind, Statistics
+from eternal_tui.jobs.billing.statistics import Day, Kind, Statistics
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.detail_text import span
 from eternal_tui.tui.dialog import Dialog

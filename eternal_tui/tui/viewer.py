@@ -10,7 +10,8 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
+from eternal_tui.services import Workbench
 from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.footer import FooterLine, Hint
@@ -18,7 +19,6 @@ from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.viewer_panel import Panel, differing
-from eternal_tui.workbench import Workbench
 
 if TYPE_CHECKING:
     from eternal_tui.tui.job_actions import JobActions

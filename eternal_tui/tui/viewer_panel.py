@@ -12,9 +12,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from eternal_tui.core.sanitize import Shown, join, say, shown
-from eternal_tui.jobs.job import FileState, Job
-from eternal_tui.jobs.job_words import file_words, kind, who
-from eternal_tui.jobs.result_file import result_path
+from eternal_tui.jobs.files import result_path
+from eternal_tui.jobs.formatting import file_words, kind, who
+from eternal_tui.jobs.model import FileState, Job
 from eternal_tui.tui.detail_text import state_line
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.position_line import PositionLine

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 
 from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.jobs.job import POLLED, Job, JobState
+from eternal_tui.jobs.model import POLLED, Job, JobState
 from eternal_tui.tui import actions
 from eternal_tui.tui.footer import FooterLine
 from eternal_tui.tui.form_pane import FormPane
@@ -242,7 +242,7 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
 
     def action_statistics(self) -> None:
         """Show what the history says in figures."""
-        from eternal_tui.jobs.statistics import statistics
+        from eternal_tui.jobs.billing.statistics import statistics
         from eternal_tui.tui.statistics_screen import StatisticsScreen
 
         figures = statistics(self.bench.desk.listing(), self.bench.clock.time())

@@ -16,7 +16,8 @@ from textual.widget import MountError
 
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.jobs.model import Job, JobState
+from eternal_tui.services import Workbench
 from eternal_tui.tui import actions
 from eternal_tui.tui.action import Where
 from eternal_tui.tui.announcer import Announcer, Severity
@@ -35,7 +36,6 @@ from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.split import Split
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.tick import Tick
-from eternal_tui.workbench import Workbench
 
 if TYPE_CHECKING:
     from eternal_tui.tui.confirm import Confirm

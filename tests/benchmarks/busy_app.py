@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from eternal_tui.cli.command import run_process
-from eternal_tui.jobs.desk import JobDesk
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.engine import JobDesk
+from eternal_tui.jobs.model import Job
 
 TICK = 0.005
 WAIT = 0.25

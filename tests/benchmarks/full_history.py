@@ -8,7 +8,7 @@ from pathlib import Path
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.history.history import History
-from eternal_tui.jobs.job import Event, FileState, Job, JobState, MediaFacts, to_record
+from eternal_tui.jobs.model import Event, FileState, Job, JobState, MediaFacts, to_record
 
 PLACES = ("at the harbour", "in the library", "on a mountain path", "in a sunlit kitchen", "under a street lamp")
 DOINGS = ("reads a letter", "waves and smiles", "plays chess", "waters the plants", "ties a scarf")

@@ -22,7 +22,7 @@ import msgspec
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.cli.command import run
 from eternal_tui.history.history import History
-from eternal_tui.jobs.job import Job, to_record
+from eternal_tui.jobs.model import Job, to_record
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
 from tests.canary import SIGNATURE

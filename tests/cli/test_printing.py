@@ -20,8 +20,8 @@ from eternal_tui.cli.job_facts import going_on, job_fields, job_line, trouble_se
 from eternal_tui.cli.streams import Streams, json_text
 from eternal_tui.core.sanitize import Untrusted, shown
 from eternal_tui.core.text_width import cut, fit, width
-from eternal_tui.jobs.job import FileState, JobState
-from eternal_tui.jobs.outcomes import lost
+from eternal_tui.jobs.model import FileState, JobState
+from eternal_tui.jobs.transitions import lost
 from eternal_tui.media import errors as media_errors
 from eternal_tui.sandbox.faults import Fault, Place
 from tests.cli.program import Program, Ran, a_job, answering

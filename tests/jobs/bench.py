@@ -17,8 +17,8 @@ from eternal_tui.core.secret import Secret
 from eternal_tui.history.filesystem import Files
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
-from eternal_tui.jobs.desk import JobDesk
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.engine import JobDesk
+from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.media.download.downloader import ResultFetcher
 from eternal_tui.sandbox.server import Sandbox

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.drafts.matrix import MAX_REQUESTS, Matrix, Settings, TooManyRequests, expand, one_a_line
 from eternal_tui.jobs.batch import BatchFigures, figures, new_batch
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.model import FileState, Job, JobState
 
 PICTURE = Settings(type="image", quality="low")
 

@@ -9,7 +9,7 @@ import pytest
 
 from eternal_tui.api.request import InvalidRequest, creation
 from eternal_tui.jobs.errors import NeedsConfirmation, NoKey, NotPossible, OverCap
-from eternal_tui.jobs.job import FileState, JobState, Verdict
+from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox

@@ -18,7 +18,7 @@ from eternal_tui.history.errors import (
     HistoryReadOnly,
 )
 from eternal_tui.history.history import History
-from eternal_tui.jobs.job import JobState
+from eternal_tui.jobs.model import JobState
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import CHANGING

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from eternal_tui.jobs.errors import Closing, NotPossible
-from eternal_tui.jobs.job import JobState
+from eternal_tui.jobs.model import JobState
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import SwiftFiles

@@ -15,8 +15,8 @@ import pytest
 from eternal_tui.history.history import History
 from eternal_tui.history.instances import Instance
 from eternal_tui.jobs.errors import NotPossible
-from eternal_tui.jobs.job import FileState, JobState
-from eternal_tui.jobs.leases import claim
+from eternal_tui.jobs.model import FileState, JobState
+from eternal_tui.jobs.ownership import claim
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import ROOT, Program

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from tinydb import TinyDB
 
 from eternal_tui.jobs.errors import NotPossible
-from eternal_tui.jobs.job import _NEXT, Job, JobState
+from eternal_tui.jobs.model import _NEXT, Job, JobState
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings

@@ -9,7 +9,7 @@ import pytest
 
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.jobs.errors import NeedsConfirmation, NotPossible, OverCap
-from eternal_tui.jobs.job import JobState, Verdict
+from eternal_tui.jobs.model import JobState, Verdict
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox

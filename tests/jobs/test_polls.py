@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.api.request import GenerateRequest
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.sandbox.engine import ProgressShape
 from eternal_tui.sandbox.faults import Fault
@@ -17,7 +17,7 @@ from tests.benchmarks.cadence_simulation import bound
 from tests.jobs.bench import CLIP, PICTURE, Bench, running
 from tests.jobs.clock import FakeClock
 from tests.jobs.quiet import quiet
-from tests.jobs.test_cadence import goals
+from tests.jobs.test_interval import goals
 
 JOBS = 25
 TAUGHT, COUNTED = 8, 4

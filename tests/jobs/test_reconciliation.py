@@ -24,7 +24,7 @@ from eternal_tui.api.errors import AnswerLost
 from eternal_tui.api.models import SubmitAnswer
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.secret import Secret
-from eternal_tui.jobs.job import Job, JobState, Verdict
+from eternal_tui.jobs.model import Job, JobState, Verdict
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.jobs.errors import NotPossible
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import SwiftFiles

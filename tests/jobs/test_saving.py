@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Untrusted, shown
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.save_name import BYTES_LIMIT, NAME_LIMIT, numbered, proposed_name, safe_name
 from eternal_tui.jobs.saving import copy_to
 

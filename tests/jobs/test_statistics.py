@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.jobs.job import FileState, Job, JobState, Verdict
-from eternal_tui.jobs.statistics import statistics
-from eternal_tui.jobs.totals import charge_of
+from eternal_tui.jobs.billing.statistics import statistics
+from eternal_tui.jobs.billing.totals import charge_of
+from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
 from tests.tui.jobs import a_job
 
 DAY = 86_400.0

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from eternal_tui.jobs.job import JobState
+from eternal_tui.jobs.billing.totals import day_bounds
+from eternal_tui.jobs.model import JobState
 from eternal_tui.jobs.policy import Policy
-from eternal_tui.jobs.totals import day_bounds
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import SwiftFiles

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.config import Settings
-from eternal_tui.workbench import Workbench
+from eternal_tui.services import Workbench
 
 FAULTS = ("", "", "", "", "fault:lost-answer", "fault:drop-before", "fault:charged-502", "fault:500", "fault:failed")
 

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.sanitize import Untrusted, shown, shown_block
-from eternal_tui.jobs.job import Event, FileState, Job, JobState, Verdict
+from eternal_tui.jobs.model import Event, FileState, Job, JobState, Verdict
 from tests.payloads import PAYLOADS, markup_strings
 
 LONGEST = 20

@@ -17,7 +17,7 @@ from eternal_tui.core.sanitize import Untrusted, shown
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import Preset, Presets, PresetStore
 from eternal_tui.history.history import History
-from eternal_tui.jobs.job import Job, to_record
+from eternal_tui.jobs.model import Job, to_record
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.tick import on_the_loop
 from eternal_tui.tui.workbench_screen import WorkbenchScreen

@@ -14,7 +14,7 @@ import pytest
 from eternal_tui.config.credentials import KeyStore, find_key, met_keys, store_key
 from eternal_tui.core.sanitize import Shown
 from eternal_tui.core.secret import Secret
-from eternal_tui.jobs.job import FileState, JobState
+from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.tui.native_clipboard import give

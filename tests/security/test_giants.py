@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from eternal_tui.jobs.job import to_record
+from eternal_tui.jobs.model import to_record
 from tests.cli.program import ROOT, Program
 from tests.security.hostile import job_of, unsafe
 from tests.security.test_hostile_history import SAVED, write_history

@@ -19,7 +19,7 @@ import pytest
 
 from eternal_tui.config import Settings
 from eternal_tui.sandbox.server import Sandbox
-from eternal_tui.workbench import Workbench
+from eternal_tui.services import Workbench
 from tests.canary import leaks
 from tests.cli.program import LATEST, Program
 

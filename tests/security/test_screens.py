@@ -15,7 +15,7 @@ from textual.widgets import Input
 from eternal_tui.api.models import Character
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Untrusted, say, shown
-from eternal_tui.jobs.job import Job
+from eternal_tui.jobs.model import Job
 from eternal_tui.tui.announcer import Announcer, sentence, summary
 from eternal_tui.tui.detail_text import describe
 from eternal_tui.tui.terminal_words import notification, title

@@ -21,8 +21,9 @@ from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, Untrusted, shown
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import Preset, Presets
-from eternal_tui.jobs.job import FileState, JobState, Verdict
-from eternal_tui.jobs.statistics import statistics
+from eternal_tui.jobs.billing.statistics import statistics
+from eternal_tui.jobs.model import FileState, JobState, Verdict
+from eternal_tui.services import Workbench
 from eternal_tui.tui.announcer import sentence
 from eternal_tui.tui.character_browser import CharacterBrowser
 from eternal_tui.tui.confirm import Confirm
@@ -38,7 +39,6 @@ from eternal_tui.tui.note import NoteScreen
 from eternal_tui.tui.save_as import SaveAs
 from eternal_tui.tui.statistics_screen import StatisticsScreen
 from eternal_tui.tui.viewer import Viewer
-from eternal_tui.workbench import Workbench
 from tests.payloads import markup_strings
 from tests.security.drawn import WideStage, clickable, still, unsafe_bytes
 from tests.security.hostile import job_of, packs, pieces

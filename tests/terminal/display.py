@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from eternal_tui.history.history import History
-from eternal_tui.jobs.job import to_record
+from eternal_tui.jobs.model import to_record
 from tests.terminal.stage import environ_for
 from tests.tui.results import saved
 

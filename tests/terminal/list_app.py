@@ -9,7 +9,7 @@ import msgspec
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 
-from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import theme
 from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.job_list import JobList

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.cli.command import run_process
-from eternal_tui.jobs.desk import JobDesk
+from eternal_tui.jobs.engine import JobDesk
 
 AT_ONCE = 50
 LOOK_EVERY = 0.1

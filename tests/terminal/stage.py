@@ -13,7 +13,7 @@ import httpx
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.history.history import History
-from eternal_tui.jobs.job import Job, JobState, to_record
+from eternal_tui.jobs.model import Job, JobState, to_record
 from tests.terminal.pseudo_terminal import ROOT, PseudoTerminal
 
 APP = (sys.executable, "-m", "eternal_tui")

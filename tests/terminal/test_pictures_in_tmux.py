@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from eternal_tui.history.history import History
-from eternal_tui.jobs.job import to_record
+from eternal_tui.jobs.model import to_record
 from eternal_tui.tui.graphics.blocks import UPPER_HALF
 from tests.media.files import write_clip
 from tests.terminal.stage import environ_for

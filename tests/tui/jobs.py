@@ -6,7 +6,7 @@ from typing import Any
 
 from eternal_tui.api.request import GenerateRequest, RequestType
 from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts, Verdict
+from eternal_tui.jobs.model import FileState, Job, JobState, MediaFacts, Verdict
 
 NOW = 1_700_000_000.0
 

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from PIL import Image
 
-from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts, to_record
-from eternal_tui.workbench import Workbench
+from eternal_tui.jobs.model import FileState, Job, JobState, MediaFacts, to_record
+from eternal_tui.services import Workbench
 from tests.media.files import write_clip
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import bench_of

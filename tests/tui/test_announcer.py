@@ -11,8 +11,8 @@ import pytest
 
 import eternal_tui.tui.announcer as announcing
 from eternal_tui.config import Notify, Settings
-from eternal_tui.jobs.job import FileState, Job, JobState
-from eternal_tui.jobs.totals import Totals
+from eternal_tui.jobs.billing.totals import Totals
+from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.announcer import Announcer, summary
 from tests.tui.jobs import a_job
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.job_index import JobIndex
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.job_pane import JobPane

@@ -9,7 +9,7 @@ import msgspec
 
 from eternal_tui.api.request import creation
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.announcer import sentence
 from eternal_tui.tui.copying import copyables
 from eternal_tui.tui.detail_text import facts

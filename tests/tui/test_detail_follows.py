@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eternal_tui.jobs.job import JobState, to_record
+from eternal_tui.jobs.model import JobState, to_record
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import bench_in, settle, the_app, until
 from tests.tui.screens.test_palette import with_jobs, workbench

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eternal_tui.jobs.job import Job, JobState, Verdict
+from eternal_tui.jobs.model import Job, JobState, Verdict
 from eternal_tui.tui.detail_text import facts
 from tests.tui.jobs import a_job
 

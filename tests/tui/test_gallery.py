@@ -14,7 +14,7 @@ from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.pilot import Pilot
 
-from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.gallery import Gallery
 from eternal_tui.tui.gallery_tiles import Grid, grid_for, state_text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.jobs.job import FileState, JobState
+from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.tui.confirm import Confirm

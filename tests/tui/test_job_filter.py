@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.job_filter import FACETS, parse
 from tests.tui.jobs import NOW, a_job, many, one_of_each
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.job_filter import parse
 from eternal_tui.tui.job_index import NEWEST, ORDERS, JobIndex, Order
 from eternal_tui.tui.job_search import SLICE, JobSearch

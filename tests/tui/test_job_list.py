@@ -14,7 +14,7 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.widgets import Input
 
-from eternal_tui.jobs.job import Job, JobState
+from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import theme
 from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.filter_bar import FilterBar

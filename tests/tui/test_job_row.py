@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from eternal_tui.jobs.job import FileState, Job, JobState, MediaFacts, Verdict
+from eternal_tui.jobs.model import FileState, Job, JobState, MediaFacts, Verdict
 from eternal_tui.tui.cells import Cell, Line, changed_spans, fit
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs, glyphs_for
 from eternal_tui.tui.job_row import about, clock, columns, job_line

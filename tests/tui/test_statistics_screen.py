@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.jobs.statistics import statistics
+from eternal_tui.jobs.billing.statistics import statistics
 from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.plots import bar, columns, spark
 from eternal_tui.tui.statistics_screen import StatisticsScreen, described

@@ -13,10 +13,10 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-import eternal_tui.workbench
+import eternal_tui.services
 from eternal_tui.core.clock import SystemClock
 from eternal_tui.history.history import History
-from eternal_tui.jobs.job import FileState, JobState, MediaFacts, to_record
+from eternal_tui.jobs.model import FileState, JobState, MediaFacts, to_record
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A history of one of everything, in UTC, at a moment that does not pass; a short name, for it may be shown."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    monkeypatch.setattr(eternal_tui.workbench, "SystemClock", Stopped)
+    monkeypatch.setattr(eternal_tui.services, "SystemClock", Stopped)
     history = History.open(tmp_path / "data")
     history.add_many([_record(each) for each in reversed(JOBS)])
     history.close(fold=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.copy_menu import CopyMenu
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import ENVIRON, Stage, around, bench_of, settle, text_of

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from eternal_tui.api.request import GenerateRequest
-from eternal_tui.jobs.job import JobState
+from eternal_tui.jobs.model import JobState
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.graphics.off import NoGraphics

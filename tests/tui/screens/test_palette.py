@@ -15,11 +15,11 @@ from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.sanitize import shown
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import Presets, PresetStore
-from eternal_tui.jobs.job import JobState, to_record
+from eternal_tui.jobs.model import JobState, to_record
+from eternal_tui.services import Workbench
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.palette import MOST_JOBS, Finder
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
-from eternal_tui.workbench import Workbench
 from tests.tui.form.form_app import CHARACTERS
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import bench_in, settle, the_app

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.model import FileState, Job, JobState
+from eternal_tui.services import Workbench
 from eternal_tui.tui.save_as import SaveAs, default_folder, tilde
-from eternal_tui.workbench import Workbench
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import Stage, actions_of, bench_of, settle, text_of
 

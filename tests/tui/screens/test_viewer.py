@@ -12,7 +12,8 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from eternal_tui.jobs.job import FileState, Job, JobState
+from eternal_tui.jobs.model import FileState, Job, JobState
+from eternal_tui.services import Workbench
 from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.protocol import Graphics
@@ -21,7 +22,6 @@ from eternal_tui.tui.position_line import bar, time_words
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.viewer import Viewer
 from eternal_tui.tui.viewer_panel import differing
-from eternal_tui.workbench import Workbench
 from tests.tui.jobs import a_job
 from tests.tui.results import bench_with, picture_file, saved
 from tests.tui.screens.stage import ENVIRON, Stage, actions_of, around, said_on, text_of, until

@@ -1,0 +1,35 @@
+"""What the log keeps of jobs: a line for each turn of one, with states and ids, never a prompt or a link."""
+
+from __future__ import annotations
+
+import logging
+
+from eternal_tui.jobs.model import FileState, Job, JobState
+
+_log = logging.getLogger(__name__)
+
+_GRAVE = frozenset({JobState.REJECTED, JobState.UNCONFIRMED, JobState.STALLED, JobState.LOST, JobState.FAILED})
+_GRAVE_FILE = frozenset({FileState.EXPIRED, FileState.BROKEN})
+
+
+def log_turn(old: Job | None, new: Job | None, *, owner: str) -> None:
+    """Write a line where a job of the instance `owner` changed its state, its file's state or why it waits."""
+    if old is None or new is None or new.owner != owner:
+        return
+    if (old.state, old.file_state, old.trouble) == (new.state, new.file_state, new.trouble):
+        return
+    reason = new.error if new.ended else new.trouble
+    facts = {
+        "job": new.id,
+        "was": str(old.state),
+        "state": str(new.state),
+        "file": None if new.file_state is None else str(new.file_state),
+        "cause": new.cause,
+        "request_id": new.request_id,
+        "reason": reason,
+    }
+    grave = bool(new.trouble) or new.state in _GRAVE or new.file_state in _GRAVE_FILE
+    # An empty fact tells nothing.
+    _log.log(
+        logging.WARNING if grave else logging.INFO, "job", extra={name: fact for name, fact in facts.items() if fact}
+    )

@@ -1,0 +1,1 @@
+"""Balance, prices, and what jobs cost."""

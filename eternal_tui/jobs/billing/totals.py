@@ -1,0 +1,119 @@
+"""Running totals over all loaded jobs, kept change by change so that no tick has to count a hundred thousand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+
+from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
+
+_WELL = frozenset({FileState.SAVED, FileState.PENDING})
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of the header. Money is in the service's credits; days are local days.
+
+    `sending` counts requests that have no answer yet, `waiting` those and files still to be fetched. `whole` is
+    whether every job is counted, not only those read so far.
+    """
+
+    sending: int = 0
+    running: int = 0
+    waiting: int = 0
+    unconfirmed: int = 0
+    done_today: int = 0
+    failed_today: int = 0
+    credits: float | None = None
+    spent_today: float = 0.0
+    spent_in_all: float = 0.0
+    whole: bool = True
+
+
+def charge_of(job: Job) -> float:
+    """Return about what the job cost: 0 where nothing was charged or nothing is known."""
+    if job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED:
+        return 0.0
+    return job.cost or 0.0
+
+
+def day_bounds(now: float) -> tuple[float, float]:
+    """Return the beginning and the end of the local day, in seconds since the epoch."""
+    # By calendar, not by 86,400 seconds, and each midnight with its own offset from UTC, not with that of now: a day
+    # in which the clocks change is an hour shorter or longer.
+    today = datetime.fromtimestamp(now).astimezone().date()
+    begin, end = (datetime(day.year, day.month, day.day).astimezone() for day in (today, today + timedelta(days=1)))
+    return begin.timestamp(), end.timestamp()
+
+
+class Tally:
+    """Counts jobs as they come and change. `now` is the wall clock, `every` lists all jobs for a new day's count."""
+
+    def __init__(self, now: Callable[[], float], every: Callable[[], Iterable[Job]]) -> None:
+        self._now = now
+        self._every = every
+        self._begin, self._end = day_bounds(now())
+        self._counts: Counter[str] = Counter()
+        self._spent_today = 0.0
+        self._spent = 0.0
+
+    def replaced(self, old: Job | None, new: Job | None) -> None:
+        """Count `new` instead of `old`."""
+        if old is not None:
+            self._add(old, -1)
+        if new is not None:
+            self._add(new, +1)
+
+    def totals(self, credits_left: float | None) -> Totals:
+        """Return the figures as they stand now."""
+        if not self._begin <= self._now() < self._end:
+            self._recount()
+        counts = self._counts
+        return Totals(
+            sending=counts["sending"],
+            running=counts["running"],
+            waiting=counts["waiting"],
+            unconfirmed=counts["unconfirmed"],
+            done_today=counts["done today"],
+            failed_today=counts["failed today"],
+            credits=credits_left,
+            spent_today=round(self._spent_today, 4),
+            spent_in_all=round(self._spent, 4),
+        )
+
+    def spent_today(self) -> float:
+        """Return about what the jobs of the local day cost, in credits."""
+        return self.totals(None).spent_today
+
+    def today_begins(self) -> float:
+        """Return when the local day began, in seconds since the epoch."""
+        return day_bounds(self._now())[0]
+
+    def _recount(self) -> None:
+        self._begin, self._end = day_bounds(self._now())
+        self._counts.clear()
+        self._spent_today = self._spent = 0.0
+        for job in self._every():
+            self._add(job, +1)
+
+    def _add(self, job: Job, sign: int) -> None:
+        if job.state in (JobState.RUNNING, JobState.STALLED):
+            self._counts["running"] += sign
+        elif job.state is JobState.SUBMITTING:
+            self._counts["sending"] += sign
+            self._counts["waiting"] += sign
+        elif job.wants_file:
+            self._counts["waiting"] += sign
+        elif job.state is JobState.UNCONFIRMED and not job.dismissed:
+            self._counts["unconfirmed"] += sign
+        if job.finished_at is not None and self._begin <= job.finished_at < self._end:
+            if job.state is JobState.SUCCEEDED and (job.file_state in _WELL or job.is_creation):
+                self._counts["done today"] += sign
+            elif job.state in (JobState.FAILED, JobState.LOST, JobState.REJECTED):
+                self._counts["failed today"] += sign
+        charge = sign * charge_of(job)
+        self._spent += charge
+        if self._begin <= job.created_at < self._end:
+            self._spent_today += charge

@@ -1,0 +1,1 @@
+"""When running jobs are polled."""

@@ -1,0 +1,1 @@
+"""Sending paid requests."""

@@ -1,0 +1,52 @@
+"""The polling workers alone, on a fake clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+from eternal_tui.jobs.polling.scheduler import MOST_UNDER_WAY, SILENT, Poller
+from tests.jobs.clock import FakeClock
+
+
+async def test_jobs_the_service_says_nothing_about_hold_up_no_others() -> None:
+    """Seen to fail with silent looks in the places: ten of them kept all other jobs waiting for 40 s."""
+    clock, looked, never = FakeClock(), [], asyncio.Event()
+
+    async def look(job_id: int) -> None:
+        looked.append(job_id)
+        if job_id < 10:
+            await never.wait()
+
+    poller = Poller(look, clock, workers=4, requests_per_second=1000.0)
+    for job_id in range(12):
+        poller.set(job_id, job_id / 100)
+    polling = asyncio.create_task(poller.run())
+    await clock.advance(0.0)
+    await clock.advance(SILENT - 0.1)
+    assert looked == [0, 1, 2, 3]
+    await clock.advance(2 * SILENT)
+    assert looked == list(range(12))
+    polling.cancel()
+    await asyncio.gather(polling, return_exceptions=True)
+
+
+async def test_silent_looks_are_no_more_than_the_pool_carries() -> None:
+    clock, looked, answer = FakeClock(), [], asyncio.Event()
+
+    async def look(job_id: int) -> None:
+        looked.append(job_id)
+        await answer.wait()
+
+    poller = Poller(look, clock, workers=4, requests_per_second=1000.0)
+    for job_id in range(40):
+        poller.set(job_id, 0.0)
+    polling = asyncio.create_task(poller.run())
+    await clock.advance(0.0)
+    await clock.advance(60.0)
+    assert len(looked) == MOST_UNDER_WAY
+    answer.set()
+    for _ in range(10):
+        await clock.advance(1.0)
+    assert len(looked) == 40
+    polling.cancel()
+    await asyncio.gather(polling, return_exceptions=True)
