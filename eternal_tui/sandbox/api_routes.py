@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from eternal_tui.sandbox.engine import DONE_PROGRESS, SandboxJob
+from eternal_tui.sandbox.asgi import refusal_of, refused, spoiled
 from eternal_tui.sandbox.faults import UNCHARGED, Fault, Place, rules_in_prompt
-from eternal_tui.sandbox.rules import CHARACTER_PRICE, Refusal, check_create, check_generate
-from eternal_tui.sandbox.service import Service
-from eternal_tui.sandbox.wire import refusal_of, refused, spoiled
+from eternal_tui.sandbox.simulator import DONE_PROGRESS, SandboxJob
+from eternal_tui.sandbox.state import Service
+from eternal_tui.sandbox.validation import CHARACTER_PRICE, Refusal, check_create, check_generate
 
 MAX_PAGE_LIMIT = 100
 _DEFAULT_PAGE_LIMIT = 50

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from eternal_tui.sandbox.art_clips import Stopped
-from eternal_tui.sandbox.engine import SandboxJob
+from eternal_tui.sandbox.art.clips import Stopped
+from eternal_tui.sandbox.asgi import DroppedResponse, ShortResponse, padded, refusal_of
 from eternal_tui.sandbox.faults import Fault, Place
-from eternal_tui.sandbox.service import Service
-from eternal_tui.sandbox.wire import DroppedResponse, ShortResponse, padded, refusal_of
+from eternal_tui.sandbox.simulator import SandboxJob
+from eternal_tui.sandbox.state import Service
 
 _FILE = re.compile(r".*/(?:img|vid)-generated-(?P<request_id>[0-9a-f-]{36})_\d+\.(?:jpg|mp4)")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")

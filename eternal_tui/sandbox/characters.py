@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from eternal_tui.sandbox.seeded import seeded
+from eternal_tui.sandbox.jobs import seeded
 
 ADULT_AGE = 18
 FIRST_ID = 6870

@@ -97,7 +97,7 @@ async def _serve(settings: SandboxSettings, *, until_stdin_closes: bool) -> None
 
 def _unkept(state: Path) -> str:
     """Return why nothing can be kept in this file, "" where it can."""
-    from eternal_tui.sandbox.memory import Memory
+    from eternal_tui.sandbox.state_file import Memory
 
     try:
         Memory(state).check()

@@ -15,11 +15,11 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from eternal_tui.sandbox.api_routes import ApiRoutes, http_error
+from eternal_tui.sandbox.asgi import Recorder
 from eternal_tui.sandbox.cdn_routes import CdnRoutes
 from eternal_tui.sandbox.faults import Fault, FaultRule, Place, default_places, possible_places
-from eternal_tui.sandbox.service import Call, Service
 from eternal_tui.sandbox.settings import SandboxSettings
-from eternal_tui.sandbox.wire import Recorder
+from eternal_tui.sandbox.state import Call, Service
 
 if TYPE_CHECKING:
     from starlette.types import Scope

@@ -8,7 +8,7 @@ import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from eternal_tui.sandbox.engine import SandboxJob
+from eternal_tui.sandbox.simulator import SandboxJob
 
 
 class LinkSigner:

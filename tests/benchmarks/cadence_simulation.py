@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from eternal_tui.jobs.polling.interval import Durations, Kind, Sighting, next_poll
-from eternal_tui.sandbox.engine import ProgressShape, progress_at
+from eternal_tui.sandbox.simulator import ProgressShape, progress_at
 
 MEDIANS = {"image": 12.0, "video": 60.0}
 """Seconds."""

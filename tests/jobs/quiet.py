@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from eternal_tui.sandbox.service import Service
+from eternal_tui.sandbox.state import Service
 
 IDLE_TURNS = 3
 """Turns of a loop without anything to run that make it idle: what one end of a socket on loopback writes, the other

@@ -10,9 +10,9 @@ import pytest
 from eternal_tui.api.request import GenerateRequest
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.policy import Policy
-from eternal_tui.sandbox.engine import ProgressShape
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
+from eternal_tui.sandbox.simulator import ProgressShape
 from tests.benchmarks.cadence_simulation import bound
 from tests.jobs.bench import CLIP, PICTURE, Bench, running
 from tests.jobs.clock import FakeClock

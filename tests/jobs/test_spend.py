@@ -16,7 +16,7 @@ from eternal_tui.jobs.billing.totals import day_bounds
 from eternal_tui.jobs.errors import CapUnclear, NeedsConfirmation, OverCap
 from eternal_tui.jobs.model import Job, JobState, Verdict
 from eternal_tui.jobs.policy import Policy
-from eternal_tui.sandbox import service as sandbox_service
+from eternal_tui.sandbox import state as sandbox_service
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import SwiftFiles

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 from eternal_tui.sandbox.faults import Fault, FaultPlan, FaultRule, Place, default_places, parse_rule, possible_places
-from eternal_tui.sandbox.seeded import seeded
+from eternal_tui.sandbox.jobs import seeded
 from eternal_tui.sandbox.server import Sandbox
 from tests.sandbox.client import IMAGE, TINY, VIDEO, api_client, finished, poll, submit
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.sandbox.engine import JobEngine, ProgressShape, progress_at
-from eternal_tui.sandbox.rules import Order
-from eternal_tui.sandbox.seeded import seeded
+from eternal_tui.sandbox.jobs import seeded
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
+from eternal_tui.sandbox.simulator import JobEngine, ProgressShape, progress_at
+from eternal_tui.sandbox.validation import Order
 from tests.sandbox.client import TINY, VIDEO, api_client, poll, submit
 
 

@@ -7,8 +7,8 @@ from random import Random
 import msgspec
 from PIL import Image, ImageChops, ImageDraw
 
-from eternal_tui.sandbox.art_ground import Ground, Ridge
-from eternal_tui.sandbox.art_palette import Colour, Light, Mood, Place, mix
+from eternal_tui.sandbox.art.ground import Ground, Ridge
+from eternal_tui.sandbox.art.palette import Colour, Light, Mood, Place, mix
 
 
 class Layer(msgspec.Struct):

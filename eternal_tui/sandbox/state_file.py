@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.sandbox.engine import ProgressShape, SandboxJob
 from eternal_tui.sandbox.faults import Fault
-from eternal_tui.sandbox.rules import Order
+from eternal_tui.sandbox.simulator import ProgressShape, SandboxJob
+from eternal_tui.sandbox.validation import Order
 
 MOST_JOBS = 10_000
 """Jobs remembered, the newest: a demo played with for weeks stays a small file."""

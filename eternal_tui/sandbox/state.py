@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from eternal_tui.sandbox.characters import Cast
-from eternal_tui.sandbox.engine import JobEngine, SandboxJob
 from eternal_tui.sandbox.faults import FaultPlan, Place
-from eternal_tui.sandbox.memory import Memory
-from eternal_tui.sandbox.rules import Order, Refusal, price
-from eternal_tui.sandbox.seeded import seeded
+from eternal_tui.sandbox.jobs import seeded
+from eternal_tui.sandbox.render import Studio
 from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.sandbox.signing import LinkSigner
-from eternal_tui.sandbox.studio import Studio
+from eternal_tui.sandbox.simulator import JobEngine, SandboxJob
+from eternal_tui.sandbox.state_file import Memory
+from eternal_tui.sandbox.validation import Order, Refusal, price
 
 
 @dataclass(slots=True)

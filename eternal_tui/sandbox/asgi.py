@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from eternal_tui.sandbox.faults import Fault
-from eternal_tui.sandbox.service import Call, Service
+from eternal_tui.sandbox.state import Call, Service
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from eternal_tui.sandbox.seeded import seeded
+from eternal_tui.sandbox.jobs import seeded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +40,7 @@ class Stopped(Exception):
 
 
 def _frames(clip: Clip) -> Iterator[Image]:
-    from eternal_tui.sandbox.art_stage import Stage
+    from eternal_tui.sandbox.art.stage import Stage
 
     stage = Stage(clip.prompt, clip.character, clip.name, clip.size, seconds=clip.seconds)
     count = clip.seconds * clip.fps

@@ -8,7 +8,7 @@ from random import Random
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from eternal_tui.sandbox.art_palette import Colour, Light, Mood, Place, Weather, mix
+from eternal_tui.sandbox.art.palette import Colour, Light, Mood, Place, Weather, mix
 
 Ridge = Callable[[float], float]
 

@@ -6,11 +6,11 @@ import math
 
 from PIL import Image, ImageChops, ImageDraw
 
-from eternal_tui.sandbox.art_figure import draw_figure
-from eternal_tui.sandbox.art_ground import add_glow
-from eternal_tui.sandbox.art_palette import Colour, Light, Pose, Weather, mix, mood_of
-from eternal_tui.sandbox.art_scene import Scene
-from eternal_tui.sandbox.seeded import seeded
+from eternal_tui.sandbox.art.figure import draw_figure
+from eternal_tui.sandbox.art.ground import add_glow
+from eternal_tui.sandbox.art.palette import Colour, Light, Pose, Weather, mix, mood_of
+from eternal_tui.sandbox.art.scene import Scene
+from eternal_tui.sandbox.jobs import seeded
 
 _BEATS = 9
 _GROUNDS_PER_SECOND = 12

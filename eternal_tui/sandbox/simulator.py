@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from eternal_tui.sandbox.faults import Fault
-from eternal_tui.sandbox.rules import Order
-from eternal_tui.sandbox.seeded import seeded
+from eternal_tui.sandbox.jobs import seeded
 from eternal_tui.sandbox.settings import SandboxSettings
+from eternal_tui.sandbox.validation import Order
 
 LAST_PENDING_PROGRESS = 98
 DONE_PROGRESS = 99

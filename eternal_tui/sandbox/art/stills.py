@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from eternal_tui.sandbox.art_stage import Stage, draw_portrait
+from eternal_tui.sandbox.art.stage import Stage, draw_portrait
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import msgspec
 from PIL import Image, ImageDraw
 
-from eternal_tui.sandbox.art_palette import Colour, Palette, Pose, colour, mix
+from eternal_tui.sandbox.art.palette import Colour, Palette, Pose, colour, mix
 from eternal_tui.sandbox.characters import default_cast
-from eternal_tui.sandbox.seeded import seeded
+from eternal_tui.sandbox.jobs import seeded
 
 Point = tuple[float, float]
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from eternal_tui.sandbox.seeded import seeded
+from eternal_tui.sandbox.jobs import seeded
 
 Colour = tuple[int, int, int]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
-from eternal_tui.sandbox.art_clips import Clip, Stopped, draw_clip
-from eternal_tui.sandbox.rules import Order
+from eternal_tui.sandbox.art.clips import Clip, Stopped, draw_clip
 from eternal_tui.sandbox.settings import SandboxSettings
+from eternal_tui.sandbox.validation import Order
 
 
 class Studio:
@@ -83,7 +83,7 @@ class Studio:
         settings = self._settings
         name = f"{settings.seed or 0}:{order.character}:{order.prompt}"
         if order.kind == "image":
-            from eternal_tui.sandbox.art_stills import draw_still
+            from eternal_tui.sandbox.art.stills import draw_still
 
             size = settings.still_high_size if order.quality == "high" else settings.still_size
             return draw_still(order.prompt, order.character, name, size)
@@ -101,6 +101,6 @@ class Studio:
     def _draw_avatar(self, identity: int) -> bytes:
         if self._stopping.is_set():
             raise Stopped
-        from eternal_tui.sandbox.art_stills import draw_avatar
+        from eternal_tui.sandbox.art.stills import draw_avatar
 
         return draw_avatar(str(identity), self._settings.avatar_size)

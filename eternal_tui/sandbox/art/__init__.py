@@ -1,0 +1,1 @@
+"""Procedural artwork for sandbox results."""
