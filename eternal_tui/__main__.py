@@ -11,7 +11,7 @@ def main() -> int:
     """Run the command line with this process's own arguments, environment and streams; return the exit code."""
     # What is imported stays: looking for garbage in between finds none and costs a twentieth of the start.
     gc.disable()
-    from eternal_tui.cli.command import run_process
+    from eternal_tui.cli.main import run_process
 
     return run_process()
 

@@ -11,8 +11,8 @@ import msgspec
 
 from eternal_tui.api.errors import ApiError
 from eternal_tui.api.request import is_character_id
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Refused
+from eternal_tui.cli.context import Refused
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import Shown, say, shown
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.streams import Streams
+from eternal_tui.cli.output import Streams
 from eternal_tui.core.sanitize import say
 from eternal_tui.history.errors import HistoryError
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.stopping import Stopping
+from eternal_tui.cli.signals import Stopping
 from eternal_tui.jobs.model import Job
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from eternal_tui.cli.exits import Exit
+from eternal_tui.cli.exit_codes import Exit
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Refused
-from eternal_tui.cli.job_facts import local_time
+from eternal_tui.cli.context import Refused
+from eternal_tui.cli.exit_codes import Exit
+from eternal_tui.cli.formatting import local_time
 from eternal_tui.core.sanitize import Shown, join, say, shown, shown_block
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.formatting import counted, file_words, kind, who

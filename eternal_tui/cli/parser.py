@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, NoReturn, Protocol, cast
 
 from eternal_tui import __version__
-from eternal_tui.cli.invocation import Invocation, UsageError
+from eternal_tui.cli.context import Invocation, UsageError
 from eternal_tui.core.sanitize import shown
 
 PROGRAM = "eternal-tui"
@@ -103,7 +103,7 @@ class VerbParser(Parser):
 
 def verb_module(name: str) -> VerbModule:
     """Return the module of a verb."""
-    return cast("VerbModule", import_module(f"eternal_tui.cli.{name}"))
+    return cast("VerbModule", import_module(f"eternal_tui.cli.commands.{name}"))
 
 
 def build_parser() -> tuple[Parser, dict[str, VerbParser]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Refused
-from eternal_tui.cli.streams import is_terminal
+from eternal_tui.cli.context import Refused
+from eternal_tui.cli.exit_codes import Exit
+from eternal_tui.cli.output import is_terminal
 
 MOST_PROMPTS = 1_000
 LONGEST = 100_000

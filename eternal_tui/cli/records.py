@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Refused
+from eternal_tui.cli.context import Refused
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import say
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, from_record

@@ -9,12 +9,12 @@ import msgspec
 
 from eternal_tui.cli.casting import cast
 from eternal_tui.cli.closing import close
+from eternal_tui.cli.context import Invocation, Refused
 from eternal_tui.cli.ends import until_ended
-from eternal_tui.cli.exits import Exit, code_of, gravest
-from eternal_tui.cli.following import Progress
-from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.cli.job_facts import going_on, job_fields, job_line, trouble_sentence
-from eternal_tui.cli.stopping import PATIENCE, Stopped, Stopping
+from eternal_tui.cli.exit_codes import Exit, code_of, gravest
+from eternal_tui.cli.formatting import going_on, job_fields, job_line, trouble_sentence
+from eternal_tui.cli.progress import Progress
+from eternal_tui.cli.signals import PATIENCE, Stopped, Stopping
 from eternal_tui.core.sanitize import say, shown
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch

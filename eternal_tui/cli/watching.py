@@ -6,14 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.closing import close
+from eternal_tui.cli.context import Invocation, Refused
 from eternal_tui.cli.ends import until_ended
-from eternal_tui.cli.exits import Exit, code_of, gravest
-from eternal_tui.cli.following import Progress
-from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.cli.job_facts import going_on, job_fields, job_line, trouble_sentence
+from eternal_tui.cli.exit_codes import Exit, code_of, gravest
+from eternal_tui.cli.formatting import going_on, job_fields, job_line, trouble_sentence
+from eternal_tui.cli.output import is_terminal
+from eternal_tui.cli.progress import Progress
 from eternal_tui.cli.records import find_job, jobs_of
-from eternal_tui.cli.stopping import Stopped, Stopping
-from eternal_tui.cli.streams import is_terminal
+from eternal_tui.cli.signals import Stopped, Stopping
 from eternal_tui.core.sanitize import join, say, shown
 from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible
 from eternal_tui.jobs.model import POLLED, UNFINISHED, FileState, Job, JobState

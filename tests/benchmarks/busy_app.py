@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.cli.command import run_process
+from eternal_tui.cli.main import run_process
 from eternal_tui.jobs.engine import JobDesk
 from eternal_tui.jobs.model import Job
 

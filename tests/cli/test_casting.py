@@ -11,7 +11,7 @@ import pytest
 from eternal_tui.api.models import Character
 from eternal_tui.characters.catalog import CharacterBook
 from eternal_tui.cli.casting import Role, cast
-from eternal_tui.cli.invocation import Refused
+from eternal_tui.cli.context import Refused
 from eternal_tui.core.sanitize import Shown, Untrusted
 from tests.jobs.clock import FakeClock, settle
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from eternal_tui.cli.man import PLACES
+from eternal_tui.cli.commands.man import PLACES
 from eternal_tui.cli.parser import VERBS, build_parser
 from eternal_tui.config.loader import FIELDS
 from eternal_tui.tui.action import Where

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.api.request import GenerateRequest, creation
-from eternal_tui.cli.exits import Exit, code_of, gravest
-from eternal_tui.cli.job_facts import going_on, job_fields, job_line, trouble_sentence, utc
-from eternal_tui.cli.streams import Streams, json_text
+from eternal_tui.cli.exit_codes import Exit, code_of, gravest
+from eternal_tui.cli.formatting import going_on, job_fields, job_line, trouble_sentence, utc
+from eternal_tui.cli.output import Streams, json_text
 from eternal_tui.core.sanitize import Untrusted, shown
 from eternal_tui.core.text_width import cut, fit, width
 from eternal_tui.jobs.model import FileState, JobState

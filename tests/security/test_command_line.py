@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.cli.command import run
+from eternal_tui.cli.main import run
 from eternal_tui.cli.parser import VERBS
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eternal_tui.api.client import path_segment
-from eternal_tui.cli.job_facts import job_line
+from eternal_tui.cli.formatting import job_line
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import FileState, JobState, from_record, to_record
 from eternal_tui.jobs.save_name import proposed_name

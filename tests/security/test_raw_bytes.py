@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.cli.command import run
+from eternal_tui.cli.main import run
 from eternal_tui.core.crash_report import report
 from eternal_tui.core.logging import open_log
 from eternal_tui.core.sanitize import shown

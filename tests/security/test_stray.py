@@ -17,7 +17,7 @@ from tests.security.hostile import unsafe
 
 SPOKEN = r"""
 import asyncio, gc, logging, sys, threading, warnings
-from eternal_tui.cli.command import run_process
+from eternal_tui.cli.main import run_process
 
 sys.argv = ["eternal-tui", "jobs"]
 run_process()

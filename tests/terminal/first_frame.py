@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from eternal_tui.cli.command import run_process
+from eternal_tui.cli.main import run_process
 from eternal_tui.tui import run
 
 

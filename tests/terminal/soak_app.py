@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from eternal_tui.api.request import GenerateRequest
-from eternal_tui.cli.command import run_process
+from eternal_tui.cli.main import run_process
 from eternal_tui.jobs.engine import JobDesk
 
 AT_ONCE = 50

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.context import Invocation, Refused
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import shown
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _number(text: str) -> int | str:
 def run(invocation: Invocation) -> int:
     """Check everything, then send; nothing was sent where it ends in 2."""
     from eternal_tui.cli.sending import send
-    from eternal_tui.cli.stopping import run_until_stopped
+    from eternal_tui.cli.signals import run_until_stopped
 
     requests = _requests(invocation)
     return run_until_stopped(

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.context import Invocation, Refused
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import Shown, join, say, shown
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(invocation: Invocation) -> int:
     """Print the jobs asked for."""
-    from eternal_tui.cli.job_facts import job_fields
+    from eternal_tui.cli.formatting import job_fields
     from eternal_tui.cli.records import jobs_of
 
     given, streams = invocation.arguments, invocation.streams
@@ -67,7 +67,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _condition(states: str | None, search: str | None) -> Callable[[Job], bool]:
-    from eternal_tui.cli.job_facts import state_word
+    from eternal_tui.cli.formatting import state_word
     from eternal_tui.jobs.model import UNFINISHED, FileState, JobState
 
     asked = {word.strip().lower() for word in (states or "").split(",") if word.strip()}
@@ -171,7 +171,7 @@ def _print_table(invocation: Invocation, jobs: Iterator[Job], wanted: Callable[[
 
 
 def _cells(job: Job) -> tuple[str, ...]:
-    from eternal_tui.cli.job_facts import local_time, state_word
+    from eternal_tui.cli.formatting import local_time, state_word
 
     request = job.request
     word = state_word(job)

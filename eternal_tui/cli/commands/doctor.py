@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation
+from eternal_tui.cli.context import Invocation
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import Shown, say, shown
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(invocation: Invocation) -> int:
     """Print the findings and return the code of the gravest."""
-    from eternal_tui.cli.examining import examine
-    from eternal_tui.cli.report import report_lines, write_report
+    from eternal_tui.cli.doctor_checks import examine
+    from eternal_tui.cli.doctor_report import report_lines, write_report
 
     findings = examine(invocation)
     code = _code(findings)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.streams import Streams
+from eternal_tui.cli.output import Streams
 from eternal_tui.config import Settings, load_settings
 from eternal_tui.core.sanitize import say
 

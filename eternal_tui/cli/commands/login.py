@@ -7,9 +7,9 @@ import getpass
 import warnings
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.cli.streams import is_terminal
+from eternal_tui.cli.context import Invocation, Refused
+from eternal_tui.cli.exit_codes import Exit
+from eternal_tui.cli.output import is_terminal
 from eternal_tui.core.sanitize import say
 
 if TYPE_CHECKING:

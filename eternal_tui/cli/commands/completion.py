@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation
+from eternal_tui.cli.context import Invocation
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import shown
 
 EPILOG = """\

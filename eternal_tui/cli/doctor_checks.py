@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.exits import Exit
+from eternal_tui.cli.context import Invocation
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.cli.findings import Finding
-from eternal_tui.cli.invocation import Invocation
-from eternal_tui.cli.streams import is_terminal
+from eternal_tui.cli.output import is_terminal
 from eternal_tui.core.files import open_to_others
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from eternal_tui import __version__
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation
+from eternal_tui.cli.context import Invocation
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import shown
 
 EPILOG = """\

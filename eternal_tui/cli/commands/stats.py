@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.context import Invocation, Refused
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import Shown, say
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from eternal_tui.cli.invocation import Invocation
+from eternal_tui.cli.context import Invocation
 
 EPILOG = """\
 examples:

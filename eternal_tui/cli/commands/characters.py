@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.context import Invocation, Refused
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.files import make_folder
 from eternal_tui.core.sanitize import Shown, join, say, shown, trimmed
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from eternal_tui.api.errors import ApiError
     from eternal_tui.api.models import Character
     from eternal_tui.characters.catalog import CharacterBook
-    from eternal_tui.cli.stopping import Stopping
+    from eternal_tui.cli.signals import Stopping
 
 EPILOG = """\
 examples:
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(invocation: Invocation) -> int:
     """Print the characters asked for."""
-    from eternal_tui.cli.stopping import run_until_stopped
+    from eternal_tui.cli.signals import run_until_stopped
 
     found = []
 

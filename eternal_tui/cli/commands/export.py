@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from eternal_tui.cli.exits import Exit
+from eternal_tui.cli.context import Invocation, Refused
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.cli.galleries import GALLERIES, MEGABYTES, Written
-from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.cli.streams import printing
+from eternal_tui.cli.output import printing
 from eternal_tui.core.files import create
 from eternal_tui.core.sanitize import say, shown_block
 
@@ -121,8 +121,8 @@ def _opened(path: str, stdout: TextIO) -> Iterator[TextIO]:
 
 def write_json(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
     """Write one JSON array, an object a line."""
-    from eternal_tui.cli.job_facts import job_fields
-    from eternal_tui.cli.streams import json_text
+    from eternal_tui.cli.formatting import job_fields
+    from eternal_tui.cli.output import json_text
 
     count = 0
     for count, job in enumerate(jobs, 1):
@@ -133,7 +133,7 @@ def write_json(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
 
 def write_csv(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
     """Write a table with a head line."""
-    from eternal_tui.cli.job_facts import job_fields
+    from eternal_tui.cli.formatting import job_fields
 
     count = 0
     buffer = io.StringIO()

@@ -6,8 +6,8 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation, Refused
+from eternal_tui.cli.context import Invocation, Refused
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import say, shown
 
 EPILOG = """\

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation
+from eternal_tui.cli.context import Invocation
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import say, shown
 
 EPILOG = """\

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation, Refused
-from eternal_tui.cli.streams import OutputLost
+from eternal_tui.cli.context import Invocation, Refused
+from eternal_tui.cli.exit_codes import Exit
+from eternal_tui.cli.output import OutputLost
 from eternal_tui.core.sanitize import Shown, say, shown
 
 

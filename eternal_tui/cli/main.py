@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, TextIO, cast
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.foreseen import foreseen
-from eternal_tui.cli.invocation import Invocation, UsageError
+from eternal_tui.cli.context import Invocation, UsageError
+from eternal_tui.cli.errors import foreseen
+from eternal_tui.cli.exit_codes import Exit
+from eternal_tui.cli.output import Streams
 from eternal_tui.cli.stray import StrayLines
-from eternal_tui.cli.streams import Streams
 from eternal_tui.core.sanitize import Shown, say, shown
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _carry_out(invocation: Invocation) -> int:
 def _verb(invocation: Invocation) -> int:
     name = invocation.arguments.verb
     if name is None:
-        from eternal_tui.cli import app
+        from eternal_tui.cli.commands import app
 
         return app.run(invocation)
     from eternal_tui.cli.parser import verb_module

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.exits import Exit
-from eternal_tui.cli.invocation import Invocation
+from eternal_tui.cli.context import Invocation
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import Shown, join, lines_of, say, shown, shown_block
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(invocation: Invocation) -> int:
     """Print the job asked for."""
-    from eternal_tui.cli.job_facts import job_fields
+    from eternal_tui.cli.formatting import job_fields
     from eternal_tui.cli.records import find_job
 
     with invocation.history() as history:
@@ -46,7 +46,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _lines(job: Job, results: Path) -> list[Shown]:
-    from eternal_tui.cli.job_facts import file_of, state_word
+    from eternal_tui.cli.formatting import file_of, state_word
 
     request = job.request
     facts = (
@@ -84,7 +84,7 @@ def _labelled(label: str, text: Shown) -> Shown:
 
 
 def _happened(event: Event) -> Shown:
-    from eternal_tui.cli.job_facts import local_time
+    from eternal_tui.cli.formatting import local_time
 
     what = say("{at}{what}", at=f"{local_time(event.at):<21}", what=event.what)
     return join(": ", what, shown(event.detail)) if event.detail else what

@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.exits import Exit
+from eternal_tui.cli.context import Invocation, Refused
+from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.cli.findings import Finding
-from eternal_tui.cli.invocation import Invocation, Refused
 from eternal_tui.core.files import create
 from eternal_tui.core.sanitize import Shown, shown
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from eternal_tui.cli.streams import Streams
+from eternal_tui.cli.output import Streams
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job
 

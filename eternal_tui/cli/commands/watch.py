@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from eternal_tui.cli.invocation import Invocation
+from eternal_tui.cli.context import Invocation
 
 EPILOG = """\
 examples:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(invocation: Invocation) -> int:
     """Follow the jobs and end by the exit codes of what became of them."""
-    from eternal_tui.cli.stopping import run_until_stopped
+    from eternal_tui.cli.signals import run_until_stopped
     from eternal_tui.cli.watching import follow
 
     return run_until_stopped(
