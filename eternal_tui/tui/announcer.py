@@ -12,7 +12,7 @@ from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.billing.totals import Totals
 from eternal_tui.jobs.formatting import counted
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui import terminal_words
+from eternal_tui.tui.terminal import escape_codes
 
 GATHER = 0.6
 """Seconds ends are gathered before they are told: a batch that ends together is one sentence and one bell."""
@@ -97,16 +97,16 @@ class Announcer:
         text = words if totals.running or totals.done_today else Shown("eternal-tui")
         if text != self._title:
             if not self._title:
-                self._write(terminal_words.SAVE_TITLE)
+                self._write(escape_codes.SAVE_TITLE)
             self._title = text
-            self._write(terminal_words.title(text))
+            self._write(escape_codes.title(text))
 
     def stop(self) -> None:
         """Tell nothing more and give the title back."""
         if self._telling is not None:
             self._telling.cancel()
         if self._title:
-            self._write(terminal_words.RESTORE_TITLE)
+            self._write(escape_codes.RESTORE_TITLE)
 
     def _tell(self) -> None:
         self._telling = None
@@ -123,9 +123,9 @@ class Announcer:
         self._toast(text, severity)
         now = datetime.now().astimezone()
         notify = self._settings.notify
-        if self._focused() or terminal_words.in_quiet_hours(notify.quiet_hours, now.hour * 60 + now.minute):
+        if self._focused() or escape_codes.in_quiet_hours(notify.quiet_hours, now.hour * 60 + now.minute):
             return
         if notify.desktop:
-            self._write(terminal_words.notification(text, self._environ))
+            self._write(escape_codes.notification(text, self._environ))
         if notify.bell:
             self._write("\a")

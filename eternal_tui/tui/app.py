@@ -22,16 +22,16 @@ from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import UNFINISHED
 from eternal_tui.services import Workbench
 from eternal_tui.tui import preferences, theme
-from eternal_tui.tui.ascii_lines import AsciiLines, ascii_cells
 from eternal_tui.tui.departure import Departure
-from eternal_tui.tui.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.graphics.pace import pace_for
 from eternal_tui.tui.graphics.protocol import Graphics
-from eternal_tui.tui.key_order import KeyOrder
-from eternal_tui.tui.later import arrive
-from eternal_tui.tui.link import LinkApp
+from eternal_tui.tui.input.key_queue import KeyOrder
 from eternal_tui.tui.preferences import ConfigFile, ThemeChoice
 from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.terminal.driver import LinkApp
+from eternal_tui.tui.terminal.filters import AsciiLines, ascii_cells
+from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
+from eternal_tui.tui.terminal.later import arrive
 from eternal_tui.tui.tick import clock_step_for, interval_for, is_remote
 from eternal_tui.tui.workbench_screen import WorkbenchScreen
 
@@ -228,7 +228,7 @@ class EternalApp(LinkApp):
 
     def _own_filters(self) -> Iterable[LineFilter]:
         if self.theme == theme.MONO.name:
-            from eternal_tui.tui.grey_pictures import GreyPictures
+            from eternal_tui.tui.terminal.grey_pictures import GreyPictures
 
             yield GreyPictures()
         if self.around.glyphs is ASCII:

@@ -8,8 +8,8 @@ from eternal_tui.core.sanitize import shown
 from eternal_tui.jobs.batch import BatchFigures, figures
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.cells import Cell, Line, fit, lay
-from eternal_tui.tui.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.job_row import TEXT_LIMIT, Columns, bar, columns, gutter
+from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 
 def batch_line(

@@ -18,7 +18,7 @@ from textual.widget import Widget
 from eternal_tui.core.sanitize import Shown
 from eternal_tui.tui.graphics.pace import cost
 from eternal_tui.tui.graphics.protocol import Drawing, Graphics
-from eternal_tui.tui.overlays import overlays_of
+from eternal_tui.tui.terminal.overlays import overlays_of
 
 NOTHING = Drawing((), 0)
 NO_CELLS = Strip([], 0)

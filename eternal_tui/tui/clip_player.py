@@ -15,10 +15,10 @@ from textual.worker import Worker, WorkerState
 
 from eternal_tui.media.errors import ResultError
 from eternal_tui.tui.canvas import Canvas
-from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.graphics.pace import Pace
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.playhead import Playhead
+from eternal_tui.tui.terminal.compositor import CellScreen
 
 if TYPE_CHECKING:
     from eternal_tui.media.decode.video import AsyncClip, ClipFrame

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.actions import bindings
+from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.over_screen import OverScreen
 
 

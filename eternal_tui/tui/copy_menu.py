@@ -12,15 +12,15 @@ from textual.widget import Widget
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job
 from eternal_tui.services import Workbench
-from eternal_tui.tui import terminal_words
-from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.copying import Copyable, copied, copyables, refusal, too_long
 from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.footer import key_words
 from eternal_tui.tui.form.pick_list import Column, PickList
-from eternal_tui.tui.native_clipboard import clipboard_command, give
+from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.terminal import escape_codes
+from eternal_tui.tui.terminal.clipboard import clipboard_command, give
 
 # j is "down" in every list here, so the JSON body is copied by b.
 _KEYS = {"path": "p", "link": "l", "prompt": "t", "request_id": "i", "curl": "c", "python": "h", "json": "b"}
@@ -102,11 +102,11 @@ async def put_on_clipboard(one: Copyable, around: Surroundings) -> Shown:
 
     The terminal's own way works over SSH too; that of the machine is used only where the person sits at it.
     """
-    sequence = terminal_words.clipboard(one.text, around.environ)
+    sequence = escape_codes.clipboard(one.text, around.environ)
     if sequence is not None:
         around.write(sequence)
     command = None if around.remote else clipboard_command(around.environ)
     taken = command is not None and await give(one.text, command, around.environ)
     if sequence is None and not taken:
-        return too_long(one, terminal_words.CLIPBOARD_LIMIT)
+        return too_long(one, escape_codes.CLIPBOARD_LIMIT)
     return copied(one)

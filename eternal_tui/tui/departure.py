@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from eternal_tui.core.process import cut_off_after, hear
 from eternal_tui.services import Workbench
-from eternal_tui.tui.hang_up import terminal_gone
+from eternal_tui.tui.terminal.hangup import terminal_gone
 
 _log = logging.getLogger(__name__)
 

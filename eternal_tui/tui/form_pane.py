@@ -17,7 +17,7 @@ from eternal_tui.core.sanitize import Shown, Untrusted, say
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import PresetStore
 from eternal_tui.drafts.stores import DraftStore
-from eternal_tui.tui.glyphs import Glyphs
+from eternal_tui.tui.terminal.glyphs import Glyphs
 
 if TYPE_CHECKING:
     from eternal_tui.tui.form.request_form import RequestForm

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from eternal_tui.core.sanitize import Shown
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.actions import bindings
+from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.job_cursor import JobCursor
 from eternal_tui.tui.job_filter import FACETS, JobFilter, parse
 from eternal_tui.tui.job_index import ORDERS

@@ -14,10 +14,10 @@ from textual.content import Content
 from textual.dom import DOMNode
 
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.job_list import JobList
+from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 
 if TYPE_CHECKING:
     from eternal_tui.tui.filter_bar import FilterBar

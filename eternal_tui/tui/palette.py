@@ -20,10 +20,10 @@ from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui import theme
-from eternal_tui.tui.action import Action
-from eternal_tui.tui.actions import ACTIONS
-from eternal_tui.tui.control_actions import CONTROLS
 from eternal_tui.tui.footer import key_words
+from eternal_tui.tui.input.actions import Action
+from eternal_tui.tui.input.app_actions import ACTIONS
+from eternal_tui.tui.input.control_actions import CONTROLS
 from eternal_tui.tui.preferences import keymap
 
 if TYPE_CHECKING:

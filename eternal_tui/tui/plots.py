@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from eternal_tui.tui.glyphs import Glyphs
+from eternal_tui.tui.terminal.glyphs import Glyphs
 
 ACCENT, TRACK, DIM = "$accent", "$text-disabled", "$text-muted"
 

@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from eternal_tui.core.sanitize import Shown, say
 from eternal_tui.tui.detail_text import span
-from eternal_tui.tui.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 MOST_BAR = 40
 """Cells of the bar at most: longer ones are no easier to read."""

@@ -26,7 +26,7 @@ def problems(settings: Settings) -> list[Shown]:
             say('theme: there is no "{name}". The program\'s own are {own}.', name=settings.theme, own=own),
         )
     if settings.keys:
-        from eternal_tui.tui.keymap import keymap_problems
+        from eternal_tui.tui.input.keymap import keymap_problems
 
         found += keymap_problems(settings.keys)
     return found
@@ -36,7 +36,7 @@ def keymap(settings: Settings) -> dict[str, str]:
     """Return the person's own keys, without those that cannot be meant."""
     if not settings.keys:
         return {}
-    from eternal_tui.tui.keymap import usable
+    from eternal_tui.tui.input.keymap import usable
 
     return usable(settings.keys)
 

@@ -62,7 +62,7 @@ def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_awa
 
 def _assemble(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_away: bool) -> EternalApp:
     from eternal_tui.tui.graphics.probe import TerminalFacts, asking
-    from eternal_tui.tui.later import put_off
+    from eternal_tui.tui.terminal.later import put_off
 
     put_off()
     service = _launch(environ, None if throw_away else settings.data_dir) if demo else None

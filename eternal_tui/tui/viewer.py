@@ -12,12 +12,12 @@ from textual.containers import Horizontal
 
 from eternal_tui.jobs.model import Job
 from eternal_tui.services import Workbench
-from eternal_tui.tui.actions import bindings
-from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.footer import FooterLine, Hint
+from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.viewer_panel import Panel, differing
 
 if TYPE_CHECKING:

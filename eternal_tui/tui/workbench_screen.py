@@ -13,9 +13,9 @@ from textual.binding import BindingType
 from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import POLLED, Job, JobState
-from eternal_tui.tui import actions
 from eternal_tui.tui.footer import FooterLine
 from eternal_tui.tui.form_pane import FormPane
+from eternal_tui.tui.input import app_actions
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.workbench_view import WorkbenchView
@@ -31,7 +31,7 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     """Answers the messages of the panes and the keys of the registry."""
 
     AUTO_FOCUS = "JobList"
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("anywhere")]
+    BINDINGS: ClassVar[list[BindingType]] = [*app_actions.bindings("anywhere")]
 
     # Messages of the panes
 

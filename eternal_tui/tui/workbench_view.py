@@ -18,23 +18,23 @@ from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.services import Workbench
-from eternal_tui.tui import actions
-from eternal_tui.tui.action import Where
 from eternal_tui.tui.announcer import Announcer, Severity
 from eternal_tui.tui.at_rest import AtRest
-from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.detail_pane import DetailPane
 from eternal_tui.tui.detail_text import waiting_too
 from eternal_tui.tui.footer import FooterLine
 from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.header import HeaderLine
 from eternal_tui.tui.hints import hints_for
+from eternal_tui.tui.input import app_actions
+from eternal_tui.tui.input.actions import Where
 from eternal_tui.tui.job_list import JobList
 from eternal_tui.tui.job_pane import JobPane
-from eternal_tui.tui.later import arrive
 from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.split import Split
 from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.terminal.compositor import CellScreen
+from eternal_tui.tui.terminal.later import arrive
 from eternal_tui.tui.tick import Tick
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ BESIDE = 190
 class Workspace(Container):
     """Jobs and detail together: single-letter keys work here, and nowhere that text is typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("jobs")]
+    BINDINGS: ClassVar[list[BindingType]] = [*app_actions.bindings("jobs")]
 
 
 BREAKPOINTS = [
@@ -162,8 +162,8 @@ class WorkbenchView(CellScreen):
     @work(exit_on_error=True)
     async def _start(self) -> None:
         arrive()
-        from eternal_tui.tui.line_memory import remember_few_lines
-        from eternal_tui.tui.style_pairs import keep_pairs_without_widgets
+        from eternal_tui.tui.terminal.line_memory import remember_few_lines
+        from eternal_tui.tui.terminal.style_pairs import keep_pairs_without_widgets
         from eternal_tui.tui.toast_room import on_toast_rows
 
         remember_few_lines()

@@ -35,10 +35,10 @@ from tests.media.files import write_scene
 PLAYER = """
 import sys, time
 from pathlib import Path
-from eternal_tui.tui.compositor import CellScreen
+from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.pace import Pace
-from eternal_tui.tui.link import LinkApp
+from eternal_tui.tui.terminal.driver import LinkApp
 from eternal_tui.tui.picture import Picture
 
 class Counting(Picture):

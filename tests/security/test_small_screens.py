@@ -31,13 +31,13 @@ from eternal_tui.tui.copy_menu import CopyMenu
 from eternal_tui.tui.form.character_picker import CharacterPicker
 from eternal_tui.tui.form.preset_screen import PresetScreen
 from eternal_tui.tui.form.prompt_history import PromptHistory
-from eternal_tui.tui.glyphs import UNICODE
 from eternal_tui.tui.help import HelpScreen, Row, Section
 from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.tui.key_screen import KeyScreen
 from eternal_tui.tui.note import NoteScreen
 from eternal_tui.tui.save_as import SaveAs
 from eternal_tui.tui.statistics_screen import StatisticsScreen
+from eternal_tui.tui.terminal.glyphs import UNICODE
 from eternal_tui.tui.viewer import Viewer
 from tests.payloads import markup_strings
 from tests.security.drawn import WideStage, clickable, still, unsafe_bytes

@@ -11,8 +11,8 @@ from textual.binding import Binding, BindingType
 
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import theme
-from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.job_list import JobList
+from eternal_tui.tui.terminal.compositor import CellScreen
 from tests.tui.jobs import NOW, a_job
 
 ROWS = 20

@@ -6,7 +6,7 @@ import math
 import time
 from pathlib import Path
 
-from eternal_tui.tui.flow import ANSWER_WITHIN, FIRST_FAR
+from eternal_tui.tui.terminal.flow_control import ANSWER_WITHIN, FIRST_FAR
 from tests.benchmarks.full_history import fill
 from tests.benchmarks.slow_line import LINK_BYTES, LINK_DELAY, PICTURE, SSH
 from tests.media.files import encoded, picture

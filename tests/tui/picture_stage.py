@@ -10,10 +10,10 @@ from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
 
-from eternal_tui.tui.compositor import CellScreen
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.protocol import Graphics
 from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.terminal.compositor import CellScreen
 
 
 class Viewer(App[None]):

@@ -17,7 +17,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.tui.compositor import CellCompositor, CellScreen, Written
+from eternal_tui.tui.terminal.compositor import CellCompositor, CellScreen, Written
 
 CONSOLE = Console(force_terminal=True, color_system="truecolor", width=20)
 WIDTH = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eternal_tui.tui.flow import ANSWER_WITHIN, FIRST_FAR, LEAST, MOST, PIECE, Flow, in_pieces
+from eternal_tui.tui.terminal.flow_control import ANSWER_WITHIN, FIRST_FAR, LEAST, MOST, PIECE, Flow, in_pieces
 
 
 class Line:

@@ -16,8 +16,8 @@ import eternal_tui.tui
 from eternal_tui.config import Settings
 from eternal_tui.config.render import config_template
 from eternal_tui.tui import preferences
-from eternal_tui.tui.actions import EVERY, bindings
-from eternal_tui.tui.keymap import IN_DISGUISE, keymap_problems, usable
+from eternal_tui.tui.input.app_actions import EVERY, bindings
+from eternal_tui.tui.input.keymap import IN_DISGUISE, keymap_problems, usable
 
 KNOWN = {action.id: action for action in EVERY}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.tui import native_clipboard
-from eternal_tui.tui.native_clipboard import clipboard_command, give
+from eternal_tui.tui.terminal import clipboard
+from eternal_tui.tui.terminal.clipboard import clipboard_command, give
 
 
 def program(folder: Path, name: str, body: str) -> Path:
@@ -71,5 +71,5 @@ async def test_a_program_that_serves_on_in_the_background_is_not_waited_for(tmp_
 async def test_more_than_the_limit_is_not_given(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     command = (str(program(tmp_path, "copy", f"cat > {kept}")),)
-    assert not await give("x" * (native_clipboard.LIMIT + 1), command, {"PATH": os.environ["PATH"]})
+    assert not await give("x" * (clipboard.LIMIT + 1), command, {"PATH": os.environ["PATH"]})
     assert not kept.exists()

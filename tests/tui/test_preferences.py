@@ -10,8 +10,8 @@ import pytest
 
 from eternal_tui.tui import theme
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.glyphs import ASCII, UNICODE, glyphs_for
 from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, glyphs_for
 from tests.tui.screens.stage import KEYED, bench_in, settle, text_of
 
 

@@ -13,8 +13,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from eternal_tui.tui.actions import bindings
-from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
+from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 
 _HINTS = ("  , keeps it while you add another", "  , and")
 """What the focus says of a choice that takes several: the longest that fits."""

@@ -19,7 +19,7 @@ from eternal_tui.api.curl import looks_like_curl
 from eternal_tui.core.prompt_text import JOINERS, SELECTORS, prompt_text
 from eternal_tui.core.sanitize import shown
 from eternal_tui.drafts.draft import PROMPT_LIMIT
-from eternal_tui.tui.actions import bindings
+from eternal_tui.tui.input.app_actions import bindings
 
 _UNSEEN = dict.fromkeys(map(ord, JOINERS | SELECTORS))
 

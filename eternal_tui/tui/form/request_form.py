@@ -22,7 +22,6 @@ from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.editor import NoEditor
 from eternal_tui.drafts.matrix import MAX_REQUESTS, Matrix, expand, one_a_line
 from eternal_tui.drafts.presets import Preset, Presets
-from eternal_tui.tui.actions import bindings
 from eternal_tui.tui.form.character_field import CharacterField
 from eternal_tui.tui.form.character_picker import CharacterPicker
 from eternal_tui.tui.form.hint import Hint
@@ -30,7 +29,8 @@ from eternal_tui.tui.form.preview import Preview
 from eternal_tui.tui.form.prompt_field import PromptField
 from eternal_tui.tui.form.settings_fields import SettingsFields
 from eternal_tui.tui.form.submit_line import SubmitLine
-from eternal_tui.tui.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 TALL = 28
 """Rows from which on the preview may take more than three of them."""

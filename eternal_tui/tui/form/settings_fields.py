@@ -17,7 +17,7 @@ from eternal_tui.drafts.matrix import MAX_TIMES
 from eternal_tui.tui.form.choice import Choice
 from eternal_tui.tui.form.field_row import FieldRow
 from eternal_tui.tui.form.stepper import Stepper
-from eternal_tui.tui.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 _SECONDS = [str(second) for second in range(MIN_SECONDS, MAX_SECONDS + 1)]
 

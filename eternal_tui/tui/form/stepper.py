@@ -11,8 +11,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from eternal_tui.tui.actions import bindings
-from eternal_tui.tui.glyphs import ASCII, UNICODE, Glyphs
+from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 
 
 class Stepper(Widget, can_focus=True):

@@ -18,7 +18,7 @@ from eternal_tui.api.models import Character
 from eternal_tui.api.request import check
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.tui.form.request_form import RequestForm
-from eternal_tui.tui.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.theme import register
 
 Posted = TypeVar("Posted", bound=Message)

@@ -16,8 +16,8 @@ from textual.screen import ModalScreen
 from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
 from eternal_tui.tui.graphics.blocks import HalfBlocks
 from eternal_tui.tui.graphics.sixel import SixelOverBlocks, encoded, reduced
-from eternal_tui.tui.link import LinkApp
 from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.terminal.driver import LinkApp
 from tests.media.files import picture
 
 _TOKEN = re.compile(rb"#(\d+)(?:;2;(\d+);(\d+);(\d+))?|!(\d+)([?-~])|([$\-])|([?-~])")

@@ -16,7 +16,7 @@ from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 
-from eternal_tui.tui.compositor import draw_anew
+from eternal_tui.tui.terminal.compositor import draw_anew
 
 REST = 0.06
 """Seconds without a write over its cells after which pixels are laid: a screen that is being drawn is not at rest."""

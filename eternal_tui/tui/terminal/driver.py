@@ -27,11 +27,11 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 from textual.screen import Screen
 
-from eternal_tui.tui.compositor import CellCompositor, PartialUpdate, draw_anew, touched_by
-from eternal_tui.tui.flow import ANSWER_WITHIN, MOST, Flow, ask, in_pieces
 from eternal_tui.tui.graphics.probe import cell_of
-from eternal_tui.tui.hang_up import InputEnd
-from eternal_tui.tui.overlays import Overlays
+from eternal_tui.tui.terminal.compositor import CellCompositor, PartialUpdate, draw_anew, touched_by
+from eternal_tui.tui.terminal.flow_control import ANSWER_WITHIN, MOST, Flow, ask, in_pieces
+from eternal_tui.tui.terminal.hangup import InputEnd
+from eternal_tui.tui.terminal.overlays import Overlays
 
 MOST_KEPT = 4 * 1024 * 1024
 """Characters kept for a line that stands still; what comes on top, such as titles for hours, is dropped."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from textual.binding import Binding
 
-from eternal_tui.tui.action import Action, Where
-from eternal_tui.tui.control_actions import CONTROLS
+from eternal_tui.tui.input.actions import Action, Where
+from eternal_tui.tui.input.control_actions import CONTROLS
 
 ACTIONS: tuple[Action, ...] = (
     Action("app.new", "ctrl+n", "screen.new_request", "New", "Write a new request", "anywhere", True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eternal_tui.tui.action import Action
+from eternal_tui.tui.input.actions import Action
 
 CONTROLS: tuple[Action, ...] = (
     Action("list.down", "j,down", "move(1)", "Down", "Go to the next job", "list"),

@@ -1,0 +1,1 @@
+"""Key actions, key map and key queue."""
