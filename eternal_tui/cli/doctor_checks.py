@@ -85,8 +85,8 @@ def _colours(environ: Mapping[str, str]) -> str:
 
 def _pictures(invocation: Invocation, settings: Settings) -> Finding:
     try:
-        from eternal_tui.tui.graphics.choose import choose
         from eternal_tui.tui.graphics.probe import TerminalFacts, probe
+        from eternal_tui.tui.graphics.select import choose
     except ImportError as error:
         return Finding(name="pictures", detail=f"cannot be told: {error}", ok=False)
     facts = TerminalFacts(why="output is no terminal")

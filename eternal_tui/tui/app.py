@@ -23,8 +23,8 @@ from eternal_tui.jobs.model import UNFINISHED
 from eternal_tui.services import Workbench
 from eternal_tui.tui import preferences, theme
 from eternal_tui.tui.departure import Departure
-from eternal_tui.tui.graphics.pace import pace_for
-from eternal_tui.tui.graphics.protocol import Graphics
+from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.pacing import pace_for
 from eternal_tui.tui.input.key_queue import KeyOrder
 from eternal_tui.tui.preferences import ConfigFile, ThemeChoice
 from eternal_tui.tui.surroundings import Surroundings

@@ -25,7 +25,7 @@ from eternal_tui.tui.form.pick_list import Column, PickList
 from eternal_tui.tui.form.search_screen import SearchLine
 from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.key_help import KeyHelp
-from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.picture.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.toast_room import on_toast_rows
 

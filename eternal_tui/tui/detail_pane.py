@@ -17,10 +17,10 @@ from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import Job
 from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.tui.detail_text import describe
-from eternal_tui.tui.graphics.pace import Pace
-from eternal_tui.tui.graphics.protocol import Graphics
+from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.pacing import Pace
 from eternal_tui.tui.input.app_actions import bindings
-from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.picture.picture import Picture
 
 NOTHING = Shown("Nothing to show yet.\n\nctrl+n  write a request\nctrl+s  send it\n\nIts picture or clip appears here.")
 

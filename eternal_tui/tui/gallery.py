@@ -20,7 +20,7 @@ from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.cells import fit
 from eternal_tui.tui.gallery_tiles import Grid, grid_for, prompt_text, state_text, words_for
-from eternal_tui.tui.graphics.protocol import Graphics
+from eternal_tui.tui.graphics.base import Graphics
 from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.job_row import state_words
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs

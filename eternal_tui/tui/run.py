@@ -75,7 +75,7 @@ def _assemble(settings: Settings, environ: Mapping[str, str], *, demo: bool, thr
         ):
             from eternal_tui.services import Workbench
             from eternal_tui.tui.app import EternalApp
-            from eternal_tui.tui.graphics.choose import choose
+            from eternal_tui.tui.graphics.select import choose
 
             bench = Workbench(settings, environ, demo=service, throw_away=throw_away)
             bench.desk.read_newest()

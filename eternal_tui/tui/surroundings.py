@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from eternal_tui.media.decode.images import FrameCache
-from eternal_tui.tui.graphics.pace import Pace
-from eternal_tui.tui.graphics.protocol import Graphics
+from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.pacing import Pace
 from eternal_tui.tui.terminal.glyphs import Glyphs
 
 

@@ -12,8 +12,8 @@ from eternal_tui.media.decode.images import still_frame
 from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.tui.graphics.protocol import Drawing, Graphics
-from eternal_tui.tui.picture import CLIPS, SETTLE
+from eternal_tui.tui.graphics.base import Drawing, Graphics
+from eternal_tui.tui.picture.picture import CLIPS, SETTLE
 
 MOST_KEPT = 400
 """Drawings kept: several screens of the largest terminal, about 30 MB of pixels in one that holds them itself."""

@@ -15,7 +15,7 @@ from eternal_tui.services import Workbench
 from eternal_tui.tui.footer import FooterLine, Hint
 from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.key_help import KeyHelp
-from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.picture.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.viewer_panel import Panel, differing

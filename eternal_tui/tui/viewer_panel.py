@@ -16,8 +16,8 @@ from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.formatting import file_words, kind, who
 from eternal_tui.jobs.model import FileState, Job
 from eternal_tui.tui.detail_text import state_line
-from eternal_tui.tui.picture import Picture
-from eternal_tui.tui.position_line import PositionLine
+from eternal_tui.tui.picture.picture import Picture
+from eternal_tui.tui.picture.position_bar import PositionLine
 from eternal_tui.tui.surroundings import Surroundings
 
 

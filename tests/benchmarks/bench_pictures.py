@@ -27,7 +27,7 @@ from rich.console import Console
 
 from eternal_tui.media.decode.images import still_frame
 from eternal_tui.media.decode.video import ClipReader, poster
-from eternal_tui.tui.graphics.blocks import HalfBlocks
+from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.sixel import SixelOverBlocks
 from tests.media.files import write_scene
@@ -36,10 +36,10 @@ PLAYER = """
 import sys, time
 from pathlib import Path
 from eternal_tui.tui.terminal.compositor import CellScreen
-from eternal_tui.tui.graphics.blocks import HalfBlocks
-from eternal_tui.tui.graphics.pace import Pace
+from eternal_tui.tui.graphics.half_blocks import HalfBlocks
+from eternal_tui.tui.graphics.pacing import Pace
 from eternal_tui.tui.terminal.driver import LinkApp
-from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.picture.picture import Picture
 
 class Counting(Picture):
     # When each frame was put on the screen, and which.

@@ -11,7 +11,7 @@ from PIL import Image
 
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import to_record
-from eternal_tui.tui.graphics.blocks import UPPER_HALF
+from eternal_tui.tui.graphics.half_blocks import UPPER_HALF
 from tests.media.files import write_clip
 from tests.terminal.stage import environ_for
 from tests.terminal.tmux import CONFIG, PROGRAM, Tmux, needs_tmux

@@ -10,9 +10,9 @@ from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
 
-from eternal_tui.tui.graphics.blocks import HalfBlocks
-from eternal_tui.tui.graphics.protocol import Graphics
-from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.half_blocks import HalfBlocks
+from eternal_tui.tui.picture.picture import Picture
 from eternal_tui.tui.terminal.compositor import CellScreen
 
 

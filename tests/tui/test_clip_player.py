@@ -9,10 +9,10 @@ import pytest
 from textual.screen import Screen
 
 from eternal_tui.media.decode.frame import Frame
-from eternal_tui.tui.graphics.blocks import HalfBlocks
-from eternal_tui.tui.graphics.pace import Pace
-from eternal_tui.tui.graphics.protocol import Drawing
-from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.graphics.base import Drawing
+from eternal_tui.tui.graphics.half_blocks import HalfBlocks
+from eternal_tui.tui.graphics.pacing import Pace
+from eternal_tui.tui.picture.picture import Picture
 from tests.media.files import write_clip
 from tests.tui.picture_stage import Viewer, rows
 

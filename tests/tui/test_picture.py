@@ -17,12 +17,12 @@ from eternal_tui.core.sanitize import Shown
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.media.decode.video import ClipReader
-from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
+from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.off import NoGraphics
-from eternal_tui.tui.graphics.pace import Pace
-from eternal_tui.tui.graphics.protocol import Graphics
-from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.graphics.pacing import Pace
+from eternal_tui.tui.picture.picture import Picture
 from tests.media.files import write_clip
 from tests.tui.picture_stage import Viewer, rows
 from tests.tui.screens.stage import until

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from eternal_tui.tui.graphics.pace import Pace
-from eternal_tui.tui.playhead import Playhead
+from eternal_tui.tui.graphics.pacing import Pace
+from eternal_tui.tui.picture.playhead import Playhead
 
 
 class Clock:

@@ -19,9 +19,9 @@ from rich.style import Style
 from textual.strip import Strip
 
 from eternal_tui.media.decode.frame import Frame
-from eternal_tui.tui.graphics.blocks import levels
+from eternal_tui.tui.graphics.base import Drawing, GraphicsName
 from eternal_tui.tui.graphics.diacritics import DIACRITICS
-from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
+from eternal_tui.tui.graphics.half_blocks import levels
 
 PLACEHOLDER = "\U0010eeee"
 CHUNK = 4096

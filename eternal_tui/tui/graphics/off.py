@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eternal_tui.media.decode.frame import Frame
-from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
+from eternal_tui.tui.graphics.base import Drawing, GraphicsName
 
 
 class NoGraphics:

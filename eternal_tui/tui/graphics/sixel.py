@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
-from eternal_tui.tui.graphics.blocks import HalfBlocks
-from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
+from eternal_tui.tui.graphics.base import Drawing, GraphicsName
+from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 
 if TYPE_CHECKING:
     from PIL import Image

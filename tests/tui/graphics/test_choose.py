@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from eternal_tui.media.decode.frame import Frame
-from eternal_tui.tui.graphics.blocks import HalfBlocks
-from eternal_tui.tui.graphics.choose import Wanted, choose
-from eternal_tui.tui.graphics.pace import Pace, pace_for
+from eternal_tui.tui.graphics.half_blocks import HalfBlocks
+from eternal_tui.tui.graphics.pacing import Pace, pace_for
 from eternal_tui.tui.graphics.probe import TerminalFacts
+from eternal_tui.tui.graphics.select import Wanted, choose
 
 XTERM = {"TERM": "xterm-256color"}
 KITTY = TerminalFacts(name="kitty(0.35.1)", kitty_graphics=True, cell=(9, 18), answered=True)

@@ -14,9 +14,9 @@ from textual.geometry import Region
 from textual.screen import ModalScreen
 
 from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
-from eternal_tui.tui.graphics.blocks import HalfBlocks
+from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.sixel import SixelOverBlocks, encoded, reduced
-from eternal_tui.tui.picture import Picture
+from eternal_tui.tui.picture.picture import Picture
 from eternal_tui.tui.terminal.driver import LinkApp
 from tests.media.files import picture
 

@@ -15,7 +15,7 @@ from eternal_tui.sandbox.launch import DemoService, launch_demo
 from eternal_tui.services import Workbench
 from eternal_tui.tui.character_browser import CharacterBrowser
 from eternal_tui.tui.create_character import CreateCharacter
-from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
+from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, HalfBlocks
 from tests.tui.form.form_app import CHARACTERS
 from tests.tui.screens.stage import ENVIRON, Stage, around, bench_of, said_on, settings_in, text_of, until
 from tests.tui.screens.test_viewer import surroundings

@@ -14,11 +14,11 @@ from textual.pilot import Pilot
 
 from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.services import Workbench
-from eternal_tui.tui.graphics.blocks import UPPER_HALF, HalfBlocks
+from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.tui.graphics.off import NoGraphics
-from eternal_tui.tui.graphics.protocol import Graphics
-from eternal_tui.tui.picture import Picture
-from eternal_tui.tui.position_line import bar, time_words
+from eternal_tui.tui.picture.picture import Picture
+from eternal_tui.tui.picture.position_bar import bar, time_words
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.viewer import Viewer
 from eternal_tui.tui.viewer_panel import differing

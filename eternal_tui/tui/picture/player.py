@@ -14,10 +14,10 @@ from textual.message import Message
 from textual.worker import Worker, WorkerState
 
 from eternal_tui.media.errors import ResultError
-from eternal_tui.tui.canvas import Canvas
-from eternal_tui.tui.graphics.pace import Pace
-from eternal_tui.tui.graphics.protocol import Graphics
-from eternal_tui.tui.playhead import Playhead
+from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.pacing import Pace
+from eternal_tui.tui.picture.canvas import Canvas
+from eternal_tui.tui.picture.playhead import Playhead
 from eternal_tui.tui.terminal.compositor import CellScreen
 
 if TYPE_CHECKING:

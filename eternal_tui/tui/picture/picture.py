@@ -17,10 +17,10 @@ from eternal_tui.core.sanitize import Shown, lines_of
 from eternal_tui.media.decode.images import FrameCache, still_size
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.tui.clip_player import ClipPlayer
-from eternal_tui.tui.closer import Closer, Room
-from eternal_tui.tui.graphics.pace import Pace
-from eternal_tui.tui.graphics.protocol import Drawing, Graphics
+from eternal_tui.tui.graphics.base import Drawing, Graphics
+from eternal_tui.tui.graphics.pacing import Pace
+from eternal_tui.tui.picture.player import ClipPlayer
+from eternal_tui.tui.picture.zoom import Closer, Room
 
 if TYPE_CHECKING:
     from eternal_tui.media.decode.video import AsyncClip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from textual.strip import Strip
 
-from eternal_tui.tui.graphics.choose import is_remote
+from eternal_tui.tui.graphics.select import is_remote
 
 LOCAL_RATE = 24.0
 REMOTE_RATE = 4.0

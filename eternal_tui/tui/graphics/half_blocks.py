@@ -6,8 +6,8 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
+from eternal_tui.tui.graphics.base import Drawing, GraphicsName
 from eternal_tui.tui.graphics.cell_style import CellStyle
-from eternal_tui.tui.graphics.protocol import Drawing, GraphicsName
 
 UPPER_HALF = "▀"
 _CELLS_KEPT = 8_192

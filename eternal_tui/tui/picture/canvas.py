@@ -16,8 +16,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.graphics.pace import cost
-from eternal_tui.tui.graphics.protocol import Drawing, Graphics
+from eternal_tui.tui.graphics.base import Drawing, Graphics
+from eternal_tui.tui.graphics.pacing import cost
 from eternal_tui.tui.terminal.overlays import overlays_of
 
 NOTHING = Drawing((), 0)

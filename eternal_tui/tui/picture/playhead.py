@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from eternal_tui.tui.graphics.pace import Pace
+from eternal_tui.tui.graphics.pacing import Pace
 
 ROUNDING = 0.25
 """Share of a frame by which it may begin later than it is due: WebM rounds its times to milliseconds."""

@@ -1,0 +1,1 @@
+"""Widgets that show an image or play a video."""
