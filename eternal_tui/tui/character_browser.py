@@ -20,14 +20,14 @@ from eternal_tui.api.models import Character
 from eternal_tui.characters.favourites import FavouriteStore
 from eternal_tui.core.sanitize import Shown, join, say, shown, shown_block
 from eternal_tui.services import Workbench
-from eternal_tui.tui.footer import FooterLine, Hint
-from eternal_tui.tui.form.pick_list import Column, PickList
-from eternal_tui.tui.form.search_screen import SearchLine
 from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.toast_room import on_toast_rows
+from eternal_tui.tui.widgets.footer import FooterLine, Hint
+from eternal_tui.tui.widgets.option_table import Column, PickList
+from eternal_tui.tui.widgets.search_dialog import SearchLine
 
 FACETS = ("all", "favourites", "used lately")
 

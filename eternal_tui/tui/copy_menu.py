@@ -13,14 +13,14 @@ from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job
 from eternal_tui.services import Workbench
 from eternal_tui.tui.copying import Copyable, copied, copyables, refusal, too_long
-from eternal_tui.tui.dialog import Dialog
-from eternal_tui.tui.footer import key_words
-from eternal_tui.tui.form.pick_list import Column, PickList
 from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.terminal import escape_codes
 from eternal_tui.tui.terminal.clipboard import clipboard_command, give
+from eternal_tui.tui.widgets.dialog import Dialog
+from eternal_tui.tui.widgets.footer import key_words
+from eternal_tui.tui.widgets.option_table import Column, PickList
 
 # j is "down" in every list here, so the JSON body is copied by b.
 _KEYS = {"path": "p", "link": "l", "prompt": "t", "request_id": "i", "curl": "c", "python": "h", "json": "b"}

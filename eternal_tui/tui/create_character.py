@@ -17,10 +17,10 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.errors import SubmitRefused
 from eternal_tui.jobs.model import JobState
 from eternal_tui.services import Workbench
-from eternal_tui.tui.confirm import Confirm
-from eternal_tui.tui.dialog import Dialog
-from eternal_tui.tui.form.search_screen import SearchLine
 from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.widgets.confirm import Confirm
+from eternal_tui.tui.widgets.dialog import Dialog
+from eternal_tui.tui.widgets.search_dialog import SearchLine
 
 ABOUT = Shown(
     "Experimental: the service does not document this request. It makes look, name and story of a new character from "

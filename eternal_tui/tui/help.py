@@ -17,10 +17,10 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import Shown, say
-from eternal_tui.tui.dialog import Dialog
-from eternal_tui.tui.footer import key_words
-from eternal_tui.tui.form.search_screen import SearchLine
 from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.widgets.dialog import Dialog
+from eternal_tui.tui.widgets.footer import key_words
+from eternal_tui.tui.widgets.search_dialog import SearchLine
 
 MONEY: tuple[Shown, ...] = (
     Shown("One key press sends at most one paid request, and none is ever sent again by itself."),

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from textual.screen import Screen
 
-from eternal_tui.tui.footer import Hint
+from eternal_tui.tui.widgets.footer import Hint
 
 
 class KeyHelp:

@@ -26,8 +26,8 @@ from eternal_tui.config.credentials import (
 from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.core.secret import Secret
 from eternal_tui.services import Workbench
-from eternal_tui.tui.dialog import Dialog
 from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.widgets.dialog import Dialog
 
 WELCOME = Shown(
     "Sending requests to EternalAI needs an API key, which the service gives you on its site. "

@@ -13,9 +13,9 @@ from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.dialog import Dialog
-from eternal_tui.tui.form.search_screen import SearchLine
 from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.widgets.dialog import Dialog
+from eternal_tui.tui.widgets.search_dialog import SearchLine
 
 TAG_LIMIT = 40
 """Characters of one tag: as many as the detail shows."""

@@ -20,11 +20,11 @@ from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui import theme
-from eternal_tui.tui.footer import key_words
 from eternal_tui.tui.input.actions import Action
 from eternal_tui.tui.input.app_actions import ACTIONS
 from eternal_tui.tui.input.control_actions import CONTROLS
 from eternal_tui.tui.preferences import keymap
+from eternal_tui.tui.widgets.footer import key_words
 
 if TYPE_CHECKING:
     from eternal_tui.characters.catalog import CharacterBook

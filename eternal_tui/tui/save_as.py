@@ -16,10 +16,10 @@ from textual.widgets import Input, Static
 from eternal_tui.core.sanitize import Shown, join, say
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.save_name import proposed_name
-from eternal_tui.tui.dialog import Dialog
-from eternal_tui.tui.form.search_screen import SearchLine
 from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.job_actions import JobActions
+from eternal_tui.tui.widgets.dialog import Dialog
+from eternal_tui.tui.widgets.search_dialog import SearchLine
 
 
 def default_folder(home: Path, here: Path) -> Path:

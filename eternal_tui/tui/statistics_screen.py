@@ -15,12 +15,12 @@ from textual.widgets import Static
 
 from eternal_tui.core.sanitize import Shown, join, say
 from eternal_tui.jobs.billing.statistics import Day, Kind, Statistics
-from eternal_tui.tui.detail_text import span
-from eternal_tui.tui.dialog import Dialog
+from eternal_tui.tui.detail.text import span
 from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.key_help import KeyHelp
-from eternal_tui.tui.plots import ACCENT, DIM, bar, columns, spark
 from eternal_tui.tui.terminal.glyphs import Glyphs
+from eternal_tui.tui.widgets.dialog import Dialog
+from eternal_tui.tui.widgets.plots import ACCENT, DIM, bar, columns, spark
 
 CHART_ROWS = 5
 """Rows of the spending chart: enough to tell a third from a half, few enough for 24 rows with everything else."""

@@ -12,13 +12,13 @@ from textual.containers import Horizontal
 
 from eternal_tui.jobs.model import Job
 from eternal_tui.services import Workbench
-from eternal_tui.tui.footer import FooterLine, Hint
 from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture.picture import Picture
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.viewer_panel import Panel, differing
+from eternal_tui.tui.widgets.footer import FooterLine, Hint
 
 if TYPE_CHECKING:
     from eternal_tui.tui.job_actions import JobActions

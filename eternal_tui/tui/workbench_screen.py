@@ -13,11 +13,11 @@ from textual.binding import BindingType
 from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import POLLED, Job, JobState
-from eternal_tui.tui.footer import FooterLine
 from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.input import app_actions
-from eternal_tui.tui.job_list import JobList
+from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.key_help import KeyHelp
+from eternal_tui.tui.widgets.footer import FooterLine
 from eternal_tui.tui.workbench_view import WorkbenchView
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
         """End the app; asks only while a request is being sent."""
         sending = sum(job.state is JobState.SUBMITTING for job in self.bench.desk.listing())
         if sending:
-            from eternal_tui.tui.confirm import Confirm
+            from eternal_tui.tui.widgets.confirm import Confirm
 
             asked = Confirm(
                 Shown("A request is being sent right now. Leaving makes its outcome unclear."),

@@ -20,27 +20,27 @@ from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.services import Workbench
 from eternal_tui.tui.announcer import Announcer, Severity
 from eternal_tui.tui.at_rest import AtRest
-from eternal_tui.tui.detail_pane import DetailPane
-from eternal_tui.tui.detail_text import waiting_too
-from eternal_tui.tui.footer import FooterLine
+from eternal_tui.tui.detail.pane import DetailPane
+from eternal_tui.tui.detail.text import waiting_too
 from eternal_tui.tui.form_pane import FormPane
-from eternal_tui.tui.header import HeaderLine
-from eternal_tui.tui.hints import hints_for
 from eternal_tui.tui.input import app_actions
 from eternal_tui.tui.input.actions import Where
-from eternal_tui.tui.job_list import JobList
-from eternal_tui.tui.job_pane import JobPane
+from eternal_tui.tui.job_list.pane import JobPane
+from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.split import Split
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.terminal.later import arrive
 from eternal_tui.tui.tick import Tick
+from eternal_tui.tui.widgets.footer import FooterLine
+from eternal_tui.tui.widgets.header import HeaderLine
+from eternal_tui.tui.widgets.hints import hints_for
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.confirm import Confirm
     from eternal_tui.tui.job_actions import JobActions
     from eternal_tui.tui.look_up import LookUp
+    from eternal_tui.tui.widgets.confirm import Confirm
 
 MANY = 10_000
 """Changed jobs from which the list is made anew instead of brought up to date: more than one slice of a history."""

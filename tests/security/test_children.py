@@ -15,9 +15,9 @@ from eternal_tui.config.credentials import KeyStore, find_key, met_keys, store_k
 from eternal_tui.core.sanitize import Shown
 from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.model import FileState, JobState
-from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.tui.terminal.clipboard import give
+from eternal_tui.tui.widgets.confirm import Confirm
 from tests.cli.program import LATEST, Program
 from tests.security.hostile import job_of
 from tests.tui.screens.stage import bench_of, settings_in

@@ -21,7 +21,7 @@ from eternal_tui.jobs.model import FileState, JobState, from_record, to_record
 from eternal_tui.jobs.save_name import proposed_name
 from eternal_tui.jobs.saving import copy_to
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.detail_text import describe
+from eternal_tui.tui.detail.text import describe
 from eternal_tui.tui.graphics.off import NoGraphics
 from tests.cli.program import Program
 from tests.security.hostile import job_of, payloads, unsafe

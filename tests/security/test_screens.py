@@ -17,7 +17,7 @@ from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Untrusted, say, shown
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.announcer import Announcer, sentence, summary
-from eternal_tui.tui.detail_text import describe
+from eternal_tui.tui.detail.text import describe
 from eternal_tui.tui.terminal.escape_codes import notification, title
 from eternal_tui.tui.viewer import Viewer
 from eternal_tui.tui.workbench_screen import WorkbenchScreen

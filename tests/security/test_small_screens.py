@@ -26,7 +26,6 @@ from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.services import Workbench
 from eternal_tui.tui.announcer import sentence
 from eternal_tui.tui.character_browser import CharacterBrowser
-from eternal_tui.tui.confirm import Confirm
 from eternal_tui.tui.copy_menu import CopyMenu
 from eternal_tui.tui.form.character_picker import CharacterPicker
 from eternal_tui.tui.form.preset_screen import PresetScreen
@@ -39,6 +38,7 @@ from eternal_tui.tui.save_as import SaveAs
 from eternal_tui.tui.statistics_screen import StatisticsScreen
 from eternal_tui.tui.terminal.glyphs import UNICODE
 from eternal_tui.tui.viewer import Viewer
+from eternal_tui.tui.widgets.confirm import Confirm
 from tests.payloads import markup_strings
 from tests.security.drawn import WideStage, clickable, still, unsafe_bytes
 from tests.security.hostile import job_of, packs, pieces

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import theme
-from eternal_tui.tui.job_list import JobList
+from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.terminal.compositor import CellScreen
 from tests.tui.jobs import NOW, a_job
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.job_index import ORDERS, JobIndex
+from eternal_tui.tui.job_list.index import ORDERS, JobIndex
 from tests.tui.jobs import NOW, a_job, many
 
 IDS = st.integers(1, 12)

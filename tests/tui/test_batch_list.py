@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.job_index import JobIndex
-from eternal_tui.tui.job_list import JobList
-from eternal_tui.tui.job_pane import JobPane
+from eternal_tui.tui.job_list.index import JobIndex
+from eternal_tui.tui.job_list.pane import JobPane
+from eternal_tui.tui.job_list.widget import JobList
 from tests.tui.jobs import NOW, a_job, many
 from tests.tui.test_job_list import PaneApp
 

@@ -8,7 +8,7 @@ from textual.app import App, ComposeResult
 from textual.widgets import Static
 
 from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.tui.detail_pane import DetailPane, Words
+from eternal_tui.tui.detail.pane import DetailPane, Words
 from eternal_tui.tui.graphics.off import NoGraphics
 from tests.cli.program import a_job
 

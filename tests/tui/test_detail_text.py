@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eternal_tui.jobs.model import Job, JobState, Verdict
-from eternal_tui.tui.detail_text import facts
+from eternal_tui.tui.detail.text import facts
 from tests.tui.jobs import a_job
 
 SUMS = "100.00 before, 99.94 after; 0.04 of it explained, 0.02 not."

@@ -11,8 +11,8 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from eternal_tui.jobs.billing.totals import Totals
-from eternal_tui.tui.header import HeaderLine, header_line
 from eternal_tui.tui.terminal.glyphs import ASCII
+from eternal_tui.tui.widgets.header import HeaderLine, header_line
 
 TOTALS = Totals(
     running=3, unconfirmed=1, done_today=12, failed_today=2, credits=1_629.32, spent_today=0.42, spent_in_all=31.5

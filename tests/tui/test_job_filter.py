@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.job_filter import FACETS, parse
+from eternal_tui.tui.job_list.filter import FACETS, parse
 from tests.tui.jobs import NOW, a_job, many, one_of_each
 
 JOBS = [

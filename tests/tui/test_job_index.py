@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui.job_filter import parse
-from eternal_tui.tui.job_index import NEWEST, ORDERS, JobIndex, Order
-from eternal_tui.tui.job_search import SLICE, JobSearch
+from eternal_tui.tui.job_list.filter import parse
+from eternal_tui.tui.job_list.incremental_filter import SLICE, JobSearch
+from eternal_tui.tui.job_list.index import NEWEST, ORDERS, JobIndex, Order
 from tests.tui.jobs import NOW, a_job, many
 
 

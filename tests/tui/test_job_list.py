@@ -16,11 +16,11 @@ from textual.widgets import Input
 
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import theme
-from eternal_tui.tui.filter_bar import FilterBar
-from eternal_tui.tui.job_filter import FACETS
-from eternal_tui.tui.job_index import JobIndex
-from eternal_tui.tui.job_list import JobList
-from eternal_tui.tui.job_pane import JobPane
+from eternal_tui.tui.job_list.filter import FACETS
+from eternal_tui.tui.job_list.filter_bar import FilterBar
+from eternal_tui.tui.job_list.index import JobIndex
+from eternal_tui.tui.job_list.pane import JobPane
+from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 from tests.payloads import PAYLOADS, markup_strings

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from eternal_tui.jobs.model import FileState, Job, JobState, MediaFacts, Verdict
-from eternal_tui.tui.cells import Cell, Line, changed_spans, fit
-from eternal_tui.tui.job_row import about, clock, columns, job_line
+from eternal_tui.tui.job_list.row import about, clock, columns, job_line
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs, glyphs_for
+from eternal_tui.tui.widgets.cells import Cell, Line, changed_spans, fit
 from tests.payloads import PAYLOADS
 from tests.tui.jobs import NOW, a_job, one_of_each
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from eternal_tui.api.models import Character
-from eternal_tui.tui.form.pick_list import Column
-from eternal_tui.tui.form.search_screen import SearchScreen
 from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.widgets.option_table import Column
+from eternal_tui.tui.widgets.search_dialog import SearchScreen
 
 
 class CharacterPicker(SearchScreen[tuple[Character, ...]]):

@@ -11,9 +11,9 @@ from textual.widgets import Input
 from eternal_tui.core.sanitize import Shown, say
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import Preset, Presets
-from eternal_tui.tui.form.pick_list import Column
-from eternal_tui.tui.form.search_screen import SearchScreen
 from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.widgets.option_table import Column
+from eternal_tui.tui.widgets.search_dialog import SearchScreen
 
 
 class PresetScreen(SearchScreen[Preset]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eternal_tui.tui.form.pick_list import Column
-from eternal_tui.tui.form.search_screen import SearchScreen
+from eternal_tui.tui.widgets.option_table import Column
+from eternal_tui.tui.widgets.search_dialog import SearchScreen
 
 
 class PromptHistory(SearchScreen[str]):

@@ -14,10 +14,10 @@ from textual.message import Message
 from eternal_tui.api.request import MAX_SECONDS, MIN_SECONDS, MediaType, Quality
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.matrix import MAX_TIMES
-from eternal_tui.tui.form.choice import Choice
 from eternal_tui.tui.form.field_row import FieldRow
-from eternal_tui.tui.form.stepper import Stepper
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.widgets.choice import Choice
+from eternal_tui.tui.widgets.stepper import Stepper
 
 _SECONDS = [str(second) for second in range(MIN_SECONDS, MAX_SECONDS + 1)]
 

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from textual.keys import Keys, _character_to_key
 
 from eternal_tui.core.sanitize import Shown, say
-from eternal_tui.tui.footer import key_words
 from eternal_tui.tui.input.actions import ENCLOSING, Action, Where
 from eternal_tui.tui.input.app_actions import EVERY
+from eternal_tui.tui.widgets.footer import key_words
 
 IN_DISGUISE = {"ctrl+h": "Backspace", "ctrl+i": "Tab", "ctrl+j": "Enter", "ctrl+m": "Enter", "ctrl+[": "Esc"}
 """Keys a terminal cannot tell from another one."""

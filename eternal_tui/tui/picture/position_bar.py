@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from eternal_tui.core.sanitize import Shown, say
-from eternal_tui.tui.detail_text import span
+from eternal_tui.tui.detail.text import span
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 MOST_BAR = 40

@@ -5,9 +5,9 @@ from __future__ import annotations
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import Presets
 from eternal_tui.tui.form.character_picker import CharacterPicker
-from eternal_tui.tui.form.pick_list import PickList
 from eternal_tui.tui.form.request_form import RequestForm
-from eternal_tui.tui.form.search_screen import SearchScreen
+from eternal_tui.tui.widgets.option_table import PickList
+from eternal_tui.tui.widgets.search_dialog import SearchScreen
 from tests.tui.form.form_app import CHARACTERS, FormApp, character, paste, write
 
 

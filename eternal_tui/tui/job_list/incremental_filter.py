@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterator
 
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.job_filter import JobFilter, fill
-from eternal_tui.tui.job_index import NEWEST, JobIndex, Order, Place
+from eternal_tui.tui.job_list.filter import JobFilter, fill
+from eternal_tui.tui.job_list.index import NEWEST, JobIndex, Order, Place
 
 SLICE = 4_000
 """Jobs looked at between two looks at the keyboard: under 10 ms of work even on a slow core with cold texts."""

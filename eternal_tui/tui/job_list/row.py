@@ -10,8 +10,8 @@ from rich.cells import cell_len
 
 from eternal_tui.core.sanitize import shown
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
-from eternal_tui.tui.cells import Cell, Line, fit, lay
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.widgets.cells import Cell, Line, fit, lay
 
 PLAIN_WORDS = frozenset({"", "pending", "running"})
 """Words of a live job that say no more than "running" does; any other is shown as it came."""

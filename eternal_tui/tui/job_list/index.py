@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.batch_folds import BatchFolds
-from eternal_tui.tui.job_filter import folded
+from eternal_tui.tui.job_list.batch_tree import BatchFolds
+from eternal_tui.tui.job_list.filter import folded
 
 Place = Any
 """Where a row stands in an order: a job's id counted backwards, or a tuple of what it is sorted by and that; half a

@@ -13,7 +13,7 @@ import msgspec
 
 from eternal_tui.core.sanitize import BLOCK_LIMIT, say
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.job_row import state_words
+from eternal_tui.tui.job_list.row import state_words
 
 _WORD = r'(?i)(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))?'
 """Compiled when a filter is typed: a start needs none, and it is the longest pattern of all."""

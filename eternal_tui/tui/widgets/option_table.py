@@ -15,7 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from eternal_tui.core.sanitize import shown
-from eternal_tui.tui.cells import fit
+from eternal_tui.tui.widgets.cells import fit
 
 
 class Column(msgspec.Struct, frozen=True):

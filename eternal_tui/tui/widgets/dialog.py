@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.over_screen import OverScreen
+from eternal_tui.tui.widgets.over_screen import OverScreen
 
 Result = TypeVar("Result")
 

@@ -16,12 +16,12 @@ from textual.dom import DOMNode
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.graphics.base import Graphics
 from eternal_tui.tui.graphics.off import NoGraphics
-from eternal_tui.tui.job_list import JobList
+from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.filter_bar import FilterBar
-    from eternal_tui.tui.gallery import Gallery
+    from eternal_tui.tui.gallery.gallery import Gallery
+    from eternal_tui.tui.job_list.filter_bar import FilterBar
 
 
 class JobPane(Vertical):
@@ -71,7 +71,7 @@ class JobPane(Vertical):
 
     @cached_property
     def _bar(self) -> FilterBar:
-        from eternal_tui.tui.filter_bar import FilterBar
+        from eternal_tui.tui.job_list.filter_bar import FilterBar
 
         return FilterBar()
 
@@ -82,7 +82,7 @@ class JobPane(Vertical):
     @cached_property
     def gallery(self) -> Gallery:
         """The thumbnails, made when they are first wanted."""
-        from eternal_tui.tui.gallery import Gallery
+        from eternal_tui.tui.gallery.gallery import Gallery
 
         return Gallery(self.jobs, self._graphics, self._results, glyphs=self._glyphs)
 

@@ -13,8 +13,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from eternal_tui.core.sanitize import shown
-from eternal_tui.tui.cells import Cell, Line, changed_spans, lay
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.widgets.cells import Cell, Line, changed_spans, lay
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.billing.totals import Totals

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.jobs.formatting import who
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.cells import fit
-from eternal_tui.tui.job_row import LIVE, sign, state_words
+from eternal_tui.tui.job_list.row import LIVE, sign, state_words
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.widgets.cells import fit
 
 CAPTION = 2
 """Lines under a picture: how the job stands, and its prompt."""

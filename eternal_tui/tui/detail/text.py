@@ -13,7 +13,7 @@ from textual.content import Content
 from eternal_tui.core.sanitize import Shown, Untrusted, join, say, shown, shown_block
 from eternal_tui.jobs.formatting import file_words, kind, who
 from eternal_tui.jobs.model import POLLED, FileState, Job, JobState, Verdict
-from eternal_tui.tui.job_row import took
+from eternal_tui.tui.job_list.row import took
 
 LABEL_WIDTH = 11
 """Cells of the label column: the longest label and one space."""

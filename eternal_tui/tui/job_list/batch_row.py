@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from eternal_tui.core.sanitize import shown
 from eternal_tui.jobs.batch import BatchFigures, figures
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.cells import Cell, Line, fit, lay
-from eternal_tui.tui.job_row import TEXT_LIMIT, Columns, bar, columns, gutter
+from eternal_tui.tui.job_list.row import TEXT_LIMIT, Columns, bar, columns, gutter
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.widgets.cells import Cell, Line, fit, lay
 
 
 def batch_line(

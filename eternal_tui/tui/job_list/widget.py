@@ -13,12 +13,12 @@ from textual.message import Message
 from eternal_tui.core.sanitize import Shown
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.input.app_actions import bindings
-from eternal_tui.tui.job_cursor import JobCursor
-from eternal_tui.tui.job_filter import FACETS, JobFilter, parse
-from eternal_tui.tui.job_index import ORDERS
-from eternal_tui.tui.job_lines import LineOptions
-from eternal_tui.tui.job_search import JobSearch
-from eternal_tui.tui.list_words import title
+from eternal_tui.tui.job_list.cursor import JobCursor
+from eternal_tui.tui.job_list.filter import FACETS, JobFilter, parse
+from eternal_tui.tui.job_list.incremental_filter import JobSearch
+from eternal_tui.tui.job_list.index import ORDERS
+from eternal_tui.tui.job_list.line_cache import LineOptions
+from eternal_tui.tui.job_list.titles import title
 
 
 class JobList(JobCursor, can_focus=True):

@@ -16,7 +16,7 @@ from eternal_tui.core.sanitize import Shown, say
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import Job
 from eternal_tui.media.decode.images import FrameCache
-from eternal_tui.tui.detail_text import describe
+from eternal_tui.tui.detail.text import describe
 from eternal_tui.tui.graphics.base import Graphics
 from eternal_tui.tui.graphics.pacing import Pace
 from eternal_tui.tui.input.app_actions import bindings

@@ -13,15 +13,15 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.batch_row import batch_line
-from eternal_tui.tui.cells import Line, changed_spans
-from eternal_tui.tui.estimates import AT_ONCE, Estimates
-from eternal_tui.tui.job_filter import JobFilter
-from eternal_tui.tui.job_index import JobIndex
-from eternal_tui.tui.job_row import about, columns, elapsed, job_line, ticks
-from eternal_tui.tui.list_words import empty_lines
+from eternal_tui.tui.job_list.batch_row import batch_line
+from eternal_tui.tui.job_list.estimates import AT_ONCE, Estimates
+from eternal_tui.tui.job_list.filter import JobFilter
+from eternal_tui.tui.job_list.index import JobIndex
+from eternal_tui.tui.job_list.row import about, columns, elapsed, job_line, ticks
+from eternal_tui.tui.job_list.titles import empty_lines
 from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.widgets.cells import Line, changed_spans
 
 MOST_KNOWN = 512
 """Lines remembered: several screens of them."""

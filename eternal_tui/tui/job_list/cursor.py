@@ -8,7 +8,7 @@ from typing import Unpack
 from textual.geometry import Size
 from textual.message import Message
 
-from eternal_tui.tui.job_lines import JobLines, LineOptions
+from eternal_tui.tui.job_list.line_cache import JobLines, LineOptions
 
 
 class JobCursor(JobLines):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.tui.cells import Cell, Line, fit
-from eternal_tui.tui.job_filter import JobFilter
+from eternal_tui.tui.job_list.filter import JobFilter
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.widgets.cells import Cell, Line, fit
 
 FACET_WORDS = {"attention": "needs attention"}
 FIRST = "Nothing here yet. ctrl+n writes a request, ctrl+s sends it."
