@@ -198,7 +198,7 @@ def _characters(screen: WorkbenchScreen, words: Sequence[str]) -> Iterator[Found
 
 
 def _found_presets(screen: WorkbenchScreen, presets: Sequence[Preset], words: Sequence[str]) -> Iterator[Found]:
-    from eternal_tui.tui.form.preset_screen import summary
+    from eternal_tui.tui.request_form.presets import summary
 
     fitting = (each for each in presets if _holds(f"preset {each.name}", words))
     for each, _ in zip(fitting, range(MOST_PRESETS), strict=False):

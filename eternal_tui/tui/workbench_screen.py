@@ -13,10 +13,10 @@ from textual.binding import BindingType
 from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import POLLED, Job, JobState
-from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.input import app_actions
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.key_help import KeyHelp
+from eternal_tui.tui.request_form.pane import FormPane
 from eternal_tui.tui.widgets.footer import FooterLine
 from eternal_tui.tui.workbench_view import WorkbenchView
 

@@ -22,12 +22,12 @@ from eternal_tui.tui.announcer import Announcer, Severity
 from eternal_tui.tui.at_rest import AtRest
 from eternal_tui.tui.detail.pane import DetailPane
 from eternal_tui.tui.detail.text import waiting_too
-from eternal_tui.tui.form_pane import FormPane
 from eternal_tui.tui.input import app_actions
 from eternal_tui.tui.input.actions import Where
 from eternal_tui.tui.job_list.pane import JobPane
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.preferences import keymap
+from eternal_tui.tui.request_form.pane import FormPane
 from eternal_tui.tui.split import Split
 from eternal_tui.tui.surroundings import Surroundings
 from eternal_tui.tui.terminal.compositor import CellScreen
@@ -39,7 +39,7 @@ from eternal_tui.tui.widgets.hints import hints_for
 
 if TYPE_CHECKING:
     from eternal_tui.tui.job_actions import JobActions
-    from eternal_tui.tui.look_up import LookUp
+    from eternal_tui.tui.request_form.character_check import LookUp
     from eternal_tui.tui.widgets.confirm import Confirm
 
 MANY = 10_000
@@ -322,7 +322,7 @@ class WorkbenchView(CellScreen):
         if not await self.bench.connection.has_key():
             return True
         if self._look_up is None:
-            from eternal_tui.tui.look_up import LookUp
+            from eternal_tui.tui.request_form.character_check import LookUp
 
             self._look_up = LookUp(self.bench.book, show=self._looking_up, tell=self.tell)
         return await self._look_up.done(request.character for request in requests)

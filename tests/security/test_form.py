@@ -18,7 +18,7 @@ from eternal_tui.core.prompt_text import prompt_text
 from eternal_tui.core.sanitize import Untrusted, shown
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import Preset, Presets
-from eternal_tui.tui.form.request_form import RequestForm
+from eternal_tui.tui.request_form.form import RequestForm
 from tests.payloads import markup_strings
 from tests.security.drawn import WideStage, clickable, still, unsafe_bytes
 from tests.security.hostile import packs, pieces

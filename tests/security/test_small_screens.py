@@ -27,13 +27,13 @@ from eternal_tui.services import Workbench
 from eternal_tui.tui.announcer import sentence
 from eternal_tui.tui.character_browser import CharacterBrowser
 from eternal_tui.tui.copy_menu import CopyMenu
-from eternal_tui.tui.form.character_picker import CharacterPicker
-from eternal_tui.tui.form.preset_screen import PresetScreen
-from eternal_tui.tui.form.prompt_history import PromptHistory
 from eternal_tui.tui.help import HelpScreen, Row, Section
 from eternal_tui.tui.job_actions import JobActions
 from eternal_tui.tui.key_screen import KeyScreen
 from eternal_tui.tui.note import NoteScreen
+from eternal_tui.tui.request_form.character_picker import CharacterPicker
+from eternal_tui.tui.request_form.presets import PresetScreen
+from eternal_tui.tui.request_form.prompt_history import PromptHistory
 from eternal_tui.tui.save_as import SaveAs
 from eternal_tui.tui.statistics_screen import StatisticsScreen
 from eternal_tui.tui.terminal.glyphs import UNICODE

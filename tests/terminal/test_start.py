@@ -14,7 +14,7 @@ LATER = (
     "argparse", "hashlib", "_hashlib", "secrets", "tomllib",
     "eternal_tui.api.client", "eternal_tui.media.download.downloader", "eternal_tui.media.download.avatars", "eternal_tui.config.render",
     "eternal_tui.cli.parser", "eternal_tui.media.decode.video",
-    "eternal_tui.tui.form.request_form", "eternal_tui.tui.gallery.gallery", "eternal_tui.tui.viewer",
+    "eternal_tui.tui.request_form.form", "eternal_tui.tui.gallery.gallery", "eternal_tui.tui.viewer",
 )  # fmt: skip
 
 NEVER_AT_REST = ("httpx", "h11", "tinydb", "PIL", "av", "starlette", "uvicorn", "keyring")
@@ -45,7 +45,7 @@ def test_start(tmp_path: Path) -> None:
     loaded = (tmp_path / "modules").read_text().split()
     at_rest = (tmp_path / "modules.end").read_text().split()
     assert "textual.app" in loaded
-    assert "eternal_tui.tui.form.request_form" in at_rest
+    assert "eternal_tui.tui.request_form.form" in at_rest
     assert [name for name in LATER if name in loaded] == []
     assert [name for name in NEVER_AT_REST if name in at_rest] == []
     assert sum(name.startswith("eternal_tui") for name in loaded) <= OWN_MODULES

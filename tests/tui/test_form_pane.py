@@ -11,7 +11,7 @@ from textual.app import App, ComposeResult
 from eternal_tui.core.private_file import write_private
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import Presets, PresetStore
-from eternal_tui.tui.form_pane import FormPane
+from eternal_tui.tui.request_form.pane import FormPane
 from eternal_tui.tui.terminal.glyphs import UNICODE
 
 PRESET = Draft(prompt="waves", type="video", duration=2)

@@ -17,7 +17,7 @@ from textual.widgets import Input, TextArea
 from eternal_tui.api.models import Character
 from eternal_tui.api.request import check
 from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.tui.form.request_form import RequestForm
+from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.theme import register
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import Presets
-from eternal_tui.tui.form.character_picker import CharacterPicker
-from eternal_tui.tui.form.request_form import RequestForm
+from eternal_tui.tui.request_form.character_picker import CharacterPicker
+from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.widgets.option_table import PickList
 from eternal_tui.tui.widgets.search_dialog import SearchScreen
 from tests.tui.form.form_app import CHARACTERS, FormApp, character, paste, write

@@ -6,8 +6,8 @@ import pytest
 
 from eternal_tui.drafts.draft import PROMPT_LIMIT, Draft
 from eternal_tui.drafts.presets import Presets
-from eternal_tui.tui.form.character_picker import CharacterPicker
-from eternal_tui.tui.form.request_form import RequestForm
+from eternal_tui.tui.request_form.character_picker import CharacterPicker
+from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.terminal.glyphs import ASCII
 from tests.tui.form.form_app import CHARACTERS, FormApp, paste, write
 

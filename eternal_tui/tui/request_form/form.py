@@ -22,14 +22,14 @@ from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.editor import NoEditor
 from eternal_tui.drafts.matrix import MAX_REQUESTS, Matrix, expand, one_a_line
 from eternal_tui.drafts.presets import Preset, Presets
-from eternal_tui.tui.form.character_field import CharacterField
-from eternal_tui.tui.form.character_picker import CharacterPicker
-from eternal_tui.tui.form.hint import Hint
-from eternal_tui.tui.form.preview import Preview
-from eternal_tui.tui.form.prompt_field import PromptField
-from eternal_tui.tui.form.settings_fields import SettingsFields
-from eternal_tui.tui.form.submit_line import SubmitLine
 from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.request_form.character_field import CharacterField
+from eternal_tui.tui.request_form.character_picker import CharacterPicker
+from eternal_tui.tui.request_form.fields import SettingsFields
+from eternal_tui.tui.request_form.hint import Hint
+from eternal_tui.tui.request_form.preview import Preview
+from eternal_tui.tui.request_form.prompt import PromptField
+from eternal_tui.tui.request_form.submit_bar import SubmitLine
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 TALL = 28
@@ -246,7 +246,7 @@ class RequestForm(Vertical):
 
     def show_history(self, prompts: Sequence[str]) -> None:
         """Open the search over earlier prompts, newest first."""
-        from eternal_tui.tui.form.prompt_history import PromptHistory
+        from eternal_tui.tui.request_form.prompt_history import PromptHistory
 
         def use(prompt: str | None) -> None:
             if prompt is not None:
@@ -261,7 +261,7 @@ class RequestForm(Vertical):
 
     def action_presets(self) -> None:
         """Open the presets."""
-        from eternal_tui.tui.form.preset_screen import PresetScreen
+        from eternal_tui.tui.request_form.presets import PresetScreen
 
         def use(preset: Preset | None) -> None:
             if preset is not None:
@@ -274,7 +274,7 @@ class RequestForm(Vertical):
         self.run_worker(self._edit_prompt(), group="editor", exclusive=True)
 
     async def _edit_prompt(self) -> None:
-        from eternal_tui.tui.form.editing import edit_prompt
+        from eternal_tui.tui.request_form.external_editor import edit_prompt
 
         try:
             text = await edit_prompt(self.app, self._prompt.text, self._environ)

@@ -20,7 +20,7 @@ from eternal_tui.drafts.stores import DraftStore
 from eternal_tui.tui.terminal.glyphs import Glyphs
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.form.request_form import RequestForm
+    from eternal_tui.tui.request_form.form import RequestForm
 
 REPEAT_GUARD = 1.0
 """Seconds in which the very same form is not sent twice: a key held down repeats thirty times a second."""
@@ -98,7 +98,7 @@ class FormPane(Container):
         return await asyncio.shield(self._filling)
 
     async def _fill(self) -> RequestForm:
-        from eternal_tui.tui.form.request_form import RequestForm
+        from eternal_tui.tui.request_form.form import RequestForm
 
         form = RequestForm(environ=self._environ, glyphs=self._glyphs)
         await self.mount(form)

@@ -11,8 +11,8 @@ from textual.message import Message
 from textual.widgets import Static, TextArea
 
 from eternal_tui.drafts.draft import PROMPT_LIMIT
-from eternal_tui.tui.form.hint import Hint
-from eternal_tui.tui.form.prompt_area import PromptArea
+from eternal_tui.tui.request_form.hint import Hint
+from eternal_tui.tui.request_form.prompt_area import PromptArea
 
 _FULL = f"A prompt holds {PROMPT_LIMIT:,} characters here; more is left out."
 

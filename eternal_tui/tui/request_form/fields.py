@@ -14,7 +14,7 @@ from textual.message import Message
 from eternal_tui.api.request import MAX_SECONDS, MIN_SECONDS, MediaType, Quality
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.matrix import MAX_TIMES
-from eternal_tui.tui.form.field_row import FieldRow
+from eternal_tui.tui.request_form.field_row import FieldRow
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.choice import Choice
 from eternal_tui.tui.widgets.stepper import Stepper
