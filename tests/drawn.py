@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.worker import Worker
 
-from eternal_tui.tui.workbench_view import WorkbenchView
+from eternal_tui.tui.screens.main_view import WorkbenchView
 from tests.jobs.quiet import quiet, surroundings
 
 HANGS = 60.0

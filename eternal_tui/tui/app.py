@@ -21,19 +21,19 @@ from eternal_tui.config import Settings, SettingsError
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import UNFINISHED
 from eternal_tui.services import Workbench
-from eternal_tui.tui import preferences, theme
-from eternal_tui.tui.departure import Departure
+from eternal_tui.tui import config_watch, themes
+from eternal_tui.tui.config_watch import ConfigFile, ThemeChoice
+from eternal_tui.tui.context import Surroundings
 from eternal_tui.tui.graphics.base import Graphics
 from eternal_tui.tui.graphics.pacing import pace_for
 from eternal_tui.tui.input.key_queue import KeyOrder
-from eternal_tui.tui.preferences import ConfigFile, ThemeChoice
-from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.screens.main import WorkbenchScreen
+from eternal_tui.tui.shutdown import Departure
 from eternal_tui.tui.terminal.driver import LinkApp
 from eternal_tui.tui.terminal.filters import AsciiLines, ascii_cells
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.terminal.later import arrive
 from eternal_tui.tui.tick import clock_step_for, interval_for, is_remote
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -51,7 +51,7 @@ def _takes_anything(focused: Widget | None) -> bool:
 
 
 def _finder() -> type[Provider]:
-    from eternal_tui.tui.palette import Finder
+    from eternal_tui.tui.screens.palette import Finder
 
     return Finder
 
@@ -86,7 +86,7 @@ class EternalApp(LinkApp):
         self._choice = ThemeChoice(bench.folder)
         self._environ = environ
         self._keys = KeyOrder(super().on_event, self._woken_by_keys, self._opening, self._handle_exception)
-        theme.register(self)
+        themes.register(self)
         self._wear(bench.settings)
 
     def get_default_screen(self) -> Screen[None]:
@@ -95,7 +95,7 @@ class EternalApp(LinkApp):
 
     def on_mount(self) -> None:
         """Take the person's keys, and the signals that end the app."""
-        self.set_interval(preferences.LOOK_EVERY, self._read_config)
+        self.set_interval(config_watch.LOOK_EVERY, self._read_config)
         self.call_after_refresh(self._tell_problems)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._met_defect)
@@ -106,7 +106,7 @@ class EternalApp(LinkApp):
     def action_command_palette(self) -> None:
         """Open the palette, be it before all of it is loaded: keys may have been typed ahead of the first frame."""
         arrive()
-        from eternal_tui.tui.palette import Palette
+        from eternal_tui.tui.screens.palette import Palette
 
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
@@ -182,7 +182,7 @@ class EternalApp(LinkApp):
         try:
             fresh = self._config.changed()
         except SettingsError as error:
-            self.notify(preferences.refusal(error), severity="error", markup=False, timeout=10)
+            self.notify(config_watch.refusal(error), severity="error", markup=False, timeout=10)
             return
         if fresh is None:
             return
@@ -197,9 +197,9 @@ class EternalApp(LinkApp):
         usual = self._usual_theme(settings)
         chosen = self._choice.instead_of(usual)
         self.theme = chosen if chosen in self.available_themes else usual
-        self.set_class(self.theme == theme.MONO.name, "-mono")
+        self.set_class(self.theme == themes.MONO.name, "-mono")
         self._filters = [*self._kept_filters(), *self._own_filters()]
-        self.set_keymap(preferences.keymap(settings))
+        self.set_keymap(config_watch.keymap(settings))
 
     def refresh_css(self, animate: bool = True) -> None:
         """Style everything anew; before there is anything to style, only take the colours of the theme."""
@@ -210,7 +210,7 @@ class EternalApp(LinkApp):
 
     def _usual_theme(self, settings: Settings) -> str:
         named = settings.theme
-        return named if named in self.available_themes else theme.fitting(self._environ)
+        return named if named in self.available_themes else themes.fitting(self._environ)
 
     def choose_theme(self, name: str) -> None:
         """Wear a theme of the person's choice, now and at the next start."""
@@ -227,7 +227,7 @@ class EternalApp(LinkApp):
         return (each for each in self._filters if not isinstance(each, ours))
 
     def _own_filters(self) -> Iterable[LineFilter]:
-        if self.theme == theme.MONO.name:
+        if self.theme == themes.MONO.name:
             from eternal_tui.tui.terminal.grey_pictures import GreyPictures
 
             yield GreyPictures()
@@ -235,7 +235,7 @@ class EternalApp(LinkApp):
             yield AsciiLines()
 
     def _tell_problems(self) -> None:
-        for sentence in preferences.problems(self.bench.settings):
+        for sentence in config_watch.problems(self.bench.settings):
             self.notify(sentence, severity="warning", markup=False, timeout=10)
 
     def _handle_exception(self, error: Exception) -> None:
@@ -275,7 +275,7 @@ class EternalApp(LinkApp):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer every action of the registry in the palette."""
-        from eternal_tui.tui.palette import commands
+        from eternal_tui.tui.screens.palette import commands
 
         yield from commands(screen, self.bench.settings, self.choose_theme)
 

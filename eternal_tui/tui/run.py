@@ -43,9 +43,9 @@ def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, throw_awa
     # Until the first frame stands, everything that is made is kept: looking for garbage finds none.
     gc.disable()
     app = _assemble(settings, environ, demo=demo, throw_away=throw_away)
-    from eternal_tui.tui import preferences
+    from eternal_tui.tui import config_watch
 
-    for sentence in preferences.problems(settings):
+    for sentence in config_watch.problems(settings):
         sys.stderr.write(f"eternal-tui: {sentence}\n")
     app.run()
     if app.farewell:

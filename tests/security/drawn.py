@@ -17,7 +17,7 @@ import eternal_tui.tui.app
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.terminal.driver import LinkApp
-from eternal_tui.tui.theme import register
+from eternal_tui.tui.themes import register
 from tests.drawn import drawn
 from tests.security.hostile import unsafe
 

@@ -19,8 +19,8 @@ from eternal_tui.drafts.presets import Preset, Presets, PresetStore
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, to_record
 from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.screens.main import WorkbenchScreen
 from eternal_tui.tui.tick import on_the_loop
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from tests.security.drawn import RecordedApp, still
 from tests.security.hostile import job_of, pieces
 from tests.tui.screens.stage import ENVIRON, KEYED, bench_in, until

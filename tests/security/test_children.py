@@ -15,7 +15,7 @@ from eternal_tui.config.credentials import KeyStore, find_key, met_keys, store_k
 from eternal_tui.core.sanitize import Shown
 from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.model import FileState, JobState
-from eternal_tui.tui.job_actions import JobActions
+from eternal_tui.tui.screens.job_commands import JobActions
 from eternal_tui.tui.terminal.clipboard import give
 from eternal_tui.tui.widgets.confirm import Confirm
 from tests.cli.program import LATEST, Program

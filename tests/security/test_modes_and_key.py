@@ -168,7 +168,7 @@ def test_a_crash_of_the_app_shows_no_variables_and_no_key_from_anywhere(
     all but the variable, where only keys of the environment were hidden.
     """
     code = (
-        "import sys, eternal_tui.tui.workbench_screen as w\n"
+        "import sys, eternal_tui.tui.screens.main as w\n"
         "async def broken(self):\n"
         "    await self.bench.connection.client()\n"
         "    secret = self.bench.connection.found.key.reveal()\n"

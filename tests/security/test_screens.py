@@ -16,11 +16,11 @@ from eternal_tui.api.models import Character
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Untrusted, say, shown
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.announcer import Announcer, sentence, summary
 from eternal_tui.tui.detail.text import describe
+from eternal_tui.tui.notifications import Announcer, sentence, summary
+from eternal_tui.tui.screens.main import WorkbenchScreen
+from eternal_tui.tui.screens.viewer import Viewer
 from eternal_tui.tui.terminal.escape_codes import notification, title
-from eternal_tui.tui.viewer import Viewer
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from tests.payloads import markup_strings
 from tests.security.drawn import RecordedApp, clickable, press, still, unsafe_bytes
 from tests.security.hostile import LONGEST, job_of, packs, payloads, pieces, twin_of, unsafe

@@ -24,20 +24,20 @@ from eternal_tui.drafts.presets import Preset, Presets
 from eternal_tui.jobs.billing.statistics import statistics
 from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.services import Workbench
-from eternal_tui.tui.announcer import sentence
-from eternal_tui.tui.character_browser import CharacterBrowser
-from eternal_tui.tui.copy_menu import CopyMenu
-from eternal_tui.tui.help import HelpScreen, Row, Section
-from eternal_tui.tui.job_actions import JobActions
-from eternal_tui.tui.key_screen import KeyScreen
-from eternal_tui.tui.note import NoteScreen
+from eternal_tui.tui.notifications import sentence
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
 from eternal_tui.tui.request_form.presets import PresetScreen
 from eternal_tui.tui.request_form.prompt_history import PromptHistory
-from eternal_tui.tui.save_as import SaveAs
-from eternal_tui.tui.statistics_screen import StatisticsScreen
+from eternal_tui.tui.screens.api_key import KeyScreen
+from eternal_tui.tui.screens.characters import CharacterBrowser
+from eternal_tui.tui.screens.copy import CopyMenu
+from eternal_tui.tui.screens.help import HelpScreen, Row, Section
+from eternal_tui.tui.screens.job_commands import JobActions
+from eternal_tui.tui.screens.note import NoteScreen
+from eternal_tui.tui.screens.save_as import SaveAs
+from eternal_tui.tui.screens.statistics import StatisticsScreen
+from eternal_tui.tui.screens.viewer import Viewer
 from eternal_tui.tui.terminal.glyphs import UNICODE
-from eternal_tui.tui.viewer import Viewer
 from eternal_tui.tui.widgets.confirm import Confirm
 from tests.payloads import markup_strings
 from tests.security.drawn import WideStage, clickable, still, unsafe_bytes

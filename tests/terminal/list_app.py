@@ -10,7 +10,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui import theme
+from eternal_tui.tui import themes
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.terminal.compositor import CellScreen
 from tests.tui.jobs import NOW, a_job
@@ -31,7 +31,7 @@ class ListApp(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        theme.register(self)
+        themes.register(self)
         self.theme = "eternal-dark"
         self._now = NOW
         self._jobs: list[Job] = [

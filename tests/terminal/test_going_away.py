@@ -236,7 +236,7 @@ def test_gone_within_two_seconds_every_time(way: str, load: int, tmp_path: Path)
 
 HUNG = """
 import os, sys, time
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
+from eternal_tui.tui.screens.main import WorkbenchScreen
 WorkbenchScreen.key_f8 = lambda self: (os.write(1, b"hangs"), time.sleep(600))
 from eternal_tui.__main__ import run
 run()

@@ -9,11 +9,11 @@ from datetime import datetime
 import msgspec
 import pytest
 
-import eternal_tui.tui.announcer as announcing
+import eternal_tui.tui.notifications as announcing
 from eternal_tui.config import Notify, Settings
 from eternal_tui.jobs.billing.totals import Totals
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.announcer import Announcer, summary
+from eternal_tui.tui.notifications import Announcer, summary
 from tests.tui.jobs import a_job
 
 GOOD = a_job(1, state=JobState.SUCCEEDED, file_state=FileState.SAVED)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from eternal_tui.tui.at_rest import HURRY, SETTLE, AtRest
+from eternal_tui.tui.refresh import HURRY, SETTLE, AtRest
 
 
 class Hand:

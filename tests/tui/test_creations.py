@@ -10,12 +10,12 @@ import msgspec
 from eternal_tui.api.request import creation
 from eternal_tui.core.sanitize import Shown
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui.announcer import sentence
-from eternal_tui.tui.copying import copyables
 from eternal_tui.tui.detail.text import facts
-from eternal_tui.tui.job_actions import ANOTHER_CHARACTER, JobActions
 from eternal_tui.tui.job_list.filter import needs_attention
 from eternal_tui.tui.job_list.row import job_line
+from eternal_tui.tui.notifications import sentence
+from eternal_tui.tui.screens.copying import copyables
+from eternal_tui.tui.screens.job_commands import ANOTHER_CHARACTER, JobActions
 from tests.tui.jobs import NOW
 
 

@@ -24,7 +24,7 @@ from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.job_list.pane import JobPane
 from eternal_tui.tui.job_list.widget import JobList
-from eternal_tui.tui.theme import register
+from eternal_tui.tui.themes import register
 from tests.media.files import write_clip
 from tests.tui.jobs import NOW, a_job
 from tests.tui.results import picture_file, saved

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.theme import MONO
+from eternal_tui.tui.themes import MONO
 from tests.tui.screens.stage import KEYED, bench_in
 
 

@@ -10,7 +10,7 @@ from eternal_tui.core.sanitize import Shown
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
-from eternal_tui.tui.job_actions import JobActions
+from eternal_tui.tui.screens.job_commands import JobActions
 from eternal_tui.tui.widgets.confirm import Confirm
 from tests.history.faults import SwiftFiles
 from tests.jobs.bench import PICTURE, running

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui import theme
+from eternal_tui.tui import themes
 from eternal_tui.tui.job_list.filter import FACETS
 from eternal_tui.tui.job_list.filter_bar import FilterBar
 from eternal_tui.tui.job_list.index import JobIndex
@@ -32,7 +32,7 @@ class PaneApp(App[None]):
 
     def __init__(self, jobs: list[Job], *, glyphs: Glyphs = UNICODE, look: str = "eternal-dark") -> None:
         super().__init__()
-        theme.register(self)
+        themes.register(self)
         self.theme = look
         self._jobs = jobs
         self._glyphs = glyphs

@@ -15,7 +15,7 @@ from textual.dom import DOMNode
 import eternal_tui.tui
 from eternal_tui.config import Settings
 from eternal_tui.config.render import config_template
-from eternal_tui.tui import preferences
+from eternal_tui.tui import config_watch
 from eternal_tui.tui.input.app_actions import EVERY, bindings
 from eternal_tui.tui.input.keymap import IN_DISGUISE, keymap_problems, usable
 
@@ -89,10 +89,10 @@ def test_entries_that_cannot_be_meant_are_left_out() -> None:
 
 
 def test_an_unknown_theme_is_said() -> None:
-    told = preferences.problems(Settings(theme="eternal-drak"))
+    told = config_watch.problems(Settings(theme="eternal-drak"))
     assert len(told) == 1
     assert told[0].startswith('theme: there is no "eternal-drak".')
-    assert preferences.problems(Settings(theme="nord")) == []
+    assert config_watch.problems(Settings(theme="nord")) == []
 
 
 def test_a_binding_is_what_the_registry_says() -> None:

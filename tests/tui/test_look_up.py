@@ -14,7 +14,7 @@ from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import DEMO_KEY, SandboxSettings
 from eternal_tui.tui.request_form.character_check import STILL_LOOKING, STOPPED, LookUp
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
+from eternal_tui.tui.screens.main import WorkbenchScreen
 from tests.tui.screens.stage import ENVIRON, bench_of, said_on, the_app, until
 
 SMALL = (80, 24)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eternal_tui.tui import theme
+from eternal_tui.tui import themes
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, glyphs_for
@@ -97,7 +97,7 @@ async def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> Non
     ],
 )
 def test_the_theme_fits_the_terminal(environ: dict[str, str], name: str) -> None:
-    assert theme.fitting(environ) == name
+    assert themes.fitting(environ) == name
 
 
 @pytest.mark.parametrize(

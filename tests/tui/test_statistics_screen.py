@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.jobs.billing.statistics import statistics
-from eternal_tui.tui.statistics_screen import StatisticsScreen, described
+from eternal_tui.tui.screens.statistics import StatisticsScreen, described
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.widgets.plots import bar, columns, spark
 from tests.jobs.test_statistics import done

@@ -6,7 +6,7 @@ import pytest
 from textual.color import Color
 from textual.theme import Theme
 
-from eternal_tui.tui.theme import CONTRAST, DARK, LIGHT, THEMES
+from eternal_tui.tui.themes import CONTRAST, DARK, LIGHT, THEMES
 
 TEXTS = ("foreground", "text-muted", "accent", "success", "warning", "error", "footer-description-foreground")
 GROUNDS = ("background", "surface", "panel", "block-hover-background", "block-cursor-blurred-background")

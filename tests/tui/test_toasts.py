@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
+from eternal_tui.tui.screens.main import WorkbenchScreen
 from tests.known_characters import know_characters
 from tests.tui.screens.stage import NOWHERE, bench_of, text_of, the_app, until
 

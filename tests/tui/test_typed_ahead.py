@@ -17,7 +17,7 @@ from textual.worker import Worker
 
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.input.key_queue import KeyOrder
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
+from eternal_tui.tui.screens.main import WorkbenchScreen
 from tests.tui.results import bench_with, saved
 from tests.tui.screens.stage import settle, the_app
 

@@ -40,7 +40,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _check(invocation: Invocation) -> int:
-    from eternal_tui.tui.preferences import problems
+    from eternal_tui.tui.config_watch import problems
 
     found = problems(invocation.settings)
     for sentence in found:

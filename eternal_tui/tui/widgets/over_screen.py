@@ -13,7 +13,7 @@ from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen
 
 from eternal_tui.tui.graphics.kitty import PLACEHOLDER
-from eternal_tui.tui.toast_room import on_toast_rows
+from eternal_tui.tui.terminal.toast_room import on_toast_rows
 
 Result = TypeVar("Result")
 

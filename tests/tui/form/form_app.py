@@ -19,7 +19,7 @@ from eternal_tui.api.request import check
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
-from eternal_tui.tui.theme import register
+from eternal_tui.tui.themes import register
 
 Posted = TypeVar("Posted", bound=Message)
 

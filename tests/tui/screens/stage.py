@@ -16,12 +16,12 @@ from textual.widgets import Input
 from eternal_tui.config import Settings
 from eternal_tui.services import Workbench
 from eternal_tui.tui.app import EternalApp
+from eternal_tui.tui.context import Surroundings
 from eternal_tui.tui.graphics.off import NoGraphics
-from eternal_tui.tui.job_actions import JobActions
-from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.screens.job_commands import JobActions
 from eternal_tui.tui.terminal.glyphs import UNICODE
 from eternal_tui.tui.terminal.style_pairs import keep_pairs_without_widgets
-from eternal_tui.tui.theme import register
+from eternal_tui.tui.themes import register
 from tests import drawn as drawing
 
 ENVIRON = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PATH": ""}

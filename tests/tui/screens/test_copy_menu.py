@@ -10,7 +10,7 @@ import pytest
 
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.copy_menu import CopyMenu
+from eternal_tui.tui.screens.copy import CopyMenu
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import ENVIRON, Stage, around, bench_of, settle, text_of
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.help import MONEY, Row, Section, laid_out, matching, sections_of
 from eternal_tui.tui.input.app_actions import ACTIONS
+from eternal_tui.tui.screens.help import MONEY, Row, Section, laid_out, matching, sections_of
+from eternal_tui.tui.screens.main import WorkbenchScreen
 from eternal_tui.tui.widgets.footer import key_words
 from eternal_tui.tui.widgets.search_dialog import SearchLine
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
 from tests.tui.screens.stage import bench_in, settle, text_of, the_app
 
 SECTIONS = [

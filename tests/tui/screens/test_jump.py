@@ -8,8 +8,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.jump import JumpScreen, Label, targets_of
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
+from eternal_tui.tui.screens.jump import JumpScreen, Label, targets_of
+from eternal_tui.tui.screens.main import WorkbenchScreen
 from tests.tui.screens.stage import bench_in, settle, the_app, until
 
 

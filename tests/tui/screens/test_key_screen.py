@@ -20,8 +20,8 @@ from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.core.secret import Secret
 from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.key_screen import KeyScreen
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
+from eternal_tui.tui.screens.api_key import KeyScreen
+from eternal_tui.tui.screens.main import WorkbenchScreen
 from tests.memory_keyring import MemoryKeyring
 from tests.tui.screens.stage import (
     ENVIRON,

@@ -16,11 +16,11 @@ from textual.screen import Screen
 from eternal_tui.core.sanitize import Shown, Untrusted
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.services import Workbench
-from eternal_tui.tui.copy_menu import CopyMenu
-from eternal_tui.tui.help import HelpScreen, Row, Section
-from eternal_tui.tui.key_screen import KeyScreen
-from eternal_tui.tui.note import NoteScreen
-from eternal_tui.tui.save_as import SaveAs
+from eternal_tui.tui.screens.api_key import KeyScreen
+from eternal_tui.tui.screens.copy import CopyMenu
+from eternal_tui.tui.screens.help import HelpScreen, Row, Section
+from eternal_tui.tui.screens.note import NoteScreen
+from eternal_tui.tui.screens.save_as import SaveAs
 from eternal_tui.tui.widgets.confirm import Confirm
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import ENVIRON, Stage, actions_of, around, bench_in, settle

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.widgets import Input
 
 from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.tui.note import MOST_TAGS, NoteScreen, tags_in
+from eternal_tui.tui.screens.note import MOST_TAGS, NoteScreen, tags_in
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import Stage, settle
 

@@ -18,8 +18,8 @@ from eternal_tui.drafts.presets import Presets, PresetStore
 from eternal_tui.jobs.model import JobState, to_record
 from eternal_tui.services import Workbench
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.palette import MOST_JOBS, Finder
-from eternal_tui.tui.workbench_screen import WorkbenchScreen
+from eternal_tui.tui.screens.main import WorkbenchScreen
+from eternal_tui.tui.screens.palette import MOST_JOBS, Finder
 from tests.tui.form.form_app import CHARACTERS
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import bench_in, settle, the_app

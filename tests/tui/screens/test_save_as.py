@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 
 from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.services import Workbench
-from eternal_tui.tui.save_as import SaveAs, default_folder, tilde
+from eternal_tui.tui.screens.save_as import SaveAs, default_folder, tilde
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import Stage, actions_of, bench_of, settle, text_of
 

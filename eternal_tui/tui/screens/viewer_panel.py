@@ -15,10 +15,10 @@ from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.formatting import file_words, kind, who
 from eternal_tui.jobs.model import FileState, Job
+from eternal_tui.tui.context import Surroundings
 from eternal_tui.tui.detail.text import state_line
 from eternal_tui.tui.picture.picture import Picture
 from eternal_tui.tui.picture.position_bar import PositionLine
-from eternal_tui.tui.surroundings import Surroundings
 
 
 def differing(jobs: Sequence[Job]) -> list[Shown]:

@@ -19,18 +19,18 @@ from textual.worker import WorkerCancelled, WorkerFailed
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui import theme
+from eternal_tui.tui import themes
+from eternal_tui.tui.config_watch import keymap
 from eternal_tui.tui.input.actions import Action
 from eternal_tui.tui.input.app_actions import ACTIONS
 from eternal_tui.tui.input.control_actions import CONTROLS
-from eternal_tui.tui.preferences import keymap
 from eternal_tui.tui.widgets.footer import key_words
 
 if TYPE_CHECKING:
     from eternal_tui.characters.catalog import CharacterBook
     from eternal_tui.drafts.draft import Draft
     from eternal_tui.drafts.presets import Preset
-    from eternal_tui.tui.workbench_screen import WorkbenchScreen
+    from eternal_tui.tui.screens.main import WorkbenchScreen
 
 MOST_JOBS = 20
 MOST_CHARACTERS = 20
@@ -59,7 +59,7 @@ def commands(
         if action.id not in _TWICE:
             yield _command(action, keys, screen.run_action)
     yield from _of_the_panes(screen, keys)
-    for each in theme.THEMES:
+    for each in themes.THEMES:
         yield SystemCommand(
             f"Theme {each.name}", "Change the colours, now and at the next start", partial(choose_theme, each.name)
         )
@@ -67,7 +67,7 @@ def commands(
 
 def _of_the_panes(screen: Screen[object], keys: Mapping[str, str]) -> Iterable[SystemCommand]:
     """Yield what the list and the form can do, wherever the focus is."""
-    from eternal_tui.tui.workbench_screen import WorkbenchScreen
+    from eternal_tui.tui.screens.main import WorkbenchScreen
 
     if not isinstance(screen, WorkbenchScreen):
         return
@@ -112,7 +112,7 @@ class Finder(Provider):
     async def startup(self) -> None:
         """Read the presets, and the characters behind the first letters typed."""
         from eternal_tui.drafts.presets import PresetStore
-        from eternal_tui.tui.workbench_screen import WorkbenchScreen
+        from eternal_tui.tui.screens.main import WorkbenchScreen
 
         self._bench_screen = self.screen if isinstance(self.screen, WorkbenchScreen) else None
         if self._bench_screen is not None:

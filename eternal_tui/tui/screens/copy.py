@@ -12,10 +12,10 @@ from textual.widget import Widget
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job
 from eternal_tui.services import Workbench
-from eternal_tui.tui.copying import Copyable, copied, copyables, refusal, too_long
+from eternal_tui.tui.config_watch import keymap
+from eternal_tui.tui.context import Surroundings
 from eternal_tui.tui.input.app_actions import bindings
-from eternal_tui.tui.preferences import keymap
-from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.screens.copying import Copyable, copied, copyables, refusal, too_long
 from eternal_tui.tui.terminal import escape_codes
 from eternal_tui.tui.terminal.clipboard import clipboard_command, give
 from eternal_tui.tui.widgets.dialog import Dialog

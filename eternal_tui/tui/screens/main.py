@@ -15,13 +15,13 @@ from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import POLLED, Job, JobState
 from eternal_tui.tui.input import app_actions
 from eternal_tui.tui.job_list.widget import JobList
-from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.request_form.pane import FormPane
+from eternal_tui.tui.screens.key_help import KeyHelp
+from eternal_tui.tui.screens.main_view import WorkbenchView
 from eternal_tui.tui.widgets.footer import FooterLine
-from eternal_tui.tui.workbench_view import WorkbenchView
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.note import Marks
+    from eternal_tui.tui.screens.note import Marks
 
 PROMPTS_OFFERED = 2_000
 """Earlier prompts the search offers: more than anybody scrolls through, few enough to search at a key's pace."""
@@ -137,7 +137,7 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     async def _edit(self, chosen: list[int]) -> None:
         job = self.bench.desk.job(chosen[0])
         if job is not None and job.is_creation:
-            from eternal_tui.tui.job_actions import ANOTHER_CHARACTER
+            from eternal_tui.tui.screens.job_commands import ANOTHER_CHARACTER
 
             self.tell(ANOTHER_CHARACTER, "warning")
         elif job is not None:
@@ -145,20 +145,20 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
             await self._open_form()
 
     def _copy(self, chosen: list[int]) -> None:
-        from eternal_tui.tui.copy_menu import CopyMenu
+        from eternal_tui.tui.screens.copy import CopyMenu
 
         job = self.bench.desk.job(chosen[0])
         if job is not None:
             self.app.push_screen(CopyMenu(job, self.bench, self.around), self.actions.tell)
 
     def _save(self, chosen: list[int]) -> None:
-        from eternal_tui.tui.save_as import SaveAs
+        from eternal_tui.tui.screens.save_as import SaveAs
 
         jobs = self._jobs(chosen)
         self.app.push_screen(SaveAs(jobs, self.actions, self.bench.settings.save_template), self.actions.tell)
 
     def _note(self, chosen: list[int]) -> None:
-        from eternal_tui.tui.note import NoteScreen
+        from eternal_tui.tui.screens.note import NoteScreen
 
         if jobs := self._jobs(chosen):
             self.app.push_screen(NoteScreen(*jobs), self._keep_marks)
@@ -176,7 +176,7 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
         return [job for job_id in chosen if (job := self.bench.desk.job(job_id)) is not None]
 
     def _view(self, chosen: list[int]) -> None:
-        from eternal_tui.tui.viewer import Viewer
+        from eternal_tui.tui.screens.viewer import Viewer
 
         if jobs := self._jobs(chosen[:4]):
             listed = self.job_pane.jobs.listed_ids()
@@ -243,20 +243,20 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     def action_statistics(self) -> None:
         """Show what the history says in figures."""
         from eternal_tui.jobs.billing.statistics import statistics
-        from eternal_tui.tui.statistics_screen import StatisticsScreen
+        from eternal_tui.tui.screens.statistics import StatisticsScreen
 
         figures = statistics(self.bench.desk.listing(), self.bench.clock.time())
         self.app.push_screen(StatisticsScreen(figures, self.around.glyphs))
 
     def action_jump(self) -> None:
         """Label every control and go to the one whose letter is pressed."""
-        from eternal_tui.tui.jump import JumpScreen
+        from eternal_tui.tui.screens.jump import JumpScreen
 
         self.app.push_screen(JumpScreen.over(self))
 
     def action_characters(self) -> None:
         """Browse the characters; the chosen one goes into the form."""
-        from eternal_tui.tui.character_browser import CharacterBrowser
+        from eternal_tui.tui.screens.characters import CharacterBrowser
 
         if any(isinstance(screen, CharacterBrowser) for screen in self.app.screen_stack):
             return

@@ -18,18 +18,18 @@ from eternal_tui.api.request import GenerateRequest
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.services import Workbench
-from eternal_tui.tui.announcer import Announcer, Severity
-from eternal_tui.tui.at_rest import AtRest
+from eternal_tui.tui.config_watch import keymap
+from eternal_tui.tui.context import Surroundings
 from eternal_tui.tui.detail.pane import DetailPane
 from eternal_tui.tui.detail.text import waiting_too
 from eternal_tui.tui.input import app_actions
 from eternal_tui.tui.input.actions import Where
 from eternal_tui.tui.job_list.pane import JobPane
 from eternal_tui.tui.job_list.widget import JobList
-from eternal_tui.tui.preferences import keymap
+from eternal_tui.tui.notifications import Announcer, Severity
+from eternal_tui.tui.refresh import AtRest
 from eternal_tui.tui.request_form.pane import FormPane
-from eternal_tui.tui.split import Split
-from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.screens.main_layout import Split
 from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.terminal.later import arrive
 from eternal_tui.tui.tick import Tick
@@ -38,8 +38,8 @@ from eternal_tui.tui.widgets.header import HeaderLine
 from eternal_tui.tui.widgets.hints import hints_for
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.job_actions import JobActions
     from eternal_tui.tui.request_form.character_check import LookUp
+    from eternal_tui.tui.screens.job_commands import JobActions
     from eternal_tui.tui.widgets.confirm import Confirm
 
 MANY = 10_000
@@ -130,7 +130,7 @@ class WorkbenchView(CellScreen):
     @cached_property
     def actions(self) -> JobActions:
         """What is done with jobs, loaded when something is."""
-        from eternal_tui.tui.job_actions import JobActions
+        from eternal_tui.tui.screens.job_commands import JobActions
 
         return JobActions(self.bench.desk, self, self.around.environ)
 
@@ -164,7 +164,7 @@ class WorkbenchView(CellScreen):
         arrive()
         from eternal_tui.tui.terminal.line_memory import remember_few_lines
         from eternal_tui.tui.terminal.style_pairs import keep_pairs_without_widgets
-        from eternal_tui.tui.toast_room import on_toast_rows
+        from eternal_tui.tui.terminal.toast_room import on_toast_rows
 
         remember_few_lines()
         keep_pairs_without_widgets()
@@ -198,7 +198,7 @@ class WorkbenchView(CellScreen):
         self._show_toasts(False)
 
     def _show_toasts(self, shown: bool) -> None:
-        from eternal_tui.tui.toast_room import show_toasts
+        from eternal_tui.tui.terminal.toast_room import show_toasts
 
         show_toasts(self, shown)
 
@@ -339,18 +339,18 @@ class WorkbenchView(CellScreen):
 
     @work
     async def _key_refused(self) -> None:
-        from eternal_tui.tui.key_screen import REFUSED
+        from eternal_tui.tui.screens.api_key import REFUSED
 
         await self._ask_for_key(REFUSED)
 
     async def _ask_where_no_key_is(self) -> None:
         if self.bench.demo is None and not await self.bench.connection.has_key():
-            from eternal_tui.tui.key_screen import WELCOME
+            from eternal_tui.tui.screens.api_key import WELCOME
 
             await self._ask_for_key(WELCOME)
 
     async def _ask_for_key(self, why: Shown) -> None:
-        from eternal_tui.tui.key_screen import KeyScreen
+        from eternal_tui.tui.screens.api_key import KeyScreen
 
         # A batch may be refused as a whole, and is asked about once.
         if any(isinstance(screen, KeyScreen) for screen in self.app.screen_stack):

@@ -20,11 +20,11 @@ from eternal_tui.api.models import Character
 from eternal_tui.characters.favourites import FavouriteStore
 from eternal_tui.core.sanitize import Shown, join, say, shown, shown_block
 from eternal_tui.services import Workbench
+from eternal_tui.tui.context import Surroundings
 from eternal_tui.tui.input.app_actions import bindings
-from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture.picture import Picture
-from eternal_tui.tui.surroundings import Surroundings
-from eternal_tui.tui.toast_room import on_toast_rows
+from eternal_tui.tui.screens.key_help import KeyHelp
+from eternal_tui.tui.terminal.toast_room import on_toast_rows
 from eternal_tui.tui.widgets.footer import FooterLine, Hint
 from eternal_tui.tui.widgets.option_table import Column, PickList
 from eternal_tui.tui.widgets.search_dialog import SearchLine
@@ -281,7 +281,7 @@ class CharacterBrowser(KeyHelp, Screen[str | None]):
 
     def action_create(self) -> None:
         """Create a character from a prompt, after a question."""
-        from eternal_tui.tui.create_character import CreateCharacter
+        from eternal_tui.tui.screens.create_character import CreateCharacter
 
         self.app.push_screen(CreateCharacter(self._bench), self._created)
 

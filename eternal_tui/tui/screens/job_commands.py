@@ -21,7 +21,7 @@ from eternal_tui.jobs.failures import Failures, failures
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import POLLED, Job, JobState
 from eternal_tui.jobs.saving import copy_to
-from eternal_tui.tui.announcer import Severity
+from eternal_tui.tui.notifications import Severity
 from eternal_tui.tui.widgets.confirm import Confirm
 
 ANOTHER_CHARACTER = Shown("A character is not made like a picture. Another one is made among the characters: f2, n.")

@@ -11,7 +11,7 @@ import msgspec
 from eternal_tui.config import Settings, SettingsError, load_settings
 from eternal_tui.core.private_file import read_private, write_private
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.tui import theme
+from eternal_tui.tui import themes
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the file: one call of stat, cheap enough for an app at rest."""
@@ -20,8 +20,8 @@ LOOK_EVERY = 2.0
 def problems(settings: Settings) -> list[Shown]:
     """Return a sentence for everything in theme and keys that cannot be meant."""
     found = []
-    if settings.theme and settings.theme not in theme.names():
-        own = ", ".join(each.name for each in theme.THEMES)
+    if settings.theme and settings.theme not in themes.names():
+        own = ", ".join(each.name for each in themes.THEMES)
         found.append(
             say('theme: there is no "{name}". The program\'s own are {own}.', name=settings.theme, own=own),
         )
@@ -42,7 +42,7 @@ def keymap(settings: Settings) -> dict[str, str]:
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """What is kept in theme.json: the theme chosen in the app, and the one it is worn instead of."""
+    """What is kept in themes.json: the theme chosen in the app, and the one it is worn instead of."""
 
     usual: str = ""
     theme: str = ""

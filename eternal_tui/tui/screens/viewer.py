@@ -12,16 +12,16 @@ from textual.containers import Horizontal
 
 from eternal_tui.jobs.model import Job
 from eternal_tui.services import Workbench
+from eternal_tui.tui.context import Surroundings
 from eternal_tui.tui.input.app_actions import bindings
-from eternal_tui.tui.key_help import KeyHelp
 from eternal_tui.tui.picture.picture import Picture
-from eternal_tui.tui.surroundings import Surroundings
+from eternal_tui.tui.screens.key_help import KeyHelp
+from eternal_tui.tui.screens.viewer_panel import Panel, differing
 from eternal_tui.tui.terminal.compositor import CellScreen
-from eternal_tui.tui.viewer_panel import Panel, differing
 from eternal_tui.tui.widgets.footer import FooterLine, Hint
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.job_actions import JobActions
+    from eternal_tui.tui.screens.job_commands import JobActions
 
 SCRUB = 0.05
 """Share of a clip's length by which `[` and `]` move."""
@@ -181,14 +181,14 @@ class Viewer(KeyHelp, CellScreen):
 
     def action_save(self) -> None:
         """Save copies of the files elsewhere."""
-        from eternal_tui.tui.save_as import SaveAs
+        from eternal_tui.tui.screens.save_as import SaveAs
 
         template = self._bench.settings.save_template
         self.app.push_screen(SaveAs(self._jobs, self._actions, template), self._actions.tell)
 
     def action_copy(self) -> None:
         """Copy something of the job, the first where several are compared."""
-        from eternal_tui.tui.copy_menu import CopyMenu
+        from eternal_tui.tui.screens.copy import CopyMenu
 
         self.app.push_screen(CopyMenu(self._jobs[0], self._bench, self._around), self._actions.tell)
 

@@ -17,7 +17,7 @@ from eternal_tui.core.sanitize import Shown, join, say
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.save_name import proposed_name
 from eternal_tui.tui.input.app_actions import bindings
-from eternal_tui.tui.job_actions import JobActions
+from eternal_tui.tui.screens.job_commands import JobActions
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchLine
 

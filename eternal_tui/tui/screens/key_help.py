@@ -16,7 +16,7 @@ class KeyHelp:
 
     def action_help(self) -> None:
         """Show the keys of what has focus."""
-        from eternal_tui.tui.help import HelpScreen
+        from eternal_tui.tui.screens.help import HelpScreen
 
         assert isinstance(self, Screen)
         screen: Screen[Any] = self
