@@ -20,8 +20,8 @@ from eternal_tui.services import Workbench
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.screens.main import WorkbenchScreen
 from eternal_tui.tui.screens.palette import MOST_JOBS, Finder
-from tests.tui.form.form_app import CHARACTERS
 from tests.tui.jobs import a_job
+from tests.tui.request_form.form_app import CHARACTERS
 from tests.tui.screens.stage import bench_in, settle, the_app
 
 PROMPTS = ("At the harbour", "In a rain coat", "[b]Reading[/b] \x1bin a [@click=app.quit]café[/]")

@@ -8,7 +8,7 @@ from eternal_tui.tui.request_form.character_picker import CharacterPicker
 from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.widgets.option_table import PickList
 from eternal_tui.tui.widgets.search_dialog import SearchScreen
-from tests.tui.form.form_app import CHARACTERS, FormApp, character, paste, write
+from tests.tui.request_form.form_app import CHARACTERS, FormApp, character, paste, write
 
 
 async def test_a_character_is_picked_by_a_word_of_its_description() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.form.form_app import FormApp
+from tests.tui.request_form.form_app import FormApp
 
 EDITOR = """\
 import os, pathlib, sys
@@ -31,7 +31,7 @@ OPEN, TICKED = {folder!r} + "/open", {folder!r} + "/ticked"
 sys.path.insert(0, {root!r})
 from eternal_tui.config.credentials import scrubbed_environ
 from eternal_tui.drafts.draft import Draft
-from tests.tui.form.form_app import FormApp
+from tests.tui.request_form.form_app import FormApp
 
 class Edited(FormApp):
     def on_mount(self):

@@ -10,7 +10,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from eternal_tui.drafts.draft import Draft
-from tests.tui.form.form_app import FormApp
+from tests.tui.request_form.form_app import FormApp
 from tests.tui.screens.stage import settle
 
 CLIP = Draft(character="Astrid · 6870", prompt="The person waves and smiles", type="video", times=2)

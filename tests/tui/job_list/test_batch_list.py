@@ -8,8 +8,8 @@ from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.job_list.index import JobIndex
 from eternal_tui.tui.job_list.pane import JobPane
 from eternal_tui.tui.job_list.widget import JobList
+from tests.tui.job_list.test_widget import PaneApp
 from tests.tui.jobs import NOW, a_job, many
-from tests.tui.test_job_list import PaneApp
 
 BATCH = [9, 8, 7, 6]
 

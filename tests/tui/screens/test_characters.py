@@ -16,7 +16,7 @@ from eternal_tui.services import Workbench
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.tui.screens.characters import CharacterBrowser
 from eternal_tui.tui.screens.create_character import CreateCharacter
-from tests.tui.form.form_app import CHARACTERS
+from tests.tui.request_form.form_app import CHARACTERS
 from tests.tui.screens.stage import ENVIRON, Stage, around, bench_of, said_on, settings_in, text_of, until
 from tests.tui.screens.test_viewer import surroundings
 

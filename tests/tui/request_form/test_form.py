@@ -9,7 +9,7 @@ from eternal_tui.drafts.presets import Presets
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
 from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.terminal.glyphs import ASCII
-from tests.tui.form.form_app import CHARACTERS, FormApp, paste, write
+from tests.tui.request_form.form_app import CHARACTERS, FormApp, paste, write
 
 DOCUMENTED = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
 --header 'Content-Type: application/json' \\

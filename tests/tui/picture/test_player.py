@@ -14,7 +14,7 @@ from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.pacing import Pace
 from eternal_tui.tui.picture.picture import Picture
 from tests.media.files import write_clip
-from tests.tui.picture_stage import Viewer, rows
+from tests.tui.picture.picture_stage import Viewer, rows
 
 
 @pytest.fixture(scope="module")
