@@ -53,7 +53,7 @@ async def test_a_program_that_fails_or_is_gone_took_nothing(tmp_path: Path) -> N
 
 async def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen to fail, by never ending, without the time limit."""
-    monkeypatch.setattr(native_clipboard, "SECONDS", 0.1)
+    monkeypatch.setattr(clipboard, "SECONDS", 0.1)
     hangs = program(tmp_path, "hangs", f"echo $$ > {tmp_path}/pid; exec sleep 600")
     assert not await give("x" * 200_000, (str(hangs),), {"PATH": os.environ["PATH"]})
     pid_file = tmp_path / "pid"

@@ -9,7 +9,7 @@ from tests.terminal.pseudo_terminal import ROOT
 
 PUT_OFF = """
 import sys
-from eternal_tui.tui import later
+from eternal_tui.tui.terminal import later
 later.put_off()
 sys.modules["never"] = None
 import textual.app, textual.theme, textual.design, asyncio.base_events
@@ -59,7 +59,7 @@ def test_a_module_that_is_used_before_is_the_real_one() -> None:
 
 def test_what_is_there_already_stays() -> None:
     _run(
-        "import ssl, sys, textual.command\nfrom eternal_tui.tui import later\nlater.put_off()\nlater.arrive()\n"
+        "import ssl, sys, textual.command\nfrom eternal_tui.tui.terminal import later\nlater.put_off()\nlater.arrive()\n"
         "assert sys.modules['ssl'] is ssl and sys.modules['textual.command'] is textual.command\n"
     )
 
