@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from eternal_tui import __version__
-from eternal_tui.api.models import Character, CreateAnswer, PollAnswer, SubmitAnswer
-from eternal_tui.api.request import GenerateRequest, MediaType
+from eternal_tui.api.models import Character, CreateAnswer, GenerateRequest, MediaType, PollAnswer, SubmitAnswer
 from eternal_tui.characters.catalog import CharacterBook
 from eternal_tui.config import Settings, is_loopback
 from eternal_tui.config.credentials import FoundKey, KeyProblem, find_key, keys_in, stop_commands

@@ -48,7 +48,7 @@ Step = Callable[[Pilot[None], EternalApp], Awaitable[None]]
 
 async def submit_all(app: EternalApp) -> None:
     """Send the prompts, so that the list shows every kind of end."""
-    from eternal_tui.api.request import GenerateRequest
+    from eternal_tui.api.models import GenerateRequest
 
     book = app.bench.book
     await book.load()

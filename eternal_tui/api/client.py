@@ -14,8 +14,7 @@ import msgspec
 
 from eternal_tui import __version__
 from eternal_tui.api import errors, fields, parsing
-from eternal_tui.api.models import Character, CharacterPage, CreateAnswer, PollAnswer, SubmitAnswer
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import Character, CharacterPage, CreateAnswer, GenerateRequest, PollAnswer, SubmitAnswer
 from eternal_tui.api.transport import Leaving, Reply, lost_or_not_sent, receive
 from eternal_tui.config import is_loopback
 from eternal_tui.core.logging import HIDDEN, forms_of

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Any, Literal
 
 import msgspec
 
@@ -76,3 +77,133 @@ class CreateAnswer(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
     credits_remaining: float | None = None
     raw: Untrusted = Untrusted("")
+
+
+MediaType = Literal["image", "video"]
+RequestType = Literal["image", "video", "character"]
+Quality = Literal["low", "high"]
+
+MIN_SECONDS = 1
+MAX_SECONDS = 5
+"""Bounds of `duration`, from the service's page on v2 generation with advanced custom prompts."""
+
+_CHARACTER_ID = r"[A-Za-z0-9_-]{1,64}"
+
+
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One paid generation: a character, what is to change, and the settings that apply to its type.
+
+    `duration` is in whole seconds. None means "not said": the field is left out and the service's default holds.
+    Of type "character", it makes a new character from the prompt; `character` is empty until its ID is known.
+    """
+
+    character: str
+    prompt: str
+    type: RequestType
+    duration: int | None = None
+    audio: bool | None = None
+    quality: Quality | None = None
+
+    def body(self) -> dict[str, Any]:
+        """Return exactly the JSON object that is sent: only fields that apply to the type, in documented order."""
+        if self.type == "character":
+            return {"prompt": self.prompt}
+        body: dict[str, Any] = {"images": [self.character], "prompt": self.prompt, "type": self.type}
+        if self.type == "video":
+            if self.duration is not None:
+                body["duration"] = self.duration
+            if self.audio is not None:
+                body["audio"] = self.audio
+        elif self.quality is not None:
+            body["quality"] = self.quality
+        return body
+
+
+class InvalidRequest(ValueError):
+    """A request that breaks a documented rule; `problems` maps each field to a sentence. Nothing was sent."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        super().__init__(" ".join(problems.values()))
+        self.problems = problems
+
+
+def is_character_id(text: str) -> bool:
+    """Tell whether `text` has the form of a character ID, which a URL, a path or an encoded image has not."""
+    return re.fullmatch(_CHARACTER_ID, text) is not None
+
+
+def problems(request: GenerateRequest) -> dict[str, str]:
+    """Return, field by field, a sentence for each documented rule the picture or clip breaks; empty: it may be sent."""
+    return {
+        field: sentence
+        for field, sentence in (
+            ("character", _character_problem(request.character)),
+            ("prompt", _prompt_problem(request.prompt)),
+            ("type", "" if request.type in ("image", "video") else "The type is image or video."),
+            ("duration", _duration_problem(request)),
+            ("audio", _audio_problem(request)),
+            ("quality", _quality_problem(request)),
+        )
+        if sentence
+    }
+
+
+def check(request: GenerateRequest) -> GenerateRequest:
+    """Return the request unchanged, or raise InvalidRequest."""
+    if request.type == "character":
+        found = {"prompt": sentence} if (sentence := _prompt_problem(request.prompt)) else {}
+    else:
+        found = problems(request)
+    if found:
+        raise InvalidRequest(found)
+    return request
+
+
+def creation(prompt: str) -> GenerateRequest:
+    """Return the request for a new character made from `prompt`."""
+    return GenerateRequest(character="", prompt=prompt, type="character")
+
+
+def _character_problem(character: str) -> str:
+    if not character.strip():
+        return "Choose a character first: its ID, such as 6870."
+    if is_character_id(character):
+        return ""
+    if "/" in character or character.lower().startswith(("http:", "https:", "data:")):
+        return "The service takes a character ID here, such as 6870; URLs, paths and encoded images are not accepted."
+    return "A character ID is made of letters, digits, - and _ only, such as 6870."
+
+
+def _prompt_problem(prompt: str) -> str:
+    if not prompt.strip():
+        return "Write a prompt: what is to change in the character's picture."
+    try:
+        prompt.encode()
+    except UnicodeEncodeError:
+        return "The prompt holds characters that are not valid text (lone surrogates). Type it again."
+    if "\x00" in prompt:
+        return "The prompt holds a NUL character. Remove it."
+    return ""
+
+
+def _duration_problem(request: GenerateRequest) -> str:
+    if request.duration is None:
+        return ""
+    if request.type != "video":
+        return "Duration belongs to videos only."
+    # Not isinstance: True is an int too, and would go out as a duration of `true`.
+    if type(request.duration) is not int or not MIN_SECONDS <= request.duration <= MAX_SECONDS:
+        return f"Duration is a whole number of seconds from {MIN_SECONDS} to {MAX_SECONDS}."
+    return ""
+
+
+def _audio_problem(request: GenerateRequest) -> str:
+    return "Sound belongs to videos only." if request.audio is not None and request.type != "video" else ""
+
+
+def _quality_problem(request: GenerateRequest) -> str:
+    if request.quality is None:
+        return ""
+    if request.type != "image":
+        return "Quality belongs to images only."
+    return "" if request.quality in ("low", "high") else "Quality is low or high."

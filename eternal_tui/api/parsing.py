@@ -12,18 +12,18 @@ from typing import Any
 import msgspec
 
 from eternal_tui.api import errors, fields
+from eternal_tui.api.errors import Headers, charge_unclear, error_from, said_in, said_in_text
 from eternal_tui.api.models import (
     RAW_LIMIT,
     Character,
     CharacterPage,
     CreateAnswer,
+    GenerateRequest,
     Outcome,
     PollAnswer,
     SubmitAnswer,
+    is_character_id,
 )
-from eternal_tui.api.refusals import Headers, charge_unclear, error_from
-from eternal_tui.api.request import GenerateRequest, is_character_id
-from eternal_tui.api.said import said_in, said_in_text
 from eternal_tui.core.sanitize import Untrusted
 
 SUCCESS_WORDS = frozenset({"success", "done", "completed"})

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from eternal_tui.api.models import Character
-from eternal_tui.api.request import GenerateRequest, is_character_id, problems
+from eternal_tui.api.models import Character, GenerateRequest, is_character_id, problems
 from eternal_tui.core.sanitize import Untrusted, say, shown
 
 _MINOR = "This character is listed as under 18: it is not offered, and nothing is submitted with it."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from eternal_tui.api.errors import ApiError
-from eternal_tui.api.request import is_character_id
+from eternal_tui.api.models import is_character_id
 from eternal_tui.cli.context import Refused
 from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import Shown, say, shown

@@ -18,7 +18,7 @@ def foreseen(error: Exception, invocation: Invocation) -> tuple[int, Shown] | No
             why=error,
         )
     # Imported only when something went wrong: a verb that goes well needs few of them.
-    from eternal_tui.api.request import InvalidRequest
+    from eternal_tui.api.models import InvalidRequest
     from eternal_tui.config import SettingsError
     from eternal_tui.config.credentials import KeyProblem
     from eternal_tui.history.errors import HistoryError

@@ -23,7 +23,7 @@ from eternal_tui.jobs.formatting import counted
 from eternal_tui.jobs.model import Job, JobState
 
 if TYPE_CHECKING:
-    from eternal_tui.api.request import GenerateRequest
+    from eternal_tui.api.models import GenerateRequest
     from eternal_tui.services import Workbench
 
 _MEETS_ALL = frozenset({"key", "credits", "unreachable", "stopped"})

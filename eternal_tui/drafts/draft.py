@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from eternal_tui.api.request import MAX_SECONDS, MIN_SECONDS, GenerateRequest, MediaType, Quality
+from eternal_tui.api.models import MAX_SECONDS, MIN_SECONDS, GenerateRequest, MediaType, Quality
 from eternal_tui.drafts.matrix import MAX_TIMES, Matrix, Settings, expand
 
 PROMPT_LIMIT = 20_000

@@ -6,7 +6,7 @@ from itertools import product
 
 import msgspec
 
-from eternal_tui.api.request import GenerateRequest, MediaType, Quality
+from eternal_tui.api.models import GenerateRequest, MediaType, Quality
 
 MAX_TIMES = 20
 

@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from eternal_tui.api.errors import ApiError, NotKnown
-from eternal_tui.api.models import PollAnswer
-from eternal_tui.api.request import MediaType
+from eternal_tui.api.models import MediaType, PollAnswer
 from eternal_tui.core.clock import Clock
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.errors import NoSuchJob

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.api.request import GenerateRequest, creation
+from eternal_tui.api.models import GenerateRequest, creation
 from eternal_tui.core.clock import Clock
 from eternal_tui.jobs.audit_log import log_turn
 from eternal_tui.jobs.awaiting import settled

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import Job, JobState
 
 PASSING = frozenset({"key", "credits", "unreachable", "stopped", "cap"})

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import Untrusted
 
 

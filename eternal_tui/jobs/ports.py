@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from eternal_tui.api.models import CreateAnswer, PollAnswer, SubmitAnswer
-from eternal_tui.api.request import GenerateRequest, MediaType
+from eternal_tui.api.models import CreateAnswer, GenerateRequest, MediaType, PollAnswer, SubmitAnswer
 from eternal_tui.history.journal import Change
 from eternal_tui.media.download.result import SavedResult
 

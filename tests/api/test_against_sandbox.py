@@ -8,7 +8,7 @@ import pytest
 
 from eternal_tui.api import errors
 from eternal_tui.api.client import EternalClient
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
 from eternal_tui.sandbox.faults import Fault, Place
 from eternal_tui.sandbox.server import Sandbox

@@ -23,7 +23,7 @@ from rich.traceback import Traceback
 
 from eternal_tui.api import errors
 from eternal_tui.api.client import MAX_PAGES, EternalClient, Timeouts, _key_auth, path_segment
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.api.transport import BODY_LIMIT
 from eternal_tui.core.logging import forms_of
 from eternal_tui.core.secret import Secret
@@ -407,7 +407,7 @@ PROBE = textwrap.dedent(
     """
     import asyncio, sys
     from eternal_tui.api.client import EternalClient
-    from eternal_tui.api.request import GenerateRequest
+    from eternal_tui.api.models import GenerateRequest
     from eternal_tui.api.errors import ApiError
     from eternal_tui.config.credentials import Secret
     early = "httpx" in sys.modules

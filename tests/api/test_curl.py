@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.api.curl import CurlError, looks_like_curl, parse_curl, to_curl
-from eternal_tui.api.request import GenerateRequest, InvalidRequest, problems
-from eternal_tui.api.snippets import to_json, to_python
+from eternal_tui.api.curl import CurlError, looks_like_curl, parse_curl, to_curl, to_json, to_python
+from eternal_tui.api.models import GenerateRequest, InvalidRequest, problems
 
 BASE = "https://open.eternalai.org"
 DOCUMENTED = """curl --location 'https://open.eternalai.org/v2/base/generate' \\

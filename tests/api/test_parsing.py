@@ -12,9 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eternal_tui.api import errors, parsing
-from eternal_tui.api.models import CharacterPage, CreateAnswer, PollAnswer, SubmitAnswer
-from eternal_tui.api.refusals import error_from
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.errors import error_from
+from eternal_tui.api.models import CharacterPage, CreateAnswer, GenerateRequest, PollAnswer, SubmitAnswer
 
 ID = "453ead2d-a09f-44fb-81df-b37dac9e401a"
 LINK = "https://cdn.example.org/a.jpg?sig=1"

@@ -9,7 +9,7 @@ import pytest
 
 from eternal_tui.api import errors
 from eternal_tui.api.client import EternalClient, default_tls
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
 from tests.api.raw_server import RawServer, always, reply
 from tests.certificates import certificate_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Event, FileState, Job, JobState, MediaFacts, to_record

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.cli.main import run
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, to_record

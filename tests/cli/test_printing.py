@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.api.request import GenerateRequest, creation
+from eternal_tui.api.models import GenerateRequest, creation
 from eternal_tui.cli.exit_codes import Exit, code_of, gravest
 from eternal_tui.cli.formatting import going_on, job_fields, job_line, trouble_sentence, utc
 from eternal_tui.cli.output import Streams, json_text

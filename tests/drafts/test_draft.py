@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.api.request import GenerateRequest, problems
+from eternal_tui.api.models import GenerateRequest, problems
 from eternal_tui.drafts.draft import PROMPT_LIMIT, Draft
 
 DRAFTS = st.builds(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from eternal_tui.api.client import EternalClient
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.filesystem import Files
 from eternal_tui.history.history import History

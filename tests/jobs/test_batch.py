@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.drafts.matrix import MAX_REQUESTS, Matrix, Settings, TooManyRequests, expand, one_a_line
 from eternal_tui.jobs.batch import BatchFigures, figures, new_batch
 from eternal_tui.jobs.model import FileState, Job, JobState

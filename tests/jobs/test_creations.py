@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.api.request import InvalidRequest, creation
+from eternal_tui.api.models import InvalidRequest, creation
 from eternal_tui.jobs.errors import NeedsConfirmation, NoKey, NotPossible, OverCap
 from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.jobs.policy import Policy

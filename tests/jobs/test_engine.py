@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tinydb import TinyDB
 
-from eternal_tui.api.request import InvalidRequest
+from eternal_tui.api.models import InvalidRequest
 from eternal_tui.jobs.errors import NoKey
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.sandbox.server import Sandbox

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.errors import NeedsConfirmation, NotPossible, OverCap
 from eternal_tui.jobs.model import JobState, Verdict
 from eternal_tui.jobs.policy import Policy

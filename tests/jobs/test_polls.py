@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.sandbox.faults import Fault

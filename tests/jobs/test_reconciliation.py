@@ -21,8 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eternal_tui.api.errors import AnswerLost
-from eternal_tui.api.models import SubmitAnswer
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest, SubmitAnswer
 from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.model import Job, JobState, Verdict
 from eternal_tui.sandbox.faults import Fault, Place

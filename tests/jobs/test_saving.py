@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Untrusted, shown
 from eternal_tui.jobs.model import Job

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.clock import SystemClock
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History

@@ -10,8 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from eternal_tui.api.models import SubmitAnswer
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest, SubmitAnswer
 from eternal_tui.jobs.billing.totals import day_bounds
 from eternal_tui.jobs.errors import CapUnclear, NeedsConfirmation, OverCap
 from eternal_tui.jobs.model import Job, JobState, Verdict

@@ -12,7 +12,7 @@ import random
 import sys
 from pathlib import Path
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.config import Settings
 from eternal_tui.services import Workbench
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from rich.cells import cell_len
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import Untrusted, shown, shown_block
 from eternal_tui.jobs.model import Event, FileState, Job, JobState, Verdict
 from tests.payloads import PAYLOADS, markup_strings

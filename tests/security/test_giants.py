@@ -17,7 +17,7 @@ from tests.security.test_hostile_history import SAVED, write_history
 READ = """
 import json, resource, sys, time
 from eternal_tui.api import errors, wire
-from eternal_tui.api.refusals import error_from
+from eternal_tui.api.errors import error_from
 from eternal_tui.api.transport import BODY_LIMIT
 
 def fill(head, piece, tail):

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.cli.main import run_process
 from eternal_tui.jobs.engine import JobDesk
 

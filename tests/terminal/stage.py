@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, JobState, to_record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eternal_tui.api.request import GenerateRequest, RequestType
+from eternal_tui.api.models import GenerateRequest, RequestType
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.model import FileState, Job, JobState, MediaFacts, Verdict
 

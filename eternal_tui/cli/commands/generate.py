@@ -10,7 +10,7 @@ from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.core.sanitize import shown
 
 if TYPE_CHECKING:
-    from eternal_tui.api.request import GenerateRequest
+    from eternal_tui.api.models import GenerateRequest
 
 EPILOG = """\
 examples:
@@ -62,7 +62,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _requests(invocation: Invocation) -> list[GenerateRequest]:
-    from eternal_tui.api.request import GenerateRequest, problems
+    from eternal_tui.api.models import GenerateRequest, problems
     from eternal_tui.cli.prompts import prompts_of
 
     given = invocation.arguments

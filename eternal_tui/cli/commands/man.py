@@ -157,7 +157,7 @@ def _keys() -> Iterator[str]:
 
 
 def _written(keys: str) -> str:
-    from eternal_tui.tui.widgets.footer import key_words
+    from eternal_tui.tui.input.keymap import key_words
 
     return "  ".join(
         key_words(key).replace("^", "ctrl+") if key.startswith("ctrl+") else key_words(key) for key in keys.split(",")

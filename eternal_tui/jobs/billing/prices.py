@@ -11,7 +11,7 @@ from bisect import insort
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import Job, Verdict
 
 REMEMBERED_PRICES = 9

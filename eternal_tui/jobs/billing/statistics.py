@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from eternal_tui.api.request import RequestType
+from eternal_tui.api.models import RequestType
 from eternal_tui.jobs.billing.totals import charge_of, day_bounds
 from eternal_tui.jobs.model import Job, JobState
 

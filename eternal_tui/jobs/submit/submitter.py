@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 
 from eternal_tui.api.errors import NotSent
-from eternal_tui.api.request import GenerateRequest, check
+from eternal_tui.api.models import GenerateRequest, check
 from eternal_tui.core.clock import Clock
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.core.waiting import Interruption

@@ -7,10 +7,9 @@ from difflib import get_close_matches
 
 from textual.keys import Keys, _character_to_key
 
-from eternal_tui.core.sanitize import Shown, say
+from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.tui.input.actions import ENCLOSING, Action, Where
 from eternal_tui.tui.input.app_actions import EVERY
-from eternal_tui.tui.widgets.footer import key_words
 
 IN_DISGUISE = {"ctrl+h": "Backspace", "ctrl+i": "Tab", "ctrl+j": "Enter", "ctrl+m": "Enter", "ctrl+[": "Esc"}
 """Keys a terminal cannot tell from another one."""
@@ -110,3 +109,34 @@ def _within(inner: Where, outer: Where) -> bool:
 
 def _split(keys: str) -> set[str]:
     return {_character_to_key(key) if len(key) == 1 else key for key in map(str.strip, keys.split(","))}
+
+
+KEY_LIMIT = 24
+"""Characters of a key's name: the longest of the defaults and some more."""
+
+
+_KEY_WORDS = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "asterisk": "*",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "full_stop": ".",
+    "comma": ",",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "escape": "esc",
+}
+
+
+def key_words(keys: str) -> Shown:
+    """Return the first of a binding's keys as people write it."""
+    key = shown(keys.partition(",")[0].strip(), limit=KEY_LIMIT)
+    if key.startswith("ctrl+"):
+        return say("^{key}", key=key.removeprefix("ctrl+"))
+    held, plus, last = key.rpartition("+")
+    return say("{held}{last}", held=held + plus, last=_KEY_WORDS.get(last, last))

@@ -25,8 +25,8 @@ def batch_line(
     parts, now = columns(width), figures(jobs)
     cells = (
         gutter(glyphs, cursor=cursor, marked=marked),
-        _left(jobs, now, parts, glyphs, opened),
-        _right(now, parts, glyphs),
+        _batch_left(jobs, now, parts, glyphs, opened),
+        _batch_right(now, parts, glyphs),
     )
     return lay(width, (cell for group in cells for cell in group))
 
@@ -40,7 +40,7 @@ def batch_words(now: BatchFigures, glyphs: Glyphs = UNICODE, *, cost: bool = Tru
     return f" {glyphs.dot} ".join(words)
 
 
-def _left(jobs: Sequence[Job], now: BatchFigures, parts: Columns, glyphs: Glyphs, opened: bool) -> Iterator[Cell]:
+def _batch_left(jobs: Sequence[Job], now: BatchFigures, parts: Columns, glyphs: Glyphs, opened: bool) -> Iterator[Cell]:
     role = "live" if now.under_way else "warn" if now.unclear else "bad" if now.failed else "ok"
     sign = glyphs.opened if opened else glyphs.folded
     yield Cell(2, 2 + parts.word, f"{sign} {fit(f'{now.jobs} jobs', parts.word, ellipsis=glyphs.ellipsis)}", role)
@@ -76,7 +76,7 @@ def _names(jobs: Sequence[Job], glyphs: Glyphs) -> str:
     return glyphs.text(shown(next(iter(names)), limit=TEXT_LIMIT))
 
 
-def _right(now: BatchFigures, parts: Columns, glyphs: Glyphs) -> Iterator[Cell]:
+def _batch_right(now: BatchFigures, parts: Columns, glyphs: Glyphs) -> Iterator[Cell]:
     x = parts.text_x + _room(parts) + 2
     if parts.percent:
         yield Cell(

@@ -16,7 +16,7 @@ SPREAD = 7
 AT_ONCE = 64
 """Estimates made in one drawing at most; lines beyond get theirs in the next."""
 
-MOST_KNOWN = 512
+MOST_ESTIMATES = 512
 """Estimates remembered: several screens of them."""
 
 
@@ -47,7 +47,7 @@ class Estimates:
             known is None or known.job is not job or not 0 <= now - known.at < AGAIN + job.id % SPREAD
         ) and self._allowed > 0:
             self._allowed -= 1
-            if len(self._known) >= MOST_KNOWN:
+            if len(self._known) >= MOST_ESTIMATES:
                 self._known.clear()
             known = self._known[job.id] = _Known(job, now, self._ask(job))
         if known is None or known.left is None:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 
-from eternal_tui.api.request import MAX_SECONDS, MIN_SECONDS, MediaType, Quality
+from eternal_tui.api.models import MAX_SECONDS, MIN_SECONDS, MediaType, Quality
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.matrix import MAX_TIMES
 from eternal_tui.tui.request_form.field_row import FieldRow

@@ -12,10 +12,8 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 
-from eternal_tui.api.curl import CurlError, looks_like_curl, parse_curl
-from eternal_tui.api.models import Character
-from eternal_tui.api.request import GenerateRequest, InvalidRequest, problems
-from eternal_tui.api.snippets import to_json
+from eternal_tui.api.curl import CurlError, looks_like_curl, parse_curl, to_json
+from eternal_tui.api.models import Character, GenerateRequest, InvalidRequest, problems
 from eternal_tui.characters.resolver import CharacterLookup, Chosen, label
 from eternal_tui.core.sanitize import Shown, Untrusted
 from eternal_tui.drafts.draft import Draft

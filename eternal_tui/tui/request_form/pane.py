@@ -11,8 +11,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
 
-from eternal_tui.api.models import Character
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import Character, GenerateRequest
 from eternal_tui.core.sanitize import Shown, Untrusted, say
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import PresetStore

@@ -15,11 +15,11 @@ from eternal_tui.services import Workbench
 from eternal_tui.tui.config_watch import keymap
 from eternal_tui.tui.context import Surroundings
 from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.keymap import key_words
 from eternal_tui.tui.screens.copying import Copyable, copied, copyables, refusal, too_long
 from eternal_tui.tui.terminal import escape_codes
 from eternal_tui.tui.terminal.clipboard import clipboard_command, give
 from eternal_tui.tui.widgets.dialog import Dialog
-from eternal_tui.tui.widgets.footer import key_words
 from eternal_tui.tui.widgets.option_table import Column, PickList
 
 # j is "down" in every list here, so the JSON body is copied by b.

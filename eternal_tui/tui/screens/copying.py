@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from eternal_tui.api.curl import to_curl
-from eternal_tui.api.snippets import to_json, to_python
+from eternal_tui.api.curl import to_curl, to_json, to_python
 from eternal_tui.core.sanitize import Shown, say
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import Job

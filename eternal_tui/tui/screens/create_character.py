@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from eternal_tui.api.request import InvalidRequest, creation
+from eternal_tui.api.models import InvalidRequest, creation
 from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.errors import SubmitRefused

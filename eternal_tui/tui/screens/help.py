@@ -18,8 +18,8 @@ from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import Shown, say
 from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.keymap import key_words
 from eternal_tui.tui.widgets.dialog import Dialog
-from eternal_tui.tui.widgets.footer import key_words
 from eternal_tui.tui.widgets.search_dialog import SearchLine
 
 MONEY: tuple[Shown, ...] = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from eternal_tui.api.errors import ApiError
-from eternal_tui.api.request import GenerateRequest, InvalidRequest
+from eternal_tui.api.models import GenerateRequest, InvalidRequest
 from eternal_tui.config.credentials import scrubbed_environ
 from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.history.errors import HistoryError

@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.containers import Container, Horizontal
 from textual.widget import MountError
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.services import Workbench

@@ -24,7 +24,7 @@ from eternal_tui.tui.config_watch import keymap
 from eternal_tui.tui.input.actions import Action
 from eternal_tui.tui.input.app_actions import ACTIONS
 from eternal_tui.tui.input.control_actions import CONTROLS
-from eternal_tui.tui.widgets.footer import key_words
+from eternal_tui.tui.input.keymap import key_words
 
 if TYPE_CHECKING:
     from eternal_tui.characters.catalog import CharacterBook

@@ -14,36 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.core.sanitize import Shown, say, shown
-
-KEY_LIMIT = 24
-"""Characters of a key's name: the longest of the defaults and some more."""
-
-_KEY_WORDS = {
-    "question_mark": "?",
-    "colon": ":",
-    "slash": "/",
-    "asterisk": "*",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "full_stop": ".",
-    "comma": ",",
-    "plus": "+",
-    "minus": "-",
-    "equals_sign": "=",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "escape": "esc",
-}
-
-
-def key_words(keys: str) -> Shown:
-    """Return the first of a binding's keys as people write it."""
-    key = shown(keys.partition(",")[0].strip(), limit=KEY_LIMIT)
-    if key.startswith("ctrl+"):
-        return say("^{key}", key=key.removeprefix("ctrl+"))
-    held, plus, last = key.rpartition("+")
-    return say("{held}{last}", held=held + plus, last=_KEY_WORDS.get(last, last))
+from eternal_tui.tui.input.keymap import key_words
 
 
 class Hint(NamedTuple):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from eternal_tui.tui.input.actions import Where
 from eternal_tui.tui.input.app_actions import EVERY
-from eternal_tui.tui.input.keymap import keys_of
-from eternal_tui.tui.widgets.footer import Hint, key_words
+from eternal_tui.tui.input.keymap import key_words, keys_of
+from eternal_tui.tui.widgets.footer import Hint
 
 _NAMED: dict[Where, tuple[str, ...]] = {
     "list": (

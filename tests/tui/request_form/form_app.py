@@ -14,8 +14,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from eternal_tui.api.models import Character
-from eternal_tui.api.request import check
+from eternal_tui.api.models import Character, check
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs

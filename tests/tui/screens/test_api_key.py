@@ -14,7 +14,7 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.config.credentials import KeyStore, key_file, store_key
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.core.secret import Secret

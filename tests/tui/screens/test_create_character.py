@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.api.request import creation
+from eternal_tui.api.models import creation
 from eternal_tui.core.sanitize import Shown
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.detail.text import facts

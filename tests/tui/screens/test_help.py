@@ -6,9 +6,9 @@ from pathlib import Path
 
 from eternal_tui.core.sanitize import Shown
 from eternal_tui.tui.input.app_actions import ACTIONS
+from eternal_tui.tui.input.keymap import key_words
 from eternal_tui.tui.screens.help import MONEY, Row, Section, laid_out, matching, sections_of
 from eternal_tui.tui.screens.main import WorkbenchScreen
-from eternal_tui.tui.widgets.footer import key_words
 from eternal_tui.tui.widgets.search_dialog import SearchLine
 from tests.tui.screens.stage import bench_in, settle, text_of, the_app
 

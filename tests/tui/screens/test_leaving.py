@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import JobState
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.off import NoGraphics

@@ -11,7 +11,7 @@ from textual.command import CommandList, CommandPalette, Hit
 from textual.content import Content
 from textual.pilot import Pilot
 
-from eternal_tui.api.request import GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import shown
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.presets import Presets, PresetStore
