@@ -24,7 +24,7 @@ from eternal_tui.core.files import open_to_others, tighten
 from eternal_tui.core.logging import open_log
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History
-from eternal_tui.history.instances import Instance
+from eternal_tui.history.lock import Instance
 from eternal_tui.jobs.engine import JobDesk
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.media.download.result import SavedResult

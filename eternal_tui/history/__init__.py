@@ -14,10 +14,9 @@ from eternal_tui.history.errors import (
     HistoryRefused,
     RecordInvalid,
 )
-from eternal_tui.history.history import History
-from eternal_tui.history.instances import Instance
+from eternal_tui.history.history import History, Transaction
 from eternal_tui.history.journal import Change, Record
-from eternal_tui.history.transaction import Transaction
+from eternal_tui.history.lock import Instance
 
 __all__ = [
     "Change",

@@ -14,7 +14,7 @@ from eternal_tui.history.filesystem import Files
 from eternal_tui.history.journal import Base, Change, Header, Journal, Scan, entries_of, scan
 from eternal_tui.history.journal_index import Overlay
 from eternal_tui.history.lock import FolderLock
-from eternal_tui.history.salvage import is_damage
+from eternal_tui.history.recovery import is_damage
 
 RELOAD = Change("reload", 0, {})
 

@@ -16,7 +16,7 @@ from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.filesystem import Files
 from eternal_tui.history.history import History
-from eternal_tui.history.instances import Instance
+from eternal_tui.history.lock import Instance
 from eternal_tui.jobs.engine import JobDesk
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.policy import Policy

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.history.history import History
-from eternal_tui.history.instances import Instance
+from eternal_tui.history.lock import Instance
 from eternal_tui.jobs.errors import NotPossible
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.jobs.ownership import claim

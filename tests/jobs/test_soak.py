@@ -20,7 +20,7 @@ from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.clock import SystemClock
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History
-from eternal_tui.history.instances import Instance
+from eternal_tui.history.lock import Instance
 from eternal_tui.jobs.engine import JobDesk
 from eternal_tui.jobs.model import FileState
 from eternal_tui.jobs.policy import Policy
