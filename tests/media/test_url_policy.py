@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.media.download.links import parse_link
-from eternal_tui.media.download.url_policy import is_public, literal_address, proxy_for
+from eternal_tui.media.download.url_policy import is_public, literal_address, parse_link, proxy_for
 from eternal_tui.media.errors import LinkRefused, NotReachable, ResultError
 from tests.certificates import certificate_for
 from tests.media.fetching import fetcher, listing

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, Kind
 from eternal_tui.media.decode.validate import Facts, check_decodes, check_head
-from eternal_tui.media.download.answers import Body, describe_body
-from eternal_tui.media.download.http import ClientFactory, Storage, bare_client
+from eternal_tui.media.download.http import Body, ClientFactory, Storage, bare_client, describe_body
 from eternal_tui.media.download.result import SavedResult
 from eternal_tui.media.download.results_dir import Part, ResultsFolder, check_name, sha256_of
 from eternal_tui.media.download.url_policy import Resolve, resolve
