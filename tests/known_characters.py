@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.private_file import write_private
+from eternal_tui.core.files import write_private
 from eternal_tui.services import service_name
 
 

@@ -11,7 +11,7 @@ import msgspec
 from eternal_tui.api.errors import ApiError
 from eternal_tui.api.models import Character
 from eternal_tui.core.clock import Clock
-from eternal_tui.core.private_file import read_private, write_private
+from eternal_tui.core.files import read_private, write_private
 
 FRESH_FOR = 86_400.0
 """Seconds a stored list is used without asking: characters are added by the day, not by the minute."""

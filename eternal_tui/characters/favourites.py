@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.private_file import read_private, set_aside, write_private
+from eternal_tui.core.files import read_private, set_aside, write_private
 
 MOST_RECENT = 20
 """Characters remembered as used lately."""

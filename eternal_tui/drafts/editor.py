@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from eternal_tui.core.prompt_text import prompt_text
+from eternal_tui.core.sanitize import prompt_text
 from eternal_tui.drafts.draft import PROMPT_LIMIT
 
 

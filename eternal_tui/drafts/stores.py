@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.private_file import read_private, set_aside, write_private
+from eternal_tui.core.files import read_private, set_aside, write_private
+from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.drafts.draft import Draft
 
 
@@ -47,3 +48,78 @@ class DraftStore:
         write_private(self.path, msgspec.json.encode(draft))
         self._written = draft
         return True
+
+
+NAME_LIMIT = 60
+
+
+class Preset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A draft under a name a person gave it."""
+
+    name: Untrusted
+    draft: Draft
+
+    def over(self, current: Draft) -> Draft:
+        """Return the preset's draft; what it leaves empty keeps what `current` holds."""
+        return msgspec.structs.replace(
+            self.draft,
+            character=self.draft.character or current.character,
+            prompt=self.draft.prompt or current.prompt,
+        )
+
+
+class Presets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All presets, by name, and the name of the one a new form starts from ("" for none)."""
+
+    items: tuple[Preset, ...] = ()
+    default: Untrusted = Untrusted("")
+
+    def named(self, name: str) -> Preset | None:
+        """Return the preset of that name."""
+        return next((each for each in self.items if each.name == name), None)
+
+    def saved(self, name: str, draft: Draft) -> Presets:
+        """Return the presets with `draft` under `name`, in place of one of the same name."""
+        name = " ".join(name.split())[:NAME_LIMIT]
+        others = [each for each in self.items if each.name != name]
+        items = sorted([*others, Preset(name=Untrusted(name), draft=draft)], key=lambda each: each.name.casefold())
+        return msgspec.structs.replace(self, items=tuple(items))
+
+    def without(self, name: str) -> Presets:
+        """Return the presets less the one of that name."""
+        return Presets(
+            items=tuple(each for each in self.items if each.name != name),
+            default=Untrusted("") if self.default == name else self.default,
+        )
+
+    def with_default(self, name: str) -> Presets:
+        """Return the presets with that one as default, or with none if it was the default already."""
+        return msgspec.structs.replace(self, default=Untrusted("" if self.default == name else name))
+
+
+class PresetStore:
+    """`presets.json` in the data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "presets.json"
+        self.notices: list[str] = []
+
+    def load(self) -> Presets:
+        """Return the presets on disk; a file that cannot be read is set aside and noticed, never overwritten."""
+        try:
+            data = read_private(self.path)
+            if data is None:
+                return Presets()
+            presets = msgspec.json.decode(data, type=Presets)
+        except (msgspec.MsgspecError, ValueError) as error:
+            self.notices.append(f"The presets could not be read ({error}); the file {set_aside(self.path)}.")
+            return Presets()
+        except OSError as error:
+            self.notices.append(f"The presets could not be read: {error.strerror}.")
+            return Presets()
+        sound = tuple(Preset(name=each.name, draft=each.draft.sound()) for each in presets.items)
+        return Presets(items=sound, default=presets.default)
+
+    def save(self, presets: Presets) -> None:
+        """Replace the file. Raises OSError; the old file is then still whole."""
+        write_private(self.path, msgspec.json.format(msgspec.json.encode(presets), indent=2))

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from eternal_tui.config import Settings, SettingsError, load_settings
-from eternal_tui.core.private_file import read_private, write_private
+from eternal_tui.core.files import read_private, write_private
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.tui import themes
 

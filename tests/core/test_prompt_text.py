@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.core.prompt_text import prompt_text
+from eternal_tui.core.sanitize import prompt_text
 
 
 @given(st.text())

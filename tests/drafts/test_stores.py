@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.core.private_file import write_private
+from eternal_tui.core.files import write_private
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.presets import Presets, PresetStore
-from eternal_tui.drafts.stores import DraftStore
+from eternal_tui.drafts.stores import DraftStore, Presets, PresetStore
 
 DRAFT = Draft(character="6870", prompt="At the harbour,\nmorning", type="video", duration=2)
 

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Untrusted, shown
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.presets import Preset, Presets, PresetStore
+from eternal_tui.drafts.stores import Preset, Presets, PresetStore
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, to_record
 from eternal_tui.tui.graphics.off import NoGraphics

@@ -14,10 +14,9 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from eternal_tui.api.models import Character
-from eternal_tui.core.prompt_text import prompt_text
-from eternal_tui.core.sanitize import Untrusted, shown
+from eternal_tui.core.sanitize import Untrusted, prompt_text, shown
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.presets import Preset, Presets
+from eternal_tui.drafts.stores import Preset, Presets
 from eternal_tui.tui.request_form.form import RequestForm
 from tests.payloads import markup_strings
 from tests.security.drawn import WideStage, clickable, still, unsafe_bytes

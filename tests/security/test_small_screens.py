@@ -20,7 +20,7 @@ from textual.screen import Screen
 from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, Untrusted, shown
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.presets import Preset, Presets
+from eternal_tui.drafts.stores import Preset, Presets
 from eternal_tui.jobs.billing.statistics import statistics
 from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.services import Workbench

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.presets import Presets, PresetStore
+from eternal_tui.drafts.stores import Presets, PresetStore
 from tests.terminal.tmux import PROGRAM, Tmux, environ_for, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal]

@@ -19,7 +19,7 @@ from eternal_tui.core.sanitize import Shown, Untrusted
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.editor import NoEditor
 from eternal_tui.drafts.matrix import MAX_REQUESTS, Matrix, expand, one_a_line
-from eternal_tui.drafts.presets import Preset, Presets
+from eternal_tui.drafts.stores import Preset, Presets
 from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.request_form.character_field import CharacterField
 from eternal_tui.tui.request_form.character_picker import CharacterPicker

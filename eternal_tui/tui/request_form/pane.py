@@ -14,8 +14,7 @@ from textual.message import Message
 from eternal_tui.api.models import Character, GenerateRequest
 from eternal_tui.core.sanitize import Shown, Untrusted, say
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.presets import PresetStore
-from eternal_tui.drafts.stores import DraftStore
+from eternal_tui.drafts.stores import DraftStore, PresetStore
 from eternal_tui.tui.terminal.glyphs import Glyphs
 
 if TYPE_CHECKING:

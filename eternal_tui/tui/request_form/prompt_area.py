@@ -16,8 +16,7 @@ from textual.widgets import TextArea
 from textual.widgets.text_area import Edit, EditResult
 
 from eternal_tui.api.curl import looks_like_curl
-from eternal_tui.core.prompt_text import JOINERS, SELECTORS, prompt_text
-from eternal_tui.core.sanitize import shown
+from eternal_tui.core.sanitize import JOINERS, SELECTORS, prompt_text, shown
 from eternal_tui.drafts.draft import PROMPT_LIMIT
 from eternal_tui.tui.input.app_actions import bindings
 

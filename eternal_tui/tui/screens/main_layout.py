@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from textual.widget import Widget
 
-from eternal_tui.core.private_file import read_private, write_private
+from eternal_tui.core.files import read_private, write_private
 
 TENTHS = 10
 LEAST, MOST = 2, 8

@@ -29,7 +29,7 @@ from eternal_tui.tui.input.keymap import key_words
 if TYPE_CHECKING:
     from eternal_tui.characters.catalog import CharacterBook
     from eternal_tui.drafts.draft import Draft
-    from eternal_tui.drafts.presets import Preset
+    from eternal_tui.drafts.stores import Preset
     from eternal_tui.tui.screens.main import WorkbenchScreen
 
 MOST_JOBS = 20
@@ -111,7 +111,7 @@ class Finder(Provider):
 
     async def startup(self) -> None:
         """Read the presets, and the characters behind the first letters typed."""
-        from eternal_tui.drafts.presets import PresetStore
+        from eternal_tui.drafts.stores import PresetStore
         from eternal_tui.tui.screens.main import WorkbenchScreen
 
         self._bench_screen = self.screen if isinstance(self.screen, WorkbenchScreen) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.presets import Presets
+from eternal_tui.drafts.stores import Presets
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
 from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.widgets.option_table import PickList

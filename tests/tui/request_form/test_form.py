@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eternal_tui.drafts.draft import PROMPT_LIMIT, Draft
-from eternal_tui.drafts.presets import Presets
+from eternal_tui.drafts.stores import Presets
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
 from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.terminal.glyphs import ASCII

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from textual.app import App, ComposeResult
 
-from eternal_tui.core.private_file import write_private
+from eternal_tui.core.files import write_private
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.presets import Presets, PresetStore
+from eternal_tui.drafts.stores import Presets, PresetStore
 from eternal_tui.tui.request_form.pane import FormPane
 from eternal_tui.tui.terminal.glyphs import UNICODE
 

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import shown
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.presets import Presets, PresetStore
+from eternal_tui.drafts.stores import Presets, PresetStore
 from eternal_tui.jobs.model import JobState, to_record
 from eternal_tui.services import Workbench
 from eternal_tui.tui.app import EternalApp
