@@ -13,16 +13,17 @@ import msgspec
 
 from eternal_tui.api.models import GenerateRequest, creation
 from eternal_tui.core.clock import Clock
+from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.audit_log import log_turn
-from eternal_tui.jobs.awaiting import settled
+from eternal_tui.jobs.batch import LiveBatches
 from eternal_tui.jobs.billing.balance import Counter
 from eternal_tui.jobs.billing.billing import Bookkeeping
 from eternal_tui.jobs.billing.prices import Prices
 from eternal_tui.jobs.billing.reconciliation import Reconciliation
 from eternal_tui.jobs.billing.totals import Tally, Totals
 from eternal_tui.jobs.downloads import Downloads
-from eternal_tui.jobs.live_batches import LiveBatches
-from eternal_tui.jobs.model import Job, JobState
+from eternal_tui.jobs.errors import NotPossible
+from eternal_tui.jobs.model import POLLED, FileState, Job, JobState
 from eternal_tui.jobs.policy import Policy
 from eternal_tui.jobs.polling.interval import Durations
 from eternal_tui.jobs.polling.monitor import Watcher
@@ -32,7 +33,148 @@ from eternal_tui.jobs.store import Listener, Roster
 from eternal_tui.jobs.submit.sender import Outbox
 from eternal_tui.jobs.submit.submitter import Submissions, anybody
 from eternal_tui.jobs.sync import Housekeeping
-from eternal_tui.jobs.wishes import Wishes
+
+
+async def settled(job_id: int, roster: Roster, watcher: Watcher, downloads: Downloads) -> Job:
+    """Wait until nothing more will soon happen to the job by itself, file included, and return it."""
+    done = asyncio.Event()
+    watcher.awaited(job_id)
+
+    def over() -> bool:
+        job = roster.get(job_id)
+        if job is None:
+            return True
+        return (job.ended and not job.wants_file) or (job.wants_file and downloads.gave_up(job_id))
+
+    def look(ids: frozenset[int]) -> None:
+        if job_id in ids and over():
+            done.set()
+
+    unsubscribe = roster.subscribe(look)
+    try:
+        if not over():
+            await done.wait()
+    finally:
+        unsubscribe()
+        watcher.not_awaited(job_id)
+    return roster[job_id]
+
+
+class Removals:
+    """Deletes jobs and undoes deletions, the last one first. Files stay on disk."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        self._removed: list[dict[int, Record]] = []
+        # One at a time: what is undone a moment after it was deleted waits until all of it is.
+        self._turn = asyncio.Lock()
+
+    async def delete(self, job_ids: Iterable[int]) -> list[int]:
+        """Remove jobs as one removal and return their ids; raises NotPossible for one that is being sent."""
+        wanted = list(job_ids)
+        for job_id in wanted:
+            # Its record is all that would tell of a charge.
+            if self._roster[job_id].state is JobState.SUBMITTING:
+                raise NotPossible(f"Job {job_id} is being sent. Wait for its answer, then delete it.")
+        async with self._turn:
+            removed: dict[int, Record] = {}
+            try:
+                for job_id in wanted:
+                    removed[job_id] = await self._roster.remove(job_id)
+            finally:
+                if removed:
+                    self._removed.append(removed)
+        return wanted
+
+    async def undo(self) -> list[int]:
+        """Bring the last removal back and return its ids; empty when there is none. Raises HistoryError."""
+        async with self._turn:
+            if not self._removed:
+                return []
+            removed = self._removed[-1]
+            for job_id, record in removed.items():
+                await self._roster.restore(job_id, record)
+            self._removed.pop()
+            return list(removed)
+
+
+class Wishes:
+    """Fulfils wishes for the desk. A job in no state for one raises NotPossible, an unknown one NoSuchJob."""
+
+    def __init__(self, roster: Roster, watcher: Watcher, downloads: Downloads, housekeeping: Housekeeping) -> None:
+        self._roster = roster
+        self._watcher = watcher
+        self._downloads = downloads
+        self._housekeeping = housekeeping
+        self._removals = Removals(roster)
+
+    async def dismiss(self, job_id: int) -> None:
+        """Stop counting an unconfirmed job as something to decide."""
+        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, dismissed=True))
+
+    async def fetch_again(self, job_id: int) -> None:
+        """Fetch a succeeded job's file once more, whoever gave it up."""
+        job = self._roster[job_id]
+        if job.state is not JobState.SUCCEEDED or job.delivered:
+            raise NotPossible(f"Job {job_id} has no result left to fetch.")
+        await self._housekeeping.own(job)
+        waiting = await self._roster.change(
+            job_id,
+            lambda held: msgspec.structs.replace(
+                held, file_state=FileState.PENDING, error=Untrusted(""), trouble=Untrusted("")
+            ),
+        )
+        self._downloads.fetch(waiting)
+
+    async def watch_now(self, job_id: int) -> None:
+        """Look at a job at once, and go on looking."""
+        job = self._roster[job_id]
+        if job.state not in POLLED and job.state is not JobState.LOST:
+            raise NotPossible(f"Job {job_id} is {job.state}; there is nothing to watch.")
+        await self._housekeeping.own(job)
+        if job.state is JobState.LOST:
+            job = await self._roster.change(job_id, self._watcher.revive)
+        if not job.watched:
+            job = await self._roster.change(job_id, lambda held: msgspec.structs.replace(held, watched=True))
+        self._watcher.watch(job, after=0.0)
+
+    async def stop_watching(self, job_id: int) -> None:
+        """Look at a job no more."""
+        if self._roster[job_id].state not in POLLED:
+            raise NotPossible(f"Job {job_id} is {self._roster[job_id].state}; there is nothing to stop.")
+        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, watched=False))
+        self._watcher.forget(job_id)
+
+    async def annotate(
+        self, job_id: int, *, starred: bool | None, tags: tuple[str, ...] | None, note: str | None
+    ) -> None:
+        """Set marks; None leaves one as it is."""
+        given = {"starred": starred, "tags": tags, "note": None if note is None else Untrusted(note)}
+        marks = {name: value for name, value in given.items() if value is not None}
+        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, **marks))
+
+    def learn_names(self, name_of: Callable[[str], str], newest: int) -> None:
+        """Name those of the newest jobs that were sent before the name of their character was known."""
+        for job in self._roster.newest_first()[:newest]:
+            if not job.name and (name := name_of(job.request.character)):
+                self._roster.touch(job.id, partial(_named, name=name))
+
+    async def delete(self, job_ids: Iterable[int]) -> None:
+        """Remove jobs from the history, and stop whatever is done for them."""
+        for job_id in await self._removals.delete(job_ids):
+            self._watcher.forget(job_id)
+            self._downloads.drop(job_id)
+
+    async def undo_delete(self) -> list[int]:
+        """Bring the last removal back, go on with it, and return its ids."""
+        back = await self._removals.undo()
+        await self._housekeeping.take_back(back)
+        return back
+
+
+def _named(job: Job, *, name: str) -> Job:
+    return msgspec.structs.replace(job, name=Untrusted(name))
+
 
 FIRST_ROWS = 200
 """Jobs read before the first frame: more than the tallest terminal shows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eternal_tui.jobs.failures import failures
+from eternal_tui.jobs.batch import failures
 from eternal_tui.jobs.model import FileState, Job, JobState
 from tests.tui.jobs import NOW, a_job
 

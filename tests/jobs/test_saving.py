@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import Untrusted, shown
+from eternal_tui.jobs.files import BYTES_LIMIT, NAME_LIMIT, copy_to, numbered, proposed_name, safe_name
 from eternal_tui.jobs.model import Job
-from eternal_tui.jobs.save_name import BYTES_LIMIT, NAME_LIMIT, numbered, proposed_name, safe_name
-from eternal_tui.jobs.saving import copy_to
 
 MADE = datetime(2026, 3, 4, 15, 6, 7).timestamp()  # noqa: DTZ001 - names are in local time
 

@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 
 from eternal_tui.api.client import path_segment
 from eternal_tui.cli.formatting import job_line
-from eternal_tui.jobs.files import result_path
+from eternal_tui.jobs.files import copy_to, proposed_name, result_path
 from eternal_tui.jobs.model import FileState, JobState, from_record, to_record
-from eternal_tui.jobs.save_name import proposed_name
-from eternal_tui.jobs.saving import copy_to
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.detail.text import describe
 from eternal_tui.tui.graphics.off import NoGraphics

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.jobs.saving import copy_to
+from eternal_tui.jobs.files import copy_to
 
 SWAPPING = """
 import os, sys

@@ -14,13 +14,11 @@ from eternal_tui.api.models import GenerateRequest, InvalidRequest
 from eternal_tui.config.credentials import scrubbed_environ
 from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.history.errors import HistoryError
-from eternal_tui.jobs.batch import new_batch
+from eternal_tui.jobs.batch import Failures, failures, new_batch
 from eternal_tui.jobs.engine import JobDesk
 from eternal_tui.jobs.errors import NeedsConfirmation, NoSuchJob, NotPossible, SubmitRefused
-from eternal_tui.jobs.failures import Failures, failures
-from eternal_tui.jobs.files import result_path
+from eternal_tui.jobs.files import copy_to, result_path
 from eternal_tui.jobs.model import POLLED, Job, JobState
-from eternal_tui.jobs.saving import copy_to
 from eternal_tui.tui.notifications import Severity
 from eternal_tui.tui.widgets.confirm import Confirm
 

@@ -14,8 +14,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import Shown, join, say
+from eternal_tui.jobs.files import proposed_name
 from eternal_tui.jobs.model import Job
-from eternal_tui.jobs.save_name import proposed_name
 from eternal_tui.tui.input.app_actions import bindings
 from eternal_tui.tui.screens.job_commands import JobActions
 from eternal_tui.tui.widgets.dialog import Dialog
