@@ -198,7 +198,7 @@ async def in_words(pilot: Pilot[None], app: EternalApp) -> None:
 
 async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
     """Keep the page that `export --format html` makes of this history, as Chromium shows it."""
-    from eternal_tui.cli.galleries import write_html
+    from eternal_tui.cli.commands.export import write_html
 
     await finished(app, 5)
     with tempfile.TemporaryDirectory() as folder:
@@ -210,7 +210,7 @@ async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
 
 async def on_one_sheet(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
     """Keep the contact sheet that `export --format sheet` makes of this history."""
-    from eternal_tui.cli.galleries import exhibits_of
+    from eternal_tui.cli.commands.export import exhibits_of
     from eternal_tui.media.export.contact_sheet import write_sheet
 
     await finished(app, 5)

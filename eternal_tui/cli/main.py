@@ -11,10 +11,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, TextIO, cast
 
 from eternal_tui.cli.context import Invocation, UsageError
-from eternal_tui.cli.errors import foreseen
+from eternal_tui.cli.errors import StrayLines, foreseen
 from eternal_tui.cli.exit_codes import Exit
 from eternal_tui.cli.output import Streams
-from eternal_tui.cli.stray import StrayLines
 from eternal_tui.core.sanitize import Shown, say, shown
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.cli.stray import StrayLines
+from eternal_tui.cli.errors import StrayLines
 from eternal_tui.core.logging import open_log
 from tests.cli.program import Program
 from tests.security.hostile import unsafe

@@ -13,6 +13,7 @@ from eternal_tui.core.sanitize import Shown, say, shown
 if TYPE_CHECKING:
     from eternal_tui.cli.findings import Finding
 
+
 EPILOG = """\
 examples:
   eternal-tui doctor

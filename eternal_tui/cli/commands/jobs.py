@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(invocation: Invocation) -> int:
     """Print the jobs asked for."""
+    from eternal_tui.cli.context import jobs_of
     from eternal_tui.cli.formatting import job_fields
-    from eternal_tui.cli.records import jobs_of
 
     given, streams = invocation.arguments, invocation.streams
     if given.limit is not None and given.limit < 1:

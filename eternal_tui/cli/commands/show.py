@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(invocation: Invocation) -> int:
     """Print the job asked for."""
+    from eternal_tui.cli.context import find_job
     from eternal_tui.cli.formatting import job_fields
-    from eternal_tui.cli.records import find_job
 
     with invocation.history() as history:
         job = find_job(history, invocation.arguments.id)

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(invocation: Invocation) -> int:
     """Print the figures."""
-    from eternal_tui.cli.records import jobs_of
+    from eternal_tui.cli.context import jobs_of
     from eternal_tui.jobs.billing.statistics import statistics
 
     given, streams = invocation.arguments, invocation.streams
