@@ -21,9 +21,8 @@ from eternal_tui.config import load_settings
 from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.services import Workbench
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.base import Graphics, NoGraphics
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.picture.picture import Picture
 
 HERE = Path(__file__).parent

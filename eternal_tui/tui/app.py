@@ -27,13 +27,13 @@ from eternal_tui.tui.context import Surroundings
 from eternal_tui.tui.graphics.base import Graphics
 from eternal_tui.tui.graphics.pacing import pace_for
 from eternal_tui.tui.input.key_queue import KeyOrder
+from eternal_tui.tui.refresh import clock_step_for, interval_for, is_remote
 from eternal_tui.tui.screens.main import WorkbenchScreen
 from eternal_tui.tui.shutdown import Departure
 from eternal_tui.tui.terminal.driver import LinkApp
 from eternal_tui.tui.terminal.filters import AsciiLines, ascii_cells
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.terminal.later import arrive
-from eternal_tui.tui.tick import clock_step_for, interval_for, is_remote
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -228,7 +228,7 @@ class EternalApp(LinkApp):
 
     def _own_filters(self) -> Iterable[LineFilter]:
         if self.theme == themes.MONO.name:
-            from eternal_tui.tui.terminal.grey_pictures import GreyPictures
+            from eternal_tui.tui.terminal.filters import GreyPictures
 
             yield GreyPictures()
         if self.around.glyphs is ASCII:

@@ -11,8 +11,7 @@ import pytest
 from eternal_tui.cli.commands.man import PLACES
 from eternal_tui.cli.parser import VERBS, build_parser
 from eternal_tui.config.loader import FIELDS
-from eternal_tui.tui.input.actions import Where
-from eternal_tui.tui.input.app_actions import EVERY
+from eternal_tui.tui.input.actions import EVERY, Where
 from tests.cli.program import Program
 
 NO_KEY = {"ETERNALAI_API_KEY": None}

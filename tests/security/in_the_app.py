@@ -18,9 +18,9 @@ from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Preset, Presets, PresetStore
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, to_record
-from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.base import NoGraphics
+from eternal_tui.tui.refresh import on_the_loop
 from eternal_tui.tui.screens.main import WorkbenchScreen
-from eternal_tui.tui.tick import on_the_loop
 from tests.security.drawn import RecordedApp, still
 from tests.security.hostile import job_of, pieces
 from tests.tui.screens.stage import ENVIRON, KEYED, bench_in, until

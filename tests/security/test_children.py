@@ -17,7 +17,7 @@ from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.tui.screens.job_commands import JobActions
 from eternal_tui.tui.terminal.clipboard import give
-from eternal_tui.tui.widgets.confirm import Confirm
+from eternal_tui.tui.widgets.dialog import Confirm
 from tests.cli.program import LATEST, Program
 from tests.security.hostile import job_of
 from tests.tui.screens.stage import bench_of, settings_in

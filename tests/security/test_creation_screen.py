@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from eternal_tui.core.sanitize import shown
 from eternal_tui.services import Workbench
 from eternal_tui.tui.screens.create_character import CreateCharacter
-from eternal_tui.tui.widgets.confirm import Confirm
+from eternal_tui.tui.widgets.dialog import Confirm
 from tests.security.drawn import WideStage, still, unsafe_bytes
 from tests.security.hostile import packs
 from tests.security.test_small_screens import SHARE, WIDE, squeezed

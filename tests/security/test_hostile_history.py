@@ -20,7 +20,7 @@ from eternal_tui.jobs.files import copy_to, proposed_name, result_path
 from eternal_tui.jobs.model import FileState, JobState, from_record, to_record
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.detail.text import describe
-from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.base import NoGraphics
 from tests.cli.program import Program
 from tests.security.hostile import job_of, payloads, unsafe
 from tests.tui.screens.stage import ENVIRON, KEYED, bench_in, until

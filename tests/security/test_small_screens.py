@@ -38,7 +38,7 @@ from eternal_tui.tui.screens.save_as import SaveAs
 from eternal_tui.tui.screens.statistics import StatisticsScreen
 from eternal_tui.tui.screens.viewer import Viewer
 from eternal_tui.tui.terminal.glyphs import UNICODE
-from eternal_tui.tui.widgets.confirm import Confirm
+from eternal_tui.tui.widgets.dialog import Confirm
 from tests.payloads import markup_strings
 from tests.security.drawn import WideStage, clickable, still, unsafe_bytes
 from tests.security.hostile import job_of, packs, pieces

@@ -18,7 +18,7 @@ from textual.widgets._toast import Toast, ToastHolder
 
 from eternal_tui.tui.screens.main import WorkbenchScreen
 from eternal_tui.tui.terminal.line_memory import FEW, WIDTHS
-from eternal_tui.tui.widgets.hints import hints_for
+from eternal_tui.tui.widgets.footer import hints_for
 from tests.tui.screens.stage import bench_in, settle, text_of, the_app
 
 

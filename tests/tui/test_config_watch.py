@@ -10,7 +10,7 @@ import pytest
 
 from eternal_tui.tui import themes
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.base import NoGraphics
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, glyphs_for
 from tests.tui.screens.stage import KEYED, bench_in, settle, text_of
 

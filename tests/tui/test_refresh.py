@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from eternal_tui.tui.tick import Cancel, Tick, clock_step_for, interval_for
+from eternal_tui.tui.refresh import Cancel, Tick, clock_step_for, interval_for
 
 
 class Timeline:

@@ -18,7 +18,7 @@ from eternal_tui.core.clock import SystemClock
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import FileState, JobState, MediaFacts, to_record
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.base import NoGraphics
 from eternal_tui.tui.screens.main import WorkbenchScreen
 from tests.tui.jobs import NOW, a_job
 from tests.tui.screens.stage import KEYED, bench_in, settle, text_of, until

@@ -145,7 +145,7 @@ def _blocks(epilog: str, *, heading: str) -> Iterator[str]:
 
 
 def _keys() -> Iterator[str]:
-    from eternal_tui.tui.input.app_actions import EVERY
+    from eternal_tui.tui.input.actions import EVERY
 
     for place, title in PLACES.items():
         yield f'.SS "{_text(title)}"'

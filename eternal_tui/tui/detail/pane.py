@@ -19,7 +19,7 @@ from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.tui.detail.text import describe
 from eternal_tui.tui.graphics.base import Graphics
 from eternal_tui.tui.graphics.pacing import Pace
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.picture.picture import Picture
 
 NOTHING = Shown("Nothing to show yet.\n\nctrl+n  write a request\nctrl+s  send it\n\nIts picture or clip appears here.")

@@ -21,7 +21,7 @@ from eternal_tui.jobs.model import Job
 from eternal_tui.tui.gallery.grid import Grid, grid_for, prompt_text, state_text, words_for
 from eternal_tui.tui.gallery.thumbnails import Thumbnails, Wanted
 from eternal_tui.tui.graphics.base import Graphics
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.job_list.row import state_words
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import fit

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.base import Graphics, NoGraphics
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.probe import TerminalFacts
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
 

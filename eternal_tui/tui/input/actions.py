@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from textual.binding import Binding
+
 Where = Literal[
     "anywhere", "jobs", "list", "gallery", "filter", "detail", "viewer", "form", "line", "prompt", "choice", "stepper",
     "submit", "search", "picker", "presets", "copy", "help", "browser", "create", "confirm", "save", "note", "key",
@@ -44,3 +46,302 @@ class Action(NamedTuple):
     where: Where
     footer: bool = False
     priority: bool = False
+
+
+CONTROLS: tuple[Action, ...] = (
+    Action("list.down", "j,down", "move(1)", "Down", "Go to the next job", "list"),
+    Action("list.up", "k,up", "move(-1)", "Up", "Go to the previous job", "list"),
+    Action("list.top", "g,home,alt+less_than_sign", "top", "Top", "Go to the first job", "list"),
+    Action("list.bottom", "G,end,alt+greater_than_sign", "bottom", "Bottom", "Go to the last job", "list"),
+    Action("list.page_down", "pagedown,ctrl+v,ctrl+f", "page(1)", "Page down", "Go a screen down", "list"),
+    Action("list.page_up", "pageup,alt+v,ctrl+b", "page(-1)", "Page up", "Go a screen up", "list"),
+    Action("list.half_down", "ctrl+d", "page(0.5)", "Half down", "Go half a screen down", "list"),
+    Action("list.half_up", "ctrl+u", "page(-0.5)", "Half up", "Go half a screen up", "list"),
+    Action("list.open", "enter", "open", "Open", "Open the job's result", "list", True),
+    Action("list.mark", "space", "mark", "Mark", "Mark the job and go to the next", "list"),
+    Action(
+        "list.mark_range",
+        "V,shift+space",
+        "mark_range",
+        "Mark range",
+        "Mark every job from the last mark to this one",
+        "list",
+    ),
+    Action("list.mark_all", "ctrl+a", "mark_all", "Mark all", "Mark every job listed", "list"),
+    Action("list.unfold", "right,l", "fold(False)", "Unfold", "Show the jobs of this batch line by line", "list"),
+    Action("list.fold", "left,h", "fold(True)", "Fold", "Show this batch as one line", "list"),
+    Action("list.filter", "slash", "filter", "Filter", "Filter the list as you type", "list", True),
+    Action("list.facet", "f", "facet", "Facet", "All, running, done, needs attention", "list"),
+    Action("list.sort", "S", "sort", "Sort", "Sort the list another way", "list"),
+    Action("list.clear", "escape", "clear", "Clear", "Clear the marks, then the filter", "list"),
+    Action("gallery.left", "h,left", "go(-1, 0)", "Left", "Go to the job before", "gallery"),
+    Action("gallery.right", "l,right", "go(1, 0)", "Right", "Go to the next job", "gallery"),
+    Action("gallery.up", "k,up", "go(0, -1)", "Up", "Go to the row above", "gallery"),
+    Action("gallery.down", "j,down", "go(0, 1)", "Down", "Go to the row below", "gallery"),
+    Action("gallery.top", "g,home,alt+less_than_sign", "ask('top')", "Top", "Go to the first job", "gallery"),
+    Action("gallery.bottom", "G,end,alt+greater_than_sign", "ask('bottom')", "Bottom", "Go to the last job", "gallery"),
+    Action("gallery.page_down", "pagedown,ctrl+v,ctrl+f", "page(1)", "Page down", "Go a screen down", "gallery"),
+    Action("gallery.page_up", "pageup,alt+v,ctrl+b", "page(-1)", "Page up", "Go a screen up", "gallery"),
+    Action("gallery.half_down", "ctrl+d", "page(0.5)", "Half down", "Go half a screen down", "gallery"),
+    Action("gallery.half_up", "ctrl+u", "page(-0.5)", "Half up", "Go half a screen up", "gallery"),
+    Action("gallery.open", "enter", "ask('open')", "Open", "Open the job's result", "gallery", True),
+    Action("gallery.mark", "space", "ask('mark')", "Mark", "Mark the job and go to the next", "gallery"),
+    Action(
+        "gallery.mark_range", "V,shift+space", "ask('mark_range')", "Mark range", "Mark from the last mark", "gallery"
+    ),
+    Action("gallery.mark_all", "ctrl+a", "ask('mark_all')", "Mark all", "Mark every job listed", "gallery"),
+    Action("gallery.filter", "slash", "ask('filter')", "Filter", "Filter as you type", "gallery", True),
+    Action("gallery.facet", "f", "ask('facet')", "Facet", "All, running, done, needs attention", "gallery"),
+    Action("gallery.sort", "S", "ask('sort')", "Sort", "Sort another way", "gallery"),
+    Action("gallery.clear", "escape", "ask('clear')", "Clear", "Clear the marks, then the filter", "gallery"),
+    Action("filter.done", "enter,down", "done", "To the list", "Keep the filter and go to the list", "filter", True),
+    Action("filter.clear", "escape", "clear", "Clear", "Clear the filter and go to the list", "filter", True),
+    Action("detail.down", "j", "scroll_down", "Down", "Scroll the detail down", "detail"),
+    Action("detail.up", "k", "scroll_up", "Up", "Scroll the detail up", "detail"),
+    Action("detail.top", "g,alt+less_than_sign", "scroll_home", "Top", "Go to the beginning of the detail", "detail"),
+    Action("detail.bottom", "G,alt+greater_than_sign", "scroll_end", "Bottom", "Go to the end of the detail", "detail"),
+    Action("detail.page_down", "ctrl+d,ctrl+v,ctrl+f,space", "page_down", "Page down", "Go a screen down", "detail"),
+    Action("detail.page_up", "ctrl+u,alt+v,ctrl+b", "page_up", "Page up", "Go a screen up", "detail"),
+    Action("viewer.back", "escape,q,enter,z", "app.pop_screen", "Back", "Go back to the list", "viewer", True),
+    Action("viewer.play", "p,space", "play", "Play or pause", "Play the clip, or pause it", "viewer", True),
+    Action(
+        "viewer.back_scrub",
+        "left_square_bracket",
+        "scrub(-1)",
+        "Scrub back",
+        "Go a twentieth of the clip back",
+        "viewer",
+        True,
+    ),
+    Action(
+        "viewer.scrub", "right_square_bracket", "scrub(1)", "Scrub on", "Go a twentieth of the clip on", "viewer", True
+    ),
+    Action("viewer.step_back", "comma", "step(-1)", "One frame back", "Go one frame back", "viewer", True),
+    Action("viewer.step", "full_stop", "step(1)", "One frame on", "Go one frame on", "viewer", True),
+    Action(
+        "viewer.before",
+        "left,h",
+        "go(-1, 0)",
+        "The job before",
+        "Show the job before this one in the list, or pan left",
+        "viewer",
+        True,
+    ),
+    Action(
+        "viewer.next",
+        "right,l",
+        "go(1, 0)",
+        "The next job",
+        "Show the next job of the list, or pan right",
+        "viewer",
+        True,
+    ),
+    Action("viewer.up", "up,k", "go(0, -1)", "Up", "Pan up, or show the job before", "viewer"),
+    Action("viewer.down", "down,j", "go(0, 1)", "Down", "Pan down, or show the next job", "viewer"),
+    Action("viewer.closer", "plus,equals_sign", "zoom(1)", "Closer", "Look closer at the picture", "viewer", True),
+    Action("viewer.further", "minus", "zoom(-1)", "Further", "See more of the picture", "viewer", True),
+    Action("viewer.whole", "0", "zoom(0)", "Whole", "See the whole picture", "viewer", True),
+    Action("viewer.outside", "o", "outside", "Open outside", "Open the file in the system's viewer", "viewer", True),
+    Action("viewer.save", "s", "save", "Save as", "Save a copy of the file elsewhere", "viewer", True),
+    Action("viewer.copy", "y", "copy", "Copy", "Copy path, link, prompt, id, curl or JSON", "viewer", True),
+    Action("viewer.star", "asterisk", "star", "Star", "Star the job, or take its star away", "viewer", True),
+    Action("viewer.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "viewer"),
+    Action("form.editor", "ctrl+e", "editor", "Editor", "Write the prompt in $EDITOR", "form", True, priority=True),
+    Action("form.history", "ctrl+r", "history", "Prompts", "Search earlier prompts", "form", True, priority=True),
+    Action("form.presets", "ctrl+t", "presets", "Presets", "Apply or save a preset", "form", True, priority=True),
+    Action("line.pick", "down", "pick", "Choose a character", "Open the list of characters", "line"),
+    Action("line.done", "enter", "done", "Done", "Go on; open the list where nobody clear is named", "line"),
+    Action("line.above", "up", "app.focus_previous", "Field above", "Go to the field above", "line"),
+    Action("choice.previous", "left,h", "move(-1)", "Previous", "Choose the value before", "choice"),
+    Action("choice.next", "right,l", "move(1)", "Next", "Choose the next value", "choice"),
+    Action(
+        "choice.change",
+        "space",
+        "move(1, True)",
+        "Change",
+        "Choose the next value, from the last on to the first",
+        "choice",
+    ),
+    Action("choice.also", "comma,plus", "also", "And", "Keep this value and choose another too", "choice"),
+    Action("choice.first", "home", "move(-99)", "First", "Choose the first value", "choice"),
+    Action("choice.last", "end", "move(99)", "Last", "Choose the last value", "choice"),
+    Action("choice.above", "up,k", "app.focus_previous", "Field above", "Go to the field above", "choice"),
+    Action("choice.below", "down,j,enter", "app.focus_next", "Field below", "Go to the field below", "choice"),
+    Action("stepper.fewer", "left,h,minus", "step(-1)", "Fewer", "One less", "stepper"),
+    Action("stepper.more", "right,l,plus,space", "step(1)", "More", "One more", "stepper"),
+    Action("stepper.fewest", "home,backspace,delete", "step(-99)", "Fewest", "The least there may be", "stepper"),
+    Action("stepper.most", "end", "step(99)", "Most", "The most there may be", "stepper"),
+    Action("stepper.above", "up,k", "app.focus_previous", "Field above", "Go to the field above", "stepper"),
+    Action("stepper.below", "down,j,enter", "app.focus_next", "Field below", "Go to the field below", "stepper"),
+    # Textual's own ctrl+f would delete a word.
+    Action("prompt.left", "ctrl+b", "cursor_left", "Left", "Go one letter left", "prompt"),
+    Action("prompt.right", "ctrl+f", "cursor_right", "Right", "Go one letter right", "prompt"),
+    Action("prompt.word_left", "alt+b", "cursor_word_left", "Word left", "Go one word left", "prompt"),
+    Action("prompt.word_right", "alt+f", "cursor_word_right", "Word right", "Go one word right", "prompt"),
+    Action("prompt.delete_word", "alt+d", "delete_word_right", "Delete word", "Delete up to the next word", "prompt"),
+    Action("submit.press", "enter,space", "press", "Submit", "Send the request", "submit"),
+    Action("submit.above", "up,k", "app.focus_previous", "Field above", "Go to the field above", "submit"),
+    Action("submit.below", "down,j", "app.focus_next", "Field below", "Go to the field below", "submit"),
+    Action("search.back", "escape", "leave", "Back", "Leave with nothing chosen", "search"),
+    Action("search.up", "up,ctrl+p", "move(-1)", "Up", "Go to the row above", "search", priority=True),
+    Action("search.down", "down,ctrl+n", "move(1)", "Down", "Go to the row below", "search", priority=True),
+    Action("search.page_up", "pageup,alt+v", "move(-10)", "Page up", "Go ten rows up", "search", priority=True),
+    Action("search.page_down", "pagedown,ctrl+v", "move(10)", "Page down", "Go ten rows down", "search", priority=True),
+    Action("search.first", "ctrl+home", "move(-1000000)", "First", "Go to the first row", "search", priority=True),
+    Action("search.last", "ctrl+end", "move(1000000)", "Last", "Go to the last row", "search", priority=True),
+    Action("search.choose", "enter", "choose", "Choose", "Take the row under the cursor", "search", priority=True),
+    Action("picker.mark", "tab", "mark", "Mark", "Mark this character and go to the next", "picker", priority=True),
+    Action("presets.save", "ctrl+s", "save", "Save", "Save the form under the name typed", "presets", priority=True),
+    Action("presets.delete", "ctrl+d", "delete", "Delete", "Delete the preset", "presets", priority=True),
+    Action(
+        "presets.default",
+        "ctrl+f",
+        "default",
+        "Default",
+        "Let an empty form start from this preset",
+        "presets",
+        priority=True,
+    ),
+    Action("browser.down", "j,down", "move(1)", "Down", "Go to the next character", "browser"),
+    Action("browser.up", "k,up", "move(-1)", "Up", "Go to the character before", "browser"),
+    Action(
+        "browser.page_down",
+        "pagedown,ctrl+v,ctrl+d,ctrl+f",
+        "move(10)",
+        "Page down",
+        "Go ten characters down",
+        "browser",
+    ),
+    Action("browser.page_up", "pageup,alt+v,ctrl+u,ctrl+b", "move(-10)", "Page up", "Go ten up", "browser"),
+    Action("browser.top", "g,home", "move(-1000000)", "Top", "Go to the first character", "browser"),
+    Action("browser.bottom", "G,end", "move(1000000)", "Bottom", "Go to the last character", "browser"),
+    Action("browser.choose", "enter", "choose", "Choose", "Put the character into the form", "browser", True),
+    Action("browser.search", "slash", "search", "Search", "Search as you type", "browser", True),
+    Action("browser.favourite", "asterisk", "favourite", "Favourite", "Like, or like no longer", "browser", True),
+    Action("browser.facet", "f", "facet", "Facet", "All, favourites, used lately", "browser", True),
+    Action("browser.create", "n", "create", "Create", "Create a character from a prompt", "browser", True),
+    Action("browser.leave", "escape", "leave", "Back", "Go back", "browser", True),
+    Action("browser.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "browser"),
+    Action("create.back", "escape", "leave", "Back", "Create nothing", "create"),
+    Action("confirm.yes", "y", "answer(True)", "Yes", "Do it", "confirm", True),
+    Action("confirm.no", "n,escape,enter", "answer(False)", "No", "Leave it", "confirm", True),
+    Action("copy.path", "p", "copy('path')", "path of the file", "Copy this", "copy"),
+    Action("copy.link", "l", "copy('link')", "link to the result", "Copy this", "copy"),
+    Action("copy.prompt", "t", "copy('prompt')", "prompt", "Copy this", "copy"),
+    Action("copy.request_id", "i", "copy('request_id')", "request id", "Copy this", "copy"),
+    Action("copy.curl", "c", "copy('curl')", "curl command", "Copy this", "copy"),
+    Action("copy.python", "h", "copy('python')", "Python, httpx", "Copy this", "copy"),
+    Action("copy.json", "b", "copy('json')", "JSON body", "Copy this", "copy"),
+    Action("copy.down", "j,down", "move(1)", "Down", "Go to the next line", "copy"),
+    Action("copy.up", "k,up", "move(-1)", "Up", "Go to the line before", "copy"),
+    Action("copy.choose", "enter", "choose", "Copy", "Copy the line under the cursor", "copy"),
+    Action("copy.back", "escape,q,y", "leave", "Back", "Copy nothing", "copy"),
+    Action("help.back", "escape,f1", "leave", "Back", "Go back", "help"),
+    Action("help.down", "down", "scroll(1)", "Down", "Scroll down", "help", priority=True),
+    Action("help.up", "up", "scroll(-1)", "Up", "Scroll up", "help", priority=True),
+    Action("help.page_down", "pagedown,ctrl+v", "scroll(10)", "Page down", "Go a screen down", "help", priority=True),
+    Action("help.page_up", "pageup,alt+v", "scroll(-10)", "Page up", "Go a screen up", "help", priority=True),
+    Action("save.back", "escape", "leave", "Back", "Save nothing", "save"),
+    Action("note.back", "escape", "leave", "Back", "Leave note and tags as they were", "note"),
+    Action(
+        "key.file",
+        "ctrl+f",
+        "keep_in_file",
+        "Keep in a file",
+        "Keep the key in a private file where there is no keyring",
+        "key",
+        priority=True,
+    ),
+    Action("key.demo", "ctrl+d", "demo", "Demo", "Say how to try the demo", "key", priority=True),
+    Action("key.look", "escape", "leave", "Look around", "Go on without a key", "key"),
+    Action("statistics.back", "escape,q,I,enter", "leave", "Back", "Go back to the list", "statistics"),
+    Action("statistics.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "statistics"),
+    Action("statistics.down", "j,down", "scroll(1)", "Down", "Scroll down", "statistics"),
+    Action("statistics.up", "k,up", "scroll(-1)", "Up", "Scroll up", "statistics"),
+    Action(
+        "statistics.page_down",
+        "pagedown,ctrl+v,ctrl+d,ctrl+f,space",
+        "scroll(10)",
+        "Page down",
+        "Go a screen down",
+        "statistics",
+    ),
+    Action(
+        "statistics.page_up", "pageup,alt+v,ctrl+u,ctrl+b", "scroll(-10)", "Page up", "Go a screen up", "statistics"
+    ),
+)
+"""Movement is there twice: as vim has it (j k g G, ctrl+d ctrl+u) and as emacs does (ctrl+v alt+v, alt+< alt+>).
+
+ctrl+n and ctrl+p are taken in the list (new request, palette) and move in the lists one searches, as in a shell.
+"""
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("app.new", "ctrl+n", "screen.new_request", "New", "Write a new request", "anywhere", True),
+    Action("app.submit", "ctrl+s", "screen.submit", "Send", "Send the request in the form", "anywhere", True),
+    Action("app.palette", "ctrl+p", "app.command_palette", "Palette", "Find any action, job or character", "anywhere"),
+    Action("app.help", "f1", "screen.help", "Help", "Show the keys of what has focus", "anywhere"),
+    Action("app.jump", "ctrl+o", "screen.jump", "Jump", "Jump to any control by a letter", "anywhere"),
+    Action("app.characters", "f2", "screen.characters", "Characters", "Browse the characters", "anywhere"),
+    Action("app.suspend", "ctrl+z", "app.suspend_process", "Suspend", "Back to the shell; fg returns", "anywhere"),
+    Action("app.quit", "ctrl+q", "screen.leave", "Quit", "Leave; running jobs go on at the service", "anywhere"),
+    # ctrl+b is tmux's own key and the other half of ctrl+f; so the characters have none with ctrl.
+    Action("jobs.new", "n", "screen.new_request", "New", "Write a new request", "jobs"),
+    Action("jobs.palette", "colon", "app.command_palette", "Palette", "Find any action, job or character", "jobs"),
+    Action("jobs.characters", "C", "screen.characters", "Characters", "Browse the characters", "jobs"),
+    Action("jobs.help", "question_mark", "screen.help", "Help", "Show the keys of what has focus", "jobs", True),
+    Action("pane.form", "1", "screen.pane(1)", "Request", "Go to the request form", "jobs"),
+    Action("pane.jobs", "2", "screen.pane(2)", "Jobs", "Go to the list of jobs", "jobs"),
+    Action("pane.detail", "3", "screen.pane(3)", "Detail", "Go to the detail of the job", "jobs"),
+    Action("pane.zoom", "z", "screen.zoom", "Zoom", "Give this pane the whole screen, and back", "jobs"),
+    Action("pane.grow", "greater_than_sign", "screen.split(1)", "More list", "Give the list more of the room", "jobs"),
+    Action(
+        "pane.shrink", "less_than_sign", "screen.split(-1)", "Less list", "Give the detail more of the room", "jobs"
+    ),
+    Action(
+        "app.statistics", "I", "screen.statistics", "Statistics", "Spending, durations and success, as plots", "jobs"
+    ),
+    Action("jobs.again", "r", "screen.job('again')", "Again", "Run the job again exactly as it was", "jobs", True),
+    Action("jobs.edit", "e", "screen.job('edit')", "Edit", "Put the job's request into the form", "jobs", True),
+    Action(
+        "jobs.retry", "t", "screen.job('retry')", "Retry", "Fetch the file again, or decide an unconfirmed job", "jobs"
+    ),
+    Action("jobs.watch", "w", "screen.job('watch')", "Watch", "Look now, or stop watching this job", "jobs"),
+    Action("jobs.copy", "y", "screen.job('copy')", "Copy", "Copy path, link, prompt, id, curl or JSON", "jobs", True),
+    Action(
+        "jobs.outside", "o", "screen.job('outside')", "Outside", "Open the file in the system's viewer", "jobs", True
+    ),
+    Action("jobs.save", "s", "screen.job('save')", "Save as", "Save a copy of the file elsewhere", "jobs"),
+    Action("jobs.compare", "c", "screen.job('compare')", "Compare", "Show marked results side by side", "jobs"),
+    Action("jobs.gallery", "v", "screen.gallery", "Gallery", "Show the jobs as thumbnails, or as lines", "jobs"),
+    Action("jobs.play", "p", "screen.play", "Play", "Play the clip here, or pause it", "jobs"),
+    Action("jobs.scrub_back", "left_square_bracket", "screen.scrub(-1)", "Scrub back", "Go back in the clip", "jobs"),
+    Action("jobs.scrub", "right_square_bracket", "screen.scrub(1)", "Scrub on", "Go on in the clip", "jobs"),
+    Action("jobs.star", "asterisk", "screen.job('star')", "Star", "Star the job, or take its star away", "jobs"),
+    Action("jobs.note", "N", "screen.job('note')", "Note", "Write a note or tags for the job", "jobs"),
+    Action("jobs.delete", "d", "screen.job('delete')", "Delete", "Remove from the history; u brings back", "jobs"),
+    Action("jobs.undo", "u", "screen.undo", "Undo", "Bring the last deleted jobs back", "jobs"),
+    Action("jobs.retry_failed", "T", "screen.retry_failed", "Retry failed", "Run all that failed again", "jobs"),
+    Action("jobs.quit", "q", "screen.leave", "Quit", "Leave; running jobs go on at the service", "jobs", True),
+)
+
+
+EVERY: tuple[Action, ...] = (*ACTIONS, *CONTROLS)
+"""All of them; `ACTIONS` are those of the workbench itself, which the palette offers."""
+
+
+def bindings(where: Where) -> list[Binding]:
+    """Return Textual bindings for everything that works there."""
+    return [
+        Binding(
+            action.keys,
+            action.run,
+            action.title,
+            show=action.footer,
+            id=action.id,
+            tooltip=action.does,
+            priority=action.priority or where == "anywhere",
+        )
+        for action in EVERY
+        if action.where == where
+    ]

@@ -8,8 +8,7 @@ from difflib import get_close_matches
 from textual.keys import Keys, _character_to_key
 
 from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.tui.input.actions import ENCLOSING, Action, Where
-from eternal_tui.tui.input.app_actions import EVERY
+from eternal_tui.tui.input.actions import ENCLOSING, EVERY, Action, Where
 
 IN_DISGUISE = {"ctrl+h": "Backspace", "ctrl+i": "Tab", "ctrl+j": "Enter", "ctrl+m": "Enter", "ctrl+[": "Esc"}
 """Keys a terminal cannot tell from another one."""

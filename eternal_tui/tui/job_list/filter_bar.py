@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import shown
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 
 HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d  tag:x  star:yes  batch:any'
 

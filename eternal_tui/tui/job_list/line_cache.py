@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar, TypedDict, Unpack
+from typing import ClassVar, NamedTuple, TypedDict, Unpack
 
 import msgspec
 from rich.segment import Segment
@@ -13,15 +13,61 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.job_list.batch_row import batch_line
-from eternal_tui.tui.job_list.estimates import AT_ONCE, Estimates
 from eternal_tui.tui.job_list.filter import JobFilter
 from eternal_tui.tui.job_list.index import JobIndex
-from eternal_tui.tui.job_list.row import about, columns, elapsed, job_line, ticks
+from eternal_tui.tui.job_list.row import about, batch_line, columns, elapsed, job_line, ticks
 from eternal_tui.tui.job_list.titles import empty_lines
 from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, changed_spans
+
+AGAIN = 8.0
+"""Seconds after which a job of which nothing new is known is estimated again; until then its time runs down."""
+
+SPREAD = 7
+"""Further seconds, by the id of the job, so that a screen of jobs is not estimated in one go again."""
+
+AT_ONCE = 64
+"""Estimates made in one drawing at most; lines beyond get theirs in the next."""
+
+MOST_ESTIMATES = 512
+"""Estimates remembered: several screens of them."""
+
+
+class _Known(NamedTuple):
+    """What was estimated for a snapshot, and when."""
+
+    job: Job
+    at: float
+    left: float | None
+
+
+class Estimates:
+    """Remembers what `ask` says about the seconds a job still needs."""
+
+    def __init__(self, ask: Callable[[Job], float | None]) -> None:
+        self._ask = ask
+        self._known: dict[int, _Known] = {}
+        self._allowed = AT_ONCE
+
+    def allow(self, count: int) -> None:
+        """Let so many estimates be made from now on."""
+        self._allowed = count
+
+    def left(self, job: Job, now: float) -> float | None:
+        """Return about how many seconds the job still needs; None when nothing is known, or not yet."""
+        known = self._known.get(job.id)
+        if (
+            known is None or known.job is not job or not 0 <= now - known.at < AGAIN + job.id % SPREAD
+        ) and self._allowed > 0:
+            self._allowed -= 1
+            if len(self._known) >= MOST_ESTIMATES:
+                self._known.clear()
+            known = self._known[job.id] = _Known(job, now, self._ask(job))
+        if known is None or known.left is None:
+            return None
+        return max(0.0, known.left - max(0.0, now - known.at))
+
 
 MOST_KNOWN = 512
 """Lines remembered: several screens of them."""

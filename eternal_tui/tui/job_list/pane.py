@@ -14,8 +14,7 @@ from textual.content import Content
 from textual.dom import DOMNode
 
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.graphics.base import Graphics
-from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.base import Graphics, NoGraphics
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 

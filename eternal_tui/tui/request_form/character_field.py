@@ -16,9 +16,8 @@ from textual.widgets import Input
 from eternal_tui.api.curl import looks_like_curl
 from eternal_tui.characters.resolver import CharacterLookup, Chosen, label
 from eternal_tui.core.sanitize import shown
-from eternal_tui.tui.input.app_actions import bindings
-from eternal_tui.tui.request_form.field_row import FieldRow
-from eternal_tui.tui.request_form.hint import Hint
+from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.request_form.fields import FieldRow, Hint
 
 TYPED_LIMIT = 400
 """Characters kept in the field: a dozen names, or a URL long enough to be refused by its own name."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from eternal_tui.api.models import Character
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.widgets.option_table import Column
 from eternal_tui.tui.widgets.search_dialog import SearchScreen
 

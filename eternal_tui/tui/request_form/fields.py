@@ -8,16 +8,40 @@ from typing import cast
 import msgspec
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
 
 from eternal_tui.api.models import MAX_SECONDS, MIN_SECONDS, MediaType, Quality
+from eternal_tui.core.sanitize import shown
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.matrix import MAX_TIMES
-from eternal_tui.tui.request_form.field_row import FieldRow
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
-from eternal_tui.tui.widgets.choice import Choice
-from eternal_tui.tui.widgets.stepper import Stepper
+from eternal_tui.tui.widgets.choice import Choice, Stepper
+
+
+class FieldRow(Horizontal):
+    """A dim label beside a control; a bar on the left marks the one that has the focus."""
+
+    DEFAULT_CSS = """
+    FieldRow { height: auto; border-left: blank; }
+    FieldRow .label { width: 10; height: 1; color: $text-muted; }
+    FieldRow:focus-within { border-left: outer $accent; }
+    FieldRow:focus-within .label { color: $text-accent; }
+    """
+
+    def __init__(self, label: str, control: Widget, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._label = label
+        self._control = control
+
+    def compose(self) -> ComposeResult:
+        """Put the label before the control."""
+        yield Static(self._label, markup=False, classes="label")
+        yield self._control
+
 
 _SECONDS = [str(second) for second in range(MIN_SECONDS, MAX_SECONDS + 1)]
 
@@ -103,3 +127,28 @@ class SettingsFields(Vertical):
     def _edited(self, event: Message) -> None:
         event.stop()
         self.post_message(self.Edited())
+
+
+class Hint(Static):
+    """One quiet line, or a problem of up to four. `keep_row` holds the row while there is nothing to say."""
+
+    DEFAULT_CSS = """
+    Hint { height: auto; max-height: 4; width: 1fr; color: $text-muted; display: none; }
+    Hint.-keep-row { display: block; min-height: 1; }
+    Hint.-problem { display: block; color: $text-error; }
+    """
+
+    def __init__(self, *, keep_row: bool = False, id: str) -> None:  # noqa: A002
+        super().__init__("", id=id, markup=False)
+        self.set_class(keep_row, "-keep-row")
+        self._said: tuple[str, str] = ("", "")
+
+    def say(self, fact: str, problem: str = "") -> None:
+        """Show the problem, or the fact where there is none."""
+        if (fact, problem) == self._said:
+            return
+        self._said = (fact, problem)
+        self.set_class(bool(problem), "-problem")
+        self.styles.text_wrap = "wrap" if problem else "nowrap"
+        self.styles.text_overflow = "ellipsis"
+        self.update(Content(f"! {shown(problem)}" if problem else shown(fact)))

@@ -11,7 +11,7 @@ from textual.widgets import Input
 from eternal_tui.core.sanitize import Shown, say
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Preset, Presets
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.widgets.option_table import Column
 from eternal_tui.tui.widgets.search_dialog import SearchScreen
 

@@ -3,16 +3,115 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
+from unicodedata import category
 
-from textual import on
+from rich.cells import cell_len, set_cell_size, split_graphemes
+from rich.segment import Segment
+from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import Static, TextArea
+from textual.widgets.text_area import Edit, EditResult
 
+from eternal_tui.api.curl import looks_like_curl
+from eternal_tui.core.sanitize import JOINERS, SELECTORS, prompt_text, shown
 from eternal_tui.drafts.draft import PROMPT_LIMIT
-from eternal_tui.tui.request_form.hint import Hint
-from eternal_tui.tui.request_form.prompt_area import PromptArea
+from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.request_form.fields import Hint
+
+_UNSEEN = dict.fromkeys(map(ord, JOINERS | SELECTORS))
+
+
+def gated_cells(text: str) -> str:
+    """Return a text that passed the gate, emoji as wide as they were, letters that were joined one beside the other."""
+    clusters, _ = split_graphemes(text)
+    return "".join(_cell(text[start:end], width) for start, end, width in clusters)
+
+
+def _cell(cluster: str, width: int) -> str:
+    drawn = shown(cluster.translate(_UNSEEN))
+    # Of a family one is drawn: the others would push away what stands behind them. A letter is never left out.
+    return set_cell_size(drawn, width) if cell_len(drawn) < width or category(cluster[0]) == "So" else drawn
+
+
+class PromptArea(TextArea):
+    """A text area that holds only text a terminal can be given: everything that enters it passes `prompt_text`."""
+
+    DEFAULT_CSS = """
+    PromptArea, PromptArea:focus {
+        border: none; padding: 0; height: 1fr; min-height: 3; background: transparent; scrollbar-size-vertical: 1;
+        & .text-area--cursor-line { background: transparent; }
+        & .text-area--placeholder { color: $text-muted; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("prompt")]
+
+    @dataclass
+    class CurlPasted(Message):
+        """A curl command was pasted; it was not put into the prompt, for it may carry a key."""
+
+        text: str
+
+    @dataclass
+    class Left(Message):
+        """The focus left the prompt."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002
+        super().__init__(
+            id=id,
+            soft_wrap=True,
+            show_line_numbers=False,
+            tab_behavior="focus",
+            highlight_cursor_line=False,
+            placeholder="What is to change in the picture",
+        )
+
+    def render_line(self, y: int) -> Strip:
+        """Draw a line through the gate: what a prompt holds beyond it, as joiners of emoji, has no picture anyway.
+
+        Cell by cell where that can be, so that the cursor stands where the text says.
+        """
+        strip = super().render_line(y)
+        if all(segment.text.isascii() for segment in strip):
+            return strip
+        drawn = Strip([Segment(gated_cells(text), style, control) for text, style, control in strip])
+        return drawn.adjust_cell_length(strip.cell_length)
+
+    def replace_all(self, text: str) -> None:
+        """Put `text` in place of the whole prompt as one edit, so that undo brings the old one back."""
+        self.replace(text, self.document.start, self.document.end, maintain_selection_offset=False)
+        self.move_cursor(self.document.end)
+
+    def edit(self, edit: Edit) -> EditResult:
+        """Let only clean text in, and no more of it than there is room for."""
+        replaced = len(self.get_text_range(*sorted((edit.from_location, edit.to_location))))
+        room = max(0, PROMPT_LIMIT - len(self.text) + replaced)
+        edit.text = prompt_text(edit.text)[:room]
+        return super().edit(edit)
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        # Textual calls the handler of the base class by itself, unless the default is prevented.
+        if looks_like_curl(event.text):
+            event.prevent_default()
+            event.stop()
+            self.post_message(self.CurlPasted(event.text))
+
+    def on_blur(self) -> None:
+        """Say that the prompt is done with for now."""
+        self.post_message(self.Left())
+
+    def action_paste(self) -> None:
+        """Paste from the program's own clipboard."""
+        if looks_like_curl(self.app.clipboard):
+            self.post_message(self.CurlPasted(self.app.clipboard))
+            return
+        super().action_paste()
+
 
 _FULL = f"A prompt holds {PROMPT_LIMIT:,} characters here; more is left out."
 

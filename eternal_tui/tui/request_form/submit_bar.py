@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 
 _SEND = "^s send"
 _STOP = "esc stops"

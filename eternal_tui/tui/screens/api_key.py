@@ -26,7 +26,7 @@ from eternal_tui.config.credentials import (
 from eternal_tui.core.sanitize import Shown, join, say, shown
 from eternal_tui.core.secret import Secret
 from eternal_tui.services import Workbench
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.widgets.dialog import Dialog
 
 WELCOME = Shown(

@@ -21,9 +21,9 @@ from eternal_tui.characters.favourites import FavouriteStore
 from eternal_tui.core.sanitize import Shown, join, say, shown, shown_block
 from eternal_tui.services import Workbench
 from eternal_tui.tui.context import Surroundings
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.picture.picture import Picture
-from eternal_tui.tui.screens.key_help import KeyHelp
+from eternal_tui.tui.screens.help import KeyHelp
 from eternal_tui.tui.terminal.toast_room import on_toast_rows
 from eternal_tui.tui.widgets.footer import FooterLine, Hint
 from eternal_tui.tui.widgets.option_table import Column, PickList

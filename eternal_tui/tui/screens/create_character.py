@@ -17,9 +17,8 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.errors import SubmitRefused
 from eternal_tui.jobs.model import JobState
 from eternal_tui.services import Workbench
-from eternal_tui.tui.input.app_actions import bindings
-from eternal_tui.tui.widgets.confirm import Confirm
-from eternal_tui.tui.widgets.dialog import Dialog
+from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.widgets.dialog import Confirm, Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchLine
 
 ABOUT = Shown(

@@ -17,9 +17,10 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import Shown, say
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.input.keymap import key_words
 from eternal_tui.tui.widgets.dialog import Dialog
+from eternal_tui.tui.widgets.footer import Hint
 from eternal_tui.tui.widgets.search_dialog import SearchLine
 
 MONEY: tuple[Shown, ...] = (
@@ -236,3 +237,15 @@ def _money(width: int) -> Iterable[Content]:
 
 
 _Found = dict[str, list[ActiveBinding]]
+
+
+class KeyHelp:
+    """Mixed into a screen whose keys are in the registry: shows those that work where the focus is."""
+
+    HELP_HINT: ClassVar[Hint] = Hint("?", "help", "screen.help")
+
+    def action_help(self) -> None:
+        """Show the keys of what has focus."""
+        assert isinstance(self, Screen)
+        screen: Screen[Any] = self
+        screen.app.push_screen(HelpScreen.of(screen))

@@ -20,7 +20,7 @@ from eternal_tui.jobs.errors import NeedsConfirmation, NoSuchJob, NotPossible, S
 from eternal_tui.jobs.files import copy_to, result_path
 from eternal_tui.jobs.model import POLLED, Job, JobState
 from eternal_tui.tui.notifications import Severity
-from eternal_tui.tui.widgets.confirm import Confirm
+from eternal_tui.tui.widgets.dialog import Confirm
 
 ANOTHER_CHARACTER = Shown("A character is not made like a picture. Another one is made among the characters: f2, n.")
 

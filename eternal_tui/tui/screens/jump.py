@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.widgets.over_screen import OverScreen
+from eternal_tui.tui.widgets.dialog import OverScreen
 
 LETTERS = "asdfgjklqwertyuiopzxcvbnmh"
 """The resting row of the hand first, then what is near it."""

@@ -13,10 +13,10 @@ from textual.binding import BindingType
 from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import POLLED, Job, JobState
-from eternal_tui.tui.input import app_actions
+from eternal_tui.tui.input import actions
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.request_form.pane import FormPane
-from eternal_tui.tui.screens.key_help import KeyHelp
+from eternal_tui.tui.screens.help import KeyHelp
 from eternal_tui.tui.screens.main_view import WorkbenchView
 from eternal_tui.tui.widgets.footer import FooterLine
 
@@ -31,7 +31,7 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
     """Answers the messages of the panes and the keys of the registry."""
 
     AUTO_FOCUS = "JobList"
-    BINDINGS: ClassVar[list[BindingType]] = [*app_actions.bindings("anywhere")]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("anywhere")]
 
     # Messages of the panes
 
@@ -282,7 +282,7 @@ class WorkbenchScreen(KeyHelp, WorkbenchView):
         """End the app; asks only while a request is being sent."""
         sending = sum(job.state is JobState.SUBMITTING for job in self.bench.desk.listing())
         if sending:
-            from eternal_tui.tui.widgets.confirm import Confirm
+            from eternal_tui.tui.widgets.dialog import Confirm
 
             asked = Confirm(
                 Shown("A request is being sent right now. Leaving makes its outcome unclear."),

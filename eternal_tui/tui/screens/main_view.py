@@ -22,25 +22,23 @@ from eternal_tui.tui.config_watch import keymap
 from eternal_tui.tui.context import Surroundings
 from eternal_tui.tui.detail.pane import DetailPane
 from eternal_tui.tui.detail.text import waiting_too
-from eternal_tui.tui.input import app_actions
+from eternal_tui.tui.input import actions
 from eternal_tui.tui.input.actions import Where
 from eternal_tui.tui.job_list.pane import JobPane
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.notifications import Announcer, Severity
-from eternal_tui.tui.refresh import AtRest
+from eternal_tui.tui.refresh import AtRest, Tick
 from eternal_tui.tui.request_form.pane import FormPane
 from eternal_tui.tui.screens.main_layout import Split
 from eternal_tui.tui.terminal.compositor import CellScreen
 from eternal_tui.tui.terminal.later import arrive
-from eternal_tui.tui.tick import Tick
-from eternal_tui.tui.widgets.footer import FooterLine
+from eternal_tui.tui.widgets.footer import FooterLine, hints_for
 from eternal_tui.tui.widgets.header import HeaderLine
-from eternal_tui.tui.widgets.hints import hints_for
 
 if TYPE_CHECKING:
     from eternal_tui.tui.request_form.character_check import LookUp
     from eternal_tui.tui.screens.job_commands import JobActions
-    from eternal_tui.tui.widgets.confirm import Confirm
+    from eternal_tui.tui.widgets.dialog import Confirm
 
 MANY = 10_000
 """Changed jobs from which the list is made anew instead of brought up to date: more than one slice of a history."""
@@ -55,7 +53,7 @@ BESIDE = 190
 class Workspace(Container):
     """Jobs and detail together: single-letter keys work here, and nowhere that text is typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*app_actions.bindings("jobs")]
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("jobs")]
 
 
 BREAKPOINTS = [

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchLine
 

@@ -21,9 +21,7 @@ from eternal_tui.core.sanitize import Shown, say, shown
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui import themes
 from eternal_tui.tui.config_watch import keymap
-from eternal_tui.tui.input.actions import Action
-from eternal_tui.tui.input.app_actions import ACTIONS
-from eternal_tui.tui.input.control_actions import CONTROLS
+from eternal_tui.tui.input.actions import ACTIONS, CONTROLS, Action
 from eternal_tui.tui.input.keymap import key_words
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 from eternal_tui.core.sanitize import Shown, join, say
 from eternal_tui.jobs.files import proposed_name
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.screens.job_commands import JobActions
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchLine

@@ -16,8 +16,8 @@ from textual.widgets import Static
 from eternal_tui.core.sanitize import Shown, join, say
 from eternal_tui.jobs.billing.statistics import Day, Kind, Statistics
 from eternal_tui.tui.detail.text import span
-from eternal_tui.tui.input.app_actions import bindings
-from eternal_tui.tui.screens.key_help import KeyHelp
+from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.screens.help import KeyHelp
 from eternal_tui.tui.terminal.glyphs import Glyphs
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.plots import ACCENT, DIM, bar, columns, spark

@@ -3,18 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import ClassVar, Generic, TypeVar
 
+from rich.console import RenderableType
+from rich.segment import Segment
 from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.color import Color
 from textual.containers import Vertical
 from textual.content import Content
+from textual.renderables.background_screen import BackgroundScreen
+from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.widgets.over_screen import OverScreen
+from eternal_tui.tui.graphics.kitty import PLACEHOLDER
+from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.terminal.toast_room import on_toast_rows
 
 Result = TypeVar("Result")
+
+
+class OverScreen(ModalScreen[Result]):
+    """A small screen over another one, which leaves nothing behind."""
+
+    def on_mount(self) -> None:
+        """Have nothing cover what it asks."""
+        on_toast_rows(self, self.make_room)
+
+    def make_room(self, rows: int) -> None:
+        """Move up from the last rows, as far as something of this stands there."""
+        boxes = [each for each in self.children if each.display and not each.has_class("-textual-system")]
+        height = self.outer_size.height
+        if rows and max((box.region.bottom for box in boxes), default=0) <= height - rows:
+            return
+        for box in boxes:
+            box.styles.margin = (0, 0, rows, 0)
+            box.styles.max_height = height - rows
+
+    def render(self) -> RenderableType:
+        """Draw the screen below, dimmed."""
+        found = super().render()
+        return Dimmed(found.screen, found.color) if isinstance(found, BackgroundScreen) else found
+
+
+class Dimmed(BackgroundScreen):
+    """Textual's dimming, which keeps its hands off cells of kitty's pictures: their colour is the picture's number."""
+
+    @classmethod
+    def process_segments(cls, segments: Iterable[Segment], color: Color) -> Iterable[Segment]:
+        """Yield the segments in darker colours."""
+        for is_picture, run in groupby(segments, lambda segment: segment.text.startswith(PLACEHOLDER)):
+            same = list(run)
+            yield from same if is_picture else super().process_segments(same, color)
 
 
 class Dialog(OverScreen[Result | None], Generic[Result]):
@@ -66,3 +109,37 @@ class Dialog(OverScreen[Result | None], Generic[Result]):
     def action_leave(self) -> None:
         """Leave with nothing."""
         self.dismiss(None)
+
+
+class Confirm(OverScreen[bool]):
+    """Asks; ends in True only on `y`. Enter, Esc and n say no: nothing is paid by a habit of the thumb."""
+
+    CSS = """
+    Confirm { align: center middle; background: $background 60%; }
+    Confirm > Vertical {
+        width: 64; max-width: 90%; height: auto; border: round $warning; padding: 0 2; background: $background;
+        border-title-color: $warning;
+    }
+    Confirm Static { height: auto; margin: 1 0 0 0; }
+    Confirm #answers { color: $text-muted; margin: 1 0; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("confirm")]
+
+    def __init__(self, question: Shown, *, title: Shown, yes: Shown, no: Shown) -> None:
+        """Build the question; `yes` and `no` say in words what each answer does."""
+        super().__init__()
+        self._question = question
+        self._title = title
+        self._answers = (yes, no)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question over its answers."""
+        with Vertical() as box:
+            box.border_title = Content(self._title)
+            yield Static(Content(self._question), markup=False)
+            yes, no = self._answers
+            yield Static(Content(f"y  {yes}\nn  {no}"), id="answers", markup=False)
+
+    def action_answer(self, answer: bool) -> None:
+        """End with the answer."""
+        self.dismiss(answer)

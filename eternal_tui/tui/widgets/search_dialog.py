@@ -14,9 +14,9 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import shown
-from eternal_tui.tui.input.app_actions import bindings
+from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.widgets.dialog import OverScreen
 from eternal_tui.tui.widgets.option_table import Column, PickList
-from eternal_tui.tui.widgets.over_screen import OverScreen
 
 Result = TypeVar("Result")
 

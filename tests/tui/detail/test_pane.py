@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.tui.detail.pane import DetailPane, Words
-from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.base import NoGraphics
 from tests.cli.program import a_job
 
 

@@ -18,10 +18,9 @@ from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.gallery.gallery import Gallery
 from eternal_tui.tui.gallery.grid import Grid, grid_for, state_text
-from eternal_tui.tui.graphics.base import Drawing, Graphics
+from eternal_tui.tui.graphics.base import Drawing, Graphics, NoGraphics
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
-from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.job_list.pane import JobPane
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.themes import register

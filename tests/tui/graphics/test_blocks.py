@@ -17,8 +17,7 @@ from textual.strip import Strip
 
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.media.decode.images import still_frame
-from eternal_tui.tui.graphics.cell_style import CellStyle
-from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, HalfBlocks
+from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, CellStyle, HalfBlocks
 from eternal_tui.tui.graphics.pacing import cost
 
 RGB = tuple[int, int, int]

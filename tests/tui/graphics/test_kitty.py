@@ -19,10 +19,9 @@ from textual.color import Color
 
 from eternal_tui.media.decode.frame import Frame, fitted
 from eternal_tui.media.decode.images import still_frame
-from eternal_tui.tui.graphics.diacritics import DIACRITICS
-from eternal_tui.tui.graphics.kitty import PLACEHOLDER, KittyPlaceholders
+from eternal_tui.tui.graphics.kitty import DIACRITICS, PLACEHOLDER, KittyPlaceholders
 from eternal_tui.tui.picture.canvas import NOTHING
-from eternal_tui.tui.widgets.over_screen import Dimmed
+from eternal_tui.tui.widgets.dialog import Dimmed
 from tests.media.files import picture
 
 COMMAND = re.compile(r"\x1b_G([a-zA-Z]=[-\w]+(?:,[a-zA-Z]=[-\w]+)*)(?:;([A-Za-z0-9+/=]*))?\x1b\\")

@@ -16,7 +16,7 @@ import eternal_tui.tui
 from eternal_tui.config import Settings
 from eternal_tui.config.render import config_template
 from eternal_tui.tui import config_watch
-from eternal_tui.tui.input.app_actions import EVERY, bindings
+from eternal_tui.tui.input.actions import EVERY, bindings
 from eternal_tui.tui.input.keymap import IN_DISGUISE, keymap_problems, usable
 
 KNOWN = {action.id: action for action in EVERY}

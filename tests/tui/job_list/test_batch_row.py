@@ -8,7 +8,7 @@ import pytest
 
 from eternal_tui.core.sanitize import Untrusted
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.job_list.batch_row import batch_line
+from eternal_tui.tui.job_list.row import batch_line
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE
 from tests.tui.jobs import a_job
 

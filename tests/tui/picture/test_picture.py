@@ -17,10 +17,9 @@ from eternal_tui.core.sanitize import Shown
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.media.decode.video import ClipReader
-from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.base import Graphics, NoGraphics
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
-from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.graphics.pacing import Pace
 from eternal_tui.tui.picture.picture import Picture
 from tests.media.files import write_clip

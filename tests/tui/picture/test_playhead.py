@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from eternal_tui.tui.graphics.pacing import Pace
-from eternal_tui.tui.picture.playhead import Playhead
+from eternal_tui.tui.picture.player import Playhead
 
 
 class Clock:

@@ -17,7 +17,7 @@ from eternal_tui.config import Settings
 from eternal_tui.services import Workbench
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.context import Surroundings
-from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.base import NoGraphics
 from eternal_tui.tui.screens.job_commands import JobActions
 from eternal_tui.tui.terminal.glyphs import UNICODE
 from eternal_tui.tui.terminal.style_pairs import keep_pairs_without_widgets

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from eternal_tui.api.curl import parse_curl
 from eternal_tui.core.sanitize import Shown, Untrusted, shown
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.screens.copying import Copyable, copied, copyables, refusal, too_long
+from eternal_tui.tui.screens.copy import Copyable, copied, copyables, refusal, too_long
 from tests.tui.jobs import a_job
 
 RESULTS = Path("/data/results")

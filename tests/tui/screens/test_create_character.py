@@ -14,7 +14,7 @@ from eternal_tui.tui.detail.text import facts
 from eternal_tui.tui.job_list.filter import needs_attention
 from eternal_tui.tui.job_list.row import job_line
 from eternal_tui.tui.notifications import sentence
-from eternal_tui.tui.screens.copying import copyables
+from eternal_tui.tui.screens.copy import copyables
 from eternal_tui.tui.screens.job_commands import ANOTHER_CHARACTER, JobActions
 from tests.tui.jobs import NOW
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.input.app_actions import ACTIONS
+from eternal_tui.tui.input.actions import ACTIONS
 from eternal_tui.tui.input.keymap import key_words
 from eternal_tui.tui.screens.help import MONEY, Row, Section, laid_out, matching, sections_of
 from eternal_tui.tui.screens.main import WorkbenchScreen

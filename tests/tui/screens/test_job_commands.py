@@ -11,7 +11,7 @@ from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.tui.screens.job_commands import JobActions
-from eternal_tui.tui.widgets.confirm import Confirm
+from eternal_tui.tui.widgets.dialog import Confirm
 from tests.history.faults import SwiftFiles
 from tests.jobs.bench import PICTURE, running
 from tests.jobs.clock import FakeClock

@@ -8,9 +8,9 @@ from pathlib import Path
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import JobState
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.graphics.off import NoGraphics
+from eternal_tui.tui.graphics.base import NoGraphics
 from eternal_tui.tui.screens.main import WorkbenchScreen
-from eternal_tui.tui.widgets.confirm import Confirm
+from eternal_tui.tui.widgets.dialog import Confirm
 from tests.known_characters import know_characters
 from tests.tui.screens.stage import KEYED, bench_in, settle
 

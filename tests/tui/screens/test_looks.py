@@ -21,7 +21,7 @@ from eternal_tui.tui.screens.copy import CopyMenu
 from eternal_tui.tui.screens.help import HelpScreen, Row, Section
 from eternal_tui.tui.screens.note import NoteScreen
 from eternal_tui.tui.screens.save_as import SaveAs
-from eternal_tui.tui.widgets.confirm import Confirm
+from eternal_tui.tui.widgets.dialog import Confirm
 from tests.tui.jobs import a_job
 from tests.tui.screens.stage import ENVIRON, Stage, actions_of, around, bench_in, settle
 

@@ -15,13 +15,11 @@ from textual.pilot import Pilot
 from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.services import Workbench
 from eternal_tui.tui.context import Surroundings
-from eternal_tui.tui.graphics.base import Graphics
+from eternal_tui.tui.graphics.base import Graphics, NoGraphics
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, HalfBlocks
-from eternal_tui.tui.graphics.off import NoGraphics
 from eternal_tui.tui.picture.picture import Picture
 from eternal_tui.tui.picture.position_bar import bar, time_words
-from eternal_tui.tui.screens.viewer import Viewer
-from eternal_tui.tui.screens.viewer_panel import differing
+from eternal_tui.tui.screens.viewer import Viewer, differing
 from tests.tui.jobs import a_job
 from tests.tui.results import bench_with, picture_file, saved
 from tests.tui.screens.stage import ENVIRON, Stage, actions_of, around, said_on, text_of, until
