@@ -18,10 +18,10 @@ def main() -> int:
 
 def run() -> NoReturn:
     """Run the command line and end this process with its exit code."""
-    from eternal_tui.core.process import Ending
+    from eternal_tui.core.process import FastExit
 
-    ending = Ending()
-    sys.exit(ending.with_code(main()))
+    ending = FastExit()
+    sys.exit(ending.set_exit_code(main()))
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ from textual.pilot import Pilot
 
 from eternal_tui.config import load_settings
 from eternal_tui.sandbox.launch import launch_demo
-from eternal_tui.services import Workbench
+from eternal_tui.services import Services
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.graphics.base import Graphics, NoGraphics
+from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.picture.picture import Picture
+from eternal_tui.tui.picture.picture import MediaView
 
 HERE = Path(__file__).parent
 CELL = (9.95, 24.4)
@@ -49,9 +49,9 @@ async def submit_all(app: EternalApp) -> None:
     """Send the prompts, so that the list shows every kind of end."""
     from eternal_tui.api.models import GenerateRequest
 
-    book = app.bench.book
+    book = app.services.characters
     await book.load()
-    names = [book.known[0], book.known[1], book.known[2]]
+    names = [book.allowed[0], book.allowed[1], book.allowed[2]]
     by_number = dict(zip(("6870", "6871", "6872"), names, strict=True))
     for number, kind, prompt in PROMPTS:
         character = by_number[number]
@@ -63,24 +63,24 @@ async def submit_all(app: EternalApp) -> None:
             audio=True if kind == "video" else None,
             quality=None if kind == "video" else "low",
         )
-        await app.bench.desk.submit(request, name=character.name)
+        await app.services.jobs.submit(request, character_name=character.name)
 
 
 async def finished(app: EternalApp, count: int) -> None:
     """Wait until that many jobs have their file."""
     async with asyncio.timeout(120):
-        while sum(job.file is not None for job in app.bench.desk.listing()) < count:
+        while sum(job.file is not None for job in app.services.jobs.newest_first()) < count:
             await asyncio.sleep(0.2)
 
 
 async def shot(
-    name: str, size: tuple[int, int], steps: Step, *, speed: float, graphics: Graphics | None = None
+    name: str, size: tuple[int, int], steps: Step, *, speed: float, graphics: GraphicsBackend | None = None
 ) -> None:
     """Run the app once and keep the screen it ends on."""
     environ = {**os.environ, "LANG": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     environ.pop("NO_COLOR", None)
     demo = launch_demo(environ=environ, speed=speed, seed=11)
-    bench = Workbench(load_settings({}, environ), environ, demo=demo, throw_away=True)
+    bench = Services(load_settings({}, environ), environ, demo=demo, ephemeral=True)
     app = EternalApp(bench, graphics or HalfBlocks(), "", environ)
     async with app.run_test(size=size) as pilot:
         await submit_all(app)
@@ -179,7 +179,7 @@ async def characters(pilot: Pilot[None], app: EternalApp) -> None:
     await pilot.pause(1.0)
     await pilot.press("asterisk", "j")
     async with asyncio.timeout(30):
-        while not app.screen.query_one(Picture).draws:
+        while not app.screen.query_one(MediaView).has_drawing:
             await pilot.pause(0.2)
 
 
@@ -197,24 +197,26 @@ async def in_words(pilot: Pilot[None], app: EternalApp) -> None:
 
 async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
     """Keep the page that `export --format html` makes of this history, as Chromium shows it."""
-    from eternal_tui.cli.commands.export import write_html
+    from eternal_tui.cli.commands.export import export_html_gallery
 
     await finished(app, 5)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
         with page.open("w", encoding="utf-8") as file:
-            write_html(iter(app.bench.desk.listing()), app.bench.desk.results, file, 100.0)
+            export_html_gallery(iter(app.services.jobs.newest_first()), app.services.jobs.results_dir, file, 100.0)
         await photograph(page, HERE / "page.png", PAGE)
 
 
 async def on_one_sheet(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
     """Keep the contact sheet that `export --format sheet` makes of this history."""
-    from eternal_tui.cli.commands.export import exhibits_of
-    from eternal_tui.media.export.contact_sheet import write_sheet
+    from eternal_tui.cli.commands.export import gallery_items
+    from eternal_tui.media.export.contact_sheet import write_contact_sheet
 
     await finished(app, 5)
     with (HERE / "sheet.png").open("wb") as file:
-        write_sheet(list(exhibits_of(iter(app.bench.desk.listing()), app.bench.desk.results)), file)
+        write_contact_sheet(
+            list(gallery_items(iter(app.services.jobs.newest_first()), app.services.jobs.results_dir)), file
+        )
     print(HERE / "sheet.png")
 
 
@@ -252,7 +254,7 @@ def in_terminal(name: str, terminal: tuple[str, ...]) -> None:
 async def main() -> None:
     """Make them all."""
     wanted = sys.argv[1:]
-    blocks, words = HalfBlocks(), NoGraphics()
+    blocks, words = HalfBlocks(), NullGraphics()
     for name, size, steps, speed, graphics in (
         ("workbench-140x40", (140, 40), overview, 6.0, blocks),
         ("workbench-80x24", (80, 24), list_with_picture, 12.0, blocks),

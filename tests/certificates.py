@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-def certificate_for(name: str, folder: Path) -> Path:
+def make_certificate(name: str, folder: Path) -> Path:
     """Make a fresh self-signed certificate for this one name; return the file that holds it and its key, as PEM."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed: apt install openssl")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 
-from tests.canary import HOLDERS, leaks
+from tests.canary import KEY_FILE_NAMES, find_leaks
 from tests.drawn import pilots_wait_for_what_is_drawn
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,10 +30,10 @@ ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("ordinary", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", deadline=None)
 
-HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LONGEST_NAME = 120
+TEST_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MAX_CASE_ID_CHARS = 120
 """Signs of a value that name a case of a test."""
-KEY_VARIABLES = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
+KEY_ENV_VARS = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -86,9 +86,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Name a case by the beginning of its value: some are megabytes, and each worker sends all names to be compared."""
-    if not isinstance(val, str | bytes) or len(val) <= LONGEST_NAME:
+    if not isinstance(val, str | bytes) or len(val) <= MAX_CASE_ID_CHARS:
         return None
-    return f"{ascii(val[:LONGEST_NAME])[:LONGEST_NAME]}... {len(val)} long"
+    return f"{ascii(val[:MAX_CASE_ID_CHARS])[:MAX_CASE_ID_CHARS]}... {len(val)} long"
 
 
 def pytest_collection_finish() -> None:
@@ -109,7 +109,7 @@ def _signals_are_heard() -> Iterator[None]:
 
     Seen to fail without: the suite started in the background, whose children ignored the SIGINT they were to end by.
     """
-    ignored = [each for each in HEARD if signal.getsignal(each) is signal.SIG_IGN]
+    ignored = [each for each in TEST_SIGNALS if signal.getsignal(each) is signal.SIG_IGN]
     for each in ignored:
         signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
     yield
@@ -122,7 +122,7 @@ def _nobodys_key() -> Iterator[None]:
     """Take real keys, settings and the machine's own keyring away: no test may ever spend or keep anything."""
     # A keyring is chosen once in a process: the first test that asks would choose for all after it.
     keyring.set_keyring(keyring.backends.null.Keyring())  # type: ignore[no-untyped-call]
-    kept = {name: os.environ.pop(name) for name in (*KEY_VARIABLES, *_settings_variables()) if name in os.environ}
+    kept = {name: os.environ.pop(name) for name in (*KEY_ENV_VARS, *_settings_env_vars()) if name in os.environ}
     yield
     os.environ.update(kept)
 
@@ -134,7 +134,7 @@ def _no_key_and_no_signed_link_is_left_behind(tmp_path_factory: pytest.TempPathF
     Seen to fail with the key written to the log by a build that did not hide it.
     """
     yield
-    assert list(leaks(tmp_path_factory.getbasetemp(), allowed=HOLDERS)) == []
+    assert list(find_leaks(tmp_path_factory.getbasetemp(), allowed=KEY_FILE_NAMES)) == []
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -163,5 +163,5 @@ def _a_stylesheet_is_parsed_once() -> Iterator[None]:
         yield
 
 
-def _settings_variables() -> list[str]:
+def _settings_env_vars() -> list[str]:
     return [name for name in os.environ if name.startswith("ETERNAL_TUI_")]

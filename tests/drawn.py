@@ -15,8 +15,8 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.worker import Worker
 
-from eternal_tui.tui.screens.main_view import WorkbenchView
-from tests.jobs.quiet import quiet, surroundings
+from eternal_tui.tui.screens.main_view import MainView
+from tests.jobs.quiet import loop_activity, wait_idle
 
 HANGS = 60.0
 """Seconds after which what is waited for will not come: it only ends what hangs."""
@@ -37,7 +37,7 @@ async def drawn(app: App[Any], awaited: Awaited | None = None) -> None:
     """
     async with asyncio.timeout(HANGS):
         while app.is_running:
-            await quiet()
+            await wait_idle()
             if app._exception is not None:
                 return
             if _draw(app.screen):
@@ -83,7 +83,9 @@ def _draw(screen: Screen[Any]) -> bool:
 
 
 def _draws_later(screen: Screen[Any]) -> bool:
-    return isinstance(screen, WorkbenchView) and (screen._at_rest.hurried or bool(screen.tick._pending))
+    return isinstance(screen, MainView) and (
+        screen._detail_debouncer.is_pending or bool(screen.refresh_timer._changed_ids)
+    )
 
 
 async def _next_timer() -> None:
@@ -107,7 +109,7 @@ def pilots_wait_for_what_is_drawn() -> Iterator[None]:
 
     def watched(self: App[Any], **options: Any) -> Any:
         # Threads are known from the app's first on.
-        surroundings()
+        loop_activity()
         return run_test(self, **options)
 
     with pytest.MonkeyPatch.context() as patch:

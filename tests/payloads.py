@@ -30,7 +30,7 @@ _INVISIBLE = [
     "\U0010eeee", "\ue000", "\uf8ff", "\U000f0000", "\U0010ffff", "\ufdd0", "\uffff", "\u0378", "\ud800", "\udfff", "\udc80",
 ]  # fmt: skip
 
-_WHOLE = [
+_PLAIN_TEXTS = [
     "file\u202egpj.exe", "\u2066\u2067\u2068abc\u2069", "pay\u200bpal", "pay\u00adpal", "\ud83d\ude00", "\U0010eeee\u0305\u030d\u0310",
     "".join(chr(0xE0000 + ord(letter)) for letter in "ignore all"), "Z" + "\u0335\u0321\u0489" * 40, "\u0301" * 1_000, "a" + "\u20dd" * 30,
     "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466", "\U0001f3f3\ufe0f\u200d\U0001f308", "\u2764\ufe0f\u200d\U0001f525",
@@ -46,7 +46,7 @@ _WHOLE = [
 ]  # fmt: skip
 
 
-def _recorded() -> Iterator[str]:
+def _iter_payloads() -> Iterator[str]:
     for sequence in _SEQUENCES:
         yield f"before{ESC}{sequence}after"
         if sequence.startswith("["):
@@ -62,10 +62,10 @@ def _recorded() -> Iterator[str]:
     for character in _INVISIBLE:
         yield character
         yield f"a{character}b"
-    yield from _WHOLE
+    yield from _PLAIN_TEXTS
 
 
-PAYLOADS: tuple[str, ...] = tuple(dict.fromkeys(_recorded()))
+PAYLOADS: tuple[str, ...] = tuple(dict.fromkeys(_iter_payloads()))
 """Every recorded payload once."""
 
 _TAGS = [
@@ -77,7 +77,7 @@ _TAGS = [
 ]  # fmt: skip
 
 
-def markup_strings(count: int = 500, seed: int = 20) -> list[str]:
+def make_markup_strings(count: int = 500, seed: int = 20) -> list[str]:
     """Return `count` texts full of Rich's and Textual's markup, the same for the same seed."""
     chance = random.Random(seed)
     words = ["free", "credits", "Astrid", "a [b] c", "", " ", "\n"]

@@ -14,10 +14,17 @@ import msgspec
 
 from eternal_tui import __version__
 from eternal_tui.api import errors, fields, parsing
-from eternal_tui.api.models import Character, CharacterPage, CreateAnswer, GenerateRequest, PollAnswer, SubmitAnswer
-from eternal_tui.api.transport import Leaving, Reply, lost_or_not_sent, receive
+from eternal_tui.api.models import (
+    Character,
+    CharacterPage,
+    CreateCharacterResponse,
+    GenerateRequest,
+    PollResponse,
+    SubmitResponse,
+)
+from eternal_tui.api.transport import RawResponse, SendTracker, send, transport_error
 from eternal_tui.config import is_loopback
-from eternal_tui.core.logging import HIDDEN, forms_of
+from eternal_tui.core.logging import REDACTED, escaped_forms
 from eternal_tui.core.secret import Secret
 
 if TYPE_CHECKING:
@@ -25,10 +32,10 @@ if TYPE_CHECKING:
 
 USER_AGENT = f"eternal-tui/{__version__}"
 
-PAGE_LIMIT = 50
+PAGE_SIZE = 50
 """Characters a page, the service's default."""
 
-KEPT_ALIVE = 10.0
+KEEPALIVE_SECONDS = 10.0
 """Seconds a connection for polls is kept unused: jobs in view are looked at more often. httpcore asks each one that is
 kept, twice a request, whether it still stands, and those a start opened side by side are hardly used afterwards."""
 
@@ -36,7 +43,7 @@ MAX_PAGES = 400
 """Pages asked for in one listing: 20,000 characters, far beyond what anybody scrolls through."""
 
 
-LEAST_KEY = 8
+MIN_REDACTED_KEY_CHARS = 8
 """Characters from which on a key is looked for in answers, the fewest one may have: it would be met by chance."""
 
 
@@ -56,7 +63,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     deadline_get: float = 40.0
 
 
-class EternalClient:
+class Client:
     """Talks to one service at `base_url`, with `key` in the header named `header`.
 
     A paid POST is sent at most once, over a connection of its own; polls share a small pool. Redirects are never
@@ -79,9 +86,9 @@ class EternalClient:
             raise ValueError("certificates are always checked: give a context that requires them")
         self._base_url = base_url.rstrip("/")
         self._host = urlsplit(self._base_url).hostname or ""
-        self._local = is_loopback(self._host)
+        self._is_loopback = is_loopback(self._host)
         self._key = key
-        self._key_forms = _ways_to_write(key)
+        self._key_forms = _escaped_key_forms(key)
         self._header = header
         self._user_agent = user_agent
         self._timeouts = timeouts or Timeouts()
@@ -89,42 +96,44 @@ class EternalClient:
         self._now = now
         self._key_auth: httpx.Auth | None = None
         self._clients: tuple[httpx.AsyncClient, httpx.AsyncClient] | None = None
-        self._opening = asyncio.Lock()
+        self._open_lock = asyncio.Lock()
         self._closed = False
 
-    async def generate(self, request: GenerateRequest) -> SubmitAnswer:
+    async def submit(self, request: GenerateRequest) -> SubmitResponse:
         """Send one paid generation, once."""
         status, headers, body = await self._post("/v2/base/generate", lambda: parsing.encode_generate(request))
         return parsing.parse_submit(status, body, headers=headers, now=self._now())
 
-    async def poll(self, request_id: str) -> PollAnswer:
+    async def poll(self, request_id: str) -> PollResponse:
         """Look once at a running request; free."""
-        status, headers, body = await self._get(f"/v2/poll-result/{path_segment(request_id)}", with_key=True)
-        return parsing.parse_poll(status, body, headers=headers, now=self._now(), asked=request_id)
+        status, headers, body = await self._get(f"/v2/poll-result/{encode_path_segment(request_id)}", with_key=True)
+        return parsing.parse_poll(status, body, headers=headers, now=self._now(), expected_id=request_id)
 
-    async def characters(self, page: int = 1, limit: int = PAGE_LIMIT) -> list[Character]:
+    async def get_character_page(self, page: int = 1, limit: int = PAGE_SIZE) -> list[Character]:
         """Return one page of the public list, counted from 1; sent without a key."""
-        return list((await self._character_page(page, limit)).characters)
+        return list((await self._fetch_character_page(page, limit)).characters)
 
-    async def list_characters(self, limit: int = PAGE_LIMIT) -> AsyncIterator[Character]:
+    async def list_characters(self, limit: int = PAGE_SIZE) -> AsyncIterator[Character]:
         """Yield every public character once, page by page.
 
         No total is given, so the end is a short or an empty page, a page that brings nothing new, or MAX_PAGES.
         """
         seen: set[str] = set()
         for page in range(1, MAX_PAGES + 1):
-            found = await self._character_page(page, limit)
+            found = await self._fetch_character_page(page, limit)
             fresh = {character.id: character for character in found.characters if character.id not in seen}
             for character in fresh.values():
                 yield character
             seen.update(fresh)
-            if found.rows < limit or not fresh:
+            if found.row_count < limit or not fresh:
                 return
 
-    async def create_character(self, prompt: str) -> CreateAnswer:
+    async def create_character(self, prompt: str) -> CreateCharacterResponse:
         """Ask for a new character, once; costs credits. Experimental: the service's body is not documented."""
-        status, headers, body = await self._post("/v2/character/create", lambda: parsing.encode_create(prompt))
-        return parsing.parse_create(status, body, headers=headers, now=self._now())
+        status, headers, body = await self._post(
+            "/v2/character/create", lambda: parsing.encode_create_character(prompt)
+        )
+        return parsing.parse_create_character(status, body, headers=headers, now=self._now())
 
     async def close(self) -> None:
         """Close every connection; later calls raise errors.Unsendable."""
@@ -133,13 +142,13 @@ class EternalClient:
         for client in clients or ():
             await client.aclose()
 
-    async def _character_page(self, page: int, limit: int) -> CharacterPage:
+    async def _fetch_character_page(self, page: int, limit: int) -> CharacterPage:
         status, headers, body = await self._get(f"/v2/characters?page={page:d}&limit={limit:d}", with_key=False)
         return parsing.parse_characters(status, body, headers=headers, now=self._now())
 
     async def _post(self, path: str, encode: Callable[[], bytes]) -> tuple[int, dict[str, str], bytes]:
         if self._key is None:
-            raise errors.KeyRefused(
+            raise errors.KeyRejected(
                 "There is no API key yet. Nothing was sent and nothing was charged. Give one with: eternal-tui login; "
                 "or try everything without one: eternal-tui --demo"
             )
@@ -161,9 +170,9 @@ class EternalClient:
     async def _call(
         self, method: str, path: str, content: bytes | None, *, paid: bool, with_key: bool
     ) -> tuple[int, dict[str, str], bytes]:
-        posts, gets = await self._open()
+        posts, gets = await self._ensure_open()
         client = posts if paid else gets
-        leaving, reply = Leaving(), Reply()
+        leaving, reply = SendTracker(), RawResponse()
         lost: errors.ApiError | None = None
         try:
             async with asyncio.timeout(self._timeouts.deadline_post if paid else self._timeouts.deadline_get):
@@ -172,44 +181,44 @@ class EternalClient:
                     self._base_url + path,
                     content=content,
                     headers={"content-type": "application/json"} if content is not None else None,
-                    extensions={"trace": leaving.note},
+                    extensions={"trace": leaving.on_trace_event},
                 )
-                await receive(client, request, reply, self._auth() if with_key else None)
+                await send(client, request, reply, self._auth() if with_key else None)
         # Whatever breaks, the question whether it was sent has to be answered: an unknown error is an unclear one.
         except Exception as error:  # noqa: BLE001
-            lost = lost_or_not_sent(error, leaving, self._host, paid=paid)
+            lost = transport_error(error, leaving, self._host, paid=paid)
         # Raised outside the handler and without a cause: the frames below hold the key in their variables, and
         # a traceback that shows variables would show it.
-        if lost is not None and not _usable(reply):
+        if lost is not None and not _is_usable(reply):
             raise lost
         assert reply.status is not None
         if not with_key:
             return reply.status, reply.headers, bytes(reply.body)
-        headers = {name: self._without_key(value.encode()).decode() for name, value in reply.headers.items()}
-        return reply.status, headers, self._without_key(bytes(reply.body))
+        headers = {name: self._redact_key(value.encode()).decode() for name, value in reply.headers.items()}
+        return reply.status, headers, self._redact_key(bytes(reply.body))
 
-    def _without_key(self, told: bytes) -> bytes:
+    def _redact_key(self, data: bytes) -> bytes:
         """Return what a service told without the key: an error that repeats it is shown and kept on disk."""
         for form in self._key_forms:
-            told = told.replace(form.reveal().encode(), HIDDEN.encode())
-        return told
+            data = data.replace(form.reveal().encode(), REDACTED.encode())
+        return data
 
     def _auth(self) -> httpx.Auth | None:
         if self._key is None:
             return None
         if self._key_auth is None:
-            self._key_auth = _key_auth(self._key, self._header, self._base_url)
+            self._key_auth = _make_key_auth(self._key, self._header, self._base_url)
         return self._key_auth
 
-    async def _open(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
-        async with self._opening:
+    async def _ensure_open(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
+        async with self._open_lock:
             if self._closed:
                 raise errors.Unsendable("The program is closing. Nothing was sent and nothing was charged.")
             if self._clients is None:
                 problem: str | None = None
                 try:
                     # Importing httpx and reading the certificates takes a quarter of a second: not on the loop.
-                    tls = await asyncio.to_thread(self._tls_context)
+                    tls = await asyncio.to_thread(self._load_tls_context)
                     self._clients = (self._new_client(tls, paid=True), self._new_client(tls, paid=False))
                 # httpx raises ImportError for SOCKS without its extra, ValueError for a proxy it cannot read.
                 except (ImportError, ValueError, OSError) as error:
@@ -223,10 +232,10 @@ class EternalClient:
             assert self._clients is not None
             return self._clients
 
-    def _tls_context(self) -> ssl.SSLContext:
+    def _load_tls_context(self) -> ssl.SSLContext:
         import httpx  # noqa: F401  # for its time, which is better spent in this thread than on the loop
 
-        return self._tls or (_empty_tls() if self._local else default_tls())
+        return self._tls or (_empty_tls_context() if self._is_loopback else default_tls_context())
 
     def _new_client(self, tls: ssl.SSLContext, *, paid: bool) -> httpx.AsyncClient:
         import http.cookiejar
@@ -238,7 +247,7 @@ class EternalClient:
             # A pooled connection may be dead already, and a POST that meets a dead one has an unclear end.
             httpx.Limits(max_connections=None, max_keepalive_connections=0)
             if paid
-            else httpx.Limits(max_connections=20, max_keepalive_connections=4, keepalive_expiry=KEPT_ALIVE)
+            else httpx.Limits(max_connections=20, max_keepalive_connections=4, keepalive_expiry=KEEPALIVE_SECONDS)
         )
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": self._user_agent}
         try:
@@ -246,7 +255,7 @@ class EternalClient:
                 verify=tls,
                 http2=False,
                 # Plain HTTP to this machine must not take a detour over a proxy, which would read the key.
-                trust_env=not self._local,
+                trust_env=not self._is_loopback,
                 headers={**headers, "connection": "close"} if paid else headers,
                 limits=limits,
                 timeout=httpx.Timeout(
@@ -263,29 +272,29 @@ class EternalClient:
             raise ValueError("the proxy's address cannot be read") from None
 
 
-def _usable(reply: Reply) -> bool:
+def _is_usable(response: RawResponse) -> bool:
     """Tell whether what came before the connection broke is answer enough.
 
     A refusal is one by its status alone; an answer is one if its JSON is whole, as its request id must not be lost.
     """
-    if reply.status is None:
+    if response.status is None:
         return False
-    if not 200 <= reply.status <= 299:
+    if not 200 <= response.status <= 299:
         return True
     try:
-        fields.load_json(bytes(reply.body))
+        fields.load_json(bytes(response.body))
     except ValueError:
         return False
     return True
 
 
-def _ways_to_write(key: Secret | None) -> tuple[Secret, ...]:
-    if key is None or len(key.reveal()) < LEAST_KEY:
+def _escaped_key_forms(key: Secret | None) -> tuple[Secret, ...]:
+    if key is None or len(key.reveal()) < MIN_REDACTED_KEY_CHARS:
         return ()
-    return tuple(Secret(form) for form in dict.fromkeys(forms_of(key.reveal())))
+    return tuple(Secret(form) for form in dict.fromkeys(escaped_forms(key.reveal())))
 
 
-def path_segment(request_id: str) -> str:
+def encode_path_segment(request_id: str) -> str:
     """Return the id as one segment of a path, in which nothing can climb, query or cut."""
     if request_id in (".", ".."):
         return request_id.replace(".", "%2E")
@@ -293,7 +302,7 @@ def path_segment(request_id: str) -> str:
 
 
 @cache
-def default_tls() -> ssl.SSLContext:
+def default_tls_context() -> ssl.SSLContext:
     """Return the one TLS context of the process: certificates checked, read once because that takes 50–100 ms."""
     import httpx
 
@@ -301,12 +310,12 @@ def default_tls() -> ssl.SSLContext:
 
 
 @cache
-def _empty_tls() -> ssl.SSLContext:
+def _empty_tls_context() -> ssl.SSLContext:
     # For plain HTTP on loopback: trusts nothing, and costs nothing to make.
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _key_auth(key: Secret, header: str, base_url: str) -> httpx.Auth:
+def _make_key_auth(key: Secret, header: str, base_url: str) -> httpx.Auth:
     import httpx
 
     origin = httpx.URL(base_url)

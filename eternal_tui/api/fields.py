@@ -7,22 +7,22 @@ import math
 import re
 from typing import Any
 
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.sanitize import UntrustedText
 
-WORD_LIMIT = 200
-URL_LIMIT = 8_192
+MAX_TEXT_CHARS = 200
+MAX_URL_CHARS = 8_192
 """Characters. Signed links carry a policy and a signature; the longest in the wild are about 2,000."""
 
-REQUEST_ID_LIMIT = 200
+MAX_REQUEST_ID_CHARS = 200
 
-MOST_CREDITS = 1e9
+MAX_CREDITS = 1e9
 """A million times what an account holds. What a job cost is told from two balances, and a cap counts it all day."""
 
-_DIGITS_LIMIT = 400
-_PERCENT = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,20})?)\s*%?\s*")
-_HTTP = re.compile(r"https?://[^/\s]", re.IGNORECASE)
+_MAX_INT_DIGITS = 400
+_PERCENT_PATTERN = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,20})?)\s*%?\s*")
+_HTTP_URL_PATTERN = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 
-Level = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 def load_json(body: bytes) -> Any:
@@ -31,7 +31,7 @@ def load_json(body: bytes) -> Any:
     NaN, duplicate names, byte order marks and stray bytes are let through. Lone surrogates become replacement
     signs: they are no text, and a record that held one could not be written.
     """
-    text = decode(body)
+    text = decode_text(body)
     try:
         value = json.loads(text, parse_int=_parse_int)
         if "\\ud" not in text.lower():
@@ -42,72 +42,72 @@ def load_json(body: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def decode(body: bytes) -> str:
+def decode_text(body: bytes) -> str:
     """Return the text of a body in any Unicode encoding; bytes that are not text become replacement signs."""
     return body.decode(json.detect_encoding(body), "replace").removeprefix("\ufeff")
 
 
 def _parse_int(digits: str) -> int | float:
     # Python refuses to read an integer of thousands of digits, and would refuse the whole answer with it.
-    return int(digits) if len(digits) <= _DIGITS_LIMIT else float(digits)
+    return int(digits) if len(digits) <= _MAX_INT_DIGITS else float(digits)
 
 
-def levels(answer: Level) -> list[Level]:
+def nested_objects(response: JsonObject) -> list[JsonObject]:
     """Return the answer and the objects nested in `data` and `result`, also as a list of one, outermost first."""
-    inner = _nested(answer)
-    return [answer, *inner, *(deeper for outer in inner for deeper in _nested(outer))]
+    inner = _inner_objects(response)
+    return [response, *inner, *(deeper for outer in inner for deeper in _inner_objects(outer))]
 
 
-def _nested(outer: Level) -> list[Level]:
+def _inner_objects(outer: JsonObject) -> list[JsonObject]:
     values = [outer.get(name) for name in ("data", "result")]
     ones = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
     return [one for one in ones if isinstance(one, dict)]
 
 
-def request_id(places: list[Level]) -> str | None:
+def find_request_id(objects: list[JsonObject]) -> str | None:
     """Return the id to poll, or None where there is none that can be used in an address."""
-    return next(iter(request_ids(places)), None)
+    return next(iter(find_request_ids(objects)), None)
 
 
-def request_ids(places: list[Level]) -> list[str]:
+def find_request_ids(objects: list[JsonObject]) -> list[str]:
     """Return every usable id, outermost first: an envelope may carry one of its own beside the job's."""
     found = []
-    for place in places:
+    for place in objects:
         value = place.get("request_id")
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
-        if isinstance(value, str) and _usable_id(value.strip()):
+        if isinstance(value, str) and _is_usable_id(value.strip()):
             found.append(value.strip())
     return found
 
 
-def _usable_id(text: str) -> bool:
-    return 0 < len(text) <= REQUEST_ID_LIMIT and text.isprintable() and "\ufffd" not in text
+def _is_usable_id(text: str) -> bool:
+    return 0 < len(text) <= MAX_REQUEST_ID_CHARS and text.isprintable() and "\ufffd" not in text
 
 
-def word(places: list[Level]) -> Untrusted:
+def find_status_text(objects: list[JsonObject]) -> UntrustedText:
     """Return the job's own status word as it came.
 
     The innermost object that has one speaks for the job; an outer `status` may be the envelope's.
     """
-    for place in reversed(places):
+    for place in reversed(objects):
         value = place.get("status")
         if isinstance(value, str) and value.strip():
-            return Untrusted(value.strip()[:WORD_LIMIT])
-    return Untrusted("")
+            return UntrustedText(value.strip()[:MAX_TEXT_CHARS])
+    return UntrustedText("")
 
 
-def progress(places: list[Level]) -> int | None:
+def find_progress(objects: list[JsonObject]) -> int | None:
     """Return whole percent from 0 to 100, or None where none was said."""
-    for place in places:
-        percent = _percent(place.get("progress"))
+    for place in objects:
+        percent = _parse_percent(place.get("progress"))
         if percent is not None:
             return percent
     return None
 
 
-def _percent(value: Any) -> int | None:
-    if isinstance(value, str) and (match := _PERCENT.fullmatch(value)):
+def _parse_percent(value: Any) -> int | None:
+    if isinstance(value, str) and (match := _PERCENT_PATTERN.fullmatch(value)):
         value = float(match[1])
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -116,19 +116,19 @@ def _percent(value: Any) -> int | None:
     return int(max(0, min(100, value)))
 
 
-def credits_left(places: list[Level]) -> float | None:
+def find_credits_remaining(objects: list[JsonObject]) -> float | None:
     """Return `credits_remaining` as a number, or None where there is none that can be a balance."""
-    for place in places:
-        credit = _number(place.get("credits_remaining"))
-        if credit is not None and abs(credit) <= MOST_CREDITS:
+    for place in objects:
+        credit = _parse_number(place.get("credits_remaining"))
+        if credit is not None and abs(credit) <= MAX_CREDITS:
             return credit
     return None
 
 
-def _number(value: Any) -> float | None:
+def _parse_number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, str) and (len(value) > WORD_LIMIT or "_" in value):
+    if isinstance(value, str) and (len(value) > MAX_TEXT_CHARS or "_" in value):
         return None
     try:
         number = float(value)
@@ -137,21 +137,21 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def result_url(places: list[Level]) -> Untrusted | None:
-    """Return the link to the result: `result_url`, or a link that stands in `result`; of several the first."""
+def find_result_url(objects: list[JsonObject]) -> UntrustedText | None:
+    """Return the link to the result: `find_result_url`, or a link that stands in `result`; of several the first."""
     for name in ("result_url", "result"):
-        for place in places:
+        for place in objects:
             value = place.get(name)
             for link in value if isinstance(value, list) else (value,):
-                if isinstance(link, str) and len(link) <= URL_LIMIT and _HTTP.match(link.strip()):
-                    return Untrusted(link.strip())
+                if isinstance(link, str) and len(link) <= MAX_URL_CHARS and _HTTP_URL_PATTERN.match(link.strip()):
+                    return UntrustedText(link.strip())
     return None
 
 
-def text(places: list[Level], name: str, limit: int = WORD_LIMIT) -> Untrusted:
+def find_text(objects: list[JsonObject], name: str, limit: int = MAX_TEXT_CHARS) -> UntrustedText:
     """Return the first non-empty string under `name`, cut to `limit` characters."""
-    for place in places:
+    for place in objects:
         value = place.get(name)
         if isinstance(value, str) and value.strip():
-            return Untrusted(value.strip()[:limit])
-    return Untrusted("")
+            return UntrustedText(value.strip()[:limit])
+    return UntrustedText("")

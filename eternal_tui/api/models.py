@@ -7,58 +7,58 @@ from typing import Any, Literal
 
 import msgspec
 
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.sanitize import UntrustedText
 
 Outcome = Literal["alive", "succeeded", "failed"]
 
-RAW_LIMIT = 2_000
+MAX_RAW_CHARS = 2_000
 """Characters of an answer kept as they came: four times the documented ones."""
 
 
-class SubmitAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class SubmitResponse(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a paid POST that was taken: the id to poll, and the credits left, where said."""
 
     request_id: str
-    word: Untrusted = Untrusted("")
+    status_text: UntrustedText = UntrustedText("")
     progress: int | None = None
     credits_remaining: float | None = None
-    raw: Untrusted = Untrusted("")
-    """The body as it came, cut to `RAW_LIMIT` characters, for the detail pane."""
+    raw: UntrustedText = UntrustedText("")
+    """The body as it came, cut to `MAX_RAW_CHARS` characters, for the detail pane."""
 
 
-class PollAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class PollResponse(msgspec.Struct, frozen=True, kw_only=True):
     """One look at a running request.
 
-    `word` is the service's own status word as it came, `progress` whole percent or None where none was said,
+    `status_text` is the service's own status word as it came, `progress` whole percent or None where none was said,
     `outcome` what the word and the URL together mean.
     """
 
     outcome: Outcome
-    word: Untrusted = Untrusted("")
+    status_text: UntrustedText = UntrustedText("")
     progress: int | None = None
-    result_url: Untrusted | None = None
-    effect_type: Untrusted = Untrusted("")
+    result_url: UntrustedText | None = None
+    effect_type: UntrustedText = UntrustedText("")
     encrypted: bool = False
-    error: Untrusted = Untrusted("")
+    error: UntrustedText = UntrustedText("")
     credits_remaining: float | None = None
-    raw: Untrusted = Untrusted("")
+    raw: UntrustedText = UntrustedText("")
 
 
 class Character(msgspec.Struct, frozen=True, kw_only=True):
     """One AI-made character of the service's public list; `age` in years, None where none was said."""
 
     id: str
-    name: Untrusted
-    username: Untrusted = Untrusted("")
-    description: Untrusted = Untrusted("")
-    avatar_url: Untrusted = Untrusted("")
+    name: UntrustedText
+    username: UntrustedText = UntrustedText("")
+    description: UntrustedText = UntrustedText("")
+    avatar_url: UntrustedText = UntrustedText("")
     age: int | None = None
-    gender: Untrusted = Untrusted("")
-    status: Untrusted = Untrusted("")
-    category: Untrusted = Untrusted("")
+    gender: UntrustedText = UntrustedText("")
+    status: UntrustedText = UntrustedText("")
+    category: UntrustedText = UntrustedText("")
 
     @property
-    def offered(self) -> bool:
+    def is_allowed(self) -> bool:
         """Whether this client offers the character: those listed as under 18 never are."""
         return self.age is None or self.age >= 18
 
@@ -67,27 +67,27 @@ class CharacterPage(msgspec.Struct, frozen=True, kw_only=True):
     """One page of the public list: its characters, and how many rows it had before unreadable ones were left out."""
 
     characters: tuple[Character, ...]
-    rows: int
+    row_count: int
 
 
-class CreateAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to creating a character: its id, or a request id to poll, and the body as in `SubmitAnswer`."""
+class CreateCharacterResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to creating a character: its id, or a request id to poll, and the body as in `SubmitResponse`."""
 
     character_id: str | None = None
     request_id: str | None = None
     credits_remaining: float | None = None
-    raw: Untrusted = Untrusted("")
+    raw: UntrustedText = UntrustedText("")
 
 
 MediaType = Literal["image", "video"]
 RequestType = Literal["image", "video", "character"]
 Quality = Literal["low", "high"]
 
-MIN_SECONDS = 1
-MAX_SECONDS = 5
+MIN_DURATION_SECONDS = 1
+MAX_DURATION_SECONDS = 5
 """Bounds of `duration`, from the service's page on v2 generation with advanced custom prompts."""
 
-_CHARACTER_ID = r"[A-Za-z0-9_-]{1,64}"
+_CHARACTER_ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -122,49 +122,49 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 class InvalidRequest(ValueError):
     """A request that breaks a documented rule; `problems` maps each field to a sentence. Nothing was sent."""
 
-    def __init__(self, problems: dict[str, str]) -> None:
-        super().__init__(" ".join(problems.values()))
-        self.problems = problems
+    def __init__(self, field_errors: dict[str, str]) -> None:
+        super().__init__(" ".join(field_errors.values()))
+        self.field_errors = field_errors
 
 
 def is_character_id(text: str) -> bool:
     """Tell whether `text` has the form of a character ID, which a URL, a path or an encoded image has not."""
-    return re.fullmatch(_CHARACTER_ID, text) is not None
+    return re.fullmatch(_CHARACTER_ID_PATTERN, text) is not None
 
 
-def problems(request: GenerateRequest) -> dict[str, str]:
+def validation_errors(request: GenerateRequest) -> dict[str, str]:
     """Return, field by field, a sentence for each documented rule the picture or clip breaks; empty: it may be sent."""
     return {
         field: sentence
         for field, sentence in (
-            ("character", _character_problem(request.character)),
-            ("prompt", _prompt_problem(request.prompt)),
+            ("character", _character_error(request.character)),
+            ("prompt", _prompt_error(request.prompt)),
             ("type", "" if request.type in ("image", "video") else "The type is image or video."),
-            ("duration", _duration_problem(request)),
-            ("audio", _audio_problem(request)),
-            ("quality", _quality_problem(request)),
+            ("duration", _duration_error(request)),
+            ("audio", _audio_error(request)),
+            ("quality", _quality_error(request)),
         )
         if sentence
     }
 
 
-def check(request: GenerateRequest) -> GenerateRequest:
+def validate(request: GenerateRequest) -> GenerateRequest:
     """Return the request unchanged, or raise InvalidRequest."""
     if request.type == "character":
-        found = {"prompt": sentence} if (sentence := _prompt_problem(request.prompt)) else {}
+        found = {"prompt": sentence} if (sentence := _prompt_error(request.prompt)) else {}
     else:
-        found = problems(request)
+        found = validation_errors(request)
     if found:
         raise InvalidRequest(found)
     return request
 
 
-def creation(prompt: str) -> GenerateRequest:
+def character_request(prompt: str) -> GenerateRequest:
     """Return the request for a new character made from `prompt`."""
     return GenerateRequest(character="", prompt=prompt, type="character")
 
 
-def _character_problem(character: str) -> str:
+def _character_error(character: str) -> str:
     if not character.strip():
         return "Choose a character first: its ID, such as 6870."
     if is_character_id(character):
@@ -174,7 +174,7 @@ def _character_problem(character: str) -> str:
     return "A character ID is made of letters, digits, - and _ only, such as 6870."
 
 
-def _prompt_problem(prompt: str) -> str:
+def _prompt_error(prompt: str) -> str:
     if not prompt.strip():
         return "Write a prompt: what is to change in the character's picture."
     try:
@@ -186,22 +186,22 @@ def _prompt_problem(prompt: str) -> str:
     return ""
 
 
-def _duration_problem(request: GenerateRequest) -> str:
+def _duration_error(request: GenerateRequest) -> str:
     if request.duration is None:
         return ""
     if request.type != "video":
         return "Duration belongs to videos only."
     # Not isinstance: True is an int too, and would go out as a duration of `true`.
-    if type(request.duration) is not int or not MIN_SECONDS <= request.duration <= MAX_SECONDS:
-        return f"Duration is a whole number of seconds from {MIN_SECONDS} to {MAX_SECONDS}."
+    if type(request.duration) is not int or not MIN_DURATION_SECONDS <= request.duration <= MAX_DURATION_SECONDS:
+        return f"Duration is a whole number of seconds from {MIN_DURATION_SECONDS} to {MAX_DURATION_SECONDS}."
     return ""
 
 
-def _audio_problem(request: GenerateRequest) -> str:
+def _audio_error(request: GenerateRequest) -> str:
     return "Sound belongs to videos only." if request.audio is not None and request.type != "video" else ""
 
 
-def _quality_problem(request: GenerateRequest) -> str:
+def _quality_error(request: GenerateRequest) -> str:
     if request.quality is None:
         return ""
     if request.type != "image":

@@ -12,28 +12,34 @@ from typing import Any
 import msgspec
 
 from eternal_tui.api import errors, fields
-from eternal_tui.api.errors import Headers, charge_unclear, error_from, said_in, said_in_text
+from eternal_tui.api.errors import (
+    Headers,
+    charge_notice,
+    error_from_response,
+    extract_message,
+    extract_message_from_text,
+)
 from eternal_tui.api.models import (
-    RAW_LIMIT,
+    MAX_RAW_CHARS,
     Character,
     CharacterPage,
-    CreateAnswer,
+    CreateCharacterResponse,
     GenerateRequest,
     Outcome,
-    PollAnswer,
-    SubmitAnswer,
+    PollResponse,
+    SubmitResponse,
     is_character_id,
 )
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.sanitize import UntrustedText
 
-SUCCESS_WORDS = frozenset({"success", "done", "completed"})
-FAILURE_WORDS = frozenset({"failed", "error"})
+SUCCESS_STATUSES = frozenset({"success", "done", "completed"})
+FAILURE_STATUSES = frozenset({"failed", "error"})
 """Seen in the service's page and its public clients; any other word keeps a job alive."""
 
-DESCRIPTION_LIMIT = 5_000
-OLDEST_AGE = 1_000
+MAX_DESCRIPTION_CHARS = 5_000
+MAX_AGE_YEARS = 1_000
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 """Rows looked at of one page: twenty times what is asked for."""
 
 _NO_HEADERS: Headers = {}
@@ -44,110 +50,111 @@ def encode_generate(request: GenerateRequest) -> bytes:
     return msgspec.json.encode(request.body())
 
 
-def encode_create(prompt: str) -> bytes:
+def encode_create_character(prompt: str) -> bytes:
     """Return the body that asks for a new character."""
     return msgspec.json.encode({"prompt": prompt})
 
 
-def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> SubmitAnswer:
+def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> SubmitResponse:
     """Return the answer to a paid POST that was taken; raise ApiError for anything that carries no request id."""
-    places = _object(status, headers, body, now=now, paid=True)
-    request_id = fields.request_id(places)
+    places = _parse_objects(status, headers, body, now=now, paid=True)
+    request_id = fields.find_request_id(places)
     if request_id is None:
-        raise errors.Unreadable(
+        raise errors.InvalidResponse(
             "The service answered without a request id that can be used, so there is nothing to poll. The request "
             "may have been charged. Look at your credits before you send it again.",
-            said=said_in(places[0]),
+            service_message=extract_message(places[0]),
             status=status,
         )
-    return SubmitAnswer(
+    return SubmitResponse(
         request_id=request_id,
-        word=fields.word(places),
-        progress=fields.progress(places),
-        credits_remaining=fields.credits_left(places),
-        raw=_as_it_came(body),
+        status_text=fields.find_status_text(places),
+        progress=fields.find_progress(places),
+        credits_remaining=fields.find_credits_remaining(places),
+        raw=_raw_excerpt(body),
     )
 
 
 def parse_poll(
-    status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0, asked: str = ""
-) -> PollAnswer:
-    """Return one look at the running request `asked`; raise ApiError where the answer says nothing about it."""
-    places = _object(status, headers, body, now=now, paid=False)
-    named = [each.casefold() for each in fields.request_ids(places)]
-    if asked and named and asked.casefold() not in named:
+    status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0, expected_id: str = ""
+) -> PollResponse:
+    """Return one look at the running request `expected_id`; raise ApiError where the answer says nothing about it."""
+    places = _parse_objects(status, headers, body, now=now, paid=False)
+    named = [each.casefold() for each in fields.find_request_ids(places)]
+    if expected_id and named and expected_id.casefold() not in named:
         # A cache or a proxy that mixes answers up: its link would lead to somebody else's picture.
-        raise errors.Unreadable(
+        raise errors.InvalidResponse(
             "The service answered about another request than this one. That answer was not used. It is asked again; "
             "asking is free.",
             status=status,
         )
-    word, url = fields.word(places), fields.result_url(places)
+    word, url = fields.find_status_text(places), fields.find_result_url(places)
     outcome = _outcome(word, url)
-    return PollAnswer(
+    return PollResponse(
         outcome=outcome,
-        word=word,
-        progress=fields.progress(places),
+        status_text=word,
+        progress=fields.find_progress(places),
         result_url=url,
-        effect_type=fields.text(places, "effect_type"),
-        encrypted=bool(fields.text(places, "encrypted_aes_key", 1)),
-        error=Untrusted(
-            said_in(places[0] if outcome == "failed" else _errors_only(places)) or _without_link(word, url)
+        effect_type=fields.find_text(places, "effect_type"),
+        encrypted=bool(fields.find_text(places, "encrypted_aes_key", 1)),
+        error=UntrustedText(
+            extract_message(places[0] if outcome == "failed" else _error_fields(places))
+            or _missing_link_error(word, url)
         ),
-        credits_remaining=fields.credits_left(places),
-        raw=_as_it_came(body),
+        credits_remaining=fields.find_credits_remaining(places),
+        raw=_raw_excerpt(body),
     )
 
 
-def _as_it_came(body: bytes) -> Untrusted:
-    return Untrusted(body[:RAW_LIMIT].decode("utf-8", "replace"))
+def _raw_excerpt(body: bytes) -> UntrustedText:
+    return UntrustedText(body[:MAX_RAW_CHARS].decode("utf-8", "replace"))
 
 
-def _outcome(word: str, url: str | None) -> Outcome:
-    said = word.casefold()
-    if said in FAILURE_WORDS:
+def _outcome(status_text: str, url: str | None) -> Outcome:
+    said = status_text.casefold()
+    if said in FAILURE_STATUSES:
         return "failed"
     # A link is evidence of success under any other word; the word "success" alone is none.
     return "succeeded" if url else "alive"
 
 
-def _without_link(word: str, url: str | None) -> str:
-    if url or word.casefold() not in SUCCESS_WORDS:
+def _missing_link_error(status_text: str, url: str | None) -> str:
+    if url or status_text.casefold() not in SUCCESS_STATUSES:
         return ""
     return "The service calls it finished, but sent no link that can be followed. It is asked again; asking is free."
 
 
-def _errors_only(places: list[fields.Level]) -> list[Any]:
+def _error_fields(objects: list[fields.JsonObject]) -> list[Any]:
     # A live job may carry a friendly `message`; only what is called an error is one.
-    return [place.get("error") for place in places]
+    return [place.get("error") for place in objects]
 
 
 def parse_characters(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> CharacterPage:
     """Return one page of the public list; entries that are no characters are left out but counted."""
-    answer = _json(status, headers, body, now=now, paid=False)
-    rows = answer if isinstance(answer, list) else _rows(answer)
+    answer = _parse_json(status, headers, body, now=now, paid=False)
+    rows = answer if isinstance(answer, list) else _find_rows(answer)
     if rows is None:
-        raise errors.Unreadable(
+        raise errors.InvalidResponse(
             "The service's list of characters is not in a form this program knows. Try again later, or type "
             "a character ID by hand.",
-            said=said_in(answer),
+            service_message=extract_message(answer),
             status=status,
         )
-    characters = tuple(found for row in rows[:MOST_ROWS] if (found := _character(row)) is not None)
-    return CharacterPage(characters=characters, rows=len(rows))
+    characters = tuple(found for row in rows[:MAX_ROWS] if (found := _parse_character(row)) is not None)
+    return CharacterPage(characters=characters, row_count=len(rows))
 
 
-def _rows(answer: Any) -> list[Any] | None:
-    if not isinstance(answer, dict):
+def _find_rows(response: Any) -> list[Any] | None:
+    if not isinstance(response, dict):
         return None
-    for place in fields.levels(answer):
+    for place in fields.nested_objects(response):
         for name in ("result", "data", "characters", "items"):
             if isinstance(place.get(name), list):
                 return list(place[name])
     return None
 
 
-def _character(row: Any) -> Character | None:
+def _parse_character(row: Any) -> Character | None:
     if not isinstance(row, dict):
         return None
     number = row.get("id")
@@ -155,25 +162,28 @@ def _character(row: Any) -> Character | None:
     if not isinstance(identity, str) or not is_character_id(identity.strip()):
         return None
     try:
-        age = _age(row.get("age"))
+        age = _parse_age(row.get("age"))
     except ValueError:
         return None
     place = [row]
-    username = fields.text(place, "username")
+    username = fields.find_text(place, "username")
     return Character(
         id=identity.strip(),
-        name=fields.text(place, "display_name") or fields.text(place, "name") or username or Untrusted(identity),
+        name=fields.find_text(place, "display_name")
+        or fields.find_text(place, "name")
+        or username
+        or UntrustedText(identity),
         username=username,
-        description=fields.text(place, "description", DESCRIPTION_LIMIT),
-        avatar_url=fields.text(place, "avatar_url", fields.URL_LIMIT),
+        description=fields.find_text(place, "description", MAX_DESCRIPTION_CHARS),
+        avatar_url=fields.find_text(place, "avatar_url", fields.MAX_URL_CHARS),
         age=age,
-        gender=fields.text(place, "gender"),
-        status=fields.text(place, "status"),
-        category=fields.text(place, "category"),
+        gender=fields.find_text(place, "gender"),
+        status=fields.find_text(place, "status"),
+        category=fields.find_text(place, "category"),
     )
 
 
-def _age(value: Any) -> int | None:
+def _parse_age(value: Any) -> int | None:
     """Return whole years, None where none was said; raise ValueError for one that cannot be read.
 
     An age that cannot be read cannot be checked, so such a character is not listed at all.
@@ -181,35 +191,37 @@ def _age(value: Any) -> int | None:
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        numbers = [int(digits) for digits in re.findall(r"[0-9]{1,9}", value[: fields.WORD_LIMIT])]
+        numbers = [int(digits) for digits in re.findall(r"[0-9]{1,9}", value[: fields.MAX_TEXT_CHARS])]
         value = min(numbers) if numbers else value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("not an age")
-    return math.floor(max(0, min(value, OLDEST_AGE)))
+    return math.floor(max(0, min(value, MAX_AGE_YEARS)))
 
 
-def parse_create(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> CreateAnswer:
+def parse_create_character(
+    status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0
+) -> CreateCharacterResponse:
     """Return the answer to creating a character; raise ApiError where it holds neither an id nor a request id."""
-    places = _object(status, headers, body, now=now, paid=True)
-    character_id, request_id = _character_id(places), fields.request_id(places)
+    places = _parse_objects(status, headers, body, now=now, paid=True)
+    character_id, request_id = _find_character_id(places), fields.find_request_id(places)
     if character_id is None and request_id is None:
-        raise errors.Unreadable(
+        raise errors.InvalidResponse(
             "The service answered without a character ID. The character may have been made and charged. Look at "
             "the list of characters and at your credits before you send it again.",
-            said=said_in(places[0]),
+            service_message=extract_message(places[0]),
             status=status,
         )
-    return CreateAnswer(
+    return CreateCharacterResponse(
         character_id=character_id,
         request_id=request_id,
-        credits_remaining=fields.credits_left(places),
-        raw=_as_it_came(body),
+        credits_remaining=fields.find_credits_remaining(places),
+        raw=_raw_excerpt(body),
     )
 
 
-def _character_id(places: list[fields.Level]) -> str | None:
-    nested = [place["character"] for place in places if isinstance(place.get("character"), dict)]
-    for place in [*places, *nested]:
+def _find_character_id(objects: list[fields.JsonObject]) -> str | None:
+    nested = [place["character"] for place in objects if isinstance(place.get("character"), dict)]
+    for place in [*objects, *nested]:
         for name in ("character_id", "id"):
             value = place.get(name)
             if isinstance(value, int) and not isinstance(value, bool):
@@ -219,26 +231,26 @@ def _character_id(places: list[fields.Level]) -> str | None:
     return None
 
 
-def _object(status: int, headers: Headers, body: bytes, *, now: float, paid: bool) -> list[fields.Level]:
-    answer = _json(status, headers, body, now=now, paid=paid)
+def _parse_objects(status: int, headers: Headers, body: bytes, *, now: float, paid: bool) -> list[fields.JsonObject]:
+    answer = _parse_json(status, headers, body, now=now, paid=paid)
     if not isinstance(answer, dict):
-        raise _unreadable(status, said_in(answer), paid=paid)
-    return fields.levels(answer)
+        raise _invalid_response(status, extract_message(answer), paid=paid)
+    return fields.nested_objects(answer)
 
 
-def _json(status: int, headers: Headers, body: bytes, *, now: float, paid: bool) -> Any:
+def _parse_json(status: int, headers: Headers, body: bytes, *, now: float, paid: bool) -> Any:
     if not 200 <= status <= 299:
-        raise error_from(status, headers, body, paid=paid, now=now)
+        raise error_from_response(status, headers, body, paid=paid, now=now)
     try:
         return fields.load_json(body)
     except ValueError:
         pass
-    raise _unreadable(status, said_in_text(fields.decode(body)), paid=paid)
+    raise _invalid_response(status, extract_message_from_text(fields.decode_text(body)), paid=paid)
 
 
-def _unreadable(status: int, said: str, *, paid: bool) -> errors.Unreadable:
-    return errors.Unreadable(
-        "The service's answer could not be read as JSON of a known form." + charge_unclear(paid),
-        said=said,
+def _invalid_response(status: int, service_message: str, *, paid: bool) -> errors.InvalidResponse:
+    return errors.InvalidResponse(
+        "The service's answer could not be read as JSON of a known form." + charge_notice(paid),
+        service_message=service_message,
         status=status,
     )

@@ -15,22 +15,22 @@ from eternal_tui.api import errors
 if TYPE_CHECKING:
     import httpx
 
-BODY_LIMIT = 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 """Bytes of an answer, before and after decompression: the worst of that size is read in 0.2 s, on the event loop.
 
 A page of 50 characters is about 50 kB, and 300 kB with stories as long as they are kept.
 """
 
-ERROR_BODY_LIMIT = 64 * 1024
+MAX_ERROR_BODY_BYTES = 64 * 1024
 """Bytes read of an answer that is an error anyway: enough for what it says."""
 
-CERTAINLY_NOT_SENT = frozenset(
+UNSENT_ERROR_NAMES = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
 )
 """The httpx errors that are only ever raised before the first byte of a request is written."""
 
 
-class Leaving:
+class SendTracker:
     """How far a request has got out of the door, as httpcore's trace tells it.
 
     `started`: the request itself has begun to be written. `connecting`: the last thing heard of was a connection,
@@ -43,7 +43,7 @@ class Leaving:
         self.started = False
         self.connecting = False
 
-    async def note(self, event: str, info: dict[str, Any]) -> None:
+    async def on_trace_event(self, event: str, info: dict[str, Any]) -> None:
         """Take one event of httpcore's `trace` extension."""
         step = event.partition(".")[2]
         if step.startswith(("connect_tcp.", "start_tls.")):
@@ -55,111 +55,115 @@ class Leaving:
             self.connecting = False
 
 
-def certainly_not_sent(error: BaseException, leaving: Leaving) -> bool:
+def is_provably_unsent(error: BaseException, tracker: SendTracker) -> bool:
     """Tell whether it is proved that no byte of the request reached the service.
 
     A kind of error that is unknown here, or one met after the request began to leave, proves nothing.
     """
-    if leaving.started:
+    if tracker.started:
         return False
-    return leaving.connecting or any(kind.__name__ in CERTAINLY_NOT_SENT for kind in type(error).__mro__)
+    return tracker.connecting or any(kind.__name__ in UNSENT_ERROR_NAMES for kind in type(error).__mro__)
 
 
-class Reply(msgspec.Struct):
+class RawResponse(msgspec.Struct):
     """As much of an answer as has come; `status` is None until its head was read."""
 
     status: int | None = None
     headers: dict[str, str] = {}
     body: bytearray = msgspec.field(default_factory=bytearray)
-    whole: bool = False
+    is_complete: bool = False
 
 
 class BodyTooLarge(Exception):
     """An answer longer than any real one."""
 
 
-class UnknownCoding(Exception):
+class UnknownContentEncoding(Exception):
     """An answer in a compression that was not asked for and is not known."""
 
 
-async def receive(client: httpx.AsyncClient, request: httpx.Request, reply: Reply, auth: httpx.Auth | None) -> None:
-    """Send `request` once and fill `reply`; whatever goes wrong is raised, and what came before it is kept."""
+async def send(
+    client: httpx.AsyncClient, request: httpx.Request, raw_response: RawResponse, auth: httpx.Auth | None
+) -> None:
+    """Send `request` once and fill `raw_response`; whatever goes wrong is raised, and what came before it is kept."""
     response = await client.send(request, stream=True, auth=auth, follow_redirects=False)
     try:
-        reply.status = response.status_code
-        reply.headers = dict(response.headers)
+        raw_response.status = response.status_code
+        raw_response.headers = dict(response.headers)
         answered = 200 <= response.status_code <= 299
-        limit = BODY_LIMIT if answered else ERROR_BODY_LIMIT
-        expand = Expander(response.headers.get("content-encoding", ""), limit)
+        limit = MAX_BODY_BYTES if answered else MAX_ERROR_BODY_BYTES
+        expand = BoundedDecompressor(response.headers.get("content-encoding", ""), limit)
         async for chunk in response.aiter_raw():
-            for part in expand.parts(chunk):
-                reply.body += part
-            if len(reply.body) > limit:
+            for part in expand.decompress(chunk):
+                raw_response.body += part
+            if len(raw_response.body) > limit:
                 if answered:
                     raise BodyTooLarge
                 break
-        reply.whole = True
+        raw_response.is_complete = True
     finally:
         await response.aclose()
 
 
-class Expander:
+class BoundedDecompressor:
     """Undoes the content coding of an answer in bounded steps, so that a few kilobytes cannot fill the memory."""
 
     def __init__(self, coding: str, limit: int) -> None:
         self._limit = limit
-        self._left = limit + 1
-        self._raw = 0
+        self._remaining_bytes = limit + 1
+        self._received_bytes = 0
         coding = coding.strip().lower()
         if coding in ("", "identity"):
-            self._inflate = None
+            self._decompressor = None
         elif coding in ("gzip", "x-gzip", "deflate"):
             # 32 more than the window size makes zlib read either header, RFC 1950's or gzip's.
-            self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
+            self._decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)
         else:
-            raise UnknownCoding(coding)
+            raise UnknownContentEncoding(coding)
 
-    def parts(self, chunk: bytes) -> Iterator[bytes]:
+    def decompress(self, chunk: bytes) -> Iterator[bytes]:
         """Yield what `chunk` stands for, never more than one byte over the limit in all."""
-        self._raw += len(chunk)
-        if self._raw > self._limit:
+        self._received_bytes += len(chunk)
+        if self._received_bytes > self._limit:
             raise BodyTooLarge
-        if self._inflate is None:
+        if self._decompressor is None:
             yield chunk
-        elif self._left > 0:
-            part = self._inflate.decompress(chunk, self._left)
-            self._left -= len(part)
+        elif self._remaining_bytes > 0:
+            part = self._decompressor.decompress(chunk, self._remaining_bytes)
+            self._remaining_bytes -= len(part)
             yield part
 
 
-def lost_or_not_sent(error: BaseException, leaving: Leaving, host: str, *, paid: bool) -> errors.ApiError:
+def transport_error(error: BaseException, tracker: SendTracker, host: str, *, paid: bool) -> errors.ApiError:
     """Return the typed error for an exchange that ended without an answer."""
-    if certainly_not_sent(error, leaving):
+    if is_provably_unsent(error, tracker):
         if type(error).__name__ in ("InvalidURL", "UnsupportedProtocol"):
             return errors.Unsendable(
                 f"The address of the service at {host} cannot be used. Nothing was sent and nothing was charged. "
                 "Check the base URL in the settings."
             )
         return errors.Unreachable(
-            f"{_why_not_connected(error, host)} Nothing was sent and nothing was charged. Check the connection "
+            f"{_connection_failure_text(error, host)} Nothing was sent and nothing was charged. Check the connection "
             "and try again."
         )
-    if isinstance(error, BodyTooLarge | UnknownCoding | zlib.error):
-        return errors.Unreadable(f"The answer of {host} was too large or in an unknown coding.{_charge(paid)}")
-    return errors.AnswerLost(
-        f"The connection to {host} broke or fell silent before the whole answer came.{_charge(paid)}"
+    if isinstance(error, BodyTooLarge | UnknownContentEncoding | zlib.error):
+        return errors.InvalidResponse(
+            f"The answer of {host} was too large or in an unknown coding.{_charge_notice(paid)}"
+        )
+    return errors.ResponseLost(
+        f"The connection to {host} broke or fell silent before the whole answer came.{_charge_notice(paid)}"
     )
 
 
-def _charge(paid: bool) -> str:
+def _charge_notice(paid: bool) -> str:
     if not paid:
         return " Nothing was charged for asking; it can be asked again."
     return " The request may have been charged. Look at your credits before you send it again."
 
 
-def _why_not_connected(error: BaseException, host: str) -> str:
+def _connection_failure_text(error: BaseException, host: str) -> str:
     name = type(error).__name__
-    chain = list(_causes(error))
+    chain = list(_cause_chain(error))
     if any(isinstance(cause, ssl.SSLError) for cause in chain):
         return f"The connection to {host} could not be secured: its certificate or its TLS was not accepted."
     if any(isinstance(cause, socket.gaierror | UnicodeError) for cause in chain):
@@ -173,7 +177,7 @@ def _why_not_connected(error: BaseException, host: str) -> str:
     return f"No connection could be made to {host}."
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def _cause_chain(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.files import read_private, set_aside, write_private
+from eternal_tui.core.files import quarantine, read_limited, write_atomic
 
-MOST_RECENT = 20
+MAX_RECENT = 20
 """Characters remembered as used lately."""
 
-MOST_FAVOURITES = 500
+MAX_FAVOURITES = 500
 
 
 class Favourites(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -20,18 +20,18 @@ class Favourites(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     favourites: tuple[str, ...] = ()
     recent: tuple[str, ...] = ()
 
-    def toggled(self, character: str) -> Favourites:
+    def toggle(self, character_id: str) -> Favourites:
         """Return them with this character as a favourite, or no longer one."""
-        if character in self.favourites:
-            kept = tuple(each for each in self.favourites if each != character)
+        if character_id in self.favourites:
+            kept = tuple(each for each in self.favourites if each != character_id)
         else:
-            kept = (*self.favourites, character)[-MOST_FAVOURITES:]
+            kept = (*self.favourites, character_id)[-MAX_FAVOURITES:]
         return msgspec.structs.replace(self, favourites=kept)
 
-    def used(self, character: str) -> Favourites:
+    def mark_used(self, character_id: str) -> Favourites:
         """Return them with this character as the one used last."""
-        others = tuple(each for each in self.recent if each != character)
-        return msgspec.structs.replace(self, recent=(character, *others)[:MOST_RECENT])
+        others = tuple(each for each in self.recent if each != character_id)
+        return msgspec.structs.replace(self, recent=(character_id, *others)[:MAX_RECENT])
 
 
 class FavouriteStore:
@@ -44,14 +44,14 @@ class FavouriteStore:
     def load(self) -> Favourites:
         """Return what is on disk; a file that cannot be read is set aside and noticed, never overwritten."""
         try:
-            data = read_private(self.path)
+            data = read_limited(self.path)
             return Favourites() if data is None else msgspec.json.decode(data, type=Favourites)
         except (msgspec.MsgspecError, ValueError) as error:
-            self.notices.append(f"The favourites could not be read ({error}); the file {set_aside(self.path)}.")
+            self.notices.append(f"The favourites could not be read ({error}); the file {quarantine(self.path)}.")
         except OSError as error:
             self.notices.append(f"The favourites could not be read: {error.strerror}.")
         return Favourites()
 
     def save(self, favourites: Favourites) -> None:
         """Write them; raise OSError."""
-        write_private(self.path, msgspec.json.encode(favourites))
+        write_atomic(self.path, msgspec.json.encode(favourites))

@@ -11,71 +11,74 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Invocation
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.cli.findings import Finding
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.findings import Check
 from eternal_tui.cli.output import is_terminal
-from eternal_tui.core.files import open_to_others
+from eternal_tui.core.files import is_accessible_to_others
 
 if TYPE_CHECKING:
     from eternal_tui.config import Settings
     from eternal_tui.config.credentials import FoundKey
 
-SMALLEST = (60, 20)
+MIN_TERMINAL_SIZE = (60, 20)
 """Columns and rows below which the app says that it needs more room."""
 
-LITTLE_SPACE = 500 * 1024 * 1024
+LOW_DISK_SPACE_BYTES = 500 * 1024 * 1024
 """Bytes of free space below which clips may soon not fit."""
 
-SERVICE_SECONDS = 10.0
+API_TIMEOUT_SECONDS = 10.0
 """How long the service may take to answer."""
 
 
-def examine(invocation: Invocation) -> list[Finding]:
+def run_checks(context: Context) -> list[Check]:
     """Return everything there is to know, in the order in which it is best mended."""
     from eternal_tui.config import SettingsError
 
-    findings = [versions(), terminal(invocation)]
+    findings = [check_versions(), check_terminal(context)]
     try:
-        settings = invocation.settings
+        settings = context.settings
     except SettingsError as error:
-        return [*findings, _bad("configuration", str(error), "Mend the configuration as said above.", Exit.USAGE)]
-    findings += [_configuration(settings), _pictures(invocation, settings), *_folder(invocation, settings)]
-    key, found = _key(settings, invocation.environ)
-    return [*findings, key, *asyncio.run(_service(invocation, settings, found))]
+        return [
+            *findings,
+            _failed_check("configuration", str(error), "Mend the configuration as said above.", ExitCode.USAGE),
+        ]
+    findings += [_check_config(settings), _check_graphics(context, settings), *_check_data_dir(context, settings)]
+    key, found = _check_key(settings, context.environ)
+    return [*findings, key, *asyncio.run(_check_api(context, settings, found))]
 
 
-def versions() -> Finding:
+def check_versions() -> Check:
     """Return what runs here."""
     import platform
 
     from eternal_tui import __version__
 
     detail = f"eternal-tui {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    return Finding(name="versions", detail=detail)
+    return Check(name="versions", detail=detail)
 
 
-def terminal(invocation: Invocation) -> Finding:
+def check_terminal(context: Context) -> Check:
     """Return what the terminal is, by its size and by what the environment says."""
-    environ, stdout = invocation.environ, invocation.streams.stdout
+    environ, stdout = context.environ, context.output.stdout
     encoding = (getattr(stdout, "encoding", None) or "unknown").upper()
     size = shutil.get_terminal_size()
     words = [f"{size.columns}×{size.lines}" if is_terminal(stdout) else "output is no terminal"]
-    words += [environ.get("TERM", "") or "TERM is not set", _colours(environ), encoding]
+    words += [environ.get("TERM", "") or "TERM is not set", _colour_support(environ), encoding]
     words += [word for word, variable in (("tmux", "TMUX"), ("screen", "STY"), ("over SSH", "SSH_CONNECTION"))
               if environ.get(variable)]  # fmt: skip
     advice = ""
     if is_terminal(stdout):
-        if (size.columns, size.lines) < SMALLEST or size.lines < SMALLEST[1]:
-            advice = f"Make the terminal at least {SMALLEST[0]}×{SMALLEST[1]}."
+        if (size.columns, size.lines) < MIN_TERMINAL_SIZE or size.lines < MIN_TERMINAL_SIZE[1]:
+            advice = f"Make the terminal at least {MIN_TERMINAL_SIZE[0]}×{MIN_TERMINAL_SIZE[1]}."
         elif environ.get("TERM", "dumb") == "dumb":
             advice = "This terminal cannot show the app; the verbs work. Another terminal, or TERM, may help."
         elif "UTF" not in encoding:
             advice = "Set a UTF-8 locale, such as LANG=C.UTF-8: without it, pictures and lines are drawn in ASCII."
-    return Finding(name="terminal", detail=", ".join(words), ok=not advice, advice=advice)
+    return Check(name="terminal", detail=", ".join(words), ok=not advice, advice=advice)
 
 
-def _colours(environ: Mapping[str, str]) -> str:
+def _colour_support(environ: Mapping[str, str]) -> str:
     if environ.get("NO_COLOR"):
         return "no colours (NO_COLOR)"
     if environ.get("COLORTERM", "") in ("truecolor", "24bit"):
@@ -83,33 +86,33 @@ def _colours(environ: Mapping[str, str]) -> str:
     return "256 colours" if "256color" in environ.get("TERM", "") else "16 colours"
 
 
-def _pictures(invocation: Invocation, settings: Settings) -> Finding:
+def _check_graphics(context: Context, settings: Settings) -> Check:
     try:
-        from eternal_tui.tui.graphics.probe import TerminalFacts, probe
-        from eternal_tui.tui.graphics.select import choose
+        from eternal_tui.tui.graphics.probe import TerminalInfo, probe
+        from eternal_tui.tui.graphics.select import select_backend
     except ImportError as error:
-        return Finding(name="pictures", detail=f"cannot be told: {error}", ok=False)
-    facts = TerminalFacts(why="output is no terminal")
-    if invocation.streams.stdout is sys.stdout and invocation.streams.stdin is sys.stdin:
-        facts = probe(environ=invocation.environ)
-    return Finding(name="pictures", detail=choose(settings.images, facts, invocation.environ).why)
+        return Check(name="pictures", detail=f"cannot be told: {error}", ok=False)
+    facts = TerminalInfo(why="output is no terminal")
+    if context.output.stdout is sys.stdout and context.output.stdin is sys.stdin:
+        facts = probe(environ=context.environ)
+    return Check(name="pictures", detail=select_backend(settings.images, facts, context.environ).reason)
 
 
-def _configuration(settings: Settings) -> Finding:
+def _check_config(settings: Settings) -> Check:
     path = settings.config_path
     detail = f"{path}" if path.exists() else f"{path} (not there; defaults hold)"
-    if not settings.official:
+    if not settings.is_official:
         detail += f"; the service is {settings.base_url}, not EternalAI's own"
-    return Finding(name="configuration", detail=detail)
+    return Check(name="configuration", detail=detail)
 
 
-def _folder(invocation: Invocation, settings: Settings) -> list[Finding]:
+def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
     from eternal_tui.history.errors import HistoryError
     from eternal_tui.history.history import History
-    from eternal_tui.jobs.formatting import counted
+    from eternal_tui.jobs.formatting import pluralize
 
-    if invocation.throw_away:
-        return [Finding(name="data folder", detail="a temporary one, as --demo without --data-dir has")]
+    if context.is_ephemeral:
+        return [Check(name="data folder", detail="a temporary one, as --demo without --data-dir has")]
     folder = settings.data_dir
     try:
         history = History.open(folder)
@@ -117,83 +120,96 @@ def _folder(invocation: Invocation, settings: Settings) -> list[Finding]:
             notices = list(history.notices)
             count = history.count()
         finally:
-            history.close(fold=False)
+            history.close(compact=False)
         free = shutil.disk_usage(folder).free
         writable = os.access(folder, os.W_OK | os.X_OK)
     except (HistoryError, OSError) as error:
-        return [_bad("data folder", f"{folder}: {error}", "Make the data folder usable, or name another.", Exit.USAGE)]
+        return [
+            _failed_check(
+                "data folder", f"{folder}: {error}", "Make the data folder usable, or name another.", ExitCode.USAGE
+            )
+        ]
     if not writable:
-        return [_bad("data folder", f"{folder} may not be written", f"chmod u+rwx {folder}", Exit.USAGE)]
-    advice = "Free some space: clips may soon not fit." if free < LITTLE_SPACE else ""
-    if open_to_others(folder):
+        return [_failed_check("data folder", f"{folder} may not be written", f"chmod u+rwx {folder}", ExitCode.USAGE)]
+    advice = "Free some space: clips may soon not fit." if free < LOW_DISK_SPACE_BYTES else ""
+    if is_accessible_to_others(folder):
         advice = f"Others on this machine can look into the data folder. Run: chmod 700 {folder}"
-    detail = f"{folder}, writable, {_size(free)} free, locks work"
-    size = sum(_bytes_of(folder / name) for name in ("history.json", "history.journal"))
+    detail = f"{folder}, writable, {_format_bytes(free)} free, locks work"
+    size = sum(_file_bytes(folder / name) for name in ("history.json", "history.journal"))
     found = [
-        Finding(name="data folder", detail=detail, ok=not advice, advice=advice),
-        Finding(name="history", detail=f"{counted(count, 'job')}, {_size(size)}"),
+        Check(name="data folder", detail=detail, ok=not advice, advice=advice),
+        Check(name="history", detail=f"{pluralize(count, 'job')}, {_format_bytes(size)}"),
     ]
-    return found + [Finding(name="history", detail=notice, ok=False) for notice in notices]
+    return found + [Check(name="history", detail=notice, ok=False) for notice in notices]
 
 
-def _key(settings: Settings, environ: Mapping[str, str]) -> tuple[Finding, FoundKey | None]:
-    from eternal_tui.config.credentials import KeyProblem, find_key
+def _check_key(settings: Settings, environ: Mapping[str, str]) -> tuple[Check, FoundKey | None]:
+    from eternal_tui.config.credentials import ApiKeyError, find_key
 
     advice = "Run `eternal-tui login`, or set ETERNALAI_API_KEY. `eternal-tui --demo` needs no key."
     try:
         found = find_key(settings, environ)
-    except KeyProblem as problem:
-        return _bad("key", str(problem), "Mend what is said about the key, or set ETERNALAI_API_KEY.", Exit.KEY), None
+    except ApiKeyError as problem:
+        return _failed_check(
+            "key", str(problem), "Mend what is said about the key, or set ETERNALAI_API_KEY.", ExitCode.KEY_ERROR
+        ), None
     if found is None:
-        return _bad("key", "none was found", advice, Exit.KEY), None
-    return Finding(name="key", detail=f"found: {found.source}"), found
+        return _failed_check("key", "none was found", advice, ExitCode.KEY_ERROR), None
+    return Check(name="key", detail=f"found: {found.source}"), found
 
 
-async def _service(invocation: Invocation, settings: Settings, found: FoundKey | None) -> list[Finding]:
-    from eternal_tui.api.client import EternalClient
-    from eternal_tui.api.errors import ApiError, KeyRefused
+async def _check_api(context: Context, settings: Settings, found_key: FoundKey | None) -> list[Check]:
+    from eternal_tui.api.client import Client
+    from eternal_tui.api.errors import ApiError, KeyRejected
 
-    demo = await asyncio.to_thread(invocation.launch_demo) if invocation.demo else None
+    demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
     base_url = demo.api_url if demo is not None else settings.base_url
-    client = EternalClient(base_url, found.key if found else None, header=settings.key_header)
+    client = Client(base_url, found_key.key if found_key else None, header=settings.key_header)
     try:
-        async with asyncio.timeout(SERVICE_SECONDS):
-            await client.characters(1, 1)
+        async with asyncio.timeout(API_TIMEOUT_SECONDS):
+            await client.get_character_page(1, 1)
             begin = time.monotonic()
-            await client.characters(1, 1)
+            await client.get_character_page(1, 1)
             took = time.monotonic() - begin
-            answered = Finding(name="service", detail=f"{base_url} answers in {took * 1000:.0f} ms")
-            if found is None or demo is not None:
+            answered = Check(name="service", detail=f"{base_url} answers in {took * 1000:.0f} ms")
+            if found_key is None or demo is not None:
                 return [answered]
             try:
                 # Free: asks about a job that cannot exist, which tells whether the key opens the door.
                 await client.poll("00000000-0000-0000-0000-000000000000")
-            except KeyRefused as error:
-                return [answered, _bad("key", f"{error} {error.said}", "Check the key at EternalAI.", Exit.KEY)]
+            except KeyRejected as error:
+                return [
+                    answered,
+                    _failed_check(
+                        "key", f"{error} {error.service_message}", "Check the key at EternalAI.", ExitCode.KEY_ERROR
+                    ),
+                ]
             except ApiError:
                 return [answered]
             return [answered]
     except (ApiError, TimeoutError) as error:
-        detail = str(error) or f"{base_url} did not answer within {SERVICE_SECONDS:.0f} s"
-        return [_bad("service", detail, "Check the connection, the base URL and the proxy.", Exit.UNREACHABLE)]
+        detail = str(error) or f"{base_url} did not answer within {API_TIMEOUT_SECONDS:.0f} s"
+        return [
+            _failed_check("service", detail, "Check the connection, the base URL and the proxy.", ExitCode.UNREACHABLE)
+        ]
     finally:
         await client.close()
         if demo is not None:
             await asyncio.to_thread(demo.close)
 
 
-def _bad(name: str, detail: str, advice: str, code: Exit) -> Finding:
-    return Finding(name=name, detail=detail, ok=False, advice=advice, code=code)
+def _failed_check(name: str, detail: str, advice: str, exit_code: ExitCode) -> Check:
+    return Check(name=name, detail=detail, ok=False, advice=advice, exit_code=exit_code)
 
 
-def _bytes_of(path: Path) -> int:
+def _file_bytes(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
         return 0
 
 
-def _size(count: float) -> str:
+def _format_bytes(count: float) -> str:
     for unit in ("B", "KB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}"

@@ -10,87 +10,102 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Invocation, Refused
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.cli.findings import Finding
-from eternal_tui.core.files import create
-from eternal_tui.core.sanitize import Shown, shown
+from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.findings import Check
+from eternal_tui.core.files import create_private
+from eternal_tui.core.sanitize import SafeText, sanitize
 
 if TYPE_CHECKING:
     from eternal_tui.core.logging import Redactor
     from eternal_tui.core.secret import Secret
 
-LOG_LINES = 40
-_LOG_BYTES = 64 * 1024
+MAX_LOG_LINES = 40
+_MAX_LOG_BYTES = 64 * 1024
 _PACKAGES = ("textual", "httpx", "tinydb", "msgspec", "pillow", "av", "keyring", "starlette", "uvicorn")
-_LOGGED = ("at", "level", "logger", "event", "version", "service", "job", "was", "state", "file", "cause", "signal")
+_SAFE_LOG_FIELDS = (
+    "at",
+    "level",
+    "logger",
+    "event",
+    "version",
+    "service",
+    "job",
+    "was",
+    "state",
+    "file",
+    "cause",
+    "signal",
+)
 """Facts of the log that are the program's own words and numbers."""
 
-_UNTOLD = frozenset({"api_key_command", "data_dir"})
+_HIDDEN_SETTINGS = frozenset({"api_key_command", "data_dir"})
 """Settings of which only that they are set is told: a command line may hold a secret, a path a name."""
 
 
-def write_report(path: Path, lines: list[Shown]) -> None:
+def write_report(path: Path, lines: list[SafeText]) -> None:
     """Write the report as a new 0600 file; raise Refused where it cannot be made or something stands there."""
     try:
-        with os.fdopen(create(path), "w", encoding="utf-8") as file:
+        with os.fdopen(create_private(path), "w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
     except FileExistsError:
-        raise Refused(Exit.USAGE, f"{path} exists already and is not overwritten. Name another file.") from None
+        raise CommandError(
+            ExitCode.USAGE, f"{path} exists already and is not overwritten. Name another file."
+        ) from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise Refused(Exit.USAGE, f"{path} cannot be made: {why}.") from None
+        raise CommandError(ExitCode.USAGE, f"{path} cannot be made: {why}.") from None
 
 
-def report_lines(findings: list[Finding], advice: list[Shown], invocation: Invocation) -> list[Shown]:
+def build_report(checks: list[Check], advice: list[SafeText], context: Context) -> list[SafeText]:
     """Return the report; the key, signed links, prompts, and the names of person and folders are not in it."""
     from eternal_tui.config import SettingsError
     from eternal_tui.core.logging import Redactor
 
     redactor = Redactor()
-    for secret in _secrets(invocation):
-        redactor.hide(secret)
-    lines = [f"{'ok' if one.ok else '!!'}  {one.name:<13}  {one.detail}" for one in findings]
-    lines += ["", *(f"{name} {_version(name)}" for name in _PACKAGES)]
+    for secret in _known_secrets(context):
+        redactor.add_secret(secret)
+    lines = [f"{'ok' if one.ok else '!!'}  {one.name:<13}  {one.detail}" for one in checks]
+    lines += ["", *(f"{name} {_package_version(name)}" for name in _PACKAGES)]
     try:
-        lines += ["", *_settings(invocation), "", *_log(invocation.settings.data_dir / "logs")]
+        lines += ["", *_setting_lines(context), "", *_log_tail(context.settings.data_dir / "logs")]
     except SettingsError:
         lines += ["", "The settings cannot be read."]
     lines += ["", *advice]
-    names = _Names(invocation)
-    return [_clean(line, redactor, names) for line in lines]
+    names = _NameRedactor(context)
+    return [_redact_line(line, redactor, names) for line in lines]
 
 
-class _Names:
+class _NameRedactor:
     """Signs in place of folders that are the person's own, and of the person's name."""
 
-    def __init__(self, invocation: Invocation) -> None:
-        places = dict(_places(invocation))
+    def __init__(self, context: Context) -> None:
+        places = dict(_private_dirs(context))
         # The longest first: a folder inside another is called by its own sign.
         paths = sorted(places, key=len, reverse=True)
-        self._places = [(re.compile(rf"{re.escape(path)}(?![\w.-])"), places[path]) for path in paths]
-        users = sorted(_users(invocation.environ), key=len, reverse=True)
-        self._users = [re.compile(rf"(?<![^\W_]){re.escape(user)}(?![^\W_])", re.IGNORECASE) for user in users]
+        self._dir_patterns = [(re.compile(rf"{re.escape(path)}(?![\w.-])"), places[path]) for path in paths]
+        users = sorted(_user_names(context.environ), key=len, reverse=True)
+        self._user_patterns = [re.compile(rf"(?<![^\W_]){re.escape(user)}(?![^\W_])", re.IGNORECASE) for user in users]
 
-    def hidden(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return the text with the signs."""
-        for path, sign in self._places:
+        for path, sign in self._dir_patterns:
             text = path.sub(sign, text)
-        for user in self._users:
+        for user in self._user_patterns:
             text = user.sub("[user]", text)
         return text
 
 
-def _places(invocation: Invocation) -> Iterator[tuple[str, str]]:
+def _private_dirs(context: Context) -> Iterator[tuple[str, str]]:
     """Yield each folder of the person, and the same with links resolved, with its sign."""
     from eternal_tui.config import SettingsError
 
-    environ = invocation.environ
+    environ = context.environ
     found = [(value, f"${name}") for name, value in environ.items() if name.startswith("XDG_")]
     found += [(value, f"${name}") for name in ("TMPDIR", "PWD") if (value := environ.get(name))]
     found.append((environ.get("HOME", ""), "~"))
     try:
-        settings = invocation.settings
+        settings = context.settings
     except SettingsError:
         pass
     else:
@@ -99,10 +114,10 @@ def _places(invocation: Invocation) -> Iterator[tuple[str, str]]:
         folder = os.path.normpath(value) if value else ""
         if folder.startswith("/") and len(folder) > 1:
             ways = (value.rstrip("/"), folder, os.path.realpath(folder))
-            yield from ((way, sign) for one in ways for way in (one, shown(one)))
+            yield from ((way, sign) for one in ways for way in (one, sanitize(one)))
 
 
-def _users(environ: Mapping[str, str]) -> set[str]:
+def _user_names(environ: Mapping[str, str]) -> set[str]:
     """Return what the person is called on this machine, by every source there is."""
     names = {environ.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")}
     try:
@@ -117,49 +132,49 @@ def _users(environ: Mapping[str, str]) -> set[str]:
     return {name for name in names if len(name) > 1}
 
 
-def _clean(line: str, redactor: Redactor, names: _Names) -> Shown:
-    return shown(names.hidden(redactor.clean(line)))
+def _redact_line(line: str, redactor: Redactor, name_redactor: _NameRedactor) -> SafeText:
+    return sanitize(name_redactor.redact(redactor.redact(line)))
 
 
-def _secrets(invocation: Invocation) -> list[Secret]:
-    from eternal_tui.config.credentials import KeyProblem, find_key, keys_in
+def _known_secrets(context: Context) -> list[Secret]:
+    from eternal_tui.config.credentials import ApiKeyError, find_key, keys_from_environ
 
-    found = keys_in(invocation.environ)
+    found = keys_from_environ(context.environ)
     try:
-        key = find_key(invocation.settings, invocation.environ)
-    except (KeyProblem, ValueError):
+        key = find_key(context.settings, context.environ)
+    except (ApiKeyError, ValueError):
         key = None
     return [*found, key.key] if key is not None else found
 
 
-def _version(package: str) -> str:
+def _package_version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
         return "is not installed"
 
 
-def _settings(invocation: Invocation) -> Iterator[str]:
-    settings = invocation.settings
+def _setting_lines(context: Context) -> Iterator[str]:
+    settings = context.settings
     for name, source in sorted(settings.sources.items()):
-        value = "set" if name in _UNTOLD else getattr(settings, name)
+        value = "set" if name in _HIDDEN_SETTINGS else getattr(settings, name)
         yield f"{name} = {value} (from {'a flag' if source.startswith('--') else 'file or environment'})"
 
 
-def _log(folder: Path) -> list[str]:
-    from eternal_tui.core.logging import FILE_NAME
+def _log_tail(log_dir: Path) -> list[str]:
+    from eternal_tui.core.logging import LOG_FILE_NAME
 
     try:
-        with (folder / FILE_NAME).open("rb") as file:
+        with (log_dir / LOG_FILE_NAME).open("rb") as file:
             file.seek(0, 2)
-            file.seek(max(0, file.tell() - _LOG_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+            file.seek(max(0, file.tell() - _MAX_LOG_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()[-MAX_LOG_LINES:]
     except OSError:
         return ["There is no log."]
-    return [told for line in lines if (told := _told(line))]
+    return [told for line in lines if (told := _safe_log_line(line))]
 
 
-def _told(line: str) -> str:
+def _safe_log_line(line: str) -> str:
     """Return of a line of the log what holds nobody's words: the service's reasons may repeat the prompt."""
     try:
         entry = json.loads(line)
@@ -167,4 +182,6 @@ def _told(line: str) -> str:
         return ""
     if not isinstance(entry, dict):
         return ""
-    return " ".join(f"{name}={entry[name]}" for name in _LOGGED if isinstance(entry.get(name), str | int | float))
+    return " ".join(
+        f"{name}={entry[name]}" for name in _SAFE_LOG_FIELDS if isinstance(entry.get(name), str | int | float)
+    )

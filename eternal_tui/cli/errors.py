@@ -8,125 +8,125 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from eternal_tui.cli.context import Invocation, Refused
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.cli.output import OutputLost
-from eternal_tui.core.sanitize import Shown, say, shown
+from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.output import OutputError
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 
 if TYPE_CHECKING:
     from eternal_tui.core.secret import Secret
 
 
-def foreseen(error: Exception, invocation: Invocation) -> tuple[int, Shown] | None:
+def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] | None:
     """Return exit code and sentence, or None for what is a defect of the program."""
-    if isinstance(error, Refused):
-        return error.code, shown(str(error))
-    if isinstance(error, OutputLost):
-        return Exit.FAILED, say(
+    if isinstance(error, CommandError):
+        return error.exit_code, sanitize(str(error))
+    if isinstance(error, OutputError):
+        return ExitCode.FAILED, format_safe(
             "The output could not be written: {why}. What was sent stands in the history; `eternal-tui jobs` lists it.",
             why=error,
         )
     # Imported only when something went wrong: a verb that goes well needs few of them.
     from eternal_tui.api.models import InvalidRequest
     from eternal_tui.config import SettingsError
-    from eternal_tui.config.credentials import KeyProblem
+    from eternal_tui.config.credentials import ApiKeyError
     from eternal_tui.history.errors import HistoryError
-    from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible, SubmitRefused
+    from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey, SubmitRejected
     from eternal_tui.sandbox.launch import DemoStartError
 
-    if isinstance(error, KeyProblem | NoKey):
-        return Exit.KEY, shown(str(error))
-    if isinstance(error, SettingsError | InvalidRequest | SubmitRefused | NoSuchJob | NotPossible):
-        return Exit.USAGE, shown(str(error))
+    if isinstance(error, ApiKeyError | NoApiKey):
+        return ExitCode.KEY_ERROR, sanitize(str(error))
+    if isinstance(error, SettingsError | InvalidRequest | SubmitRejected | JobNotFound | InvalidJobState):
+        return ExitCode.USAGE, sanitize(str(error))
     if isinstance(error, HistoryError):
-        folder = invocation.settings.data_dir
-        unsent = " Nothing was sent." if invocation.arguments.verb == "generate" else ""
-        return Exit.USAGE, say(
+        folder = context.settings.data_dir
+        unsent = " Nothing was sent." if context.arguments.verb == "generate" else ""
+        return ExitCode.USAGE, format_safe(
             "{error}{unsent} The data folder is {folder}.", error=error, unsent=unsent, folder=folder
         )
     if isinstance(error, DemoStartError):
-        return Exit.UNREACHABLE, shown(str(error))
+        return ExitCode.UNREACHABLE, sanitize(str(error))
     return None
 
 
-_TRACEBACK = re.compile(r"[ +|]*(?:Exception Group )?Traceback \(most recent call last\):$")
-_HEAD = re.compile(
+_TRACEBACK_PATTERN = re.compile(r"[ +|]*(?:Exception Group )?Traceback \(most recent call last\):$")
+_PREAMBLE_PATTERN = re.compile(
     r"Exception (?:in|ignored in)\b.*|Task exception was never retrieved|Unhandled exception in event loop"
     r"|(?:future|handle|task|transport|protocol|context|object|message): .*"
 )
-_BETWEEN = re.compile(
+_CHAINING_PATTERN = re.compile(
     r"(?:During handling of the above exception, another exception occurred"
     r"|The above exception was the direct cause of the following exception):"
 )
 
-MOST = 400
+MAX_TRACEBACK_LINES = 400
 """Lines of one traceback that are kept for the log."""
 
 
-class Tracebacks:
+class TracebackCollapser:
     """Takes lines one by one, and gives back those that are to be printed."""
 
     def __init__(self) -> None:
-        self._heads: list[str] = []
+        self._preamble: list[str] = []
         self._lines: list[str] = []
-        self._folded = False
+        self._just_collapsed = False
 
-    def take(self, line: str) -> Iterator[str]:
+    def feed(self, line: str) -> Iterator[str]:
         """Yield what to print now that this line has come."""
         if self._lines:
-            if len(self._lines) < MOST:
+            if len(self._lines) < MAX_TRACEBACK_LINES:
                 self._lines.append(line)
             # The error itself is the first line that is not indented.
             if line and not line[0].isspace():
-                yield self._told(line)
-        elif begins := _TRACEBACK.search(line):
+                yield self._summarize(line)
+        elif begins := _TRACEBACK_PATTERN.search(line):
             # Behind what was begun without an end of its own.
             if begun := line[: begins.start()]:
                 yield begun
-            self._lines = [*self._heads_alone(), begins[0]]
-        elif self._folded and (not line or _BETWEEN.fullmatch(line)):
+            self._lines = [*self._take_preamble(), begins[0]]
+        elif self._just_collapsed and (not line or _CHAINING_PATTERN.fullmatch(line)):
             # What stands between an error and the one it led to.
             return
-        elif _HEAD.fullmatch(line):
-            self._heads.append(line)
+        elif _PREAMBLE_PATTERN.fullmatch(line):
+            self._preamble.append(line)
         else:
-            self._folded = False
-            yield from self._heads_alone()
+            self._just_collapsed = False
+            yield from self._take_preamble()
             yield line
 
-    def end(self) -> Iterator[str]:
+    def flush(self) -> Iterator[str]:
         """Yield what to print where no more comes for now."""
         if self._lines:
-            yield self._told(self._lines[-1].strip())
-        yield from self._heads_alone()
+            yield self._summarize(self._lines[-1].strip())
+        yield from self._take_preamble()
 
-    def _heads_alone(self) -> list[str]:
-        heads, self._heads = self._heads, []
+    def _take_preamble(self) -> list[str]:
+        heads, self._preamble = self._preamble, []
         return heads
 
-    def _told(self, error: str) -> str:
+    def _summarize(self, error: str) -> str:
         import logging
 
-        lines, self._lines, self._folded = self._lines, [], True
+        lines, self._lines, self._just_collapsed = self._lines, [], True
         if not logging.getLogger("eternal_tui").handlers:
             return f"eternal-tui: a defect was met: {error}"
         logging.getLogger("eternal_tui.stray").error("\n".join(lines))
         return f"eternal-tui: a defect was met, the log says more: {error}"
 
 
-LONGEST = 65_536
+MAX_PARTIAL_LINE_CHARS = 65_536
 """Characters kept waiting for the end of their line."""
 
 
-class StrayLines(io.TextIOBase):
+class SanitizedStderr(io.TextIOBase):
     """Stands in for the error stream: every line is gated, keys and the signatures of links hidden."""
 
     def __init__(self, stream: TextIO, secrets: Callable[[], Iterable[Secret]]) -> None:
         super().__init__()
         self._stream = stream
         self._secrets = secrets
-        self._begun = ""
-        self._tracebacks = Tracebacks()
+        self._partial_line = ""
+        self._collapser = TracebackCollapser()
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -148,11 +148,11 @@ class StrayLines(io.TextIOBase):
     def write(self, text: str) -> int:
         """Print the lines that `text` ends; the rest waits for its end, or for flush."""
         # In pieces, as the interpreter writes: half a key would not be known as one.
-        *whole, self._begun = (self._begun + text).split("\n")
+        *whole, self._partial_line = (self._partial_line + text).split("\n")
         for line in whole:
-            for told in self._tracebacks.take(line):
-                self._stream.write(self._safe(told) + "\n")
-        if len(self._begun) > LONGEST:
+            for told in self._collapser.feed(line):
+                self._stream.write(self._sanitize_line(told) + "\n")
+        if len(self._partial_line) > MAX_PARTIAL_LINE_CHARS:
             self.flush()
         elif whole:
             self._stream.flush()
@@ -160,22 +160,22 @@ class StrayLines(io.TextIOBase):
 
     def flush(self) -> None:
         """Print what waits, whether its line has ended or not."""
-        begun, self._begun = self._begun, ""
+        begun, self._partial_line = self._partial_line, ""
         # Asked for at the interpreter's end too, when the reader of a pipe may be gone.
         with contextlib.suppress(ValueError):
-            for told in self._tracebacks.end():
-                self._stream.write(self._safe(told) + "\n")
+            for told in self._collapser.flush():
+                self._stream.write(self._sanitize_line(told) + "\n")
             if begun:
-                self._stream.write(self._safe(begun))
+                self._stream.write(self._sanitize_line(begun))
             self._stream.flush()
 
-    def _safe(self, line: str) -> str:
+    def _sanitize_line(self, line: str) -> str:
         if not line:
             return line
         from eternal_tui.core.logging import Redactor
-        from eternal_tui.core.sanitize import shown
+        from eternal_tui.core.sanitize import sanitize
 
         redactor = Redactor()
         for secret in self._secrets():
-            redactor.hide(secret)
-        return shown(redactor.clean(line))
+            redactor.add_secret(secret)
+        return sanitize(redactor.redact(line))

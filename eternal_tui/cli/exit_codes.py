@@ -8,39 +8,39 @@ from enum import IntEnum
 from eternal_tui.jobs.model import Job, JobState
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """What a verb ended in. Scripts depend on these numbers."""
 
-    DONE = 0
+    SUCCESS = 0
     FAILED = 1
     USAGE = 2
-    KEY = 3
+    KEY_ERROR = 3
     UNREACHABLE = 4
     UNCONFIRMED = 5
-    DEFECT = 70
+    INTERNAL_ERROR = 70
     """A defect of the program, as EX_SOFTWARE of sysexits.h."""
 
 
-_GRAVEST_FIRST = (Exit.UNCONFIRMED, Exit.KEY, Exit.UNREACHABLE, Exit.FAILED)
-_REJECTED = {"key": Exit.KEY, "unreachable": Exit.UNREACHABLE}
+_WORST_FIRST = (ExitCode.UNCONFIRMED, ExitCode.KEY_ERROR, ExitCode.UNREACHABLE, ExitCode.FAILED)
+_CODE_BY_REJECTION_CAUSE = {"key": ExitCode.KEY_ERROR, "unreachable": ExitCode.UNREACHABLE}
 
 
-def code_of(job: Job) -> Exit:
+def exit_code_of(job: Job) -> ExitCode:
     """Return the exit code one job stands for; a job still under way is no failure."""
     match job.state:
         case JobState.UNCONFIRMED:
-            return Exit.UNCONFIRMED
+            return ExitCode.UNCONFIRMED
         case JobState.REJECTED:
-            return _REJECTED.get(job.cause, Exit.FAILED)
+            return _CODE_BY_REJECTION_CAUSE.get(job.cause, ExitCode.FAILED)
         case JobState.FAILED | JobState.LOST:
-            return Exit.FAILED
+            return ExitCode.FAILED
         case JobState.SUCCEEDED:
-            return Exit.DONE if job.delivered else Exit.FAILED
+            return ExitCode.SUCCESS if job.is_delivered else ExitCode.FAILED
         case JobState.SUBMITTING | JobState.RUNNING | JobState.STALLED:
-            return Exit.DONE
+            return ExitCode.SUCCESS
 
 
-def gravest(codes: Iterable[Exit]) -> Exit:
+def worst_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
     """Return the code that counts for several jobs: 5, then 3, then 4, then 1."""
     met = set(codes)
-    return next((code for code in _GRAVEST_FIRST if code in met), Exit.DONE)
+    return next((code for code in _WORST_FIRST if code in met), ExitCode.SUCCESS)

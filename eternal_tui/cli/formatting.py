@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from eternal_tui.core.sanitize import Shown, join, say, shown
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.files import file_name
 from eternal_tui.jobs.model import FileState, Job, JobState
 
 
-def job_fields(job: Job, results: Path) -> dict[str, Any]:
+def job_to_json(job: Job, results_dir: Path) -> dict[str, Any]:
     """Return the job as one flat JSON object; the signed link to its result is left out, it is as good as a key."""
     request = job.request
     return {
@@ -28,12 +28,12 @@ def job_fields(job: Job, results: Path) -> dict[str, Any]:
         "quality": request.quality,
         "word": job.word or None,
         "progress": job.progress,
-        "file": file_of(job, results),
+        "file": absolute_result_path(job, results_dir),
         "file_state": None if job.file_state is None else str(job.file_state),
-        "error": job.error or _why_not_fetched(job) or None,
+        "error": job.error or _download_error(job) or None,
         "trouble": job.trouble or None,
-        "created_at": utc(job.created_at),
-        "finished_at": utc(job.finished_at),
+        "created_at": format_utc(job.created_at),
+        "finished_at": format_utc(job.finished_at),
         "credits_remaining": job.credits_after,
         "cost": job.cost,
         "verdict": None if job.verdict is None else str(job.verdict),
@@ -43,84 +43,84 @@ def job_fields(job: Job, results: Path) -> dict[str, Any]:
     }
 
 
-def _why_not_fetched(job: Job) -> str:
+def _download_error(job: Job) -> str:
     """Return why there is no file of a job that succeeded: what else waits is no error."""
-    return job.trouble if job.state is JobState.SUCCEEDED and not job.delivered else ""
+    return job.trouble if job.state is JobState.SUCCEEDED and not job.is_delivered else ""
 
 
-def file_of(job: Job, results: Path) -> str | None:
+def absolute_result_path(job: Job, results_dir: Path) -> str | None:
     """Return the absolute path of the saved result, or None."""
     name = file_name(job)
-    return None if name is None else str((results / name).absolute())
+    return None if name is None else str((results_dir / name).absolute())
 
 
-def utc(at: float | None) -> str | None:
+def format_utc(timestamp: float | None) -> str | None:
     """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
-    if at is None:
+    if timestamp is None:
         return None
     try:
-        moment = datetime.fromtimestamp(at, UTC)
+        moment = datetime.fromtimestamp(timestamp, UTC)
     except (ValueError, OverflowError, OSError):
         return None
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def local_time(at: float) -> str:
+def format_local_time(timestamp: float) -> str:
     """Return seconds since the epoch as local date and time; `?` for what is no time."""
     try:
-        return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromtimestamp(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return "?"
 
 
-def state_word(job: Job) -> str:
+def state_label(job: Job) -> str:
     """Return the one word for where a job stands: its state, or for a finished one where its file stands."""
     if job.state is not JobState.SUCCEEDED or job.file_state is None:
         return str(job.state)
     return "fetching" if job.file_state is FileState.PENDING else str(job.file_state)
 
 
-def job_line(job: Job, results: Path) -> Shown:
+def format_job_line(job: Job, results_dir: Path) -> SafeText:
     """Return a job's news in one line: number, state, and its request id, file or reason."""
-    tail = file_of(job, results) or (job.error if job.ended else "") or job.request_id or ""
-    if not job.ended and job.progress:
+    tail = absolute_result_path(job, results_dir) or (job.error if job.is_ended else "") or job.request_id or ""
+    if not job.is_ended and job.progress:
         tail = f"{tail} · {job.progress} %"
-    line = say("job {id} · {word}", id=job.id, word=state_word(job))
-    return join(" · ", line, shown(tail)) if tail else line
+    line = format_safe("job {id} · {word}", id=job.id, word=state_label(job))
+    return join_safe(" · ", line, sanitize(tail)) if tail else line
 
 
-def trouble_sentence(job: Job) -> Shown | None:
+def job_error_message(job: Job) -> SafeText | None:
     """Return what a person must know about a job that gave no result, None where nothing went wrong."""
     fields = {"id": job.id, "error": job.error or job.trouble}
     match job.state:
         case JobState.REJECTED:
-            return say("Job {id} was not taken: {error}", **fields)
+            return format_safe("Job {id} was not taken: {error}", **fields)
         case JobState.UNCONFIRMED:
-            return say("Job {id} is unconfirmed: {error} It is not sent again by itself.", **fields)
+            return format_safe("Job {id} is unconfirmed: {error} It is not sent again by itself.", **fields)
         case JobState.FAILED:
-            return say("Job {id} failed: {error}", **fields)
+            return format_safe("Job {id} failed: {error}", **fields)
         case JobState.LOST:
-            return say("Job {id} is lost: {error} `eternal-tui watch {id}` asks, free of charge.", **fields)
-        case JobState.SUCCEEDED if not job.delivered:
-            return say(
+            return format_safe("Job {id} is lost: {error} `eternal-tui watch {id}` asks, free of charge.", **fields)
+        case JobState.SUCCEEDED if not job.is_delivered:
+            return format_safe(
                 "Job {id} succeeded, but its file is not here: {error} `eternal-tui watch {id}` tries again.", **fields
             )
         case _:
             return None
 
 
-def going_on(jobs: Sequence[Job]) -> Shown:
+def describe_unfinished(jobs: Sequence[Job]) -> SafeText:
     """Return what becomes of jobs that nobody waits for any more, and how to come back to them; "" for none."""
-    running = [str(job.id) for job in jobs if not job.ended]
-    finished = [str(job.id) for job in jobs if job.wants_file]
+    running = [str(job.id) for job in jobs if not job.is_ended]
+    finished = [str(job.id) for job in jobs if job.needs_download]
     facts = [
-        *([say("The service goes on with job {ids}", ids=", ".join(running))] if running else ()),
-        *([say("The file of job {ids} is still to be fetched", ids=", ".join(finished))] if finished else ()),
+        *([format_safe("The service goes on with job {ids}", ids=", ".join(running))] if running else ()),
+        *([format_safe("The file of job {ids} is still to be fetched", ids=", ".join(finished))] if finished else ()),
     ]
     if not facts:
-        return Shown("")
-    return say(
+        return SafeText("")
+    return format_safe(
         "{facts}; `eternal-tui watch {numbers}` follows.",
-        facts=join(". ", *facts),
+        facts=join_safe(". ", *facts),
         numbers=" ".join(running + finished),
     )

@@ -10,21 +10,21 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, TextIO, cast
 
-from eternal_tui.cli.context import Invocation, UsageError
-from eternal_tui.cli.errors import StrayLines, foreseen
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.cli.output import Streams
-from eternal_tui.core.sanitize import Shown, say, shown
+from eternal_tui.cli.context import Context, UsageError
+from eternal_tui.cli.errors import SanitizedStderr, describe_error
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.output import Output
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 
 if TYPE_CHECKING:
     import argparse
 
     from eternal_tui.core.secret import Secret
 
-INTERRUPTED = 130
+SIGINT_EXIT_CODE = 130
 """128 and SIGINT's number, as shells expect it."""
 
-BROKEN_PIPE = 141
+SIGPIPE_EXIT_CODE = 141
 """128 and SIGPIPE's number: the reader went away, as `head` does."""
 
 
@@ -33,24 +33,24 @@ def run_process() -> int:
     # httpx brings a command line of its own that imports click and rich: two thirds of its import, used by nobody here.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     stdin, stdout, stderr = (_open_stream(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
-    sys.stderr = cast("TextIO", StrayLines(stderr, _known_keys))
+    sys.stderr = cast("TextIO", SanitizedStderr(stderr, _known_keys))
     code = run(sys.argv[1:], os.environ, stdin, stdout, stderr, own_process=True)
     for stream in (stdout, stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
             # A pipe or terminal that is gone: the interpreter would flush again at its end, complain, and end with 120.
-            _drop(stream)
+            _redirect_to_devnull(stream)
     return code
 
 
 def _known_keys() -> list[Secret]:
-    from eternal_tui.config.credentials import keys_in, met_keys
+    from eternal_tui.config.credentials import keys_from_environ, seen_keys
 
-    return [*keys_in(os.environ), *met_keys()]
+    return [*keys_from_environ(os.environ), *seen_keys()]
 
 
-def _drop(stream: TextIO) -> None:
+def _redirect_to_devnull(stream: TextIO) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -78,28 +78,28 @@ def run(
 
     `own_process` says that the process ends with the command, so that a signal may end it at once.
     """
-    streams = Streams(stdin, stdout, stderr, environ)
+    streams = Output(stdin, stdout, stderr, environ)
     parsed: argparse.Namespace | None = None
     try:
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-            parsed = _parsed(arguments)
+            parsed = _parse_arguments(arguments)
         parsed.own_process = own_process
-        return _carry_out(Invocation(parsed, environ, streams))
+        return _run_command(Context(parsed, environ, streams))
     except UsageError as error:
-        streams.error(shown(str(error)))
-        return Exit.USAGE
+        streams.error(sanitize(str(error)))
+        return ExitCode.USAGE
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else Exit.DONE
+        return end.code if isinstance(end.code, int) else ExitCode.SUCCESS
     except BrokenPipeError:
-        return BROKEN_PIPE
+        return SIGPIPE_EXIT_CODE
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return SIGINT_EXIT_CODE
     except Exception as defect:  # noqa: BLE001 - whatever it is, a person gets a sentence and a report to send
-        streams.error(_told_defect(defect, streams, environ, parsed))
-        return Exit.DEFECT
+        streams.error(_report_internal_error(defect, streams, environ, parsed))
+        return ExitCode.INTERNAL_ERROR
 
 
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if not arguments:
         # The app, as most start it: the parsers of all verbs would be imported and built for nothing.
         return cast("argparse.Namespace", SimpleNamespace(verb=None))
@@ -108,44 +108,46 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     return parse(list(arguments))
 
 
-def _told_defect(
-    defect: Exception, streams: Streams, environ: Mapping[str, str], parsed: argparse.Namespace | None
-) -> Shown:
+def _report_internal_error(
+    error: Exception, output: Output, environ: Mapping[str, str], parsed: argparse.Namespace | None
+) -> SafeText:
     from eternal_tui.config import SettingsError, default_data_dir
-    from eternal_tui.config.credentials import keys_in, met_keys
+    from eternal_tui.config.credentials import keys_from_environ, seen_keys
     from eternal_tui.core.crash_report import write_report
 
     try:
-        folder = Invocation(parsed or _parsed(()), environ, streams).settings.data_dir
+        folder = Context(parsed or _parse_arguments(()), environ, output).settings.data_dir
     except SettingsError:
         folder = default_data_dir(environ)
-    secrets = [*keys_in(environ), *met_keys()]
-    path = write_report(defect, folder / "logs", secrets, verb=getattr(parsed, "verb", None) or "app")
+    secrets = [*keys_from_environ(environ), *seen_keys()]
+    path = write_report(error, folder / "logs", secrets, command=getattr(parsed, "verb", None) or "app")
     if path is None:
-        return say("A defect of this program: {error}. No report could be written.", error=type(defect).__name__)
-    return say("A defect of this program stopped it. Please send the report {path}; it holds no key.", path=path)
+        return format_safe("A defect of this program: {error}. No report could be written.", error=type(error).__name__)
+    return format_safe(
+        "A defect of this program stopped it. Please send the report {path}; it holds no key.", path=path
+    )
 
 
-def _carry_out(invocation: Invocation) -> int:
+def _run_command(context: Context) -> int:
     try:
-        return _verb(invocation)
+        return _dispatch(context)
     except Exception as error:
-        told = foreseen(error, invocation)
+        told = describe_error(error, context)
         if told is None:
             raise
         code, sentence = told
-    invocation.streams.error(sentence)
+    context.output.error(sentence)
     return code
 
 
-def _verb(invocation: Invocation) -> int:
-    name = invocation.arguments.verb
+def _dispatch(context: Context) -> int:
+    name = context.arguments.verb
     if name is None:
         from eternal_tui.cli.commands import app
 
-        return app.run(invocation)
-    from eternal_tui.cli.parser import verb_module
+        return app.run(context)
+    from eternal_tui.cli.parser import load_command
 
-    verb = verb_module(name)
+    verb = load_command(name)
     gc.enable()
-    return verb.run(invocation)
+    return verb.run(context)

@@ -10,30 +10,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from eternal_tui.core.sanitize import Shown, shown
-from eternal_tui.core.text_width import cut
+from eternal_tui.core.sanitize import SafeText, sanitize
+from eternal_tui.core.text_width import truncate_to_width
 
 PROGRAM = "eternal-tui"
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-class OutputLost(Exception):
+class OutputError(Exception):
     """What was to be printed could not be, as on a full disk; a reader that went away is a BrokenPipeError."""
 
 
 @contextmanager
-def printing() -> Iterator[None]:
-    """Turn the errors of writing to standard output into OutputLost."""
+def translate_write_errors() -> Iterator[None]:
+    """Turn the errors of writing to standard output into OutputError."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputLost(error.strerror or type(error).__name__) from error
+        raise OutputError(error.strerror or type(error).__name__) from error
 
 
-class Streams:
+class Output:
     """Standard input, output and error of one run. Results go to the output, everything else to the error stream."""
 
     def __init__(self, stdin: TextIO, stdout: TextIO, stderr: TextIO, environ: Mapping[str, str]) -> None:
@@ -41,8 +41,8 @@ class Streams:
         self.stdout = stdout
         self.stderr = stderr
         self._environ = environ
-        self._progress = ""
-        self._told: set[str] = set()
+        self._progress_text = ""
+        self._printed_notices: set[str] = set()
 
     @property
     def width(self) -> int | None:
@@ -50,58 +50,58 @@ class Streams:
         return shutil.get_terminal_size().columns if is_terminal(self.stdout) else None
 
     @property
-    def shows_progress(self) -> bool:
+    def can_show_progress(self) -> bool:
         """Whether there is a terminal to keep a moving line on."""
-        return is_terminal(self.stderr) and not self._dumb
+        return is_terminal(self.stderr) and not self._is_dumb_terminal
 
     @property
-    def _dumb(self) -> bool:
+    def _is_dumb_terminal(self) -> bool:
         return self._environ.get("TERM", "dumb") == "dumb"
 
-    def line(self, text: Shown) -> None:
-        """Print one line of result; raises OutputLost."""
-        with printing():
+    def print_line(self, text: SafeText) -> None:
+        """Print one line of result; raises OutputError."""
+        with translate_write_errors():
             self._write(self.stdout, text + "\n")
 
-    def json(self, value: Mapping[str, Any]) -> None:
-        """Print one JSON object on a line of its own, in ASCII, safe at any terminal; raises OutputLost."""
-        with printing():
-            self._write(self.stdout, json_text(value) + "\n")
+    def print_json(self, value: Mapping[str, Any]) -> None:
+        """Print one JSON object on a line of its own, in ASCII, safe at any terminal; raises OutputError."""
+        with translate_write_errors():
+            self._write(self.stdout, dump_json(value) + "\n")
 
-    def error(self, sentence: Shown) -> None:
+    def error(self, message: SafeText) -> None:
         """Tell what went wrong."""
-        self._write(self.stderr, f"{PROGRAM}: {sentence}\n")
+        self._write(self.stderr, f"{PROGRAM}: {message}\n")
 
-    def note(self, sentence: Shown) -> None:
+    def info(self, message: SafeText) -> None:
         """Tell something worth knowing."""
-        self._write(self.stderr, sentence + "\n")
+        self._write(self.stderr, message + "\n")
 
-    def notices(self, sentences: Iterable[str]) -> None:
+    def print_notices(self, messages: Iterable[str]) -> None:
         """Tell what the history has to say, each sentence once."""
-        for sentence in sentences:
-            if sentence not in self._told:
-                self._told.add(sentence)
-                self.note(shown(sentence))
+        for sentence in messages:
+            if sentence not in self._printed_notices:
+                self._printed_notices.add(sentence)
+                self.info(sanitize(sentence))
 
-    def progress(self, text: Shown) -> None:
+    def show_progress(self, text: SafeText) -> None:
         """Replace the moving line where it changed; does nothing where there is no terminal for it."""
-        if not self.shows_progress:
+        if not self.can_show_progress:
             return
-        line = cut(text, shutil.get_terminal_size().columns - 1)
-        if line != self._progress:
+        line = truncate_to_width(text, shutil.get_terminal_size().columns - 1)
+        if line != self._progress_text:
             self.stderr.write(f"\r\x1b[K{line}")
             self.stderr.flush()
-            self._progress = line
+            self._progress_text = line
 
-    def end_progress(self) -> None:
+    def clear_progress(self) -> None:
         """Take the moving line away."""
-        if self._progress:
-            self._progress = ""
+        if self._progress_text:
+            self._progress_text = ""
             self.stderr.write("\r\x1b[K")
             self.stderr.flush()
 
     def _write(self, stream: TextIO, text: str) -> None:
-        self.end_progress()
+        self.clear_progress()
         stream.write(text)
         stream.flush()
 
@@ -114,19 +114,19 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
-def json_text(value: Mapping[str, Any]) -> str:
+def dump_json(value: Mapping[str, Any]) -> str:
     """Return `value` as JSON of printable ASCII; what JSON has no word for becomes null or a replacement sign."""
     # JSON leaves DEL alone, the one control character among ASCII that it does not escape.
-    return json.dumps(_plain(value), ensure_ascii=True, allow_nan=False).replace("\x7f", "\\u007f")
+    return json.dumps(_to_jsonable(value), ensure_ascii=True, allow_nan=False).replace("\x7f", "\\u007f")
 
 
-def _plain(value: Any) -> Any:
+def _to_jsonable(value: Any) -> Any:
     if isinstance(value, str):
         return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {_plain(str(name)): _plain(held) for name, held in value.items()}
+        return {_to_jsonable(str(name)): _to_jsonable(held) for name, held in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(held) for held in value]
+        return [_to_jsonable(held) for held in value]
     return value

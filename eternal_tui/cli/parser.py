@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any, NoReturn, Protocol, cast
 
 from eternal_tui import __version__
-from eternal_tui.cli.context import Invocation, UsageError
-from eternal_tui.core.sanitize import shown
+from eternal_tui.cli.context import Context, UsageError
+from eternal_tui.core.sanitize import sanitize
 
 PROGRAM = "eternal-tui"
 
@@ -36,7 +36,7 @@ environment:
   NO_COLOR                                 no colours
 """
 
-VERBS = {
+COMMANDS = {
     "generate": "Send one or more requests to the service. This spends credits.",
     "jobs": "List the jobs of the history, newest first.",
     "show": "Show one job: its request, where it stands, and what happened when.",
@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}. Try: {self.prog} --help")
 
 
-class VerbModule(Protocol):
+class CommandModule(Protocol):
     """What the module of a verb offers."""
 
     EPILOG: str
@@ -74,22 +74,22 @@ class VerbModule(Protocol):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the verb's own options."""
 
-    def run(self, invocation: Invocation) -> int:
+    def run(self, context: Context) -> int:
         """Do it and return the exit code."""
 
 
-class VerbParser(Parser):
+class CommandParser(Parser):
     """The parser of one verb, which learns its options when it is first asked: most runs need one verb's only."""
 
-    verb = ""
-    _filled = False
+    command = ""
+    _arguments_added = False
 
-    def fill(self) -> None:
+    def add_arguments(self) -> None:
         """Add the verb's options."""
-        if self._filled:
+        if self._arguments_added:
             return
-        self._filled = True
-        module = verb_module(self.verb)
+        self._arguments_added = True
+        module = load_command(self.command)
         self.epilog = module.EPILOG or None
         module.add_arguments(self)
         add_global_options(self)
@@ -97,25 +97,25 @@ class VerbParser(Parser):
     # The base class speaks of Any here too.
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
         """Parse, with the verb's options."""
-        self.fill()
+        self.add_arguments()
         return super().parse_known_args(args, namespace)
 
 
-def verb_module(name: str) -> VerbModule:
+def load_command(name: str) -> CommandModule:
     """Return the module of a verb."""
-    return cast("VerbModule", import_module(f"eternal_tui.cli.commands.{name}"))
+    return cast("CommandModule", import_module(f"eternal_tui.cli.commands.{name}"))
 
 
-def build_parser() -> tuple[Parser, dict[str, VerbParser]]:
-    """Return the parser of the whole command line, and those of the verbs; the namespace holds `verb` or None."""
+def build_parser() -> tuple[Parser, dict[str, CommandParser]]:
+    """Return the parser of the whole command line, and those of the verbs; the namespace holds `command` or None."""
     parser = Parser(prog=PROGRAM, description=DESCRIPTION, epilog=EPILOG)
     add_global_options(parser)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=VerbParser)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=CommandParser)
     found = {}
-    for name, described in VERBS.items():
+    for name, described in COMMANDS.items():
         found[name] = verbs.add_parser(name, help=described, description=described)
-        found[name].verb = name
+        found[name].command = name
     return parser, found
 
 
@@ -143,4 +143,4 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     try:
         return build_parser()[0].parse_args(arguments)
     except UsageError as error:
-        raise UsageError(shown(str(error))) from None
+        raise UsageError(sanitize(str(error))) from None

@@ -7,38 +7,38 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from eternal_tui.cli.output import Streams
-from eternal_tui.core.sanitize import Shown, say, shown
+from eternal_tui.cli.output import Output
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.model import Job
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.engine import JobDesk
+    from eternal_tui.jobs.engine import JobEngine
 
-BEAT = 0.5
+REFRESH_SECONDS = 0.5
 """Seconds between repaints: a line that moves, and a few bytes a second over SSH."""
 
 
-STANDING = 4
+MIN_REASON_REFRESHES = 4
 """Beats a trouble stands before it is worth a line in a log: a single look that fails is asked again after a second."""
 
-RARELY = 20
+MIN_REFRESHES_BETWEEN_REASONS = 20
 """Beats between two such lines at least, whatever a service says each time."""
 
 
-class Progress:
+class ProgressLine:
     """Keeps the line up to date for the block's duration; `job_ids` may grow meanwhile.
 
     Where no line can move, whoever waits is told once why, and again where the reason changes.
     """
 
-    def __init__(self, desk: JobDesk, streams: Streams, job_ids: Sequence[int]) -> None:
-        self._desk = desk
-        self._streams = streams
+    def __init__(self, engine: JobEngine, output: Output, job_ids: Sequence[int]) -> None:
+        self._engine = engine
+        self._output = output
         self._job_ids = job_ids
         self._task: asyncio.Task[None] | None = None
-        self._stood = 0
-        self._quiet = RARELY
-        self._told = ""
+        self._refreshes_with_reason = 0
+        self._refreshes_since_reason = MIN_REFRESHES_BETWEEN_REASONS
+        self._last_reason = ""
 
     def __enter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -49,38 +49,44 @@ class Progress:
     ) -> None:
         if self._task is not None:
             self._task.cancel()
-        self._streams.end_progress()
+        self._output.clear_progress()
 
     async def _run(self) -> None:
         while True:
-            jobs = [job for job in map(self._desk.job, self._job_ids) if job is not None]
-            under_way = [job for job in jobs if not job.ended or job.wants_file]
-            if not self._streams.shows_progress:
-                self._tell_standing(_reason(self._desk, under_way))
+            jobs = [job for job in map(self._engine.get, self._job_ids) if job is not None]
+            under_way = [job for job in jobs if not job.is_ended or job.needs_download]
+            if not self._output.can_show_progress:
+                self._print_reason(_waiting_reason(self._engine, under_way))
             elif under_way:
-                self._streams.progress(progress_line(self._desk, under_way, len(jobs)))
-            await asyncio.sleep(BEAT)
+                self._output.show_progress(format_progress(self._engine, under_way, len(jobs)))
+            await asyncio.sleep(REFRESH_SECONDS)
 
-    def _tell_standing(self, reason: str) -> None:
-        self._stood = self._stood + 1 if reason else 0
-        self._quiet += 1
-        if self._stood >= STANDING and self._quiet >= RARELY and reason != self._told:
-            self._told, self._quiet = reason, 0
-            self._streams.note(say("Waiting: {reason}", reason=reason))
+    def _print_reason(self, reason: str) -> None:
+        self._refreshes_with_reason = self._refreshes_with_reason + 1 if reason else 0
+        self._refreshes_since_reason += 1
+        if (
+            self._refreshes_with_reason >= MIN_REASON_REFRESHES
+            and self._refreshes_since_reason >= MIN_REFRESHES_BETWEEN_REASONS
+            and reason != self._last_reason
+        ):
+            self._last_reason, self._refreshes_since_reason = reason, 0
+            self._output.info(format_safe("Waiting: {reason}", reason=reason))
 
 
-def _reason(desk: JobDesk, under_way: Sequence[Job]) -> str:
-    return desk.pause_reason or next((job.trouble for job in under_way if job.trouble), "") if under_way else ""
+def _waiting_reason(engine: JobEngine, unfinished: Sequence[Job]) -> str:
+    return engine.pause_reason or next((job.trouble for job in unfinished if job.trouble), "") if unfinished else ""
 
 
-def progress_line(desk: JobDesk, under_way: Sequence[Job], total: int) -> Shown:
+def format_progress(engine: JobEngine, unfinished: Sequence[Job], total: int) -> SafeText:
     """Return how far the jobs under way are, and why they wait if they do."""
-    if reason := _reason(desk, under_way):
-        return say("{count} under way · {reason}", count=len(under_way), reason=reason)
+    if reason := _waiting_reason(engine, unfinished):
+        return format_safe("{count} under way · {reason}", count=len(unfinished), reason=reason)
     if total == 1:
-        job = under_way[0]
-        left = desk.about_left(job)
-        line = say("job {id} · {word} · {progress} %", id=job.id, word=job.word or job.state, progress=job.progress)
-        return line if left is None else say("{line} · about {left} s left", line=line, left=f"{left:.0f}")
-    mean = sum(job.progress for job in under_way) / len(under_way)
-    return shown(f"{len(under_way)} of {total} under way · {mean:.0f} %")
+        job = unfinished[0]
+        left = engine.estimate_remaining(job)
+        line = format_safe(
+            "job {id} · {word} · {progress} %", id=job.id, word=job.word or job.state, progress=job.progress
+        )
+        return line if left is None else format_safe("{line} · about {left} s left", line=line, left=f"{left:.0f}")
+    mean = sum(job.progress for job in unfinished) / len(unfinished)
+    return sanitize(f"{len(unfinished)} of {total} under way · {mean:.0f} %")

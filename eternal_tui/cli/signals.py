@@ -8,65 +8,65 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from eternal_tui.config.credentials import stop_commands
-from eternal_tui.core.process import cut_off_after, hear
+from eternal_tui.config.credentials import kill_key_commands
+from eternal_tui.core.process import hard_exit_after, on_signals
 
 T = TypeVar("T")
 
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
-PATIENCE = 1.0
+SUBMIT_GRACE_SECONDS = 1.0
 """Seconds a paid request under way is still waited for: its answer is worth more than a quick end."""
 
-LATEST = 1.6
+HARD_EXIT_SECONDS = 1.6
 """Seconds after a signal at which the process ends whatever still hangs, such as a passphrase prompt's thread.
 
 Well inside the two that are promised: on a busy machine the signal itself, and this end, come late.
 """
 
 
-class Stopped(Exception):
-    """The run was told to stop; `code` is what shells expect of a process that a signal ended."""
+class ShutdownRequested(Exception):
+    """The run was told to stop; `exit_code` is what shells expect of a process that a signal ended."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"signal {number}")
-        self.code = 128 + number
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"signal {signal_number}")
+        self.exit_code = 128 + signal_number
 
 
-class Stopping:
+class Shutdown:
     """Hears the signals of one run; needs a running event loop."""
 
     def __init__(self) -> None:
-        self.number = 0
-        self.defect: Exception | None = None
-        self._heard = asyncio.Event()
-        self._deaf: Callable[[], None] = lambda: None
+        self.signal_number = 0
+        self.internal_error: Exception | None = None
+        self._requested = asyncio.Event()
+        self._unregister: Callable[[], None] = lambda: None
 
     def install(self, *, own_process: bool) -> None:
         """Hear signals from now on; those the caller has ignored, as under nohup, stay ignored."""
         if threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
-        wanted = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        self._deaf = hear(wanted, lambda number: self._hear(loop, number, own_process))
+        wanted = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._unregister = on_signals(wanted, lambda number: self._on_signal(loop, number, own_process))
 
-    def remove(self) -> None:
+    def uninstall(self) -> None:
         """Hear no more."""
-        self._deaf()
+        self._unregister()
 
-    def stop(self, number: int = signal.SIGINT) -> None:
+    def request(self, signal_number: int = signal.SIGINT) -> None:
         """Stop the run as if the signal had come."""
-        self.number = self.number or number
-        self._heard.set()
+        self.signal_number = self.signal_number or signal_number
+        self._requested.set()
 
-    async def unless_stopped(self, wish: Awaitable[T], *, patience: float = 0.0) -> T:
-        """Return what `wish` returns; raise Stopped after cancelling it `patience` seconds after a signal."""
-        task = asyncio.ensure_future(wish)
-        hearing = asyncio.ensure_future(self._heard.wait())
+    async def run(self, awaitable: Awaitable[T], *, grace_seconds: float = 0.0) -> T:
+        """Return what `awaitable` returns; raise Stopped after cancelling it `grace_seconds` seconds after a signal."""
+        task = asyncio.ensure_future(awaitable)
+        hearing = asyncio.ensure_future(self._requested.wait())
         try:
             await asyncio.wait({task, hearing}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done() and patience:
-                await asyncio.wait({task}, timeout=patience)
+            if not task.done() and grace_seconds:
+                await asyncio.wait({task}, timeout=grace_seconds)
             if task.done():
                 return task.result()
         finally:
@@ -74,41 +74,41 @@ class Stopping:
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-        raise Stopped(self.number)
+        raise ShutdownRequested(self.signal_number)
 
-    def met_defect(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Stop for an error that no task took: going on with half a program helps nobody."""
         error = context.get("exception")
-        if self.defect is None:
-            self.defect = error if isinstance(error, Exception) else RuntimeError(str(context.get("message")))
-        self.stop()
+        if self.internal_error is None:
+            self.internal_error = error if isinstance(error, Exception) else RuntimeError(str(context.get("message")))
+        self.request()
 
     @property
-    def stopped(self) -> bool:
+    def is_requested(self) -> bool:
         """Whether a signal has come."""
-        return self._heard.is_set()
+        return self._requested.is_set()
 
-    def _hear(self, loop: asyncio.AbstractEventLoop, number: int, own_process: bool) -> None:
-        if own_process and not self.number:
-            cut_off_after(LATEST, 128 + number, stop_commands)
-        self.number = self.number or number
-        loop.call_soon_threadsafe(self.stop, number)
+    def _on_signal(self, loop: asyncio.AbstractEventLoop, signal_number: int, own_process: bool) -> None:
+        if own_process and not self.signal_number:
+            hard_exit_after(HARD_EXIT_SECONDS, 128 + signal_number, kill_key_commands)
+        self.signal_number = self.signal_number or signal_number
+        loop.call_soon_threadsafe(self.request, signal_number)
 
 
-def run_until_stopped(verb: Callable[[Stopping], Coroutine[Any, Any, int]], *, own_process: bool) -> int:
+def run_with_shutdown(command: Callable[[Shutdown], Coroutine[Any, Any, int]], *, own_process: bool) -> int:
     """Run an asynchronous verb and return its exit code; Stopped, where it lets that pass, gives the signal's."""
 
     async def run() -> int:
-        stopping = Stopping()
+        stopping = Shutdown()
         stopping.install(own_process=own_process)
-        asyncio.get_running_loop().set_exception_handler(stopping.met_defect)
+        asyncio.get_running_loop().set_exception_handler(stopping.on_loop_error)
         try:
-            return await verb(stopping)
-        except Stopped as stopped:
-            if stopping.defect is not None:
-                raise stopping.defect from None
-            return stopped.code
+            return await command(stopping)
+        except ShutdownRequested as stopped:
+            if stopping.internal_error is not None:
+                raise stopping.internal_error from None
+            return stopped.exit_code
         finally:
-            stopping.remove()
+            stopping.uninstall()
 
     return asyncio.run(run())

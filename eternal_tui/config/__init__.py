@@ -1,19 +1,19 @@
 """One typed Settings: defaults, then config.toml, then the environment, then flags."""
 
-from eternal_tui.config.base_url import OFFICIAL_HOST, check_base_url, is_loopback
-from eternal_tui.config.loader import config_path, default_config_path, default_data_dir, home_folder, load_settings
-from eternal_tui.config.settings import Notify, Settings, SettingsError
+from eternal_tui.config.base_url import OFFICIAL_HOST, is_loopback, validate_base_url
+from eternal_tui.config.loader import default_config_path, default_data_dir, find_config_path, home_dir, load_settings
+from eternal_tui.config.settings import NotifySettings, Settings, SettingsError
 
 __all__ = [
     "OFFICIAL_HOST",
-    "Notify",
+    "NotifySettings",
     "Settings",
     "SettingsError",
-    "check_base_url",
-    "config_path",
     "default_config_path",
     "default_data_dir",
-    "home_folder",
+    "find_config_path",
+    "home_dir",
     "is_loopback",
     "load_settings",
+    "validate_base_url",
 ]

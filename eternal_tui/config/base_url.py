@@ -6,10 +6,10 @@ import re
 
 OFFICIAL_HOST = "open.eternalai.org"
 
-_NUMERIC = r"[0-9a-f:.]+"
-_HOST = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?"
-_PATH = r"(/[A-Za-z0-9._~-]+)*"
-_ADDRESS = r"(?s)(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)"
+_NUMERIC_HOST_PATTERN = r"[0-9a-f:.]+"
+_HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?"
+_PATH_PATTERN = r"(/[A-Za-z0-9._~-]+)*"
+_URL_PATTERN = r"(?s)(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)"
 
 
 def is_loopback(host: str) -> bool:
@@ -17,7 +17,7 @@ def is_loopback(host: str) -> bool:
     name = host.strip("[]").lower()
     if name == "localhost":
         return True
-    if not re.fullmatch(_NUMERIC, name):
+    if not re.fullmatch(_NUMERIC_HOST_PATTERN, name):
         return False
     import ipaddress
 
@@ -29,12 +29,12 @@ def is_loopback(host: str) -> bool:
     return address in ipaddress.ip_network("127.0.0.0/8") or address == ipaddress.IPv6Address("::1")
 
 
-def check_base_url(text: str) -> str:
+def validate_base_url(text: str) -> str:
     """Return the base URL in its plain form, without a trailing slash; raise ValueError with a sentence.
 
     Only https, or http to this machine; a host and perhaps a port and a path prefix, and nothing else.
     """
-    match = re.fullmatch(_ADDRESS, text.strip())
+    match = re.fullmatch(_URL_PATTERN, text.strip())
     if match is None:
         raise ValueError("A base URL looks like https://open.eternalai.org.")
     scheme, authority, rest = match["scheme"].lower(), match["authority"], match["rest"]
@@ -48,7 +48,7 @@ def check_base_url(text: str) -> str:
     if scheme not in ("http", "https"):
         raise ValueError("A base URL starts with https://.")
     path = match["path"].rstrip("/")
-    if not re.fullmatch(_PATH, path) or {".", ".."} & set(path.split("/")):
+    if not re.fullmatch(_PATH_PATTERN, path) or {".", ".."} & set(path.split("/")):
         raise ValueError("The path of a base URL is made of letters, digits, - . _ ~ and single slashes.")
     return f"{scheme}://{host.lower()}{port}{path}"
 
@@ -62,7 +62,7 @@ def _split_authority(authority: str) -> tuple[str, str]:
     else:
         host, colon, number = authority.partition(":")
         tail = colon + number
-        if len(host) > 253 or not re.fullmatch(_HOST, host) or not _plain_number_or_name(host):
+        if len(host) > 253 or not re.fullmatch(_HOST_PATTERN, host) or not _is_unambiguous_host(host):
             raise ValueError("The host of a base URL is a name such as open.eternalai.org.")
     if not tail:
         return host, ""
@@ -85,7 +85,7 @@ def _is_ipv6(text: str) -> bool:
     return "%" not in text
 
 
-def _plain_number_or_name(host: str) -> bool:
+def _is_unambiguous_host(host: str) -> bool:
     # 2130706433, 0x7f.1 and 127.1 are addresses to a resolver and names to us: neither, then.
     last = host.rstrip(".").rpartition(".")[2]
     if not re.fullmatch(r"[0-9]+|0[xX][0-9A-Fa-f]*", last):

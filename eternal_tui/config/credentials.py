@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from eternal_tui.core.files import make_folder
+from eternal_tui.core.files import make_private_dir
 from eternal_tui.core.secret import Secret
 
 if TYPE_CHECKING:
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
 
     from eternal_tui.config import Settings
 
-KEY_VARIABLES = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
+KEY_ENV_VARS = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 """Names used by the service's SDK and by its documentation, in the order they are read."""
 
-SERVICE_NAME = "eternal-tui"
-COMMAND_SECONDS = 20.0
-KEYRING_SECONDS = 20.0
+KEYRING_SERVICE = "eternal-tui"
+COMMAND_TIMEOUT_SECONDS = 20.0
+KEYRING_TIMEOUT_SECONDS = 20.0
 """How long a password manager may take: enough to type a passphrase, short enough not to look like a hang."""
 
-MOST_MET = 16
+MAX_SEEN_KEYS = 16
 """Keys remembered to be hidden: a person mistypes a few before one is taken."""
 
-_FORM = r"[!-~]{8,512}"
-_FILE_LIMIT = 4096
-_OUTPUT_LIMIT = 64 * 1024
+_KEY_PATTERN = r"[!-~]{8,512}"
+_MAX_FILE_BYTES = 4096
+_MAX_OUTPUT_BYTES = 64 * 1024
 _T = TypeVar("_T")
 
 
-class KeyProblem(Exception):
+class ApiKeyError(Exception):
     """A key that cannot be used or kept; the text is a sentence and never holds the key."""
 
 
-_met: list[Secret] = []
+_seen_keys: list[Secret] = []
 
 
-def met_keys() -> list[Secret]:
+def seen_keys() -> list[Secret]:
     """Return every key this process has read, wherever it came from, newest last: what no report may show."""
-    return list(_met)
+    return list(_seen_keys)
 
 
 class KeyStore(StrEnum):
@@ -67,36 +67,36 @@ class FoundKey(msgspec.Struct, frozen=True):
     source: str
 
 
-def as_key(text: str, source: str) -> Secret:
-    """Return `text` as a key, without the space around it; raise KeyProblem where it cannot be one."""
+def parse_key(text: str, source: str) -> Secret:
+    """Return `text` as a key, without the space around it; raise ApiKeyError where it cannot be one."""
     stripped = text.strip()
-    if not re.fullmatch(_FORM, stripped):
-        raise KeyProblem(
+    if not re.fullmatch(_KEY_PATTERN, stripped):
+        raise ApiKeyError(
             f"What stands in {source} is no API key: a key is 8 to 512 letters, digits and signs, without spaces. "
             "Copy it again from the service's site."
         )
     secret = Secret(stripped)
-    if secret not in _met:
-        _met.append(secret)
-        del _met[:-MOST_MET]
+    if secret not in _seen_keys:
+        _seen_keys.append(secret)
+        del _seen_keys[:-MAX_SEEN_KEYS]
     return secret
 
 
 def find_key(settings: Settings, environ: Mapping[str, str] | None = None) -> FoundKey | None:
     """Return the first key found: variables, `api_key_command`, system keyring, key file; None where there is none.
 
-    A place that holds something unusable raises KeyProblem, so that a mistake is not covered by another key. Takes
+    A place that holds something unusable raises ApiKeyError, so that a mistake is not covered by another key. Takes
     long: it may run a command, import keyring and wait for a person to unlock it. Call it off the event loop.
     """
     environ = os.environ if environ is None else environ
-    for variable in KEY_VARIABLES:
+    for variable in KEY_ENV_VARS:
         if text := environ.get(variable, "").strip():
-            return FoundKey(as_key(text, variable), variable)
+            return FoundKey(parse_key(text, variable), variable)
     if settings.api_key_command.strip():
-        return FoundKey(_from_command(settings.api_key_command, environ), "api_key_command")
-    if (stored := _from_keyring(settings)) is not None:
+        return FoundKey(_key_from_command(settings.api_key_command, environ), "api_key_command")
+    if (stored := _key_from_keyring(settings)) is not None:
         return FoundKey(stored, "the system keyring")
-    if (kept := _from_file(key_file(settings))) is not None:
+    if (kept := _key_from_file(key_file(settings))) is not None:
         return FoundKey(kept, str(key_file(settings)))
     return None
 
@@ -108,32 +108,32 @@ def key_file(settings: Settings) -> Path:
 
 def available_stores() -> list[KeyStore]:
     """Return where a key can be kept on this machine, the better place first."""
-    return [KeyStore.KEYRING, KeyStore.FILE] if _keyring() is not None else [KeyStore.FILE]
+    return [KeyStore.KEYRING, KeyStore.FILE] if _usable_keyring() is not None else [KeyStore.FILE]
 
 
 def store_key(secret: Secret, store: KeyStore, settings: Settings) -> str:
-    """Keep the key for this service and return where, in words; raise KeyProblem."""
-    as_key(secret.reveal(), "your input")
+    """Keep the key for this service and return where, in words; raise ApiKeyError."""
+    parse_key(secret.reveal(), "your input")
     if store is KeyStore.FILE:
         path = key_file(settings)
-        _write(path, secret)
+        _write_key_file(path, secret)
         return str(path)
-    backend = _keyring()
+    backend = _usable_keyring()
     if backend is None:
-        raise KeyProblem(
+        raise ApiKeyError(
             "This machine has no system keyring that keeps anything, as is usual over SSH. The key can be kept in a "
             f"file that only you can read: {key_file(settings)}."
         )
-    _asked(lambda: backend.set_password(SERVICE_NAME, settings.host, secret.reveal()))
+    _with_timeout(lambda: backend.set_password(KEYRING_SERVICE, settings.host, secret.reveal()))
     return "the system keyring"
 
 
-def forget_key(settings: Settings) -> list[str]:
-    """Remove the key from keyring and file and return where it was, in words; raise KeyProblem."""
+def delete_key(settings: Settings) -> list[str]:
+    """Remove the key from keyring and file and return where it was, in words; raise ApiKeyError."""
     forgotten = []
-    backend = _keyring()
-    if backend is not None and _asked(lambda: backend.get_password(SERVICE_NAME, settings.host)) is not None:
-        _asked(lambda: backend.delete_password(SERVICE_NAME, settings.host))
+    backend = _usable_keyring()
+    if backend is not None and _with_timeout(lambda: backend.get_password(KEYRING_SERVICE, settings.host)) is not None:
+        _with_timeout(lambda: backend.delete_password(KEYRING_SERVICE, settings.host))
         forgotten.append("the system keyring")
     path = key_file(settings)
     try:
@@ -142,31 +142,31 @@ def forget_key(settings: Settings) -> list[str]:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise KeyProblem(f"{path} cannot be removed: {error.strerror}. Remove it by hand.") from None
+        raise ApiKeyError(f"{path} cannot be removed: {error.strerror}. Remove it by hand.") from None
     return forgotten
 
 
-def keys_in(environ: Mapping[str, str]) -> list[Secret]:
+def keys_from_environ(environ: Mapping[str, str]) -> list[Secret]:
     """Return what stands in the key's variables, as secrets, whether it could be a key or not."""
-    return [Secret(text) for name in KEY_VARIABLES if (text := environ.get(name, "").strip())]
+    return [Secret(text) for name in KEY_ENV_VARS if (text := environ.get(name, "").strip())]
 
 
-def scrubbed_environ(environ: Mapping[str, str]) -> dict[str, str]:
+def environ_without_keys(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a child process: without the key's variables, and without any that hold a key.
 
     A key that came from elsewhere, such as the keyring, is looked for too.
     """
-    secrets = [*keys_in(environ), *met_keys()]
+    secrets = [*keys_from_environ(environ), *seen_keys()]
     # What is too short to be a key would be found in half of all variables.
-    hidden = [one for one in secrets if re.fullmatch(_FORM, one.reveal())]
+    hidden = [one for one in secrets if re.fullmatch(_KEY_PATTERN, one.reveal())]
     return {
         name: value
         for name, value in environ.items()
-        if name not in KEY_VARIABLES and not any(one.reveal() in value for one in hidden)
+        if name not in KEY_ENV_VARS and not any(one.reveal() in value for one in hidden)
     }
 
 
-def _from_command(command: str, environ: Mapping[str, str]) -> Secret:
+def _key_from_command(command: str, environ: Mapping[str, str]) -> Secret:
     import shlex
 
     try:
@@ -174,20 +174,22 @@ def _from_command(command: str, environ: Mapping[str, str]) -> Secret:
     except ValueError:
         words = []
     if not words:
-        raise KeyProblem("api_key_command cannot be split into words. Check its quotes in the config file.")
-    return as_key(_first_line(words, scrubbed_environ(environ)), "the first line that api_key_command printed")
+        raise ApiKeyError("api_key_command cannot be split into words. Check its quotes in the config file.")
+    return parse_key(
+        _run_for_first_line(words, environ_without_keys(environ)), "the first line that api_key_command printed"
+    )
 
 
-_commands: set[Popen[bytes]] = set()
+_running_commands: set[Popen[bytes]] = set()
 
 
-def stop_commands() -> None:
+def kill_key_commands() -> None:
     """End the key commands that still wait, as for a passphrase: whoever asked is leaving. From any thread."""
-    for process in tuple(_commands):
+    for process in tuple(_running_commands):
         process.kill()
 
 
-def _first_line(words: list[str], environ: dict[str, str]) -> str:
+def _run_for_first_line(words: list[str], environ: dict[str, str]) -> str:
     import subprocess
     import time
 
@@ -196,25 +198,27 @@ def _first_line(words: list[str], environ: dict[str, str]) -> str:
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ
         )
     except (OSError, ValueError):
-        raise KeyProblem(
+        raise ApiKeyError(
             f"api_key_command could not be started: is {words[0]!a} installed? Check it in the config file."
         ) from None
     output = b""
-    _commands.add(process)
+    _running_commands.add(process)
     with process:
         try:
-            end = time.monotonic() + COMMAND_SECONDS
+            end = time.monotonic() + COMMAND_TIMEOUT_SECONDS
             output, complete = _read_until(process.stdout, end)
             status = process.wait(max(0.1, end - time.monotonic())) if complete else None
         except subprocess.TimeoutExpired:
             status = None
         finally:
             process.kill()
-            _commands.discard(process)
+            _running_commands.discard(process)
     if status is None:
-        raise KeyProblem(f"api_key_command gave no key within {COMMAND_SECONDS:g} seconds. Run it by hand to see why.")
+        raise ApiKeyError(
+            f"api_key_command gave no key within {COMMAND_TIMEOUT_SECONDS:g} seconds. Run it by hand to see why."
+        )
     if status != 0:
-        raise KeyProblem(f"api_key_command failed with exit code {status}. Run it by hand to see why.")
+        raise ApiKeyError(f"api_key_command failed with exit code {status}. Run it by hand to see why.")
     return output.partition(b"\n")[0].decode("ascii", "replace")
 
 
@@ -231,11 +235,11 @@ def _read_until(pipe: Any, end: float) -> tuple[bytes, bool]:
         chunk = os.read(pipe.fileno(), 4096)
         if not chunk:
             return output, True
-        output = (output + chunk)[:_OUTPUT_LIMIT]
+        output = (output + chunk)[:_MAX_OUTPUT_BYTES]
     return output, False
 
 
-def _keyring() -> KeyringBackend | None:
+def _usable_keyring() -> KeyringBackend | None:
     """Return the system's keyring, or None where there is none that is encrypted and really keeps anything."""
 
     def best() -> KeyringBackend | None:
@@ -248,25 +252,25 @@ def _keyring() -> KeyringBackend | None:
         return None if useless else backend
 
     try:
-        return _asked(best)
-    except KeyProblem:
+        return _with_timeout(best)
+    except ApiKeyError:
         return None
 
 
-def _from_keyring(settings: Settings) -> Secret | None:
-    backend = _keyring()
+def _key_from_keyring(settings: Settings) -> Secret | None:
+    backend = _usable_keyring()
     if backend is None:
         return None
     try:
-        text = _asked(lambda: backend.get_password(SERVICE_NAME, settings.host))
-    except KeyProblem:
+        text = _with_timeout(lambda: backend.get_password(KEYRING_SERVICE, settings.host))
+    except ApiKeyError:
         # A locked or broken keyring must not hide a key file.
         return None
-    return as_key(text, "the system keyring") if text else None
+    return parse_key(text, "the system keyring") if text else None
 
 
-def _asked(question: Callable[[], _T]) -> _T:
-    """Return the keyring's answer; raise KeyProblem where it fails, or waits for a person who is not there."""
+def _with_timeout(operation: Callable[[], _T]) -> _T:
+    """Return the keyring's answer; raise ApiKeyError where it fails, or waits for a person who is not there."""
     import threading
 
     answers: list[_T] = []
@@ -274,45 +278,45 @@ def _asked(question: Callable[[], _T]) -> _T:
 
     def ask() -> None:
         try:
-            answers.append(question())
+            answers.append(operation())
         # Backends raise whatever the desktop's services raise: keyring's own errors, D-Bus errors, RuntimeError.
         except Exception as error:  # noqa: BLE001
             failures.append(type(error).__name__)
 
     thread = threading.Thread(target=ask, daemon=True, name="keyring")
     thread.start()
-    thread.join(KEYRING_SECONDS)
+    thread.join(KEYRING_TIMEOUT_SECONDS)
     if answers:
         return answers[0]
-    why = failures[0] if failures else f"no answer within {KEYRING_SECONDS:g} seconds"
-    raise KeyProblem(f"The system keyring did not help ({why}). Unlock it, or keep the key in a file.")
+    why = failures[0] if failures else f"no answer within {KEYRING_TIMEOUT_SECONDS:g} seconds"
+    raise ApiKeyError(f"The system keyring did not help ({why}). Unlock it, or keep the key in a file.")
 
 
-def _from_file(path: Path) -> Secret | None:
+def _key_from_file(path: Path) -> Secret | None:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise KeyProblem(f"The key file {path} cannot be opened: {error.strerror}.") from None
+        raise ApiKeyError(f"The key file {path} cannot be opened: {error.strerror}.") from None
     try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
-            raise KeyProblem(f"The key file {path} is not a file of yours. Remove it and run: eternal-tui login")
+            raise ApiKeyError(f"The key file {path} is not a file of yours. Remove it and run: eternal-tui login")
         if facts.st_mode & 0o077:
-            raise KeyProblem(f"Others on this machine can read the key file {path}. Run: chmod 600 {path}")
-        text = os.read(handle, _FILE_LIMIT).decode("ascii", "replace")
+            raise ApiKeyError(f"Others on this machine can read the key file {path}. Run: chmod 600 {path}")
+        text = os.read(handle, _MAX_FILE_BYTES).decode("ascii", "replace")
     finally:
         os.close(handle)
-    return as_key(text, f"the key file {path}")
+    return parse_key(text, f"the key file {path}")
 
 
-def _write(path: Path, secret: Secret) -> None:
+def _write_key_file(path: Path, secret: Secret) -> None:
     import secrets
 
     part = path.with_name(f".key-{secrets.token_hex(8)}")
     try:
-        make_folder(path.parent)
+        make_private_dir(path.parent)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -324,4 +328,4 @@ def _write(path: Path, secret: Secret) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise KeyProblem(f"The key file {path} cannot be written: {error.strerror}.") from None
+        raise ApiKeyError(f"The key file {path} cannot be written: {error.strerror}.") from None

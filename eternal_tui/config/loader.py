@@ -11,47 +11,48 @@ from typing import Any
 import msgspec
 
 from eternal_tui.config import validation
-from eternal_tui.config.settings import Notify, Settings, SettingsError
+from eternal_tui.config.settings import NotifySettings, Settings, SettingsError
+from eternal_tui.core.sanitize import sanitize
 
-PREFIX = "ETERNAL_TUI_"
-APP = "eternal-tui"
+ENV_PREFIX = "ETERNAL_TUI_"
+APP_NAME = "eternal-tui"
 
-_NOT_SET_BY_PEOPLE = frozenset({"config_path", "sources"})
-FIELDS = tuple(name for name in Settings.__struct_fields__ if name not in _NOT_SET_BY_PEOPLE)
-NOTIFY_FIELDS = Notify.__struct_fields__
-_TABLES = frozenset({"notify", "keys"})
-_CONFIG_LIMIT = 1024 * 1024
+_INTERNAL_FIELDS = frozenset({"config_path", "sources"})
+SETTING_NAMES = tuple(name for name in Settings.__struct_fields__ if name not in _INTERNAL_FIELDS)
+NOTIFY_SETTING_NAMES = NotifySettings.__struct_fields__
+_TABLE_NAMES = frozenset({"notify", "keys"})
+_MAX_CONFIG_BYTES = 1024 * 1024
 
 
 def default_config_path(environ: Mapping[str, str]) -> Path:
     """Return where config.toml is looked for when nobody says otherwise."""
-    return _folder(environ, "XDG_CONFIG_HOME", ".config", "user_config_path") / "config.toml"
+    return _xdg_dir(environ, "XDG_CONFIG_HOME", ".config", "user_config_path") / "config.toml"
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
     """Return where the data are kept when nobody says otherwise."""
-    return _folder(environ, "XDG_DATA_HOME", ".local/share", "user_data_path")
+    return _xdg_dir(environ, "XDG_DATA_HOME", ".local/share", "user_data_path")
 
 
-def _folder(
+def _xdg_dir(
     environ: Mapping[str, str],
     variable: str,
-    beneath_home: str,
-    elsewhere: str,
+    home_subdir: str,
+    platformdirs_name: str,
     *,
     platform: str = sys.platform,
 ) -> Path:
     if platform.startswith("linux"):
         # What platformdirs does on Linux, without the 20 ms of its import at every start.
         told = environ.get(variable, "").strip()
-        base = Path(told) if told.startswith("/") else home_folder(environ) / beneath_home
-        return base / APP
+        base = Path(told) if told.startswith("/") else home_dir(environ) / home_subdir
+        return base / APP_NAME
     import platformdirs
 
-    return Path(getattr(platformdirs, elsewhere)(APP, appauthor=False))
+    return Path(getattr(platformdirs, platformdirs_name)(APP_NAME, appauthor=False))
 
 
-def home_folder(environ: Mapping[str, str]) -> Path:
+def home_dir(environ: Mapping[str, str]) -> Path:
     """Return the person's own folder: HOME, or what the system knows where HOME names none from the root.
 
     One that is relative would be another folder, and another history, in each where the program is started.
@@ -67,48 +68,48 @@ def home_folder(environ: Mapping[str, str]) -> Path:
         return Path("/")
 
 
-def load_settings(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(options: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings: defaults, then the config file, then the environment, then flags.
 
-    `flags` maps field names, and `config` for the file, to values or texts; None means the flag was not given.
+    `options` maps field names, and `config` for the file, to values or texts; None means the flag was not given.
     Raises SettingsError.
     """
     environ = os.environ if environ is None else environ
-    given = {name: value for name, value in (flags or {}).items() if value is not None}
-    path, asked_for = _config_path(given.pop("config", None), environ)
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    path, asked_for = _resolve_config_path(given.pop("config", None), environ)
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for layer in (
-        _from_file(path, asked_for=asked_for, environ=environ),
+        _from_file(path, must_exist=asked_for, environ=environ),
         _from_environment(environ),
-        _from_flags(given, environ),
+        _from_options(given, environ),
     ):
         for name, (value, source) in layer.items():
-            values[name] = {**values.get(name, {}), **value} if name in _TABLES else value
+            values[name] = {**values.get(name, {}), **value} if name in _TABLE_NAMES else value
             sources[name] = source
-    notify = msgspec.convert(values.pop("notify", {}), Notify)
+    notify = msgspec.convert(values.pop("notify", {}), NotifySettings)
     values.setdefault("data_dir", default_data_dir(environ))
     return Settings(**values, notify=notify, config_path=path, sources=sources)
 
 
-def config_path(flag: str | None, environ: Mapping[str, str]) -> Path:
+def find_config_path(option: str | None, environ: Mapping[str, str]) -> Path:
     """Return where config.toml is looked for, whether or not it is there: the flag, the variable, or the default."""
-    return _config_path(flag, environ)[0]
+    return _resolve_config_path(option, environ)[0]
 
 
 Layer = dict[str, tuple[Any, str]]
 
 
-def _config_path(flag: object, environ: Mapping[str, str]) -> tuple[Path, bool]:
-    if flag is not None:
-        return validation.folder(str(flag), Path.cwd(), home_folder(environ)), True
-    if told := environ.get(f"{PREFIX}CONFIG", "").strip():
-        return validation.folder(told, Path.cwd(), home_folder(environ)), True
+def _resolve_config_path(option: object, environ: Mapping[str, str]) -> tuple[Path, bool]:
+    if option is not None:
+        return validation.resolve_path(str(option), Path.cwd(), home_dir(environ)), True
+    if told := environ.get(f"{ENV_PREFIX}CONFIG", "").strip():
+        return validation.resolve_path(told, Path.cwd(), home_dir(environ)), True
     return default_config_path(environ), False
 
 
-def _from_file(path: Path, *, asked_for: bool, environ: Mapping[str, str]) -> Layer:
-    text = _read(path, asked_for=asked_for)
+def _from_file(path: Path, *, must_exist: bool, environ: Mapping[str, str]) -> Layer:
+    text = _read_config(path, must_exist=must_exist)
     if not text.strip():
         return {}
     import tomllib
@@ -119,52 +120,55 @@ def _from_file(path: Path, *, asked_for: bool, environ: Mapping[str, str]) -> La
         raise SettingsError(f"{path}: this is not valid TOML: {error}") from None
     layer: Layer = {}
     for name, value in table.items():
-        where = f"{path}{_line(text, name)}: {name}"
-        if name not in FIELDS:
-            raise SettingsError(f"{where} is not a setting. {validation.nearest(name, FIELDS)}")
+        where = f"{path}{_line_suffix(text, name)}: {name}"
+        if name not in SETTING_NAMES:
+            raise SettingsError(f"{where} is not a setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
         if name == "notify":
-            checked: Any = _notify(value, text, path)
+            checked: Any = _parse_notify_table(value, text, path)
         elif name == "keys":
-            checked = validation.keys(value, where)
+            checked = validation.parse_keys(value, where)
         else:
-            checked = validation.value(name, value, where, base=path.parent, home=home_folder(environ))
+            checked = validation.parse_value(name, value, where, base=path.parent, home=home_dir(environ))
         layer[name] = (checked, str(path))
     return layer
 
 
-def _notify(table: object, text: str, path: Path) -> dict[str, Any]:
-    where = f"{path}{_line(text, 'notify')}: notify"
+def _parse_notify_table(table: object, text: str, path: Path) -> dict[str, Any]:
+    where = f"{path}{_line_suffix(text, 'notify')}: notify"
     if not isinstance(table, dict):
-        raise SettingsError(f"{where} is {validation.found(table)}, but it is a table: [notify].")
+        raise SettingsError(f"{where} is {validation.describe_value(table)}, but it is a table: [notify].")
     checked = {}
     for name, value in table.items():
-        where = f"{path}{_line(text, name, 'notify')}: notify.{name}"
-        if name not in NOTIFY_FIELDS:
-            raise SettingsError(f"{where} is not a setting. {validation.nearest(name, NOTIFY_FIELDS)}")
-        checked[name] = validation.notify_value(name, value, where)
+        where = f"{path}{_line_suffix(text, name, 'notify')}: notify.{name}"
+        if name not in NOTIFY_SETTING_NAMES:
+            raise SettingsError(
+                f"{where} is not a setting. {validation.suggestion_sentence(name, NOTIFY_SETTING_NAMES)}"
+            )
+        checked[name] = validation.parse_notify_value(name, value, where)
     return checked
 
 
-def _read(path: Path, *, asked_for: bool) -> str:
+def _read_config(path: Path, *, must_exist: bool) -> str:
+    shown = sanitize(str(path))
     try:
         with path.open("rb") as file:
-            data = file.read(_CONFIG_LIMIT + 1)
+            data = file.read(_MAX_CONFIG_BYTES + 1)
     except FileNotFoundError:
-        if asked_for:
-            raise SettingsError(f"{path}: there is no such file. Create it, or leave the option out.") from None
+        if must_exist:
+            raise SettingsError(f"{shown}: there is no such file. Create it, or leave the option out.") from None
         return ""
     except OSError as error:
-        raise SettingsError(f"{path}: the file cannot be read: {error.strerror}.") from None
-    if len(data) > _CONFIG_LIMIT:
-        raise SettingsError(f"{path}: the file is larger than 1 MB, which no configuration is.")
+        raise SettingsError(f"{shown}: the file cannot be read: {error.strerror}.") from None
+    if len(data) > _MAX_CONFIG_BYTES:
+        raise SettingsError(f"{shown}: the file is larger than 1 MB, which no configuration is.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise SettingsError(f"{path}, line {line}: the file is not UTF-8 text.") from None
+        raise SettingsError(f"{shown}, line {line}: the file is not UTF-8 text.") from None
 
 
-def _line(text: str, name: str, table: str = "") -> str:
+def _line_suffix(text: str, name: str, table: str = "") -> str:
     """Return ", line N" for the line that sets `name` in `table`, or nothing where it cannot be found."""
     import re
 
@@ -181,31 +185,31 @@ def _line(text: str, name: str, table: str = "") -> str:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Layer:
-    variables = {f"{PREFIX}{name.upper()}": name for name in FIELDS if name not in _TABLES}
-    nested = {f"{PREFIX}NOTIFY_{name.upper()}": name for name in NOTIFY_FIELDS}
+    variables = {f"{ENV_PREFIX}{name.upper()}": name for name in SETTING_NAMES if name not in _TABLE_NAMES}
+    nested = {f"{ENV_PREFIX}NOTIFY_{name.upper()}": name for name in NOTIFY_SETTING_NAMES}
     layer: Layer = {}
     notify: dict[str, Any] = {}
     for variable, text in environ.items():
-        if not variable.startswith(PREFIX) or variable == f"{PREFIX}CONFIG" or not text.strip():
+        if not variable.startswith(ENV_PREFIX) or variable == f"{ENV_PREFIX}CONFIG" or not text.strip():
             continue
         if name := variables.get(variable):
-            checked = validation.text_value(name, text, variable, base=Path.cwd(), home=home_folder(environ))
+            checked = validation.parse_text_value(name, text, variable, base=Path.cwd(), home=home_dir(environ))
             layer[name] = (checked, variable)
         elif name := nested.get(variable):
-            notify[name] = validation.notify_value(name, text, variable, as_text=True)
-            layer["notify"] = (notify, f"{PREFIX}NOTIFY_…")
-        elif near := validation.typing_slip(variable, [*variables, *nested, f"{PREFIX}CONFIG"]):
+            notify[name] = validation.parse_notify_value(name, text, variable, as_text=True)
+            layer["notify"] = (notify, f"{ENV_PREFIX}NOTIFY_…")
+        elif near := validation.suggest(variable, [*variables, *nested, f"{ENV_PREFIX}CONFIG"]):
             # A cap with a slip in its name would silently be no cap. Names far from ours may be somebody else's.
             raise SettingsError(f"{variable} is not a setting. Did you mean {near}?")
     return layer
 
 
-def _from_flags(given: Mapping[str, Any], environ: Mapping[str, str]) -> Layer:
+def _from_options(given: Mapping[str, Any], environ: Mapping[str, str]) -> Layer:
     layer: Layer = {}
     for name, value in given.items():
         flag = "--" + name.replace("_", "-")
-        if name not in FIELDS or name in _TABLES:
-            raise SettingsError(f"{flag} is not a setting. {validation.nearest(name, FIELDS)}")
-        read = validation.text_value if isinstance(value, str) else validation.value
-        layer[name] = (read(name, value, flag, base=Path.cwd(), home=home_folder(environ)), flag)
+        if name not in SETTING_NAMES or name in _TABLE_NAMES:
+            raise SettingsError(f"{flag} is not a setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
+        read = validation.parse_text_value if isinstance(value, str) else validation.parse_value
+        layer[name] = (read(name, value, flag, base=Path.cwd(), home=home_dir(environ)), flag)
     return layer

@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 
 from eternal_tui.config import validation
-from eternal_tui.config.loader import FIELDS
-from eternal_tui.config.settings import Notify, Settings
+from eternal_tui.config.loader import SETTING_NAMES
+from eternal_tui.config.settings import NotifySettings, Settings
 
-_HIDDEN = ("config_path", "sources")
+_INTERNAL_FIELDS = ("config_path", "sources")
 
 
 def config_schema() -> dict[str, Any]:
     """Return the JSON schema of config.toml."""
     schema = msgspec.json.schema(Settings, schema_hook=lambda kind: {"type": "string"} if kind is Path else {})
     properties = schema["$defs"]["Settings"]["properties"]
-    for name in _HIDDEN:
+    for name in _INTERNAL_FIELDS:
         del properties[name]
     return schema
 
@@ -29,14 +29,14 @@ def render_config(settings: Settings) -> str:
     What has no value is written as a comment. Reading the text back gives the same settings.
     """
     lines: list[str] = []
-    for name in FIELDS:
+    for name in SETTING_NAMES:
         if name not in ("notify", "keys"):
-            lines += _entry(Settings, name, getattr(settings, name), settings.sources.get(name, "default"))
+            lines += _setting_lines(Settings, name, getattr(settings, name), settings.sources.get(name, "default"))
     lines += ["[notify]"]
-    for name in Notify.__struct_fields__:
-        lines += _entry(Notify, name, getattr(settings.notify, name), "")
-    lines += ["[keys]", *_comment(Settings, "keys")]
-    lines += [f"{_quoted(action)} = {_quoted(key)}" for action, key in sorted(settings.keys.items())]
+    for name in NotifySettings.__struct_fields__:
+        lines += _setting_lines(NotifySettings, name, getattr(settings.notify, name), "")
+    lines += ["[keys]", *_comment_lines(Settings, "keys")]
+    lines += [f"{_toml_string(action)} = {_toml_string(key)}" for action, key in sorted(settings.keys.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -46,34 +46,34 @@ def config_template() -> str:
     return "".join(f"{line}\n" if not line or line[0] in "#[" else f"# {line}\n" for line in lines)
 
 
-def _entry(struct: type[msgspec.Struct], name: str, value: object, source: str) -> list[str]:
+def _setting_lines(struct: type[msgspec.Struct], name: str, value: object, source: str) -> list[str]:
     origin = [f"# From {source}."] if source and source != "default" else []
     # The empty path stands for the folder that the machine's own rules name.
-    line = f"# {name} =" if value is None or value == Path() else f"{name} = {_toml(value)}"
-    return [*_comment(struct, name), *[_one_line(text) for text in origin], line, ""]
+    line = f"# {name} =" if value is None or value == Path() else f"{name} = {_toml_value(value)}"
+    return [*_comment_lines(struct, name), *[_replace_unprintable(text) for text in origin], line, ""]
 
 
-def _comment(struct: type[msgspec.Struct], name: str) -> list[str]:
-    described = msgspec.inspect.type_info(validation.types_of(struct)[name])
+def _comment_lines(struct: type[msgspec.Struct], name: str) -> list[str]:
+    described = msgspec.inspect.type_info(validation.field_types(struct)[name])
     extra = getattr(described, "extra_json_schema", None) or {}
     return [f"# {extra.get('description', name)}"]
 
 
-def _one_line(text: str) -> str:
+def _replace_unprintable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def _toml(value: object) -> str:
+def _toml_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return repr(value) if isinstance(value, int | float) else _quoted(str(value))
+    return repr(value) if isinstance(value, int | float) else _toml_string(str(value))
 
 
-def _quoted(text: str) -> str:
-    return '"' + "".join(_escaped(character) for character in text) + '"'
+def _toml_string(text: str) -> str:
+    return '"' + "".join(_escape_character(character) for character in text) + '"'
 
 
-def _escaped(character: str) -> str:
+def _escape_character(character: str) -> str:
     if character in '"\\':
         return "\\" + character
     if character.isprintable():

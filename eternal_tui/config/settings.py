@@ -11,15 +11,15 @@ from msgspec import Meta
 
 from eternal_tui.config.base_url import OFFICIAL_HOST, is_loopback
 
-Images = Literal["auto", "kitty", "sixel", "blocks", "off"]
-Credits = Annotated[float, Meta(ge=0)]
+GraphicsMode = Literal["auto", "kitty", "sixel", "blocks", "off"]
+NonNegativeCredits = Annotated[float, Meta(ge=0)]
 
 
 class SettingsError(ValueError):
     """A setting that cannot be used; the text says where it stands, what was found and what is allowed."""
 
 
-class Notify(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NotifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the end of a job is told."""
 
     bell: Annotated[bool, Meta(description="Ring the terminal's bell when a job ends unseen.")] = True
@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data_dir: Annotated[Path, Meta(description="Where the history, the results and the logs are kept.")] = (
         msgspec.field(default_factory=Path)
     )
-    images: Annotated[Images, Meta(description="How pictures are drawn in the terminal.")] = "auto"
+    images: Annotated[GraphicsMode, Meta(description="How pictures are drawn in the terminal.")] = "auto"
     theme: Annotated[
         str, Meta(max_length=64, description="The name of a colour theme; empty means the program's own.")
     ] = ""
@@ -66,10 +66,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(ge=0, le=60, description="Seconds between the first polls of unfinished jobs after a start."),
     ] = 0.25
     daily_cap: Annotated[
-        Credits | None, Meta(description="Most credits a day; a request that may exceed it is not sent.")
+        NonNegativeCredits | None, Meta(description="Most credits a day; a request that may exceed it is not sent.")
     ] = None
     confirm_above: Annotated[
-        Credits | None, Meta(description="Ask before a request that may cost more credits than this.")
+        NonNegativeCredits | None, Meta(description="Ask before a request that may cost more credits than this.")
     ] = None
     fps: Annotated[int, Meta(ge=1, le=30, description="Frames a second when a clip plays; over SSH at most 4.")] = 24
     media_bytes_per_second: Annotated[
@@ -88,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description='File name offered by "save as": {date} {time} {character} {type} {id}, without a suffix.',
         ),
     ] = "{date}-{character}-{type}-{id}"
-    notify: Annotated[Notify, Meta(description="How the end of a job is told.")] = Notify()
+    notify: Annotated[NotifySettings, Meta(description="How the end of a job is told.")] = NotifySettings()
     keys: Annotated[
         dict[str, str],
         Meta(description='Keys by the id of an action, such as "jobs.again" = "R".'),
@@ -102,12 +102,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return urlsplit(self.base_url).hostname or ""
 
     @property
-    def public(self) -> bool:
+    def is_remote(self) -> bool:
         """Whether the service is somewhere else than on this machine."""
         return not is_loopback(self.host)
 
     @property
-    def official(self) -> bool:
+    def is_official(self) -> bool:
         """Whether the service is EternalAI's own host, over https."""
         parts = urlsplit(self.base_url)
         return parts.scheme == "https" and parts.netloc in (OFFICIAL_HOST, f"{OFFICIAL_HOST}:443")

@@ -13,91 +13,95 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from eternal_tui.config.base_url import check_base_url
-from eternal_tui.config.settings import Notify, Settings, SettingsError
-from eternal_tui.core.sanitize import shown
+from eternal_tui.config.base_url import validate_base_url
+from eternal_tui.config.settings import NotifySettings, Settings, SettingsError
+from eternal_tui.core.sanitize import sanitize
 
 TEMPLATE_FIELDS = ("date", "time", "character", "type", "id")
-_HOURS = r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]"
-_FOUND_LIMIT = 60
-_LONGEST = 4_096
+_QUIET_HOURS_PATTERN = r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]"
+_MAX_SHOWN_CHARS = 60
+_MAX_INPUT_CHARS = 4_096
 
 
 @cache
-def types_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+def field_types(struct: type[msgspec.Struct]) -> dict[str, Any]:
     """Return the annotated type of each field."""
     return get_type_hints(struct, include_extras=True)
 
 
-def value(name: str, given: object, where: str, *, base: Path, home: Path) -> Any:
+def parse_value(name: str, given: object, where: str, *, base: Path, home: Path) -> Any:
     """Return a value from TOML or code as its field wants it; raise SettingsError."""
-    return _checked(Settings, name, given, where, base=base, home=home, strict=True)
+    return _validate(Settings, name, given, where, base=base, home=home, strict=True)
 
 
-def text_value(name: str, given: str, where: str, *, base: Path, home: Path) -> Any:
+def parse_text_value(name: str, given: str, where: str, *, base: Path, home: Path) -> Any:
     """Return a value given as text, by a variable or a flag, as its field wants it; raise SettingsError."""
-    return _checked(Settings, name, given.strip(), where, base=base, home=home, strict=False)
+    return _validate(Settings, name, given.strip(), where, base=base, home=home, strict=False)
 
 
-def notify_value(name: str, given: object, where: str, *, as_text: bool = False) -> Any:
+def parse_notify_value(name: str, given: object, where: str, *, as_text: bool = False) -> Any:
     """Return one value of the notify table; raise SettingsError."""
-    return _checked(Notify, name, given, where, base=Path(), home=Path(), strict=not as_text)
+    return _validate(NotifySettings, name, given, where, base=Path(), home=Path(), strict=not as_text)
 
 
-def keys(given: object, where: str) -> dict[str, str]:
+def parse_keys(given: object, where: str) -> dict[str, str]:
     """Return the table of keys by action id; raise SettingsError."""
     if not isinstance(given, dict):
-        raise SettingsError(f'{where} is {found(given)}, but it is a table: [keys], with lines like "id" = "key".')
+        raise SettingsError(
+            f'{where} is {describe_value(given)}, but it is a table: [keys], with lines like "id" = "key".'
+        )
     for action, key in given.items():
         if isinstance(key, dict):
             raise SettingsError(f'{where}.{action}: put an id with a dot in quotes, as in "{action}.…" = "key".')
         if not isinstance(key, str) or not key.strip():
-            raise SettingsError(f"{where}.{action} is {found(key)}, but it is the name of a key, such as ctrl+r.")
+            raise SettingsError(
+                f"{where}.{action} is {describe_value(key)}, but it is the name of a key, such as ctrl+r."
+            )
     return dict(given)
 
 
-def _checked(
+def _validate(
     struct: type[msgspec.Struct], name: str, given: object, where: str, *, base: Path, home: Path, strict: bool
 ) -> Any:
-    kind = types_of(struct)[name]
+    kind = field_types(struct)[name]
     if name == "data_dir":
         if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
-            raise SettingsError(f"{where} is {found(given)}, but it is the path of a folder.")
-        return folder(str(given), base, home)
+            raise SettingsError(f"{where} is {describe_value(given)}, but it is the path of a folder.")
+        return resolve_path(str(given), base, home)
     if not strict and isinstance(given, str) and given.lower() in ("none", "no", "off", "yes", "on"):
-        given = _spoken(name, given.lower(), kind)
+        given = _parse_yes_no_none(name, given.lower(), kind)
     try:
         read = msgspec.convert(given, kind, strict=strict)
-        return _fine(name, read)
+        return _check_extra_rules(name, read)
     except msgspec.ValidationError:
-        problem = f"It may be {allowed(kind)}."
+        problem = f"It may be {describe_allowed(kind)}."
     except ValueError as error:
         problem = str(error)
-    raise SettingsError(f"{where} is {found(given)}. {problem}")
+    raise SettingsError(f"{where} is {describe_value(given)}. {problem}")
 
 
-def _spoken(name: str, word: str, kind: Any) -> object:
+def _parse_yes_no_none(name: str, text: str, kind: Any) -> object:
     described = msgspec.inspect.type_info(kind)
     if isinstance(described, msgspec.inspect.Metadata):
         described = described.type
     if isinstance(described, msgspec.inspect.BoolType):
-        return word in ("yes", "on")
-    return None if word in ("none", "no", "off") and name in ("daily_cap", "confirm_above") else word
+        return text in ("yes", "on")
+    return None if text in ("none", "no", "off") and name in ("daily_cap", "confirm_above") else text
 
 
-def _fine(name: str, read: Any) -> Any:
+def _check_extra_rules(name: str, value: Any) -> Any:
     """Return the value after the rules that a type cannot say; raise ValueError with a sentence."""
-    if isinstance(read, float) and not math.isfinite(read):
+    if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("It may be a finite number.")
     if name == "base_url":
-        return check_base_url(read)
-    if name == "quiet_hours" and read and not re.fullmatch(_HOURS, read):
+        return validate_base_url(value)
+    if name == "quiet_hours" and value and not re.fullmatch(_QUIET_HOURS_PATTERN, value):
         raise ValueError('It may be two times of day, such as "22:00-07:00", or empty.')
     if name == "save_template":
-        _check_template(read)
+        _check_template(value)
     if name == "api_key_command":
-        _check_command(read)
-    return read
+        _check_command(value)
+    return value
 
 
 def _check_template(template: str) -> None:
@@ -124,42 +128,44 @@ def _check_command(command: str) -> None:
         raise ValueError(f"It cannot be split into words: {error}.") from None
 
 
-def folder(text: str, base: Path, home: Path) -> Path:
+def resolve_path(text: str, base: Path, home: Path) -> Path:
     """Return `text` as an absolute path: ~ is `home`, a relative one starts at `base`."""
     if text == "~" or text.startswith("~/"):
         return home / text[2:]
     return Path(os.path.normpath(base / text))
 
 
-def found(given: object) -> str:
+def describe_value(given: object) -> str:
     """Return what was found, short and safe to show."""
     if isinstance(given, str):
         # An address may hold a password, before its last @.
-        given = re.sub(r"//.*@", "//…@", given[:_LONGEST], flags=re.DOTALL)
-        return f'"{shown(given, limit=_FOUND_LIMIT)}"'
+        given = re.sub(r"//.*@", "//…@", given[:_MAX_INPUT_CHARS], flags=re.DOTALL)
+        return f'"{sanitize(given, limit=_MAX_SHOWN_CHARS)}"'
     if isinstance(given, bool):
         return "true" if given else "false"
     if isinstance(given, dict | list):
         return "a table" if isinstance(given, dict) else "a list"
-    return shown(str(given), limit=_FOUND_LIMIT)
+    return sanitize(str(given), limit=_MAX_SHOWN_CHARS)
 
 
-def allowed(kind: Any) -> str:
+def describe_allowed(kind: Any) -> str:
     """Return in words what a field of this type may hold."""
     described = msgspec.inspect.type_info(kind)
     if isinstance(described, msgspec.inspect.Metadata):
         described = described.type
-    return _in_words(described)
+    return _describe_type(described)
 
 
-def _in_words(described: Any) -> str:
+def _describe_type(described: Any) -> str:
     inspect = msgspec.inspect
     if isinstance(described, inspect.UnionType):
-        return " or ".join(_in_words(part) for part in described.types)
+        return " or ".join(_describe_type(part) for part in described.types)
     if isinstance(described, inspect.LiteralType):
         return "one of " + ", ".join(str(choice) for choice in described.values)
     if isinstance(described, inspect.IntType | inspect.FloatType):
-        return ("a whole number" if isinstance(described, inspect.IntType) else "a number") + _bounds(described)
+        return ("a whole number" if isinstance(described, inspect.IntType) else "a number") + _describe_bounds(
+            described
+        )
     if isinstance(described, inspect.StrType):
         longest = described.max_length
         return "text" if longest is None else f"text of at most {longest} characters"
@@ -167,7 +173,7 @@ def _in_words(described: Any) -> str:
     return names.get(type(described), "something else")
 
 
-def _bounds(number: Any) -> str:
+def _describe_bounds(number: Any) -> str:
     low, above, high = number.ge, number.gt, number.le
     start = f" from {low:g}" if low is not None else f" above {above:g}" if above is not None else ""
     if low == 0 and high is None:
@@ -179,7 +185,7 @@ def _bounds(number: Any) -> str:
     )
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def suggestion_sentence(name: str, names: Iterable[str]) -> str:
     """Return a sentence that names the closest of `names`, or all of them."""
     import difflib
 
@@ -188,7 +194,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
 
 
-def typing_slip(name: str, names: Sequence[str]) -> str | None:
+def suggest(name: str, names: Sequence[str]) -> str | None:
     """Return the one of `names` that `name` is most likely a slip of the fingers for, or None."""
     import difflib
 

@@ -19,7 +19,7 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait that long."""
 
-    def alarm(self, seconds: float, ring: Callable[[], object]) -> Callable[[], object]:
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
         """Call `ring` on the running event loop after that long, unless what is returned is called before."""
 
 
@@ -42,6 +42,6 @@ class SystemClock:
         """Wait that long."""
         await asyncio.sleep(seconds)
 
-    def alarm(self, seconds: float, ring: Callable[[], object]) -> Callable[[], object]:
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
         """Call `ring` on the running event loop after that long, unless what is returned is called before."""
-        return asyncio.get_running_loop().call_later(seconds, ring).cancel
+        return asyncio.get_running_loop().call_later(seconds, callback).cancel

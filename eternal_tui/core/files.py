@@ -6,11 +6,11 @@ import os
 import stat
 from pathlib import Path
 
-FOLDER = 0o700
-FILE = 0o600
+PRIVATE_DIR_MODE = 0o700
+PRIVATE_FILE_MODE = 0o600
 
 
-def make_folder(path: Path) -> None:
+def make_private_dir(path: Path) -> None:
     """Make the folder and the missing ones above it, each 0700; those that are there stay as they are."""
     # Asked whole first: of a path that is too long nothing must be made, and each part by itself could be.
     if path.is_dir():
@@ -19,23 +19,23 @@ def make_folder(path: Path) -> None:
         if one.is_dir():
             continue
         try:
-            one.mkdir(FOLDER)
+            one.mkdir(PRIVATE_DIR_MODE)
         except FileExistsError:
             if not one.is_dir():
                 raise
             continue
-        one.chmod(FOLDER)
+        one.chmod(PRIVATE_DIR_MODE)
 
 
-def create(path: Path) -> int:
+def create_private(path: Path) -> int:
     """Open a new 0600 file for writing and return its handle; what stands there, a link too, raises FileExistsError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    handle = os.open(path, flags, FILE)
-    os.fchmod(handle, FILE)
+    handle = os.open(path, flags, PRIVATE_FILE_MODE)
+    os.fchmod(handle, PRIVATE_FILE_MODE)
     return handle
 
 
-def tighten(path: Path) -> None:
+def restrict_to_owner(path: Path) -> None:
     """Take a file away from others where they have it; what is no plain file of ours is left alone."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -44,12 +44,12 @@ def tighten(path: Path) -> None:
     try:
         facts = os.fstat(handle)
         if stat.S_ISREG(facts.st_mode) and facts.st_mode & 0o077 and facts.st_uid == os.geteuid():
-            os.fchmod(handle, FILE)
+            os.fchmod(handle, PRIVATE_FILE_MODE)
     finally:
         os.close(handle)
 
 
-def open_to_others(path: Path) -> bool:
+def is_accessible_to_others(path: Path) -> bool:
     """Tell whether anybody but the owner may look into it; False where it is not there."""
     try:
         return bool(path.lstat().st_mode & 0o077)
@@ -57,11 +57,11 @@ def open_to_others(path: Path) -> bool:
         return False
 
 
-READ_LIMIT = 4_000_000
+MAX_READ_BYTES = 4_000_000
 """Bytes read of such a file: more is not one of ours."""
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes) -> None:
     """Replace `path` by a 0600 file of `data`, whatever the umask; raise OSError and leave the old one on failure."""
     fresh = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
@@ -76,19 +76,19 @@ def write_private(path: Path, data: bytes) -> None:
         raise
 
 
-def read_private(path: Path) -> bytes | None:
+def read_limited(path: Path) -> bytes | None:
     """Return the file's bytes, None where there is none; raise OSError, or ValueError where it is far too large."""
     try:
         with path.open("rb") as file:
-            data = file.read(READ_LIMIT + 1)
+            data = file.read(MAX_READ_BYTES + 1)
     except FileNotFoundError:
         return None
-    if len(data) > READ_LIMIT:
-        raise ValueError(f"{path.name} is larger than {READ_LIMIT} bytes.")
+    if len(data) > MAX_READ_BYTES:
+        raise ValueError(f"{path.name} is larger than {MAX_READ_BYTES} bytes.")
     return data
 
 
-def set_aside(path: Path) -> str:
+def quarantine(path: Path) -> str:
     """Rename a damaged file so that nothing writes over it; return what became of it, in words."""
     aside = path.with_name(f"{path.stem}.damaged-{os.urandom(4).hex()}{path.suffix}")
     try:

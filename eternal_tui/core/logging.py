@@ -14,35 +14,35 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from eternal_tui.core.files import make_folder
+from eternal_tui.core.files import make_private_dir
 from eternal_tui.core.secret import Secret
 
-ROOT = "eternal_tui"
-FILE_NAME = "eternal-tui.log"
-MAX_BYTES = 1_000_000
-BACKUPS = 2
+LOGGER_NAME = "eternal_tui"
+LOG_FILE_NAME = "eternal-tui.log"
+MAX_LOG_BYTES = 1_000_000
+BACKUP_COUNT = 2
 """Three files of 1 MB in all: weeks of ordinary use, and nothing a full disk would notice."""
 
-TEXT_LIMIT = 8_000
+MAX_TEXT_CHARS = 8_000
 """Characters kept of one message or field, so that a stranger cannot push everything else out of the log."""
 
-HIDDEN = "[hidden]"
+REDACTED = "[hidden]"
 
 # These write whole addresses, signatures included, at INFO, and headers at DEBUG.
-_TALKATIVE = ("httpx", "httpcore", "hpack", "asyncio", "PIL", "urllib3", "uvicorn")
+_NOISY_LOGGERS = ("httpx", "httpcore", "hpack", "asyncio", "PIL", "urllib3", "uvicorn")
 
-_HEADER = (
-    r"""(?i)(?P<name>\b(?:x-api-key|api[-_]?key|(?:proxy-)?authorization|set-cookie|cookie|encrypted_aes_key)\b)"""
+_SECRET_HEADER_PATTERN = (
+    r"""(?i)(?P<name>\b(?:x-api-key|api[-_]?key|(?:proxy-)?authorization|set-cookie|cookie|encrypted_aes_key)\b)"""  # noqa: S105 - a pattern
     r"""(?P<between>\\{0,8}["']?\s*[:=,]\s*(?:b(?=\\{0,8}["']))?\\{0,8}["']?)(?P<value>(?:(?:bearer|basic|digest)\s+)?[^\s"'\\,;)}\]]+)"""
 )
-_BEARER = r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
-_SERVICE_KEY = r"\bsk[_-][A-Za-z0-9_-]{6,}"
-_USER_INFO = r"(?i)(?P<scheme>[a-z][a-z0-9+.-]{0,15}:(?:\\?/){2})[^\s/\\\"'<>@]{1,500}@"
+_BEARER_PATTERN = r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
+_API_KEY_PATTERN = r"\bsk[_-][A-Za-z0-9_-]{6,}"
+_URL_USERINFO_PATTERN = r"(?i)(?P<scheme>[a-z][a-z0-9+.-]{0,15}:(?:\\?/){2})[^\s/\\\"'<>@]{1,500}@"
 # The look-ahead stops at the next ? or #, so that a row of them costs linear time.
-_QUERY = r"""(?<=[^\s"'<>])[?#](?=[^\s"'<>?#]*[=%&])[^\s"'<>]*"""
-_ADDRESS_TAIL = r"""(?i)(?P<address>https?:(?:\\?/){2}[^\s"'<>?#]{0,4000})[?#][^\s"'<>]*"""
+_URL_QUERY_PATTERN = r"""(?<=[^\s"'<>])[?#](?=[^\s"'<>?#]*[=%&])[^\s"'<>]*"""
+_HTTP_URL_TAIL_PATTERN = r"""(?i)(?P<address>https?:(?:\\?/){2}[^\s"'<>?#]{0,4000})[?#][^\s"'<>]*"""
 
-_ORDINARY = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD_RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class Redactor:
@@ -51,36 +51,36 @@ class Redactor:
     def __init__(self) -> None:
         self._secrets: list[Secret] = []
 
-    def hide(self, secret: Secret) -> None:
+    def add_secret(self, secret: Secret) -> None:
         """Hide this value from now on, wherever it turns up."""
-        for form in forms_of(secret.reveal()):
+        for form in escaped_forms(secret.reveal()):
             if (written := Secret(form)) not in self._secrets:
                 self._secrets.append(written)
 
-    def clean(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return `text`, bounded and redacted."""
         for secret in self._secrets:
-            text = text.replace(secret.reveal(), HIDDEN)
-        if len(text) > TEXT_LIMIT:
-            text = text[: TEXT_LIMIT - 1] + "…"
+            text = text.replace(secret.reveal(), REDACTED)
+        if len(text) > MAX_TEXT_CHARS:
+            text = text[: MAX_TEXT_CHARS - 1] + "…"
         if text.replace(".", "").isalnum():
             # None of what follows is in one word of letters, digits and full stops, and compiling it takes milliseconds
             # of a start, which writes such words.
             return text
-        text = re.sub(_HEADER, rf"\g<name>\g<between>{HIDDEN}", text)
-        text = re.sub(_BEARER, rf"\1 {HIDDEN}", text)
-        text = re.sub(_SERVICE_KEY, HIDDEN, text)
-        text = re.sub(_USER_INFO, rf"\g<scheme>{HIDDEN}@", text)
-        text = re.sub(_ADDRESS_TAIL, r"\g<address>?…", text)
-        return re.sub(_QUERY, "?…", text)
+        text = re.sub(_SECRET_HEADER_PATTERN, rf"\g<name>\g<between>{REDACTED}", text)
+        text = re.sub(_BEARER_PATTERN, rf"\1 {REDACTED}", text)
+        text = re.sub(_API_KEY_PATTERN, REDACTED, text)
+        text = re.sub(_URL_USERINFO_PATTERN, rf"\g<scheme>{REDACTED}@", text)
+        text = re.sub(_HTTP_URL_TAIL_PATTERN, r"\g<address>?…", text)
+        return re.sub(_URL_QUERY_PATTERN, "?…", text)
 
 
-def forms_of(value: str) -> list[str]:
+def escaped_forms(value: str) -> list[str]:
     """Return the ways a value is written: as it is, quoted by Python or JSON, and in an address."""
     return [value, repr(value)[1:-1], json.dumps(value)[1:-1], quote(value, safe="")]
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """Writes a record as one line of ASCII JSON: nothing in it can move a cursor or break a line."""
 
     def __init__(self, redactor: Redactor) -> None:
@@ -93,37 +93,37 @@ class JsonLines(logging.Formatter):
             "at": round(record.created, 3),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": self._clean(record.getMessage()),
+            "event": self._redact(record.getMessage()),
         }
         for name, value in vars(record).items():
-            if name not in _ORDINARY and not name.startswith("_"):
-                entry[self._clean(name)] = self._value(value)
+            if name not in _STANDARD_RECORD_FIELDS and not name.startswith("_"):
+                entry[self._redact(name)] = self._json_value(value)
         if record.exc_info and record.exc_info[0] is not None:
-            entry["error"] = self._clean(self.formatException(record.exc_info))
+            entry["error"] = self._redact(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=True, default=repr)
 
-    def _value(self, value: object) -> object:
+    def _json_value(self, value: object) -> object:
         if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
             return value
-        return self._clean(value if isinstance(value, str) else repr(value))
+        return self._redact(value if isinstance(value, str) else repr(value))
 
-    def _clean(self, text: str) -> str:
-        return self._redactor.clean(text)
+    def _redact(self, text: str) -> str:
+        return self._redactor.redact(text)
 
 
-class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
+class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
     """A rotating file of mode 0600 in a folder of mode 0700, made when there is something to write.
 
-    A log that cannot be written never disturbs the program; `trouble` then says why, for those who look.
+    A log that cannot be written never disturbs the program; `last_error` then says why, for those who look.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, backups: int) -> None:
-        self.trouble = ""
+        self.last_error = ""
         super().__init__(path, maxBytes=max_bytes, backupCount=backups, encoding="ascii", delay=True)
 
     def _open(self) -> TextIOWrapper:
         path = Path(self.baseFilename)
-        make_folder(path.parent)
+        make_private_dir(path.parent)
         path.parent.chmod(0o700)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(path, flags, 0o600)
@@ -141,15 +141,15 @@ class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
         import sys
 
         error = sys.exc_info()[1]
-        self.trouble = f"The log {self.baseFilename} cannot be written: {error}."
-        self._let_go()
+        self.last_error = f"The log {self.baseFilename} cannot be written: {error}."
+        self._close_stream()
 
     def close(self) -> None:
         """Close the file, whatever the disk says to what was not written yet."""
-        self._let_go()
+        self._close_stream()
         super().close()
 
-    def _let_go(self) -> None:
+    def _close_stream(self) -> None:
         # What a full disk did not take stays in the buffer, and would be refused again at every close.
         stream, self.stream = self.stream, None
         if stream is not None:
@@ -157,10 +157,10 @@ class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
                 stream.close()
 
 
-class Log:
+class LogFile:
     """An open log: what to hide, and how to close it."""
 
-    def __init__(self, handler: PrivateRotatingFile, redactor: Redactor) -> None:
+    def __init__(self, handler: PrivateRotatingFileHandler, redactor: Redactor) -> None:
         self._handler = handler
         self._redactor = redactor
 
@@ -170,32 +170,34 @@ class Log:
         return Path(self._handler.baseFilename)
 
     @property
-    def trouble(self) -> str:
+    def last_error(self) -> str:
         """Why the last record was not written, or an empty string."""
-        return self._handler.trouble
+        return self._handler.last_error
 
-    def hide(self, secret: Secret) -> None:
+    def add_secret(self, secret: Secret) -> None:
         """Hide the value of `secret` in everything written from now on."""
-        self._redactor.hide(secret)
+        self._redactor.add_secret(secret)
 
     def close(self) -> None:
         """Close the file; later records go nowhere."""
-        logging.getLogger(ROOT).removeHandler(self._handler)
+        logging.getLogger(LOGGER_NAME).removeHandler(self._handler)
         self._handler.close()
 
 
-def open_log(folder: Path, level: str = "INFO", *, max_bytes: int = MAX_BYTES, backups: int = BACKUPS) -> Log:
+def open_log(
+    folder: Path, level: str = "INFO", *, max_bytes: int = MAX_LOG_BYTES, backups: int = BACKUP_COUNT
+) -> LogFile:
     """Send the records of this program's loggers to a file in `folder`, from `level` up.
 
     Nothing touches the disk before the first record. Records go nowhere else, least of all to the screen.
     """
     redactor = Redactor()
-    handler = PrivateRotatingFile(folder / FILE_NAME, max_bytes=max_bytes, backups=backups)
-    handler.setFormatter(JsonLines(redactor))
-    program = logging.getLogger(ROOT)
+    handler = PrivateRotatingFileHandler(folder / LOG_FILE_NAME, max_bytes=max_bytes, backups=backups)
+    handler.setFormatter(JsonFormatter(redactor))
+    program = logging.getLogger(LOGGER_NAME)
     program.addHandler(handler)
     program.setLevel(level)
     program.propagate = False
-    for name in _TALKATIVE:
+    for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    return Log(handler, redactor)
+    return LogFile(handler, redactor)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import FrameType
 
 
-class Ending:
+class FastExit:
     """Ends this process without taking the interpreter apart, when everything else that waits for its end is done.
 
     That teardown was measured to take 0.3 s of a processor for the app, a second and more on a busy machine, and
@@ -23,25 +23,25 @@ class Ending:
     """
 
     def __init__(self) -> None:
-        self._code: int | None = None
-        atexit.register(self._end)
+        self._exit_code: int | None = None
+        atexit.register(self._exit_now)
 
-    def with_code(self, code: int) -> int:
+    def set_exit_code(self, code: int) -> int:
         """Note the exit code and return it; without one the interpreter ends in its own way, with its traceback."""
-        self._code = code
+        self._exit_code = code
         return code
 
-    def _end(self) -> None:
-        if self._code is None:
+    def _exit_now(self) -> None:
+        if self._exit_code is None:
             return
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
-        os._exit(self._code)
+        os._exit(self._exit_code)
 
 
-def hear(numbers: Iterable[int], heard: Callable[[int], None]) -> Callable[[], None]:
-    """Call `heard` with the number of each of these signals, in a thread of its own; return what ends that.
+def on_signals(signal_numbers: Iterable[int], callback: Callable[[int], None]) -> Callable[[], None]:
+    """Call `callback` with the number of each of these signals, in a thread of its own; return what ends that.
 
     A handler of the event loop's own waits until whatever the loop is busy with is done: on a busy machine most of a
     second, behind an editor for ever. One of Python's waits for the main thread, which does not wake where the kernel
@@ -49,14 +49,14 @@ def hear(numbers: Iterable[int], heard: Callable[[int], None]) -> Callable[[], N
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
-    wanted = frozenset(numbers)
-    before = {number: signal.signal(number, _heard_elsewhere) for number in wanted}
+    wanted = frozenset(signal_numbers)
+    before = {number: signal.signal(number, _ignore_signal) for number in wanted}
     earlier = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
 
     def listen() -> None:
-        while (number := os.read(reading, 1)[0]) != _STOP:
+        while (number := os.read(reading, 1)[0]) != _STOP_BYTE:
             if number in wanted:
-                heard(number)
+                callback(number)
 
     listening = threading.Thread(target=listen, name="signals", daemon=True)
     listening.start()
@@ -65,7 +65,7 @@ def hear(numbers: Iterable[int], heard: Callable[[int], None]) -> Callable[[], N
         signal.set_wakeup_fd(earlier)
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        os.write(writing, bytes([_STOP]))
+        os.write(writing, bytes([_STOP_BYTE]))
         listening.join()
         os.close(reading)
         os.close(writing)
@@ -73,28 +73,28 @@ def hear(numbers: Iterable[int], heard: Callable[[int], None]) -> Callable[[], N
     return stop
 
 
-_STOP = 0
+_STOP_BYTE = 0
 """No signal's number."""
 
 
-def _heard_elsewhere(_number: int, _frame: FrameType | None) -> None:
+def _ignore_signal(_number: int, _frame: FrameType | None) -> None:
     """Keep the signal from doing what it does by default; the thread that listens has its number."""
 
 
-def cut_off_after(seconds: float, code: int, last_act: Callable[[], object] = lambda: None) -> None:
-    """End the process with `code` in so many seconds, whatever hangs then; `last_act` may take a tenth of one."""
+def hard_exit_after(seconds: float, code: int, cleanup: Callable[[], object] = lambda: None) -> None:
+    """End the process with `code` in so many seconds, whatever hangs then; `cleanup` may take a tenth of one."""
 
     def cut_off() -> None:
-        _timer(0.1, os._exit, code)
+        _start_timer(0.1, os._exit, code)
         try:
-            last_act()
+            cleanup()
         finally:
             os._exit(code)
 
-    _timer(seconds, cut_off)
+    _start_timer(seconds, cut_off)
 
 
-def _timer(seconds: float, act: Callable[..., object], *arguments: object) -> None:
-    timer = threading.Timer(seconds, act, arguments)
+def _start_timer(seconds: float, callback: Callable[..., object], *arguments: object) -> None:
+    timer = threading.Timer(seconds, callback, arguments)
     timer.daemon = True
     timer.start()

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import re
 
-MAX_RETRY_AFTER = 900.0
+MAX_RETRY_AFTER_SECONDS = 900.0
 """Seconds. A longer wait, said by mistake or by malice, would look like a program that hangs."""
 
-_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
-_LONGEST_DATE = 64
+_SECONDS_PATTERN = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
+_MAX_DATE_CHARS = 64
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Return the wait in seconds, from 0 to MAX_RETRY_AFTER, or None where nothing usable was said.
+    """Return the wait in seconds, from 0 to MAX_RETRY_AFTER_SECONDS, or None where nothing usable was said.
 
     `now` is seconds since the epoch, for the form that names a date (RFC 9110, 10.2.3). Never raises.
     """
     if value is None:
         return None
     text = value.strip(" \t")
-    if _SECONDS.fullmatch(text):
-        return min(float(text), MAX_RETRY_AFTER)
-    if len(text) > _LONGEST_DATE:
+    if _SECONDS_PATTERN.fullmatch(text):
+        return min(float(text), MAX_RETRY_AFTER_SECONDS)
+    if len(text) > _MAX_DATE_CHARS:
         return None
-    at = _http_date(text)
-    return None if at is None else max(0.0, min(at - now, MAX_RETRY_AFTER))
+    at = _parse_http_date(text)
+    return None if at is None else max(0.0, min(at - now, MAX_RETRY_AFTER_SECONDS))
 
 
-def _http_date(text: str) -> float | None:
+def _parse_http_date(text: str) -> float | None:
     from datetime import UTC
     from email.utils import parsedate_to_datetime
 

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import unicodedata
 
-from eternal_tui.core.sanitize import Shown, head_of, join, padded, trimmed
+from eternal_tui.core.sanitize import SafeText, join_safe, pad_safe, rstrip_safe, truncate_safe
 
 
-def width(text: str) -> int:
+def display_width(text: str) -> int:
     """Return how many columns gated text takes: two for wide characters, none for marks."""
     if text.isascii():
         return len(text)
-    return sum(_cells(character) for character in text)
+    return sum(_character_width(character) for character in text)
 
 
-def cut(text: Shown, columns: int) -> Shown:
+def truncate_to_width(text: SafeText, columns: int) -> SafeText:
     """Return the text in at most `columns`, with an ellipsis where something was left out."""
-    if width(text) <= columns:
+    if display_width(text) <= columns:
         return text
     kept, used = 0, 0
     for character in text:
-        used += _cells(character)
+        used += _character_width(character)
         if used > columns - 1:
             break
         kept += 1
-    return join("", trimmed(head_of(text, kept)), Shown("…")) if columns > 0 else Shown("")
+    return join_safe("", rstrip_safe(truncate_safe(text, kept)), SafeText("…")) if columns > 0 else SafeText("")
 
 
-def fit(text: Shown, columns: int) -> Shown:
+def pad_to_width(text: SafeText, columns: int) -> SafeText:
     """Return the text in exactly `columns`."""
-    short = cut(text, columns)
-    return padded(short, columns - width(short))
+    short = truncate_to_width(text, columns)
+    return pad_safe(short, columns - display_width(short))
 
 
-def _cells(character: str) -> int:
+def _character_width(character: str) -> int:
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

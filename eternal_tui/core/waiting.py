@@ -9,29 +9,29 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Interrupted(Exception):
+class StopRequested(Exception):
     """A wait was given up because it was told to stop."""
 
 
-class Interruption:
-    """A wish to stop, heeded by every wait that runs under `heed`."""
+class StopSignal:
+    """A wish to stop, heeded by every wait that runs under `run_until_stopped`."""
 
     def __init__(self) -> None:
-        self._wanted = asyncio.Event()
+        self._event = asyncio.Event()
 
     @property
-    def wanted(self) -> bool:
+    def is_set(self) -> bool:
         """Whether stopping is wished for."""
-        return self._wanted.is_set()
+        return self._event.is_set()
 
-    def want(self) -> None:
+    def set(self) -> None:
         """Ask to stop at the next wait, or in the present one."""
-        self._wanted.set()
+        self._event.set()
 
-    async def heed(self, wait: Coroutine[Any, Any, T]) -> T:
-        """Return what `wait` returns; raise Interrupted where stopping was wished for before it ended."""
-        waiting = asyncio.create_task(wait)
-        wish = asyncio.create_task(self._wanted.wait())
+    async def run_until_stopped(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Return what `coroutine` returns; raise Interrupted where stopping was wished for before it ended."""
+        waiting = asyncio.create_task(coroutine)
+        wish = asyncio.create_task(self._event.wait())
         try:
             await asyncio.wait((waiting, wish), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -39,5 +39,5 @@ class Interruption:
                 task.cancel()
             await asyncio.gather(waiting, wish, return_exceptions=True)
         if waiting.cancelled():
-            raise Interrupted
+            raise StopRequested
         return waiting.result()

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 import msgspec
 
-from eternal_tui.api.models import MAX_SECONDS, MIN_SECONDS, GenerateRequest, MediaType, Quality
-from eternal_tui.drafts.matrix import MAX_TIMES, Matrix, Settings, expand
+from eternal_tui.api.models import MAX_DURATION_SECONDS, MIN_DURATION_SECONDS, GenerateRequest, MediaType, Quality
+from eternal_tui.drafts.matrix import MAX_COUNT, RequestMatrix, RequestSettings, expand
 
-PROMPT_LIMIT = 20_000
+MAX_PROMPT_CHARS = 20_000
 """Characters of a prompt the form takes: several times the longest that people write."""
 
-_TYPES: tuple[MediaType, ...] = ("image", "video")
+_MEDIA_TYPES: tuple[MediaType, ...] = ("image", "video")
 
 T = TypeVar("T")
 
@@ -42,34 +42,38 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def types(self) -> tuple[MediaType, ...]:
         """The types that are sent, the one chosen last first."""
-        return _unique(self.type, *_TYPES) if self.both_types else (self.type,)
+        return _unique(self.type, *_MEDIA_TYPES) if self.both_types else (self.type,)
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> RequestSettings:
         """What applies to the first type, and nothing else; the first of several combinations."""
-        return self.every_settings[0]
+        return self.all_settings[0]
 
     @property
-    def every_settings(self) -> tuple[Settings, ...]:
+    def all_settings(self) -> tuple[RequestSettings, ...]:
         """Every combination of what was chosen, for each type what applies to it."""
-        return tuple(each for kind in self.types for each in (self._stills if kind == "image" else self._clips))
+        return tuple(
+            each for kind in self.types for each in (self._image_settings if kind == "image" else self._video_settings)
+        )
 
     @property
-    def _stills(self) -> tuple[Settings, ...]:
-        return tuple(Settings(type="image", quality=each) for each in _unique(self.quality, *self.more_qualities))
+    def _image_settings(self) -> tuple[RequestSettings, ...]:
+        return tuple(
+            RequestSettings(type="image", quality=each) for each in _unique(self.quality, *self.more_qualities)
+        )
 
     @property
-    def _clips(self) -> tuple[Settings, ...]:
+    def _video_settings(self) -> tuple[RequestSettings, ...]:
         sounds = (self.audio, not self.audio) if self.both_sounds else (self.audio,)
         return tuple(
-            Settings(type="video", duration=seconds, audio=audio)
+            RequestSettings(type="video", duration=seconds, audio=audio)
             for seconds in _unique(self.duration, *self.more_durations)
             for audio in sounds
         )
 
     def requests(self, character_id: str, prompt: str) -> tuple[GenerateRequest, ...]:
         """Return what would be sent to one character with one prompt: a request for each combination of settings."""
-        return tuple(expand(Matrix(characters=(character_id,), prompts=(prompt,), settings=self.every_settings)))
+        return tuple(expand(RequestMatrix(characters=(character_id,), prompts=(prompt,), settings=self.all_settings)))
 
     def with_request(self, request: GenerateRequest) -> Draft:
         """Return the draft refilled from a request; settings the request does not say keep their value here."""
@@ -89,14 +93,14 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             **said,
         )
 
-    def sound(self) -> Draft:
+    def clamped(self) -> Draft:
         """Return the draft with numbers brought back into their bounds, for one that comes from a file."""
         return msgspec.structs.replace(
             self,
-            prompt=self.prompt[:PROMPT_LIMIT],
-            duration=_possible(self.duration),
-            more_durations=_unique(*map(_possible, self.more_durations)),
-            times=min(max(self.times, 1), MAX_TIMES),
+            prompt=self.prompt[:MAX_PROMPT_CHARS],
+            duration=_clamp_duration(self.duration),
+            more_durations=_unique(*map(_clamp_duration, self.more_durations)),
+            times=min(max(self.times, 1), MAX_COUNT),
         )
 
 
@@ -104,5 +108,5 @@ def _unique(*values: T) -> tuple[T, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _possible(seconds: int) -> int:
-    return min(max(seconds, MIN_SECONDS), MAX_SECONDS)
+def _clamp_duration(seconds: int) -> int:
+    return min(max(seconds, MIN_DURATION_SECONDS), MAX_DURATION_SECONDS)

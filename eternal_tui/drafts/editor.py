@@ -10,30 +10,32 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from eternal_tui.core.sanitize import prompt_text
-from eternal_tui.drafts.draft import PROMPT_LIMIT
+from eternal_tui.core.sanitize import clean_prompt
+from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
 
 
-class NoEditor(Exception):
+class EditorNotFound(Exception):
     """No editor is named, or the one that is cannot be run; the sentence says what to set."""
 
 
 def editor_command(environ: Mapping[str, str]) -> list[str]:
-    """Return the words of VISUAL, else of EDITOR; raise NoEditor."""
+    """Return the words of VISUAL, else of EDITOR; raise EditorNotFound."""
     variable = next((name for name in ("VISUAL", "EDITOR") if environ.get(name, "").strip()), None)
     if variable is None:
-        raise NoEditor("No editor is set. Set VISUAL or EDITOR, for example: export EDITOR=nano")
+        raise EditorNotFound("No editor is set. Set VISUAL or EDITOR, for example: export EDITOR=nano")
     try:
         words = shlex.split(environ[variable])
     except ValueError:
         words = []
     if not words or shutil.which(words[0], path=environ.get("PATH")) is None:
-        raise NoEditor(f"The editor named by {variable} cannot be found. Set {variable} to one that is installed.")
+        raise EditorNotFound(
+            f"The editor named by {variable} cannot be found. Set {variable} to one that is installed."
+        )
     return words
 
 
 @contextmanager
-def prompt_file(prompt: str) -> Iterator[Path]:
+def temporary_prompt_file(prompt: str) -> Iterator[Path]:
     """Put the prompt into a 0600 file in a 0700 folder of its own, and remove both at the end."""
     with tempfile.TemporaryDirectory(prefix="eternal-tui-") as folder:
         path = Path(folder) / "prompt.txt"
@@ -49,5 +51,5 @@ def read_prompt(path: Path) -> str:
     Raises OSError where the file is gone or unreadable. The newline an editor adds at the end is taken off.
     """
     with path.open("rb") as file:
-        data = file.read(PROMPT_LIMIT * 4)
-    return prompt_text(data.decode("utf-8", "replace")).rstrip("\n")[:PROMPT_LIMIT]
+        data = file.read(MAX_PROMPT_CHARS * 4)
+    return clean_prompt(data.decode("utf-8", "replace")).rstrip("\n")[:MAX_PROMPT_CHARS]

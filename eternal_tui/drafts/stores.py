@@ -6,60 +6,60 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.files import read_private, set_aside, write_private
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.files import quarantine, read_limited, write_atomic
+from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.drafts.draft import Draft
 
 
 class DraftStore:
-    """Keeps the newest draft in memory with `keep`, and puts it on disk when the owner's tick calls `flush`."""
+    """Keeps the newest draft in memory with `set_pending`, and puts it on disk when the owner's tick calls `flush`."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "draft.json"
         self.notices: list[str] = []
-        self._kept: Draft | None = None
-        self._written: Draft | None = None
+        self._pending: Draft | None = None
+        self._saved: Draft | None = None
 
     def load(self) -> Draft | None:
         """Return the draft on disk, or None; one that cannot be read is set aside and noticed, never overwritten."""
         try:
-            data = read_private(self.path)
+            data = read_limited(self.path)
             if data is None:
                 return None
-            draft = msgspec.json.decode(data, type=Draft).sound()
+            draft = msgspec.json.decode(data, type=Draft).clamped()
         except (msgspec.MsgspecError, ValueError) as error:
-            self.notices.append(f"The draft could not be read ({error}) and {set_aside(self.path)}.")
+            self.notices.append(f"The draft could not be read ({error}) and {quarantine(self.path)}.")
             return None
         except OSError as error:
             self.notices.append(f"The draft could not be read: {error.strerror}.")
             return None
-        self._written = draft
+        self._saved = draft
         return draft
 
-    def keep(self, draft: Draft) -> None:
+    def set_pending(self, draft: Draft) -> None:
         """Remember the draft; costs nothing."""
-        self._kept = draft
+        self._pending = draft
 
     def flush(self) -> bool:
         """Write the kept draft if it is news; tell whether anything was written. Raises OSError."""
-        draft = self._kept
-        if draft is None or draft == self._written:
+        draft = self._pending
+        if draft is None or draft == self._saved:
             return False
-        write_private(self.path, msgspec.json.encode(draft))
-        self._written = draft
+        write_atomic(self.path, msgspec.json.encode(draft))
+        self._saved = draft
         return True
 
 
-NAME_LIMIT = 60
+MAX_PRESET_NAME_CHARS = 60
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A draft under a name a person gave it."""
 
-    name: Untrusted
+    name: UntrustedText
     draft: Draft
 
-    def over(self, current: Draft) -> Draft:
+    def merged_into(self, current: Draft) -> Draft:
         """Return the preset's draft; what it leaves empty keeps what `current` holds."""
         return msgspec.structs.replace(
             self.draft,
@@ -72,29 +72,29 @@ class Presets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All presets, by name, and the name of the one a new form starts from ("" for none)."""
 
     items: tuple[Preset, ...] = ()
-    default: Untrusted = Untrusted("")
+    default: UntrustedText = UntrustedText("")
 
-    def named(self, name: str) -> Preset | None:
+    def get(self, name: str) -> Preset | None:
         """Return the preset of that name."""
         return next((each for each in self.items if each.name == name), None)
 
-    def saved(self, name: str, draft: Draft) -> Presets:
+    def with_preset(self, name: str, draft: Draft) -> Presets:
         """Return the presets with `draft` under `name`, in place of one of the same name."""
-        name = " ".join(name.split())[:NAME_LIMIT]
+        name = " ".join(name.split())[:MAX_PRESET_NAME_CHARS]
         others = [each for each in self.items if each.name != name]
-        items = sorted([*others, Preset(name=Untrusted(name), draft=draft)], key=lambda each: each.name.casefold())
+        items = sorted([*others, Preset(name=UntrustedText(name), draft=draft)], key=lambda each: each.name.casefold())
         return msgspec.structs.replace(self, items=tuple(items))
 
-    def without(self, name: str) -> Presets:
+    def without_preset(self, name: str) -> Presets:
         """Return the presets less the one of that name."""
         return Presets(
             items=tuple(each for each in self.items if each.name != name),
-            default=Untrusted("") if self.default == name else self.default,
+            default=UntrustedText("") if self.default == name else self.default,
         )
 
-    def with_default(self, name: str) -> Presets:
+    def toggle_default(self, name: str) -> Presets:
         """Return the presets with that one as default, or with none if it was the default already."""
-        return msgspec.structs.replace(self, default=Untrusted("" if self.default == name else name))
+        return msgspec.structs.replace(self, default=UntrustedText("" if self.default == name else name))
 
 
 class PresetStore:
@@ -107,19 +107,19 @@ class PresetStore:
     def load(self) -> Presets:
         """Return the presets on disk; a file that cannot be read is set aside and noticed, never overwritten."""
         try:
-            data = read_private(self.path)
+            data = read_limited(self.path)
             if data is None:
                 return Presets()
             presets = msgspec.json.decode(data, type=Presets)
         except (msgspec.MsgspecError, ValueError) as error:
-            self.notices.append(f"The presets could not be read ({error}); the file {set_aside(self.path)}.")
+            self.notices.append(f"The presets could not be read ({error}); the file {quarantine(self.path)}.")
             return Presets()
         except OSError as error:
             self.notices.append(f"The presets could not be read: {error.strerror}.")
             return Presets()
-        sound = tuple(Preset(name=each.name, draft=each.draft.sound()) for each in presets.items)
+        sound = tuple(Preset(name=each.name, draft=each.draft.clamped()) for each in presets.items)
         return Presets(items=sound, default=presets.default)
 
     def save(self, presets: Presets) -> None:
         """Replace the file. Raises OSError; the old file is then still whole."""
-        write_private(self.path, msgspec.json.format(msgspec.json.encode(presets), indent=2))
+        write_atomic(self.path, msgspec.json.format(msgspec.json.encode(presets), indent=2))

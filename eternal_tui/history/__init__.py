@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from eternal_tui.history.errors import (
-    HistoryConflict,
-    HistoryDamaged,
+    ConflictError,
+    DataFolderMissingError,
+    DiskFullError,
     HistoryError,
-    HistoryFull,
-    HistoryGone,
-    HistoryLockUnavailable,
-    HistoryNewer,
-    HistoryReadOnly,
-    HistoryRefused,
-    RecordInvalid,
+    InvalidRecordError,
+    LockUnavailableError,
+    NewerSchemaError,
+    ReadOnlyError,
+    UnrepairableHistoryError,
+    UnsafeFileError,
 )
 from eternal_tui.history.history import History, Transaction
 from eternal_tui.history.journal import Change, Record
-from eternal_tui.history.lock import Instance
+from eternal_tui.history.lock import InstanceLock
 
 __all__ = [
     "Change",
+    "ConflictError",
+    "DataFolderMissingError",
+    "DiskFullError",
     "History",
-    "HistoryConflict",
-    "HistoryDamaged",
     "HistoryError",
-    "HistoryFull",
-    "HistoryGone",
-    "HistoryLockUnavailable",
-    "HistoryNewer",
-    "HistoryReadOnly",
-    "HistoryRefused",
-    "Instance",
+    "InstanceLock",
+    "InvalidRecordError",
+    "LockUnavailableError",
+    "NewerSchemaError",
+    "ReadOnlyError",
     "Record",
-    "RecordInvalid",
     "Transaction",
+    "UnrepairableHistoryError",
+    "UnsafeFileError",
 ]

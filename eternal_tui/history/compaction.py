@@ -22,26 +22,26 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from eternal_tui.history.document import (
-    CHUNK,
-    HEAD_END,
-    JOBS,
-    META,
+    CHUNK_BYTES,
+    HEAD_TERMINATOR,
+    JOBS_TABLE,
+    META_TABLE,
     TAIL,
     Document,
-    LineDocument,
+    IndexedDocument,
     Tables,
-    decode_line,
+    decode_record_line,
 )
-from eternal_tui.history.errors import DocumentBroken
-from eternal_tui.history.filesystem import Files, read_all, write_all
-from eternal_tui.history.journal import SCHEMA, Base, Header, Record, encode_anyway, write_journal
-from eternal_tui.history.journal_index import Overlay
+from eternal_tui.history.errors import CorruptDocumentError
+from eternal_tui.history.filesystem import FileSystem, read_all, write_all
+from eternal_tui.history.journal import SCHEMA_VERSION, Header, Record, SnapshotInfo, encode_lossy, write_journal
+from eternal_tui.history.journal_index import PendingChanges
 
-SYNC_EVERY = 8 << 20
+SYNC_EVERY_BYTES = 8 << 20
 """Bytes between fsyncs of a new document: one large fsync at the end would hold up the journal's own."""
 
 
-class Names:
+class Paths:
     """Where the files of one history stand."""
 
     def __init__(self, folder: Path) -> None:
@@ -49,13 +49,13 @@ class Names:
         self.document = folder / "history.json"
         self.journal = folder / "history.journal"
         self.lock = folder / "history.lock"
-        self.previous = folder / "history.previous.json"
+        self.previous_document = folder / "history.previous.json"
         self.previous_journal = folder / "history.previous.journal"
         self.new_document = folder / "history.json.new"
         self.new_journal = folder / "history.journal.new"
         self.new_previous = folder / "history.previous.new"
 
-    def temporary(self) -> tuple[Path, ...]:
+    def leftovers(self) -> tuple[Path, ...]:
         """Names a crash may leave behind; `new_document` is left out, as a living fold holds it."""
         return (self.new_journal, self.new_previous)
 
@@ -63,207 +63,207 @@ class Names:
 class DocumentWriter:
     """Writes a document in our layout, counting and checksumming as it goes."""
 
-    def __init__(self, files: Files, fd: int) -> None:
-        self._files = files
+    def __init__(self, fs: FileSystem, fd: int) -> None:
+        self._fs = fs
         self._fd = fd
         self._pending: list[bytes] = []
-        self._held = 0
+        self._pending_bytes = 0
         self._size = 0
-        self._synced = 0
+        self._synced_bytes = 0
         self._crc = 0
-        self.records = 0
+        self.record_count = 0
 
-    def head(self, generation: int, last_id: int, others: Tables) -> None:
+    def write_head(self, generation: int, last_id: int, other_tables: Tables) -> None:
         """Write everything before the jobs."""
-        meta = {"1": {"schema": SCHEMA, "generation": generation, "last_id": last_id}}
-        tables: Tables = {META: meta}
-        tables |= {name: table for name, table in others.items() if name not in {META, JOBS}}
-        rows = [encode_anyway(name) + b":" + encode_anyway(table) for name, table in tables.items()]
-        self._put(b"{" + b",\n".join(rows) + b"," + HEAD_END)
+        meta = {"1": {"schema": SCHEMA_VERSION, "generation": generation, "last_id": last_id}}
+        tables: Tables = {META_TABLE: meta}
+        tables |= {name: table for name, table in other_tables.items() if name not in {META_TABLE, JOBS_TABLE}}
+        rows = [encode_lossy(name) + b":" + encode_lossy(table) for name, table in tables.items()]
+        self._buffer(b"{" + b",\n".join(rows) + b"," + HEAD_TERMINATOR)
 
-    def record(self, record_id: int, record: Record) -> None:
+    def write_record(self, record_id: int, record: Record) -> None:
         """Write one record; ids must ascend."""
-        self._separate()
-        self._put(b'"%d":%b' % (record_id, encode_anyway(record)))
-        self.records += 1
+        self._write_separator()
+        self._buffer(b'"%d":%b' % (record_id, encode_lossy(record)))
+        self.record_count += 1
 
-    def copied(self, chunks: Iterable[bytes]) -> None:
+    def copy_lines(self, chunks: Iterable[bytes]) -> None:
         """Write whole lines as they stood, without the comma and newline of the last."""
         first = True
         for chunk in chunks:
             if first:
-                self._separate()
-                self.records += 1
+                self._write_separator()
+                self.record_count += 1
                 first = False
-            self.records += chunk.count(b"\n")
-            self._put(chunk)
+            self.record_count += chunk.count(b"\n")
+            self._buffer(chunk)
 
-    def finish(self) -> Base:
+    def finish(self) -> SnapshotInfo:
         """Write the end, fsync, and describe the file."""
-        self._put((b"\n" if self.records else b"") + TAIL)
+        self._buffer((b"\n" if self.record_count else b"") + TAIL)
         self._flush()
-        self._files.sync(self._fd)
-        stat = self._files.fstat(self._fd)
-        return Base(
+        self._fs.sync(self._fd)
+        stat = self._fs.fstat(self._fd)
+        return SnapshotInfo(
             size=self._size,
             mtime_ns=stat.st_mtime_ns,
             inode=stat.st_ino,
             crc=self._crc,
-            records=self.records,
+            records=self.record_count,
         )
 
-    def _separate(self) -> None:
-        if self.records:
-            self._put(b",\n")
+    def _write_separator(self) -> None:
+        if self.record_count:
+            self._buffer(b",\n")
 
-    def _put(self, data: bytes) -> None:
+    def _buffer(self, data: bytes) -> None:
         self._pending.append(data)
-        self._held += len(data)
-        if self._held >= CHUNK:
+        self._pending_bytes += len(data)
+        if self._pending_bytes >= CHUNK_BYTES:
             self._flush()
 
     def _flush(self) -> None:
         data = b"".join(self._pending)
         self._pending.clear()
-        self._held = 0
+        self._pending_bytes = 0
         self._crc = zlib.crc32(data, self._crc)
-        self._size = write_all(self._files, self._fd, data, self._size)
-        if self._size - self._synced >= SYNC_EVERY:
-            self._files.sync(self._fd)
-            self._synced = self._size
+        self._size = write_all(self._fs, self._fd, data, self._size)
+        if self._size - self._synced_bytes >= SYNC_EVERY_BYTES:
+            self._fs.sync(self._fd)
+            self._synced_bytes = self._size
 
 
-class _Source:
+class _SequentialReader:
     """Reads a line document once from start to end, checksumming every byte."""
 
-    def __init__(self, document: LineDocument) -> None:
+    def __init__(self, document: IndexedDocument) -> None:
         self._document = document
         self._offset = 0
         self._crc = 0
-        self.take(document.start)
+        self.read_to(document.start)
 
-    def take(self, end: int) -> bytes:
-        data = self._document.read(self._offset, end)
+    def read_to(self, end: int) -> bytes:
+        data = self._document.read_range(self._offset, end)
         self._crc = zlib.crc32(data, self._crc)
         self._offset = end
         return data
 
-    def lines(self, end: int) -> Iterable[bytes]:
+    def iter_chunks(self, end: int) -> Iterable[bytes]:
         """The lines up to ``end`` in chunks, without the separator of the last."""
         separator = 2 if end < self._document.end else 1
         while self._offset < end:
-            stop = min(end, self._offset + CHUNK)
+            stop = min(end, self._offset + CHUNK_BYTES)
             # A separator must not be split between two chunks.
             stop = end if end - stop <= separator else stop
-            data = self.take(stop)
+            data = self.read_to(stop)
             yield data[:-separator] if stop == end else data
 
     def checksum(self) -> int:
         """The checksum of the whole file."""
-        self.take(self._document.size)
+        self.read_to(self._document.size)
         return self._crc
 
 
-def merge(document: Document, overlay: Overlay, writer: DocumentWriter) -> int | None:
+def merge(document: Document, pending: PendingChanges, writer: DocumentWriter) -> int | None:
     """Write the document's records with the overlay's changes; return the checksum of what was read.
 
     Unchanged stretches of our own layout are copied unparsed; the checksum says afterwards whether they were
     sound. For a document of another program there is none.
 
     Raises:
-        DocumentBroken: A line that had to be read is not one.
+        CorruptDocumentError: A line that had to be read is not one.
     """
-    if not isinstance(document, LineDocument):
-        _merge_parsed(document, overlay, writer)
+    if not isinstance(document, IndexedDocument):
+        _merge_parsed(document, pending, writer)
         return None
-    source = _Source(document)
-    for record_id in overlay.ids():
-        line, after = document.line(record_id)
+    source = _SequentialReader(document)
+    for record_id in pending.ids():
+        line, after = document.find_line(record_id)
         start = after - len(line) if line is not None else after
-        writer.copied(source.lines(start))
+        writer.copy_lines(source.iter_chunks(start))
         known = None
         if line is not None:
-            source.take(after)
-            known = decode_line(line)[1]
-        record = overlay.over(record_id, known)
+            source.read_to(after)
+            known = decode_record_line(line)[1]
+        record = pending.apply_to(record_id, known)
         if record is not None:
-            writer.record(record_id, record)
-    writer.copied(source.lines(document.end))
+            writer.write_record(record_id, record)
+    writer.copy_lines(source.iter_chunks(document.end))
     return source.checksum()
 
 
-def _merge_parsed(document: Document, overlay: Overlay, writer: DocumentWriter) -> None:
-    ids = {record_id for record_id, _ in document.page(None, document.records)}
-    for record_id in sorted(ids | set(overlay.ids())):
-        record = overlay.over(record_id, document.get(record_id))
+def _merge_parsed(document: Document, pending: PendingChanges, writer: DocumentWriter) -> None:
+    ids = {record_id for record_id, _ in document.page(None, document.record_count)}
+    for record_id in sorted(ids | set(pending.ids())):
+        record = pending.apply_to(record_id, document.get(record_id))
         if record is not None:
-            writer.record(record_id, record)
+            writer.write_record(record_id, record)
 
 
-def begin(files: Files, names: Names) -> int | None:
+def begin(fs: FileSystem, paths: Paths) -> int | None:
     """Make the new document's file and lock it, or return nothing when another instance is folding.
 
     Called under the folder's lock. The file's own lock tells a living fold from what a crash left behind.
     """
     try:
-        fd = files.open(names.new_document, os.O_RDWR)
+        fd = fs.open(paths.new_document, os.O_RDWR)
     except FileNotFoundError:
         pass
     else:
         try:
-            if not files.lock(fd):
+            if not fs.try_lock(fd):
                 return None
-            files.unlink(names.new_document)
+            fs.unlink(paths.new_document)
         finally:
-            files.close(fd)
-    fd = files.create(names.new_document)
-    files.lock(fd)
+            fs.close(fd)
+    fd = fs.create(paths.new_document)
+    fs.try_lock(fd)
     return fd
 
 
 def write(
-    files: Files,
+    fs: FileSystem,
     fd: int,
     document: Document,
-    overlay: Overlay,
+    pending: PendingChanges,
     *,
     generation: int,
     last_id: int,
     crc: int | None,
-) -> Base:
+) -> SnapshotInfo:
     """Fill the file made by `begin`; needs no lock.
 
     Raises:
-        DocumentBroken: The old document is not what was noted (``crc``) when it was written.
+        CorruptDocumentError: The old document is not what was noted (``crc``) when it was written.
     """
-    writer = DocumentWriter(files, fd)
-    writer.head(generation, last_id, document.others)
-    found = merge(document, overlay, writer)
+    writer = DocumentWriter(fs, fd)
+    writer.write_head(generation, last_id, document.other_tables)
+    found = merge(document, pending, writer)
     if found is not None and crc is not None and found != crc:
-        raise DocumentBroken("its bytes changed without being written")
+        raise CorruptDocumentError("its bytes changed without being written")
     return writer.finish()
 
 
-def install(files: Files, names: Names, header: Header, carried: bytes) -> None:
+def install(fs: FileSystem, paths: Paths, header: Header, carried_lines: bytes) -> None:
     """Put the new document and journal in place and keep the generation before; under the lock."""
-    write_journal(files, names.new_journal, header, carried)
-    had_document = second_name(files, names.document, names.new_previous)
-    files.replace(names.new_document, names.document)
+    write_journal(fs, paths.new_journal, header, carried_lines)
+    had_document = link_or_copy(fs, paths.document, paths.new_previous)
+    fs.replace(paths.new_document, paths.document)
     if had_document:
-        files.replace(names.new_previous, names.previous)
-    files.sync_folder(names.folder)
-    second_name(files, names.journal, names.new_previous)
-    files.replace(names.new_previous, names.previous_journal)
-    files.sync_folder(names.folder)
-    files.replace(names.new_journal, names.journal)
-    files.sync_folder(names.folder)
+        fs.replace(paths.new_previous, paths.previous_document)
+    fs.sync_dir(paths.folder)
+    link_or_copy(fs, paths.journal, paths.new_previous)
+    fs.replace(paths.new_previous, paths.previous_journal)
+    fs.sync_dir(paths.folder)
+    fs.replace(paths.new_journal, paths.journal)
+    fs.sync_dir(paths.folder)
 
 
-def second_name(files: Files, source: Path, target: Path) -> bool:
+def link_or_copy(fs: FileSystem, source: Path, target: Path) -> bool:
     """Give a file another name, or copy it where there are no hard links; false if there is no such file."""
-    files.unlink(target)
+    fs.unlink(target)
     try:
-        files.link(source, target)
+        fs.link(source, target)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -276,19 +276,19 @@ def second_name(files: Files, source: Path, target: Path) -> bool:
             errno.EXDEV,
         }:
             raise
-        copy(files, source, target)
+        copy_file(fs, source, target)
     return True
 
 
-def copy(files: Files, source: Path, target: Path) -> None:
+def copy_file(fs: FileSystem, source: Path, target: Path) -> None:
     """Copy a file where the file system has no hard links, fsynced."""
-    old = files.open(source, os.O_RDONLY)
+    old = fs.open(source, os.O_RDONLY)
     try:
-        new = files.create(target)
+        new = fs.create(target)
         try:
-            write_all(files, new, read_all(files, old), 0)
-            files.sync(new)
+            write_all(fs, new, read_all(fs, old), 0)
+            fs.sync(new)
         finally:
-            files.close(new)
+            fs.close(new)
     finally:
-        files.close(old)
+        fs.close(old)

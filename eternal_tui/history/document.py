@@ -17,18 +17,18 @@ from typing import Any, Protocol
 
 import msgspec
 
-from eternal_tui.history.errors import DocumentBroken
-from eternal_tui.history.filesystem import Files, read_all
-from eternal_tui.history.journal import SCHEMA, Base, Record, newer
+from eternal_tui.history.errors import CorruptDocumentError
+from eternal_tui.history.filesystem import FileSystem, read_all
+from eternal_tui.history.journal import SCHEMA_VERSION, Record, SnapshotInfo, newer_schema_error
 
-JOBS = "jobs"
-META = "meta"
-HEAD_END = b'\n"jobs":{\n'
+JOBS_TABLE = "jobs"
+META_TABLE = "meta"
+HEAD_TERMINATOR = b'\n"jobs":{\n'
 TAIL = b"}}\n"
-SMALL = 2_000_000
+SMALL_DOCUMENT_BYTES = 2_000_000
 """Bytes up to which a document is checked whole at every open, and folded by a command-line verb."""
-CHUNK = 1 << 18
-_STRIDE = 4096
+CHUNK_BYTES = 1 << 18
+_PROBE_BYTES = 4096
 
 Tables = dict[str, Any]
 
@@ -36,14 +36,14 @@ Tables = dict[str, Any]
 class Document(Protocol):
     """What the history needs of a document, however it is laid out.
 
-    ``ours`` is false when another program wrote it; ``others`` holds the tables that are not jobs.
+    ``is_own_format`` is false when another program wrote it; ``other_tables`` holds the tables that are not jobs.
     """
 
-    records: int
+    record_count: int
     last_id: int
-    others: Tables
+    other_tables: Tables
     meta: Record
-    ours: bool
+    is_own_format: bool
     size: int
 
     def get(self, record_id: int) -> Record | None:
@@ -63,21 +63,21 @@ class Document(Protocol):
         ...
 
 
-class LineDocument:
+class IndexedDocument:
     """A document in our own layout, read in parts."""
 
-    ours = True
+    is_own_format = True
 
-    def __init__(self, files: Files, fd: int, records: int) -> None:
-        self._files = files
+    def __init__(self, fs: FileSystem, fd: int, record_count: int) -> None:
+        self._fs = fs
         self._fd = fd
-        self.records = records
-        self.size = files.fstat(fd).st_size
-        self.others, self.start = self._head()
-        self.meta = meta_of(self.others)
+        self.record_count = record_count
+        self.size = fs.fstat(fd).st_size
+        self.other_tables, self.start = self._read_head()
+        self.meta = meta_of(self.other_tables)
         self.end = self.size - len(TAIL)
-        if self.end < self.start or files.read(fd, len(TAIL), self.end) != TAIL:
-            raise DocumentBroken("its end is missing")
+        if self.end < self.start or fs.read(fd, len(TAIL), self.end) != TAIL:
+            raise CorruptDocumentError("its end is missing")
         last = self.page(None, 1)
         self.last_id = last[0][0] if last else 0
 
@@ -85,44 +85,44 @@ class LineDocument:
         """Read one record; touches a few kilobytes of the file."""
         if record_id > self.last_id:
             return None
-        line, _ = self.line(record_id)
-        return None if line is None else decode_line(line)[1]
+        line, _ = self.find_line(record_id)
+        return None if line is None else decode_record_line(line)[1]
 
-    def line(self, record_id: int) -> tuple[bytes | None, int]:
+    def find_line(self, record_id: int) -> tuple[bytes | None, int]:
         """Give the line of a record and the offset after it, or nothing and where it would stand."""
-        position = self.position(record_id)
+        position = self.find_offset(record_id)
         if position >= self.end or self._id_at(position) != record_id:
             return None, position
-        after = self._line_after(position)
-        return self.read(position, after), after
+        after = self._next_line_offset(position)
+        return self.read_range(position, after), after
 
     def page(self, before: int | None, limit: int) -> list[tuple[int, Record]]:
         """Read up to ``limit`` records below the id ``before``, newest first."""
-        end = self.end if before is None else self.position(before)
+        end = self.end if before is None else self.find_offset(before)
         found: list[tuple[int, Record]] = []
         carry = b""
-        step = min(CHUNK, 1024 * (limit + 1))
+        step = min(CHUNK_BYTES, 1024 * (limit + 1))
         while end > self.start and len(found) < limit:
             begin = max(self.start, end - step)
-            chunk = self.read(begin, end) + carry
+            chunk = self.read_range(begin, end) + carry
             end = begin
             lines = chunk.splitlines(keepends=True)
             # The first line of a chunk is whole only at the start of the table.
             carry = lines.pop(0) if begin > self.start else b""
             for line in reversed(lines):
-                found.append(decode_line(line))
+                found.append(decode_record_line(line))
                 if len(found) == limit:
                     break
         return found
 
-    def position(self, record_id: int) -> int:
+    def find_offset(self, record_id: int) -> int:
         """The offset of the first line whose id is not below ``record_id``."""
         if record_id > self.last_id:
             return self.end
         low, probe, high = self.start, self.end, self.end
-        while probe - low > _STRIDE:
+        while probe - low > _PROBE_BYTES:
             middle = (low + probe) // 2
-            start = self._line_after(middle)
+            start = self._next_line_offset(middle)
             if start >= high:
                 probe = middle
             elif self._id_at(start) < record_id:
@@ -131,46 +131,46 @@ class LineDocument:
                 high = start
                 probe = middle
         while low < high and self._id_at(low) < record_id:
-            low = self._line_after(low)
+            low = self._next_line_offset(low)
         return low
 
-    def read(self, begin: int, end: int) -> bytes:
+    def read_range(self, begin: int, end: int) -> bytes:
         """Read the bytes from ``begin`` to ``end``."""
         parts = []
         while begin < end:
-            part = self._files.read(self._fd, end - begin, begin)
+            part = self._fs.read(self._fd, end - begin, begin)
             if not part:
-                raise DocumentBroken("it was cut short while being read")
+                raise CorruptDocumentError("it was cut short while being read")
             parts.append(part)
             begin += len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def duplicate(self) -> LineDocument:
+    def duplicate(self) -> IndexedDocument:
         """Give a reader that lives on when this one is closed."""
-        return LineDocument(self._files, self._files.duplicate(self._fd), self.records)
+        return IndexedDocument(self._fs, self._fs.duplicate(self._fd), self.record_count)
 
     def close(self) -> None:
         """Close the file."""
         if self._fd >= 0:
-            self._files.close(self._fd)
+            self._fs.close(self._fd)
             self._fd = -1
 
-    def _head(self) -> tuple[Tables, int]:
-        data = self._files.read(self._fd, 4096, 0)
-        while (mark := data.find(HEAD_END)) < 0:
-            more = self._files.read(self._fd, max(CHUNK, len(data)), len(data))
+    def _read_head(self) -> tuple[Tables, int]:
+        data = self._fs.read(self._fd, 4096, 0)
+        while (mark := data.find(HEAD_TERMINATOR)) < 0:
+            more = self._fs.read(self._fd, max(CHUNK_BYTES, len(data)), len(data))
             if not more:
-                raise DocumentBroken("its beginning is missing")
+                raise CorruptDocumentError("its beginning is missing")
             data += more
         try:
             tables = msgspec.json.decode(data[:mark].rstrip(b",") + b"}", type=Tables)
         except msgspec.MsgspecError as error:
-            raise DocumentBroken("its beginning is not JSON") from error
-        return tables, mark + len(HEAD_END)
+            raise CorruptDocumentError("its beginning is not JSON") from error
+        return tables, mark + len(HEAD_TERMINATOR)
 
-    def _line_after(self, offset: int) -> int:
+    def _next_line_offset(self, offset: int) -> int:
         while offset < self.end:
-            chunk = self._files.read(self._fd, min(_STRIDE, self.end - offset), offset)
+            chunk = self._fs.read(self._fd, min(_PROBE_BYTES, self.end - offset), offset)
             if not chunk:
                 break
             newline = chunk.find(b"\n")
@@ -178,37 +178,37 @@ class LineDocument:
                 return offset + newline + 1
             offset += len(chunk)
         if offset < self.end:
-            raise DocumentBroken("it was cut short while being read")
+            raise CorruptDocumentError("it was cut short while being read")
         return self.end
 
     def _id_at(self, offset: int) -> int:
-        return _id_of(self._files.read(self._fd, 40, offset))[0]
+        return _parse_line_id(self._fs.read(self._fd, 40, offset))[0]
 
 
 class ParsedDocument:
     """A document another program wrote, held whole in memory until the next fold."""
 
-    ours = False
+    is_own_format = False
 
     def __init__(self, tables: Tables, size: int) -> None:
         self.size = size
-        self.others = {name: table for name, table in tables.items() if name != JOBS}
-        self.meta = meta_of(self.others)
+        self.other_tables = {name: table for name, table in tables.items() if name != JOBS_TABLE}
+        self.meta = meta_of(self.other_tables)
         self.jobs = parse_jobs(tables)
-        self.records = len(self.jobs)
+        self.record_count = len(self.jobs)
         self._ids = sorted(self.jobs)
         self.last_id = self._ids[-1] if self._ids else 0
 
     def get(self, record_id: int) -> Record | None:
         """Give one record."""
         record = self.jobs.get(record_id)
-        return None if record is None else _fresh(record)
+        return None if record is None else _copy_record(record)
 
     def page(self, before: int | None, limit: int) -> list[tuple[int, Record]]:
         """Give up to ``limit`` records below the id ``before``, newest first."""
         end = len(self._ids) if before is None else bisect_left(self._ids, before)
         ids = self._ids[max(0, end - limit) : end]
-        return [(record_id, _fresh(self.jobs[record_id])) for record_id in reversed(ids)]
+        return [(record_id, _copy_record(self.jobs[record_id])) for record_id in reversed(ids)]
 
     def duplicate(self) -> ParsedDocument:
         """Give the same: there is no file to close."""
@@ -218,68 +218,68 @@ class ParsedDocument:
         """Nothing is open."""
 
 
-def _fresh(record: Record) -> Record:
+def _copy_record(record: Record) -> Record:
     # What copy.deepcopy does, in a sixteenth of the time: a stranger's record may hold a million elements.
     copied: Record = msgspec.to_builtins(record)
     return copied
 
 
-def open_document(files: Files, path: Path, note: Base | None) -> tuple[Document, os.stat_result | None]:
+def open_document(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> tuple[Document, os.stat_result | None]:
     """Open the document and check it against what was noted when it was written.
 
     A small document is checked to the last bit. A large one whose size, time and inode are as noted is
     trusted until a fold reads it whole: opening must not cost more with every job.
 
     Raises:
-        DocumentBroken: It is missing though it was noted, rotten, cut or not a TinyDB document.
-        HistoryNewer: A later version wrote it.
+        CorruptDocumentError: It is missing though it was noted, rotten, cut or not a TinyDB document.
+        NewerSchemaError: A later version wrote it.
     """
     try:
-        fd = files.open(path, os.O_RDONLY)
+        fd = fs.open(path, os.O_RDONLY)
     except FileNotFoundError as error:
-        if note is None:
+        if snapshot is None:
             return ParsedDocument({}, 0), None
-        raise DocumentBroken("it is missing") from error
+        raise CorruptDocumentError("it is missing") from error
     document: Document | None = None
     try:
-        stat = files.fstat(fd)
-        document = _open(files, fd, stat, note)
+        stat = fs.fstat(fd)
+        document = _open_checked(fs, fd, stat, snapshot)
     finally:
-        if not isinstance(document, LineDocument):
-            files.close(fd)
-    if (schema := document.meta.get("schema", SCHEMA)) > SCHEMA:
+        if not isinstance(document, IndexedDocument):
+            fs.close(fd)
+    if (schema := document.meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
         document.close()
-        raise newer(schema)
+        raise newer_schema_error(schema)
     return document, stat
 
 
-def as_noted(stat: os.stat_result | None, note: Base | None) -> bool:
+def matches_stat(stat: os.stat_result | None, snapshot: SnapshotInfo | None) -> bool:
     """Whether the file is the very one that was noted: same inode, size and time."""
-    if stat is None or note is None:
-        return stat is None and note is None
-    return (stat.st_ino, stat.st_size, stat.st_mtime_ns) == (note.inode, note.size, note.mtime_ns)
+    if stat is None or snapshot is None:
+        return stat is None and snapshot is None
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns) == (snapshot.inode, snapshot.size, snapshot.mtime_ns)
 
 
-def crc_of(files: Files, fd: int) -> int:
+def file_crc(fs: FileSystem, fd: int) -> int:
     """Checksum an open file."""
     crc, offset = 0, 0
-    while chunk := files.read(fd, CHUNK, offset):
+    while chunk := fs.read(fd, CHUNK_BYTES, offset):
         crc = zlib.crc32(chunk, crc)
         offset += len(chunk)
     return crc
 
 
-def _open(files: Files, fd: int, stat: os.stat_result, note: Base | None) -> Document:
-    if note is not None:
-        untouched = as_noted(stat, note)
-        if untouched and stat.st_size > SMALL:
-            return LineDocument(files, fd, note.records)
-        if stat.st_size == note.size and crc_of(files, fd) == note.crc:
-            return LineDocument(files, fd, note.records)
+def _open_checked(fs: FileSystem, fd: int, stat: os.stat_result, snapshot: SnapshotInfo | None) -> Document:
+    if snapshot is not None:
+        untouched = matches_stat(stat, snapshot)
+        if untouched and stat.st_size > SMALL_DOCUMENT_BYTES:
+            return IndexedDocument(fs, fd, snapshot.records)
+        if stat.st_size == snapshot.size and file_crc(fs, fd) == snapshot.crc:
+            return IndexedDocument(fs, fd, snapshot.records)
         if untouched:
-            raise DocumentBroken("its bytes changed without being written")
-    data = read_all(files, fd)
-    if not data and note is None:
+            raise CorruptDocumentError("its bytes changed without being written")
+    data = read_all(fs, fd)
+    if not data and snapshot is None:
         return ParsedDocument({}, 0)
     return ParsedDocument(parse_tables(data), len(data))
 
@@ -288,7 +288,7 @@ def parse_tables(data: bytes) -> Tables:
     """Read a whole TinyDB document.
 
     Raises:
-        DocumentBroken: It is not one.
+        CorruptDocumentError: It is not one.
     """
     try:
         tables = msgspec.json.decode(data)
@@ -297,9 +297,9 @@ def parse_tables(data: bytes) -> Tables:
         try:
             tables = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise DocumentBroken("it is not JSON") from error
+            raise CorruptDocumentError("it is not JSON") from error
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise DocumentBroken("it is not a TinyDB document")
+        raise CorruptDocumentError("it is not a TinyDB document")
     return tables
 
 
@@ -307,50 +307,50 @@ def parse_jobs(tables: Tables) -> dict[int, Record]:
     """Give the records by their numbers.
 
     Raises:
-        DocumentBroken: One has no number or is not an object.
+        CorruptDocumentError: One has no number or is not an object.
     """
     jobs: dict[int, Record] = {}
-    for key, record in tables.get(JOBS, {}).items():
+    for key, record in tables.get(JOBS_TABLE, {}).items():
         try:
             record_id = int(key)
         except ValueError as error:
-            raise DocumentBroken("a record has no number") from error
+            raise CorruptDocumentError("a record has no number") from error
         if not isinstance(record, dict):
-            raise DocumentBroken(f"record {record_id} is not an object")
+            raise CorruptDocumentError(f"record {record_id} is not an object")
         jobs[record_id] = record
     return jobs
 
 
 def meta_of(tables: Tables) -> Record:
     """Our own note inside the document: ``schema``, ``generation``, ``last_id``; empty if absent."""
-    meta = tables.get(META, {}).get("1", {})
+    meta = tables.get(META_TABLE, {}).get("1", {})
     return {key: value for key, value in meta.items() if isinstance(value, int)} if isinstance(meta, dict) else {}
 
 
-def _id_of(line: bytes) -> tuple[int, int]:
+def _parse_line_id(line: bytes) -> tuple[int, int]:
     colon = line.find(b'":', 1)
     try:
         if colon < 0 or line[:1] != b'"':
             raise ValueError
         return int(line[1:colon]), colon + 2
     except ValueError as error:
-        raise DocumentBroken("a record has no number") from error
+        raise CorruptDocumentError("a record has no number") from error
 
 
-def decode_line(line: bytes) -> tuple[int, Record]:
+def decode_record_line(line: bytes) -> tuple[int, Record]:
     """Read one record's line, with or without its comma and newline.
 
     Raises:
-        DocumentBroken: It is not one.
+        CorruptDocumentError: It is not one.
     """
-    record_id, value = _id_of(line)
+    record_id, value = _parse_line_id(line)
     try:
         return record_id, msgspec.json.decode(line[value:].rstrip(b",\n"), type=Record)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DocumentBroken(f"record {record_id} is not JSON") from error
+        raise CorruptDocumentError(f"record {record_id} is not JSON") from error
 
 
-def lines_of(document: Document) -> Iterator[tuple[int, Record]]:
+def iter_records(document: Document) -> Iterator[tuple[int, Record]]:
     """Every record, newest first, in pages."""
     before: int | None = None
     while page := document.page(before, 500):

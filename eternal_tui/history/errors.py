@@ -11,88 +11,90 @@ class HistoryError(Exception):
     """The history could not be read or written."""
 
 
-class HistoryFull(HistoryError):
+class DiskFullError(HistoryError):
     """There is no room left for the change (ENOSPC, EDQUOT, EFBIG)."""
 
 
-class HistoryReadOnly(HistoryError):
+class ReadOnlyError(HistoryError):
     """The data folder may not be written (EACCES, EPERM, EROFS)."""
 
 
-class HistoryGone(HistoryError):
+class DataFolderMissingError(HistoryError):
     """The data folder or one of its files was removed while it was in use (ENOENT, ESTALE)."""
 
 
-class HistoryLockUnavailable(HistoryError):
+class LockUnavailableError(HistoryError):
     """The lock is not supported here, or its holder does not give it back (ENOLCK, ENOTSUP, time-out)."""
 
 
-class HistoryNewer(HistoryError):
+class NewerSchemaError(HistoryError):
     """The history was written by a newer version of the program."""
 
 
-class HistoryDamaged(HistoryError):
+class UnrepairableHistoryError(HistoryError):
     """The history is damaged and could not be mended."""
 
 
-class HistoryRefused(HistoryError):
+class UnsafeFileError(HistoryError):
     """A file or folder of the history is not what it must be, such as a symbolic link."""
 
 
-class HistoryConflict(HistoryError):
+class ConflictError(HistoryError):
     """Another program changed the same records first; nothing was written."""
 
 
-class RecordInvalid(HistoryError):
+class InvalidRecordError(HistoryError):
     """The record cannot be written as JSON."""
 
 
-class DocumentBroken(Exception):
+class CorruptDocumentError(Exception):
     """The document cannot be read as it stands; the text says why. Mended inside the package."""
 
 
-class HeaderBroken(Exception):
+class CorruptHeaderError(Exception):
     """The journal's first line cannot be read. Mended inside the package."""
 
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-GONE = frozenset({errno.ENOENT, errno.ESTALE})
-LOCKLESS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
-REFUSED = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EISDIR})
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+READ_ONLY_ERRNOS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+MISSING_ERRNOS = frozenset({errno.ENOENT, errno.ESTALE})
+LOCK_UNSUPPORTED_ERRNOS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+UNSAFE_FILE_ERRNOS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EISDIR})
 
 
-def explain(error: OSError, doing: str) -> HistoryError:
+def error_from_oserror(error: OSError, activity: str) -> HistoryError:
     """Turn a failed system call into the error a person can act on.
 
     Args:
         error: What the system said.
-        doing: What was being done, fit to follow "while": ``"recording a change"``.
+        activity: What was being done, fit to follow "while": ``"recording a change"``.
     """
     cause = error.strerror or str(error)
-    if error.errno in FULL:
-        return HistoryFull(f"No room left while {doing} ({cause}). The history is as it was: free some space.")
-    if error.errno in READ_ONLY:
-        return HistoryReadOnly(f"Not permitted while {doing} ({cause}). Make the data folder writable.")
-    if error.errno in GONE:
-        return HistoryGone(f"The data folder is gone or was moved: {doing} failed ({cause}). Start again.")
-    if error.errno in LOCKLESS:
-        return HistoryLockUnavailable(
-            f"This file system cannot lock files: {doing} failed ({cause}). Choose another data folder."
+    if error.errno in DISK_FULL_ERRNOS:
+        return DiskFullError(f"No room left while {activity} ({cause}). The history is as it was: free some space.")
+    if error.errno in READ_ONLY_ERRNOS:
+        return ReadOnlyError(f"Not permitted while {activity} ({cause}). Make the data folder writable.")
+    if error.errno in MISSING_ERRNOS:
+        return DataFolderMissingError(
+            f"The data folder is gone or was moved: {activity} failed ({cause}). Start again."
         )
-    if error.errno in REFUSED:
-        return HistoryRefused(
-            f"A part of the data folder is a link or not a plain file: {doing} was refused ({cause})."
+    if error.errno in LOCK_UNSUPPORTED_ERRNOS:
+        return LockUnavailableError(
+            f"This file system cannot lock files: {activity} failed ({cause}). Choose another data folder."
+        )
+    if error.errno in UNSAFE_FILE_ERRNOS:
+        return UnsafeFileError(
+            f"A part of the data folder is a link or not a plain file: {activity} was refused ({cause})."
         )
     if error.errno == errno.ENAMETOOLONG:
-        return HistoryError(f"{doing.capitalize()} failed ({cause}). Choose a data folder with a shorter name.")
-    return HistoryError(f"The disk failed while {doing} ({cause}).")
+        return HistoryError(f"{activity.capitalize()} failed ({cause}). Choose a data folder with a shorter name.")
+    return HistoryError(f"The disk failed while {activity} ({cause}).")
 
 
 @contextmanager
-def explained(doing: str) -> Iterator[None]:
+def translate_oserror(activity: str) -> Iterator[None]:
     """Raise every ``OSError`` of the block as a `HistoryError`."""
     try:
         yield
     except OSError as error:
-        raise explain(error, doing) from error
+        raise error_from_oserror(error, activity) from error

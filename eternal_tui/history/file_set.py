@@ -7,36 +7,38 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from eternal_tui.history import compaction, recovery
-from eternal_tui.history.compaction import Names
+from eternal_tui.history.compaction import Paths
 from eternal_tui.history.document import Document
-from eternal_tui.history.errors import HistoryGone
-from eternal_tui.history.filesystem import Files
-from eternal_tui.history.journal import Base, Change, Header, Journal, Scan, entries_of, scan
-from eternal_tui.history.journal_index import Overlay
+from eternal_tui.history.errors import DataFolderMissingError
+from eternal_tui.history.filesystem import FileSystem
+from eternal_tui.history.journal import Change, Header, Journal, ScanResult, SnapshotInfo, iter_entries, scan_lines
+from eternal_tui.history.journal_index import PendingChanges
 from eternal_tui.history.lock import FolderLock
-from eternal_tui.history.recovery import is_damage
+from eternal_tui.history.recovery import is_damaged_tail
 
-RELOAD = Change("reload", 0, {})
+RELOAD_CHANGE = Change("reload", 0, {})
 
 
-class Store:
+class OpenFiles:
     """Document, journal and their sum, kept in step with what other instances write."""
 
-    def __init__(self, files: Files, names: Names, lock: FolderLock, *, writer: str, now: Callable[[], float]) -> None:
-        self.files = files
-        self.names = names
+    def __init__(
+        self, fs: FileSystem, paths: Paths, lock: FolderLock, *, writer_id: str, now: Callable[[], float]
+    ) -> None:
+        self.fs = fs
+        self.paths = paths
         self.lock = lock
         self.notices: list[str] = []
-        self.news: list[Change] = []
-        self.overlay = Overlay()
+        self.concurrent_changes: list[Change] = []
+        self.pending_changes = PendingChanges()
         self.last_id = 0
-        self._writer = writer
+        self._writer_id = writer_id
         self._now = now
         self._bad_tail = b""
-        with lock.held():
-            for leftover in names.temporary():
-                files.unlink(leftover)
-            self._take(self._open_files())
+        with lock.hold():
+            for leftover in paths.leftovers():
+                fs.unlink(leftover)
+            self._use(self._open_files())
 
     def close(self) -> None:
         """Close every file."""
@@ -44,123 +46,125 @@ class Store:
         self.document.close()
         self.lock.close()
 
-    def quiet(self) -> bool:
-        """Whether no other instance has written since `catch_up`; two stats, no lock."""
+    def is_in_sync(self) -> bool:
+        """Whether no other instance has written since `read_new`; two stats, no lock."""
         journal = self._stat_journal()
         return (
             journal.st_ino == self.journal.inode
             and journal.st_size == self.journal.end + len(self._bad_tail)
-            and self._document_unmoved()
+            and self._is_document_unchanged()
         )
 
-    def catch_up(self) -> None:
+    def read_new(self) -> None:
         """Read what other instances wrote; under the lock."""
         journal = self._stat_journal()
         if journal.st_ino != self.journal.inode:
             # The old journal was renamed away whole: nobody writes to it any more.
-            self._replay(self.journal.read())
-            self._switch()
-        elif not self._document_unmoved():
-            self._take(self._open_files())
-            self.news = [RELOAD]
+            self._apply_scan(self.journal.read_new())
+            self._follow_compaction()
+        elif not self._is_document_unchanged():
+            self._use(self._open_files())
+            self.concurrent_changes = [RELOAD_CHANGE]
         elif journal.st_size != self.journal.end + len(self._bad_tail):
-            self._replay(self.journal.read())
+            self._apply_scan(self.journal.read_new())
 
     def append(self, changes: Iterable[Change], *, durable: bool) -> None:
-        """Write changes after `catch_up`, under the exclusive lock: all of them or none."""
+        """Write changes after `read_new`, under the exclusive lock: all of them or none."""
         changes = list(changes)
         if not changes:
             return
         if self._bad_tail:
             # A line whose writer died within it; anything worse was mended when it was read.
-            self.journal.cut()
+            self.journal.truncate_tail()
             self._bad_tail = b""
-        for entry in self.journal.append(changes, self._writer, durable=durable):
-            self.overlay.apply(entry)
-        self.last_id = max(self.last_id, self.overlay.last_id)
+        for entry in self.journal.append(changes, self._writer_id, durable=durable):
+            self.pending_changes.apply(entry)
+        self.last_id = max(self.last_id, self.pending_changes.last_id)
 
-    def fold(self) -> None:
+    def compact(self) -> None:
         """Fold with the lock held only to begin and to put the result in place.
 
         Raises:
-            DocumentBroken: The document turned out to be damaged; nothing was replaced.
+            CorruptDocumentError: The document turned out to be damaged; nothing was replaced.
         """
-        with self.lock.held():
-            self.catch_up()
-            if self._folded():
+        with self.lock.hold():
+            self.read_new()
+            if self._is_compacted():
                 return
-            fd = compaction.begin(self.files, self.names)
+            fd = compaction.begin(self.fs, self.paths)
             if fd is None:
                 return
             known, journal = self.document, self.journal
             header, end, sequence = journal.header, journal.end, journal.sequence
             lines = journal.bytes_between(journal.start, end)
-            last_id, crc = self.last_id, header.base.crc if header.base and self._untouched else None
+            last_id, crc = self.last_id, header.base.crc if header.base and self._is_document_unmodified else None
             document = known.duplicate()
         try:
             # Summed up afresh from the bytes: what is folded is what the disk holds, whatever interrupted us.
             # One entry at a time: ten thousand at once leave memory in pieces, 3 MB of it after each fold.
-            overlay = Overlay.of(entry for entry, _ in entries_of(lines) if entry is not None)
+            overlay = PendingChanges.from_changes(entry for entry, _ in iter_entries(lines) if entry is not None)
             generation = header.generation + 1
-            base = compaction.write(self.files, fd, document, overlay, generation=generation, last_id=last_id, crc=crc)
-            with self.lock.held():
-                self.catch_up()
+            base = compaction.write(self.fs, fd, document, overlay, generation=generation, last_id=last_id, crc=crc)
+            with self.lock.hold():
+                self.read_new()
                 if self.document is known and self.journal is journal:
                     self._install(header, base, end, sequence)
         finally:
             document.close()
-            self._discard(fd)
+            self._discard_new_document(fd)
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Set a damaged file aside and go on with the best that is left."""
-        with self.lock.held():
-            self.notices += recovery.mend(self.files, self.names, self._now)
-            self._take(self._open_files())
-            self.news = [RELOAD]
+        with self.lock.hold():
+            self.notices += recovery.repair(self.fs, self.paths, self._now)
+            self._use(self._open_files())
+            self.concurrent_changes = [RELOAD_CHANGE]
 
-    def _open_files(self) -> recovery.Opened:
-        opened, notices = recovery.open_or_mend(self.files, self.names, self._now)
+    def _open_files(self) -> recovery.OpenedHistory:
+        opened, notices = recovery.open_or_repair(self.fs, self.paths, self._now)
         self.notices += notices
         return opened
 
-    def _take(self, opened: recovery.Opened) -> None:
+    def _use(self, opened: recovery.OpenedHistory) -> None:
         for held in (getattr(self, "journal", None), getattr(self, "document", None)):
             if held is not None:
                 held.close()
         self.journal: Journal = opened.journal
         self.document: Document = opened.document
-        self._document_stat = opened.stat
-        self._untouched = opened.untouched
-        self._bad_tail = opened.found.bad_tail
-        self.overlay = Overlay.of(opened.found.entries)
-        self.last_id = max(self.last_id, self.journal.header.last_id, self.overlay.last_id, self.document.last_id)
+        self._known_document_stat = opened.document_stat
+        self._is_document_unmodified = opened.is_unmodified
+        self._bad_tail = opened.scan.bad_tail
+        self.pending_changes = PendingChanges.from_changes(opened.scan.entries)
+        self.last_id = max(
+            self.last_id, self.journal.header.last_id, self.pending_changes.last_id, self.document.last_id
+        )
 
-    def _switch(self) -> None:
+    def _follow_compaction(self) -> None:
         generation = self.journal.header.generation
         opened = self._open_files()
         header = opened.journal.header
         news = [
-            entry.change()
-            for entry in scan(opened.journal.bytes_from(opened.journal.start + header.carried), 0).entries
-            if entry.by != self._writer
+            entry.to_change()
+            for entry in scan_lines(opened.journal.bytes_from(opened.journal.start + header.carried), 0).entries
+            if entry.by != self._writer_id
         ]
-        self._take(opened)
-        self.news = [*self.news, *news] if header.follows == generation else [RELOAD]
+        self._use(opened)
+        self.concurrent_changes = [*self.concurrent_changes, *news] if header.follows == generation else [RELOAD_CHANGE]
 
-    def _replay(self, found: Scan) -> None:
-        for entry in found.entries:
-            self.overlay.apply(entry)
-            if entry.by != self._writer:
-                self.news.append(entry.change())
-        self.last_id = max(self.last_id, self.overlay.last_id)
-        self._bad_tail = found.bad_tail
-        if found.bad or is_damage(found.bad_tail):
-            self.mend()
+    def _apply_scan(self, scan: ScanResult) -> None:
+        for entry in scan.entries:
+            self.pending_changes.apply(entry)
+            if entry.by != self._writer_id:
+                self.concurrent_changes.append(entry.to_change())
+        self.last_id = max(self.last_id, self.pending_changes.last_id)
+        self._bad_tail = scan.bad_tail
+        if scan.bad_count or is_damaged_tail(scan.bad_tail):
+            self.repair()
 
-    def _folded(self) -> bool:
-        return self.journal.end == self.journal.start and self._untouched and not self._bad_tail
+    def _is_compacted(self) -> bool:
+        return self.journal.end == self.journal.start and self._is_document_unmodified and not self._bad_tail
 
-    def _install(self, header: Header, base: Base, end: int, sequence: int) -> None:
+    def _install(self, header: Header, base: SnapshotInfo, end: int, sequence: int) -> None:
         carried = self.journal.bytes_from(end)
         renewed = Header(
             generation=header.generation + 1,
@@ -170,37 +174,37 @@ class Store:
             follows=header.generation,
             carried=len(carried),
         )
-        compaction.install(self.files, self.names, renewed, carried)
-        self._take(self._open_files())
+        compaction.install(self.fs, self.paths, renewed, carried)
+        self._use(self._open_files())
 
-    def _discard(self, fd: int) -> None:
+    def _discard_new_document(self, fd: int) -> None:
         try:
-            if self.files.fstat(fd).st_nlink and self._is(self.names.new_document, fd):
-                self.files.unlink(self.names.new_document)
+            if self.fs.fstat(fd).st_nlink and self._is_same_file(self.paths.new_document, fd):
+                self.fs.unlink(self.paths.new_document)
         finally:
-            self.files.close(fd)
+            self.fs.close(fd)
 
-    def _is(self, path: Path, fd: int) -> bool:
+    def _is_same_file(self, path: Path, fd: int) -> bool:
         try:
-            return self.files.stat(path).st_ino == self.files.fstat(fd).st_ino
+            return self.fs.stat(path).st_ino == self.fs.fstat(fd).st_ino
         except FileNotFoundError:
             return False
 
     def _stat_journal(self) -> os.stat_result:
         try:
-            return self.files.stat(self.names.journal)
+            return self.fs.stat(self.paths.journal)
         except FileNotFoundError as error:
-            raise HistoryGone(
-                f"The history in {self.names.folder} was removed while it was open. "
+            raise DataFolderMissingError(
+                f"The history in {self.paths.folder} was removed while it was open. "
                 "Nothing more can be recorded: start again."
             ) from error
 
-    def _document_unmoved(self) -> bool:
+    def _is_document_unchanged(self) -> bool:
         try:
-            stat = self.files.stat(self.names.document)
+            stat = self.fs.stat(self.paths.document)
         except FileNotFoundError:
-            return self._document_stat is None
-        known = self._document_stat
+            return self._known_document_stat is None
+        known = self._known_document_stat
         return known is not None and (stat.st_ino, stat.st_size, stat.st_mtime_ns) == (
             known.st_ino,
             known.st_size,

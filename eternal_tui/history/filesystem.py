@@ -6,16 +6,16 @@ import os
 import sys
 from pathlib import Path
 
-from eternal_tui.history.errors import HistoryError, HistoryRefused
+from eternal_tui.history.errors import HistoryError, UnsafeFileError
 
 if sys.platform != "win32":
     import fcntl
 
-PRIVATE_FILE = 0o600
-PRIVATE_FOLDER = 0o700
+PRIVATE_FILE_MODE = 0o600
+PRIVATE_DIR_MODE = 0o700
 
 
-class Files:
+class FileSystem:
     """The file system as the history uses it: thin calls that raise ``OSError``."""
 
     def __init__(self) -> None:
@@ -24,12 +24,12 @@ class Files:
 
     def open(self, path: Path, flags: int) -> int:
         """Open without following a final symbolic link; a file made here gets mode 0600."""
-        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE_MODE)
 
     def create(self, path: Path) -> int:
         """Make a file that must not exist yet, 0600 whatever the umask, open for reading and writing."""
         fd = self.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
-        self.chmod(fd, PRIVATE_FILE)
+        self.chmod(fd, PRIVATE_FILE_MODE)
         return fd
 
     def duplicate(self, fd: int) -> int:
@@ -56,7 +56,7 @@ class Files:
         else:
             os.fdatasync(fd)
 
-    def sync_folder(self, path: Path) -> None:
+    def sync_dir(self, path: Path) -> None:
         """Return once the folder's entries are on the disk."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -84,21 +84,21 @@ class Files:
         """Remove a name; not an error when it is already gone."""
         path.unlink(missing_ok=True)
 
-    def make_folder(self, path: Path) -> None:
+    def make_dir(self, path: Path) -> None:
         """Make a folder and its parents, 0700 whatever the umask; leave an existing one as it is."""
         if path.is_symlink():
-            raise HistoryRefused(f"The data folder {path} is a symbolic link. Name the real folder instead.")
+            raise UnsafeFileError(f"The data folder {path} is a symbolic link. Name the real folder instead.")
         if path.is_dir():
             return
         for missing in [*reversed(path.parents), path]:
             try:
-                missing.mkdir(PRIVATE_FOLDER)
+                missing.mkdir(PRIVATE_DIR_MODE)
             except FileExistsError:
                 continue
-            missing.chmod(PRIVATE_FOLDER)
-            self.sync_folder(missing.parent)
+            missing.chmod(PRIVATE_DIR_MODE)
+            self.sync_dir(missing.parent)
 
-    def names(self, folder: Path) -> list[str]:
+    def list_dir(self, folder: Path) -> list[str]:
         """List the folder."""
         return os.listdir(folder)  # noqa: PTH208 - names, not paths
 
@@ -110,7 +110,7 @@ class Files:
         """Describe an open file."""
         return os.fstat(fd)
 
-    def lock(self, fd: int) -> bool:
+    def try_lock(self, fd: int) -> bool:
         """Try to take the exclusive advisory lock; false when another holds it."""
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -123,20 +123,20 @@ class Files:
         fcntl.flock(fd, fcntl.LOCK_UN)
 
 
-def write_all(files: Files, fd: int, data: bytes, offset: int) -> int:
+def write_all(fs: FileSystem, fd: int, data: bytes, offset: int) -> int:
     """Write every byte, however many calls it takes; return the offset after the last."""
     view = memoryview(data)
     while view:
-        written = files.write(fd, view, offset)
+        written = fs.write(fd, view, offset)
         view = view[written:]
         offset += written
     return offset
 
 
-def read_all(files: Files, fd: int, offset: int = 0) -> bytes:
+def read_all(fs: FileSystem, fd: int, offset: int = 0) -> bytes:
     """Read from ``offset`` to the end."""
     parts = []
-    while part := files.read(fd, 1 << 20, offset):
+    while part := fs.read(fd, 1 << 20, offset):
         parts.append(part)
         offset += len(part)
     return b"".join(parts)

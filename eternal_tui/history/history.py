@@ -11,64 +11,70 @@ from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from eternal_tui.history import recovery
-from eternal_tui.history.compaction import Names
-from eternal_tui.history.document import SMALL
-from eternal_tui.history.errors import DocumentBroken, HistoryDamaged, HistoryError, HistoryNewer, explained
-from eternal_tui.history.file_set import Store
-from eternal_tui.history.filesystem import Files
+from eternal_tui.history.compaction import Paths
+from eternal_tui.history.document import SMALL_DOCUMENT_BYTES
+from eternal_tui.history.errors import (
+    CorruptDocumentError,
+    HistoryError,
+    NewerSchemaError,
+    UnrepairableHistoryError,
+    translate_oserror,
+)
+from eternal_tui.history.file_set import OpenFiles
+from eternal_tui.history.filesystem import FileSystem
 from eternal_tui.history.journal import Change, Record
-from eternal_tui.history.journal_index import Overlay
+from eternal_tui.history.journal_index import PendingChanges
 from eternal_tui.history.lock import FolderLock
 
 
-class _Reader(Protocol):
+class _RecordReader(Protocol):
     def get(self, record_id: int, /) -> Record | None: ...
 
 
 class Transaction:
     """Changes gathered under the exclusive lock and written, with one fsync, when the block ends well.
 
-    ``news`` holds what other instances wrote since it was last asked for. If the block raises, nothing is
+    ``concurrent_changes`` holds what other instances wrote since it was last asked for. If the block raises, nothing is
     written and the news is kept for the next reader. `durable` may be set false when only progress is
     written.
     """
 
-    def __init__(self, reader: _Reader, news: list[Change], last_id: int) -> None:
-        self.news = news
+    def __init__(self, reader: _RecordReader, concurrent_changes: list[Change], last_id: int) -> None:
+        self.concurrent_changes = concurrent_changes
         self.durable = True
-        self.pending: list[Change] = []
+        self.changes: list[Change] = []
         self._reader = reader
-        self._overlay = Overlay()
+        self._pending_changes = PendingChanges()
         self._last_id = last_id
 
     def get(self, record_id: int) -> Record | None:
         """Read a record, with the changes of this transaction."""
-        return self._overlay.over(record_id, self._reader.get(record_id))
+        return self._pending_changes.apply_to(record_id, self._reader.get(record_id))
 
     def add(self, record: Record) -> int:
         """Add a record and return its new id."""
         self._last_id += 1
-        self._write(Change("put", self._last_id, record))
+        self._add_change(Change("put", self._last_id, record))
         return self._last_id
 
     def put(self, record_id: int, record: Record) -> None:
         """Write a whole record under a known id."""
-        self._write(Change("put", record_id, record))
+        self._add_change(Change("put", record_id, record))
 
     def update(self, record_id: int, fields: Record) -> None:
         """Change some fields of a record; nothing happens if it does not exist."""
-        self._write(Change("patch", record_id, fields))
+        self._add_change(Change("patch", record_id, fields))
 
     def delete(self, record_id: int) -> None:
         """Remove a record."""
-        self._write(Change("delete", record_id, {}))
+        self._add_change(Change("delete", record_id, {}))
 
-    def _write(self, change: Change) -> None:
-        self.pending.append(change)
-        self._overlay.apply(change)
+    def _add_change(self, change: Change) -> None:
+        self.changes.append(change)
+        self._pending_changes.apply(change)
 
 
-LARGE_FOLD = 1 << 20
+LARGE_COMPACTION_BYTES = 1 << 20
 """Bytes of journal from which the room that a fold took is worth giving back: it takes several times as much."""
 
 Condition = Callable[[Record], bool]
@@ -84,8 +90,8 @@ class History:
     raise a `HistoryError`; a change that raised was not recorded. Records handed out are the caller's to alter.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: OpenFiles) -> None:
+        self._open_files = store
         self._lock = store.lock
         self._closed = False
 
@@ -95,38 +101,38 @@ class History:
         folder: Path,
         *,
         now: Callable[[], float] = time.time,
-        files: Files | None = None,
-        writer: str | None = None,
-        set_newer_aside: bool = False,
+        fs: FileSystem | None = None,
+        writer_id: str | None = None,
+        quarantine_newer: bool = False,
     ) -> Self:
         """Open the history of a folder, making both if need be, and mend what is damaged.
 
         Args:
             folder: The data folder; made with mode 0700.
             now: Seconds since the epoch, for the names of files set aside.
-            files: The file system, replaced in tests.
-            writer: Tag of this instance in the journal; random by default.
-            set_newer_aside: Move a later version's files under dated names and go on with the generation before.
+            fs: The file system, replaced in tests.
+            writer_id: Tag of this instance in the journal; random by default.
+            quarantine_newer: Move a later version's files under dated names and go on with the generation before.
 
         Raises:
-            HistoryNewer: A later version wrote it; nothing was touched, unless ``set_newer_aside``.
+            NewerSchemaError: A later version wrote it; nothing was touched, unless ``quarantine_newer``.
             HistoryError: Or another of its kinds, each with its sentence.
         """
-        files = files or Files()
-        names = Names(folder)
-        with explained("opening the history"):
-            files.make_folder(folder)
-            lock = FolderLock(files, names.lock)
+        fs = fs or FileSystem()
+        names = Paths(folder)
+        with translate_oserror("opening the history"):
+            fs.make_dir(folder)
+            lock = FolderLock(fs, names.lock)
             try:
-                writer = writer or os.urandom(4).hex()
+                writer_id = writer_id or os.urandom(4).hex()
                 try:
-                    return cls(Store(files, names, lock, writer=writer, now=now))
-                except HistoryNewer:
-                    if not set_newer_aside:
+                    return cls(OpenFiles(fs, names, lock, writer_id=writer_id, now=now))
+                except NewerSchemaError:
+                    if not quarantine_newer:
                         raise
-                with lock.held():
-                    notice = recovery.set_newer_aside(files, names, now)
-                    history = cls(Store(files, names, lock, writer=writer, now=now))
+                with lock.hold():
+                    notice = recovery.quarantine_newer(fs, names, now)
+                    history = cls(OpenFiles(fs, names, lock, writer_id=writer_id, now=now))
                 history.notices.insert(0, notice)
                 return history
             except BaseException:
@@ -136,22 +142,22 @@ class History:
     @property
     def notices(self) -> list[str]:
         """Sentences for the user: what was damaged, set aside, recovered and lost."""
-        return self._store.notices
+        return self._open_files.notices
 
     @property
-    def others(self) -> dict[str, Record]:
+    def other_tables(self) -> dict[str, Record]:
         """The document's tables other than the records, kept through every fold."""
-        return self._store.document.others
+        return self._open_files.document.other_tables
 
     @property
-    def small(self) -> bool:
+    def is_small(self) -> bool:
         """Whether the document is small enough to fold after every command."""
-        return self._store.document.size <= SMALL
+        return self._open_files.document.size <= SMALL_DOCUMENT_BYTES
 
     @property
     def journal_size(self) -> int:
         """Bytes of changes not yet folded."""
-        return self._store.journal.end - self._store.journal.start
+        return self._open_files.journal.end - self._open_files.journal.start
 
     def recent(self, limit: int) -> list[tuple[int, Record]]:
         """The newest records, newest first; reads only the end of the document."""
@@ -159,9 +165,9 @@ class History:
 
     def page(self, before: int | None, limit: int) -> list[tuple[int, Record]]:
         """Up to ``limit`` records with ids below ``before``, newest first."""
-        return self._reading(lambda: list(islice(self._descending(before, limit), limit)))
+        return self._read_with_repair(lambda: list(islice(self._iter_descending(before, limit), limit)))
 
-    def slices(self, size: int = 500) -> Iterator[list[tuple[int, Record]]]:
+    def iter_pages(self, size: int = 500) -> Iterator[list[tuple[int, Record]]]:
         """Every record, newest first, in lists of up to ``size``; each is fresh when handed out."""
         before: int | None = None
         while page := self.page(before, size):
@@ -170,21 +176,21 @@ class History:
 
     def get(self, record_id: int) -> Record | None:
         """Read one record."""
-        return self._reading(lambda: self._get(record_id))
+        return self._read_with_repair(lambda: self._get(record_id))
 
     def find_all(self) -> list[tuple[int, Record]]:
         """Every record, newest first."""
-        return [found for page in self.slices() for found in page]
+        return [found for page in self.iter_pages() for found in page]
 
     def search(self, condition: Condition) -> list[tuple[int, Record]]:
         """The records a TinyDB condition holds for, newest first."""
-        return [found for page in self.slices() for found in page if condition(found[1])]
+        return [found for page in self.iter_pages() for found in page if condition(found[1])]
 
     def count(self, condition: Condition | None = None) -> int:
         """How many records there are, or how many the condition holds for."""
         if condition is not None:
             return len(self.search(condition))
-        return self._reading(self._count)
+        return self._read_with_repair(self._count)
 
     def add(self, record: Record) -> int:
         """Record something new and return its id, once both are on the disk."""
@@ -192,7 +198,7 @@ class History:
 
     def add_many(self, records: Iterable[Record]) -> list[int]:
         """Record several with one write and one fsync."""
-        with self.transaction(keep_news=True) as transaction:
+        with self.transaction(keep_concurrent=True) as transaction:
             return [transaction.add(record) for record in records]
 
     def put(self, record_id: int, record: Record) -> None:
@@ -211,85 +217,85 @@ class History:
 
     def update_many(self, changes: Iterable[Change], *, durable: bool = True) -> None:
         """Make several changes with one write and at most one fsync."""
-        with explained("recording a change"), self._held():
-            self._store.append(changes, durable=durable)
+        with translate_oserror("recording a change"), self._hold_current():
+            self._open_files.append(changes, durable=durable)
 
     def delete(self, record_id: int) -> None:
         """Remove a record; its id is never given again."""
         self.update_many([Change("delete", record_id, {})])
 
-    def changes(self) -> list[Change]:
+    def read_changes(self) -> list[Change]:
         """What other instances wrote since the last call; costs two stats when they wrote nothing.
 
         A ``reload`` says that the history was folded more than once meanwhile, mended, or rewritten by
         another program: read it again.
         """
-        with explained("reading what other instances wrote"), self._lock.among_threads():
+        with translate_oserror("reading what other instances wrote"), self._lock.hold_in_process():
             self._check_open()
-            if not self._store.quiet():
-                with self._lock.held():
-                    self._store.catch_up()
-            return self._drain()
+            if not self._open_files.is_in_sync():
+                with self._lock.hold():
+                    self._open_files.read_new()
+            return self._take_concurrent_changes()
 
-    def transaction(self, *, keep_news: bool = False) -> AbstractContextManager[Transaction]:
+    def transaction(self, *, keep_concurrent: bool = False) -> AbstractContextManager[Transaction]:
         """Hold the exclusive lock for a block that must read, decide and then write.
 
         Args:
-            keep_news: Leave the changes of others for `changes` instead of handing them to the block.
+            keep_concurrent: Leave the changes of others for `read_changes` instead of handing them to the block.
         """
-        return self._transaction(keep_news=keep_news)
+        return self._begin_transaction(keep_concurrent=keep_concurrent)
 
-    def fold(self) -> None:
+    def compact(self) -> None:
         """Write the journal's changes into the document and start an empty journal.
 
         Meant for a thread: appends go on meanwhile, in this process and in others. Does nothing when there is
         nothing to fold or another instance is at it.
         """
         self._check_open()
-        large = self.journal_size > LARGE_FOLD
+        large = self.journal_size > LARGE_COMPACTION_BYTES
         if large:
             from eternal_tui.spare_memory import keep_little
 
             keep_little()
-        with explained("folding the journal into the history"):
+        with translate_oserror("folding the journal into the history"):
             try:
-                self._store.fold()
-            except DocumentBroken:
-                self._store.mend()
+                self._open_files.compact()
+            except CorruptDocumentError:
+                self._open_files.repair()
         if large:
             from eternal_tui.spare_memory import give_back
 
             give_back()
 
-    def close(self, *, fold: bool) -> None:
+    def close(self, *, compact: bool) -> None:
         """Close the files, after folding if asked; a second call does nothing."""
         if self._closed:
             return
         try:
-            if fold:
-                self.fold()
+            if compact:
+                self.compact()
         finally:
-            with self._lock.among_threads():
+            with self._lock.hold_in_process():
                 self._closed = True
-                self._store.close()
+                self._open_files.close()
 
     def _get(self, record_id: int) -> Record | None:
-        overlay = self._store.overlay
-        known = None if overlay.op(record_id) in ("put", "delete") else self._store.document.get(record_id)
-        return overlay.over(record_id, known)
+        overlay = self._open_files.pending_changes
+        known = None if overlay.op(record_id) in ("put", "delete") else self._open_files.document.get(record_id)
+        return overlay.apply_to(record_id, known)
 
     def _count(self) -> int:
-        count = self._store.document.records
-        for record_id in self._store.overlay.ids():
-            known = self._store.document.get(record_id)
-            count += (self._store.overlay.over(record_id, known) is not None) - (known is not None)
+        count = self._open_files.document.record_count
+        for record_id in self._open_files.pending_changes.ids():
+            known = self._open_files.document.get(record_id)
+            count += (self._open_files.pending_changes.apply_to(record_id, known) is not None) - (known is not None)
         return count
 
-    def _descending(self, before: int | None, batch: int) -> Iterator[tuple[int, Record]]:
-        overlay = self._store.overlay
-        puts = overlay.puts_below(before)
+    def _iter_descending(self, before: int | None, batch: int) -> Iterator[tuple[int, Record]]:
+        overlay = self._open_files.pending_changes
+        puts = overlay.new_records_before(before)
         put = next(puts, None)
-        while page := self._store.document.page(before, batch):
+        while page := self._open_files.document.page(before, batch):
             for record_id, known in page:
                 while put is not None and put[0] > record_id:
                     yield put
@@ -298,45 +304,45 @@ class History:
                 if op is None:
                     yield record_id, known
                 elif op == "patch":
-                    yield record_id, overlay.over(record_id, known) or known
+                    yield record_id, overlay.apply_to(record_id, known) or known
             before = page[-1][0]
         while put is not None:
             yield put
             put = next(puts, None)
 
-    def _reading(self, read: Callable[[], _T]) -> _T:
-        with explained("reading the history"), self._lock.among_threads():
+    def _read_with_repair(self, read: Callable[[], _T]) -> _T:
+        with translate_oserror("reading the history"), self._lock.hold_in_process():
             self._check_open()
             try:
                 return read()
-            except DocumentBroken:
-                self._store.mend()
+            except CorruptDocumentError:
+                self._open_files.repair()
             try:
                 return read()
-            except DocumentBroken as broken:
-                raise HistoryDamaged(f"The history is damaged: {broken}.") from broken
+            except CorruptDocumentError as broken:
+                raise UnrepairableHistoryError(f"The history is damaged: {broken}.") from broken
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
+    def _hold_current(self) -> Iterator[None]:
         self._check_open()
-        with self._lock.held():
-            self._store.catch_up()
+        with self._lock.hold():
+            self._open_files.read_new()
             yield
 
     @contextmanager
-    def _transaction(self, *, keep_news: bool) -> Iterator[Transaction]:
-        with explained("recording a change"), self._held():
-            news = [] if keep_news else self._drain()
-            transaction = Transaction(self, news, self._store.last_id)
+    def _begin_transaction(self, *, keep_concurrent: bool) -> Iterator[Transaction]:
+        with translate_oserror("recording a change"), self._hold_current():
+            news = [] if keep_concurrent else self._take_concurrent_changes()
+            transaction = Transaction(self, news, self._open_files.last_id)
             try:
                 yield transaction
-                self._store.append(transaction.pending, durable=transaction.durable)
+                self._open_files.append(transaction.changes, durable=transaction.durable)
             except BaseException:
-                self._store.news[:0] = news
+                self._open_files.concurrent_changes[:0] = news
                 raise
 
-    def _drain(self) -> list[Change]:
-        news, self._store.news = self._store.news, []
+    def _take_concurrent_changes(self) -> list[Change]:
+        news, self._open_files.concurrent_changes = self._open_files.concurrent_changes, []
         return news
 
     def _check_open(self) -> None:

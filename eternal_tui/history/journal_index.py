@@ -10,28 +10,28 @@ import msgspec
 
 from eternal_tui.history.journal import Change, Entry, Record, decode, encode
 
-UNSUMMED = 4096
+MAX_UNMERGED_BYTES = 4096
 """Bytes of further changes that stand behind a record before they are summed up with it."""
 
-Op = Literal["put", "patch", "delete", "reload"]
+ChangeOp = Literal["put", "patch", "delete", "reload"]
 
 
-class _Sum(msgspec.Struct, gc=False):
+class _MergedChange(msgspec.Struct, gc=False):
     """The changes of one record: the text of each on a line of its own, and the size at which they become one."""
 
-    op: Op
-    text: bytes
-    full: int
+    op: ChangeOp
+    lines: bytes
+    merge_at_bytes: int
 
     def fields(self) -> Record:
-        first, *later = self.text.split(b"\n")
+        first, *later = self.lines.split(b"\n")
         fields = decode(first)
         for text in later:
             fields |= decode(text)
         return fields
 
 
-class Overlay:
+class PendingChanges:
     """The changes of a journal, summed up for each id.
 
     Applying a journal twice gives what applying it once gives: that is what makes a crash between writing the
@@ -42,12 +42,12 @@ class Overlay:
     """
 
     def __init__(self) -> None:
-        self._sums: dict[int, _Sum] = {}
-        self._sorted: list[int] | None = None
+        self._merged: dict[int, _MergedChange] = {}
+        self._sorted_ids: list[int] | None = None
         self.last_id = 0
 
     @classmethod
-    def of(cls, changes: Iterable[Change | Entry]) -> Overlay:
+    def from_changes(cls, changes: Iterable[Change | Entry]) -> PendingChanges:
         """Sum up changes, oldest first."""
         overlay = cls()
         for change in changes:
@@ -55,32 +55,32 @@ class Overlay:
         return overlay
 
     def __len__(self) -> int:
-        return len(self._sums)
+        return len(self._merged)
 
     def __contains__(self, record_id: int) -> bool:
-        return record_id in self._sums
+        return record_id in self._merged
 
     def apply(self, change: Change | Entry) -> None:
-        """Add one change; raises RecordInvalid where its fields cannot be written."""
-        known = self._sums.get(change.id)
+        """Add one change; raises InvalidRecordError where its fields cannot be written."""
+        known = self._merged.get(change.id)
         text = bytes(change.fields) if isinstance(change, Entry) else encode(change.fields)
         if known is None:
-            self._sorted = None
+            self._sorted_ids = None
             self.last_id = max(self.last_id, change.id)
         elif change.op == "patch":
             if known.op != "delete":
-                _add(known, text)
+                _append_change(known, text)
             return
-        self._sums[change.id] = _Sum(change.op, text, 2 * len(text) + UNSUMMED)
+        self._merged[change.id] = _MergedChange(change.op, text, 2 * len(text) + MAX_UNMERGED_BYTES)
 
-    def op(self, record_id: int) -> Op | None:
+    def op(self, record_id: int) -> ChangeOp | None:
         """What becomes of one id: written whole, altered, or removed; None where nothing does."""
-        known = self._sums.get(record_id)
+        known = self._merged.get(record_id)
         return None if known is None else known.op
 
-    def over(self, record_id: int, record: Record | None) -> Record | None:
+    def apply_to(self, record_id: int, record: Record | None) -> Record | None:
         """What becomes of the document's record, or of its absence."""
-        known = self._sums.get(record_id)
+        known = self._merged.get(record_id)
         if known is None:
             return record
         if known.op == "delete":
@@ -91,22 +91,22 @@ class Overlay:
 
     def ids(self) -> list[int]:
         """Every id touched, ascending."""
-        if self._sorted is None:
-            self._sorted = sorted(self._sums)
-        return self._sorted
+        if self._sorted_ids is None:
+            self._sorted_ids = sorted(self._merged)
+        return self._sorted_ids
 
-    def puts_below(self, before: int | None) -> Iterator[tuple[int, Record]]:
+    def new_records_before(self, before: int | None) -> Iterator[tuple[int, Record]]:
         """Whole records, descending from below ``before``."""
         ids = self.ids()
         for index in range((len(ids) if before is None else bisect_left(ids, before)) - 1, -1, -1):
-            known = self._sums[ids[index]]
+            known = self._merged[ids[index]]
             if known.op == "put":
                 yield ids[index], known.fields()
 
 
-def _add(known: _Sum, text: bytes) -> None:
+def _append_change(merged: _MergedChange, line: bytes) -> None:
     """Put a further change behind the others, and make one of them all when they have doubled."""
-    known.text += b"\n" + text
-    if len(known.text) > known.full:
-        known.text = encode(known.fields())
-        known.full = 2 * len(known.text) + UNSUMMED
+    merged.lines += b"\n" + line
+    if len(merged.lines) > merged.merge_at_bytes:
+        merged.lines = encode(merged.fields())
+        merged.merge_at_bytes = 2 * len(merged.lines) + MAX_UNMERGED_BYTES

@@ -13,10 +13,10 @@ from typing import Self
 
 import msgspec
 
-from eternal_tui.history.errors import HistoryError, HistoryLockUnavailable, explained
-from eternal_tui.history.filesystem import PRIVATE_FILE, Files, write_all
+from eternal_tui.history.errors import HistoryError, LockUnavailableError, translate_oserror
+from eternal_tui.history.filesystem import PRIVATE_FILE_MODE, FileSystem, write_all
 
-PATIENCE = 10.0
+LOCK_TIMEOUT_SECONDS = 10.0
 """Seconds to wait for the lock. It is held for one append or one rename, so a longer wait means a holder
 that was stopped, as with ctrl+z in the middle of a write."""
 
@@ -28,34 +28,34 @@ class FolderLock:
     nowhere else.
     """
 
-    def __init__(self, files: Files, path: Path, *, pause: Callable[[float], None] = time.sleep) -> None:
-        self._files = files
+    def __init__(self, fs: FileSystem, path: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._fs = fs
         self._path = path
-        self._pause = pause
+        self._sleep = sleep
         self._mutex = threading.RLock()
         self._depth = 0
         self._fd = self._open()
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """Hold the lock for the block.
 
         Raises:
-            HistoryLockUnavailable: Another process kept it for `PATIENCE` seconds.
+            LockUnavailableError: Another process kept it for `LOCK_TIMEOUT_SECONDS` seconds.
         """
         with self._mutex:
             if self._depth == 0:
-                self._take()
+                self._acquire_flock()
             self._depth += 1
             try:
                 yield
             finally:
                 self._depth -= 1
                 if self._depth == 0:
-                    self._files.unlock(self._fd)
+                    self._fs.unlock(self._fd)
 
     @contextmanager
-    def among_threads(self) -> Iterator[None]:
+    def hold_in_process(self) -> Iterator[None]:
         """Keep the other threads of this process out, not the other processes."""
         with self._mutex:
             yield
@@ -64,48 +64,48 @@ class FolderLock:
         """Give up the lock file."""
         with self._mutex:
             if self._fd >= 0:
-                self._files.close(self._fd)
+                self._fs.close(self._fd)
                 self._fd = -1
 
     def _open(self) -> int:
-        fd = self._files.open(self._path, os.O_RDWR | os.O_CREAT)
-        self._files.chmod(fd, PRIVATE_FILE)
+        fd = self._fs.open(self._path, os.O_RDWR | os.O_CREAT)
+        self._fs.chmod(fd, PRIVATE_FILE_MODE)
         return fd
 
-    def _take(self) -> None:
+    def _acquire_flock(self) -> None:
         waited, pause = 0.0, 0.0005
         while True:
-            if self._files.lock(self._fd):
-                if self._files.fstat(self._fd).st_ino == self._files.stat(self._path).st_ino:
+            if self._fs.try_lock(self._fd):
+                if self._fs.fstat(self._fd).st_ino == self._fs.stat(self._path).st_ino:
                     return
                 # Somebody removed the file and another process locks its successor.
-                self._files.close(self._fd)
+                self._fs.close(self._fd)
                 self._fd = self._open()
                 continue
-            if waited >= PATIENCE:
-                raise HistoryLockUnavailable(
-                    f"Another eternal-tui has held the history for {PATIENCE:.0f} s. If it is suspended, "
+            if waited >= LOCK_TIMEOUT_SECONDS:
+                raise LockUnavailableError(
+                    f"Another eternal-tui has held the history for {LOCK_TIMEOUT_SECONDS:.0f} s. If it is suspended, "
                     "resume or end it."
                 )
-            self._pause(pause)
+            self._sleep(pause)
             waited += pause
             pause = min(pause * 1.5, 0.02)
 
 
-_ID = r"[0-9a-f]{8}"
+_INSTANCE_ID_PATTERN = r"[0-9a-f]{8}"
 
 
-class Instance:
+class InstanceLock:
     """One running program, alive as long as it holds the lock of its file in ``instances/``.
 
     The kernel gives the lock back when the process ends, however it ends.
     """
 
-    def __init__(self, files: Files, folder: Path, instance_id: str, facts: bytes) -> None:
+    def __init__(self, fs: FileSystem, folder: Path, instance_id: str, info: bytes) -> None:
         self.id = instance_id
-        self._files = files
+        self._fs = fs
         self._folder = folder
-        self._facts = facts
+        self._info = info
         self._fd = -1
 
     @classmethod
@@ -115,7 +115,7 @@ class Instance:
         now: Callable[[], float],
         pid: int,
         *,
-        files: Files | None = None,
+        fs: FileSystem | None = None,
         instance_id: str | None = None,
     ) -> Self:
         """Announce this process in the data folder.
@@ -124,44 +124,44 @@ class Instance:
             folder: The data folder.
             now: Seconds since the epoch; only noted for people who look into the file.
             pid: The process id, noted likewise.
-            files: The file system, replaced in tests.
+            fs: The file system, replaced in tests.
             instance_id: Eight hex digits; random by default.
         """
         facts = msgspec.json.encode({"pid": pid, "started": now()})
-        instance = cls(files or Files(), folder / "instances", instance_id or os.urandom(4).hex(), facts)
+        instance = cls(fs or FileSystem(), folder / "instances", instance_id or os.urandom(4).hex(), facts)
         instance.reacquire()
         return instance
 
-    def alive(self, instance_id: str) -> bool:
+    def is_alive(self, instance_id: str) -> bool:
         """Whether the instance still runs; the file of one that does not is removed."""
-        if not re.fullmatch(_ID, instance_id):
+        if not re.fullmatch(_INSTANCE_ID_PATTERN, instance_id):
             return False
         if instance_id == self.id:
             return self._fd >= 0
         path = self._folder / instance_id
-        with explained("looking for other instances"):
+        with translate_oserror("looking for other instances"):
             try:
-                fd = self._files.open(path, os.O_RDWR)
+                fd = self._fs.open(path, os.O_RDWR)
             except FileNotFoundError:
                 return False
             try:
-                if not self._files.lock(fd):
+                if not self._fs.try_lock(fd):
                     return True
-                self._files.unlink(path)
+                self._fs.unlink(path)
                 return False
             finally:
-                self._files.close(fd)
+                self._fs.close(fd)
 
     def release(self) -> None:
         """Stop being alive, as before a suspend: others may take over at once."""
         if self._fd < 0:
             return
         fd, self._fd = self._fd, -1
-        with explained("leaving the data folder"):
+        with translate_oserror("leaving the data folder"):
             try:
-                self._files.unlink(self._folder / self.id)
+                self._fs.unlink(self._folder / self.id)
             finally:
-                self._files.close(fd)
+                self._fs.close(fd)
 
     def reacquire(self) -> None:
         """Be alive again under the same id; what was claimed before may belong to others now."""
@@ -169,17 +169,17 @@ class Instance:
             return
         path = self._folder / self.id
         arriving = self._folder / f"{self.id}.new"
-        with explained("joining the data folder"):
-            self._files.make_folder(self._folder)
-            fd = self._files.create(arriving)
+        with translate_oserror("joining the data folder"):
+            self._fs.make_dir(self._folder)
+            fd = self._fs.create(arriving)
             try:
                 # Locked before it has its name: nobody can find it unlocked and take it for dead.
-                if not self._files.lock(fd):
+                if not self._fs.try_lock(fd):
                     raise HistoryError("Another process locked this instance's own file. Start again.")
-                write_all(self._files, fd, self._facts, 0)
-                self._files.replace(arriving, path)
+                write_all(self._fs, fd, self._info, 0)
+                self._fs.replace(arriving, path)
             except BaseException:
-                self._files.unlink(arriving)
-                self._files.close(fd)
+                self._fs.unlink(arriving)
+                self._fs.close(fd)
                 raise
             self._fd = fd

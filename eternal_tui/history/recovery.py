@@ -12,146 +12,151 @@ from pathlib import Path
 import msgspec
 
 from eternal_tui.history import compaction
-from eternal_tui.history.compaction import DocumentWriter, Names
+from eternal_tui.history.compaction import DocumentWriter, Paths
 from eternal_tui.history.document import (
-    JOBS,
-    META,
+    JOBS_TABLE,
+    META_TABLE,
     Document,
     Tables,
-    as_noted,
-    crc_of,
+    file_crc,
+    matches_stat,
     meta_of,
     open_document,
     parse_jobs,
     parse_tables,
 )
-from eternal_tui.history.errors import DocumentBroken, HeaderBroken, HistoryDamaged, HistoryNewer
-from eternal_tui.history.filesystem import Files, read_all
+from eternal_tui.history.errors import (
+    CorruptDocumentError,
+    CorruptHeaderError,
+    NewerSchemaError,
+    UnrepairableHistoryError,
+)
+from eternal_tui.history.filesystem import FileSystem, read_all
 from eternal_tui.history.journal import (
-    SCHEMA,
-    Base,
+    SCHEMA_VERSION,
     Entry,
     Header,
     Journal,
     Record,
-    Scan,
-    newer,
-    read_header,
-    scan,
+    ScanResult,
+    SnapshotInfo,
+    newer_schema_error,
+    parse_header,
+    scan_lines,
     write_journal,
 )
-from eternal_tui.history.journal_index import Overlay
+from eternal_tui.history.journal_index import PendingChanges
 
-_LINE = rb'"(-?\d+)":(?=\{)'
-_KEY = r'"(-?\d+)"\s*:\s*(?=\{)'
+_RECORD_LINE_PATTERN = rb'"(-?\d+)":(?=\{)'
+_RECORD_KEY_PATTERN = r'"(-?\d+)"\s*:\s*(?=\{)'
 
 
-class JournalRemains:
+class DamagedJournal:
     """What is left of a journal; ``header`` is None when its first line is lost."""
 
-    def __init__(self, files: Files, path: Path) -> None:
+    def __init__(self, fs: FileSystem, path: Path) -> None:
         self.exists = True
         self.header: Header | None = None
-        self.found = Scan([], 0, 0)
-        data = _bytes(files, path)
+        self.scan = ScanResult([], 0, 0)
+        data = _read_if_exists(fs, path)
         if data is None:
             self.exists = False
             return
         try:
-            self.header, start = read_header(data)
-        except HeaderBroken:
-            self.found = scan(data[data.find(b"\n") + 1 :], 0)
+            self.header, start = parse_header(data)
+        except CorruptHeaderError:
+            self.scan = scan_lines(data[data.find(b"\n") + 1 :], 0)
         else:
-            self.found = scan(data[start:], start, self.header.sequence)
+            self.scan = scan_lines(data[start:], start, self.header.sequence)
 
     @property
-    def lost(self) -> int:
+    def lost_count(self) -> int:
         """Changes between others that can no longer be read, at the least."""
-        return self.found.lost or self.found.bad
+        return self.scan.lost_count or self.scan.bad_count
 
     @property
-    def unread_at_the_end(self) -> int:
+    def unread_tail_lines(self) -> int:
         """Lines after the last good one: damaged, or begun and never confirmed."""
-        tail = self.found.bad_tail
+        tail = self.scan.bad_tail
         return tail.count(b"\n") + (bool(tail) and not tail.endswith(b"\n"))
 
     @property
-    def damaged(self) -> bool:
+    def is_damaged(self) -> bool:
         """Whether more is wrong than a last line that its writer did not finish."""
-        return (self.exists and self.header is None) or bool(self.found.bad) or is_damage(self.found.bad_tail)
+        return (self.exists and self.header is None) or bool(self.scan.bad_count) or is_damaged_tail(self.scan.bad_tail)
 
 
-class DocumentRemains:
+class DamagedDocument:
     """What is left of a document.
 
-    ``reason`` is empty when it is whole; ``broken`` counts records that were seen and could not be read;
-    ``foreign`` says that its layout is another program's.
+    ``damage`` is empty when it is whole; ``unreadable_count`` counts records that were seen and could not be read;
+    ``is_foreign_format`` says that its layout is another program's.
     """
 
-    def __init__(self, files: Files, path: Path, note: Base | None) -> None:
+    def __init__(self, fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> None:
         self.records: dict[int, Record] = {}
-        self.others: Tables = {}
-        self.broken = 0
-        self.reason = ""
-        self.foreign = False
+        self.other_tables: Tables = {}
+        self.unreadable_count = 0
+        self.damage = ""
+        self.is_foreign_format = False
         self.generation = 0
         self.last_id = 0
-        data = _bytes(files, path)
+        data = _read_if_exists(fs, path)
         self.exists = data is not None
         if data is None:
-            self.reason = "it is missing" if note is not None else ""
+            self.damage = "it is missing" if snapshot is not None else ""
             return
         try:
-            if not data and note is not None:
-                raise DocumentBroken("it is empty")
-            if _rotten(files, path, note):
-                raise DocumentBroken("its bytes changed without being written")
+            if not data and snapshot is not None:
+                raise CorruptDocumentError("it is empty")
+            if _is_silently_corrupted(fs, path, snapshot):
+                raise CorruptDocumentError("its bytes changed without being written")
             tables = parse_tables(data) if data else {}
             self.records = parse_jobs(tables)
-            self._note_others(tables)
-        except DocumentBroken as broken:
-            self.reason = str(broken)
-            self._salvage(data)
+            self._load_other_tables(tables)
+        except CorruptDocumentError as broken:
+            self.damage = str(broken)
+            self._salvage_lines(data)
         self.last_id = max([self.last_id, *self.records])
 
-    def _note_others(self, tables: Tables) -> None:
-        self.others = {name: table for name, table in tables.items() if name != "jobs"}
+    def _load_other_tables(self, tables: Tables) -> None:
+        self.other_tables = {name: table for name, table in tables.items() if name != "jobs"}
         meta = meta_of(tables)
-        if (schema := meta.get("schema", SCHEMA)) > SCHEMA:
-            raise newer(schema)
+        if (schema := meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
+            raise newer_schema_error(schema)
         self.generation = meta.get("generation", 0)
         self.last_id = meta.get("last_id", 0)
 
-    def _salvage(self, data: bytes) -> None:
+    def _salvage_lines(self, data: bytes) -> None:
         lines = data.split(b"\n")
         for line in lines:
-            if match := re.match(_LINE, line):
-                self._keep(int(match[1]), line[match.end() :].rstrip(b",\r"))
-            elif line.startswith((b'"%b":' % META.encode(), b'{"')):
+            if match := re.match(_RECORD_LINE_PATTERN, line):
+                self._salvage_record(int(match[1]), line[match.end() :].rstrip(b",\r"))
+            elif line.startswith((b'"%b":' % META_TABLE.encode(), b'{"')):
                 self._salvage_table(line)
             elif line.strip(b"}\x00 "):
-                self.broken += 1
+                self.unreadable_count += 1
         if not self.records:
-            self.foreign = True
-            self._scan_text(data.decode("utf-8", "replace"))
+            self.is_foreign_format = True
+            self._salvage_text(data.decode("utf-8", "replace"))
 
     def _salvage_table(self, line: bytes) -> None:
         try:
-            self._note_others(parse_tables(b"{" + line.lstrip(b"{").rstrip(b",") + b"}"))
-        except DocumentBroken:
+            self._load_other_tables(parse_tables(b"{" + line.lstrip(b"{").rstrip(b",") + b"}"))
+        except CorruptDocumentError:
             # The tables in the first lines are short; what they held is ours to count again.
             self.generation = 0
 
-    def _keep(self, record_id: int, value: bytes) -> None:
+    def _salvage_record(self, record_id: int, value: bytes) -> None:
         try:
             self.records[record_id] = msgspec.json.decode(value, type=Record)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            self.broken += 1
+            self.unreadable_count += 1
 
-    def _scan_text(self, text: str) -> None:
-        self.broken = 0
-        decoder, key = json.JSONDecoder(), re.compile(_KEY)
-        position = text.find(f'"{JOBS}"')
+    def _salvage_text(self, text: str) -> None:
+        self.unreadable_count = 0
+        decoder, key = json.JSONDecoder(), re.compile(_RECORD_KEY_PATTERN)
+        position = text.find(f'"{JOBS_TABLE}"')
         if position < 0:
             # Before the table of jobs stand other tables, whose rows look just like records.
             return
@@ -159,305 +164,311 @@ class DocumentRemains:
             try:
                 record, position = decoder.raw_decode(text, match.end())
             except (ValueError, RecursionError):
-                self.broken += 1
+                self.unreadable_count += 1
                 position = match.end()
             else:
                 self.records[int(match[1])] = record
 
 
-def is_damage(tail: bytes) -> bool:
+def is_damaged_tail(tail: bytes) -> bool:
     """Whether the end of a journal is more than a line whose writer died within it."""
     return b"\n" in tail or b"\x00" in tail
 
 
-def _bytes(files: Files, path: Path) -> bytes | None:
+def _read_if_exists(fs: FileSystem, path: Path) -> bytes | None:
     try:
-        fd = files.open(path, os.O_RDONLY)
+        fd = fs.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
-        return read_all(files, fd)
+        return read_all(fs, fd)
     finally:
-        files.close(fd)
+        fs.close(fd)
 
 
-def _rotten(files: Files, path: Path, note: Base | None) -> bool:
-    fd = files.open(path, os.O_RDONLY)
+def _is_silently_corrupted(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> bool:
+    fd = fs.open(path, os.O_RDONLY)
     try:
-        return note is not None and as_noted(files.fstat(fd), note) and crc_of(files, fd) != note.crc
+        return snapshot is not None and matches_stat(fs.fstat(fd), snapshot) and file_crc(fs, fd) != snapshot.crc
     finally:
-        files.close(fd)
+        fs.close(fd)
 
 
-GAP = 1000
+SKIPPED_IDS = 1000
 """Ids left out when the journal's header, and with it the last id minted, cannot be had."""
 
 Clock = Callable[[], float]
 
 
-class Opened:
+class OpenedHistory:
     """An open journal, what it holds, and the document it continues."""
 
-    def __init__(self, journal: Journal, found: Scan, document: Document, stat: os.stat_result | None) -> None:
+    def __init__(self, journal: Journal, scan: ScanResult, document: Document, stat: os.stat_result | None) -> None:
         self.journal = journal
-        self.found = found
+        self.scan = scan
         self.document = document
-        self.stat = stat
-        self.untouched = as_noted(stat, journal.header.base)
+        self.document_stat = stat
+        self.is_unmodified = matches_stat(stat, journal.header.base)
 
 
-def open_or_mend(files: Files, names: Names, now: Clock) -> tuple[Opened, list[str]]:
+def open_or_repair(fs: FileSystem, paths: Paths, now: Clock) -> tuple[OpenedHistory, list[str]]:
     """Open journal and document, mending them first if need be; under the folder's lock.
 
     Raises:
-        HistoryDamaged: They could not be mended.
-        HistoryNewer: A later version wrote them.
+        UnrepairableHistoryError: They could not be mended.
+        NewerSchemaError: A later version wrote them.
     """
     try:
-        opened = _open_files(files, names)
-        if not opened.found.bad and not is_damage(opened.found.bad_tail):
-            return opened, _small_notices(opened)
+        opened = _open_unrepaired(fs, paths)
+        if not opened.scan.bad_count and not is_damaged_tail(opened.scan.bad_tail):
+            return opened, _minor_notices(opened)
         opened.journal.close()
         opened.document.close()
-    except (DocumentBroken, HeaderBroken):
+    except (CorruptDocumentError, CorruptHeaderError):
         pass
-    notices = mend(files, names, now)
+    notices = repair(fs, paths, now)
     try:
-        return _open_files(files, names), notices
-    except (DocumentBroken, HeaderBroken) as broken:
-        raise HistoryDamaged(
-            f"The history in {names.folder} is damaged and could not be mended ({broken}). Nothing was removed."
+        return _open_unrepaired(fs, paths), notices
+    except (CorruptDocumentError, CorruptHeaderError) as broken:
+        raise UnrepairableHistoryError(
+            f"The history in {paths.folder} is damaged and could not be mended ({broken}). Nothing was removed."
         ) from broken
 
 
-def mend(files: Files, names: Names, now: Clock) -> list[str]:
+def repair(fs: FileSystem, paths: Paths, now: Clock) -> list[str]:
     """Set what is damaged aside under a dated name and rebuild from the best that is left.
 
     Returns:
         What was damaged, what it is called now, what was recovered and how much is lost.
     """
-    journal = JournalRemains(files, names.journal)
+    journal = DamagedJournal(fs, paths.journal)
     note = journal.header.base if journal.header else None
-    document = DocumentRemains(files, names.document, note)
+    document = DamagedDocument(fs, paths.document, note)
     missing = not document.exists and (journal.header is None or not journal.header.empty)
-    if missing and not document.reason:
-        document.reason = "it is missing"
-    notices, rescue = [], _Rescue(document.records, document.others, document.last_id)
-    if document.reason:
-        kept = _kept(files, names, names.document, now) if document.exists else ""
-        rescue = _rescue(files, names, journal, document)
-        _replay(rescue.records, journal.found.entries)
-        notices.append(f"history.json was damaged ({document.reason}){kept}. {rescue.verdict()}")
-    if journal.damaged:
-        kept = _kept(files, names, names.journal, now)
-        notices.append(f"The journal was damaged{kept}. {_lost_changes(journal)}")
+    if missing and not document.damage:
+        document.damage = "it is missing"
+    notices, rescue = [], _Recovery(document.records, document.other_tables, document.last_id)
+    if document.damage:
+        kept = _quarantine_text(fs, paths, paths.document, now) if document.exists else ""
+        rescue = _recover(fs, paths, journal, document)
+        _replay_entries(rescue.records, journal.scan.entries)
+        notices.append(f"history.json was damaged ({document.damage}){kept}. {rescue.summary()}")
+    if journal.is_damaged:
+        kept = _quarantine_text(fs, paths, paths.journal, now)
+        notices.append(f"The journal was damaged{kept}. {_lost_changes_text(journal)}")
     elif not journal.exists:
         notices.append("The journal was missing: changes since the history was last folded may be lost.")
-    _rebuild(files, names, journal, rescue, document.generation)
+    _rebuild(fs, paths, journal, rescue, document.generation)
     return notices
 
 
-def set_aside(files: Files, names: Names, path: Path, now: Clock) -> str:
+def quarantine(fs: FileSystem, paths: Paths, path: Path, now: Clock) -> str:
     """Keep a damaged file under a dated name and return that name."""
-    inode = files.stat(path).st_ino
-    for name in files.names(names.folder):
-        if name.startswith("history.damaged-") and files.stat(names.folder / name).st_ino == inode:
+    inode = fs.stat(path).st_ino
+    for name in fs.list_dir(paths.folder):
+        if name.startswith("history.damaged-") and fs.stat(paths.folder / name).st_ino == inode:
             return name
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now()))
     name, count = f"history.damaged-{stamp}{path.suffix}", 1
-    while name in files.names(names.folder):
+    while name in fs.list_dir(paths.folder):
         count += 1
         name = f"history.damaged-{stamp}-{count}{path.suffix}"
-    compaction.second_name(files, path, names.folder / name)
-    files.sync_folder(names.folder)
+    compaction.link_or_copy(fs, path, paths.folder / name)
+    fs.sync_dir(paths.folder)
     return name
 
 
-def set_newer_aside(files: Files, names: Names, now: Clock) -> str:
+def quarantine_newer(fs: FileSystem, paths: Paths, now: Clock) -> str:
     """Move what a later version wrote under dated names, so that the generation before can be used; say so."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now()))
     moved = []
-    for path in (names.document, names.journal, names.previous, names.previous_journal):
-        if path.name in files.names(names.folder) and (path == names.journal or _is_newer(files, path)):
+    for path in (paths.document, paths.journal, paths.previous_document, paths.previous_journal):
+        if path.name in fs.list_dir(paths.folder) and (path == paths.journal or _is_newer(fs, path)):
             aside = path.name.replace("history.", f"history.newer-{stamp}.", 1)
-            files.link(path, names.folder / aside)
-            files.unlink(path)
+            fs.link(path, paths.folder / aside)
+            fs.unlink(path)
             moved.append(aside)
-    files.sync_folder(names.folder)
+    fs.sync_dir(paths.folder)
     return f"A newer eternal-tui wrote this history; it was set aside as {', '.join(moved)}."
 
 
-def _is_newer(files: Files, path: Path) -> bool:
+def _is_newer(fs: FileSystem, path: Path) -> bool:
     try:
         if path.suffix == ".json":
-            DocumentRemains(files, path, None)
+            DamagedDocument(fs, path, None)
         else:
-            JournalRemains(files, path)
-    except HistoryNewer:
+            DamagedJournal(fs, path)
+    except NewerSchemaError:
         return True
     return False
 
 
-class _Rescue:
+class _Recovery:
     """The records to go on with, before the journal is replayed over them."""
 
     def __init__(
-        self, records: dict[int, Record], others: Tables, last_id: int, lost: int = 0, *, complete: bool = False
+        self,
+        records: dict[int, Record],
+        other_tables: Tables,
+        last_id: int,
+        lost_count: int = 0,
+        *,
+        is_complete: bool = False,
     ) -> None:
         self.records = records
-        self.others = others
+        self.other_tables = other_tables
         self.last_id = last_id
-        self.lost = lost
-        self.complete = complete
+        self.lost_count = lost_count
+        self.is_complete = is_complete
 
-    def verdict(self) -> str:
+    def summary(self) -> str:
         count = len(self.records)
         kept = f"{count} {'record was' if count == 1 else 'records were'} recovered"
-        if self.complete:
+        if self.is_complete:
             return f"{kept} from the generation before and the journals; none is lost."
-        if not self.lost:
+        if not self.lost_count:
             return f"{kept} from what was still readable; whether there were more cannot be told."
-        return f"{kept}; at least {self.lost} could not be and {'is' if self.lost == 1 else 'are'} lost."
+        return f"{kept}; at least {self.lost_count} could not be and {'is' if self.lost_count == 1 else 'are'} lost."
 
 
-def _rescue(files: Files, names: Names, journal: JournalRemains, document: DocumentRemains) -> _Rescue:
-    earlier = JournalRemains(files, names.previous_journal)
+def _recover(fs: FileSystem, paths: Paths, journal: DamagedJournal, document: DamagedDocument) -> _Recovery:
+    earlier = DamagedJournal(fs, paths.previous_journal)
     header = earlier.header
-    previous = DocumentRemains(files, names.previous, header.base if header else None)
+    previous = DamagedDocument(fs, paths.previous_document, header.base if header else None)
     records = dict(previous.records)
-    _replay(records, earlier.found.entries)
-    others = document.others or previous.others
+    _replay_entries(records, earlier.scan.entries)
+    others = document.other_tables or previous.other_tables
     last_id = max(document.last_id, previous.last_id, header.last_id if header else 0)
-    if _complete(previous, earlier, journal):
-        if document.foreign:
-            gone = {entry.id for entry in earlier.found.entries if entry.op == "delete"}
+    if _is_complete(previous, earlier, journal):
+        if document.is_foreign_format:
+            gone = {entry.id for entry in earlier.scan.entries if entry.op == "delete"}
             records = {key: record for key, record in document.records.items() if key not in gone} | records
-        return _Rescue(records, others, last_id, complete=True)
+        return _Recovery(records, others, last_id, is_complete=True)
     records |= document.records
     note = journal.header.base if journal.header else None
-    expected = note.records if note else len(document.records) + document.broken
-    return _Rescue(records, others, last_id, lost=max(0, expected - len(records)))
+    expected = note.records if note else len(document.records) + document.unreadable_count
+    return _Recovery(records, others, last_id, lost_count=max(0, expected - len(records)))
 
 
-def _complete(previous: DocumentRemains, earlier: JournalRemains, journal: JournalRemains) -> bool:
+def _is_complete(previous: DamagedDocument, previous_journal: DamagedJournal, journal: DamagedJournal) -> bool:
     """Whether the generation before and both journals together hold everything there was."""
-    if previous.reason or earlier.damaged or journal.header is None:
+    if previous.damage or previous_journal.is_damaged or journal.header is None:
         return False
-    if not previous.exists and not earlier.exists:
+    if not previous.exists and not previous_journal.exists:
         return journal.header.empty
     have = {journal.header.generation}
     first = previous.generation
-    if earlier.header is not None:
-        have.add(earlier.header.generation)
+    if previous_journal.header is not None:
+        have.add(previous_journal.header.generation)
         if not previous.exists:
-            if not earlier.header.empty:
+            if not previous_journal.header.empty:
                 return False
-            first = earlier.header.generation
+            first = previous_journal.header.generation
     elif not previous.exists:
         return False
     return first <= journal.header.generation and have >= set(range(first, journal.header.generation + 1))
 
 
-def _rebuild(files: Files, names: Names, journal: JournalRemains, rescue: _Rescue, generation: int) -> None:
-    records = rescue.records
-    _replay(records, journal.found.entries)
+def _rebuild(fs: FileSystem, paths: Paths, journal: DamagedJournal, recovered: _Recovery, generation: int) -> None:
+    records = recovered.records
+    _replay_entries(records, journal.scan.entries)
     header = journal.header
-    last_id = max([rescue.last_id, header.last_id if header else 0, *records, *_ids(journal)])
-    last_id += 0 if header else GAP
+    last_id = max([recovered.last_id, header.last_id if header else 0, *records, *_entry_ids(journal)])
+    last_id += 0 if header else SKIPPED_IDS
     generation = max(generation, header.generation if header else 0) + 1
     # A fold of another instance may hold this name; it will find the journal changed and give up.
-    files.unlink(names.new_document)
-    base = _write(files, names.new_document, rescue, generation, last_id)
-    renewed = Header(generation=generation, last_id=last_id, base=base, sequence=journal.found.sequence or 1)
-    write_journal(files, names.new_journal, renewed)
-    files.replace(names.new_document, names.document)
-    files.sync_folder(names.folder)
-    files.replace(names.new_journal, names.journal)
-    files.sync_folder(names.folder)
-    files.unlink(names.new_previous)
-    compaction.copy(files, names.document, names.new_previous)
-    files.replace(names.new_previous, names.previous)
-    files.sync_folder(names.folder)
+    fs.unlink(paths.new_document)
+    base = _write_document(fs, paths.new_document, recovered, generation, last_id)
+    renewed = Header(generation=generation, last_id=last_id, base=base, sequence=journal.scan.sequence or 1)
+    write_journal(fs, paths.new_journal, renewed)
+    fs.replace(paths.new_document, paths.document)
+    fs.sync_dir(paths.folder)
+    fs.replace(paths.new_journal, paths.journal)
+    fs.sync_dir(paths.folder)
+    fs.unlink(paths.new_previous)
+    compaction.copy_file(fs, paths.document, paths.new_previous)
+    fs.replace(paths.new_previous, paths.previous_document)
+    fs.sync_dir(paths.folder)
 
 
-def _write(files: Files, path: Path, rescue: _Rescue, generation: int, last_id: int) -> Base:
-    fd = files.create(path)
+def _write_document(fs: FileSystem, path: Path, recovered: _Recovery, generation: int, last_id: int) -> SnapshotInfo:
+    fd = fs.create(path)
     try:
-        writer = DocumentWriter(files, fd)
-        writer.head(generation, last_id, rescue.others)
-        for record_id in sorted(rescue.records):
-            writer.record(record_id, rescue.records[record_id])
+        writer = DocumentWriter(fs, fd)
+        writer.write_head(generation, last_id, recovered.other_tables)
+        for record_id in sorted(recovered.records):
+            writer.write_record(record_id, recovered.records[record_id])
         return writer.finish()
     finally:
-        files.close(fd)
+        fs.close(fd)
 
 
-def _replay(records: dict[int, Record], entries: list[Entry]) -> None:
-    overlay = Overlay.of(entries)
+def _replay_entries(records: dict[int, Record], entries: list[Entry]) -> None:
+    overlay = PendingChanges.from_changes(entries)
     for record_id in overlay.ids():
-        record = overlay.over(record_id, records.pop(record_id, None))
+        record = overlay.apply_to(record_id, records.pop(record_id, None))
         if record is not None:
             records[record_id] = record
 
 
-def _lost_changes(journal: JournalRemains) -> str:
+def _lost_changes_text(journal: DamagedJournal) -> str:
     if journal.header is None:
         return "How many changes since the last fold are lost, if any, cannot be told."
     said = []
-    if journal.lost:
-        said.append(f"At least {journal.lost} {'change is' if journal.lost == 1 else 'changes are'} lost.")
-    if tail := journal.unread_at_the_end:
+    if journal.lost_count:
+        said.append(f"At least {journal.lost_count} {'change is' if journal.lost_count == 1 else 'changes are'} lost.")
+    if tail := journal.unread_tail_lines:
         said.append(f"{tail} at its end could not be read, and may never have been confirmed.")
     return " ".join(said) or "No change is known to be lost."
 
 
-def _ids(journal: JournalRemains) -> list[int]:
-    return [entry.id for entry in journal.found.entries]
+def _entry_ids(journal: DamagedJournal) -> list[int]:
+    return [entry.id for entry in journal.scan.entries]
 
 
-def _kept(files: Files, names: Names, path: Path, now: Clock) -> str:
-    return f" and was set aside as {set_aside(files, names, path, now)}"
+def _quarantine_text(fs: FileSystem, paths: Paths, path: Path, now: Clock) -> str:
+    return f" and was set aside as {quarantine(fs, paths, path, now)}"
 
 
-def _open_files(files: Files, names: Names) -> Opened:
+def _open_unrepaired(fs: FileSystem, paths: Paths) -> OpenedHistory:
     try:
-        journal = Journal.open(files, names.journal)
+        journal = Journal.open(fs, paths.journal)
     except FileNotFoundError:
-        _first_journal(files, names)
-        journal = Journal.open(files, names.journal)
+        _create_first_journal(fs, paths)
+        journal = Journal.open(fs, paths.journal)
     try:
-        document, stat = open_document(files, names.document, journal.header.base)
+        document, stat = open_document(fs, paths.document, journal.header.base)
         if stat is None and not journal.header.empty:
-            raise DocumentBroken("it is missing")
+            raise CorruptDocumentError("it is missing")
     except BaseException:
         journal.close()
         raise
-    return Opened(journal, journal.read(), document, stat)
+    return OpenedHistory(journal, journal.read_new(), document, stat)
 
 
-def _small_notices(opened: Opened) -> list[str]:
+def _minor_notices(opened: OpenedHistory) -> list[str]:
     header, notices = opened.journal.header, []
     ours = opened.document.meta.get("generation") == header.generation + 1
-    if not opened.untouched and header.base is not None and not opened.document.ours and not ours:
+    if not opened.is_unmodified and header.base is not None and not opened.document.is_own_format and not ours:
         notices.append("history.json was changed by another program; its content is used as it is.")
-    if opened.found.bad_tail:
+    if opened.scan.bad_tail:
         notices.append("The last change was cut short before it was confirmed; it is not in the history.")
     return notices
 
 
-def _first_journal(files: Files, names: Names) -> None:
-    present = set(files.names(names.folder))
-    if present & {names.previous.name, names.previous_journal.name}:
-        raise HeaderBroken("it is missing")
-    document, stat = open_document(files, names.document, None)
+def _create_first_journal(fs: FileSystem, paths: Paths) -> None:
+    present = set(fs.list_dir(paths.folder))
+    if present & {paths.previous_document.name, paths.previous_journal.name}:
+        raise CorruptHeaderError("it is missing")
+    document, stat = open_document(fs, paths.document, None)
     last_id = max(document.last_id, document.meta.get("last_id", 0))
     header = Header(
         generation=document.meta.get("generation", 0),
-        last_id=last_id + (GAP if last_id else 0),
+        last_id=last_id + (SKIPPED_IDS if last_id else 0),
         base=None,
         empty=stat is None,
     )
     document.close()
-    write_journal(files, names.new_journal, header)
-    files.replace(names.new_journal, names.journal)
-    files.sync_folder(names.folder)
+    write_journal(fs, paths.new_journal, header)
+    fs.replace(paths.new_journal, paths.journal)
+    fs.sync_dir(paths.folder)

@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 from tinydb.storages import Storage
 
-from eternal_tui.history.document import JOBS, META
-from eternal_tui.history.errors import HistoryConflict, HistoryError
+from eternal_tui.history.document import JOBS_TABLE, META_TABLE
+from eternal_tui.history.errors import ConflictError, HistoryError
 from eternal_tui.history.history import History
 from eternal_tui.history.journal import Change, Record, encode
 
-_records = msgspec.json.Decoder(Record)
+_record_decoder = msgspec.json.Decoder(Record)
 
 
 class DurableStorage(Storage):
@@ -27,46 +27,46 @@ class DurableStorage(Storage):
 
     def __init__(self, path: str | Path, *, history: History | None = None) -> None:
         super().__init__()
-        self._own = history is None
+        self._owns_history = history is None
         self._history = history or History.open(Path(path).parent)
-        self._seen: dict[int, bytes] = {}
+        self._last_read: dict[int, bytes] = {}
 
     def read(self) -> dict[str, dict[str, Any]]:
         """Read every record as it stands now."""
-        with self._history.transaction(keep_news=True):
+        with self._history.transaction(keep_concurrent=True):
             pass  # The news stays for whoever else reads this history.
-        self._seen = {record_id: encode(record) for record_id, record in self._history.find_all()}
-        jobs = {str(record_id): _records.decode(data) for record_id, data in reversed(self._seen.items())}
-        return {**copy.deepcopy(self._history.others), JOBS: jobs}
+        self._last_read = {record_id: encode(record) for record_id, record in self._history.find_all()}
+        jobs = {str(record_id): _record_decoder.decode(data) for record_id, data in reversed(self._last_read.items())}
+        return {**copy.deepcopy(self._history.other_tables), JOBS_TABLE: jobs}
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
         """Append what differs from the last `read`.
 
         Raises:
-            HistoryConflict: Another process changed one of the same records since; nothing was written.
+            ConflictError: Another process changed one of the same records since; nothing was written.
             HistoryError: A table other than ``jobs`` was to be changed.
         """
-        others = {name: table for name, table in data.items() if name not in {JOBS, META}}
-        if others != {name: table for name, table in self._history.others.items() if name != META}:
+        others = {name: table for name, table in data.items() if name not in {JOBS_TABLE, META_TABLE}}
+        if others != {name: table for name, table in self._history.other_tables.items() if name != META_TABLE}:
             raise HistoryError("Only the table jobs of the history can be written.")
-        wanted = {int(key): encode(record) for key, record in data.get(JOBS, {}).items()}
+        wanted = {int(key): encode(record) for key, record in data.get(JOBS_TABLE, {}).items()}
         changes = [
-            Change("put", record_id, _records.decode(record))
+            Change("put", record_id, _record_decoder.decode(record))
             for record_id, record in wanted.items()
-            if self._seen.get(record_id) != record
+            if self._last_read.get(record_id) != record
         ]
-        changes += [Change("delete", record_id, {}) for record_id in self._seen if record_id not in wanted]
-        with self._history.transaction(keep_news=True) as transaction:
+        changes += [Change("delete", record_id, {}) for record_id in self._last_read if record_id not in wanted]
+        with self._history.transaction(keep_concurrent=True) as transaction:
             for change in changes:
                 now = transaction.get(change.id)
-                if (None if now is None else encode(now)) != self._seen.get(change.id):
-                    raise HistoryConflict(
+                if (None if now is None else encode(now)) != self._last_read.get(change.id):
+                    raise ConflictError(
                         f"Record {change.id} was changed by another program meanwhile. Nothing was written: try again."
                     )
-            transaction.pending += changes
-        self._seen = wanted
+            transaction.changes += changes
+        self._last_read = wanted
 
     def close(self) -> None:
         """Close the history if this storage opened it."""
-        if self._own:
-            self._history.close(fold=True)
+        if self._owns_history:
+            self._history.close(compact=True)

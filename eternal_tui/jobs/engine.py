@@ -11,176 +11,176 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.api.models import GenerateRequest, creation
+from eternal_tui.api.models import GenerateRequest, character_request
 from eternal_tui.core.clock import Clock
-from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.jobs.audit_log import log_turn
-from eternal_tui.jobs.batch import LiveBatches
-from eternal_tui.jobs.billing.balance import Counter
-from eternal_tui.jobs.billing.billing import Bookkeeping
+from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.jobs.audit_log import log_state_change
+from eternal_tui.jobs.batch import ActiveBatches
+from eternal_tui.jobs.billing.balance import CreditBalance
+from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.billing.prices import Prices
-from eternal_tui.jobs.billing.reconciliation import Reconciliation
-from eternal_tui.jobs.billing.totals import Tally, Totals
-from eternal_tui.jobs.downloads import Downloads
-from eternal_tui.jobs.errors import NotPossible
-from eternal_tui.jobs.model import POLLED, FileState, Job, JobState
-from eternal_tui.jobs.policy import Policy
-from eternal_tui.jobs.polling.interval import Durations
-from eternal_tui.jobs.polling.monitor import Watcher
-from eternal_tui.jobs.polling.scheduler import raise_defect
-from eternal_tui.jobs.ports import Fetcher, History, Presence, Record, Service
-from eternal_tui.jobs.store import Listener, Roster
-from eternal_tui.jobs.submit.sender import Outbox
-from eternal_tui.jobs.submit.submitter import Submissions, anybody
-from eternal_tui.jobs.sync import Housekeeping
+from eternal_tui.jobs.billing.reconciliation import Reconciler
+from eternal_tui.jobs.billing.totals import RunningTotals, Totals
+from eternal_tui.jobs.downloads import DownloadQueue
+from eternal_tui.jobs.errors import InvalidJobState
+from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState
+from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.polling.interval import DurationEstimator
+from eternal_tui.jobs.polling.monitor import JobMonitor
+from eternal_tui.jobs.polling.scheduler import raise_task_exception
+from eternal_tui.jobs.ports import Downloader, History, InstanceRegistry, Record, Service
+from eternal_tui.jobs.store import JobStore, Listener
+from eternal_tui.jobs.submit.sender import RequestSender
+from eternal_tui.jobs.submit.submitter import Submitter, allow_all
+from eternal_tui.jobs.sync import HistorySync
 
 
-async def settled(job_id: int, roster: Roster, watcher: Watcher, downloads: Downloads) -> Job:
+async def wait_until_done(job_id: int, store: JobStore, monitor: JobMonitor, downloads: DownloadQueue) -> Job:
     """Wait until nothing more will soon happen to the job by itself, file included, and return it."""
     done = asyncio.Event()
-    watcher.awaited(job_id)
+    monitor.add_waiter(job_id)
 
     def over() -> bool:
-        job = roster.get(job_id)
+        job = store.get(job_id)
         if job is None:
             return True
-        return (job.ended and not job.wants_file) or (job.wants_file and downloads.gave_up(job_id))
+        return (job.is_ended and not job.needs_download) or (job.needs_download and downloads.is_abandoned(job_id))
 
     def look(ids: frozenset[int]) -> None:
         if job_id in ids and over():
             done.set()
 
-    unsubscribe = roster.subscribe(look)
+    unsubscribe = store.subscribe(look)
     try:
         if not over():
             await done.wait()
     finally:
         unsubscribe()
-        watcher.not_awaited(job_id)
-    return roster[job_id]
+        monitor.remove_waiter(job_id)
+    return store[job_id]
 
 
-class Removals:
+class DeletedJobs:
     """Deletes jobs and undoes deletions, the last one first. Files stay on disk."""
 
-    def __init__(self, roster: Roster) -> None:
-        self._roster = roster
-        self._removed: list[dict[int, Record]] = []
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self._deletions: list[dict[int, Record]] = []
         # One at a time: what is undone a moment after it was deleted waits until all of it is.
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def delete(self, job_ids: Iterable[int]) -> list[int]:
-        """Remove jobs as one removal and return their ids; raises NotPossible for one that is being sent."""
+        """Remove jobs as one removal and return their ids; raises InvalidJobState for one that is being sent."""
         wanted = list(job_ids)
         for job_id in wanted:
             # Its record is all that would tell of a charge.
-            if self._roster[job_id].state is JobState.SUBMITTING:
-                raise NotPossible(f"Job {job_id} is being sent. Wait for its answer, then delete it.")
-        async with self._turn:
+            if self._store[job_id].state is JobState.SUBMITTING:
+                raise InvalidJobState(f"Job {job_id} is being sent. Wait for its answer, then delete it.")
+        async with self._lock:
             removed: dict[int, Record] = {}
             try:
                 for job_id in wanted:
-                    removed[job_id] = await self._roster.remove(job_id)
+                    removed[job_id] = await self._store.remove(job_id)
             finally:
                 if removed:
-                    self._removed.append(removed)
+                    self._deletions.append(removed)
         return wanted
 
     async def undo(self) -> list[int]:
         """Bring the last removal back and return its ids; empty when there is none. Raises HistoryError."""
-        async with self._turn:
-            if not self._removed:
+        async with self._lock:
+            if not self._deletions:
                 return []
-            removed = self._removed[-1]
+            removed = self._deletions[-1]
             for job_id, record in removed.items():
-                await self._roster.restore(job_id, record)
-            self._removed.pop()
+                await self._store.restore(job_id, record)
+            self._deletions.pop()
             return list(removed)
 
 
-class Wishes:
-    """Fulfils wishes for the desk. A job in no state for one raises NotPossible, an unknown one NoSuchJob."""
+class JobOperations:
+    """Fulfils wishes for the desk. A job in no state for one raises InvalidJobState, an unknown one JobNotFound."""
 
-    def __init__(self, roster: Roster, watcher: Watcher, downloads: Downloads, housekeeping: Housekeeping) -> None:
-        self._roster = roster
-        self._watcher = watcher
+    def __init__(self, store: JobStore, monitor: JobMonitor, downloads: DownloadQueue, sync: HistorySync) -> None:
+        self._store = store
+        self._monitor = monitor
         self._downloads = downloads
-        self._housekeeping = housekeeping
-        self._removals = Removals(roster)
+        self._sync = sync
+        self._deleted_jobs = DeletedJobs(store)
 
     async def dismiss(self, job_id: int) -> None:
         """Stop counting an unconfirmed job as something to decide."""
-        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, dismissed=True))
+        await self._store.change(job_id, lambda job: msgspec.structs.replace(job, dismissed=True))
 
-    async def fetch_again(self, job_id: int) -> None:
+    async def retry_download(self, job_id: int) -> None:
         """Fetch a succeeded job's file once more, whoever gave it up."""
-        job = self._roster[job_id]
-        if job.state is not JobState.SUCCEEDED or job.delivered:
-            raise NotPossible(f"Job {job_id} has no result left to fetch.")
-        await self._housekeeping.own(job)
-        waiting = await self._roster.change(
+        job = self._store[job_id]
+        if job.state is not JobState.SUCCEEDED or job.is_delivered:
+            raise InvalidJobState(f"Job {job_id} has no result left to fetch.")
+        await self._sync.ensure_owned(job)
+        waiting = await self._store.change(
             job_id,
             lambda held: msgspec.structs.replace(
-                held, file_state=FileState.PENDING, error=Untrusted(""), trouble=Untrusted("")
+                held, file_state=FileState.PENDING, error=UntrustedText(""), trouble=UntrustedText("")
             ),
         )
         self._downloads.fetch(waiting)
 
     async def watch_now(self, job_id: int) -> None:
         """Look at a job at once, and go on looking."""
-        job = self._roster[job_id]
-        if job.state not in POLLED and job.state is not JobState.LOST:
-            raise NotPossible(f"Job {job_id} is {job.state}; there is nothing to watch.")
-        await self._housekeeping.own(job)
+        job = self._store[job_id]
+        if job.state not in POLLED_STATES and job.state is not JobState.LOST:
+            raise InvalidJobState(f"Job {job_id} is {job.state}; there is nothing to watch.")
+        await self._sync.ensure_owned(job)
         if job.state is JobState.LOST:
-            job = await self._roster.change(job_id, self._watcher.revive)
+            job = await self._store.change(job_id, self._monitor.resume_lost)
         if not job.watched:
-            job = await self._roster.change(job_id, lambda held: msgspec.structs.replace(held, watched=True))
-        self._watcher.watch(job, after=0.0)
+            job = await self._store.change(job_id, lambda held: msgspec.structs.replace(held, watched=True))
+        self._monitor.watch(job, delay_seconds=0.0)
 
     async def stop_watching(self, job_id: int) -> None:
         """Look at a job no more."""
-        if self._roster[job_id].state not in POLLED:
-            raise NotPossible(f"Job {job_id} is {self._roster[job_id].state}; there is nothing to stop.")
-        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, watched=False))
-        self._watcher.forget(job_id)
+        if self._store[job_id].state not in POLLED_STATES:
+            raise InvalidJobState(f"Job {job_id} is {self._store[job_id].state}; there is nothing to stop.")
+        await self._store.change(job_id, lambda job: msgspec.structs.replace(job, watched=False))
+        self._monitor.forget(job_id)
 
     async def annotate(
         self, job_id: int, *, starred: bool | None, tags: tuple[str, ...] | None, note: str | None
     ) -> None:
         """Set marks; None leaves one as it is."""
-        given = {"starred": starred, "tags": tags, "note": None if note is None else Untrusted(note)}
+        given = {"starred": starred, "tags": tags, "note": None if note is None else UntrustedText(note)}
         marks = {name: value for name, value in given.items() if value is not None}
-        await self._roster.change(job_id, lambda job: msgspec.structs.replace(job, **marks))
+        await self._store.change(job_id, lambda job: msgspec.structs.replace(job, **marks))
 
-    def learn_names(self, name_of: Callable[[str], str], newest: int) -> None:
+    def fill_in_character_names(self, name_of: Callable[[str], str], job_count: int) -> None:
         """Name those of the newest jobs that were sent before the name of their character was known."""
-        for job in self._roster.newest_first()[:newest]:
+        for job in self._store.newest_first()[:job_count]:
             if not job.name and (name := name_of(job.request.character)):
-                self._roster.touch(job.id, partial(_named, name=name))
+                self._store.change_in_memory(job.id, partial(_with_character_name, name=name))
 
     async def delete(self, job_ids: Iterable[int]) -> None:
         """Remove jobs from the history, and stop whatever is done for them."""
-        for job_id in await self._removals.delete(job_ids):
-            self._watcher.forget(job_id)
-            self._downloads.drop(job_id)
+        for job_id in await self._deleted_jobs.delete(job_ids):
+            self._monitor.forget(job_id)
+            self._downloads.cancel(job_id)
 
     async def undo_delete(self) -> list[int]:
         """Bring the last removal back, go on with it, and return its ids."""
-        back = await self._removals.undo()
-        await self._housekeeping.take_back(back)
+        back = await self._deleted_jobs.undo()
+        await self._sync.resume_restored(back)
         return back
 
 
-def _named(job: Job, *, name: str) -> Job:
-    return msgspec.structs.replace(job, name=Untrusted(name))
+def _with_character_name(job: Job, *, name: str) -> Job:
+    return msgspec.structs.replace(job, name=UntrustedText(name))
 
 
-FIRST_ROWS = 200
+INITIAL_JOB_COUNT = 200
 """Jobs read before the first frame: more than the tallest terminal shows."""
 
 
-class JobDesk:
+class JobEngine:
     """Submits, resumes, watches, fetches and forgets jobs.
 
     Needs a running event loop from `start` on. `notices` are sentences for the person about what was found or went
@@ -191,214 +191,219 @@ class JobDesk:
         self,
         *,
         history: History,
-        presence: Presence,
+        registry: InstanceRegistry,
         service: Service,
-        fetcher: Fetcher,
+        downloader: Downloader,
         clock: Clock,
-        chance: random.Random,
-        results: Path,
-        policy: Policy,
+        rng: random.Random,
+        results_dir: Path,
+        policy: JobPolicy,
         service_name: str,
-        vouch: Callable[[str], Awaitable[str]] = anybody,
+        check_character: Callable[[str], Awaitable[str]] = allow_all,
     ) -> None:
-        self.results = results
+        self.results_dir = results_dir
         self.policy = policy
         self.notices: list[str] = list(history.notices)
         self._clock = clock
-        self._presence = presence
+        self._registry = registry
         self._prices = Prices()
-        self._durations = Durations()
-        self._roster = Roster(history)
-        self._tally = Tally(clock.time, self._roster.newest_first)
-        self._roster.on_replaced(self._tally.replaced)
-        self._batches = LiveBatches()
-        self._roster.on_replaced(self._batches.replaced)
-        self._roster.on_replaced(partial(log_turn, owner=presence.id))
-        self._counter = Counter(self._roster, self._prices)
-        self._reconciliation = Reconciliation(self._roster, self._prices)
-        self._bookkeeping = Bookkeeping(
-            self._roster,
+        self._durations = DurationEstimator()
+        self._store = JobStore(history)
+        self._running_totals = RunningTotals(clock.time, self._store.newest_first)
+        self._store.subscribe_changes(self._running_totals.apply_change)
+        self._active_batches = ActiveBatches()
+        self._store.subscribe_changes(self._active_batches.apply_change)
+        self._store.subscribe_changes(partial(log_state_change, owner=registry.id))
+        self._balance = CreditBalance(self._store, self._prices)
+        self._reconciler = Reconciler(self._store, self._prices)
+        self._billing = Billing(
+            self._store,
             self._prices,
-            self._counter,
-            self._reconciliation,
-            later=self._later,
+            self._balance,
+            self._reconciler,
+            run_in_background=self._run_in_background,
         )
-        self._watcher = Watcher(
-            self._roster,
+        self._monitor = JobMonitor(
+            self._store,
             service,
             clock,
-            chance,
+            rng,
             self._durations,
             workers=policy.workers,
             requests_per_second=policy.requests_per_second,
-            stall_after=policy.stall_after,
-            owns=lambda job: job.owner == presence.id,
-            on_finished=self._finished,
-            moment=self._reconciliation.moment,
-            on_reading=self._bookkeeping.free,
+            stall_after_seconds=policy.stall_after_seconds,
+            owns=lambda job: job.owner == registry.id,
+            on_finished=self._on_finished,
+            epoch=self._reconciler.epoch,
+            on_balance_read=self._billing.record_free_reading,
         )
-        self._downloads = Downloads(self._roster, self._watcher.ask_again, fetcher, clock, on_settled=self._tell_ended)
-        self._housekeeping = Housekeeping(
-            self._roster,
-            presence,
+        self._downloads = DownloadQueue(
+            self._store, self._monitor.poll_once, downloader, clock, on_settled=self._notify_settled
+        )
+        self._sync = HistorySync(
+            self._store,
+            registry,
             clock,
-            self._watcher,
+            self._monitor,
             self._downloads,
             self._prices,
             self._durations,
             self._warn,
             service_name,
         )
-        self._outbox = Outbox(
-            self._roster,
+        self._sender = RequestSender(
+            self._store,
             service,
             self._prices,
-            self._counter,
+            self._balance,
             clock,
-            moment=self._reconciliation.moment,
-            in_flight_beside=self._reconciliation.in_flight_beside,
-            hear_news=self._housekeeping.hear_news,
-            on_busy=self._watcher.hold,
-            on_reading=self._bookkeeping.paid,
+            epoch=self._reconciler.epoch,
+            has_other_in_flight=self._reconciler.has_other_in_flight,
+            sync=self._sync.sync,
+            on_rate_limited=self._monitor.hold,
+            on_balance_read=self._billing.record_paid_reading,
         )
-        self._ended: list[Callable[[Job], None]] = []
+        self._settled_listeners: list[Callable[[Job], None]] = []
         self._closing = False
-        self._wishes = Wishes(self._roster, self._watcher, self._downloads, self._housekeeping)
+        self._operations = JobOperations(self._store, self._monitor, self._downloads, self._sync)
         self._tasks: list[asyncio.Task[None]] = []
-        self._submissions = Submissions(
-            self._roster,
-            self._outbox,
-            self._counter,
-            self._reconciliation,
+        self._submitter = Submitter(
+            self._store,
+            self._sender,
+            self._balance,
+            self._reconciler,
             self._prices,
-            self._tally,
+            self._running_totals,
             service,
             clock,
             policy,
-            owner=presence.id,
+            owner=registry.id,
             service_name=service_name,
-            vouch=vouch,
-            hear_news=self._housekeeping.hear_news,
-            on_left=self._left_submitting,
+            check_character=check_character,
+            sync=self._sync.sync,
+            on_submitted=self._on_submitted,
         )
 
     # Reading
 
-    def job(self, job_id: int) -> Job | None:
+    def get(self, job_id: int) -> Job | None:
         """Return the job's snapshot, or None."""
-        return self._roster.get(job_id)
+        return self._store.get(job_id)
 
-    def listing(self) -> Sequence[Job]:
+    def newest_first(self) -> Sequence[Job]:
         """Return every loaded job, newest first."""
-        return self._roster.newest_first()
+        return self._store.newest_first()
 
     @property
-    def loaded(self) -> bool:
+    def is_fully_loaded(self) -> bool:
         """Whether every job of the history has been read, not only the first rows."""
-        return self._housekeeping.loaded
+        return self._sync.is_fully_loaded
 
     def totals(self) -> Totals:
         """Return the figures of the header."""
-        return msgspec.structs.replace(self._tally.totals(self.credits), whole=self.loaded)
+        return msgspec.structs.replace(self._running_totals.totals(self.credits), is_complete=self.is_fully_loaded)
 
     @property
     def credits(self) -> float | None:
         """The last reading of the service's credits counter, None before the first."""
-        return self._counter.credits
+        return self._balance.credits
 
     @property
     def pause_reason(self) -> str:
         """Why all polling waits at the moment; empty when it does not."""
-        pause = self._watcher.poller.pause
-        return pause.reason if pause.wait(self._clock.monotonic()) > 0 else ""
+        pause = self._monitor.scheduler.backoff
+        return pause.reason if pause.wait_seconds(self._clock.monotonic()) > 0 else ""
 
     @property
-    def key_refused(self) -> bool:
+    def is_key_rejected(self) -> bool:
         """Whether the last look was refused for its key: nothing moves until a person gives another."""
-        return self._watcher.key_refused
+        return self._monitor.is_key_rejected
 
     def estimate(self, request: GenerateRequest) -> float | None:
         """Return about what the request costs in credits, None when nothing is known yet."""
         return self._prices.estimate(request)
 
-    def about_left(self, job: Job) -> float | None:
+    def estimate_remaining(self, job: Job) -> float | None:
         """Return about how many seconds the job still needs, None when nothing sensible is known."""
-        return self._watcher.about_left(job)
+        return self._monitor.estimate_remaining(job)
 
-    def batch_goes_on(self, batch: str) -> bool:
+    def is_batch_active(self, batch: str) -> bool:
         """Tell whether jobs of this batch are still being sent, or will end soon."""
-        return self._batches.goes_on(batch)
+        return self._active_batches.is_active(batch)
 
     def owns(self, job: Job) -> bool:
         """Tell whether this instance polls and downloads the job."""
-        return job.owner == self._presence.id
+        return job.owner == self._registry.id
 
-    async def answers(self, job_id: int) -> Record:
+    async def load_raw_responses(self, job_id: int) -> Record:
         """Return the service's answers for the job as recorded: `submit_answer` and `last_answer`, where kept.
 
-        From then on `job` returns the whole of it: of old jobs only what a list shows is kept in memory.
+        From then on `get` returns the whole of it: of old jobs only what a list shows is kept in memory.
         """
-        record = await self._roster.on_disk(self._roster.history.get, job_id) or {}
-        self._roster.fill(job_id, record)
+        record = await self._store.call_history(self._store.history.get, job_id) or {}
+        self._store.load_full(job_id, record)
         return {name: record[name] for name in ("submit_answer", "last_answer") if name in record}
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` on the event loop with the ids that changed; return the function that ends it."""
-        return self._roster.subscribe(listener)
+        return self._store.subscribe(listener)
 
-    def on_ended(self, listener: Callable[[Job], None]) -> Callable[[], None]:
+    def subscribe_settled(self, listener: Callable[[Job], None]) -> Callable[[], None]:
         """Call `listener` once for each job of this instance that ended or stalled."""
-        self._ended.append(listener)
-        return lambda: self._ended.remove(listener)
+        self._settled_listeners.append(listener)
+        return lambda: self._settled_listeners.remove(listener)
 
     # Life
 
-    def read_newest(self) -> None:
+    def load_newest(self) -> None:
         """Read the newest jobs before `start`, so that the first frame can show them: about a millisecond.
 
         Raises HistoryError.
         """
-        self._housekeeping.read_newest(FIRST_ROWS)
+        self._sync.load_newest(INITIAL_JOB_COUNT)
 
-    async def start(self, *, first: int = FIRST_ROWS, only: Iterable[int] | None = None) -> None:
+    async def start(self, *, initial_count: int = INITIAL_JOB_COUNT, only_job_ids: Iterable[int] | None = None) -> None:
         """Read the newest jobs, take over what nobody watches, and begin to work; older jobs are read behind.
 
-        With `only`, a face that does one thing cares for these jobs and its own: no other is taken over, and older
-        ones stay unread. Those of a day with a spend cap are read at once, or the cap would not hold.
+        With `only_job_ids`, a face that does one thing cares for these jobs and its own: no other is taken over, and
+        older ones stay unread. Those of a day with a spend cap are read at once, or the cap would not hold.
         """
-        since = self._tally.today_begins() if self.policy.daily_cap is not None else None
-        await self._housekeeping.open(first, only=only, since=since)
+        since = self._running_totals.today_start() if self.policy.daily_cap is not None else None
+        await self._sync.open(initial_count, only_job_ids=only_job_ids, created_since=since)
         self._tasks = [
-            asyncio.create_task(self._watcher.poller.run(), name="poller"),
-            asyncio.create_task(self._housekeeping.run(), name="housekeeping"),
+            asyncio.create_task(self._monitor.scheduler.run(), name="poller"),
+            asyncio.create_task(self._sync.run(), name="housekeeping"),
         ]
         for task in self._tasks:
-            task.add_done_callback(raise_defect)
-        self._roster.publish([])
+            task.add_done_callback(raise_task_exception)
+        self._store.publish([])
 
-    async def read(self, job_ids: Iterable[int]) -> list[int]:
+    async def load(self, job_ids: Iterable[int]) -> list[int]:
         """Read these jobs, however old, care for them from now on, and return the ids that exist."""
-        return await self._housekeeping.read(job_ids)
+        return await self._sync.load(job_ids)
 
-    def recorded(self, job_id: int) -> bool:
+    def is_durable(self, job_id: int) -> bool:
         """Tell whether everything that must survive a power cut is on disk for this job."""
-        return self._roster.recorded(job_id)
+        return self._store.is_durable(job_id)
 
     async def load_all(self) -> None:
         """Read every job of the history, without watching any: for a face that only prints."""
-        await self._housekeeping.load_all()
+        await self._sync.load_all()
 
-    async def close(self, *, fold: bool = True, patience: float = 1.0) -> None:
-        """Let submits under way end for `patience` seconds, stop everything, write what is left, and fold, once."""
+    async def close(self, *, compact: bool = True, grace_seconds: float = 1.0) -> None:
+        """Let submits under way end for `grace_seconds` seconds, stop everything, write what is left.
+
+        And fold, once.
+        """
         if self._closing:
             return
         self._closing = True
-        await self._submissions.close(patience)
+        await self._submitter.close(grace_seconds)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._downloads.close()
-        await self._housekeeping.close(fold=fold)
+        await self._sync.close(compact=compact)
 
     # Submitting
 
@@ -406,67 +411,69 @@ class JobDesk:
         self,
         request: GenerateRequest,
         *,
-        name: str = "",
+        character_name: str = "",
         confirmed: bool = False,
         batch: str = "",
     ) -> Job:
         """Record the intent, send it once, and return the job when it has left `submitting`.
 
-        Raises InvalidRequest, NoKey, CharacterRefused, NeedsConfirmation, OverCap or HistoryError; nothing was sent
-        then.
+        Raises InvalidRequest, NoApiKey, CharacterNotAllowed, ConfirmationRequired, DailyCapExceeded or HistoryError;
+        nothing was sent then.
         """
-        (job,) = await self._submissions.submit([request], [name], confirmed=confirmed, batch=batch)
+        (job,) = await self._submitter.submit([request], [character_name], confirmed=confirmed, batch=batch)
         return job
 
     async def submit_many(
         self,
         requests: Sequence[GenerateRequest],
         *,
-        name: str = "",
-        names: Sequence[str] = (),
+        character_name: str = "",
+        character_names: Sequence[str] = (),
         confirmed: bool = False,
         batch: str = "",
     ) -> list[Job]:
-        """Submit several, one after the other; `names` are the characters' names, `name` stands for all of them.
+        """Submit several, one after the other.
+
+        `character_names` are the characters' names, `character_name` stands for all of them.
 
         Ends early, with fewer jobs, after a refusal that would meet every further one too: the key, or no credits.
         """
-        labels = names or [name] * len(requests)
-        with self._batches.sending(batch):
-            return await self._submissions.submit(requests, labels, confirmed=confirmed, batch=batch)
+        labels = character_names or [character_name] * len(requests)
+        with self._active_batches.mark_sending(batch):
+            return await self._submitter.submit(requests, labels, confirmed=confirmed, batch=batch)
 
-    async def may_submit(self, requests: Sequence[GenerateRequest], *, confirmed: bool = False) -> None:
+    async def check_submit(self, requests: Sequence[GenerateRequest], *, confirmed: bool = False) -> None:
         """Raise what `submit` would raise for these together, and send nothing."""
-        await self._submissions.check(requests, confirmed=confirmed)
+        await self._submitter.check(requests, confirmed=confirmed)
 
     async def retry_unconfirmed(self, job_id: int, *, confirmed: bool = False) -> Job:
         """Submit an unconfirmed job's request again, as a new job linked to it; ask first, it may be paid twice."""
-        return await self._submissions.retry_unconfirmed(job_id, confirmed=confirmed)
+        return await self._submitter.retry_unconfirmed(job_id, confirmed=confirmed)
 
     async def create_character(self, prompt: str, *, confirmed: bool = False) -> Job:
         """Ask for a new character like `submit`: recorded first, sent once, its price counted; never looked at again.
 
         Its `request.character` is the new ID, empty where the service said none. Raises what `submit` raises.
         """
-        return await self.submit(creation(prompt), confirmed=confirmed)
+        return await self.submit(character_request(prompt), confirmed=confirmed)
 
     # Wishes about one job
 
     async def dismiss(self, job_id: int) -> None:
         """Stop counting an unconfirmed job as something to decide."""
-        await self._wishes.dismiss(job_id)
+        await self._operations.dismiss(job_id)
 
-    async def fetch_again(self, job_id: int) -> None:
+    async def retry_download(self, job_id: int) -> None:
         """Fetch a succeeded job's file once more, with a fresh link where the old one is dead. Free."""
-        await self._wishes.fetch_again(job_id)
+        await self._operations.retry_download(job_id)
 
     async def watch_now(self, job_id: int) -> None:
         """Look at the job at once: a running, stalled, or unwatched one, or a lost one given another chance."""
-        await self._wishes.watch_now(job_id)
+        await self._operations.watch_now(job_id)
 
     async def stop_watching(self, job_id: int) -> None:
         """Ask no more about the job here. It goes on at the service and stays charged."""
-        await self._wishes.stop_watching(job_id)
+        await self._operations.stop_watching(job_id)
 
     async def annotate(
         self,
@@ -477,60 +484,60 @@ class JobDesk:
         note: str | None = None,
     ) -> None:
         """Set a person's own marks on a job; None leaves a mark as it is."""
-        await self._wishes.annotate(job_id, starred=starred, tags=tags, note=note)
+        await self._operations.annotate(job_id, starred=starred, tags=tags, note=note)
 
-    def learn_names(self, name_of: Callable[[str], str]) -> None:
+    def fill_in_character_names(self, name_of: Callable[[str], str]) -> None:
         """Name those of the newest jobs that were sent before the name of their character was known."""
-        self._wishes.learn_names(name_of, FIRST_ROWS)
+        self._operations.fill_in_character_names(name_of, INITIAL_JOB_COUNT)
 
     async def delete(self, job_ids: Iterable[int]) -> None:
         """Remove jobs from the history; `undo_delete` brings the last removal back. Files stay on disk.
 
-        Raises NotPossible for a job that is being sent, and HistoryError.
+        Raises InvalidJobState for a job that is being sent, and HistoryError.
         """
-        await self._wishes.delete(job_ids)
+        await self._operations.delete(job_ids)
 
     async def undo_delete(self) -> list[int]:
         """Bring the last removal back and return its ids; empty when there is none."""
-        return await self._wishes.undo_delete()
+        return await self._operations.undo_delete()
 
-    def attend(self, visible: Iterable[int], selected: int | None) -> None:
+    def set_visible(self, visible: Iterable[int], selected: int | None) -> None:
         """Note which jobs are on screen: these are looked at with more weight."""
-        self._watcher.attend(frozenset(visible), selected)
+        self._monitor.set_visible(frozenset(visible), selected)
 
     def resume_after_suspend(self) -> None:
         """Hear what others did while this process stood still, and take back what nobody took over."""
-        self._housekeeping.later(self._housekeeping.return_from_suspend())
+        self._sync.run_in_background(self._sync.resume())
 
-    async def settled(self, job_id: int) -> Job:
+    async def wait_until_done(self, job_id: int) -> Job:
         """Wait until nothing more will happen to the job by itself, file included, and return it.
 
-        Raises NoSuchJob where it is deleted meanwhile.
+        Raises JobNotFound where it is deleted meanwhile.
         """
-        return await settled(job_id, self._roster, self._watcher, self._downloads)
+        return await wait_until_done(job_id, self._store, self._monitor, self._downloads)
 
     # Within
 
-    def _left_submitting(self, job: Job) -> None:
+    def _on_submitted(self, job: Job) -> None:
         if job.state is JobState.RUNNING:
-            self._watcher.watch(job)
+            self._monitor.watch(job)
         else:
-            self._tell_ended(job)
+            self._notify_settled(job)
 
-    def _finished(self, job: Job) -> None:
-        if job.wants_file:
+    def _on_finished(self, job: Job) -> None:
+        if job.needs_download:
             self._downloads.fetch(job)
         else:
-            self._tell_ended(job)
+            self._notify_settled(job)
 
-    def _tell_ended(self, job: Job) -> None:
-        self._roster.publish([job.id])
-        for listener in tuple(self._ended):
+    def _notify_settled(self, job: Job) -> None:
+        self._store.publish([job.id])
+        for listener in tuple(self._settled_listeners):
             listener(job)
 
-    def _later(self, chore: Coroutine[Any, Any, Any]) -> None:
-        self._housekeeping.later(chore)
+    def _run_in_background(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._sync.run_in_background(coroutine)
 
-    def _warn(self, sentence: str) -> None:
-        self.notices.append(sentence)
-        self._roster.publish([])
+    def _warn(self, message: str) -> None:
+        self.notices.append(message)
+        self._store.publish([])

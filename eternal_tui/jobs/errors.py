@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 
-class SubmitRefused(Exception):
+class SubmitRejected(Exception):
     """This client declined to send. Nothing was sent, nothing was charged; the sentence says what to do."""
 
 
-class NoKey(SubmitRefused):
+class NoApiKey(SubmitRejected):
     """There is no API key to pay with."""
 
     def __init__(self) -> None:
@@ -17,11 +17,11 @@ class NoKey(SubmitRefused):
         )
 
 
-class CharacterRefused(SubmitRefused):
+class CharacterNotAllowed(SubmitRejected):
     """The character is one this client does not submit."""
 
 
-class NeedsConfirmation(SubmitRefused):
+class ConfirmationRequired(SubmitRejected):
     """The submit costs more than `confirm_above`, or an unknown amount; ask, then submit with `confirmed=True`."""
 
     def __init__(self, estimate: float | None, limit: float) -> None:
@@ -31,7 +31,7 @@ class NeedsConfirmation(SubmitRefused):
         self.limit = limit
 
 
-class OverCap(SubmitRefused):
+class DailyCapExceeded(SubmitRejected):
     """The submit would go past the spend cap of the day. Not even a confirmation lifts it."""
 
     def __init__(self, spent: float, estimate: float | None, cap: float) -> None:
@@ -45,7 +45,7 @@ class OverCap(SubmitRefused):
         self.cap = cap
 
 
-class CapUnclear(OverCap):
+class CapUndeterminable(DailyCapExceeded):
     """What jobs of the day cost is not known, so the cap could not be kept with another of unknown price."""
 
     def __init__(self, spent: float, unpriced: int, cap: float) -> None:
@@ -59,19 +59,19 @@ class CapUnclear(OverCap):
         )
 
 
-class Closing(SubmitRefused):
+class ShuttingDown(SubmitRejected):
     """The program is on its way out."""
 
     def __init__(self) -> None:
         super().__init__("The program is closing, so nothing was sent. Submit it again after the next start.")
 
 
-class NoSuchJob(LookupError):
+class JobNotFound(LookupError):
     """No job has this id here."""
 
     def __init__(self, job_id: object) -> None:
         super().__init__(f"There is no job {job_id} in this history.")
 
 
-class NotPossible(Exception):
+class InvalidJobState(Exception):
     """The job is in a state in which this cannot be done; the sentence names both."""

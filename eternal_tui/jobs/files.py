@@ -10,20 +10,24 @@ import unicodedata
 from datetime import datetime
 from pathlib import Path
 
-from eternal_tui.core.sanitize import shown
+from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.model import FileState, Job
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(?:jpg|png|webp|gif|avif|mp4|mov|webm|bin)"
+_RESULT_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(?:jpg|png|webp|gif|avif|mp4|mov|webm|bin)"
 
 
 def file_name(job: Job) -> str | None:
     """Return the name of the job's saved file, None where it has none or where no download of ours is named so."""
-    if job.file is None or job.file_state is not FileState.SAVED or re.fullmatch(_NAME, job.file) is None:
+    if (
+        job.file is None
+        or job.file_state is not FileState.SAVED
+        or re.fullmatch(_RESULT_NAME_PATTERN, job.file) is None
+    ):
         return None
     return job.file
 
 
-def result_path(job: Job, results: Path) -> Path | None:
+def result_path(job: Job, results_dir: Path) -> Path | None:
     """Return where the job's verified file is, None where there is none to open.
 
     A link, a pipe or a folder in its place is none; where nothing is in its place, whoever opens it finds out.
@@ -31,30 +35,32 @@ def result_path(job: Job, results: Path) -> Path | None:
     name = file_name(job)
     if name is None or job.encrypted:
         return None
-    path = results / name
+    path = results_dir / name
     try:
         mode = path.lstat().st_mode
     except OSError:
         return path
-    return path if stat.S_ISREG(mode) and not results.is_symlink() else None
+    return path if stat.S_ISREG(mode) and not results_dir.is_symlink() else None
 
 
-NAME_LIMIT = 120
+MAX_FILENAME_CHARS = 120
 """Characters of a proposed name: as many as a line shows."""
 
-BYTES_LIMIT = 200
+MAX_FILENAME_BYTES = 200
 """Bytes of a proposed name: with number and suffix under the 255 that most disks allow."""
 
-_FIELD = r"\{(date|time|character|type|id)\}"
-_DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
+_TEMPLATE_FIELD_PATTERN = r"\{(date|time|character|type|id)\}"
+_RESERVED_NAMES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+)
 
 
-def proposed_name(job: Job, template: str, suffix: str) -> str:
+def suggest_filename(job: Job, template: str, suffix: str) -> str:
     """Return the file name that the template makes for the job, ending in the verified file's own `suffix`.
 
     Unknown fields stay as they are written. Times are local, of when the job was made.
     """
-    then = _local(job.created_at)
+    then = _local_datetime(job.created_at)
     fields = {
         "date": then.strftime("%Y-%m-%d"),
         "time": then.strftime("%H%M%S"),
@@ -62,36 +68,41 @@ def proposed_name(job: Job, template: str, suffix: str) -> str:
         "type": "clip" if job.request.type == "video" else "picture",
         "id": str(job.id),
     }
-    return safe_name(re.sub(_FIELD, lambda found: fields[found[1]], template), fallback=f"job-{job.id}") + suffix
+    return (
+        safe_filename(
+            re.sub(_TEMPLATE_FIELD_PATTERN, lambda found: fields[found[1]], template), fallback=f"job-{job.id}"
+        )
+        + suffix
+    )
 
 
-def _local(at: float) -> datetime:
+def _local_datetime(timestamp: float) -> datetime:
     try:
-        return datetime.fromtimestamp(at).astimezone()
+        return datetime.fromtimestamp(timestamp).astimezone()
     except (ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(0).astimezone()
 
 
-def safe_name(text: str, *, fallback: str) -> str:
+def safe_filename(text: str, *, fallback: str) -> str:
     """Return `text` as one plain file name that no system and no shell trips over; `fallback` where nothing is left.
 
     Letters and digits of every script stay; separators, control and direction characters, quotes and shell signs
     become a hyphen; no leading dot or hyphen.
     """
-    visible = shown(text, limit=4 * NAME_LIMIT)
+    visible = sanitize(text, limit=4 * MAX_FILENAME_CHARS)
     kept = "".join(one if one in "._-" or unicodedata.category(one)[0] in "LMN" else "-" for one in visible)
-    name = re.sub(r"-{2,}", "-", re.sub(r"\.{2,}", ".", kept))[:NAME_LIMIT]
-    name = name.encode()[:BYTES_LIMIT].decode(errors="ignore").strip(".-_ ")
-    return fallback if not name or name.casefold() in _DEVICES else name
+    name = re.sub(r"-{2,}", "-", re.sub(r"\.{2,}", ".", kept))[:MAX_FILENAME_CHARS]
+    name = name.encode()[:MAX_FILENAME_BYTES].decode(errors="ignore").strip(".-_ ")
+    return fallback if not name or name.casefold() in _RESERVED_NAMES else name
 
 
-def numbered(path: Path, number: int) -> Path:
+def numbered_path(path: Path, number: int) -> Path:
     """Return the path for the `number`th file of that name: the first keeps it, others end in -2, -3 … ."""
     return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-MOST_COPIES = 999
-BLOCK = 1 << 20
+MAX_COPIES = 999
+COPY_BLOCK_BYTES = 1 << 20
 
 
 def copy_to(source: Path, target: Path) -> Path:
@@ -104,8 +115,8 @@ def copy_to(source: Path, target: Path) -> Path:
     with os.fdopen(handle, "rb") as original:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "it is no file any more", str(source))
-        for number in range(1, MOST_COPIES + 1):
-            path = numbered(target, number)
+        for number in range(1, MAX_COPIES + 1):
+            path = numbered_path(target, number)
             try:
                 # "x" neither replaces a file nor goes through a link that stands there, even a dangling one.
                 copy = path.open("xb")
@@ -113,7 +124,7 @@ def copy_to(source: Path, target: Path) -> Path:
                 continue
             try:
                 with copy:
-                    while block := original.read(BLOCK):
+                    while block := original.read(COPY_BLOCK_BYTES):
                         copy.write(block)
             except BaseException:
                 path.unlink(missing_ok=True)

@@ -2,57 +2,61 @@
 
 from __future__ import annotations
 
-from eternal_tui.core.sanitize import Shown, join, say, shown
-from eternal_tui.jobs.model import Job, MediaFacts
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
+from eternal_tui.jobs.model import FileInfo, Job
 
 
-def counted(number: int, noun: str) -> Shown:
+def pluralize(count: int, noun: str) -> SafeText:
     """Return how many there are of a regular noun: 1 job, 3 jobs."""
-    return say("{number} {noun}{s}", number=number, noun=noun, s="" if number == 1 else "s")
+    return format_safe("{number} {noun}{s}", number=count, noun=noun, s="" if count == 1 else "s")
 
 
-def who(job: Job) -> Shown:
+def character_label(job: Job) -> SafeText:
     """Return the job's character by name and id."""
     if not job.name:
-        return shown(job.request.character) if job.request.character else Shown("not known yet")
-    return say("{name} {id}", name=shown(job.name, limit=60), id=job.request.character)
+        return sanitize(job.request.character) if job.request.character else SafeText("not known yet")
+    return format_safe("{name} {id}", name=sanitize(job.name, limit=60), id=job.request.character)
 
 
-def kind(job: Job) -> Shown:
+def request_label(job: Job) -> SafeText:
     """Return what was asked for, in words."""
     request = job.request
     if job.is_creation:
-        return Shown("a new character")
+        return SafeText("a new character")
     if request.type == "image":
-        return say("picture, {quality} quality", quality=request.quality) if request.quality else Shown("picture")
-    parts = [Shown("clip")]
+        return (
+            format_safe("picture, {quality} quality", quality=request.quality)
+            if request.quality
+            else SafeText("picture")
+        )
+    parts = [SafeText("clip")]
     if request.duration is not None:
-        parts.append(say("{n} s", n=request.duration))
+        parts.append(format_safe("{n} s", n=request.duration))
     if request.audio is not None:
-        parts.append(Shown("with sound") if request.audio else Shown("no sound"))
-    return join(", ", *parts)
+        parts.append(SafeText("with sound") if request.audio else SafeText("no sound"))
+    return join_safe(", ", *parts)
 
 
-def file_words(facts: MediaFacts) -> Shown:
+def file_label(file_info: FileInfo) -> SafeText:
     """Return what a verified file is: pixels, length, codec, sound, bytes."""
-    parts: list[Shown] = []
-    if facts.width:
-        parts.append(say("{w}×{h}", w=facts.width, h=facts.height))
-    if facts.seconds:
-        parts.append(say("{s} s", s=f"{facts.seconds:.1f}"))
-    if facts.codec:
-        parts.append(shown(facts.codec, limit=20))
-    if facts.seconds:
-        parts.append(Shown("sound") if facts.sound else Shown("silent"))
-    if facts.bytes:
-        parts.append(size(facts.bytes))
-    return join(" · ", *parts)
+    parts: list[SafeText] = []
+    if file_info.width:
+        parts.append(format_safe("{w}×{h}", w=file_info.width, h=file_info.height))
+    if file_info.seconds:
+        parts.append(format_safe("{s} s", s=f"{file_info.seconds:.1f}"))
+    if file_info.codec:
+        parts.append(sanitize(file_info.codec, limit=20))
+    if file_info.seconds:
+        parts.append(SafeText("sound") if file_info.sound else SafeText("silent"))
+    if file_info.bytes:
+        parts.append(format_bytes(file_info.bytes))
+    return join_safe(" · ", *parts)
 
 
-def size(count: int) -> Shown:
+def format_bytes(count: int) -> SafeText:
     """Return a number of bytes as a person says it."""
     if count < 1_000:
-        return say("{n} B", n=count)
+        return format_safe("{n} B", n=count)
     if count < 1_000_000:
-        return say("{n} kB", n=f"{count / 1_000:.0f}")
-    return say("{n} MB", n=f"{count / 1_000_000:.1f}")
+        return format_safe("{n} kB", n=f"{count / 1_000:.0f}")
+    return format_safe("{n} MB", n=f"{count / 1_000_000:.1f}")

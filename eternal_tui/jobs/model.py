@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.sanitize import UntrustedText
 
 
 class JobState(StrEnum):
@@ -41,7 +41,7 @@ class Verdict(StrEnum):
     NOT_CHARGED = "probably not charged"
 
 
-_NEXT: dict[JobState, frozenset[JobState]] = {
+_TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.SUBMITTING: frozenset({JobState.RUNNING, JobState.REJECTED, JobState.UNCONFIRMED}),
     JobState.REJECTED: frozenset(),
     # Only by the answer itself, where another instance took the submit for interrupted before it came.
@@ -53,11 +53,11 @@ _NEXT: dict[JobState, frozenset[JobState]] = {
     JobState.FAILED: frozenset(),
 }
 
-POLLED = frozenset({JobState.RUNNING, JobState.STALLED})
+POLLED_STATES = frozenset({JobState.RUNNING, JobState.STALLED})
 """States in which the service is asked about the job."""
 
-UNFINISHED = POLLED | {JobState.SUBMITTING}
-ENDED = frozenset(JobState) - UNFINISHED
+UNFINISHED_STATES = POLLED_STATES | {JobState.SUBMITTING}
+ENDED_STATES = frozenset(JobState) - UNFINISHED_STATES
 
 
 class IllegalTransition(Exception):
@@ -67,15 +67,15 @@ class IllegalTransition(Exception):
         super().__init__(f"A job cannot go from {old} to {new}.")
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class TimelineEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One line of a job's timeline: when (seconds since the epoch), what happened, and outside words about it."""
 
     at: float
-    what: str
-    detail: Untrusted = Untrusted("")
+    summary: str
+    detail: UntrustedText = UntrustedText("")
 
 
-class MediaFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class FileInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the verified file is: bytes, pixels, seconds of a clip, its codec, whether it has sound."""
 
     bytes: int = 0
@@ -103,12 +103,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     request: GenerateRequest
     state: JobState = JobState.SUBMITTING
     created_at: float
-    name: Untrusted = Untrusted("")
+    name: UntrustedText = UntrustedText("")
     request_id: str | None = None
-    word: Untrusted = Untrusted("")
+    word: UntrustedText = UntrustedText("")
     progress: int = 0
-    trouble: Untrusted = Untrusted("")
-    error: Untrusted = Untrusted("")
+    trouble: UntrustedText = UntrustedText("")
+    error: UntrustedText = UntrustedText("")
     cause: str = ""
     submitted_at: float | None = None
     finished_at: float | None = None
@@ -117,12 +117,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     cost: float | None = None
     verdict: Verdict | None = None
     verdict_reason: str = ""
-    result_url: Untrusted | None = None
-    effect_type: Untrusted = Untrusted("")
+    result_url: UntrustedText | None = None
+    effect_type: UntrustedText = UntrustedText("")
     encrypted: bool = False
     file: str | None = None
     file_state: FileState | None = None
-    facts: MediaFacts | None = None
+    facts: FileInfo | None = None
     owner: str = ""
     service: str = ""
     watched: bool = True
@@ -134,13 +134,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     seen_running: float | None = None
     tags: tuple[str, ...] = ()
     starred: bool = False
-    note: Untrusted = Untrusted("")
-    timeline: tuple[Event, ...] = ()
+    note: UntrustedText = UntrustedText("")
+    timeline: tuple[TimelineEvent, ...] = ()
 
     @property
-    def ended(self) -> bool:
+    def is_ended(self) -> bool:
         """Whether nothing more will happen to this job by itself."""
-        return self.state in ENDED
+        return self.state in ENDED_STATES
 
     @property
     def is_creation(self) -> bool:
@@ -148,32 +148,32 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
         return self.request.type == "character"
 
     @property
-    def delivered(self) -> bool:
+    def is_delivered(self) -> bool:
         """Whether what the job was for is here: its file is saved, or its character is taken to be made."""
         return self.state is JobState.SUCCEEDED and (self.file_state is FileState.SAVED or self.is_creation)
 
     @property
-    def wants_file(self) -> bool:
+    def needs_download(self) -> bool:
         """Whether the result is known but not yet saved here."""
         return self.state is JobState.SUCCEEDED and self.file_state is FileState.PENDING
 
 
-def advance(job: Job, state: JobState, **changes: Any) -> Job:
+def with_state(job: Job, state: JobState, **changes: Any) -> Job:
     """Return `job` in `state` with `changes`; raise IllegalTransition where the life of a job has no such step."""
-    if state is not job.state and state not in _NEXT[job.state] and not _made_at_once(job, state):
+    if state is not job.state and state not in _TRANSITIONS[job.state] and not _is_creation_end(job, state):
         raise IllegalTransition(job.state, state)
     return msgspec.structs.replace(job, state=state, **changes)
 
 
-def _made_at_once(job: Job, state: JobState) -> bool:
+def _is_creation_end(job: Job, state: JobState) -> bool:
     """Tell whether this is the end of a creation: the answer to its submit is all there is to wait for."""
     unanswered = job.state in (JobState.SUBMITTING, JobState.UNCONFIRMED)
     return state is JobState.SUCCEEDED and unanswered and job.is_creation
 
 
-def with_event(job: Job, at: float, what: str, detail: str = "") -> Job:
+def with_event(job: Job, at: float, summary: str, detail: str = "") -> Job:
     """Return `job` with one more line in its timeline."""
-    return msgspec.structs.replace(job, timeline=(*job.timeline, Event(at, what, Untrusted(detail))))
+    return msgspec.structs.replace(job, timeline=(*job.timeline, TimelineEvent(at, summary, UntrustedText(detail))))
 
 
 def to_record(job: Job) -> dict[str, Any]:

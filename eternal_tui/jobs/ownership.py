@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from eternal_tui.history.journal import Change
 from eternal_tui.jobs.model import Job
-from eternal_tui.jobs.ports import History, Presence
+from eternal_tui.jobs.ports import History, InstanceRegistry
 
-CHECK_EVERY = 5.0
+ORPHAN_CHECK_SECONDS = 5.0
 """Seconds between looks for jobs whose owner has died: well inside the half minute a take-over may last."""
 
 
-def claim(history: History, presence: Presence, jobs: Sequence[Job]) -> tuple[list[int], list[Change]]:
+def claim(history: History, registry: InstanceRegistry, jobs: Sequence[Job]) -> tuple[list[int], list[Change]]:
     """Make this instance the owner of those `jobs` whose owner is gone, in one locked step.
 
     Returns the ids now owned here, and what other instances wrote meanwhile, for the roster to absorb.
@@ -20,29 +20,29 @@ def claim(history: History, presence: Presence, jobs: Sequence[Job]) -> tuple[li
     with history.transaction() as transaction:
         owners = {job.id: job.owner for job in jobs}
         gone: set[int] = set()
-        for change in transaction.news:
+        for change in transaction.concurrent_changes:
             if change.op == "delete":
                 gone.add(change.id)
             elif change.id in owners and "owner" in change.fields:
                 owners[change.id] = change.fields["owner"]
         mine: list[int] = []
         for job_id, owner in owners.items():
-            if job_id in gone or (owner not in ("", presence.id) and presence.alive(owner)):
+            if job_id in gone or (owner not in ("", registry.id) and registry.is_alive(owner)):
                 continue
-            if owner != presence.id:
-                transaction.update(job_id, {"owner": presence.id})
+            if owner != registry.id:
+                transaction.update(job_id, {"owner": registry.id})
             mine.append(job_id)
-        news = list(transaction.news)
+        news = list(transaction.concurrent_changes)
     return mine, news
 
 
-def orphans(jobs: Iterable[Job], presence: Presence) -> list[Job]:
+def orphans(jobs: Iterable[Job], registry: InstanceRegistry) -> list[Job]:
     """Return the jobs whose owner no longer runs; each owner is asked after once."""
-    alive: dict[str, bool] = {presence.id: True, "": False}
+    alive: dict[str, bool] = {registry.id: True, "": False}
     found = []
     for job in jobs:
         if job.owner not in alive:
-            alive[job.owner] = presence.alive(job.owner)
+            alive[job.owner] = registry.is_alive(job.owner)
         if not alive[job.owner]:
             found.append(job)
     return found

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+class JobPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The settings the desk obeys: credits for money, seconds for time. None means no limit."""
 
     daily_cap: float | None = None
     confirm_above: float | None = None
     workers: int = 4
     requests_per_second: float = 10.0
-    stall_after: float = 1800.0
+    stall_after_seconds: float = 1800.0

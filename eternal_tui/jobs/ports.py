@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from eternal_tui.api.models import CreateAnswer, GenerateRequest, MediaType, PollAnswer, SubmitAnswer
+from eternal_tui.api.models import CreateCharacterResponse, GenerateRequest, MediaType, PollResponse, SubmitResponse
 from eternal_tui.history.journal import Change
-from eternal_tui.media.download.result import SavedResult
+from eternal_tui.media.download.result import DownloadedFile
 
 Record = dict[str, Any]
 
@@ -19,23 +19,23 @@ class Service(Protocol):
     async def has_key(self) -> bool:
         """Tell whether there is a key to pay with."""
 
-    async def generate(self, request: GenerateRequest) -> SubmitAnswer:
+    async def submit(self, request: GenerateRequest) -> SubmitResponse:
         """Send one paid POST, once."""
 
-    async def create_character(self, prompt: str) -> CreateAnswer:
+    async def create_character(self, prompt: str) -> CreateCharacterResponse:
         """Send one paid POST that makes a character, once."""
 
-    async def poll(self, request_id: str) -> PollAnswer:
+    async def poll(self, request_id: str) -> PollResponse:
         """Look once at a running request."""
 
     async def close(self) -> None:
         """Close every connection."""
 
 
-class Fetcher(Protocol):
+class Downloader(Protocol):
     """Turns a signed link into a verified file. Raises `media.errors.ResultError`."""
 
-    async def fetch(self, url: str, *, name: str, expect: MediaType, encrypted: bool) -> SavedResult:
+    async def fetch(self, url: str, *, name: str, expect: MediaType, encrypted: bool) -> DownloadedFile:
         """Fetch, check and keep the result under a name made from `name` and its checked type."""
 
     async def close(self) -> None:
@@ -45,7 +45,7 @@ class Fetcher(Protocol):
 class Transaction(Protocol):
     """The history held under its exclusive lock, to read and then write as one step."""
 
-    news: list[Change]
+    concurrent_changes: list[Change]
 
     def get(self, job_id: int) -> Record | None:
         """Read a record as it stands under the lock."""
@@ -68,13 +68,13 @@ class History(Protocol):
     def journal_size(self) -> int:
         """Bytes of changes not yet folded."""
 
-    def fold(self) -> None:
+    def compact(self) -> None:
         """Write the journal's changes into the document."""
 
     def recent(self, limit: int) -> list[tuple[int, Record]]:
         """Return the newest records, newest first."""
 
-    def slices(self, size: int = 500) -> Iterator[list[tuple[int, Record]]]:
+    def iter_pages(self, size: int = 500) -> Iterator[list[tuple[int, Record]]]:
         """Yield every record, newest first, in bounded slices."""
 
     def get(self, job_id: int) -> Record | None:
@@ -95,22 +95,22 @@ class History(Protocol):
     def delete(self, job_id: int) -> None:
         """Remove a record durably."""
 
-    def changes(self) -> list[Change]:
+    def read_changes(self) -> list[Change]:
         """Return what other instances wrote since the last call."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Hold the lock for a read-then-write step."""
 
-    def close(self, *, fold: bool) -> None:
+    def close(self, *, compact: bool) -> None:
         """Let go of the file, folding the journal into it first if asked."""
 
 
-class Presence(Protocol):
+class InstanceRegistry(Protocol):
     """Which instances of the program are alive on this history."""
 
     id: str
 
-    def alive(self, other_id: str) -> bool:
+    def is_alive(self, other_id: str) -> bool:
         """Tell whether that instance still runs."""
 
     def release(self) -> None:

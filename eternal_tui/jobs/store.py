@@ -13,26 +13,26 @@ import msgspec
 
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import Change
-from eternal_tui.jobs.errors import NoSuchJob
+from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import Job, from_record, to_record
 from eternal_tui.jobs.ports import History, Record
-from eternal_tui.jobs.store_compaction import Compactor, is_compact, is_settled
-from eternal_tui.jobs.transitions import kept_back
+from eternal_tui.jobs.store_compaction import JobCompactor, is_compact, is_immutable
+from eternal_tui.jobs.transitions import mark_unsaved
 
 DURABLE_FIELDS = frozenset({"state", "request_id", "file", "file_state"})
 """Fields that a power cut may not take back, however they came to be written late."""
 
-UNSEEN_FIELDS = frozenset({"polls", "seen_running"})
+UNPUBLISHED_FIELDS = frozenset({"polls", "seen_running"})
 """Fields that every look changes and no face shows: nobody is told, or each look would be drawn."""
 
-KEPT_WHOLE = 200
+MAX_FULL_JOBS = 200
 """Jobs that settled last and stay whole in memory, as those read first at a start do."""
 
 Listener = Callable[[frozenset[int]], None]
 T = TypeVar("T")
 
 
-def changed_fields(old: Job, new: Job) -> Record:
+def changed_record_fields(old: Job, new: Job) -> Record:
     """Return the fields in which two snapshots differ, as JSON values, defaults included."""
     return {
         name: msgspec.to_builtins(getattr(new, name))
@@ -41,7 +41,7 @@ def changed_fields(old: Job, new: Job) -> Record:
     }
 
 
-class Roster:
+class JobStore:
     """Jobs by id, kept in step with the history.
 
     Durable changes are on disk before any listener hears of them. Volatile ones (progress) are shown at once and
@@ -51,18 +51,18 @@ class Roster:
 
     def __init__(self, history: History) -> None:
         self.history = history
-        self.strangers = 0
+        self.invalid_record_count = 0
         self._jobs: dict[int, Job] = {}
-        self._compactor = Compactor()
-        self._whole: dict[int, None] = {}
+        self._compactor = JobCompactor()
+        self._full_job_ids: dict[int, None] = {}
         self._ids: list[int] = []
         self._listeners: list[Listener] = []
-        self._replaced: list[Callable[[Job | None, Job | None], None]] = []
-        self._unwritten: dict[int, Record] = {}
+        self._change_listeners: list[Callable[[Job | None, Job | None], None]] = []
+        self._unsaved_fields: dict[int, Record] = {}
         self._closed = False
-        self._writing = asyncio.Lock()
-        self._under_way: set[asyncio.Task[Any]] = set()
-        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
+        self._write_lock = asyncio.Lock()
+        self._running_steps: set[asyncio.Task[Any]] = set()
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -77,7 +77,7 @@ class Roster:
     def __getitem__(self, job_id: int) -> Job:
         job = self._jobs.get(job_id)
         if job is None:
-            raise NoSuchJob(job_id)
+            raise JobNotFound(job_id)
         return job
 
     def newest_first(self) -> Sequence[Job]:
@@ -89,42 +89,42 @@ class Roster:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def on_replaced(self, listener: Callable[[Job | None, Job | None], None]) -> None:
+    def subscribe_changes(self, listener: Callable[[Job | None, Job | None], None]) -> None:
         """Call `listener` with the old and the new snapshot of every change, for running totals."""
-        self._replaced.append(listener)
+        self._change_listeners.append(listener)
 
-    async def on_disk(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    async def call_history(self, call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Run one history call on the history's thread; raises HistoryError, also once that has ended."""
         if self._closed:
             raise HistoryError("The history is closed.")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._disk, lambda: call(*args, **kwargs))
+        return await loop.run_in_executor(self._executor, lambda: call(*args, **kwargs))
 
     async def add(self, job: Job, extra: Record | None = None) -> Job:
         """Write a new job durably and return it with the id it was given."""
-        return await self._finished(self._add(job, extra))
+        return await self._run_shielded(self._add(job, extra))
 
     async def _add(self, job: Job, extra: Record | None) -> Job:
-        job_id = await self.on_disk(self.history.add, {**to_record(job), **(extra or {})})
+        job_id = await self.call_history(self.history.add, {**to_record(job), **(extra or {})})
         placed = msgspec.structs.replace(job, id=job_id)
-        self._place(placed)
+        self._put(placed)
         self.publish([job_id])
         return placed
 
-    def fill(self, job_id: int, record: Record) -> None:
+    def load_full(self, job_id: int, record: Record) -> None:
         """Make a compact job whole again from its record; nobody is told, for nothing of it has changed."""
         if (job := self.get(job_id)) is None or not is_compact(job):
             return
         with contextlib.suppress(msgspec.ValidationError):
-            self._keep(from_record(job_id, {**record, **self._unwritten.get(job_id, {})}))
+            self._set_snapshot(from_record(job_id, {**record, **self._unsaved_fields.get(job_id, {})}))
 
-    def shrink(self, spare: Container[int]) -> list[int]:
-        """Make settled jobs compact but those settled last and those in `spare`; return their ids."""
+    def compact_old(self, keep_ids: Container[int]) -> list[int]:
+        """Make settled jobs compact but those settled last and those in `keep_ids`; return their ids."""
         shrunk = []
-        for job_id in tuple(self._whole)[: max(0, len(self._whole) - KEPT_WHOLE)]:
-            if job_id in spare or job_id in self._unwritten:
+        for job_id in tuple(self._full_job_ids)[: max(0, len(self._full_job_ids) - MAX_FULL_JOBS)]:
+            if job_id in keep_ids or job_id in self._unsaved_fields:
                 continue
-            del self._whole[job_id]
+            del self._full_job_ids[job_id]
             if (job := self.get(job_id)) is not None:
                 self._jobs[job_id] = self._compactor.compact(job)
                 shrunk.append(job_id)
@@ -135,100 +135,100 @@ class Roster:
     async def change(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
         """Apply `edit` to the newest snapshot, durably, and return the result.
 
-        Raises HistoryError or NoSuchJob; the job is then as it was, here as on disk.
+        Raises HistoryError or JobNotFound; the job is then as it was, here as on disk.
         """
-        return await self._finished(self._change(job_id, edit, extra))
+        return await self._run_shielded(self._change(job_id, edit, extra))
 
     async def _change(self, job_id: int, edit: Callable[[Job], Job], extra: Record | None) -> Job:
-        async with self._writing:
+        async with self._write_lock:
             if is_compact(self[job_id]):
                 # An edit may add to the timeline, which only the record holds.
-                record = await self.on_disk(self.history.get, job_id)
-                self.fill(job_id, record or {})
+                record = await self.call_history(self.history.get, job_id)
+                self.load_full(job_id, record or {})
             old = self[job_id]
-            fields = changed_fields(old, edit(old))
-            late = dict(self._unwritten.get(job_id, {}))
+            fields = changed_record_fields(old, edit(old))
+            late = dict(self._unsaved_fields.get(job_id, {}))
             written = {**late, **fields, **(extra or {})}
             if written:
-                await self.on_disk(self.history.update, job_id, written)
-                self._are_written(job_id, late)
+                await self.call_history(self.history.update, job_id, written)
+                self._discard_unsaved(job_id, late)
             current = self[job_id]
             new = from_record(job_id, {**to_record(current), **fields}) if fields else current
-        self._place(new)
+        self._put(new)
         self.publish([job_id])
         return new
 
-    async def settle(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
+    async def apply_remote(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
         """Apply what happened outside, whatever the disk says: what it refuses is shown, said, and written later."""
         try:
             return await self.change(job_id, edit, extra=extra)
         except HistoryError as error:
             reason = str(error)
-            return self.touch(job_id, lambda job: kept_back(edit(job), reason), extra=extra)
+            return self.change_in_memory(job_id, lambda job: mark_unsaved(edit(job), reason), extra=extra)
 
-    def touch(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
+    def change_in_memory(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
         """Apply `edit` at once and let `flush` write it: for what may be lost, such as progress."""
         old = self[job_id]
         new = edit(old)
-        fields = changed_fields(old, new)
+        fields = changed_record_fields(old, new)
         if fields or extra:
-            self._unwritten.setdefault(job_id, {}).update({**fields, **(extra or {})})
-            self._place(new)
-            if extra or not fields.keys() <= UNSEEN_FIELDS:
+            self._unsaved_fields.setdefault(job_id, {}).update({**fields, **(extra or {})})
+            self._put(new)
+            if extra or not fields.keys() <= UNPUBLISHED_FIELDS:
                 self.publish([job_id])
         return new
 
     async def flush(self) -> list[int]:
         """Write every volatile change, without waiting for the platter; return the ids of durable ones written late."""
         late = []
-        async with self._writing:
-            waiting = {job_id: dict(fields) for job_id, fields in self._unwritten.items()}
+        async with self._write_lock:
+            waiting = {job_id: dict(fields) for job_id, fields in self._unsaved_fields.items()}
             durable = [job_id for job_id, fields in waiting.items() if not fields.keys().isdisjoint(DURABLE_FIELDS)]
             if changes := [Change("patch", job_id, waiting[job_id]) for job_id in waiting if job_id not in durable]:
-                await self.on_disk(self.history.update_many, changes, durable=False)
+                await self.call_history(self.history.update_many, changes, durable=False)
                 for change in changes:
-                    self._are_written(change.id, change.fields)
+                    self._discard_unsaved(change.id, change.fields)
             for job_id in durable:
-                await self.on_disk(self.history.update, job_id, waiting[job_id])
-                self._are_written(job_id, waiting[job_id])
+                await self.call_history(self.history.update, job_id, waiting[job_id])
+                self._discard_unsaved(job_id, waiting[job_id])
                 late.append(job_id)
         return late
 
-    def _are_written(self, job_id: int, fields: Record) -> None:
+    def _discard_unsaved(self, job_id: int, fields: Record) -> None:
         """Forget what was to be written, but for what was set anew while it was."""
-        waiting = self._unwritten.pop(job_id, {})
+        waiting = self._unsaved_fields.pop(job_id, {})
         if newer := {name: value for name, value in waiting.items() if name not in fields or fields[name] != value}:
-            self._unwritten[job_id] = newer
+            self._unsaved_fields[job_id] = newer
 
-    def recorded(self, job_id: int) -> bool:
+    def is_durable(self, job_id: int) -> bool:
         """Tell whether no durable field of the job waits to be written."""
-        return DURABLE_FIELDS.isdisjoint(self._unwritten.get(job_id, ()))
+        return DURABLE_FIELDS.isdisjoint(self._unsaved_fields.get(job_id, ()))
 
     async def remove(self, job_id: int) -> Record:
         """Delete a job durably and return its whole record, fit for `restore`."""
-        return await self._finished(self._remove(job_id))
+        return await self._run_shielded(self._remove(job_id))
 
     async def _remove(self, job_id: int) -> Record:
-        async with self._writing:
-            record = await self.on_disk(self.history.get, job_id) or to_record(self[job_id])
-            await self.on_disk(self.history.delete, job_id)
-            record |= self._unwritten.pop(job_id, {})
-        self._drop(job_id)
+        async with self._write_lock:
+            record = await self.call_history(self.history.get, job_id) or to_record(self[job_id])
+            await self.call_history(self.history.delete, job_id)
+            record |= self._unsaved_fields.pop(job_id, {})
+        self._remove_from_memory(job_id)
         self.publish([job_id])
         return record
 
     async def restore(self, job_id: int, record: Record) -> None:
         """Write a deleted job back under its id."""
-        await self._finished(self._restore(job_id, record))
+        await self._run_shielded(self._restore(job_id, record))
 
     async def _restore(self, job_id: int, record: Record) -> None:
-        await self.on_disk(self.history.put, job_id, record)
+        await self.call_history(self.history.put, job_id, record)
         self.load([(job_id, record)])
 
     def load(self, records: Iterable[tuple[int, Record]], *, compact: bool = False) -> list[int]:
         """Take in records read from the history; those already here stay as they are.
 
-        With `compact`, settled jobs are kept without what `fill` brings back.
+        With `compact`, settled jobs are kept without what `load_full` brings back.
         """
         fresh: list[int] = []
         for job_id, record in records:
@@ -237,27 +237,27 @@ class Roster:
             try:
                 job = from_record(job_id, record)
             except msgspec.ValidationError:
-                self.strangers += 1
+                self.invalid_record_count += 1
                 continue
             self._jobs[job_id] = self._compactor.compact(job) if compact else job
             fresh.append(job_id)
-            self._tell_replaced(None, job)
+            self._notify_change(None, job)
         if fresh:
             # Slices come newest first: one sort of a nearly sorted list beats an insertion at the front for each.
             self._ids.extend(fresh)
             self._ids.sort()
-            whole = sorted(job_id for job_id in fresh if _may_shrink(self._jobs[job_id]))
-            self._whole = {**dict.fromkeys(whole), **self._whole}
+            whole = sorted(job_id for job_id in fresh if _can_compact(self._jobs[job_id]))
+            self._full_job_ids = {**dict.fromkeys(whole), **self._full_job_ids}
             self.publish(fresh)
         return fresh
 
-    def absorb(self, changes: Iterable[Change]) -> list[int]:
+    def apply_changes(self, changes: Iterable[Change]) -> list[int]:
         """Apply what other instances wrote and return the ids it changed."""
         touched: list[int] = []
         for change in changes:
             if change.op == "delete":
                 if change.id in self._jobs:
-                    self._drop(change.id)
+                    self._remove_from_memory(change.id)
                     touched.append(change.id)
                 continue
             known = self._jobs.get(change.id)
@@ -265,29 +265,29 @@ class Roster:
                 continue
             base = to_record(known) if change.op == "patch" and known is not None else {}
             # What is still to be written here is newer than a whole record read from there.
-            late = self._unwritten.get(change.id, {}) if change.op == "put" else {}
+            late = self._unsaved_fields.get(change.id, {}) if change.op == "put" else {}
             try:
-                self._place(from_record(change.id, {**base, **change.fields, **late}))
+                self._put(from_record(change.id, {**base, **change.fields, **late}))
             except msgspec.ValidationError:
-                self.strangers += 1
+                self.invalid_record_count += 1
             else:
                 touched.append(change.id)
         if touched:
             self.publish(touched)
         return touched
 
-    def adopt(self, job_id: int, owner: str) -> None:
+    def set_owner(self, job_id: int, owner: str) -> None:
         """Note an owner that a lease has already written."""
         if (job := self.get(job_id)) is not None and job.owner != owner:
-            self._place(msgspec.structs.replace(job, owner=owner))
+            self._put(msgspec.structs.replace(job, owner=owner))
 
-    def reload(self, records: Iterable[tuple[int, Record]]) -> None:
+    def replace_all(self, records: Iterable[tuple[int, Record]]) -> None:
         """Replace every job by what the history holds, after more happened than could be listed."""
         fresh = dict(records)
         for job_id in tuple(self._jobs):
             if job_id not in fresh:
-                self._drop(job_id)
-        self.absorb(Change("put", job_id, record) for job_id, record in fresh.items())
+                self._remove_from_memory(job_id)
+        self.apply_changes(Change("put", job_id, record) for job_id, record in fresh.items())
 
     def publish(self, job_ids: Iterable[int]) -> None:
         """Tell every listener which jobs changed."""
@@ -295,53 +295,53 @@ class Roster:
         for listener in tuple(self._listeners):
             listener(ids)
 
-    async def finish(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait for the changes under way."""
-        while self._under_way:
-            await asyncio.wait(tuple(self._under_way))
+        while self._running_steps:
+            await asyncio.wait(tuple(self._running_steps))
 
     def close(self) -> None:
         """End the history's thread after what it is doing."""
         self._closed = True
-        self._disk.shutdown(wait=True)
+        self._executor.shutdown(wait=True)
 
-    async def _finished(self, step: Coroutine[Any, Any, T]) -> T:
+    async def _run_shielded(self, step: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(step)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        self._running_steps.add(task)
+        task.add_done_callback(self._running_steps.discard)
         return await asyncio.shield(task)
 
-    def _place(self, job: Job) -> None:
+    def _put(self, job: Job) -> None:
         old = self._jobs.get(job.id)
         if old is None:
-            self._insert(job.id)
-        self._keep(job)
-        self._tell_replaced(old, job)
+            self._insert_id(job.id)
+        self._set_snapshot(job)
+        self._notify_change(old, job)
 
-    def _keep(self, job: Job) -> None:
+    def _set_snapshot(self, job: Job) -> None:
         self._jobs[job.id] = job
-        self._whole.pop(job.id, None)
-        if _may_shrink(job):
-            self._whole[job.id] = None
+        self._full_job_ids.pop(job.id, None)
+        if _can_compact(job):
+            self._full_job_ids[job.id] = None
 
-    def _tell_replaced(self, old: Job | None, new: Job | None) -> None:
-        for listener in self._replaced:
+    def _notify_change(self, old: Job | None, new: Job | None) -> None:
+        for listener in self._change_listeners:
             listener(old, new)
 
-    def _insert(self, job_id: int) -> None:
+    def _insert_id(self, job_id: int) -> None:
         if not self._ids or job_id > self._ids[-1]:
             self._ids.append(job_id)
         else:
             self._ids.insert(bisect_left(self._ids, job_id), job_id)
 
-    def _drop(self, job_id: int) -> None:
+    def _remove_from_memory(self, job_id: int) -> None:
         old = self._jobs.pop(job_id, None)
-        self._whole.pop(job_id, None)
+        self._full_job_ids.pop(job_id, None)
         if old is None:
             return
         del self._ids[bisect_left(self._ids, job_id)]
-        self._tell_replaced(old, None)
+        self._notify_change(old, None)
 
 
-def _may_shrink(job: Job) -> bool:
-    return is_settled(job) and not is_compact(job)
+def _can_compact(job: Job) -> bool:
+    return is_immutable(job) and not is_compact(job)

@@ -9,280 +9,286 @@ from typing import Any
 from eternal_tui.core.clock import Clock
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.billing.prices import Prices
-from eternal_tui.jobs.downloads import Downloads
-from eternal_tui.jobs.errors import NoSuchJob, NotPossible
-from eternal_tui.jobs.model import POLLED, UNFINISHED, Job, JobState
-from eternal_tui.jobs.ownership import CHECK_EVERY, claim, orphans
-from eternal_tui.jobs.polling.interval import Durations, resume_delay
-from eternal_tui.jobs.polling.monitor import Watcher, kind_of
-from eternal_tui.jobs.ports import Presence
-from eternal_tui.jobs.store import Roster
-from eternal_tui.jobs.transitions import unconfirmed, written
+from eternal_tui.jobs.downloads import DownloadQueue
+from eternal_tui.jobs.errors import InvalidJobState, JobNotFound
+from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
+from eternal_tui.jobs.ownership import ORPHAN_CHECK_SECONDS, claim, orphans
+from eternal_tui.jobs.polling.interval import DurationEstimator, resume_delay
+from eternal_tui.jobs.polling.monitor import JobMonitor, job_kind
+from eternal_tui.jobs.ports import InstanceRegistry
+from eternal_tui.jobs.store import JobStore
+from eternal_tui.jobs.transitions import clear_unsaved, mark_unconfirmed
 
-BEAT = 1.0
+SYNC_INTERVAL_SECONDS = 1.0
 """Seconds between chores: other instances' jobs are shown within two."""
 
-SLICE = 200
+PAGE_SIZE = 200
 """Old jobs read at a time behind the first rows: a few milliseconds of work each."""
 
-FOLD_ABOVE = 4 * 1024 * 1024
+COMPACT_ABOVE_BYTES = 4 * 1024 * 1024
 """Bytes of journal above which a running app folds it: small enough to replay quickly after a crash."""
 
-LESSONS = 200
+MAX_LEARNED_JOBS = 200
 """Newest jobs that durations are learned from at a start: a few dozen of each kind tell as much as thousands."""
 
-INTERRUPTED = (
+INTERRUPTED_MESSAGE = (
     "The program ended while the request was under way, so its answer was never seen. It may have been charged."
 )
 
 
-class Housekeeping:
+class HistorySync:
     """Runs the chores on one beat; a chore that fails on disk is told once and tried again."""
 
     def __init__(
         self,
-        roster: Roster,
-        presence: Presence,
+        store: JobStore,
+        registry: InstanceRegistry,
         clock: Clock,
-        watcher: Watcher,
-        downloads: Downloads,
+        monitor: JobMonitor,
+        downloads: DownloadQueue,
         prices: Prices,
-        durations: Durations,
+        durations: DurationEstimator,
         warn: Callable[[str], None],
         service_name: str,
     ) -> None:
-        self.loaded = False
-        self._roster = roster
-        self._presence = presence
+        self.is_fully_loaded = False
+        self._store = store
+        self._registry = registry
         self._clock = clock
-        self._watcher = watcher
+        self._monitor = monitor
         self._downloads = downloads
         self._prices = prices
         self._durations = durations
         self._warn = warn
         self._service_name = service_name
-        self._told: dict[str, str] = {}
-        self._later: set[asyncio.Task[Any]] = set()
+        self._reported_errors: dict[str, str] = {}
+        self._background_tasks: set[asyncio.Task[Any]] = set()
         self._unfinished: dict[int, Job] = {}
-        self._only: set[int] | None = None
-        self._newest_read = False
-        roster.on_replaced(self._track)
+        self._only_job_ids: set[int] | None = None
+        self._has_newest = False
+        store.subscribe_changes(self._track_unfinished)
 
-    async def open(self, first: int, *, only: Iterable[int] | None = None, since: float | None = None) -> None:
+    async def open(
+        self, initial_count: int, *, only_job_ids: Iterable[int] | None = None, created_since: float | None = None
+    ) -> None:
         """Read the newest jobs, learn from them, and take over those that nobody watches.
 
-        With `only`, nobody's jobs but these are ever taken over, and older ones stay unread: those created after
-        `since`, in seconds since the epoch, are read all the same.
+        With `only_job_ids`, nobody's jobs but these are ever taken over, and older ones stay unread: those created
+        after `created_since`, in seconds since the epoch, are read all the same.
         """
-        self._only = None if only is None else set(only)
-        if not self._newest_read:
-            self._roster.load(await self._roster.on_disk(self._roster.history.recent, first))
-        if since is not None and len(self._roster) >= first:
-            await self._load_since(since)
-        if self._only:
-            await self.read(self._only)
-        await self._adopt()
+        self._only_job_ids = None if only_job_ids is None else set(only_job_ids)
+        if not self._has_newest:
+            self._store.load(await self._store.call_history(self._store.history.recent, initial_count))
+        if created_since is not None and len(self._store) >= initial_count:
+            await self._load_since(created_since)
+        if self._only_job_ids:
+            await self.load(self._only_job_ids)
+        await self._claim_orphans()
 
-    def read_newest(self, first: int) -> None:
+    def load_newest(self, initial_count: int) -> None:
         """Read the newest jobs at once, before there is an event loop that could wait for it."""
-        self._roster.load(self._roster.history.recent(first))
-        self._newest_read = True
+        self._store.load(self._store.history.recent(initial_count))
+        self._has_newest = True
 
-    async def read(self, job_ids: Iterable[int]) -> list[int]:
+    async def load(self, job_ids: Iterable[int]) -> list[int]:
         """Read these jobs, however old, count them among those to care for, and return the ids that exist."""
         wanted = list(job_ids)
         for job_id in wanted:
-            if job_id not in self._roster:
-                record = await self._roster.on_disk(self._roster.history.get, job_id)
-                self._roster.load([(job_id, record)] if record is not None else [])
-        found = [job_id for job_id in wanted if job_id in self._roster]
-        if self._only is not None:
-            self._only.update(found)
+            if job_id not in self._store:
+                record = await self._store.call_history(self._store.history.get, job_id)
+                self._store.load([(job_id, record)] if record is not None else [])
+        found = [job_id for job_id in wanted if job_id in self._store]
+        if self._only_job_ids is not None:
+            self._only_job_ids.update(found)
         return found
 
-    async def _load_since(self, begin: float) -> None:
-        slices = self._roster.history.slices(SLICE)
-        while (records := await self._roster.on_disk(next, slices, None)) is not None:
-            self._roster.load(records)
-            if self._roster.newest_first()[-1].created_at < begin:
+    async def _load_since(self, created_since: float) -> None:
+        slices = self._store.history.iter_pages(PAGE_SIZE)
+        while (records := await self._store.call_history(next, slices, None)) is not None:
+            self._store.load(records)
+            if self._store.newest_first()[-1].created_at < created_since:
                 return
 
     async def load_all(self, *, compact: bool = False) -> None:
         """Read every job, newest first, in slices that leave the event loop room."""
-        slices = self._roster.history.slices(SLICE)
-        while (records := await self._roster.on_disk(next, slices, None)) is not None:
-            self._roster.load(records, compact=compact)
-        self.loaded = True
-        if self._roster.strangers:
-            self._warn(f"{self._roster.strangers} records of the history are not jobs; they are kept, not shown.")
-        self._roster.publish([])
+        slices = self._store.history.iter_pages(PAGE_SIZE)
+        while (records := await self._store.call_history(next, slices, None)) is not None:
+            self._store.load(records, compact=compact)
+        self.is_fully_loaded = True
+        if self._store.invalid_record_count:
+            self._warn(
+                f"{self._store.invalid_record_count} records of the history are not jobs; they are kept, not shown."
+            )
+        self._store.publish([])
 
     async def run(self) -> None:
         """Do the chores until cancelled."""
-        await self._learn()
+        await self._learn_durations()
         next_check = 0.0
         while True:
-            if self._only is None and not self.loaded:
-                await self._guarded(self.load_all(compact=True))
-                await self._guarded(self._adopt())
-            await self._clock.sleep(BEAT)
-            await self._guarded(self.hear_news())
-            await self._guarded(self._write_late())
-            if self.loaded and self._only is None:
-                self._roster.shrink(spare=self._watcher.attended)
+            if self._only_job_ids is None and not self.is_fully_loaded:
+                await self._run_guarded(self.load_all(compact=True))
+                await self._run_guarded(self._claim_orphans())
+            await self._clock.sleep(SYNC_INTERVAL_SECONDS)
+            await self._run_guarded(self.sync())
+            await self._run_guarded(self._flush_unsaved())
+            if self.is_fully_loaded and self._only_job_ids is None:
+                self._store.compact_old(keep_ids=self._monitor.visible_ids)
             now = self._clock.monotonic()
             if now >= next_check:
-                next_check = now + CHECK_EVERY
-                await self._guarded(self._adopt())
-                await self._guarded(self._fold_if_large())
+                next_check = now + ORPHAN_CHECK_SECONDS
+                await self._run_guarded(self._claim_orphans())
+                await self._run_guarded(self._compact_if_large())
 
-    async def hear_news(self) -> None:
+    async def sync(self) -> None:
         """Take in what other instances wrote."""
-        news = await self._roster.on_disk(self._roster.history.changes)
+        news = await self._store.call_history(self._store.history.read_changes)
         if any(change.op == "reload" for change in news):
-            self._roster.reload(await self._roster.on_disk(self._all_records))
+            self._store.replace_all(await self._store.call_history(self._read_all_records))
             touched = list(self._unfinished)
         else:
-            touched = self._roster.absorb(news)
-        self._follow(touched)
+            touched = self._store.apply_changes(news)
+        self._update_watches(touched)
 
-    def _follow(self, job_ids: Iterable[int]) -> None:
+    def _update_watches(self, job_ids: Iterable[int]) -> None:
         """Take up what others gave back to this instance, and let go of what they took, ended or deleted."""
         for job_id in job_ids:
-            job = self._roster.get(job_id)
+            job = self._store.get(job_id)
             if job is None:
-                self._watcher.forget(job_id)
-                self._downloads.drop(job_id)
+                self._monitor.forget(job_id)
+                self._downloads.cancel(job_id)
                 continue
-            self._watcher.follow(job)
-            if job.owner != self._presence.id or not job.wants_file:
-                self._downloads.drop(job_id)
-            elif not self._downloads.gave_up(job_id):
+            self._monitor.update_watch(job)
+            if job.owner != self._registry.id or not job.needs_download:
+                self._downloads.cancel(job_id)
+            elif not self._downloads.is_abandoned(job_id):
                 self._downloads.fetch(job)
 
-    async def _write_late(self) -> None:
-        for job_id in await self._roster.flush():
-            if job_id in self._roster:
-                self._roster.touch(job_id, written)
+    async def _flush_unsaved(self) -> None:
+        for job_id in await self._store.flush():
+            if job_id in self._store:
+                self._store.change_in_memory(job_id, clear_unsaved)
 
-    async def take_over(self, jobs: Iterable[Job]) -> list[int]:
+    async def claim(self, jobs: Iterable[Job]) -> list[int]:
         """Become the owner of those jobs whose owner is gone, go on with them staggered, and return their ids."""
-        here = [job for job in jobs if self.is_here(job)]
-        candidates = orphans(here, self._presence)
+        here = [job for job in jobs if self.is_same_service(job)]
+        candidates = orphans(here, self._registry)
         if not candidates:
             return []
-        mine, news = await self._roster.on_disk(claim, self._roster.history, self._presence, candidates)
-        self._roster.absorb(news)
+        mine, news = await self._store.call_history(claim, self._store.history, self._registry, candidates)
+        self._store.apply_changes(news)
         for job_id in mine:
-            self._roster.adopt(job_id, self._presence.id)
+            self._store.set_owner(job_id, self._registry.id)
         resumed = 0
         for job_id in mine:
-            job = self._roster.get(job_id)
+            job = self._store.get(job_id)
             if job is None:
                 continue
             if job.state is JobState.SUBMITTING:
-                await self._interrupted(job)
-            elif job.state in POLLED and job.watched:
-                self._watcher.watch(job, after=resume_delay(resumed, len(mine)))
+                await self._mark_interrupted(job)
+            elif job.state in POLLED_STATES and job.watched:
+                self._monitor.watch(job, delay_seconds=resume_delay(resumed, len(mine)))
                 resumed += 1
-            elif job.wants_file:
+            elif job.needs_download:
                 self._downloads.fetch(job)
         return mine
 
-    async def own(self, job: Job) -> None:
-        """Make sure that this instance owns the job; raises NotPossible where another does."""
-        if await self.take_over([job]) or self._roster[job.id].owner == self._presence.id:
+    async def ensure_owned(self, job: Job) -> None:
+        """Make sure that this instance owns the job; raises InvalidJobState where another does."""
+        if await self.claim([job]) or self._store[job.id].owner == self._registry.id:
             return
-        if not self.is_here(job):
-            raise NotPossible(f"Job {job.id} runs at {job.service}, and this program talks to another service.")
-        raise NotPossible(f"Job {job.id} is watched by another window of this program; its news arrive here too.")
+        if not self.is_same_service(job):
+            raise InvalidJobState(f"Job {job.id} runs at {job.service}, and this program talks to another service.")
+        raise InvalidJobState(f"Job {job.id} is watched by another window of this program; its news arrive here too.")
 
-    def is_here(self, job: Job) -> bool:
+    def is_same_service(self, job: Job) -> bool:
         """Tell whether the job runs at the service this instance talks to.
 
         Another host does not know its id: its "never heard of it" would end a job that was paid for elsewhere.
         """
         return job.service in ("", self._service_name)
 
-    async def take_back(self, job_ids: Iterable[int]) -> None:
+    async def resume_restored(self, job_ids: Iterable[int]) -> None:
         """Go on with jobs whose deletion was undone, where nobody else does."""
-        await self.take_over(self._roster[job_id] for job_id in job_ids)
-        self._follow(job_ids)
+        await self.claim(self._store[job_id] for job_id in job_ids)
+        self._update_watches(job_ids)
 
-    async def return_from_suspend(self) -> None:
+    async def resume(self) -> None:
         """Hear the news first, then go on: jobs that others own by now are let go, orphans are taken over."""
-        await self.hear_news()
-        await self._adopt()
+        await self.sync()
+        await self._claim_orphans()
 
-    def later(self, chore: Coroutine[Any, Any, Any]) -> None:
+    def run_in_background(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Run a small recording chore on its own."""
-        task = asyncio.create_task(self._guarded(chore))
-        self._later.add(task)
-        task.add_done_callback(self._later.discard)
+        task = asyncio.create_task(self._run_guarded(coroutine))
+        self._background_tasks.add(task)
+        task.add_done_callback(self._background_tasks.discard)
 
-    async def close(self, *, fold: bool) -> None:
+    async def close(self, *, compact: bool) -> None:
         """Write what is left, let go of the leases, fold if asked, and close the history."""
-        if self._later:
-            await asyncio.wait(tuple(self._later))
-        await self._roster.finish()
-        for leave in (self._write_late, self._let_go):
+        if self._background_tasks:
+            await asyncio.wait(tuple(self._background_tasks))
+        await self._store.wait_idle()
+        for leave in (self._flush_unsaved, self._release_ownership):
             try:
                 await leave()
             except HistoryError as error:
                 self._warn(str(error))
         try:
-            await self._roster.on_disk(self._roster.history.close, fold=fold)
+            await self._store.call_history(self._store.history.close, compact=compact)
         finally:
-            self._roster.close()
+            self._store.close()
 
-    async def _let_go(self) -> None:
-        self._presence.release()
+    async def _release_ownership(self) -> None:
+        self._registry.release()
 
-    async def _adopt(self) -> None:
-        foreign = [job for job in self._unfinished.values() if self._only is None or job.id in self._only]
-        await self.take_over(foreign)
+    async def _claim_orphans(self) -> None:
+        foreign = [
+            job for job in self._unfinished.values() if self._only_job_ids is None or job.id in self._only_job_ids
+        ]
+        await self.claim(foreign)
 
-    async def _interrupted(self, job: Job) -> None:
+    async def _mark_interrupted(self, job: Job) -> None:
         estimate = self._prices.estimate(job.request)
         now = self._clock.time()
-        await self._roster.settle(job.id, lambda held: unconfirmed(held, INTERRUPTED, now, estimate))
+        await self._store.apply_remote(job.id, lambda held: mark_unconfirmed(held, INTERRUPTED_MESSAGE, now, estimate))
 
-    async def _fold_if_large(self) -> None:
-        history = self._roster.history
-        if history.journal_size > FOLD_ABOVE:
-            await asyncio.to_thread(history.fold)
+    async def _compact_if_large(self) -> None:
+        history = self._store.history
+        if history.journal_size > COMPACT_ABOVE_BYTES:
+            await asyncio.to_thread(history.compact)
 
-    def _all_records(self) -> list[tuple[int, dict[str, Any]]]:
-        return [found for page in self._roster.history.slices(SLICE) for found in page]
+    def _read_all_records(self) -> list[tuple[int, dict[str, Any]]]:
+        return [found for page in self._store.history.iter_pages(PAGE_SIZE) for found in page]
 
-    async def _guarded(self, chore: Coroutine[Any, Any, Any]) -> None:
-        name = getattr(chore, "__name__", "")
+    async def _run_guarded(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        name = getattr(coroutine, "__name__", "")
         try:
-            await chore
-        except NoSuchJob:
+            await coroutine
+        except JobNotFound:
             # A chore about a job that was deleted meanwhile has nothing left to do.
             return
         except HistoryError as error:
-            if self._told.get(name) != str(error):
-                self._told[name] = str(error)
+            if self._reported_errors.get(name) != str(error):
+                self._reported_errors[name] = str(error)
                 self._warn(str(error))
         else:
-            self._told.pop(name, None)
+            self._reported_errors.pop(name, None)
 
-    async def _learn(self) -> None:
+    async def _learn_durations(self) -> None:
         """Learn durations from the newest loaded jobs, oldest first, behind the first frame and without a stall."""
         newest = [
             job
-            for job in self._roster.newest_first()[:LESSONS]
+            for job in self._store.newest_first()[:MAX_LEARNED_JOBS]
             if job.state is JobState.SUCCEEDED and job.finished_at and job.submitted_at
         ]
         for job in reversed(newest):
             took = max(0.1, (job.finished_at or 0.0) - (job.submitted_at or 0.0))
-            self._durations.learn(kind_of(job), took, since=job.seen_running)
+            self._durations.learn(job_kind(job), took, last_running_age=job.seen_running)
             await asyncio.sleep(0)
 
-    def _track(self, old: Job | None, new: Job | None) -> None:
-        if new is not None and (new.state in UNFINISHED or new.wants_file):
+    def _track_unfinished(self, old: Job | None, new: Job | None) -> None:
+        if new is not None and (new.state in UNFINISHED_STATES or new.needs_download):
             self._unfinished[new.id] = new
         elif (gone := new or old) is not None:
             self._unfinished.pop(gone.id, None)

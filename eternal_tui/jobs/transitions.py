@@ -6,186 +6,193 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.api.errors import ApiError, KeyRefused, NoCredits, NotSent, Unreachable, Unsendable
-from eternal_tui.api.models import CreateAnswer, PollAnswer, SubmitAnswer
-from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.jobs.model import FileState, Job, JobState, advance, with_event
+from eternal_tui.api.errors import ApiError, InsufficientCredits, KeyRejected, RequestNotSent, Unreachable, Unsendable
+from eternal_tui.api.models import CreateCharacterResponse, PollResponse, SubmitResponse
+from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.jobs.model import FileState, Job, JobState, with_event, with_state
 
-MOST_EVENTS = 40
+MAX_TIMELINE_EVENTS = 40
 """Timeline lines kept a job: a job that wavers for hours keeps its beginning and its latest turns."""
 
 
-_UNDOUBTED: dict[str, Any] = {"error": Untrusted(""), "finished_at": None, "verdict": None, "verdict_reason": ""}
+_CLEARED_DOUBT: dict[str, Any] = {
+    "error": UntrustedText(""),
+    "finished_at": None,
+    "verdict": None,
+    "verdict_reason": "",
+}
 """What an answer takes back where another instance had given the submit up as unconfirmed meanwhile."""
 
 
-def accepted(job: Job, answer: SubmitAnswer, now: float, cost: float | None) -> Job:
+def mark_accepted(job: Job, response: SubmitResponse, now: float, cost: float | None) -> Job:
     """Return the job as the service took it: it has an id and is polled from now on."""
-    taken = advance(
+    taken = with_state(
         job,
         JobState.RUNNING,
-        request_id=answer.request_id,
-        word=answer.word,
-        progress=max(job.progress, answer.progress or 0),
+        request_id=response.request_id,
+        word=response.status_text,
+        progress=max(job.progress, response.progress or 0),
         submitted_at=now,
-        credits_after=answer.credits_remaining,
+        credits_after=response.credits_remaining,
         cost=cost,
-        trouble=Untrusted(""),
-        **_UNDOUBTED,
+        trouble=UntrustedText(""),
+        **_CLEARED_DOUBT,
     )
-    return _noted(taken, now, f"accepted{_late(job)}", answer.request_id)
+    return _append_event(taken, now, f"accepted{_late_suffix(job)}", response.request_id)
 
 
-def _late(job: Job) -> str:
+def _late_suffix(job: Job) -> str:
     return " late" if job.state is JobState.UNCONFIRMED else ""
 
 
-def created(job: Job, answer: CreateAnswer, now: float, cost: float | None) -> Job:
+def mark_created(job: Job, response: CreateCharacterResponse, now: float, cost: float | None) -> Job:
     """Return the creation as the service took it: ended, with the new character's ID or the id of its request."""
-    made = advance(
+    made = with_state(
         job,
         JobState.SUCCEEDED,
-        request=msgspec.structs.replace(job.request, character=answer.character_id or ""),
-        request_id=answer.request_id,
+        request=msgspec.structs.replace(job.request, character=response.character_id or ""),
+        request_id=response.request_id,
         progress=100,
-        credits_after=answer.credits_remaining,
+        credits_after=response.credits_remaining,
         cost=cost,
-        trouble=Untrusted(""),
-        **_UNDOUBTED | {"finished_at": now},
+        trouble=UntrustedText(""),
+        **_CLEARED_DOUBT | {"finished_at": now},
     )
-    late = _late(job)
-    if answer.character_id:
-        return _noted(made, now, f"created{late}", f"character {answer.character_id}")
-    return _noted(made, now, f"taken{late}, the list will have it when it is made", answer.request_id or "")
+    late = _late_suffix(job)
+    if response.character_id:
+        return _append_event(made, now, f"created{late}", f"character {response.character_id}")
+    return _append_event(made, now, f"taken{late}, the list will have it when it is made", response.request_id or "")
 
 
-def rejected(job: Job, error: ApiError, now: float) -> Job:
+def mark_rejected(job: Job, error: ApiError, now: float) -> Job:
     """Return the job as refused or never sent: ended, and nothing charged."""
-    what = "never sent" if isinstance(error, NotSent) else "refused"
-    reason = error.account
-    gone = advance(
+    what = "never sent" if isinstance(error, RequestNotSent) else "refused"
+    reason = error.full_message
+    gone = with_state(
         job,
         JobState.REJECTED,
         verdict=None,
         verdict_reason="",
-        error=Untrusted(reason),
-        cause=_cause(error),
+        error=UntrustedText(reason),
+        cause=_rejection_cause(error),
         finished_at=now,
         cost=0.0,
-        trouble=Untrusted(""),
+        trouble=UntrustedText(""),
     )
-    return _noted(gone, now, what, reason)
+    return _append_event(gone, now, what, reason)
 
 
-class PastCap(NotSent):
+class UnsentOverCap(RequestNotSent):
     """Kept back because the spend cap of the day would be passed."""
 
 
-def _cause(error: ApiError) -> str:
-    if isinstance(error, PastCap):
+def _rejection_cause(error: ApiError) -> str:
+    if isinstance(error, UnsentOverCap):
         return "cap"
-    if isinstance(error, KeyRefused):
+    if isinstance(error, KeyRejected):
         return "key"
-    if isinstance(error, NoCredits):
+    if isinstance(error, InsufficientCredits):
         return "credits"
     if isinstance(error, Unreachable | Unsendable):
         return "unreachable"
-    return "stopped" if isinstance(error, NotSent) else "refused"
+    return "stopped" if isinstance(error, RequestNotSent) else "refused"
 
 
-def unconfirmed(job: Job, reason: str, now: float, estimate: float | None) -> Job:
+def mark_unconfirmed(job: Job, reason: str, now: float, estimate: float | None) -> Job:
     """Return the job as sent without a known answer: it may be charged, and is never sent again by itself."""
-    unclear = advance(
+    unclear = with_state(
         job,
         JobState.UNCONFIRMED,
-        error=Untrusted(reason),
+        error=UntrustedText(reason),
         finished_at=now,
         cost=estimate,
-        trouble=Untrusted(""),
+        trouble=UntrustedText(""),
     )
-    return _noted(unclear, now, "answer lost, may be charged", reason)
+    return _append_event(unclear, now, "answer lost, may be charged", reason)
 
 
-def looked(job: Job, answer: PollAnswer, now: float, *, overdue: bool, age: float | None = None) -> Job:
-    """Return the job after one look at it; `overdue` says that its watch deadline has passed.
+def apply_poll(job: Job, response: PollResponse, now: float, *, is_overdue: bool, age: float | None = None) -> Job:
+    """Return the job after one look at it; `is_overdue` says that its watch deadline has passed.
 
     `age` is kept as the last one at which the job was seen running: between it and the end lies what it took.
     """
-    seen = advance(
+    seen = with_state(
         job,
         job.state,
-        word=answer.word,
-        progress=max(job.progress, answer.progress or 0),
-        effect_type=answer.effect_type or job.effect_type,
-        trouble=answer.error if answer.outcome == "alive" else Untrusted(""),
+        word=response.status_text,
+        progress=max(job.progress, response.progress or 0),
+        effect_type=response.effect_type or job.effect_type,
+        trouble=response.error if response.outcome == "alive" else UntrustedText(""),
         polls=job.polls + 1,
-        seen_running=age if age is not None and answer.outcome == "alive" else job.seen_running,
+        seen_running=age if age is not None and response.outcome == "alive" else job.seen_running,
     )
-    if answer.outcome == "succeeded":
-        return _succeeded(seen, answer, now)
-    if answer.outcome == "failed":
-        return _failed(seen, answer, now)
-    if overdue and seen.state is JobState.RUNNING:
-        return _noted(advance(seen, JobState.STALLED), now, "past its deadline, watched more slowly")
-    if not overdue and seen.state is JobState.STALLED:
-        return _noted(advance(seen, JobState.RUNNING), now, "within its deadline after all")
+    if response.outcome == "succeeded":
+        return _mark_succeeded(seen, response, now)
+    if response.outcome == "failed":
+        return _mark_failed(seen, response, now)
+    if is_overdue and seen.state is JobState.RUNNING:
+        return _append_event(with_state(seen, JobState.STALLED), now, "past its deadline, watched more slowly")
+    if not is_overdue and seen.state is JobState.STALLED:
+        return _append_event(with_state(seen, JobState.RUNNING), now, "within its deadline after all")
     if seen.word != job.word and job.polls:
-        return _noted(seen, now, "now says", seen.word)
+        return _append_event(seen, now, "now says", seen.word)
     return seen
 
 
-def _succeeded(job: Job, answer: PollAnswer, now: float) -> Job:
-    done = advance(
+def _mark_succeeded(job: Job, response: PollResponse, now: float) -> Job:
+    done = with_state(
         job,
         JobState.SUCCEEDED,
         progress=100,
-        result_url=answer.result_url,
-        encrypted=answer.encrypted,
+        result_url=response.result_url,
+        encrypted=response.encrypted,
         file_state=FileState.PENDING,
         finished_at=now,
     )
-    return _noted(done, now, "finished", answer.word)
+    return _append_event(done, now, "finished", response.status_text)
 
 
-def _failed(job: Job, answer: PollAnswer, now: float) -> Job:
-    reason = answer.error or Untrusted("The service gave no reason.")
-    return _noted(advance(job, JobState.FAILED, error=reason, finished_at=now), now, "failed", reason)
+def _mark_failed(job: Job, response: PollResponse, now: float) -> Job:
+    reason = response.error or UntrustedText("The service gave no reason.")
+    return _append_event(with_state(job, JobState.FAILED, error=reason, finished_at=now), now, "failed", reason)
 
 
-UNWRITTEN = "Not on disk yet"
+UNSAVED_PREFIX = "Not on disk yet"
 
 
-def kept_back(job: Job, reason: str) -> Job:
+def mark_unsaved(job: Job, reason: str) -> Job:
     """Return the job with the trouble that the disk refused what is known of it."""
     note = f" Note the request id {job.request_id}." if job.request_id else ""
-    return msgspec.structs.replace(job, trouble=Untrusted(f"{UNWRITTEN}: {reason}{note}"))
+    return msgspec.structs.replace(job, trouble=UntrustedText(f"{UNSAVED_PREFIX}: {reason}{note}"))
 
 
-def written(job: Job) -> Job:
+def clear_unsaved(job: Job) -> Job:
     """Return the job without that trouble, now that the disk took it."""
-    return msgspec.structs.replace(job, trouble=Untrusted("")) if job.trouble.startswith(UNWRITTEN) else job
+    return msgspec.structs.replace(job, trouble=UntrustedText("")) if job.trouble.startswith(UNSAVED_PREFIX) else job
 
 
-def lost(job: Job, now: float) -> Job:
+def mark_lost(job: Job, now: float) -> Job:
     """Return the job as one whose id the service no longer knows; the id is kept."""
-    gone = advance(
+    gone = with_state(
         job,
         JobState.LOST,
-        error=Untrusted("The service no longer knows this request id. It was charged; it can be asked about again."),
+        error=UntrustedText(
+            "The service no longer knows this request id. It was charged; it can be asked about again."
+        ),
         finished_at=now,
-        trouble=Untrusted(""),
+        trouble=UntrustedText(""),
     )
-    return _noted(gone, now, "no longer known to the service", job.request_id or "")
+    return _append_event(gone, now, "no longer known to the service", job.request_id or "")
 
 
-def troubled(job: Job, reason: str) -> Job:
+def mark_waiting(job: Job, reason: str) -> Job:
     """Return the job, still waiting, with why."""
-    return advance(job, job.state, trouble=Untrusted(reason), polls=job.polls + 1)
+    return with_state(job, job.state, trouble=UntrustedText(reason), polls=job.polls + 1)
 
 
-def _noted(job: Job, now: float, what: str, detail: str = "") -> Job:
-    noted = with_event(job, now, what, detail)
-    if len(noted.timeline) <= MOST_EVENTS:
+def _append_event(job: Job, now: float, summary: str, detail: str = "") -> Job:
+    noted = with_event(job, now, summary, detail)
+    if len(noted.timeline) <= MAX_TIMELINE_EVENTS:
         return noted
-    half = MOST_EVENTS // 2
-    return advance(noted, noted.state, timeline=(*noted.timeline[:half], *noted.timeline[-half:]))
+    half = MAX_TIMELINE_EVENTS // 2
+    return with_state(noted, noted.state, timeline=(*noted.timeline[:half], *noted.timeline[-half:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-FREE = "Nothing is charged again."
+NOT_CHARGED_NOTE = "Nothing is charged again."
 
 
 class ResultError(Exception):
@@ -15,9 +15,9 @@ class ResultError(Exception):
     local path is ever part of it: signed links are secrets, and a server's words are not ours to print.
     """
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(f"{sentence} {FREE}")
-        self.sentence = str(self)
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message} {NOT_CHARGED_NOTE}")
+        self.message = str(self)
 
 
 class LinkExpired(ResultError):
@@ -28,14 +28,14 @@ class LinkExpired(ResultError):
         self.status = status
 
 
-class LinkRefused(ResultError):
+class LinkRejected(ResultError):
     """The link leads somewhere this program does not go: a scheme, host, account or redirect it refuses."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"The link to this result was not followed: {why}.")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The link to this result was not followed: {reason}.")
 
 
-class StorageRefused(LinkRefused):
+class StorageRejected(LinkRejected):
     """The storage was asked and answered that it gives this file to nobody."""
 
     def __init__(self, status: int) -> None:
@@ -44,47 +44,49 @@ class StorageRefused(LinkRefused):
         )
 
 
-class NotReachable(ResultError):
+class StorageUnreachable(ResultError):
     """The storage could not be reached or broke off: worth trying again later.
 
     `retry_after` is the seconds the server asked for, or None.
     """
 
-    def __init__(self, why: str, *, retry_after: float | None = None) -> None:
-        super().__init__(f"The result could not be fetched: {why}. It can be tried again.")
+    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"The result could not be fetched: {reason}. It can be tried again.")
         self.retry_after = retry_after
 
 
 class BrokenFile(ResultError):
     """What came is not a whole picture or clip of the expected kind, or is beyond the limits."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"The result is broken: {why}. It can be fetched again.")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The result is broken: {reason}. It can be fetched again.")
 
 
-class OtherKind(BrokenFile):
+class WrongFileType(BrokenFile):
     """What came is whole for all that is known, but of a kind this program does not take."""
 
-    def __init__(self, what: str) -> None:
-        ResultError.__init__(self, f"The result is {what}. It was not kept; its link may be opened in a browser.")
+    def __init__(self, description: str) -> None:
+        ResultError.__init__(
+            self, f"The result is {description}. It was not kept; its link may be opened in a browser."
+        )
 
 
 class DiskFull(ResultError):
     """There is not enough room for the result."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"The result was not saved: {why}. Make room, then fetch it again.")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The result was not saved: {reason}. Make room, then fetch it again.")
 
 
-class FolderUnusable(ResultError):
+class ResultsDirUnusable(ResultError):
     """The results folder cannot be used: missing rights, or a symbolic link stands in its place."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"The result was not saved: the results folder {why}. Put that right, then fetch it again.")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The result was not saved: the results folder {reason}. Put that right, then fetch it again.")
 
 
 @contextmanager
-def decoding() -> Iterator[None]:
+def translate_decode_errors() -> Iterator[None]:
     """Turn whatever a decoder says about hostile bytes into BrokenFile."""
     try:
         yield

@@ -12,29 +12,29 @@ class DecodeLimits(msgspec.Struct, frozen=True):
 
     image_pixels: int = 64_000_000
     """Above any picture the service makes, below Pillow's own warning at 89.5 million."""
-    clip_pixels: int = 8192 * 4352
-    clip_seconds: float = 3600.0
+    video_pixels: int = 8192 * 4352
+    video_seconds: float = 3600.0
     frames_per_read: int = 600
     """Frames one seek may decode before the newest one is taken: 20 s at 30 fps between two keyframes."""
     packets_per_read: int = 20_000
     seconds_per_read: float = 5.0
 
 
-class FetchLimits(msgspec.Struct, frozen=True):
+class DownloadLimits(msgspec.Struct, frozen=True):
     """Bounds on one download. Sizes in bytes, times in seconds."""
 
     image_bytes: int = 64 * MIB
-    clip_bytes: int = 1024 * MIB
+    video_bytes: int = 1024 * MIB
     reserve_bytes: int = 64 * MIB
     """Room always left on the disk: the history has to go on being written."""
     connect_seconds: float = 10.0
     stall_seconds: float = 30.0
     overall_seconds: float = 1800.0
-    redirects: int = 5
-    cuts: int = 3
+    max_redirects: int = 5
+    max_resumes: int = 3
     """How often one fetch goes on after a broken transfer before it gives up."""
     decode: DecodeLimits = DecodeLimits()
 
-    def cap(self, expect: str) -> int:
+    def max_bytes(self, expect: str) -> int:
         """Return the byte cap for an expected kind, `image` or `video`."""
-        return self.image_bytes if expect == "image" else self.clip_bytes
+        return self.image_bytes if expect == "image" else self.video_bytes

@@ -8,48 +8,48 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from eternal_tui.sandbox.faults import Fault
-from eternal_tui.sandbox.state import Call, Service
+from eternal_tui.sandbox.state import RecordedRequest, SandboxState
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    Hang = Callable[[Scope, bool], None]
+    HangUp = Callable[[Scope, bool], None]
 
-_BAD_GATEWAY = (
+_BAD_GATEWAY_PAGE = (
     "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>"
     "<body><center><h1>502 Bad Gateway</h1></center><hr><center>nginx</center></body></html>"
 )
 _CHUNK = b" " * 65536
 
 
-class Recorder:
+class RequestRecorder:
     """Notes every request of one port before anything else sees it, and gives responses a way to hang up."""
 
-    def __init__(self, app: ASGIApp, service: Service, port: str, hang_up: Hang) -> None:
+    def __init__(self, app: ASGIApp, state: SandboxState, port: str, hang_up: HangUp) -> None:
         self._app = app
-        self._service = service
+        self._state = state
         self._port = port
         self._hang_up = hang_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Record one request and pass it on."""
-        call = Call(
+        call = RecordedRequest(
             port=self._port,
             method=scope["method"],
             path=scope["path"],
             query=scope["query_string"].decode("latin-1"),
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            at=self._service.engine.now(),
+            received_at=self._state.simulator.now(),
         )
-        self._service.calls.append(call)
-        self._service.note()
+        self._state.requests.append(call)
+        self._state.notify_activity()
         if self._port == "cdn" and self._carries_key(call):
-            self._service.leaks.append(call)
+            self._state.leaks.append(call)
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
-                self._service.note()
+                self._state.notify_activity()
             await send(message)
 
         async def read() -> Message:
@@ -61,8 +61,8 @@ class Recorder:
         scope["sandbox.unrecorded"] = receive
         await self._app(scope, read, noted)
 
-    def _carries_key(self, call: Call) -> bool:
-        key = self._service.settings.key
+    def _carries_key(self, call: RecordedRequest) -> bool:
+        key = self._state.settings.key
         named = "x-api-key" in call.headers or "authorization" in call.headers
         return named or any(key in text for text in (call.path, call.query, *call.headers.values()))
 
@@ -93,57 +93,57 @@ class ShortResponse(Response):
             pass
 
 
-def refused(status: int, reason: str) -> JSONResponse:
+def error_response(status: int, reason: str) -> JSONResponse:
     """An error in the shape of the newer API."""
     return JSONResponse({"status": False, "error": reason, "result": None}, status_code=status)
 
 
-def padded(service: Service, start: bytes, media_type: str) -> StreamingResponse:
+def padded_response(state: SandboxState, start: bytes, media_type: str) -> StreamingResponse:
     """An answer that goes on for ``huge_bytes`` after its beginning."""
 
     async def chunks() -> AsyncIterator[bytes]:
         yield start
         sent = len(start)
-        while sent < service.settings.huge_bytes and not service.closing.is_set():
+        while sent < state.settings.huge_body_bytes and not state.closing.is_set():
             yield _CHUNK
             sent += len(_CHUNK)
 
     return StreamingResponse(chunks(), media_type=media_type)
 
 
-def bad_gateway() -> Response:
+def bad_gateway_response() -> Response:
     """The page a proxy shows when the service behind it is away."""
-    return Response(_BAD_GATEWAY, status_code=502, media_type="text/html")
+    return Response(_BAD_GATEWAY_PAGE, status_code=502, media_type="text/html")
 
 
-def refusal_of(fault: Fault | None, service: Service, elsewhere: str) -> Response | None:
+def early_fault_response(fault: Fault | None, state: SandboxState, redirect_url: str) -> Response | None:
     """The answer of a fault that strikes before the request is looked at; None when this fault does not."""
     if fault is Fault.DROP_BEFORE:
         return DroppedResponse()
-    if fault is Fault.TOO_MANY:
-        answer = refused(429, "Too many requests; slow down.")
-        if service.settings.retry_after:
-            answer.headers["retry-after"] = service.settings.retry_after
+    if fault is Fault.RATE_LIMITED:
+        answer = error_response(429, "Too many requests; slow down.")
+        if state.settings.retry_after:
+            answer.headers["retry-after"] = state.settings.retry_after
         return answer
     if fault is Fault.SERVER_ERROR:
-        return refused(500, "Internal error.")
+        return error_response(500, "Internal error.")
     if fault is Fault.HTML_502:
-        return bad_gateway()
+        return bad_gateway_response()
     if fault is Fault.REDIRECT:
-        status = service.settings.redirect_status
-        return Response(status_code=status, headers={"location": elsewhere})
+        status = state.settings.redirect_status
+        return Response(status_code=status, headers={"location": redirect_url})
     return None
 
 
-def spoiled(fault: Fault | None, service: Service, answer: JSONResponse) -> Response:
+def apply_fault(fault: Fault | None, state: SandboxState, response: JSONResponse) -> Response:
     """The finished answer as this fault lets it arrive."""
     if fault is Fault.LOST_ANSWER:
         return DroppedResponse()
     if fault is Fault.CHARGED_502:
-        return bad_gateway()
+        return bad_gateway_response()
     if fault is Fault.GARBAGE_JSON:
-        text = bytes(answer.body)
+        text = bytes(response.body)
         return Response(text[: len(text) * 2 // 3] + b"\x00\xff{", media_type="application/json")
     if fault is Fault.HUGE_BODY:
-        return padded(service, bytes(answer.body), "application/json")
-    return answer
+        return padded_response(state, bytes(response.body), "application/json")
+    return response

@@ -10,28 +10,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from eternal_tui.sandbox.art.clips import Stopped
-from eternal_tui.sandbox.asgi import DroppedResponse, ShortResponse, padded, refusal_of
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.art.clips import RenderCancelled
+from eternal_tui.sandbox.asgi import DroppedResponse, ShortResponse, early_fault_response, padded_response
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.simulator import SandboxJob
-from eternal_tui.sandbox.state import Service
+from eternal_tui.sandbox.state import SandboxState
 
-_FILE = re.compile(r".*/(?:img|vid)-generated-(?P<request_id>[0-9a-f-]{36})_\d+\.(?:jpg|mp4)")
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_OVERLONG_BY = 97
+_FILE_PATH_PATTERN = re.compile(r".*/(?:img|vid)-generated-(?P<request_id>[0-9a-f-]{36})_\d+\.(?:jpg|mp4)")
+_RANGE_PATTERN = re.compile(r"bytes=(\d*)-(\d*)")
+_EXCESS_LENGTH_BYTES = 97
 _LOGIN_PAGE = "<!DOCTYPE html><html><body><h1>Welcome to Airport Wi-Fi</h1></body></html>"
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def _xml(status: int, code: str, message: str) -> Response:
+def _xml_error(status: int, code: str, message: str) -> Response:
     text = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
     return Response(text, status_code=status, media_type="application/xml")
 
 
-def _span(header: str, size: int) -> tuple[int, int] | None:
+def _parse_range(header: str, size: int) -> tuple[int, int] | None:
     """The bytes a Range header asks for as (start, end); ValueError when it cannot be met; None to ignore it."""
-    match = _RANGE.fullmatch(header.strip())
+    match = _RANGE_PATTERN.fullmatch(header.strip())
     if match is None or match[1] == match[2] == "":
         return None
     if match[1] == "":
@@ -48,7 +48,7 @@ def _span(header: str, size: int) -> tuple[int, int] | None:
     return start, end
 
 
-def _ranged(request: Request, content: bytes, media_type: str) -> Response:
+def _range_response(request: Request, content: bytes, media_type: str) -> Response:
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"etag": tag, "accept-ranges": "bytes", "cache-control": "private"}
     if request.headers.get("if-none-match") == tag:
@@ -57,9 +57,9 @@ def _ranged(request: Request, content: bytes, media_type: str) -> Response:
     if wanted is None or request.headers.get("if-range", tag) != tag:
         return Response(content, media_type=media_type, headers=headers)
     try:
-        span = _span(wanted, len(content))
+        span = _parse_range(wanted, len(content))
     except ValueError:
-        answer = _xml(416, "InvalidRange", "The requested range is not satisfiable")
+        answer = _xml_error(416, "InvalidRange", "The requested range is not satisfiable")
         answer.headers.update(headers | {"content-range": f"bytes */{len(content)}"})
         return answer
     if span is None:
@@ -72,84 +72,84 @@ def _ranged(request: Request, content: bytes, media_type: str) -> Response:
 class CdnRoutes:
     """The handlers of one sandbox's CDN."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, state: SandboxState) -> None:
+        self._state = state
 
     def routes(self) -> list[Route]:
         """Starlette routes; anything else is an XML 403, as on a bucket that lists nothing."""
         every = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]
         return [
-            Route("/agent_data/{rest:path}", self._unless_stopped(self._file), methods=["GET", "HEAD"]),
-            Route("/avatars/{character:int}.jpg", self._unless_stopped(self._avatar), methods=["GET", "HEAD"]),
-            Route("/elsewhere/{rest:path}", self._elsewhere, methods=every),
-            Route("/{rest:path}", self._nothing, methods=every),
+            Route("/agent_data/{rest:path}", self._drop_when_cancelled(self._result_file), methods=["GET", "HEAD"]),
+            Route("/avatars/{character:int}.jpg", self._drop_when_cancelled(self._avatar), methods=["GET", "HEAD"]),
+            Route("/elsewhere/{rest:path}", self._redirect_target, methods=every),
+            Route("/{rest:path}", self._access_denied, methods=every),
         ]
 
-    def _unless_stopped(self, handler: Handler) -> Handler:
+    def _drop_when_cancelled(self, handler: Handler) -> Handler:
         async def answer(request: Request) -> Response:
             try:
                 return await handler(request)
-            except Stopped:
+            except RenderCancelled:
                 return DroppedResponse()
 
         return answer
 
-    async def _nothing(self, _request: Request) -> Response:
-        return _xml(403, "AccessDenied", "Access denied")
+    async def _access_denied(self, _request: Request) -> Response:
+        return _xml_error(403, "AccessDenied", "Access denied")
 
-    async def _elsewhere(self, request: Request) -> Response:
+    async def _redirect_target(self, request: Request) -> Response:
         await request.body()
         return JSONResponse({"request_id": "from-elsewhere", "status": "pending", "result": "", "progress": 0})
 
     async def _avatar(self, request: Request) -> Response:
         identity = request.path_params["character"]
-        if self._service.cast.find(str(identity)) is None:
-            return await self._nothing(request)
-        return _ranged(request, await self._service.studio.avatar(identity), "image/jpeg")
+        if self._state.characters.find(str(identity)) is None:
+            return await self._access_denied(request)
+        return _range_response(request, await self._state.renderer.render_avatar(identity), "image/jpeg")
 
-    def _job(self, path: str) -> SandboxJob | None:
-        match = _FILE.fullmatch(path)
-        job = self._service.engine.jobs.get(match["request_id"]) if match else None
-        if job is None or self._service.signer.path_of(job) != path:
+    def _find_job(self, path: str) -> SandboxJob | None:
+        match = _FILE_PATH_PATTERN.fullmatch(path)
+        job = self._state.simulator.jobs.get(match["request_id"]) if match else None
+        if job is None or self._state.signer.path_of(job) != path:
             return None
         return job
 
-    async def _file(self, request: Request) -> Response:
-        service = self._service
+    async def _result_file(self, request: Request) -> Response:
+        service = self._state
         path = request.url.path
-        job = self._job(path)
+        job = self._find_job(path)
         if job is None:
-            return await self._nothing(request)
-        if problem := service.signer.problem(path, request.query_params, service.engine.now()):
-            return _xml(403, "AccessDenied", problem)
-        fault = service.faults.take(Place.CDN, job.request_id)
-        if early := refusal_of(fault, service, f"{service.cdn_url}{path}?{request.url.query}&hop=1"):
+            return await self._access_denied(request)
+        if problem := service.signer.rejection_reason(path, request.query_params, service.simulator.now()):
+            return _xml_error(403, "AccessDenied", problem)
+        fault = service.faults.next_fault(FaultPlace.CDN, job.request_id)
+        if early := early_fault_response(fault, service, f"{service.cdn_url}{path}?{request.url.query}&hop=1"):
             return early
         if fault is Fault.SLOW:
-            await service.pause(service.settings.slow_seconds)
+            await service.delay(service.settings.slow_seconds)
         if fault is Fault.NOT_READY:
-            service.same_links[job.request_id] = f"{service.cdn_url}{path}?{request.url.query}"
-            return await self._nothing(request)
+            service.repeated_links[job.request_id] = f"{service.cdn_url}{path}?{request.url.query}"
+            return await self._access_denied(request)
         if fault is Fault.WRONG_TYPE:
             return Response(_LOGIN_PAGE, media_type="text/html")
-        content = await service.studio.result(job.order)
+        content = await service.renderer.render_result(job.request)
         if Fault.ENCRYPTED in job.faults:
-            content = self._scrambled(content)
-        media_type = "video/mp4" if job.order.kind == "video" else "image/jpeg"
-        return self._delivered(request, fault, content, media_type)
+            content = self._encrypt(content)
+        media_type = "video/mp4" if job.request.kind == "video" else "image/jpeg"
+        return self._deliver(request, fault, content, media_type)
 
-    def _scrambled(self, content: bytes) -> bytes:
+    def _encrypt(self, content: bytes) -> bytes:
         """Stands for a cipher nobody documents: the same length, no longer readable."""
         pad = hashlib.shake_256(b"sandbox").digest(len(content))
         return bytes(a ^ b for a, b in zip(content, pad, strict=True))
 
-    def _delivered(self, request: Request, fault: Fault | None, content: bytes, media_type: str) -> Response:
+    def _deliver(self, request: Request, fault: Fault | None, content: bytes, media_type: str) -> Response:
         if fault is Fault.TRUNCATED:
             return ShortResponse(content[: len(content) // 2], len(content), media_type)
         if fault is Fault.WRONG_LENGTH:
-            return ShortResponse(content, len(content) + _OVERLONG_BY, media_type)
+            return ShortResponse(content, len(content) + _EXCESS_LENGTH_BYTES, media_type)
         if fault is Fault.CUT:
             return Response(content[: len(content) // 2], media_type=media_type)
         if fault is Fault.HUGE_BODY:
-            return padded(self._service, content, media_type)
-        return _ranged(request, content, media_type)
+            return padded_response(self._state, content, media_type)
+        return _range_response(request, content, media_type)

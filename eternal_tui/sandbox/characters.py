@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from eternal_tui.sandbox.jobs import seeded
+from eternal_tui.sandbox.jobs import seeded_rng
 
 ADULT_AGE = 18
 FIRST_ID = 6870
@@ -65,17 +65,17 @@ def _names() -> Iterator[tuple[str, str]]:
     men = [(name, "male") for name in _MEN.split()]
     others = [(name, "nonbinary") for name in _OTHERS.split()]
     lead, rest = women[:4], women[4:] + men + others
-    seeded("cast").shuffle(rest)
+    seeded_rng("cast").shuffle(rest)
     yield from lead
     yield from rest
 
 
-def _described(name: str, gender: str, identity: int) -> Character:
-    rng = seeded(f"{identity}:{name}")
+def _make_character(name: str, gender: str, character_id: int) -> Character:
+    rng = seeded_rng(f"{character_id}:{name}")
     trade = rng.choice(_TRADES)
     article = "An" if trade[0] in "aeiou" else "A"
     return Character(
-        id=identity,
+        id=character_id,
         username=f"{name.lower()}_{trade.split()[-1]}",
         display_name=name,
         description=f"{article} {trade} from {rng.choice(_PLACES)} who {rng.choice(_HABITS)}.",
@@ -84,7 +84,7 @@ def _described(name: str, gender: str, identity: int) -> Character:
     )
 
 
-def default_cast() -> list[Character]:
+def default_characters() -> list[Character]:
     """The 137 characters in list order; two are mascots listed as under 18, which clients must leave out."""
     cast: list[Character] = []
     names = _names()
@@ -97,37 +97,37 @@ def default_cast() -> list[Character]:
             )
         else:
             name, gender = next(names)
-            cast.append(_described(name, gender, identity))
+            cast.append(_make_character(name, gender, identity))
     return cast
 
 
-class Cast:
+class CharacterCatalog:
     """The characters a sandbox knows: the default ones, and those created since."""
 
     def __init__(self) -> None:
-        self._cast = default_cast()
-        self._by_id = {str(character.id): character for character in self._cast}
+        self._characters = default_characters()
+        self._by_id = {str(character.id): character for character in self._characters}
 
     def __len__(self) -> int:
-        return len(self._cast)
+        return len(self._characters)
 
-    def find(self, identity: str) -> Character | None:
+    def find(self, character_id: str) -> Character | None:
         """The character with this ID, written as the API writes it in ``images``."""
-        return self._by_id.get(identity)
+        return self._by_id.get(character_id)
 
     def page(self, number: int, limit: int) -> list[Character]:
         """Page ``number``, counted from 1; empty beyond the end."""
         start = (number - 1) * limit
-        return self._cast[start : start + limit]
+        return self._characters[start : start + limit]
 
     def create(self, prompt: str) -> Character:
         """Add an adult character whose name and trade follow from the prompt."""
         digest = hashlib.sha256(prompt.encode()).digest()
         name, gender = list(_names())[digest[0] % 120]
-        identity = FIRST_ID + ID_STEP * len(self._cast)
+        identity = FIRST_ID + ID_STEP * len(self._characters)
         character = msgspec.structs.replace(
-            _described(name, gender, identity), username=f"{name.lower()}_{identity}", category="custom"
+            _make_character(name, gender, identity), username=f"{name.lower()}_{identity}", category="custom"
         )
-        self._cast.append(character)
+        self._characters.append(character)
         self._by_id[str(identity)] = character
         return character

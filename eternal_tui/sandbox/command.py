@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from eternal_tui.sandbox.settings import SandboxSettings
 
-_PORT_TAKEN = 1
-_USAGE = 2
+_PORT_IN_USE_EXIT_CODE = 1
+_USAGE_EXIT_CODE = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when standard input ends")
 
 
-def _settings(args: argparse.Namespace) -> SandboxSettings:
+def _parse_settings(args: argparse.Namespace) -> SandboxSettings:
     from eternal_tui.sandbox.faults import parse_rule
     from eternal_tui.sandbox.settings import SandboxSettings
 
@@ -56,13 +56,13 @@ def _settings(args: argparse.Namespace) -> SandboxSettings:
         speed=args.speed,
         credits=args.credits,
         seed=args.seed,
-        state=args.state,
-        draw_ahead=True,
+        state_file=args.state,
+        prerender=True,
         faults=tuple(parse_rule(text) for text in args.fault),
     )
 
 
-def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _stop_at_stdin_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     descriptor = sys.stdin.fileno()
 
     def readable() -> None:
@@ -83,7 +83,7 @@ async def _serve(settings: SandboxSettings, *, until_stdin_closes: bool) -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if until_stdin_closes:
-        _watch_stdin(loop, stop)
+        _stop_at_stdin_end(loop, stop)
     async with Sandbox(settings) as sandbox:
         ready = {"api_url": sandbox.api_url, "cdn_url": sandbox.cdn_url, "key": sandbox.key}
         sys.stdout.write(json.dumps(ready) + "\n")
@@ -95,12 +95,12 @@ async def _serve(settings: SandboxSettings, *, until_stdin_closes: bool) -> None
         await stop.wait()
 
 
-def _unkept(state: Path) -> str:
+def _state_file_error(path: Path) -> str:
     """Return why nothing can be kept in this file, "" where it can."""
-    from eternal_tui.sandbox.state_file import Memory
+    from eternal_tui.sandbox.state_file import StateFile
 
     try:
-        Memory(state).check()
+        StateFile(path).check_writable()
     except (OSError, ValueError) as problem:
         return (problem.strerror if isinstance(problem, OSError) else "") or str(problem)
     return ""
@@ -114,17 +114,23 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.write(f"{faults.__doc__}\n")
         return 0
     try:
-        settings = _settings(args)
+        settings = _parse_settings(args)
     except ValueError as problem:
         sys.stderr.write(f"sandbox: {problem}\n")
-        return _USAGE
+        return _USAGE_EXIT_CODE
     # A demo's folder is only being made while its service starts.
-    if settings.state is not None and not args.until_stdin_closes and (why := _unkept(settings.state)):
-        sys.stderr.write(f"sandbox: its jobs cannot be kept in {str(settings.state)!r}: {why}. Name another file.\n")
-        return _USAGE
+    if (
+        settings.state_file is not None
+        and not args.until_stdin_closes
+        and (why := _state_file_error(settings.state_file))
+    ):
+        sys.stderr.write(
+            f"sandbox: its jobs cannot be kept in {str(settings.state_file)!r}: {why}. Name another file.\n"
+        )
+        return _USAGE_EXIT_CODE
     try:
         asyncio.run(_serve(settings, until_stdin_closes=args.until_stdin_closes))
     except OSError as problem:
         sys.stderr.write(f"sandbox: cannot listen: {problem.strerror or problem}\n")
-        return _PORT_TAKEN
+        return _PORT_IN_USE_EXIT_CODE
     return 0

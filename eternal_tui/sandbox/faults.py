@@ -53,7 +53,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Place(StrEnum):
+class FaultPlace(StrEnum):
     """Where a fault can strike."""
 
     POST = "post"
@@ -69,7 +69,7 @@ class Fault(StrEnum):
 
     LOST_ANSWER = "lost-answer"
     DROP_BEFORE = "drop-before"
-    TOO_MANY = "429"
+    RATE_LIMITED = "429"
     SERVER_ERROR = "500"
     HTML_502 = "html-502"
     CHARGED_502 = "charged-502"
@@ -100,44 +100,44 @@ class Fault(StrEnum):
     NOT_READY = "not-ready"
 
 
-_WIRE = (Place.POST, Place.POLL, Place.CDN)
-_DEFAULT_PLACES: dict[Fault, tuple[Place, ...]] = {
-    Fault.LOST_ANSWER: (Place.POST,),
-    Fault.DROP_BEFORE: _WIRE,
-    Fault.TOO_MANY: _WIRE,
-    Fault.SERVER_ERROR: _WIRE,
-    Fault.HTML_502: _WIRE,
-    Fault.CHARGED_502: (Place.POST,),
-    Fault.GARBAGE_JSON: (Place.POST, Place.POLL),
-    Fault.SLOW: _WIRE,
-    Fault.REDIRECT: _WIRE,
-    Fault.HUGE_BODY: (Place.POST, Place.POLL),
-    Fault.NO_CREDITS: (Place.POST,),
-    Fault.POLL_404: (Place.POLL,),
-    Fault.EXPIRED_LINK: (Place.LINK,),
-    Fault.TRUNCATED: (Place.CDN,),
-    Fault.WRONG_LENGTH: (Place.CDN,),
-    Fault.CUT: (Place.CDN,),
-    Fault.WRONG_TYPE: (Place.CDN,),
-    Fault.NOT_READY: (Place.CDN,),
+_REQUEST_PLACES = (FaultPlace.POST, FaultPlace.POLL, FaultPlace.CDN)
+_DEFAULT_PLACES: dict[Fault, tuple[FaultPlace, ...]] = {
+    Fault.LOST_ANSWER: (FaultPlace.POST,),
+    Fault.DROP_BEFORE: _REQUEST_PLACES,
+    Fault.RATE_LIMITED: _REQUEST_PLACES,
+    Fault.SERVER_ERROR: _REQUEST_PLACES,
+    Fault.HTML_502: _REQUEST_PLACES,
+    Fault.CHARGED_502: (FaultPlace.POST,),
+    Fault.GARBAGE_JSON: (FaultPlace.POST, FaultPlace.POLL),
+    Fault.SLOW: _REQUEST_PLACES,
+    Fault.REDIRECT: _REQUEST_PLACES,
+    Fault.HUGE_BODY: (FaultPlace.POST, FaultPlace.POLL),
+    Fault.NO_CREDITS: (FaultPlace.POST,),
+    Fault.POLL_404: (FaultPlace.POLL,),
+    Fault.EXPIRED_LINK: (FaultPlace.LINK,),
+    Fault.TRUNCATED: (FaultPlace.CDN,),
+    Fault.WRONG_LENGTH: (FaultPlace.CDN,),
+    Fault.CUT: (FaultPlace.CDN,),
+    Fault.WRONG_TYPE: (FaultPlace.CDN,),
+    Fault.NOT_READY: (FaultPlace.CDN,),
 }
-_BY_NAME_ONLY: dict[Fault, tuple[Place, ...]] = {
-    Fault.LOST_ANSWER: (Place.POLL, Place.LIST),
-    Fault.DROP_BEFORE: (Place.LIST,),
-    Fault.TOO_MANY: (Place.LIST,),
-    Fault.SERVER_ERROR: (Place.LIST,),
-    Fault.HTML_502: (Place.LIST,),
-    Fault.GARBAGE_JSON: (Place.LIST,),
-    Fault.SLOW: (Place.LIST,),
-    Fault.REDIRECT: (Place.LIST,),
-    Fault.HUGE_BODY: (Place.LIST, Place.CDN),
-    Fault.HOSTILE_TEXT: (Place.POST, Place.LIST),
+_EXPLICIT_PLACES: dict[Fault, tuple[FaultPlace, ...]] = {
+    Fault.LOST_ANSWER: (FaultPlace.POLL, FaultPlace.LIST),
+    Fault.DROP_BEFORE: (FaultPlace.LIST,),
+    Fault.RATE_LIMITED: (FaultPlace.LIST,),
+    Fault.SERVER_ERROR: (FaultPlace.LIST,),
+    Fault.HTML_502: (FaultPlace.LIST,),
+    Fault.GARBAGE_JSON: (FaultPlace.LIST,),
+    Fault.SLOW: (FaultPlace.LIST,),
+    Fault.REDIRECT: (FaultPlace.LIST,),
+    Fault.HUGE_BODY: (FaultPlace.LIST, FaultPlace.CDN),
+    Fault.HOSTILE_TEXT: (FaultPlace.POST, FaultPlace.LIST),
 }
 # Refused before anything is charged.
-UNCHARGED = frozenset(
+UNCHARGED_FAULTS = frozenset(
     {
         Fault.DROP_BEFORE,
-        Fault.TOO_MANY,
+        Fault.RATE_LIMITED,
         Fault.SERVER_ERROR,
         Fault.HTML_502,
         Fault.REDIRECT,
@@ -146,54 +146,54 @@ UNCHARGED = frozenset(
 )
 
 
-def default_places(fault: Fault) -> tuple[Place, ...]:
+def default_places(fault: Fault) -> tuple[FaultPlace, ...]:
     """Where a fault strikes when no place is named."""
-    return _DEFAULT_PLACES.get(fault, (Place.JOB,))
+    return _DEFAULT_PLACES.get(fault, (FaultPlace.JOB,))
 
 
-def possible_places(fault: Fault) -> tuple[Place, ...]:
+def allowed_places(fault: Fault) -> tuple[FaultPlace, ...]:
     """Every place a fault may be armed at."""
-    return default_places(fault) + _BY_NAME_ONLY.get(fault, ())
+    return default_places(fault) + _EXPLICIT_PLACES.get(fault, ())
 
 
 class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
     """One armed fault: where, how often (None: always), how likely (0 to 1), and for which job (None: any)."""
 
     fault: Fault
-    places: tuple[Place, ...]
+    places: tuple[FaultPlace, ...]
     times: int | None = None
-    chance: float = 1.0
+    probability: float = 1.0
     request_id: str | None = None
 
 
-_WRITTEN = re.compile(r"(?P<kind>[a-z0-9-]+)(?:@(?P<place>[a-z]+))?(?::(?P<amount>\d+(?:\.\d+)?)(?P<share>%?))?")
-_IN_PROMPT = re.compile(r"fault:([a-z0-9-]+)(?:@([a-z]+))?(?::(\d+))?")
+_RULE_PATTERN = re.compile(r"(?P<kind>[a-z0-9-]+)(?:@(?P<place>[a-z]+))?(?::(?P<amount>\d+(?:\.\d+)?)(?P<share>%?))?")
+_PROMPT_RULE_PATTERN = re.compile(r"fault:([a-z0-9-]+)(?:@([a-z]+))?(?::(\d+))?")
 
 
-def _places(fault: Fault, place: str | None) -> tuple[Place, ...]:
+def _parse_places(fault: Fault, place: str | None) -> tuple[FaultPlace, ...]:
     if place is None:
         return default_places(fault)
-    if place not in possible_places(fault):
-        allowed = ", ".join(possible_places(fault))
+    if place not in allowed_places(fault):
+        allowed = ", ".join(allowed_places(fault))
         raise ValueError(f"{fault} cannot strike at {place!r}; possible: {allowed}")
-    return (Place(place),)
+    return (FaultPlace(place),)
 
 
 def parse_rule(text: str) -> FaultRule:
     """Read ``KIND[@PLACE][:N|:P%]``; raises ValueError with a sentence that names what is wrong."""
-    match = _WRITTEN.fullmatch(text)
+    match = _RULE_PATTERN.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a fault; write KIND, KIND:3, KIND:10% or KIND@poll:3")
     try:
         fault = Fault(match["kind"])
     except ValueError:
         raise ValueError(f"unknown fault {match['kind']!r}; known: {', '.join(Fault)}") from None
-    places = _places(fault, match["place"])
+    places = _parse_places(fault, match["place"])
     amount = match["amount"]
     if amount is None:
         return FaultRule(fault=fault, places=places)
     if match["share"]:
-        return FaultRule(fault=fault, places=places, chance=float(amount) / 100)
+        return FaultRule(fault=fault, places=places, probability=float(amount) / 100)
     if "." in amount:
         raise ValueError(f"{text!r}: a count is a whole number; write {amount}% for a share")
     return FaultRule(fault=fault, places=places, times=int(amount))
@@ -202,10 +202,10 @@ def parse_rule(text: str) -> FaultRule:
 def rules_in_prompt(prompt: str) -> list[FaultRule]:
     """The faults a prompt asks for; words that name no fault are ordinary prompt text."""
     rules = []
-    for kind, place, times in _IN_PROMPT.findall(prompt):
+    for kind, place, times in _PROMPT_RULE_PATTERN.findall(prompt):
         if kind in set(Fault):
             fault = Fault(kind)
-            places = _places(fault, place) if place in possible_places(fault) else default_places(fault)
+            places = _parse_places(fault, place) if place in allowed_places(fault) else default_places(fault)
             rules.append(FaultRule(fault=fault, places=places, times=int(times) if times else None))
     return rules
 
@@ -227,23 +227,23 @@ class FaultPlan:
         """Disarm everything that was not yet fixed to a job."""
         self._rules.clear()
 
-    def _strikes(self, rule: FaultRule, left: list[int], place: Place, request_id: str | None) -> bool:
-        if place not in rule.places or left[0] == 0:
+    def _try_consume(self, rule: FaultRule, remaining: list[int], place: FaultPlace, request_id: str | None) -> bool:
+        if place not in rule.places or remaining[0] == 0:
             return False
         if rule.request_id is not None and rule.request_id != request_id:
             return False
-        if rule.chance < 1.0 and self._rng.random() >= rule.chance:
+        if rule.probability < 1.0 and self._rng.random() >= rule.probability:
             return False
-        left[0] -= left[0] > 0
+        remaining[0] -= remaining[0] > 0
         return True
 
-    def take(self, place: Place, request_id: str | None = None) -> Fault | None:
+    def next_fault(self, place: FaultPlace, request_id: str | None = None) -> Fault | None:
         """The first fault that strikes here, used up by one."""
         for rule, left in self._rules:
-            if self._strikes(rule, left, place, request_id):
+            if self._try_consume(rule, left, place, request_id):
                 return rule.fault
         return None
 
-    def take_all(self, place: Place) -> frozenset[Fault]:
+    def next_faults(self, place: FaultPlace) -> frozenset[Fault]:
         """Every fault that strikes here, each used up by one."""
-        return frozenset(rule.fault for rule, left in self._rules if self._strikes(rule, left, place, None))
+        return frozenset(rule.fault for rule, left in self._rules if self._try_consume(rule, left, place, None))

@@ -15,21 +15,21 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from eternal_tui.sandbox.api_routes import ApiRoutes, http_error
-from eternal_tui.sandbox.asgi import Recorder
+from eternal_tui.sandbox.asgi import RequestRecorder
 from eternal_tui.sandbox.cdn_routes import CdnRoutes
-from eternal_tui.sandbox.faults import Fault, FaultRule, Place, default_places, possible_places
+from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultRule, allowed_places, default_places
 from eternal_tui.sandbox.settings import SandboxSettings
-from eternal_tui.sandbox.state import Call, Service
+from eternal_tui.sandbox.state import RecordedRequest, SandboxState
 
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-_STOP_LIMIT = 5.0
+_STOP_TIMEOUT_SECONDS = 5.0
 """Seconds after which a stop that does not come to its end is an error: a busy machine may take one or two of them to
 draw the frame that is under way."""
 
 
-def _listening(address: tuple[str, int]) -> socket.socket:
+def _open_listener(address: tuple[str, int]) -> socket.socket:
     """A socket that says it is TCP: asyncio turns Nagle's delay off only for those, 40 ms an answer."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -42,13 +42,13 @@ def _listening(address: tuple[str, int]) -> socket.socket:
     return listener
 
 
-class _Port:
+class _Listener:
     """One listening socket and the uvicorn server behind it."""
 
-    def __init__(self, service: Service, name: str, routes: list[Route], address: tuple[str, int]) -> None:
+    def __init__(self, state: SandboxState, name: str, routes: list[Route], address: tuple[str, int]) -> None:
         app = Starlette(routes=routes, exception_handlers={HTTPException: http_error})
         self._config = uvicorn.Config(
-            Recorder(app, service, name, self._hang_up),
+            RequestRecorder(app, state, name, self._hang_up),
             http="h11",
             ws="none",
             lifespan="off",
@@ -58,7 +58,7 @@ class _Port:
             timeout_keep_alive=60,
         )
         self._server = uvicorn.Server(self._config)
-        self._socket = _listening(address)
+        self._socket = _open_listener(address)
         host, port = self._socket.getsockname()[:2]
         self.url = f"http://{host}:{port}"
 
@@ -87,13 +87,13 @@ class _Port:
     async def stop(self) -> None:
         """Cut what was still opened, and wait for the handlers to notice."""
         self.cut()
-        async with asyncio.timeout(_STOP_LIMIT):
+        async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
             while self.busy:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
                 await asyncio.sleep(0.001)
         for listener in self._server.servers:
             await listener.wait_closed()
 
-    def discard(self) -> None:
+    def close_socket(self) -> None:
         """Give up the socket of a port that never started."""
         self._socket.close()
 
@@ -109,31 +109,31 @@ class _Port:
 class Sandbox:
     """A running stand-in for the service: ``async with Sandbox(SandboxSettings(...)) as sandbox``.
 
-    Everything asked of it is in ``calls``; ids that were paid for are in ``charged``; requests that carried the
+    Everything asked of it is in ``requests``; ids that were paid for are in ``charged``; requests that carried the
     key to the CDN's origin are in ``leaks``.
     """
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self.settings = settings or SandboxSettings()
-        self.service = Service.create(self.settings)
-        self._ports: list[_Port] = []
+        self.state = SandboxState.create(self.settings)
+        self._listeners: list[_Listener] = []
 
     async def __aenter__(self) -> Self:
         """Bind both ports and serve; raises OSError when a wanted port is taken."""
-        service, settings = self.service, self.settings
+        service, settings = self.state, self.settings
         wanted = (
             ("api", ApiRoutes(service).routes(), settings.api_port),
             ("cdn", CdnRoutes(service).routes(), settings.cdn_port),
         )
         try:
             for name, routes, port in wanted:
-                self._ports.append(_Port(service, name, routes, (settings.host, port)))
+                self._listeners.append(_Listener(service, name, routes, (settings.host, port)))
         except OSError:
-            for opened in self._ports:
-                opened.discard()
+            for opened in self._listeners:
+                opened.close_socket()
             raise
-        service.api_url, service.cdn_url = (port.url for port in self._ports)
-        for opened in self._ports:
+        service.api_url, service.cdn_url = (port.url for port in self._listeners)
+        for opened in self._listeners:
             await opened.start()
         return self
 
@@ -141,23 +141,23 @@ class Sandbox:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Stop both servers and the studio; open connections are cut."""
-        for port in self._ports:
+        for port in self._listeners:
             port.cut()
         # Only now: a handler that waits would answer before its connection is cut, from Python 3.12 on.
-        self.service.closing.set()
-        self.service.studio.stop()
-        await asyncio.gather(*(port.stop() for port in self._ports))
-        await self.service.studio.close()
+        self.state.closing.set()
+        self.state.renderer.cancel()
+        await asyncio.gather(*(port.stop() for port in self._listeners))
+        await self.state.renderer.close()
 
     @property
     def api_url(self) -> str:
         """Base URL of the API, without a slash at its end."""
-        return self.service.api_url
+        return self.state.api_url
 
     @property
     def cdn_url(self) -> str:
         """Base URL of the CDN, another origin."""
-        return self.service.cdn_url
+        return self.state.cdn_url
 
     @property
     def key(self) -> str:
@@ -165,84 +165,84 @@ class Sandbox:
         return self.settings.key
 
     @property
-    def calls(self) -> list[Call]:
+    def requests(self) -> list[RecordedRequest]:
         """Every request so far, both ports, in order of arrival."""
-        return self.service.calls
+        return self.state.requests
 
     @property
-    def leaks(self) -> list[Call]:
+    def leaks(self) -> list[RecordedRequest]:
         """Requests that took the key to an origin that must not see it."""
-        return self.service.leaks
+        return self.state.leaks
 
     @property
     def charged(self) -> list[str]:
         """Request ids in the order they were paid for."""
-        return self.service.charged
+        return self.state.charged
 
     @property
     def created(self) -> list[str]:
         """IDs of the characters made on request, in the order they were paid for."""
-        return self.service.created
+        return self.state.created
 
     @property
     def credits(self) -> float:
         """Credits left."""
-        return float(self.service.credits)
+        return float(self.state.credits)
 
     @property
-    def posts(self) -> list[Call]:
+    def posts(self) -> list[RecordedRequest]:
         """The generate requests that arrived, whatever became of them."""
-        return [call for call in self.calls if call.method == "POST" and call.path == "/v2/base/generate"]
+        return [call for call in self.requests if call.method == "POST" and call.path == "/v2/base/generate"]
 
-    def polls(self, request_id: str | None = None) -> list[Call]:
+    def polls(self, request_id: str | None = None) -> list[RecordedRequest]:
         """The polls that arrived, of one job or of all."""
         prefix = f"/v2/poll-result/{request_id or ''}"
-        return [call for call in self.calls if call.port == "api" and call.path.startswith(prefix)]
+        return [call for call in self.requests if call.port == "api" and call.path.startswith(prefix)]
 
     @property
-    def downloads(self) -> list[Call]:
+    def downloads(self) -> list[RecordedRequest]:
         """The requests for result files."""
-        return [call for call in self.calls if call.port == "cdn" and call.path.startswith("/agent_data/")]
+        return [call for call in self.requests if call.port == "cdn" and call.path.startswith("/agent_data/")]
 
-    async def until(self, reached: Callable[[], bool], within: float = 60.0) -> None:
+    async def wait_until(self, condition: Callable[[], bool], timeout_seconds: float = 60.0) -> None:
         """Wait until this holds, looked at whenever a request arrives or is answered; raises TimeoutError."""
-        async with asyncio.timeout(within):
-            while not reached():
-                await self.service.news.wait()
+        async with asyncio.timeout(timeout_seconds):
+            while not condition():
+                await self.state.activity.wait()
 
     def inject(
         self,
         fault: Fault,
         *,
         times: int | None = 1,
-        on: Place | None = None,
-        chance: float = 1.0,
+        on: FaultPlace | None = None,
+        probability: float = 1.0,
         request_id: str | None = None,
     ) -> None:
         """Arm a fault; for a job that exists already, job faults apply from its next poll on.
 
         Raises ValueError when the fault cannot strike at ``on``.
         """
-        if on is not None and on not in possible_places(fault):
+        if on is not None and on not in allowed_places(fault):
             raise ValueError(f"{fault} cannot strike at {on}")
         places = (on,) if on else default_places(fault)
-        if request_id is not None and Place.JOB in places:
-            self.service.engine.jobs[request_id].faults.add(fault)
+        if request_id is not None and FaultPlace.JOB in places:
+            self.state.simulator.jobs[request_id].faults.add(fault)
             return
-        self.service.faults.arm(
-            FaultRule(fault=fault, places=places, times=times, chance=chance, request_id=request_id)
+        self.state.faults.arm(
+            FaultRule(fault=fault, places=places, times=times, probability=probability, request_id=request_id)
         )
 
     def heal(self) -> None:
         """Disarm every fault, also those fixed to jobs."""
-        self.service.faults.clear()
-        for job in self.service.engine.jobs.values():
+        self.state.faults.clear()
+        for job in self.state.simulator.jobs.values():
             job.faults.clear()
 
     def finish(self, request_id: str | None = None) -> None:
         """End one job, or all of them, now."""
-        self.service.engine.finish(request_id)
+        self.state.simulator.finish(request_id)
 
     def advance(self, seconds: float) -> None:
         """Let the sandbox's clock jump ahead."""
-        self.service.engine.advance(seconds)
+        self.state.simulator.advance(seconds)

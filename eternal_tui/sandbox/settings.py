@@ -21,7 +21,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     Durations are seconds of the given clock before division by ``speed``. The medians and the spread of the
     job durations come from the service's own guidance on how long a picture and a clip usually take.
 
-    ``still_size`` and ``clip_size`` are pixels (clips need even ones). ``draw_ahead`` draws results while their jobs
+    ``image_size`` and ``video_size`` are pixels (clips need even ones). ``prerender`` draws results while their jobs
     still run; without it they are drawn when first asked for. ``retry_after`` is sent as written, or not at all when
     empty. ``slow_seconds`` are real ones.
     """
@@ -30,32 +30,32 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     credits: float = 629.36
     speed: float = 1.0
     seed: int | None = None
-    state: Path | None = None
+    state_file: Path | None = None
     host: str = "127.0.0.1"
     api_port: int = 0
     cdn_port: int = 0
     clock: Callable[[], float] = time.time
-    image_median: float = 12.0
-    video_median: float = 60.0
-    sigma: float = 0.35
-    link_life: float = 24 * 3600.0
-    still_size: tuple[int, int] = (768, 1024)
-    clip_size: tuple[int, int] = (480, 720)
-    clip_fps: int = 24
+    image_median_seconds: float = 12.0
+    video_median_seconds: float = 60.0
+    duration_sigma: float = 0.35
+    link_lifetime_seconds: float = 24 * 3600.0
+    image_size: tuple[int, int] = (768, 1024)
+    video_size: tuple[int, int] = (480, 720)
+    video_fps: int = 24
     avatar_size: tuple[int, int] = (256, 256)
-    draw_ahead: bool = False
+    prerender: bool = False
     cache_bytes: int = 64 * 1024 * 1024
     faults: tuple[FaultRule, ...] = ()
     retry_after: str = "2"
     redirect_status: int = 302
     slow_seconds: float = 8.0
-    huge_bytes: int = 64 * 1024 * 1024
+    huge_body_bytes: int = 64 * 1024 * 1024
     hostile_text: str = (
         "\x1b]0;owned\x07\x1b[31m\x9b2J[bold red][@click=app.quit]free credits[/]\u202egpj.exe\u200b\x00\x7f"
     )
 
     @property
-    def still_high_size(self) -> tuple[int, int]:
+    def high_quality_image_size(self) -> tuple[int, int]:
         """Pixels of a picture of high quality: half as much again each way."""
-        width, height = self.still_size
+        width, height = self.image_size
         return width * 3 // 2, height * 3 // 2

@@ -21,7 +21,7 @@ class LinkSigner:
     def path_of(self, job: SandboxJob) -> str:
         """The path of a job's file, dated by when the job was made."""
         made = datetime.fromtimestamp(job.created_at, UTC)
-        prefix, suffix = ("vid", "mp4") if job.order.kind == "video" else ("img", "jpg")
+        prefix, suffix = ("vid", "mp4") if job.request.kind == "video" else ("img", "jpg")
         return f"/agent_data/{made:%Y/%m/%d}/{prefix}-generated-{job.request_id}_{int(made.timestamp())}.{suffix}"
 
     def _signature(self, path: str, expires: str, nonce: str) -> str:
@@ -32,7 +32,7 @@ class LinkSigner:
         expires, nonce = str(int(expires_at)), self._rng.randbytes(6).hex()
         return f"Expires={expires}&Nonce={nonce}&Signature={self._signature(path, expires, nonce)}"
 
-    def problem(self, path: str, query: Mapping[str, str], now: float) -> str | None:
+    def rejection_reason(self, path: str, query: Mapping[str, str], now: float) -> str | None:
         """Why a link does not open its file, or None when it does."""
         expires, nonce = query.get("Expires", ""), query.get("Nonce", "")
         expected = self._signature(path, expires, nonce)

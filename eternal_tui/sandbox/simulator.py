@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from eternal_tui.sandbox.faults import Fault
-from eternal_tui.sandbox.jobs import seeded
+from eternal_tui.sandbox.jobs import seeded_rng
 from eternal_tui.sandbox.settings import SandboxSettings
-from eternal_tui.sandbox.validation import Order
+from eternal_tui.sandbox.validation import ParsedRequest
 
 LAST_PENDING_PROGRESS = 98
 DONE_PROGRESS = 99
-_COARSE_STEP = 20
+_COARSE_STEP_PERCENT = 20
 _NOISE_STEPS = 24
 
 
@@ -33,58 +33,58 @@ class SandboxJob:
     """One accepted order; times are seconds of the sandbox's clock."""
 
     request_id: str
-    order: Order
+    request: ParsedRequest
     created_at: float
-    takes: float
+    run_seconds: float
     shape: ProgressShape
     faults: set[Fault] = field(default_factory=set)
     ended_at: float | None = None
     polls: int = 0
 
 
-def progress_at(shape: ProgressShape, share: float, noise: str) -> int:
+def progress_at(shape: ProgressShape, share: float, noise_seed: str) -> int:
     """Progress in percent after this share (0 to 1) of the job's time; never falls as the share grows."""
     share = min(max(share, 0.0), 1.0)
     percent = share * LAST_PENDING_PROGRESS
     if shape is ProgressShape.EASED:
         percent = LAST_PENDING_PROGRESS * share * share * (3 - 2 * share)
     elif shape is ProgressShape.COARSE:
-        percent = percent // _COARSE_STEP * _COARSE_STEP
+        percent = percent // _COARSE_STEP_PERCENT * _COARSE_STEP_PERCENT
     elif shape is ProgressShape.NOISY:
-        rng = seeded(noise)
+        rng = seeded_rng(noise_seed)
         steps = [index / _NOISE_STEPS + rng.gauss(0, 0.05) for index in range(int(share * _NOISE_STEPS) + 1)]
         percent = LAST_PENDING_PROGRESS * max(0.0, *steps)
     return min(int(percent), LAST_PENDING_PROGRESS)
 
 
-class JobEngine:
+class JobSimulator:
     """All jobs of one sandbox, on its clock."""
 
     def __init__(self, settings: SandboxSettings, rng: random.Random) -> None:
         self._settings = settings
         self._rng = rng
-        self._ahead = 0.0
+        self._clock_offset_seconds = 0.0
         self.jobs: dict[str, SandboxJob] = {}
 
     def now(self) -> float:
         """Seconds since the epoch as the sandbox sees them."""
-        return self._settings.clock() + self._ahead
+        return self._settings.clock() + self._clock_offset_seconds
 
     def advance(self, seconds: float) -> None:
         """Let time pass at once for jobs and links."""
-        self._ahead += seconds
+        self._clock_offset_seconds += seconds
 
-    def _takes(self, order: Order) -> float:
-        median = self._settings.video_median if order.kind == "video" else self._settings.image_median
-        return self._rng.lognormvariate(math.log(median), self._settings.sigma) / self._settings.speed
+    def _random_run_seconds(self, request: ParsedRequest) -> float:
+        median = self._settings.video_median_seconds if request.kind == "video" else self._settings.image_median_seconds
+        return self._rng.lognormvariate(math.log(median), self._settings.duration_sigma) / self._settings.speed
 
-    def create(self, order: Order, faults: frozenset[Fault]) -> SandboxJob:
+    def create(self, request: ParsedRequest, faults: frozenset[Fault]) -> SandboxJob:
         """Queue an order; ids and durations follow from the seed when there is one."""
         job = SandboxJob(
             request_id=str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
-            order=order,
+            request=request,
             created_at=self.now(),
-            takes=self._takes(order),
+            run_seconds=self._random_run_seconds(request),
             shape=self._rng.choice(list(ProgressShape)),
             faults=set(faults),
         )
@@ -96,18 +96,18 @@ class JobEngine:
         chosen = self.jobs.values() if request_id is None else [self.jobs[request_id]]
         for job in chosen:
             if job.ended_at is None:
-                job.takes = min(job.takes, self.now() - job.created_at)
+                job.run_seconds = min(job.run_seconds, self.now() - job.created_at)
 
     def has_ended(self, job: SandboxJob) -> bool:
         """Whether the job's time is over; a stuck one's never is."""
         if Fault.STUCK in job.faults:
             return False
-        if job.ended_at is None and self.now() >= job.created_at + job.takes:
-            job.ended_at = job.created_at + job.takes
+        if job.ended_at is None and self.now() >= job.created_at + job.run_seconds:
+            job.ended_at = job.created_at + job.run_seconds
         return job.ended_at is not None
 
     def progress(self, job: SandboxJob) -> int:
         """Percent shown for a job that has not ended."""
         passed = self.now() - job.created_at
-        share = passed / job.takes if job.takes > 0 else 1.0
+        share = passed / job.run_seconds if job.run_seconds > 0 else 1.0
         return progress_at(job.shape, share, job.request_id)

@@ -12,29 +12,29 @@ import msgspec
 
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.simulator import ProgressShape, SandboxJob
-from eternal_tui.sandbox.validation import Order
+from eternal_tui.sandbox.validation import ParsedRequest
 
-MOST_JOBS = 10_000
+MAX_JOBS = 10_000
 """Jobs remembered, the newest: a demo played with for weeks stays a small file."""
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+_OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 
 
-class _Job(msgspec.Struct, frozen=True):
+class _StoredJob(msgspec.Struct, frozen=True):
     request_id: str
-    order: Order
+    order: ParsedRequest
     created_at: float
     takes: float
     shape: ProgressShape
     faults: tuple[Fault, ...]
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _StoredState(msgspec.Struct, frozen=True):
     credits: str
-    jobs: tuple[_Job, ...]
+    jobs: tuple[_StoredJob, ...]
 
 
-class Memory:
+class StateFile:
     """A file with the credits and every accepted order; written whole after each, read once at the start.
 
     Unreadable memory is forgotten: it belongs to a demo.
@@ -43,44 +43,46 @@ class Memory:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def recall(self) -> tuple[Decimal, list[SandboxJob]] | None:
+    def load(self) -> tuple[Decimal, list[SandboxJob]] | None:
         """Return the credits and the jobs that were kept, None where there is nothing readable."""
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+            kept = msgspec.json.decode(self._path.read_bytes(), type=_StoredState)
             credits_left = Decimal(kept.credits)
         except (OSError, msgspec.MsgspecError, InvalidOperation):
             return None
         return credits_left, [
             SandboxJob(
                 request_id=each.request_id,
-                order=each.order,
+                request=each.order,
                 created_at=each.created_at,
-                takes=each.takes,
+                run_seconds=each.takes,
                 shape=each.shape,
                 faults=set(each.faults),
             )
             for each in kept.jobs
         ]
 
-    def check(self) -> None:
+    def check_writable(self) -> None:
         """Raise OSError where nothing can be kept under this path."""
         if self._path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self._path))
-        fresh = self._fresh()
-        os.close(os.open(fresh, _FLAGS, 0o600))
+        fresh = self._temporary_path()
+        os.close(os.open(fresh, _OPEN_FLAGS, 0o600))
         fresh.unlink()
 
-    def keep(self, credits_left: Decimal, every: Sequence[SandboxJob]) -> None:
+    def save(self, credits_left: Decimal, all_jobs: Sequence[SandboxJob]) -> None:
         """Write the state of a sandbox; raises OSError."""
-        newest = every[-MOST_JOBS:]
+        newest = all_jobs[-MAX_JOBS:]
         jobs = tuple(
-            _Job(job.request_id, job.order, job.created_at, job.takes, job.shape, tuple(sorted(job.faults)))
+            _StoredJob(
+                job.request_id, job.request, job.created_at, job.run_seconds, job.shape, tuple(sorted(job.faults))
+            )
             for job in newest
         )
-        fresh = self._fresh()
-        with os.fdopen(os.open(fresh, _FLAGS, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(_Kept(str(credits_left), jobs)))
+        fresh = self._temporary_path()
+        with os.fdopen(os.open(fresh, _OPEN_FLAGS, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(_StoredState(str(credits_left), jobs)))
         fresh.replace(self._path)
 
-    def _fresh(self) -> Path:
+    def _temporary_path(self) -> Path:
         return self._path.with_name(f".{self._path.name}.{os.getpid()}")

@@ -10,18 +10,18 @@ import msgspec
 
 from eternal_tui.sandbox.characters import ADULT_AGE, Character
 
-PROMPT_LIMIT = 4000
-DEFAULT_DURATION = 4
+MAX_PROMPT_CHARS = 4000
+DEFAULT_DURATION_SECONDS = 4
 IMAGE_PRICE = Decimal("0.04")
 VIDEO_PRICE_PER_SECOND = Decimal("0.05")
 CHARACTER_PRICE = Decimal("1.00")
-FIELDS = frozenset({"images", "prompt", "type", "duration", "audio", "quality"})
+ALLOWED_FIELDS = frozenset({"images", "prompt", "type", "duration", "audio", "quality"})
 
-Kind = Literal["image", "video"]
+RequestType = Literal["image", "video"]
 FindCharacter = Callable[[str], Character | None]
 
 
-class Refusal(Exception):
+class HTTPError(Exception):
     """A request the service turns down, with its HTTP status and the reason in words."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -30,113 +30,113 @@ class Refusal(Exception):
         self.reason = reason
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted request, its defaults filled in."""
 
     character: str
     prompt: str
-    kind: Kind
-    duration: int = DEFAULT_DURATION
+    kind: RequestType
+    duration: int = DEFAULT_DURATION_SECONDS
     audio: bool = True
     quality: Literal["low", "high"] = "low"
 
 
-def _bad(reason: str) -> Refusal:
-    return Refusal(400, reason)
+def _bad_request(reason: str) -> HTTPError:
+    return HTTPError(400, reason)
 
 
-def _object(body: object) -> dict[str, object]:
+def _require_object(body: object) -> dict[str, object]:
     if not isinstance(body, dict):
-        raise _bad("The body must be a JSON object.")
+        raise _bad_request("The body must be a JSON object.")
     return body
 
 
-def _character(images: object, find: FindCharacter) -> str:
+def _parse_character(images: object, find: FindCharacter) -> str:
     if not isinstance(images, list):
-        raise _bad("images must be an array holding one character ID as a string.")
+        raise _bad_request("images must be an array holding one character ID as a string.")
     if len(images) != 1:
-        raise _bad(f"images must hold exactly one character ID, not {len(images)}.")
+        raise _bad_request(f"images must hold exactly one character ID, not {len(images)}.")
     identity = images[0]
     if not isinstance(identity, str):
-        raise _bad("images: the character ID must be a string.")
+        raise _bad_request("images: the character ID must be a string.")
     if "://" in identity or identity.startswith(("data:", "//")):
-        raise _bad("images: URLs are not supported in v2; give a character ID.")
+        raise _bad_request("images: URLs are not supported in v2; give a character ID.")
     if not identity.isascii() or not identity.isdigit() or len(identity) > 18:
-        raise _bad("images: only character IDs are accepted in v2, not base64 or other text.")
+        raise _bad_request("images: only character IDs are accepted in v2, not base64 or other text.")
     character = find(identity)
     if character is None:
-        raise _bad(f"images: there is no character with the ID {identity}.")
+        raise _bad_request(f"images: there is no character with the ID {identity}.")
     if character.age < ADULT_AGE:
-        raise _bad(f"images: character {identity} is not available for generation.")
+        raise _bad_request(f"images: character {identity} is not available for generation.")
     return identity
 
 
-def check_prompt(prompt: object) -> str:
+def parse_prompt(prompt: object) -> str:
     """The prompt as sent; raises Refusal when it is no text, blank, or longer than 4,000 characters."""
     if not isinstance(prompt, str):
-        raise _bad("prompt must be a string.")
+        raise _bad_request("prompt must be a string.")
     if not prompt.strip():
-        raise _bad("prompt must not be blank.")
-    if len(prompt) > PROMPT_LIMIT:
-        raise _bad(f"prompt must not be longer than {PROMPT_LIMIT} characters.")
+        raise _bad_request("prompt must not be blank.")
+    if len(prompt) > MAX_PROMPT_CHARS:
+        raise _bad_request(f"prompt must not be longer than {MAX_PROMPT_CHARS} characters.")
     return prompt
 
 
-def _video(fields: dict[str, object], character: str, prompt: str) -> Order:
+def _parse_video(fields: dict[str, object], character: str, prompt: str) -> ParsedRequest:
     if "quality" in fields:
-        raise _bad("quality applies to type image only.")
-    duration = fields.get("duration", DEFAULT_DURATION)
+        raise _bad_request("quality applies to type image only.")
+    duration = fields.get("duration", DEFAULT_DURATION_SECONDS)
     if isinstance(duration, bool) or not isinstance(duration, int):
-        raise _bad("duration must be an integer.")
+        raise _bad_request("duration must be an integer.")
     if not 1 <= duration <= 5:
-        raise _bad("duration must be from 1 to 5 seconds.")
+        raise _bad_request("duration must be from 1 to 5 seconds.")
     audio = fields.get("audio", True)
     if not isinstance(audio, bool):
-        raise _bad("audio must be true or false.")
-    return Order(character=character, prompt=prompt, kind="video", duration=duration, audio=audio)
+        raise _bad_request("audio must be true or false.")
+    return ParsedRequest(character=character, prompt=prompt, kind="video", duration=duration, audio=audio)
 
 
-def _image(fields: dict[str, object], character: str, prompt: str) -> Order:
+def _parse_image(fields: dict[str, object], character: str, prompt: str) -> ParsedRequest:
     for name in ("duration", "audio"):
         if name in fields:
-            raise _bad(f"{name} applies to type video only.")
+            raise _bad_request(f"{name} applies to type video only.")
     quality = fields.get("quality", "low")
     if quality == "low":
-        return Order(character=character, prompt=prompt, kind="image", quality="low")
+        return ParsedRequest(character=character, prompt=prompt, kind="image", quality="low")
     if quality == "high":
-        return Order(character=character, prompt=prompt, kind="image", quality="high")
-    raise _bad('quality must be "low" or "high".')
+        return ParsedRequest(character=character, prompt=prompt, kind="image", quality="high")
+    raise _bad_request('quality must be "low" or "high".')
 
 
-def check_generate(body: object, find: FindCharacter) -> Order:
+def parse_generate(body: object, find: FindCharacter) -> ParsedRequest:
     """The order a body asks for; raises Refusal (400) with the first rule it breaks."""
-    fields = _object(body)
-    if unknown := sorted(set(fields) - FIELDS):
-        raise _bad(f"Unknown field: {', '.join(unknown)}.")
+    fields = _require_object(body)
+    if unknown := sorted(set(fields) - ALLOWED_FIELDS):
+        raise _bad_request(f"Unknown field: {', '.join(unknown)}.")
     for name in ("images", "prompt", "type"):
         if name not in fields:
-            raise _bad(f"{name} is required.")
-    character = _character(fields["images"], find)
-    prompt = check_prompt(fields["prompt"])
+            raise _bad_request(f"{name} is required.")
+    character = _parse_character(fields["images"], find)
+    prompt = parse_prompt(fields["prompt"])
     if fields["type"] == "image":
-        return _image(fields, character, prompt)
+        return _parse_image(fields, character, prompt)
     if fields["type"] == "video":
-        return _video(fields, character, prompt)
-    raise _bad('type must be "image" or "video".')
+        return _parse_video(fields, character, prompt)
+    raise _bad_request('type must be "image" or "video".')
 
 
-def check_create(body: object) -> str:
+def parse_create(body: object) -> str:
     """The prompt of a new character; raises Refusal (400) for anything but ``{"prompt": text}``."""
-    fields = _object(body)
+    fields = _require_object(body)
     if unknown := sorted(set(fields) - {"prompt"}):
-        raise _bad(f"Unknown field: {', '.join(unknown)}.")
+        raise _bad_request(f"Unknown field: {', '.join(unknown)}.")
     if "prompt" not in fields:
-        raise _bad("prompt is required.")
-    return check_prompt(fields["prompt"])
+        raise _bad_request("prompt is required.")
+    return parse_prompt(fields["prompt"])
 
 
-def price(order: Order) -> Decimal:
+def price(request: ParsedRequest) -> Decimal:
     """Credits an order costs; a picture of high quality costs exactly twice a low one, sound is free."""
-    if order.kind == "video":
-        return VIDEO_PRICE_PER_SECOND * order.duration
-    return IMAGE_PRICE * (2 if order.quality == "high" else 1)
+    if request.kind == "video":
+        return VIDEO_PRICE_PER_SECOND * request.duration
+    return IMAGE_PRICE * (2 if request.quality == "high" else 1)

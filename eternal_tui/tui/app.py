@@ -18,22 +18,22 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from eternal_tui.config import Settings, SettingsError
-from eternal_tui.core.sanitize import Shown, say, shown
-from eternal_tui.jobs.model import UNFINISHED
-from eternal_tui.services import Workbench
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.jobs.model import UNFINISHED_STATES
+from eternal_tui.services import Services
 from eternal_tui.tui import config_watch, themes
-from eternal_tui.tui.config_watch import ConfigFile, ThemeChoice
-from eternal_tui.tui.context import Surroundings
-from eternal_tui.tui.graphics.base import Graphics
-from eternal_tui.tui.graphics.pacing import pace_for
-from eternal_tui.tui.input.key_queue import KeyOrder
-from eternal_tui.tui.refresh import clock_step_for, interval_for, is_remote
-from eternal_tui.tui.screens.main import WorkbenchScreen
-from eternal_tui.tui.shutdown import Departure
-from eternal_tui.tui.terminal.driver import LinkApp
-from eternal_tui.tui.terminal.filters import AsciiLines, ascii_cells
+from eternal_tui.tui.config_watch import ConfigWatcher, ThemeStore
+from eternal_tui.tui.context import TerminalContext
+from eternal_tui.tui.graphics.base import GraphicsBackend
+from eternal_tui.tui.graphics.pacing import frame_budget_for
+from eternal_tui.tui.input.key_queue import KeyQueue
+from eternal_tui.tui.refresh import clock_step_seconds_for, is_remote, refresh_seconds_for
+from eternal_tui.tui.screens.main import MainScreen
+from eternal_tui.tui.shutdown import GracefulShutdown
+from eternal_tui.tui.terminal.driver import FlowControlledApp
+from eternal_tui.tui.terminal.filters import AsciiFilter, to_ascii
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
-from eternal_tui.tui.terminal.later import arrive
+from eternal_tui.tui.terminal.later import load_deferred
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -43,69 +43,73 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def _takes_anything(focused: Widget | None) -> bool:
+def _accepts_raw_paste(focused: Widget | None) -> bool:
     """Tell whether the focus is in a line of Textual's own, which would show pasted control characters raw."""
     from textual.widgets import Input
 
     return isinstance(focused, Input) and type(focused)._on_paste is Input._on_paste
 
 
-def _finder() -> type[Provider]:
-    from eternal_tui.tui.screens.palette import Finder
+def _load_command_provider() -> type[Provider]:
+    from eternal_tui.tui.screens.palette import WorkbenchProvider
 
-    return Finder
+    return WorkbenchProvider
 
 
-class EternalApp(LinkApp):
+class EternalApp(FlowControlledApp):
     """The workbench on a terminal."""
 
     TITLE = "eternal-tui"
     CSS_PATH = "workbench.tcss"
-    COMMANDS = App.COMMANDS | {_finder}
+    COMMANDS = App.COMMANDS | {_load_command_provider}
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
-    def __init__(self, bench: Workbench, graphics: Graphics, graphics_why: str, environ: Mapping[str, str]) -> None:
-        super().__init__(far=is_remote(environ))
-        self.bench = bench
+    def __init__(
+        self, services: Services, graphics: GraphicsBackend, graphics_reason: str, environ: Mapping[str, str]
+    ) -> None:
+        super().__init__(remote=is_remote(environ))
+        self.services = services
         self.animation_level: AnimationLevel = "none"
-        self.around = Surroundings(
+        self.terminal = TerminalContext(
             environ=environ,
             glyphs=glyphs_for(environ),
             graphics=graphics,
-            graphics_why=graphics_why,
-            remote=is_remote(environ),
-            interval=interval_for(environ),
-            clock_step=clock_step_for(environ),
-            write=self._write,
-            pace=pace_for(environ, bench.settings.media_bytes_per_second, bench.settings.fps),
+            graphics_reason=graphics_reason,
+            is_remote=is_remote(environ),
+            refresh_seconds=refresh_seconds_for(environ),
+            clock_step_seconds=clock_step_seconds_for(environ),
+            write_sequence=self._write_sequence,
+            frame_budget=frame_budget_for(environ, services.settings.media_bytes_per_second, services.settings.fps),
         )
-        self.departure = Departure(bench, leave=self.exit, release_terminal=self.release_terminal)
-        self.defect: Exception | None = None
-        self._config = ConfigFile(bench.settings, environ)
-        self._choice = ThemeChoice(bench.folder)
+        self.graceful_shutdown = GracefulShutdown(services, exit_app=self.exit, release_terminal=self.restore_terminal)
+        self.internal_error: Exception | None = None
+        self._config_watcher = ConfigWatcher(services.settings, environ)
+        self._theme_store = ThemeStore(services.data_dir)
         self._environ = environ
-        self._keys = KeyOrder(super().on_event, self._woken_by_keys, self._opening, self._handle_exception)
-        themes.register(self)
-        self._wear(bench.settings)
+        self._key_queue = KeyQueue(
+            super().on_event, self._pending_pumps, self._has_unmounted_widgets, self._handle_exception
+        )
+        themes.register_themes(self)
+        self._apply_theme(services.settings)
 
     def get_default_screen(self) -> Screen[None]:
         """Return the one screen."""
-        return WorkbenchScreen(self.bench, self.around)
+        return MainScreen(self.services, self.terminal)
 
     def on_mount(self) -> None:
         """Take the person's keys, and the signals that end the app."""
-        self.set_interval(config_watch.LOOK_EVERY, self._read_config)
-        self.call_after_refresh(self._tell_problems)
+        self.set_interval(config_watch.CONFIG_POLL_SECONDS, self._reload_config)
+        self.call_after_refresh(self._notify_config_problems)
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._met_defect)
-        self.departure.arm(loop)
-        self.app_suspend_signal.subscribe(self, lambda _: self.bench.instance.release())
-        self.app_resume_signal.subscribe(self, lambda _: self._back())
+        loop.set_exception_handler(self._report_task_error)
+        self.graceful_shutdown.install(loop)
+        self.app_suspend_signal.subscribe(self, lambda _: self.services.instance.release())
+        self.app_resume_signal.subscribe(self, lambda _: self._resume())
 
     def action_command_palette(self) -> None:
         """Open the palette, be it before all of it is loaded: keys may have been typed ahead of the first frame."""
-        arrive()
+        load_deferred()
         from eternal_tui.tui.screens.palette import Palette
 
         if not isinstance(self.screen, Palette):
@@ -114,7 +118,7 @@ class EternalApp(LinkApp):
     async def action_quit(self) -> None:
         """Leave as the list's own key does: Textual's would not ask while a request is being sent."""
         for screen in self.screen_stack:
-            if isinstance(screen, WorkbenchScreen):
+            if isinstance(screen, MainScreen):
                 screen.action_leave()
                 return
         self.exit()
@@ -127,11 +131,11 @@ class EternalApp(LinkApp):
         """Let each key find the focus where the one before put it, and no line show what was pasted as it came."""
         if isinstance(event, Key) and not event.is_forwarded:
             # Whoever types is there, though the terminal said that the focus left: not every one says it is back.
-            self._attended()
-            await self._keys.key(event)
-        elif isinstance(event, Paste) and not event.is_forwarded and _takes_anything(self.focused):
+            self._restore_app_focus()
+            await self._key_queue.put(event)
+        elif isinstance(event, Paste) and not event.is_forwarded and _accepts_raw_paste(self.focused):
             lines = event.text.strip().splitlines()
-            await super().on_event(Paste(shown(lines[0], limit=400) if lines else ""))
+            await super().on_event(Paste(sanitize(lines[0], limit=400) if lines else ""))
         else:
             await super().on_event(event)
 
@@ -141,9 +145,9 @@ class EternalApp(LinkApp):
         for old in tuple(self._notifications):
             if old.message == fresh.message or old.severity == fresh.severity == "information":
                 self._unnotify(old, refresh=False)
-        self._clear_away()
+        self._remove_empty_toast_holders()
 
-    def _clear_away(self) -> None:
+    def _remove_empty_toast_holders(self) -> None:
         """Remove the notifications that are over with what holds them: Textual leaves that for good, empty."""
         for screen in self.screen_stack:
             for holder in screen.query("ToastHolder"):
@@ -153,13 +157,13 @@ class EternalApp(LinkApp):
                 if not any(notification in self._notifications for notification in told):
                     holder.remove()
 
-    def _woken_by_keys(self) -> Iterable[MessagePump]:
+    def _pending_pumps(self) -> Iterable[MessagePump]:
         try:
             yield from (self.screen.focused or self.screen).ancestors_with_self
         except ScreenStackError:
             return
 
-    def _opening(self) -> bool:
+    def _has_unmounted_widgets(self) -> bool:
         """Tell whether a screen, or something on it, is not laid out yet."""
         return bool(self.screen_stack) and any(
             not each.is_mounted for each in self.screen.walk_children(Widget, with_self=True)
@@ -167,10 +171,10 @@ class EternalApp(LinkApp):
 
     def on_app_focus(self) -> None:
         """Read the settings again when the person comes back, perhaps from an editor beside this terminal."""
-        self._attended()
-        self._read_config()
+        self._restore_app_focus()
+        self._reload_config()
 
-    def _attended(self) -> None:
+    def _restore_app_focus(self) -> None:
         """Put the focus back where it was, or where it belongs on a screen that was begun behind somebody's back."""
         if self.app_focus:
             return
@@ -178,28 +182,28 @@ class EternalApp(LinkApp):
         with suppress(ScreenStackError):
             self.screen._update_auto_focus()
 
-    def _read_config(self) -> None:
+    def _reload_config(self) -> None:
         try:
-            fresh = self._config.changed()
+            fresh = self._config_watcher.read_if_changed()
         except SettingsError as error:
-            self.notify(config_watch.refusal(error), severity="error", markup=False, timeout=10)
+            self.notify(config_watch.rejection_message(error), severity="error", markup=False, timeout=10)
             return
         if fresh is None:
             return
-        now = self.bench.settings
-        self.bench.settings = msgspec.structs.replace(now, theme=fresh.theme, keys=fresh.keys)
-        self._wear(self.bench.settings)
-        self._tell_problems()
-        if isinstance(self.screen, WorkbenchScreen):
-            self.screen.keys_changed()
+        now = self.services.settings
+        self.services.settings = msgspec.structs.replace(now, theme=fresh.theme, keys=fresh.keys)
+        self._apply_theme(self.services.settings)
+        self._notify_config_problems()
+        if isinstance(self.screen, MainScreen):
+            self.screen.refresh_keys()
 
-    def _wear(self, settings: Settings) -> None:
-        usual = self._usual_theme(settings)
-        chosen = self._choice.instead_of(usual)
+    def _apply_theme(self, settings: Settings) -> None:
+        usual = self._configured_theme(settings)
+        chosen = self._theme_store.effective(usual)
         self.theme = chosen if chosen in self.available_themes else usual
         self.set_class(self.theme == themes.MONO.name, "-mono")
-        self._filters = [*self._kept_filters(), *self._own_filters()]
-        self.set_keymap(config_watch.keymap(settings))
+        self._filters = [*self._foreign_filters(), *self._own_filters()]
+        self.set_keymap(config_watch.effective_keymap(settings))
 
     def refresh_css(self, animate: bool = True) -> None:
         """Style everything anew; before there is anything to style, only take the colours of the theme."""
@@ -208,34 +212,34 @@ class EternalApp(LinkApp):
         else:
             self.stylesheet.set_variables(self.get_css_variables())
 
-    def _usual_theme(self, settings: Settings) -> str:
+    def _configured_theme(self, settings: Settings) -> str:
         named = settings.theme
-        return named if named in self.available_themes else themes.fitting(self._environ)
+        return named if named in self.available_themes else themes.default_for(self._environ)
 
     def choose_theme(self, name: str) -> None:
         """Wear a theme of the person's choice, now and at the next start."""
         try:
-            self._choice.keep(self._usual_theme(self.bench.settings), name)
+            self._theme_store.save(self._configured_theme(self.services.settings), name)
         except OSError as error:
-            told = say("The theme could not be kept for the next start: {why}.", why=error.strerror or error)
+            told = format_safe("The theme could not be kept for the next start: {why}.", why=error.strerror or error)
             self.notify(told, severity="warning", markup=False)
-        self._wear(self.bench.settings)
+        self._apply_theme(self.services.settings)
 
-    def _kept_filters(self) -> Iterable[LineFilter]:
+    def _foreign_filters(self) -> Iterable[LineFilter]:
         # What the toolkit puts over everything under NO_COLOR draws the terminal's own colours black on black.
-        ours = (NoColor, AsciiLines, *((Monochrome,) if self.native_ansi_color else ()))
+        ours = (NoColor, AsciiFilter, *((Monochrome,) if self.native_ansi_color else ()))
         return (each for each in self._filters if not isinstance(each, ours))
 
     def _own_filters(self) -> Iterable[LineFilter]:
         if self.theme == themes.MONO.name:
-            from eternal_tui.tui.terminal.filters import GreyPictures
+            from eternal_tui.tui.terminal.filters import GreyscaleFilter
 
-            yield GreyPictures()
-        if self.around.glyphs is ASCII:
-            yield AsciiLines()
+            yield GreyscaleFilter()
+        if self.terminal.glyphs is ASCII:
+            yield AsciiFilter()
 
-    def _tell_problems(self) -> None:
-        for sentence in config_watch.problems(self.bench.settings):
+    def _notify_config_problems(self) -> None:
+        for sentence in config_watch.preference_errors(self.services.settings):
             self.notify(sentence, severity="warning", markup=False, timeout=10)
 
     def _handle_exception(self, error: Exception) -> None:
@@ -243,8 +247,8 @@ class EternalApp(LinkApp):
         from textual.worker import WorkerFailed
 
         cause = error.error if isinstance(error, WorkerFailed) else error
-        if self.defect is None and isinstance(cause, Exception):
-            self.defect = cause
+        if self.internal_error is None and isinstance(cause, Exception):
+            self.internal_error = cause
         super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
@@ -255,43 +259,47 @@ class EternalApp(LinkApp):
         """Leave; what it would show is told by whoever started the app."""
         self._close_messages_no_wait()
 
-    def _met_defect(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _report_task_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Note a defect of something that nobody waits for; the rest of the app goes on."""
         error = context.get("exception")
         _log.error(str(context.get("message")), exc_info=error)
         if error is not None and self.is_running:
-            told = say("A defect was met: {kind}. The app goes on; the log says more.", kind=type(error).__name__)
+            told = format_safe(
+                "A defect was met: {kind}. The app goes on; the log says more.", kind=type(error).__name__
+            )
             self.notify(told, severity="error", markup=False, timeout=10)
 
-    def _back(self) -> None:
-        self.bench.instance.reacquire()
-        self._read_config()
-        self.bench.desk.resume_after_suspend()
+    def _resume(self) -> None:
+        self.services.instance.reacquire()
+        self._reload_config()
+        self.services.jobs.resume_after_suspend()
 
     async def on_unmount(self) -> None:
         """Record and close everything before the process ends."""
-        self._keys.stop()
-        await self.departure.close()
+        self._key_queue.stop()
+        await self.graceful_shutdown.close()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer every action of the registry in the palette."""
-        from eternal_tui.tui.screens.palette import commands
+        from eternal_tui.tui.screens.palette import system_commands
 
-        yield from commands(screen, self.bench.settings, self.choose_theme)
+        yield from system_commands(screen, self.services.settings, self.choose_theme)
 
     @property
-    def farewell(self) -> Shown:
+    def exit_message(self) -> SafeText:
         """What goes on without this program, in a sentence for the terminal it leaves; empty where nothing does."""
-        if self.bench.demo is not None:
-            return Shown("")
-        running = sum(job.state in UNFINISHED for job in self.bench.desk.listing())
+        if self.services.demo is not None:
+            return SafeText("")
+        running = sum(job.state in UNFINISHED_STATES for job in self.services.jobs.newest_first())
         if not running:
-            return Shown("")
+            return SafeText("")
         jobs = (
-            Shown("1 job goes on at the service.") if running == 1 else say("{n} jobs go on at the service.", n=running)
+            SafeText("1 job goes on at the service.")
+            if running == 1
+            else format_safe("{n} jobs go on at the service.", n=running)
         )
-        return say("{jobs} `eternal-tui watch`, or the app, picks up what is unfinished.", jobs=jobs)
+        return format_safe("{jobs} `eternal-tui watch`, or the app, picks up what is unfinished.", jobs=jobs)
 
-    def _write(self, sequence: str) -> None:
+    def _write_sequence(self, sequence: str) -> None:
         if self._driver is not None:
-            self._driver.write(ascii_cells(sequence) if self.around.glyphs is ASCII else sequence)
+            self._driver.write(to_ascii(sequence) if self.terminal.glyphs is ASCII else sequence)

@@ -9,100 +9,100 @@ from pathlib import Path
 import msgspec
 
 from eternal_tui.config import Settings, SettingsError, load_settings
-from eternal_tui.core.files import read_private, write_private
-from eternal_tui.core.sanitize import Shown, say, shown
+from eternal_tui.core.files import read_limited, write_atomic
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.tui import themes
 
-LOOK_EVERY = 2.0
+CONFIG_POLL_SECONDS = 2.0
 """Seconds between two looks at the file: one call of stat, cheap enough for an app at rest."""
 
 
-def problems(settings: Settings) -> list[Shown]:
+def preference_errors(settings: Settings) -> list[SafeText]:
     """Return a sentence for everything in theme and keys that cannot be meant."""
     found = []
-    if settings.theme and settings.theme not in themes.names():
+    if settings.theme and settings.theme not in themes.theme_names():
         own = ", ".join(each.name for each in themes.THEMES)
         found.append(
-            say('theme: there is no "{name}". The program\'s own are {own}.', name=settings.theme, own=own),
+            format_safe('theme: there is no "{name}". The program\'s own are {own}.', name=settings.theme, own=own),
         )
     if settings.keys:
-        from eternal_tui.tui.input.keymap import keymap_problems
+        from eternal_tui.tui.input.keymap import keymap_errors
 
-        found += keymap_problems(settings.keys)
+        found += keymap_errors(settings.keys)
     return found
 
 
-def keymap(settings: Settings) -> dict[str, str]:
+def effective_keymap(settings: Settings) -> dict[str, str]:
     """Return the person's own keys, without those that cannot be meant."""
     if not settings.keys:
         return {}
-    from eternal_tui.tui.input.keymap import usable
+    from eternal_tui.tui.input.keymap import valid_bindings
 
-    return usable(settings.keys)
+    return valid_bindings(settings.keys)
 
 
-class Chosen(msgspec.Struct, frozen=True):
+class StoredTheme(msgspec.Struct, frozen=True):
     """What is kept in themes.json: the theme chosen in the app, and the one it is worn instead of."""
 
     usual: str = ""
     theme: str = ""
 
 
-class ThemeChoice:
+class ThemeStore:
     """Remembers the theme chosen in the app from one start to the next, without touching the person's config.toml.
 
     It holds as long as the settings and the terminal would give the same theme as when it was chosen: another one in
     the file, or a terminal without colours, comes before it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "theme.json"
-        self._chosen = Chosen()
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "theme.json"
+        self._stored = StoredTheme()
         # A file that cannot be read is as none: nothing of worth is in it.
         with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
-            if (data := read_private(self._path)) is not None:
-                self._chosen = msgspec.json.decode(data, type=Chosen)
+            if (data := read_limited(self._path)) is not None:
+                self._stored = msgspec.json.decode(data, type=StoredTheme)
 
-    def instead_of(self, usual: str) -> str:
-        """Return the theme to wear where `usual` would be worn."""
-        return self._chosen.theme if self._chosen.usual == usual else usual
+    def effective(self, default_theme: str) -> str:
+        """Return the theme to wear where `default_theme` would be worn."""
+        return self._stored.theme if self._stored.usual == default_theme else default_theme
 
-    def keep(self, usual: str, theme: str) -> None:
-        """Remember that `theme` is to be worn instead of `usual`; raise OSError where it cannot be written."""
-        self._chosen = Chosen(usual, theme)
-        write_private(self._path, msgspec.json.encode(self._chosen))
+    def save(self, default_theme: str, theme: str) -> None:
+        """Remember that `theme` is to be worn instead of `default_theme`; raise OSError where it cannot be written."""
+        self._stored = StoredTheme(default_theme, theme)
+        write_atomic(self._path, msgspec.json.encode(self._stored))
 
 
-class ConfigFile:
+class ConfigWatcher:
     """Tells when config.toml has changed since the last look."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._path = settings.config_path
         self._environ = environ
-        self._seen = self._stamp()
+        self._last_stamp = self._read_stamp()
 
-    def _stamp(self) -> tuple[int, int, int] | None:
+    def _read_stamp(self) -> tuple[int, int, int] | None:
         try:
             facts = self._path.stat()
         except OSError:
             return None
         return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
-    def changed(self) -> Settings | None:
+    def read_if_changed(self) -> Settings | None:
         """Return the settings as they are now, None where the file is as it was; raise SettingsError once a change."""
-        stamp = self._stamp()
-        if stamp == self._seen:
+        stamp = self._read_stamp()
+        if stamp == self._last_stamp:
             return None
-        self._seen = stamp
+        self._last_stamp = stamp
         given = {"config": str(self._path)} if stamp is not None else {}
         return load_settings(given, self._environ)
 
 
-def refusal(error: SettingsError) -> Shown:
+def rejection_message(error: SettingsError) -> SafeText:
     """Return the sentence for a file that was changed into something that cannot be used."""
-    told = shown(str(error), limit=400)
-    return say(
+    told = sanitize(str(error), limit=400)
+    return format_safe(
         "{error}{stop} The settings in force stay as they were.",
         error=told,
-        stop=Shown("" if told.endswith(".") else "."),
+        stop=SafeText("" if told.endswith(".") else "."),
     )

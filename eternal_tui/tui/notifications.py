@@ -8,56 +8,58 @@ from datetime import datetime
 from typing import Literal
 
 from eternal_tui.config import Settings
-from eternal_tui.core.sanitize import Shown, say, shown
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.billing.totals import Totals
-from eternal_tui.jobs.formatting import counted
+from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.terminal import escape_codes
 
-GATHER = 0.6
+COALESCE_SECONDS = 0.6
 """Seconds ends are gathered before they are told: a batch that ends together is one sentence and one bell."""
 
 Severity = Literal["information", "warning", "error"]
-Toast = Callable[[str, Severity], None]
+ShowToast = Callable[[str, Severity], None]
 
 
-def sentence(job: Job) -> Shown:
+def end_message(job: Job) -> SafeText:
     """Return one sentence on how a job ended."""
     what = "clip" if job.request.type == "video" else "picture"
     who = job.name or job.request.character
-    if job.delivered and job.is_creation:
+    if job.is_delivered and job.is_creation:
         if not who:
-            return say("Job {id}: the list will have the new character when it is made.", id=job.id)
-        return say("Job {id}: character {who} was created.", id=job.id, who=who)
-    if job.delivered:
-        return say("Job {id}, {who}'s {what}, is saved.", id=job.id, who=who, what=what)
+            return format_safe("Job {id}: the list will have the new character when it is made.", id=job.id)
+        return format_safe("Job {id}: character {who} was created.", id=job.id, who=who)
+    if job.is_delivered:
+        return format_safe("Job {id}, {who}'s {what}, is saved.", id=job.id, who=who, what=what)
     if job.state is JobState.UNCONFIRMED:
-        return say("Job {id}: the answer was lost, it may be charged. t decides.", id=job.id)
+        return format_safe("Job {id}: the answer was lost, it may be charged. t decides.", id=job.id)
     if job.state is JobState.STALLED:
-        return say("Job {id} is past its deadline; it is watched on, more slowly.", id=job.id)
-    reason = shown(job.error or job.trouble or "no reason was given", limit=120)
+        return format_safe("Job {id} is past its deadline; it is watched on, more slowly.", id=job.id)
+    reason = sanitize(job.error or job.trouble or "no reason was given", limit=120)
     state = job.file_state if job.state is JobState.SUCCEEDED and job.file_state else job.state
-    return say("Job {id} {state}: {reason}", id=job.id, state=state, reason=reason)
+    return format_safe("Job {id} {state}: {reason}", id=job.id, state=state, reason=reason)
 
 
-def summary(jobs: list[Job]) -> tuple[Shown, Severity]:
+def batch_end_message(jobs: list[Job]) -> tuple[SafeText, Severity]:
     """Return one sentence for a batch of ended jobs, and how grave it is."""
-    good = sum(job.delivered for job in jobs)
+    good = sum(job.is_delivered for job in jobs)
     bad = len(jobs) - good
     severity: Severity = "information" if not bad else "error" if not good else "warning"
     if len(jobs) == 1:
-        return sentence(jobs[0]), severity
+        return end_message(jobs[0]), severity
     if not bad:
-        return say("{good} jobs are done.", good=good), severity
-    worst = next(job for job in jobs if not job.delivered)
-    told = say("{good} saved, {bad} not: {worst}", good=counted(good, "job"), bad=bad, worst=sentence(worst))
+        return format_safe("{good} jobs are done.", good=good), severity
+    worst = next(job for job in jobs if not job.is_delivered)
+    told = format_safe(
+        "{good} saved, {bad} not: {worst}", good=pluralize(good, "job"), bad=bad, worst=end_message(worst)
+    )
     return told, severity
 
 
-class Announcer:
+class Notifier:
     """Gathers ends and tells them once, those of a batch when the whole of it is through.
 
-    `write` puts a sequence on the terminal, `focused` says if it is looked at, `goes_on` if a batch does.
+    `write` puts a sequence on the terminal, `has_focus` says if it is looked at, `is_batch_active` if a batch does.
     """
 
     def __init__(
@@ -65,67 +67,67 @@ class Announcer:
         settings: Settings,
         environ: Mapping[str, str],
         *,
-        toast: Toast,
+        show_toast: ShowToast,
         write: Callable[[str], None],
-        focused: Callable[[], bool],
-        goes_on: Callable[[str], bool],
+        has_focus: Callable[[], bool],
+        is_batch_active: Callable[[str], bool],
     ) -> None:
         self._settings = settings
         self._environ = environ
-        self._toast = toast
+        self._show_toast = show_toast
         self._write = write
-        self._focused = focused
-        self._goes_on = goes_on
-        self._ended: list[Job] = []
-        self._telling: asyncio.TimerHandle | None = None
-        self._title = Shown("")
+        self._has_focus = has_focus
+        self._is_batch_active = is_batch_active
+        self._ended_jobs: list[Job] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._title = SafeText("")
 
-    def ended(self, job: Job) -> None:
+    def notify_soon(self, job: Job) -> None:
         """Tell soon that the job ended."""
-        self._ended.append(job)
-        self._tell_soon()
+        self._ended_jobs.append(job)
+        self._schedule()
 
-    def _tell_soon(self) -> None:
-        if self._telling is None:
-            self._telling = asyncio.get_running_loop().call_later(GATHER, self._tell)
+    def _schedule(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(COALESCE_SECONDS, self._notify)
 
-    def totals(self, totals: Totals) -> None:
+    def update_title(self, totals: Totals) -> None:
         """Keep the terminal's title in step."""
         if not self._settings.notify.title:
             return
-        words = say("{running} running · {done} done", running=totals.running, done=totals.done_today)
-        text = words if totals.running or totals.done_today else Shown("eternal-tui")
+        words = format_safe("{running} running · {done} done", running=totals.running, done=totals.done_today)
+        text = words if totals.running or totals.done_today else SafeText("eternal-tui")
         if text != self._title:
             if not self._title:
                 self._write(escape_codes.SAVE_TITLE)
             self._title = text
-            self._write(escape_codes.title(text))
+            self._write(escape_codes.title_sequence(text))
 
     def stop(self) -> None:
         """Tell nothing more and give the title back."""
-        if self._telling is not None:
-            self._telling.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._title:
             self._write(escape_codes.RESTORE_TITLE)
 
-    def _tell(self) -> None:
-        self._telling = None
-        ended, self._ended = self._ended, []
+    def _notify(self) -> None:
+        self._timer = None
+        ended, self._ended_jobs = self._ended_jobs, []
         jobs: list[Job] = []
         for job in ended:
-            (self._ended if self._goes_on(job.batch) else jobs).append(job)
-        if self._ended:
+            (self._ended_jobs if self._is_batch_active(job.batch) else jobs).append(job)
+        if self._ended_jobs:
             # The last of a batch may end in another window, or be deleted: nobody else would tell the others.
-            self._tell_soon()
+            self._schedule()
         if not jobs:
             return
-        text, severity = summary(jobs)
-        self._toast(text, severity)
+        text, severity = batch_end_message(jobs)
+        self._show_toast(text, severity)
         now = datetime.now().astimezone()
         notify = self._settings.notify
-        if self._focused() or escape_codes.in_quiet_hours(notify.quiet_hours, now.hour * 60 + now.minute):
+        if self._has_focus() or escape_codes.is_in_quiet_hours(notify.quiet_hours, now.hour * 60 + now.minute):
             return
         if notify.desktop:
-            self._write(escape_codes.notification(text, self._environ))
+            self._write(escape_codes.notification_sequence(text, self._environ))
         if notify.bell:
             self._write("\a")

@@ -11,82 +11,84 @@ import logging
 import signal
 from collections.abc import Callable
 
-from eternal_tui.core.process import cut_off_after, hear
-from eternal_tui.services import Workbench
-from eternal_tui.tui.terminal.hangup import terminal_gone
+from eternal_tui.core.process import hard_exit_after, on_signals
+from eternal_tui.services import Services
+from eternal_tui.tui.terminal.hangup import is_hung_up
 
 _log = logging.getLogger(__name__)
 
-WITHIN = 1.4
+SHUTDOWN_DEADLINE_SECONDS = 1.4
 """Seconds from a signal to the end of the process, whatever hangs.
 
 Well inside the two that are promised: on a busy machine the signal itself, and this end, come late.
 """
 
-PATIENCE = 0.3
+GRACE_SECONDS = 0.3
 """Seconds of them in which a paid request under way may still be answered, and the demo's service may end."""
 
-LOOK_EVERY = 1.0
+HANGUP_CHECK_SECONDS = 1.0
 """Seconds between looks whether the terminal is still there, for a hang-up that sends no signal."""
 
 
-class Departure:
-    """Ends the app. `leave` makes the app end in order; a guard ends the process where that does not happen.
+class GracefulShutdown:
+    """Ends the app. `exit_app` makes the app end in order; a guard ends the process where that does not happen.
 
     The guard gives the terminal back by `release_terminal`, from a thread of its own, and takes the demo's service
     with it.
     """
 
     def __init__(
-        self, bench: Workbench, leave: Callable[[], None], release_terminal: Callable[[], None] = lambda: None
+        self, services: Services, exit_app: Callable[[], None], release_terminal: Callable[[], None] = lambda: None
     ) -> None:
-        self._bench = bench
-        self._leave = leave
+        self._services = services
+        self._exit_app = exit_app
         self._release_terminal = release_terminal
         self._closed = False
-        self._deaf: Callable[[], None] = lambda: None
-        self._watch: asyncio.TimerHandle | None = None
-        self.signal: int | None = None
+        self._remove_signal_handlers: Callable[[], None] = lambda: None
+        self._hangup_timer: asyncio.TimerHandle | None = None
+        self.signal_number: int | None = None
 
-    def arm(self, loop: asyncio.AbstractEventLoop) -> None:
+    def install(self, loop: asyncio.AbstractEventLoop) -> None:
         """Leave on SIGTERM and SIGHUP, even where the latter was ignored by whoever started us, and on hang-up."""
-        self._deaf = hear((signal.SIGTERM, signal.SIGHUP), lambda number: self._hurry(loop, number))
-        self._look(loop)
+        self._remove_signal_handlers = on_signals(
+            (signal.SIGTERM, signal.SIGHUP), lambda number: self._on_signal(loop, number)
+        )
+        self._check_hangup(loop)
 
     async def close(self) -> None:
         """Close the workbench once."""
         if self._closed:
             return
         self._closed = True
-        if self._watch is not None:
-            self._watch.cancel()
+        if self._hangup_timer is not None:
+            self._hangup_timer.cancel()
         try:
-            if self.signal is None:
-                await self._bench.close()
+            if self.signal_number is None:
+                await self._services.close()
             else:
-                await self._bench.close(fold=False, patience=PATIENCE)
+                await self._services.close(compact=False, grace_seconds=GRACE_SECONDS)
         finally:
-            self._deaf()
+            self._remove_signal_handlers()
 
-    def _hurry(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
-        if self.signal is not None:
+    def _on_signal(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
+        if self.signal_number is not None:
             return
-        self.signal = number
-        cut_off_after(WITHIN, 128 + number, self._last_act)
-        loop.call_soon_threadsafe(self._go, number)
+        self.signal_number = number
+        hard_exit_after(SHUTDOWN_DEADLINE_SECONDS, 128 + number, self._release_resources)
+        loop.call_soon_threadsafe(self._request_exit, number)
 
-    def _go(self, number: int) -> None:
+    def _request_exit(self, number: int) -> None:
         _log.warning("told to leave", extra={"signal": number})
-        self._leave()
+        self._exit_app()
 
-    def _last_act(self) -> None:
+    def _release_resources(self) -> None:
         try:
             self._release_terminal()
         finally:
-            self._bench.abandon()
+            self._services.abandon()
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        if terminal_gone():
-            self._hurry(loop, signal.SIGHUP)
+    def _check_hangup(self, loop: asyncio.AbstractEventLoop) -> None:
+        if is_hung_up():
+            self._on_signal(loop, signal.SIGHUP)
             return
-        self._watch = loop.call_later(LOOK_EVERY, self._look, loop)
+        self._hangup_timer = loop.call_later(HANGUP_CHECK_SECONDS, self._check_hangup, loop)

@@ -9,7 +9,7 @@ from textual.app import App
 from textual.theme import Theme
 
 
-def _theme(
+def _make_theme(
     name: str,
     *,
     dark: bool,
@@ -78,7 +78,7 @@ def _theme(
     )
 
 
-DARK = _theme(
+DARK = _make_theme(
     "eternal-dark",
     dark=True,
     background="#14161b",
@@ -94,7 +94,7 @@ DARK = _theme(
     warn="#e0bd74",
     bad="#eb9494",
 )
-LIGHT = _theme(
+LIGHT = _make_theme(
     "eternal-light",
     dark=False,
     background="#fafaf8",
@@ -110,7 +110,7 @@ LIGHT = _theme(
     warn="#7a5200",
     bad="#a32c2c",
 )
-CONTRAST = _theme(
+CONTRAST = _make_theme(
     "eternal-contrast",
     dark=True,
     background="#000000",
@@ -195,20 +195,20 @@ MONO = Theme(
 THEMES = (DARK, LIGHT, CONTRAST, ANSI, MONO)
 
 
-def register(app: App[Any]) -> None:
+def register_themes(app: App[Any]) -> None:
     """Make the themes known to the app; the caller chooses one by its name."""
     for theme in THEMES:
         app.register_theme(theme)
 
 
-def names() -> frozenset[str]:
+def theme_names() -> frozenset[str]:
     """Return every theme there is, the toolkit's own among them."""
     from textual.theme import BUILTIN_THEMES
 
     return frozenset({*BUILTIN_THEMES, *(theme.name for theme in THEMES)})
 
 
-def fitting(environ: Mapping[str, str]) -> str:
+def default_for(environ: Mapping[str, str]) -> str:
     """Return the name of the theme for the terminal that `environ` tells of, where the person has chosen none.
 
     NO_COLOR (no-color.org) and the monochrome terminals of old get none, terminals of 16 colours get their own.
@@ -216,10 +216,12 @@ def fitting(environ: Mapping[str, str]) -> str:
     term = environ.get("TERM", "")
     if environ.get("NO_COLOR") or term.startswith(("vt1", "vt2")) or term.endswith("-m"):
         return MONO.name
-    if environ.get("COLORTERM", "") in ("truecolor", "24bit") or "256color" in term or term in _MANY_COLOURS:
+    if environ.get("COLORTERM", "") in ("truecolor", "24bit") or "256color" in term or term in _TRUECOLOR_TERMS:
         return DARK.name
     return ANSI.name
 
 
-_MANY_COLOURS = frozenset({"xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm", "contour", "xterm-direct"})
+_TRUECOLOR_TERMS = frozenset(
+    {"xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm", "contour", "xterm-direct"}
+)
 """Terminals of many colours whose name does not say so."""

@@ -9,18 +9,18 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-Answer = Callable[["RawServer", bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Responder = Callable[["RawServer", bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class RawServer:
     """Records every request whole and lets `answer` write whatever it likes."""
 
-    def __init__(self, answer: Answer, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, respond: Responder, *, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
-        self.asked = asyncio.Event()
+        self.request_received = asyncio.Event()
         self.connections = 0
         self.port = 0
-        self._answer = answer
+        self._respond = respond
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -51,8 +51,8 @@ class RawServer:
         try:
             while request := await _read_request(reader):
                 self.requests.append(request)
-                self.asked.set()
-                await self._answer(self, request, reader, writer)
+                self.request_received.set()
+                await self._respond(self, request, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
@@ -74,7 +74,7 @@ async def _read_request(reader: asyncio.StreamReader) -> bytes:
     return head
 
 
-def reply(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
+def http_response(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
     """Return a whole, correct HTTP answer."""
     lines = [f"HTTP/1.1 {status} Words"]
     told = {"Content-Length": str(len(body)), **(headers or {})}
@@ -82,13 +82,13 @@ def reply(status: int, body: bytes = b"", headers: dict[str, str] | None = None)
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def always(answer: bytes, *, close: bool = False) -> Answer:
+def always_respond(response: bytes, *, close: bool = False) -> Responder:
     """Return an answerer that gives everybody the same bytes."""
 
     async def give(
         server: RawServer, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        writer.write(answer)
+        writer.write(response)
         await writer.drain()
         if close:
             raise ConnectionError
@@ -96,7 +96,7 @@ def always(answer: bytes, *, close: bool = False) -> Answer:
     return give
 
 
-async def silence(
+async def never_respond(
     server: RawServer, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """Say nothing until the other side goes away."""

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from eternal_tui.api import errors
-from eternal_tui.api.client import EternalClient
+from eternal_tui.api.client import Client
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.sandbox.client import TINY
+from tests.sandbox.client import TINY_SETTINGS
 
 IMAGE = GenerateRequest(character="6870", prompt="At the harbour, morning", type="image")
 VIDEO = GenerateRequest(character="6870", prompt="The person waves", type="video", duration=1)
@@ -20,73 +20,73 @@ VIDEO = GenerateRequest(character="6870", prompt="The person waves", type="video
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(TINY) as running:
+    async with Sandbox(TINY_SETTINGS) as running:
         yield running
 
 
 @pytest.fixture
-async def client(sandbox: Sandbox) -> AsyncIterator[EternalClient]:
-    found = EternalClient(sandbox.api_url, Secret(sandbox.key), now=lambda: 0.0)
+async def client(sandbox: Sandbox) -> AsyncIterator[Client]:
+    found = Client(sandbox.api_url, Secret(sandbox.key), now=lambda: 0.0)
     yield found
     await found.close()
 
 
-def inject(sandbox: Sandbox, written: str) -> None:
-    kind, _, place = written.partition("@")
-    sandbox.inject(Fault(kind), on=Place(place) if place else None)
+def inject_fault(sandbox: Sandbox, spec: str) -> None:
+    kind, _, place = spec.partition("@")
+    sandbox.inject(Fault(kind), on=FaultPlace(place) if place else None)
 
 
 @pytest.mark.parametrize("request_", [IMAGE, VIDEO], ids=["image", "video"])
-async def test_a_job_from_submit_to_link(sandbox: Sandbox, client: EternalClient, request_: GenerateRequest) -> None:
-    answer = await client.generate(request_)
+async def test_a_job_from_submit_to_link(sandbox: Sandbox, client: Client, request_: GenerateRequest) -> None:
+    answer = await client.submit(request_)
     assert answer.credits_remaining is not None
     assert (await client.poll(answer.request_id)).outcome == "alive"
     sandbox.finish(answer.request_id)
     end = await client.poll(answer.request_id)
-    assert (end.outcome, end.progress, end.word, end.effect_type) == ("succeeded", 99, "success", request_.type)
+    assert (end.outcome, end.progress, end.status_text, end.effect_type) == ("succeeded", 99, "success", request_.type)
     assert end.result_url is not None
     assert end.result_url.startswith(sandbox.cdn_url)
 
 
-async def test_every_character_is_listed_once(client: EternalClient) -> None:
+async def test_every_character_is_listed_once(client: Client) -> None:
     found = [character async for character in client.list_characters()]
     assert len({character.id for character in found}) == len(found) == 137
 
 
-async def test_a_wrong_key_a_bad_field_and_an_unknown_job(sandbox: Sandbox, client: EternalClient) -> None:
-    stranger = EternalClient(sandbox.api_url, Secret("not-the-right-key"))
-    with pytest.raises(errors.KeyRefused):
-        await stranger.generate(IMAGE)
+async def test_a_wrong_key_a_bad_field_and_an_unknown_job(sandbox: Sandbox, client: Client) -> None:
+    stranger = Client(sandbox.api_url, Secret("not-the-right-key"))
+    with pytest.raises(errors.KeyRejected):
+        await stranger.submit(IMAGE)
     await stranger.close()
-    with pytest.raises(errors.Refused) as refused:
-        await client.generate(GenerateRequest(character="https://example.org/a.png", prompt="x", type="image"))
-    assert type(refused.value) is errors.Refused
-    assert refused.value.said
-    with pytest.raises(errors.NotKnown):
+    with pytest.raises(errors.RequestRejected) as refused:
+        await client.submit(GenerateRequest(character="https://example.org/a.png", prompt="x", type="image"))
+    assert type(refused.value) is errors.RequestRejected
+    assert refused.value.service_message
+    with pytest.raises(errors.NotFound):
         await client.poll("nothing-of-this-name")
 
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        ("lost-answer", errors.AnswerLost),
-        ("drop-before@post", errors.AnswerLost),
-        ("429@post", errors.TooMany),
-        ("500@post", errors.ServerTrouble),
-        ("html-502@post", errors.ServerTrouble),
-        ("charged-502", errors.ServerTrouble),
-        ("garbage-json", errors.Unreadable),
+        ("lost-answer", errors.ResponseLost),
+        ("drop-before@post", errors.ResponseLost),
+        ("429@post", errors.RateLimited),
+        ("500@post", errors.ServerError),
+        ("html-502@post", errors.ServerError),
+        ("charged-502", errors.ServerError),
+        ("garbage-json", errors.InvalidResponse),
         ("redirect@post", errors.Redirected),
-        ("hostile-text@post", errors.Refused),
+        ("hostile-text@post", errors.RequestRejected),
     ],
 )
 async def test_each_fault_of_a_submit_is_told_apart(
-    sandbox: Sandbox, client: EternalClient, fault: str, kind: type[errors.ApiError]
+    sandbox: Sandbox, client: Client, fault: str, kind: type[errors.ApiError]
 ) -> None:
     """What may be charged is Unclear, what is not is Refused."""
-    inject(sandbox, fault)
+    inject_fault(sandbox, fault)
     with pytest.raises(errors.ApiError) as caught:
-        await client.generate(IMAGE)
+        await client.submit(IMAGE)
     assert type(caught.value) is kind
 
 
@@ -105,9 +105,9 @@ async def test_each_fault_of_a_submit_is_told_apart(
         ("null-progress", "succeeded"),
     ],
 )
-async def test_each_odd_end_is_understood(sandbox: Sandbox, client: EternalClient, fault: str, outcome: str) -> None:
-    inject(sandbox, fault)
-    answer = await client.generate(IMAGE)
+async def test_each_odd_end_is_understood(sandbox: Sandbox, client: Client, fault: str, outcome: str) -> None:
+    inject_fault(sandbox, fault)
+    answer = await client.submit(IMAGE)
     sandbox.finish(answer.request_id)
     end = await client.poll(answer.request_id)
     assert end.outcome == outcome

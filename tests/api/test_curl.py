@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.api.curl import CurlError, looks_like_curl, parse_curl, to_curl, to_json, to_python
-from eternal_tui.api.models import GenerateRequest, InvalidRequest, problems
+from eternal_tui.api.curl import CurlError, is_curl_command, parse_curl, to_curl, to_json, to_python
+from eternal_tui.api.models import GenerateRequest, InvalidRequest, validation_errors
 
-BASE = "https://open.eternalai.org"
+BASE_URL = "https://open.eternalai.org"
 DOCUMENTED = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
 --header 'Content-Type: application/json' \\
 --header 'x-api-key: <YOUR_API_KEY>' \\
@@ -28,7 +28,7 @@ DOCUMENTED = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
 "duration": 4
 }'"""
 DOCUMENTED_BODY = DOCUMENTED.rpartition("--data '")[2].rstrip("'").replace("\n", "")
-WAVES = GenerateRequest(character="6870", prompt="The person waves and smiles", type="video", duration=4)
+DOCUMENTED_REQUEST = GenerateRequest(character="6870", prompt="The person waves and smiles", type="video", duration=4)
 HOSTILE = "it's $(touch pwned) `id` \\ \"quoted\" $HOME ; | & \n'\\''\u202e\x1b[31m\x9b é 日本 👩‍🚀 !! %s {}"
 
 REQUESTS = st.one_of(
@@ -47,11 +47,11 @@ REQUESTS = st.one_of(
         type=st.just("image"),
         quality=st.sampled_from([None, "low", "high"]),
     ),
-).filter(lambda request: not problems(request))
+).filter(lambda request: not validation_errors(request))
 
 
 def test_reads_the_documented_command() -> None:
-    assert parse_curl(DOCUMENTED) == WAVES
+    assert parse_curl(DOCUMENTED) == DOCUMENTED_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_reads_the_documented_command() -> None:
     ],
 )
 def test_reads_its_common_spellings(command: str) -> None:
-    assert parse_curl(command) == WAVES
+    assert parse_curl(command) == DOCUMENTED_REQUEST
 
 
 @pytest.mark.parametrize(
@@ -109,32 +109,32 @@ def test_says_why_a_command_cannot_be_read(command: str, sentence: str) -> None:
 def test_a_broken_rule_is_told_by_field(old: str, new: str, field: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_curl(DOCUMENTED.replace(old, new))
-    assert set(caught.value.problems) == {field}
+    assert set(caught.value.field_errors) == {field}
 
 
 @given(st.text(alphabet=st.sampled_from("curl -dH'\"\\$@{}[]:/,|;\n\r generate\u202e"), max_size=80))
 def test_any_text_is_read_or_refused_in_words(text: str) -> None:
     for command in (text, f"curl {text}", f"curl https://h/v2/base/generate -d {text}"):
         with contextlib.suppress(CurlError, InvalidRequest):
-            assert not problems(parse_curl(command))
+            assert not validation_errors(parse_curl(command))
 
 
 def test_a_prompt_that_begins_with_the_word_is_a_prompt() -> None:
-    assert not looks_like_curl("curl her hair and let it shine")
-    assert looks_like_curl(DOCUMENTED)
-    assert looks_like_curl("  $ " + DOCUMENTED)
+    assert not is_curl_command("curl her hair and let it shine")
+    assert is_curl_command(DOCUMENTED)
+    assert is_curl_command("  $ " + DOCUMENTED)
 
 
 @given(REQUESTS)
 def test_what_is_copied_can_be_pasted(request: GenerateRequest) -> None:
     """Seen to fail with the quoting replaced by plain single quotes."""
-    assert parse_curl(to_curl(request, BASE)) == request
+    assert parse_curl(to_curl(request, BASE_URL)) == request
 
 
 @given(REQUESTS)
 def test_copied_text_holds_nothing_a_terminal_would_obey(request: GenerateRequest) -> None:
     """Seen to fail with `ensure_ascii=False` and no escaping of what cannot be printed."""
-    for text in (to_json(request), to_curl(request, BASE), to_python(request, BASE)):
+    for text in (to_json(request), to_curl(request, BASE_URL), to_python(request, BASE_URL)):
         assert text.replace("\n", "").isprintable()
     assert json.loads(to_json(request)) == request.body()
 
@@ -148,7 +148,7 @@ def fake_curl(tmp_path: Path) -> dict[str, str]:
     return {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "ETERNALAI_API_KEY": "the-key"}
 
 
-def _arguments(command: str, environment: dict[str, str], folder: Path) -> list[str]:
+def _run_and_read_arguments(command: str, environment: dict[str, str], folder: Path) -> list[str]:
     done = subprocess.run(
         ["sh", "-c", command], env=environment, capture_output=True, check=True, cwd=folder, timeout=30
     )
@@ -162,7 +162,7 @@ def test_a_shell_hands_a_hostile_prompt_over_unchanged(prompt: str, fake_curl: d
     """Run by a real shell. Seen to fail with the body in double quotes."""
     request = GenerateRequest(character="6870", prompt=prompt, type="image", quality="low")
     before = sorted(tmp_path.iterdir())
-    arguments = _arguments(to_curl(request, BASE), fake_curl, tmp_path)
+    arguments = _run_and_read_arguments(to_curl(request, BASE_URL), fake_curl, tmp_path)
     assert arguments[0] == "https://open.eternalai.org/v2/base/generate"
     assert "x-api-key: the-key" in arguments
     assert json.loads(arguments[arguments.index("--data-raw") + 1]) == request.body()
@@ -170,7 +170,7 @@ def test_a_shell_hands_a_hostile_prompt_over_unchanged(prompt: str, fake_curl: d
 
 
 def test_the_key_stays_a_variable_and_is_not_carried_along_redirects() -> None:
-    command = to_curl(WAVES, BASE + "/", "Authorization")
+    command = to_curl(DOCUMENTED_REQUEST, BASE_URL + "/", "Authorization")
     assert '"Authorization: Bearer $ETERNALAI_API_KEY"' in command
     assert "--location" not in command
 
@@ -178,9 +178,9 @@ def test_the_key_stays_a_variable_and_is_not_carried_along_redirects() -> None:
 @pytest.mark.parametrize("header", ["x-api-key: a", 'x"; rm', "x\nb", "", "$(id)"])
 def test_a_header_name_that_is_none_is_refused(header: str) -> None:
     with pytest.raises(ValueError, match="header"):
-        to_curl(WAVES, BASE, header)
+        to_curl(DOCUMENTED_REQUEST, BASE_URL, header)
     with pytest.raises(ValueError, match="header"):
-        to_python(WAVES, BASE, header)
+        to_python(DOCUMENTED_REQUEST, BASE_URL, header)
 
 
 @settings(max_examples=50)
@@ -200,9 +200,9 @@ def test_the_python_is_a_program_that_posts_the_same_body(request: GenerateReque
             calls.append({"url": url, **options})
             return Answer()
 
-    program = to_python(request, BASE).replace("import httpx\n", "").replace("print(", "str(")
+    program = to_python(request, BASE_URL).replace("import httpx\n", "").replace("print(", "str(")
     code = compile(program.replace('os.environ["ETERNALAI_API_KEY"]', '"k"'), "copied.py", "exec")
     exec(code, {"httpx": Httpx})
-    assert calls[0]["url"] == f"{BASE}/v2/base/generate"
+    assert calls[0]["url"] == f"{BASE_URL}/v2/base/generate"
     assert calls[0]["json"] == request.body()
     assert calls[0]["headers"] == {"x-api-key": "k"}

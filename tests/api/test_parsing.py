@@ -12,27 +12,31 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eternal_tui.api import errors, parsing
-from eternal_tui.api.errors import error_from
-from eternal_tui.api.models import CharacterPage, CreateAnswer, GenerateRequest, PollAnswer, SubmitAnswer
+from eternal_tui.api.errors import error_from_response
+from eternal_tui.api.models import CharacterPage, CreateCharacterResponse, GenerateRequest, PollResponse, SubmitResponse
 
 ID = "453ead2d-a09f-44fb-81df-b37dac9e401a"
 LINK = "https://cdn.example.org/a.jpg?sig=1"
 
 
-def js(value: Any) -> bytes:
+def to_json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
 def test_the_documented_answer_for_an_image() -> None:
-    body = js({"request_id": ID, "status": "pending", "result": "", "progress": 0, "credits_remaining": 629.32})
+    body = to_json({"request_id": ID, "status": "pending", "result": "", "progress": 0, "credits_remaining": 629.32})
     answer = parsing.parse_submit(200, body)
-    assert answer == SubmitAnswer(
-        request_id=ID, word=_untrusted("pending"), progress=0, credits_remaining=629.32, raw=_untrusted(body.decode())
+    assert answer == SubmitResponse(
+        request_id=ID,
+        status_text=_untrusted_text("pending"),
+        progress=0,
+        credits_remaining=629.32,
+        raw=_untrusted_text(body.decode()),
     )
 
 
 def test_the_documented_answer_for_a_video() -> None:
-    body = js(
+    body = to_json(
         {
             "status": 1,
             "data": {"request_id": ID, "status": "pending", "result": "", "progress": 0},
@@ -41,31 +45,39 @@ def test_the_documented_answer_for_a_video() -> None:
         }
     )
     answer = parsing.parse_submit(200, body)
-    assert answer == SubmitAnswer(
-        request_id=ID, word=_untrusted("pending"), progress=0, credits_remaining=627.8, raw=_untrusted(body.decode())
+    assert answer == SubmitResponse(
+        request_id=ID,
+        status_text=_untrusted_text("pending"),
+        progress=0,
+        credits_remaining=627.8,
+        raw=_untrusted_text(body.decode()),
     )
 
 
-def _untrusted(text: str) -> Any:
+def _untrusted_text(text: str) -> Any:
     return text
 
 
 @pytest.mark.parametrize("outer", ["data", "result"])
 def test_fields_are_found_where_the_service_nests_them(outer: str) -> None:
-    body = js(
+    body = to_json(
         {"status": 1, outer: {"request_id": 77, "status": "pending", "progress": "45%", "credits_remaining": "3"}}
     )
-    assert parsing.parse_submit(201, body) == SubmitAnswer(
-        request_id="77", word=_untrusted("pending"), progress=45, credits_remaining=3.0, raw=_untrusted(body.decode())
+    assert parsing.parse_submit(201, body) == SubmitResponse(
+        request_id="77",
+        status_text=_untrusted_text("pending"),
+        progress=45,
+        credits_remaining=3.0,
+        raw=_untrusted_text(body.decode()),
     )
 
 
 def test_one_thing_in_a_list_is_that_thing() -> None:
     """Seen to fail as it was: a paid request whose id had come was unconfirmed. Of several nothing is guessed."""
-    assert parsing.parse_submit(200, js({"status": 1, "data": [{"request_id": ID}]})).request_id == ID
-    assert parsing.parse_create(200, js({"result": [{"id": 77}]})).character_id == "77"
-    with pytest.raises(errors.Unreadable):
-        parsing.parse_submit(200, js({"data": [{"request_id": ID}, {"request_id": "other"}]}))
+    assert parsing.parse_submit(200, to_json({"status": 1, "data": [{"request_id": ID}]})).request_id == ID
+    assert parsing.parse_create_character(200, to_json({"result": [{"id": 77}]})).character_id == "77"
+    with pytest.raises(errors.InvalidResponse):
+        parsing.parse_submit(200, to_json({"data": [{"request_id": ID}, {"request_id": "other"}]}))
 
 
 def test_what_was_charged_keeps_its_id_whatever_else_is_wrong() -> None:
@@ -88,10 +100,10 @@ def test_what_was_charged_keeps_its_id_whatever_else_is_wrong() -> None:
 )
 def test_an_id_that_cannot_be_polled_makes_the_submit_unclear(request_id: object) -> None:
     """Seen to fail against a build that took any string: the id with a line break was sent as an address."""
-    with pytest.raises(errors.Unreadable) as caught:
-        parsing.parse_submit(200, js({"request_id": request_id, "message": "queued"}))
+    with pytest.raises(errors.InvalidResponse) as caught:
+        parsing.parse_submit(200, to_json({"request_id": request_id, "message": "queued"}))
     assert "may have been charged" in str(caught.value).replace("\n", " ")
-    assert caught.value.said == "queued"
+    assert caught.value.service_message == "queued"
 
 
 @pytest.mark.parametrize(
@@ -125,32 +137,32 @@ def test_an_id_that_cannot_be_polled_makes_the_submit_unclear(request_id: object
 )
 def test_what_a_poll_means(answer: dict[str, Any], outcome: str) -> None:
     """Seen to fail against builds where an unknown word was an end, and where the word success needed no link."""
-    assert parsing.parse_poll(200, js(answer)).outcome == outcome
+    assert parsing.parse_poll(200, to_json(answer)).outcome == outcome
 
 
 @pytest.mark.parametrize("named", [None, ID, ID.upper(), f" {ID} "])
 def test_an_answer_about_this_request_is_believed(named: str | None) -> None:
     answer = {"request_id": named, "status": "success", "result_url": LINK}
-    assert parsing.parse_poll(200, js(answer), asked=ID).outcome == "succeeded"
+    assert parsing.parse_poll(200, to_json(answer), expected_id=ID).outcome == "succeeded"
 
 
 def test_an_envelope_may_have_an_id_of_its_own() -> None:
     """Seen to fail as it was: the job, named inside, was asked about for ever."""
     answer = {"request_id": "trace-7", "data": {"request_id": ID, "status": "success", "result_url": LINK}}
-    assert parsing.parse_poll(200, js(answer), asked=ID).outcome == "succeeded"
+    assert parsing.parse_poll(200, to_json(answer), expected_id=ID).outcome == "succeeded"
 
 
 @pytest.mark.parametrize("named", ["another", 7])
 def test_an_answer_about_another_request_is_none(named: object) -> None:
     """Seen to fail as it was: its link was fetched, and somebody else's picture saved as this job's."""
-    with pytest.raises(errors.Unreadable, match="about another request"):
-        parsing.parse_poll(200, js({"request_id": named, "status": "success", "result_url": LINK}), asked=ID)
+    with pytest.raises(errors.InvalidResponse, match="about another request"):
+        parsing.parse_poll(200, to_json({"request_id": named, "status": "success", "result_url": LINK}), expected_id=ID)
 
 
 def test_success_at_99_percent_is_told_as_it_came() -> None:
     answer = parsing.parse_poll(
         200,
-        js({"request_id": ID, "status": "success", "progress": 99, "result_url": LINK, "effect_type": "image",
+        to_json({"request_id": ID, "status": "success", "progress": 99, "result_url": LINK, "effect_type": "image",
             "encrypted_aes_key": ""}),
     )  # fmt: skip
     assert (answer.progress, answer.result_url, answer.effect_type, answer.encrypted) == (99, LINK, "image", False)
@@ -158,7 +170,7 @@ def test_success_at_99_percent_is_told_as_it_came() -> None:
 
 @pytest.mark.parametrize(("key", "encrypted"), [("", False), (" ", False), (None, False), (1, False), ("k", True)])
 def test_a_file_is_encrypted_if_a_key_came_with_it(key: object, encrypted: bool) -> None:
-    answer = parsing.parse_poll(200, js({"status": "success", "result_url": LINK, "encrypted_aes_key": key}))
+    answer = parsing.parse_poll(200, to_json({"status": "success", "result_url": LINK, "encrypted_aes_key": key}))
     assert answer.encrypted is encrypted
 
 
@@ -172,7 +184,7 @@ def test_a_file_is_encrypted_if_a_key_came_with_it(key: object, encrypted: bool)
 )  # fmt: skip
 def test_progress_is_whole_percent_or_nothing(progress: object, percent: int | None) -> None:
     """Seen to fail against a build that took True for 1 %."""
-    assert parsing.parse_poll(200, js({"progress": progress})).progress == percent
+    assert parsing.parse_poll(200, to_json({"progress": progress})).progress == percent
 
 
 @pytest.mark.parametrize(
@@ -186,20 +198,22 @@ def test_credits_are_a_finite_number_or_nothing(credit: object, read: float | No
 
     And as it was for 1e300: what the next job cost, and with it the day's spending, was a number of 301 digits.
     """
-    assert parsing.parse_submit(200, js({"request_id": "a", "credits_remaining": credit})).credits_remaining == read
+    assert (
+        parsing.parse_submit(200, to_json({"request_id": "a", "credits_remaining": credit})).credits_remaining == read
+    )
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (js({"status": False, "error": "No such character", "result": None}), "No such character"),
-        (js({"message": "slow\n down"}), "slow down"),
-        (js({"detail": [{"loc": ["body"], "msg": "field required"}]}), "field required"),
-        (js({"error": {"code": 3, "message": "inner"}}), "inner"),
-        (js({"data": {"error": "nested"}}), "nested"),
-        (js("just a string"), "just a string"),
-        (js(None), ""),
-        (js([]), ""),
+        (to_json({"status": False, "error": "No such character", "result": None}), "No such character"),
+        (to_json({"message": "slow\n down"}), "slow down"),
+        (to_json({"detail": [{"loc": ["body"], "msg": "field required"}]}), "field required"),
+        (to_json({"error": {"code": 3, "message": "inner"}}), "inner"),
+        (to_json({"data": {"error": "nested"}}), "nested"),
+        (to_json("just a string"), "just a string"),
+        (to_json(None), ""),
+        (to_json([]), ""),
         (b"plain words", "plain words"),
         (b"", ""),
         (b"<html><head><TITLE>502 Bad&nbsp;Gateway</TITLE></head><body>nginx</body></html>", "502 Bad Gateway"),
@@ -210,14 +224,14 @@ def test_credits_are_a_finite_number_or_nothing(credit: object, read: float | No
 )
 def test_the_services_own_words_are_found(body: bytes, said: str) -> None:
     """Seen to fail (İstanbul) against a build that searched str.lower(), which is one character longer there."""
-    assert error_from(400, {}, body).said == said
+    assert error_from_response(400, {}, body).service_message == said
 
 
 def test_hostile_pages_cost_linear_time_and_bounded_words() -> None:
     """A pattern such as <[^>]*> takes minutes for these; the suite's own time-out is the proof."""
     for page in (b"<" * 4_000_000, b"<title" * 500_000, b"<html>" + b"<script" * 500_000, b"<html>" + b"&" * 4_000_000):
-        assert len(error_from(502, {}, page).said) <= 500
-    assert len(error_from(500, {}, js({"error": "x" * 1_000_000})).said) == 500
+        assert len(error_from_response(502, {}, page).service_message) <= 500
+    assert len(error_from_response(500, {}, to_json({"error": "x" * 1_000_000})).service_message) == 500
 
 
 @pytest.mark.parametrize("paid", [True, False])
@@ -229,7 +243,7 @@ def test_a_refusal_ends_in_what_to_do_and_promises_nothing(status: int, paid: bo
     fail for 400, 402, 408 and 422, which told whoever watched a paid job to send it again, and for 429, 401 and 404 as
     they were first worded.
     """
-    sentence = str(error_from(status, {}, b"", paid=paid))
+    sentence = str(error_from_response(status, {}, b"", paid=paid))
     assert ("Nothing was charged." if paid else "Nothing was charged for asking") in sentence
     assert sentence.endswith(".")
     assert not sentence.endswith("Nothing was charged.")
@@ -237,36 +251,36 @@ def test_a_refusal_ends_in_what_to_do_and_promises_nothing(status: int, paid: bo
     assert paid or not re.search("(?i)send|Nothing was charged[.]|refused the request", sentence)
 
 
-def _kind(status: int) -> type[errors.ApiError]:
+def _error_type_for(status: int) -> type[errors.ApiError]:
     special: dict[int, type[errors.ApiError]] = {
-        401: errors.KeyRefused, 403: errors.KeyRefused, 402: errors.NoCredits, 404: errors.NotKnown,
-        410: errors.NotKnown, 429: errors.TooMany,
+        401: errors.KeyRejected, 403: errors.KeyRejected, 402: errors.InsufficientCredits, 404: errors.NotFound,
+        410: errors.NotFound, 429: errors.RateLimited,
     }  # fmt: skip
     ranges: dict[int, type[errors.ApiError]] = {
-        1: errors.Unreadable, 3: errors.Redirected, 4: errors.Refused, 5: errors.ServerTrouble,
+        1: errors.InvalidResponse, 3: errors.Redirected, 4: errors.RequestRejected, 5: errors.ServerError,
     }  # fmt: skip
     return special.get(status, ranges[status // 100])
 
 
 @pytest.mark.parametrize(
-    "parse", [parsing.parse_submit, parsing.parse_create, parsing.parse_poll, parsing.parse_characters]
+    "parse", [parsing.parse_submit, parsing.parse_create_character, parsing.parse_poll, parsing.parse_characters]
 )
 def test_every_status_from_100_to_599_has_one_meaning(parse: Callable[[int, bytes], object]) -> None:
     """A body that would be a fine answer must not rescue a bad status, nor the other way round.
 
     Seen to fail against a build that looked for a request id before it looked at the status.
     """
-    body = js({"request_id": "abc", "result": [], "error": "why"})
+    body = to_json({"request_id": "abc", "result": [], "error": "why"})
     for status in [*range(100, 200), *range(300, 600)]:
         with pytest.raises(errors.ApiError) as caught:
             parse(status, body)
         error = caught.value
-        assert type(error) is _kind(status), status
+        assert type(error) is _error_type_for(status), status
         assert error.status == status
-        assert isinstance(error, errors.Refused) == (400 <= status < 500)
-        assert isinstance(error, errors.Unclear) == (not 400 <= status < 500)
-        assert error.said == "why"
-        paid = parse in (parsing.parse_submit, parsing.parse_create)
+        assert isinstance(error, errors.RequestRejected) == (400 <= status < 500)
+        assert isinstance(error, errors.OutcomeUnknown) == (not 400 <= status < 500)
+        assert error.service_message == "why"
+        paid = parse in (parsing.parse_submit, parsing.parse_create_character)
         assert ("may have been charged" in str(error)) == (paid and not 400 <= status < 500)
     for status in range(200, 300):
         parse(status, body)
@@ -274,32 +288,32 @@ def test_every_status_from_100_to_599_has_one_meaning(parse: Callable[[int, byte
 
 def test_429_and_503_carry_the_wait() -> None:
     for status in (429, 503):
-        error = error_from(status, {"RETRY-AFTER": "7"}, b"")
-        assert isinstance(error, errors.TooMany | errors.ServerTrouble)
+        error = error_from_response(status, {"RETRY-AFTER": "7"}, b"")
+        assert isinstance(error, errors.RateLimited | errors.ServerError)
         assert error.retry_after == 7.0
 
 
 def test_a_redirect_tells_where_without_its_query() -> None:
-    error = error_from(302, {"location": "https://other.example/x?sig=secret"}, b"")
-    assert error.said == "https://other.example/x"
+    error = error_from_response(302, {"location": "https://other.example/x?sig=secret"}, b"")
+    assert error.service_message == "https://other.example/x"
 
 
-def character(**fields: object) -> dict[str, object]:
+def character_row(**fields: object) -> dict[str, object]:
     return {"id": 6790, "username": "astrid", "display_name": "Astrid", "age": 27, **fields}
 
 
 def test_a_page_of_characters() -> None:
     rows = [
-        character(description="Reads maps.", gender="female", status="approved", category="default"),
+        character_row(description="Reads maps.", gender="female", status="approved", category="default"),
         "junk", None, 5, {}, {"id": None}, {"id": "../../etc"}, {"id": True}, {"id": 1.5},
         {"id": "abc", "username": "only"},
         {"id": "7", "age": None},
     ]  # fmt: skip
-    page = parsing.parse_characters(200, js({"result": rows}))
+    page = parsing.parse_characters(200, to_json({"result": rows}))
     assert [(found.id, found.name, found.age) for found in page.characters] == [
         ("6790", "Astrid", 27), ("abc", "only", None), ("7", "7", None),
     ]  # fmt: skip
-    assert page.rows == len(rows)
+    assert page.row_count == len(rows)
 
 
 @pytest.mark.parametrize(
@@ -309,18 +323,18 @@ def test_a_page_of_characters() -> None:
 )  # fmt: skip
 def test_characters_under_18_are_never_offered(age: object, offered: bool) -> None:
     """Seen to fail against a build that read only integers and took "17" for no age at all."""
-    found = parsing.parse_characters(200, js({"result": [character(age=age)]})).characters
-    assert [one.offered for one in found] == [offered]
+    found = parsing.parse_characters(200, to_json({"result": [character_row(age=age)]})).characters
+    assert [one.is_allowed for one in found] == [offered]
 
 
 @pytest.mark.parametrize("age", ["seventeen", True, [], {}])
 def test_an_age_that_cannot_be_read_leaves_the_character_out(age: object) -> None:
-    assert parsing.parse_characters(200, js({"result": [character(age=age)]})).characters == ()
+    assert parsing.parse_characters(200, to_json({"result": [character_row(age=age)]})).characters == ()
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"5", b'{"result": null}', b'{"result": {}}', b"<html>"])
 def test_no_list_at_all_is_said(body: bytes) -> None:
-    with pytest.raises(errors.Unreadable):
+    with pytest.raises(errors.InvalidResponse):
         parsing.parse_characters(200, body)
 
 
@@ -335,14 +349,14 @@ def test_no_list_at_all_is_said(body: bytes) -> None:
     ],
 )
 def test_a_created_character_is_found(answer: object, character_id: str | None, request_id: str | None) -> None:
-    created = parsing.parse_create(200, js(answer))
+    created = parsing.parse_create_character(200, to_json(answer))
     assert (created.character_id, created.request_id) == (character_id, request_id)
     assert json.loads(created.raw) == answer
 
 
 def test_a_created_character_without_any_id_is_unclear() -> None:
-    with pytest.raises(errors.Unreadable, match="may have been made"):
-        parsing.parse_create(200, b"{}")
+    with pytest.raises(errors.InvalidResponse, match="may have been made"):
+        parsing.parse_create_character(200, b"{}")
 
 
 def test_bodies_carry_only_what_applies() -> None:
@@ -351,7 +365,7 @@ def test_bodies_carry_only_what_applies() -> None:
         parsing.encode_generate(request)
         == '{"images":["6870"],"prompt":"é","type":"video","duration":4,"audio":false}'.encode()
     )
-    assert parsing.encode_create("a sailor") == b'{"prompt":"a sailor"}'
+    assert parsing.encode_create_character("a sailor") == b'{"prompt":"a sailor"}'
 
 
 _names = st.sampled_from(
@@ -368,17 +382,17 @@ _values = st.recursive(
 )
 _bodies = st.one_of(
     st.binary(),
-    st.dictionaries(_names, _values).map(js),
-    _values.map(js),
-    st.lists(st.dictionaries(_names, _values), max_size=4).map(lambda rows: js({"result": rows})),
+    st.dictionaries(_names, _values).map(to_json),
+    _values.map(to_json),
+    st.lists(st.dictionaries(_names, _values), max_size=4).map(lambda rows: to_json({"result": rows})),
     st.text().map(lambda text: text.encode("utf-8", "surrogatepass")),
 )
 
 PARSERS: dict[Callable[..., object], type] = {
-    parsing.parse_submit: SubmitAnswer,
-    parsing.parse_poll: PollAnswer,
+    parsing.parse_submit: SubmitResponse,
+    parsing.parse_poll: PollResponse,
     parsing.parse_characters: CharacterPage,
-    parsing.parse_create: CreateAnswer,
+    parsing.parse_create_character: CreateCharacterResponse,
 }
 
 
@@ -399,5 +413,5 @@ def test_no_bytes_make_a_parser_raise_anything_but_an_api_error(status: int, bod
             answer = error
         assert isinstance(answer, kind | errors.ApiError)
         if isinstance(answer, errors.ApiError):
-            assert len(answer.said) <= 500
+            assert len(answer.service_message) <= 500
             assert str(answer).endswith((".", "login"))

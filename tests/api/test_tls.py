@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.api import errors
-from eternal_tui.api.client import EternalClient, default_tls
+from eternal_tui.api.client import Client, default_tls_context
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
-from tests.api.raw_server import RawServer, always, reply
-from tests.certificates import certificate_for
+from tests.api.raw_server import RawServer, always_respond, http_response
+from tests.certificates import make_certificate
 
 REQUEST = GenerateRequest(character="6870", prompt="x", type="image")
-TAKEN = reply(200, b'{"request_id": "abc"}')
+ACCEPTED = http_response(200, b'{"request_id": "abc"}')
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return certificate_for("localhost", tmp_path_factory.mktemp("tls"))
+    return make_certificate("localhost", tmp_path_factory.mktemp("tls"))
 
 
-def server_side(certificate: Path) -> ssl.SSLContext:
+def server_tls_context(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
@@ -36,14 +36,14 @@ def server_side(certificate: Path) -> ssl.SSLContext:
 async def test_only_a_good_certificate_gets_the_key(certificate: Path, host: str, trusted: bool, taken: bool) -> None:
     """Unknown issuer and wrong name. Seen to fail (both taken, key sent) against verify=False."""
     tls = ssl.create_default_context(cafile=certificate) if trusted else ssl.create_default_context()
-    async with RawServer(always(TAKEN), tls=server_side(certificate)) as server:
-        client = EternalClient(f"https://{host}:{server.port}", Secret("canary-key-1"), tls=tls)
+    async with RawServer(always_respond(ACCEPTED), tls=server_tls_context(certificate)) as server:
+        client = Client(f"https://{host}:{server.port}", Secret("canary-key-1"), tls=tls)
         try:
             if taken:
-                assert (await client.generate(REQUEST)).request_id == "abc"
+                assert (await client.submit(REQUEST)).request_id == "abc"
             else:
                 with pytest.raises(errors.Unreachable, match="could not be secured"):
-                    await client.generate(REQUEST)
+                    await client.submit(REQUEST)
         finally:
             await client.close()
     assert len(server.requests) == (1 if taken else 0)
@@ -53,13 +53,13 @@ def test_a_context_that_checks_nothing_is_refused() -> None:
     unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unchecked.check_hostname = False
     with pytest.raises(ValueError, match="always checked"):
-        EternalClient("https://localhost", None, tls=unchecked)
+        Client("https://localhost", None, tls=unchecked)
     unchecked.verify_mode = ssl.CERT_NONE
     with pytest.raises(ValueError, match="always checked"):
-        EternalClient("https://localhost", None, tls=unchecked)
+        Client("https://localhost", None, tls=unchecked)
 
 
 def test_the_default_context_checks_and_is_made_once() -> None:
-    assert default_tls() is default_tls()
-    assert default_tls().verify_mode == ssl.CERT_REQUIRED
-    assert default_tls().check_hostname
+    assert default_tls_context() is default_tls_context()
+    assert default_tls_context().verify_mode == ssl.CERT_REQUIRED
+    assert default_tls_context().check_hostname

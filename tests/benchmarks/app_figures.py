@@ -18,9 +18,9 @@ from tests.benchmarks.netem_line import netem_line
 from tests.benchmarks.row import Row, row
 from tests.benchmarks.shown_lines import ShownLines
 from tests.benchmarks.slow_line import SSH, slow_line
-from tests.media.files import write_scene
+from tests.media.files import write_scene_video
 from tests.terminal.pseudo_terminal import PseudoTerminal
-from tests.terminal.stage import APP, app, environ_for, leave_running
+from tests.terminal.stage import APP_COMMAND, make_environ, record_running_jobs, start_app
 
 BARE = """
 from textual.app import App
@@ -33,7 +33,7 @@ class Bare(App):
 Bare().run()
 """
 SCRIPT = Path(sys.executable).with_name("eternal-tui")
-INSTALLED = (str(SCRIPT),) if SCRIPT.exists() else APP
+INSTALLED = (str(SCRIPT),) if SCRIPT.exists() else APP_COMMAND
 """As a person starts it, and as the peers are started."""
 
 BUSY_APP = (sys.executable, "-m", "tests.benchmarks.busy_app")
@@ -57,10 +57,10 @@ def starts(folder: Path, peers: Mapping[str, tuple[tuple[str, ...], str]]) -> It
     fill(small / "data", 200)
     fill(large / "data", 100_000)
     commands: dict[str, tuple[tuple[str, ...], Mapping[str, str], str]] = {
-        "bare Textual": ((sys.executable, str(bare)), environ_for(folder), "bare app"),
-        "eternal-tui, 200 jobs": (INSTALLED, environ_for(small), "Take 200"),
-        "eternal-tui, 100,000 jobs": (INSTALLED, environ_for(large), "Take 100000"),
-        **{name: (command, environ_for(folder), text) for name, (command, text) in peers.items()},
+        "bare Textual": ((sys.executable, str(bare)), make_environ(folder), "bare app"),
+        "eternal-tui, 200 jobs": (INSTALLED, make_environ(small), "Take 200"),
+        "eternal-tui, 100,000 jobs": (INSTALLED, make_environ(large), "Take 100000"),
+        **{name: (command, make_environ(folder), text) for name, (command, text) in peers.items()},
     }
     for name, (command, environ, text) in list(commands.items()):
         try:
@@ -94,10 +94,10 @@ def memory_and_search(folder: Path) -> Iterator[Row]:
         home = folder / str(count)
         if not home.exists():
             fill(home / "data", count)
-        with app(home) as terminal:
+        with start_app(home) as terminal:
             terminal.wait_for(f"Take {count}")
             _let_load(terminal)
-            peaks[count] = int(terminal.status("VmHWM").split()[0]) / 1024
+            peaks[count] = int(terminal.read_proc_status("VmHWM").split()[0]) / 1024
             keys = []
             terminal.send(b"/")
             terminal.read_until_quiet(1.5)
@@ -117,11 +117,15 @@ def memory_and_search(folder: Path) -> Iterator[Row]:
     newest = ended_job(1_000, 1_000, time.time())
     results = folder / "1000" / "data" / "results"
     results.mkdir(mode=0o700)
-    write_scene(results / str(newest.file))
-    with app(folder / "1000") as terminal:
+    write_scene_video(results / str(newest.file))
+    with start_app(folder / "1000") as terminal:
         terminal.wait_for("Take 1000")
         _let_load(terminal)
-        yield row("the same with a clip shown", "≤ 60 MB", mb=round(int(terminal.status("VmHWM").split()[0]) / 1024, 1))
+        yield row(
+            "the same with a clip shown",
+            "≤ 60 MB",
+            mb=round(int(terminal.read_proc_status("VmHWM").split()[0]) / 1024, 1),
+        )
     yield row("memory a job beyond", "≤ 1.2 KB", kb=round((peaks[100_000] - peaks[1_000]) * 1024 / 99_000, 2))
 
 
@@ -139,8 +143,8 @@ def _let_load(terminal: PseudoTerminal) -> None:
 def running(folder: Path, count: int, **more: str) -> Iterator[tuple[DemoService, Path, dict[str, str]]]:
     """Yield a sandbox with `count` jobs that run for an hour, and a data folder that knows them."""
     with launch_demo(environ=os.environ, speed=0.01, seed=7, options=("--credits", "1000000")) as service:
-        leave_running(folder, service.api_url, service.key, count)
-        yield service, folder, environ_for(folder, service.api_url, service.key, **more)
+        record_running_jobs(folder, service.api_url, service.key, count)
+        yield service, folder, make_environ(folder, service.api_url, service.key, **more)
 
 
 def keys(folder: Path) -> Iterator[Row]:
@@ -150,7 +154,7 @@ def keys(folder: Path) -> Iterator[Row]:
         for columns, rows in ((80, 24), (200, 60)):
             medians = {}
             for busy in (0, 200):
-                with app(
+                with start_app(
                     home, {**environ, "BUSY": str(busy)}, columns=columns, rows=rows, command=BUSY_APP
                 ) as terminal:
                     terminal.wait_for("At sea, number 999", keep=True)
@@ -208,8 +212,8 @@ def _ways(presses: int, down: bytes, up: bytes) -> Iterator[tuple[bytes, str]]:
 def _table_keys(ours: Mapping[tuple[int, int], float], folder: Path) -> Iterator[Row]:
     """The same keys in Textual's own table of a thousand rows, with as many changes."""
     for size, ours_ms in ours.items():
-        environ = {**environ_for(folder), "BUSY": "200"}
-        with app(folder, environ, columns=size[0], rows=size[1], command=TABLE_APP) as terminal:
+        environ = {**make_environ(folder), "BUSY": "200"}
+        with start_app(folder, environ, columns=size[0], rows=size[1], command=TABLE_APP) as terminal:
             terminal.wait_for("number 999")
             terminal.read_for(2.0)
             taken = sorted(_table_echoes(terminal, PRESSES // 4))
@@ -228,7 +232,7 @@ def output_and_load(folder: Path) -> Iterator[Row]:
         home = folder / f"running-{count}"
         with running(home, count) as (_, _, environ):
             stalls = folder / f"stalls-{count}"
-            with app(home, {**environ, "STALLS": str(stalls)}, command=BUSY_APP) as terminal:
+            with start_app(home, {**environ, "STALLS": str(stalls)}, command=BUSY_APP) as terminal:
                 terminal.wait_for(f"number {count - 1}")
                 terminal.read_for(12.0)
                 used = terminal.cpu_seconds()
@@ -252,18 +256,18 @@ def output_and_load(folder: Path) -> Iterator[Row]:
             ({"BUSY": "20"}, "bytes a second, each of 20 jobs moves on every second", "≤ 2,500", False),
         ):
             about = {name: value for name, value in environ.items() if ssh or name not in SSH}
-            with app(home, {**about, **more}, command=BUSY_APP) as terminal:
+            with start_app(home, {**about, **more}, command=BUSY_APP) as terminal:
                 terminal.wait_for("number 19")
                 terminal.read_for(12.0)
                 yield row(what, goal, bytes=round(len(terminal.read_for(WINDOW)) / WINDOW))
-    with app(folder / "200") as terminal:
+    with start_app(folder / "200") as terminal:
         terminal.wait_for("Take 200")
         terminal.read_for(8.0)
         yield row("bytes a second, nothing runs", "0", bytes=round(len(terminal.read_for(WINDOW)) / WINDOW, 1))
     stalls = folder / "stalls-loading"
     stalls.with_suffix(".go").touch()
-    with app(
-        folder / "100000", {**environ_for(folder / "100000"), "STALLS": str(stalls)}, command=BUSY_APP
+    with start_app(
+        folder / "100000", {**make_environ(folder / "100000"), "STALLS": str(stalls)}, command=BUSY_APP
     ) as terminal:
         terminal.wait_for("Take 100000")
         terminal.read_for(WINDOW)
@@ -289,8 +293,8 @@ def generates(folder: Path) -> Iterator[Row]:
     with launch_demo(environ=os.environ, speed=1.0, seed=7, options=("--credits", "1000000")) as service:
         for _ in range(RUNS):
             for count, times in taken.items():
-                environ = environ_for(folder / str(count), service.api_url, service.key)
-                command = [*APP, "generate", "--prompt", "At sea", "--character", "6870"]
+                environ = make_environ(folder / str(count), service.api_url, service.key)
+                command = [*APP_COMMAND, "generate", "--prompt", "At sea", "--character", "6870"]
                 begun = time.perf_counter()
                 subprocess.run(command, env=environ, check=True, capture_output=True, stdin=subprocess.DEVNULL)
                 times.append((time.perf_counter() - begun) * 1000)

@@ -83,7 +83,7 @@ async def _stall_while(action: Callable[[], object]) -> tuple[float, float]:
 def measure(folder: Path, size: int) -> dict[str, float]:
     filling = History.open(folder)
     filling.add_many(record(number) for number in range(size))
-    filling.close(fold=True)
+    filling.close(compact=True)
     row: dict[str, float] = {}
     begun = time.perf_counter()
     history = History.open(folder)
@@ -95,14 +95,14 @@ def measure(folder: Path, size: int) -> dict[str, float]:
             lambda: history.update(size // 2 + 1, {"state": "running", "note": "y" * 900}), floor
         )
     row["progress, no fsync"] = median_ms(lambda: history.update(size // 2, {"progress": 5}, durable=False))
-    row["changes, none"] = median_ms(history.changes)
+    row["changes, none"] = median_ms(history.read_changes)
     row["get"] = median_ms(lambda: history.get(size // 3))
     row["recent(200)"] = median_ms(lambda: history.recent(200), 10)
-    row["fold"], row["fold, longest stall"] = asyncio.run(_stall_while(history.fold))
+    row["fold"], row["fold, longest stall"] = asyncio.run(_stall_while(history.compact))
     row["load all in slices"], row["load, longest stall"] = asyncio.run(
-        _stall_while(lambda: sum(len(page) for page in history.slices()))
+        _stall_while(lambda: sum(len(page) for page in history.iter_pages()))
     )
-    history.close(fold=False)
+    history.close(compact=False)
     return row
 
 

@@ -25,40 +25,41 @@ from pathlib import Path
 from PIL import Image
 from rich.console import Console
 
-from eternal_tui.media.decode.images import still_frame
-from eternal_tui.media.decode.video import ClipReader, poster
+from eternal_tui.media.decode.images import image_frame
+from eternal_tui.media.decode.video import VideoReader, poster
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.sixel import SixelOverBlocks
-from tests.media.files import write_scene
+from tests.media.files import write_scene_video
 
 PLAYER = """
 import sys, time
 from pathlib import Path
-from eternal_tui.tui.terminal.compositor import CellScreen
+from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.pacing import Pace
-from eternal_tui.tui.terminal.driver import LinkApp
-from eternal_tui.tui.picture.picture import Picture
+from eternal_tui.tui.graphics.pacing import FrameBudget
+from eternal_tui.tui.terminal.driver import FlowControlledApp
+from eternal_tui.tui.picture.picture import MediaView
 
-class Counting(Picture):
+class Counting(MediaView):
     # When each frame was put on the screen, and which.
     put = []
-    def _put(self, drawing):
+    def _show_drawing(self, drawing):
         Counting.put.append((time.monotonic(), self.position))
-        return super()._put(drawing)
+        return super()._show_drawing(drawing)
 
-class Player(LinkApp):
-    CSS = f"Picture {{ width: {sys.argv[6]}; height: {sys.argv[7]}; }}"
+class Player(FlowControlledApp):
+    CSS = f"MediaView {{ width: {sys.argv[6]}; height: {sys.argv[7]}; }}"
     def get_default_screen(self):
-        return CellScreen()
+        return DiffScreen()
     def compose(self):
-        yield Counting(HalfBlocks(int(sys.argv[3]), truecolor=True), pace=Pace(float(sys.argv[2])), loop=True)
+        graphics, budget = HalfBlocks(int(sys.argv[3]), truecolor=True), FrameBudget(float(sys.argv[2]))
+        yield Counting(graphics, frame_budget=budget, loop=True)
     def on_mount(self):
-        self.query_one(Picture).show(Path(sys.argv[1]))
-    def on_picture_loaded(self, message):
+        self.query_one(MediaView).set_file(Path(sys.argv[1]))
+    def on_media_view_loaded(self, message):
         Counting.put.clear()
-        message.picture.play()
+        message.media_view.play()
         self.cpu, self.wall = time.process_time(), time.monotonic()
         self.set_timer(float(sys.argv[4]), self.report)
     def report(self):
@@ -112,8 +113,8 @@ def cells(path: Path, graphics: HalfBlocks | None = None) -> int:
     """Turn a file into escape sequences, with cold styles unless `graphics` has warm ones; return their length."""
     graphics = graphics or HalfBlocks(truecolor=True)
     # Rows of the picture drawn before would be taken as they are: this is about one not seen yet.
-    graphics.forget_rows()
-    drawing = graphics.render(still_frame(path, 80, 40))
+    graphics.clear_row_cache()
+    drawing = graphics.render(image_frame(path, 80, 40))
     console = Console(color_system="truecolor")
     return len("".join(strip.render(console) for strip in drawing.strips))
 
@@ -130,7 +131,7 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
 
         warm = HalfBlocks(truecolor=True)
         cells(path, warm)
-        found[f"{kind} to frame ms"] = milliseconds(partial(still_frame, path, 80, 40), runs)
+        found[f"{kind} to frame ms"] = milliseconds(partial(image_frame, path, 80, 40), runs)
         found[f"{kind} to cells, cold styles ms"] = milliseconds(partial(cells, path), runs)
         found[f"{kind} to cells, warm styles ms"] = milliseconds(partial(cells, path, warm), runs)
         found[f"{kind} bytes, 8 bits"] = cells(path, HalfBlocks(8))
@@ -145,11 +146,11 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
         if (peer := textual_image(path, runs)) is not None:
             found[f"{kind} textual-image, import not counted ms"] = peer
         sixel = SixelOverBlocks((10, 20))
-        large = still_frame(path, 40, 20, cell=sixel.cell)
+        large = image_frame(path, 40, 20, cell_size=sixel.cell_size)
         found[f"{kind} to 40x20 cells of sixels ms"] = milliseconds(partial(sixel.render, large), runs)
         found[f"{kind} sixel bytes"] = len(sixel.render(large).overlay)
         kitty = KittyPlaceholders((10, 20))
-        frame = still_frame(path, 80, 40, cell=kitty.cell)
+        frame = image_frame(path, 80, 40, cell_size=kitty.cell_size)
         found[f"{kind} to kitty ms"] = milliseconds(partial(kitty.render, frame), runs)
         found[f"{kind} kitty bytes"] = len(kitty.render(frame).transmit)
     return found
@@ -191,13 +192,13 @@ def play(
 
 
 def clips(folder: Path, runs: int, seconds: float) -> dict[str, float]:
-    clip = write_scene(folder / "clip.mp4")
+    clip = write_scene_video(folder / "clip.mp4")
 
     def decode() -> None:
-        with ClipReader(clip, 60, 30) as reader:
+        with VideoReader(clip, 60, 30) as reader:
             last = False
             while not last:
-                last = reader.step(1).last
+                last = reader.step(1).is_last
 
     found = {"poster ms": milliseconds(lambda: poster(clip, 60, 30), runs)}
     found["decode and scale frames/s"] = 96 / (milliseconds(decode, 3) / 1000)

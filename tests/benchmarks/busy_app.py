@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from eternal_tui.cli.main import run_process
-from eternal_tui.jobs.engine import JobDesk
+from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import Job
 
 TICK = 0.005
@@ -22,26 +22,26 @@ BEATS = 20
 FOLD_EVERY = 5.0
 
 
-async def change(desk: JobDesk, a_second: int) -> None:
+async def change(desk: JobEngine, a_second: int) -> None:
     """Move running jobs on, evenly over the second."""
     chance = random.Random(7)
     while True:
         await asyncio.sleep(1 / BEATS)
-        running = [job.id for job in desk.listing() if job.state == "running"]
+        running = [job.id for job in desk.newest_first() if job.state == "running"]
         for job_id in chance.sample(running, min(len(running), a_second // BEATS)):
-            desk._roster.touch(job_id, _moved)
+            desk._store.change_in_memory(job_id, _moved)
 
 
 def _moved(job: Job) -> Job:
     return msgspec.structs.replace(job, progress=(job.progress + 1) % 99)
 
 
-async def fold_again_and_again(desk: JobDesk, path: Path) -> None:
+async def fold_again_and_again(desk: JobEngine, path: Path) -> None:
     """Fold the history every FOLD_EVERY seconds while stalls are counted, which otherwise happens once an hour."""
     while True:
         await asyncio.sleep(FOLD_EVERY)
         if counting(path):
-            await asyncio.to_thread(desk._roster.history.fold)
+            await asyncio.to_thread(desk._store.history.compact)
 
 
 async def note_stalls(path: Path) -> None:
@@ -76,10 +76,10 @@ def counting(path: Path) -> bool:
 
 
 def main() -> int:
-    start = JobDesk.start
+    start = JobEngine.start
     tasks: list[asyncio.Task[None]] = []
 
-    async def started(self: JobDesk, **options: object) -> None:
+    async def started(self: JobEngine, **options: object) -> None:
         await start(self, **options)  # type: ignore[arg-type]
         if busy := int(os.environ.get("BUSY", "0")):
             tasks.append(asyncio.create_task(change(self, busy)))
@@ -87,7 +87,7 @@ def main() -> int:
             tasks.append(asyncio.create_task(note_stalls(Path(path))))
             tasks.append(asyncio.create_task(fold_again_and_again(self, Path(path))))
 
-    JobDesk.start = started  # type: ignore[method-assign]
+    JobEngine.start = started  # type: ignore[method-assign]
     return run_process()
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.jobs.polling.interval import Durations, Kind, Sighting, next_poll
+from eternal_tui.jobs.polling.interval import DurationEstimator, JobKind, Observation, next_poll
 from eternal_tui.sandbox.simulator import ProgressShape, progress_at
 
 MEDIANS = {"image": 12.0, "video": 60.0}
@@ -82,24 +82,24 @@ def simulate(
     progress: Progress, media: str, jobs: int, *, weight: float = 1.0, seed: int = 1, jitter: float = 0.0
 ) -> Outcome:
     """Return what the cadence reaches over `jobs` jobs in a row, learning from each; jitter is a share of the wait."""
-    chance, durations, kind = random.Random(seed), Durations(), Kind(media)
+    chance, durations, kind = random.Random(seed), DurationEstimator(), JobKind(media)
     totals = [0.0, 0.0]
     first = (0.0, 0.0)
     spent, decisions = 0.0, 0
     for done in range(1, jobs + 1):
         end = MEDIANS[media] * chance.lognormvariate(0, SIGMA)
-        sightings: list[Sighting] = []
+        sightings: list[Observation] = []
         at = 0.0
         while True:
             began = time.perf_counter()
-            wait = next_poll(age=at, sightings=sightings, model=durations.model(kind), weight=weight)
+            wait = next_poll(age=at, observations=sightings, model=durations.model(kind), lateness_weight=weight)
             spent += time.perf_counter() - began
             decisions += 1
             at += wait * (1 + jitter * (2 * chance.random() - 1))
             totals[0] += 1
             if at >= end:
                 break
-            sightings.append(Sighting(at, progress(at / end, at, chance)))
+            sightings.append(Observation(at, progress(at / end, at, chance)))
         totals[1] += at - end
         durations.learn_job(kind, sightings, at)
         if done == 10:

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.history.history import History
-from eternal_tui.jobs.model import Event, FileState, Job, JobState, MediaFacts, to_record
+from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, TimelineEvent, to_record
 
 PLACES = ("at the harbour", "in the library", "on a mountain path", "in a sunlit kitchen", "under a street lamp")
 DOINGS = ("reads a letter", "waves and smiles", "plays chess", "waters the plants", "ties a scarf")
@@ -31,11 +31,11 @@ def ended_job(number: int, count: int, now: float) -> Job:
         ),
         state=JobState.FAILED if failed else JobState.SUCCEEDED,
         created_at=begun,
-        name=Untrusted(NAMES[number % 5]),
+        name=UntrustedText(NAMES[number % 5]),
         request_id=f"7c9e6679-7425-40de-944b-{number:012x}",
-        word=Untrusted("failed" if failed else "success"),
+        word=UntrustedText("failed" if failed else "success"),
         progress=60 if failed else 99,
-        error=Untrusted("The prompt could not be drawn." if failed else ""),
+        error=UntrustedText("The prompt could not be drawn." if failed else ""),
         submitted_at=begun + 0.4,
         finished_at=begun + 38.2,
         credits_before=900.0,
@@ -43,20 +43,20 @@ def ended_job(number: int, count: int, now: float) -> Job:
         cost=0.1,
         result_url=None
         if failed
-        else Untrusted(f"https://cdn.eternalai.org/results/{number:012x}.mp4?sig={number:064x}"),
-        effect_type=Untrusted("video" if clip else "image"),
+        else UntrustedText(f"https://cdn.eternalai.org/results/{number:012x}.mp4?sig={number:064x}"),
+        effect_type=UntrustedText("video" if clip else "image"),
         file=None if failed else f"{number:06d}-{NAMES[number % 5].lower()}.{'mp4' if clip else 'jpg'}",
         file_state=None if failed else FileState.SAVED,
-        facts=None if failed else MediaFacts(bytes=91_000 + number, width=480, height=720, codec="h264"),
+        facts=None if failed else FileInfo(bytes=91_000 + number, width=480, height=720, codec="h264"),
         owner="an-earlier-run",
         service="open.eternalai.org",
         polls=4,
         timeline=(
-            Event(begun, "sent"),
-            Event(begun + 0.4, "accepted"),
-            Event(begun + 9.0, "said", Untrusted("processing")),
-            Event(begun + 38.2, "ended", Untrusted("success")),
-            Event(begun + 39.0, "saved"),
+            TimelineEvent(begun, "sent"),
+            TimelineEvent(begun + 0.4, "accepted"),
+            TimelineEvent(begun + 9.0, "said", UntrustedText("processing")),
+            TimelineEvent(begun + 38.2, "ended", UntrustedText("success")),
+            TimelineEvent(begun + 39.0, "saved"),
         ),
     )
 
@@ -69,4 +69,4 @@ def fill(folder: Path, count: int, *, now: float | None = None) -> None:
         history.add_many(
             to_record(ended_job(number, count, now)) for number in range(start, min(start + 5_000, count + 1))
         )
-    history.close(fold=True)
+    history.close(compact=True)

@@ -21,10 +21,10 @@ from pathlib import Path
 from tests.benchmarks.row import Row, row
 from tests.benchmarks.shown_lines import ShownLines
 from tests.benchmarks.slow_line import PICTURE, QUIET
-from tests.media.files import encoded, picture
+from tests.media.files import encode_image, make_image
 from tests.terminal.pseudo_terminal import ROOT, PseudoTerminal
-from tests.terminal.ssh_server import SSHD, NoServer, ssh_server
-from tests.terminal.stage import environ_for
+from tests.terminal.ssh_server import SSHD, ServerUnavailable, ssh_server
+from tests.terminal.stage import make_environ
 
 SHAPERS = {
     "256 kbit/s, 75 ms each way": ("netem", "delay", "75ms", "rate", "256kbit"),
@@ -68,11 +68,11 @@ def netem_line(folder: Path) -> Iterator[Row]:
     login.mkdir()
     results = home / "data" / "results"
     results.mkdir(parents=True, exist_ok=True)
-    (results / PICTURE).write_bytes(encoded(picture(768, 1024), "JPEG"))
+    (results / PICTURE).write_bytes(encode_image(make_image(768, 1024), "JPEG"))
     for name, shaper in SHAPERS.items():
-        with suppress(subprocess.CalledProcessError, NoServer):
+        with suppress(subprocess.CalledProcessError, ServerUnavailable):
             with shaped_line(shaper) as inside, ssh_server(login, HERE) as ssh:
-                yield from _rows(f"ssh, {name}: ", (*inside, *ssh), environ_for(home), environ_for(login))
+                yield from _rows(f"ssh, {name}: ", (*inside, *ssh), make_environ(home), make_environ(login))
             return
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tests.benchmarks.row import Row, row
 from tests.benchmarks.shown_lines import ShownLines
-from tests.media.files import encoded, picture
+from tests.media.files import encode_image, make_image
 from tests.terminal.pseudo_terminal import PseudoTerminal
-from tests.terminal.stage import app, environ_for
+from tests.terminal.stage import make_environ, start_app
 
 SSH = {"SSH_CONNECTION": "192.0.2.1 5022 192.0.2.2 22"}
 LINK_BYTES = 256_000 / 8
@@ -33,11 +33,15 @@ def slow_line(folder: Path) -> Iterator[Row]:
     home = folder / "200"
     results = home / "data" / "results"
     results.mkdir(parents=True, exist_ok=True)
-    (results / PICTURE).write_bytes(encoded(picture(768, 1024), "JPEG"))
-    with app(home, environ_for(home, **SSH)) as terminal:
-        terminal.answer_after, terminal.line_bytes, terminal.read_at_once = LINK_DELAY, LINK_BYTES, READ_AT_ONCE
+    (results / PICTURE).write_bytes(encode_image(make_image(768, 1024), "JPEG"))
+    with start_app(home, make_environ(home, **SSH)) as terminal:
+        terminal.reply_delay_seconds, terminal.link_bytes_per_second, terminal.read_chunk_bytes = (
+            LINK_DELAY,
+            LINK_BYTES,
+            READ_AT_ONCE,
+        )
         got = _read_on(terminal, b"Take 200", 30.0)
-        seconds = terminal.line_free - terminal.begun + LINK_DELAY / 2
+        seconds = terminal.link_free_at - terminal.started_at + LINK_DELAY / 2
         yield row("256 kbit/s: first rows", "", seconds=round(seconds, 2), bytes=len(got))
         got = _read_on(terminal, None, 5.0)
         yield row("256 kbit/s: the rest of the start", "", bytes=len(got))
@@ -54,7 +58,7 @@ def slow_line(folder: Path) -> Iterator[Row]:
         _read_on(terminal, None, 2.0)
         terminal.send(b"\r")
         _read_on(terminal, "▀".encode(), 5.0)
-        _read_on(terminal, None, terminal.line_free - time.perf_counter())
+        _read_on(terminal, None, terminal.link_free_at - time.perf_counter())
         begun = _press(terminal, b"\x1b")
         _read_on(terminal, b"Take 199", 5.0)
         took = _since(terminal, begun)
@@ -71,7 +75,7 @@ def _press(terminal: PseudoTerminal, key: bytes) -> float:
 
 def _since(terminal: PseudoTerminal, begun: float) -> float:
     """Return the milliseconds until all that was read has come over the line."""
-    return (terminal.line_free - begun + LINK_DELAY / 2) * 1000
+    return (terminal.link_free_at - begun + LINK_DELAY / 2) * 1000
 
 
 def _echoes(terminal: PseudoTerminal, numbers: Iterable[int]) -> Iterator[float]:

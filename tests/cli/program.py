@@ -25,28 +25,28 @@ from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, to_record
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
-from tests.canary import SIGNATURE
+from tests.canary import SIGNATURE_PATTERN
 
 ROOT = Path(__file__).resolve().parents[2]
 
-QUICK = SandboxSettings(
+FAST_SETTINGS = SandboxSettings(
     key="canary-of-the-suite-0123",
     seed=7,
     speed=100.0,
-    still_size=(96, 128),
-    clip_size=(64, 96),
-    clip_fps=8,
+    image_size=(96, 128),
+    video_size=(64, 96),
+    video_fps=8,
     avatar_size=(32, 32),
     slow_seconds=600.0,
     retry_after="0.1",
 )
 """A sandbox whose jobs end in a tenth of a second, and whose slow answers do not come within a test."""
 
-LATEST = 60.0
+TIMEOUT_SECONDS = 60.0
 """Seconds a test waits for something to happen: it only ends what hangs, however busy the machine is."""
 
 
-class Ran(msgspec.Struct):
+class RunResult(msgspec.Struct):
     """What a run printed and how it ended."""
 
     code: int
@@ -54,7 +54,7 @@ class Ran(msgspec.Struct):
     err: str
 
     @property
-    def objects(self) -> list[dict[str, Any]]:
+    def json_objects(self) -> list[dict[str, Any]]:
         """The JSON objects printed, one a line."""
         return [json.loads(line) for line in self.out.splitlines()]
 
@@ -63,13 +63,13 @@ class Program:
     """The command line with one data folder and one service."""
 
     def __init__(self, folder: Path, base_url: str, key: str) -> None:
-        self.data = folder / "data"
+        self.data_dir = folder / "data"
         self.environ = {
             "HOME": str(folder),
             "PATH": os.environ["PATH"],
             "PYTHONDONTWRITEBYTECODE": "1",
             "XDG_CONFIG_HOME": str(folder / "config"),
-            "ETERNAL_TUI_DATA_DIR": str(self.data),
+            "ETERNAL_TUI_DATA_DIR": str(self.data_dir),
             "ETERNAL_TUI_BASE_URL": base_url,
             "ETERNALAI_API_KEY": key,
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
@@ -77,35 +77,37 @@ class Program:
             "TERM": "xterm-256color",
         }
 
-    def run(self, *arguments: str, stdin: str | bytes = "", environ: Mapping[str, str | None] | None = None) -> Ran:
+    def run(
+        self, *arguments: str, stdin: str | bytes = "", environ: Mapping[str, str | None] | None = None
+    ) -> RunResult:
         """Run in this process; None in `environ` takes a variable away."""
         data = stdin if isinstance(stdin, bytes) else stdin.encode()
         given = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
         out, err = io.StringIO(), io.StringIO()
         with given:
-            code = run(arguments, self.with_changes(environ), given, out, err)
-        return self._without_the_key(Ran(code, out.getvalue(), err.getvalue()), environ)
+            code = run(arguments, self.environ_with(environ), given, out, err)
+        return self._assert_no_secrets(RunResult(code, out.getvalue(), err.getvalue()), environ)
 
-    def _without_the_key(self, ran: Ran, environ: Mapping[str, str | None] | None) -> Ran:
+    def _assert_no_secrets(self, result: RunResult, environ: Mapping[str, str | None] | None) -> RunResult:
         """Return what was printed, whatever the test is about, only where no key and no signed link is in it."""
-        key = self.with_changes(environ).get("ETERNALAI_API_KEY", "")
-        assert len(key) < 8 or key not in ran.out + ran.err
-        assert SIGNATURE.search((ran.out + ran.err).encode()) is None
-        return ran
+        key = self.environ_with(environ).get("ETERNALAI_API_KEY", "")
+        assert len(key) < 8 or key not in result.out + result.err
+        assert SIGNATURE_PATTERN.search((result.out + result.err).encode()) is None
+        return result
 
-    def with_changes(self, changes: Mapping[str, str | None] | None) -> dict[str, str]:
+    def environ_with(self, changes: Mapping[str, str | None] | None) -> dict[str, str]:
         """Return the environment with these changes."""
         merged: dict[str, str | None] = {**self.environ, **(changes or {})}
         return {name: value for name, value in merged.items() if value is not None}
 
-    def changed(self, changes: Mapping[str, str]) -> Program:
+    def with_environ(self, changes: Mapping[str, str]) -> Program:
         """Return the same program with these variables beside its own."""
         other = copy(self)
         other.environ = {**self.environ, **changes}
         return other
 
     @contextmanager
-    def started(
+    def start_process(
         self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Run as a process of its own, killed at the end of the block if it still runs."""
@@ -113,7 +115,7 @@ class Program:
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
-            "env": self.with_changes(environ),
+            "env": self.environ_with(environ),
             **options,
         }
         with subprocess.Popen([sys.executable, "-m", "eternal_tui", *arguments], **streams) as process:
@@ -123,34 +125,36 @@ class Program:
                 if process.poll() is None:
                     process.kill()
 
-    def process(self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any) -> Ran:
+    def run_process(
+        self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any
+    ) -> RunResult:
         """Run as a process of its own, to its end."""
-        with self.started(*arguments, environ=environ, **options) as process:
-            out, err = process.communicate(timeout=LATEST)
-        return self._without_the_key(Ran(process.returncode, out.decode(), err.decode()), environ)
+        with self.start_process(*arguments, environ=environ, **options) as process:
+            out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+        return self._assert_no_secrets(RunResult(process.returncode, out.decode(), err.decode()), environ)
 
     @contextmanager
-    def history(self) -> Iterator[History]:
+    def open_history(self) -> Iterator[History]:
         """The history as it is on disk."""
-        history = History.open(self.data)
+        history = History.open(self.data_dir)
         try:
             yield history
         finally:
-            history.close(fold=False)
+            history.close(compact=False)
 
     def records(self) -> list[dict[str, Any]]:
         """Every record, newest first."""
-        with self.history() as history:
+        with self.open_history() as history:
             return [record for _, record in history.find_all()]
 
-    def add(self, *jobs: Job) -> list[int]:
+    def add_jobs(self, *jobs: Job) -> list[int]:
         """Write jobs into the history, as an earlier run would have."""
-        with self.history() as history:
+        with self.open_history() as history:
             return history.add_many([to_record(job) for job in jobs])
 
-    def used_to_quick_jobs(self) -> None:
+    def add_fast_jobs(self) -> None:
         """Let the history know jobs that took a third of a second, so that nobody waits long for the next one."""
-        self.add(*(a_job(created_at=1000.0 + number, ended_after=0.3) for number in range(8)))
+        self.add_jobs(*(a_job(created_at=1000.0 + number, ended_after=0.3) for number in range(8)))
 
 
 def a_job(*, created_at: float = 1000.0, ended_after: float | None = None, **fields: Any) -> Job:
@@ -172,7 +176,7 @@ def a_job(*, created_at: float = 1000.0, ended_after: float | None = None, **fie
 
 
 @contextmanager
-def sandbox_in_a_thread(settings: SandboxSettings = QUICK) -> Iterator[Sandbox]:
+def threaded_sandbox(settings: SandboxSettings = FAST_SETTINGS) -> Iterator[Sandbox]:
     """Serve on a thread of its own, so that the program may own this one."""
     ready = threading.Event()
     held: list[Any] = []
@@ -186,23 +190,23 @@ def sandbox_in_a_thread(settings: SandboxSettings = QUICK) -> Iterator[Sandbox]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="sandbox")
     thread.start()
-    assert ready.wait(LATEST)
+    assert ready.wait(TIMEOUT_SECONDS)
     sandbox, loop, stop = held
     try:
         yield sandbox
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(LATEST)
+        thread.join(TIMEOUT_SECONDS)
 
 
 @contextmanager
-def answering(body: bytes, status: int = 200, *, posted: int | None = None) -> Iterator[str]:
-    """Serve the same JSON answer to every GET and POST, a POST with the status `posted`; the address."""
+def json_server(body: bytes, status: int = 200, *, post_status: int | None = None) -> Iterator[str]:
+    """Serve the same JSON answer to every GET and POST, a POST with the status `post_status`; the address."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
-            self.answer(posted or status)
+            self.answer(post_status or status)
 
         def do_GET(self) -> None:
             self.answer(status)
@@ -224,12 +228,12 @@ def answering(body: bytes, status: int = 200, *, posted: int | None = None) -> I
             yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
-            thread.join(LATEST)
+            thread.join(TIMEOUT_SECONDS)
 
 
-def until(condition: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     """Wait until the condition holds."""
-    end = time.monotonic() + LATEST
+    end = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.01)

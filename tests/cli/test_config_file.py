@@ -8,11 +8,11 @@ from pathlib import Path
 from tests.cli.program import Program
 
 
-def file_of(program: Program) -> Path:
+def config_file_of(program: Program) -> Path:
     return Path(program.environ["XDG_CONFIG_HOME"]) / "eternal-tui" / "config.toml"
 
 
-def editor(folder: Path, script: str) -> str:
+def make_editor(folder: Path, script: str) -> str:
     path = folder / "editor"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(stat.S_IRWXU)
@@ -21,7 +21,7 @@ def editor(folder: Path, script: str) -> str:
 
 def test_a_file_is_checked(program: Program) -> None:
     """Seen to fail where problems of the keymap were told and the code was 0."""
-    config = file_of(program)
+    config = config_file_of(program)
     config.parent.mkdir(parents=True)
     config.write_text('theme = "eternal-light"\n[keys]\n"jobs.again" = "R"\n')
     ran = program.run("config", "--check")
@@ -35,9 +35,9 @@ def test_a_file_is_checked(program: Program) -> None:
 
 def test_an_editor_begins_with_every_setting_explained(program: Program, tmp_path: Path) -> None:
     """Seen to fail with a template whose defaults were in force instead of commented out."""
-    config = file_of(program)
+    config = config_file_of(program)
     seen = tmp_path / "seen"
-    command = editor(tmp_path, f'cp "$1" "{seen}"; env > "{tmp_path}/environ"; echo \'theme = "nord"\' > "$1"')
+    command = make_editor(tmp_path, f'cp "$1" "{seen}"; env > "{tmp_path}/environ"; echo \'theme = "nord"\' > "$1"')
     ran = program.run("config", "--edit", environ={"VISUAL": command})
     assert (ran.code, config.read_text()) == (0, 'theme = "nord"\n')
     begun = seen.read_text()
@@ -47,13 +47,13 @@ def test_an_editor_begins_with_every_setting_explained(program: Program, tmp_pat
 
 
 def test_a_broken_file_can_be_mended_by_the_editor(program: Program, tmp_path: Path) -> None:
-    config = file_of(program)
+    config = config_file_of(program)
     config.parent.mkdir(parents=True)
     config.write_text("theme = [")
     assert program.run("config", "--check").code == 2
-    ran = program.run("config", "--edit", environ={"VISUAL": editor(tmp_path, ': > "$1"')})
+    ran = program.run("config", "--edit", environ={"VISUAL": make_editor(tmp_path, ': > "$1"')})
     assert ran.code == 0
-    ran = program.run("config", "--edit", environ={"VISUAL": editor(tmp_path, 'echo oops > "$1"')})
+    ran = program.run("config", "--edit", environ={"VISUAL": make_editor(tmp_path, 'echo oops > "$1"')})
     assert ran.code == 2
     assert "this is not valid TOML" in ran.err
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.cli.program import LATEST, Program
+from tests.cli.program import TIMEOUT_SECONDS, Program
 
-KEYLESS = {"ETERNALAI_API_KEY": None}
+NO_KEY_ENVIRON = {"ETERNALAI_API_KEY": None}
 CANARY = "canary-key-0123456789"
 
 
@@ -27,7 +27,7 @@ def test_all_is_well(program: Program, sandbox: Sandbox) -> None:
     assert "All is well" in ran.out
     assert sandbox.key not in ran.out + ran.err
     assert sandbox.posts == []
-    (facts,) = program.run("doctor", "--json").objects
+    (facts,) = program.run("doctor", "--json").json_objects
     assert facts["exit_code"] == 0
     assert all(finding["ok"] for finding in facts["findings"])
 
@@ -36,7 +36,7 @@ def test_it_ends_in_what_to_do(program: Program, sandbox: Sandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         away = f"http://127.0.0.1:{closed.getsockname()[1]}"
     cases = {
-        3: program.run("doctor", environ=KEYLESS),
+        3: program.run("doctor", environ=NO_KEY_ENVIRON),
         4: program.run("--base-url", away, "doctor"),
         2: program.run("--config", "/nowhere.toml", "doctor"),
     }
@@ -48,19 +48,19 @@ def test_it_ends_in_what_to_do(program: Program, sandbox: Sandbox) -> None:
     assert CANARY not in refused.out
     unusable = program.run("doctor", environ={"ETERNALAI_API_KEY": "two words"})
     assert unusable.code == 3
-    in_the_way = program.data.with_name("file")
+    in_the_way = program.data_dir.with_name("file")
     in_the_way.touch()
     assert program.run("--data-dir", str(in_the_way), "doctor").code == 2
 
 
 def test_a_service_that_answers_nonsense_is_4(program: Program, sandbox: Sandbox) -> None:
-    sandbox.inject(Fault.HTML_502, on=Place.LIST, times=None)
+    sandbox.inject(Fault.HTML_502, on=FaultPlace.LIST, times=None)
     assert program.run("doctor").code == 4
 
 
 def test_the_report_holds_no_secret(program: Program, sandbox: Sandbox) -> None:
     """Seen to fail with the lines printed without the redactor."""
-    logs = program.data / "logs"
+    logs = program.data_dir / "logs"
     logs.mkdir(parents=True)
     link = "https://cdn.example/a.jpg?Signature=SIGNED"
     said = json.dumps({"event": f"{CANARY} {link} \x1b[31m", "reason": "no: In a rain coat"})
@@ -129,34 +129,34 @@ def test_the_report_names_nobody_and_no_folder_of_theirs(program: Program, tmp_p
 
 
 def test_login_keeps_a_piped_key_in_a_private_file(program: Program, sandbox: Sandbox) -> None:
-    kept = program.run("login", "--file", stdin=f"{sandbox.key}\nmore\n", environ=KEYLESS)
+    kept = program.run("login", "--file", stdin=f"{sandbox.key}\nmore\n", environ=NO_KEY_ENVIRON)
     assert kept.code == 0
     assert "not encrypted" in kept.out
     assert sandbox.key not in kept.out + kept.err
-    (file,) = (path for path in (program.data.parent / "config").rglob("*") if path.is_file())
+    (file,) = (path for path in (program.data_dir.parent / "config").rglob("*") if path.is_file())
     assert file.stat().st_mode & 0o777 == 0o600
-    ran = program.run("generate", "--character", "6870", "--prompt", "x", environ=KEYLESS)
+    ran = program.run("generate", "--character", "6870", "--prompt", "x", environ=NO_KEY_ENVIRON)
     assert ran.code == 0
-    gone = program.run("logout", environ=KEYLESS)
+    gone = program.run("logout", environ=NO_KEY_ENVIRON)
     assert gone.code == 0
     assert not file.exists()
-    assert program.run("generate", "--character", "6870", "--prompt", "x", environ=KEYLESS).code == 3
-    assert "No key was kept" in program.run("logout", environ=KEYLESS).out
+    assert program.run("generate", "--character", "6870", "--prompt", "x", environ=NO_KEY_ENVIRON).code == 3
+    assert "No key was kept" in program.run("logout", environ=NO_KEY_ENVIRON).out
 
 
 def test_login_without_a_keyring_names_the_choice(program: Program) -> None:
-    ran = program.run("login", stdin="some-long-key-value\n", environ=KEYLESS)
+    ran = program.run("login", stdin="some-long-key-value\n", environ=NO_KEY_ENVIRON)
     assert ran.code == 2
     assert "--file" in ran.err
-    assert not (program.data.parent / "config").exists()
+    assert not (program.data_dir.parent / "config").exists()
 
 
 @pytest.mark.parametrize("typed", ["", "short\n", "two words here\n", "\x1b[31mabcdefghij\n"])
 def test_login_refuses_what_is_no_key(program: Program, typed: str) -> None:
-    ran = program.run("login", "--file", stdin=typed, environ=KEYLESS)
+    ran = program.run("login", "--file", stdin=typed, environ=NO_KEY_ENVIRON)
     assert ran.code == 2
     assert "\x1b" not in ran.err
-    assert not (program.data.parent / "config").exists()
+    assert not (program.data_dir.parent / "config").exists()
 
 
 def test_a_key_typed_at_a_terminal_is_not_shown(program: Program) -> None:
@@ -164,7 +164,7 @@ def test_a_key_typed_at_a_terminal_is_not_shown(program: Program) -> None:
     child, master = pty.fork()
     if child == 0:
         os.environ.clear()
-        os.environ.update(program.with_changes(KEYLESS))
+        os.environ.update(program.environ_with(NO_KEY_ENVIRON))
         os.execv(sys.executable, [sys.executable, "-m", "eternal_tui", "login", "--file"])
     screen = b""
     while b"API key" not in screen:
@@ -191,7 +191,7 @@ def test_no_child_sees_the_key(program: Program, sandbox: Sandbox) -> None:
     command = f'{sys.executable} -c \'import os; print(os.environ.get("ETERNAL_AI_API_KEY", "{sandbox.key}"))\''
     ran = subprocess.run(
         [sys.executable, "-m", "eternal_tui", "generate", "--character", "6870", "--prompt", "x"],
-        env=program.with_changes({**KEYLESS, "ETERNAL_TUI_API_KEY_COMMAND": command}),
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=LATEST,
+        env=program.environ_with({**NO_KEY_ENVIRON, "ETERNAL_TUI_API_KEY_COMMAND": command}),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr

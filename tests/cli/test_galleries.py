@@ -9,34 +9,34 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from eternal_tui.core.sanitize import shown, shown_block
-from eternal_tui.media.export.contact_sheet import MOST, write_sheet
-from eternal_tui.media.export.html_gallery import Exhibit, Page, write_page
-from tests.cli.chromium import PROGRAM, Chromium
+from eternal_tui.core.sanitize import sanitize, sanitize_block
+from eternal_tui.media.export.contact_sheet import MAX_ITEMS, write_contact_sheet
+from eternal_tui.media.export.html_gallery import GalleryItem, GalleryResult, write_gallery
+from tests.cli.chromium import CHROMIUM_PATH, Chromium
 from tests.cli.program import Program
-from tests.media.files import encoded, picture, write_scene
-from tests.tui.results import saved
+from tests.media.files import encode_image, make_image, write_scene_video
+from tests.tui.results import saved_job
 
 HOSTILE = "</p><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">\u202eabc&amp;' \x1b[2J"
 
 
-def exhibits(folder: Path) -> list[Exhibit]:
-    (folder / "1.jpg").write_bytes(encoded(picture(), "JPEG"))
-    write_scene(folder / "2.mp4", width=96, height=144, frames=24)
+def make_items(folder: Path) -> list[GalleryItem]:
+    (folder / "1.jpg").write_bytes(encode_image(make_image(), "JPEG"))
+    write_scene_video(folder / "2.mp4", width=96, height=144, frames=24)
     return [
-        Exhibit(
+        GalleryItem(
             path=folder / name,
-            title=shown(HOSTILE),
-            prompt=shown_block(f"{HOSTILE}\nsecond line"),
-            facts=((shown("Note"), shown(HOSTILE)),),
+            title=sanitize(HOSTILE),
+            prompt=sanitize_block(f"{HOSTILE}\nsecond line"),
+            details=((sanitize("Note"), sanitize(HOSTILE)),),
         )
         for name in ("1.jpg", "2.mp4", "gone.png")
     ]
 
 
-def page_of(folder: Path, limit: int = 10_000_000) -> tuple[Path, Page]:
+def render_page(folder: Path, limit: int = 10_000_000) -> tuple[Path, GalleryResult]:
     text = StringIO()
-    page = write_page(exhibits(folder), text, title=shown(HOSTILE), about=shown("today"), limit=limit)
+    page = write_gallery(make_items(folder), text, title=sanitize(HOSTILE), subtitle=sanitize("today"), max_bytes=limit)
     path = folder / "page.html"
     path.write_text(text.getvalue(), encoding="utf-8")
     return path, page
@@ -44,9 +44,9 @@ def page_of(folder: Path, limit: int = 10_000_000) -> tuple[Path, Page]:
 
 def test_everything_is_inside_and_no_text_becomes_markup(tmp_path: Path) -> None:
     """Seen to fail when a prompt was written without escaping."""
-    path, page = page_of(tmp_path)
+    path, page = render_page(tmp_path)
     text = path.read_text(encoding="utf-8")
-    assert page == Page(shown=3, beyond=0)
+    assert page == GalleryResult(included_count=3, omitted_count=0)
     without_data = re.sub(r'"data:[a-z0-9/]+;base64,[A-Za-z0-9+/=]*"', '"data"', text)
     assert "<script" not in without_data
     assert "http" not in without_data.replace("http-equiv", "")
@@ -59,40 +59,40 @@ def test_everything_is_inside_and_no_text_becomes_markup(tmp_path: Path) -> None
 
 
 def test_a_page_grows_no_larger_than_allowed(tmp_path: Path) -> None:
-    size = len(encoded(picture(), "JPEG"))
-    path, page = page_of(tmp_path, limit=size + 10)
-    assert page == Page(shown=2, beyond=1)
+    size = len(encode_image(make_image(), "JPEG"))
+    path, page = render_page(tmp_path, limit=size + 10)
+    assert page == GalleryResult(included_count=2, omitted_count=1)
     assert "beyond its limit" in path.read_text(encoding="utf-8")
     assert "video/mp4" not in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed: apt install chromium")
+@pytest.mark.skipif(CHROMIUM_PATH is None, reason="Chromium is not installed: apt install chromium")
 def test_a_real_browser_shows_and_plays_it_and_asks_nobody(tmp_path: Path) -> None:
     """Seen to fail with a policy that did not name the style, and with one that let no clip be loaded."""
-    path, _ = page_of(tmp_path)
+    path, _ = render_page(tmp_path)
     with Chromium(tmp_path / "profile") as browser:
         browser.open(path)
         video = "document.querySelector('video')"
         loaded = f"{video}.onloadedmetadata = () => done(1), {video}.onerror = () => done(0)"
         ready = f"{video}.readyState ? done(1) : ({loaded}, {video}.error && done(0))"
-        assert browser.ask(f"new Promise(done => {{ {ready} }})") == 1
-        assert browser.ask(f"[{video}.duration, {video}.videoWidth, {video}.videoHeight]") == [1, 96, 144]
+        assert browser.evaluate(f"new Promise(done => {{ {ready} }})") == 1
+        assert browser.evaluate(f"[{video}.duration, {video}.videoWidth, {video}.videoHeight]") == [1, 96, 144]
         later = f"{video}.currentTime > 0 && done({video}.currentTime)"
         moved = f"new Promise(done => {{ {video}.ontimeupdate = () => {later} }})"
-        browser.ask(f"{video}.muted = true; {video}.play()")
-        assert browser.ask(moved) > 0
-        assert browser.ask("[...document.images].map(one => [one.naturalWidth, one.naturalHeight])") == [[96, 64]]
-        assert browser.ask("document.title").startswith("</p><script>")
-        assert browser.ask("document.querySelectorAll('script, iframe, object, [onerror]').length") == 0
-        assert browser.ask("getComputedStyle(document.querySelector('main')).display") == "grid"
-        assert browser.ask("document.querySelector('.prompt').textContent.includes('second line')") is True
-        assert {url.split(":")[0] for url in browser.asked} <= {"file", "data"}
-        assert browser.complaints == []
+        browser.evaluate(f"{video}.muted = true; {video}.play()")
+        assert browser.evaluate(moved) > 0
+        assert browser.evaluate("[...document.images].map(one => [one.naturalWidth, one.naturalHeight])") == [[96, 64]]
+        assert browser.evaluate("document.title").startswith("</p><script>")
+        assert browser.evaluate("document.querySelectorAll('script, iframe, object, [onerror]').length") == 0
+        assert browser.evaluate("getComputedStyle(document.querySelector('main')).display") == "grid"
+        assert browser.evaluate("document.querySelector('.prompt').textContent.includes('second line')") is True
+        assert {url.split(":")[0] for url in browser.requested_urls} <= {"file", "data"}
+        assert browser.log_messages == []
 
 
 def test_a_sheet_holds_every_result_in_its_place(tmp_path: Path) -> None:
     stream = BytesIO()
-    assert write_sheet(exhibits(tmp_path), stream).shown == 3
+    assert write_contact_sheet(make_items(tmp_path), stream).included_count == 3
     with Image.open(stream) as sheet:
         assert (sheet.format, sheet.size) == ("PNG", (16 + 3 * 272, 16 + 312))
         first = sheet.crop((16, 16, 272, 272)).getcolors(1 << 20)
@@ -101,16 +101,16 @@ def test_a_sheet_holds_every_result_in_its_place(tmp_path: Path) -> None:
     assert third is not None
     assert len(first) > 1_000
     assert len(third) == 1
-    many = [exhibits(tmp_path)[2]] * (MOST + 5)
-    assert write_sheet(many, BytesIO()).shown == MOST
+    many = [make_items(tmp_path)[2]] * (MAX_ITEMS + 5)
+    assert write_contact_sheet(many, BytesIO()).included_count == MAX_ITEMS
 
 
 def test_the_verb_writes_both_and_overwrites_neither(program: Program, tmp_path: Path) -> None:
-    results = program.data / "results"
+    results = program.data_dir / "results"
     results.mkdir(mode=0o700, parents=True)
-    exhibits(results)
+    make_items(results)
     for name in ("1.jpg", "2.mp4"):
-        program.add(saved(name, prompt=f"{HOSTILE} {name}", created_at=1_700_000_000.0))
+        program.add_jobs(saved_job(name, prompt=f"{HOSTILE} {name}", created_at=1_700_000_000.0))
     for name, begins in (("all.html", b"<!doctype html>"), ("all.png", b"\x89PNG")):
         path = tmp_path / name
         ran = program.run("export", str(path))

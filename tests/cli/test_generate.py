@@ -8,26 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.cli.program import Program, a_job, answering
-from tests.known_characters import know_characters
+from tests.cli.program import Program, a_job, json_server
+from tests.known_characters import write_character_list
 
-IMAGE = ("generate", "--character", "6870", "--prompt", "At sea")
-REQUIRED = {
+IMAGE_ARGUMENTS = ("generate", "--character", "6870", "--prompt", "At sea")
+REQUIRED_FIELDS = {
     "id", "request_id", "state", "type", "character", "prompt", "progress", "file", "error", "created_at",
     "finished_at", "credits_remaining",
 }  # fmt: skip
 
 
-def sent(sandbox: Sandbox) -> list[dict[str, object]]:
+def sent_bodies(sandbox: Sandbox) -> list[dict[str, object]]:
     return [json.loads(call.body) for call in sandbox.posts]
 
 
 def test_ends_once_the_id_is_on_disk(program: Program, sandbox: Sandbox) -> None:
-    ran = program.run(*IMAGE)
+    ran = program.run(*IMAGE_ARGUMENTS)
     assert ran.code == 0
-    assert sent(sandbox) == [{"images": ["6870"], "prompt": "At sea", "type": "image"}]
+    assert sent_bodies(sandbox) == [{"images": ["6870"], "prompt": "At sea", "type": "image"}]
     (record,) = program.records()
     assert record["request_id"] == sandbox.charged[0]
     assert ran.out == f"job 1 · running · {sandbox.charged[0]}\n"
@@ -35,8 +35,8 @@ def test_ends_once_the_id_is_on_disk(program: Program, sandbox: Sandbox) -> None
 
 
 def test_json_is_one_object_with_every_promised_field(program: Program, sandbox: Sandbox) -> None:
-    (job,) = program.run(*IMAGE, "--json").objects
-    assert set(job) >= REQUIRED
+    (job,) = program.run(*IMAGE_ARGUMENTS, "--json").json_objects
+    assert set(job) >= REQUIRED_FIELDS
     assert (job["state"], job["request_id"], job["character"]) == ("running", sandbox.charged[0], "6870")
     assert job["file"] is None
     assert job["error"] is None
@@ -46,9 +46,11 @@ def test_json_is_one_object_with_every_promised_field(program: Program, sandbox:
 
 
 def test_options_of_a_video_go_out_as_documented(program: Program, sandbox: Sandbox) -> None:
-    ran = program.run(*IMAGE, "--type", "video", "--duration", "2", "--no-audio")
+    ran = program.run(*IMAGE_ARGUMENTS, "--type", "video", "--duration", "2", "--no-audio")
     assert ran.code == 0
-    assert sent(sandbox) == [{"images": ["6870"], "prompt": "At sea", "type": "video", "duration": 2, "audio": False}]
+    assert sent_bodies(sandbox) == [
+        {"images": ["6870"], "prompt": "At sea", "type": "video", "duration": 2, "audio": False}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,23 +64,23 @@ def test_options_of_a_video_go_out_as_documented(program: Program, sandbox: Sand
         (("generate", "--character", "6870", "--prompt", "x" * 100_001), "longer than 100000"),
         (("generate", "--character", "6870"), "holds no prompt"),
         (("generate", "--character", "6870", "--prompt", "-"), "holds no prompt"),
-        ((*IMAGE, "--type", "gif"), "image or video"),
-        ((*IMAGE, "--type", "video", "--duration", "6"), "1 to 5"),
-        ((*IMAGE, "--type", "video", "--duration", "0"), "1 to 5"),
-        ((*IMAGE, "--type", "video", "--duration", "2.5"), "1 to 5"),
-        ((*IMAGE, "--type", "video", "--duration", "9" * 5000), "1 to 5"),
-        ((*IMAGE, "--type", "video", "--quality", "high"), "Quality belongs to images"),
-        ((*IMAGE, "--duration", "2"), "Duration belongs to videos"),
-        ((*IMAGE, "--no-audio"), "Sound belongs to videos"),
-        ((*IMAGE, "--audio"), "Sound belongs to videos"),
-        ((*IMAGE, "--quality", "best"), "low or high"),
-        ((*IMAGE, "--count", "0"), "--count"),
-        ((*IMAGE, "--count", "101"), "--count"),
-        ((*IMAGE, "--count", "many"), "--count"),
-        ((*IMAGE, "--nonsense"), "--nonsense"),
-        ((*IMAGE, "--dur", "2"), "--dur"),
-        (("--base-url", "http://example.org", *IMAGE), "Plain http"),
-        (("--config", "/nowhere/config.toml", *IMAGE), "no such file"),
+        ((*IMAGE_ARGUMENTS, "--type", "gif"), "image or video"),
+        ((*IMAGE_ARGUMENTS, "--type", "video", "--duration", "6"), "1 to 5"),
+        ((*IMAGE_ARGUMENTS, "--type", "video", "--duration", "0"), "1 to 5"),
+        ((*IMAGE_ARGUMENTS, "--type", "video", "--duration", "2.5"), "1 to 5"),
+        ((*IMAGE_ARGUMENTS, "--type", "video", "--duration", "9" * 5000), "1 to 5"),
+        ((*IMAGE_ARGUMENTS, "--type", "video", "--quality", "high"), "Quality belongs to images"),
+        ((*IMAGE_ARGUMENTS, "--duration", "2"), "Duration belongs to videos"),
+        ((*IMAGE_ARGUMENTS, "--no-audio"), "Sound belongs to videos"),
+        ((*IMAGE_ARGUMENTS, "--audio"), "Sound belongs to videos"),
+        ((*IMAGE_ARGUMENTS, "--quality", "best"), "low or high"),
+        ((*IMAGE_ARGUMENTS, "--count", "0"), "--count"),
+        ((*IMAGE_ARGUMENTS, "--count", "101"), "--count"),
+        ((*IMAGE_ARGUMENTS, "--count", "many"), "--count"),
+        ((*IMAGE_ARGUMENTS, "--nonsense"), "--nonsense"),
+        ((*IMAGE_ARGUMENTS, "--dur", "2"), "--dur"),
+        (("--base-url", "http://example.org", *IMAGE_ARGUMENTS), "Plain http"),
+        (("--config", "/nowhere/config.toml", *IMAGE_ARGUMENTS), "no such file"),
         (("generate", "--character", "Nobody Atall", "--prompt", "x"), "No character"),
         (("generate", "--character", "a", "--prompt", "x"), "may be"),
     ],
@@ -98,8 +100,8 @@ def test_bad_input_is_a_sentence_and_nothing_is_sent(
 def test_prompts_from_stdin_one_a_line(program: Program, sandbox: Sandbox) -> None:
     ran = program.run("generate", "--character", "6870", "--json", stdin="At sea\r\n\n  \nIn snow, – ü\n")
     assert ran.code == 0
-    assert [body["prompt"] for body in sent(sandbox)] == ["At sea", "In snow, – ü"]
-    assert [job["prompt"] for job in ran.objects] == ["At sea", "In snow, – ü"]
+    assert [body["prompt"] for body in sent_bodies(sandbox)] == ["At sea", "In snow, – ü"]
+    assert [job["prompt"] for job in ran.json_objects] == ["At sea", "In snow, – ü"]
 
 
 def test_stdin_that_is_no_text_is_refused(program: Program, sandbox: Sandbox) -> None:
@@ -108,16 +110,16 @@ def test_stdin_that_is_no_text_is_refused(program: Program, sandbox: Sandbox) ->
 
 
 def test_count_sends_each_prompt_so_often(program: Program, sandbox: Sandbox) -> None:
-    ran = program.run(*IMAGE, "--count", "3", "--json")
+    ran = program.run(*IMAGE_ARGUMENTS, "--count", "3", "--json")
     assert ran.code == 0
-    assert len({job["request_id"] for job in ran.objects}) == 3
+    assert len({job["request_id"] for job in ran.json_objects}) == 3
     assert len(sandbox.charged) == 3
 
 
 def test_a_name_is_looked_up(program: Program, sandbox: Sandbox) -> None:
-    (job,) = program.run("generate", "--character", "astrid", "--prompt", "x", "--json").objects
+    (job,) = program.run("generate", "--character", "astrid", "--prompt", "x", "--json").json_objects
     assert (job["character"], job["name"]) == ("6870", "Astrid")
-    assert sent(sandbox)[0]["images"] == ["6870"]
+    assert sent_bodies(sandbox)[0]["images"] == ["6870"]
 
 
 def test_a_character_listed_as_under_18_is_not_submitted(program: Program, sandbox: Sandbox) -> None:
@@ -131,8 +133,8 @@ def test_a_character_listed_as_under_18_is_not_submitted(program: Program, sandb
 
 @pytest.mark.parametrize("fault", [Fault.HTML_502, Fault.DROP_BEFORE, Fault.GARBAGE_JSON])
 def test_an_id_goes_on_where_the_list_cannot_be_had(program: Program, sandbox: Sandbox, fault: Fault) -> None:
-    sandbox.inject(fault, on=Place.LIST, times=None)
-    assert program.run(*IMAGE).code == 0
+    sandbox.inject(fault, on=FaultPlace.LIST, times=None)
+    assert program.run(*IMAGE_ARGUMENTS).code == 0
     named = program.run("generate", "--character", "Astrid", "--prompt", "x")
     assert named.code == 2
     assert "Give the character's ID" in named.err
@@ -140,10 +142,10 @@ def test_an_id_goes_on_where_the_list_cannot_be_had(program: Program, sandbox: S
 
 
 def test_wait_saves_a_verified_file(program: Program, sandbox: Sandbox) -> None:
-    program.used_to_quick_jobs()
-    ran = program.run(*IMAGE, "--wait", "--json")
+    program.add_fast_jobs()
+    ran = program.run(*IMAGE_ARGUMENTS, "--wait", "--json")
     assert ran.code == 0
-    (job,) = ran.objects
+    (job,) = ran.json_objects
     assert (job["state"], job["file_state"], job["progress"]) == ("succeeded", "saved", 100)
     assert Path(job["file"]).read_bytes().startswith(b"\xff\xd8\xff")
     assert job["finished_at"].endswith("Z")
@@ -151,19 +153,19 @@ def test_wait_saves_a_verified_file(program: Program, sandbox: Sandbox) -> None:
 
 
 def test_wait_tells_each_job_twice_in_words(program: Program, sandbox: Sandbox) -> None:
-    program.used_to_quick_jobs()
-    ran = program.run(*IMAGE, "--wait")
+    program.add_fast_jobs()
+    ran = program.run(*IMAGE_ARGUMENTS, "--wait")
     assert ran.code == 0
     first, second = ran.out.splitlines()
     assert first == f"job 9 · running · {sandbox.charged[0]}"
-    assert second == f"job 9 · saved · {program.data.absolute()}/results/0000009.jpg"
+    assert second == f"job 9 · saved · {program.data_dir.absolute()}/results/0000009.jpg"
 
 
 def test_a_failed_job_is_1_with_its_reason(program: Program, sandbox: Sandbox) -> None:
-    program.used_to_quick_jobs()
+    program.add_fast_jobs()
     ran = program.run("generate", "--character", "6870", "--prompt", "fault:failed", "--wait", "--json")
     assert ran.code == 1
-    (job,) = ran.objects
+    (job,) = ran.json_objects
     assert job["state"] == "failed"
     assert job["error"]
     assert "failed" in ran.err
@@ -171,28 +173,28 @@ def test_a_failed_job_is_1_with_its_reason(program: Program, sandbox: Sandbox) -
 
 @pytest.mark.parametrize("fault", [Fault.WRONG_TYPE, Fault.EXPIRED_LINK])
 def test_a_result_that_is_no_picture_is_1(program: Program, sandbox: Sandbox, fault: Fault) -> None:
-    program.used_to_quick_jobs()
+    program.add_fast_jobs()
     sandbox.inject(fault, times=None)
-    ran = program.run(*IMAGE, "--wait", "--json")
+    ran = program.run(*IMAGE_ARGUMENTS, "--wait", "--json")
     assert ran.code == 1
-    (job,) = ran.objects
+    (job,) = ran.json_objects
     assert job["file_state"] in ("broken", "expired")
     assert job["file"] is None
     assert len(sandbox.posts) == 1
 
 
 def test_no_key_is_3_and_nothing_is_sent(program: Program, sandbox: Sandbox) -> None:
-    ran = program.run(*IMAGE, environ={"ETERNALAI_API_KEY": None})
+    ran = program.run(*IMAGE_ARGUMENTS, environ={"ETERNALAI_API_KEY": None})
     assert ran.code == 3
     assert "eternal-tui login" in ran.err
-    assert sandbox.calls == []
+    assert sandbox.requests == []
 
 
 def test_a_refused_key_is_3_and_the_rest_is_not_sent(program: Program, sandbox: Sandbox) -> None:
     """Seen to fail with the loop going on after the first refusal: three POSTs with a key that is no good."""
-    ran = program.run(*IMAGE, "--count", "3", "--json", environ={"ETERNALAI_API_KEY": "not-the-key"})
+    ran = program.run(*IMAGE_ARGUMENTS, "--count", "3", "--json", environ={"ETERNALAI_API_KEY": "not-the-key"})
     assert ran.code == 3
-    (job,) = ran.objects
+    (job,) = ran.json_objects
     assert job["state"] == "rejected"
     assert job["error"]
     assert len(sandbox.posts) == 1
@@ -204,21 +206,21 @@ def test_an_unreachable_service_is_4(program: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    know_characters(program.data, url, "6870")
-    ran = program.run("--base-url", url, *IMAGE, "--json")
+    write_character_list(program.data_dir, url, "6870")
+    ran = program.run("--base-url", url, *IMAGE_ARGUMENTS, "--json")
     assert ran.code == 4
-    (job,) = ran.objects
+    (job,) = ran.json_objects
     assert job["state"] == "rejected"
     assert "Nothing was sent" in ran.err
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.CHARGED_502, Fault.GARBAGE_JSON, Fault.HTML_502])
 def test_a_lost_answer_is_5_and_one_post(program: Program, sandbox: Sandbox, fault: Fault) -> None:
-    """Seen to fail with the outbox sending again after AnswerLost: two POSTs, both charged."""
-    sandbox.inject(fault, on=Place.POST, times=1)
-    ran = program.run(*IMAGE, "--json", "--wait")
+    """Seen to fail with the outbox sending again after ResponseLost: two POSTs, both charged."""
+    sandbox.inject(fault, on=FaultPlace.POST, times=1)
+    ran = program.run(*IMAGE_ARGUMENTS, "--json", "--wait")
     assert ran.code == 5
-    (job,) = ran.objects
+    (job,) = ran.json_objects
     assert job["state"] == "unconfirmed"
     assert "may have been charged" in ran.err
     assert len(sandbox.posts) == 1
@@ -227,37 +229,37 @@ def test_a_lost_answer_is_5_and_one_post(program: Program, sandbox: Sandbox, fau
 
 def test_after_a_lost_answer_the_rest_is_not_sent(program: Program, sandbox: Sandbox) -> None:
     sandbox.inject(Fault.LOST_ANSWER, times=1)
-    ran = program.run(*IMAGE, "--count", "3")
+    ran = program.run(*IMAGE_ARGUMENTS, "--count", "3")
     assert ran.code == 5
     assert len(sandbox.posts) == 1
     assert "2 more requests were not sent" in ran.err
 
 
 def test_429_is_waited_out_and_sent_again(program: Program, sandbox: Sandbox) -> None:
-    sandbox.inject(Fault.TOO_MANY, on=Place.POST, times=1)
-    ran = program.run(*IMAGE, "--json")
+    sandbox.inject(Fault.RATE_LIMITED, on=FaultPlace.POST, times=1)
+    ran = program.run(*IMAGE_ARGUMENTS, "--json")
     assert ran.code == 0
     assert len(sandbox.posts) == 2
     assert len(sandbox.charged) == 1
-    assert ran.objects[0]["state"] == "running"
+    assert ran.json_objects[0]["state"] == "running"
 
 
 def test_the_service_refusing_a_request_is_1(program: Program, sandbox: Sandbox) -> None:
-    sandbox.inject(Fault.HOSTILE_TEXT, on=Place.POST, times=1)
-    ran = program.run(*IMAGE)
+    sandbox.inject(Fault.HOSTILE_TEXT, on=FaultPlace.POST, times=1)
+    ran = program.run(*IMAGE_ARGUMENTS)
     assert ran.code == 1
     assert not any(character in ran.out + ran.err for character in "\x1b\x07\x9b\u202e")
 
 
 def test_a_spend_cap_is_2_and_confirm_above_wants_yes(program: Program, sandbox: Sandbox) -> None:
     """Seen to fail with `may_submit` called with confirmed=True."""
-    capped = program.run(*IMAGE, environ={"ETERNAL_TUI_DAILY_CAP": "0"})
+    capped = program.run(*IMAGE_ARGUMENTS, environ={"ETERNAL_TUI_DAILY_CAP": "0"})
     assert (capped.code, sandbox.posts) == (2, [])
-    asked = program.run(*IMAGE, environ={"ETERNAL_TUI_CONFIRM_ABOVE": "0"})
+    asked = program.run(*IMAGE_ARGUMENTS, environ={"ETERNAL_TUI_CONFIRM_ABOVE": "0"})
     assert (asked.code, sandbox.posts) == (2, [])
     assert "--yes" in asked.err
-    assert program.run(*IMAGE, "--yes", environ={"ETERNAL_TUI_CONFIRM_ABOVE": "0"}).code == 0
-    assert program.run(*IMAGE, "--yes", environ={"ETERNAL_TUI_DAILY_CAP": "0"}).code == 2
+    assert program.run(*IMAGE_ARGUMENTS, "--yes", environ={"ETERNAL_TUI_CONFIRM_ABOVE": "0"}).code == 0
+    assert program.run(*IMAGE_ARGUMENTS, "--yes", environ={"ETERNAL_TUI_DAILY_CAP": "0"}).code == 2
     assert len(sandbox.posts) == 1
 
 
@@ -266,43 +268,43 @@ def test_a_cap_counts_a_whole_day_however_many_jobs_it_had(program: Program, san
     import time
 
     now = time.time()
-    program.add(*(a_job(created_at=now, ended_after=0.3, cost=1.0) for _ in range(300)))
-    ran = program.run(*IMAGE, environ={"ETERNAL_TUI_DAILY_CAP": "250"})
+    program.add_jobs(*(a_job(created_at=now, ended_after=0.3, cost=1.0) for _ in range(300)))
+    ran = program.run(*IMAGE_ARGUMENTS, environ={"ETERNAL_TUI_DAILY_CAP": "250"})
     assert ran.code == 2
     assert "300.00" in ran.err
     assert sandbox.posts == []
 
 
 def test_a_folder_that_cannot_be_used_is_2_before_anything_is_sent(program: Program, sandbox: Sandbox) -> None:
-    program.data.write_text("a file, not a folder")
-    ran = program.run(*IMAGE)
+    program.data_dir.write_text("a file, not a folder")
+    ran = program.run(*IMAGE_ARGUMENTS)
     assert ran.code == 2
-    assert str(program.data) in ran.err
+    assert str(program.data_dir) in ran.err
     assert "Nothing was sent" in ran.err
     assert sandbox.posts == []
 
 
 def test_other_running_jobs_are_left_alone(program: Program, sandbox: Sandbox) -> None:
     """Seen to fail with `start()` taking over orphans: a generate that only sends then polled old jobs."""
-    program.add(a_job(owner="deadbeef"))
-    assert program.run(*IMAGE).code == 0
+    program.add_jobs(a_job(owner="deadbeef"))
+    assert program.run(*IMAGE_ARGUMENTS).code == 0
     assert sandbox.polls("past") == []
     assert program.records()[1]["owner"] == "deadbeef"
 
 
 def test_global_options_stand_before_or_after_the_verb(program: Program, tmp_path: Path, sandbox: Sandbox) -> None:
-    for number, order in enumerate((("--data-dir", "{}", *IMAGE), (*IMAGE, "--data-dir", "{}"))):
+    for number, order in enumerate((("--data-dir", "{}", *IMAGE_ARGUMENTS), (*IMAGE_ARGUMENTS, "--data-dir", "{}"))):
         folder = tmp_path / f"other{number}"
         assert program.run(*(part.format(folder) for part in order)).code == 0
         assert (folder / "history.json").exists()
-    assert not program.data.exists()
+    assert not program.data_dir.exists()
 
 
 def test_plain_tinydb_reads_the_history_afterwards(program: Program) -> None:
     from tinydb import TinyDB
 
-    program.run(*IMAGE)
-    with TinyDB(program.data / "history.json") as db:
+    program.run(*IMAGE_ARGUMENTS)
+    with TinyDB(program.data_dir / "history.json") as db:
         (document,) = db.table("jobs").all()
     assert document["state"] == "running"
 
@@ -313,9 +315,9 @@ def test_a_status_word_that_is_no_text_costs_no_id(program: Program) -> None:
     The job was charged, its id was nowhere on disk, and the next start called it unconfirmed.
     """
     answer = b'{"request_id": "abc-1", "status": "pen\\ud800ding", "result": "", "progress": 0}'
-    with answering(answer) as url:
-        know_characters(program.data, url, "6870")
-        ran = program.run("--base-url", url, *IMAGE, "--json")
+    with json_server(answer) as url:
+        write_character_list(program.data_dir, url, "6870")
+        ran = program.run("--base-url", url, *IMAGE_ARGUMENTS, "--json")
     assert ran.code == 0
-    assert ran.objects[0]["request_id"] == "abc-1"
+    assert ran.json_objects[0]["request_id"] == "abc-1"
     assert program.records()[0]["request_id"] == "abc-1"

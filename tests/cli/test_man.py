@@ -8,19 +8,19 @@ from typing import get_args
 
 import pytest
 
-from eternal_tui.cli.commands.man import PLACES
-from eternal_tui.cli.parser import VERBS, build_parser
-from eternal_tui.config.loader import FIELDS
-from eternal_tui.tui.input.actions import EVERY, Where
+from eternal_tui.cli.commands.man import SCOPE_TITLES
+from eternal_tui.cli.parser import COMMANDS, build_parser
+from eternal_tui.config.loader import SETTING_NAMES
+from eternal_tui.tui.input.actions import ALL_ACTIONS, Scope
 from tests.cli.program import Program
 
-NO_KEY = {"ETERNALAI_API_KEY": None}
+NO_KEY_ENVIRON = {"ETERNALAI_API_KEY": None}
 """The page of the sandbox's verb names the sandbox's own key, which is the one these tests pay with."""
 
 
 @pytest.fixture
 def source(program: Program) -> str:
-    ran = program.run("man", environ=NO_KEY)
+    ran = program.run("man", environ=NO_KEY_ENVIRON)
     assert ran.code == 0
     return ran.out
 
@@ -30,17 +30,17 @@ def test_every_verb_option_key_and_setting_is_in_it(source: str) -> None:
     assert source.startswith(".TH ETERNAL-TUI 1 ")
     assert source.isascii()
     plain = source.replace(r"\-", "-")
-    assert set(PLACES) == set(get_args(Where))
-    for action in EVERY:
+    assert set(SCOPE_TITLES) == set(get_args(Scope))
+    for action in ALL_ACTIONS:
         assert f"[{action.id}]" in plain
-    for verb in VERBS:
+    for verb in COMMANDS:
         assert f'.SS "{verb}"' in plain
     _, verbs = build_parser()
     for verb, parser in verbs.items():
-        parser.fill()
+        parser.add_arguments()
         for option in parser._option_string_actions:
             assert option in plain or option in ("-h", "--help"), (verb, option)
-    for name in FIELDS:
+    for name in SETTING_NAMES:
         assert name in plain
 
 

@@ -14,18 +14,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.api.models import GenerateRequest, creation
-from eternal_tui.cli.exit_codes import Exit, code_of, gravest
-from eternal_tui.cli.formatting import going_on, job_fields, job_line, trouble_sentence, utc
-from eternal_tui.cli.output import Streams, json_text
-from eternal_tui.core.sanitize import Untrusted, shown
-from eternal_tui.core.text_width import cut, fit, width
+from eternal_tui.api.models import GenerateRequest, character_request
+from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
+from eternal_tui.cli.formatting import describe_unfinished, format_job_line, format_utc, job_error_message, job_to_json
+from eternal_tui.cli.output import Output, dump_json
+from eternal_tui.core.sanitize import UntrustedText, sanitize
+from eternal_tui.core.text_width import display_width, pad_to_width, truncate_to_width
 from eternal_tui.jobs.model import FileState, JobState
-from eternal_tui.jobs.transitions import lost
+from eternal_tui.jobs.transitions import mark_lost
 from eternal_tui.media import errors as media_errors
-from eternal_tui.sandbox.faults import Fault, Place
-from tests.cli.program import Program, Ran, a_job, answering
-from tests.tui.jobs import a_job as a_job_shown
+from eternal_tui.sandbox.faults import Fault, FaultPlace
+from tests.cli.program import Program, RunResult, a_job, json_server
+from tests.tui.jobs import make_job as a_job_shown
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J[bold][@click=app.quit]x[/]\u202egpj\u200b\x00\x7f\r\n=1+1"
 SAFE_LINES = {"\n"}
@@ -41,91 +41,91 @@ values = st.recursive(
 @given(st.dictionaries(texts, values, max_size=5))
 def test_json_is_one_line_of_printable_ascii_whatever_it_holds(value: dict[str, Any]) -> None:
     """Seen to fail with plain json.dumps: DEL came through raw, and NaN is no JSON."""
-    text = json_text(value)
+    text = dump_json(value)
     assert text.isascii()
     assert text.isprintable()
     assert isinstance(json.loads(text, parse_constant=pytest.fail), dict)
     text.encode().decode("utf-8")
-    assert "\\ud800" not in json_text({"lone": "\ud800"})
+    assert "\\ud800" not in dump_json({"lone": "\ud800"})
 
 
 @pytest.mark.parametrize(
     "error",
     [
         media_errors.LinkExpired(403),
-        media_errors.LinkRefused("it is neither http nor https"),
-        media_errors.NotReachable("the storage answered HTTP 500"),
+        media_errors.LinkRejected("it is neither http nor https"),
+        media_errors.StorageUnreachable("the storage answered HTTP 500"),
         media_errors.BrokenFile("it cannot be decoded"),
         media_errors.DiskFull("no room is left"),
-        media_errors.FolderUnusable("is gone"),
+        media_errors.ResultsDirUnusable("is gone"),
     ],
 )
 def test_what_a_verb_tells_of_a_missing_file_names_the_verb_and_no_key(error: media_errors.ResultError) -> None:
     """Seen to fail with the sentences of the screen: "Press t to fetch it again", in a script's log."""
     job = a_job(ended_after=1.0, file=None, file_state="broken", error=str(error))
-    told = str(trouble_sentence(job))
+    told = str(job_error_message(job))
     assert "press" not in told.lower()
     assert "`eternal-tui watch 0` tries again" in told
     assert "charged" in told
 
 
 def test_a_lost_job_names_the_verb_that_asks_again() -> None:
-    told = str(trouble_sentence(lost(a_job(), 2000.0)))
+    told = str(job_error_message(mark_lost(a_job(), 2000.0)))
     assert "w asks" not in told
     assert "`eternal-tui watch 0` asks, free of charge." in told
 
 
 @given(texts, st.integers(0, 40))
 def test_columns_are_kept(text: str, columns: int) -> None:
-    safe = shown(text)
-    assert width(cut(safe, columns)) <= columns
-    assert width(fit(safe, columns)) == columns
+    safe = sanitize(text)
+    assert display_width(truncate_to_width(safe, columns)) <= columns
+    assert display_width(pad_to_width(safe, columns)) == columns
 
 
 @given(texts, texts)
 def test_a_job_line_is_one_safe_line(prompt: str, error: str) -> None:
     job = a_job(state="failed", error=error, request=GenerateRequest(character="1", prompt="x", type="image"))
-    line = job_line(job, Path("/results"))
-    assert line == shown(line)
-    assert json.loads(json_text(job_fields(job, Path("/results"))))["state"] == "failed"
+    line = format_job_line(job, Path("/results"))
+    assert line == sanitize(line)
+    assert json.loads(dump_json(job_to_json(job, Path("/results"))))["state"] == "failed"
 
 
 @pytest.mark.parametrize("at", [None, float("nan"), float("inf"), 1e300, -1e300])
 def test_times_that_are_none_are_null(at: float | None) -> None:
-    assert utc(at) is None
+    assert format_utc(at) is None
 
 
 def test_times_are_iso_8601_in_utc() -> None:
-    assert utc(0.25) == "1970-01-01T00:00:00.250Z"
+    assert format_utc(0.25) == "1970-01-01T00:00:00.250Z"
 
 
 def test_codes_of_jobs() -> None:
-    codes = {state: code_of(a_job(state=state)) for state in JobState if state is not JobState.SUCCEEDED}
+    codes = {state: exit_code_of(a_job(state=state)) for state in JobState if state is not JobState.SUCCEEDED}
     assert codes == {
-        JobState.SUBMITTING: Exit.DONE,
-        JobState.RUNNING: Exit.DONE,
-        JobState.STALLED: Exit.DONE,
-        JobState.FAILED: Exit.FAILED,
-        JobState.LOST: Exit.FAILED,
-        JobState.REJECTED: Exit.FAILED,
-        JobState.UNCONFIRMED: Exit.UNCONFIRMED,
+        JobState.SUBMITTING: ExitCode.SUCCESS,
+        JobState.RUNNING: ExitCode.SUCCESS,
+        JobState.STALLED: ExitCode.SUCCESS,
+        JobState.FAILED: ExitCode.FAILED,
+        JobState.LOST: ExitCode.FAILED,
+        JobState.REJECTED: ExitCode.FAILED,
+        JobState.UNCONFIRMED: ExitCode.UNCONFIRMED,
     }
-    causes = {cause: code_of(a_job(state="rejected", cause=cause)) for cause in ("key", "unreachable", "credits")}
-    assert causes == {"key": Exit.KEY, "unreachable": Exit.UNREACHABLE, "credits": Exit.FAILED}
-    files = {state: code_of(a_job(state="succeeded", file_state=state)) for state in FileState}
-    assert [state for state, code in files.items() if code is Exit.DONE] == [FileState.SAVED]
+    causes = {cause: exit_code_of(a_job(state="rejected", cause=cause)) for cause in ("key", "unreachable", "credits")}
+    assert causes == {"key": ExitCode.KEY_ERROR, "unreachable": ExitCode.UNREACHABLE, "credits": ExitCode.FAILED}
+    files = {state: exit_code_of(a_job(state="succeeded", file_state=state)) for state in FileState}
+    assert [state for state, code in files.items() if code is ExitCode.SUCCESS] == [FileState.SAVED]
 
 
 def test_the_gravest_code_counts() -> None:
-    order = [Exit.DONE, Exit.FAILED, Exit.UNREACHABLE, Exit.KEY, Exit.UNCONFIRMED]
+    order = [ExitCode.SUCCESS, ExitCode.FAILED, ExitCode.UNREACHABLE, ExitCode.KEY_ERROR, ExitCode.UNCONFIRMED]
     for number, code in enumerate(order):
-        assert gravest(order[: number + 1]) is code
-    assert gravest([]) is Exit.DONE
+        assert worst_exit_code(order[: number + 1]) is code
+    assert worst_exit_code([]) is ExitCode.SUCCESS
 
 
-def hostile_history(program: Program) -> None:
-    outside = Untrusted(HOSTILE)
-    program.add(
+def add_hostile_job(program: Program) -> None:
+    outside = UntrustedText(HOSTILE)
+    program.add_jobs(
         a_job(
             state="failed", error=outside, word=outside, name=outside, trouble=outside, note=outside, tags=(HOSTILE,),
             effect_type=outside, request_id=HOSTILE, verdict="can't tell", verdict_reason=HOSTILE,
@@ -148,7 +148,7 @@ def hostile_history(program: Program) -> None:
 )  # fmt: skip
 def test_nothing_from_outside_reaches_the_terminal_raw(program: Program, arguments: tuple[str, ...]) -> None:
     """Seen to fail with the timeline's words printed as they are: ESC and BEL in the output of `show`."""
-    hostile_history(program)
+    add_hostile_job(program)
     ran = program.run(*arguments)
     for text in (ran.out, ran.err):
         bad = [character for character in text if not character.isprintable() and character not in SAFE_LINES]
@@ -157,7 +157,7 @@ def test_nothing_from_outside_reaches_the_terminal_raw(program: Program, argumen
 
 
 def test_jobs_are_listed_filtered_and_limited(program: Program) -> None:
-    program.add(
+    program.add_jobs(
         a_job(ended_after=1.0, name="Astrid"),
         a_job(state="failed", error="no"),
         a_job(request=GenerateRequest(character="7", prompt="In the Snow", type="video")),
@@ -165,7 +165,7 @@ def test_jobs_are_listed_filtered_and_limited(program: Program) -> None:
     )
 
     def ids(*arguments: str) -> list[int]:
-        return [job["id"] for job in program.run("jobs", "--json", *arguments).objects]
+        return [job["id"] for job in program.run("jobs", "--json", *arguments).json_objects]
 
     assert ids() == [4, 3, 2, 1]
     assert ids("--limit", "2") == [4, 3]
@@ -180,31 +180,40 @@ def test_jobs_are_listed_filtered_and_limited(program: Program) -> None:
 
 
 def test_totals_close_the_table_and_stand_alone(program: Program) -> None:
-    program.add(
+    program.add_jobs(
         a_job(ended_after=1.0, cost=0.5),
         a_job(created_at=time.time(), ended_after=0.5, cost=0.25, credits_after=99.5),
     )
     ran = program.run("jobs")
     assert ran.out.splitlines()[-1] == "about 0.25 spent today · 0.75 in all · 99.50 credits left"
-    (totals,) = program.run("jobs", "--totals").objects
+    (totals,) = program.run("jobs", "--totals").json_objects
     assert (totals["spent_today"], totals["spent_in_all"], totals["credits_remaining"]) == (0.25, 0.75, 99.5)
     assert totals["states"] == {"succeeded": 2}
     # Seen to fail as it was: a first job, whose cost no counter before it tells, was "about 0.00 spent today".
-    program.add(a_job(created_at=time.time(), ended_after=0.5, credits_after=99.5))
+    program.add_jobs(a_job(created_at=time.time(), ended_after=0.5, credits_after=99.5))
     assert " in all · 1 of unknown cost · 99.50 credits" in program.run("jobs").out
 
 
 def test_every_line_of_jobs_as_json_says_what_is_spent(program: Program) -> None:
     """What every job cost, however few are asked for. Seen to fail with the sum of the lines printed."""
-    program.add(
+    program.add_jobs(
         a_job(ended_after=1.0, cost=0.5),
-        a_job(created_at=time.time(), ended_after=0.5, cost=0.25, request=creation("A calm pilot"), file_state=None),
+        a_job(
+            created_at=time.time(),
+            ended_after=0.5,
+            cost=0.25,
+            request=character_request("A calm pilot"),
+            file_state=None,
+        ),
         a_job(created_at=time.time(), state="unconfirmed", cost=0.04),
     )
     for arguments in ((), ("--limit", "1"), ("--state", "succeeded")):
-        lines = program.run("jobs", "--json", *arguments).objects
+        lines = program.run("jobs", "--json", *arguments).json_objects
         assert {(line["spent_today"], line["spent_in_all"]) for line in lines} == {(0.29, 0.79)}
-    assert [line["type"] for line in program.run("jobs", "--json", "--limit", "2").objects] == ["image", "character"]
+    assert [line["type"] for line in program.run("jobs", "--json", "--limit", "2").json_objects] == [
+        "image",
+        "character",
+    ]
     assert "spent_today and spent_in_all" in program.run("jobs", "--help").out
 
 
@@ -212,13 +221,13 @@ def test_an_empty_history_says_how_to_begin(program: Program) -> None:
     ran = program.run("jobs")
     assert ran.code == 0
     assert "generate" in ran.err
-    assert program.run("jobs", "--json") == Ran(0, "", "")
+    assert program.run("jobs", "--json") == RunResult(0, "", "")
 
 
 def test_show_tells_everything_but_the_signed_link(program: Program) -> None:
     """Seen to fail with result_url among the fields."""
-    link = Untrusted("https://cdn.example/agent_data/1.jpg?sig=SECRET")
-    program.add(a_job(ended_after=1.0, result_url=link, timeline=((1000.0, "saved", "0000001.jpg"),)))
+    link = UntrustedText("https://cdn.example/agent_data/1.jpg?sig=SECRET")
+    program.add_jobs(a_job(ended_after=1.0, result_url=link, timeline=((1000.0, "saved", "0000001.jpg"),)))
     for arguments in (("show", "1"), ("show", "1", "--json"), ("jobs",), ("jobs", "--json"), ("export", "-")):
         ran = program.run(*arguments)
         assert ran.code == 0
@@ -227,8 +236,8 @@ def test_show_tells_everything_but_the_signed_link(program: Program) -> None:
 
 
 def test_an_export_is_whole_private_and_overwrites_nothing(program: Program, tmp_path: Path) -> None:
-    hostile_history(program)
-    program.add(a_job(ended_after=1.0))
+    add_hostile_job(program)
+    program.add_jobs(a_job(ended_after=1.0))
     for name, read in (("all.json", json.loads), ("all.csv", lambda text: list(csv.DictReader(io.StringIO(text))))):
         path = tmp_path / name
         assert program.run("export", str(path)).code == 0
@@ -255,7 +264,7 @@ def test_no_exported_cell_is_a_formula(program: Program, delimiter: str) -> None
     signs = "=+-@\uff1d\uff0b\uff0d\uff20"
     starts = ("", " ", "\t", "\r", "\n", "\r\n \t", "a;", "a; ", 'a";', "a;b\n;")
     prompts = [f"{start}{sign}HYPERLINK(1)" for start in starts for sign in signs]
-    program.add(*(a_job(request=GenerateRequest(character=each, prompt=each, type="image")) for each in prompts))
+    program.add_jobs(*(a_job(request=GenerateRequest(character=each, prompt=each, type="image")) for each in prompts))
     out = program.run("export", "--format", "csv", "-").out
     rows = list(csv.reader(io.StringIO(out), delimiter=delimiter))
     cells = [cell for row in rows for cell in row]
@@ -265,9 +274,9 @@ def test_no_exported_cell_is_a_formula(program: Program, delimiter: str) -> None
 
 def test_yes_and_no_are_the_same_in_both_formats_and_a_missing_file_has_its_reason(program: Program) -> None:
     """Seen to fail with False in the table, and null for the error of a result that could not be fetched."""
-    program.add(a_job(ended_after=1.0, file=None, file_state="pending", trouble="the storage is away"))
+    program.add_jobs(a_job(ended_after=1.0, file=None, file_state="pending", trouble="the storage is away"))
     (row,) = csv.DictReader(io.StringIO(program.run("export", "--format", "csv", "-").out))
-    (job,) = program.run("jobs", "--json").objects
+    (job,) = program.run("jobs", "--json").json_objects
     assert (row["encrypted"], job["encrypted"]) == ("false", False)
     assert (row["error"], job["error"]) == ("the storage is away", "the storage is away")
 
@@ -284,20 +293,20 @@ def test_config_is_valid_toml_and_schema_valid_json(program: Program) -> None:
 def test_characters_are_adults_and_searched(program: Program) -> None:
     found = program.run("characters", "--json", environ={"ETERNALAI_API_KEY": None})
     assert found.code == 0
-    assert len(found.objects) == 135
-    assert all(one["age"] >= 18 for one in found.objects)
-    (astrid,) = program.run("characters", "--search", "6870", "--json").objects
+    assert len(found.json_objects) == 135
+    assert all(one["age"] >= 18 for one in found.json_objects)
+    (astrid,) = program.run("characters", "--search", "6870", "--json").json_objects
     assert astrid["name"] == "Astrid"
     assert program.run("characters", "--search", "astrid").out.startswith("6870")
 
 
 def test_a_list_that_cannot_be_had_says_who_says_so_and_ends_in_the_right_code(program: Program, sandbox: Any) -> None:
     """Seen to fail where the service's words followed ours as if they were our own, and where a 403 ended in 1."""
-    sandbox.inject(Fault.SERVER_ERROR, on=Place.LIST, times=1)
+    sandbox.inject(Fault.SERVER_ERROR, on=FaultPlace.LIST, times=1)
     in_trouble = program.run("characters")
     assert in_trouble.code == 1
     assert "The service said: “" in in_trouble.err
-    with answering(b'{"error": "members only"}', 403) as url:
+    with json_server(b'{"error": "members only"}', 403) as url:
         refused = program.run("characters", environ={"ETERNAL_TUI_BASE_URL": url})
     assert refused.code == 3
     assert "The service said: “members only”" in refused.err
@@ -305,24 +314,24 @@ def test_a_list_that_cannot_be_had_says_who_says_so_and_ends_in_the_right_code(p
 
 def test_the_kept_list_is_used_for_a_day(program: Program, sandbox: Any) -> None:
     program.run("characters")
-    calls = len(sandbox.calls)
+    calls = len(sandbox.requests)
     assert calls == 3
     program.run("characters")
-    assert len(sandbox.calls) == calls
+    assert len(sandbox.requests) == calls
     program.run("characters", "--refresh")
-    assert len(sandbox.calls) == 2 * calls
+    assert len(sandbox.requests) == 2 * calls
 
 
 def test_help_and_version_need_no_other_page(program: Program) -> None:
     from eternal_tui import __version__
-    from eternal_tui.cli.parser import VERBS
+    from eternal_tui.cli.parser import COMMANDS
 
     assert program.run("--version").out == f"eternal-tui {__version__}\n"
     page = program.run("--help")
     assert page.code == 0
-    for word in (*VERBS, "exit codes", "ETERNALAI_API_KEY", "examples"):
+    for word in (*COMMANDS, "exit codes", "ETERNALAI_API_KEY", "examples"):
         assert word in page.out
-    for verb in VERBS:
+    for verb in COMMANDS:
         # The sandbox's own page names the sandbox's own key, which is the one these tests pay with.
         ran = program.run(verb, "--help", environ={"ETERNALAI_API_KEY": None})
         assert ran.code == 0
@@ -353,11 +362,11 @@ def test_a_moving_line_is_written_when_it_changes() -> None:
     """Seen to fail with the line written at every beat: a waiting `watch` cost 40 bytes a second over SSH."""
     master, terminal = os.openpty()
     with os.fdopen(terminal, "w", encoding="utf-8") as stderr:
-        streams = Streams(io.StringIO(), io.StringIO(), stderr, {"TERM": "xterm"})
+        streams = Output(io.StringIO(), io.StringIO(), stderr, {"TERM": "xterm"})
         for text in ("job 1", "job 1", "job 1 is done", "job 1 is done"):
-            streams.progress(shown(text))
-        streams.end_progress()
-        streams.progress(shown("job 1 is done"))
+            streams.show_progress(sanitize(text))
+        streams.clear_progress()
+        streams.show_progress(sanitize("job 1 is done"))
         stderr.write("\r[end]")
         stderr.flush()
         written = ""
@@ -374,7 +383,7 @@ def test_what_goes_on_without_this_run_is_said_of_jobs_and_files_apart() -> None
     running = a_job_shown(1, state=JobState.RUNNING)
     finished = a_job_shown(2, state=JobState.SUCCEEDED, file_state=FileState.PENDING)
     done = a_job_shown(3, state=JobState.SUCCEEDED, file_state=FileState.SAVED)
-    assert going_on([running, finished, done]) == (
+    assert describe_unfinished([running, finished, done]) == (
         "The service goes on with job 1. The file of job 2 is still to be fetched; `eternal-tui watch 1 2` follows."
     )
-    assert going_on([done]) == ""
+    assert describe_unfinished([done]) == ""

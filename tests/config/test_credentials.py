@@ -21,16 +21,16 @@ import pytest
 
 from eternal_tui.config import Settings, credentials
 from eternal_tui.config.credentials import (
-    MOST_MET,
-    KeyProblem,
+    MAX_SEEN_KEYS,
+    ApiKeyError,
     KeyStore,
-    as_key,
     available_stores,
+    delete_key,
+    environ_without_keys,
     find_key,
-    forget_key,
     key_file,
-    met_keys,
-    scrubbed_environ,
+    parse_key,
+    seen_keys,
     store_key,
 )
 from eternal_tui.core.secret import Secret
@@ -66,11 +66,11 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(config_path=tmp_path / "config" / "config.toml")
 
 
-def with_command(settings: Settings, *words: str) -> Settings:
+def settings_with_command(settings: Settings, *words: str) -> Settings:
     return Settings(config_path=settings.config_path, api_key_command=shlex.join(words))
 
 
-def python(code: str) -> tuple[str, ...]:
+def python_command(code: str) -> tuple[str, ...]:
     return (sys.executable, "-S", "-c", code)
 
 
@@ -111,7 +111,7 @@ def test_secrets_compare_by_value_and_have_no_hash() -> None:
 
 @pytest.mark.parametrize("text", ["abcdefgh", " sk_live_1234 \n", "x" * 512, "!#$%&~{}[]"])
 def test_keys_are_stripped_and_taken(text: str) -> None:
-    assert as_key(text, "here").reveal() == text.strip()
+    assert parse_key(text, "here").reveal() == text.strip()
 
 
 @pytest.mark.parametrize(
@@ -119,28 +119,28 @@ def test_keys_are_stripped_and_taken(text: str) -> None:
     ["", "short", "x" * 513, "with space1", "line\nbreak12", "nul\x00lnul12", "ключключ", "tab\ttab12", "a\x1b[2Jbcde"],
 )
 def test_what_is_no_key_is_refused_without_repeating_it(text: str) -> None:
-    with pytest.raises(KeyProblem, match="What stands in here is no API key") as caught:
-        as_key(text, "here")
+    with pytest.raises(ApiKeyError, match="What stands in here is no API key") as caught:
+        parse_key(text, "here")
     assert text == "" or text not in str(caught.value)
 
 
 def test_the_places_are_asked_in_order(settings: Settings) -> None:
     """Seen to fail with the two variables exchanged and with the file before the keyring."""
     backend = MemoryKeyring()
-    command = with_command(settings, *python("print('from-command')"))
+    command = settings_with_command(settings, *python_command("print('from-command')"))
     store_key(Secret("from-the-file"), KeyStore.FILE, settings)
-    assert sources(settings, {}) == ("from-the-file", str(key_file(settings)))
+    assert key_and_source(settings, {}) == ("from-the-file", str(key_file(settings)))
     keyring.set_keyring(backend)
     store_key(Secret("from-keyring"), KeyStore.KEYRING, settings)
-    assert sources(settings, {}) == ("from-keyring", "the system keyring")
-    assert sources(command, {}) == ("from-command", "api_key_command")
-    assert sources(command, {"ETERNAL_AI_API_KEY": "from-second"}) == ("from-second", "ETERNAL_AI_API_KEY")
+    assert key_and_source(settings, {}) == ("from-keyring", "the system keyring")
+    assert key_and_source(command, {}) == ("from-command", "api_key_command")
+    assert key_and_source(command, {"ETERNAL_AI_API_KEY": "from-second"}) == ("from-second", "ETERNAL_AI_API_KEY")
     both = {"ETERNAL_AI_API_KEY": "from-second", "ETERNALAI_API_KEY": "from-first"}
-    assert sources(command, both) == ("from-first", "ETERNALAI_API_KEY")
-    assert sources(settings, {"ETERNALAI_API_KEY": " ", "ETERNAL_AI_API_KEY": ""})[0] == "from-keyring"
+    assert key_and_source(command, both) == ("from-first", "ETERNALAI_API_KEY")
+    assert key_and_source(settings, {"ETERNALAI_API_KEY": " ", "ETERNAL_AI_API_KEY": ""})[0] == "from-keyring"
 
 
-def sources(settings: Settings, environ: dict[str, str]) -> tuple[str, str]:
+def key_and_source(settings: Settings, environ: dict[str, str]) -> tuple[str, str]:
     found = find_key(settings, environ)
     assert found is not None
     assert CANARY not in repr(found)
@@ -153,12 +153,12 @@ def test_nowhere_is_none(settings: Settings) -> None:
 
 def test_a_key_that_is_none_is_not_passed_over(settings: Settings) -> None:
     store_key(Secret("from-the-file"), KeyStore.FILE, settings)
-    with pytest.raises(KeyProblem, match="ETERNALAI_API_KEY"):
+    with pytest.raises(ApiKeyError, match="ETERNALAI_API_KEY"):
         find_key(settings, {"ETERNALAI_API_KEY": "not a key"})
 
 
 def test_the_first_line_of_the_command_counts(settings: Settings) -> None:
-    command = with_command(settings, *python(f"print('  {CANARY}  ')\nprint('user: someone')"))
+    command = settings_with_command(settings, *python_command(f"print('  {CANARY}  ')\nprint('user: someone')"))
     found = find_key(command, {})
     assert found is not None
     assert found.key == Secret(CANARY)
@@ -171,8 +171,8 @@ def test_the_command_runs_without_a_shell_and_without_the_key(settings: Settings
         "import os, sys; seen = set(os.environ) & {'ETERNALAI_API_KEY', 'KEPT'};"
         "print('-'.join(sorted(seen)) + '-' + sys.argv[1][:1] * 8)"
     )
-    command = with_command(settings, *python(code), f"$(touch {marker})")
-    found = credentials._from_command(command.api_key_command, {"ETERNALAI_API_KEY": CANARY, "KEPT": "1"})
+    command = settings_with_command(settings, *python_command(code), f"$(touch {marker})")
+    found = credentials._key_from_command(command.api_key_command, {"ETERNALAI_API_KEY": CANARY, "KEPT": "1"})
     assert found.reveal() == "KEPT-$$$$$$$$"
     assert not marker.exists()
 
@@ -189,14 +189,14 @@ def test_the_command_runs_without_a_shell_and_without_the_key(settings: Settings
     ],
 )
 def test_a_command_that_fails_is_a_sentence(settings: Settings, code: str, words: str) -> None:
-    with pytest.raises(KeyProblem, match=words):
-        find_key(with_command(settings, *python(code)), {})
+    with pytest.raises(ApiKeyError, match=words):
+        find_key(settings_with_command(settings, *python_command(code)), {})
 
 
 def test_a_command_that_does_not_exist_is_a_sentence(settings: Settings) -> None:
-    with pytest.raises(KeyProblem, match="is 'nothing-of-this-name' installed"):
-        find_key(with_command(settings, "nothing-of-this-name", CANARY), {})
-    with pytest.raises(KeyProblem, match="quotes"):
+    with pytest.raises(ApiKeyError, match="is 'nothing-of-this-name' installed"):
+        find_key(settings_with_command(settings, "nothing-of-this-name", CANARY), {})
+    with pytest.raises(ApiKeyError, match="quotes"):
         find_key(Settings(config_path=settings.config_path, api_key_command="pass 'x"), {})
 
 
@@ -210,10 +210,10 @@ def test_a_command_that_does_not_exist_is_a_sentence(settings: Settings) -> None
 )
 def test_a_command_that_hangs_is_ended(settings: Settings, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when a grandchild holds the pipe: seen to fail against subprocess.run(timeout=…), which waits for it."""
-    monkeypatch.setattr(credentials, "COMMAND_SECONDS", 0.3)
+    monkeypatch.setattr(credentials, "COMMAND_TIMEOUT_SECONDS", 0.3)
     before = time.monotonic()
-    with pytest.raises(KeyProblem, match=r"gave no key within 0\.3 seconds"):
-        find_key(with_command(settings, *python(code)), {})
+    with pytest.raises(ApiKeyError, match=r"gave no key within 0\.3 seconds"):
+        find_key(settings_with_command(settings, *python_command(code)), {})
     # A busy machine may take its time, but none of those that hang was waited for.
     assert time.monotonic() - before < 25
 
@@ -231,14 +231,14 @@ def test_the_file_is_ours_alone_whatever_the_umask(settings: Settings) -> None:
     assert path.read_text() == CANARY + "\n"
     assert list(path.parent.iterdir()) == [path]
     store_key(Secret("another-key"), KeyStore.FILE, settings)
-    assert sources(settings, {})[0] == "another-key"
+    assert key_and_source(settings, {})[0] == "another-key"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o644])
 def test_a_file_others_can_reach_is_refused(settings: Settings, mode: int) -> None:
     store_key(Secret(CANARY), KeyStore.FILE, settings)
     key_file(settings).chmod(mode)
-    with pytest.raises(KeyProblem, match="chmod 600"):
+    with pytest.raises(ApiKeyError, match="chmod 600"):
         find_key(settings, {})
 
 
@@ -249,15 +249,15 @@ def test_a_link_a_folder_and_a_pipe_are_no_key_file(settings: Settings, tmp_path
     (tmp_path / "real").write_text(CANARY)
     (tmp_path / "real").chmod(0o600)
     path.symlink_to(tmp_path / "real")
-    with pytest.raises(KeyProblem, match="cannot be opened"):
+    with pytest.raises(ApiKeyError, match="cannot be opened"):
         find_key(settings, {})
     path.unlink()
     path.mkdir()
-    with pytest.raises(KeyProblem, match="not a file of yours"):
+    with pytest.raises(ApiKeyError, match="not a file of yours"):
         find_key(settings, {})
     path.rmdir()
     os.mkfifo(path, 0o600)
-    with pytest.raises(KeyProblem, match="not a file of yours"):
+    with pytest.raises(ApiKeyError, match="not a file of yours"):
         find_key(settings, {})
 
 
@@ -273,7 +273,7 @@ def test_storing_replaces_a_link_and_does_not_write_through_it(settings: Setting
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("a file")
-    with pytest.raises(KeyProblem, match="cannot be written"):
+    with pytest.raises(ApiKeyError, match="cannot be written"):
         store_key(Secret(CANARY), KeyStore.FILE, Settings(config_path=tmp_path / "config" / "config.toml"))
 
 
@@ -282,7 +282,7 @@ def test_a_keyring_that_keeps_nothing_safely_is_none(settings: Settings, backend
     """Over SSH there is usually none. Seen to fail against keyring.set_password alone."""
     keyring.set_keyring(backend())
     assert available_stores() == [KeyStore.FILE]
-    with pytest.raises(KeyProblem, match=r"no system keyring.*config/key"):
+    with pytest.raises(ApiKeyError, match=r"no system keyring.*config/key"):
         store_key(Secret(CANARY), KeyStore.KEYRING, settings)
 
 
@@ -290,9 +290,9 @@ def test_a_locked_keyring_hides_no_file_and_is_said_when_stored_to(settings: Set
     keyring.set_keyring(LockedKeyring())
     assert find_key(settings, {}) is None
     store_key(Secret(CANARY), KeyStore.FILE, settings)
-    assert sources(settings, {})[0] == CANARY
-    with pytest.raises(KeyProblem, match="KeyringLocked") as caught:
-        forget_key(settings)
+    assert key_and_source(settings, {})[0] == CANARY
+    with pytest.raises(ApiKeyError, match="KeyringLocked") as caught:
+        delete_key(settings)
     assert CANARY not in str(caught.value)
 
 
@@ -306,7 +306,7 @@ def test_a_keyring_that_does_not_answer_is_given_up(settings: Settings, monkeypa
             asked.wait(10)
             return None
 
-    monkeypatch.setattr(credentials, "KEYRING_SECONDS", 0.1)
+    monkeypatch.setattr(credentials, "KEYRING_TIMEOUT_SECONDS", 0.1)
     keyring.set_keyring(Waiting())
     assert find_key(settings, {}) is None
     asked.set()
@@ -319,7 +319,7 @@ def test_each_service_has_its_own_key(settings: Settings) -> None:
     store_key(Secret(CANARY), KeyStore.KEYRING, settings)
     other = Settings(config_path=settings.config_path, base_url="https://elsewhere.example")
     assert find_key(other, {}) is None
-    assert list(backend.kept) == [("eternal-tui", "open.eternalai.org")]
+    assert list(backend.passwords) == [("eternal-tui", "open.eternalai.org")]
 
 
 def test_logout_forgets_every_place(settings: Settings) -> None:
@@ -328,33 +328,33 @@ def test_logout_forgets_every_place(settings: Settings) -> None:
     assert available_stores() == [KeyStore.KEYRING, KeyStore.FILE]
     store_key(Secret(CANARY), KeyStore.KEYRING, settings)
     store_key(Secret(CANARY), KeyStore.FILE, settings)
-    assert forget_key(settings) == ["the system keyring", str(key_file(settings))]
+    assert delete_key(settings) == ["the system keyring", str(key_file(settings))]
     assert find_key(settings, {}) is None
-    assert forget_key(settings) == []
+    assert delete_key(settings) == []
 
 
 def test_children_do_not_inherit_the_key() -> None:
     """Seen to fail where only the key's own variables were taken out, and the copy of it in another was left."""
     key = "a-key-that-nobody-has-met"
     environ = {"ETERNALAI_API_KEY": "a", "ETERNAL_AI_API_KEY": "b", "PATH": "/bin", "COPY": f"x{key}y"}
-    assert scrubbed_environ(environ) == {"PATH": "/bin", "COPY": f"x{key}y"}
-    assert scrubbed_environ({**environ, "ETERNALAI_API_KEY": f" {key}\n"}) == {"PATH": "/bin"}
+    assert environ_without_keys(environ) == {"PATH": "/bin", "COPY": f"x{key}y"}
+    assert environ_without_keys({**environ, "ETERNALAI_API_KEY": f" {key}\n"}) == {"PATH": "/bin"}
 
 
 def test_children_do_not_inherit_a_key_that_came_from_elsewhere(settings: Settings) -> None:
     """Seen to fail where only keys from the environment were looked for in it."""
     store_key(Secret("a-key-out-of-a-file"), KeyStore.FILE, settings)
     assert find_key(settings, {}) is not None
-    assert scrubbed_environ({"COPY": "x a-key-out-of-a-file", "PATH": "/bin"}) == {"PATH": "/bin"}
+    assert environ_without_keys({"COPY": "x a-key-out-of-a-file", "PATH": "/bin"}) == {"PATH": "/bin"}
 
 
 def test_the_keys_met_are_few_and_show_nothing() -> None:
-    for number in range(3 * MOST_MET):
-        as_key(f"one-of-many-{number:03}", "a test")
-        as_key(f"one-of-many-{number:03}", "a test")
-    assert len(met_keys()) == MOST_MET
-    assert met_keys()[-1] == Secret(f"one-of-many-{3 * MOST_MET - 1:03}")
-    assert "one-of" not in repr(met_keys())
+    for number in range(3 * MAX_SEEN_KEYS):
+        parse_key(f"one-of-many-{number:03}", "a test")
+        parse_key(f"one-of-many-{number:03}", "a test")
+    assert len(seen_keys()) == MAX_SEEN_KEYS
+    assert seen_keys()[-1] == Secret(f"one-of-many-{3 * MAX_SEEN_KEYS - 1:03}")
+    assert "one-of" not in repr(seen_keys())
 
 
 def test_keyring_is_imported_only_when_it_is_asked() -> None:

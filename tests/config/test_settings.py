@@ -16,23 +16,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eternal_tui.config import (
-    Notify,
+    NotifySettings,
     Settings,
     SettingsError,
-    check_base_url,
     is_loopback,
     load_settings,
+    validate_base_url,
 )
-from eternal_tui.config.loader import FIELDS, default_config_path, default_data_dir
+from eternal_tui.config.loader import SETTING_NAMES, default_config_path, default_data_dir
 from eternal_tui.config.render import config_schema, render_config
 from tests.payloads import PAYLOADS
 
 
-def environ(tmp_path: Path, **variables: str) -> dict[str, str]:
+def make_environ(tmp_path: Path, **variables: str) -> dict[str, str]:
     return {"HOME": str(tmp_path), **variables}
 
 
-def write(tmp_path: Path, text: str | bytes) -> Path:
+def write_config(tmp_path: Path, text: str | bytes) -> Path:
     path = tmp_path / ".config" / "eternal-tui" / "config.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -40,24 +40,24 @@ def write(tmp_path: Path, text: str | bytes) -> Path:
 
 
 def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
-    found = load_settings({}, environ(tmp_path))
+    found = load_settings({}, make_environ(tmp_path))
     assert found.base_url == "https://open.eternalai.org"
     assert found.data_dir == tmp_path / ".local/share/eternal-tui"
     assert found.config_path == tmp_path / ".config/eternal-tui/config.toml"
     assert (found.workers, found.requests_per_second, found.stall_after_minutes) == (4, 10.0, 30.0)
     assert found.daily_cap is None
-    assert found.official
-    assert found.public
+    assert found.is_official
+    assert found.is_remote
     assert found.sources == {}
 
 
 def test_each_layer_beats_the_one_before(tmp_path: Path) -> None:
     """Seen to fail with the environment put before the file."""
-    path = write(tmp_path, 'workers = 2\nfps = 5\nimages = "off"\n[notify]\nbell = false\ntitle = false\n')
-    variables = environ(tmp_path, ETERNAL_TUI_FPS="6", ETERNAL_TUI_IMAGES="kitty", ETERNAL_TUI_NOTIFY_BELL="yes")
+    path = write_config(tmp_path, 'workers = 2\nfps = 5\nimages = "off"\n[notify]\nbell = false\ntitle = false\n')
+    variables = make_environ(tmp_path, ETERNAL_TUI_FPS="6", ETERNAL_TUI_IMAGES="kitty", ETERNAL_TUI_NOTIFY_BELL="yes")
     found = load_settings({"images": "blocks", "workers": None}, variables)
     assert (found.workers, found.fps, found.images) == (2, 6, "blocks")
-    assert found.notify == Notify(bell=True, title=False)
+    assert found.notify == NotifySettings(bell=True, title=False)
     assert found.sources["workers"] == str(path)
     assert found.sources["fps"] == "ETERNAL_TUI_FPS"
     assert found.sources["images"] == "--images"
@@ -67,7 +67,7 @@ def test_the_config_file_may_be_named(tmp_path: Path) -> None:
     other, flagged = tmp_path / "other.toml", tmp_path / "flagged.toml"
     other.write_text("fps = 7\n")
     flagged.write_text("fps = 8\n")
-    variables = environ(tmp_path, ETERNAL_TUI_CONFIG=str(other))
+    variables = make_environ(tmp_path, ETERNAL_TUI_CONFIG=str(other))
     assert load_settings({}, variables).fps == 7
     assert load_settings({"config": str(flagged)}, variables).fps == 8
     with pytest.raises(SettingsError, match="no such file"):
@@ -75,12 +75,12 @@ def test_the_config_file_may_be_named(tmp_path: Path) -> None:
 
 
 def test_a_relative_data_dir_starts_where_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, 'data_dir = "here"\n')
-    assert load_settings({}, environ(tmp_path)).data_dir == tmp_path / ".config/eternal-tui/here"
+    write_config(tmp_path, 'data_dir = "here"\n')
+    assert load_settings({}, make_environ(tmp_path)).data_dir == tmp_path / ".config/eternal-tui/here"
     monkeypatch.chdir(tmp_path)
-    assert load_settings({"data_dir": "flag/../x"}, environ(tmp_path)).data_dir == tmp_path / "x"
-    assert load_settings({"data_dir": "~/y"}, environ(tmp_path)).data_dir == tmp_path / "y"
-    assert load_settings({"data_dir": Path("/z")}, environ(tmp_path)).data_dir == Path("/z")
+    assert load_settings({"data_dir": "flag/../x"}, make_environ(tmp_path)).data_dir == tmp_path / "x"
+    assert load_settings({"data_dir": "~/y"}, make_environ(tmp_path)).data_dir == tmp_path / "y"
+    assert load_settings({"data_dir": Path("/z")}, make_environ(tmp_path)).data_dir == Path("/z")
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_a_relative_data_dir_starts_where_it_was_written(tmp_path: Path, monkeyp
     ],
 )
 def test_a_bad_file_is_said_with_place_finding_and_remedy(tmp_path: Path, text: str | bytes, words: list[str]) -> None:
-    path = write(tmp_path, text)
+    path = write_config(tmp_path, text)
     with pytest.raises(SettingsError) as caught:
-        load_settings({}, environ(tmp_path))
+        load_settings({}, make_environ(tmp_path))
     said = str(caught.value)
     assert said.startswith(str(path))
     for word in words:
@@ -145,29 +145,31 @@ def test_a_bad_file_is_said_with_place_finding_and_remedy(tmp_path: Path, text: 
 def test_a_bad_variable_is_said(tmp_path: Path, variable: str, value: str, words: list[str]) -> None:
     """A cap with a slip in its name would be no cap: seen to fail against a build that ignored unknown names."""
     with pytest.raises(SettingsError) as caught:
-        load_settings({}, environ(tmp_path, **{variable: value}))
+        load_settings({}, make_environ(tmp_path, **{variable: value}))
     assert all(word in str(caught.value) for word in words)
 
 
 def test_other_peoples_variables_and_empty_ones_are_let_be(tmp_path: Path) -> None:
-    found = load_settings({}, environ(tmp_path, ETERNAL_TUI_SOMETHING_ELSE="1", ETERNAL_TUI_WORKERS=" ", ETERNAL="x"))
+    found = load_settings(
+        {}, make_environ(tmp_path, ETERNAL_TUI_SOMETHING_ELSE="1", ETERNAL_TUI_WORKERS=" ", ETERNAL="x")
+    )
     assert found.workers == 4
 
 
 def test_a_bad_flag_is_named_as_it_was_typed(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--data-dir is"):
-        load_settings({"data_dir": "\0"}, environ(tmp_path))
+        load_settings({"data_dir": "\0"}, make_environ(tmp_path))
     with pytest.raises(SettingsError, match=r"--base-uri is not a setting\. Did you mean base_url\?"):
-        load_settings({"base_uri": "x"}, environ(tmp_path))
+        load_settings({"base_uri": "x"}, make_environ(tmp_path))
 
 
 def test_caps_may_be_lifted_for_once(tmp_path: Path) -> None:
-    write(tmp_path, "daily_cap = 3\n")
-    assert load_settings({}, environ(tmp_path, ETERNAL_TUI_DAILY_CAP="none")).daily_cap is None
-    assert load_settings({"daily_cap": 0}, environ(tmp_path)).daily_cap == 0.0
+    write_config(tmp_path, "daily_cap = 3\n")
+    assert load_settings({}, make_environ(tmp_path, ETERNAL_TUI_DAILY_CAP="none")).daily_cap is None
+    assert load_settings({"daily_cap": 0}, make_environ(tmp_path)).daily_cap == 0.0
 
 
-GOOD = {
+VALID_BASE_URLS = {
     "https://open.eternalai.org": "https://open.eternalai.org",
     " https://open.eternalai.org/ ": "https://open.eternalai.org",
     "HTTPS://Open.EternalAI.org:443/": "https://open.eternalai.org:443",
@@ -182,10 +184,10 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize("text", GOOD)
+@pytest.mark.parametrize("text", VALID_BASE_URLS)
 def test_good_base_urls_come_out_plain(text: str) -> None:
-    assert check_base_url(text) == GOOD[text]
-    assert check_base_url(GOOD[text]) == GOOD[text]
+    assert validate_base_url(text) == VALID_BASE_URLS[text]
+    assert validate_base_url(VALID_BASE_URLS[text]) == VALID_BASE_URLS[text]
 
 
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_good_base_urls_come_out_plain(text: str) -> None:
 def test_bad_base_urls_are_refused(text: str) -> None:
     """Seen to fail (127.1, 2130706433, userinfo, backslash) against urlsplit alone."""
     with pytest.raises(ValueError, match=r"\.$"):
-        check_base_url(text)
+        validate_base_url(text)
 
 
 @settings(max_examples=200)
@@ -258,7 +260,7 @@ def test_bad_base_urls_are_refused(text: str) -> None:
 )
 def test_any_text_is_a_plain_url_or_a_sentence(text: str) -> None:
     try:
-        url, problem = check_base_url(text), None
+        url, problem = validate_base_url(text), None
     except ValueError as error:
         url, problem = "", error
     if problem is not None:
@@ -273,7 +275,7 @@ def test_any_text_is_a_plain_url_or_a_sentence(text: str) -> None:
 def test_a_password_in_a_refused_url_is_not_repeated(tmp_path: Path) -> None:
     """Seen to fail against a build that quoted what was found whole."""
     with pytest.raises(SettingsError) as caught:
-        load_settings({"base_url": "https://someone:sesame@host/"}, environ(tmp_path))
+        load_settings({"base_url": "https://someone:sesame@host/"}, make_environ(tmp_path))
     assert "sesame" not in str(caught.value)
 
 
@@ -313,11 +315,11 @@ def test_what_counts_as_this_machine(host: str, here: bool) -> None:
     ],
 )
 def test_public_and_official(url: str, public: bool, official: bool) -> None:
-    found = Settings(base_url=check_base_url(url))
-    assert (found.public, found.official) == (public, official)
+    found = Settings(base_url=validate_base_url(url))
+    assert (found.is_remote, found.is_official) == (public, official)
 
 
-def sample(tmp_path: Path) -> Settings:
+def make_settings(tmp_path: Path) -> Settings:
     return Settings(
         base_url="http://127.0.0.1:8000/x",
         data_dir=tmp_path / 'a "b" \\ ü 𝒳 \u202e',
@@ -325,17 +327,17 @@ def sample(tmp_path: Path) -> Settings:
         fps=3,
         theme="\U0001f600\x7f\x9b",
         api_key_command="pass show 'a b'",
-        notify=Notify(bell=False, quiet_hours="22:00-07:00"),
+        notify=NotifySettings(bell=False, quiet_hours="22:00-07:00"),
         keys={"jobs.again": "R", 'odd "id"\x7f': "ctrl+\\"},
     )
 
 
 def test_what_is_rendered_reads_back_the_same(tmp_path: Path) -> None:
-    for given_settings in (sample(tmp_path), load_settings({}, environ(tmp_path))):
+    for given_settings in (make_settings(tmp_path), load_settings({}, make_environ(tmp_path))):
         path = tmp_path / "rendered.toml"
         path.write_text(render_config(given_settings))
-        again = load_settings({"config": str(path)}, environ(tmp_path))
-        for name in FIELDS:
+        again = load_settings({"config": str(path)}, make_environ(tmp_path))
+        for name in SETTING_NAMES:
             assert getattr(again, name) == getattr(given_settings, name), name
 
 
@@ -345,9 +347,9 @@ def test_what_toml_cannot_say_is_still_toml(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_explained(tmp_path: Path) -> None:
-    text = render_config(load_settings({"fps": "3"}, environ(tmp_path)))
+    text = render_config(load_settings({"fps": "3"}, make_environ(tmp_path)))
     assert "# From --fps.\nfps = 3\n" in text
-    for name in [*FIELDS, *Notify.__struct_fields__]:
+    for name in [*SETTING_NAMES, *NotifySettings.__struct_fields__]:
         assert name in text
     for line in text.splitlines():
         assert line.isprintable()
@@ -357,7 +359,7 @@ def test_the_schema_describes_the_file() -> None:
     schema = config_schema()
     json.dumps(schema)
     properties = schema["$defs"]["Settings"]["properties"]
-    assert set(properties) == set(FIELDS)
+    assert set(properties) == set(SETTING_NAMES)
     assert all("description" in described for described in properties.values())
     assert properties["workers"] == {
         "description": "Polls under way at once, silent ones aside.",
@@ -372,10 +374,10 @@ def test_the_schema_describes_the_file() -> None:
 
 def test_every_default_obeys_its_own_rule(tmp_path: Path) -> None:
     text = render_config(Settings(data_dir=tmp_path))
-    assert msgspec.convert(tomllib.loads(text)["notify"], Notify) == Notify()
+    assert msgspec.convert(tomllib.loads(text)["notify"], NotifySettings) == NotifySettings()
     path = tmp_path / "defaults.toml"
     path.write_text(text)
-    load_settings({"config": str(path)}, environ(tmp_path))
+    load_settings({"config": str(path)}, make_environ(tmp_path))
 
 
 _junk = st.recursive(
@@ -386,11 +388,11 @@ _junk = st.recursive(
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from([*FIELDS, "config"]), _junk)
+@given(st.sampled_from([*SETTING_NAMES, "config"]), _junk)
 def test_any_value_is_taken_or_explained(tmp_path: Path, name: str, value: Any) -> None:
     said = "taken."
     try:
-        load_settings({name: value}, environ(tmp_path))
+        load_settings({name: value}, make_environ(tmp_path))
     except SettingsError as error:
         said = str(error)
     assert said.endswith((".", "?"))
@@ -400,10 +402,10 @@ def test_any_value_is_taken_or_explained(tmp_path: Path, name: str, value: Any) 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))))
 def test_any_file_is_read_or_explained(tmp_path: Path, body: bytes) -> None:
-    write(tmp_path, body)
+    write_config(tmp_path, body)
     said = str(tmp_path)
     try:
-        load_settings({}, environ(tmp_path))
+        load_settings({}, make_environ(tmp_path))
     except SettingsError as error:
         said = str(error)
     assert str(tmp_path) in said
@@ -411,10 +413,10 @@ def test_any_file_is_read_or_explained(tmp_path: Path, body: bytes) -> None:
 
 
 def test_an_unreadable_file_is_said(tmp_path: Path) -> None:
-    write(tmp_path, "").unlink()
+    write_config(tmp_path, "").unlink()
     (tmp_path / ".config/eternal-tui/config.toml").mkdir()
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
-        load_settings({}, environ(tmp_path))
+        load_settings({}, make_environ(tmp_path))
 
 
 def test_the_folders_are_those_of_platformdirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,22 +15,22 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from eternal_tui.core.logging import HIDDEN, TEXT_LIMIT, JsonLines, Log, Redactor, open_log
+from eternal_tui.core.logging import MAX_TEXT_CHARS, REDACTED, JsonFormatter, LogFile, Redactor, open_log
 from eternal_tui.core.secret import Secret
 from tests.payloads import PAYLOADS
 
 CANARY = "canary-key-0123456789"
-SIGNED = "https://cdn.example.org/a/b.jpg?Expires=17&Signature=canarysignature&Key-Pair-Id=K"
+SIGNED_URL = "https://cdn.example.org/a/b.jpg?Expires=17&Signature=canarysignature&Key-Pair-Id=K"
 
 log = logging.getLogger("eternal_tui.test")
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Log]:
+def opened(tmp_path: Path) -> Iterator[LogFile]:
     names = ("eternal_tui", "httpx", "httpcore", "hpack", "asyncio", "PIL", "urllib3", "uvicorn")
     before = {name: (logging.getLogger(name).level, logging.getLogger(name).propagate) for name in names}
     found = open_log(tmp_path / "logs", "DEBUG")
-    found.hide(Secret(CANARY))
+    found.add_secret(Secret(CANARY))
     yield found
     found.close()
     for name, (level, propagate) in before.items():
@@ -38,15 +38,15 @@ def opened(tmp_path: Path) -> Iterator[Log]:
         logging.getLogger(name).propagate = propagate
 
 
-def lines(opened: Log) -> list[dict[str, Any]]:
+def read_entries(opened: LogFile) -> list[dict[str, Any]]:
     return [json.loads(line) for line in opened.path.read_text(encoding="ascii").splitlines()]
 
 
-def test_a_record_is_one_json_object(opened: Log) -> None:
+def test_a_record_is_one_json_object(opened: LogFile) -> None:
     log.warning(
         "poll of %s", "abc", extra={"job": 7, "wait": 1.5, "nothing": None, "path": Path("/x"), "nan": float("nan")}
     )
-    (entry,) = lines(opened)
+    (entry,) = read_entries(opened)
     assert entry.pop("at") > 1_700_000_000
     assert entry == {
         "level": "warning",
@@ -60,14 +60,14 @@ def test_a_record_is_one_json_object(opened: Log) -> None:
     }
 
 
-def test_nothing_touches_the_disk_before_the_first_record(opened: Log, tmp_path: Path) -> None:
+def test_nothing_touches_the_disk_before_the_first_record(opened: LogFile, tmp_path: Path) -> None:
     """Seen to fail with delay=False."""
     assert not (tmp_path / "logs").exists()
     log.info("first")
     assert opened.path.exists()
 
 
-def test_files_are_private_whatever_the_umask(tmp_path: Path, opened: Log) -> None:
+def test_files_are_private_whatever_the_umask(tmp_path: Path, opened: LogFile) -> None:
     """Also after rotation. Seen to fail (0666) against RotatingFileHandler's own open."""
     before = os.umask(0)
     try:
@@ -105,20 +105,20 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path, opened: Log) -> No
         "set-cookie: unknownsecret",
         '"encrypted_aes_key": "unknownsecret"',
         "api_key=unknownsecret",
-        SIGNED,
-        f"<a href='{SIGNED}'>",
-        f"({SIGNED})",
-        SIGNED.replace("/", "\\/"),
-        SIGNED.upper(),
-        f"{SIGNED}#canarysignature",
+        SIGNED_URL,
+        f"<a href='{SIGNED_URL}'>",
+        f"({SIGNED_URL})",
+        SIGNED_URL.replace("/", "\\/"),
+        SIGNED_URL.upper(),
+        f"{SIGNED_URL}#canarysignature",
         "GET /a/b.jpg?Signature=canarysignature HTTP/1.1",
         "https://someone:unknownsecret@proxy.example:3128/",
         "socks5://u:unknownsecret@h",
-        f"ConnectError for {SIGNED}, {SIGNED}",
+        f"ConnectError for {SIGNED_URL}, {SIGNED_URL}",
         "https://h/#canarysignature",
     ],
 )
-def test_secrets_do_not_reach_the_file(opened: Log, text: str) -> None:
+def test_secrets_do_not_reach_the_file(opened: LogFile, text: str) -> None:
     """In the message, an argument, an extra field and a traceback. Seen to fail without each of the patterns."""
     log.info(text.replace("%", "%%"))
     log.info("%s", text)
@@ -138,16 +138,16 @@ def test_a_key_is_hidden_in_every_way_it_is_written(write: Callable[[str], str])
     """Seen to fail where only the plain text was looked for: a key may hold quotes and backslashes."""
     for key in ("plain-key-000000000", "it's\\a\"key/with+signs=%", '"quoted"'):
         redactor = Redactor()
-        redactor.hide(Secret(key))
-        told = redactor.clean(f"<{write(key)}>")
-        assert HIDDEN in told
-        assert len(told) <= len(HIDDEN) + 4
+        redactor.add_secret(Secret(key))
+        told = redactor.redact(f"<{write(key)}>")
+        assert REDACTED in told
+        assert len(told) <= len(REDACTED) + 4
 
 
 def test_what_is_useful_stays() -> None:
-    clean = Redactor().clean
-    assert clean(f"saved {SIGNED} as 7.jpg") == "saved https://cdn.example.org/a/b.jpg?… as 7.jpg"
-    assert clean("x-api-key: abc, host: h") == f"x-api-key: {HIDDEN}, host: h"
+    clean = Redactor().redact
+    assert clean(f"saved {SIGNED_URL} as 7.jpg") == "saved https://cdn.example.org/a/b.jpg?… as 7.jpg"
+    assert clean("x-api-key: abc, host: h") == f"x-api-key: {REDACTED}, host: h"
     assert clean("what? no key = no job") == "what? no key = no job"
     assert (
         clean("https://open.eternalai.org/v2/poll-result/abc 200")
@@ -160,24 +160,24 @@ def test_what_is_useful_stays() -> None:
 def test_any_text_is_one_line_of_ascii(text: str) -> None:
     """Seen to fail with ensure_ascii=False, which let C1 and direction characters through."""
     record = logging.makeLogRecord({"msg": "%s", "args": (text,), "extra": text, "levelname": "INFO", "name": "x"})
-    line = JsonLines(Redactor()).format(record)
+    line = JsonFormatter(Redactor()).format(record)
     assert line.isascii()
     assert line.isprintable()
     json.loads(line)
 
 
-def test_a_stranger_cannot_fill_the_log(opened: Log) -> None:
+def test_a_stranger_cannot_fill_the_log(opened: LogFile) -> None:
     log.info("x" * 50_000_000)
-    assert opened.path.stat().st_size < TEXT_LIMIT + 200
+    assert opened.path.stat().st_size < MAX_TEXT_CHARS + 200
 
 
 @pytest.mark.parametrize("text", ["https://" + "a@" * 500_000, "x-api-key" * 500_000, "?" * 2_000_000, "a?b" * 900_000])
 def test_hostile_texts_cost_little(text: str) -> None:
     """Only the bounded head is searched; the suite's own time-out is the proof."""
-    assert len(Redactor().clean(text)) <= TEXT_LIMIT * 3
+    assert len(Redactor().redact(text)) <= MAX_TEXT_CHARS * 3
 
 
-def test_the_talkative_are_kept_quiet(opened: Log, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_talkative_are_kept_quiet(opened: LogFile, capfd: pytest.CaptureFixture[str]) -> None:
     """At INFO httpx tells whole addresses. Seen to fail without the levels."""
     root = logging.getLogger()
     before = root.level
@@ -192,26 +192,26 @@ def test_the_talkative_are_kept_quiet(opened: Log, capfd: pytest.CaptureFixture[
 
 
 def test_a_log_that_cannot_be_written_is_remembered_and_silent(
-    opened: Log, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    opened: LogFile, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Seen to fail against logging's own handleError, which prints over the screen."""
     (tmp_path / "logs").write_text("a file where the folder should be")
     log.info("x")
-    assert opened.trouble.startswith("The log ")
+    assert opened.last_error.startswith("The log ")
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_link_in_place_of_the_log_is_not_followed(opened: Log, tmp_path: Path) -> None:
+def test_a_link_in_place_of_the_log_is_not_followed(opened: LogFile, tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "victim").write_text("untouched")
     opened.path.symlink_to(tmp_path / "victim")
     log.info("x")
     assert (tmp_path / "victim").read_text() == "untouched"
-    assert "cannot be written" in opened.trouble
+    assert "cannot be written" in opened.last_error
 
 
-def test_after_closing_nothing_is_written(opened: Log) -> None:
+def test_after_closing_nothing_is_written(opened: LogFile) -> None:
     log.info("first")
     opened.close()
     log.info("second")
-    assert len(lines(opened)) == 1
+    assert len(read_entries(opened)) == 1

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.core.sanitize import prompt_text
+from eternal_tui.core.sanitize import clean_prompt
 
 
 @given(st.text())
 def test_nothing_is_left_that_a_terminal_obeys(text: str) -> None:
     """Seen to fail with the text returned as it came."""
-    cleaned = prompt_text(text)
-    assert prompt_text(cleaned) == cleaned
+    cleaned = clean_prompt(text)
+    assert clean_prompt(cleaned) == cleaned
     for one in cleaned:
         assert one == "\n" or one in "\u200c\u200d" or unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
 
@@ -25,7 +25,7 @@ def test_nothing_is_left_that_a_terminal_obeys(text: str) -> None:
     ["Ở bến cảng buổi sáng", "👩‍🚀 in space ❤️", "می‌خواهم", "a\n\nb", "日本の港", "שלום", "e\u0301", "�"],
 )
 def test_all_writing_stays_as_it_is(text: str) -> None:
-    assert prompt_text(text) == text
+    assert clean_prompt(text) == text
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_all_writing_stays_as_it_is(text: str) -> None:
     ],
 )
 def test_what_only_a_terminal_understands_goes(text: str, cleaned: str) -> None:
-    assert prompt_text(text) == cleaned
+    assert clean_prompt(text) == cleaned
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_what_only_a_terminal_understands_goes(text: str, cleaned: str) -> None:
 )
 def test_what_hides_or_is_heaped_up_goes(text: str, cleaned: str) -> None:
     """Seen to fail while every joiner, selector and mark stayed: they were sent, and drawn raw in the form."""
-    assert prompt_text(text) == cleaned
+    assert clean_prompt(text) == cleaned

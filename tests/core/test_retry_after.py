@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.core.retry_after import MAX_RETRY_AFTER, parse_retry_after
+from eternal_tui.core.retry_after import MAX_RETRY_AFTER_SECONDS, parse_retry_after
 
 NOW = 784111777.0
 """Sun, 06 Nov 1994 08:49:37 GMT, the moment of RFC 9110's examples."""
@@ -23,9 +23,9 @@ NOW = 784111777.0
         ("1.5", 1.5),
         ("007", 7.0),
         ("900", 900.0),
-        ("901", MAX_RETRY_AFTER),
-        ("9" * 5_000, MAX_RETRY_AFTER),
-        ("1" + "0" * 400 + ".0", MAX_RETRY_AFTER),
+        ("901", MAX_RETRY_AFTER_SECONDS),
+        ("9" * 5_000, MAX_RETRY_AFTER_SECONDS),
+        ("1" + "0" * 400 + ".0", MAX_RETRY_AFTER_SECONDS),
         ("Sun, 06 Nov 1994 08:50:37 GMT", 60.0),
         ("Sunday, 06-Nov-94 08:50:37 GMT", 60.0),
         ("Sun Nov  6 08:50:37 1994", 60.0),
@@ -33,8 +33,8 @@ NOW = 784111777.0
         ("Sun, 06 Nov 1994 10:50:37 +0200", 60.0),
         ("Sun, 06 Nov 1994 08:49:36 GMT", 0.0),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER),
-        ("Fri, 31 Dec 9999 23:59:59 -2359", MAX_RETRY_AFTER),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER_SECONDS),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", MAX_RETRY_AFTER_SECONDS),
     ],
 )
 def test_usable_forms_are_read_and_capped(value: str, seconds: float) -> None:
@@ -58,4 +58,4 @@ def test_garbage_is_as_good_as_nothing(value: str | None) -> None:
 def test_any_text_gives_a_bounded_wait_or_none(value: str, now: float) -> None:
     """Seen to fail against a build that let the date parser's own errors through."""
     wait = parse_retry_after(value, now)
-    assert wait is None or (math.isfinite(wait) and 0 <= wait <= MAX_RETRY_AFTER)
+    assert wait is None or (math.isfinite(wait) and 0 <= wait <= MAX_RETRY_AFTER_SECONDS)

@@ -6,10 +6,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.api.models import GenerateRequest, problems
-from eternal_tui.drafts.draft import PROMPT_LIMIT, Draft
+from eternal_tui.api.models import GenerateRequest, validation_errors
+from eternal_tui.drafts.draft import MAX_PROMPT_CHARS, Draft
 
-DRAFTS = st.builds(
+drafts = st.builds(
     Draft,
     character=st.just("6870"),
     prompt=st.just("x"),
@@ -26,16 +26,16 @@ DRAFTS = st.builds(
 )
 
 
-@given(DRAFTS)
+@given(drafts)
 def test_a_request_carries_only_what_applies_to_its_type(draft: Draft) -> None:
     """Seen to fail with every field handed to the request."""
     for request in draft.requests("6870", "x"):
         extra = {"quality"} if request.type == "image" else {"duration", "audio"}
-        assert problems(request) == {}
+        assert validation_errors(request) == {}
         assert set(request.body()) == {"images", "prompt", "type"} | extra
 
 
-@given(DRAFTS)
+@given(drafts)
 def test_every_combination_is_asked_for_once(draft: Draft) -> None:
     """Seen to fail with a value chosen twice sent twice, and with the type left out of the matrix."""
     requests = draft.requests("6870", "x")
@@ -52,12 +52,12 @@ def test_every_combination_is_asked_for_once(draft: Draft) -> None:
     assert (first.duration or draft.duration, first.quality or draft.quality) == (draft.duration, draft.quality)
 
 
-@given(DRAFTS)
+@given(drafts)
 def test_a_draft_survives_being_written_down(draft: Draft) -> None:
     assert msgspec.json.decode(msgspec.json.encode(draft), type=Draft) == draft
 
 
-@given(DRAFTS)
+@given(drafts)
 def test_a_request_put_into_a_draft_comes_out_again(draft: Draft) -> None:
     request = GenerateRequest(character="1", prompt="y", type="video", duration=2, audio=False)
     refilled = draft.with_request(request)
@@ -72,6 +72,6 @@ def test_what_a_request_does_not_say_keeps_its_value() -> None:
 
 
 def test_numbers_from_a_file_are_brought_into_bounds() -> None:
-    draft = Draft(duration=99, times=-4, prompt="x" * (PROMPT_LIMIT + 1), more_durations=(-1, 99, 3)).sound()
+    draft = Draft(duration=99, times=-4, prompt="x" * (MAX_PROMPT_CHARS + 1), more_durations=(-1, 99, 3)).clamped()
     assert draft.more_durations == (1, 5, 3)
-    assert (draft.duration, draft.times, len(draft.prompt)) == (5, 1, PROMPT_LIMIT)
+    assert (draft.duration, draft.times, len(draft.prompt)) == (5, 1, MAX_PROMPT_CHARS)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.drafts.draft import PROMPT_LIMIT
-from eternal_tui.drafts.editor import NoEditor, editor_command, prompt_file, read_prompt
+from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
+from eternal_tui.drafts.editor import EditorNotFound, editor_command, read_prompt, temporary_prompt_file
 
 PATH = {"PATH": str(Path(sys.executable).parent)}
 PYTHON = Path(sys.executable).name
@@ -22,12 +22,12 @@ def test_visual_comes_before_editor_and_may_have_options() -> None:
 
 @pytest.mark.parametrize("named", [{}, {"EDITOR": ""}, {"EDITOR": "no-such-editor-here"}, {"VISUAL": "'open"}])
 def test_without_a_usable_editor_a_sentence_says_what_to_set(named: dict[str, str]) -> None:
-    with pytest.raises(NoEditor, match=r"VISUAL|EDITOR"):
+    with pytest.raises(EditorNotFound, match=r"VISUAL|EDITOR"):
         editor_command({**PATH, **named})
 
 
 def test_the_prompt_travels_in_a_private_file_that_is_gone_afterwards() -> None:
-    with prompt_file("héllo\nworld") as path:
+    with temporary_prompt_file("héllo\nworld") as path:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         assert read_prompt(path) == "héllo\nworld"
@@ -38,5 +38,5 @@ def test_what_comes_back_is_cleaned_and_bounded(tmp_path: Path) -> None:
     path = tmp_path / "prompt.txt"
     path.write_bytes(b"a\x1b[2Jb\xff\r\nc\n\n")
     assert read_prompt(path) == "a[2Jb\N{REPLACEMENT CHARACTER}\nc"
-    path.write_bytes("é".encode() * (PROMPT_LIMIT * 3))
-    assert len(read_prompt(path)) == PROMPT_LIMIT
+    path.write_bytes("é".encode() * (MAX_PROMPT_CHARS * 3))
+    assert len(read_prompt(path)) == MAX_PROMPT_CHARS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.core.files import write_private
+from eternal_tui.core.files import write_atomic
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import DraftStore, Presets, PresetStore
 
@@ -17,7 +17,7 @@ DRAFT = Draft(character="6870", prompt="At the harbour,\nmorning", type="video",
 
 def test_a_kept_draft_is_on_disk_after_the_next_flush(tmp_path: Path) -> None:
     store = DraftStore(tmp_path)
-    store.keep(DRAFT)
+    store.set_pending(DRAFT)
     assert not store.path.exists()
     assert store.flush()
     assert DraftStore(tmp_path).load() == DRAFT
@@ -27,15 +27,15 @@ def test_an_unchanged_draft_is_not_written_again(tmp_path: Path) -> None:
     """Seen to fail with the comparison taken out of `flush`."""
     store = DraftStore(tmp_path)
     assert not store.flush()
-    store.keep(DRAFT)
+    store.set_pending(DRAFT)
     store.flush()
     before = store.path.stat().st_ino
-    store.keep(Draft(character="6870", prompt=DRAFT.prompt, type="video", duration=2))
+    store.set_pending(Draft(character="6870", prompt=DRAFT.prompt, type="video", duration=2))
     assert not store.flush()
     assert store.path.stat().st_ino == before
     again = DraftStore(tmp_path)
     again.load()
-    again.keep(DRAFT)
+    again.set_pending(DRAFT)
     assert not again.flush()
 
 
@@ -44,7 +44,7 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         store = DraftStore(tmp_path)
-        store.keep(DRAFT)
+        store.set_pending(DRAFT)
         store.flush()
     finally:
         os.umask(before)
@@ -55,14 +55,14 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen to fail with the file written in place."""
     path = tmp_path / "draft.json"
-    write_private(path, b"old")
+    write_atomic(path, b"old")
 
     def full(_fd: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_private(path, b"new")
+        write_atomic(path, b"new")
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["draft.json"]
 
@@ -72,7 +72,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     target.write_bytes(b"untouched")
     path = tmp_path / "draft.json"
     path.symlink_to(target)
-    write_private(path, b"new")
+    write_atomic(path, b"new")
     assert target.read_bytes() == b"untouched"
     assert not path.is_symlink()
 
@@ -116,20 +116,20 @@ def test_an_unreadable_file_is_said_and_left(tmp_path: Path) -> None:
 
 
 def test_presets_are_saved_renamed_over_deleted_and_made_default(tmp_path: Path) -> None:
-    presets = Presets().saved("  Rainy \n day ", DRAFT).saved("harbour", Draft(prompt="x"))
+    presets = Presets().with_preset("  Rainy \n day ", DRAFT).with_preset("harbour", Draft(prompt="x"))
     assert [each.name for each in presets.items] == ["harbour", "Rainy day"]
-    presets = presets.saved("harbour", DRAFT).with_default("harbour")
+    presets = presets.with_preset("harbour", DRAFT).toggle_default("harbour")
     store = PresetStore(tmp_path)
     store.save(presets)
     read = store.load()
     assert read == presets
-    assert read.with_default("harbour").default == ""
-    assert read.without("harbour").default == ""
-    assert read.without("Rainy day").default == "harbour"
+    assert read.toggle_default("harbour").default == ""
+    assert read.without_preset("harbour").default == ""
+    assert read.without_preset("Rainy day").default == "harbour"
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
 
 
 def test_an_applied_preset_keeps_what_it_leaves_open() -> None:
-    preset = Presets().saved("clip", Draft(type="video", duration=2)).items[0]
-    applied = preset.over(Draft(character="6870", prompt="mine"))
+    preset = Presets().with_preset("clip", Draft(type="video", duration=2)).items[0]
+    applied = preset.merged_into(Draft(character="6870", prompt="mine"))
     assert (applied.character, applied.prompt, applied.type, applied.duration) == ("6870", "mine", "video", 2)

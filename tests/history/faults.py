@@ -9,34 +9,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eternal_tui.history.filesystem import Files
+from eternal_tui.history.filesystem import FileSystem
 
-CALLS = (
+ALL_CALLS = (
     "open",
     "write",
     "sync",
-    "sync_folder",
+    "sync_dir",
     "truncate",
     "chmod",
     "replace",
     "link",
     "unlink",
     "read",
-    "names",
+    "list_dir",
     "stat",
     "fstat",
-    "lock",
+    "try_lock",
 )
-CHANGING = frozenset({"open", "write", "sync", "sync_folder", "truncate", "chmod", "replace", "link", "unlink"})
+WRITE_CALLS = frozenset({"open", "write", "sync", "sync_dir", "truncate", "chmod", "replace", "link", "unlink"})
 
 
-class SwiftFiles(Files):
+class UnsyncedFileSystem(FileSystem):
     """The real calls without waiting for the disk: the tests cut no power."""
 
     def sync(self, fd: int) -> None:
         pass
 
-    def sync_folder(self, path: Path) -> None:
+    def sync_dir(self, path: Path) -> None:
         pass
 
 
@@ -47,65 +47,65 @@ class DiskState:
     call: str
     names: dict[str, int]
     contents: dict[int, bytes]
-    safe_names: dict[str, int]
-    safe_contents: dict[int, bytes]
-    note: Any = None
+    synced_names: dict[str, int]
+    synced_contents: dict[int, bytes]
+    snapshot: Any = None
 
-    def key(self) -> object:
+    def identity(self) -> object:
         return (
             tuple(
                 sorted(
-                    (name, self.contents[inode], self.safe_contents.get(inode, b""))
+                    (name, self.contents[inode], self.synced_contents.get(inode, b""))
                     for name, inode in self.names.items()
                 )
             ),
-            tuple(sorted((name, self.safe_contents.get(inode)) for name, inode in self.safe_names.items())),
+            tuple(sorted((name, self.synced_contents.get(inode)) for name, inode in self.synced_names.items())),
         )
 
-    def killed(self) -> dict[str, bytes]:
+    def after_kill(self) -> dict[str, bytes]:
         """After a kill: everything written is there."""
         return {name: self.contents[inode] for name, inode in self.names.items()}
 
-    def power_cuts(self, seed: int) -> Iterator[tuple[str, dict[str, bytes]]]:
+    def after_power_cut(self, seed: int) -> Iterator[tuple[str, dict[str, bytes]]]:
         """After a power cut: what was not synced is gone, cut short or NUL; renames happened or not."""
-        yield "lost", {name: self.safe_contents.get(i, b"") for name, i in self.safe_names.items()}
-        yield "names kept", {name: self.safe_contents.get(i, b"") for name, i in self.names.items()}
-        yield "half", {name: self._half(i) for name, i in self.names.items()}
-        yield "nul", {name: self._nul(i) for name, i in self.names.items()}
+        yield "lost", {name: self.synced_contents.get(i, b"") for name, i in self.synced_names.items()}
+        yield "names kept", {name: self.synced_contents.get(i, b"") for name, i in self.names.items()}
+        yield "half", {name: self._half_synced(i) for name, i in self.names.items()}
+        yield "nul", {name: self._nul_filled(i) for name, i in self.names.items()}
         choose = random.Random(seed)
         mixed = {}
-        for name in sorted(self.names.keys() | self.safe_names.keys()):
-            source = choose.choice((self.names, self.safe_names))
+        for name in sorted(self.names.keys() | self.synced_names.keys()):
+            source = choose.choice((self.names, self.synced_names))
             if name in source:
-                mixed[name] = self.safe_contents.get(source[name], b"")
+                mixed[name] = self.synced_contents.get(source[name], b"")
         yield "mixed", mixed
 
-    def _half(self, inode: int) -> bytes:
-        safe, live = self.safe_contents.get(inode, b""), self.contents[inode]
+    def _half_synced(self, inode: int) -> bytes:
+        safe, live = self.synced_contents.get(inode, b""), self.contents[inode]
         return live[: (len(safe) + len(live)) // 2] if live.startswith(safe) else safe
 
-    def _nul(self, inode: int) -> bytes:
-        safe, live = self.safe_contents.get(inode, b""), self.contents[inode]
+    def _nul_filled(self, inode: int) -> bytes:
+        safe, live = self.synced_contents.get(inode, b""), self.contents[inode]
         return safe + bytes(len(live) - len(safe)) if live.startswith(safe) else safe
 
 
 @dataclass
-class RecordingFiles(Files):
+class RecordingFileSystem(FileSystem):
     """Keeps the state before every call that changes the disk, and one within every write."""
 
     folder: Path
-    note: Callable[[], Any]
+    take_snapshot: Callable[[], Any]
     states: list[DiskState] = field(default_factory=list)
     recording: bool = True
 
     def __post_init__(self) -> None:
-        self._safe_names: dict[str, int] = {}
-        self._safe_contents: dict[int, bytes] = {}
+        self._synced_names: dict[str, int] = {}
+        self._synced_contents: dict[int, bytes] = {}
         self._seen: set[object] = set()
         if self.folder.exists():
-            self._safe_names, self._safe_contents = self._look()
+            self._synced_names, self._synced_contents = self._read_state()
 
-    def _look(self) -> tuple[dict[str, int], dict[int, bytes]]:
+    def _read_state(self) -> tuple[dict[str, int], dict[int, bytes]]:
         names, contents = {}, {}
         if self.folder.exists():
             for path in self.folder.iterdir():
@@ -115,94 +115,96 @@ class RecordingFiles(Files):
                     contents[inode] = path.read_bytes()
         return names, contents
 
-    def snap(self, call: str, partial: tuple[int, bytes, int] | None = None) -> None:
+    def record_state(self, call: str, partial: tuple[int, bytes, int] | None = None) -> None:
         if not self.recording:
             return
-        names, contents = self._look()
+        names, contents = self._read_state()
         if partial:
             inode, data, offset = partial
             old = contents.get(inode, b"")
             contents[inode] = old[:offset] + data + old[offset + len(data) :]
-        state = DiskState(call, names, contents, dict(self._safe_names), dict(self._safe_contents), self.note())
-        key = (state.key(), repr(state.note))
+        state = DiskState(
+            call, names, contents, dict(self._synced_names), dict(self._synced_contents), self.take_snapshot()
+        )
+        key = (state.identity(), repr(state.snapshot))
         if key not in self._seen:
             self._seen.add(key)
             self.states.append(state)
 
     def write(self, fd: int, data: bytes | memoryview, offset: int) -> int:
-        self.snap("write")
-        self.snap("half a write", (os.fstat(fd).st_ino, bytes(data[: len(data) // 2]), offset))
+        self.record_state("write")
+        self.record_state("half a write", (os.fstat(fd).st_ino, bytes(data[: len(data) // 2]), offset))
         return super().write(fd, data, offset)
 
     def sync(self, fd: int) -> None:
-        self.snap("sync")
+        self.record_state("sync")
         stat = os.fstat(fd)
-        self._safe_contents[stat.st_ino] = os.pread(fd, stat.st_size, 0)
+        self._synced_contents[stat.st_ino] = os.pread(fd, stat.st_size, 0)
 
-    def sync_folder(self, path: Path) -> None:
-        self.snap("sync_folder")
+    def sync_dir(self, path: Path) -> None:
+        self.record_state("sync_dir")
         if path == self.folder:
-            self._safe_names = self._look()[0]
+            self._synced_names = self._read_state()[0]
 
     def truncate(self, fd: int, size: int) -> None:
-        self.snap("truncate")
+        self.record_state("truncate")
         super().truncate(fd, size)
 
     def replace(self, source: Path, target: Path) -> None:
-        self.snap(f"replace {target.name}")
+        self.record_state(f"replace {target.name}")
         super().replace(source, target)
 
     def link(self, source: Path, target: Path) -> None:
-        self.snap(f"link {target.name}")
+        self.record_state(f"link {target.name}")
         super().link(source, target)
 
     def unlink(self, path: Path) -> None:
-        self.snap(f"unlink {path.name}")
+        self.record_state(f"unlink {path.name}")
         super().unlink(path)
 
     def create(self, path: Path) -> int:
-        self.snap(f"create {path.name}")
+        self.record_state(f"create {path.name}")
         return super().create(path)
 
 
-class FailingFiles(SwiftFiles):
+class FailingFileSystem(UnsyncedFileSystem):
     """Raises an ``OSError`` at the call with a given number; counts only the kinds named."""
 
-    def __init__(self, at: int, errno: int, kinds: frozenset[str] = CHANGING) -> None:
+    def __init__(self, at: int, errno: int, kinds: frozenset[str] = WRITE_CALLS) -> None:
         super().__init__()
-        self.at = at
+        self.fail_at = at
         self.errno = errno
         self.kinds = kinds
         self.count = 0
         self.failed = ""
 
-    def step(self, name: str) -> None:
+    def fail_if_due(self, name: str) -> None:
         if name in self.kinds:
             self.count += 1
-            if self.count - 1 == self.at:
+            if self.count - 1 == self.fail_at:
                 self.failed = name
                 raise OSError(self.errno, os.strerror(self.errno))
 
 
-def _failing(name: str) -> Callable[..., Any]:
-    def call(self: FailingFiles, *args: Any, **kwargs: Any) -> Any:
+def _failing_call(name: str) -> Callable[..., Any]:
+    def call(self: FailingFileSystem, *args: Any, **kwargs: Any) -> Any:
         try:
-            self.step(name)
+            self.fail_if_due(name)
         except OSError:
             if name == "write":
                 fd, data, offset = args
                 os.pwrite(fd, data[: len(data) // 2], offset)
             raise
-        return getattr(super(FailingFiles, self), name)(*args, **kwargs)
+        return getattr(super(FailingFileSystem, self), name)(*args, **kwargs)
 
     return call
 
 
-for _name in CALLS:
-    setattr(FailingFiles, _name, _failing(_name))
+for _name in ALL_CALLS:
+    setattr(FailingFileSystem, _name, _failing_call(_name))
 
 
-def lay_out(folder: Path, contents: dict[str, bytes]) -> None:
+def write_files(folder: Path, contents: dict[str, bytes]) -> None:
     """Make a folder that holds exactly these files."""
     folder.mkdir(mode=0o700)
     for name, data in contents.items():

@@ -16,8 +16,8 @@ import pytest
 
 from eternal_tui.history import History
 from eternal_tui.history.document import ParsedDocument, parse_tables
-from eternal_tui.history.filesystem import Files
-from tests.history.faults import SwiftFiles
+from eternal_tui.history.filesystem import FileSystem
+from tests.history.faults import UnsyncedFileSystem
 
 FEW, MANY = 100, 100_000
 PROMPT = "At the harbour, morning light. ".ljust(900, "x")
@@ -31,7 +31,7 @@ CHANGES: dict[str, Callable[[History, int], object]] = {
 }
 
 
-class CountedFiles(Files):
+class CountingFileSystem(FileSystem):
     """The real calls, counted by their names; `written` is the bytes of all writes."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class CountedFiles(Files):
         self.written = 0
 
     def __getattribute__(self, name: str) -> object:
-        if hasattr(Files, name) and not name.startswith("_"):
+        if hasattr(FileSystem, name) and not name.startswith("_"):
             self.calls[name] += 1
         return super().__getattribute__(name)
 
@@ -56,16 +56,16 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     made = {}
     for count in (FEW, MANY):
         made[count] = tmp_path_factory.mktemp(str(count))
-        history = History.open(made[count], files=SwiftFiles())
+        history = History.open(made[count], fs=UnsyncedFileSystem())
         history.add_many({"state": "saved", "number": number} for number in range(count))
-        history.close(fold=True)
+        history.close(compact=True)
     return made
 
 
-def costs(folder: Path) -> dict[str, tuple[Counter[str], int]]:
+def measure_costs(folder: Path) -> dict[str, tuple[Counter[str], int]]:
     """Return the calls and the bytes of each kind of change, one at a time on an open history."""
-    files = CountedFiles()
-    history = History.open(folder, files=files)
+    files = CountingFileSystem()
+    history = History.open(folder, fs=files)
     found = {}
     (target, _), *_rest = history.recent(1)
     for name, change in CHANGES.items():
@@ -73,24 +73,24 @@ def costs(folder: Path) -> dict[str, tuple[Counter[str], int]]:
         files.written = 0
         change(history, target)
         found[name] = (Counter(files.calls), files.written)
-    history.close(fold=False)
+    history.close(compact=False)
     return found
 
 
 @pytest.mark.xdist_group("cost")
 def test_a_change_is_one_write_and_one_sync_however_long_the_history_is(folders: dict[int, Path]) -> None:
     """Seen to fail with the folder synced after each append, and with the change read back."""
-    few, many = costs(folders[FEW]), costs(folders[MANY])
+    few, many = measure_costs(folders[FEW]), measure_costs(folders[MANY])
     for name, (calls, written) in many.items():
         assert (calls, abs(written - few[name][1]) < 64) == (few[name][0], True), name
         assert calls["write"] == 1
         assert calls["sync"] == (name != "progress")
-        assert not calls.keys() & {"sync_folder", "read", "open", "names", "replace", "truncate"}, calls
-        assert calls["lock"] == 1
+        assert not calls.keys() & {"sync_dir", "read", "open", "list_dir", "replace", "truncate"}, calls
+        assert calls["try_lock"] == 1
         assert written < (len(PROMPT) if name == "add" else 0) + 200
 
 
-WORKER = """
+WORKER_SCRIPT = """
 import os, sys
 from pathlib import Path
 from eternal_tui.history import History
@@ -99,7 +99,7 @@ os.access("/first-mark", os.R_OK)
 for number in range(int(sys.argv[2])):
     history.add({"state": "submitting", "prompt": "x" * 900})
 os.access("/last-mark", os.R_OK)
-history.close(fold=False)
+history.close(compact=False)
 """
 
 
@@ -107,7 +107,7 @@ history.close(fold=False)
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt install strace")
 def test_the_kernel_sees_no_more(folders: dict[int, Path], tmp_path: Path) -> None:
     """Seen to fail with the folder synced after each append."""
-    seen = {count: system_calls(folder, tmp_path / f"trace-{count}") for count, folder in folders.items()}
+    seen = {count: count_system_calls(folder, tmp_path / f"trace-{count}") for count, folder in folders.items()}
     assert seen[FEW]["fdatasync"] == ROUNDS
     assert seen[FEW]["pwrite64"] == ROUNDS
     assert seen[FEW]["fsync"] == 0
@@ -115,10 +115,10 @@ def test_the_kernel_sees_no_more(folders: dict[int, Path], tmp_path: Path) -> No
     assert seen[FEW].total() <= 12 * ROUNDS
 
 
-def system_calls(folder: Path, trace: Path) -> Counter[str]:
+def count_system_calls(folder: Path, trace: Path) -> Counter[str]:
     """Return how often each system call on files was made for ROUNDS records."""
     strace = ["strace", "-f", "--seccomp-bpf", "-e", "trace=%file,%desc", "-o", str(trace)]
-    command = [*strace, sys.executable, "-c", WORKER, str(folder), str(ROUNDS)]
+    command = [*strace, sys.executable, "-c", WORKER_SCRIPT, str(folder), str(ROUNDS)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     if done.returncode and "ptrace" in done.stderr.lower():
         pytest.skip("nothing may be traced here: run it where ptrace is allowed, as by docker run --cap-add=SYS_PTRACE")

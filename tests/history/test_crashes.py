@@ -8,30 +8,32 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.history import History
-from tests.history.faults import CHANGING, FailingFiles, RecordingFiles, SwiftFiles, lay_out
-from tests.history.load import Ledger, mixed_load, verify
+from tests.history.faults import WRITE_CALLS, FailingFileSystem, RecordingFileSystem, UnsyncedFileSystem, write_files
+from tests.history.load import Ledger, run_mixed_load, verify_recovery
 
 
-def _states(folder: Path, *, steps: int, seed: int) -> RecordingFiles:
+def _record_states(folder: Path, *, steps: int, seed: int) -> RecordingFileSystem:
     ledger = Ledger()
-    files = RecordingFiles(folder, ledger.snapshot)
-    mixed_load(folder, files, ledger, steps=steps, seed=seed)
+    files = RecordingFileSystem(folder, ledger.snapshot)
+    run_mixed_load(folder, files, ledger, steps=steps, seed=seed)
     return files
 
 
-def _verify_all(swift_path: Path, *, steps: int, seed: int) -> tuple[int, set[str]]:
-    files = _states(swift_path / "data", steps=steps, seed=seed)
+def _verify_every_state(swift_path: Path, *, steps: int, seed: int) -> tuple[int, set[str]]:
+    files = _record_states(swift_path / "data", steps=steps, seed=seed)
     for index, state in enumerate(files.states):
-        killed = state.killed()
-        lay_out(swift_path / f"kill-{index}", killed)
-        verify(swift_path / f"kill-{index}", state.note, power_cut=False)
+        killed = state.after_kill()
+        write_files(swift_path / f"kill-{index}", killed)
+        verify_recovery(swift_path / f"kill-{index}", state.snapshot, power_cut=False)
         if "history.json" in killed:
-            lay_out(swift_path / f"rot-{index}", killed | {"history.json": killed["history.json"][:40]})
-            assert verify(swift_path / f"rot-{index}", state.note, power_cut=False, rotten=True)
-        for kind, contents in state.power_cuts(index):
+            write_files(swift_path / f"rot-{index}", killed | {"history.json": killed["history.json"][:40]})
+            assert verify_recovery(
+                swift_path / f"rot-{index}", state.snapshot, power_cut=False, is_document_corrupt=True
+            )
+        for kind, contents in state.after_power_cut(index):
             folder = swift_path / f"{kind}-{index}"
-            lay_out(folder, contents)
-            verify(folder, state.note, power_cut=True)
+            write_files(folder, contents)
+            verify_recovery(folder, state.snapshot, power_cut=True)
     return len(files.states), {state.call for state in files.states}
 
 
@@ -41,37 +43,37 @@ def test_every_crash_point_of_a_mixed_load(swift_path: Path) -> None:
     Seen to fail against builds without the fsync of an append, of the new document or of the new journal, with
     the journal renewed before the document, and with the previous document kept after the previous journal.
     """
-    points, calls = _verify_all(swift_path, steps=24, seed=3)
+    points, calls = _verify_every_state(swift_path, steps=24, seed=3)
     assert points > 100
     assert {"write", "half a write", "sync", "replace history.json", "replace history.journal"} <= calls
-    assert {"replace history.previous.json", "replace history.previous.journal", "sync_folder"} <= calls
+    assert {"replace history.previous.json", "replace history.previous.journal", "sync_dir"} <= calls
 
 
 def test_every_crash_point_while_mending(swift_path: Path) -> None:
     """A crash while a rotten document is rebuilt still leaves everything to the next start."""
     ledger = Ledger()
     folder = swift_path / "data"
-    mixed_load(folder, SwiftFiles(), ledger, steps=30, seed=5)
+    run_mixed_load(folder, UnsyncedFileSystem(), ledger, steps=30, seed=5)
     document = folder / "history.json"
     document.write_bytes(document.read_bytes()[:-20])
-    files = RecordingFiles(folder, ledger.snapshot)
-    History.open(folder, files=files).close(fold=True)
+    files = RecordingFileSystem(folder, ledger.snapshot)
+    History.open(folder, fs=files).close(compact=True)
     assert "replace history.previous.json" in {state.call for state in files.states}
     for index, state in enumerate(files.states):
-        lay_out(swift_path / f"kill-{index}", state.killed())
-        verify(swift_path / f"kill-{index}", state.note, power_cut=False, rotten=True)
-        for kind, contents in state.power_cuts(index):
-            lay_out(swift_path / f"{kind}-{index}", contents)
-            verify(swift_path / f"{kind}-{index}", state.note, power_cut=True, rotten=True)
+        write_files(swift_path / f"kill-{index}", state.after_kill())
+        verify_recovery(swift_path / f"kill-{index}", state.snapshot, power_cut=False, is_document_corrupt=True)
+        for kind, contents in state.after_power_cut(index):
+            write_files(swift_path / f"{kind}-{index}", contents)
+            verify_recovery(swift_path / f"{kind}-{index}", state.snapshot, power_cut=True, is_document_corrupt=True)
 
 
-def _refuse(swift_path: Path, at: int, number: int) -> str:
+def _run_with_failing_call(swift_path: Path, at: int, number: int) -> str:
     """One load with the call ``at`` refused; what raised is not recorded, all else is."""
     ledger = Ledger()
     folder = swift_path / f"refused-{number}-{at}"
-    files = FailingFiles(at, number)
-    mixed_load(folder, files, ledger, steps=20, seed=7, failing=True)
-    verify(folder, ledger, power_cut=False)
+    files = FailingFileSystem(at, number)
+    run_mixed_load(folder, files, ledger, steps=20, seed=7, failing=True)
+    verify_recovery(folder, ledger, power_cut=False)
     return files.failed
 
 
@@ -82,22 +84,22 @@ def test_every_call_refused_once(swift_path: Path) -> None:
     """
     errors = (errno.ENOSPC, errno.EACCES, errno.EIO, errno.ESTALE, errno.EROFS)
     at, failed = 0, {""}
-    while name := _refuse(swift_path, at, errors[at % len(errors)]):
+    while name := _run_with_failing_call(swift_path, at, errors[at % len(errors)]):
         failed.add(name)
         at += 1
     assert at > 100
-    assert failed == {"", *CHANGING} - {"truncate"}
+    assert failed == {"", *WRITE_CALLS} - {"truncate"}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EIO, errno.ESTALE])
 def test_every_call_refused_with_every_error(swift_path: Path, number: int) -> None:
     at = 0
-    while _refuse(swift_path, at, number):
+    while _run_with_failing_call(swift_path, at, number):
         at += 1
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
 def test_every_crash_point_of_long_loads(swift_path: Path, seed: int) -> None:
-    _verify_all(swift_path, steps=80, seed=seed)
+    _verify_every_state(swift_path, steps=80, seed=seed)

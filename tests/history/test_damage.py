@@ -11,21 +11,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from eternal_tui.history import History, HistoryNewer
-from eternal_tui.history.journal import framed
-from tests.history.faults import SwiftFiles
-from tests.history.load import Ledger, mixed_load
+from eternal_tui.history import History, NewerSchemaError
+from eternal_tui.history.journal import encode_line
+from tests.history.faults import UnsyncedFileSystem
+from tests.history.load import Ledger, run_mixed_load
 
-NOON = 1_700_000_000.0
+NOW = 1_700_000_000.0
 
 
-def _prepared(folder: Path, seed: int) -> Ledger:
+def _prepare_history(folder: Path, seed: int) -> Ledger:
     ledger = Ledger()
-    mixed_load(folder, SwiftFiles(), ledger, steps=25, seed=seed)
-    with_changes = History.open(folder, files=SwiftFiles())
+    run_mixed_load(folder, UnsyncedFileSystem(), ledger, steps=25, seed=seed)
+    with_changes = History.open(folder, fs=UnsyncedFileSystem())
     for number in range(4):
-        ledger.sure[with_changes.add({"late": number})] = {"late": number}
-    with_changes.close(fold=False)
+        ledger.acknowledged[with_changes.add({"late": number})] = {"late": number}
+    with_changes.close(compact=False)
     return ledger
 
 
@@ -43,16 +43,16 @@ def _damage(data: bytes, choose: random.Random) -> tuple[str, bytes]:
     return kind, b""
 
 
-def _opened(folder: Path) -> tuple[dict[int, dict[str, object]], str]:
-    history = History.open(folder, files=SwiftFiles(), now=lambda: NOON)
+def _open_and_read(folder: Path) -> tuple[dict[int, dict[str, object]], str]:
+    history = History.open(folder, fs=UnsyncedFileSystem(), now=lambda: NOW)
     found = dict(history.find_all())
-    history.close(fold=False)
+    history.close(compact=False)
     return found, " ".join(history.notices)
 
 
 def _damage_document(folder: Path, seed: int) -> None:
     choose = random.Random(seed)
-    ledger = _prepared(folder, seed % 7)
+    ledger = _prepare_history(folder, seed % 7)
     document = folder / "history.json"
     stat = document.stat()
     kind, damaged = _damage(document.read_bytes(), choose)
@@ -62,9 +62,9 @@ def _damage_document(folder: Path, seed: int) -> None:
     if rot := choose.random() < 0.5:
         # A disk that rots changes no time stamp.
         os.utime(document, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    found, notices = _opened(folder)
+    found, notices = _open_and_read(folder)
     if "damaged" in notices:
-        assert found == ledger.sure, (kind, notices)
+        assert found == ledger.acknowledged, (kind, notices)
         assert "none is lost" in notices
         kept = re.search(r"history\.damaged-\d{8}-\d{6}(-\d+)?\.json", notices)
         assert kept
@@ -78,15 +78,17 @@ def _damage_document(folder: Path, seed: int) -> None:
 
 def _damage_journal(folder: Path, seed: int) -> None:
     choose = random.Random(seed)
-    ledger = _prepared(folder, seed % 7)
+    ledger = _prepare_history(folder, seed % 7)
     journal = folder / "history.journal"
     whole = journal.read_bytes()
     kind, damaged = _damage(whole, choose)
     if damaged == whole:
         return
     journal.write_bytes(damaged)
-    found, notices = _opened(folder)
-    changed = {key for key in found.keys() | ledger.sure.keys() if found.get(key) != ledger.sure.get(key)}
+    found, notices = _open_and_read(folder)
+    changed = {
+        key for key in found.keys() | ledger.acknowledged.keys() if found.get(key) != ledger.acknowledged.get(key)
+    }
     at_line_end = whole.startswith(damaged) and damaged.endswith(b"\n")
     if not at_line_end:
         assert notices
@@ -124,13 +126,13 @@ def test_a_thousand_damages(swift_path: Path, seed: int) -> None:
 
 def test_every_record_that_can_be_read_is_saved_without_a_generation_before(swift_path: Path) -> None:
     folder = swift_path / "data"
-    history = History.open(folder, files=SwiftFiles())
+    history = History.open(folder, fs=UnsyncedFileSystem())
     history.add_many({"n": number} for number in range(10))
-    history.close(fold=True)
+    history.close(compact=True)
     (folder / "history.previous.journal").unlink()
     document = folder / "history.json"
     document.write_bytes(document.read_bytes().replace(b'"5":{"n":4}', b'"5":{"n":\x004}'))
-    found, notices = _opened(folder)
+    found, notices = _open_and_read(folder)
     assert sorted(found) == [1, 2, 3, 4, 6, 7, 8, 9, 10]
     assert "at least 1 could not be" in notices
 
@@ -138,15 +140,15 @@ def test_every_record_that_can_be_read_is_saved_without_a_generation_before(swif
 def test_rows_of_other_tables_are_not_taken_for_records(swift_path: Path) -> None:
     """Cut inside the first line; seen to fail when salvage took our own note for record 1."""
     folder = swift_path / "data"
-    history = History.open(folder, files=SwiftFiles())
+    history = History.open(folder, fs=UnsyncedFileSystem())
     history.add_many({"n": number} for number in range(3))
     history.delete(1)
-    history.fold()
+    history.compact()
     history.update(2, {"state": "saved"})
-    history.close(fold=True)
+    history.close(compact=True)
     document = folder / "history.json"
     document.write_bytes(document.read_bytes().partition(b"\n")[0])
-    found, notices = _opened(folder)
+    found, notices = _open_and_read(folder)
     assert found == {2: {"n": 1, "state": "saved"}, 3: {"n": 2}}
     assert "none is lost" in notices
 
@@ -154,79 +156,79 @@ def test_rows_of_other_tables_are_not_taken_for_records(swift_path: Path) -> Non
 def test_a_newer_history_is_left_alone(swift_path: Path) -> None:
     """Seen to fail against a build that took an unreadable header for damage."""
     folder = swift_path / "data"
-    History.open(folder, files=SwiftFiles()).close(fold=False)
-    (folder / "history.journal").write_bytes(framed({"schema": 2, "shape": "unknown"}))
+    History.open(folder, fs=UnsyncedFileSystem()).close(compact=False)
+    (folder / "history.journal").write_bytes(encode_line({"schema": 2, "shape": "unknown"}))
     (folder / "history.json").write_bytes(b'{"meta":{"1":{"schema":2}},"jobs":[]}')
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(HistoryNewer, match="newer eternal-tui"):
-        History.open(folder, files=SwiftFiles())
+    with pytest.raises(NewerSchemaError, match="newer eternal-tui"):
+        History.open(folder, fs=UnsyncedFileSystem())
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_newer_history_set_aside_leaves_the_generation_before(swift_path: Path) -> None:
     folder = swift_path / "data"
-    history = History.open(folder, files=SwiftFiles())
+    history = History.open(folder, fs=UnsyncedFileSystem())
     for number in range(2):
         history.add({"n": number})
-        history.fold()
-    history.close(fold=False)
+        history.compact()
+    history.close(compact=False)
     newer = b'{"meta":{"1":{"schema":2}},"jobs":{"1":{"n":"another way"}}}'
     (folder / "history.json").write_bytes(newer)
-    history = History.open(folder, files=SwiftFiles(), now=lambda: NOON, set_newer_aside=True)
+    history = History.open(folder, fs=UnsyncedFileSystem(), now=lambda: NOW, quarantine_newer=True)
     assert dict(history.find_all()) == {1: {"n": 0}, 2: {"n": 1}}
     kept = re.search(r"history\.newer-\d{8}-\d{6}\.json", history.notices[0])
     assert kept
     assert (folder / kept[0]).read_bytes() == newer
     assert history.add({"n": 2}) > 2
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_ids_leave_a_gap_when_the_last_one_is_not_known(swift_path: Path) -> None:
     """Seen to fail against a build that went on from the highest id it could read."""
     folder = swift_path / "data"
-    history = History.open(folder, files=SwiftFiles())
+    history = History.open(folder, fs=UnsyncedFileSystem())
     history.add_many({"n": number} for number in range(3))
-    history.fold()
+    history.compact()
     assert history.add({"n": "shown, then lost"}) == 4
-    history.close(fold=False)
+    history.close(compact=False)
     (folder / "history.journal").write_bytes(b"")
-    history = History.open(folder, files=SwiftFiles())
+    history = History.open(folder, fs=UnsyncedFileSystem())
     assert history.add({"n": 4}) > 1000
     assert "cannot be told" in history.notices[0]
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_a_long_torn_line_leaves_nothing_behind_a_short_new_one(swift_path: Path) -> None:
     """Seen to fail against a build that wrote over the torn line without cutting it off."""
     folder = swift_path / "data"
-    history = History.open(folder, files=SwiftFiles())
+    history = History.open(folder, fs=UnsyncedFileSystem())
     history.add({"n": 1})
     with (folder / "history.journal").open("ab") as journal:
         journal.write(b'0badf00d {"op":"put","fields":{"prompt":"' + b"x" * 900)
     assert history.add({"n": 2}) == 2
-    history.close(fold=False)
-    history = History.open(folder, files=SwiftFiles())
+    history.close(compact=False)
+    history = History.open(folder, fs=UnsyncedFileSystem())
     assert history.notices == []
     assert [key for key, _ in history.find_all()] == [2, 1]
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_a_newer_document_alone_is_left_alone(swift_path: Path) -> None:
     folder = swift_path / "data"
     folder.mkdir()
     (folder / "history.json").write_bytes(b'{"meta":{"1":{"schema":2}},"jobs":{"1":{}}}')
-    with pytest.raises(HistoryNewer):
-        History.open(folder, files=SwiftFiles())
+    with pytest.raises(NewerSchemaError):
+        History.open(folder, fs=UnsyncedFileSystem())
     assert not (folder / "history.journal").exists()
 
 
 def test_damage_inside_a_large_document_is_found_by_the_fold(swift_path: Path) -> None:
     """A large document is trusted at opening; rot in a record nobody read must not reach the next generation."""
     folder = swift_path / "data"
-    history = History.open(folder, files=SwiftFiles())
+    history = History.open(folder, fs=UnsyncedFileSystem())
     history.add_many({"prompt": "x" * 3000, "n": number} for number in range(1000))
-    history.fold()
-    history.close(fold=False)
+    history.compact()
+    history.close(compact=False)
     document = folder / "history.json"
     stat = document.stat()
     assert stat.st_size > 2_000_000
@@ -234,17 +236,17 @@ def test_damage_inside_a_large_document_is_found_by_the_fold(swift_path: Path) -
     data[1_500_000] = ord("y")
     document.write_bytes(data)
     os.utime(document, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    history = History.open(folder, files=SwiftFiles())
+    history = History.open(folder, fs=UnsyncedFileSystem())
     assert history.notices == []
     added = history.add({"n": 1000})
-    history.fold()
+    history.compact()
     assert "none is lost" in history.notices[0]
-    assert [change.op for change in history.changes()] == ["reload"]
+    assert [change.op for change in history.read_changes()] == ["reload"]
     records = dict(history.find_all())
     assert set(records) == set(range(1, 1002))
     assert added == 1001
     assert all(records[key].get("prompt", "x" * 3000) == "x" * 3000 for key in records)
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_what_others_wrote_in_the_file_is_kept(swift_path: Path) -> None:
@@ -252,10 +254,10 @@ def test_what_others_wrote_in_the_file_is_kept(swift_path: Path) -> None:
     folder.mkdir()
     tables = {"_default": {"1": {"note": "mine"}}, "jobs": {"7": {"by": "hand"}, "3": {"by": "hand"}}}
     (folder / "history.json").write_bytes(json.dumps(tables, indent=2).encode())
-    history = History.open(folder, files=SwiftFiles())
+    history = History.open(folder, fs=UnsyncedFileSystem())
     assert history.add({"by": "us"}) == 1008
     assert [key for key, _ in history.recent(3)] == [1008, 7, 3]
-    history.close(fold=True)
+    history.close(compact=True)
     written = msgspec.json.decode((folder / "history.json").read_bytes())
     assert written["_default"] == tables["_default"]
     assert list(written["jobs"]) == ["3", "7", "1008"]

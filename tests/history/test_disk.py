@@ -13,28 +13,28 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.history import (
+    DataFolderMissingError,
+    DiskFullError,
     History,
-    HistoryFull,
-    HistoryGone,
-    HistoryLockUnavailable,
-    HistoryReadOnly,
-    HistoryRefused,
-    RecordInvalid,
+    InvalidRecordError,
+    LockUnavailableError,
+    ReadOnlyError,
+    UnsafeFileError,
 )
-from tests.history.faults import FailingFiles, SwiftFiles
+from tests.history.faults import FailingFileSystem, UnsyncedFileSystem
 
 ROOT = Path(__file__).parents[2]
 
-FILL = """
+FULL_DISK_SCRIPT = """
 import resource, sys
 from pathlib import Path
-from eternal_tui.history import History, HistoryFull
-from tests.history.faults import SwiftFiles
+from eternal_tui.history import History, DiskFullError
+from tests.history.faults import UnsyncedFileSystem
 
 folder = Path(sys.argv[1])
-history = History.open(folder, files=SwiftFiles())
+history = History.open(folder, fs=UnsyncedFileSystem())
 history.add_many({"n": n} for n in range(8))
-history.fold()
+history.compact()
 kept = history.add({"kept": True})
 unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 
@@ -47,7 +47,7 @@ def at_every_limit(sizes, action):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, unlimited))
         try:
             action()
-        except HistoryFull:
+        except DiskFullError:
             refused += 1
         else:
             raise SystemExit(f"no error at {size}")
@@ -59,9 +59,9 @@ def at_every_limit(sizes, action):
 journal = (folder / "history.journal").stat().st_size
 record = {"prompt": "y" * 60}
 appends = at_every_limit(range(journal, journal + 100), lambda: history.add(record))
-folds = at_every_limit(range(0, (folder / "history.json").stat().st_size), history.fold)
+folds = at_every_limit(range(0, (folder / "history.json").stat().st_size), history.compact)
 assert history.add(record) == kept + 1
-history.close(fold=True)
+history.close(compact=True)
 print(appends, folds)
 """
 
@@ -73,7 +73,11 @@ def test_full_at_every_byte_of_a_write(swift_path: Path) -> None:
     thirty such limits, left an unreadable file at one.
     """
     done = subprocess.run(
-        [sys.executable, "-c", FILL, str(swift_path / "data")], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", FULL_DISK_SCRIPT, str(swift_path / "data")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     appends, folds = map(int, done.stdout.split())
@@ -84,61 +88,61 @@ def test_full_at_every_byte_of_a_write(swift_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "error"),
     [
-        (errno.ENOSPC, HistoryFull),
-        (errno.EDQUOT, HistoryFull),
-        (errno.EFBIG, HistoryFull),
-        (errno.EACCES, HistoryReadOnly),
-        (errno.EROFS, HistoryReadOnly),
-        (errno.ESTALE, HistoryGone),
+        (errno.ENOSPC, DiskFullError),
+        (errno.EDQUOT, DiskFullError),
+        (errno.EFBIG, DiskFullError),
+        (errno.EACCES, ReadOnlyError),
+        (errno.EROFS, ReadOnlyError),
+        (errno.ESTALE, DataFolderMissingError),
     ],
 )
 def test_a_write_that_fails_is_said(swift_path: Path, number: int, error: type[Exception]) -> None:
     """By the injected call, as the tests may run as root, whom no mode stops."""
-    files = FailingFiles(0, number, frozenset({"write"}))
-    files.at = -1
-    history = History.open(swift_path / "data", files=files)
-    files.at = files.count
+    files = FailingFileSystem(0, number, frozenset({"write"}))
+    files.fail_at = -1
+    history = History.open(swift_path / "data", fs=files)
+    files.fail_at = files.count
     with pytest.raises(error, match=r"\."):
         history.add({"n": 1})
     assert history.find_all() == []
     assert history.add({"n": 1}) == 1
-    history.close(fold=False)
+    history.close(compact=False)
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_said(swift_path: Path, number: int) -> None:
-    with pytest.raises(HistoryLockUnavailable, match="cannot lock files"):
-        History.open(swift_path / "data", files=FailingFiles(0, number, frozenset({"lock"})))
+    with pytest.raises(LockUnavailableError, match="cannot lock files"):
+        History.open(swift_path / "data", fs=FailingFileSystem(0, number, frozenset({"try_lock"})))
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
 def test_a_read_only_folder_is_said_at_once(swift_path: Path, number: int) -> None:
-    with pytest.raises(HistoryReadOnly, match="writable"):
-        History.open(swift_path / "data", files=FailingFiles(0, number, frozenset({"open"})))
+    with pytest.raises(ReadOnlyError, match="writable"):
+        History.open(swift_path / "data", fs=FailingFileSystem(0, number, frozenset({"open"})))
 
 
 def test_a_deleted_folder_is_said(swift_path: Path) -> None:
-    history = History.open(swift_path / "data", files=SwiftFiles())
+    history = History.open(swift_path / "data", fs=UnsyncedFileSystem())
     history.add({"n": 1})
     shutil.rmtree(swift_path / "data")
-    for action in (lambda: history.add({"n": 2}), history.changes, history.fold):
-        with pytest.raises(HistoryGone):
+    for action in (lambda: history.add({"n": 2}), history.read_changes, history.compact):
+        with pytest.raises(DataFolderMissingError):
             action()
     assert not (swift_path / "data").exists()
-    history.close(fold=False)
+    history.close(compact=False)
 
 
 def test_a_lock_that_is_never_given_back_is_said(swift_path: Path) -> None:
     waited: list[float] = []
-    holder = History.open(swift_path / "data", files=SwiftFiles())
-    waiting = History.open(swift_path / "data", files=SwiftFiles())
-    waiting._lock._pause = waited.append
-    with holder.transaction(), pytest.raises(HistoryLockUnavailable, match="suspended"):
+    holder = History.open(swift_path / "data", fs=UnsyncedFileSystem())
+    waiting = History.open(swift_path / "data", fs=UnsyncedFileSystem())
+    waiting._lock._sleep = waited.append
+    with holder.transaction(), pytest.raises(LockUnavailableError, match="suspended"):
         waiting.add({"n": 1})
     assert 10 <= sum(waited) < 11
     assert waiting.add({"n": 1}) == 1
-    holder.close(fold=False)
-    waiting.close(fold=False)
+    holder.close(compact=False)
+    waiting.close(compact=False)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
@@ -148,8 +152,8 @@ def test_modes_whatever_the_umask(tmp_path: Path, umask: int) -> None:
         history = History.open(tmp_path / "a" / "data")
         for number in range(2):
             history.add({"n": number})
-            history.fold()
-        history.close(fold=True)
+            history.compact()
+        history.close(compact=True)
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
@@ -166,23 +170,23 @@ def test_a_linked_file_is_refused(swift_path: Path, name: str) -> None:
     target = swift_path / "elsewhere"
     target.write_text("theirs")
     (folder / name).symlink_to(target)
-    with pytest.raises(HistoryRefused):
-        History.open(folder, files=SwiftFiles())
+    with pytest.raises(UnsafeFileError):
+        History.open(folder, fs=UnsyncedFileSystem())
     assert target.read_text() == "theirs"
 
 
 def test_a_linked_folder_is_refused(swift_path: Path) -> None:
     (swift_path / "real").mkdir()
     (swift_path / "data").symlink_to(swift_path / "real")
-    with pytest.raises(HistoryRefused):
-        History.open(swift_path / "data", files=SwiftFiles())
+    with pytest.raises(UnsafeFileError):
+        History.open(swift_path / "data", fs=UnsyncedFileSystem())
 
 
 def test_what_is_not_json_is_refused_and_nothing_written(swift_path: Path) -> None:
-    history = History.open(swift_path / "data", files=SwiftFiles())
+    history = History.open(swift_path / "data", fs=UnsyncedFileSystem())
     for bad in ({"prompt": "\udc80"}, {"thing": object()}):
-        with pytest.raises(RecordInvalid):
+        with pytest.raises(InvalidRecordError):
             history.add(bad)
     assert history.journal_size == 0
     assert history.add({"n": 1}) == 1
-    history.close(fold=False)
+    history.close(compact=False)

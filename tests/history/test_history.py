@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tinydb import TinyDB, where
 from tinydb.table import Document
 
-from eternal_tui.history import Change, History, HistoryConflict, HistoryError
-from eternal_tui.history.document import SMALL
+from eternal_tui.history import Change, ConflictError, History, HistoryError
+from eternal_tui.history.document import SMALL_DOCUMENT_BYTES
 from eternal_tui.history.tinydb_storage import DurableStorage
-from tests.history.faults import SwiftFiles
+from tests.history.faults import UnsyncedFileSystem
 
 
 @pytest.fixture
@@ -24,25 +24,25 @@ def folder(swift_path: Path) -> Path:
     return swift_path / "data"
 
 
-def opened(folder: Path, files: SwiftFiles | None = None) -> History:
-    return History.open(folder, files=files or SwiftFiles())
+def open_history(folder: Path, fs: UnsyncedFileSystem | None = None) -> History:
+    return History.open(folder, fs=fs or UnsyncedFileSystem())
 
 
-class HookedFiles(SwiftFiles):
-    """Calls ``meanwhile`` once, when a fold has written the new document and not yet put it in place."""
+class HookedFileSystem(UnsyncedFileSystem):
+    """Calls ``hook`` once, when a fold has written the new document and not yet put it in place."""
 
     def __init__(self) -> None:
         super().__init__()
         self.armed = False
-        self.meanwhile: Callable[[], object] = lambda: None
+        self.hook: Callable[[], object] = lambda: None
 
     def sync(self, fd: int) -> None:  # noqa: ARG002
         if self.armed:
             self.armed = False
-            self.meanwhile()
+            self.hook()
 
 
-class CountingFiles(SwiftFiles):
+class CallRecordingFileSystem(UnsyncedFileSystem):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[str] = []
@@ -58,28 +58,28 @@ class CountingFiles(SwiftFiles):
         self.calls.append("stat")
         return super().stat(path)
 
-    def lock(self, fd: int) -> bool:
-        self.calls.append("lock")
-        return super().lock(fd)
+    def try_lock(self, fd: int) -> bool:
+        self.calls.append("try_lock")
+        return super().try_lock(fd)
 
 
 def test_ids_are_dense_and_never_given_again(folder: Path) -> None:
-    history = opened(folder)
+    history = open_history(folder)
     assert history.add_many({"n": n} for n in range(3)) == [1, 2, 3]
     history.delete(3)
-    history.close(fold=True)
-    history = opened(folder)
+    history.close(compact=True)
+    history = open_history(folder)
     assert history.add({"n": 3}) == 4
     history.put(3, {"n": 2})
     assert [key for key, _ in history.find_all()] == [4, 3, 2, 1]
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_plain_tinydb_reads_everything_after_a_clean_exit(folder: Path) -> None:
-    history = opened(folder)
+    history = open_history(folder)
     history.add_many({"n": n, "prompt": "höhe \n \u2028"} for n in range(5))
     history.update(2, {"state": "running"})
-    history.close(fold=True)
+    history.close(compact=True)
     with TinyDB(folder / "history.json") as database:
         jobs = database.table("jobs").all()
         assert {job.doc_id: job["n"] for job in jobs} == {1: 0, 2: 1, 3: 2, 4: 3, 5: 4}
@@ -106,14 +106,14 @@ def test_any_json_comes_back_as_it_went_in(
     tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]], changed: dict[str, Any]
 ) -> None:
     folder = tmp_path_factory.mktemp("json") / "data"
-    history = opened(folder)
+    history = open_history(folder)
     ids = history.add_many(records)
-    history.fold()
+    history.compact()
     history.update(ids[0], changed)
-    history.fold()
+    history.compact()
     expected = dict(zip(ids, records, strict=True)) | {ids[0]: records[0] | changed}
     assert dict(history.find_all()) == expected
-    history.close(fold=False)
+    history.close(compact=False)
     with TinyDB(folder / "history.json") as database:
         assert {job.doc_id: dict(job) for job in database.table("jobs").all()} == expected
 
@@ -122,7 +122,7 @@ def test_any_json_comes_back_as_it_went_in(
 def test_pages_slices_and_single_reads_agree(folder: Path, seed: int) -> None:
     """Records of 20 bytes to 30 KB, folded and not, deleted and restored, read in every way there is."""
     choose = random.Random(seed)
-    history = opened(folder)
+    history = open_history(folder)
     model: dict[int, dict[str, Any]] = {}
     for step in range(300):
         kind = choose.random()
@@ -141,34 +141,34 @@ def test_pages_slices_and_single_reads_agree(folder: Path, seed: int) -> None:
                 history.put(key, gone)
                 model[key] = gone
         if choose.random() < 0.05:
-            history.fold()
+            history.compact()
     newest = sorted(model.items(), reverse=True)
     assert history.find_all() == newest
     assert history.count() == len(model)
     assert history.recent(7) == newest[:7]
     for size in (1, 7, 1000):
-        assert [found for page in history.slices(size) for found in page] == newest
+        assert [found for page in history.iter_pages(size) for found in page] == newest
     assert {key: history.get(key) for key in range(400)} == {key: model.get(key) for key in range(400)}
     late = where("state") >= 200
     assert history.search(late) == [(key, record) for key, record in newest if late(record)]
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_slices_stay_true_while_the_history_is_folded_and_changed(folder: Path) -> None:
-    history = opened(folder)
+    history = open_history(folder)
     history.add_many({"n": n} for n in range(30))
-    slices = history.slices(10)
+    slices = history.iter_pages(10)
     assert [key for key, _ in next(slices)] == list(range(30, 20, -1))
     history.update(20, {"state": "new"})
-    history.fold()
+    history.compact()
     history.delete(19)
     assert [key for key, _ in next(slices)] == [20, 18, 17, 16, 15, 14, 13, 12, 11, 10]
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_what_is_handed_out_and_in_may_be_altered(folder: Path) -> None:
     """Seen to fail against a build whose journal kept the caller's own lists."""
-    history = opened(folder)
+    history = open_history(folder)
     timeline = ["submitted"]
     key = history.add({"timeline": timeline})
     timeline.append("never said")
@@ -176,20 +176,20 @@ def test_what_is_handed_out_and_in_may_be_altered(folder: Path) -> None:
     assert found is not None
     found["timeline"].append("nor this")
     assert history.get(key) == {"timeline": ["submitted"]}
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_one_instance_learns_what_another_wrote(folder: Path) -> None:
-    one, other = opened(folder), opened(folder)
+    one, other = open_history(folder), open_history(folder)
     key = one.add({"n": 1})
     one.update(key, {"state": "running"})
-    assert other.changes() == [Change("put", 1, {"n": 1}), Change("patch", 1, {"state": "running"})]
-    assert other.changes() == []
-    assert one.changes() == []
+    assert other.read_changes() == [Change("put", 1, {"n": 1}), Change("patch", 1, {"state": "running"})]
+    assert other.read_changes() == []
+    assert one.read_changes() == []
     other.delete(key)
-    assert one.changes() == [Change("delete", 1, {})]
-    one.close(fold=False)
-    other.close(fold=True)
+    assert one.read_changes() == [Change("delete", 1, {})]
+    one.close(compact=False)
+    other.close(compact=True)
 
 
 def test_news_is_whole_and_single_across_a_fold(folder: Path) -> None:
@@ -198,42 +198,42 @@ def test_news_is_whole_and_single_across_a_fold(folder: Path) -> None:
     Seen to fail against builds that did not carry the changes made during a fold into the new journal, and that
     did not skip them when switching to it.
     """
-    files = HookedFiles()
-    one, other = opened(folder, files), opened(folder)
-    third = opened(folder)
+    files = HookedFileSystem()
+    one, other = open_history(folder, files), open_history(folder)
+    third = open_history(folder)
     one.add({"when": "before"})
 
     def meanwhile() -> None:
         third.add({"when": "during"})
         one.update(1, {"state": "during"})
 
-    files.meanwhile = meanwhile
-    assert other.changes() == [Change("put", 1, {"when": "before"})]
+    files.hook = meanwhile
+    assert other.read_changes() == [Change("put", 1, {"when": "before"})]
     files.armed = True
-    one.fold()
+    one.compact()
     assert not files.armed
     third.add({"when": "after"})
-    assert [(change.op, change.id) for change in other.changes()] == [("put", 2), ("patch", 1), ("put", 3)]
-    assert [(change.op, change.id) for change in one.changes()] == [("put", 2), ("put", 3)]
+    assert [(change.op, change.id) for change in other.read_changes()] == [("put", 2), ("patch", 1), ("put", 3)]
+    assert [(change.op, change.id) for change in one.read_changes()] == [("put", 2), ("put", 3)]
     expected = [(3, {"when": "after"}), (2, {"when": "during"}), (1, {"when": "before", "state": "during"})]
     assert one.find_all() == other.find_all() == third.find_all() == expected
     assert other.add({"n": 4}) == 4
     for history in (one, other, third):
-        history.close(fold=True)
+        history.close(compact=True)
 
 
 def test_two_folds_at_once_end_in_one(folder: Path) -> None:
-    files = HookedFiles()
-    one, other = opened(folder, files), opened(folder)
+    files = HookedFileSystem()
+    one, other = open_history(folder, files), open_history(folder)
     one.add({"n": 1})
-    files.meanwhile = other.fold
+    files.hook = other.compact
     files.armed = True
-    one.fold()
+    one.compact()
     assert one.journal_size == 0
-    other.changes()
+    other.read_changes()
     assert one.find_all() == other.find_all() == [(1, {"n": 1})]
-    one.close(fold=False)
-    other.close(fold=False)
+    one.close(compact=False)
+    other.close(compact=False)
 
 
 def test_a_hand_edit_during_a_fold_survives_it(folder: Path) -> None:
@@ -243,47 +243,47 @@ def test_a_hand_edit_during_a_fold_survives_it(folder: Path) -> None:
         with TinyDB(folder / "history.json") as database:
             database.table("jobs").insert(Document({"by": "hand"}, doc_id=50))
 
-    files = HookedFiles()
-    history = opened(folder, files)
+    files = HookedFileSystem()
+    history = open_history(folder, files)
     history.add({"n": 1})
-    history.fold()
+    history.compact()
     history.add({"n": 2})
-    files.meanwhile = edit
+    files.hook = edit
     files.armed = True
-    history.fold()
-    history.fold()
+    history.compact()
+    history.compact()
     assert {"by": "hand"} in [record for _, record in history.find_all()]
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_missing_a_generation_asks_for_a_reload(folder: Path) -> None:
-    one, other = opened(folder), opened(folder)
+    one, other = open_history(folder), open_history(folder)
     for n in range(2):
         one.add({"n": n})
-        one.fold()
-    assert [change.op for change in other.changes()] == ["reload"]
+        one.compact()
+    assert [change.op for change in other.read_changes()] == ["reload"]
     assert [key for key, _ in other.recent(5)] == [2, 1]
-    one.close(fold=False)
-    other.close(fold=False)
+    one.close(compact=False)
+    other.close(compact=False)
 
 
 def test_a_transaction_reads_the_news_then_writes_at_once(folder: Path) -> None:
-    one, other = opened(folder), opened(folder)
+    one, other = open_history(folder), open_history(folder)
     key = one.add({"owner": None})
     with other.transaction() as transaction:
-        assert [change.id for change in transaction.news] == [key]
+        assert [change.id for change in transaction.concurrent_changes] == [key]
         assert transaction.get(key) == {"owner": None}
         transaction.update(key, {"owner": "other"})
         assert transaction.get(key) == {"owner": "other"}
         assert transaction.add({"n": 2}) == 2
-    assert one.changes()[-1] == Change("put", 2, {"n": 2})
+    assert one.read_changes()[-1] == Change("put", 2, {"n": 2})
     assert one.get(key) == {"owner": "other"}
-    one.close(fold=False)
-    other.close(fold=False)
+    one.close(compact=False)
+    other.close(compact=False)
 
 
 def test_a_transaction_that_raises_writes_nothing_and_keeps_the_news(folder: Path) -> None:
-    one, other = opened(folder), opened(folder)
+    one, other = open_history(folder), open_history(folder)
     one.add({"n": 1})
 
     def claim() -> None:
@@ -293,21 +293,21 @@ def test_a_transaction_that_raises_writes_nothing_and_keeps_the_news(folder: Pat
 
     with pytest.raises(KeyError):
         claim()
-    assert [change.op for change in other.changes()] == ["put"]
+    assert [change.op for change in other.read_changes()] == ["put"]
     assert other.count() == 1
-    one.close(fold=False)
-    other.close(fold=False)
+    one.close(compact=False)
+    other.close(compact=False)
 
 
 def test_quiet_news_costs_two_stats(folder: Path) -> None:
-    files = CountingFiles()
-    history = opened(folder, files)
+    files = CallRecordingFileSystem()
+    history = open_history(folder, files)
     history.add({"n": 1})
-    history.fold()
+    history.compact()
     files.calls.clear()
-    assert history.changes() == []
+    assert history.read_changes() == []
     assert files.calls == ["stat", "stat"]
-    history.close(fold=False)
+    history.close(compact=False)
 
 
 def test_a_large_history_is_not_read_to_add_find_or_show(folder: Path) -> None:
@@ -315,13 +315,13 @@ def test_a_large_history_is_not_read_to_add_find_or_show(folder: Path) -> None:
 
     Stock TinyDB reads all of it for each.
     """
-    history = opened(folder)
+    history = open_history(folder)
     history.add_many({"n": n, "prompt": "x" * 1000} for n in range(3000))
-    history.close(fold=True)
-    files = CountingFiles()
-    history = opened(folder, files)
-    assert not history.small
-    assert (folder / "history.json").stat().st_size > SMALL
+    history.close(compact=True)
+    files = CallRecordingFileSystem()
+    history = open_history(folder, files)
+    assert not history.is_small
+    assert (folder / "history.json").stat().st_size > SMALL_DOCUMENT_BYTES
     assert history.add({"n": 3000}) == 3001
     found = history.get(1500)
     assert found is not None
@@ -329,28 +329,28 @@ def test_a_large_history_is_not_read_to_add_find_or_show(folder: Path) -> None:
     assert files.bytes < 100_000
     assert len(history.recent(50)) == 50
     assert files.bytes < 250_000
-    history.close(fold=False)
+    history.close(compact=False)
 
 
 def test_a_hand_edit_is_taken_over(folder: Path) -> None:
-    history = opened(folder)
+    history = open_history(folder)
     history.add_many({"n": n} for n in range(3))
-    history.fold()
+    history.compact()
     with TinyDB(folder / "history.json") as database:
         database.table("jobs").insert({"by": "hand"})
         database.table("mine").insert({"kept": True})
-    assert [change.op for change in history.changes()] == ["reload"]
+    assert [change.op for change in history.read_changes()] == ["reload"]
     assert history.get(4) == {"by": "hand"}
     assert history.add({"n": 5}) == 5
     assert "another program" in history.notices[0]
-    history.close(fold=True)
+    history.close(compact=True)
     with TinyDB(folder / "history.json") as database:
         assert database.table("mine").all() == [{"kept": True}]
         assert len(database.table("jobs")) == 5
 
 
 def test_the_storage_serves_tables_and_queries(folder: Path) -> None:
-    history = opened(folder)
+    history = open_history(folder)
     history.add_many({"n": n} for n in range(3))
     with TinyDB(folder / "history.json", storage=DurableStorage) as database:
         table = database.table("jobs")
@@ -358,14 +358,14 @@ def test_the_storage_serves_tables_and_queries(folder: Path) -> None:
         assert table.insert({"n": 3}) == 4
         table.update({"state": "done"}, where("n") == 1)
         table.remove(doc_ids=[1])
-    assert [(c.op, c.id) for c in history.changes()] == [("put", 4), ("put", 2), ("delete", 1)]
+    assert [(c.op, c.id) for c in history.read_changes()] == [("put", 4), ("put", 2), ("delete", 1)]
     assert dict(history.find_all()) == {2: {"n": 1, "state": "done"}, 3: {"n": 2}, 4: {"n": 3}}
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_the_storage_overwrites_nobody(folder: Path) -> None:
     """TinyDB keeps its next id to itself; a record added meanwhile must not vanish under it."""
-    history = opened(folder)
+    history = open_history(folder)
     history.add({"n": 1})
     with TinyDB(folder / "history.json", storage=DurableStorage) as database:
         table = database.table("jobs")
@@ -374,17 +374,17 @@ def test_the_storage_overwrites_nobody(folder: Path) -> None:
         state = storage.read()
         assert state is not None
         history.add({"n": 3})
-        with pytest.raises(HistoryConflict):
+        with pytest.raises(ConflictError):
             storage.write({**state, "jobs": {**state["jobs"], "3": {"mine": True}}})
     assert history.get(3) == {"n": 3}
-    history.close(fold=True)
+    history.close(compact=True)
 
 
 def test_a_closed_history_says_so(folder: Path) -> None:
-    history = opened(folder)
-    history.close(fold=False)
-    history.close(fold=True)
+    history = open_history(folder)
+    history.close(compact=False)
+    history.close(compact=True)
     with pytest.raises(HistoryError, match="closed"):
         history.add({})
     with pytest.raises(HistoryError, match="closed"):
-        history.changes()
+        history.read_changes()

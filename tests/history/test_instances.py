@@ -7,34 +7,34 @@ import subprocess
 import sys
 from pathlib import Path
 
-from eternal_tui.history import Instance
+from eternal_tui.history import InstanceLock
 
 ROOT = Path(__file__).parents[2]
-HOLD = """
+HOLD_SCRIPT = """
 import sys
 from pathlib import Path
-from eternal_tui.history import Instance
-instance = Instance.acquire(Path(sys.argv[1]), lambda: 0.0, 0)
+from eternal_tui.history import InstanceLock
+instance = InstanceLock.acquire(Path(sys.argv[1]), lambda: 0.0, 0)
 print(instance.id, flush=True)
 sys.stdin.readline()
 """
 
 
-def _acquire(folder: Path) -> Instance:
-    return Instance.acquire(folder, lambda: 0.0, os.getpid())
+def _acquire(folder: Path) -> InstanceLock:
+    return InstanceLock.acquire(folder, lambda: 0.0, os.getpid())
 
 
 def test_an_instance_is_alive_until_it_is_released(tmp_path: Path) -> None:
     one, other = _acquire(tmp_path), _acquire(tmp_path)
     assert len(one.id) == 8
-    assert one.alive(other.id)
-    assert other.alive(one.id)
-    assert one.alive(one.id)
+    assert one.is_alive(other.id)
+    assert other.is_alive(one.id)
+    assert one.is_alive(one.id)
     one.release()
-    assert not other.alive(one.id)
-    assert not one.alive(one.id)
+    assert not other.is_alive(one.id)
+    assert not one.is_alive(one.id)
     one.reacquire()
-    assert other.alive(one.id)
+    assert other.is_alive(one.id)
     for instance in (one, other):
         instance.release()
     assert list((tmp_path / "instances").iterdir()) == []
@@ -44,7 +44,7 @@ def test_a_killed_process_is_dead_at_once(tmp_path: Path) -> None:
     """By ``kill -9``; its file is removed by whoever asks. A process id or a heartbeat would need time."""
     watcher = _acquire(tmp_path)
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)],
+        [sys.executable, "-c", HOLD_SCRIPT, str(tmp_path)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -53,12 +53,12 @@ def test_a_killed_process_is_dead_at_once(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert process.stdin is not None
     held = process.stdout.readline().strip()
-    assert watcher.alive(held)
+    assert watcher.is_alive(held)
     process.kill()
     process.wait()
     process.stdout.close()
     process.stdin.close()
-    assert not watcher.alive(held)
+    assert not watcher.is_alive(held)
     assert [path.name for path in (tmp_path / "instances").iterdir()] == [watcher.id]
     watcher.release()
 
@@ -67,6 +67,6 @@ def test_an_id_that_is_none_touches_nothing(tmp_path: Path) -> None:
     instance = _acquire(tmp_path)
     (tmp_path / "history.json").write_text("{}")
     for wrong in ("", "../history.json", "0000000", "zzzzzzzz"):
-        assert not instance.alive(wrong)
+        assert not instance.is_alive(wrong)
     assert (tmp_path / "history.json").exists()
     instance.release()

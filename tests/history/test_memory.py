@@ -10,21 +10,21 @@ import pytest
 
 from eternal_tui.history import History
 from eternal_tui.history.journal import Change
-from eternal_tui.history.journal_index import UNSUMMED, Overlay
-from tests.history.faults import SwiftFiles
+from eternal_tui.history.journal_index import MAX_UNMERGED_BYTES, PendingChanges
+from tests.history.faults import UnsyncedFileSystem
 
 JOBS = 200
 URL = "https://cdn.example/agent_data/2026/11/28/img-generated-{0:032x}.jpg?Expires=1795940407&Signature={0:064x}"
 
 
-class ReadsLittle(SwiftFiles):
+class SmallReadFileSystem(UnsyncedFileSystem):
     """Reads a few kilobytes at a time: so short a journal would be lost beside the buffer that a long one wants."""
 
     def read(self, fd: int, size: int, offset: int) -> bytes:
         return super().read(fd, min(size, 4096), offset)
 
 
-def run_through(history: History, number: int) -> None:
+def record_job(history: History, number: int) -> None:
     """Record a job as the desk does: its intent, its id, its end, its file."""
     timeline: list[list[object]] = [[1795854006.41 + number, "intent recorded", ""]]
     request = {"character": "6870", "prompt": f"At the harbour, take {number}", "type": "image", "quality": "low"}
@@ -53,28 +53,28 @@ def test_a_journal_takes_no_more_memory_than_disk_and_its_fold_a_few_times_that(
 
     Of four megabytes, which is when an app folds, the process was 18 MB larger for good: what was freed lay in pieces.
     """
-    history = History.open(swift_path, files=ReadsLittle())
-    run_through(history, 0)
-    history.fold()
+    history = History.open(swift_path, fs=SmallReadFileSystem())
+    record_job(history, 0)
+    history.compact()
     before, _ = tracemalloc.get_traced_memory()
     for number in range(1, JOBS):
-        run_through(history, number)
+        record_job(history, number)
     journal = history.journal_size
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.reset_peak()
-    history.fold()
+    history.compact()
     after, peak = tracemalloc.get_traced_memory()
     assert held - before < 1.3 * journal
     assert peak - held < 4 * journal
     assert after - before < 0.1 * journal
-    history.close(fold=False)
+    history.close(compact=False)
 
 
 def test_a_record_altered_many_times_is_kept_once() -> None:
     """Seen to fail with changes that are never summed up."""
-    overlay = Overlay()
+    overlay = PendingChanges()
     overlay.apply(Change("put", 1, {"prompt": "At the harbour"}))
     for number in range(2_000):
         overlay.apply(Change("patch", 1, {"progress": number, "word": "x" * 100}))
-    assert overlay.over(1, None) == {"prompt": "At the harbour", "progress": 1_999, "word": "x" * 100}
-    assert len(overlay._sums[1].text) < 2 * UNSUMMED
+    assert overlay.apply_to(1, None) == {"prompt": "At the harbour", "progress": 1_999, "word": "x" * 100}
+    assert len(overlay._merged[1].lines) < 2 * MAX_UNMERGED_BYTES

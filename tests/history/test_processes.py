@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from eternal_tui.history import History
-from tests.history.faults import SwiftFiles
+from tests.history.faults import UnsyncedFileSystem
 
 ROOT = Path(__file__).parents[2]
 
 
-def _start(folder: Path, name: str, changes: int, seed: int) -> subprocess.Popen[str]:
+def _start_worker(folder: Path, name: str, changes: int, seed: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.history.worker", str(folder), name, str(changes), str(seed)],
         cwd=ROOT,
@@ -27,7 +27,7 @@ def _start(folder: Path, name: str, changes: int, seed: int) -> subprocess.Popen
     )
 
 
-def _let_go(*workers: subprocess.Popen[str]) -> list[list[list[Any]]]:
+def _start_together(*workers: subprocess.Popen[str]) -> list[list[list[Any]]]:
     """Have all of them go on at once, when all have come there; return what each said on its way."""
     said: list[list[list[Any]]] = []
     for worker in workers:
@@ -42,10 +42,10 @@ def _let_go(*workers: subprocess.Popen[str]) -> list[list[list[Any]]]:
     return said
 
 
-def _follow(said: list[list[Any]], name: str, expected: dict[int, dict[str, Any]]) -> set[int]:
+def _apply_log(log: list[list[Any]], name: str, expected: dict[int, dict[str, Any]]) -> set[int]:
     """Apply what a worker said to what must be there; return ids a kill left undecided."""
     undecided: set[int] = set()
-    for kind, key, number in (words for words in said if words[0] != "seen"):
+    for kind, key, number in (words for words in log if words[0] != "seen"):
         if kind == "add":
             assert key not in expected, "an id was given twice"
             expected[key] = {"by": name, "n": number}
@@ -59,33 +59,33 @@ def _follow(said: list[list[Any]], name: str, expected: dict[int, dict[str, Any]
     return undecided
 
 
-def _found(folder: Path) -> dict[int, dict[str, Any]]:
-    history = History.open(folder, files=SwiftFiles())
+def _read_records(folder: Path) -> dict[int, dict[str, Any]]:
+    history = History.open(folder, fs=UnsyncedFileSystem())
     found = {
         key: {field: value for field, value in record.items() if field != "prompt"}
         for key, record in history.find_all()
     }
     notices = history.notices
-    history.close(fold=True)
+    history.close(compact=True)
     assert not [notice for notice in notices if "cut short" not in notice]
     tables = json.loads((folder / "history.json").read_bytes())
     assert {int(key) for key in tables["jobs"]} == set(found)
     return found
 
 
-def _share(folder: Path, processes: int, changes: int, seed: int) -> None:
-    workers = [_start(folder, f"w{k}", changes, seed * 10 + k) for k in range(processes)]
-    _let_go(*workers)
-    halves = _let_go(*workers)
+def _run_concurrently(folder: Path, processes: int, changes: int, seed: int) -> None:
+    workers = [_start_worker(folder, f"w{k}", changes, seed * 10 + k) for k in range(processes)]
+    _start_together(*workers)
+    halves = _start_together(*workers)
     expected: dict[int, dict[str, Any]] = {}
     seen: list[set[int]] = []
     for k, worker in enumerate(workers):
         out, _ = worker.communicate(timeout=300)
         assert worker.returncode == 0
         said = halves[k] + [json.loads(line) for line in out.splitlines()]
-        _follow(said, f"w{k}", expected)
+        _apply_log(said, f"w{k}", expected)
         seen.append(set(said[-1][1]))
-    assert _found(folder) == expected
+    assert _read_records(folder) == expected
     assert all(seen), "each saw something of the others"
 
 
@@ -96,22 +96,22 @@ def test_three_processes_lose_nothing(swift_path: Path) -> None:
     two trials, and one died of an id that existed.
     """
     for seed in range(2):
-        _share(swift_path / f"data{seed}", 3, 60, seed)
+        _run_concurrently(swift_path / f"data{seed}", 3, 60, seed)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
 def test_four_processes_five_hundred_changes(swift_path: Path, seed: int) -> None:
-    _share(swift_path / "data", 4, 500, seed)
+    _run_concurrently(swift_path / "data", 4, 500, seed)
 
 
-def _kill(folder: Path, rounds: int, seed: int) -> None:
+def _kill_repeatedly(folder: Path, rounds: int, seed: int) -> None:
     choose = random.Random(seed)
     expected: dict[int, dict[str, Any]] = {}
     for number in range(rounds):
         name = f"w{number}"
-        worker = _start(folder, name, 10_000, choose.randrange(1 << 30))
-        _let_go(worker)
+        worker = _start_worker(folder, name, 10_000, choose.randrange(1 << 30))
+        _start_together(worker)
         assert worker.stdout is not None
         assert worker.stdin is not None
         said = [json.loads(worker.stdout.readline()) for _ in range(choose.randrange(1, 40))]
@@ -120,8 +120,8 @@ def _kill(folder: Path, rounds: int, seed: int) -> None:
         worker.stdout.close()
         worker.stdin.close()
         worker.wait()
-        undecided = _follow(said, name, expected)
-        found = _found(folder)
+        undecided = _apply_log(said, name, expected)
+        found = _read_records(folder)
         changed = {
             key
             for key in found.keys() | expected.keys()
@@ -143,9 +143,9 @@ def test_a_killed_process_loses_nothing_it_acknowledged(swift_path: Path) -> Non
 
     Kept beside the enumeration because it is the real thing; alone it proves little: stock TinyDB passes it.
     """
-    _kill(swift_path / "data", 10, seed=1)
+    _kill_repeatedly(swift_path / "data", 10, seed=1)
 
 
 @pytest.mark.long
 def test_three_hundred_kills(swift_path: Path) -> None:
-    _kill(swift_path / "data", 300, seed=2)
+    _kill_repeatedly(swift_path / "data", 300, seed=2)

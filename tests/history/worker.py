@@ -11,71 +11,71 @@ import sys
 from pathlib import Path
 
 from eternal_tui.history import History
-from tests.history.faults import SwiftFiles
+from tests.history.faults import UnsyncedFileSystem
 
 
-def say(*words: object) -> None:
+def report(*words: object) -> None:
     sys.stdout.write(json.dumps(words) + "\n")
     sys.stdout.flush()
 
 
-def wait_for_the_others() -> None:
-    say("ready", 0, 0)
+def wait_for_start() -> None:
+    report("ready", 0, 0)
     sys.stdin.readline()
 
 
 def work(folder: Path, name: str, changes: int, seed: int) -> None:
     choose = random.Random(seed)
-    history = History.open(folder, files=SwiftFiles())
-    wait_for_the_others()
+    history = History.open(folder, fs=UnsyncedFileSystem())
+    wait_for_start()
     own: list[int] = []
     seen: set[int] = set()
     for number in range(changes):
         if number == changes // 2:
             # What each did so far is there before any of them goes on: all have something of the others to see.
-            wait_for_the_others()
+            wait_for_start()
         kind = choose.random()
         if kind < 0.5 or not own:
             own.append(history.add({"by": name, "n": number, "prompt": "x" * choose.randrange(2000)}))
-            say("add", own[-1], number)
+            report("add", own[-1], number)
         elif kind < 0.85:
             record_id = choose.choice(own)
             history.update(record_id, {"state": number}, durable=choose.random() < 0.7)
-            say("update", record_id, number)
+            report("update", record_id, number)
         elif kind < 0.9:
             record_id = own.pop(choose.randrange(len(own)))
-            say("deleting", record_id, number)
+            report("deleting", record_id, number)
             history.delete(record_id)
-            say("delete", record_id, number)
+            report("delete", record_id, number)
         else:
-            history.fold()
-        for change in history.changes():
+            history.compact()
+        for change in history.read_changes():
             if change.op == "reload":
                 seen |= {key for key, record in history.find_all() if record["by"] != name}
             elif change.op == "put":
                 assert change.fields["by"] != name
                 seen.add(change.id)
-    history.close(fold=choose.random() < 0.5)
-    say("seen", sorted(seen))
+    history.close(compact=choose.random() < 0.5)
+    report("seen", sorted(seen))
 
 
-def work_stock(folder: Path, name: str, changes: int) -> None:
+def work_with_stock_tinydb(folder: Path, name: str, changes: int) -> None:
     """The same with TinyDB's own storage, to see the tests fail."""
     from tinydb import TinyDB
 
     folder.mkdir(exist_ok=True)
     table = TinyDB(folder / "history.json").table("jobs")
-    wait_for_the_others()
+    wait_for_start()
     for number in range(changes):
         if number == changes // 2:
-            wait_for_the_others()
-        say("add", table.insert({"by": name, "n": number, "prompt": "x" * 500}), number)
-    say("seen", [])
+            wait_for_start()
+        report("add", table.insert({"by": name, "n": number, "prompt": "x" * 500}), number)
+    report("seen", [])
 
 
 if __name__ == "__main__":
     folder, name, changes, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     if "stock" in sys.argv:
-        work_stock(folder, name, changes)
+        work_with_stock_tinydb(folder, name, changes)
     else:
         work(folder, name, changes, seed)

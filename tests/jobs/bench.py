@@ -11,129 +11,134 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eternal_tui.api.client import EternalClient
+from eternal_tui.api.client import Client
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
-from eternal_tui.history.filesystem import Files
+from eternal_tui.history.filesystem import FileSystem
 from eternal_tui.history.history import History
-from eternal_tui.history.lock import Instance
-from eternal_tui.jobs.engine import JobDesk
+from eternal_tui.history.lock import InstanceLock
+from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import Job
-from eternal_tui.jobs.policy import Policy
-from eternal_tui.media.download.downloader import ResultFetcher
+from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.media.download.downloader import ResultDownloader
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.clock import FakeClock
-from tests.jobs.quiet import quiet, surroundings
+from tests.jobs.quiet import loop_activity, wait_idle
 
-PICTURE = GenerateRequest(character="6870", prompt="At the harbour, morning", type="image")
-CLIP = GenerateRequest(character="6870", prompt="The person waves and smiles", type="video", duration=1)
-WITHIN = 60.0
+IMAGE_REQUEST = GenerateRequest(character="6870", prompt="At the harbour, morning", type="image")
+VIDEO_REQUEST = GenerateRequest(character="6870", prompt="The person waves and smiles", type="video", duration=1)
+TIMEOUT_SECONDS = 60.0
 """Seconds a test waits for something to happen: they only end what hangs."""
 
 
-class KeyedClient(EternalClient):
+class KeyedClient(Client):
     """The real client, answering the desk's question whether it has a key, and telling when it is at work."""
 
-    keyed = True
+    has_api_key = True
 
     async def has_key(self) -> bool:
         """Tell whether there is a key to pay with."""
-        return self.keyed
+        return self.has_api_key
 
     async def _call(self, *arguments: Any, **options: Any) -> tuple[int, dict[str, str], bytes]:
-        around = surroundings()
-        around.exchange_began()
+        around = loop_activity()
+        around.begin_exchange()
         try:
             return await super()._call(*arguments, **options)
         finally:
-            around.exchange_ended()
+            around.end_exchange()
 
 
 @dataclass
 class Bench:
     """One running desk with everything under it."""
 
-    desk: JobDesk
+    engine: JobEngine
     clock: FakeClock
     sandbox: Sandbox
-    folder: Path
+    data_dir: Path
     client: KeyedClient
     history: History
-    instance: Instance
+    instance: InstanceLock
 
-    async def until(self, true: Callable[[], bool], *, step: float = 0.5, patience: float = 3_600.0) -> None:
-        """Move the clock on in steps, letting threads and sockets end what they do between them, until `true` holds."""
+    async def advance_until(
+        self, condition: Callable[[], bool], *, step_seconds: float = 0.5, limit_seconds: float = 3_600.0
+    ) -> None:
+        """Move the clock on in steps, letting threads and sockets end what they do between them.
+
+        Until `condition` holds.
+        """
         moved = 0.0
-        async with asyncio.timeout(WITHIN):
-            while not true():
-                await quiet()
-                if not true():
-                    assert moved < patience, "the clock was moved for longer than the test has patience"
-                    await self.clock.advance(step)
-                    moved += step
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while not condition():
+                await wait_idle()
+                if not condition():
+                    assert moved < limit_seconds, "the clock was moved for longer than the test has patience"
+                    await self.clock.advance(step_seconds)
+                    moved += step_seconds
 
-    async def shown(self, true: Callable[[], bool]) -> None:
-        """Wait until what the desk shows makes `true` hold, without moving the clock."""
+    async def wait_until_published(self, condition: Callable[[], bool]) -> None:
+        """Wait until what the desk shows makes `condition` hold, without moving the clock."""
         changed = asyncio.Event()
-        end = self.desk.subscribe(lambda _: changed.set())
+        end = self.engine.subscribe(lambda _: changed.set())
         try:
-            async with asyncio.timeout(WITHIN):
-                while not true():
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                while not condition():
                     await changed.wait()
                     changed.clear()
         finally:
             end()
 
-    async def job(self, job_id: int, state: str) -> Job:
+    async def wait_for_state(self, job_id: int, state: str) -> Job:
         """Wait until the job has this state, or a file in it, and return it."""
 
         def reached() -> bool:
-            job = self.desk.job(job_id)
+            job = self.engine.get(job_id)
             return job is not None and state in (str(job.state), str(job.file_state))
 
-        await self.until(reached)
-        job = self.desk.job(job_id)
+        await self.advance_until(reached)
+        job = self.engine.get(job_id)
         assert job is not None
         return job
 
 
 @asynccontextmanager
-async def running(
-    folder: Path,
+async def run_engine(
+    data_dir: Path,
     sandbox: Sandbox,
     *,
     clock: FakeClock | None = None,
-    policy: Policy | None = None,
+    policy: JobPolicy | None = None,
     seed: int = 1,
     start: bool = True,
-    fold: bool = True,
-    files: Files | None = None,
+    compact: bool = True,
+    fs: FileSystem | None = None,
     base_url: str = "",
-    patience: float = 0.05,
+    grace_seconds: float = 0.05,
 ) -> AsyncIterator[Bench]:
-    """Run a desk on `folder` against the sandbox, and close it in order."""
-    surroundings().know(sandbox.service)
+    """Run a desk on `data_dir` against the sandbox, and close it in order."""
+    loop_activity().add_sandbox(sandbox.state)
     clock = clock or FakeClock()
-    history = History.open(folder, now=clock.time, files=files)
-    instance = Instance.acquire(folder, clock.time, os.getpid())
+    history = History.open(data_dir, now=clock.time, fs=fs)
+    instance = InstanceLock.acquire(data_dir, clock.time, os.getpid())
     client = KeyedClient(base_url or sandbox.api_url, Secret(sandbox.key), now=clock.time)
-    fetcher = ResultFetcher(folder / "results", public=False, sleep=clock.sleep)
-    desk = JobDesk(
+    fetcher = ResultDownloader(data_dir / "results", public=False, sleep=clock.sleep)
+    desk = JobEngine(
         history=history,
-        presence=instance,
+        registry=instance,
         service=client,
-        fetcher=fetcher,
+        downloader=fetcher,
         clock=clock,
-        chance=random.Random(seed),
-        results=folder / "results",
+        rng=random.Random(seed),
+        results_dir=data_dir / "results",
         service_name="loopback",
-        policy=policy or Policy(),
+        policy=policy or JobPolicy(),
     )
     if start:
         await desk.start()
     try:
-        yield Bench(desk, clock, sandbox, folder, client, history, instance)
+        yield Bench(desk, clock, sandbox, data_dir, client, history, instance)
     finally:
-        await desk.close(fold=fold, patience=patience)
+        await desk.close(compact=compact, grace_seconds=grace_seconds)
         await fetcher.close()
         await client.close()

@@ -34,14 +34,14 @@ class FakeClock:
         heapq.heappush(self._sleepers, (self._monotonic + seconds, next(self._order), future))
         await future
 
-    def alarm(self, seconds: float, ring: Callable[[], object]) -> Callable[[], object]:
-        """Call `ring` once the test has moved the clock that far, unless what is returned is called before."""
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
+        """Call `callback` once the test has moved the clock that far, unless what is returned is called before."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(lambda rung: None if rung.cancelled() else ring())
+        future.add_done_callback(lambda rung: None if rung.cancelled() else callback())
         heapq.heappush(self._sleepers, (self._monotonic + seconds, next(self._order), future))
         return future.cancel
 
-    def jump(self, seconds: float) -> None:
+    def jump_wall_clock(self, seconds: float) -> None:
         """Set the wall clock forward or back, as a person or a time server does; nothing else moves."""
         self._wall += seconds
 
@@ -56,26 +56,26 @@ class FakeClock:
         """Move both clocks on, stopping at every sleeper on the way so that each acts at its own time."""
         end = self._monotonic + seconds
         while (wake := self.next_wake) is not None and wake <= end:
-            self._to(wake)
+            self._move_to(wake)
             _, _, future = heapq.heappop(self._sleepers)
             if not future.done():
                 future.set_result(None)
-            await settle()
-        self._to(end)
-        await settle()
+            await run_ready_tasks()
+        self._move_to(end)
+        await run_ready_tasks()
 
-    async def leap(self) -> None:
+    async def advance_to_next_wake(self) -> None:
         """Move on to the very moment at which the earliest sleeper wakes, and no further."""
         if (wake := self.next_wake) is not None:
             await self.advance(wake - self._monotonic)
 
-    def _to(self, monotonic: float) -> None:
+    def _move_to(self, monotonic: float) -> None:
         step = max(0.0, monotonic - self._monotonic)
         self._monotonic += step
         self._wall += step
 
 
-async def settle() -> None:
+async def run_ready_tasks() -> None:
     """Let every task that can run do so."""
     for _ in range(20):
         await asyncio.sleep(0)

@@ -9,7 +9,7 @@ import pytest
 
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
-from tests.jobs.bench import Bench, running
+from tests.jobs.bench import Bench, run_engine
 from tests.jobs.clock import FakeClock
 
 
@@ -23,9 +23,9 @@ async def sandbox(clock: FakeClock) -> AsyncIterator[Sandbox]:
     settings = SandboxSettings(
         seed=7,
         clock=clock.time,
-        still_size=(96, 128),
-        clip_size=(64, 96),
-        clip_fps=8,
+        image_size=(96, 128),
+        video_size=(64, 96),
+        video_fps=8,
         avatar_size=(32, 32),
         # What is held stays so until the test, or its end, lets it go.
         slow_seconds=600.0,
@@ -36,5 +36,5 @@ async def sandbox(clock: FakeClock) -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def bench(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> AsyncIterator[Bench]:
-    async with running(tmp_path / "data", sandbox, clock=clock) as bench:
+    async with run_engine(tmp_path / "data", sandbox, clock=clock) as bench:
         yield bench

@@ -7,25 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.history.faults import CHANGING, SwiftFiles
+from tests.history.faults import WRITE_CALLS, UnsyncedFileSystem
 
 
-class RefusingFiles(SwiftFiles):
-    """The real calls without waiting for the disk; while `errno` is set, `kinds` of them fail with it.
+class FailingCallsFileSystem(UnsyncedFileSystem):
+    """The real calls without waiting for the disk; while `errno` is set, `failing_calls` of them fail with it.
 
-    `after` calls of those kinds are let through first.
+    `calls_before_failure` calls of those kinds are let through first.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.errno = 0
-        self.kinds = CHANGING
-        self.after = 0
+        self.failing_calls = WRITE_CALLS
+        self.calls_before_failure = 0
 
     @contextmanager
-    def refusing(self, errno: int, kinds: frozenset[str] = CHANGING, *, after: int = 0) -> Iterator[None]:
+    def fail_calls(
+        self, errno: int, failing_calls: frozenset[str] = WRITE_CALLS, *, calls_before_failure: int = 0
+    ) -> Iterator[None]:
         """Refuse for the block."""
-        self.errno, self.kinds, self.after = errno, kinds, after
+        self.errno, self.failing_calls, self.calls_before_failure = errno, failing_calls, calls_before_failure
         try:
             yield
         finally:
@@ -33,20 +35,20 @@ class RefusingFiles(SwiftFiles):
 
     def check(self, name: str) -> None:
         """Raise where this call is to fail."""
-        if self.errno and name in self.kinds:
-            if self.after:
-                self.after -= 1
+        if self.errno and name in self.failing_calls:
+            if self.calls_before_failure:
+                self.calls_before_failure -= 1
             else:
                 raise OSError(self.errno, os.strerror(self.errno))
 
 
-def _checked(name: str) -> Any:
-    def call(self: RefusingFiles, *args: Any, **kwargs: Any) -> Any:
+def _checked_call(name: str) -> Any:
+    def call(self: FailingCallsFileSystem, *args: Any, **kwargs: Any) -> Any:
         self.check(name)
-        return getattr(super(RefusingFiles, self), name)(*args, **kwargs)
+        return getattr(super(FailingCallsFileSystem, self), name)(*args, **kwargs)
 
     return call
 
 
-for _name in (*sorted(CHANGING), "lock", "stat", "fstat", "read"):
-    setattr(RefusingFiles, _name, _checked(_name))
+for _name in (*sorted(WRITE_CALLS), "try_lock", "stat", "fstat", "read"):
+    setattr(FailingCallsFileSystem, _name, _checked_call(_name))

@@ -12,19 +12,19 @@ import sys
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
 
-QUICK = SandboxSettings(seed=7, speed=400.0, credits=1e6, still_size=(16, 16), cache_bytes=1 << 20)
+FAST_SETTINGS = SandboxSettings(seed=7, speed=400.0, credits=1e6, image_size=(16, 16), cache_bytes=1 << 20)
 
 
-def _say(what: dict[str, object]) -> None:
+def _report(what: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
 
 
 async def main() -> None:
-    async with Sandbox(QUICK) as sandbox:
-        _say({"url": sandbox.api_url, "key": sandbox.key})
+    async with Sandbox(FAST_SETTINGS) as sandbox:
+        _report({"url": sandbox.api_url, "key": sandbox.key})
         while await asyncio.to_thread(sys.stdin.readline):
-            _say({"charged": sandbox.charged, "posts": len(sandbox.posts)})
+            _report({"charged": sandbox.charged, "posts": len(sandbox.posts)})
 
 
 if __name__ == "__main__":

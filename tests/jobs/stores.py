@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import to_record
-from eternal_tui.jobs.store import Roster
+from eternal_tui.jobs.store import JobStore
 from tests.benchmarks.full_history import ended_job
 
 NOW = 1_700_000_000.0
@@ -18,14 +18,16 @@ H = TypeVar("H", bound=History)
 
 
 @contextmanager
-def ended_jobs(kind: type[H], folder: Path, count: int, *, compact: bool = False) -> Iterator[tuple[Roster, H]]:
+def open_ended_jobs(
+    history_type: type[H], folder: Path, count: int, *, compact: bool = False
+) -> Iterator[tuple[JobStore, H]]:
     """Open a history of that kind with ended jobs from 1 to `count`, and a roster that has read them."""
-    history = kind.open(folder)
-    roster = Roster(history)
+    history = history_type.open(folder)
+    roster = JobStore(history)
     try:
         history.add_many(to_record(ended_job(number, count, NOW)) for number in range(1, count + 1))
         roster.load(history.recent(count), compact=compact)
         yield roster, history
     finally:
         roster.close()
-        history.close(fold=False)
+        history.close(compact=False)

@@ -11,185 +11,194 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.history.errors import (
+    DataFolderMissingError,
+    DiskFullError,
     HistoryError,
-    HistoryFull,
-    HistoryGone,
-    HistoryLockUnavailable,
-    HistoryReadOnly,
+    LockUnavailableError,
+    ReadOnlyError,
 )
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import JobState
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.history.faults import CHANGING
-from tests.jobs.bench import PICTURE, Bench, running
+from tests.history.faults import WRITE_CALLS
+from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock
-from tests.jobs.disk import RefusingFiles
+from tests.jobs.disk import FailingCallsFileSystem
 
-REFUSALS = [
-    (errno.ENOSPC, CHANGING, HistoryFull),
-    (errno.EDQUOT, CHANGING, HistoryFull),
-    (errno.EROFS, CHANGING, HistoryReadOnly),
-    (errno.EACCES, CHANGING, HistoryReadOnly),
-    (errno.ENOENT, frozenset({"stat"}), HistoryGone),
-    (errno.ESTALE, frozenset({"stat", "fstat"}), HistoryGone),
-    (errno.ENOLCK, frozenset({"lock"}), HistoryLockUnavailable),
+FAILURES = [
+    (errno.ENOSPC, WRITE_CALLS, DiskFullError),
+    (errno.EDQUOT, WRITE_CALLS, DiskFullError),
+    (errno.EROFS, WRITE_CALLS, ReadOnlyError),
+    (errno.EACCES, WRITE_CALLS, ReadOnlyError),
+    (errno.ENOENT, frozenset({"stat"}), DataFolderMissingError),
+    (errno.ESTALE, frozenset({"stat", "fstat"}), DataFolderMissingError),
+    (errno.ENOLCK, frozenset({"try_lock"}), LockUnavailableError),
     (errno.EIO, frozenset({"sync"}), HistoryError),
 ]
 
 
 @pytest.fixture
-def files() -> RefusingFiles:
-    return RefusingFiles()
+def files() -> FailingCallsFileSystem:
+    return FailingCallsFileSystem()
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, files: RefusingFiles) -> AsyncIterator[Bench]:
-    async with running(tmp_path / "data", sandbox, clock=clock, files=files) as bench:
+async def bench(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, files: FailingCallsFileSystem
+) -> AsyncIterator[Bench]:
+    async with run_engine(tmp_path / "data", sandbox, clock=clock, fs=files) as bench:
         yield bench
 
 
-@pytest.mark.parametrize(("code", "kinds", "kind"), REFUSALS)
+@pytest.mark.parametrize(("code", "kinds", "kind"), FAILURES)
 async def test_an_intent_that_cannot_be_written_is_not_sent(
-    bench: Bench, files: RefusingFiles, code: int, kinds: frozenset[str], kind: type[HistoryError]
+    bench: Bench, files: FailingCallsFileSystem, code: int, kinds: frozenset[str], kind: type[HistoryError]
 ) -> None:
     """Said as what it is, and the next submit works. Seen to fail with the POST before the intent."""
-    with files.refusing(code, kinds), pytest.raises(kind):
-        await bench.desk.submit(PICTURE)
+    with files.fail_calls(code, kinds), pytest.raises(kind):
+        await bench.engine.submit(IMAGE_REQUEST)
     assert bench.sandbox.posts == []
-    assert bench.desk.listing() == []
-    assert (await bench.desk.submit(PICTURE)).state is JobState.RUNNING
+    assert bench.engine.newest_first() == []
+    assert (await bench.engine.submit(IMAGE_REQUEST)).state is JobState.RUNNING
 
 
-@pytest.mark.parametrize(("code", "kinds", "kind"), REFUSALS)
+@pytest.mark.parametrize(("code", "kinds", "kind"), FAILURES)
 async def test_an_id_that_cannot_be_written_is_shown_and_written_later(
-    bench: Bench, files: RefusingFiles, tmp_path: Path, code: int, kinds: frozenset[str], kind: type[HistoryError]
+    bench: Bench,
+    files: FailingCallsFileSystem,
+    tmp_path: Path,
+    code: int,
+    kinds: frozenset[str],
+    kind: type[HistoryError],
 ) -> None:
     """Through polls that would clear its trouble, until the disk takes it; then it survives a kill.
 
     Seen to fail with a look that overwrites the trouble, with the answer's fields dropped when the disk refuses,
     and with the trouble left standing once the id is written.
     """
-    bench.sandbox.inject(Fault.SLOW, times=1, on=Place.POST)
+    bench.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
     bench.sandbox.inject(Fault.STUCK, times=None)
-    submitting = asyncio.create_task(bench.desk.submit(PICTURE))
-    await bench.sandbox.until(lambda: bool(bench.sandbox.charged))
-    with files.refusing(code, kinds):
-        bench.sandbox.service.closing.set()
+    submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+    await bench.sandbox.wait_until(lambda: bool(bench.sandbox.charged))
+    with files.fail_calls(code, kinds):
+        bench.sandbox.state.closing.set()
         job = await submitting
-        bench.sandbox.service.closing.clear()
+        bench.sandbox.state.closing.clear()
         assert (job.state, job.request_id) == (JobState.RUNNING, bench.sandbox.charged[0])
         assert bench.sandbox.charged[0] in job.trouble
-        assert not bench.desk.recorded(job.id)
-        await bench.until(lambda: len(bench.sandbox.polls()) >= 2)
-        held = bench.desk.job(job.id)
+        assert not bench.engine.is_durable(job.id)
+        await bench.advance_until(lambda: len(bench.sandbox.polls()) >= 2)
+        held = bench.engine.get(job.id)
         assert held is not None
         assert "Not on disk yet" in held.trouble
-    await bench.until(lambda: bench.desk.recorded(job.id))
-    assert bench.desk.job(job.id).trouble == ""  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.is_durable(job.id))
+    assert bench.engine.get(job.id).trouble == ""  # type: ignore[union-attr]
     with_history = History.open(shutil.copytree(tmp_path / "data", tmp_path / "killed"))
     assert with_history.recent(1)[0][1]["request_id"] == bench.sandbox.charged[0]
-    with_history.close(fold=False)
-    assert (await bench.desk.answers(job.id))["submit_answer"]
+    with_history.close(compact=False)
+    assert (await bench.engine.load_raw_responses(job.id))["submit_answer"]
     assert len(bench.sandbox.posts) == 1
 
 
-async def test_progress_that_cannot_be_written_is_told_once_and_recovers(bench: Bench, files: RefusingFiles) -> None:
+async def test_progress_that_cannot_be_written_is_told_once_and_recovers(
+    bench: Bench, files: FailingCallsFileSystem
+) -> None:
     """Seen to fail with the memory of what was told wiped by any other chore that went well: told every second."""
     bench.sandbox.inject(Fault.STUCK, times=None)
-    job = await bench.desk.submit(PICTURE)
-    with files.refusing(errno.ENOSPC):
+    job = await bench.engine.submit(IMAGE_REQUEST)
+    with files.fail_calls(errno.ENOSPC):
         for _ in range(20):
-            await bench.desk.watch_now(job.id)
+            await bench.engine.watch_now(job.id)
             polls = len(bench.sandbox.polls())
-            await bench.until(lambda polls=polls: len(bench.sandbox.polls()) > polls)  # type: ignore[misc]
+            await bench.advance_until(lambda polls=polls: len(bench.sandbox.polls()) > polls)  # type: ignore[misc]
             await bench.clock.advance(1.0)
-        assert len([notice for notice in bench.desk.notices if "No room" in notice]) == 1
+        assert len([notice for notice in bench.engine.notices if "No room" in notice]) == 1
     bench.sandbox.heal()
     bench.sandbox.finish()
-    await bench.job(job.id, "saved")
-    await bench.until(lambda: bench.desk.recorded(job.id))
+    await bench.wait_for_state(job.id, "saved")
+    await bench.advance_until(lambda: bench.engine.is_durable(job.id))
     record = bench.history.get(job.id)
     assert record is not None
     assert (record["state"], record["file_state"]) == ("succeeded", "saved")
 
 
 async def test_a_result_found_while_the_disk_is_full_is_shown_and_recorded_later(
-    bench: Bench, files: RefusingFiles
+    bench: Bench, files: FailingCallsFileSystem
 ) -> None:
     """Seen to fail with a look that ends in the error: the job was never asked about again."""
-    job = await bench.desk.submit(PICTURE)
-    with files.refusing(errno.ENOSPC):
-        await bench.job(job.id, "saved")
+    job = await bench.engine.submit(IMAGE_REQUEST)
+    with files.fail_calls(errno.ENOSPC):
+        await bench.wait_for_state(job.id, "saved")
         assert bench.history.get(job.id)["state"] == "running"  # type: ignore[index]
-    await bench.until(lambda: bench.history.get(job.id)["state"] == "succeeded")  # type: ignore[index]
+    await bench.advance_until(lambda: bench.history.get(job.id)["state"] == "succeeded")  # type: ignore[index]
     assert bench.history.get(job.id)["file_state"] == "saved"  # type: ignore[index]
     assert len(bench.sandbox.downloads) == 1
     assert len(bench.sandbox.posts) == 1
 
 
-async def test_a_refused_submit_ends_though_the_disk_is_full(bench: Bench, files: RefusingFiles) -> None:
+async def test_a_refused_submit_ends_though_the_disk_is_full(bench: Bench, files: FailingCallsFileSystem) -> None:
     for fault, state in ((Fault.LOST_ANSWER, "unconfirmed"), (Fault.SERVER_ERROR, "unconfirmed")):
-        bench.sandbox.inject(fault, times=1, on=Place.POST)
-        with files.refusing(errno.ENOSPC, after=2):
-            job = await bench.desk.submit(PICTURE)
-            assert (str(job.state), bench.desk.recorded(job.id)) == (state, False)
+        bench.sandbox.inject(fault, times=1, on=FaultPlace.POST)
+        with files.fail_calls(errno.ENOSPC, calls_before_failure=2):
+            job = await bench.engine.submit(IMAGE_REQUEST)
+            assert (str(job.state), bench.engine.is_durable(job.id)) == (state, False)
             assert "Not on disk yet" in job.trouble
-        await bench.until(lambda job_id=job.id: bench.desk.recorded(job_id))  # type: ignore[misc]
+        await bench.advance_until(lambda job_id=job.id: bench.engine.is_durable(job_id))  # type: ignore[misc]
         assert bench.history.get(job.id)["state"] == state  # type: ignore[index]
 
 
 async def test_a_deletion_the_disk_refuses_leaves_the_job_watched_and_undo_can_be_tried_again(
-    bench: Bench, files: RefusingFiles
+    bench: Bench, files: FailingCallsFileSystem
 ) -> None:
     """Seen to fail with jobs forgotten by the watcher first, and with an undo that drops what it could not write."""
     bench.sandbox.inject(Fault.STUCK, times=None)
-    job = await bench.desk.submit(PICTURE)
-    with files.refusing(errno.ENOSPC), pytest.raises(HistoryFull):
-        await bench.desk.delete([job.id])
-    assert bench.desk.job(job.id) is not None
+    job = await bench.engine.submit(IMAGE_REQUEST)
+    with files.fail_calls(errno.ENOSPC), pytest.raises(DiskFullError):
+        await bench.engine.delete([job.id])
+    assert bench.engine.get(job.id) is not None
     polls = len(bench.sandbox.polls())
-    await bench.until(lambda: len(bench.sandbox.polls()) > polls)
-    await bench.desk.delete([job.id])
-    with files.refusing(errno.ENOSPC), pytest.raises(HistoryFull):
-        await bench.desk.undo_delete()
-    assert await bench.desk.undo_delete() == [job.id]
+    await bench.advance_until(lambda: len(bench.sandbox.polls()) > polls)
+    await bench.engine.delete([job.id])
+    with files.fail_calls(errno.ENOSPC), pytest.raises(DiskFullError):
+        await bench.engine.undo_delete()
+    assert await bench.engine.undo_delete() == [job.id]
     bench.sandbox.heal()
     bench.sandbox.finish()
-    await bench.job(job.id, "saved")
+    await bench.wait_for_state(job.id, "saved")
 
 
 async def test_a_start_the_disk_disturbs_still_reads_every_job(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with older jobs read once and never again: unfinished ones among them were not resumed."""
-    async with running(tmp_path, sandbox, clock=clock) as bench:
+    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         sandbox.inject(Fault.STUCK, times=None)
-        job = await bench.desk.submit(PICTURE)
+        job = await bench.engine.submit(IMAGE_REQUEST)
         for _ in range(3):
             bench.history.add_many([{**bench.history.get(job.id), "state": "failed"} for _ in range(100)])  # type: ignore[dict-item]
-    files = RefusingFiles()
-    async with running(tmp_path, sandbox, clock=clock, files=files, start=False) as bench:
+    files = FailingCallsFileSystem()
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=files, start=False) as bench:
         with_old = frozenset({"read", "stat", "fstat"})
-        await bench.desk.start()
-        with files.refusing(errno.EIO, with_old):
-            await bench.until(lambda: bool(bench.desk.notices))
-        await bench.until(lambda: bench.desk.loaded)
+        await bench.engine.start()
+        with files.fail_calls(errno.EIO, with_old):
+            await bench.advance_until(lambda: bool(bench.engine.notices))
+        await bench.advance_until(lambda: bench.engine.is_fully_loaded)
         polls = len(sandbox.polls())
-        await bench.until(lambda: len(sandbox.polls()) > polls)
-        assert bench.desk.owns(bench.desk.job(job.id))  # type: ignore[arg-type]
+        await bench.advance_until(lambda: len(sandbox.polls()) > polls)
+        assert bench.engine.owns(bench.engine.get(job.id))  # type: ignore[arg-type]
 
 
 async def test_a_folder_deleted_under_a_running_desk_is_said_and_nothing_is_sent(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Closing then ends with a sentence, and with every file and thread let go."""
-    async with running(tmp_path / "data", sandbox, clock=clock) as bench:
-        await bench.desk.submit(PICTURE)
+    async with run_engine(tmp_path / "data", sandbox, clock=clock) as bench:
+        await bench.engine.submit(IMAGE_REQUEST)
         shutil.rmtree(tmp_path / "data")
         with pytest.raises(HistoryError):
-            await bench.desk.submit(PICTURE)
-        await bench.until(lambda: bool(bench.desk.notices))
+            await bench.engine.submit(IMAGE_REQUEST)
+        await bench.advance_until(lambda: bool(bench.engine.notices))
         with pytest.raises(HistoryError):
-            await bench.desk.close()
+            await bench.engine.close()
     assert len(sandbox.posts) == 1

@@ -10,39 +10,39 @@ from typing import Any
 
 import pytest
 
-from eternal_tui.jobs.errors import Closing, NotPossible
+from eternal_tui.jobs.errors import InvalidJobState, ShuttingDown
 from eternal_tui.jobs.model import JobState
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.history.faults import SwiftFiles
-from tests.jobs.bench import PICTURE, Bench, running
-from tests.jobs.clock import FakeClock, settle
+from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
+from tests.jobs.clock import FakeClock, run_ready_tasks
 
-TURNS_A_STEP = 25
+LOOP_TURNS_PER_STEP = 25
 """Turns of the event loop between two later moments of a cancel: by the last, an answer has long been there."""
 
 
-class HoldingFiles(SwiftFiles):
+class PausingFileSystem(UnsyncedFileSystem):
     """Holds the write with a given number until it is let go on, so that a test can act in the middle of it."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self.number = number
         self.reached = threading.Event()
-        self.go_on = threading.Event()
+        self.resume = threading.Event()
         self._count = 0
 
     def write(self, fd: int, data: Any, offset: int) -> int:
         self._count += 1
         if self._count == self.number:
             self.reached.set()
-            assert self.go_on.wait(60.0)
+            assert self.resume.wait(60.0)
         return super().write(fd, data, offset)
 
 
-def _accounted_for(bench: Bench) -> None:
+def _check_charges(bench: Bench) -> None:
     """Hold the desk against the server: each charge is known, or covered by one unconfirmed job; nothing hangs."""
-    jobs = bench.desk.listing()
+    jobs = bench.engine.newest_first()
     assert not [job for job in jobs if job.state is JobState.SUBMITTING]
     known = {job.request_id for job in jobs if job.request_id is not None}
     unknown = [request_id for request_id in bench.sandbox.charged if request_id not in known]
@@ -65,25 +65,25 @@ async def test_a_submit_cancelled_after_any_number_of_steps_is_accounted_for(
     The first left jobs 'submitting' for ever, the second left accepted jobs so that nobody polled.
     """
     ends = set()
-    async with running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench:
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         for step in range(91):
             charged = len(sandbox.charged)
             if step == 90:
                 # Between POST and answer, where the steps may miss it: they are not those of other threads.
-                sandbox.inject(Fault.SLOW, times=1, on=Place.POST)
-            submitting = asyncio.create_task(bench.desk.submit(PICTURE))
+                sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
+            submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
             if step == 90:
-                await sandbox.until(lambda charged=charged: len(sandbox.charged) > charged)  # type: ignore[misc]
+                await sandbox.wait_until(lambda charged=charged: len(sandbox.charged) > charged)  # type: ignore[misc]
             else:
-                for _ in range(min(step, 30) + max(0, step - 30) * TURNS_A_STEP):
+                for _ in range(min(step, 30) + max(0, step - 30) * LOOP_TURNS_PER_STEP):
                     await asyncio.sleep(0)
-            before = set(bench.desk.listing())
+            before = set(bench.engine.newest_first())
             await _cancel(submitting)
-            ends |= {str(job.state) for job in bench.desk.listing() if job not in before}
-            _accounted_for(bench)
+            ends |= {str(job.state) for job in bench.engine.newest_first() if job not in before}
+            _check_charges(bench)
             assert all(
-                bench.desk._watcher.poller.schedule.due(j.id) or bench.desk._watcher.poller.looking(j.id)
-                for j in bench.desk.listing()
+                bench.engine._monitor.scheduler.queue.due_at(j.id) or bench.engine._monitor.scheduler.is_polling(j.id)
+                for j in bench.engine.newest_first()
                 if j.state is JobState.RUNNING
             )
     assert {"rejected", "unconfirmed"} <= ends, "the cancels met the submit at different moments"
@@ -94,16 +94,16 @@ async def test_a_submit_cancelled_while_its_intent_or_its_id_is_written(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, number: int
 ) -> None:
     """Write 1 is the journal's head, 2 the intent, 3 the id. Seen to fail with a caller's cancel passed on."""
-    files = HoldingFiles(number)
-    async with running(tmp_path, sandbox, clock=clock, files=files) as bench:
-        submitting = asyncio.create_task(bench.desk.submit(PICTURE))
+    files = PausingFileSystem(number)
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
+        submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
         assert await asyncio.to_thread(files.reached.wait, 60.0)
         submitting.cancel()
-        await settle()
-        files.go_on.set()
+        await run_ready_tasks()
+        files.resume.set()
         await asyncio.gather(submitting, return_exceptions=True)
-        _accounted_for(bench)
-        (job,) = bench.desk.listing()
+        _check_charges(bench)
+        (job,) = bench.engine.newest_first()
         assert (str(job.state), len(sandbox.posts)) == (("rejected", 0) if number == 2 else ("running", 1))
 
 
@@ -111,27 +111,27 @@ async def test_a_change_cancelled_while_it_is_written_is_seen_as_it_stands_on_di
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with a caller's cancel passed on to the change: on disk it was starred, on screen it was not."""
-    files = HoldingFiles(4)
-    async with running(tmp_path, sandbox, clock=clock, files=files) as bench:
-        job = await bench.desk.submit(PICTURE)
-        starring = asyncio.create_task(bench.desk.annotate(job.id, starred=True))
+    files = PausingFileSystem(4)
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
+        job = await bench.engine.submit(IMAGE_REQUEST)
+        starring = asyncio.create_task(bench.engine.annotate(job.id, starred=True))
         assert await asyncio.to_thread(files.reached.wait, 60.0)
         starring.cancel()
-        await settle()
-        files.go_on.set()
+        await run_ready_tasks()
+        files.resume.set()
         await asyncio.gather(starring, return_exceptions=True)
-        await bench.shown(lambda: bench.desk.job(job.id).starred)  # type: ignore[union-attr]
+        await bench.wait_until_published(lambda: bench.engine.get(job.id).starred)  # type: ignore[union-attr]
         assert bench.history.get(job.id)["starred"]  # type: ignore[index]
 
 
 async def test_a_submit_cancelled_while_it_waits_out_a_429_was_never_taken(bench: Bench) -> None:
     """Seen to fail with the wait taken for a time in which the answer may be lost, and with "Nothing was sent"."""
-    bench.sandbox.inject(Fault.TOO_MANY, times=None, on=Place.POST)
-    submitting = asyncio.create_task(bench.desk.submit(PICTURE))
-    await bench.sandbox.until(lambda: bool(bench.sandbox.posts) and bench.sandbox.posts[0].status == 429)
-    await bench.shown(lambda: any(job.trouble for job in bench.desk.listing()))
+    bench.sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POST)
+    submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+    await bench.sandbox.wait_until(lambda: bool(bench.sandbox.posts) and bench.sandbox.posts[0].status == 429)
+    await bench.wait_until_published(lambda: any(job.trouble for job in bench.engine.newest_first()))
     await _cancel(submitting)
-    (job,) = bench.desk.listing()
+    (job,) = bench.engine.newest_first()
     assert (job.state, job.cause, job.cost) == (JobState.REJECTED, "stopped", 0.0)
     assert "Nothing was charged." in job.error
     assert "sent" not in job.error
@@ -142,26 +142,26 @@ async def test_closing_during_a_post_leaves_one_unconfirmed_job_and_sends_nothin
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with a batch that goes on after the desk was closed: it sent the second request."""
-    async with running(tmp_path, sandbox, clock=clock) as bench:
-        sandbox.inject(Fault.SLOW, times=1, on=Place.POST)
-        submitting = asyncio.create_task(bench.desk.submit_many([PICTURE, PICTURE, PICTURE]))
-        await sandbox.until(lambda: bool(sandbox.charged))
-        closing = asyncio.create_task(bench.desk.close(patience=0.05))
-        await settle()
-        with pytest.raises(Closing):
-            await bench.desk.submit(PICTURE)
+    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+        sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
+        submitting = asyncio.create_task(bench.engine.submit_many([IMAGE_REQUEST, IMAGE_REQUEST, IMAGE_REQUEST]))
+        await sandbox.wait_until(lambda: bool(sandbox.charged))
+        closing = asyncio.create_task(bench.engine.close(grace_seconds=0.05))
+        await run_ready_tasks()
+        with pytest.raises(ShuttingDown):
+            await bench.engine.submit(IMAGE_REQUEST)
         await closing
         assert [job.state for job in await submitting] == [JobState.UNCONFIRMED]
-    async with running(tmp_path, sandbox, clock=clock) as bench:
+    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         await clock.advance(300)
-        assert [str(job.state) for job in bench.desk.listing()] == ["unconfirmed"]
+        assert [str(job.state) for job in bench.engine.newest_first()] == ["unconfirmed"]
     assert len(sandbox.posts) == 1
 
 
 async def test_closing_with_patience_takes_the_answer_along(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with running(tmp_path, sandbox, clock=clock, patience=5.0) as bench:
-        submitting = asyncio.create_task(bench.desk.submit(PICTURE))
-        await sandbox.until(lambda: bool(sandbox.posts))
+    async with run_engine(tmp_path, sandbox, clock=clock, grace_seconds=5.0) as bench:
+        submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+        await sandbox.wait_until(lambda: bool(sandbox.posts))
     assert (await submitting).request_id == sandbox.charged[0]
 
 
@@ -173,34 +173,34 @@ async def test_a_kill_between_intent_and_answer_is_one_unconfirmed_job(
     Seen to fail with the POST sent before the intent is on disk, and with interrupted intents sent again.
     """
     moments = {}
-    files = HoldingFiles(3)
-    async with running(tmp_path / "data", sandbox, clock=clock, files=files) as bench:
-        sandbox.inject(Fault.SLOW, times=1, on=Place.POST)
-        submitting = asyncio.create_task(bench.desk.submit(PICTURE))
-        await sandbox.until(lambda: bool(sandbox.posts))
+    files = PausingFileSystem(3)
+    async with run_engine(tmp_path / "data", sandbox, clock=clock, fs=files) as bench:
+        sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
+        submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+        await sandbox.wait_until(lambda: bool(sandbox.posts))
         moments["post arrived"] = shutil.copytree(tmp_path / "data", tmp_path / "arrived")
-        await sandbox.until(lambda: bool(sandbox.charged))
+        await sandbox.wait_until(lambda: bool(sandbox.charged))
         moments["charged"] = shutil.copytree(tmp_path / "data", tmp_path / "charged")
-        sandbox.service.closing.set()
+        sandbox.state.closing.set()
         assert await asyncio.to_thread(files.reached.wait, 60.0)
         moments["answered"] = shutil.copytree(tmp_path / "data", tmp_path / "answered")
-        files.go_on.set()
+        files.resume.set()
         job = await submitting
         moments["written"] = shutil.copytree(tmp_path / "data", tmp_path / "written")
-        sandbox.service.closing.clear()
+        sandbox.state.closing.clear()
     for moment, folder in moments.items():
-        async with running(folder, sandbox, clock=clock) as after:
+        async with run_engine(folder, sandbox, clock=clock) as after:
             expected = ("running", job.request_id) if moment == "written" else ("unconfirmed", None)
-            assert [(str(j.state), j.request_id) for j in after.desk.listing()] == [expected], moment
-            assert after.desk.totals().unconfirmed == (moment != "written")
+            assert [(str(j.state), j.request_id) for j in after.engine.newest_first()] == [expected], moment
+            assert after.engine.totals().unconfirmed == (moment != "written")
     assert len(sandbox.posts) == 1
 
 
 async def test_two_presses_are_two_jobs_and_two_posts(bench: Bench) -> None:
-    one, two = await asyncio.gather(bench.desk.submit(PICTURE), bench.desk.submit(PICTURE))
+    one, two = await asyncio.gather(bench.engine.submit(IMAGE_REQUEST), bench.engine.submit(IMAGE_REQUEST))
     assert {one.request_id, two.request_id} == set(bench.sandbox.charged)
     assert len(bench.sandbox.posts) == 2
-    assert len(bench.desk.listing()) == 2
+    assert len(bench.engine.newest_first()) == 2
 
 
 async def test_an_unconfirmed_job_is_retried_once_however_often_and_from_wherever_it_is_asked(
@@ -208,36 +208,36 @@ async def test_an_unconfirmed_job_is_retried_once_however_often_and_from_whereve
 ) -> None:
     """Four presses at once in two instances. Seen to fail with the link written after the intent: two were sent."""
     async with (
-        running(tmp_path, sandbox, clock=clock) as one,
-        running(tmp_path, sandbox, clock=clock, fold=False) as two,
+        run_engine(tmp_path, sandbox, clock=clock) as one,
+        run_engine(tmp_path, sandbox, clock=clock, compact=False) as two,
     ):
         sandbox.inject(Fault.LOST_ANSWER, times=1)
-        old = await one.desk.submit(PICTURE)
-        await two.until(lambda: bool(two.desk.listing()))
+        old = await one.engine.submit(IMAGE_REQUEST)
+        await two.advance_until(lambda: bool(two.engine.newest_first()))
         retries = await asyncio.gather(
-            *(bench.desk.retry_unconfirmed(old.id) for bench in (one, two, one, two)), return_exceptions=True
+            *(bench.engine.retry_unconfirmed(old.id) for bench in (one, two, one, two)), return_exceptions=True
         )
         sent = [job for job in retries if not isinstance(job, BaseException)]
         assert len(sent) == 1
-        assert all(isinstance(each, NotPossible) for each in retries if isinstance(each, BaseException))
+        assert all(isinstance(each, InvalidJobState) for each in retries if isinstance(each, BaseException))
         assert sent[0].retry_of == old.id
         for bench in (one, two):
-            await bench.until(lambda bench=bench: bench.desk.job(old.id).retried_by == sent[0].id)  # type: ignore[misc]
+            await bench.advance_until(lambda bench=bench: bench.engine.get(old.id).retried_by == sent[0].id)  # type: ignore[misc]
     assert len(sandbox.posts) == 2
 
 
 async def test_a_job_that_is_being_sent_cannot_be_deleted(bench: Bench) -> None:
     """Seen to fail without the refusal: the answer then found no job to tell of its charge."""
-    bench.sandbox.inject(Fault.SLOW, times=1, on=Place.POST)
-    submitting = asyncio.create_task(bench.desk.submit(PICTURE))
-    await bench.sandbox.until(lambda: bool(bench.sandbox.charged))
-    (intent,) = bench.desk.listing()
-    with pytest.raises(NotPossible):
-        await bench.desk.delete([intent.id])
+    bench.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
+    submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+    await bench.sandbox.wait_until(lambda: bool(bench.sandbox.charged))
+    (intent,) = bench.engine.newest_first()
+    with pytest.raises(InvalidJobState):
+        await bench.engine.delete([intent.id])
     bench.history.delete(intent.id)
-    bench.desk._roster._drop(intent.id)
-    bench.sandbox.service.closing.set()
+    bench.engine._store._remove_from_memory(intent.id)
+    bench.sandbox.state.closing.set()
     job = await submitting
-    bench.sandbox.service.closing.clear()
+    bench.sandbox.state.closing.clear()
     assert job.request_id == bench.sandbox.charged[0]
     assert bench.history.get(intent.id)["request_id"] == job.request_id  # type: ignore[index]

@@ -13,32 +13,32 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.history.history import History
-from eternal_tui.history.lock import Instance
-from eternal_tui.jobs.errors import NotPossible
+from eternal_tui.history.lock import InstanceLock
+from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.jobs.ownership import claim
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import ROOT, Program
-from tests.history.faults import SwiftFiles
-from tests.jobs.bench import PICTURE, Bench, running
+from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock
-from tests.jobs.quiet import quiet
+from tests.jobs.quiet import wait_idle
 
 
 @asynccontextmanager
-async def instances(folder: Path, sandbox: Sandbox, clock: FakeClock, count: int = 2) -> AsyncIterator[list[Bench]]:
+async def run_instances(folder: Path, sandbox: Sandbox, clock: FakeClock, count: int = 2) -> AsyncIterator[list[Bench]]:
     """Several desks in one process on one folder."""
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(
-                running(folder, sandbox, clock=clock, seed=seed, fold=seed == 0, files=SwiftFiles())
+                run_engine(folder, sandbox, clock=clock, seed=seed, compact=seed == 0, fs=UnsyncedFileSystem())
             )
             for seed in range(count)
         ]
 
 
-def watching(program: Program) -> subprocess.Popen[bytes]:
+def start_watch_process(program: Program) -> subprocess.Popen[bytes]:
     """Start a process that watches every unfinished job."""
     return subprocess.Popen(
         [sys.executable, "-m", "eternal_tui", "watch", "--json"],
@@ -49,39 +49,39 @@ def watching(program: Program) -> subprocess.Popen[bytes]:
     )
 
 
-async def beat(clock: FakeClock, seconds: float) -> None:
+async def advance_and_wait_idle(clock: FakeClock, seconds: float) -> None:
     """Let the clock go on, and all that each beat sets off come to its end."""
     for _ in range(round(seconds * 2)):
         await clock.advance(0.5)
-        await quiet()
+        await wait_idle()
 
 
 async def test_each_sees_the_others_jobs_within_two_seconds(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail with a beat of three seconds."""
-    async with instances(tmp_path, sandbox, clock, 3) as benches:
+    async with run_instances(tmp_path, sandbox, clock, 3) as benches:
         for bench in benches:
-            job = await bench.desk.submit(PICTURE)
-            await beat(clock, 2)
+            job = await bench.engine.submit(IMAGE_REQUEST)
+            await advance_and_wait_idle(clock, 2)
             for other in benches:
-                seen = other.desk.job(job.id)
+                seen = other.engine.get(job.id)
                 assert seen is not None
                 assert seen.request_id == job.request_id
 
 
 async def test_only_the_owner_polls_and_fetches_a_job(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Each instance alone asks about its own. Seen to fail with `owns` always true: each job was fetched thrice."""
-    async with instances(tmp_path, sandbox, clock, 3) as benches:
-        jobs = [await bench.desk.submit(PICTURE) for bench in benches]
+    async with run_instances(tmp_path, sandbox, clock, 3) as benches:
+        jobs = [await bench.engine.submit(IMAGE_REQUEST) for bench in benches]
         for bench, job in zip(benches, jobs, strict=True):
-            await bench.job(job.id, "saved")
-        await beat(clock, 10)
+            await bench.wait_for_state(job.id, "saved")
+        await advance_and_wait_idle(clock, 10)
         for bench in benches:
-            assert [job.file_state for job in bench.desk.listing()] == [FileState.SAVED] * 3
+            assert [job.file_state for job in bench.engine.newest_first()] == [FileState.SAVED] * 3
         for job in jobs:
             assert job.request_id is not None
             fetched = [call for call in sandbox.downloads if job.request_id in call.path]
             assert len(fetched) == 1
-            assert benches[0].desk.job(job.id).polls == len(sandbox.polls(job.request_id))  # type: ignore[union-attr]
+            assert benches[0].engine.get(job.id).polls == len(sandbox.polls(job.request_id))  # type: ignore[union-attr]
     assert len(sandbox.posts) == 3
 
 
@@ -89,56 +89,56 @@ async def test_what_one_leaves_another_takes_over_once_and_without_a_post(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Two heirs wait for one owner. Seen to fail with orphans that are never looked for after the start."""
-    async with instances(tmp_path, sandbox, clock, 2) as heirs:
-        async with running(tmp_path, sandbox, clock=clock, seed=9, fold=False) as owner:
-            ids = [(await owner.desk.submit(PICTURE)).id for _ in range(5)]
-            await beat(clock, 2)
+    async with run_instances(tmp_path, sandbox, clock, 2) as heirs:
+        async with run_engine(tmp_path, sandbox, clock=clock, seed=9, compact=False) as owner:
+            ids = [(await owner.engine.submit(IMAGE_REQUEST)).id for _ in range(5)]
+            await advance_and_wait_idle(clock, 2)
         before = len(sandbox.polls())
-        await beat(clock, 8)
+        await advance_and_wait_idle(clock, 8)
         for job_id in ids:
-            owners = {bench.instance.id for bench in heirs if bench.desk.owns(bench.desk.job(job_id))}  # type: ignore[arg-type]
+            owners = {bench.instance.id for bench in heirs if bench.engine.owns(bench.engine.get(job_id))}  # type: ignore[arg-type]
             assert len(owners) == 1
         assert len(sandbox.polls()) > before
         for job_id in ids:
-            await heirs[0].job(job_id, "saved")
+            await heirs[0].wait_for_state(job_id, "saved")
         assert len(sandbox.downloads) == 5
     assert len(sandbox.posts) == 5
 
 
 async def test_of_two_that_claim_a_job_at_once_one_gets_it(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Both know only the dead owner. Seen to fail with a claim that does not read the owner again under the lock."""
-    async with running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench:
-        job = await bench.desk.submit(PICTURE)
-    histories = [History.open(tmp_path, files=SwiftFiles()) for _ in range(2)]
-    heirs = [Instance.acquire(tmp_path, clock.time, 1, files=SwiftFiles()) for _ in range(2)]
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        job = await bench.engine.submit(IMAGE_REQUEST)
+    histories = [History.open(tmp_path, fs=UnsyncedFileSystem()) for _ in range(2)]
+    heirs = [InstanceLock.acquire(tmp_path, clock.time, 1, fs=UnsyncedFileSystem()) for _ in range(2)]
     claims = [claim(history, heir, [job])[0] for history, heir in zip(histories, heirs, strict=True)]
     assert claims == [[job.id], []]
     for heir, history in zip(heirs, histories, strict=True):
         heir.release()
-        history.close(fold=False)
+        history.close(compact=False)
 
 
 async def test_a_suspended_instance_gives_its_jobs_away_and_does_not_take_them_back(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail against a return that goes on polling what it owned: both asked."""
-    async with instances(tmp_path, sandbox, clock) as (one, two):
+    async with run_instances(tmp_path, sandbox, clock) as (one, two):
         sandbox.inject(Fault.STUCK, times=None)
-        job = await one.desk.submit(PICTURE)
+        job = await one.engine.submit(IMAGE_REQUEST)
         assert job.request_id is not None
         one.instance.release()
-        await two.until(lambda: two.desk.owns(two.desk.job(job.id) or job), patience=30)
+        await two.advance_until(lambda: two.engine.owns(two.engine.get(job.id) or job), limit_seconds=30)
         one.instance.reacquire()
-        one.desk.resume_after_suspend()
-        await beat(clock, 3)
-        seen_by_one = one.desk._watcher.poller.schedule
+        one.engine.resume_after_suspend()
+        await advance_and_wait_idle(clock, 3)
+        seen_by_one = one.engine._monitor.scheduler.queue
         assert job.id not in seen_by_one
-        assert not one.desk.owns(one.desk.job(job.id) or job)
+        assert not one.engine.owns(one.engine.get(job.id) or job)
         sandbox.heal()
         sandbox.finish()
-        await two.job(job.id, "saved")
-        await beat(clock, 3)
-        assert one.desk.job(job.id).file_state is FileState.SAVED  # type: ignore[union-attr]
+        await two.wait_for_state(job.id, "saved")
+        await advance_and_wait_idle(clock, 3)
+        assert one.engine.get(job.id).file_state is FileState.SAVED  # type: ignore[union-attr]
         assert len(sandbox.downloads) == 1
     assert len(sandbox.posts) == 1
 
@@ -147,34 +147,36 @@ async def test_a_submit_that_another_took_for_interrupted_still_learns_its_id(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Suspended while a POST is under way. Seen to fail without a way from unconfirmed to running: the id was lost."""
-    async with instances(tmp_path, sandbox, clock) as (one, two):
+    async with run_instances(tmp_path, sandbox, clock) as (one, two):
         sandbox.inject(Fault.SLOW, times=1)
-        submitting = asyncio.create_task(one.desk.submit(PICTURE))
-        await sandbox.until(lambda: bool(sandbox.charged))
+        submitting = asyncio.create_task(one.engine.submit(IMAGE_REQUEST))
+        await sandbox.wait_until(lambda: bool(sandbox.charged))
         one.instance.release()
-        await two.until(lambda: any(j.state is JobState.UNCONFIRMED for j in two.desk.listing()), patience=30)
+        await two.advance_until(
+            lambda: any(j.state is JobState.UNCONFIRMED for j in two.engine.newest_first()), limit_seconds=30
+        )
         one.instance.reacquire()
-        one.desk.resume_after_suspend()
-        await beat(clock, 2)
-        assert [j.state for j in one.desk.listing()] == [JobState.UNCONFIRMED]
-        sandbox.service.closing.set()
+        one.engine.resume_after_suspend()
+        await advance_and_wait_idle(clock, 2)
+        assert [j.state for j in one.engine.newest_first()] == [JobState.UNCONFIRMED]
+        sandbox.state.closing.set()
         job = await submitting
-        sandbox.service.closing.clear()
+        sandbox.state.closing.clear()
         assert (job.state, job.request_id) == (JobState.RUNNING, sandbox.charged[0])
         assert job.error == ""
-        await two.job(job.id, "saved")
+        await two.wait_for_state(job.id, "saved")
     assert len(sandbox.posts) == 1
 
 
 async def test_a_job_watched_elsewhere_is_left_to_its_owner(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail with a lost job revived before it was owned: it was running, and nobody asked."""
-    async with instances(tmp_path, sandbox, clock) as (one, two):
-        job = await one.desk.submit(PICTURE)
+    async with run_instances(tmp_path, sandbox, clock) as (one, two):
+        job = await one.engine.submit(IMAGE_REQUEST)
         sandbox.inject(Fault.POLL_404, times=None)
-        await one.job(job.id, "lost")
-        await two.until(lambda: two.desk.job(job.id) is not None and two.desk.job(job.id).state is JobState.LOST)  # type: ignore[union-attr]
-        with pytest.raises(NotPossible):
-            await two.desk.watch_now(job.id)
+        await one.wait_for_state(job.id, "lost")
+        await two.advance_until(lambda: (seen := two.engine.get(job.id)) is not None and seen.state is JobState.LOST)
+        with pytest.raises(InvalidJobState):
+            await two.engine.watch_now(job.id)
         assert two.history.get(job.id)["state"] == "lost"  # type: ignore[index]
 
 
@@ -182,32 +184,32 @@ async def test_deleting_and_undoing_elsewhere_stops_and_resumes_the_owner(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail without the owner taking a job up again that came back: it was never asked about any more."""
-    async with instances(tmp_path, sandbox, clock) as (one, two):
+    async with run_instances(tmp_path, sandbox, clock) as (one, two):
         sandbox.inject(Fault.STUCK, times=None)
-        job = await one.desk.submit(PICTURE)
-        await beat(clock, 2)
-        await two.desk.delete([job.id])
-        await beat(clock, 2)
-        assert one.desk.job(job.id) is None
+        job = await one.engine.submit(IMAGE_REQUEST)
+        await advance_and_wait_idle(clock, 2)
+        await two.engine.delete([job.id])
+        await advance_and_wait_idle(clock, 2)
+        assert one.engine.get(job.id) is None
         before = len(sandbox.polls())
-        await beat(clock, 60)
+        await advance_and_wait_idle(clock, 60)
         assert len(sandbox.polls()) == before
-        assert await two.desk.undo_delete() == [job.id]
+        assert await two.engine.undo_delete() == [job.id]
         sandbox.heal()
         sandbox.finish()
-        await one.job(job.id, "saved")
+        await one.wait_for_state(job.id, "saved")
 
 
 async def test_stopping_to_watch_elsewhere_stops_the_owner(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail against a look that does not ask whether the job is watched."""
-    async with instances(tmp_path, sandbox, clock) as (one, two):
+    async with run_instances(tmp_path, sandbox, clock) as (one, two):
         sandbox.inject(Fault.STUCK, times=None)
-        job = await one.desk.submit(PICTURE)
-        await beat(clock, 2)
-        await two.desk.stop_watching(job.id)
-        await beat(clock, 2)
+        job = await one.engine.submit(IMAGE_REQUEST)
+        await advance_and_wait_idle(clock, 2)
+        await two.engine.stop_watching(job.id)
+        await advance_and_wait_idle(clock, 2)
         before = len(sandbox.polls())
-        await beat(clock, 60)
+        await advance_and_wait_idle(clock, 60)
         assert len(sandbox.polls()) == before
 
 
@@ -220,24 +222,26 @@ async def test_a_killed_process_is_followed_within_half_a_minute_and_nothing_is_
     """
     program = Program(tmp_path, sandbox.api_url, sandbox.key)
     sandbox.inject(Fault.STUCK, times=None)
-    async with running(program.data, sandbox, clock=clock) as first:
-        ids = [(await first.desk.submit(PICTURE)).id for _ in range(3)]
-    owner = watching(program)
+    async with run_engine(program.data_dir, sandbox, clock=clock) as first:
+        ids = [(await first.engine.submit(IMAGE_REQUEST)).id for _ in range(3)]
+    owner = start_watch_process(program)
     try:
         asked = len(sandbox.polls())
-        await sandbox.until(lambda: len(sandbox.polls()) >= asked + 3, within=20.0)
-        async with running(program.data, sandbox, clock=clock, fold=False) as heir:
-            await beat(clock, 30)
-            assert not any(heir.desk.owns(job) for job in heir.desk.listing())
+        await sandbox.wait_until(lambda: len(sandbox.polls()) >= asked + 3, timeout_seconds=20.0)
+        async with run_engine(program.data_dir, sandbox, clock=clock, compact=False) as heir:
+            await advance_and_wait_idle(clock, 30)
+            assert not any(heir.engine.owns(job) for job in heir.engine.newest_first())
             owner.send_signal(signal.SIGKILL)
             owner.wait()
             began = clock.monotonic()
-            await heir.until(lambda: all(heir.desk.owns(job) for job in heir.desk.listing()), patience=60)
+            await heir.advance_until(
+                lambda: all(heir.engine.owns(job) for job in heir.engine.newest_first()), limit_seconds=60
+            )
             assert clock.monotonic() - began <= 30
             sandbox.heal()
             sandbox.finish()
             for job_id in ids:
-                await heir.job(job_id, "saved")
+                await heir.wait_for_state(job_id, "saved")
     finally:
         owner.kill()
         owner.wait()

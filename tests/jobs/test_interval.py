@@ -10,85 +10,87 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.jobs.polling.durations import KINDS, LONGEST, REMEMBERED
+from eternal_tui.jobs.polling.durations import MAX_DURATIONS_PER_KIND, MAX_KINDS, MAX_LEARNED_SECONDS
 from eternal_tui.jobs.polling.interval import (
-    MAX_WAIT,
-    MIN_WAIT,
-    RESUME_AT_ONCE,
-    RESUME_PER_SECOND,
+    IMMEDIATE_RESUME_COUNT,
+    MAX_WAIT_SECONDS,
+    MIN_WAIT_SECONDS,
+    RESUMED_POLLS_PER_SECOND,
+    DurationEstimator,
     DurationModel,
-    Durations,
-    Kind,
-    Sighting,
-    about_left,
-    backoff,
+    JobKind,
+    Observation,
+    backoff_seconds,
+    estimate_remaining,
     next_poll,
     resume_delay,
     stalled_wait,
 )
-from eternal_tui.jobs.polling.posterior import believe
-from eternal_tui.jobs.polling.progress_learning import draw
-from eternal_tui.jobs.polling.progress_models import LINEAR, library
+from eternal_tui.jobs.polling.posterior import posterior
+from eternal_tui.jobs.polling.progress_learning import fit_isotonic
+from eternal_tui.jobs.polling.progress_models import LINEAR_TIME_SHARE, curve_library
 from tests.benchmarks.cadence_simulation import NAMED, UNNAMED, Outcome, bound, simulate
 
-any_float = st.floats(allow_nan=True, allow_infinity=True)
+any_floats = st.floats(allow_nan=True, allow_infinity=True)
 ages = st.floats(0, 1e5)
-models = st.builds(DurationModel, mu=st.floats(0, 7), sigma=st.floats(0.1, 1.5), n=st.integers(0, 64))
-hostile_models = st.builds(DurationModel, mu=any_float, sigma=any_float, n=st.integers(0, 64))
-hostile_sightings = st.lists(st.builds(Sighting, at=any_float, progress=st.none() | st.integers()), max_size=20)
+models = st.builds(DurationModel, mu=st.floats(0, 7), sigma=st.floats(0.1, 1.5), job_count=st.integers(0, 64))
+hostile_models = st.builds(DurationModel, mu=any_floats, sigma=any_floats, job_count=st.integers(0, 64))
+hostile_sightings = st.lists(st.builds(Observation, age=any_floats, progress=st.none() | st.integers()), max_size=20)
 
-VIDEO = Kind("video", duration=5)
+VIDEO = JobKind("video", duration=5)
 
 
-def learned(median: float, *, n: int = 30, sigma: float = 0.3, kind: Kind = VIDEO) -> Durations:
-    chance, durations = random.Random(3), Durations()
+def learned_durations(median: float, *, n: int = 30, sigma: float = 0.3, kind: JobKind = VIDEO) -> DurationEstimator:
+    chance, durations = random.Random(3), DurationEstimator()
     for _ in range(n):
         end = median * chance.lognormvariate(0, sigma)
-        durations.learn(kind, end * 1.02, since=end * 0.95)
+        durations.learn(kind, end * 1.02, last_running_age=end * 0.95)
     return durations
 
 
-@given(age=any_float, sightings=hostile_sightings, model=hostile_models, weight=any_float)
+@given(age=any_floats, sightings=hostile_sightings, model=hostile_models, weight=any_floats)
 def test_wait_is_within_bounds_whatever_comes_in(
-    age: float, sightings: list[Sighting], model: DurationModel, weight: float
+    age: float, sightings: list[Observation], model: DurationModel, weight: float
 ) -> None:
     """Seen to fail without the clamp of the model's values (math domain error) and of the age."""
-    wait = next_poll(age=age, sightings=sightings, model=model, weight=weight)
-    assert MIN_WAIT <= wait <= MAX_WAIT
+    wait = next_poll(age=age, observations=sightings, model=model, lateness_weight=weight)
+    assert MIN_WAIT_SECONDS <= wait <= MAX_WAIT_SECONDS
 
 
-@given(age=any_float, sightings=hostile_sightings, model=hostile_models)
-def test_time_left_is_never_negative_nor_nonsense(age: float, sightings: list[Sighting], model: DurationModel) -> None:
+@given(age=any_floats, sightings=hostile_sightings, model=hostile_models)
+def test_time_left_is_never_negative_nor_nonsense(
+    age: float, sightings: list[Observation], model: DurationModel
+) -> None:
     """Seen to fail with the age let through unchecked."""
-    left = about_left(age=age, sightings=sightings, model=model)
+    left = estimate_remaining(age=age, observations=sightings, model=model)
     assert left is None or (0 <= left < math.inf)
 
 
 @given(age=ages, sightings=hostile_sightings, model=models)
 def test_belief_is_a_distribution_over_ends_to_come(
-    age: float, sightings: list[Sighting], model: DurationModel
+    age: float, sightings: list[Observation], model: DurationModel
 ) -> None:
     """Seen to fail with weights left as they were before weak branches were dropped."""
-    branches = believe(age, sightings, model)
+    branches = posterior(age, sightings, model)
     assert sum(branch.weight for branch in branches) == pytest.approx(1)
     for branch in branches:
-        assert branch.after >= age
-        assert branch.before > branch.after
+        assert branch.min_end >= age
+        assert branch.max_end > branch.min_end
 
 
 @given(age=st.floats(0, 600), model=models)
 def test_a_watched_job_is_looked_at_no_later_than_a_hidden_one(age: float, model: DurationModel) -> None:
     """Costs within a hundredth of a look count as equal. Seen to fail with the weight turned upside down."""
-    hidden = next_poll(age=age, sightings=[], model=model, weight=0.3)
-    watched = next_poll(age=age, sightings=[], model=model, weight=3)
+    hidden = next_poll(age=age, observations=[], model=model, lateness_weight=0.3)
+    watched = next_poll(age=age, observations=[], model=model, lateness_weight=3)
     assert watched <= hidden * 1.1 + 0.1
 
 
 def test_attention_brings_looks_sooner() -> None:
     """Seen to fail with the weight taken out of the cost."""
-    model = learned(60).model(VIDEO)
-    nulls = [Sighting(20.0, None), Sighting(35.0, None)]
-    waits = [next_poll(age=35, sightings=nulls, model=model, weight=weight) for weight in (0.3, 1, 3)]
+    model = learned_durations(60).model(VIDEO)
+    nulls = [Observation(20.0, None), Observation(35.0, None)]
+    waits = [next_poll(age=35, observations=nulls, model=model, lateness_weight=weight) for weight in (0.3, 1, 3)]
     assert waits[0] > 1.2 * waits[1] > 1.4 * waits[2]
 
 
@@ -108,14 +110,14 @@ def test_attention_brings_looks_sooner() -> None:
 def test_a_job_that_never_ends_is_no_storm(progress: object, weight: float) -> None:
     """Half an hour of a job whose kind takes a minute: seen to fail without the least wait that grows with looks."""
     assert callable(progress)
-    model = learned(60).model(VIDEO)
-    sightings: list[Sighting] = []
+    model = learned_durations(60).model(VIDEO)
+    sightings: list[Observation] = []
     at = 0.0
     while at < 1800:
-        at += next_poll(age=at, sightings=sightings, model=model, weight=weight)
-        sightings.append(Sighting(at, progress(at)))
+        at += next_poll(age=at, observations=sightings, model=model, lateness_weight=weight)
+        sightings.append(Observation(at, progress(at)))
     assert len(sightings) <= 90
-    assert next_poll(age=at, sightings=sightings, model=model, weight=weight) == MAX_WAIT
+    assert next_poll(age=at, observations=sightings, model=model, lateness_weight=weight) == MAX_WAIT_SECONDS
 
 
 def test_nothing_is_asked_early_where_nothing_can_have_ended() -> None:
@@ -123,16 +125,18 @@ def test_nothing_is_asked_early_where_nothing_can_have_ended() -> None:
 
     Seen to fail, with a second, where the longest wait is weighed against shorter ones all the same.
     """
-    sightings = [Sighting(58.8, 96), Sighting(60.7, 96), Sighting(61.7, 97)]
-    model = Durations().model(Kind("image"))
-    assert next_poll(age=61.7, sightings=sightings, model=model, weight=2, longest=5) == 5
+    sightings = [Observation(58.8, 96), Observation(60.7, 96), Observation(61.7, 97)]
+    model = DurationEstimator().model(JobKind("image"))
+    assert next_poll(age=61.7, observations=sightings, model=model, lateness_weight=2, max_wait=5) == 5
 
 
 def test_waits_grow_smoothly_past_what_was_learned() -> None:
     """Seen to fail with a hazard held at its greatest."""
-    model = learned(12).model(VIDEO)
+    model = learned_durations(12).model(VIDEO)
     waits = [
-        next_poll(age=age, sightings=[Sighting(age * share, None) for share in (0.5, 1)], model=model, weight=1)
+        next_poll(
+            age=age, observations=[Observation(age * share, None) for share in (0.5, 1)], model=model, lateness_weight=1
+        )
         for age in (20, 40, 80, 160, 320, 640, 1280)
     ]
     assert all(0.8 * sooner <= later <= 3 * sooner for sooner, later in pairwise(waits))
@@ -141,13 +145,13 @@ def test_waits_grow_smoothly_past_what_was_learned() -> None:
 
 def test_linear_progress_points_at_the_end() -> None:
     """Seen to fail with progress ignored."""
-    durations = learned(60)
+    durations = learned_durations(60)
     for _ in range(5):
-        durations.learn_job(VIDEO, [Sighting(20.0, 33), Sighting(42.0, 70), Sighting(59.6, 99)], 60.1)
+        durations.learn_job(VIDEO, [Observation(20.0, 33), Observation(42.0, 70), Observation(59.6, 99)], 60.1)
     model = durations.model(VIDEO)
-    sightings = [Sighting(0.0, 0), Sighting(30.0, 40)]
-    wait = next_poll(age=30, sightings=sightings, model=model, weight=1)
-    left = about_left(age=30, sightings=sightings, model=model)
+    sightings = [Observation(0.0, 0), Observation(30.0, 40)]
+    wait = next_poll(age=30, observations=sightings, model=model, lateness_weight=1)
+    left = estimate_remaining(age=30, observations=sightings, model=model)
     assert 41 <= wait <= 45
     assert left is not None
     assert 42 <= left <= 46
@@ -155,12 +159,14 @@ def test_linear_progress_points_at_the_end() -> None:
 
 def test_nothing_is_said_of_time_left_before_any_job_or_long_after_its_time() -> None:
     """Seen to fail with the prior's median shown as if it were known."""
-    assert about_left(age=5, sightings=[], model=Durations().model(VIDEO)) is None
-    assert about_left(age=900, sightings=[], model=learned(60).model(VIDEO)) is None
-    assert about_left(age=5, sightings=[], model=learned(60).model(VIDEO)) == pytest.approx(55, rel=0.15)
+    assert estimate_remaining(age=5, observations=[], model=DurationEstimator().model(VIDEO)) is None
+    assert estimate_remaining(age=900, observations=[], model=learned_durations(60).model(VIDEO)) is None
+    assert estimate_remaining(age=5, observations=[], model=learned_durations(60).model(VIDEO)) == pytest.approx(
+        55, rel=0.15
+    )
 
 
-def goals(media: str, shape: str) -> tuple[float, float]:
+def poll_goals(media: str, shape: str) -> tuple[float, float]:
     """Return the most looks a job and seconds late."""
     if shape == "linear":
         return (4, 0.8) if media == "video" else (3, 0.4)
@@ -172,7 +178,7 @@ def goals(media: str, shape: str) -> tuple[float, float]:
 def test_looks_and_lateness_with_progress(media: str, shape: str) -> None:
     """Seen to fail with progress ignored, and with no greater wish where progress is coarse, or where it is noisy."""
     found = simulate({**NAMED, **UNNAMED}[shape], media, 200)
-    looks, late = goals(media, shape)
+    looks, late = poll_goals(media, shape)
     assert found.looks <= looks
     assert found.late <= late
 
@@ -221,97 +227,99 @@ def test_the_bound_is_the_known_one() -> None:
 
 def test_durations_find_median_and_spread() -> None:
     """Seen to fail with the kind's own jobs left out of the mean."""
-    model = learned(90, n=60, sigma=0.25).model(VIDEO)
+    model = learned_durations(90, n=60, sigma=0.25).model(VIDEO)
     assert model.median == pytest.approx(90, rel=0.1)
     assert model.sigma == pytest.approx(0.25, abs=0.08)
-    assert model.n == 60
+    assert model.job_count == 60
 
 
 def test_an_unseen_kind_borrows_from_its_siblings_only() -> None:
     """Seen to fail with every kind fitted alone."""
-    durations = learned(200)
-    sibling, stranger = durations.model(Kind("video", duration=4)), durations.model(Kind("image"))
-    assert sibling.n == 0
+    durations = learned_durations(200)
+    sibling, stranger = durations.model(JobKind("video", duration=4)), durations.model(JobKind("image"))
+    assert sibling.job_count == 0
     assert 120 <= sibling.median <= 210
-    assert stranger.median == Durations().model(Kind("image")).median
+    assert stranger.median == DurationEstimator().model(JobKind("image")).median
 
 
 def test_one_odd_job_moves_little() -> None:
     """A laptop that slept for hours. Seen to fail with outliers kept as they are."""
-    durations = learned(60)
+    durations = learned_durations(60)
     before = durations.model(VIDEO)
-    durations.learn(VIDEO, 8 * 3600.0, since=40.0)
-    durations.learn(VIDEO, 8 * 3600.0, since=8 * 3600.0 - 1)
+    durations.learn(VIDEO, 8 * 3600.0, last_running_age=40.0)
+    durations.learn(VIDEO, 8 * 3600.0, last_running_age=8 * 3600.0 - 1)
     after = durations.model(VIDEO)
     assert after.median == pytest.approx(before.median, rel=0.1)
     assert after.sigma < before.sigma + 0.15
 
 
 @given(
-    st.lists(st.tuples(st.builds(Kind, st.text(max_size=3), duration=st.none() | st.integers()), any_float, any_float))
+    st.lists(
+        st.tuples(st.builds(JobKind, st.text(max_size=3), duration=st.none() | st.integers()), any_floats, any_floats)
+    )
 )
-def test_learning_takes_anything(jobs: list[tuple[Kind, float, float]]) -> None:
+def test_learning_takes_anything(jobs: list[tuple[JobKind, float, float]]) -> None:
     """Seen to fail with durations that are not numbers let through."""
-    durations = Durations()
+    durations = DurationEstimator()
     for kind, seconds, since in jobs:
-        durations.learn(kind, seconds, since=since)
+        durations.learn(kind, seconds, last_running_age=since)
         model = durations.model(kind)
         assert math.isfinite(model.mu)
         assert 0 < model.sigma < 5
-        assert model.median < 2 * LONGEST
+        assert model.median < 2 * MAX_LEARNED_SECONDS
 
 
-@given(sightings=hostile_sightings, seconds=any_float)
-def test_learning_shapes_takes_anything(sightings: list[Sighting], seconds: float) -> None:
+@given(sightings=hostile_sightings, seconds=any_floats)
+def test_learning_shapes_takes_anything(sightings: list[Observation], seconds: float) -> None:
     """Seen to fail with sightings after the end let through."""
-    durations = Durations()
+    durations = DurationEstimator()
     for _ in range(5):
         durations.learn_job(VIDEO, sightings, seconds)
     model = durations.model(VIDEO)
-    assert all(0 <= weight <= 2 for weight in model.shapes)
-    assert MIN_WAIT <= next_poll(age=1, sightings=[], model=model, weight=1) <= MAX_WAIT
+    assert all(0 <= weight <= 2 for weight in model.curve_weights)
+    assert MIN_WAIT_SECONDS <= next_poll(age=1, observations=[], model=model, lateness_weight=1) <= MAX_WAIT_SECONDS
 
 
 def test_memory_is_bounded() -> None:
     """Seen to fail without the eviction of kinds."""
-    durations = Durations()
-    for n in range(3 * KINDS):
+    durations = DurationEstimator()
+    for n in range(3 * MAX_KINDS):
         for _ in range(2):
-            durations.learn_job(Kind(f"type {n}"), [Sighting(1.0, 10)], 10.0)
-    for _ in range(3 * REMEMBERED):
+            durations.learn_job(JobKind(f"type {n}"), [Observation(1.0, 10)], 10.0)
+    for _ in range(3 * MAX_DURATIONS_PER_KIND):
         durations.learn(VIDEO, 60.0)
-    assert durations.model(VIDEO).n == REMEMBERED
-    assert durations.model(Kind("type 0")).n == 0
-    assert durations.model(Kind(f"type {3 * KINDS - 1}")).n == 2
+    assert durations.model(VIDEO).job_count == MAX_DURATIONS_PER_KIND
+    assert durations.model(JobKind("type 0")).job_count == 0
+    assert durations.model(JobKind(f"type {3 * MAX_KINDS - 1}")).job_count == 2
 
 
 def test_a_shape_is_learned_and_unlearned() -> None:
     """Seen to fail with evidence that never fades below certainty's lead."""
-    durations = Durations()
+    durations = DurationEstimator()
     for _ in range(20):
-        durations.learn_job(VIDEO, [Sighting(20.0, 10), Sighting(40.0, 60)], 61.0)
-    sure = durations.model(VIDEO).shapes
+        durations.learn_job(VIDEO, [Observation(20.0, 10), Observation(40.0, 60)], 61.0)
+    sure = durations.model(VIDEO).curve_weights
     for at in range(12):
-        durations.learn_job(VIDEO, [Sighting(30.0 + at, 0), Sighting(50.0 + at, 0)], 61.0)
+        durations.learn_job(VIDEO, [Observation(30.0 + at, 0), Observation(50.0 + at, 0)], 61.0)
     assert sure[0] < 0.01
-    assert durations.model(VIDEO).shapes[0] > 0.9
+    assert durations.model(VIDEO).curve_weights[0] > 0.9
 
 
 def test_a_drawn_shape_follows_what_was_seen() -> None:
     """Seen to fail with points averaged in the order they came."""
     chance = random.Random(5)
     shares = [chance.random() for _ in range(200)]
-    shape = draw([(share, int(100 * share**3)) for share in shares])
-    assert all(sooner <= later for sooner, later in pairwise(shape.reach))
-    assert shape.reach[50] == pytest.approx(0.5 ** (1 / 3), abs=0.03)
+    shape = fit_isotonic([(share, int(100 * share**3)) for share in shares])
+    assert all(sooner <= later for sooner, later in pairwise(shape.time_share))
+    assert shape.time_share[50] == pytest.approx(0.5 ** (1 / 3), abs=0.03)
     assert shape.noise < 3
 
 
 def test_every_shape_rises_from_nothing_to_all() -> None:
     """Seen to fail with a curve given upside down."""
-    for shape in library():
-        assert (shape.reach[0], shape.reach[100], len(shape.reach)) == (0.0, 1.0, len(LINEAR))
-        assert all(sooner <= later for sooner, later in pairwise(shape.reach)), shape.name
+    for shape in curve_library():
+        assert (shape.time_share[0], shape.time_share[100], len(shape.time_share)) == (0.0, 1.0, len(LINEAR_TIME_SHARE))
+        assert all(sooner <= later for sooner, later in pairwise(shape.time_share)), shape.name
 
 
 def test_stalled_jobs_are_looked_at_slowly() -> None:
@@ -324,11 +332,11 @@ def test_resuming_keeps_to_the_budget(total: int) -> None:
     """Seen to fail with all jobs resumed at once."""
     delays = [resume_delay(index, total) for index in range(total)]
     assert delays == sorted(delays)
-    assert delays.count(0.0) == min(total, RESUME_AT_ONCE)
-    later = delays[RESUME_AT_ONCE:]
-    assert all(b - a >= 0.999 / RESUME_PER_SECOND for a, b in pairwise(later))
+    assert delays.count(0.0) == min(total, IMMEDIATE_RESUME_COUNT)
+    later = delays[IMMEDIATE_RESUME_COUNT:]
+    assert all(b - a >= 0.999 / RESUMED_POLLS_PER_SECOND for a, b in pairwise(later))
 
 
 def test_backoff_doubles_up_to_half_a_minute() -> None:
     """Seen to fail without the upper bound."""
-    assert [backoff(n) for n in (-1, 0, 1, 2, 3, 4, 5, 6, 7, 10**9)] == [1, 1, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert [backoff_seconds(n) for n in (-1, 0, 1, 2, 3, 4, 5, 6, 7, 10**9)] == [1, 1, 1, 2, 4, 8, 16, 30, 30, 30]

@@ -23,15 +23,15 @@ from hypothesis.stateful import (
 )
 from tinydb import TinyDB
 
-from eternal_tui.jobs.errors import NotPossible
-from eternal_tui.jobs.model import _NEXT, Job, JobState
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.jobs.errors import InvalidJobState
+from eternal_tui.jobs.model import _TRANSITIONS, Job, JobState
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
-from tests.history.faults import SwiftFiles
-from tests.jobs.bench import CLIP, PICTURE, Bench, running
-from tests.jobs.clock import FakeClock, settle
-from tests.jobs.quiet import quiet
+from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
+from tests.jobs.clock import FakeClock, run_ready_tasks
+from tests.jobs.quiet import wait_idle
 
 T = TypeVar("T")
 
@@ -43,30 +43,38 @@ POST_FAULTS = {
     Fault.CHARGED_502: (JobState.UNCONFIRMED, 1),
     Fault.GARBAGE_JSON: (JobState.UNCONFIRMED, 1),
     Fault.HOSTILE_TEXT: (JobState.REJECTED, 1),
-    Fault.TOO_MANY: (JobState.RUNNING, 2),
+    Fault.RATE_LIMITED: (JobState.RUNNING, 2),
     Fault.NO_CREDITS: (JobState.RUNNING, 1),
 }
 """How a submit ends under a fault, and with how many POSTs: a 429 alone is sent again."""
 
 JOB_FAULTS = [Fault.FAILED, Fault.STUCK, Fault.UNKNOWN_WORD, Fault.SUCCESS_WITHOUT_URL, Fault.ENCRYPTED]
-FREE_FAULTS = [(Fault.POLL_404, Place.POLL), (Fault.TOO_MANY, Place.POLL), (Fault.SERVER_ERROR, Place.POLL)]
-FREE_FAULTS += [(Fault.EXPIRED_LINK, Place.LINK), (Fault.WRONG_TYPE, Place.CDN), (Fault.DROP_BEFORE, Place.CDN)]
+FREE_FAULTS = [
+    (Fault.POLL_404, FaultPlace.POLL),
+    (Fault.RATE_LIMITED, FaultPlace.POLL),
+    (Fault.SERVER_ERROR, FaultPlace.POLL),
+]
+FREE_FAULTS += [
+    (Fault.EXPIRED_LINK, FaultPlace.LINK),
+    (Fault.WRONG_TYPE, FaultPlace.CDN),
+    (Fault.DROP_BEFORE, FaultPlace.CDN),
+]
 UNREACHABLE = "http://127.0.0.1:9"
 
-picked = st.integers(0, 50)
+job_numbers = st.integers(0, 50)
 
 
-def _reachable() -> dict[JobState, set[JobState]]:
-    reach = {state: {state, *after} for state, after in _NEXT.items()}
+def _reachable_states() -> dict[JobState, set[JobState]]:
+    reach = {state: {state, *after} for state, after in _TRANSITIONS.items()}
     for _ in JobState:
         reach = {state: {end for step in steps for end in reach[step]} for state, steps in reach.items()}
     return reach
 
 
-REACHABLE = _reachable()
+REACHABLE_STATES = _reachable_states()
 
 
-class DeskMachine(RuleBasedStateMachine):
+class JobEngineMachine(RuleBasedStateMachine):
     """What must be there is kept in `jobs`; `posts` is how many requests have left in all."""
 
     def __init__(self) -> None:
@@ -94,39 +102,39 @@ class DeskMachine(RuleBasedStateMachine):
         return self.benches[0]
 
     async def open(self) -> None:
-        desk = running(self.folder, self.sandbox, clock=self.clock, files=SwiftFiles(), seed=self.generation)
+        desk = run_engine(self.folder, self.sandbox, clock=self.clock, fs=UnsyncedFileSystem(), seed=self.generation)
         bench = await self.stack.enter_async_context(desk)
-        for job in bench.desk.listing():
-            assert job.state in REACHABLE[self.states.get(job.id, JobState.SUBMITTING)]
-        bench.desk.subscribe(lambda ids: self.watch_transitions(bench, ids))
+        for job in bench.engine.newest_first():
+            assert job.state in REACHABLE_STATES[self.states.get(job.id, JobState.SUBMITTING)]
+        bench.engine.subscribe(lambda ids: self.watch_transitions(bench, ids))
         self.benches.append(bench)
 
     def watch_transitions(self, bench: Bench, ids: frozenset[int]) -> None:
         for job_id in ids:
-            job = bench.desk.job(job_id)
+            job = bench.engine.get(job_id)
             if job is not None and bench is self.bench:
                 before = self.states.get(job_id, JobState.SUBMITTING)
-                assert job.state in REACHABLE[before], (before, job.state)
+                assert job.state in REACHABLE_STATES[before], (before, job.state)
                 self.states[job_id] = job.state
 
-    async def leave(self) -> None:
+    async def close_all(self) -> None:
         self.benches.clear()
         await self.stack.aclose()
         self.stack = AsyncExitStack()
 
-    async def breathe(self, seconds: float) -> None:
+    async def advance(self, seconds: float) -> None:
         for _ in range(max(1, min(round(seconds / 2), 30))):
             await self.clock.advance(min(seconds, seconds / 30 if seconds > 60 else 2))
-            await quiet()
+            await wait_idle()
 
     def pick(self, number: int, *states: JobState) -> Job | None:
-        found = [job for job in self.bench.desk.listing() if job.state in states]
+        found = [job for job in self.bench.engine.newest_first() if job.state in states]
         return found[number % len(found)] if found else None
 
     @initialize()
-    def begin(self) -> None:
+    def start_sandbox(self) -> None:
         self.sandbox = Sandbox(
-            SandboxSettings(seed=7, clock=self.clock.time, still_size=(96, 128), clip_size=(64, 96), clip_fps=8)
+            SandboxSettings(seed=7, clock=self.clock.time, image_size=(96, 128), video_size=(64, 96), video_fps=8)
         )
         self.run(self.sandbox.__aenter__())
         self.run(self.open())
@@ -137,30 +145,31 @@ class DeskMachine(RuleBasedStateMachine):
         clip=st.booleans(),
     )
     def submit(self, fault: Fault | None, job_fault: Fault | None, clip: bool) -> None:
-        self.run(self.submitted(fault, job_fault, clip))
+        self.run(self.submit_and_check(fault, job_fault, clip))
 
-    async def submitted(self, fault: Fault | None, job_fault: Fault | None, clip: bool) -> None:
+    async def submit_and_check(self, fault: Fault | None, job_fault: Fault | None, clip: bool) -> None:
         if fault is not None:
-            self.sandbox.inject(fault, times=1, on=Place.POST if fault is not Fault.NO_CREDITS else None)
+            self.sandbox.inject(fault, times=1, on=FaultPlace.POST if fault is not Fault.NO_CREDITS else None)
         if job_fault is not None:
             self.sandbox.inject(job_fault, times=1)
         state, posts = POST_FAULTS.get(fault, (JobState.RUNNING, 1)) if fault is not None else (JobState.RUNNING, 1)
-        sending = asyncio.ensure_future(self.bench.desk.submit(CLIP if clip else PICTURE))
-        await self.bench.until(sending.done)
+        sending = asyncio.ensure_future(self.bench.engine.submit(VIDEO_REQUEST if clip else IMAGE_REQUEST))
+        await self.bench.advance_until(sending.done)
         job = await sending
         assert job.state is state
         self.posts += posts
         self.jobs.add(job.id)
         if job_fault is not None and job.request_id is None:
-            self.sandbox.service.faults.clear()
+            self.sandbox.state.faults.clear()
 
     @rule()
-    def submit_to_nobody(self) -> None:
+    def submit_while_unreachable(self) -> None:
         async def submit() -> None:
             address, self.bench.client._base_url = self.bench.client._base_url, UNREACHABLE
-            sending = asyncio.ensure_future(self.bench.desk.submit(PICTURE))
-            await self.bench.until(sending.done)
-            self.bench.client._base_url = address
+            sending = asyncio.ensure_future(self.bench.engine.submit(IMAGE_REQUEST))
+            await self.bench.advance_until(sending.done)
+            # The authorization is made once, for the address of the first request.
+            self.bench.client._base_url, self.bench.client._key_auth = address, None
             self.jobs.add((await sending).id)
             assert sending.result().state is JobState.REJECTED
 
@@ -168,21 +177,21 @@ class DeskMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1.0, 7.0, 40.0, 300.0, 2400.0]))
     def let_time_pass(self, seconds: float) -> None:
-        self.run(self.breathe(seconds))
+        self.run(self.advance(seconds))
 
     @rule(free=st.sampled_from(FREE_FAULTS), times=st.integers(1, 4))
-    def disturb(self, free: tuple[Fault, Place], times: int) -> None:
+    def inject_free_fault(self, free: tuple[Fault, FaultPlace], times: int) -> None:
         self.sandbox.inject(free[0], times=times, on=free[1])
 
     @rule()
-    def finish(self) -> None:
+    def finish_all_jobs(self) -> None:
         self.sandbox.finish()
-        self.run(self.breathe(10))
+        self.run(self.advance(10))
 
     @rule()
     def restart(self) -> None:
         async def restart() -> None:
-            await self.leave()
+            await self.close_all()
             await self.open()
 
         self.run(restart())
@@ -192,19 +201,19 @@ class DeskMachine(RuleBasedStateMachine):
         """Go on with the folder as it stands on disk; what the killed desks do afterwards happens elsewhere."""
 
         async def kill() -> None:
-            self.sandbox.service.faults.clear()
+            self.sandbox.state.faults.clear()
             sending = None
             if in_flight:
-                self.sandbox.inject(Fault.SLOW, times=1, on=Place.POST)
-                sending = asyncio.ensure_future(self.bench.desk.submit(PICTURE))
+                self.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
+                sending = asyncio.ensure_future(self.bench.engine.submit(IMAGE_REQUEST))
                 charged = len(self.sandbox.charged)
-                await self.sandbox.until(lambda: len(self.sandbox.charged) > charged)
+                await self.sandbox.wait_until(lambda: len(self.sandbox.charged) > charged)
                 self.posts += 1
-                self.jobs.add(self.bench.desk.listing()[0].id)
+                self.jobs.add(self.bench.engine.newest_first()[0].id)
             survived = self.folder
             self.generation += 1
             shutil.copytree(survived, self.folder)
-            await self.leave()
+            await self.close_all()
             if sending is not None:
                 await asyncio.gather(sending, return_exceptions=True)
             await self.open()
@@ -220,73 +229,77 @@ class DeskMachine(RuleBasedStateMachine):
     @rule()
     def submit_in_the_second(self) -> None:
         self.benches.reverse()
-        self.run(self.breathe(3))
-        self.run(self.submitted(None, None, False))
+        self.run(self.advance(3))
+        self.run(self.submit_and_check(None, None, False))
         self.benches.reverse()
-        self.run(self.breathe(3))
+        self.run(self.advance(3))
 
     @precondition(lambda self: len(self.benches) == 2)
     @rule()
     def suspend_and_return(self) -> None:
         async def suspend() -> None:
             self.bench.instance.release()
-            await self.breathe(12)
+            await self.advance(12)
             self.bench.instance.reacquire()
-            self.bench.desk.resume_after_suspend()
-            await self.breathe(4)
+            self.bench.engine.resume_after_suspend()
+            await self.advance(4)
 
         self.run(suspend())
 
-    @rule(number=picked)
+    @rule(number=job_numbers)
     def delete(self, number: int) -> None:
         job = self.pick(number, *JobState)
         if job is not None:
-            self.run(self.bench.desk.delete([job.id]))
+            self.run(self.bench.engine.delete([job.id]))
             self.jobs.discard(job.id)
             self.deleted.append([job.id])
 
     @rule()
     def undo(self) -> None:
-        self.jobs.update(self.run(self.bench.desk.undo_delete()))
+        self.jobs.update(self.run(self.bench.engine.undo_delete()))
 
-    @rule(number=picked)
+    @rule(number=job_numbers)
     def retry(self, number: int) -> None:
         job = self.pick(number, JobState.UNCONFIRMED)
         if job is None:
             return
         try:
-            new = self.run(self.bench.desk.retry_unconfirmed(job.id))
-        except NotPossible:
-            assert job.retried_by is not None or self.bench.desk.job(job.id).retried_by is not None  # type: ignore[union-attr]
+            new = self.run(self.bench.engine.retry_unconfirmed(job.id))
+        except InvalidJobState:
+            assert job.retried_by is not None or self.bench.engine.get(job.id).retried_by is not None  # type: ignore[union-attr]
             return
         self.posts += 1
         self.jobs.add(new.id)
 
-    @rule(number=picked)
+    @rule(number=job_numbers)
     def watch_or_fetch(self, number: int) -> None:
         async def ask() -> None:
             job = self.pick(number, *JobState)
             if job is None:
                 return
-            for wish in (self.bench.desk.stop_watching, self.bench.desk.watch_now, self.bench.desk.fetch_again):
+            for wish in (
+                self.bench.engine.stop_watching,
+                self.bench.engine.watch_now,
+                self.bench.engine.retry_download,
+            ):
                 try:
                     await wish(job.id)
-                except NotPossible:
+                except InvalidJobState:
                     continue
-            await settle()
+            await run_ready_tasks()
 
         self.run(ask())
 
     @invariant()
-    def nothing_is_sent_but_what_was_asked_for(self) -> None:
+    def check_request_count(self) -> None:
         if self.benches:
             assert len(self.sandbox.posts) == self.posts
 
     @invariant()
-    def no_job_is_lost_and_each_charge_is_accounted_for(self) -> None:
+    def check_jobs_and_charges(self) -> None:
         if not self.benches:
             return
-        jobs = {job.id: job for job in self.bench.desk.listing()}
+        jobs = {job.id: job for job in self.bench.engine.newest_first()}
         assert set(jobs) == self.jobs
         gone = {job_id for removed in self.deleted for job_id in removed} - self.jobs
         known = {job.request_id for job in jobs.values() if job.request_id is not None}
@@ -298,13 +311,13 @@ class DeskMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if self.benches:
-                self.run(self.leave())
+                self.run(self.close_all())
                 with TinyDB(self.folder / "history.json") as database:
                     assert {document.doc_id for document in database.table("jobs").all()} == self.jobs
                 self.run(self.sandbox.__aexit__(None, None, None))
         finally:
             # Connections that were just closed still have a callback to run.
-            self.run(settle())
+            self.run(run_ready_tasks())
             self.run(self.loop.shutdown_asyncgens())
             self.run(self.loop.shutdown_default_executor())
             self.loop.close()
@@ -313,9 +326,13 @@ class DeskMachine(RuleBasedStateMachine):
 
 def test_no_order_of_events_loses_or_doubles_a_job() -> None:
     """Seen to fail with an unclear POST sent again, and with an intent forgotten at a start."""
-    run_state_machine_as_test(DeskMachine, settings=settings(max_examples=8, stateful_step_count=18, deadline=None))
+    run_state_machine_as_test(
+        JobEngineMachine, settings=settings(max_examples=8, stateful_step_count=18, deadline=None)
+    )
 
 
 @pytest.mark.long
 def test_no_order_of_events_loses_or_doubles_a_job_at_length() -> None:
-    run_state_machine_as_test(DeskMachine, settings=settings(max_examples=40, stateful_step_count=40, deadline=None))
+    run_state_machine_as_test(
+        JobEngineMachine, settings=settings(max_examples=40, stateful_step_count=40, deadline=None)
+    )

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.jobs.errors import NeedsConfirmation, NotPossible, OverCap
+from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded, InvalidJobState
 from eternal_tui.jobs.model import JobState, Verdict
-from eternal_tui.jobs.policy import Policy
+from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
-from tests.jobs.bench import CLIP, PICTURE, Bench, running
-from tests.jobs.clock import FakeClock, settle
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
+from tests.jobs.clock import FakeClock, run_ready_tasks
 
-HIGH = GenerateRequest(character="6870", prompt="In the snow", type="image", quality="high")
+HIGH_QUALITY_REQUEST = GenerateRequest(character="6870", prompt="In the snow", type="image", quality="high")
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ HIGH = GenerateRequest(character="6870", prompt="In the snow", type="image", qua
 async def test_a_lost_answer_is_one_post_and_one_unconfirmed_job(bench: Bench, fault: Fault) -> None:
     """Seen to fail against an outbox that sends again after any ApiError: the sandbox counted three POSTs."""
     bench.sandbox.inject(fault, times=1)
-    job = await bench.desk.submit(PICTURE)
+    job = await bench.engine.submit(IMAGE_REQUEST)
     assert job.state is JobState.UNCONFIRMED
     assert len(bench.sandbox.posts) == 1
-    assert [str(each.state) for each in bench.desk.listing()] == ["unconfirmed"]
-    assert bench.desk.totals().unconfirmed == 1
+    assert [str(each.state) for each in bench.engine.newest_first()] == ["unconfirmed"]
+    assert bench.engine.totals().unconfirmed == 1
 
 
 async def test_an_unconfirmed_job_is_there_after_a_restart_and_sends_nothing(
@@ -37,33 +37,33 @@ async def test_an_unconfirmed_job_is_there_after_a_restart_and_sends_nothing(
 ) -> None:
     """Seen to fail against a start that resumes every job without a request id by sending it again."""
     sandbox.inject(Fault.LOST_ANSWER, times=1)
-    async with running(tmp_path, sandbox, clock=clock) as bench:
-        await bench.desk.submit(PICTURE)
-    async with running(tmp_path, sandbox, clock=clock) as bench:
+    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+        await bench.engine.submit(IMAGE_REQUEST)
+    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         await clock.advance(120)
-        assert [str(job.state) for job in bench.desk.listing()] == ["unconfirmed"]
+        assert [str(job.state) for job in bench.engine.newest_first()] == ["unconfirmed"]
     assert len(sandbox.posts) == 1
 
 
 async def test_an_intent_found_at_start_is_unconfirmed(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """What a stop between intent and answer leaves. Seen to fail without the outbox heeding a cancel."""
-    async with running(tmp_path, sandbox, clock=clock) as bench:
+    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         sandbox.inject(Fault.SLOW, times=1)
-        sending = asyncio.create_task(bench.desk.submit(PICTURE))
-        await sandbox.until(lambda: bool(sandbox.posts))
+        sending = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+        await sandbox.wait_until(lambda: bool(sandbox.posts))
         record = bench.history.recent(1)[0][1]
         assert record["state"] == "submitting"
-        assert bench.desk.totals().sending == 1
+        assert bench.engine.totals().sending == 1
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-        assert bench.desk.totals().sending == 0
-        assert [str(job.state) for job in bench.desk.listing()] == ["unconfirmed"]
+        assert bench.engine.totals().sending == 0
+        assert [str(job.state) for job in bench.engine.newest_first()] == ["unconfirmed"]
 
 
 async def test_429_is_waited_for_and_sent_once_more(bench: Bench) -> None:
-    bench.sandbox.inject(Fault.TOO_MANY, times=1)
-    sending = asyncio.create_task(bench.desk.submit(PICTURE))
-    await bench.until(sending.done, step=0.5)
+    bench.sandbox.inject(Fault.RATE_LIMITED, times=1)
+    sending = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+    await bench.advance_until(sending.done, step_seconds=0.5)
     assert (await sending).state is JobState.RUNNING
     assert len(bench.sandbox.charged) == 1
     assert len(bench.sandbox.posts) == 2
@@ -71,8 +71,8 @@ async def test_429_is_waited_for_and_sent_once_more(bench: Bench) -> None:
 
 async def test_a_service_that_is_away_rejects_without_charge(bench: Bench, sandbox: Sandbox) -> None:
     bench.client._base_url = "http://127.0.0.1:9"
-    sending = asyncio.create_task(bench.desk.submit(PICTURE))
-    await bench.until(sending.done, step=0.5)
+    sending = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+    await bench.advance_until(sending.done, step_seconds=0.5)
     job = await sending
     assert job.state is JobState.REJECTED
     assert job.cost == 0.0
@@ -81,75 +81,77 @@ async def test_a_service_that_is_away_rejects_without_charge(bench: Bench, sandb
 
 async def test_the_counter_settles_an_unconfirmed_job(bench: Bench) -> None:
     """Lost after charging: probably charged. Lost before: probably not. Seen to fail with the signs swapped."""
-    await bench.desk.submit(PICTURE)
-    await bench.desk.submit(PICTURE)
+    await bench.engine.submit(IMAGE_REQUEST)
+    await bench.engine.submit(IMAGE_REQUEST)
     for fault, verdict in ((Fault.LOST_ANSWER, Verdict.CHARGED), (Fault.DROP_BEFORE, Verdict.NOT_CHARGED)):
         bench.sandbox.inject(fault, times=1)
-        unclear = await bench.desk.submit(PICTURE)
-        await bench.desk.submit(PICTURE)
-        await settle()
-        await bench.job(unclear.id, "unconfirmed")
-        await bench.until(lambda job_id=unclear.id: bench.desk.job(job_id).verdict is not None)  # type: ignore[misc, union-attr]
-        settled = bench.desk.job(unclear.id)
+        unclear = await bench.engine.submit(IMAGE_REQUEST)
+        await bench.engine.submit(IMAGE_REQUEST)
+        await run_ready_tasks()
+        await bench.wait_for_state(unclear.id, "unconfirmed")
+        await bench.advance_until(lambda job_id=unclear.id: bench.engine.get(job_id).verdict is not None)  # type: ignore[misc, union-attr]
+        settled = bench.engine.get(unclear.id)
         assert settled is not None
         assert settled.verdict is verdict
         assert "before" in settled.verdict_reason
 
 
 async def test_an_unknown_price_settles_nothing(bench: Bench) -> None:
-    await bench.desk.submit(PICTURE)
+    await bench.engine.submit(IMAGE_REQUEST)
     bench.sandbox.inject(Fault.LOST_ANSWER, times=1)
-    unclear = await bench.desk.submit(PICTURE)
-    await bench.desk.submit(CLIP)
-    await bench.until(lambda: bench.desk.job(unclear.id).verdict is not None)  # type: ignore[union-attr]
-    assert bench.desk.job(unclear.id).verdict is Verdict.UNKNOWN  # type: ignore[union-attr]
+    unclear = await bench.engine.submit(IMAGE_REQUEST)
+    await bench.engine.submit(VIDEO_REQUEST)
+    await bench.advance_until(lambda: bench.engine.get(unclear.id).verdict is not None)  # type: ignore[union-attr]
+    assert bench.engine.get(unclear.id).verdict is Verdict.UNKNOWN  # type: ignore[union-attr]
 
 
 async def test_retrying_an_unconfirmed_job_links_both_and_happens_once(bench: Bench) -> None:
     bench.sandbox.inject(Fault.LOST_ANSWER, times=1)
-    old = await bench.desk.submit(PICTURE)
-    new = await bench.desk.retry_unconfirmed(old.id)
+    old = await bench.engine.submit(IMAGE_REQUEST)
+    new = await bench.engine.retry_unconfirmed(old.id)
     assert new.retry_of == old.id
-    assert bench.desk.job(old.id).retried_by == new.id  # type: ignore[union-attr]
-    with pytest.raises(NotPossible):
-        await bench.desk.retry_unconfirmed(old.id)
+    assert bench.engine.get(old.id).retried_by == new.id  # type: ignore[union-attr]
+    with pytest.raises(InvalidJobState):
+        await bench.engine.retry_unconfirmed(old.id)
     assert len(bench.sandbox.posts) == 2
 
 
 async def test_the_cap_holds_and_no_confirmation_lifts_it(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail against a cap that is only compared with what was spent before, not with what comes."""
-    async with running(tmp_path, sandbox, clock=clock, policy=Policy(daily_cap=0.13)) as bench:
+    async with run_engine(tmp_path, sandbox, clock=clock, policy=JobPolicy(daily_cap=0.13)) as bench:
         for _ in range(3):
-            await bench.desk.submit(PICTURE)
-        with pytest.raises(OverCap):
-            await bench.desk.submit(HIGH, confirmed=True)
-        with pytest.raises(OverCap):
-            await bench.desk.submit_many([PICTURE, PICTURE], confirmed=True)
+            await bench.engine.submit(IMAGE_REQUEST)
+        with pytest.raises(DailyCapExceeded):
+            await bench.engine.submit(HIGH_QUALITY_REQUEST, confirmed=True)
+        with pytest.raises(DailyCapExceeded):
+            await bench.engine.submit_many([IMAGE_REQUEST, IMAGE_REQUEST], confirmed=True)
     assert len(sandbox.posts) == 3
 
 
 async def test_two_instances_at_once_stay_within_one_cap(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail without the second look at the cap: both sent."""
-    policy = Policy(daily_cap=0.12)
+    policy = JobPolicy(daily_cap=0.12)
     async with (
-        running(tmp_path, sandbox, clock=clock, policy=policy) as one,
-        running(tmp_path, sandbox, clock=clock, policy=policy, fold=False) as two,
+        run_engine(tmp_path, sandbox, clock=clock, policy=policy) as one,
+        run_engine(tmp_path, sandbox, clock=clock, policy=policy, compact=False) as two,
     ):
-        await one.desk.submit(PICTURE)
-        await one.desk.submit(PICTURE)
-        await two.until(lambda: len(two.desk.listing()) == 2)
-        jobs = await asyncio.gather(one.desk.submit(PICTURE), two.desk.submit(PICTURE), return_exceptions=True)
+        await one.engine.submit(IMAGE_REQUEST)
+        await one.engine.submit(IMAGE_REQUEST)
+        await two.advance_until(lambda: len(two.engine.newest_first()) == 2)
+        jobs = await asyncio.gather(
+            one.engine.submit(IMAGE_REQUEST), two.engine.submit(IMAGE_REQUEST), return_exceptions=True
+        )
     sent = [job for job in jobs if not isinstance(job, BaseException) and job.state is JobState.RUNNING]
     assert len(sent) <= 1
 
 
 async def test_above_the_limit_a_person_is_asked(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with running(tmp_path, sandbox, clock=clock, policy=Policy(confirm_above=0.05)) as bench:
-        with pytest.raises(NeedsConfirmation):
-            await bench.desk.submit(PICTURE)
-        await bench.desk.submit(PICTURE, confirmed=True)
-        await bench.desk.submit(PICTURE, confirmed=True)
-        await bench.desk.submit(PICTURE)
-        with pytest.raises(NeedsConfirmation):
-            await bench.desk.submit(HIGH)
+    async with run_engine(tmp_path, sandbox, clock=clock, policy=JobPolicy(confirm_above=0.05)) as bench:
+        with pytest.raises(ConfirmationRequired):
+            await bench.engine.submit(IMAGE_REQUEST)
+        await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
+        await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
+        await bench.engine.submit(IMAGE_REQUEST)
+        with pytest.raises(ConfirmationRequired):
+            await bench.engine.submit(HIGH_QUALITY_REQUEST)
     assert len(sandbox.posts) == 3

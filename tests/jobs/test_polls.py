@@ -9,53 +9,53 @@ import pytest
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import Job
-from eternal_tui.jobs.policy import Policy
+from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.simulator import ProgressShape
 from tests.benchmarks.cadence_simulation import bound
-from tests.jobs.bench import CLIP, PICTURE, Bench, running
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock
-from tests.jobs.quiet import quiet
-from tests.jobs.test_interval import goals
+from tests.jobs.quiet import wait_idle
+from tests.jobs.test_interval import poll_goals
 
 JOBS = 25
 TAUGHT, COUNTED = 8, 4
 """Rounds of a long trial, those that teach and those that count."""
 
-PLENTY = Policy(requests_per_second=1e4)
+UNLIMITED_POLICY = JobPolicy(requests_per_second=1e4)
 """The budget of jobs that are fired one at a time: twenty-five at once would wait for each other."""
 
 ROUNDS = 2
 """The first teaches, the last counts."""
 
 
-async def see_to_the_end(
-    bench: Bench, shape: ProgressShape | None, request: GenerateRequest = PICTURE
+async def run_to_end(
+    bench: Bench, shape: ProgressShape | None, request: GenerateRequest = IMAGE_REQUEST
 ) -> tuple[float, float]:
     """Submit JOBS requests at once, and return looks a job and seconds between the end and the look that found it.
 
     Progress is of that shape, or null.
     """
-    sent = await bench.desk.submit_many([request] * JOBS, confirmed=True)
-    lives = [bench.sandbox.service.engine.jobs[str(job.request_id)] for job in sent]
+    sent = await bench.engine.submit_many([request] * JOBS, confirmed=True)
+    lives = [bench.sandbox.state.simulator.jobs[str(job.request_id)] for job in sent]
     for life in lives:
         if shape is None:
             life.faults.add(Fault.NULL_PROGRESS)
         else:
             life.shape = shape
     async with asyncio.timeout(300):
-        while not all(job.state == "succeeded" for job in _now(bench, sent)):
+        while not all(job.state == "succeeded" for job in _current_jobs(bench, sent)):
             # Time stands still while a look is under way: its answer comes over a real socket.
-            await quiet()
-            await bench.clock.leap()
-    ended = _now(bench, sent)
-    late = [(job.finished_at or 0) - life.created_at - life.takes for job, life in zip(ended, lives, strict=True)]
+            await wait_idle()
+            await bench.clock.advance_to_next_wake()
+    ended = _current_jobs(bench, sent)
+    late = [(job.finished_at or 0) - life.created_at - life.run_seconds for job, life in zip(ended, lives, strict=True)]
     return sum(job.polls for job in ended) / JOBS, sum(late) / JOBS
 
 
-def _now(bench: Bench, sent: list[Job]) -> list[Job]:
-    return [job for each in sent if (job := bench.desk.job(each.id)) is not None]
+def _current_jobs(bench: Bench, submitted: list[Job]) -> list[Job]:
+    return [job for each in submitted if (job := bench.engine.get(each.id)) is not None]
 
 
 @pytest.mark.parametrize(("shape", "looks", "seconds"), [(ProgressShape.LINEAR, 3, 0.7), (ProgressShape.NOISY, 4, 1.2)])
@@ -67,10 +67,10 @@ async def test_looks_and_lateness_of_the_real_poller(
     The sandbox's linear progress ends at 98, which takes dozens of jobs to tell from one that ends at 100. Seen to fail
     with progress left out of the sightings, and with waits of two fifths.
     """
-    async with running(tmp_path / "data", sandbox, clock=clock) as bench:
+    async with run_engine(tmp_path / "data", sandbox, clock=clock) as bench:
         found = (0.0, 0.0)
         for _ in range(ROUNDS):
-            found = await see_to_the_end(bench, shape)
+            found = await run_to_end(bench, shape)
     assert found[0] <= looks
     assert found[1] <= seconds
     assert len(sandbox.polls()) >= ROUNDS * JOBS
@@ -78,7 +78,7 @@ async def test_looks_and_lateness_of_the_real_poller(
 
 @pytest.mark.long
 @pytest.mark.parametrize("shape", [*ProgressShape, None])
-@pytest.mark.parametrize("request_", [PICTURE, CLIP], ids=["image", "video"])
+@pytest.mark.parametrize("request_", [IMAGE_REQUEST, VIDEO_REQUEST], ids=["image", "video"])
 async def test_every_cell_of_looks_and_lateness(
     tmp_path: Path,
     sandbox: Sandbox,
@@ -91,16 +91,16 @@ async def test_every_cell_of_looks_and_lateness(
     Seen to fail while twenty-five jobs shared a budget of ten looks a second: 0.93 s late; while a habit
     confirmed itself, 0.45 s for linear pictures; with no greater wish amid noise, 1.83 s for noisy clips.
     """
-    async with running(tmp_path / "data", sandbox, clock=clock, policy=PLENTY) as bench:
+    async with run_engine(tmp_path / "data", sandbox, clock=clock, policy=UNLIMITED_POLICY) as bench:
         for _ in range(TAUGHT):
-            await see_to_the_end(bench, shape, request_)
-        counted = [await see_to_the_end(bench, shape, request_) for _ in range(COUNTED)]
+            await run_to_end(bench, shape, request_)
+        counted = [await run_to_end(bench, shape, request_) for _ in range(COUNTED)]
     looks, late = (sum(column) / COUNTED for column in zip(*counted, strict=True))
     print(f"{request_.type:6} {shape or 'none':7} {looks:5.2f} looks {late:5.2f} s late")
     if shape is None:
         assert looks + late <= 1.15 * bound(request_.type).cost
     else:
-        most_looks, most_late = goals(request_.type, str(shape))
+        most_looks, most_late = poll_goals(request_.type, str(shape))
         assert looks <= most_looks
         assert late <= most_late
 
@@ -111,17 +111,17 @@ async def test_jobs_in_view_share_their_looks(tmp_path: Path, sandbox: Sandbox, 
 
     Seen to fail with five seconds for each of twenty (4.3 a second), and with eight for each of ten (1.3).
     """
-    async with running(tmp_path / "data", sandbox, clock=clock) as bench:
-        sent = await bench.desk.submit_many([PICTURE] * in_view, confirmed=True)
+    async with run_engine(tmp_path / "data", sandbox, clock=clock) as bench:
+        sent = await bench.engine.submit_many([IMAGE_REQUEST] * in_view, confirmed=True)
         for job in sent:
-            sandbox.service.engine.jobs[str(job.request_id)].takes = 36_000.0
+            sandbox.state.simulator.jobs[str(job.request_id)].run_seconds = 36_000.0
         began, counts = clock.monotonic(), []
         # Long beyond any learned duration, where nothing but being in view asks for a look.
         for until, seen in ((150.0, []), (160.0, sent), (192.0, sent)):
-            bench.desk.attend([job.id for job in seen], None)
+            bench.engine.set_visible([job.id for job in seen], None)
             while clock.monotonic() < began + until:
-                await quiet()
-                await clock.leap()
+                await wait_idle()
+                await clock.advance_to_next_wake()
             counts.append(len(sandbox.polls()))
     looks_a_second = (counts[2] - counts[1]) / (192.0 - 160.0)
     assert looks_a_second == pytest.approx(min(in_view / 5, 2.0), rel=0.15)

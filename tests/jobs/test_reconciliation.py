@@ -20,33 +20,33 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.api.errors import AnswerLost
-from eternal_tui.api.models import GenerateRequest, SubmitAnswer
+from eternal_tui.api.errors import ResponseLost
+from eternal_tui.api.models import GenerateRequest, SubmitResponse
 from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.model import Job, JobState, Verdict
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
-from tests.history.faults import SwiftFiles
-from tests.jobs.bench import CLIP, PICTURE, Bench, KeyedClient, running
-from tests.jobs.clock import FakeClock, settle
+from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, KeyedClient, run_engine
+from tests.jobs.clock import FakeClock, run_ready_tasks
 
-HIGH = GenerateRequest(character="6870", prompt="In the snow", type="image", quality="high")
-REQUESTS = {"picture": PICTURE, "high": HIGH, "clip": CLIP}
+HIGH_QUALITY_REQUEST = GenerateRequest(character="6870", prompt="In the snow", type="image", quality="high")
+REQUESTS = {"picture": IMAGE_REQUEST, "high": HIGH_QUALITY_REQUEST, "clip": VIDEO_REQUEST}
 
 kinds = st.sampled_from(sorted(REQUESTS))
 submits = st.tuples(
     st.sampled_from(["ok", "ok", "lost charged", "lost free", "no credits said", "garbage", "beside a lost one"]), kinds
 )
 restarts = st.tuples(st.just("restart"), st.just(""))
-cents = st.integers(1, 60).map(str)
-strangers = st.tuples(st.sampled_from(["top-up", "other client"]), cents)
+cent_amounts = st.integers(1, 60).map(str)
+outside_charges = st.tuples(st.sampled_from(["top-up", "other client"]), cent_amounts)
 
 FAULTS = {"lost charged": Fault.LOST_ANSWER, "lost free": Fault.DROP_BEFORE, "no credits said": Fault.NO_CREDITS}
 FAULTS |= {"garbage": Fault.GARBAGE_JSON, "beside a lost one": Fault.LOST_ANSWER}
 
 
-class Account:
+class ReconciliationScenario:
     """Plays a sequence on a real desk and sandbox, and notes the truth about every unconfirmed job."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, clock: FakeClock) -> None:
@@ -59,34 +59,34 @@ class Account:
         self.bench: Bench
 
     async def open(self) -> None:
-        desk = running(self.folder, self.sandbox, clock=self.clock, files=SwiftFiles())
+        desk = run_engine(self.folder, self.sandbox, clock=self.clock, fs=UnsyncedFileSystem())
         self.bench = await self.stack.enter_async_context(desk)
 
-    async def play(self, events: list[tuple[str, str]]) -> dict[int, Job]:
+    async def run(self, events: list[tuple[str, str]]) -> dict[int, Job]:
         """Play the events and return the unconfirmed jobs as they then stand."""
         for what, kind in events:
-            await self.step(what, kind)
-            await settle()
-        await self.bench.until(lambda: not self.bench.desk._housekeeping._later)
-        jobs = {job.id: job for job in self.bench.desk.listing() if job.state is JobState.UNCONFIRMED}
+            await self.run_event(what, kind)
+            await run_ready_tasks()
+        await self.bench.advance_until(lambda: not self.bench.engine._sync._background_tasks)
+        jobs = {job.id: job for job in self.bench.engine.newest_first() if job.state is JobState.UNCONFIRMED}
         await self.stack.aclose()
         return jobs
 
-    async def step(self, what: str, kind: str) -> None:
+    async def run_event(self, what: str, kind: str) -> None:
         amount = Decimal(kind) / 100 if kind.isdigit() else Decimal(0)
         if what == "restart":
             await self.stack.aclose()
             await self.open()
         elif what == "top-up":
-            self.sandbox.service.credits += amount
-            self.topped_up |= {job_id for job_id in self.charged if not self.judged(job_id)} | {0}
+            self.sandbox.state.credits += amount
+            self.topped_up |= {job_id for job_id in self.charged if not self.has_verdict(job_id)} | {0}
         elif what == "other client":
-            self.sandbox.service.credits -= amount
+            self.sandbox.state.credits -= amount
         else:
             if what in FAULTS:
-                self.sandbox.inject(FAULTS[what], times=1, on=None if what == "no credits said" else Place.POST)
+                self.sandbox.inject(FAULTS[what], times=1, on=None if what == "no credits said" else FaultPlace.POST)
             count = 2 if what == "beside a lost one" else 1
-            jobs = await asyncio.gather(*(self.bench.desk.submit(REQUESTS[kind]) for _ in range(count)))
+            jobs = await asyncio.gather(*(self.bench.engine.submit(REQUESTS[kind]) for _ in range(count)))
             for job in jobs:
                 if job.state is JobState.UNCONFIRMED:
                     self.charged[job.id] = what != "lost free"
@@ -95,19 +95,19 @@ class Account:
             if what == "ok":
                 self.topped_up.discard(0)
 
-    def judged(self, job_id: int) -> bool:
-        job = self.bench.desk.job(job_id)
+    def has_verdict(self, job_id: int) -> bool:
+        job = self.bench.engine.get(job_id)
         return job is not None and job.verdict is not None
 
 
-def _play(events: list[tuple[str, str]]) -> tuple[Account, dict[int, Job]]:
-    async def play() -> tuple[Account, dict[int, Job]]:
+def _run_scenario(events: list[tuple[str, str]]) -> tuple[ReconciliationScenario, dict[int, Job]]:
+    async def play() -> tuple[ReconciliationScenario, dict[int, Job]]:
         clock = FakeClock()
         with tempfile.TemporaryDirectory() as folder:
             async with Sandbox(SandboxSettings(seed=7, clock=clock.time)) as sandbox:
-                account = Account(Path(folder), sandbox, clock)
+                account = ReconciliationScenario(Path(folder), sandbox, clock)
                 await account.open()
-                return account, await account.play(events)
+                return account, await account.run(events)
 
     return asyncio.run(play())
 
@@ -121,7 +121,7 @@ def _play(events: list[tuple[str, str]]) -> tuple[Account, dict[int, Job]]:
 @example([("ok", "clip"), ("ok", "clip"), ("lost charged", "picture"), ("ok", "clip"), ("ok", "clip")])
 def test_alone_on_an_account_a_verdict_is_right_or_says_that_it_cannot_tell(events: list[tuple[str, str]]) -> None:
     """Two at once included. Seen to fail with every one of several taken for charged when one was."""
-    account, jobs = _play(events)
+    account, jobs = _run_scenario(events)
     for job_id, job in jobs.items():
         right = Verdict.CHARGED if account.charged[job_id] else Verdict.NOT_CHARGED
         assert job.verdict in (None, Verdict.UNKNOWN, right), (events, job.verdict_reason)
@@ -134,11 +134,11 @@ def test_alone_on_an_account_at_length(events: list[tuple[str, str]]) -> None:
     test_alone_on_an_account_a_verdict_is_right_or_says_that_it_cannot_tell.hypothesis.inner_test(events)  # type: ignore[attr-defined]
 
 
-CLEAN = [("ok", "picture"), ("ok", "picture"), ("ok", "high"), ("ok", "clip"), ("ok", "picture")]
+UNDISTURBED_EVENTS = [("ok", "picture"), ("ok", "picture"), ("ok", "high"), ("ok", "clip"), ("ok", "picture")]
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.lists(submits | strangers | strangers, min_size=2, max_size=10))
+@given(st.lists(submits | outside_charges | outside_charges, min_size=2, max_size=10))
 @example([("other client", "4"), ("ok", "picture"), ("lost charged", "clip"), ("ok", "picture")])
 @example([*[("other client", "4"), ("ok", "picture")] * 5, ("lost charged", "picture"), ("ok", "picture")])
 def test_among_strangers_a_charged_job_is_called_not_charged_only_behind_a_top_up(
@@ -148,7 +148,7 @@ def test_among_strangers_a_charged_job_is_called_not_charged_only_behind_a_top_u
 
     The usual price may hold another client's spending: five such submits outvote the true one, and hide a charge.
     """
-    account, jobs = _play([*CLEAN, *events])
+    account, jobs = _run_scenario([*UNDISTURBED_EVENTS, *events])
     for job_id, job in jobs.items():
         if account.charged[job_id] and job_id not in account.topped_up:
             assert job.verdict is not Verdict.NOT_CHARGED, (events, job.verdict_reason)
@@ -156,7 +156,7 @@ def test_among_strangers_a_charged_job_is_called_not_charged_only_behind_a_top_u
 
 @pytest.mark.long
 @settings(max_examples=500, deadline=None)
-@given(st.lists(submits | strangers | strangers, min_size=2, max_size=14))
+@given(st.lists(submits | outside_charges | outside_charges, min_size=2, max_size=14))
 def test_among_strangers_at_length(events: list[tuple[str, str]]) -> None:
     test_among_strangers_a_charged_job_is_called_not_charged_only_behind_a_top_up.hypothesis.inner_test(events)  # type: ignore[attr-defined]
 
@@ -165,7 +165,7 @@ def test_a_plain_loss_is_told_with_its_arithmetic() -> None:
     """The verdicts are not all "can't tell". Seen to fail with the signs of the difference swapped."""
     for what, verdict in (("lost charged", Verdict.CHARGED), ("lost free", Verdict.NOT_CHARGED)):
         for kind in REQUESTS:
-            _, jobs = _play([*CLEAN, (what, kind), ("ok", "picture")])
+            _, jobs = _run_scenario([*UNDISTURBED_EVENTS, (what, kind), ("ok", "picture")])
             (job,) = jobs.values()
             assert job.verdict is verdict
             assert "before" in job.verdict_reason
@@ -179,42 +179,44 @@ class HeldClient(KeyedClient):
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox.api_url, Secret(sandbox.key))
-        self.leave: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self.hear: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self.lost: set[str] = set()
+        self.may_send: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.may_receive: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.lost_prompts: set[str] = set()
 
-    async def generate(self, request: GenerateRequest) -> SubmitAnswer:
-        await self.leave[request.prompt].wait()
-        answer = None if request.prompt == "never arrives" else await super().generate(request)
-        await self.hear[request.prompt].wait()
-        if answer is None or request.prompt in self.lost:
-            raise AnswerLost("The connection broke.")
+    async def submit(self, request: GenerateRequest) -> SubmitResponse:
+        await self.may_send[request.prompt].wait()
+        answer = None if request.prompt == "never arrives" else await super().submit(request)
+        await self.may_receive[request.prompt].wait()
+        if answer is None or request.prompt in self.lost_prompts:
+            raise ResponseLost("The connection broke.")
         return answer
 
 
 @asynccontextmanager
-async def _held(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> AsyncIterator[tuple[Bench, HeldClient]]:
+async def _run_with_held_client(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> AsyncIterator[tuple[Bench, HeldClient]]:
     """Yield a desk that has learned the price of a picture, on a client that holds."""
-    async with running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench:
-        await bench.desk.submit(PICTURE)
-        await bench.desk.submit(PICTURE)
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        await bench.engine.submit(IMAGE_REQUEST)
+        await bench.engine.submit(IMAGE_REQUEST)
         client = HeldClient(sandbox)
-        bench.desk._outbox._service = client
+        bench.engine._sender._service = client
         yield bench, client
         await client.close()
 
 
-def _saying(prompt: str) -> GenerateRequest:
+def _request_with_prompt(prompt: str) -> GenerateRequest:
     return GenerateRequest(character="6870", prompt=prompt, type="image")
 
 
-async def _verdict(bench: Bench, client: HeldClient, job: Job) -> Verdict | None:
+async def _verdict_after_submit(bench: Bench, client: HeldClient, job: Job) -> Verdict | None:
     """Return the verdict after one more, undisturbed submit."""
-    client.leave["quiet"].set()
-    client.hear["quiet"].set()
-    await bench.desk.submit(_saying("quiet"))
-    await bench.until(lambda: not bench.desk._housekeeping._later)
-    return bench.desk.job(job.id).verdict  # type: ignore[union-attr]
+    client.may_send["quiet"].set()
+    client.may_receive["quiet"].set()
+    await bench.engine.submit(_request_with_prompt("quiet"))
+    await bench.advance_until(lambda: not bench.engine._sync._background_tasks)
+    return bench.engine.get(job.id).verdict  # type: ignore[union-attr]
 
 
 async def test_a_reading_that_was_on_its_way_while_a_charge_was_made_judges_nothing(
@@ -225,37 +227,37 @@ async def test_a_reading_that_was_on_its_way_while_a_charge_was_made_judges_noth
     It said "probably not charged" of a charged job. Nor is the price of the submit after it measured from that
     reading: seen to fail with a doubt that any later id's reading ends.
     """
-    async with _held(tmp_path, sandbox, clock) as (bench, client):
-        client.lost.add("early")
-        early = asyncio.create_task(bench.desk.submit(_saying("early")))
-        await bench.shown(lambda: len(bench.desk.listing()) == 3)
-        late = asyncio.create_task(bench.desk.submit(_saying("late")))
-        client.leave["late"].set()
-        await sandbox.until(lambda: len(sandbox.charged) == 3)
-        client.leave["early"].set()
-        client.hear["early"].set()
+    async with _run_with_held_client(tmp_path, sandbox, clock) as (bench, client):
+        client.lost_prompts.add("early")
+        early = asyncio.create_task(bench.engine.submit(_request_with_prompt("early")))
+        await bench.wait_until_published(lambda: len(bench.engine.newest_first()) == 3)
+        late = asyncio.create_task(bench.engine.submit(_request_with_prompt("late")))
+        client.may_send["late"].set()
+        await sandbox.wait_until(lambda: len(sandbox.charged) == 3)
+        client.may_send["early"].set()
+        client.may_receive["early"].set()
         unclear = await early
         assert unclear.state is JobState.UNCONFIRMED
-        client.hear["late"].set()
+        client.may_receive["late"].set()
         await late
-        await settle()
-        assert bench.desk.job(unclear.id).verdict is None  # type: ignore[union-attr]
-        assert await _verdict(bench, client, unclear) is Verdict.CHARGED
+        await run_ready_tasks()
+        assert bench.engine.get(unclear.id).verdict is None  # type: ignore[union-attr]
+        assert await _verdict_after_submit(bench, client, unclear) is Verdict.CHARGED
 
 
 async def test_what_was_in_flight_before_a_lost_submit_is_not_laid_on_it(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with the counter believed while another was under way: "probably charged", which it was not."""
-    async with _held(tmp_path, sandbox, clock) as (bench, client):
-        client.leave["before"].set()
-        before = asyncio.create_task(bench.desk.submit(_saying("before")))
-        await sandbox.until(lambda: len(sandbox.charged) == 3)
-        lost = asyncio.create_task(bench.desk.submit(_saying("never arrives")))
-        await bench.shown(lambda: len(bench.desk.listing()) == 4)
-        client.hear["before"].set()
+    async with _run_with_held_client(tmp_path, sandbox, clock) as (bench, client):
+        client.may_send["before"].set()
+        before = asyncio.create_task(bench.engine.submit(_request_with_prompt("before")))
+        await sandbox.wait_until(lambda: len(sandbox.charged) == 3)
+        lost = asyncio.create_task(bench.engine.submit(_request_with_prompt("never arrives")))
+        await bench.wait_until_published(lambda: len(bench.engine.newest_first()) == 4)
+        client.may_receive["before"].set()
         await before
-        client.leave["never arrives"].set()
-        client.hear["never arrives"].set()
+        client.may_send["never arrives"].set()
+        client.may_receive["never arrives"].set()
         unclear = await lost
-        assert await _verdict(bench, client, unclear) is Verdict.UNKNOWN
+        assert await _verdict_after_submit(bench, client, unclear) is Verdict.UNKNOWN

@@ -11,44 +11,44 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.jobs.errors import NotPossible
+from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.history.faults import SwiftFiles
-from tests.jobs.bench import CLIP, PICTURE, Bench, running
+from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock
-from tests.jobs.quiet import quiet
+from tests.jobs.quiet import wait_idle
 
 
-def _names(bench: Bench) -> set[str]:
+def _result_names(bench: Bench) -> set[str]:
     """Return the names in the results folder that are meant to be seen."""
-    folder = bench.desk.results
+    folder = bench.engine.results_dir
     return {path.name for path in folder.iterdir() if path.name[0] != "."} if folder.exists() else set()
 
 
-async def _submitted(bench: Bench) -> Job:
-    job = await bench.desk.submit(PICTURE)
+async def _submit_image(bench: Bench) -> Job:
+    job = await bench.engine.submit(IMAGE_REQUEST)
     assert job.request_id is not None
     return job
 
 
 def _polls_after_success(bench: Bench, job: Job) -> int:
-    held = bench.desk.job(job.id)
+    held = bench.engine.get(job.id)
     assert held is not None
     return len(bench.sandbox.polls(job.request_id)) - held.polls
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.TRUNCATED, Fault.WRONG_LENGTH, Fault.SERVER_ERROR, Fault.DROP_BEFORE, Fault.TOO_MANY]
+    "fault", [Fault.TRUNCATED, Fault.WRONG_LENGTH, Fault.SERVER_ERROR, Fault.DROP_BEFORE, Fault.RATE_LIMITED]
 )
 async def test_a_transfer_that_breaks_off_is_gone_on_with(bench: Bench, fault: Fault) -> None:
     """Seen to fail with a cut transfer settled as broken."""
-    bench.sandbox.inject(fault, times=3, on=Place.CDN)
-    job = await bench.job((await _submitted(bench)).id, "saved")
+    bench.sandbox.inject(fault, times=3, on=FaultPlace.CDN)
+    job = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
     assert job.file is not None
-    assert _names(bench) == {job.file}
-    assert (bench.desk.results / job.file).read_bytes().startswith(b"\xff\xd8\xff")
+    assert _result_names(bench) == {job.file}
+    assert (bench.engine.results_dir / job.file).read_bytes().startswith(b"\xff\xd8\xff")
     assert len(bench.sandbox.posts) == 1
 
 
@@ -58,13 +58,13 @@ async def test_a_file_that_is_not_the_result_is_never_kept_and_t_fetches_it(benc
 
     Seen to fail with a broken file settled as saved.
     """
-    bench.sandbox.inject(fault, times=1, on=Place.CDN)
-    job = await bench.job((await _submitted(bench)).id, "broken")
+    bench.sandbox.inject(fault, times=1, on=FaultPlace.CDN)
+    job = await bench.wait_for_state((await _submit_image(bench)).id, "broken")
     assert job.error
-    assert _names(bench) == set()
-    await bench.desk.fetch_again(job.id)
-    saved = await bench.job(job.id, "saved")
-    assert _names(bench) == {saved.file}
+    assert _result_names(bench) == set()
+    await bench.engine.retry_download(job.id)
+    saved = await bench.wait_for_state(job.id, "saved")
+    assert _result_names(bench) == {saved.file}
     assert saved.error == ""
     assert len(bench.sandbox.posts) == 1
 
@@ -72,87 +72,87 @@ async def test_a_file_that_is_not_the_result_is_never_kept_and_t_fetches_it(benc
 async def test_an_expired_link_is_asked_for_again_exactly_once_and_never_paid_again(bench: Bench) -> None:
     """Seen to fail with no re-poll, and with a POST instead of a poll."""
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=1)
-    job = await bench.job((await _submitted(bench)).id, "saved")
+    job = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
     assert _polls_after_success(bench, job) == 1
-    assert "link had expired, asked for a fresh one" in [event.what for event in job.timeline]
+    assert "link had expired, asked for a fresh one" in [event.summary for event in job.timeline]
     assert len(bench.sandbox.posts) == 1
 
 
 async def test_a_link_that_stays_the_same_is_followed_once_more(bench: Bench) -> None:
     """A storage that is a moment late refuses a good link. Seen to fail with only another link followed: expired."""
     bench.sandbox.inject(Fault.NOT_READY, times=1)
-    job = await bench.job((await _submitted(bench)).id, "saved")
+    job = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
     assert _polls_after_success(bench, job) == 1
     assert len(bench.sandbox.downloads) == 2
-    assert "link had expired, asked for a fresh one" not in [event.what for event in job.timeline]
+    assert "link had expired, asked for a fresh one" not in [event.summary for event in job.timeline]
     assert len(bench.sandbox.posts) == 1
 
 
 async def test_a_link_that_is_always_expired_is_asked_for_once_and_then_said(bench: Bench) -> None:
     """Seen to fail with re-polls until a link works: they never ended."""
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=None)
-    job = await bench.job((await _submitted(bench)).id, "expired")
+    job = await bench.wait_for_state((await _submit_image(bench)).id, "expired")
     await bench.clock.advance(600)
     assert _polls_after_success(bench, job) == 1
     assert len(bench.sandbox.downloads) == 2
     assert "t" in job.error
     bench.sandbox.heal()
-    await bench.desk.fetch_again(job.id)
-    await bench.job(job.id, "saved")
+    await bench.engine.retry_download(job.id)
+    await bench.wait_for_state(job.id, "saved")
     assert len(bench.sandbox.posts) == 1
 
 
-@pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.DROP_BEFORE, Fault.TOO_MANY])
+@pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.DROP_BEFORE, Fault.RATE_LIMITED])
 async def test_a_link_expired_while_the_service_is_away_is_not_called_expired(bench: Bench, fault: Fault) -> None:
     """Nobody could be asked: it waits. Seen to fail with every failed question taken for "there is no link"."""
-    job = await _submitted(bench)
+    job = await _submit_image(bench)
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=1)
     bench.sandbox.finish()
-    await bench.until(lambda: bench.desk.job(job.id).state is JobState.SUCCEEDED, step=0.2)  # type: ignore[union-attr]
-    bench.sandbox.inject(fault, times=2, on=Place.POLL)
-    await bench.job(job.id, "saved")
+    await bench.advance_until(lambda: bench.engine.get(job.id).state is JobState.SUCCEEDED, step_seconds=0.2)  # type: ignore[union-attr]
+    bench.sandbox.inject(fault, times=2, on=FaultPlace.POLL)
+    await bench.wait_for_state(job.id, "saved")
     assert len(bench.sandbox.posts) == 1
 
 
 async def test_a_repoll_for_a_link_keeps_to_the_pause(bench: Bench) -> None:
     """Seen to fail with the question asked past the shared pause."""
-    job = await _submitted(bench)
+    job = await _submit_image(bench)
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=1)
     bench.sandbox.finish()
     held: list[int] = []
 
     def hold(_ids: frozenset[int]) -> None:
-        if not held and bench.desk.job(job.id).state is JobState.SUCCEEDED:  # type: ignore[union-attr]
+        if not held and bench.engine.get(job.id).state is JobState.SUCCEEDED:  # type: ignore[union-attr]
             held.append(len(bench.sandbox.polls()))
-            bench.desk._watcher.hold(40.0)
+            bench.engine._monitor.hold(40.0)
 
-    bench.desk.subscribe(hold)
-    await bench.until(lambda: bool(bench.sandbox.downloads))
+    bench.engine.subscribe(hold)
+    await bench.advance_until(lambda: bool(bench.sandbox.downloads))
     for _ in range(30):
         await bench.clock.advance(1)
-        await quiet()
+        await wait_idle()
     assert [len(bench.sandbox.polls())] == held
-    await bench.job(job.id, "saved")
+    await bench.wait_for_state(job.id, "saved")
 
 
 async def test_a_storage_that_is_down_for_hours_is_gone_on_with_by_itself(bench: Bench) -> None:
     """Told once, quiet afterwards. Seen to fail with six tries and no more: the job was pending for ever."""
     ended: list[Job] = []
-    bench.desk.on_ended(ended.append)
-    bench.sandbox.inject(Fault.DROP_BEFORE, times=None, on=Place.CDN)
-    job = await _submitted(bench)
-    await bench.until(lambda: bool(ended))
+    bench.engine.subscribe_settled(ended.append)
+    bench.sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.CDN)
+    job = await _submit_image(bench)
+    await bench.advance_until(lambda: bool(ended))
     assert (ended[0].file_state, bool(ended[0].trouble)) == (FileState.PENDING, True)
     asked = len(bench.sandbox.downloads)
     began = bench.clock.monotonic()
     while bench.clock.monotonic() - began < 2 * 3600:
-        await bench.until(lambda: not bench.desk._downloads.under_way)
+        await bench.advance_until(lambda: not bench.engine._downloads.active_count)
         await bench.clock.advance(120)
-        await quiet()
+        await wait_idle()
     assert len(ended) == 1
     assert len(bench.sandbox.downloads) - asked <= 5 * 2 * 3600 / 300
     bench.sandbox.heal()
-    await bench.job(job.id, "saved")
+    await bench.wait_for_state(job.id, "saved")
     assert len(bench.sandbox.posts) == 1
 
 
@@ -160,20 +160,20 @@ async def test_a_storage_that_is_down_is_tried_again_at_once_when_asked_and_afte
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with `t` heard only after the wait under way."""
-    sandbox.inject(Fault.DROP_BEFORE, times=None, on=Place.CDN)
-    async with running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench:
-        jobs = [await _submitted(bench) for _ in range(2)]
-        await bench.until(lambda: all(bench.desk._downloads.gave_up(job.id) for job in jobs))
+    sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.CDN)
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        jobs = [await _submit_image(bench) for _ in range(2)]
+        await bench.advance_until(lambda: all(bench.engine._downloads.is_abandoned(job.id) for job in jobs))
         sandbox.heal()
-        await bench.desk.fetch_again(jobs[0].id)
-        await bench.until(lambda: bench.desk.job(jobs[0].id).file_state is FileState.SAVED, step=0.0)  # type: ignore[union-attr]
-    async with running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench:
-        await bench.job(jobs[1].id, "saved")
+        await bench.engine.retry_download(jobs[0].id)
+        await bench.advance_until(lambda: bench.engine.get(jobs[0].id).file_state is FileState.SAVED, step_seconds=0.0)  # type: ignore[union-attr]
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        await bench.wait_for_state(jobs[1].id, "saved")
     assert len(sandbox.posts) == 2
 
 
 @contextmanager
-def _no_room() -> Iterator[None]:
+def _full_disk() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
@@ -189,25 +189,25 @@ async def test_a_result_for_which_there_is_no_room_waits_with_its_reason_and_t_w
 
     Seen to fail with a full disk settled as a broken file.
     """
-    async with running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench:
-        job = await _submitted(bench)
-        with _no_room():
-            await bench.until(lambda: bench.desk._downloads.gave_up(job.id))
-            held = bench.desk.job(job.id)
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        job = await _submit_image(bench)
+        with _full_disk():
+            await bench.advance_until(lambda: bench.engine._downloads.is_abandoned(job.id))
+            held = bench.engine.get(job.id)
             assert held is not None
             assert (held.state, held.file_state) == (JobState.SUCCEEDED, FileState.PENDING)
             assert "room" in held.trouble
-            assert _names(bench) == set()
-        await bench.until(lambda: bench.desk.recorded(job.id))
-        await bench.desk.fetch_again(job.id)
-        saved = await bench.job(job.id, "saved")
+            assert _result_names(bench) == set()
+        await bench.advance_until(lambda: bench.engine.is_durable(job.id))
+        await bench.engine.retry_download(job.id)
+        saved = await bench.wait_for_state(job.id, "saved")
         assert saved.trouble == ""
     assert len(sandbox.posts) == 1
 
 
 async def test_an_encrypted_result_is_kept_as_it_came(bench: Bench) -> None:
     bench.sandbox.inject(Fault.ENCRYPTED, times=None)
-    job = await bench.job((await _submitted(bench)).id, "saved")
+    job = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
     assert job.encrypted
     assert job.file is not None
     assert job.file.endswith(".bin")
@@ -215,38 +215,38 @@ async def test_an_encrypted_result_is_kept_as_it_came(bench: Bench) -> None:
 
 async def test_a_name_that_is_taken_is_not_overwritten(bench: Bench) -> None:
     """Seen to fail with a rename over what stands there."""
-    job = await _submitted(bench)
-    bench.desk.results.mkdir(exist_ok=True)
-    taken = bench.desk.results / f"{job.id:07d}.jpg"
+    job = await _submit_image(bench)
+    bench.engine.results_dir.mkdir(exist_ok=True)
+    taken = bench.engine.results_dir / f"{job.id:07d}.jpg"
     taken.write_bytes(b"somebody's own picture")
-    saved = await bench.job(job.id, "saved")
+    saved = await bench.wait_for_state(job.id, "saved")
     assert taken.read_bytes() == b"somebody's own picture"
     assert saved.file not in (None, taken.name)
-    assert (bench.desk.results / str(saved.file)).stat().st_size == saved.facts.bytes  # type: ignore[union-attr]
+    assert (bench.engine.results_dir / str(saved.file)).stat().st_size == saved.facts.bytes  # type: ignore[union-attr]
 
 
 async def test_a_job_deleted_while_its_file_is_fetched_leaves_no_defect_and_comes_back_with_undo(bench: Bench) -> None:
     """Seen to fail with neither the download let go of nor its end told that the job is gone: it raised."""
     defects: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: defects.append(context))
-    bench.sandbox.inject(Fault.SLOW, times=1, on=Place.CDN)
-    job = await _submitted(bench)
+    bench.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.CDN)
+    job = await _submit_image(bench)
     bench.sandbox.finish()
-    await bench.until(lambda: bool(bench.sandbox.downloads), step=0.2)
-    await bench.desk.delete([job.id])
-    bench.sandbox.service.closing.set()
-    await quiet()
-    bench.sandbox.service.closing.clear()
-    assert bench.desk.job(job.id) is None
-    await bench.until(lambda: not bench.desk._downloads._tasks)
+    await bench.advance_until(lambda: bool(bench.sandbox.downloads), step_seconds=0.2)
+    await bench.engine.delete([job.id])
+    bench.sandbox.state.closing.set()
+    await wait_idle()
+    bench.sandbox.state.closing.clear()
+    assert bench.engine.get(job.id) is None
+    await bench.advance_until(lambda: not bench.engine._downloads._tasks)
     gc.collect()
     assert not defects
-    assert await bench.desk.undo_delete() == [job.id]
-    await bench.job(job.id, "saved")
+    assert await bench.engine.undo_delete() == [job.id]
+    await bench.wait_for_state(job.id, "saved")
 
 
 async def test_a_saved_file_is_not_fetched_again(bench: Bench) -> None:
-    job = await bench.job((await bench.desk.submit(CLIP)).id, "saved")
-    with pytest.raises(NotPossible):
-        await bench.desk.fetch_again(job.id)
+    job = await bench.wait_for_state((await bench.engine.submit(VIDEO_REQUEST)).id, "saved")
+    with pytest.raises(InvalidJobState):
+        await bench.engine.retry_download(job.id)
     assert len(bench.sandbox.downloads) == 1

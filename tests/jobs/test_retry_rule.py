@@ -11,16 +11,16 @@ import httpx
 import pytest
 
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
 from tests.api.raw_server import RawServer
-from tests.history.faults import SwiftFiles
-from tests.jobs.bench import PICTURE, Bench, running
-from tests.jobs.clock import FakeClock, settle
-from tests.jobs.quiet import quiet
+from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
+from tests.jobs.clock import FakeClock, run_ready_tasks
+from tests.jobs.quiet import wait_idle
 
-NEVER_LEFT = {
+UNSENT_EXCEPTIONS = {
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
@@ -31,24 +31,24 @@ NEVER_LEFT = {
 """The kinds that are only raised before a byte of a request is written: three tries, then rejected."""
 
 
-def _tree(root: type[Exception]) -> Iterator[type[Exception]]:
+def _exception_tree(root: type[Exception]) -> Iterator[type[Exception]]:
     yield root
     for kind in root.__subclasses__():
-        yield from _tree(kind)
+        yield from _exception_tree(kind)
 
 
-EVERY_KIND = sorted(
+ALL_EXCEPTION_TYPES = sorted(
     {
         kind
         for root in (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)
-        for kind in _tree(root)
+        for kind in _exception_tree(root)
     }
     | {OSError, RuntimeError, ValueError},
     key=lambda kind: kind.__name__,
 )
 
 
-def _instance(kind: type[Exception], request: httpx.Request) -> Exception:
+def _make_exception(kind: type[Exception], request: httpx.Request) -> Exception:
     if kind is httpx.HTTPStatusError:
         return httpx.HTTPStatusError("said no", request=request, response=httpx.Response(500, request=request))
     for arguments in ((), ("broken",)):
@@ -59,44 +59,48 @@ def _instance(kind: type[Exception], request: httpx.Request) -> Exception:
     raise AssertionError(f"{kind} cannot be made")
 
 
-class Raising(httpx.AsyncBaseTransport):
+class RaisingTransport(httpx.AsyncBaseTransport):
     """Fails each request with one kind of exception, and counts them."""
 
     def __init__(self) -> None:
-        self.kind: type[Exception] = httpx.HTTPError
-        self.requests = 0
+        self.exception_type: type[Exception] = httpx.HTTPError
+        self.request_count = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests += 1
-        raise _instance(self.kind, request)
+        self.request_count += 1
+        raise _make_exception(self.exception_type, request)
 
 
-async def _outcome(bench: Bench, sending: asyncio.Task[Job]) -> Job:
-    await bench.until(sending.done, step=0.5)
+async def _wait_for_outcome(bench: Bench, sending: asyncio.Task[Job]) -> Job:
+    await bench.advance_until(sending.done, step_seconds=0.5)
     return await sending
 
 
 async def test_every_exception_of_httpx_is_sent_again_only_if_it_never_left(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail with ReadTimeout among the kinds certainly not sent, and with a third wait in UNSENT_WAITS."""
-    assert len(EVERY_KIND) >= 28
-    transport = Raising()
-    async with running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench:
+    """Seen to fail with ReadTimeout among the kinds certainly not sent.
+
+    And with a third wait in UNSENT_RETRY_SECONDS.
+    """
+    assert len(ALL_EXCEPTION_TYPES) >= 28
+    transport = RaisingTransport()
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         bench.client._clients = (httpx.AsyncClient(transport=transport), httpx.AsyncClient())
         table = {}
-        for kind in EVERY_KIND:
-            transport.kind, transport.requests = kind, 0
-            job = await _outcome(bench, asyncio.create_task(bench.desk.submit(PICTURE)))
-            table[kind] = (str(job.state), transport.requests, job.cost)
+        for kind in ALL_EXCEPTION_TYPES:
+            transport.exception_type, transport.request_count = kind, 0
+            job = await _wait_for_outcome(bench, asyncio.create_task(bench.engine.submit(IMAGE_REQUEST)))
+            table[kind] = (str(job.state), transport.request_count, job.cost)
         expected = {
-            kind: ("rejected", 3, 0.0) if kind in NEVER_LEFT else ("unconfirmed", 1, None) for kind in EVERY_KIND
+            kind: ("rejected", 3, 0.0) if kind in UNSENT_EXCEPTIONS else ("unconfirmed", 1, None)
+            for kind in ALL_EXCEPTION_TYPES
         }
         assert table == expected
-        assert bench.desk.totals().unconfirmed == len(EVERY_KIND) - len(NEVER_LEFT)
+        assert bench.engine.totals().unconfirmed == len(ALL_EXCEPTION_TYPES) - len(UNSENT_EXCEPTIONS)
 
 
-def _answer_with(status: int, body: bytes) -> bytes:
+def _http_response(status: int, body: bytes) -> bytes:
     head = f"HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\n"
     if status >= 200 and status not in (204, 304):
         return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
@@ -123,20 +127,20 @@ async def test_every_status_is_one_post_and_one_outcome(
     async def answer(
         _server: RawServer, _request: bytes, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        writer.write(_answer_with(status, body))
+        writer.write(_http_response(status, body))
         await writer.drain()
         writer.close()
 
     async with (
         RawServer(answer) as server,
-        running(tmp_path, sandbox, clock=clock, files=SwiftFiles(), base_url=server.url) as bench,
+        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), base_url=server.url) as bench,
     ):
-        bench.desk._watcher.poller.schedule.set = lambda *_: None  # type: ignore[method-assign] # posts alone are counted
+        bench.engine._monitor.scheduler.queue.set = lambda *_: None  # type: ignore[method-assign] # posts alone are counted
         for status in statuses:
             if status == 429:
                 continue
             before = len(server.requests)
-            job = await bench.desk.submit(PICTURE)
+            job = await bench.engine.submit(IMAGE_REQUEST)
             taken = 200 <= status <= 299 and status != 204 and b"r-1" in body
             wanted = "running" if taken else "rejected" if 400 <= status <= 499 else "unconfirmed"
             assert (status, str(job.state), len(server.requests) - before) == (status, wanted, 1)
@@ -144,7 +148,7 @@ async def test_every_status_is_one_post_and_one_outcome(
 
 
 NOW = 1_800_000_000.0
-FORMS = {
+RETRY_AFTER_FORMS = {
     "7": 7.0,
     "2.5": 2.5,
     "0": 1.0,
@@ -161,47 +165,47 @@ FORMS = {
 """What a 429 may say, and the seconds a submit then waits: what it named, or its own first wait."""
 
 
-def _sandbox_saying(clock: FakeClock, retry_after: str) -> Sandbox:
+def _sandbox_with_retry_after(clock: FakeClock, retry_after: str) -> Sandbox:
     return Sandbox(SandboxSettings(seed=7, clock=clock.time, slow_seconds=0.2, retry_after=retry_after))
 
 
-@pytest.mark.parametrize(("said", "wait"), FORMS.items())
+@pytest.mark.parametrize(("said", "wait"), RETRY_AFTER_FORMS.items())
 async def test_a_submit_waits_as_long_as_a_429_says(tmp_path: Path, clock: FakeClock, said: str, wait: float) -> None:
     """Seen to fail with the named time ignored, and with "0" taken at its word."""
     async with (
-        _sandbox_saying(clock, said) as sandbox,
-        running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench,
+        _sandbox_with_retry_after(clock, said) as sandbox,
+        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
     ):
-        sandbox.inject(Fault.TOO_MANY, times=1, on=Place.POST)
-        sending = asyncio.create_task(bench.desk.submit(PICTURE))
-        await sandbox.until(lambda: len(sandbox.posts) == 1 and sandbox.posts[0].status == 429)
-        await _until_asleep(bench, sending)
+        sandbox.inject(Fault.RATE_LIMITED, times=1, on=FaultPlace.POST)
+        sending = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+        await sandbox.wait_until(lambda: len(sandbox.posts) == 1 and sandbox.posts[0].status == 429)
+        await _wait_until_retrying(bench, sending)
         await clock.advance(wait - 0.01)
         assert len(sandbox.posts) == 1
         await clock.advance(0.02)
-        await sandbox.until(lambda: len(sandbox.posts) == 2)
-        assert (await _outcome(bench, sending)).state is JobState.RUNNING
+        await sandbox.wait_until(lambda: len(sandbox.posts) == 2)
+        assert (await _wait_for_outcome(bench, sending)).state is JobState.RUNNING
 
 
-async def _until_asleep(bench: Bench, sending: asyncio.Task[Job]) -> None:
+async def _wait_until_retrying(bench: Bench, sending: asyncio.Task[Job]) -> None:
     """Wait for the submit to have read its 429 and to wait for the clock."""
 
     def waits() -> bool:
-        return any(job.trouble for job in bench.desk.listing())
+        return any(job.trouble for job in bench.engine.newest_first())
 
-    await bench.shown(waits)
+    await bench.wait_until_published(waits)
     assert not sending.done()
-    await settle()
+    await run_ready_tasks()
 
 
 @pytest.mark.parametrize("said", ["999999999", "1" * 60, formatdate(NOW + 10**7, usegmt=True)])
 async def test_a_huge_wait_is_no_hang_and_no_charge(tmp_path: Path, clock: FakeClock, said: str) -> None:
     async with (
-        _sandbox_saying(clock, said) as sandbox,
-        running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench,
+        _sandbox_with_retry_after(clock, said) as sandbox,
+        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
     ):
-        sandbox.inject(Fault.TOO_MANY, times=None, on=Place.POST)
-        job = await bench.desk.submit(PICTURE)
+        sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POST)
+        job = await bench.engine.submit(IMAGE_REQUEST)
         assert (job.state, job.cost, len(sandbox.posts), sandbox.charged) == (JobState.REJECTED, 0.0, 1, [])
 
 
@@ -211,11 +215,11 @@ async def test_a_service_that_is_always_busy_is_no_target_for_a_storm(
 ) -> None:
     """Seen to fail with the named time alone as the wait: 60 s of the clock brought more than a thousand POSTs."""
     async with (
-        _sandbox_saying(clock, said) as sandbox,
-        running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench,
+        _sandbox_with_retry_after(clock, said) as sandbox,
+        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
     ):
-        sandbox.inject(Fault.TOO_MANY, times=None, on=Place.POST)
-        job = await _outcome(bench, asyncio.create_task(bench.desk.submit(PICTURE)))
+        sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POST)
+        job = await _wait_for_outcome(bench, asyncio.create_task(bench.engine.submit(IMAGE_REQUEST)))
         assert job.state is JobState.REJECTED
         assert job.cost == 0.0
         assert len(sandbox.posts) <= 18
@@ -226,42 +230,42 @@ async def test_one_429_on_a_poll_pauses_every_poll_though_others_are_answered_af
 ) -> None:
     """Seen to fail against a pause that the next good answer lifts: the polls went on at once."""
     async with (
-        _sandbox_saying(clock, "30") as sandbox,
-        running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench,
+        _sandbox_with_retry_after(clock, "30") as sandbox,
+        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
     ):
         sandbox.inject(Fault.STUCK, times=None)
         for _ in range(12):
-            await bench.desk.submit(PICTURE)
+            await bench.engine.submit(IMAGE_REQUEST)
         before = len(sandbox.polls())
-        sandbox.inject(Fault.TOO_MANY, times=1, on=Place.POLL)
-        sandbox.inject(Fault.SLOW, times=3, on=Place.POLL)
-        for job in bench.desk.listing():
-            await bench.desk.watch_now(job.id)
-        await sandbox.until(lambda: len(sandbox.polls()) >= before + 4)
-        await sandbox.until(lambda: all(call.status is not None for call in sandbox.polls()))
-        await bench.until(lambda: not bench.desk._watcher.poller._looking, step=0.0)
+        sandbox.inject(Fault.RATE_LIMITED, times=1, on=FaultPlace.POLL)
+        sandbox.inject(Fault.SLOW, times=3, on=FaultPlace.POLL)
+        for job in bench.engine.newest_first():
+            await bench.engine.watch_now(job.id)
+        await sandbox.wait_until(lambda: len(sandbox.polls()) >= before + 4)
+        await sandbox.wait_until(lambda: all(call.status is not None for call in sandbox.polls()))
+        await bench.advance_until(lambda: not bench.engine._monitor.scheduler._active_polls, step_seconds=0.0)
         under_way = len(sandbox.polls())
         assert under_way == before + 4
-        assert "30 s" in bench.desk.pause_reason
+        assert "30 s" in bench.engine.pause_reason
         for _ in range(29):
             await clock.advance(1.0)
-            await quiet()
+            await wait_idle()
         assert len(sandbox.polls()) == under_way
         await clock.advance(1.5)
-        await sandbox.until(lambda: len(sandbox.polls()) > under_way)
+        await sandbox.wait_until(lambda: len(sandbox.polls()) > under_way)
 
 
 @pytest.mark.parametrize("said", ["0", formatdate(NOW - 500, usegmt=True), ""])
 async def test_polls_answered_429_for_ever_are_few(tmp_path: Path, clock: FakeClock, said: str) -> None:
     """Seen to fail with the named time alone as the wait and the pause: the budget's 10 a second."""
     async with (
-        _sandbox_saying(clock, said) as sandbox,
-        running(tmp_path, sandbox, clock=clock, files=SwiftFiles()) as bench,
+        _sandbox_with_retry_after(clock, said) as sandbox,
+        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
     ):
         for _ in range(4):
-            await bench.desk.submit(PICTURE)
-        sandbox.inject(Fault.TOO_MANY, times=None, on=Place.POLL)
+            await bench.engine.submit(IMAGE_REQUEST)
+        sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POLL)
         for _ in range(120):
             await clock.advance(0.5)
-            await quiet()
+            await wait_idle()
         assert 2 <= len(sandbox.polls()) <= 70

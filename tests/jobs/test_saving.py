@@ -13,22 +13,29 @@ from hypothesis import strategies as st
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.config import Settings
-from eternal_tui.core.sanitize import Untrusted, shown
-from eternal_tui.jobs.files import BYTES_LIMIT, NAME_LIMIT, copy_to, numbered, proposed_name, safe_name
+from eternal_tui.core.sanitize import UntrustedText, sanitize
+from eternal_tui.jobs.files import (
+    MAX_FILENAME_BYTES,
+    MAX_FILENAME_CHARS,
+    copy_to,
+    numbered_path,
+    safe_filename,
+    suggest_filename,
+)
 from eternal_tui.jobs.model import Job
 
-MADE = datetime(2026, 3, 4, 15, 6, 7).timestamp()  # noqa: DTZ001 - names are in local time
+CREATED_AT = datetime(2026, 3, 4, 15, 6, 7).timestamp()  # noqa: DTZ001 - names are in local time
 
 
-def job(name: str = "Astrid", **fields: str) -> Job:
+def make_job(name: str = "Astrid", **fields: str) -> Job:
     request = GenerateRequest(character="6870", prompt="At the harbour", type="image", **fields)  # type: ignore[arg-type]
-    return Job(id=12, request=request, created_at=MADE, name=Untrusted(name))
+    return Job(id=12, request=request, created_at=CREATED_AT, name=UntrustedText(name))
 
 
 def test_the_template_is_filled() -> None:
-    assert proposed_name(job(), Settings().save_template, ".jpg") == "2026-03-04-Astrid-picture-12.jpg"
-    assert proposed_name(job(), "{date}_{time}_{id}", ".png") == "2026-03-04_150607_12.png"
-    assert proposed_name(job(""), "{character}", ".jpg") == "6870.jpg"
+    assert suggest_filename(make_job(), Settings().save_template, ".jpg") == "2026-03-04-Astrid-picture-12.jpg"
+    assert suggest_filename(make_job(), "{date}_{time}_{id}", ".png") == "2026-03-04_150607_12.png"
+    assert suggest_filename(make_job(""), "{character}", ".jpg") == "6870.jpg"
 
 
 @pytest.mark.parametrize(
@@ -46,33 +53,33 @@ def test_the_template_is_filled() -> None:
 )
 def test_a_template_makes_a_plain_name_whatever_it_says(template: str, name: str) -> None:
     """Seen to fail with str.format, where a template could look into objects, and with the slash left in."""
-    assert proposed_name(job(), template, "") == name
+    assert suggest_filename(make_job(), template, "") == name
 
 
 def test_a_character_cannot_choose_the_folder_or_the_suffix() -> None:
     """Seen to fail with the service's name put in as it came."""
-    name = proposed_name(job("../../.ssh/authorized_keys\x00.exe\x1b[2J"), "{character}-{id}", ".jpg")
+    name = suggest_filename(make_job("../../.ssh/authorized_keys\x00.exe\x1b[2J"), "{character}-{id}", ".jpg")
     assert name == "ssh-authorized_keys-.exe-2J-12.jpg"
 
 
 @given(st.text(max_size=400))
 def test_no_text_becomes_more_than_one_safe_name(text: str) -> None:
-    name = safe_name(text, fallback="job-1")
+    name = safe_filename(text, fallback="job-1")
     assert name
     assert "/" not in name
     assert "\\" not in name
     assert not name.startswith((".", "-"))
-    assert len(name) <= NAME_LIMIT
-    assert len(name.encode()) <= BYTES_LIMIT
-    assert name == shown(name)
+    assert len(name) <= MAX_FILENAME_CHARS
+    assert len(name.encode()) <= MAX_FILENAME_BYTES
+    assert name == sanitize(name)
 
 
 def test_letters_of_every_script_stay() -> None:
-    assert safe_name("Zoë Ωmega 港で", fallback="x") == "Zoë-Ωmega-港で"
+    assert safe_filename("Zoë Ωmega 港で", fallback="x") == "Zoë-Ωmega-港で"
 
 
 def test_numbers_stand_before_the_suffix() -> None:
-    assert [numbered(Path("/a/b.jpg"), number).name for number in (1, 2, 3)] == ["b.jpg", "b-2.jpg", "b-3.jpg"]
+    assert [numbered_path(Path("/a/b.jpg"), number).name for number in (1, 2, 3)] == ["b.jpg", "b-2.jpg", "b-3.jpg"]
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from eternal_tui.jobs.polling.scheduler import MOST_UNDER_WAY, SILENT, Poller
+from eternal_tui.jobs.polling.scheduler import MAX_CONCURRENT_POLLS, SLOT_TIMEOUT_SECONDS, PollScheduler
 from tests.jobs.clock import FakeClock
 
 
@@ -17,14 +17,14 @@ async def test_jobs_the_service_says_nothing_about_hold_up_no_others() -> None:
         if job_id < 10:
             await never.wait()
 
-    poller = Poller(look, clock, workers=4, requests_per_second=1000.0)
+    poller = PollScheduler(look, clock, workers=4, requests_per_second=1000.0)
     for job_id in range(12):
-        poller.set(job_id, job_id / 100)
+        poller.poll_in(job_id, job_id / 100)
     polling = asyncio.create_task(poller.run())
     await clock.advance(0.0)
-    await clock.advance(SILENT - 0.1)
+    await clock.advance(SLOT_TIMEOUT_SECONDS - 0.1)
     assert looked == [0, 1, 2, 3]
-    await clock.advance(2 * SILENT)
+    await clock.advance(2 * SLOT_TIMEOUT_SECONDS)
     assert looked == list(range(12))
     polling.cancel()
     await asyncio.gather(polling, return_exceptions=True)
@@ -37,13 +37,13 @@ async def test_silent_looks_are_no_more_than_the_pool_carries() -> None:
         looked.append(job_id)
         await answer.wait()
 
-    poller = Poller(look, clock, workers=4, requests_per_second=1000.0)
+    poller = PollScheduler(look, clock, workers=4, requests_per_second=1000.0)
     for job_id in range(40):
-        poller.set(job_id, 0.0)
+        poller.poll_in(job_id, 0.0)
     polling = asyncio.create_task(poller.run())
     await clock.advance(0.0)
     await clock.advance(60.0)
-    assert len(looked) == MOST_UNDER_WAY
+    assert len(looked) == MAX_CONCURRENT_POLLS
     answer.set()
     for _ in range(10):
         await clock.advance(1.0)

@@ -10,60 +10,62 @@ from typing import Any
 import msgspec
 import pytest
 
-from eternal_tui.api.models import GenerateRequest, SubmitAnswer
+from eternal_tui.api.models import GenerateRequest, SubmitResponse
 from eternal_tui.jobs.billing.totals import day_bounds
-from eternal_tui.jobs.errors import CapUnclear, NeedsConfirmation, OverCap
+from eternal_tui.jobs.errors import CapUndeterminable, ConfirmationRequired, DailyCapExceeded
 from eternal_tui.jobs.model import Job, JobState, Verdict
-from eternal_tui.jobs.policy import Policy
+from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.sandbox import state as sandbox_service
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.history.faults import SwiftFiles
-from tests.jobs.bench import CLIP, PICTURE, running
+from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, run_engine
 from tests.jobs.clock import FakeClock
 
-HIGH = GenerateRequest(character="6870", prompt="In the snow", type="image", quality="high")
+HIGH_QUALITY_REQUEST = GenerateRequest(character="6870", prompt="In the snow", type="image", quality="high")
 
 
-def _desk(folder: Path, sandbox: Sandbox, clock: FakeClock, policy: Policy | None = None, **options: Any) -> Any:
-    return running(folder, sandbox, clock=clock, policy=policy, files=SwiftFiles(), **options)
+def _run_engine(
+    folder: Path, sandbox: Sandbox, clock: FakeClock, policy: JobPolicy | None = None, **options: Any
+) -> Any:
+    return run_engine(folder, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem(), **options)
 
 
 async def test_the_cap_begins_anew_at_midnight_and_what_was_spent_stays(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with a day counted once at start: the next one began with yesterday's sum."""
-    clock.jump(day_bounds(clock.time())[1] - clock.time() - 300)
-    async with _desk(tmp_path, sandbox, clock, Policy(daily_cap=0.1)) as bench:
-        await bench.desk.submit(PICTURE)
-        await bench.desk.submit(PICTURE)
-        with pytest.raises(OverCap):
-            await bench.desk.submit(PICTURE)
-        assert bench.desk.totals().spent_today == pytest.approx(0.08)
-        await bench.until(lambda: bench.desk.totals().spent_today == 0.0, step=60.0)
-        await bench.desk.submit(PICTURE)
-        assert bench.desk.totals().spent_today == pytest.approx(0.04)
-        assert bench.desk.totals().spent_in_all == pytest.approx(0.12)
+    clock.jump_wall_clock(day_bounds(clock.time())[1] - clock.time() - 300)
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(daily_cap=0.1)) as bench:
+        await bench.engine.submit(IMAGE_REQUEST)
+        await bench.engine.submit(IMAGE_REQUEST)
+        with pytest.raises(DailyCapExceeded):
+            await bench.engine.submit(IMAGE_REQUEST)
+        assert bench.engine.totals().spent_today == pytest.approx(0.08)
+        await bench.advance_until(lambda: bench.engine.totals().spent_today == 0.0, step_seconds=60.0)
+        await bench.engine.submit(IMAGE_REQUEST)
+        assert bench.engine.totals().spent_today == pytest.approx(0.04)
+        assert bench.engine.totals().spent_total == pytest.approx(0.12)
 
 
 async def test_the_cap_holds_at_once_after_a_start_however_many_jobs_the_day_has(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with only the first rows read when the first submit comes: 200 of 300 jobs were counted."""
-    async with _desk(tmp_path, sandbox, clock) as bench:
-        job = await bench.desk.submit(PICTURE)
+    async with _run_engine(tmp_path, sandbox, clock) as bench:
+        job = await bench.engine.submit(IMAGE_REQUEST)
         record = {**bench.history.get(job.id), "state": "failed", "cost": 0.04}
         bench.history.add_many([record] * 299)
-    async with _desk(tmp_path, sandbox, clock, Policy(daily_cap=11.0)) as bench:
-        with pytest.raises(OverCap):
-            await bench.desk.submit(PICTURE)
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(daily_cap=11.0)) as bench:
+        with pytest.raises(DailyCapExceeded):
+            await bench.engine.submit(IMAGE_REQUEST)
     assert len(sandbox.posts) == 1
 
 
 async def test_a_batch_ends_where_the_cap_is_met(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Nothing was known of the price when it began. Seen to fail with no end: 18 more were written as rejected."""
-    async with _desk(tmp_path, sandbox, clock, Policy(daily_cap=0.1)) as bench:
-        jobs = await bench.desk.submit_many([PICTURE] * 20)
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(daily_cap=0.1)) as bench:
+        jobs = await bench.engine.submit_many([IMAGE_REQUEST] * 20)
         assert [str(job.state) for job in jobs] == ["running", "running", "rejected"]
         assert jobs[-1].cause == "cap"
         assert jobs[-1].cost == 0.0
@@ -79,24 +81,24 @@ async def test_a_cap_that_cannot_be_counted_is_not_passed_unseen(
     Seen to fail with an unknown cost taken for nothing: twenty were sent under a cap of two pictures.
     """
     sandbox.inject(Fault.NO_CREDITS, times=None)
-    async with _desk(tmp_path / "silent", sandbox, clock, Policy(daily_cap=0.1)) as bench:
-        jobs = await bench.desk.submit_many([PICTURE] * 20)
+    async with _run_engine(tmp_path / "silent", sandbox, clock, JobPolicy(daily_cap=0.1)) as bench:
+        jobs = await bench.engine.submit_many([IMAGE_REQUEST] * 20)
         assert [str(job.state) for job in jobs] == ["running", "running", "rejected"]
         assert (jobs[-1].cause, jobs[-1].cost) == ("cap", 0.0)
         assert "cannot be kept" in jobs[-1].error
-        with pytest.raises(CapUnclear):
-            await bench.desk.submit(PICTURE, confirmed=True)
+        with pytest.raises(CapUndeterminable):
+            await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
     assert len(sandbox.posts) == 2
     sandbox.heal()
     sandbox.inject(Fault.LOST_ANSWER, times=None)
-    async with _desk(tmp_path / "lost", sandbox, clock, Policy(daily_cap=0.1)) as bench:
+    async with _run_engine(tmp_path / "lost", sandbox, clock, JobPolicy(daily_cap=0.1)) as bench:
         for _ in range(2):
-            assert (await bench.desk.submit(PICTURE)).state is JobState.UNCONFIRMED
-        with pytest.raises(CapUnclear):
-            await bench.desk.submit(PICTURE)
-        clock.jump(86_400)
+            assert (await bench.engine.submit(IMAGE_REQUEST)).state is JobState.UNCONFIRMED
+        with pytest.raises(CapUndeterminable):
+            await bench.engine.submit(IMAGE_REQUEST)
+        clock.jump_wall_clock(86_400)
         sandbox.heal()
-        assert (await bench.desk.submit(PICTURE)).state is JobState.RUNNING
+        assert (await bench.engine.submit(IMAGE_REQUEST)).state is JobState.RUNNING
     assert len(sandbox.posts) == 5
 
 
@@ -104,18 +106,19 @@ async def test_several_instances_at_once_pass_the_cap_by_nothing(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Three instances, twelve submits at once. Seen to fail without a second look at the cap after the intent."""
-    policy = Policy(daily_cap=0.25)
+    policy = JobPolicy(daily_cap=0.25)
     async with (
-        _desk(tmp_path, sandbox, clock, policy) as one,
-        _desk(tmp_path, sandbox, clock, policy, fold=False) as two,
-        _desk(tmp_path, sandbox, clock, policy, fold=False) as three,
+        _run_engine(tmp_path, sandbox, clock, policy) as one,
+        _run_engine(tmp_path, sandbox, clock, policy, compact=False) as two,
+        _run_engine(tmp_path, sandbox, clock, policy, compact=False) as three,
     ):
-        await one.desk.submit(PICTURE)
-        await one.desk.submit(PICTURE)
+        await one.engine.submit(IMAGE_REQUEST)
+        await one.engine.submit(IMAGE_REQUEST)
         for bench in (two, three):
-            await bench.until(lambda bench=bench: bench.desk.estimate(PICTURE) is not None)
+            await bench.advance_until(lambda bench=bench: bench.engine.estimate(IMAGE_REQUEST) is not None)
         await asyncio.gather(
-            *(bench.desk.submit(PICTURE) for _ in range(4) for bench in (one, two, three)), return_exceptions=True
+            *(bench.engine.submit(IMAGE_REQUEST) for _ in range(4) for bench in (one, two, three)),
+            return_exceptions=True,
         )
         assert sandbox.settings.credits - sandbox.credits <= 0.25 + 1e-9
         assert 3 <= len(sandbox.posts) <= 6
@@ -129,20 +132,20 @@ async def test_what_others_send_at_the_same_moment_is_not_taken_for_the_price(
     Seen to fail with the drop between two answers laid on one job, whoever else was charged in it: 0.12 for a picture.
     """
     async with (
-        _desk(tmp_path, sandbox, clock, Policy()) as one,
-        _desk(tmp_path, sandbox, clock, Policy(), fold=False) as two,
-        _desk(tmp_path, sandbox, clock, Policy(), fold=False) as three,
+        _run_engine(tmp_path, sandbox, clock, JobPolicy()) as one,
+        _run_engine(tmp_path, sandbox, clock, JobPolicy(), compact=False) as two,
+        _run_engine(tmp_path, sandbox, clock, JobPolicy(), compact=False) as three,
     ):
         benches = (one, two, three)
         for _ in range(4):
-            await asyncio.gather(*(bench.desk.submit(PICTURE) for bench in benches))
-        assert all(bench.desk.estimate(PICTURE) in (None, 0.04) for bench in benches)
-        await one.desk.submit(PICTURE)
-        await one.desk.submit(PICTURE)
-        assert one.desk.estimate(PICTURE) == pytest.approx(0.04)
-    async with _desk(tmp_path, sandbox, clock, Policy()) as later:
-        assert later.desk.estimate(PICTURE) == pytest.approx(0.04)
-        await later.until(lambda: later.desk.totals().spent_in_all == pytest.approx(14 * 0.04))
+            await asyncio.gather(*(bench.engine.submit(IMAGE_REQUEST) for bench in benches))
+        assert all(bench.engine.estimate(IMAGE_REQUEST) in (None, 0.04) for bench in benches)
+        await one.engine.submit(IMAGE_REQUEST)
+        await one.engine.submit(IMAGE_REQUEST)
+        assert one.engine.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy()) as later:
+        assert later.engine.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
+        await later.advance_until(lambda: later.engine.totals().spent_total == pytest.approx(14 * 0.04))
     assert len(sandbox.posts) == 14
 
 
@@ -154,118 +157,123 @@ async def test_readings_that_come_in_another_order_than_the_ids_are_not_trusted(
     Seen to fail with the reading of the highest id taken for the newest: the next picture cost 0.08, and a lost answer
     that had cost nothing was "probably charged".
     """
-    async with _desk(tmp_path, sandbox, clock, Policy()) as bench:
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy()) as bench:
         for _ in range(3):
-            await bench.desk.submit(PICTURE)
-        post, gate = bench.client.generate, asyncio.Event()
+            await bench.engine.submit(IMAGE_REQUEST)
+        post, gate = bench.client.submit, asyncio.Event()
 
-        async def generate(request: GenerateRequest) -> SubmitAnswer:
+        async def submit(request: GenerateRequest) -> SubmitResponse:
             if request.prompt == "Late":
                 await gate.wait()
-            answer: SubmitAnswer = await post(request)
+            answer: SubmitResponse = await post(request)
             return answer
 
-        bench.client.generate = generate
-        late = asyncio.create_task(bench.desk.submit(msgspec.structs.replace(PICTURE, prompt="Late")))
-        await bench.shown(lambda: len(bench.desk.listing()) == 4)
-        await bench.desk.submit(PICTURE)
+        bench.client.submit = submit
+        late = asyncio.create_task(bench.engine.submit(msgspec.structs.replace(IMAGE_REQUEST, prompt="Late")))
+        await bench.wait_until_published(lambda: len(bench.engine.newest_first()) == 4)
+        await bench.engine.submit(IMAGE_REQUEST)
         gate.set()
         await late
-        assert (await bench.desk.submit(PICTURE)).cost == pytest.approx(0.04)
-        assert (await bench.desk.submit(PICTURE)).cost == pytest.approx(0.04)
-        assert bench.desk.totals().spent_in_all == pytest.approx(7 * 0.04)
+        assert (await bench.engine.submit(IMAGE_REQUEST)).cost == pytest.approx(0.04)
+        assert (await bench.engine.submit(IMAGE_REQUEST)).cost == pytest.approx(0.04)
+        assert bench.engine.totals().spent_total == pytest.approx(7 * 0.04)
 
 
 async def test_an_unknown_price_wants_a_confirmation_and_is_counted_once_it_is_known(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with an unknown price taken for nothing, and with unpriced unconfirmed jobs left out for ever."""
-    async with _desk(tmp_path, sandbox, clock, Policy(confirm_above=1.0)) as bench:
-        with pytest.raises(NeedsConfirmation):
-            await bench.desk.submit(PICTURE)
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(confirm_above=1.0)) as bench:
+        with pytest.raises(ConfirmationRequired):
+            await bench.engine.submit(IMAGE_REQUEST)
         sandbox.inject(Fault.LOST_ANSWER, times=1)
-        lost = await bench.desk.submit(PICTURE, confirmed=True)
+        lost = await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
         assert lost.cost is None
-        await bench.desk.submit(PICTURE, confirmed=True)
-        await bench.desk.submit(PICTURE, confirmed=True)
-        await bench.shown(lambda: bench.desk.job(lost.id).cost is not None)
-        assert bench.desk.totals().spent_today == pytest.approx(0.12)
-        assert len(await bench.desk.submit_many([PICTURE] * 20)) == 20
-        with pytest.raises(NeedsConfirmation):
-            await bench.desk.submit_many([PICTURE] * 26)
+        await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
+        await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
+        await bench.wait_until_published(lambda: bench.engine.get(lost.id).cost is not None)
+        assert bench.engine.totals().spent_today == pytest.approx(0.12)
+        assert len(await bench.engine.submit_many([IMAGE_REQUEST] * 20)) == 20
+        with pytest.raises(ConfirmationRequired):
+            await bench.engine.submit_many([IMAGE_REQUEST] * 26)
 
 
 async def test_an_unconfirmed_job_is_counted_until_it_is_judged_not_charged(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with unconfirmed jobs counted as nothing, and with judged ones counted on."""
-    async with _desk(tmp_path, sandbox, clock) as bench:
-        await bench.desk.submit(PICTURE)
-        await bench.desk.submit(PICTURE)
-        sandbox.inject(Fault.DROP_BEFORE, times=1, on=Place.POST)
-        unclear = await bench.desk.submit(PICTURE)
-        assert bench.desk.totals().spent_today == pytest.approx(0.12)
-        await bench.desk.submit(PICTURE)
-        await bench.shown(lambda: bench.desk.job(unclear.id).verdict is Verdict.NOT_CHARGED)
-        assert bench.desk.totals().spent_today == pytest.approx(0.12)
-        assert bench.desk.totals().spent_in_all == pytest.approx(float(sandbox.settings.credits) - sandbox.credits)
+    async with _run_engine(tmp_path, sandbox, clock) as bench:
+        await bench.engine.submit(IMAGE_REQUEST)
+        await bench.engine.submit(IMAGE_REQUEST)
+        sandbox.inject(Fault.DROP_BEFORE, times=1, on=FaultPlace.POST)
+        unclear = await bench.engine.submit(IMAGE_REQUEST)
+        assert bench.engine.totals().spent_today == pytest.approx(0.12)
+        await bench.engine.submit(IMAGE_REQUEST)
+        await bench.wait_until_published(lambda: bench.engine.get(unclear.id).verdict is Verdict.NOT_CHARGED)
+        assert bench.engine.totals().spent_today == pytest.approx(0.12)
+        assert bench.engine.totals().spent_total == pytest.approx(float(sandbox.settings.credits) - sandbox.credits)
 
 
 async def test_a_deleted_job_of_unknown_price_disturbs_no_later_submit(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with deleted jobs kept among the unpriced: later submits ended in errors, though paid."""
-    async with _desk(tmp_path, sandbox, clock) as bench:
-        await bench.desk.delete([(await bench.desk.submit(PICTURE)).id])
+    async with _run_engine(tmp_path, sandbox, clock) as bench:
+        await bench.engine.delete([(await bench.engine.submit(IMAGE_REQUEST)).id])
         for _ in range(3):
-            assert (await bench.desk.submit(PICTURE)).state is JobState.RUNNING
+            assert (await bench.engine.submit(IMAGE_REQUEST)).state is JobState.RUNNING
 
 
 async def test_estimates_follow_a_price_that_changes(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within five submits: the median of nine. Seen to fail with the first price kept."""
-    async with _desk(tmp_path, sandbox, clock) as bench:
+    async with _run_engine(tmp_path, sandbox, clock) as bench:
         for _ in range(10):
-            await bench.desk.submit(PICTURE)
-        assert bench.desk.estimate(PICTURE) == pytest.approx(0.04)
+            await bench.engine.submit(IMAGE_REQUEST)
+        assert bench.engine.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
         monkeypatch.setattr(sandbox_service, "price", lambda _order: Decimal("0.10"))
         for _ in range(5):
-            await bench.desk.submit(PICTURE)
-        assert bench.desk.estimate(PICTURE) == pytest.approx(0.10)
-        assert bench.desk.totals().spent_today == pytest.approx(0.9)
+            await bench.engine.submit(IMAGE_REQUEST)
+        assert bench.engine.estimate(IMAGE_REQUEST) == pytest.approx(0.10)
+        assert bench.engine.totals().spent_today == pytest.approx(0.9)
 
 
 async def test_totals_and_prices_are_the_same_after_a_restart(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """A mixed day. Seen to fail with costs that are only kept in memory."""
-    async with _desk(tmp_path, sandbox, clock) as bench:
-        saved = await bench.job((await bench.desk.submit(PICTURE)).id, "saved")
-        for request in (PICTURE, CLIP, HIGH, CLIP):
-            await bench.desk.submit(request)
+    async with _run_engine(tmp_path, sandbox, clock) as bench:
+        saved = await bench.wait_for_state((await bench.engine.submit(IMAGE_REQUEST)).id, "saved")
+        for request in (IMAGE_REQUEST, VIDEO_REQUEST, HIGH_QUALITY_REQUEST, VIDEO_REQUEST):
+            await bench.engine.submit(request)
         sandbox.inject(Fault.LOST_ANSWER, times=1)
-        await bench.desk.submit(CLIP)
+        await bench.engine.submit(VIDEO_REQUEST)
         sandbox.inject(Fault.NO_CREDITS, times=1)
-        await bench.desk.submit(HIGH)
-        bench.sandbox.inject(Fault.HOSTILE_TEXT, times=1, on=Place.POST)
-        assert (await bench.desk.submit(PICTURE)).state is JobState.REJECTED
-        await bench.desk.delete([saved.id])
-        await bench.desk.undo_delete()
-        before, estimates = bench.desk.totals(), [bench.desk.estimate(each) for each in (PICTURE, HIGH, CLIP)]
-        assert before.spent_in_all == pytest.approx(float(sandbox.settings.credits) - sandbox.credits, abs=0.005)
-    async with _desk(tmp_path, sandbox, clock) as bench:
-        await bench.until(lambda: bench.desk.loaded)
-        assert bench.desk.totals() == before
-        assert [bench.desk.estimate(each) for each in (PICTURE, HIGH, CLIP)] == estimates
+        await bench.engine.submit(HIGH_QUALITY_REQUEST)
+        bench.sandbox.inject(Fault.HOSTILE_TEXT, times=1, on=FaultPlace.POST)
+        assert (await bench.engine.submit(IMAGE_REQUEST)).state is JobState.REJECTED
+        await bench.engine.delete([saved.id])
+        await bench.engine.undo_delete()
+        before, estimates = (
+            bench.engine.totals(),
+            [bench.engine.estimate(each) for each in (IMAGE_REQUEST, HIGH_QUALITY_REQUEST, VIDEO_REQUEST)],
+        )
+        assert before.spent_total == pytest.approx(float(sandbox.settings.credits) - sandbox.credits, abs=0.005)
+    async with _run_engine(tmp_path, sandbox, clock) as bench:
+        await bench.advance_until(lambda: bench.engine.is_fully_loaded)
+        assert bench.engine.totals() == before
+        assert [
+            bench.engine.estimate(each) for each in (IMAGE_REQUEST, HIGH_QUALITY_REQUEST, VIDEO_REQUEST)
+        ] == estimates
 
 
 async def test_a_refusal_for_the_key_or_for_credits_ends_a_batch_and_costs_nothing(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    sandbox.service.credits = Decimal("0.10")
-    async with _desk(tmp_path, sandbox, clock) as bench:
-        jobs: list[Job] = await bench.desk.submit_many([PICTURE] * 10)
+    sandbox.state.credits = Decimal("0.10")
+    async with _run_engine(tmp_path, sandbox, clock) as bench:
+        jobs: list[Job] = await bench.engine.submit_many([IMAGE_REQUEST] * 10)
         assert [str(job.state) for job in jobs] == ["running", "running", "rejected"]
         assert jobs[-1].cause == "credits"
     assert len(sandbox.posts) == 3

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.jobs.billing.statistics import statistics
-from eternal_tui.jobs.billing.totals import charge_of
+from eternal_tui.jobs.billing.statistics import compute_statistics
+from eternal_tui.jobs.billing.totals import cost_of
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
-from tests.tui.jobs import a_job
+from tests.tui.jobs import make_job
 
-DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 
 
 @pytest.fixture
@@ -34,18 +34,18 @@ def berlin() -> Iterator[None]:
     time.tzset()
 
 
-def local(text: str) -> float:
+def local_timestamp(text: str) -> float:
     return datetime.fromisoformat(text).astimezone().timestamp()
 
 
-def done(job_id: int, at: float, took: float, **fields: Any) -> Job:
-    return a_job(
+def succeeded_job(job_id: int, at: float, duration: float, **fields: Any) -> Job:
+    return make_job(
         job_id,
         state=JobState.SUCCEEDED,
         file_state=FileState.SAVED,
         created_at=at,
         submitted_at=at,
-        finished_at=at + took,
+        finished_at=at + duration,
         **{"cost": 0.05, **fields},
     )
 
@@ -53,12 +53,12 @@ def done(job_id: int, at: float, took: float, **fields: Any) -> Job:
 def test_days_are_local_and_calendar_days(berlin: None) -> None:
     """Seen to fail with days of 86,400 seconds: the evening before the change moved to the day after."""
     jobs = [
-        done(1, local("2026-03-28T23:30"), 30),
-        done(2, local("2026-03-29T00:30"), 30),
-        done(3, local("2026-03-29T23:30"), 30),
-        done(4, local("2026-03-30T00:15"), 30),
+        succeeded_job(1, local_timestamp("2026-03-28T23:30"), 30),
+        succeeded_job(2, local_timestamp("2026-03-29T00:30"), 30),
+        succeeded_job(3, local_timestamp("2026-03-29T23:30"), 30),
+        succeeded_job(4, local_timestamp("2026-03-30T00:15"), 30),
     ]
-    days = statistics(jobs, local("2026-03-30T12:00"), days=4).days
+    days = compute_statistics(jobs, local_timestamp("2026-03-30T12:00"), days=4).days
     assert [(day.date, day.sent, day.spent) for day in days] == [
         ("2026-03-27", 0, 0.0),
         ("2026-03-28", 1, 0.05),
@@ -70,15 +70,15 @@ def test_days_are_local_and_calendar_days(berlin: None) -> None:
 def test_types_have_their_own_times_and_success() -> None:
     """Seen to fail with rejected jobs counted among the failed: nothing was tried there."""
     now = 1_700_000_000.0
-    jobs = [done(number, now - 1_000 * number, 10.0 * number) for number in range(1, 11)]
+    jobs = [succeeded_job(number, now - 1_000 * number, 10.0 * number) for number in range(1, 11)]
     jobs += [
-        a_job(11, state=JobState.FAILED, created_at=now, cost=0.05),
-        a_job(12, state=JobState.REJECTED, created_at=now, cost=0.05),
-        a_job(13, state=JobState.RUNNING, created_at=now),
-        done(14, now, -5.0, cost=0.0),
-        a_job(15, kind="video", state=JobState.UNCONFIRMED, verdict=Verdict.NOT_CHARGED, created_at=now, cost=0.2),
+        make_job(11, state=JobState.FAILED, created_at=now, cost=0.05),
+        make_job(12, state=JobState.REJECTED, created_at=now, cost=0.05),
+        make_job(13, state=JobState.RUNNING, created_at=now),
+        succeeded_job(14, now, -5.0, cost=0.0),
+        make_job(15, kind="video", state=JobState.UNCONFIRMED, verdict=Verdict.NOT_CHARGED, created_at=now, cost=0.2),
     ]
-    pictures, clips = statistics(jobs, now).kinds
+    pictures, clips = compute_statistics(jobs, now).kinds
     assert (pictures.type, pictures.jobs, pictures.succeeded, pictures.failed, pictures.rejected) == (
         "image",
         14,
@@ -95,17 +95,18 @@ def test_types_have_their_own_times_and_success() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.floats(0, 40 * DAY), st.sampled_from(list(JobState)), st.none() | st.floats(0, 5)), max_size=30
+        st.tuples(st.floats(0, 40 * DAY_SECONDS), st.sampled_from(list(JobState)), st.none() | st.floats(0, 5)),
+        max_size=30,
     )
 )
 def test_nothing_is_counted_twice_or_lost(given_jobs: list[tuple[float, JobState, float | None]]) -> None:
     now = 1_700_000_000.0
     jobs = [
-        a_job(number, state=state, created_at=now - ago, cost=cost)
+        make_job(number, state=state, created_at=now - ago, cost=cost)
         for number, (ago, state, cost) in enumerate(given_jobs)
     ]
-    figures = statistics(jobs, now, days=60)
+    figures = compute_statistics(jobs, now, days=60)
     assert figures.jobs == len(jobs) == sum(kind.jobs for kind in figures.kinds)
-    assert figures.spent == pytest.approx(sum(map(charge_of, jobs)), abs=1e-3)
+    assert figures.spent == pytest.approx(sum(map(cost_of, jobs)), abs=1e-3)
     assert sum(day.spent for day in figures.days) == pytest.approx(figures.spent, abs=1e-2)
     assert len(figures.days) == 60

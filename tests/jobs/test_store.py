@@ -11,40 +11,40 @@ import msgspec
 from eternal_tui.history.history import History
 from eternal_tui.history.journal import Change
 from eternal_tui.jobs.billing.prices import Prices
-from eternal_tui.jobs.billing.reconciliation import STIRS_KEPT, Reconciliation
+from eternal_tui.jobs.billing.reconciliation import MAX_TRACKED_JOBS, Reconciler
 from eternal_tui.jobs.model import Job
 from tests.benchmarks.full_history import ended_job
-from tests.jobs.stores import NOW, ended_jobs
+from tests.jobs.stores import NOW, open_ended_jobs
 
 
-class NotedHistory(History):
+class WriteCountingHistory(History):
     """A real history that notes how many changes each write brought."""
 
     @cached_property
-    def writes(self) -> list[int]:
+    def write_sizes(self) -> list[int]:
         """The changes of each write, oldest first."""
         return []
 
     def update_many(self, changes: Iterable[Change], *, durable: bool = True) -> None:
         """Note them and write them."""
         listed = list(changes)
-        self.writes.append(len(listed))
+        self.write_sizes.append(len(listed))
         super().update_many(listed, durable=durable)
 
 
-def _looked_at(job: Job) -> Job:
+def _with_poll(job: Job) -> Job:
     return msgspec.structs.replace(job, polls=job.polls + 1, seen_running=12.5)
 
 
 async def test_a_look_that_brought_nothing_new_is_kept_and_not_told(tmp_path: Path) -> None:
     """Seen to fail while every look was told: each of twenty jobs in view was drawn at each of its looks."""
     told: list[frozenset[int]] = []
-    with ended_jobs(NotedHistory, tmp_path, 2) as (roster, history):
+    with open_ended_jobs(WriteCountingHistory, tmp_path, 2) as (roster, history):
         roster.subscribe(told.append)
         before = roster[1].polls
-        roster.touch(1, _looked_at)
+        roster.change_in_memory(1, _with_poll)
         assert told == []
-        roster.touch(1, lambda job: msgspec.structs.replace(_looked_at(job), progress=7))
+        roster.change_in_memory(1, lambda job: msgspec.structs.replace(_with_poll(job), progress=7))
         assert told == [frozenset({1})]
         await roster.flush()
         assert (history.get(1) or {})["polls"] == before + 2
@@ -52,12 +52,12 @@ async def test_a_look_that_brought_nothing_new_is_kept_and_not_told(tmp_path: Pa
 
 async def test_what_may_be_lost_is_written_together(tmp_path: Path) -> None:
     """Seen to fail with a write, a lock and a change of threads for each job."""
-    with ended_jobs(NotedHistory, tmp_path, 20) as (roster, history):
+    with open_ended_jobs(WriteCountingHistory, tmp_path, 20) as (roster, history):
         for job in roster.newest_first():
-            roster.touch(job.id, _looked_at)
-        roster.touch(7, lambda job: msgspec.structs.replace(job, file="another.jpg"))
+            roster.change_in_memory(job.id, _with_poll)
+        roster.change_in_memory(7, lambda job: msgspec.structs.replace(job, file="another.jpg"))
         assert await roster.flush() == [7]
-        assert history.writes == [19, 1]
+        assert history.write_sizes == [19, 1]
         assert await roster.flush() == []
         assert (history.get(7) or {})["file"] == "another.jpg"
         assert {(history.get(number) or {})["seen_running"] for number in range(1, 21)} == {12.5}
@@ -65,13 +65,13 @@ async def test_what_may_be_lost_is_written_together(tmp_path: Path) -> None:
 
 async def test_doubts_that_are_over_are_forgotten_in_the_end(tmp_path: Path) -> None:
     """Seen to fail with every job's kept: 70 bytes a job for good."""
-    with ended_jobs(NotedHistory, tmp_path, 1) as (roster, _):
-        reconciliation = Reconciliation(roster, Prices())
+    with open_ended_jobs(WriteCountingHistory, tmp_path, 1) as (roster, _):
+        reconciliation = Reconciler(roster, Prices())
         job = ended_job(1, 1, NOW)
-        for number in range(1, 3 * STIRS_KEPT):
+        for number in range(1, 3 * MAX_TRACKED_JOBS):
             sent = msgspec.structs.replace(job, id=number, state="submitting")
-            reconciliation._replaced(None, sent)
-            began = reconciliation.moment(number)
-            reconciliation._replaced(sent, msgspec.structs.replace(sent, state="running"))
-            assert reconciliation.moment(number) == began
-        assert len(reconciliation._stirs_of) <= STIRS_KEPT
+            reconciliation._apply_change(None, sent)
+            began = reconciliation.epoch(number)
+            reconciliation._apply_change(sent, msgspec.structs.replace(sent, state="running"))
+            assert reconciliation.epoch(number) == began
+        assert len(reconciliation._changes_by_job) <= MAX_TRACKED_JOBS

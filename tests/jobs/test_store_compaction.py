@@ -6,27 +6,27 @@ from pathlib import Path
 
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, from_record, to_record, with_event
-from eternal_tui.jobs.store import KEPT_WHOLE, Roster
-from eternal_tui.jobs.store_compaction import Compactor, is_compact
+from eternal_tui.jobs.store import MAX_FULL_JOBS, JobStore
+from eternal_tui.jobs.store_compaction import JobCompactor, is_compact
 from tests.benchmarks.full_history import ended_job
-from tests.jobs.stores import NOW, ended_jobs
+from tests.jobs.stores import NOW, open_ended_jobs
 
 
 async def test_an_edit_keeps_the_timeline_on_disk(tmp_path: Path) -> None:
     """Seen to fail without `fill`: the record's five events were replaced by the one new."""
-    with ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
+    with open_ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
         assert all(is_compact(job) for job in roster.newest_first())
         changed = await roster.change(2, lambda job: with_event(job, NOW, "looked at"))
-        assert [event.what for event in changed.timeline[-2:]] == ["saved", "looked at"]
+        assert [event.summary for event in changed.timeline[-2:]] == ["saved", "looked at"]
         assert len(from_record(2, history.get(2) or {}).timeline) == 6
         assert changed.result_url == ended_job(2, 3, NOW).result_url
 
 
 async def test_a_look_makes_it_whole(tmp_path: Path) -> None:
-    with ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
-        roster.fill(1, history.get(1) or {})
+    with open_ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
+        roster.load_full(1, history.get(1) or {})
         assert roster[1] == ended_job(1, 3, NOW)
-        roster.fill(2, {"no": "job"})
+        roster.load_full(2, {"no": "job"})
         assert is_compact(roster[2])
 
 
@@ -37,44 +37,44 @@ async def test_jobs_of_this_run_become_small_too(tmp_path: Path) -> None:
     """
     history = History.open(tmp_path)
     history.add_many(to_record(ended_job(number, 300, NOW)) for number in range(1, 301))
-    roster = Roster(history)
+    roster = JobStore(history)
     told: list[frozenset[int]] = []
     try:
         roster.load(history.recent(300))
         roster.subscribe(told.append)
-        assert roster.shrink(spare=()) == list(range(1, 301 - KEPT_WHOLE))
-        assert told == [frozenset(range(1, 301 - KEPT_WHOLE))]
-        assert roster.shrink(spare=()) == []
+        assert roster.compact_old(keep_ids=()) == list(range(1, 301 - MAX_FULL_JOBS))
+        assert told == [frozenset(range(1, 301 - MAX_FULL_JOBS))]
+        assert roster.compact_old(keep_ids=()) == []
         await roster.change(1, lambda job: with_event(job, NOW, "looked at"))
-        assert roster.shrink(spare={101}) == []
-        assert roster.shrink(spare=()) == [101]
+        assert roster.compact_old(keep_ids={101}) == []
+        assert roster.compact_old(keep_ids=()) == [101]
         for job_id in range(102, 301):
-            roster.touch(job_id, lambda job: with_event(job, NOW, "not yet written"))
+            roster.change_in_memory(job_id, lambda job: with_event(job, NOW, "not yet written"))
         await roster.add(ended_job(0, 300, NOW))
         await roster.add(ended_job(0, 300, NOW))
-        assert roster.shrink(spare=()) == [1]
+        assert roster.compact_old(keep_ids=()) == [1]
         assert not is_compact(roster[102])
         await roster.flush()
-        assert roster.shrink(spare=()) == [102]
+        assert roster.compact_old(keep_ids=()) == [102]
         assert len((history.get(102) or {})["timeline"]) == 6
         await roster.remove(104)
-        assert roster.shrink(spare=()) == []
+        assert roster.compact_old(keep_ids=()) == []
     finally:
         roster.close()
-        history.close(fold=False)
+        history.close(compact=False)
 
 
 def test_what_a_list_shows_is_kept() -> None:
-    compactor = Compactor()
+    compactor = JobCompactor()
     whole = [ended_job(number, 20, NOW) for number in range(1, 21)]
     kept = [compactor.compact(job) for job in whole]
     for job, small in zip(whole, kept, strict=True):
-        assert _listed(job) == _listed(small)
+        assert _fields_in_list(job) == _fields_in_list(small)
     assert kept[0].owner is kept[5].owner
     assert len({id(job.facts) for job in kept if job.facts is not None}) == 1
 
 
-def _listed(job: Job) -> tuple[object, ...]:
+def _fields_in_list(job: Job) -> tuple[object, ...]:
     size = (job.facts.width, job.facts.height) if job.facts is not None else None
     return (job.id, job.request, job.state, job.name, job.file, job.cost, job.created_at, job.finished_at,
             job.submitted_at, job.request_id, job.error, job.starred, job.tags, job.note, size)  # fmt: skip

@@ -14,60 +14,60 @@ import pytest
 
 from eternal_tui.jobs.billing.totals import day_bounds
 from eternal_tui.jobs.model import JobState
-from eternal_tui.jobs.policy import Policy
+from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
-from tests.history.faults import SwiftFiles
-from tests.jobs.bench import PICTURE, Bench, running
+from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock
-from tests.jobs.quiet import quiet
+from tests.jobs.quiet import wait_idle
 
-DAY = 86_400.0
+DAY_SECONDS = 86_400.0
 
 
-async def _minute(bench: Bench) -> int:
+async def _count_polls_in_a_minute(bench: Bench) -> int:
     """Return how many polls arrive in a minute of the clock."""
     before = len(bench.sandbox.polls())
     for _ in range(60):
         await bench.clock.advance(1.0)
-        await quiet()
+        await wait_idle()
     return len(bench.sandbox.polls()) - before
 
 
-@pytest.mark.parametrize("jump", [DAY, -DAY, 3600.0])
+@pytest.mark.parametrize("jump", [DAY_SECONDS, -DAY_SECONDS, 3600.0])
 async def test_a_wall_clock_that_jumps_changes_nothing_but_dates(bench: Bench, jump: float) -> None:
     """Set by hand, by a time server, by a suspended machine, by a change to summer time.
 
     Seen to fail with ages taken from the wall clock: a jump ahead stalled every job, one back asked twice a second.
     """
     bench.sandbox.inject(Fault.STUCK, times=None)
-    jobs = [await bench.desk.submit(PICTURE) for _ in range(4)]
-    await _minute(bench)
-    usual = await _minute(bench)
-    bench.clock.jump(jump)
-    after = await _minute(bench)
+    jobs = [await bench.engine.submit(IMAGE_REQUEST) for _ in range(4)]
+    await _count_polls_in_a_minute(bench)
+    usual = await _count_polls_in_a_minute(bench)
+    bench.clock.jump_wall_clock(jump)
+    after = await _count_polls_in_a_minute(bench)
     assert after <= usual + 4
     assert after >= 1
-    assert {job.state for job in bench.desk.listing()} == {JobState.RUNNING}
-    newer = await bench.desk.submit(PICTURE)
-    assert [job.id for job in bench.desk.listing()] == [newer.id, *(job.id for job in reversed(jobs))]
+    assert {job.state for job in bench.engine.newest_first()} == {JobState.RUNNING}
+    newer = await bench.engine.submit(IMAGE_REQUEST)
+    assert [job.id for job in bench.engine.newest_first()] == [newer.id, *(job.id for job in reversed(jobs))]
     bench.sandbox.heal()
     bench.sandbox.finish()
     for job in [*jobs, newer]:
-        await bench.job(job.id, "saved")
+        await bench.wait_for_state(job.id, "saved")
     assert len(bench.sandbox.posts) == 5
 
 
 async def test_eight_hours_asleep_with_both_clocks_is_one_look_at_each_job(bench: Bench) -> None:
     """The monotonic clock counts sleep on some systems. Seen to fail with missed looks made up for."""
-    jobs = [await bench.desk.submit(PICTURE) for _ in range(6)]
+    jobs = [await bench.engine.submit(IMAGE_REQUEST) for _ in range(6)]
     before = len(bench.sandbox.polls())
     bench.clock._monotonic += 8 * 3600
     bench.clock._wall += 8 * 3600
     for job in jobs:
-        await bench.job(job.id, "saved")
+        await bench.wait_for_state(job.id, "saved")
     assert len(bench.sandbox.polls()) - before <= 2 * len(jobs)
-    assert all(job.state is JobState.SUCCEEDED for job in bench.desk.listing())
+    assert all(job.state is JobState.SUCCEEDED for job in bench.engine.newest_first())
 
 
 async def test_a_job_stalled_by_a_wrong_clock_at_start_runs_again_when_the_clock_is_right(
@@ -75,14 +75,14 @@ async def test_a_job_stalled_by_a_wrong_clock_at_start_runs_again_when_the_clock
 ) -> None:
     """Seen to fail without the way back from stalled."""
     sandbox.inject(Fault.STUCK, times=None)
-    async with running(tmp_path, sandbox, clock=clock) as bench:
-        job = await bench.desk.submit(PICTURE)
-    clock.jump(DAY)
-    async with running(tmp_path, sandbox, clock=clock) as bench:
-        await bench.job(job.id, "stalled")
-    clock.jump(-DAY)
-    async with running(tmp_path, sandbox, clock=clock) as bench:
-        await bench.job(job.id, "running")
+    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+        job = await bench.engine.submit(IMAGE_REQUEST)
+    clock.jump_wall_clock(DAY_SECONDS)
+    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+        await bench.wait_for_state(job.id, "stalled")
+    clock.jump_wall_clock(-DAY_SECONDS)
+    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+        await bench.wait_for_state(job.id, "running")
     assert len(sandbox.posts) == 1
 
 
@@ -106,7 +106,7 @@ def test_a_day_is_a_day_of_the_calendar(monkeypatch: pytest.MonkeyPatch, zone: s
 
 
 @contextmanager
-def _longest_steps() -> Iterator[list[float]]:
+def _record_loop_steps() -> Iterator[list[float]]:
     """Yield a list that grows by the seconds of a processor each step of the event loop takes."""
     steps: list[float] = []
     run = asyncio.Handle._run
@@ -123,29 +123,29 @@ def _longest_steps() -> Iterator[list[float]]:
         asyncio.Handle._run = run  # type: ignore[method-assign]
 
 
-async def _resume_a_thousand(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, seconds: int) -> int:
+async def _resume_thousand_jobs(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, seconds: int) -> int:
     """Resume a thousand jobs, move the clock on, and return how many were looked at; hold the budget meanwhile."""
     sandbox.inject(Fault.STUCK, times=None)
-    files = SwiftFiles()
-    async with running(tmp_path, sandbox, clock=clock, files=files) as bench:
-        first = await bench.desk.submit(PICTURE)
+    files = UnsyncedFileSystem()
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
+        first = await bench.engine.submit(IMAGE_REQUEST)
         record = bench.history.get(first.id)
         assert record is not None
-        known = sandbox.service.engine.jobs[str(first.request_id)]
+        known = sandbox.state.simulator.jobs[str(first.request_id)]
         ids = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(999)]
-        sandbox.service.engine.jobs.update(dict.fromkeys(ids, known))
+        sandbox.state.simulator.jobs.update(dict.fromkeys(ids, known))
         bench.history.add_many({**record, "request_id": request_id} for request_id in ids)
-    policy = Policy(requests_per_second=10.0)
-    async with running(tmp_path, sandbox, clock=clock, files=files, policy=policy, start=False) as bench:
-        with _longest_steps() as steps:
-            await bench.desk.start()
+    policy = JobPolicy(requests_per_second=10.0)
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=files, policy=policy, start=False) as bench:
+        with _record_loop_steps() as steps:
+            await bench.engine.start()
             for _ in range(seconds):
                 before = len(sandbox.polls())
                 for _ in range(4):
                     await clock.advance(0.25)
-                    await quiet()
+                    await wait_idle()
                 assert len(sandbox.polls()) - before <= 10 + policy.workers + 1
-        assert len(bench.desk.listing()) == 1000
+        assert len(bench.engine.newest_first()) == 1000
         assert max(steps) < 0.3, "the event loop was blocked"
         assert len(sandbox.posts) == 1
         return len({call.path for call in sandbox.polls()})
@@ -158,9 +158,9 @@ async def test_a_thousand_jobs_are_resumed_within_the_budget_and_the_loop_stays_
 
     Seen to fail without the budget: the workers asked as fast as they were answered.
     """
-    assert await _resume_a_thousand(tmp_path, sandbox, clock, 8) >= 50
+    assert await _resume_thousand_jobs(tmp_path, sandbox, clock, 8) >= 50
 
 
 @pytest.mark.long
 async def test_each_of_a_thousand_resumed_jobs_is_looked_at(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    assert await _resume_a_thousand(tmp_path, sandbox, clock, 240) == 1000
+    assert await _resume_thousand_jobs(tmp_path, sandbox, clock, 240) == 1000

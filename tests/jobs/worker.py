@@ -14,13 +14,13 @@ from pathlib import Path
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.config import Settings
-from eternal_tui.services import Workbench
+from eternal_tui.services import Services
 
 FAULTS = ("", "", "", "", "fault:lost-answer", "fault:drop-before", "fault:charged-502", "fault:500", "fault:failed")
 
 
-def say(*words: object) -> None:
-    sys.stdout.write(json.dumps(words) + "\n")
+def report(*values: object) -> None:
+    sys.stdout.write(json.dumps(values) + "\n")
     sys.stdout.flush()
 
 
@@ -28,43 +28,45 @@ class Worker:
     """A desk under a mixed load."""
 
     def __init__(self, folder: Path, base_url: str, seed: int) -> None:
-        self.choose = random.Random(seed)
-        self.bench = Workbench(Settings(data_dir=folder, base_url=base_url), dict(os.environ))
-        self.desk = self.bench.desk
-        self.said: set[int] = set()
+        self.rng = random.Random(seed)
+        self.services = Services(Settings(data_dir=folder, base_url=base_url), dict(os.environ))
+        self.engine = self.services.jobs
+        self.reported_ids: set[int] = set()
 
     async def run(self) -> None:
-        await self.desk.start()
-        self.shown(frozenset(job.id for job in self.desk.listing()))
-        self.desk.subscribe(self.shown)
-        say("ready", 0, "")
-        await asyncio.gather(self.submit(), self.submit(), self.tidy())
+        await self.engine.start()
+        self.report_new_ids(frozenset(job.id for job in self.engine.newest_first()))
+        self.engine.subscribe(self.report_new_ids)
+        report("ready", 0, "")
+        await asyncio.gather(self.submit_repeatedly(), self.submit_repeatedly(), self.delete_and_compact())
 
-    def shown(self, ids: frozenset[int]) -> None:
-        for job_id in ids - self.said:
-            job = self.desk.job(job_id)
+    def report_new_ids(self, ids: frozenset[int]) -> None:
+        for job_id in ids - self.reported_ids:
+            job = self.engine.get(job_id)
             if job is not None and job.request_id is not None:
-                self.said.add(job_id)
-                say("shown", job_id, job.request_id)
+                self.reported_ids.add(job_id)
+                report("shown", job_id, job.request_id)
 
-    async def submit(self) -> None:
+    async def submit_repeatedly(self) -> None:
         while True:
-            prompt = f"At sea {self.choose.choice(FAULTS)}"
-            if self.choose.random() < 0.15:
-                await self.desk.create_character(prompt)
+            prompt = f"At sea {self.rng.choice(FAULTS)}"
+            if self.rng.random() < 0.15:
+                await self.engine.create_character(prompt)
                 continue
-            await self.desk.submit(GenerateRequest(character="6870", prompt=prompt, type="image"))
+            await self.engine.submit(GenerateRequest(character="6870", prompt=prompt, type="image"))
 
-    async def tidy(self) -> None:
+    async def delete_and_compact(self) -> None:
         while True:
-            await asyncio.sleep(self.choose.random() * 0.02)
-            ended = [job for job in self.desk.listing() if job.ended and not job.wants_file and job.request_id]
-            if len(ended) > 4 and self.choose.random() < 0.3:
-                job = self.choose.choice(ended)
-                say("deleting", job.id, job.request_id)
-                await self.desk.delete([job.id])
-            elif self.choose.random() < 0.2:
-                await asyncio.to_thread(self.bench.history.fold)
+            await asyncio.sleep(self.rng.random() * 0.02)
+            ended = [
+                job for job in self.engine.newest_first() if job.is_ended and not job.needs_download and job.request_id
+            ]
+            if len(ended) > 4 and self.rng.random() < 0.3:
+                job = self.rng.choice(ended)
+                report("deleting", job.id, job.request_id)
+                await self.engine.delete([job.id])
+            elif self.rng.random() < 0.2:
+                await asyncio.to_thread(self.services.history.compact)
 
 
 if __name__ == "__main__":

@@ -7,31 +7,33 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from eternal_tui.media.download.downloader import ResultFetcher
-from eternal_tui.media.limits import FetchLimits
+from eternal_tui.media.download.downloader import ResultDownloader
+from eternal_tui.media.limits import DownloadLimits
 
 
-class Naps:
+class FakeSleep:
     """Stands where sleeping would be and notes how long it was to be."""
 
     def __init__(self) -> None:
-        self.taken: list[float] = []
+        self.calls: list[float] = []
 
     async def __call__(self, seconds: float) -> None:
-        self.taken.append(seconds)
+        self.calls.append(seconds)
 
 
 @asynccontextmanager
-async def fetcher(results: Path, limits: FetchLimits | None = None, **options: Any) -> AsyncIterator[ResultFetcher]:
+async def open_downloader(
+    results: Path, limits: DownloadLimits | None = None, **options: Any
+) -> AsyncIterator[ResultDownloader]:
     """Return a fetcher for a service on loopback unless `options` say otherwise."""
-    defaults: dict[str, Any] = {"public": False, "environ": {}, "sleep": Naps()}
-    made = ResultFetcher(results, limits, **(defaults | options))
+    defaults: dict[str, Any] = {"public": False, "environ": {}, "sleep": FakeSleep()}
+    made = ResultDownloader(results, limits, **(defaults | options))
     try:
         yield made
     finally:
         await made.close()
 
 
-def listing(results: Path) -> list[str]:
+def file_names(results: Path) -> list[str]:
     """Return every name in the folder."""
     return sorted(entry.name for entry in results.iterdir())

@@ -10,7 +10,7 @@ import av
 from PIL import Image, ImageDraw
 
 
-def picture(width: int = 96, height: int = 64) -> Image.Image:
+def make_image(width: int = 96, height: int = 64) -> Image.Image:
     """Return a picture whose four corners differ, so that turns and flips show."""
     image = Image.merge(
         "RGB",
@@ -24,14 +24,14 @@ def picture(width: int = 96, height: int = 64) -> Image.Image:
     return image
 
 
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+def encode_image(image: Image.Image, kind: str, **options: object) -> bytes:
     """Return `image` as the bytes of a file of that format."""
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
 
 
-def write_clip(
+def write_video(
     path: Path,
     *,
     width: int = 96,
@@ -50,15 +50,15 @@ def write_clip(
         for number in range(frames):
             grey = (number * 8) % 256
             image = Image.new("RGB", (width, height), (grey, grey, grey))
-            container.mux(video.encode(frame_of(image)))
+            container.mux(video.encode(to_video_frame(image)))
         container.mux(video.encode())
         if voice is not None:
-            container.mux(voice.encode(silence()))
+            container.mux(voice.encode(silent_frame()))
             container.mux(voice.encode())
     return path
 
 
-def turn_clip(path: Path, quarters: int) -> Path:
+def rotate_video(path: Path, quarters: int) -> Path:
     """Write into an MP4 that it is to be shown turned clockwise by that many quarters, as telephones do."""
     cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarters]
     data = bytearray(path.read_bytes())
@@ -69,9 +69,9 @@ def turn_clip(path: Path, quarters: int) -> Path:
     return path
 
 
-def write_scene(path: Path, *, width: int = 480, height: int = 720, frames: int = 96, rate: int = 24) -> Path:
+def write_scene_video(path: Path, *, width: int = 480, height: int = 720, frames: int = 96, rate: int = 24) -> Path:
     """Write a clip as a camera would: a still ground with something moving across a third of it."""
-    ground = picture(width, height)
+    ground = make_image(width, height)
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=rate)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
@@ -80,26 +80,26 @@ def write_scene(path: Path, *, width: int = 480, height: int = 720, frames: int 
             image = ground.copy()
             left = number * (width - width // 3) // frames
             ImageDraw.Draw(image).ellipse((left, height // 3, left + width // 3, height * 2 // 3), fill=(240, 200, 60))
-            container.mux(video.encode(frame_of(image)))
+            container.mux(video.encode(to_video_frame(image)))
         container.mux(video.encode())
     return path
 
 
-def frame_of(image: Image.Image) -> av.VideoFrame:
+def to_video_frame(image: Image.Image) -> av.VideoFrame:
     frame: av.VideoFrame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
     return frame
 
 
-def write_sound(path: Path) -> Path:
+def write_audio_only(path: Path) -> Path:
     """Write an MP4 that holds nothing to see."""
     with av.open(str(path), "w") as container:
         voice = container.add_stream("aac", rate=16_000)
-        container.mux(voice.encode(silence()))
+        container.mux(voice.encode(silent_frame()))
         container.mux(voice.encode())
     return path
 
 
-def silence() -> av.AudioFrame:
+def silent_frame() -> av.AudioFrame:
     frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
     frame.sample_rate = 16_000
     for plane in frame.planes:

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-Handler = Callable[["Asked", asyncio.StreamWriter], Awaitable[None]]
+Handler = Callable[["ReceivedRequest", asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     """One request as it came over the wire."""
 
     path: str
@@ -22,11 +22,11 @@ class Asked:
 
 
 @dataclass
-class Storage:
+class StorageServer:
     """A running server: its port, and everything it was asked."""
 
     port: int
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[ReceivedRequest] = field(default_factory=list)
     tls: bool = False
 
     def url(self, path: str = "/result", host: str = "127.0.0.1") -> str:
@@ -34,7 +34,7 @@ class Storage:
 
 
 @asynccontextmanager
-async def storage(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Storage]:
+async def serve_storage(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[StorageServer]:
     """Serve `handler` on a free loopback port."""
     running: set[asyncio.Task[None]] = set()
 
@@ -43,8 +43,8 @@ async def storage(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
             raw = await reader.readuntil(b"\r\n\r\n")
             lines = raw.decode("latin-1").split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
-            one = Asked(lines[0].split(" ")[1], {key.lower(): value for key, value in headers.items()}, raw)
-            found.asked.append(one)
+            one = ReceivedRequest(lines[0].split(" ")[1], {key.lower(): value for key, value in headers.items()}, raw)
+            found.requests.append(one)
             await handler(one, writer)
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass  # the other side hung up, as many of these tests mean it to
@@ -59,7 +59,7 @@ async def storage(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
         task.add_done_callback(running.discard)
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
-    found = Storage(server.sockets[0].getsockname()[1], tls=tls is not None)
+    found = StorageServer(server.sockets[0].getsockname()[1], tls=tls is not None)
     try:
         yield found
     finally:
@@ -70,17 +70,17 @@ async def storage(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
         await server.wait_closed()
 
 
-def head(status: str = "200 OK", **headers: object) -> bytes:
+def response_head(status: str = "200 OK", **headers: object) -> bytes:
     """Return the start of an answer; `content_length=5` becomes `content-length: 5`."""
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "connection: close", "", ""]).encode("latin-1")
 
 
-def answers(body: bytes, status: str = "200 OK", **headers: object) -> Handler:
+def respond_with(body: bytes, status: str = "200 OK", **headers: object) -> Handler:
     """Return a handler that sends `body` with its right length."""
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(head(status, content_length=len(body), **headers) + body)
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        writer.write(response_head(status, content_length=len(body), **headers) + body)
         await writer.drain()
 
     return handler

@@ -9,16 +9,16 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from eternal_tui.media.download.avatars import AT_ONCE, LIMITS, Avatars
-from eternal_tui.media.download.downloader import ResultFetcher
+from eternal_tui.media.download.avatars import AVATAR_LIMITS, MAX_CONCURRENT_DOWNLOADS, AvatarCache
+from eternal_tui.media.download.downloader import ResultDownloader
 from tests.media import bombs
-from tests.media.fetching import listing
-from tests.media.files import encoded, picture
-from tests.media.server import Asked, Handler, answers, head, storage
+from tests.media.fetching import file_names
+from tests.media.files import encode_image, make_image
+from tests.media.server import Handler, ReceivedRequest, respond_with, response_head, serve_storage
 from tests.media.test_url_policy import BAD_LINKS, hostile_names
 
 
-class Now:
+class TickingClock:
     """A clock that moves by a second each time it is asked."""
 
     def __init__(self) -> None:
@@ -29,31 +29,36 @@ class Now:
         return self.seconds
 
 
-def avatars(folder: Path, *, cap: int = 1_000_000, public: bool = False) -> Avatars:
-    return Avatars(folder, lambda: ResultFetcher(folder, LIMITS, public=public, environ={}), cap=cap, now=Now())
+def make_cache(folder: Path, *, max_bytes: int = 1_000_000, public: bool = False) -> AvatarCache:
+    return AvatarCache(
+        folder,
+        lambda: ResultDownloader(folder, AVATAR_LIMITS, public=public, environ={}),
+        max_bytes=max_bytes,
+        now=TickingClock(),
+    )
 
 
 async def test_an_avatar_is_fetched_once_and_kept(tmp_path: Path, jpeg: bytes) -> None:
     """Seen to fail without looking into the folder: every start asked for every avatar again."""
-    async with storage(answers(jpeg)) as host:
-        first, second = avatars(tmp_path / "a"), avatars(tmp_path / "a")
+    async with serve_storage(respond_with(jpeg)) as host:
+        first, second = make_cache(tmp_path / "a"), make_cache(tmp_path / "a")
         url = host.url("/astrid.jpg")
         path = await first.get(url)
         assert path is not None
         assert path.read_bytes() == jpeg
         assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         assert await second.get(url) == path
-        assert len(host.asked) == 1
+        assert len(host.requests) == 1
         await first.close()
         await second.close()
 
 
 async def test_what_is_no_picture_is_not_kept_nor_asked_for_twice(tmp_path: Path) -> None:
-    async with storage(answers(b"<html>not here</html>" * 9)) as host:
-        book = avatars(tmp_path / "a")
+    async with serve_storage(respond_with(b"<html>not here</html>" * 9)) as host:
+        book = make_cache(tmp_path / "a")
         assert [await book.get(host.url("/x")), await book.get(host.url("/x")), await book.get("")] == [None] * 3
-        assert len(host.asked) == 1
-        assert listing(tmp_path / "a") == []
+        assert len(host.requests) == 1
+        assert file_names(tmp_path / "a") == []
         await book.close()
 
 
@@ -63,8 +68,8 @@ async def test_a_hostile_avatar_is_none_and_leaves_nothing(tmp_path: Path, jpeg:
     Seen to fail with the decode limits of results, which let a picture of 60 million pixels through, and with a clip
     taken for a picture.
     """
-    large = encoded(Image.new("1", (10_000, 6_000)), "PNG")
-    bodies = [data for _, data in (*bombs.pictures(), *bombs.clips(tmp_path))] + [
+    large = encode_image(Image.new("1", (10_000, 6_000)), "PNG")
+    bodies = [data for _, data in (*bombs.broken_images(), *bombs.broken_videos(tmp_path))] + [
         large,
         jpeg + bytes(4 * 2**20),
         clip,
@@ -72,27 +77,27 @@ async def test_a_hostile_avatar_is_none_and_leaves_nothing(tmp_path: Path, jpeg:
     ]
     names = hostile_names(len(bodies))
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         number = int(asked.path.rpartition("=")[2])
         name = re.sub("[\r\n\0]", "", names[number]).encode().decode("latin-1")
         body = bodies[number]
         said = {"content_disposition": f'attachment; filename="{name}"', "content_type": f"image/jpeg; name={name}"}
-        writer.write(head(content_length=len(body), **said) + body)
+        writer.write(response_head(content_length=len(body), **said) + body)
 
-    async with storage(handler) as host:
-        book = avatars(tmp_path / "a")
+    async with serve_storage(handler) as host:
+        book = make_cache(tmp_path / "a")
         urls = [host.url(f"/{quote(name)}.jpg?n={number}") for number, name in enumerate(names)]
         found = await asyncio.gather(*(book.get(url) for url in urls))
-        assert len(host.asked) == len(bodies) >= 56
+        assert len(host.requests) == len(bodies) >= 56
         assert found == [None] * len(bodies)
-        assert listing(tmp_path / "a") == []
+        assert file_names(tmp_path / "a") == []
         await book.close()
 
 
 async def test_an_avatar_is_named_by_nobody_and_fetched_from_no_odd_address(tmp_path: Path, jpeg: bytes) -> None:
     """Hostile addresses in the list of characters: none leads anywhere, and a good one is named by its digest alone."""
-    async with storage(answers(jpeg, content_disposition='attachment; filename="../../.bashrc"')) as host:
-        book = avatars(tmp_path / "a", public=True)
+    async with serve_storage(respond_with(jpeg, content_disposition='attachment; filename="../../.bashrc"')) as host:
+        book = make_cache(tmp_path / "a", public=True)
         odd = [
             *BAD_LINKS,
             "http://127.0.0.1/a",
@@ -103,19 +108,19 @@ async def test_an_avatar_is_named_by_nobody_and_fetched_from_no_odd_address(tmp_
         ]
         assert [each for each in odd if await book.get(each) is not None] == []
         await book.close()
-        trusting = avatars(tmp_path / "b")
+        trusting = make_cache(tmp_path / "b")
         path = await trusting.get(host.url("/../../../x.desktop?name=.bashrc"))
         await trusting.close()
         assert path is not None
         assert re.fullmatch("[0-9a-f]{40}.jpg", path.name)
         assert path.parent == tmp_path / "b"
-        assert len(host.asked) == 1
+        assert len(host.requests) == 1
 
 
 async def test_a_link_in_place_of_a_kept_avatar_is_not_looked_at(tmp_path: Path, jpeg: bytes) -> None:
     """Seen to fail with is_file alone, which follows links: the secret would have been drawn as a face."""
-    async with storage(answers(jpeg)) as host:
-        book = avatars(tmp_path / "a")
+    async with serve_storage(respond_with(jpeg)) as host:
+        book = make_cache(tmp_path / "a")
         path = await book.get(host.url("/x"))
         assert path is not None
         secret = tmp_path / "secret"
@@ -130,18 +135,18 @@ async def test_a_link_in_place_of_a_kept_avatar_is_not_looked_at(tmp_path: Path,
 
 
 async def test_no_private_host_is_gone_to_for_a_public_service(tmp_path: Path, jpeg: bytes) -> None:
-    async with storage(answers(jpeg)) as host:
-        book = avatars(tmp_path / "a", public=True)
+    async with serve_storage(respond_with(jpeg)) as host:
+        book = make_cache(tmp_path / "a", public=True)
         assert await book.get(host.url("/x")) is None
-        assert host.asked == []
+        assert host.requests == []
         await book.close()
 
 
 async def test_the_least_lately_looked_at_go_above_the_cap(tmp_path: Path) -> None:
     """Seen to fail when the oldest file went, however lately it was looked at."""
-    body = encoded(picture(), "PNG")
-    async with storage(answers(body)) as host:
-        book = avatars(tmp_path / "a", cap=3 * len(body))
+    body = encode_image(make_image(), "PNG")
+    async with serve_storage(respond_with(body)) as host:
+        book = make_cache(tmp_path / "a", max_bytes=3 * len(body))
         (tmp_path / "a").mkdir(mode=0o700)
         (tmp_path / "a" / "notes.txt").write_bytes(bytes(10 * len(body)))
         paths = [await book.get(host.url(f"/{number}")) for number in range(3)]
@@ -153,15 +158,15 @@ async def test_the_least_lately_looked_at_go_above_the_cap(tmp_path: Path) -> No
         await book.close()
 
 
-def holding(gate: asyncio.Event, full: asyncio.Event, busy: list[int], body: bytes) -> Handler:
+def hold_until(gate: asyncio.Event, full: asyncio.Event, busy: list[int], body: bytes) -> Handler:
     """Answer only once `gate` is open, noting how many wait, and setting `full` at four."""
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         busy.append(1)
-        if len(busy) == AT_ONCE:
+        if len(busy) == MAX_CONCURRENT_DOWNLOADS:
             full.set()
         await gate.wait()
-        writer.write(head(Content_Length=len(body)) + body)
+        writer.write(response_head(Content_Length=len(body)) + body)
         await writer.drain()
 
     return handler
@@ -170,14 +175,14 @@ def holding(gate: asyncio.Event, full: asyncio.Event, busy: list[int], body: byt
 async def test_never_more_than_four_at_once_and_leaving_ends_them(tmp_path: Path, jpeg: bytes) -> None:
     """Seen to fail without the semaphore: all ten were asked for together."""
     gate, full, busy = asyncio.Event(), asyncio.Event(), list[int]()
-    async with storage(holding(gate, full, busy, jpeg)) as host:
-        book = avatars(tmp_path / "a")
+    async with serve_storage(hold_until(gate, full, busy, jpeg)) as host:
+        book = make_cache(tmp_path / "a")
         wanted = [asyncio.create_task(book.get(host.url(f"/{number}"))) for number in range(10)]
         async with asyncio.timeout(60):
             await full.wait()
         for _ in range(3_000):
             await asyncio.sleep(0)
-        assert len(busy) == AT_ONCE
+        assert len(busy) == MAX_CONCURRENT_DOWNLOADS
         wanted[0].cancel()
         gate.set()
         found = await asyncio.gather(*wanted, return_exceptions=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.media.decode.filetype import file_type
+from eternal_tui.media.decode.filetype import detect_file_type
 from tests.media import bombs
 
-CODE = """
+DECODE_SCRIPT = """
 import json, resource, sys, time
 from pathlib import Path
-from eternal_tui.media.decode.validate import check_decodes, check_head
+from eternal_tui.media.decode.validate import check_decodes, check_magic
 from eternal_tui.media.errors import BrokenFile
 from eternal_tui.media.limits import DecodeLimits
 import av, PIL.Image  # what the decoders themselves take is not what is measured
@@ -27,24 +27,32 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
         with path.open("rb") as file:
             expect = "video" if path.name.startswith(("mp4", "webm", "playlist")) else "image"
-            check_decodes(file, check_head(file.read(64), expect), DecodeLimits())
+            check_decodes(file, check_magic(file.read(64), expect), DecodeLimits())
         word = "opened"
     except BrokenFile as error:
         word = str(error)
     said[path.name] = [word, time.process_time() - began]
 print(json.dumps({"said": said, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """
-MEMORY = 900 * 1024 * 1024
+MAX_ADDRESS_SPACE_BYTES = 900 * 1024 * 1024
 """Bytes of address space: libav alone maps several hundred million before it opens anything."""
 
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, float]]:
     folder = tmp_path_factory.mktemp("bombs")
-    for name, data in [*bombs.pictures(), *bombs.clips(tmp_path_factory.mktemp("whole")), *bombs.survivors()]:
+    for name, data in [
+        *bombs.broken_images(),
+        *bombs.broken_videos(tmp_path_factory.mktemp("whole")),
+        *bombs.valid_edge_cases(),
+    ]:
         (folder / name).write_bytes(data)
     done = subprocess.run(
-        [sys.executable, "-c", CODE, str(folder), str(MEMORY)], check=True, capture_output=True, text=True, timeout=100
+        [sys.executable, "-c", DECODE_SCRIPT, str(folder), str(MAX_ADDRESS_SPACE_BYTES)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     assert done.stderr == ""
     return {name: (word, seconds) for name, (word, seconds) in json.loads(done.stdout)["said"].items()}
@@ -55,7 +63,7 @@ def test_every_bomb_is_called_broken_and_the_process_lives(verdicts: dict[str, t
 
     And with only the first frame decoded: the `mp4-index-first` clips opened, their ends missing.
     """
-    passed = {name for name, _ in bombs.survivors()}
+    passed = {name for name, _ in bombs.valid_edge_cases()}
     assert len(verdicts) - len(passed) >= 50
     opened = {name for name, (word, _) in verdicts.items() if word == "opened"}
     assert opened == passed
@@ -69,13 +77,13 @@ def test_no_bomb_takes_long(verdicts: dict[str, tuple[str, float]]) -> None:
 
 def test_every_bomb_gets_as_far_as_the_decoder(verdicts: dict[str, tuple[str, float]]) -> None:
     """By its first bytes each is a picture or a clip: it is decoding that these files test."""
-    assert all(file_type(data[:64]) is not None for _, data in bombs.pictures() if len(data) > 64)
+    assert all(detect_file_type(data[:64]) is not None for _, data in bombs.broken_images() if len(data) > 64)
 
 
 def test_a_picture_and_a_clip_within_the_limits_open(jpeg: bytes, clip_path: Path) -> None:
-    from eternal_tui.media.decode.validate import check_decodes, check_head
+    from eternal_tui.media.decode.validate import check_decodes, check_magic
     from eternal_tui.media.limits import DecodeLimits
 
     with clip_path.open("rb") as file:
-        facts = check_decodes(file, check_head(file.read(64), "video"), DecodeLimits())
+        facts = check_decodes(file, check_magic(file.read(64), "video"), DecodeLimits())
     assert (facts.width, facts.height) == (96, 64)

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.core.retry_after import MAX_RETRY_AFTER
-from eternal_tui.media.errors import BrokenFile, DiskFull, LinkExpired, LinkRefused, NotReachable, ResultError
-from eternal_tui.media.limits import FetchLimits
-from tests.media.fetching import Naps, fetcher, listing
-from tests.media.files import encoded, picture
-from tests.media.server import Asked, Handler, answers, head, storage
+from eternal_tui.core.retry_after import MAX_RETRY_AFTER_SECONDS
+from eternal_tui.media.errors import BrokenFile, DiskFull, LinkExpired, LinkRejected, ResultError, StorageUnreachable
+from eternal_tui.media.limits import DownloadLimits
+from tests.media.fetching import FakeSleep, file_names, open_downloader
+from tests.media.files import encode_image, make_image
+from tests.media.server import Handler, ReceivedRequest, respond_with, response_head, serve_storage
 
 
 async def test_a_picture_is_saved_whole_private_and_under_our_own_name(tmp_path: Path, jpeg: bytes) -> None:
     results = tmp_path / "results"
-    async with storage(answers(jpeg)) as host, fetcher(results) as fetch:
+    async with serve_storage(respond_with(jpeg)) as host, open_downloader(results) as fetch:
         saved = await fetch.fetch(host.url(), name="0000012", expect="image")
     assert saved.path == results / "0000012.jpg"
     assert saved.path.read_bytes() == jpeg
@@ -29,11 +29,11 @@ async def test_a_picture_is_saved_whole_private_and_under_our_own_name(tmp_path:
     assert (saved.codec, saved.sha256) == ("jpeg", hashlib.sha256(jpeg).hexdigest())
     assert stat.S_IMODE(saved.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(results.stat().st_mode) == 0o700
-    assert listing(results) == ["0000012.jpg"]
+    assert file_names(results) == ["0000012.jpg"]
 
 
 async def test_a_clip_is_saved_with_its_facts(tmp_path: Path, clip: bytes) -> None:
-    async with storage(answers(clip)) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(respond_with(clip)) as host, open_downloader(tmp_path) as fetch:
         saved = await fetch.fetch(host.url(), name="7", expect="video")
     assert saved.path.name == "7.mp4"
     assert (saved.kind, saved.width, saved.height, saved.codec) == ("video", 96, 64, "h264")
@@ -44,7 +44,7 @@ async def test_a_clip_is_saved_with_its_facts(tmp_path: Path, clip: bytes) -> No
 async def test_an_encrypted_result_is_kept_as_it_came(tmp_path: Path) -> None:
     """Also when it looks like a web page: nobody can say what a cipher's first bytes are."""
     sealed = b"<html>" + bytes(range(256))
-    async with storage(answers(sealed)) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(respond_with(sealed)) as host, open_downloader(tmp_path) as fetch:
         saved = await fetch.fetch(host.url(), name="7", expect="image", encrypted=True)
     assert (saved.path.name, saved.kind, saved.path.read_bytes()) == ("7.bin", "encrypted", sealed)
 
@@ -55,27 +55,27 @@ async def test_the_request_says_nothing_about_us(tmp_path: Path, jpeg: bytes, mo
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login canary password canary\n")
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         if asked.path == "/result":
-            writer.write(head("302 Found", location="/there", set_cookie="canary=1", content_length=0))
+            writer.write(response_head("302 Found", location="/there", set_cookie="canary=1", content_length=0))
         else:
-            writer.write(head(content_length=len(jpeg)) + jpeg)
+            writer.write(response_head(content_length=len(jpeg)) + jpeg)
 
-    async with storage(handler) as host, fetcher(tmp_path / "results") as fetch:
+    async with serve_storage(handler) as host, open_downloader(tmp_path / "results") as fetch:
         await fetch.fetch(host.url(), name="7", expect="image")
-    assert [asked.path for asked in host.asked] == ["/result", "/there"]
-    for asked in host.asked:
+    assert [asked.path for asked in host.requests] == ["/result", "/there"]
+    for asked in host.requests:
         assert b"canary" not in asked.raw
         assert set(asked.headers) == {"host", "accept", "accept-encoding", "user-agent"}
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 async def test_an_expired_link_says_so(tmp_path: Path, status: int) -> None:
-    async with storage(answers(b"<Error/>", f"{status} No")) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(respond_with(b"<Error/>", f"{status} No")) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(LinkExpired, match="Nothing is charged again") as caught:
             await fetch.fetch(host.url(), name="7", expect="image")
     assert caught.value.status == status
-    assert listing(tmp_path) == []
+    assert file_names(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_an_expired_link_says_so(tmp_path: Path, status: int) -> None:
         (503, "Thu, 01 Jan 1970 00:01:00 GMT", 50.0),
         (503, "Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
         (429, "-5", None),
-        pytest.param(429, "9" * 400, MAX_RETRY_AFTER, id="huge"),
+        pytest.param(429, "9" * 400, MAX_RETRY_AFTER_SECONDS, id="huge"),
         (429, "nan", None),
         (429, "soon", None),
         (500, "", None),
@@ -94,33 +94,33 @@ async def test_an_expired_link_says_so(tmp_path: Path, status: int) -> None:
 )
 async def test_a_busy_storage_is_to_be_asked_later(tmp_path: Path, status: int, value: str, wait: float | None) -> None:
     async with (
-        storage(answers(b"", f"{status} No", retry_after=value)) as host,
-        fetcher(tmp_path, now=lambda: 10.0) as fetch,
+        serve_storage(respond_with(b"", f"{status} No", retry_after=value)) as host,
+        open_downloader(tmp_path, now=lambda: 10.0) as fetch,
     ):
-        with pytest.raises(NotReachable) as caught:
+        with pytest.raises(StorageUnreachable) as caught:
             await fetch.fetch(host.url(), name="7", expect="image")
     assert caught.value.retry_after == wait
-    assert len(host.asked) == 1
+    assert len(host.requests) == 1
 
 
 @pytest.mark.parametrize("status", [204, 206, 300, 304, 402, 416, 451])
 async def test_answers_without_a_file_are_refused(tmp_path: Path, status: int) -> None:
-    async with storage(answers(b"", f"{status} What")) as host, fetcher(tmp_path) as fetch:
-        with pytest.raises((LinkRefused, BrokenFile)):
+    async with serve_storage(respond_with(b"", f"{status} What")) as host, open_downloader(tmp_path) as fetch:
+        with pytest.raises((LinkRejected, BrokenFile)):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert listing(tmp_path) == []
+    assert file_names(tmp_path) == []
 
 
 async def test_a_storage_that_is_not_there_is_not_reachable(tmp_path: Path) -> None:
-    async with storage(answers(b"")) as host:
+    async with serve_storage(respond_with(b"")) as host:
         pass
-    async with fetcher(tmp_path) as fetch:
-        with pytest.raises(NotReachable):
+    async with open_downloader(tmp_path) as fetch:
+        with pytest.raises(StorageUnreachable):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert listing(tmp_path) == []
+    assert file_names(tmp_path) == []
 
 
-def padded(body: bytes) -> bytes:
+def pad(body: bytes) -> bytes:
     return body + b" " * 200
 
 
@@ -129,40 +129,40 @@ def padded(body: bytes) -> bytes:
     [
         b"",
         b"\xff",
-        padded(b"<!doctype html><title>Please log in</title>"),
-        padded(b"\xef\xbb\xbf\n <?xml version='1.0'?><Error/>"),
-        padded(b'{"error": "expired"}'),
-        padded(b"%PDF-1.7"),
-        padded(b"\x00\x00\x00\x20ftypavif"),
+        pad(b"<!doctype html><title>Please log in</title>"),
+        pad(b"\xef\xbb\xbf\n <?xml version='1.0'?><Error/>"),
+        pad(b'{"error": "expired"}'),
+        pad(b"%PDF-1.7"),
+        pad(b"\x00\x00\x00\x20ftypavif"),
         b"\xff\xd8\xff\xe0" + b"\x00" * 500,
-        padded(b"\x89PNG\r\n\x1a\n"),
-        padded(b"RIFF\x00\x00\x00\x00WEBPVP8 "),
+        pad(b"\x89PNG\r\n\x1a\n"),
+        pad(b"RIFF\x00\x00\x00\x00WEBPVP8 "),
     ],
 )
 async def test_what_is_no_picture_never_gets_the_final_name(tmp_path: Path, body: bytes) -> None:
     """Seen to fail with the decode check taken out: the bare signatures of JPEG, PNG and WebP were saved."""
-    async with storage(answers(body, content_type="image/jpeg")) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(respond_with(body, content_type="image/jpeg")) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(BrokenFile):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert listing(tmp_path) == []
+    assert file_names(tmp_path) == []
 
 
 async def test_an_avif_picture_is_saved(tmp_path: Path) -> None:
     """Seen to fail as it was: a picture that was paid for was "of no kind this program opens", and not kept."""
-    body = encoded(picture(), "AVIF")
-    async with storage(answers(body, content_type="image/avif")) as host, fetcher(tmp_path) as fetch:
+    body = encode_image(make_image(), "AVIF")
+    async with serve_storage(respond_with(body, content_type="image/avif")) as host, open_downloader(tmp_path) as fetch:
         result = await fetch.fetch(host.url(), name="7", expect="image")
-    assert listing(tmp_path) == ["7.avif"]
+    assert file_names(tmp_path) == ["7.avif"]
     assert (result.width, result.height) == (96, 64)
 
 
 async def test_a_clip_where_a_picture_was_due_is_refused_and_the_other_way_round(
     tmp_path: Path, clip: bytes, jpeg: bytes
 ) -> None:
-    async with storage(answers(clip)) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(respond_with(clip)) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(BrokenFile, match=r"a clip \(mp4\) where a picture was asked for"):
             await fetch.fetch(host.url(), name="7", expect="image")
-    async with storage(answers(jpeg)) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(respond_with(jpeg)) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(BrokenFile, match=r"a picture \(jpg\) where a clip was asked for"):
             await fetch.fetch(host.url(), name="7", expect="video")
 
@@ -179,7 +179,7 @@ async def test_a_clip_where_a_picture_was_due_is_refused_and_the_other_way_round
 )
 async def test_what_is_not_taken_is_called_by_its_name(tmp_path: Path, body: bytes, told: str) -> None:
     """Seen to fail as it was: each was "broken", of no kind this program opens."""
-    async with storage(answers(body)) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(respond_with(body)) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(BrokenFile, match=told) as raised:
             await fetch.fetch(host.url(), name="7", expect="image")
     assert ("is broken" in str(raised.value)) is ("no kind" in told or not body)
@@ -187,45 +187,48 @@ async def test_what_is_not_taken_is_called_by_its_name(tmp_path: Path, body: byt
 
 async def test_a_storage_that_refuses_is_not_called_a_link_that_was_not_followed(tmp_path: Path) -> None:
     """Seen to fail as it was: "The link to this result was not followed: the storage answered HTTP 416"."""
-    async with storage(answers(b"", "416 Range Not Satisfiable")) as host, fetcher(tmp_path) as fetch:
-        with pytest.raises(LinkRefused, match=r"does not hand this result out \(HTTP 416\)") as raised:
+    async with (
+        serve_storage(respond_with(b"", "416 Range Not Satisfiable")) as host,
+        open_downloader(tmp_path) as fetch,
+    ):
+        with pytest.raises(LinkRejected, match=r"does not hand this result out \(HTTP 416\)") as raised:
             await fetch.fetch(host.url(), name="7", expect="image")
     assert "not followed" not in str(raised.value)
 
 
 @pytest.mark.parametrize("said", [1, 5000])
 async def test_a_wrong_length_is_never_a_file(tmp_path: Path, jpeg: bytes, said: int) -> None:
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(head(content_length=len(jpeg) + said) + jpeg)
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        writer.write(response_head(content_length=len(jpeg) + said) + jpeg)
 
-    naps = Naps()
-    async with storage(handler) as host, fetcher(tmp_path, sleep=naps) as fetch:
-        with pytest.raises(NotReachable, match="broke off 4 times"):
+    naps = FakeSleep()
+    async with serve_storage(handler) as host, open_downloader(tmp_path, sleep=naps) as fetch:
+        with pytest.raises(StorageUnreachable, match="broke off 4 times"):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert listing(tmp_path) == []
-    assert len(host.asked) == 4
-    assert naps.taken == [1.0, 2.0, 4.0]
+    assert file_names(tmp_path) == []
+    assert len(host.requests) == 4
+    assert naps.calls == [1.0, 2.0, 4.0]
 
 
 async def test_a_body_shorter_than_the_picture_is_broken(tmp_path: Path, big_jpeg: bytes) -> None:
     """A storage that lies consistently: length and body agree, the picture is cut."""
-    async with storage(answers(big_jpeg[: len(big_jpeg) // 2])) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(respond_with(big_jpeg[: len(big_jpeg) // 2])) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(BrokenFile):
             await fetch.fetch(host.url(), name="7", expect="image")
 
 
-def cut_every(step: int, body: bytes, *, etag: str = '"v1"', ranges: str = "bytes") -> Handler:
+def interrupt_every(step: int, body: bytes, *, etag: str = '"v1"', ranges: str = "bytes") -> Handler:
     """Return a storage that breaks off after each `step` bytes and serves ranges of `body`."""
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         start = 0
         extra = {"etag": etag, "accept_ranges": ranges}
         if asked.headers.get("if-range") == etag and "range" in asked.headers:
             start = int(asked.headers["range"].removeprefix("bytes=").removesuffix("-"))
             whole = f"bytes {start}-{len(body) - 1}/{len(body)}"
-            writer.write(head("206 Partial", content_length=len(body) - start, content_range=whole, **extra))
+            writer.write(response_head("206 Partial", content_length=len(body) - start, content_range=whole, **extra))
         else:
-            writer.write(head(content_length=len(body), **extra))
+            writer.write(response_head(content_length=len(body), **extra))
         writer.write(body[start : start + step])
         await writer.drain()
 
@@ -234,26 +237,26 @@ def cut_every(step: int, body: bytes, *, etag: str = '"v1"', ranges: str = "byte
 
 async def test_a_cut_transfer_goes_on_where_it_broke_off(tmp_path: Path, big_jpeg: bytes) -> None:
     step = len(big_jpeg) // 3
-    async with storage(cut_every(step, big_jpeg)) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(interrupt_every(step, big_jpeg)) as host, open_downloader(tmp_path) as fetch:
         saved = await fetch.fetch(host.url(), name="7", expect="image")
     assert saved.path.read_bytes() == big_jpeg
-    assert [asked.headers.get("range") for asked in host.asked] == [
-        None, *(f"bytes={step * cut}-" for cut in range(1, len(host.asked)))
+    assert [asked.headers.get("range") for asked in host.requests] == [
+        None, *(f"bytes={step * cut}-" for cut in range(1, len(host.requests)))
     ]  # fmt: skip
-    assert listing(tmp_path) == ["7.jpg"]
+    assert file_names(tmp_path) == ["7.jpg"]
 
 
 async def test_what_three_cuts_left_is_gone_on_with_by_the_next_fetch(tmp_path: Path, big_jpeg: bytes) -> None:
-    async with storage(cut_every(64 * 1024, big_jpeg)) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(interrupt_every(64 * 1024, big_jpeg)) as host, open_downloader(tmp_path) as fetch:
         saved = None
-        while saved is None and len(host.asked) < 40:
-            with contextlib.suppress(NotReachable):
+        while saved is None and len(host.requests) < 40:
+            with contextlib.suppress(StorageUnreachable):
                 saved = await fetch.fetch(host.url(), name="7", expect="image")
-            assert saved is not None or "7.jpg" not in listing(tmp_path)
+            assert saved is not None or "7.jpg" not in file_names(tmp_path)
         assert saved is not None
         assert saved.path.read_bytes() == big_jpeg
-    assert len(host.asked) == -(-len(big_jpeg) // (64 * 1024))
-    assert listing(tmp_path) == ["7.jpg"]
+    assert len(host.requests) == -(-len(big_jpeg) // (64 * 1024))
+    assert file_names(tmp_path) == ["7.jpg"]
 
 
 @pytest.mark.parametrize(("etag", "ranges"), [('W/"v1"', "bytes"), ("", "bytes"), ('"v1"', "none")])
@@ -261,13 +264,13 @@ async def test_no_rest_is_asked_of_a_storage_that_offers_none(
     tmp_path: Path, big_jpeg: bytes, etag: str, ranges: str
 ) -> None:
     """Seen to fail with weak ETags accepted: the second request carried a Range."""
-    handler = cut_every(len(big_jpeg) // 3, big_jpeg, etag=etag, ranges=ranges)
-    async with storage(handler) as host, fetcher(tmp_path) as fetch:
-        with pytest.raises(NotReachable):
+    handler = interrupt_every(len(big_jpeg) // 3, big_jpeg, etag=etag, ranges=ranges)
+    async with serve_storage(handler) as host, open_downloader(tmp_path) as fetch:
+        with pytest.raises(StorageUnreachable):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert len(host.asked) == 4
-    assert all("range" not in asked.headers for asked in host.asked)
-    assert listing(tmp_path) == []
+    assert len(host.requests) == 4
+    assert all("range" not in asked.headers for asked in host.requests)
+    assert file_names(tmp_path) == []
 
 
 @pytest.mark.parametrize("second", ["200 OK", "416 Range Not Satisfiable"])
@@ -276,58 +279,61 @@ async def test_a_file_that_changed_meanwhile_is_fetched_from_the_start(
 ) -> None:
     """Seen to fail with the part kept on 200: two versions were glued together, and a third request was needed."""
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        match len(host.asked):
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        match len(host.requests):
             case 1:
-                writer.write(head(content_length=len(big_jpeg), etag='"v1"', accept_ranges="bytes"))
+                writer.write(response_head(content_length=len(big_jpeg), etag='"v1"', accept_ranges="bytes"))
                 writer.write(big_jpeg[:70_000])
             case 2 if second.startswith("416"):
-                writer.write(head(second, content_length=0))
+                writer.write(response_head(second, content_length=0))
             case _:
-                writer.write(head(content_length=len(jpeg), etag='"v2"') + jpeg)
+                writer.write(response_head(content_length=len(jpeg), etag='"v2"') + jpeg)
 
-    async with storage(handler) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(handler) as host, open_downloader(tmp_path) as fetch:
         saved = await fetch.fetch(host.url(), name="7", expect="image")
     assert saved.path.read_bytes() == jpeg
-    assert host.asked[1].headers["range"].startswith("bytes=")
-    assert len(host.asked) == (2 if second.startswith("200") else 3)
+    assert host.requests[1].headers["range"].startswith("bytes=")
+    assert len(host.requests) == (2 if second.startswith("200") else 3)
 
 
 @pytest.mark.parametrize("sent", ["bytes 0-9/10", "bytes 70001-99999/100000", "nonsense", ""])
 async def test_a_part_that_was_not_asked_for_is_refused(tmp_path: Path, big_jpeg: bytes, sent: str) -> None:
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        if len(host.asked) == 1:
-            writer.write(head(content_length=len(big_jpeg), etag='"v1"', accept_ranges="bytes"))
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        if len(host.requests) == 1:
+            writer.write(response_head(content_length=len(big_jpeg), etag='"v1"', accept_ranges="bytes"))
             writer.write(big_jpeg[:65_536])
         else:
-            writer.write(head("206 Partial", content_range=sent, content_length=10) + b"0123456789")
+            writer.write(response_head("206 Partial", content_range=sent, content_length=10) + b"0123456789")
 
-    async with storage(handler) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(handler) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(BrokenFile):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert listing(tmp_path) == []
+    assert file_names(tmp_path) == []
 
 
 async def test_an_endless_body_ends_at_the_cap(tmp_path: Path, jpeg: bytes) -> None:
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(head() + jpeg)
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        writer.write(response_head() + jpeg)
         while True:
             writer.write(b"\x00" * 65_536)
             await writer.drain()
 
-    async with storage(handler) as host, fetcher(tmp_path, FetchLimits(image_bytes=1_000_000)) as fetch:
+    async with (
+        serve_storage(handler) as host,
+        open_downloader(tmp_path, DownloadLimits(image_bytes=1_000_000)) as fetch,
+    ):
         with pytest.raises(BrokenFile, match="larger than the limit"):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert listing(tmp_path) == []
+    assert file_names(tmp_path) == []
 
 
 async def test_a_length_beyond_the_cap_is_refused_before_the_body(tmp_path: Path) -> None:
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(head(content_length=10**15))
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        writer.write(response_head(content_length=10**15))
         await writer.drain()
         await asyncio.Event().wait()
 
-    async with storage(handler) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(handler) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(BrokenFile, match="larger than the limit"):
             await fetch.fetch(host.url(), name="7", expect="image")
 
@@ -336,84 +342,84 @@ async def test_a_length_beyond_the_cap_is_refused_before_the_body(tmp_path: Path
 async def test_packed_bodies_are_refused_unopened(tmp_path: Path, jpeg: bytes, encoding: str) -> None:
     """Seen to fail with the header left unread: the body went on to the decoder."""
     bomb = gzip.compress(jpeg + bytes(4_000_000))
-    async with storage(answers(bomb, content_encoding=encoding)) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(respond_with(bomb, content_encoding=encoding)) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(BrokenFile, match="packed"):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert host.asked[0].headers["accept-encoding"] == "identity"
+    assert host.requests[0].headers["accept-encoding"] == "identity"
 
 
 async def test_a_slow_drip_ends_with_the_overall_time(tmp_path: Path, jpeg: bytes) -> None:
     """Each byte comes in time, the file never would: the clock moves a minute with every reading."""
     hours = iter(range(0, 10**6, 60))
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(head() + jpeg[:100])
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        writer.write(response_head() + jpeg[:100])
         while True:
             writer.write(b"\x00")
             await writer.drain()
             await asyncio.sleep(0)  # draining alone does not let the reader run
 
-    async with storage(handler) as host, fetcher(tmp_path, clock=lambda: float(next(hours))) as fetch:
-        with pytest.raises(NotReachable, match="too long"):
+    async with serve_storage(handler) as host, open_downloader(tmp_path, clock=lambda: float(next(hours))) as fetch:
+        with pytest.raises(StorageUnreachable, match="too long"):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert len(host.asked) == 1
+    assert len(host.requests) == 1
 
 
 async def test_a_silent_storage_is_given_up(tmp_path: Path) -> None:
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
-    async with storage(handler) as host, fetcher(tmp_path, FetchLimits(stall_seconds=0.05)) as fetch:
-        with pytest.raises(NotReachable, match="in time"):
+    async with serve_storage(handler) as host, open_downloader(tmp_path, DownloadLimits(stall_seconds=0.05)) as fetch:
+        with pytest.raises(StorageUnreachable, match="in time"):
             await fetch.fetch(host.url(), name="7", expect="image")
 
 
 async def test_no_room_is_seen_before_a_byte_is_written(tmp_path: Path, jpeg: bytes) -> None:
-    limits = FetchLimits(reserve_bytes=10**18)
-    async with storage(answers(jpeg)) as host, fetcher(tmp_path, limits) as fetch:
+    limits = DownloadLimits(reserve_bytes=10**18)
+    async with serve_storage(respond_with(jpeg)) as host, open_downloader(tmp_path, limits) as fetch:
         with pytest.raises(DiskFull, match="Nothing is charged again"):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert listing(tmp_path) == []
+    assert file_names(tmp_path) == []
 
 
 async def test_a_length_beyond_the_room_on_the_disk_is_seen_before_a_byte_is_written(tmp_path: Path) -> None:
     """Seen to fail with the room left looked at and the length of the answer not: it waited for the body."""
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(head(content_length=10**17))
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        writer.write(response_head(content_length=10**17))
         await writer.drain()
         await asyncio.Event().wait()
 
-    limits = FetchLimits(image_bytes=10**18)
-    async with storage(handler) as host, fetcher(tmp_path, limits) as fetch, asyncio.timeout(60):
+    limits = DownloadLimits(image_bytes=10**18)
+    async with serve_storage(handler) as host, open_downloader(tmp_path, limits) as fetch, asyncio.timeout(60):
         with pytest.raises(DiskFull, match="Nothing is charged again"):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert listing(tmp_path) == []
+    assert file_names(tmp_path) == []
 
 
 async def test_a_cancelled_fetch_leaves_nothing(tmp_path: Path, jpeg: bytes) -> None:
     begun = asyncio.Event()
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        writer.write(head(content_length=len(jpeg), etag='"v1"', accept_ranges="bytes") + jpeg[:-1])
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        writer.write(response_head(content_length=len(jpeg), etag='"v1"', accept_ranges="bytes") + jpeg[:-1])
         await writer.drain()
         begun.set()
         await asyncio.Event().wait()
 
-    async with storage(handler) as host, fetcher(tmp_path) as fetch:
+    async with serve_storage(handler) as host, open_downloader(tmp_path) as fetch:
         task = asyncio.create_task(fetch.fetch(host.url(), name="7", expect="image"))
         await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert listing(tmp_path) == []
+        assert file_names(tmp_path) == []
 
 
 async def test_no_error_carries_the_link_or_the_server_s_words(tmp_path: Path) -> None:
     """Signed links are secrets, and a stranger's words do not go into our sentences."""
     for status in ("403 CANARY", "500 CANARY", "302 CANARY", "200 CANARY"):
-        handler = answers(b"<CANARY>", status, location="http://user:CANARY@CANARY/")
-        async with storage(handler) as host, fetcher(tmp_path) as fetch:
+        handler = respond_with(b"<CANARY>", status, location="http://user:CANARY@CANARY/")
+        async with serve_storage(handler) as host, open_downloader(tmp_path) as fetch:
             with pytest.raises(ResultError) as caught:
                 await fetch.fetch(host.url("/?signature=CANARY"), name="7", expect="image")
         assert "CANARY" not in str(caught.value)

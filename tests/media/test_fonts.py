@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.media.export.fonts import PLACES, Lettering
+from eternal_tui.media.export.fonts import FONT_PATHS, FontStack
 
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 
 
 def test_what_no_font_has_is_its_plain_letter_or_a_question_mark_and_counted() -> None:
     """Seen to fail without the look at the font: Pillow's own draws the same empty box for every one of these."""
-    lettering = Lettering(13, places=())
-    assert lettering.fitted("A café in Łódź, 港")[1] == "A cafe in ?odz, ?"
-    assert lettering.substituted == 2
+    lettering = FontStack(13, font_paths=())
+    assert lettering.choose_font("A café in Łódź, 港")[1] == "A cafe in ?odz, ?"
+    assert lettering.substituted_count == 2
 
 
 @pytest.mark.skipif(not DEJAVU.is_file(), reason="DejaVu Sans is not installed: apt install fonts-dejavu-core")
 def test_a_font_that_has_them_is_taken() -> None:
     """Seen to fail with the first font for everything."""
-    lettering = Lettering(13, places=("/nowhere/at/all.ttf", str(DEJAVU)))
+    lettering = FontStack(13, font_paths=("/nowhere/at/all.ttf", str(DEJAVU)))
     words = "Café, Łódź, Ελλάδα, Москва"
-    assert lettering.fitted(words)[1] == words
-    assert lettering.substituted == 0
-    assert len(set(PLACES)) == len(PLACES)
+    assert lettering.choose_font(words)[1] == words
+    assert lettering.substituted_count == 0
+    assert len(set(FONT_PATHS)) == len(FONT_PATHS)

@@ -12,31 +12,31 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.media.download.results_dir import Part, ResultsFolder
-from eternal_tui.media.errors import BrokenFile, FolderUnusable
-from tests.media.fetching import listing
+from eternal_tui.media.download.results_dir import PartialFile, ResultsDirectory
+from eternal_tui.media.errors import BrokenFile, ResultsDirUnusable
+from tests.media.fetching import file_names
 
 
-def part_with(folder: ResultsFolder, data: bytes) -> tuple[Part, str]:
-    part = folder.new_part()
+def write_partial(folder: ResultsDirectory, data: bytes) -> tuple[PartialFile, str]:
+    part = folder.create_partial()
     part.write(data)
     return part, hashlib.sha256(data).hexdigest()
 
 
-def save(folder: ResultsFolder, data: bytes, name: str = "7") -> Path:
-    part, digest = part_with(folder, data)
+def publish_data(folder: ResultsDirectory, data: bytes, name: str = "7") -> Path:
+    part, digest = write_partial(folder, data)
     with part.file:
         return folder.publish(part, name, "jpg", digest)
 
 
 def test_a_second_file_of_one_job_gets_a_name_of_its_own(tmp_path: Path) -> None:
     """Seen to fail with os.rename in place of os.link: the second file replaced the first."""
-    with ResultsFolder(tmp_path) as folder:
-        assert [save(folder, data).name for data in (b"one", b"two", b"one", b"two", b"three")] == [
+    with ResultsDirectory(tmp_path) as folder:
+        assert [publish_data(folder, data).name for data in (b"one", b"two", b"one", b"two", b"three")] == [
             "7.jpg", "7-2.jpg", "7.jpg", "7-2.jpg", "7-3.jpg"
         ]  # fmt: skip
     assert (tmp_path / "7.jpg").read_bytes() == b"one"
-    assert listing(tmp_path) == ["7-2.jpg", "7-3.jpg", "7.jpg"]
+    assert file_names(tmp_path) == ["7-2.jpg", "7-3.jpg", "7.jpg"]
 
 
 @pytest.mark.parametrize("place", ["outside", "missing", "loop"])
@@ -46,8 +46,8 @@ def test_a_link_planted_at_the_final_name_is_stepped_around(tmp_path: Path, plac
     results = tmp_path / "results"
     results.mkdir()
     (results / "7.jpg").symlink_to("7.jpg" if place == "loop" else tmp_path / place)
-    with ResultsFolder(results) as folder:
-        assert save(folder, b"precious").name == "7-2.jpg"
+    with ResultsDirectory(results) as folder:
+        assert publish_data(folder, b"precious").name == "7-2.jpg"
     assert outside.read_bytes() == b"precious"
     assert (results / "7.jpg").is_symlink()
     assert not (tmp_path / "missing").exists()
@@ -60,48 +60,48 @@ def test_other_things_at_the_final_name_are_stepped_around(tmp_path: Path, kind:
         (tmp_path / "7.jpg").mkdir()
     else:
         os.mkfifo(tmp_path / "7.jpg")
-    with ResultsFolder(tmp_path) as folder:
-        assert save(folder, b"one").name == "7-2.jpg"
+    with ResultsDirectory(tmp_path) as folder:
+        assert publish_data(folder, b"one").name == "7-2.jpg"
 
 
 def test_a_linked_results_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "results").symlink_to("elsewhere")
-    with pytest.raises(FolderUnusable, match="symbolic link"):
-        ResultsFolder(tmp_path / "results")
-    assert listing(tmp_path / "elsewhere") == []
+    with pytest.raises(ResultsDirUnusable, match="symbolic link"):
+        ResultsDirectory(tmp_path / "results")
+    assert file_names(tmp_path / "elsewhere") == []
 
 
 def test_swapping_the_folder_for_a_link_half_way_gains_nothing(tmp_path: Path) -> None:
     """Seen to fail with paths in place of the folder's handle: the file landed in the stranger's folder."""
     results, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    with ResultsFolder(results) as folder:
-        part, digest = part_with(folder, b"one")
+    with ResultsDirectory(results) as folder:
+        part, digest = write_partial(folder, b"one")
         results.rename(tmp_path / "moved")
         results.symlink_to(elsewhere)
         with part.file:
             folder.publish(part, "7", "jpg", digest)
-    assert listing(elsewhere) == []
-    assert listing(tmp_path / "moved") == ["7.jpg"]
+    assert file_names(elsewhere) == []
+    assert file_names(tmp_path / "moved") == ["7.jpg"]
 
 
 @pytest.mark.parametrize("kind", ["file", "under a file"])
 def test_a_file_in_the_folder_s_place_is_said(tmp_path: Path, kind: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FolderUnusable, match="Nothing is charged again"):
-        ResultsFolder(tmp_path / "file" if kind == "file" else tmp_path / "file" / "results")
+    with pytest.raises(ResultsDirUnusable, match="Nothing is charged again"):
+        ResultsDirectory(tmp_path / "file" if kind == "file" else tmp_path / "file" / "results")
 
 
 def test_ninety_nine_different_files_are_enough(tmp_path: Path) -> None:
-    with ResultsFolder(tmp_path) as folder:
+    with ResultsDirectory(tmp_path) as folder:
         for number in range(99):
-            save(folder, str(number).encode())
-        part, digest = part_with(folder, b"one more")
+            publish_data(folder, str(number).encode())
+        part, digest = write_partial(folder, b"one more")
         with pytest.raises(BrokenFile, match="99"):
             folder.publish(part, "7", "jpg", digest)
         part.discard()
-    assert len(listing(tmp_path)) == 99
+    assert len(file_names(tmp_path)) == 99
 
 
 def test_disks_without_hard_links_are_served_without_overwriting(
@@ -111,24 +111,24 @@ def test_disks_without_hard_links_are_served_without_overwriting(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    with ResultsFolder(tmp_path) as folder:
-        assert [save(folder, data).name for data in (b"one", b"two", b"one")] == ["7.jpg", "7-2.jpg", "7.jpg"]
-    assert listing(tmp_path) == ["7-2.jpg", "7.jpg"]
+    with ResultsDirectory(tmp_path) as folder:
+        assert [publish_data(folder, data).name for data in (b"one", b"two", b"one")] == ["7.jpg", "7-2.jpg", "7.jpg"]
+    assert file_names(tmp_path) == ["7-2.jpg", "7.jpg"]
 
 
 def test_only_old_parts_are_cleared(tmp_path: Path) -> None:
     (tmp_path / "notes.part").write_text("")
-    with ResultsFolder(tmp_path) as folder:
-        part = folder.new_part()
+    with ResultsDirectory(tmp_path) as folder:
+        part = folder.create_partial()
         made = part.file.fileno()
         now = os.fstat(made).st_mtime
-        assert folder.clear_leftovers(now=now) == 0
-        assert folder.clear_leftovers(now=now + 100_000) == 1
+        assert folder.remove_stale_partials(now=now) == 0
+        assert folder.remove_stale_partials(now=now + 100_000) == 1
         part.discard()
-    assert listing(tmp_path) == ["notes.part"]
+    assert file_names(tmp_path) == ["notes.part"]
 
 
-def in_a_process(code: str, *arguments: str) -> str:
+def run_script(code: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *arguments], check=True, capture_output=True, text=True
     )
@@ -141,22 +141,22 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mask: str) -> None:
     code = """
         import os, sys
         from pathlib import Path
-        from eternal_tui.media.download.results_dir import ResultsFolder
+        from eternal_tui.media.download.results_dir import ResultsDirectory
         os.umask(int(sys.argv[2], 0))
-        with ResultsFolder(Path(sys.argv[1])) as folder:
-            part = folder.new_part()
+        with ResultsDirectory(Path(sys.argv[1])) as folder:
+            part = folder.create_partial()
             part.write(b"one")
             folder.publish(part, "7", "jpg", "")
     """
     results = tmp_path / "results"
-    in_a_process(code, str(results), mask)
+    run_script(code, str(results), mask)
     assert stat.S_IMODE(results.stat().st_mode) == 0o700
     assert stat.S_IMODE((results / "7.jpg").stat().st_mode) == 0o600
 
 
 def test_an_open_folder_is_closed_to_others(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    ResultsFolder(tmp_path).close()
+    ResultsDirectory(tmp_path).close()
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 
 
@@ -166,10 +166,10 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
         import resource, signal, sys
         from pathlib import Path
         from eternal_tui.media.errors import DiskFull
-        from eternal_tui.media.download.results_dir import ResultsFolder
+        from eternal_tui.media.download.results_dir import ResultsDirectory
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        with ResultsFolder(Path(sys.argv[1])) as folder:
-            part = folder.new_part()
+        with ResultsDirectory(Path(sys.argv[1])) as folder:
+            part = folder.create_partial()
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
             part.write(bytes(900))
             try:
@@ -178,7 +178,7 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
                 print(error)
             part.discard()
     """
-    said = in_a_process(code, str(tmp_path))
+    said = run_script(code, str(tmp_path))
     assert "the disk is full" in said
     assert "Nothing is charged again" in said
-    assert listing(tmp_path) == []
+    assert file_names(tmp_path) == []

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.media.download.url_policy import is_public, literal_address, parse_link, proxy_for
-from eternal_tui.media.errors import LinkRefused, NotReachable, ResultError
-from tests.certificates import certificate_for
-from tests.media.fetching import fetcher, listing
-from tests.media.server import Asked, answers, head, storage
+from eternal_tui.media.download.url_policy import is_public, parse_ip_literal, proxy_for, validate_url
+from eternal_tui.media.errors import LinkRejected, ResultError, StorageUnreachable
+from tests.certificates import make_certificate
+from tests.media.fetching import file_names, open_downloader
+from tests.media.server import ReceivedRequest, respond_with, response_head, serve_storage
 
-PRIVATE = [
+PRIVATE_ADDRESSES = [
     "127.0.0.1",
     "127.9.9.9",
     "0.0.0.0",
@@ -53,10 +53,20 @@ PRIVATE = [
     "4000::1",
     "5f00::1",
 ]
-DISGUISED = ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "0", "localhost", "a.localhost", "LOCALHOST."]
+ENCODED_LOOPBACK_HOSTS = [
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "127.1",
+    "0x7f.1",
+    "0",
+    "localhost",
+    "a.localhost",
+    "LOCALHOST.",
+]
 
 
-@pytest.mark.parametrize("address", PRIVATE)
+@pytest.mark.parametrize("address", PRIVATE_ADDRESSES)
 def test_private_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
@@ -68,18 +78,18 @@ def test_public_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 
-@pytest.mark.parametrize("host", DISGUISED[:6])
+@pytest.mark.parametrize("host", ENCODED_LOOPBACK_HOSTS[:6])
 def test_numbers_that_resolvers_take_for_addresses_are_seen_as_such(host: str) -> None:
-    found = literal_address(host)
+    found = parse_ip_literal(host)
     assert found is not None
     assert not is_public(found)
 
 
-async def nowhere(host: str, port: int) -> list[str]:
+async def fail_on_resolve(host: str, port: int) -> list[str]:
     raise AssertionError(f"{host} was looked up")
 
 
-@pytest.mark.parametrize("host", [*PRIVATE, *DISGUISED])
+@pytest.mark.parametrize("host", [*PRIVATE_ADDRESSES, *ENCODED_LOOPBACK_HOSTS])
 async def test_a_public_service_s_link_never_leads_into_a_private_network(
     tmp_path: Path, jpeg: bytes, host: str
 ) -> None:
@@ -87,12 +97,15 @@ async def test_a_public_service_s_link_never_leads_into_a_private_network(
 
     Python calls fec0::1, ::127.0.0.1, ::ffff:0:7f00:1 and eight more of these global: they were gone to.
     """
-    async with storage(answers(jpeg)) as there, fetcher(tmp_path, public=True, resolve=nowhere) as fetch:
+    async with (
+        serve_storage(respond_with(jpeg)) as there,
+        open_downloader(tmp_path, public=True, resolve=fail_on_resolve) as fetch,
+    ):
         link = f"http://{f'[{host}]' if ':' in host else host}:{there.port}/result"
-        with pytest.raises(LinkRefused):
+        with pytest.raises(LinkRejected):
             await fetch.fetch(link, name="7", expect="image")
-    assert there.asked == []
-    assert listing(tmp_path) == []
+    assert there.requests == []
+    assert file_names(tmp_path) == []
 
 
 @pytest.mark.parametrize("found", [["127.0.0.1"], ["1.1.1.1", "10.0.0.1"], ["::ffff:127.0.0.1"], ["fe80::1%lo"]])
@@ -100,10 +113,13 @@ async def test_a_name_that_resolves_inwards_is_refused(tmp_path: Path, jpeg: byt
     async def resolve(host: str, port: int) -> list[str]:
         return found
 
-    async with storage(answers(jpeg)) as there, fetcher(tmp_path, public=True, resolve=resolve) as fetch:
-        with pytest.raises(LinkRefused, match="private network"):
+    async with (
+        serve_storage(respond_with(jpeg)) as there,
+        open_downloader(tmp_path, public=True, resolve=resolve) as fetch,
+    ):
+        with pytest.raises(LinkRejected, match="private network"):
             await fetch.fetch(there.url(host="cdn.example"), name="7", expect="image")
-    assert there.asked == []
+    assert there.requests == []
 
 
 async def test_the_connection_goes_to_the_address_that_was_checked(tmp_path: Path, jpeg: bytes) -> None:
@@ -114,10 +130,10 @@ async def test_the_connection_goes_to_the_address_that_was_checked(tmp_path: Pat
         asked.append(host)
         return ["127.0.0.1"]
 
-    async with storage(answers(jpeg)) as there, fetcher(tmp_path, resolve=resolve) as fetch:
+    async with serve_storage(respond_with(jpeg)) as there, open_downloader(tmp_path, resolve=resolve) as fetch:
         await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
     assert asked == ["cdn.invalid"]
-    assert there.asked[0].headers["host"] == f"cdn.invalid:{there.port}"
+    assert there.requests[0].headers["host"] == f"cdn.invalid:{there.port}"
 
 
 async def test_an_unknown_name_and_a_dead_first_address(tmp_path: Path, jpeg: bytes) -> None:
@@ -127,29 +143,29 @@ async def test_an_unknown_name_and_a_dead_first_address(tmp_path: Path, jpeg: by
     async def second(host: str, port: int) -> list[str]:
         return ["127.0.0.2", "127.0.0.1"]  # nothing listens on the first
 
-    async with storage(answers(jpeg)) as there:
-        async with fetcher(tmp_path, resolve=unknown) as fetch:
-            with pytest.raises(NotReachable, match="name was not found"):
+    async with serve_storage(respond_with(jpeg)) as there:
+        async with open_downloader(tmp_path, resolve=unknown) as fetch:
+            with pytest.raises(StorageUnreachable, match="name was not found"):
                 await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
-        async with fetcher(tmp_path, resolve=second) as fetch:
+        async with open_downloader(tmp_path, resolve=second) as fetch:
             saved = await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
     assert saved.path.read_bytes() == jpeg
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_followed_five_times_and_no_further(tmp_path: Path, jpeg: bytes, status: int) -> None:
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         left = int(asked.path.strip("/"))
         if left:
-            writer.write(head(f"{status} There", location=f"/{left - 1}", content_length=0))
+            writer.write(response_head(f"{status} There", location=f"/{left - 1}", content_length=0))
         else:
-            writer.write(head(content_length=len(jpeg)) + jpeg)
+            writer.write(response_head(content_length=len(jpeg)) + jpeg)
 
-    async with storage(handler) as there, fetcher(tmp_path) as fetch:
+    async with serve_storage(handler) as there, open_downloader(tmp_path) as fetch:
         await fetch.fetch(there.url("/5"), name="7", expect="image")
-        with pytest.raises(LinkRefused, match="more than 5"):
+        with pytest.raises(LinkRejected, match="more than 5"):
             await fetch.fetch(there.url("/6"), name="8", expect="image")
-    assert listing(tmp_path) == ["7.jpg"]
+    assert file_names(tmp_path) == ["7.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -158,28 +174,31 @@ async def test_redirects_are_followed_five_times_and_no_further(tmp_path: Path, 
      "http://user:word@127.0.0.1/", "http://[::1", "//", "http://\x7f/", "\\\\host\\share"],
 )  # fmt: skip
 async def test_redirects_to_elsewhere_are_refused(tmp_path: Path, location: str) -> None:
-    async with storage(answers(b"", "302 Found", location=location)) as there, fetcher(tmp_path) as fetch:
-        with pytest.raises((LinkRefused, NotReachable)):
+    async with (
+        serve_storage(respond_with(b"", "302 Found", location=location)) as there,
+        open_downloader(tmp_path) as fetch,
+    ):
+        with pytest.raises((LinkRejected, StorageUnreachable)):
             await fetch.fetch(there.url(), name="7", expect="image")
-    assert len(there.asked) <= 6
-    assert listing(tmp_path) == []
+    assert len(there.requests) <= 6
+    assert file_names(tmp_path) == []
 
 
 async def test_a_redirect_into_the_private_network_is_refused(tmp_path: Path) -> None:
     """Every hop is checked anew. The storage stands behind a proxy, so that its own host is a public one."""
-    handler = answers(b"", "302 Found", location="http://169.254.169.254/meta")
+    handler = respond_with(b"", "302 Found", location="http://169.254.169.254/meta")
     async with (
-        storage(handler) as proxy,
-        fetcher(tmp_path, public=True, environ={"http_proxy": proxy.url("")}) as fetch,
+        serve_storage(handler) as proxy,
+        open_downloader(tmp_path, public=True, environ={"http_proxy": proxy.url("")}) as fetch,
     ):
-        with pytest.raises(LinkRefused, match="private network"):
+        with pytest.raises(LinkRejected, match="private network"):
             await fetch.fetch("http://cdn.example/a", name="7", expect="image")
-    assert [asked.path for asked in proxy.asked] == ["http://cdn.example/a"]
+    assert [asked.path for asked in proxy.requests] == ["http://cdn.example/a"]
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return certificate_for("cdn.invalid", tmp_path_factory.mktemp("tls"))
+    return make_certificate("cdn.invalid", tmp_path_factory.mktemp("tls"))
 
 
 async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
@@ -195,23 +214,23 @@ async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
     async def resolve(host: str, port: int) -> list[str]:
         return ["127.0.0.1"]
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         if asked.path == "/down":
-            writer.write(head("302 Found", location="http://cdn.invalid/result", content_length=0))
+            writer.write(response_head("302 Found", location="http://cdn.invalid/result", content_length=0))
         else:
-            writer.write(head(content_length=len(jpeg)) + jpeg)
+            writer.write(response_head(content_length=len(jpeg)) + jpeg)
 
     async with (
-        storage(handler, server_side) as there,
-        fetcher(tmp_path, resolve=resolve, client_factory=trusting) as fetch,
+        serve_storage(handler, server_side) as there,
+        open_downloader(tmp_path, resolve=resolve, client_factory=trusting) as fetch,
     ):
         saved = await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
         assert saved.path.read_bytes() == jpeg
-        with pytest.raises(NotReachable):
+        with pytest.raises(StorageUnreachable):
             await fetch.fetch(there.url(host="other.invalid"), name="8", expect="image")
-        with pytest.raises(LinkRefused, match="plain http"):
+        with pytest.raises(LinkRejected, match="plain http"):
             await fetch.fetch(there.url("/down", host="cdn.invalid"), name="9", expect="image")
-    assert listing(tmp_path) == ["7.jpg"]
+    assert file_names(tmp_path) == ["7.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -231,13 +250,13 @@ def test_the_environment_names_the_proxy(environ: dict[str, str], host: str, pro
 
 
 async def test_through_a_proxy_the_name_goes_along_and_literals_are_still_checked(tmp_path: Path, jpeg: bytes) -> None:
-    async with storage(answers(jpeg)) as proxy:
+    async with serve_storage(respond_with(jpeg)) as proxy:
         environ = {"http_proxy": proxy.url("")}
-        async with fetcher(tmp_path, public=True, environ=environ, resolve=nowhere) as fetch:
+        async with open_downloader(tmp_path, public=True, environ=environ, resolve=fail_on_resolve) as fetch:
             await fetch.fetch("http://cdn.example/a?sig=1", name="7", expect="image")
-            with pytest.raises(LinkRefused, match="private network"):
+            with pytest.raises(LinkRejected, match="private network"):
                 await fetch.fetch("http://0x7f000001/a", name="8", expect="image")
-    assert [asked.path for asked in proxy.asked] == ["http://cdn.example/a?sig=1"]
+    assert [asked.path for asked in proxy.requests] == ["http://cdn.example/a?sig=1"]
 
 
 BAD_LINKS = ["", " ", "http://", "https:///a", "//cdn.example/a", "/etc/passwd", "file:///etc/passwd", "ftp://a/b",
@@ -248,15 +267,15 @@ BAD_LINKS = ["", " ", "http://", "https:///a", "//cdn.example/a", "/etc/passwd",
 
 @pytest.mark.parametrize("link", BAD_LINKS, ids=range(len(BAD_LINKS)))
 def test_what_is_no_link_is_refused(link: str) -> None:
-    with pytest.raises(LinkRefused):
-        parse_link(link)
+    with pytest.raises(LinkRejected):
+        validate_url(link)
 
 
 @given(st.text(max_size=80), st.sampled_from(["", "http://", "https://", "http://a/", "//"]))
 def test_any_text_is_a_link_or_refused(text: str, before: str) -> None:
     try:
-        parsed = parse_link(before + text)
-    except LinkRefused:
+        parsed = validate_url(before + text)
+    except LinkRejected:
         return
     assert parsed.scheme in ("http", "https")
     assert parsed.host
@@ -294,13 +313,13 @@ async def test_500_hostile_names_never_change_ours(tmp_path: Path, jpeg: bytes) 
     names = hostile_names(500)
     results = tmp_path / "results"
 
-    async def handler(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        name = names[len(there.asked) - 1].replace("\r", "").replace("\n", "").replace("\x00", "")
+    async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
+        name = names[len(there.requests) - 1].replace("\r", "").replace("\n", "").replace("\x00", "")
         sent = name.encode("utf-8").decode("latin-1")
         disposition = f'attachment; filename="{sent}"'
-        writer.write(head(content_length=len(jpeg), content_disposition=disposition, content_type=sent) + jpeg)
+        writer.write(response_head(content_length=len(jpeg), content_disposition=disposition, content_type=sent) + jpeg)
 
-    async with storage(handler) as there, fetcher(results) as fetch:
+    async with serve_storage(handler) as there, open_downloader(results) as fetch:
         saved = 0
         for name in names:
             try:
@@ -310,12 +329,12 @@ async def test_500_hostile_names_never_change_ours(tmp_path: Path, jpeg: bytes) 
             saved += 1
             assert found.path == results / "0000012.jpg"
     assert saved > 250
-    assert listing(tmp_path) == ["results"]
-    assert listing(results) == ["0000012.jpg"]
+    assert file_names(tmp_path) == ["results"]
+    assert file_names(results) == ["0000012.jpg"]
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "a.jpg", "a\x00", "é", "-" * 65, "a b"])
 async def test_only_a_job_id_names_a_file(tmp_path: Path, name: str) -> None:
-    async with fetcher(tmp_path) as fetch:
+    async with open_downloader(tmp_path) as fetch:
         with pytest.raises(ValueError, match="named by its job id"):
             await fetch.fetch("http://127.0.0.1/", name=name, expect="image")

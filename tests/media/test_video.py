@@ -15,22 +15,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
-from eternal_tui.media.decode.video import AsyncClip, ClipFrame, ClipReader, clip_facts, poster
-from eternal_tui.media.decode.viewport import View, crop
+from eternal_tui.media.decode.video import AsyncVideo, TimedFrame, VideoReader, clip_facts, poster
+from eternal_tui.media.decode.viewport import Viewport, visible_crop
 from eternal_tui.media.errors import BrokenFile
 from eternal_tui.media.limits import DecodeLimits
-from tests.media.files import picture, turn_clip, write_clip, write_scene
+from tests.media.files import make_image, rotate_video, write_scene_video, write_video
 
 
-def number_of(found: ClipFrame) -> int:
+def frame_number(found: TimedFrame) -> int:
     """Return which frame this is, by its grey (see `write_clip`)."""
     return round(found.frame.rgb[len(found.frame.rgb) // 2] / 8)
 
 
 @pytest.mark.parametrize("sound", [False, True])
 def test_facts(tmp_path: Path, sound: bool) -> None:
-    facts = clip_facts(write_clip(tmp_path / "a.mp4", sound=sound))
-    assert (facts.width, facts.height, facts.rate, facts.codec) == (96, 64, 24.0, "h264")
+    facts = clip_facts(write_video(tmp_path / "a.mp4", sound=sound))
+    assert (facts.width, facts.height, facts.frame_rate, facts.codec) == (96, 64, 24.0, "h264")
     assert facts.has_sound is sound
     assert facts.seconds == pytest.approx(1.0, abs=0.1)
 
@@ -44,11 +44,11 @@ def test_the_poster_is_the_first_frame(clip_path: Path) -> None:
 @pytest.mark.parametrize(("quarters", "turn"), [(0, 0), (1, -90), (2, 180), (3, 90)])
 def test_a_clip_filmed_sideways_stands_upright(tmp_path: Path, quarters: int, turn: int) -> None:
     """Seen to fail without the turn, and with it the wrong way round."""
-    path = turn_clip(write_scene(tmp_path / "a.mp4", frames=3, width=96, height=64), quarters)
-    upright = picture(96, 64).rotate(turn, expand=True)
+    path = rotate_video(write_scene_video(tmp_path / "a.mp4", frames=3, width=96, height=64), quarters)
+    upright = make_image(96, 64).rotate(turn, expand=True)
     facts = clip_facts(path)
     assert (facts.width, facts.height) == upright.size
-    with ClipReader(path, *upright.size, cell=(1, 1)) as reader:
+    with VideoReader(path, *upright.size, cell_size=(1, 1)) as reader:
         for found in (reader.frame_at(0.0), reader.step(1), reader.frame_at(0.0)):
             shown = Image.frombytes("RGB", (found.frame.width, found.frame.height), found.frame.rgb)
             assert shown.size == upright.size
@@ -62,14 +62,14 @@ def test_a_clip_filmed_sideways_stands_upright(tmp_path: Path, quarters: int, tu
 @pytest.mark.parametrize("zoom", [8.0, 16.0])
 def test_a_corner_of_a_clip_is_the_corner_one_sees(tmp_path: Path, quarters: int, turn: int, zoom: float) -> None:
     """Seen to fail with the part cut before the frame was turned, and with the whole drawn whatever the view."""
-    path = turn_clip(write_scene(tmp_path / "a.mp4", frames=3, width=96, height=64), quarters)
-    upright = picture(96, 64).rotate(turn, expand=True)
+    path = rotate_video(write_scene_video(tmp_path / "a.mp4", frames=3, width=96, height=64), quarters)
+    upright = make_image(96, 64).rotate(turn, expand=True)
     width, height = upright.size
-    with ClipReader(path) as reader:
+    with VideoReader(path) as reader:
         for x, y in itertools.product((0.0, 1.0), repeat=2):
-            view = View(zoom, x, y)
+            view = Viewport(zoom, x, y)
             reader.resize(width, height, (1, 1), view)
-            part = crop(upright.size, width, height, view, (1, 1))
+            part = visible_crop(upright.size, width, height, view, (1, 1))
             found = reader.frame_at(0.0).frame
             seen = Image.frombytes("RGB", (found.width, found.height), found.rgb)
             box = (part.left, part.top, part.right, part.bottom)
@@ -80,8 +80,8 @@ def test_a_corner_of_a_clip_is_the_corner_one_sees(tmp_path: Path, quarters: int
 
 def test_a_part_of_a_clip_costs_no_more_than_the_clip_has_pixels(clip_path: Path) -> None:
     """In cells of 8 × 16 pixels a whole at sixteen times is 265 MB; seen to fail when it was scaled up to be cut."""
-    with ClipReader(clip_path) as reader:
-        reader.resize(60, 30, (8, 16), View(16.0, 0.5, 0.5))
+    with VideoReader(clip_path) as reader:
+        reader.resize(60, 30, (8, 16), Viewport(16.0, 0.5, 0.5))
         tracemalloc.start()
         found = reader.frame_at(0.5).frame
         peak = tracemalloc.get_traced_memory()[1]
@@ -105,40 +105,40 @@ def test_odd_sizes_have_no_padding(clip_path: Path, columns: int) -> None:
 @given(st.lists(st.floats(-1, 2), min_size=1, max_size=8))
 def test_scrubbing_anywhere_shows_the_frame_of_that_moment(clip_path: Path, moments: list[float]) -> None:
     """Seen to fail with the look-ahead frame shown at once: the second of two close moments was a frame early."""
-    with ClipReader(clip_path, 8, 4) as reader:
+    with VideoReader(clip_path, 8, 4) as reader:
         for moment in moments:
             found = reader.frame_at(moment)
             wanted = min(23, int(max(0.0, moment) * 24 + 1e-6))
-            assert number_of(found) == wanted
-            assert found.last == (wanted == 23)
+            assert frame_number(found) == wanted
+            assert found.is_last == (wanted == 23)
 
 
 def test_stepping_back_and_forth(clip_path: Path) -> None:
-    with ClipReader(clip_path, 8, 4) as reader:
-        assert [number_of(reader.step(by)) for by in (1, 1, 1, -1, -1, 5, -100, 1)] == [1, 2, 3, 2, 1, 6, 0, 1]
+    with VideoReader(clip_path, 8, 4) as reader:
+        assert [frame_number(reader.step(by)) for by in (1, 1, 1, -1, -1, 5, -100, 1)] == [1, 2, 3, 2, 1, 6, 0, 1]
         reader.frame_at(1.0)
         ends = [reader.step(1) for _ in range(3)]
-        assert [(number_of(found), found.last) for found in ends] == [(23, True)] * 3
+        assert [(frame_number(found), found.is_last) for found in ends] == [(23, True)] * 3
 
 
 def test_frames_in_between_are_skipped_not_queued(clip_path: Path) -> None:
     """Reading at 4 frames a second from 24 costs 4 frames' scaling: thinning is asking for later moments."""
-    with ClipReader(clip_path, 8, 4) as reader:
-        assert [number_of(reader.frame_at(quarter / 4)) for quarter in range(4)] == [0, 6, 12, 18]
+    with VideoReader(clip_path, 8, 4) as reader:
+        assert [frame_number(reader.frame_at(quarter / 4)) for quarter in range(4)] == [0, 6, 12, 18]
 
 
 def test_one_read_is_bounded(clip_path: Path) -> None:
-    with ClipReader(clip_path, 8, 4, limits=DecodeLimits(frames_per_read=3)) as reader:
-        assert number_of(reader.frame_at(0.0)) == 0
-        assert number_of(reader.frame_at(0.9)) <= 3
+    with VideoReader(clip_path, 8, 4, limits=DecodeLimits(frames_per_read=3)) as reader:
+        assert frame_number(reader.frame_at(0.0)) == 0
+        assert frame_number(reader.frame_at(0.9)) <= 3
     ticks = iter(range(0, 1000, 10))
-    with ClipReader(clip_path, 8, 4, clock=lambda: float(next(ticks))) as reader:
+    with VideoReader(clip_path, 8, 4, clock=lambda: float(next(ticks))) as reader:
         reader.frame_at(0.0)
-        assert number_of(reader.frame_at(0.9)) <= 1
+        assert frame_number(reader.frame_at(0.9)) <= 1
 
 
 def test_a_closed_reader_says_broken_and_closes_twice(clip_path: Path) -> None:
-    reader = ClipReader(clip_path, 8, 4)
+    reader = VideoReader(clip_path, 8, 4)
     reader.close()
     reader.close()
     with pytest.raises(BrokenFile):
@@ -146,10 +146,10 @@ def test_a_closed_reader_says_broken_and_closes_twice(clip_path: Path) -> None:
 
 
 async def test_the_event_loop_never_decodes(clip_path: Path) -> None:
-    clip = await AsyncClip.open(clip_path, 8, 4)
+    clip = await AsyncVideo.open(clip_path, 8, 4)
     found = await clip.frame_at(0.5)
     assert found is not None
-    assert number_of(found) == 12
+    assert frame_number(found) == 12
     assert any(thread.name.startswith("clip") for thread in threading.enumerate())
     await clip.close()
     await clip.close()
@@ -158,11 +158,11 @@ async def test_the_event_loop_never_decodes(clip_path: Path) -> None:
 
 async def test_only_the_newest_request_counts(clip_path: Path) -> None:
     """Twenty presses of a scrub key at once: the first may be under way, the last is shown, none between."""
-    clip = await AsyncClip.open(clip_path, 8, 4)
+    clip = await AsyncVideo.open(clip_path, 8, 4)
     found = await asyncio.gather(*(clip.frame_at(number / 24) for number in range(20)))
     await clip.close()
     assert found[-1] is not None
-    assert number_of(found[-1]) == 19
+    assert frame_number(found[-1]) == 19
     assert sum(one is not None for one in found) <= 2
 
 
@@ -170,10 +170,10 @@ async def test_a_broken_clip_leaves_no_thread(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"\x00\x00\x00\x18ftypisom" + bytes(100))
     with pytest.raises(BrokenFile):
-        await AsyncClip.open(path, 8, 4)
+        await AsyncVideo.open(path, 8, 4)
 
 
-def used() -> tuple[int, int]:
+def resource_usage() -> tuple[int, int]:
     """Return open files and resident bytes of this process."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -185,15 +185,15 @@ def test_a_hundred_plays_leak_nothing(clip_path: Path) -> None:
     """Seen to fail without closing the container: 100 files stayed open."""
 
     def play() -> None:
-        with ClipReader(clip_path, 30, 15) as reader:
+        with VideoReader(clip_path, 30, 15) as reader:
             for number in range(0, 24, 6):
                 reader.frame_at(number / 24)
 
     for _ in range(20):
         play()
-    files, memory = used()
+    files, memory = resource_usage()
     for _ in range(100):
         play()
-    files_after, memory_after = used()
+    files_after, memory_after = resource_usage()
     assert files_after == files
     assert memory_after - memory < 8_000_000

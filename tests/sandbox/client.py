@@ -9,17 +9,22 @@ import httpx
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
 
-TINY = SandboxSettings(
+TINY_SETTINGS = SandboxSettings(
     seed=7,
-    still_size=(96, 128),
-    clip_size=(64, 96),
-    clip_fps=8,
+    image_size=(96, 128),
+    video_size=(64, 96),
+    video_fps=8,
     avatar_size=(32, 32),
     slow_seconds=0.03,
-    huge_bytes=300_000,
+    huge_body_bytes=300_000,
 )
-IMAGE: dict[str, Any] = {"images": ["6870"], "prompt": "At the harbour, morning", "type": "image"}
-VIDEO: dict[str, Any] = {"images": ["6870"], "prompt": "The person waves and smiles", "type": "video", "duration": 1}
+IMAGE_BODY: dict[str, Any] = {"images": ["6870"], "prompt": "At the harbour, morning", "type": "image"}
+VIDEO_BODY: dict[str, Any] = {
+    "images": ["6870"],
+    "prompt": "The person waves and smiles",
+    "type": "video",
+    "duration": 1,
+}
 
 
 def api_client(sandbox: Sandbox) -> httpx.AsyncClient:
@@ -29,7 +34,7 @@ def api_client(sandbox: Sandbox) -> httpx.AsyncClient:
 
 async def submit(api: httpx.AsyncClient, body: dict[str, Any] | None = None) -> str:
     """Generate something that must be accepted; its request id."""
-    answer = await api.post("/v2/base/generate", json=body or IMAGE)
+    answer = await api.post("/v2/base/generate", json=body or IMAGE_BODY)
     assert answer.status_code == 200, answer.text
     return str(answer.json()["request_id"])
 
@@ -42,7 +47,7 @@ async def poll(api: httpx.AsyncClient, request_id: str) -> dict[str, Any]:
     return result
 
 
-async def finished(sandbox: Sandbox, api: httpx.AsyncClient, body: dict[str, Any] | None = None) -> str:
+async def finish_job(sandbox: Sandbox, api: httpx.AsyncClient, body: dict[str, Any] | None = None) -> str:
     """Submit, let it end, and return the link of its file."""
     request_id = await submit(api, body)
     sandbox.finish(request_id)

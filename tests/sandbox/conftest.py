@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from eternal_tui.sandbox.server import Sandbox
-from tests.sandbox.client import TINY, api_client
+from tests.sandbox.client import TINY_SETTINGS, api_client
 
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox(TINY) as running:
+    async with Sandbox(TINY_SETTINGS) as running:
         yield running
 
 

@@ -10,19 +10,27 @@ import msgspec
 import pytest
 from PIL import Image, UnidentifiedImageError
 
-from eternal_tui.sandbox.faults import Fault, FaultPlan, FaultRule, Place, default_places, parse_rule, possible_places
-from eternal_tui.sandbox.jobs import seeded
+from eternal_tui.sandbox.faults import (
+    Fault,
+    FaultPlace,
+    FaultPlan,
+    FaultRule,
+    allowed_places,
+    default_places,
+    parse_rule,
+)
+from eternal_tui.sandbox.jobs import seeded_rng
 from eternal_tui.sandbox.server import Sandbox
-from tests.sandbox.client import IMAGE, TINY, VIDEO, api_client, finished, poll, submit
+from tests.sandbox.client import IMAGE_BODY, TINY_SETTINGS, VIDEO_BODY, api_client, finish_job, poll, submit
 
-GENERATE = "/v2/base/generate"
-GONE = (httpx.RemoteProtocolError, httpx.ReadError)
+GENERATE_PATH = "/v2/base/generate"
+DISCONNECT_ERRORS = (httpx.RemoteProtocolError, httpx.ReadError)
 
 
 async def test_lost_answer_is_charged_and_dropped(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     sandbox.inject(Fault.LOST_ANSWER)
-    with pytest.raises(GONE):
-        await api.post(GENERATE, json=IMAGE)
+    with pytest.raises(DISCONNECT_ERRORS):
+        await api.post(GENERATE_PATH, json=IMAGE_BODY)
     assert len(sandbox.charged) == 1
     assert sandbox.credits == 629.32
     assert sandbox.posts[0].status is None
@@ -31,29 +39,29 @@ async def test_lost_answer_is_charged_and_dropped(sandbox: Sandbox, api: httpx.A
 
 async def test_drop_before_is_not_charged(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     sandbox.inject(Fault.DROP_BEFORE)
-    with pytest.raises(GONE):
-        await api.post(GENERATE, json=IMAGE)
+    with pytest.raises(DISCONNECT_ERRORS):
+        await api.post(GENERATE_PATH, json=IMAGE_BODY)
     assert sandbox.charged == []
     assert sandbox.posts[0].body == b""
 
 
-@pytest.mark.parametrize("place", [Place.POST, Place.POLL, Place.CDN, Place.LIST])
+@pytest.mark.parametrize("place", [FaultPlace.POST, FaultPlace.POLL, FaultPlace.CDN, FaultPlace.LIST])
 @pytest.mark.parametrize(
     ("fault", "status"),
-    [(Fault.TOO_MANY, 429), (Fault.SERVER_ERROR, 500), (Fault.HTML_502, 502), (Fault.REDIRECT, 302)],
+    [(Fault.RATE_LIMITED, 429), (Fault.SERVER_ERROR, 500), (Fault.HTML_502, 502), (Fault.REDIRECT, 302)],
 )
 async def test_refusals_at_every_place(
-    sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient, fault: Fault, status: int, place: Place
+    sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient, fault: Fault, status: int, place: FaultPlace
 ) -> None:
-    link = await finished(sandbox, api)
+    link = await finish_job(sandbox, api)
     request_id = sandbox.charged[0]
     sandbox.inject(fault, on=place, times=2)
     for expected in (status, status, 200):
-        if place is Place.POST:
-            answer = await api.post(GENERATE, json=IMAGE)
-        elif place is Place.POLL:
+        if place is FaultPlace.POST:
+            answer = await api.post(GENERATE_PATH, json=IMAGE_BODY)
+        elif place is FaultPlace.POLL:
             answer = await api.get(f"/v2/poll-result/{request_id}")
-        elif place is Place.LIST:
+        elif place is FaultPlace.LIST:
             answer = await api.get("/v2/characters")
         else:
             answer = await cdn.get(link)
@@ -62,24 +70,24 @@ async def test_refusals_at_every_place(
             assert answer.headers["retry-after"] == "2"
         if expected == 502:
             assert answer.headers["content-type"].startswith("text/html")
-    assert len(sandbox.charged) == (2 if place is Place.POST else 1)
+    assert len(sandbox.charged) == (2 if place is FaultPlace.POST else 1)
 
 
 @pytest.mark.parametrize("written", ["0.5", "Wed, 21 Oct 2037 07:28:00 GMT", "NaN", "999999999999", ""])
 async def test_retry_after_is_any_text(written: str) -> None:
-    settings = msgspec.structs.replace(TINY, retry_after=written)
+    settings = msgspec.structs.replace(TINY_SETTINGS, retry_after=written)
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
-        sandbox.inject(Fault.TOO_MANY)
-        answer = await api.post(GENERATE, json=IMAGE)
+        sandbox.inject(Fault.RATE_LIMITED)
+        answer = await api.post(GENERATE_PATH, json=IMAGE_BODY)
         assert answer.headers.get("retry-after", "") == written
 
 
 async def test_redirects_lead_to_another_origin_that_sees_leaked_keys(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """Even httpx carries x-api-key along: this is the leak a client must prevent."""
     sandbox.inject(Fault.REDIRECT)
-    answer = await api.post(GENERATE, json=IMAGE, follow_redirects=True)
+    answer = await api.post(GENERATE_PATH, json=IMAGE_BODY, follow_redirects=True)
     assert answer.json()["request_id"] == "from-elsewhere"
-    assert [call.path for call in sandbox.leaks] == [f"/elsewhere{GENERATE}"]
+    assert [call.path for call in sandbox.leaks] == [f"/elsewhere{GENERATE_PATH}"]
     assert sandbox.charged == []
 
 
@@ -88,7 +96,7 @@ async def test_redirects_lead_to_another_origin_that_sees_leaked_keys(sandbox: S
 )
 async def test_spoiled_answers_are_charged(sandbox: Sandbox, api: httpx.AsyncClient, fault: Fault) -> None:
     sandbox.inject(fault)
-    answer = await api.post(GENERATE, json=VIDEO)
+    answer = await api.post(GENERATE_PATH, json=VIDEO_BODY)
     assert len(sandbox.charged) == 1
     if fault is Fault.CHARGED_502:
         assert answer.status_code == 502
@@ -96,21 +104,21 @@ async def test_spoiled_answers_are_charged(sandbox: Sandbox, api: httpx.AsyncCli
         with pytest.raises(ValueError, match=r"utf-8|JSON|delimiter|value|column"):
             json.loads(answer.content)
     elif fault is Fault.HUGE_BODY:
-        assert len(answer.content) >= TINY.huge_bytes
+        assert len(answer.content) >= TINY_SETTINGS.huge_body_bytes
     elif fault is Fault.NO_CREDITS:
         assert "credits_remaining" not in answer.json()
         assert answer.json()["data"]["status"] == "pending"
     else:
-        assert answer.elapsed.total_seconds() >= TINY.slow_seconds
+        assert answer.elapsed.total_seconds() >= TINY_SETTINGS.slow_seconds
 
 
 async def test_a_client_that_gives_up_on_a_slow_answer_was_charged() -> None:
-    settings = msgspec.structs.replace(TINY, slow_seconds=60)
+    settings = msgspec.structs.replace(TINY_SETTINGS, slow_seconds=60)
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
         sandbox.inject(Fault.SLOW)
         with pytest.raises(httpx.ReadTimeout):
-            await api.post(GENERATE, json=IMAGE, timeout=httpx.Timeout(60, read=0.05))
-        await sandbox.until(lambda: len(sandbox.charged) == 1)
+            await api.post(GENERATE_PATH, json=IMAGE_BODY, timeout=httpx.Timeout(60, read=0.05))
+        await sandbox.wait_until(lambda: len(sandbox.charged) == 1)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +148,7 @@ async def test_words(
 ) -> None:
     if not by_prompt:
         sandbox.inject(fault)
-    request_id = await submit(api, IMAGE | {"prompt": f"A boat. fault:{fault}" if by_prompt else "A boat"})
+    request_id = await submit(api, IMAGE_BODY | {"prompt": f"A boat. fault:{fault}" if by_prompt else "A boat"})
     assert (await poll(api, request_id))["status"] == running
     sandbox.advance(100_000)
     answer = await poll(api, request_id)
@@ -156,9 +164,9 @@ async def test_words(
 async def test_an_encrypted_file_is_no_picture(
     sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient
 ) -> None:
-    plain = (await cdn.get(await finished(sandbox, api))).content
+    plain = (await cdn.get(await finish_job(sandbox, api))).content
     sandbox.inject(Fault.ENCRYPTED)
-    content = (await cdn.get(await finished(sandbox, api))).content
+    content = (await cdn.get(await finish_job(sandbox, api))).content
     assert len(content) == len(plain)
     with pytest.raises(UnidentifiedImageError):
         Image.open(io.BytesIO(content))
@@ -170,7 +178,7 @@ async def test_progress_faults(sandbox: Sandbox, api: httpx.AsyncClient) -> None
     assert (await poll(api, request_id))["progress"] is None
     sandbox.heal()
     sandbox.inject(Fault.BACKWARDS_PROGRESS, request_id=request_id)
-    sandbox.advance(sandbox.service.engine.jobs[request_id].takes * 0.9)
+    sandbox.advance(sandbox.state.simulator.jobs[request_id].run_seconds * 0.9)
     shown = [(await poll(api, request_id))["progress"] for _ in range(6)]
     assert shown != sorted(shown)
 
@@ -183,10 +191,10 @@ async def test_hostile_text_everywhere(sandbox: Sandbox, api: httpx.AsyncClient)
     sandbox.finish()
     answer = await poll(api, request_id)
     assert (answer["status"], answer["error"], answer["effect_type"]) == ("failed", hostile, hostile)
-    sandbox.inject(Fault.HOSTILE_TEXT, on=Place.LIST)
+    sandbox.inject(Fault.HOSTILE_TEXT, on=FaultPlace.LIST)
     assert (await api.get("/v2/characters")).json()["result"][0]["display_name"] == hostile
-    sandbox.inject(Fault.HOSTILE_TEXT, on=Place.POST)
-    refused = await api.post(GENERATE, json=IMAGE)
+    sandbox.inject(Fault.HOSTILE_TEXT, on=FaultPlace.POST)
+    refused = await api.post(GENERATE_PATH, json=IMAGE_BODY)
     assert (refused.status_code, refused.json()["error"]) == (400, hostile)
 
 
@@ -196,21 +204,21 @@ async def test_an_id_can_be_forgotten_for_a_while(sandbox: Sandbox, api: httpx.A
     url = f"/v2/poll-result/{request_id}"
     assert (await api.get(f"/v2/poll-result/{other}")).status_code == 200
     assert [(await api.get(url)).status_code for _ in range(3)] == [404, 404, 200]
-    lost = await submit(api, IMAGE | {"prompt": "fault:poll-404"})
+    lost = await submit(api, IMAGE_BODY | {"prompt": "fault:poll-404"})
     assert {(await api.get(f"/v2/poll-result/{lost}")).status_code for _ in range(5)} == {404}
 
 
 async def test_an_expired_link_is_followed_by_a_good_one(
     sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient
 ) -> None:
-    request_id = await submit(api, IMAGE | {"prompt": "A hill, fault:expired-link:1"})
+    request_id = await submit(api, IMAGE_BODY | {"prompt": "A hill, fault:expired-link:1"})
     sandbox.finish()
     assert (await cdn.get((await poll(api, request_id))["result_url"])).status_code == 403
     assert (await cdn.get((await poll(api, request_id))["result_url"])).status_code == 200
 
 
 async def test_broken_files(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
-    link = await finished(sandbox, api)
+    link = await finish_job(sandbox, api)
     whole = (await cdn.get(link)).content
     for fault, promised, received in (
         (Fault.TRUNCATED, len(whole), whole[: len(whole) // 2]),
@@ -233,8 +241,8 @@ async def test_broken_files(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx
     sandbox.inject(Fault.WRONG_TYPE)
     page = await cdn.get(link)
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    sandbox.inject(Fault.HUGE_BODY, on=Place.CDN)
-    assert len((await cdn.get(link)).content) >= TINY.huge_bytes
+    sandbox.inject(Fault.HUGE_BODY, on=FaultPlace.CDN)
+    assert len((await cdn.get(link)).content) >= TINY_SETTINGS.huge_body_bytes
     sandbox.inject(Fault.REDIRECT)
     moved = await cdn.get(link, follow_redirects=True)
     assert moved.content == whole
@@ -242,12 +250,12 @@ async def test_broken_files(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx
 
 
 async def test_prompt_faults_of_the_submit(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    with pytest.raises(GONE):
-        await api.post(GENERATE, json=IMAGE | {"prompt": "fault:lost-answer"})
+    with pytest.raises(DISCONNECT_ERRORS):
+        await api.post(GENERATE_PATH, json=IMAGE_BODY | {"prompt": "fault:lost-answer"})
     assert len(sandbox.charged) == 1
-    assert (await api.post(GENERATE, json=IMAGE | {"prompt": "x fault:500"})).status_code == 500
+    assert (await api.post(GENERATE_PATH, json=IMAGE_BODY | {"prompt": "x fault:500"})).status_code == 500
     assert len(sandbox.charged) == 1
-    await submit(api, IMAGE | {"prompt": "It is not my fault:nonsense"})
+    await submit(api, IMAGE_BODY | {"prompt": "It is not my fault:nonsense"})
 
 
 @pytest.mark.parametrize("fault", list(Fault))
@@ -257,16 +265,16 @@ def test_every_fault_is_in_the_table_with_its_places(fault: Fault) -> None:
     rows = [line for line in (faults.__doc__ or "").splitlines() if line.split(" ")[0] == fault]
     assert len(rows) == 1
     named = rows[0][20:41].replace("(", "").replace(")", "").split()
-    assert named == [str(place) for place in possible_places(fault)]
+    assert named == [str(place) for place in allowed_places(fault)]
 
 
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
         ("500", FaultRule(fault=Fault.SERVER_ERROR, places=default_places(Fault.SERVER_ERROR))),
-        ("500@poll:3", FaultRule(fault=Fault.SERVER_ERROR, places=(Place.POLL,), times=3)),
-        ("stuck:10%", FaultRule(fault=Fault.STUCK, places=(Place.JOB,), chance=0.1)),
-        ("stuck:2.5%", FaultRule(fault=Fault.STUCK, places=(Place.JOB,), chance=0.025)),
+        ("500@poll:3", FaultRule(fault=Fault.SERVER_ERROR, places=(FaultPlace.POLL,), times=3)),
+        ("stuck:10%", FaultRule(fault=Fault.STUCK, places=(FaultPlace.JOB,), probability=0.1)),
+        ("stuck:2.5%", FaultRule(fault=Fault.STUCK, places=(FaultPlace.JOB,), probability=0.025)),
     ],
 )
 def test_written_rules(text: str, rule: FaultRule) -> None:
@@ -281,8 +289,8 @@ def test_badly_written_rules_say_why(text: str) -> None:
 
 def test_chance_strikes_about_as_often_as_asked_and_repeats_with_its_seed() -> None:
     def struck(seed: int) -> list[bool]:
-        plan = FaultPlan((parse_rule("500:20%"),), seeded(seed))
-        return [plan.take(Place.POLL) is not None for _ in range(1000)]
+        plan = FaultPlan((parse_rule("500:20%"),), seeded_rng(seed))
+        return [plan.next_fault(FaultPlace.POLL) is not None for _ in range(1000)]
 
     assert 150 < sum(struck(1)) < 250
     assert struck(1) == struck(1)
@@ -291,4 +299,4 @@ def test_chance_strikes_about_as_often_as_asked_and_repeats_with_its_seed() -> N
 
 async def test_impossible_places_are_refused(sandbox: Sandbox) -> None:
     with pytest.raises(ValueError, match="cannot strike"):
-        sandbox.inject(Fault.STUCK, on=Place.CDN)
+        sandbox.inject(Fault.STUCK, on=FaultPlace.CDN)

@@ -13,14 +13,14 @@ import pytest
 from PIL import Image
 
 from eternal_tui.sandbox.server import Sandbox
-from tests.sandbox.client import IMAGE, TINY, VIDEO, api_client, finished, poll, submit
+from tests.sandbox.client import IMAGE_BODY, TINY_SETTINGS, VIDEO_BODY, api_client, finish_job, poll, submit
 
 
 async def test_a_picture_is_a_jpeg_of_the_set_size(
     sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient
 ) -> None:
     for quality, size in (("low", (96, 128)), ("high", (144, 192))):
-        answer = await cdn.get(await finished(sandbox, api, IMAGE | {"quality": quality}))
+        answer = await cdn.get(await finish_job(sandbox, api, IMAGE_BODY | {"quality": quality}))
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "image/jpeg"
         assert int(answer.headers["content-length"]) == len(answer.content)
@@ -34,37 +34,37 @@ async def test_a_picture_is_a_jpeg_of_the_set_size(
 async def test_a_clip_is_h264_with_sound_if_wanted(
     sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient, seconds: int, audio: bool
 ) -> None:
-    answer = await cdn.get(await finished(sandbox, api, VIDEO | {"duration": seconds, "audio": audio}))
+    answer = await cdn.get(await finish_job(sandbox, api, VIDEO_BODY | {"duration": seconds, "audio": audio}))
     assert answer.headers["content-type"] == "video/mp4"
     with av.open(io.BytesIO(answer.content), "r") as container:
         video = container.streams.video[0]
         assert video.codec_context.name == "h264"
-        assert (video.width, video.height) == TINY.clip_size
+        assert (video.width, video.height) == TINY_SETTINGS.video_size
         assert [stream.codec_context.name for stream in container.streams.audio] == (["aac"] if audio else [])
         frames = [bytes(frame.planes[0]) for frame in container.decode(video=0)]
-    assert len(frames) == seconds * TINY.clip_fps
+    assert len(frames) == seconds * TINY_SETTINGS.video_fps
     assert frames[0] != frames[-1]
 
 
-async def file_of(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient, **fields: Any) -> bytes:
-    return (await cdn.get(await finished(sandbox, api, IMAGE | fields))).content
+async def download_result(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient, **fields: Any) -> bytes:
+    return (await cdn.get(await finish_job(sandbox, api, IMAGE_BODY | fields))).content
 
 
 async def test_the_same_order_gives_the_same_picture_and_another_prompt_another(
     sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient
 ) -> None:
-    first = await file_of(sandbox, api, cdn)
+    first = await download_result(sandbox, api, cdn)
     others = [
-        await file_of(sandbox, api, cdn, prompt="At the harbour, evening"),
-        await file_of(sandbox, api, cdn, prompt="Dancing in the snow"),
-        await file_of(sandbox, api, cdn, images=["6873"]),
-        await file_of(sandbox, api, cdn, quality="high"),
+        await download_result(sandbox, api, cdn, prompt="At the harbour, evening"),
+        await download_result(sandbox, api, cdn, prompt="Dancing in the snow"),
+        await download_result(sandbox, api, cdn, images=["6873"]),
+        await download_result(sandbox, api, cdn, quality="high"),
     ]
     assert len({first, *others}) == 5
-    async with Sandbox(TINY) as again, api_client(again) as its_api:
-        assert await file_of(again, its_api, cdn) == first
-    async with Sandbox(msgspec.structs.replace(TINY, seed=8)) as other, api_client(other) as its_api:
-        assert await file_of(other, its_api, cdn) != first
+    async with Sandbox(TINY_SETTINGS) as again, api_client(again) as its_api:
+        assert await download_result(again, its_api, cdn) == first
+    async with Sandbox(msgspec.structs.replace(TINY_SETTINGS, seed=8)) as other, api_client(other) as its_api:
+        assert await download_result(other, its_api, cdn) != first
 
 
 async def test_every_poll_signs_afresh_and_all_links_work(
@@ -77,7 +77,7 @@ async def test_every_poll_signs_afresh_and_all_links_work(
     assert len({httpx.URL(link).path for link in links}) == 1
     for link in links:
         assert (await cdn.get(link)).status_code == 200
-    assert sandbox.service.studio.renders == 1
+    assert sandbox.state.renderer.render_count == 1
 
 
 async def test_a_link_runs_out(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
@@ -96,7 +96,7 @@ async def test_a_link_runs_out(sandbox: Sandbox, api: httpx.AsyncClient, cdn: ht
 
 
 async def test_a_forged_link_opens_nothing(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
-    link = httpx.URL(await finished(sandbox, api))
+    link = httpx.URL(await finish_job(sandbox, api))
     later = str(int(link.params["Expires"]) + 1)
     bare = link.copy_with(query=None)
     forged = [
@@ -118,7 +118,7 @@ async def test_a_forged_link_opens_nothing(sandbox: Sandbox, api: httpx.AsyncCli
 
 
 async def test_ranges(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
-    link = await finished(sandbox, api)
+    link = await finish_job(sandbox, api)
     whole = await cdn.get(link)
     content, tag = whole.content, whole.headers["etag"]
     size = len(content)
@@ -152,7 +152,7 @@ async def test_avatars_are_small_portraits(sandbox: Sandbox, api: httpx.AsyncCli
     assert len(set(drawn)) == 4
     for content in drawn:
         with Image.open(io.BytesIO(content)) as image:
-            assert image.size == TINY.avatar_size
+            assert image.size == TINY_SETTINGS.avatar_size
 
 
 async def test_the_key_on_the_cdn_is_noticed(sandbox: Sandbox, cdn: httpx.AsyncClient) -> None:
@@ -164,27 +164,27 @@ async def test_the_key_on_the_cdn_is_noticed(sandbox: Sandbox, cdn: httpx.AsyncC
 
 
 async def test_the_cache_is_bounded_and_one_file_is_drawn_once() -> None:
-    settings = msgspec.structs.replace(TINY, cache_bytes=1)
+    settings = msgspec.structs.replace(TINY_SETTINGS, cache_bytes=1)
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api, httpx.AsyncClient(verify=False) as cdn:
-        one = await finished(sandbox, api)
-        two = await finished(sandbox, api, IMAGE | {"prompt": "Another"})
+        one = await finish_job(sandbox, api)
+        two = await finish_job(sandbox, api, IMAGE_BODY | {"prompt": "Another"})
         await asyncio.gather(*(cdn.get(one) for _ in range(4)))
-        assert sandbox.service.studio.renders == 1
+        assert sandbox.state.renderer.render_count == 1
         await cdn.get(two)
         await cdn.get(one)
-        assert sandbox.service.studio.renders == 3
+        assert sandbox.state.renderer.render_count == 3
 
 
 async def test_files_can_be_drawn_before_they_are_asked_for() -> None:
-    settings = msgspec.structs.replace(TINY, draw_ahead=True)
+    settings = msgspec.structs.replace(TINY_SETTINGS, prerender=True)
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api, httpx.AsyncClient(verify=False) as cdn:
         request_id = await submit(api)
         sandbox.finish()
         link = (await poll(api, request_id))["result_url"]
         await poll(api, request_id)
         assert (await cdn.get(link)).status_code == 200
-        assert sandbox.service.studio.renders == 1
-        await submit(api, VIDEO)
+        assert sandbox.state.renderer.render_count == 1
+        await submit(api, VIDEO_BODY)
         sandbox.finish()
         await poll(api, sandbox.charged[-1])
     assert sandbox.downloads[0].path in link
@@ -193,10 +193,10 @@ async def test_files_can_be_drawn_before_they_are_asked_for() -> None:
 
 async def test_polls_are_answered_while_a_clip_is_drawn(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     """Seen to fail with the drawing on the event loop: the first poll then comes back after the clip."""
-    link = await finished(sandbox, api, VIDEO | {"duration": 5})
+    link = await finish_job(sandbox, api, VIDEO_BODY | {"duration": 5})
     async with httpx.AsyncClient(verify=False) as cdn:
         drawing = asyncio.create_task(cdn.get(link))
-        await sandbox.until(lambda: len(sandbox.downloads) == 1)
+        await sandbox.wait_until(lambda: len(sandbox.downloads) == 1)
         request_id = await submit(api)
         assert (await poll(api, request_id))["status"] == "pending"
         assert not drawing.done()

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.sandbox.jobs import seeded
+from eternal_tui.sandbox.jobs import seeded_rng
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
-from eternal_tui.sandbox.simulator import JobEngine, ProgressShape, progress_at
-from eternal_tui.sandbox.validation import Order
-from tests.sandbox.client import TINY, VIDEO, api_client, poll, submit
+from eternal_tui.sandbox.simulator import JobSimulator, ProgressShape, progress_at
+from eternal_tui.sandbox.validation import ParsedRequest
+from tests.sandbox.client import TINY_SETTINGS, VIDEO_BODY, api_client, poll, submit
 
 
 async def test_a_job_runs_and_ends_at_99(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
@@ -42,7 +42,7 @@ async def test_a_job_runs_and_ends_at_99(sandbox: Sandbox, api: httpx.AsyncClien
 
 
 async def test_a_video_names_its_type(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    request_id = await submit(api, VIDEO)
+    request_id = await submit(api, VIDEO_BODY)
     sandbox.finish(request_id)
     answer = await poll(api, request_id)
     assert answer["effect_type"] == "video"
@@ -69,7 +69,7 @@ async def test_an_unknown_id_is_a_404_in_words(api: httpx.AsyncClient) -> None:
 
 async def test_finish_ends_all_and_time_can_be_given() -> None:
     moment = [1_800_000_000.0]
-    settings = msgspec.structs.replace(TINY, clock=lambda: moment[0])
+    settings = msgspec.structs.replace(TINY_SETTINGS, clock=lambda: moment[0])
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
         ids = [await submit(api) for _ in range(3)]
         assert {(await poll(api, request_id))["status"] for request_id in ids} == {"pending"}
@@ -79,7 +79,7 @@ async def test_finish_ends_all_and_time_can_be_given() -> None:
         assert (await poll(api, late))["status"] == "pending"
         sandbox.finish()
         assert (await poll(api, late))["status"] == "success"
-        assert sandbox.calls[0].at == 1_800_000_000.0
+        assert sandbox.requests[0].received_at == 1_800_000_000.0
 
 
 async def test_one_seed_gives_one_row_of_ids_and_no_seed_gives_others() -> None:
@@ -94,9 +94,9 @@ async def test_one_seed_gives_one_row_of_ids_and_no_seed_gives_others() -> None:
 @pytest.mark.parametrize(("kind", "median"), [("image", 12.0), ("video", 60.0)])
 @pytest.mark.parametrize("speed", [1.0, 20.0])
 def test_durations_are_lognormal_around_their_median(kind: str, median: float, speed: float) -> None:
-    engine = JobEngine(SandboxSettings(speed=speed), seeded(1))
-    order = Order(character="6870", prompt="x", kind="video" if kind == "video" else "image")
-    takes = [math.log(engine.create(order, frozenset()).takes * speed) for _ in range(2000)]
+    engine = JobSimulator(SandboxSettings(speed=speed), seeded_rng(1))
+    order = ParsedRequest(character="6870", prompt="x", kind="video" if kind == "video" else "image")
+    takes = [math.log(engine.create(order, frozenset()).run_seconds * speed) for _ in range(2000)]
     assert abs(statistics.median(takes) - math.log(median)) < 0.05
     assert abs(statistics.stdev(takes) - 0.35) < 0.03
 

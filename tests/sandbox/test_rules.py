@@ -9,13 +9,13 @@ import httpx
 import pytest
 
 from eternal_tui.sandbox.server import Sandbox
-from tests.sandbox.client import IMAGE, TINY, VIDEO, api_client, submit
+from tests.sandbox.client import IMAGE_BODY, TINY_SETTINGS, VIDEO_BODY, api_client, submit
 
-GENERATE = "/v2/base/generate"
+GENERATE_PATH = "/v2/base/generate"
 
 
 async def test_image_answer_has_the_documented_shape(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    answer = await api.post(GENERATE, json=IMAGE)
+    answer = await api.post(GENERATE_PATH, json=IMAGE_BODY)
     assert answer.status_code == 200
     body = answer.json()
     assert body == {
@@ -28,7 +28,7 @@ async def test_image_answer_has_the_documented_shape(sandbox: Sandbox, api: http
 
 
 async def test_video_answer_has_the_documented_shape(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    answer = await api.post(GENERATE, json=VIDEO | {"duration": 4})
+    answer = await api.post(GENERATE_PATH, json=VIDEO_BODY | {"duration": 4})
     request_id = sandbox.charged[0]
     assert answer.json() == {
         "status": 1,
@@ -41,57 +41,57 @@ async def test_video_answer_has_the_documented_shape(sandbox: Sandbox, api: http
 @pytest.mark.parametrize(
     ("body", "cost"),
     [
-        (IMAGE, 0.04),
-        (IMAGE | {"quality": "low"}, 0.04),
-        (IMAGE | {"quality": "high"}, 0.08),
-        (VIDEO | {"duration": 1}, 0.05),
-        (VIDEO | {"duration": 5}, 0.25),
-        (VIDEO | {"duration": 5, "audio": False}, 0.25),
+        (IMAGE_BODY, 0.04),
+        (IMAGE_BODY | {"quality": "low"}, 0.04),
+        (IMAGE_BODY | {"quality": "high"}, 0.08),
+        (VIDEO_BODY | {"duration": 1}, 0.05),
+        (VIDEO_BODY | {"duration": 5}, 0.25),
+        (VIDEO_BODY | {"duration": 5, "audio": False}, 0.25),
     ],
 )
 async def test_price(sandbox: Sandbox, api: httpx.AsyncClient, body: dict[str, Any], cost: float) -> None:
     for count in (1, 2, 3):
-        answer = await api.post(GENERATE, json=body)
+        answer = await api.post(GENERATE_PATH, json=body)
         assert answer.json()["credits_remaining"] == round(629.36 - count * cost, 2)
 
 
-def without(body: dict[str, Any], name: str) -> dict[str, Any]:
+def without_field(body: dict[str, Any], name: str) -> dict[str, Any]:
     return {field: value for field, value in body.items() if field != name}
 
 
 BAD_BODIES: list[tuple[str, object, str]] = [
     ("array", [], "JSON object"),
     ("null", None, "JSON object"),
-    ("unknown field", IMAGE | {"seed": 1}, "Unknown field: seed"),
-    ("no images", without(IMAGE, "images"), "images is required"),
-    ("no prompt", without(IMAGE, "prompt"), "prompt is required"),
-    ("no type", without(IMAGE, "type"), "type is required"),
-    ("images a string", IMAGE | {"images": "6870"}, "must be an array"),
-    ("no image", IMAGE | {"images": []}, "exactly one"),
-    ("two images", IMAGE | {"images": ["6870", "6873"]}, "exactly one"),
-    ("a number", IMAGE | {"images": [6870]}, "must be a string"),
-    ("a URL", IMAGE | {"images": ["https://example.org/a.png"]}, "URLs are not supported"),
-    ("a data URL", IMAGE | {"images": ["data:image/png;base64,AAAA"]}, "URLs are not supported"),
-    ("base64", IMAGE | {"images": ["/9j/4AAQSkZJRgABAQ"]}, "not base64"),
-    ("other digits", IMAGE | {"images": ["٦٨٧٠"]}, "only character IDs"),
-    ("unknown character", IMAGE | {"images": ["1"]}, "no character"),
-    ("prompt a number", IMAGE | {"prompt": 5}, "prompt must be a string"),
-    ("blank prompt", IMAGE | {"prompt": " \n\t"}, "blank"),
-    ("long prompt", IMAGE | {"prompt": "x" * 4001}, "longer than 4000"),
-    ("type", IMAGE | {"type": "gif"}, "type must be"),
-    ("type a list", IMAGE | {"type": ["image"]}, "type must be"),
-    ("duration on image", IMAGE | {"duration": 3}, "duration applies"),
-    ("audio on image", IMAGE | {"audio": True}, "audio applies"),
-    ("null duration on image", IMAGE | {"duration": None}, "duration applies"),
-    ("quality on video", VIDEO | {"quality": "high"}, "quality applies"),
-    ("quality", IMAGE | {"quality": "ultra"}, "quality must be"),
-    ("quality null", IMAGE | {"quality": None}, "quality must be"),
-    ("duration 0", VIDEO | {"duration": 0}, "from 1 to 5"),
-    ("duration 6", VIDEO | {"duration": 6}, "from 1 to 5"),
-    ("duration true", VIDEO | {"duration": True}, "integer"),
-    ("duration 2.0", VIDEO | {"duration": 2.0}, "integer"),
-    ("duration text", VIDEO | {"duration": "2"}, "integer"),
-    ("audio 1", VIDEO | {"audio": 1}, "true or false"),
+    ("unknown field", IMAGE_BODY | {"seed": 1}, "Unknown field: seed"),
+    ("no images", without_field(IMAGE_BODY, "images"), "images is required"),
+    ("no prompt", without_field(IMAGE_BODY, "prompt"), "prompt is required"),
+    ("no type", without_field(IMAGE_BODY, "type"), "type is required"),
+    ("images a string", IMAGE_BODY | {"images": "6870"}, "must be an array"),
+    ("no image", IMAGE_BODY | {"images": []}, "exactly one"),
+    ("two images", IMAGE_BODY | {"images": ["6870", "6873"]}, "exactly one"),
+    ("a number", IMAGE_BODY | {"images": [6870]}, "must be a string"),
+    ("a URL", IMAGE_BODY | {"images": ["https://example.org/a.png"]}, "URLs are not supported"),
+    ("a data URL", IMAGE_BODY | {"images": ["data:image/png;base64,AAAA"]}, "URLs are not supported"),
+    ("base64", IMAGE_BODY | {"images": ["/9j/4AAQSkZJRgABAQ"]}, "not base64"),
+    ("other digits", IMAGE_BODY | {"images": ["٦٨٧٠"]}, "only character IDs"),
+    ("unknown character", IMAGE_BODY | {"images": ["1"]}, "no character"),
+    ("prompt a number", IMAGE_BODY | {"prompt": 5}, "prompt must be a string"),
+    ("blank prompt", IMAGE_BODY | {"prompt": " \n\t"}, "blank"),
+    ("long prompt", IMAGE_BODY | {"prompt": "x" * 4001}, "longer than 4000"),
+    ("type", IMAGE_BODY | {"type": "gif"}, "type must be"),
+    ("type a list", IMAGE_BODY | {"type": ["image"]}, "type must be"),
+    ("duration on image", IMAGE_BODY | {"duration": 3}, "duration applies"),
+    ("audio on image", IMAGE_BODY | {"audio": True}, "audio applies"),
+    ("null duration on image", IMAGE_BODY | {"duration": None}, "duration applies"),
+    ("quality on video", VIDEO_BODY | {"quality": "high"}, "quality applies"),
+    ("quality", IMAGE_BODY | {"quality": "ultra"}, "quality must be"),
+    ("quality null", IMAGE_BODY | {"quality": None}, "quality must be"),
+    ("duration 0", VIDEO_BODY | {"duration": 0}, "from 1 to 5"),
+    ("duration 6", VIDEO_BODY | {"duration": 6}, "from 1 to 5"),
+    ("duration true", VIDEO_BODY | {"duration": True}, "integer"),
+    ("duration 2.0", VIDEO_BODY | {"duration": 2.0}, "integer"),
+    ("duration text", VIDEO_BODY | {"duration": "2"}, "integer"),
+    ("audio 1", VIDEO_BODY | {"audio": 1}, "true or false"),
 ]
 
 
@@ -100,7 +100,7 @@ async def test_a_bad_body_is_refused_in_words_and_costs_nothing(
     sandbox: Sandbox, api: httpx.AsyncClient, body: object, reason: str
 ) -> None:
     """Seen to fail for "duration true" with the bool check taken out of rules.py."""
-    answer = await api.post(GENERATE, content=json.dumps(body), headers={"content-type": "application/json"})
+    answer = await api.post(GENERATE_PATH, content=json.dumps(body), headers={"content-type": "application/json"})
     assert answer.status_code == 400
     told = answer.json()
     assert told["status"] is False
@@ -112,37 +112,37 @@ async def test_a_bad_body_is_refused_in_words_and_costs_nothing(
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
 async def test_what_is_no_json_is_refused(api: httpx.AsyncClient, content: bytes) -> None:
-    answer = await api.post(GENERATE, content=content, headers={"content-type": "application/json"})
+    answer = await api.post(GENERATE_PATH, content=content, headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["error"] == "The body is not valid JSON."
 
 
 async def test_key_is_needed_and_checked(sandbox: Sandbox, cdn: httpx.AsyncClient) -> None:
-    url = sandbox.api_url + GENERATE
+    url = sandbox.api_url + GENERATE_PATH
     for headers in ({}, {"x-api-key": ""}, {"x-api-key": "wrong"}, {"authorization": "Bearer wrong"}):
-        answer = await cdn.post(url, json=IMAGE, headers=headers)
+        answer = await cdn.post(url, json=IMAGE_BODY, headers=headers)
         assert answer.status_code == 401
         assert answer.json()["status"] is False
     assert sandbox.charged == []
     bearer = {"authorization": f"Bearer {sandbox.key}"}
-    assert (await cdn.post(url, json=IMAGE, headers=bearer)).status_code == 200
+    assert (await cdn.post(url, json=IMAGE_BODY, headers=bearer)).status_code == 200
 
 
 async def test_content_type_and_method(api: httpx.AsyncClient) -> None:
-    answer = await api.post(GENERATE, content=json.dumps(IMAGE), headers={"content-type": "text/plain"})
+    answer = await api.post(GENERATE_PATH, content=json.dumps(IMAGE_BODY), headers={"content-type": "text/plain"})
     assert answer.status_code == 415
-    answer = await api.get(GENERATE)
+    answer = await api.get(GENERATE_PATH)
     assert answer.status_code == 405
     assert answer.json()["status"] is False
     assert (await api.get("/v2/nothing")).status_code == 404
 
 
 async def test_too_few_credits() -> None:
-    async with Sandbox(TINY.__class__(credits=0.07)) as sandbox, api_client(sandbox) as api:
-        assert (await api.post(GENERATE, json=IMAGE | {"quality": "high"})).status_code == 402
+    async with Sandbox(TINY_SETTINGS.__class__(credits=0.07)) as sandbox, api_client(sandbox) as api:
+        assert (await api.post(GENERATE_PATH, json=IMAGE_BODY | {"quality": "high"})).status_code == 402
         assert sandbox.credits == 0.07
         await submit(api)
-        refused = await api.post(GENERATE, json=IMAGE)
+        refused = await api.post(GENERATE_PATH, json=IMAGE_BODY)
         assert refused.status_code == 402
         assert "Not enough credits" in refused.json()["error"]
         assert sandbox.credits == 0.03
@@ -173,7 +173,7 @@ async def test_an_under_age_character_is_not_for_generation(api: httpx.AsyncClie
     """Seen to fail with the age check taken out of rules.py."""
     listed = (await api.get("/v2/characters")).json()["result"]
     mascot = next(character for character in listed if character["age"] < 18)
-    answer = await api.post(GENERATE, json=IMAGE | {"images": [str(mascot["id"])]})
+    answer = await api.post(GENERATE_PATH, json=IMAGE_BODY | {"images": [str(mascot["id"])]})
     assert answer.status_code == 400
     assert "not available" in answer.json()["error"]
 
@@ -195,7 +195,7 @@ async def test_a_created_character_costs_and_can_be_used(sandbox: Sandbox, api: 
     assert sandbox.credits == 628.36
     listed = (await api.get("/v2/characters?page=3")).json()["result"]
     assert listed[-1]["id"] == identity
-    await submit(api, IMAGE | {"images": [str(identity)]})
+    await submit(api, IMAGE_BODY | {"images": [str(identity)]})
     bad_bodies: list[object] = [{}, {"prompt": " "}, {"prompt": "x", "name": "y"}, []]
     for body in bad_bodies:
         assert (await api.post("/v2/character/create", json=body)).status_code == 400
@@ -204,15 +204,15 @@ async def test_a_created_character_costs_and_can_be_used(sandbox: Sandbox, api: 
 
 
 async def test_every_call_is_recorded(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    await api.post(GENERATE, json=IMAGE)
+    await api.post(GENERATE_PATH, json=IMAGE_BODY)
     await api.get("/v2/poll-result/nobody")
     await api.get("/v2/characters?page=2")
-    assert [(call.port, call.method, call.path, call.query, call.status) for call in sandbox.calls] == [
-        ("api", "POST", GENERATE, "", 200),
+    assert [(call.port, call.method, call.path, call.query, call.status) for call in sandbox.requests] == [
+        ("api", "POST", GENERATE_PATH, "", 200),
         ("api", "GET", "/v2/poll-result/nobody", "", 404),
         ("api", "GET", "/v2/characters", "page=2", 200),
     ]
-    assert json.loads(sandbox.calls[0].body) == IMAGE
-    assert sandbox.calls[0].headers["x-api-key"] == sandbox.key
+    assert json.loads(sandbox.requests[0].body) == IMAGE_BODY
+    assert sandbox.requests[0].headers["x-api-key"] == sandbox.key
     assert len(sandbox.posts) == 1
     assert len(sandbox.polls("nobody")) == 1

@@ -23,7 +23,7 @@ from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.launch import DemoStartError, launch_demo
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
-from tests.sandbox.client import IMAGE, TINY, VIDEO, api_client, finished, poll, submit
+from tests.sandbox.client import IMAGE_BODY, TINY_SETTINGS, VIDEO_BODY, api_client, finish_job, poll, submit
 
 COMMAND = [sys.executable, "-m", "eternal_tui.sandbox"]
 
@@ -34,11 +34,11 @@ def open_descriptors() -> int:
 
 async def test_starting_and_stopping_leaves_nothing_behind() -> None:
     """Seen to fail with the listening sockets neither closed nor waited for on stop."""
-    async with Sandbox(TINY):
+    async with Sandbox(TINY_SETTINGS):
         pass
     before, tasks = open_descriptors(), asyncio.all_tasks()
     for _ in range(10):
-        async with Sandbox(TINY) as sandbox, api_client(sandbox) as api:
+        async with Sandbox(TINY_SETTINGS) as sandbox, api_client(sandbox) as api:
             await submit(api)
     assert open_descriptors() == before
     assert asyncio.all_tasks() == tasks
@@ -51,9 +51,9 @@ async def test_stopping_does_not_wait_for_idle_or_waiting_clients() -> None:
         async with sandbox:
             sandbox.inject(Fault.SLOW)
             waiting = asyncio.create_task(
-                client.post(f"{sandbox.api_url}/v2/base/generate", json=IMAGE, headers={"x-api-key": sandbox.key})
+                client.post(f"{sandbox.api_url}/v2/base/generate", json=IMAGE_BODY, headers={"x-api-key": sandbox.key})
             )
-            await sandbox.until(lambda: len(sandbox.charged) == 1 or bool(sandbox.posts and sandbox.posts[0].body))
+            await sandbox.wait_until(lambda: len(sandbox.charged) == 1 or bool(sandbox.posts and sandbox.posts[0].body))
         with pytest.raises(httpx.TransportError):
             await waiting
 
@@ -61,17 +61,17 @@ async def test_stopping_does_not_wait_for_idle_or_waiting_clients() -> None:
 async def test_stopping_gives_up_a_clip_half_way() -> None:
     """Seen to fail when the studio is not told to stop before the servers are waited for."""
     async with asyncio.timeout(60), httpx.AsyncClient(verify=False) as client:
-        async with Sandbox(SandboxSettings(clip_size=(960, 1440))) as sandbox, api_client(sandbox) as api:
-            link = await finished(sandbox, api, VIDEO | {"duration": 5})
+        async with Sandbox(SandboxSettings(video_size=(960, 1440))) as sandbox, api_client(sandbox) as api:
+            link = await finish_job(sandbox, api, VIDEO_BODY | {"duration": 5})
             fetching = asyncio.create_task(client.get(link))
-            await sandbox.until(lambda: len(sandbox.downloads) == 1)
+            await sandbox.wait_until(lambda: len(sandbox.downloads) == 1)
         with pytest.raises(httpx.TransportError):
             await fetching
-    assert sandbox.service.studio.renders == 0
+    assert sandbox.state.renderer.render_count == 0
 
 
 async def test_a_taken_port_is_an_error_and_leaks_nothing() -> None:
-    async with Sandbox(TINY) as sandbox:
+    async with Sandbox(TINY_SETTINGS) as sandbox:
         taken = httpx.URL(sandbox.api_url).port or 0
         with pytest.raises(OSError, match="in use"):
             await Sandbox(SandboxSettings(cdn_port=taken)).__aenter__()
@@ -87,7 +87,7 @@ def child() -> Iterator[list[subprocess.Popen[str]]]:
         process.communicate()
 
 
-def started(children: list[subprocess.Popen[str]], *options: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
+def start_sandbox(children: list[subprocess.Popen[str]], *options: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
     pipe = subprocess.PIPE
     process = subprocess.Popen([*COMMAND, *options], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     children.append(process)
@@ -100,13 +100,13 @@ def started(children: list[subprocess.Popen[str]], *options: str) -> tuple[subpr
 def test_the_command_says_one_line_and_stops_on_a_signal(
     child: list[subprocess.Popen[str]], number: signal.Signals
 ) -> None:
-    process, ready = started(child, "--credits", "0", "--fault", "500@list:1")
+    process, ready = start_sandbox(child, "--credits", "0", "--fault", "500@list:1")
     assert set(ready) == {"api_url", "cdn_url", "key"}
     url = f"{ready['api_url']}/v2/characters"
     assert httpx.get(url, verify=False).status_code == 500
     assert httpx.get(url, verify=False).status_code == 200
     answer = httpx.post(
-        f"{ready['api_url']}/v2/base/generate", json=IMAGE, headers={"x-api-key": ready["key"]}, verify=False
+        f"{ready['api_url']}/v2/base/generate", json=IMAGE_BODY, headers={"x-api-key": ready["key"]}, verify=False
     )
     assert answer.status_code == 402
     process.send_signal(number)
@@ -119,12 +119,12 @@ def test_the_command_says_one_line_and_stops_on_a_signal(
 
 def test_the_command_ends_with_its_stdin_if_asked(child: list[subprocess.Popen[str]]) -> None:
     """Seen to fail when the end of stdin is noticed but stops nothing."""
-    process, _ = started(child, "--until-stdin-closes")
+    process, _ = start_sandbox(child, "--until-stdin-closes")
     process.communicate(timeout=60)
     assert process.returncode == 0
 
 
-def arguments(*words: str) -> argparse.Namespace:
+def parse_arguments(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     return parser.parse_args(words)
@@ -132,18 +132,18 @@ def arguments(*words: str) -> argparse.Namespace:
 
 @pytest.mark.parametrize("words", [("--fault", "nonsense"), ("--speed", "0"), ("--fault", "stuck@cdn")])
 def test_wrong_options_say_why(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(arguments(*words)) == 2
+    assert run(parse_arguments(*words)) == 2
     assert capsys.readouterr().err.startswith("sandbox: ")
 
 
 def test_a_taken_port_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert run(arguments("--port", str(taken.getsockname()[1]))) == 1
+        assert run(parse_arguments("--port", str(taken.getsockname()[1]))) == 1
     assert "cannot listen" in capsys.readouterr().err
 
 
 def test_the_faults_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(arguments("--fault", "list")) == 0
+    assert run(parse_arguments("--fault", "list")) == 0
     assert "url-without-success" in capsys.readouterr().err
 
 
@@ -160,12 +160,12 @@ def test_the_demo_is_a_child_without_keys_in_a_session_of_its_own() -> None:
         if seen.exists():
             assert b"canary" not in seen.read_bytes()
         answer = httpx.post(
-            f"{demo.api_url}/v2/base/generate", json=IMAGE, headers={"x-api-key": demo.key}, verify=False
+            f"{demo.api_url}/v2/base/generate", json=IMAGE_BODY, headers={"x-api-key": demo.key}, verify=False
         )
         assert answer.status_code == 200
     finally:
         demo.close()
-    assert not demo.running
+    assert not demo.is_running
     demo.close()
 
 
@@ -193,7 +193,7 @@ def test_a_demo_that_cannot_start_says_so() -> None:
     demo = launch_demo(environ=os.environ, options=["--fault", "nonsense"])
     with pytest.raises(DemoStartError, match="ended with code 2"):
         demo.wait_ready_blocking()
-    assert not demo.running
+    assert not demo.is_running
 
 
 def test_launching_imports_only_the_standard_library() -> None:
@@ -208,7 +208,7 @@ def test_launching_imports_only_the_standard_library() -> None:
 
 async def test_a_demo_goes_on_where_it_was_left(tmp_path: Path) -> None:
     """Seen to fail with `recall` emptied: the second run knew no such job, and the client called it lost."""
-    settings = msgspec.structs.replace(TINY, state=tmp_path / "sandbox.json")
+    settings = msgspec.structs.replace(TINY_SETTINGS, state_file=tmp_path / "sandbox.json")
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
         request_id = await submit(api)
         left = sandbox.credits
@@ -229,7 +229,7 @@ async def test_memory_lost_under_way_is_told_once_and_orders_are_taken(
     folder = tmp_path / "demo"
     folder.mkdir()
     async with (
-        Sandbox(msgspec.structs.replace(TINY, state=folder / "sandbox.json")) as sandbox,
+        Sandbox(msgspec.structs.replace(TINY_SETTINGS, state_file=folder / "sandbox.json")) as sandbox,
         api_client(sandbox) as api,
     ):
         folder.rmdir()
@@ -240,5 +240,5 @@ async def test_memory_lost_under_way_is_told_once_and_orders_are_taken(
 
 async def test_memory_that_cannot_be_read_is_forgotten(tmp_path: Path) -> None:
     (tmp_path / "sandbox.json").write_bytes(b'{"credits": "1.00", "jobs": [')
-    async with Sandbox(msgspec.structs.replace(TINY, state=tmp_path / "sandbox.json")) as sandbox:
-        assert float(sandbox.credits) == TINY.credits
+    async with Sandbox(msgspec.structs.replace(TINY_SETTINGS, state_file=tmp_path / "sandbox.json")) as sandbox:
+        assert float(sandbox.credits) == TINY_SETTINGS.credits

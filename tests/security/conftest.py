@@ -9,12 +9,12 @@ import pytest
 from textual.command import CommandPalette
 
 from eternal_tui.sandbox.server import Sandbox
-from tests.cli.program import Program, sandbox_in_a_thread
+from tests.cli.program import Program, threaded_sandbox
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with sandbox_in_a_thread() as running:
+    with threaded_sandbox() as running:
         yield running
 
 

@@ -15,19 +15,19 @@ from textual.worker import Worker
 
 import eternal_tui.tui.app
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.terminal.compositor import CellScreen
-from eternal_tui.tui.terminal.driver import LinkApp
-from eternal_tui.tui.themes import register
+from eternal_tui.tui.terminal.compositor import DiffScreen
+from eternal_tui.tui.terminal.driver import FlowControlledApp
+from eternal_tui.tui.themes import register_themes
 from tests.drawn import drawn
-from tests.security.hostile import unsafe
+from tests.security.hostile import find_unsafe_lines
 
 # What Textual's driver and our own announcer write: colours, cursor, cell erasure, synchronised output, title.
-_OURS = re.compile(
+_OWN_SEQUENCES_PATTERN = re.compile(
     r"\x1b\[[0-9;:]*m|\x1b\[[0-9;]*[Hfd]|\x1b\[\?2026[hl$]p?|\x1b\[\?25[hl]|\x1b\[22;2t|\x1b\[23;2t|\x1b\]2;[^\x1b\x07]*\x07|\x1b\]22;[a-z-]*\x07"
 )
 
 
-class Recorder(HeadlessDriver):
+class RecordingDriver(HeadlessDriver):
     """A terminal that keeps every byte it is given."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -42,37 +42,37 @@ class Recorder(HeadlessDriver):
         self.written.append(data)
 
 
-class _Recorded(LinkApp):
+class _RecordingApp(FlowControlledApp):
     """Draws what stands when it is looked at, as a terminal does that takes its time, or all that comes between too."""
 
-    recorder: Recorder
+    recorder: RecordingDriver
     every_frame = False
 
-    def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Recorder:  # noqa: ARG002
-        self._driver = self.recorder = Recorder(self, debug=False, mouse=mouse, size=size)
+    def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> RecordingDriver:  # noqa: ARG002
+        self._driver = self.recorder = RecordingDriver(self, debug=False, mouse=mouse, size=size)
         return self.recorder
 
 
-class RecordedApp(_Recorded, EternalApp):
+class RecordingEternalApp(_RecordingApp, EternalApp):
     """The app on such a terminal."""
 
     CSS_PATH = Path(eternal_tui.tui.app.__file__).with_name("workbench.tcss").as_posix()
 
 
-class WideStage(_Recorded):
+class WideScreenApp(_RecordingApp):
     """Shows one small screen after another, its box as wide as the terminal."""
 
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    Dialog > #dialog, Confirm > Vertical, SearchScreen > #search-box {
+    Dialog > #dialog, ConfirmDialog > Vertical, SearchDialog > #search-box {
         width: 100% !important; max-width: 100% !important; height: 100% !important;
     }
-    Panel > Static { max-height: 100 !important; }
+    ViewerPanel > Static { max-height: 100 !important; }
     Toast { width: 100%; max-width: 100%; }
     """
 
     def on_mount(self) -> None:
-        register(self)
+        register_themes(self)
         self.theme = "eternal-dark"
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
@@ -81,35 +81,38 @@ class WideStage(_Recorded):
             event.widget.cursor_blink = False
 
 
-def unsafe_bytes(app: _Recorded) -> list[str]:
+def unsafe_bytes(app: _RecordingApp) -> list[str]:
     """Return what was written that a terminal must not be given, beside the sequences that draw.
 
     Asked of the gate, and of the bytes themselves by rules that know nothing of it.
     """
-    rows = {_OURS.sub("", row).replace("\a", "") for row in _MOVED.split("".join(app.recorder.written))}
-    found = [each for row in rows for each in unsafe(row)]
-    return [*found, *map(repr, NEVER.findall("".join(rows).encode("utf-8", "surrogatepass")))]
+    rows = {
+        _OWN_SEQUENCES_PATTERN.sub("", row).replace("\a", "")
+        for row in _CURSOR_MOVE_PATTERN.split("".join(app.recorder.written))
+    }
+    found = [each for row in rows for each in find_unsafe_lines(row)]
+    return [*found, *map(repr, FORBIDDEN_BYTES_PATTERN.findall("".join(rows).encode("utf-8", "surrogatepass")))]
 
 
 # In UTF-8: C0 but the line end, DEL, C1; zero-width and direction signs, joiners, isolates, invisible operators,
 # separators of lines and paragraphs; soft hyphen, Arabic letter mark, byte order mark; halves of pairs; private use;
 # tags and the variation selectors beside them.
-NEVER = re.compile(
+FORBIDDEN_BYTES_PATTERN = re.compile(
     rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f\xad]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]"
     rb"|\xef\xbb\xbf|\xed[\xa0-\xbf].|\xee..|\xef[\x80-\xa3].|\xf3[\xa0-\xbf]..|\xf4...",
     re.DOTALL,
 )
 
-_MOVED = re.compile(r"(?=\x1b\[\d+;\d+H)")
+_CURSOR_MOVE_PATTERN = re.compile(r"(?=\x1b\[\d+;\d+H)")
 
 
-def rows_of(written: str) -> list[str]:
+def split_rows(written: str) -> list[str]:
     """Return what was written as one text a line of the screen, in the order of the lines.
 
     Nothing is taken away but where the cursor is put at the end.
     """
     found: dict[int, str] = {}
-    _, *parts = _MOVED.split(written)
+    _, *parts = _CURSOR_MOVE_PATTERN.split(written)
     for sequence in parts:
         line = int(sequence[2 : sequence.index(";")])
         if sequence.endswith("H"):
@@ -118,35 +121,35 @@ def rows_of(written: str) -> list[str]:
     return [found[line] for line in sorted(found)]
 
 
-_draw = Screen._compositor_refresh
+_original_refresh = Screen._compositor_refresh
 
 
-def _draw_or_leave_out(screen: Screen[Any]) -> None:
+def _refresh_or_skip(screen: Screen[Any]) -> None:
     app: Any = screen.app
-    if not isinstance(app, _Recorded) or app.every_frame:
-        _draw(screen)
+    if not isinstance(app, _RecordingApp) or app.every_frame:
+        _original_refresh(screen)
         return
     screen._dirty_widgets.clear()
 
 
-Screen._compositor_refresh = _draw_or_leave_out  # type: ignore[method-assign, assignment]
+Screen._compositor_refresh = _refresh_or_skip  # type: ignore[method-assign, assignment]
 
 
-async def press(pilot: Pilot[Any], *keys: str) -> None:
+async def press_keys(pilot: Pilot[Any], *keys: str) -> None:
     """Press keys one after another, each when what the one before did has taken effect."""
     for key in keys:
         await pilot.press(key)
 
 
-async def still(pilot: Pilot[Any]) -> list[str]:
+async def capture_rows(pilot: Pilot[Any]) -> list[str]:
     """Let everything that was set going be drawn, then have all of it drawn anew; return the bytes of each line."""
     app: Any = pilot.app
     await drawn(app, awaited=_ends_by_itself)
     screen, before = app.screen, len(app.recorder.written)
-    if isinstance(screen, CellScreen):
-        screen.forget_written()
+    if isinstance(screen, DiffScreen):
+        screen.invalidate_buffer()
     app._display(screen, screen._compositor.render_update(full=True, screen_stack=app._background_screens))
-    return rows_of("".join(app.recorder.written[before:]))
+    return split_rows("".join(app.recorder.written[before:]))
 
 
 def _ends_by_itself(worker: Worker[Any]) -> bool:
@@ -155,7 +158,7 @@ def _ends_by_itself(worker: Worker[Any]) -> bool:
     return worker.group in ("answers", "keyring") or worker.node is worker.node.app.screen
 
 
-def clickable(pilot: Pilot[Any]) -> list[object]:
+def find_click_targets(pilot: Pilot[Any]) -> list[object]:
     """Return the actions and links behind the cells of the screen, beside those of scrollbars."""
     parts = [part for strip in pilot.app.screen._compositor.render_strips() for part in strip if part.style]
     return [

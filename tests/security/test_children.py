@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from eternal_tui.config.credentials import KeyStore, find_key, met_keys, store_key
-from eternal_tui.core.sanitize import Shown
+from eternal_tui.config.credentials import KeyStore, find_key, seen_keys, store_key
+from eternal_tui.core.sanitize import SafeText
 from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.model import FileState, JobState
-from eternal_tui.tui.screens.job_commands import JobActions
-from eternal_tui.tui.terminal.clipboard import give
-from eternal_tui.tui.widgets.dialog import Confirm
-from tests.cli.program import LATEST, Program
-from tests.security.hostile import job_of
-from tests.tui.screens.stage import bench_of, settings_in
+from eternal_tui.tui.screens.job_commands import JobCommands
+from eternal_tui.tui.terminal.clipboard import copy
+from eternal_tui.tui.widgets.dialog import ConfirmDialog
+from tests.cli.program import TIMEOUT_SECONDS, Program
+from tests.security.hostile import hostile_job
+from tests.tui.screens.stage import make_settings, open_services
 
 KEY = "canary-of-the-children-0123"
-SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED}
+SAVED_FIELDS: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED}
 
-RECORDER = f"""#!{sys.executable} -IS
+RECORDER_SCRIPT = f"""#!{sys.executable} -IS
 import os, sys
 out = os.path.join(os.path.dirname(sys.argv[0]), "seen")
 
@@ -58,19 +58,19 @@ os.rename(out + ".arguments.new", out + ".arguments")
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 
-class Told:
+class RecordingScreen:
     """A face that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.words: list[str] = []
+        self.messages: list[str] = []
 
-    def tell(self, text: Shown, severity: str = "information") -> None:  # noqa: ARG002
-        self.words.append(text)
+    def notify_user(self, text: SafeText, severity: str = "information") -> None:  # noqa: ARG002
+        self.messages.append(text)
 
-    async def ask(self, question: Confirm) -> bool:
+    async def ask_confirmation(self, question: ConfirmDialog) -> bool:
         raise AssertionError(question)
 
-    async def looked_up(self, requests: object) -> bool:
+    async def check_characters(self, requests: object) -> bool:
         raise AssertionError(requests)
 
 
@@ -79,16 +79,16 @@ def recorder(tmp_path: Path) -> Callable[[str], Path]:
     def made(name: str) -> Path:
         path = tmp_path / "bin" / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(RECORDER)
+        path.write_text(RECORDER_SCRIPT)
         path.chmod(0o700)
         return path
 
     return made
 
 
-def seen(program: Path) -> tuple[list[str], str]:
+def read_recorded(program: Path) -> tuple[list[str], str]:
     """Return the arguments of the program, and its environment with the command lines of all that it runs."""
-    arguments, end = program.parent / "seen.arguments", time.monotonic() + LATEST
+    arguments, end = program.parent / "seen.arguments", time.monotonic() + TIMEOUT_SECONDS
     while not arguments.exists():
         assert time.monotonic() < end, "it was not started"
         time.sleep(0.005)
@@ -100,17 +100,17 @@ def seen(program: Path) -> tuple[list[str], str]:
     return lines[1:], facts
 
 
-def surroundings(program: Path, source: str) -> dict[str, str]:
+def environ_with_key(program: Path, source: str) -> dict[str, str]:
     """Return an environment in which the key stands twice, or once more than where it came from."""
     environ = {"PATH": f"{program.parent}:{os.environ['PATH']}", "HARMLESS": "yes", "COPY_OF_IT": f"Bearer {KEY}"}
     return {**environ, "ETERNALAI_API_KEY": KEY, "ETERNAL_AI_API_KEY": KEY} if source == "environment" else environ
 
 
-def keep(folder: Path, source: str) -> None:
+def make_key_known(folder: Path, source: str) -> None:
     if source == "file":
-        store_key(Secret(KEY), KeyStore.FILE, settings_in(folder))
-        assert find_key(settings_in(folder), {}) is not None
-    assert source == "environment" or Secret(KEY) in met_keys()
+        store_key(Secret(KEY), KeyStore.FILE, make_settings(folder))
+        assert find_key(make_settings(folder), {}) is not None
+    assert source == "environment" or Secret(KEY) in seen_keys()
 
 
 @pytest.mark.parametrize("source", ["environment", "file"])
@@ -119,19 +119,21 @@ async def test_neither_viewer_nor_clipboard_sees_the_key(
 ) -> None:
     """Seen to fail with the environment handed on as it is, and with keys looked for that came from it alone."""
     opener = recorder("open" if sys.platform == "darwin" else "xdg-open")
-    environ = surroundings(opener, source)
-    keep(tmp_path, source)
-    async with bench_of(tmp_path) as bench:
-        bench.desk.results.mkdir(mode=0o700, exist_ok=True)
-        (bench.desk.results / "4.jpg").write_bytes(b"fine")
-        JobActions(bench.desk, Told(), environ).open_outside(job_of("x", file="4.jpg", **SAVED))
-        arguments, facts = seen(opener)
-        assert arguments == [str(bench.desk.results.resolve() / "4.jpg")]
+    environ = environ_with_key(opener, source)
+    make_key_known(tmp_path, source)
+    async with open_services(tmp_path) as bench:
+        bench.jobs.results_dir.mkdir(mode=0o700, exist_ok=True)
+        (bench.jobs.results_dir / "4.jpg").write_bytes(b"fine")
+        JobCommands(bench.jobs, RecordingScreen(), environ).open_externally(
+            hostile_job("x", file="4.jpg", **SAVED_FIELDS)
+        )
+        arguments, facts = read_recorded(opener)
+        assert arguments == [str(bench.jobs.results_dir.resolve() / "4.jpg")]
         assert KEY not in facts
         assert "HARMLESS=yes" in facts
     copier = recorder("wl-copy")
-    await give("words", (str(copier),), environ)
-    arguments, facts = seen(copier)
+    await copy("words", (str(copier),), environ)
+    arguments, facts = read_recorded(copier)
     assert arguments == []
     assert KEY not in facts
     assert "HARMLESS=yes" in facts
@@ -142,22 +144,22 @@ def test_neither_key_command_nor_editor_sees_a_key(
 ) -> None:
     """Seen to fail with the command given the whole environment, where another key may stand."""
     command = recorder("pass")
-    command.write_text(RECORDER + f"print({KEY!r})\n")
+    command.write_text(RECORDER_SCRIPT + f"print({KEY!r})\n")
     first = program.environ["ETERNALAI_API_KEY"]
-    assert find_key(settings_in(tmp_path), {"ETERNALAI_API_KEY": first}) is not None
+    assert find_key(make_settings(tmp_path), {"ETERNALAI_API_KEY": first}) is not None
     other = {"COPY_OF_IT": f"x{program.environ['ETERNALAI_API_KEY']}", "HARMLESS": "yes", "ETERNAL_AI_API_KEY": ""}
     found = find_key(
-        settings_in(tmp_path, api_key_command=f"{command} show 'the key'"), {**other, "PATH": "/usr/bin:/bin"}
+        make_settings(tmp_path, api_key_command=f"{command} show 'the key'"), {**other, "PATH": "/usr/bin:/bin"}
     )
     assert found is not None
-    arguments, facts = seen(command)
+    arguments, facts = read_recorded(command)
     assert arguments == ["show", "the key"]
     assert first not in facts
     assert "HARMLESS=yes" in facts
     editor = recorder("vi")
-    given = {**other, "VISUAL": str(editor), "PATH": surroundings(editor, "")["PATH"]}
+    given = {**other, "VISUAL": str(editor), "PATH": environ_with_key(editor, "")["PATH"]}
     assert program.run("config", "--edit", environ=given).code in (0, 2)
-    _, facts = seen(editor)
+    _, facts = read_recorded(editor)
     assert first not in facts
     assert "HARMLESS=yes" in facts
 
@@ -173,9 +175,9 @@ async def test_only_verified_files_are_opened_and_no_shell_reads_their_path(
     odd = tmp_path / "-rf $(touch owned) ; `id` | x \x1b[2J"
     odd.mkdir()
     monkeypatch.chdir(odd)
-    face = Told()
-    async with bench_of(odd) as bench:
-        results = bench.desk.results
+    face = RecordingScreen()
+    async with open_services(odd) as bench:
+        results = bench.jobs.results_dir
         results.mkdir(mode=0o700, exist_ok=True)
         (tmp_path / "secret.jpg").write_bytes(b"secret")
         (results / "1.jpg").symlink_to(tmp_path / "secret.jpg")
@@ -185,20 +187,20 @@ async def test_only_verified_files_are_opened_and_no_shell_reads_their_path(
         (results / "-rf.jpg").write_bytes(b"x")
         (results / "4.jpg").write_bytes(b"fine")
         (results / "6.bin").write_bytes(b"?")
-        actions = JobActions(bench.desk, face, {"PATH": surroundings(opener, "")["PATH"]})
+        actions = JobCommands(bench.jobs, face, {"PATH": environ_with_key(opener, "")["PATH"]})
         names = ["1.jpg", "2.jpg", "3.jpg", "9.jpg", "5.html", "-rf.jpg", "../secret.jpg", str(tmp_path / "secret.jpg"),
                  "http://127.0.0.1/", "javascript:alert(1)", "", "."]  # fmt: skip
-        refused = [job_of("x", file=name, result_url=name, **SAVED) for name in names]
+        refused = [hostile_job("x", file=name, result_url=name, **SAVED_FIELDS) for name in names]
         refused += [
-            job_of("x", file="4.jpg", **{**SAVED, "file_state": FileState.BROKEN}),
-            job_of("x", file="6.bin", encrypted=True, **SAVED),
+            hostile_job("x", file="4.jpg", **{**SAVED_FIELDS, "file_state": FileState.BROKEN}),
+            hostile_job("x", file="6.bin", encrypted=True, **SAVED_FIELDS),
         ]
         for job in refused:
-            actions.open_outside(job)
-        assert len(face.words) == len(refused)
-        actions.open_outside(job_of("x", file="4.jpg", **SAVED))
-        arguments, _ = seen(opener)
+            actions.open_externally(job)
+        assert len(face.messages) == len(refused)
+        actions.open_externally(hostile_job("x", file="4.jpg", **SAVED_FIELDS))
+        arguments, _ = read_recorded(opener)
         assert arguments == [str(results.resolve() / "4.jpg")]
         assert arguments[0].startswith("/")
-        assert len(face.words) == len(refused)
+        assert len(face.messages) == len(refused)
     assert not (Path.cwd() / "owned").exists()

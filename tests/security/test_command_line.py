@@ -13,23 +13,23 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.cli.main import run
-from eternal_tui.cli.parser import VERBS
-from eternal_tui.sandbox.faults import Fault, Place
+from eternal_tui.cli.parser import COMMANDS
+from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import Program
-from tests.security.hostile import job_of, payloads, twin_of, unsafe
+from tests.security.hostile import find_unsafe_lines, hostile_job, make_payloads, sanitized_twin
 
-SHORT = 60
+MAX_PAYLOAD_CHARS = 60
 
 
-def calm(*texts: str) -> None:
-    assert [unsafe(text) for text in texts if unsafe(text)] == []
+def assert_safe(*texts: str) -> None:
+    assert [find_unsafe_lines(text) for text in texts if find_unsafe_lines(text)] == []
 
 
 @pytest.fixture
 def hostile(program: Program) -> Program:
     program.environ["ETERNAL_TUI_CONFIG"] = ""
-    program.add(*(job_of(words[:2_000], number) for number, words in enumerate(payloads())))
+    program.add_jobs(*(hostile_job(words[:2_000], number) for number, words in enumerate(make_payloads())))
     return program
 
 
@@ -41,18 +41,18 @@ def test_every_line_and_record_of_a_thousand_hostile_jobs_is_there_as_json(hosti
         hostile.run("jobs", "--totals"),
     )
     assert (listed.out + exported.out + totals.out).isascii()
-    calm(listed.out, exported.out, totals.out)
-    assert len(listed.objects) == len(json.loads(exported.out)) == 1_000
+    assert_safe(listed.out, exported.out, totals.out)
+    assert len(listed.json_objects) == len(json.loads(exported.out)) == 1_000
 
 
-class Terminal(io.StringIO):
+class TtyStringIO(io.StringIO):
     """A stream that is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
-TAKEN_ALONE = {"login", "sandbox", "generate"}
+SEPARATELY_TESTED_COMMANDS = {"login", "sandbox", "generate"}
 """Verbs that show nothing of the history: what they are given and answered is tried below."""
 
 
@@ -62,30 +62,30 @@ def test_every_verb_on_a_terminal_and_into_a_pipe(hostile: Program, tmp_path: Pa
     Seen to fail with a character's name put into its row as the service gave it.
     """
     people = [{"id": number, "display_name": words, "username": words, "description": words, "gender": words, "age": 30}
-              for number, words in enumerate(payloads(longest=200), 1)]  # fmt: skip
-    with answering_get(json.dumps({"result": people}).encode()) as url:
+              for number, words in enumerate(make_payloads(max_chars=200), 1)]  # fmt: skip
+    with serve_body(json.dumps({"result": people}).encode()) as url:
         arguments: dict[str, tuple[str, ...]] = {
             "show": ("last",), "export": ("-",), "watch": ("1",), "doctor": ("--report",), "completion": ("bash",),
         }  # fmt: skip
-        for verb in VERBS:
-            if verb in TAKEN_ALONE:
+        for verb in COMMANDS:
+            if verb in SEPARATELY_TESTED_COMMANDS:
                 continue
-            for screen in (Terminal, io.StringIO):
+            for screen in (TtyStringIO, io.StringIO):
                 out, err = screen(), screen()
                 given = (verb, *arguments.get(verb, ()))
-                environ = hostile.with_changes({"ETERNAL_TUI_BASE_URL": url})
+                environ = hostile.environ_with({"ETERNAL_TUI_BASE_URL": url})
                 code = run(given, environ, io.StringIO(), out, err)
                 assert code != 70, (verb, err.getvalue())
                 written = out.getvalue() + err.getvalue()
                 assert written
                 # The one sequence of the program's own: it takes the moving line away.
-                calm(written.replace("\r\x1b[K", ""))
+                assert_safe(written.replace("\r\x1b[K", ""))
     lines = hostile.run("show", "7").out.splitlines()
     assert len(lines) > 10
 
 
 @contextmanager
-def answering_get(body: bytes) -> Iterator[str]:
+def serve_body(body: bytes) -> Iterator[str]:
     """Answer every GET with this body."""
 
     class Answer(BaseHTTPRequestHandler):
@@ -110,20 +110,23 @@ def answering_get(body: bytes) -> Iterator[str]:
 
 def test_single_jobs_and_their_twins(program: Program, tmp_path: Path) -> None:
     """Seen to fail with the timeline's words printed as they are."""
-    jobs = [job_of(words, number) for number, words in enumerate(payloads(longest=SHORT)[:: 1_000 // 40])]
-    program.add(*jobs)
+    jobs = [
+        hostile_job(words, number)
+        for number, words in enumerate(make_payloads(max_chars=MAX_PAYLOAD_CHARS)[:: 1_000 // 40])
+    ]
+    program.add_jobs(*jobs)
     other = Program(tmp_path / "twin", program.environ["ETERNAL_TUI_BASE_URL"], "no-key-of-anybody")
-    other.add(*(twin_of(job) for job in jobs))
+    other.add_jobs(*(sanitized_twin(job) for job in jobs))
     for number in range(1, len(jobs) + 1, 2):
         ran, twin = program.run("show", str(number)), other.run("show", str(number))
-        calm(ran.out, ran.err)
+        assert_safe(ran.out, ran.err)
         assert len(ran.out.splitlines()) >= 10
         if (words := jobs[number - 1].name) == words.strip() and "\t" not in words:
             assert ran.out == twin.out
         assert program.run("show", str(number), "--json").out.isascii()
 
 
-@pytest.mark.parametrize("words", payloads(longest=200)[::60])
+@pytest.mark.parametrize("words", make_payloads(max_chars=200)[::60])
 def test_what_a_person_types_and_the_environment_holds(program: Program, words: str) -> None:
     """Arguments, settings, and variables that name terminals and folders. A NUL can be in none of them."""
     words = words.replace("\x00", "") or "x"
@@ -134,7 +137,7 @@ def test_what_a_person_types_and_the_environment_holds(program: Program, words: 
     ):  # fmt: skip
         ran = program.run(*arguments)
         assert ran.code != 70, ran.err
-        calm(ran.out, ran.err)
+        assert_safe(ran.out, ran.err)
     for name in (
         "ETERNAL_TUI_THEME",
         "ETERNAL_TUI_BASE_URL",
@@ -147,18 +150,18 @@ def test_what_a_person_types_and_the_environment_holds(program: Program, words: 
     ):
         ran = program.run("doctor" if name in ("TERM", "LANG", "COLORTERM") else "config", environ={name: words})
         assert ran.code != 70, ran.err
-        calm(ran.out, ran.err)
+        assert_safe(ran.out, ran.err)
 
 
 def test_a_hostile_config_file(program: Program, tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
-    for words in payloads(longest=100)[::40]:
+    for words in make_payloads(max_chars=100)[::40]:
         for line in (f"theme = {json.dumps(words)}", f"[keys]\n{json.dumps(words)} = {json.dumps(words)}", words):
             path.write_text(line, encoding="utf-8")
             for verb in (("config",), ("config", "--check")):
                 ran = program.run("--config", str(path), *verb)
                 assert ran.code in (0, 2)
-                calm(ran.out, ran.err)
+                assert_safe(ran.out, ran.err)
 
 
 def test_the_service_s_own_words(program: Program, sandbox: Sandbox) -> None:
@@ -169,15 +172,15 @@ def test_the_service_s_own_words(program: Program, sandbox: Sandbox) -> None:
     image = ("generate", "--character", "6870", "--prompt", "At sea", "--json")
     sandbox.inject(Fault.HOSTILE_TEXT)
     ran = program.run(*image, "--wait")
-    calm(ran.out, ran.err)
+    assert_safe(ran.out, ran.err)
     for fault in (Fault.HTML_502, Fault.REDIRECT, Fault.NO_CREDITS, Fault.GARBAGE_JSON):
-        sandbox.inject(fault, on=Place.POST)
+        sandbox.inject(fault, on=FaultPlace.POST)
         ran = program.run(*image)
-        calm(ran.out, ran.err)
+        assert_safe(ran.out, ran.err)
     sandbox.inject(Fault.HOSTILE_TEXT)
     for arguments in (("characters",), ("characters", "--json"), ("jobs",), ("jobs", "--json"), ("show", "1")):
-        calm(program.run(*arguments).out)
-    log = (program.data / "logs" / "eternal-tui.log").read_bytes()
+        assert_safe(program.run(*arguments).out)
+    log = (program.data_dir / "logs" / "eternal-tui.log").read_bytes()
     assert log.isascii()
-    calm(log.decode())
+    assert_safe(log.decode())
     assert b"Signature" not in log

@@ -13,27 +13,27 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from eternal_tui.core.sanitize import shown
-from eternal_tui.services import Workbench
+from eternal_tui.core.sanitize import sanitize
+from eternal_tui.services import Services
 from eternal_tui.tui.screens.create_character import CreateCharacter
-from eternal_tui.tui.widgets.dialog import Confirm
-from tests.security.drawn import WideStage, still, unsafe_bytes
-from tests.security.hostile import packs
-from tests.security.test_small_screens import SHARE, WIDE, squeezed
-from tests.tui.screens.stage import bench_of, until
+from eternal_tui.tui.widgets.dialog import ConfirmDialog
+from tests.security.drawn import WideScreenApp, capture_rows, unsafe_bytes
+from tests.security.hostile import pack_payloads
+from tests.security.test_small_screens import SAMPLE_STEP, WIDE_SIZE, strip_layout
+from tests.tui.screens.stage import open_services, wait_until
 
-LONGEST = 200
+MAX_MESSAGE_CHARS = 200
 """Characters of a refusal that are kept of what a service says."""
 
 
-class Refusing(BaseHTTPRequestHandler):
+class RejectingHandler(BaseHTTPRequestHandler):
     """Refuses every POST with the words of the moment."""
 
-    words = ""
+    message = ""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        body = json.dumps({"status": False, "error": self.words}).encode()
+        body = json.dumps({"status": False, "error": self.message}).encode()
         self.send_response(400)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -44,47 +44,47 @@ class Refusing(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def refusing() -> Iterator[tuple[str, type[Refusing]]]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+def rejecting_server() -> Iterator[tuple[str, type[RejectingHandler]]]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), RejectingHandler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", Refusing
+            yield f"http://127.0.0.1:{server.server_address[1]}", RejectingHandler
         finally:
             server.shutdown()
             thread.join()
 
 
-async def frames(pilot: Pilot[Any], bench: Workbench, words: str) -> list[list[str]]:
+async def capture_frames(pilot: Pilot[Any], bench: Services, words: str) -> list[list[str]]:
     """Return the bytes of the question and of the refusal."""
     screen = CreateCharacter(bench)
     await pilot.app.push_screen(screen)
     screen._create(words)
-    await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-    question = await still(pilot)
+    await wait_until(pilot, lambda: isinstance(pilot.app.screen, ConfirmDialog))
+    question = await capture_rows(pilot)
     pilot.app.screen.dismiss(True)
     await pilot.app.workers.wait_for_complete()
-    refusal = await still(pilot)
+    refusal = await capture_rows(pilot)
     await pilot.app.pop_screen()
     return [question, refusal]
 
 
-@pytest.mark.parametrize("share", [SHARE, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 async def test_the_creation_screen_is_that_of_the_neutralised_twin(tmp_path: Path, share: int) -> None:
     """Seen to fail with the prompt of the question, and with the service's reason, put there ungated."""
-    app = WideStage()
+    app = WideScreenApp()
     app.every_frame = share == 1
-    with refusing() as (url, service):
-        async with bench_of(tmp_path, base_url=url) as bench, app.run_test(size=WIDE) as pilot:
-            for text in packs(LONGEST)[::share]:
+    with rejecting_server() as (url, service):
+        async with open_services(tmp_path, base_url=url) as bench, app.run_test(size=WIDE_SIZE) as pilot:
+            for text in pack_payloads(MAX_MESSAGE_CHARS)[::share]:
                 # What the service says is laid out anew: space that is lost there would leave signs on the twin. And a
                 # prompt with NUL or half a surrogate pair is refused.
                 words = " ".join(text.replace("\x00", "").encode("utf-8", "replace").decode().split())
                 taken = []
-                for given in (words, shown(words)):
-                    service.words = given
-                    taken.append(await frames(pilot, bench, given))
+                for given in (words, sanitize(words)):
+                    service.message = given
+                    taken.append(await capture_frames(pilot, bench, given))
                 assert taken[0] == taken[1]
                 for frame in taken[0]:
-                    assert squeezed(shown(words)) in squeezed("".join(frame)), frame
+                    assert strip_layout(sanitize(words)) in strip_layout("".join(frame)), frame
     assert unsafe_bytes(app) == []

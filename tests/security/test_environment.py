@@ -7,60 +7,61 @@ import re
 
 import pytest
 
-from eternal_tui.core.sanitize import shown
+from eternal_tui.core.sanitize import sanitize
 from tests.cli.program import Program
-from tests.security.drawn import NEVER
-from tests.security.hostile import packs
-from tests.security.test_raw_bytes import Terminal, bytes_of
+from tests.security.drawn import FORBIDDEN_BYTES_PATTERN
+from tests.security.hostile import pack_payloads
+from tests.security.test_raw_bytes import TtyTextIO, command_output
 
-Kind = type[io.TextIOWrapper]
+StreamType = type[io.TextIOWrapper]
 
-SHARE = 22
+SAMPLE_STEP = 22
 """One text in so many in an ordinary run, each in every variable at once; a long run has them all."""
 
-NAMES = (
+VARIABLE_NAMES = (
     "TERM", "COLORTERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "LANG", "LC_ALL", "BROWSER", "VISUAL", "EDITOR",
     "NO_PROXY", "TMUX", "SSH_CONNECTION", "STY", "USER", "LOGNAME", "PAGER", "COLUMNS", "DISPLAY", "WAYLAND_DISPLAY",
 )  # fmt: skip
-FOLDERS = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
-VERBS: list[tuple[tuple[str, ...], Kind]] = [
-    (("doctor",), Terminal), (("doctor", "--report"), io.TextIOWrapper), (("config",), Terminal), (("jobs",), Terminal),
-    (("characters",), Terminal), (("man",), io.TextIOWrapper), (("completion", "bash"), io.TextIOWrapper),
-    (("completion", "fish"), Terminal), (("config", "--edit"), Terminal), (("--help",), Terminal),
+DIR_VARIABLE_NAMES = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
+COMMANDS: list[tuple[tuple[str, ...], StreamType]] = [
+    (("doctor",), TtyTextIO), (("doctor", "--report"), io.TextIOWrapper), (("config",), TtyTextIO),
+    (("jobs",), TtyTextIO), (("characters",), TtyTextIO), (("man",), io.TextIOWrapper),
+    (("completion", "bash"), io.TextIOWrapper),
+    (("completion", "fish"), TtyTextIO), (("config", "--edit"), TtyTextIO), (("--help",), TtyTextIO),
 ]  # fmt: skip
 
 
-def texts(longest: int) -> list[str]:
+def hostile_texts(longest: int) -> list[str]:
     """Return a thousand payloads as variables can hold them, in which a line break would make lines of its own."""
-    return [re.sub("[\r\n\x00]", "", each).encode("utf-8", "replace").decode() for each in packs(longest)]
+    return [re.sub("[\r\n\x00]", "", each).encode("utf-8", "replace").decode() for each in pack_payloads(longest)]
 
 
-def written(
-    program: Program, given: dict[str, str], verb: tuple[str, ...], kind: type[io.TextIOWrapper]
+def command_output_lines(
+    program: Program, given: dict[str, str], command: tuple[str, ...], stream_type: type[io.TextIOWrapper]
 ) -> list[bytes]:
     """Return the lines of a verb, all the same but for how long the service took."""
-    found = bytes_of(program.changed(given), verb, kind)
-    assert NEVER.findall(found.replace(b"\r\x1b[K", b"")) == []
+    found = command_output(program.with_environ(given), command, stream_type)
+    assert FORBIDDEN_BYTES_PATTERN.findall(found.replace(b"\r\x1b[K", b"")) == []
     return re.sub(rb"answers in \d+ ms", b"", found).splitlines()
 
 
-@pytest.mark.parametrize("share", [SHARE, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 def test_what_variables_hold_is_written_as_by_the_neutralised_twin(program: Program, share: int) -> None:
     """Terminal, language, editor, proxies, folders.
 
     Seen to fail with TERM told by `doctor` as it stands.
     """
-    for text in texts(300)[::share]:
-        for verb, kind in VERBS:
+    for text in hostile_texts(300)[::share]:
+        for verb, kind in COMMANDS:
             told = []
-            for words in (text, shown(text)):
+            for words in (text, sanitize(text)):
                 folder = f"/nowhere/{words.replace('/', '')}"
-                given = dict.fromkeys(NAMES, words) | dict.fromkeys(FOLDERS, folder)
-                told.append(written(program, given, verb, kind))
+                given = dict.fromkeys(VARIABLE_NAMES, words) | dict.fromkeys(DIR_VARIABLE_NAMES, folder)
+                told.append(command_output_lines(program, given, verb, kind))
             assert told[0] == told[1], verb
 
 
-@pytest.mark.parametrize("share", [3 * SHARE, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [3 * SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", ["API_KEY_COMMAND", "BASE_URL", "IMAGES", "DAILY_CAP", "KEY_HEADER", "CONFIG"])
 def test_a_setting_of_the_environment_is_refused_as_its_twin_is(program: Program, name: str, share: int) -> None:
     """The command that gives the key is run without a shell, found nowhere, and told of.
@@ -70,8 +71,11 @@ def test_a_setting_of_the_environment_is_refused_as_its_twin_is(program: Program
     program.environ.pop("ETERNALAI_API_KEY")
     program.environ.pop("ETERNAL_TUI_BASE_URL")
     verb = ("watch",) if name == "API_KEY_COMMAND" else ("config",)
-    for text in texts(36)[::share]:
-        one, other = (written(program, {f"ETERNAL_TUI_{name}": each}, verb, Terminal) for each in (text, shown(text)))
+    for text in hostile_texts(36)[::share]:
+        one, other = (
+            command_output_lines(program, {f"ETERNAL_TUI_{name}": each}, verb, TtyTextIO)
+            for each in (text, sanitize(text))
+        )
         assert one == other
 
 
@@ -84,14 +88,17 @@ PROXIES = [
     "http://canary-user:{}@a b/", "http://canary-user:{}@x\u202ey", "http://canary-user:{}:x",
     "//canary-user:{}@127.0.0.1:9", "http://{}@127.0.0.1:9",
 ]  # fmt: skip
-IMAGE = ("generate", "--character", "6870", "--prompt", "At sea", "--json")
+GENERATE_ARGUMENTS = ("generate", "--character", "6870", "--prompt", "At sea", "--json")
 
 
 @pytest.mark.parametrize(
     ("proxy", "verbs"),
     [
         *((proxy, [("characters",), ("doctor", "--report")]) for proxy in PROXIES[:4]),
-        *(pytest.param(proxy, [("doctor",), IMAGE, ("watch",)], marks=pytest.mark.long) for proxy in PROXIES),
+        *(
+            pytest.param(proxy, [("doctor",), GENERATE_ARGUMENTS, ("watch",)], marks=pytest.mark.long)
+            for proxy in PROXIES
+        ),
     ],
 )
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "all_proxy"])
@@ -110,7 +117,7 @@ def test_what_opens_a_proxy_is_never_shown(
         assert ran.code in (0, 4), ran.err
         assert PASSWORD not in ran.out + ran.err
         assert "canary-user" not in ran.out + ran.err
-        assert NEVER.findall((ran.out + ran.err).encode()) == []
-    log = program.data / "logs" / "eternal-tui.log"
+        assert FORBIDDEN_BYTES_PATTERN.findall((ran.out + ran.err).encode()) == []
+    log = program.data_dir / "logs" / "eternal-tui.log"
     assert not log.exists() or PASSWORD not in log.read_text()
-    assert not list((program.data / "logs").glob("crash*"))
+    assert not list((program.data_dir / "logs").glob("crash*"))

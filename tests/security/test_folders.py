@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.config import home_folder
-from eternal_tui.core.files import make_folder
-from eternal_tui.tui.run import _probe_cache
+from eternal_tui.config import home_dir
+from eternal_tui.core.files import make_private_dir
+from eternal_tui.tui.run import _probe_cache_path
 from tests.cli.program import Program
-from tests.security.drawn import NEVER
+from tests.security.drawn import FORBIDDEN_BYTES_PATTERN
 
-NONE = {"XDG_DATA_HOME": ("jobs", "watch"), "XDG_CONFIG_HOME": ("jobs", "config"), "HOME": ("jobs", "config")}
+COMMANDS_BY_VARIABLE = {
+    "XDG_DATA_HOME": ("jobs", "watch"),
+    "XDG_CONFIG_HOME": ("jobs", "config"),
+    "HOME": ("jobs", "config"),
+}
 """Variables, and verbs that need the folder they name."""
 
 
@@ -26,17 +30,17 @@ def folders(tmp_path: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("variable", NONE)
+@pytest.mark.parametrize("variable", COMMANDS_BY_VARIABLE)
 def test_a_folder_that_is_none_is_one_calm_sentence(program: Program, folders: dict[str, str], variable: str) -> None:
     """A file, a link to itself, a name that is too long, control signs, a device."""
     changes = {"ETERNAL_TUI_DATA_DIR": None, "XDG_CONFIG_HOME": None}
     for folder in folders.values():
-        for verb in NONE[variable]:
+        for verb in COMMANDS_BY_VARIABLE[variable]:
             ran = program.run(verb, environ={**changes, variable: folder})
             assert ran.code == 2, (folder, ran.err)
             assert ran.err.endswith(".\n")
             assert ran.err.count("\n") == 1
-            assert NEVER.findall(ran.err.encode()) == []
+            assert FORBIDDEN_BYTES_PATTERN.findall(ran.err.encode()) == []
 
 
 @pytest.mark.parametrize("variable", ["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"])
@@ -50,14 +54,14 @@ def test_a_relative_folder_means_nothing(
     for told in ("rel/here", "~/x", "."):
         environ = {"ETERNAL_TUI_DATA_DIR": None, variable: told}
         assert program.run("jobs", environ=environ).code == 0
-        assert _probe_cache(program.with_changes(environ)).is_relative_to(program.environ["HOME"])
+        assert _probe_cache_path(program.environ_with(environ)).is_relative_to(program.environ["HOME"])
     assert list(here.iterdir()) == []
     # The system knows where a person is at home.
-    assert home_folder({"HOME": "rel/here"}).is_absolute()
+    assert home_dir({"HOME": "rel/here"}).is_absolute()
 
 
 def test_of_a_path_that_is_too_long_nothing_is_made(tmp_path: Path) -> None:
     """Seen to fail with each part made by itself: a thousand folders in one another were left behind."""
     with pytest.raises(OSError, match="too long"):
-        make_folder(tmp_path / ("y/" * 2_500))
+        make_private_dir(tmp_path / ("y/" * 2_500))
     assert list(tmp_path.iterdir()) == []

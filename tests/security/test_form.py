@@ -14,21 +14,21 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from eternal_tui.api.models import Character
-from eternal_tui.core.sanitize import Untrusted, prompt_text, shown
+from eternal_tui.core.sanitize import UntrustedText, clean_prompt, sanitize
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Preset, Presets
 from eternal_tui.tui.request_form.form import RequestForm
-from tests.payloads import markup_strings
-from tests.security.drawn import WideStage, clickable, still, unsafe_bytes
-from tests.security.hostile import packs, pieces
-from tests.security.test_small_screens import SHARE, people, squeezed
+from tests.payloads import make_markup_strings
+from tests.security.drawn import WideScreenApp, capture_rows, find_click_targets, unsafe_bytes
+from tests.security.hostile import pack_payloads, payload_pieces
+from tests.security.test_small_screens import SAMPLE_STEP, hostile_characters, strip_layout
 
-ROOMY = (500, 26)
-LONGEST = 380
+LARGE_SIZE = (500, 26)
+MAX_TEXT_CHARS = 380
 """Characters of a text: the line of the character keeps 400."""
 
 
-class Given(NamedTuple):
+class FieldTexts(NamedTuple):
     """A text as it came, or the two forms that a form keeps of it: signs in a line, a prompt without what has none."""
 
     line: str
@@ -46,18 +46,18 @@ class FormScreen(Screen[None]):
         yield self.form
 
 
-def astrid(words: str) -> list[Character]:
+def hostile_astrid(text: str) -> list[Character]:
     """Return the one who is told of in these words."""
-    return [msgspec.structs.replace(people([words])[0], id="6870", name=Untrusted("Astrid"))]
+    return [msgspec.structs.replace(hostile_characters([text])[0], id="6870", name=UntrustedText("Astrid"))]
 
 
-def curl(given: Given) -> str:
+def curl_command(given: FieldTexts) -> str:
     """Return a documented command that holds the text where a person can have put it."""
     body = json.dumps({"images": [given.line], "prompt": given.prompt, "type": "image"})
     return f"curl -X POST https://open.eternalai.org/v2/base/generate -d '{body}'".replace("'{", "$'{")
 
 
-async def frames(pilot: Pilot[Any], given: Given) -> list[list[str]]:
+async def capture_frames(pilot: Pilot[Any], given: FieldTexts) -> list[list[str]]:
     """Return the form after each way in: a draft, a preset, a paste into each field, two commands, the list's names."""
     screen = FormScreen()
     await pilot.app.push_screen(screen)
@@ -65,97 +65,98 @@ async def frames(pilot: Pilot[Any], given: Given) -> list[list[str]]:
 
     async def take() -> None:
         await pilot.app.workers.wait_for_complete()
-        taken.append(await still(pilot))
+        taken.append(await capture_rows(pilot))
 
     form.load(Draft(character=given.line, prompt=given.prompt))
     await take()
     form.load(Draft())
     draft = Draft(character=given.line, prompt=given.prompt)
-    form.set_presets(Presets(items=(Preset(name=Untrusted("x"), draft=draft),), default=Untrusted("x")))
+    form.set_presets(Presets(items=(Preset(name=UntrustedText("x"), draft=draft),), default=UntrustedText("x")))
     await take()
     form.load(Draft())
     for field, words in (("#character-line", given.line), ("#prompt", given.prompt)):
         screen.query_one(field).focus()
-        await still(pilot)
+        await capture_rows(pilot)
         pilot.app.post_message(Paste(words))
         await take()
     form.load(Draft())
-    form._notice = form.fill_from_curl(f"curl -d '{{\"type\": {json.dumps(given.line)}}}' https://x/v2/base/generate")
-    form._renew()
+    form._notice = form.load_curl(f"curl -d '{{\"type\": {json.dumps(given.line)}}}' https://x/v2/base/generate")
+    form._refresh_fields()
     await take()
     form._notice = ""
     # Whom an entry means, told with age, gender and story.
-    form.set_characters(astrid(given.line))
+    form.set_characters(hostile_astrid(given.line))
     form.load(Draft(character="6870"))
     await take()
     await pilot.app.pop_screen()
     return taken
 
 
-def texts() -> list[str]:
+def hostile_texts() -> list[str]:
     # A line ends where a line break is pasted, and a line that is looked up begins with no space.
     return [
-        re.sub("[\r\n]", "", each).replace("\x00", "").encode("utf-8", "replace").decode() for each in packs(LONGEST)
+        re.sub("[\r\n]", "", each).replace("\x00", "").encode("utf-8", "replace").decode()
+        for each in pack_payloads(MAX_TEXT_CHARS)
     ]
 
 
-@pytest.mark.parametrize("share", [SHARE, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 async def test_the_form_is_that_of_the_neutralised_twin(share: int) -> None:
     """Seen to fail with the line's text put there as it came, and with the prompt not cleaned."""
-    app = WideStage()
+    app = WideScreenApp()
     app.every_frame = share == 1
-    async with app.run_test(size=ROOMY) as pilot:
-        for text in texts()[::share]:
-            taken = await frames(pilot, Given(text, text))
-            assert taken == await frames(pilot, Given(shown(text), prompt_text(text)))
-            assert squeezed(shown(text)) in squeezed("".join(taken[0]))
-            assert squeezed(shown(text)) in squeezed("".join(taken[-1]))
+    async with app.run_test(size=LARGE_SIZE) as pilot:
+        for text in hostile_texts()[::share]:
+            taken = await capture_frames(pilot, FieldTexts(text, text))
+            assert taken == await capture_frames(pilot, FieldTexts(sanitize(text), clean_prompt(text)))
+            assert strip_layout(sanitize(text)) in strip_layout("".join(taken[0]))
+            assert strip_layout(sanitize(text)) in strip_layout("".join(taken[-1]))
             assert len(taken) == 6
     assert unsafe_bytes(app) == []
 
 
-@pytest.mark.parametrize("share", [SHARE, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 async def test_names_found_for_what_was_typed_are_those_of_the_neutralised_twins(share: int) -> None:
     """Four at a time, the first to be completed too. Seen to fail with a label made of the name as it came."""
-    app = WideStage()
+    app = WideScreenApp()
     app.every_frame = share == 1
     # One with a comma is told by its ID: the comma is what stands between several.
-    names = [f"xy{each.replace(',', '')}" for each in pieces()]
+    names = [f"xy{each.replace(',', '')}" for each in payload_pieces()]
     async with app.run_test(size=(200, 24)) as pilot:
         screen = FormScreen()
         await pilot.app.push_screen(screen)
         for start in range(0, len(names), 4 * share):
             found = names[start : start + 4]
             taken = []
-            for given in (found, list(map(shown, found))):
-                listed = zip(people(given), range(4), strict=False)
+            for given in (found, list(map(sanitize, found))):
+                listed = zip(hostile_characters(given), range(4), strict=False)
                 screen.form.set_characters([msgspec.structs.replace(one, id=str(number)) for one, number in listed])
                 screen.form.load(Draft())
                 pilot.app.post_message(Paste("x"))
-                taken.append(await still(pilot))
+                taken.append(await capture_rows(pilot))
                 assert screen.form.draft.character == "x"
             assert taken[0] == taken[1]
-            drawn = squeezed("".join(taken[0]))
-            assert [each for each in found if squeezed(shown(each)) not in drawn] == []
+            drawn = strip_layout("".join(taken[0]))
+            assert [each for each in found if strip_layout(sanitize(each)) not in drawn] == []
     assert unsafe_bytes(app) == []
 
 
 async def test_markup_in_the_form_is_literal_and_does_nothing() -> None:
     """Five hundred texts as prompt and character. Seen to fail with a hint that read markup."""
-    app = WideStage()
-    words = "|".join(re.sub("[\n\x1b]", "", each) for each in markup_strings())
-    async with app.run_test(size=ROOMY) as pilot:
+    app = WideScreenApp()
+    words = "|".join(re.sub("[\n\x1b]", "", each) for each in make_markup_strings())
+    async with app.run_test(size=LARGE_SIZE) as pilot:
         screen = FormScreen()
         await pilot.app.push_screen(screen)
-        for start in range(0, len(words), LONGEST):
-            part = words[start : start + LONGEST]
+        for start in range(0, len(words), MAX_TEXT_CHARS):
+            part = words[start : start + MAX_TEXT_CHARS]
             screen.form.set_characters(
-                [msgspec.structs.replace(people([part])[0], id="6870", name=Untrusted("Astrid"))]
+                [msgspec.structs.replace(hostile_characters([part])[0], id="6870", name=UntrustedText("Astrid"))]
             )
             screen.form.load(Draft(character=part, prompt=part))
-            drawn = squeezed("".join(await still(pilot)))
-            assert drawn.count(squeezed(shown(part))) >= 2, drawn
-            behind = clickable(pilot)
+            drawn = strip_layout("".join(await capture_rows(pilot)))
+            assert drawn.count(strip_layout(sanitize(part))) >= 2, drawn
+            behind = find_click_targets(pilot)
             screen.form.load(Draft(character="6870"))
-            assert squeezed(shown(part)) in squeezed("".join(await still(pilot)))
-            assert behind == clickable(pilot) == []
+            assert strip_layout(sanitize(part)) in strip_layout("".join(await capture_rows(pilot)))
+            assert behind == find_click_targets(pilot) == []

@@ -11,35 +11,35 @@ import pytest
 
 from eternal_tui.jobs.model import to_record
 from tests.cli.program import ROOT, Program
-from tests.security.hostile import job_of, unsafe
-from tests.security.test_hostile_history import SAVED, write_history
+from tests.security.hostile import find_unsafe_lines, hostile_job
+from tests.security.test_hostile_history import SAVED_FIELDS, write_history
 
-READ = """
+READ_SCRIPT = """
 import json, resource, sys, time
-from eternal_tui.api import errors, wire
-from eternal_tui.api.errors import error_from
-from eternal_tui.api.transport import BODY_LIMIT
+from eternal_tui.api import errors, parsing
+from eternal_tui.api.errors import error_from_response
+from eternal_tui.api.transport import MAX_BODY_BYTES
 
 def fill(head, piece, tail):
-    return head + piece * ((BODY_LIMIT - len(head) - len(tail)) // len(piece)) + tail
+    return head + piece * ((MAX_BODY_BYTES - len(head) - len(tail)) // len(piece)) + tail
 
 good = b'{"request_id":"x","status":"pending","data":{},'
-keys = good + b",".join(b'"%x":1' % number for number in range(BODY_LIMIT // 10)) + b"}"
+keys = good + b",".join(b'"%x":1' % number for number in range(MAX_BODY_BYTES // 10)) + b"}"
 bodies = {
-    "deep lists": b"[" * (BODY_LIMIT // 2) + b"]" * (BODY_LIMIT // 2),
-    "deep objects": b'{"data":' * (BODY_LIMIT // 9) + b"1" + b"}" * (BODY_LIMIT // 9),
+    "deep lists": b"[" * (MAX_BODY_BYTES // 2) + b"]" * (MAX_BODY_BYTES // 2),
+    "deep objects": b'{"data":' * (MAX_BODY_BYTES // 9) + b"1" + b"}" * (MAX_BODY_BYTES // 9),
     "numbers": fill(good + b'"timeline":[', b"1,", b"1]}"), "lists": fill(good + b'"timeline":[', b"[],", b"1]}"),
     "objects": fill(good + b'"result":[', b"{},", b"1]}"), "characters": fill(b'{"result":[', b'{"id":1},', b'{"id":2}]}'),
     "keys": keys, "one key": fill(good + b'"', b"k", b'":1}'), "one word": fill(good + b'"status":"', b"\\\\u001b", b'"}'),
     "errors": fill(good + b'"errors":[', b'{"error":"e"},', b'"e"]}'), "digits": fill(good + b'"progress":', b"9", b"}"),
     "halves": fill(good + b'"error":"', b"\\\\ud800", b'"}'), "markup": fill(b"<html>", b"<a href=x>b &amp; ", b""),
-    "open tags": fill(b"<html>", b"<", b""), "no text": b"\\xff" * BODY_LIMIT,
+    "open tags": fill(b"<html>", b"<", b""), "no text": b"\\xff" * MAX_BODY_BYTES,
 }
-kinds = (wire.parse_submit, wire.parse_poll, wire.parse_characters, wire.parse_create)
+kinds = (parsing.parse_submit, parsing.parse_poll, parsing.parse_characters, parsing.parse_create_character)
 resource.setrlimit(resource.RLIMIT_AS, (400_000_000, 400_000_000))
 took = {}
 for name, body in bodies.items():
-    assert BODY_LIMIT * 0.9 < len(body) <= BODY_LIMIT, name
+    assert MAX_BODY_BYTES * 0.9 < len(body) <= MAX_BODY_BYTES, name
     for read in kinds:
         before = time.process_time()
         try:
@@ -47,7 +47,7 @@ for name, body in bodies.items():
         except errors.ApiError:
             pass
         took[f"{name}, {read.__name__}"] = time.process_time() - before
-    error_from(500, {}, body)
+    error_from_response(500, {}, body)
 # Not ru_maxrss: that begins with what the parent had.
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps([took, int(peak.split()[1]) / 1024]))
@@ -61,7 +61,7 @@ def test_the_largest_answers_hold_up_nobody_and_fit_into_little_memory() -> None
     limit, and with every row of a page made a character.
     """
     ran = subprocess.run(
-        [sys.executable, "-c", READ], cwd=ROOT, capture_output=True, text=True, check=True, timeout=100
+        [sys.executable, "-c", READ_SCRIPT], cwd=ROOT, capture_output=True, text=True, check=True, timeout=100
     )
     took, megabytes = json.loads(ran.stdout)
     assert len(took) == 60
@@ -76,13 +76,13 @@ def test_a_record_of_very_many_elements(program: Program, field: str, count: int
 
     A million turns took 6 s and 460 MB, nearly all of it to copy the record. Seen to fail with every turn printed.
     """
-    plain = to_record(job_of("x", **SAVED))
+    plain = to_record(hostile_job("x", **SAVED_FIELDS))
     many: dict[str, object] = {
         "timeline": {"timeline": [[0.0, "x", "y"]] * count},
         "tags": {"tags": ["t"] * count},
         "keys": {f"k{number}": 1 for number in range(count)},
     }[field]  # type: ignore[assignment]
-    write_history(program.data, [json.dumps({**plain, **many})])
+    write_history(program.data_dir, [json.dumps({**plain, **many})])
     limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000,) * 2); "
     code = f"{limited}from eternal_tui.__main__ import main; sys.exit(main())"
     ran = subprocess.run(
@@ -95,4 +95,4 @@ def test_a_record_of_very_many_elements(program: Program, field: str, count: int
     )
     assert ran.returncode == 0, ran.stderr
     assert len(ran.stdout) < 20_000
-    assert unsafe(ran.stdout) == unsafe(ran.stderr) == []
+    assert find_unsafe_lines(ran.stdout) == find_unsafe_lines(ran.stderr) == []

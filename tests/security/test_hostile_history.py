@@ -14,28 +14,28 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.api.client import path_segment
-from eternal_tui.cli.formatting import job_line
-from eternal_tui.jobs.files import copy_to, proposed_name, result_path
+from eternal_tui.api.client import encode_path_segment
+from eternal_tui.cli.formatting import format_job_line
+from eternal_tui.jobs.files import copy_to, result_path, suggest_filename
 from eternal_tui.jobs.model import FileState, JobState, from_record, to_record
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.detail.text import describe
-from eternal_tui.tui.graphics.base import NoGraphics
+from eternal_tui.tui.detail.text import render_detail
+from eternal_tui.tui.graphics.base import NullGraphics
 from tests.cli.program import Program
-from tests.security.hostile import job_of, payloads, unsafe
-from tests.tui.screens.stage import ENVIRON, KEYED, bench_in, until
+from tests.security.hostile import find_unsafe_lines, hostile_job, make_payloads
+from tests.tui.screens.stage import ENVIRON, ENVIRON_WITH_KEY, make_services, wait_until
 
-NAMES = [
+HOSTILE_FILE_NAMES = [
     "../../etc/passwd", "/etc/passwd", "..", ".", "", "-rf.jpg", "a/b.jpg", "x.desktop", "x.html", "x.jpg\x00.png", ".hidden.jpg",
     "x.jpg\n", "~root.jpg", "file:///etc/passwd", "\\\\host\\x.jpg", "x" * 300 + ".jpg", "a\u202egpj.exe", "x.sh", "$(id).jpg", "%2e%2e.jpg",
 ]  # fmt: skip
-SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED}
+SAVED_FIELDS: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", HOSTILE_FILE_NAMES)
 def test_no_name_of_the_history_leads_out_of_the_results(tmp_path: Path, name: str) -> None:
     """Seen to fail in the command line, which joined the name to the folder and printed /etc/passwd as the result."""
-    assert result_path(job_of("x", file=name, **SAVED), tmp_path) is None
+    assert result_path(hostile_job("x", file=name, **SAVED_FIELDS), tmp_path) is None
 
 
 def test_links_pipes_and_folders_in_place_of_a_result_are_not_opened(tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ def test_links_pipes_and_folders_in_place_of_a_result_are_not_opened(tmp_path: P
     os.mkfifo(results / "2.jpg")
     (results / "3.jpg").mkdir()
     (results / "4.jpg").write_bytes(b"fine")
-    found = [result_path(job_of("x", file=f"{number}.jpg", **SAVED), results) for number in range(1, 6)]
+    found = [result_path(hostile_job("x", file=f"{number}.jpg", **SAVED_FIELDS), results) for number in range(1, 6)]
     assert found == [None, None, None, results / "4.jpg", results / "5.jpg"]
     (tmp_path / "other").symlink_to(results)
-    assert result_path(job_of("x", file="4.jpg", **SAVED), tmp_path / "other") is None
+    assert result_path(hostile_job("x", file="4.jpg", **SAVED_FIELDS), tmp_path / "other") is None
     for number in (1, 2, 3):
         with pytest.raises(OSError, match=f"Errno ({errno.ELOOP}|{errno.EINVAL}|{errno.EISDIR})"):
             copy_to(results / f"{number}.jpg", tmp_path / "copy.jpg")
@@ -62,19 +62,19 @@ def test_links_pipes_and_folders_in_place_of_a_result_are_not_opened(tmp_path: P
     "request_id", ["../../x", "/x", "a?b", "a#b", "..", ".", "a\r\nHost: evil", "http://e/", "a b", "é", "%2e%2e/"]
 )
 def test_a_request_id_stays_one_segment(request_id: str) -> None:
-    segment = path_segment(request_id)
+    segment = encode_path_segment(request_id)
     assert segment.isascii()
     assert segment not in (".", "..")
     assert not set(segment) & set("/?#\r\n \\")
 
 
-def deep(levels: int) -> str:
+def nested_list(levels: int) -> str:
     return "[" * levels + "]" * levels
 
 
-def records() -> list[str]:
+def hostile_records() -> list[str]:
     """Return records as JSON texts that no version of the program has written."""
-    plain = to_record(job_of("x", **SAVED, result_url="javascript:alert(1)"))
+    plain = to_record(hostile_job("x", **SAVED_FIELDS, result_url="javascript:alert(1)"))
     odds: list[dict[str, Any]] = [
         {"file": "../../etc/passwd"},
         {"file": "/etc/passwd"},
@@ -97,7 +97,7 @@ def records() -> list[str]:
         {"request": {"character": "x", "prompt": "p" * 400_000, "type": "image"}},
         {"request": {"prompt": []}},
         {"timeline": {}},
-        {"extra": json.loads(deep(200))},
+        {"extra": json.loads(nested_list(200))},
         {"request_id": "\ud800"},
         {"name": "\udfff"},
         {"verdict": "x"},
@@ -106,7 +106,7 @@ def records() -> list[str]:
         {"request": {"character": "x", "prompt": "p", "type": "video", "duration": 10**9, "audio": 5}},
         {"seen_running": 1e308},
     ]
-    return [json.dumps({**plain, **odd}) for odd in odds] + [deep(5_000), "{}", "5", "null", '"x"', "[]", '{"file": NaN}']  # fmt: skip
+    return [json.dumps({**plain, **odd}) for odd in odds] + [nested_list(5_000), "{}", "5", "null", '"x"', "[]", '{"file": NaN}']  # fmt: skip
 
 
 def write_history(folder: Path, rows: list[str]) -> None:
@@ -115,13 +115,15 @@ def write_history(folder: Path, rows: list[str]) -> None:
     (folder / "history.json").write_text(f'{{"jobs": {{{lines}}}}}')
 
 
-@pytest.mark.parametrize("rows", [records()[:-7], *([row] for row in records()[-7:])], ids=lambda rows: str(len(rows)))
+@pytest.mark.parametrize(
+    "rows", [hostile_records()[:-7], *([row] for row in hostile_records()[-7:])], ids=lambda rows: str(len(rows))
+)
 def test_the_verbs_live(program: Program, rows: list[str]) -> None:
-    write_history(program.data, rows)
+    write_history(program.data_dir, rows)
     for arguments in (("jobs",), ("jobs", "--json"), ("jobs", "--totals"), ("show", "1"), ("export", "-"), ("doctor",)):
         ran = program.run(*arguments)
         assert ran.code != 70, ran.err
-        assert unsafe(ran.out) == unsafe(ran.err) == []
+        assert find_unsafe_lines(ran.out) == find_unsafe_lines(ran.err) == []
         assert "/etc/passwd" not in ran.out
         assert "Traceback" not in ran.err
 
@@ -129,55 +131,55 @@ def test_the_verbs_live(program: Program, rows: list[str]) -> None:
 def test_every_record_that_is_a_job_has_words() -> None:
     """Seen to fail with a time of 1e300 drawn as a date."""
     described = 0
-    for number, text in enumerate(records()[:-7], 1):
+    for number, text in enumerate(hostile_records()[:-7], 1):
         try:
             job = from_record(number, json.loads(text))
         except msgspec.ValidationError:
             continue
-        assert unsafe(describe(job, {}, width=60).plain) == []
-        assert unsafe(job_line(job, Path("/results"))) == []
-        assert unsafe(proposed_name(job, "{date}-{time}-{character}-{id}", ".jpg")) == []
+        assert find_unsafe_lines(render_detail(job, {}, width=60).plain) == []
+        assert find_unsafe_lines(format_job_line(job, Path("/results"))) == []
+        assert find_unsafe_lines(suggest_filename(job, "{date}-{time}-{character}-{id}", ".jpg")) == []
         described += 1
     assert described > 15
 
 
 async def test_the_app_lives(tmp_path: Path) -> None:
     """Seen to fail where half a surrogate pair kept the history from being folded when the app was left."""
-    write_history(tmp_path / "data", records()[:-7])
-    bench = bench_in(tmp_path, KEYED)
-    app = EternalApp(bench, NoGraphics(), "", ENVIRON)
+    write_history(tmp_path / "data", hostile_records()[:-7])
+    bench = make_services(tmp_path, ENVIRON_WITH_KEY)
+    app = EternalApp(bench, NullGraphics(), "", ENVIRON)
     async with app.run_test(size=(100, 40)) as pilot:
-        await until(pilot, lambda: bench.desk.loaded)
-        assert len(bench.desk.listing()) > 10
-        for _ in bench.desk.listing():
+        await wait_until(pilot, lambda: bench.jobs.is_fully_loaded)
+        assert len(bench.jobs.newest_first()) > 10
+        for _ in bench.jobs.newest_first():
             await pilot.press("down")
         for key in ("enter", "escape", "o", "s", "escape", "y", "escape"):
             await pilot.press(key)
         await pilot.pause()
-    assert app.defect is None
+    assert app.internal_error is None
 
 
-JSON = st.recursive(
+json_values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(payloads(longest=30)[:200]),
+    | st.sampled_from(make_payloads(max_chars=30)[:200]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
     max_leaves=6,
 )
-FIELDS = list(to_record(job_of("x", **SAVED)))
+RECORD_FIELDS = list(to_record(hostile_job("x", **SAVED_FIELDS)))
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=5), min_size=1, max_size=6))
+@given(st.lists(st.dictionaries(st.sampled_from(RECORD_FIELDS), json_values, max_size=5), min_size=1, max_size=6))
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_records_of_any_types(program: Program, odd: list[dict[str, Any]]) -> None:
-    plain = to_record(job_of("x", **SAVED))
-    for leftover in program.data.glob("history*"):
+    plain = to_record(hostile_job("x", **SAVED_FIELDS))
+    for leftover in program.data_dir.glob("history*"):
         leftover.unlink()
-    write_history(program.data, [json.dumps({**plain, **each}) for each in odd])
+    write_history(program.data_dir, [json.dumps({**plain, **each}) for each in odd])
     for arguments in (("jobs",), ("jobs", "--json"), ("show", "1")):
         ran = program.run(*arguments)
         assert ran.code != 70, ran.err
-        assert unsafe(ran.out) == []
+        assert find_unsafe_lines(ran.out) == []

@@ -19,15 +19,15 @@ import pytest
 
 from eternal_tui.config import Settings
 from eternal_tui.sandbox.server import Sandbox
-from eternal_tui.services import Workbench
-from tests.canary import leaks
-from tests.cli.program import LATEST, Program
+from eternal_tui.services import Services
+from tests.canary import find_leaks
+from tests.cli.program import TIMEOUT_SECONDS, Program
 
 CANARY = "canary-in-the-environment-00"
-IMAGE = ("generate", "--character", "6870", "--prompt", "At sea", "--wait")
+GENERATE_ARGUMENTS = ("generate", "--character", "6870", "--prompt", "At sea", "--wait")
 
 
-def open_to_others(root: Path) -> list[str]:
+def paths_open_to_others(root: Path) -> list[str]:
     found = [root, *root.rglob("*")]
     return [
         f"{path} {path.lstat().st_mode & 0o777:o}"
@@ -40,10 +40,10 @@ def open_to_others(root: Path) -> list[str]:
 def bare(program: Program, tmp_path: Path) -> Iterator[Program]:
     """The program with a home in which nothing exists yet, and a umask that takes nothing away."""
     home = tmp_path / "home"
-    program.data = home / "share" / "data"
+    program.data_dir = home / "share" / "data"
     program.environ |= {
         "HOME": str(home), "XDG_CONFIG_HOME": str(home / "config"), "XDG_CACHE_HOME": str(home / "cache"),
-        "ETERNAL_TUI_DATA_DIR": str(program.data), "LANG": "C.UTF-8",
+        "ETERNAL_TUI_DATA_DIR": str(program.data_dir), "LANG": "C.UTF-8",
     }  # fmt: skip
     before = os.umask(0)
     try:
@@ -52,7 +52,7 @@ def bare(program: Program, tmp_path: Path) -> Iterator[Program]:
         os.umask(before)
 
 
-class Terminal:
+class ProgramTerminal:
     """A run of the program on a pseudo-terminal that answers like a plain one."""
 
     def __init__(self, program: Program, *arguments: str, code: str = "") -> None:
@@ -63,21 +63,21 @@ class Terminal:
             command, stdin=slave, stdout=slave, stderr=slave, env=program.environ, start_new_session=True
         )
         os.close(slave)
-        self.shown = b""
+        self.output = b""
 
-    def until(self, words: bytes) -> None:
-        end = time.monotonic() + LATEST
-        while words not in self.shown:
-            assert time.monotonic() < end, self.shown[-2_000:]
+    def wait_for(self, words: bytes) -> None:
+        end = time.monotonic() + TIMEOUT_SECONDS
+        while words not in self.output:
+            assert time.monotonic() < end, self.output[-2_000:]
             self._read(0.2)
 
     def press(self, keys: bytes) -> None:
         os.write(self._master, keys)
 
-    def end(self) -> int:
-        limit = time.monotonic() + LATEST
+    def wait_exit(self) -> int:
+        limit = time.monotonic() + TIMEOUT_SECONDS
         while self.process.poll() is None:
-            assert time.monotonic() < limit, self.shown[-2_000:]
+            assert time.monotonic() < limit, self.output[-2_000:]
             self._read(0.1)
         while self._read(0.1):
             pass
@@ -86,7 +86,7 @@ class Terminal:
 
     def kill(self) -> None:
         self.process.kill()
-        self.end()
+        self.wait_exit()
 
     def _read(self, seconds: float) -> bool:
         if not select.select([self._master], [], [], seconds)[0]:
@@ -97,7 +97,7 @@ class Terminal:
             return False
         if b"\x1b[c" in data:
             os.write(self._master, b"\x1b[?62c")
-        self.shown += data
+        self.output += data
         return bool(data)
 
 
@@ -109,26 +109,26 @@ def test_everything_is_private_under_umask_000(bare: Program, sandbox: Sandbox, 
     home = tmp_path / "home"
     export, report = tmp_path / "out.json", tmp_path / "report.txt"
     assert bare.run("login", "--file", stdin=f"{CANARY}\n").code == 0
-    assert bare.run(*IMAGE).code == 0
+    assert bare.run(*GENERATE_ARGUMENTS).code == 0
     for arguments in (("characters",), ("export", str(export)), ("doctor", "--report", str(report))):
         assert bare.run(*arguments).code == 0
-    terminal = Terminal(bare)
-    terminal.until(b"At sea")
+    terminal = ProgramTerminal(bare)
+    terminal.wait_for(b"At sea")
     terminal.press(b"\x0e")
     terminal.press(b"Some words")
-    terminal.until(b"words")
+    terminal.wait_for(b"words")
     terminal.press(b"\x11")
-    assert terminal.end() == 0
-    assert (bare.data / "draft.json").exists()
+    assert terminal.wait_exit() == 0
+    assert (bare.data_dir / "draft.json").exists()
     names = {path.name for path in home.rglob("*")}
     assert {"history.json", "results", "logs", "eternal-tui.log", "characters.json", "key", "draft.json"} <= names
-    assert open_to_others(home) == []
-    assert open_to_others(export) == open_to_others(report) == []
-    assert list(leaks(home, keys=(CANARY.encode(), sandbox.key.encode()), allowed=("key",))) == []
-    assert sandbox.key.encode() not in terminal.shown
+    assert paths_open_to_others(home) == []
+    assert paths_open_to_others(export) == paths_open_to_others(report) == []
+    assert list(find_leaks(home, keys=(CANARY.encode(), sandbox.key.encode()), allowed=("key",))) == []
+    assert sandbox.key.encode() not in terminal.output
 
 
-KEYRING = f"""
+KEYRING_MODULE = f"""
 from keyring.backend import KeyringBackend
 class Held(KeyringBackend):
     priority = 5
@@ -152,7 +152,7 @@ def give_key(program: Program, source: str, folder: Path) -> None:
         case "file":
             assert program.run("login", "--file", stdin=f"{CANARY}\n").code == 0
         case _:
-            (folder / "spy.sh").write_text(KEYRING)
+            (folder / "spy.sh").write_text(KEYRING_MODULE)
             (folder / "held_keys.py").symlink_to(folder / "spy.sh")
             program.environ |= {"PYTHON_KEYRING_BACKEND": "held_keys.Held"}
             program.environ["PYTHONPATH"] += f":{folder}"
@@ -170,39 +170,39 @@ def test_a_crash_of_the_app_shows_no_variables_and_no_key_from_anywhere(
     code = (
         "import sys, eternal_tui.tui.screens.main as w\n"
         "async def broken(self):\n"
-        "    await self.bench.connection.client()\n"
-        "    secret = self.bench.connection.found.key.reveal()\n"
+        "    await self.services.client.get_client()\n"
+        "    secret = self.services.client.found_key.key.reveal()\n"
         "    try:\n"
         "        {}['a ' + secret]\n"
         "    except KeyError as error:\n"
         "        error.add_note(f'{[secret]}')\n"
         "        raise RuntimeError(f'told {secret} https://cdn.example/a.jpg?Signature=' + 'ab' * 32) from error\n"
-        "w.WorkbenchScreen.action_help = broken\n"
+        "w.MainScreen.action_help = broken\n"
         "from eternal_tui.__main__ import main\nsys.exit(main())"
     )
     give_key(bare, source, tmp_path)
-    terminal = Terminal(bare, code=code)
-    terminal.until(b"ctrl+n")
+    terminal = ProgramTerminal(bare, code=code)
+    terminal.wait_for(b"ctrl+n")
     terminal.press(b"\x1bOP")
-    assert terminal.end() == 70
-    assert CANARY.encode() not in terminal.shown
-    assert b"Traceback" not in terminal.shown
-    assert b"secret" not in terminal.shown
-    (written,) = (bare.data / "logs").glob("crash-*.txt")
-    assert str(written).encode() in terminal.shown.replace(b"\r\n", b"")
+    assert terminal.wait_exit() == 70
+    assert CANARY.encode() not in terminal.output
+    assert b"Traceback" not in terminal.output
+    assert b"secret" not in terminal.output
+    (written,) = (bare.data_dir / "logs").glob("crash-*.txt")
+    assert str(written).encode() in terminal.output.replace(b"\r\n", b"")
     text = written.read_text()
     assert text.count("[hidden]") >= 3
     assert "RuntimeError" in text
     assert CANARY not in text
     assert "abab" not in text
-    assert open_to_others(bare.data) == []
-    assert list(leaks(tmp_path / "home", keys=(CANARY.encode(),), allowed=("key",))) == []
+    assert paths_open_to_others(bare.data_dir) == []
+    assert list(find_leaks(tmp_path / "home", keys=(CANARY.encode(),), allowed=("key",))) == []
 
 
 def test_the_log_tells_what_became_of_jobs_and_no_secret(program: Program, sandbox: Sandbox) -> None:
     """Seen to fail while nobody opened the log: it was never there."""
-    assert program.run(*IMAGE).code == 0
-    lines = [json.loads(line) for line in (program.data / "logs" / "eternal-tui.log").read_text().splitlines()]
+    assert program.run(*GENERATE_ARGUMENTS).code == 0
+    lines = [json.loads(line) for line in (program.data_dir / "logs" / "eternal-tui.log").read_text().splitlines()]
     assert [line["event"] for line in lines][:: len(lines) - 1] == ["opened", "closed"]
     turns = [(line.get("was"), line["state"], line.get("file")) for line in lines if line["event"] == "job"]
     assert turns == [
@@ -225,14 +225,14 @@ def test_the_key_is_in_no_argument_and_no_child_s_environment(bare: Program, san
     )
     spy.chmod(0o700)
     bare.environ |= {"ETERNALAI_API_KEY": CANARY, "COPY_OF_IT": f"Bearer {CANARY}", "VISUAL": str(spy)}
-    terminal = Terminal(bare)
-    terminal.until(b"ctrl+n")
+    terminal = ProgramTerminal(bare)
+    terminal.wait_for(b"ctrl+n")
     terminal.press(b"\x0e")
-    terminal.until(b"Character")
+    terminal.wait_for(b"Character")
     terminal.press(b"\x05")
-    end = time.monotonic() + LATEST
+    end = time.monotonic() + TIMEOUT_SECONDS
     while not seen.exists() or not seen.read_text().count("eternal_tui"):
-        assert time.monotonic() < end, terminal.shown[-1_000:]
+        assert time.monotonic() < end, terminal.output[-1_000:]
         time.sleep(0.02)
     terminal.kill()
     assert CANARY not in seen.read_text()
@@ -262,12 +262,12 @@ async def test_results_in_private_networks_are_refused_wherever_the_service_is_p
     tmp_path: Path, base_url: str, public: bool
 ) -> None:
     """Seen to fail with public=False handed to the fetcher."""
-    from eternal_tui.media.errors import LinkRefused, NotReachable
+    from eternal_tui.media.errors import LinkRejected, StorageUnreachable
 
-    bench = Workbench(Settings(base_url=base_url, data_dir=tmp_path / "data", config_path=tmp_path / "c"), {})
+    bench = Services(Settings(base_url=base_url, data_dir=tmp_path / "data", config_path=tmp_path / "c"), {})
     try:
-        with pytest.raises(LinkRefused if public else NotReachable):
-            await bench.fetcher.fetch("http://127.0.0.1:9/x.jpg", name="1", expect="image", encrypted=False)
+        with pytest.raises(LinkRejected if public else StorageUnreachable):
+            await bench.downloader.fetch("http://127.0.0.1:9/x.jpg", name="1", expect="image", encrypted=False)
     finally:
         await bench.close()
 
@@ -276,14 +276,14 @@ async def test_a_folder_open_to_others_is_told_and_its_files_are_taken_back(tmp_
     """Seen to fail without the look at the modes: a history copied as 0644 stayed so."""
     folder = tmp_path / "data"
     settings = Settings(data_dir=folder, config_path=tmp_path / "c", base_url="http://127.0.0.1:9")
-    await Workbench(settings, {}).close()
+    await Services(settings, {}).close()
     folder.chmod(0o755)
     (folder / "history.journal").chmod(0o644)
     (folder / "draft.json").write_text("{}")
     (folder / "draft.json").chmod(0o666)
-    bench = Workbench(settings, {})
+    bench = Services(settings, {})
     try:
-        assert any("chmod 700" in notice for notice in bench.desk.notices)
+        assert any("chmod 700" in notice for notice in bench.jobs.notices)
         assert [path for path in folder.iterdir() if path.is_file() and path.stat().st_mode & 0o077] == []
         assert folder.stat().st_mode & 0o777 == 0o755
     finally:

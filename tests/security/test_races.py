@@ -12,7 +12,7 @@ import pytest
 
 from eternal_tui.jobs.files import copy_to
 
-SWAPPING = """
+SWAP_SCRIPT = """
 import os, sys
 name, victim = sys.argv[1:]
 sys.stdout.write("ready\\n")
@@ -29,10 +29,10 @@ while True:
 
 
 @contextmanager
-def swapping(name: Path, victim: Path) -> Iterator[None]:
+def swap_with_links(name: Path, victim: Path) -> Iterator[None]:
     """Have a process put a link to the victim under this name, and something else, and nothing, over and over."""
     script = name.parent / "swap.py"
-    script.write_text(SWAPPING)
+    script.write_text(SWAP_SCRIPT)
     command = [sys.executable, str(script), str(name), str(victim)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
@@ -49,7 +49,7 @@ def test_a_copy_is_written_through_no_link_however_it_is_raced(tmp_path: Path, c
     source, victim, target = tmp_path / "1.jpg", tmp_path / "victim", tmp_path / "copy.jpg"
     source.write_bytes(b"result" * 100)
     victim.write_bytes(b"untouched")
-    with swapping(target, victim):
+    with swap_with_links(target, victim):
         for _ in range(count):
             saved = copy_to(source, target)
             if saved != target:
@@ -64,7 +64,7 @@ def test_no_link_is_read_in_place_of_a_result_however_it_is_raced(tmp_path: Path
     result, secret = tmp_path / "1.jpg", tmp_path / "secret"
     secret.write_bytes(b"secret")
     copied = refused = 0
-    with swapping(result, secret):
+    with swap_with_links(result, secret):
         for number in range(count):
             try:
                 saved = copy_to(result, tmp_path / f"copy-{number}.jpg")

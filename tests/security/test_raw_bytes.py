@@ -11,47 +11,53 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.cli.main import run
-from eternal_tui.core.crash_report import report
+from eternal_tui.core.crash_report import format_report
 from eternal_tui.core.logging import open_log
-from eternal_tui.core.sanitize import shown
+from eternal_tui.core.sanitize import sanitize
 from tests.cli.program import Program
-from tests.security.drawn import NEVER
-from tests.security.hostile import job_of, payloads, pieces, twin_of, unsafe
+from tests.security.drawn import FORBIDDEN_BYTES_PATTERN
+from tests.security.hostile import find_unsafe_lines, hostile_job, make_payloads, payload_pieces, sanitized_twin
 
-VERBS = [
+COMMANDS = [
     ("jobs",), ("jobs", "--search", "b"), ("jobs", "--state", "failed,lost"), ("show", "last"), ("show", "500"),
     ("stats",),
     ("export", "--format", "csv", "-"), ("export", "--format", "html", "-"),
     ("watch", "1", "--no-json"), ("watch", "3", "--no-json"),
 ]  # fmt: skip
-ASCII = [("jobs", "--json"), ("jobs", "--totals"), ("show", "500", "--json"), ("export", "-"), ("watch", "1", "--json")]
+ASCII_COMMANDS = [
+    ("jobs", "--json"),
+    ("jobs", "--totals"),
+    ("show", "500", "--json"),
+    ("export", "-"),
+    ("watch", "1", "--json"),
+]
 
 
-class Terminal(io.TextIOWrapper):
+class TtyTextIO(io.TextIOWrapper):
     """A stream of bytes that is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
-def bytes_of(program: Program, arguments: tuple[str, ...], kind: type[io.TextIOWrapper]) -> bytes:
+def command_output(program: Program, arguments: tuple[str, ...], stream_type: type[io.TextIOWrapper]) -> bytes:
     """Return what a verb wrote on both streams, as it would leave the process."""
-    out, err = (kind(io.BytesIO(), encoding="utf-8", errors="replace", write_through=True) for _ in range(2))
+    out, err = (stream_type(io.BytesIO(), encoding="utf-8", errors="replace", write_through=True) for _ in range(2))
     code = run(arguments, program.environ, io.StringIO(), out, err)
     assert code != 70, err.buffer.getvalue()  # type: ignore[attr-defined]
     written: bytes = out.buffer.getvalue() + b"\n" + err.buffer.getvalue()  # type: ignore[attr-defined]
-    return written.replace(str(program.data).encode(), b"DATA")
+    return written.replace(str(program.data_dir).encode(), b"DATA")
 
 
 @pytest.fixture
 def twins(program: Program, tmp_path: Path) -> tuple[Program, Program]:
     """Two folders: a thousand hostile jobs, and the same with every word gated."""
     # Lines are kept where lines are wanted, and the twin has signs for them.
-    words = [re.sub("[\r\n]", "", each.encode("utf-8", "replace").decode()) for each in pieces()]
-    jobs = [job_of(each, number) for number, each in enumerate(words)]
+    words = [re.sub("[\r\n]", "", each.encode("utf-8", "replace").decode()) for each in payload_pieces()]
+    jobs = [hostile_job(each, number) for number, each in enumerate(words)]
     other = Program(tmp_path / "twin", program.environ["ETERNAL_TUI_BASE_URL"], "no-key-of-anybody")
-    program.add(*jobs)
-    other.add(*map(twin_of, jobs))
+    program.add_jobs(*jobs)
+    other.add_jobs(*map(sanitized_twin, jobs))
     return program, other
 
 
@@ -60,17 +66,17 @@ def test_the_bytes_of_every_verb_are_those_of_the_neutralised_twin(twins: tuple[
 
     Seen to fail with the name in a row of `jobs` printed as it stood in the file.
     """
-    for arguments in VERBS:
-        for kind in (Terminal, io.TextIOWrapper):
-            hostile, neutral = (bytes_of(one, arguments, kind) for one in twins)
+    for arguments in COMMANDS:
+        for kind in (TtyTextIO, io.TextIOWrapper):
+            hostile, neutral = (command_output(one, arguments, kind) for one in twins)
             assert hostile.splitlines() == neutral.splitlines(), arguments
             assert len(hostile) > 20
-            assert NEVER.findall(hostile.replace(b"\r\x1b[K", b"")) == []
-    for arguments in ASCII:
-        assert bytes_of(twins[0], arguments, io.TextIOWrapper).isascii()
+            assert FORBIDDEN_BYTES_PATTERN.findall(hostile.replace(b"\r\x1b[K", b"")) == []
+    for arguments in ASCII_COMMANDS:
+        assert command_output(twins[0], arguments, io.TextIOWrapper).isascii()
 
 
-def raised(words: str) -> BaseException:
+def make_error(words: str) -> BaseException:
     """Return an error that holds the words in its text, its cause, its notes and the name of its file."""
     try:
         try:
@@ -87,11 +93,11 @@ def raised(words: str) -> BaseException:
 def test_a_crash_report_is_calm_whatever_the_error_holds() -> None:
     """Seen to fail with the traceback's lines written as they came."""
     found = 0
-    for words in pieces():
-        text = report(raised(words), [], verb=words)
-        assert unsafe(text) == []
-        assert NEVER.findall(text.encode()) == []
-        found += shown(words) in text
+    for words in payload_pieces():
+        text = format_report(make_error(words), [], command=words)
+        assert find_unsafe_lines(text) == []
+        assert FORBIDDEN_BYTES_PATTERN.findall(text.encode()) == []
+        found += sanitize(words) in text
     # Line breaks make lines there, and what looks like the tail of an address is hidden.
     assert found > 900
 
@@ -104,9 +110,9 @@ def test_every_line_of_the_log_is_printable_ascii(tmp_path: Path) -> None:
         logger.info,
         lambda words: logger.info("said %s", words),
         lambda words: logger.info("said", extra={"word": words, f"x{words}": [words]}),
-        lambda words: logger.error("met", exc_info=raised(words)),
+        lambda words: logger.error("met", exc_info=make_error(words)),
     ]
-    texts = payloads(longest=2_000)
+    texts = make_payloads(max_chars=2_000)
     for words in texts:
         for way in ways:
             way(words.replace("%", ""))
@@ -114,4 +120,4 @@ def test_every_line_of_the_log_is_printable_ascii(tmp_path: Path) -> None:
     data = log.path.read_bytes()
     assert data.count(b"\n") == len(texts) * len(ways)
     assert set(data) <= {10, *range(0x20, 0x7F)}
-    assert log.trouble == ""
+    assert log.last_error == ""

@@ -14,71 +14,88 @@ from textual.widgets import Input
 
 from eternal_tui.api.models import Character
 from eternal_tui.config import Settings
-from eternal_tui.core.sanitize import Untrusted, say, shown
+from eternal_tui.core.sanitize import UntrustedText, format_safe, sanitize
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.detail.text import describe
-from eternal_tui.tui.notifications import Announcer, sentence, summary
-from eternal_tui.tui.screens.main import WorkbenchScreen
+from eternal_tui.tui.detail.text import render_detail
+from eternal_tui.tui.notifications import Notifier, batch_end_message, end_message
+from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.screens.viewer import Viewer
-from eternal_tui.tui.terminal.escape_codes import notification, title
-from tests.payloads import markup_strings
-from tests.security.drawn import RecordedApp, clickable, press, still, unsafe_bytes
-from tests.security.hostile import LONGEST, job_of, packs, payloads, pieces, twin_of, unsafe
-from tests.security.in_the_app import STYLE, Size, Walk, cast, frames, gated, person, running
+from eternal_tui.tui.terminal.escape_codes import notification_sequence, title_sequence
+from tests.payloads import make_markup_strings
+from tests.security.drawn import RecordingEternalApp, capture_rows, find_click_targets, press_keys, unsafe_bytes
+from tests.security.hostile import (
+    MAX_PIECE_CHARS,
+    find_unsafe_lines,
+    hostile_job,
+    make_payloads,
+    pack_payloads,
+    payload_pieces,
+    sanitized_twin,
+)
+from tests.security.in_the_app import (
+    STYLE_PATTERN,
+    Size,
+    Walk,
+    capture_frames,
+    hostile_character,
+    hostile_data,
+    run_app,
+    sanitized_character,
+)
 
-TALL, LONG, SMALL, WIDE = (110, 200), (110, 75), (100, 30), (420, 16)
+TALL_SIZE, LONG_SIZE, SMALL_SIZE, WIDE_SIZE = (110, 200), (110, 75), (100, 30), (420, 16)
 
 
-async def through_all_jobs(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
+async def walk_all_jobs(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
     """From the newest job to the oldest, the detail of one on each page; the same as tiles, and jump mode over them."""
-    await press(pilot, "G", "g")
+    await press_keys(pilot, "G", "g")
     await take()
-    await to_the_end(pilot, take)
-    await press(pilot, "g", "z", "v")
+    await page_to_end(pilot, take)
+    await press_keys(pilot, "g", "z", "v")
     await take()
-    await to_the_end(pilot, take)
-    await press(pilot, "ctrl+o")
+    await page_to_end(pilot, take)
+    await press_keys(pilot, "ctrl+o")
     await take()
 
 
-async def to_the_end(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
+async def page_to_end(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
     screen = pilot.app.screen
-    assert isinstance(screen, WorkbenchScreen)
+    assert isinstance(screen, MainScreen)
     before: int | None = 0
-    while screen.job_pane.jobs.current != before:
-        before = screen.job_pane.jobs.current
-        await press(pilot, "pagedown")
+    while screen.job_pane.job_list.current_id != before:
+        before = screen.job_pane.job_list.current_id
+        await press_keys(pilot, "pagedown")
         await take()
 
 
-async def through_the_screens(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
+async def walk_screens(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
     """Over one job: the viewer, copying, its note, saving; help, a filter, the palette, and four jobs side by side."""
     for opening in ("enter", "y", "N", "s"):
-        await press(pilot, opening)
+        await press_keys(pilot, opening)
         await take()
-        await press(pilot, "escape")
-    await press(pilot, "f1")
+        await press_keys(pilot, "escape")
+    await press_keys(pilot, "f1")
     await take()
-    await press(pilot, "escape", *"/a", "enter")
+    await press_keys(pilot, "escape", *"/a", "enter")
     await take()
-    await press(pilot, "escape", "escape", "ctrl+p", *"job ")
+    await press_keys(pilot, "escape", "escape", "ctrl+p", *"job ")
     await take()
-    await press(pilot, "escape", "escape", "space", "j", "space", "j", "space", "j", "space", "c")
+    await press_keys(pilot, "escape", "escape", "space", "j", "space", "j", "space", "j", "space", "c")
     assert isinstance(pilot.app.screen, Viewer)
     await take()
 
 
-GROUP = 20
+GROUP_SIZE = 20
 """Jobs, characters and presets that the palette offers of each kind."""
 
 
-def through_the_palette(share: int) -> Walk:
-    """Return a walk that finds one group in `share`: its jobs, characters and presets at once."""
+def walk_palette(step: int) -> Walk:
+    """Return a walk that finds one group in `step`: its jobs, characters and presets at once."""
 
     async def walk(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) -> None:
-        await press(pilot, "ctrl+p")
+        await press_keys(pilot, "ctrl+p")
         palette = pilot.app.screen
-        for group in range(0, 1_000 // GROUP, share):
+        for group in range(0, 1_000 // GROUP_SIZE, step):
             palette.query_one(Input).value = f"g{group}z"
             await take()
 
@@ -91,26 +108,29 @@ async def test_the_palette_is_that_of_the_neutralised_twin(tmp_path: Path, share
 
     One group in ten in an ordinary run. Seen to fail with the title put there ungated.
     """
-    words = [each.encode("utf-8", "replace").decode() for each in pieces()]
-    named = [f"g{number // GROUP}z|{each}" for number, each in enumerate(words)]
+    words = [each.encode("utf-8", "replace").decode() for each in payload_pieces()]
+    named = [f"g{number // GROUP_SIZE}z|{each}" for number, each in enumerate(words)]
     jobs = [
-        job_of(each, number, name=Untrusted(name)) for number, (each, name) in enumerate(zip(words, named, strict=True))
+        hostile_job(each, number, name=UntrustedText(name))
+        for number, (each, name) in enumerate(zip(words, named, strict=True))
     ]
-    people = [person(name) for name in named]
-    taken = await compared(tmp_path, jobs, people, through_the_palette(share), LONG, every_frame=share == 1)
+    people = [hostile_character(name) for name in named]
+    taken = await capture_and_compare_twins(
+        tmp_path, jobs, people, walk_palette(share), LONG_SIZE, every_frame=share == 1
+    )
     assert len(taken) == 50 // share
     for group, frame in zip(range(0, 50, share), taken, strict=True):
-        seen = " ".join(STYLE.sub("", frame).split())
-        assert seen.count(f"g{group}z") >= 2 * GROUP + 1, seen
+        seen = " ".join(STYLE_PATTERN.sub("", frame).split())
+        assert seen.count(f"g{group}z") >= 2 * GROUP_SIZE + 1, seen
 
 
-async def compared(
+async def capture_and_compare_twins(
     folder: Path, jobs: list[Job], people: list[Character], walk: Walk, size: Size, *, every_frame: bool
 ) -> list[str]:
     """Return the frames of a walk, once they were found to be those of the twin, and all between them calm."""
-    taken, written = await frames(folder / "a", jobs, walk, people, size, every_frame=every_frame)
-    twins = [twin_of(job) for job in jobs], walk, [gated(one) for one in people], size
-    expected, _ = await frames(folder / "b", *twins, every_frame=every_frame)
+    taken, written = await capture_frames(folder / "a", jobs, walk, people, size, every_frame=every_frame)
+    twins = [sanitized_twin(job) for job in jobs], walk, [sanitized_character(one) for one in people], size
+    expected, _ = await capture_frames(folder / "b", *twins, every_frame=every_frame)
     assert [at for at, (one, other) in enumerate(zip(taken, expected, strict=True)) if one != other] == []
     assert unsafe_bytes(written) == []
     return taken
@@ -119,10 +139,10 @@ async def compared(
 @pytest.mark.parametrize(
     ("walk", "count", "every_frame"),
     [
-        (through_all_jobs, 250, False),
-        (through_the_screens, 60, False),
-        pytest.param(through_all_jobs, 1_000, True, marks=pytest.mark.long),
-        pytest.param(through_the_screens, 60, True, marks=pytest.mark.long),
+        (walk_all_jobs, 250, False),
+        (walk_screens, 60, False),
+        pytest.param(walk_all_jobs, 1_000, True, marks=pytest.mark.long),
+        pytest.param(walk_screens, 60, True, marks=pytest.mark.long),
     ],
 )
 async def test_every_screen_is_that_of_the_neutralised_twin(
@@ -133,14 +153,14 @@ async def test_every_screen_is_that_of_the_neutralised_twin(
     In a long run the frames that the app draws on its way are looked through too. Seen to fail with the prompt of a
     row, and with that of a job in the palette, left ungated.
     """
-    jobs, people = cast(count)
-    size = TALL if walk is through_all_jobs else SMALL
-    taken = await compared(tmp_path, jobs, people, walk, size, every_frame=every_frame)
+    jobs, people = hostile_data(count)
+    size = TALL_SIZE if walk is walk_all_jobs else SMALL_SIZE
+    taken = await capture_and_compare_twins(tmp_path, jobs, people, walk, size, every_frame=every_frame)
     assert len(set(taken)) > 7
-    seen = " ".join(STYLE.sub("", "".join(taken)).split())
-    if walk is through_all_jobs:
+    seen = " ".join(STYLE_PATTERN.sub("", "".join(taken)).split())
+    if walk is walk_all_jobs:
         # Once as a row and once as a tile.
-        flat = [" ".join(shown(job.request.prompt).split())[:8].strip() for job in jobs]
+        flat = [" ".join(sanitize(job.request.prompt).split())[:8].strip() for job in jobs]
         assert [each for each in flat if seen.count(each) < 2] == []
 
 
@@ -150,75 +170,78 @@ async def test_what_is_pasted_into_any_line_is_shown_as_signs(tmp_path: Path, sh
 
     Seen to fail in the filter and in the palette, lines of Textual's own, which showed pasted ESC and C1 raw.
     """
-    async with running(tmp_path, [job_of("x")], [], WIDE, every_frame=share == 1) as pilot:
+    async with run_app(tmp_path, [hostile_job("x")], [], WIDE_SIZE, every_frame=share == 1) as pilot:
         app = pilot.app
-        assert isinstance(app, RecordedApp)
+        assert isinstance(app, RecordingEternalApp)
         for keys, longest in ((("z", "/"), 380), (("escape", "ctrl+p"), 60)):
-            await press(pilot, *keys)
-            for packed in packs(longest)[:: share * 380 // longest]:
+            await press_keys(pilot, *keys)
+            for packed in pack_payloads(longest)[:: share * 380 // longest]:
                 # A line ends where a line break is pasted.
                 text = re.sub("[\r\n]", "", packed)
                 taken = []
-                for pasted in (text, shown(text)):
+                for pasted in (text, sanitize(text)):
                     app.post_message(Paste(pasted))
                     # What the words lead to is told when a search has ended, by the clock.
-                    taken.append([row for row in await still(pilot) if "|" in row])
+                    taken.append([row for row in await capture_rows(pilot) if "|" in row])
                     line = app.focused
                     assert isinstance(line, Input)
-                    assert line.value == shown(text)
+                    assert line.value == sanitize(text)
                     line.value = ""
-                    await still(pilot)
+                    await capture_rows(pilot)
                 assert taken[0] == taken[1] != []
     assert unsafe_bytes(app) == []
 
 
-def announced(jobs: list[Job], environ: dict[str, str]) -> list[str]:
+def notification_outputs(jobs: list[Job], environ: dict[str, str]) -> list[str]:
     """Return what an announcer writes to a terminal nobody looks at, and its toast, of each of these jobs."""
     written: list[str] = []
-    announcer = Announcer(
+    announcer = Notifier(
         Settings(),
         environ,
-        toast=lambda text, severity: written.append(f"{severity}: {text}"),
+        show_toast=lambda text, severity: written.append(f"{severity}: {text}"),
         write=written.append,
-        focused=lambda: False,
-        goes_on=lambda _: False,
+        has_focus=lambda: False,
+        is_batch_active=lambda _: False,
     )
     for job in jobs:
-        announcer._ended = [job]
-        announcer._tell()
+        announcer._ended_jobs = [job]
+        announcer._notify()
     return written
 
 
 @pytest.mark.parametrize("environ", [{}, {"TMUX": "x"}, {"TERM": "screen"}], ids=str)
 def test_what_is_announced_of_a_job_is_said_of_its_twin(environ: dict[str, str]) -> None:
     """A thousand jobs: toast, OSC 9 and 777 in whatever envelope, bell. Seen to fail with the reason as it came."""
-    jobs = [job_of(words, number) for number, words in enumerate(pieces())]
-    told, expected = announced(jobs, environ), announced([twin_of(job) for job in jobs], environ)
+    jobs = [hostile_job(words, number) for number, words in enumerate(payload_pieces())]
+    told, expected = (
+        notification_outputs(jobs, environ),
+        notification_outputs([sanitized_twin(job) for job in jobs], environ),
+    )
     assert told == expected
     assert len(told) == 3_000
 
 
 def test_titles_notifications_and_toasts_hold_one_line_of_calm_words() -> None:
     """Seen to fail with the error put into OSC 9 as the service worded it: it closed the sequence and began its own."""
-    for number, words in enumerate(payloads(1_200)):
-        job = job_of(words, number)
-        told, _ = summary([job, job_of(words, number + 1)])
-        for text in (sentence(job), told):
-            assert unsafe(text) == []
+    for number, words in enumerate(make_payloads(1_200)):
+        job = hostile_job(words, number)
+        told, _ = batch_end_message([job, hostile_job(words, number + 1)])
+        for text in (end_message(job), told):
+            assert find_unsafe_lines(text) == []
             assert "\n" not in text
             for environ in ({}, {"TMUX": "x"}):
-                wrapped = notification(text, environ)
+                wrapped = notification_sequence(text, environ)
                 assert wrapped.count("\x07") == 2
-                assert unsafe(re.sub("\x1bPtmux;|\x1b|\\\\|\x07", "", wrapped)) == []
-        assert re.fullmatch("\x1b\\]2;[^\x00-\x1f\x7f-\x9f]*\x07", title(say("{words}", words=words)))
+                assert find_unsafe_lines(re.sub("\x1bPtmux;|\x1b|\\\\|\x07", "", wrapped)) == []
+        assert re.fullmatch("\x1b\\]2;[^\x00-\x1f\x7f-\x9f]*\x07", title_sequence(format_safe("{words}", words=words)))
 
 
 def test_the_detail_of_a_job_is_calm_whatever_it_holds() -> None:
     """Seen to fail with the request quoted as JSON without the gate: JSON leaves C1 and direction signs alone."""
-    for number, words in enumerate(payloads(1_200)):
+    for number, words in enumerate(make_payloads(1_200)):
         answers = {"submit_answer": words, "last_answer": json.dumps({words[:99]: [words[:99]]}, ensure_ascii=False)}
-        content = describe(job_of(words[:300], number), answers, width=60)
-        assert unsafe(content.plain) == []
+        content = render_detail(hostile_job(words[:300], number), answers, width=60)
+        assert find_unsafe_lines(content.plain) == []
         assert not [span.style for span in content.spans if "@" in str(span.style) or "link" in str(span.style)]
 
 
@@ -230,30 +253,32 @@ async def test_markup_is_shown_as_it_is_written(tmp_path: Path, share: int) -> N
     twenty in five. Seen to fail with the words of the detail given to the widget as a string, whose markup it read; and
     with the palette's title made of markup.
     """
-    words = [each.replace("\n", " ").replace("\x1b", "") for each in markup_strings()]
-    named = [f"g{number // GROUP}z|{each}" for number, each in enumerate(words)]
+    words = [each.replace("\n", " ").replace("\x1b", "") for each in make_markup_strings()]
+    named = [f"g{number // GROUP_SIZE}z|{each}" for number, each in enumerate(words)]
     jobs = [
-        job_of(each[:LONGEST], number, name=Untrusted(name))
+        hostile_job(each[:MAX_PIECE_CHARS], number, name=UntrustedText(name))
         for number, (each, name) in enumerate(zip(words, named, strict=True))
     ]
     seen = ""
     behind: list[object] = []
-    async with running(tmp_path, jobs, [person(name) for name in named], TALL, every_frame=False) as pilot:
+    async with run_app(
+        tmp_path, jobs, [hostile_character(name) for name in named], TALL_SIZE, every_frame=False
+    ) as pilot:
         before: int | None = 0
-        while pilot.app.screen.job_pane.jobs.current != before:  # type: ignore[attr-defined]
-            before = pilot.app.screen.job_pane.jobs.current  # type: ignore[attr-defined]
-            await still(pilot)
-            seen += strips(pilot)
-            behind += clickable(pilot)
-            await press(pilot, "pagedown")
+        while pilot.app.screen.job_pane.job_list.current_id != before:  # type: ignore[attr-defined]
+            before = pilot.app.screen.job_pane.job_list.current_id  # type: ignore[attr-defined]
+            await capture_rows(pilot)
+            seen += screen_text(pilot)
+            behind += find_click_targets(pilot)
+            await press_keys(pilot, "pagedown")
         assert before == 1
-        await press(pilot, "ctrl+p")
-        for group in range(0, len(words) // GROUP, share):
+        await press_keys(pilot, "ctrl+p")
+        for group in range(0, len(words) // GROUP_SIZE, share):
             pilot.app.screen.query_one(Input).value = f"g{group}z"
-            await still(pilot)
-            found = "".join(strips(pilot).split())
-            behind += clickable(pilot)
-            of_it = ["".join(each.split())[:30] for each in named[group * GROUP :][:GROUP]]
+            await capture_rows(pilot)
+            found = "".join(screen_text(pilot).split())
+            behind += find_click_targets(pilot)
+            of_it = ["".join(each.split())[:30] for each in named[group * GROUP_SIZE :][:GROUP_SIZE]]
             assert [each for each in of_it if found.count(each) < 2] == []
     assert behind == []
     flat = [" ".join(job.request.prompt.split())[:10].strip() for job in jobs]
@@ -261,7 +286,7 @@ async def test_markup_is_shown_as_it_is_written(tmp_path: Path, share: int) -> N
     assert [each for each in flat if each not in seen] == []
 
 
-def strips(pilot: Pilot[None]) -> str:
+def screen_text(pilot: Pilot[None]) -> str:
     """Return the words on the screen, line by line."""
     lines = (strip.text for strip in pilot.app.screen._compositor.render_strips())
     return "".join(re.sub(r"[\s│]+", " ", line) + "\n" for line in lines)

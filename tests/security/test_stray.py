@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.cli.errors import StrayLines
+from eternal_tui.cli.errors import SanitizedStderr
 from eternal_tui.core.logging import open_log
 from tests.cli.program import Program
-from tests.security.hostile import unsafe
+from tests.security.hostile import find_unsafe_lines
 
-SPOKEN = r"""
+STRAY_OUTPUT_SCRIPT = r"""
 import asyncio, gc, logging, sys, threading, warnings
 from eternal_tui.cli.main import run_process
 
@@ -60,14 +60,14 @@ def test_what_the_interpreter_prints_is_gated_and_holds_no_key(program: Program)
     """
     key = program.environ["ETERNALAI_API_KEY"]
     ran = subprocess.run(
-        [sys.executable, "-c", f"KEY = {key!r}\n{SPOKEN}"],
+        [sys.executable, "-c", f"KEY = {key!r}\n{STRAY_OUTPUT_SCRIPT}"],
         env=program.environ,
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert unsafe(ran.stdout) == unsafe(ran.stderr) == []
+    assert find_unsafe_lines(ran.stdout) == find_unsafe_lines(ran.stderr) == []
     for speaker in ("task ", "thread ", "destructor ", "warning ", "logger ", "begun ", "end "):
         assert f"{speaker}␛[2J" in ran.stderr, ran.stderr
     assert ran.stderr.count("logger ") == 5
@@ -78,7 +78,7 @@ def test_what_the_interpreter_prints_is_gated_and_holds_no_key(program: Program)
     assert ran.stderr.count("a defect was met: ValueError: ") == 4
 
 
-CHAINED = """\
+CHAINED_TRACEBACK = """\
 warned of something
 Exception in thread Thread-1 (in_a_thread):
 Traceback (most recent call last):
@@ -100,10 +100,10 @@ Exception in thread without one
 def test_a_traceback_is_one_line_and_the_log_has_it_whole(tmp_path: Path) -> None:
     """Seen to fail with every line of it printed."""
     shown_lines = io.StringIO()
-    stray = StrayLines(shown_lines, list)
+    stray = SanitizedStderr(shown_lines, list)
     log = open_log(tmp_path)
-    for start in range(0, len(CHAINED), 7):
-        stray.write(CHAINED[start : start + 7])
+    for start in range(0, len(CHAINED_TRACEBACK), 7):
+        stray.write(CHAINED_TRACEBACK[start : start + 7])
     stray.flush()
     log.close()
     assert shown_lines.getvalue().splitlines() == [
@@ -135,5 +135,5 @@ def test_the_sandbox_refuses_what_it_cannot_use_in_a_sentence(
         assert ran.code == 2
         told = capsys.readouterr().err
         assert told.count("\n") == 1
-        assert unsafe(told) == []
-        assert unsafe(ran.out) == unsafe(ran.err) == []
+        assert find_unsafe_lines(told) == []
+        assert find_unsafe_lines(ran.out) == find_unsafe_lines(ran.err) == []

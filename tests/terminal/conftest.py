@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import Program, sandbox_in_a_thread
+from tests.cli.program import Program, threaded_sandbox
 
 
 @pytest.fixture
 def service() -> Iterator[dict[str, str]]:
     """The environment that leads the program to it."""
-    with sandbox_in_a_thread() as running:
+    with threaded_sandbox() as running:
         yield {"ETERNAL_TUI_BASE_URL": running.api_url, "ETERNALAI_API_KEY": running.key}
 
 
@@ -21,5 +21,5 @@ def service() -> Iterator[dict[str, str]]:
 def quick(tmp_path: Path, service: dict[str, str]) -> dict[str, str]:
     """The same, with a history of eight jobs that ended at once: nobody waits long for the ninth."""
     program = Program(tmp_path, service["ETERNAL_TUI_BASE_URL"], service["ETERNALAI_API_KEY"])
-    program.used_to_quick_jobs()
-    return {**service, "ETERNAL_TUI_DATA_DIR": str(program.data)}
+    program.add_fast_jobs()
+    return {**service, "ETERNAL_TUI_DATA_DIR": str(program.data_dir)}

@@ -16,20 +16,20 @@ from PIL import Image
 
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import to_record
-from tests.terminal.stage import environ_for
-from tests.tui.results import saved
+from tests.terminal.stage import make_environ
+from tests.tui.results import saved_job
 
-TOOLS = {"Xvfb": "xvfb", "xdotool": "xdotool", "import": "imagemagick"}
+REQUIRED_TOOLS = {"Xvfb": "xvfb", "xdotool": "xdotool", "import": "imagemagick"}
 """Programs every display needs, and the package of each."""
 
-PATIENCE = 60.0
-FINE = 6
+TIMEOUT_SECONDS = 60.0
+STRIPE_PIXELS = 6
 """Pixels of one stripe of the test picture, which is drawn smaller: less than a cell, so no half-block can show it."""
 
 
-def missing(terminal: str) -> str:
+def missing_tools_message(terminal: str) -> str:
     """Return what is not installed of this terminal and what its display needs, and how to get it; empty if all is."""
-    packages = {terminal: terminal, **TOOLS}
+    packages = {terminal: terminal, **REQUIRED_TOOLS}
     lacking = [program for program in packages if shutil.which(program) is None]
     if not lacking:
         return ""
@@ -37,11 +37,11 @@ def missing(terminal: str) -> str:
 
 
 class Display:
-    """One terminal, whose windows X knows by the class `kind`."""
+    """One terminal, whose windows X knows by the class `window_class`."""
 
-    def __init__(self, home: Path, kind: str, command: Sequence[str]) -> None:
+    def __init__(self, home: Path, window_class: str, command: Sequence[str]) -> None:
         read, write = os.pipe()
-        self._kind = kind
+        self._window_class = window_class
         self._server = subprocess.Popen(
             ["Xvfb", "-displayfd", str(write), "-screen", "0", "900x500x24", "-nolisten", "tcp"],
             pass_fds=(write,),
@@ -52,28 +52,32 @@ class Display:
         with os.fdopen(read) as answer:
             display = f":{answer.readline().strip()}"
         self._environ = {
-            **environ_for(home), "DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1", "PATH": os.environ["PATH"],
+            **make_environ(home), "DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1", "PATH": os.environ["PATH"],
         }  # fmt: skip
         self._terminal = subprocess.Popen(
             command, env=self._environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
     def _run(self, *command: str) -> bytes:
-        return subprocess.run(command, env=self._environ, check=True, capture_output=True, timeout=PATIENCE).stdout
+        return subprocess.run(
+            command, env=self._environ, check=True, capture_output=True, timeout=TIMEOUT_SECONDS
+        ).stdout
 
     def focus(self) -> None:
         """Give the terminal the keyboard."""
-        window = self._run("xdotool", "search", "--sync", "--onlyvisible", "--class", self._kind).split()[0]
+        window = self._run("xdotool", "search", "--sync", "--onlyvisible", "--class", self._window_class).split()[0]
         self._run("xdotool", "windowfocus", "--sync", window.decode())
 
     def press(self, key: str) -> None:
         """Press a key by X's name for it."""
         self._run("xdotool", "key", key)
 
-    def until(self, true: Callable[[Image.Image], bool]) -> Image.Image:
+    def wait_until(self, condition: Callable[[Image.Image], bool]) -> Image.Image:
         """Photograph the screen until it looks so, and return it."""
-        end = time.monotonic() + PATIENCE
-        while not true(found := Image.open(BytesIO(self._run("import", "-window", "root", "png:-"))).convert("RGB")):
+        end = time.monotonic() + TIMEOUT_SECONDS
+        while not condition(
+            found := Image.open(BytesIO(self._run("import", "-window", "root", "png:-"))).convert("RGB")
+        ):
             assert time.monotonic() < end, "the screen never came to look so"
         return found
 
@@ -81,22 +85,22 @@ class Display:
         """End the terminal and its server."""
         for process in (self._terminal, self._server):
             process.terminate()
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT_SECONDS)
 
 
 @contextmanager
-def showing_stripes(home: Path, kind: str, command: Sequence[str], *, height: int = 600) -> Iterator[Display]:
+def open_stripes_display(home: Path, kind: str, command: Sequence[str], *, height: int = 600) -> Iterator[Display]:
     """Run the app over a history of one picture of stripes, 600 pixels wide."""
     results = home / "data" / "results"
     results.parent.mkdir(mode=0o700)
     results.mkdir(mode=0o700)
     stripes = Image.new("RGB", (600, height), (255, 0, 0))
-    for x in range(0, 600, 2 * FINE):
-        stripes.paste((0, 0, 255), (x, 0, x + FINE, height))
+    for x in range(0, 600, 2 * STRIPE_PIXELS):
+        stripes.paste((0, 0, 255), (x, 0, x + STRIPE_PIXELS, height))
     stripes.save(results / "1.png")
     history = History.open(home / "data", now=lambda: 1_700_000_000.0)
-    history.add(to_record(saved("1.png", created_at=1_700_000_000.0)))
-    history.close(fold=True)
+    history.add(to_record(saved_job("1.png", created_at=1_700_000_000.0)))
+    history.close(compact=True)
     display = Display(home, kind, command)
     try:
         yield display
@@ -104,13 +108,13 @@ def showing_stripes(home: Path, kind: str, command: Sequence[str], *, height: in
         display.close()
 
 
-def changes(screen: Image.Image, line: int = 150) -> int:
+def count_edges(screen: Image.Image, row: int = 150) -> int:
     """Return how often neighbours on one line of the screen differ strongly, as fine stripes do."""
-    reds = screen.crop((0, line, screen.width, line + 1)).convert("RGB").tobytes()[::3]
+    reds = screen.crop((0, row, screen.width, row + 1)).convert("RGB").tobytes()[::3]
     return sum(abs(one - other) > 60 for one, other in pairwise(reds))
 
 
-def purple(screen: Image.Image) -> bool:
+def shows_image(screen: Image.Image) -> bool:
     """Tell whether the picture stands anywhere: red and blue stripes, and from further away both at once."""
     pixels = screen.resize((90, 50)).tobytes()
     channels = zip(pixels[::3], pixels[1::3], pixels[2::3], strict=True)

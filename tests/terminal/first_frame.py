@@ -16,22 +16,22 @@ from eternal_tui.tui import run
 
 
 def main() -> int:
-    assemble = run._assemble
+    assemble = run._build_app
 
     def assembled(*settings: Any, **options: Any) -> Any:
         app = assemble(*settings, **options)
-        _watch()
+        _record_first_frame()
         return app
 
     # Textual is not imported here: in which order the app does that is a part of what is looked at.
-    run._assemble = assembled
+    run._build_app = assembled
     try:
         return run_process()
     finally:
-        Path(os.environ["FIRST_FRAME"]).with_suffix(".end").write_text(_modules())
+        Path(os.environ["FIRST_FRAME"]).with_suffix(".end").write_text(_loaded_modules())
 
 
-def _watch() -> None:
+def _record_first_frame() -> None:
     from textual.app import App
     from textual.css.stylesheet import Stylesheet
 
@@ -43,7 +43,7 @@ def _watch() -> None:
         display(self, screen, renderable)
         if renderable is not None and not path.exists():
             path.with_suffix(".styles").write_text(str(styled))
-            path.write_text(_modules())
+            path.write_text(_loaded_modules())
 
     def counted(self: Stylesheet, *nodes: Any, **options: Any) -> None:
         nonlocal styled
@@ -54,7 +54,7 @@ def _watch() -> None:
     Stylesheet.apply = counted  # type: ignore[method-assign]
 
 
-def _modules() -> str:
+def _loaded_modules() -> str:
     return "\n".join(sorted(sys.modules))
 
 

@@ -12,11 +12,11 @@ from textual.binding import Binding, BindingType
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import themes
 from eternal_tui.tui.job_list.widget import JobList
-from eternal_tui.tui.terminal.compositor import CellScreen
-from tests.tui.jobs import NOW, a_job
+from eternal_tui.tui.terminal.compositor import DiffScreen
+from tests.tui.jobs import NOW, make_job
 
-ROWS = 20
-DRAWN = "\x1b]777;drawn\x07"
+ROW_COUNT = 20
+DRAWN_MARKER = "\x1b]777;drawn\x07"
 
 
 class ListApp(App[None]):
@@ -31,25 +31,25 @@ class ListApp(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        themes.register(self)
+        themes.register_themes(self)
         self.theme = "eternal-dark"
         self._now = NOW
         self._jobs: list[Job] = [
-            a_job(place, state=JobState.RUNNING, submitted_at=NOW - 7 * place, progress=2 * place)
-            for place in range(ROWS, 0, -1)
+            make_job(place, state=JobState.RUNNING, submitted_at=NOW - 7 * place, progress=2 * place)
+            for place in range(ROW_COUNT, 0, -1)
         ]
 
     def compose(self) -> ComposeResult:
-        yield JobList(about_left=lambda job: 0.6 * (100 - job.progress))
+        yield JobList(estimate_remaining=lambda job: 0.6 * (100 - job.progress))
 
-    def get_default_screen(self) -> CellScreen:
-        return CellScreen(id="_default")
+    def get_default_screen(self) -> DiffScreen:
+        return DiffScreen(id="_default")
 
     async def on_ready(self) -> None:
         jobs = self.query_one(JobList)
-        jobs.show(self._jobs, self._now)
+        jobs.set_jobs(self._jobs, self._now)
         jobs.focus()
-        await self._say()
+        await self._report_drawn()
 
     async def action_step(self, moved: int, seconds: int) -> None:
         self._now += seconds
@@ -57,16 +57,16 @@ class ListApp(App[None]):
             msgspec.structs.replace(job, progress=job.progress + 1) if place < moved else job
             for place, job in enumerate(self._jobs)
         ]
-        self.query_one(JobList).update(self._jobs[:moved], self._now)
-        await self._say()
+        self.query_one(JobList).apply_changes(self._jobs[:moved], self._now)
+        await self._report_drawn()
 
-    async def _say(self) -> None:
+    async def _report_drawn(self) -> None:
         driver = self._driver
         assert driver is not None
         # The list tells its screen that it changed through two message queues; only then is there a frame to wait for.
         for _ in range(20):
             await asyncio.sleep(0)
-        self.screen.call_after_refresh(driver.write, DRAWN)
+        self.screen.call_after_refresh(driver.write, DRAWN_MARKER)
         self.screen.call_after_refresh(driver.flush)
 
 

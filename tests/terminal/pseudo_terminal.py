@@ -18,23 +18,23 @@ from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
-READ_AT_ONCE = 65_536
-DA1 = b"\x1b[?62;22c"
+READ_CHUNK_BYTES = 65_536
+DA1_REPLY = b"\x1b[?62;22c"
 """What a plain terminal answers when it is asked what it is."""
 
 
-_QUESTION = re.compile(rb"\x1b\[c|\x1b\[1;(\d+)H\x1b\[6n")
+_QUERY_PATTERN = re.compile(rb"\x1b\[c|\x1b\[1;(\d+)H\x1b\[6n")
 """What it is, and where its cursor stands after it was put somewhere in the first line."""
-_LONGEST = 12
+_MAX_QUERY_BYTES = 12
 
 
 class PseudoTerminal:
-    """Runs `command` in a terminal of `columns` × `rows`; `answers` says whether it answers what terminals are asked.
+    """Runs `command` in a terminal of `columns` × `rows`; `replies` says whether it answers what terminals are asked.
 
-    `answer_after` is how many seconds an answer takes; it is sent while something is read. `line_bytes` is how many
-    bytes a second a line would carry: each answer is as late as the bytes before its question are on such a line, so
-    that a busy machine makes it later, and never sooner. `line_free` is when all that was read so far has come over
-    that line, on the clock of `time.perf_counter`.
+    `reply_delay_seconds` is how many seconds an answer takes; it is sent while something is read.
+    `link_bytes_per_second` is how many bytes a second a line would carry: each answer is as late as the bytes before
+    its question are on such a line, so that a busy machine makes it later, and never sooner. `link_free_at` is when all
+    that was read so far has come over that line, on the clock of `time.perf_counter`.
     """
 
     def __init__(
@@ -44,18 +44,18 @@ class PseudoTerminal:
         *,
         columns: int = 120,
         rows: int = 40,
-        answers: bool = True,
+        replies: bool = True,
     ) -> None:
-        self.begun = time.perf_counter()
+        self.started_at = time.perf_counter()
         self.written = bytearray()
-        self.ended = False
-        self.read_at_once = READ_AT_ONCE
-        self.answer_after = 0.0
-        self.line_bytes = math.inf
-        self.line_free = 0.0
-        self._answers = answers
-        self._unread = b""
-        self._due: list[tuple[float, bytes]] = []
+        self.has_ended = False
+        self.read_chunk_bytes = READ_CHUNK_BYTES
+        self.reply_delay_seconds = 0.0
+        self.link_bytes_per_second = math.inf
+        self.link_free_at = 0.0
+        self._replies = replies
+        self._partial_query = b""
+        self._due_replies: list[tuple[float, bytes]] = []
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
             try:
@@ -78,36 +78,36 @@ class PseudoTerminal:
     def read(self, seconds: float) -> bytes:
         """Return what is written next, waiting for it at most that long; empty when nothing came."""
         end = time.perf_counter() + seconds
-        while not select.select([self._descriptor], [], [], self._answer(end))[0]:
+        while not select.select([self._descriptor], [], [], self._send_due_replies(end))[0]:
             if time.perf_counter() >= end:
                 return b""
         try:
-            data = os.read(self._descriptor, self.read_at_once)
+            data = os.read(self._descriptor, self.read_chunk_bytes)
         except OSError:
             data = b""
-        self.ended = not data
+        self.has_ended = not data
         self.written += data
-        if self._answers:
-            self._listen(data)
-            self._answer()
+        if self._replies:
+            self._collect_queries(data)
+            self._send_due_replies()
         return data
 
-    def _listen(self, data: bytes) -> None:
+    def _collect_queries(self, data: bytes) -> None:
         """Note what is asked, also where a question comes in two parts."""
-        heard, before, end = self._unread + data, len(self._unread), 0
-        begun = max(self.line_free, time.perf_counter())
-        self.line_free = begun + len(data) / self.line_bytes
-        for match in _QUESTION.finditer(heard):
+        heard, before, end = self._partial_query + data, len(self._partial_query), 0
+        begun = max(self.link_free_at, time.perf_counter())
+        self.link_free_at = begun + len(data) / self.link_bytes_per_second
+        for match in _QUERY_PATTERN.finditer(heard):
             end = match.end()
-            due = begun + (end - before) / self.line_bytes + self.answer_after
-            self._due.append((due, b"\x1b[1;%bR" % match[1] if match[1] else DA1))
-        self._unread = heard[max(end, len(heard) - _LONGEST) :]
+            due = begun + (end - before) / self.link_bytes_per_second + self.reply_delay_seconds
+            self._due_replies.append((due, b"\x1b[1;%bR" % match[1] if match[1] else DA1_REPLY))
+        self._partial_query = heard[max(end, len(heard) - _MAX_QUERY_BYTES) :]
 
-    def _answer(self, until: float = 0.0) -> float:
+    def _send_due_replies(self, until: float = 0.0) -> float:
         """Send the answers that are due; return the seconds until the next one or `until`, whichever comes first."""
-        while self._due and self._due[0][0] <= time.perf_counter() and not self.ended:
-            self.send(self._due.pop(0)[1])
-        soonest = min(until, self._due[0][0]) if self._due else until
+        while self._due_replies and self._due_replies[0][0] <= time.perf_counter() and not self.has_ended:
+            self.send(self._due_replies.pop(0)[1])
+        soonest = min(until, self._due_replies[0][0]) if self._due_replies else until
         return max(0.0, soonest - time.perf_counter())
 
     def wait_for(self, text: str | bytes, within: float = 60.0, *, keep: bool = False) -> float:
@@ -119,10 +119,10 @@ class PseudoTerminal:
         end = time.perf_counter() + within
         while wanted not in self.written:
             left = end - time.perf_counter()
-            if left <= 0 or self.ended:
+            if left <= 0 or self.has_ended:
                 raise TimeoutError(f"{wanted!r} did not come; last was {bytes(self.written[-500:])!r}")
             self.read(left)
-        took = time.perf_counter() - self.begun
+        took = time.perf_counter() - self.started_at
         if not keep:
             self.written.clear()
         return took
@@ -131,7 +131,7 @@ class PseudoTerminal:
         """Return everything written in so many seconds."""
         end = time.perf_counter() + seconds
         parts = []
-        while (left := end - time.perf_counter()) > 0 and not self.ended:
+        while (left := end - time.perf_counter()) > 0 and not self.has_ended:
             parts.append(self.read(left))
         return b"".join(parts)
 
@@ -143,7 +143,7 @@ class PseudoTerminal:
             parts.append(data)
         return b"".join(parts)
 
-    def comes_to_rest(self, seconds: float, within: float = 60.0) -> bool:
+    def becomes_idle(self, seconds: float, within: float = 60.0) -> bool:
         """Tell whether nothing is written for so long, however late a busy machine draws what is to be drawn first.
 
         What moves by itself at least that often never comes to rest.
@@ -151,10 +151,10 @@ class PseudoTerminal:
         end = time.perf_counter() + within
         while time.perf_counter() < end:
             if not self.read(seconds):
-                return not self.ended
+                return not self.has_ended
         return False
 
-    def read_answer(self, quiet: float, within: float = 60.0) -> bytes:
+    def read_response(self, quiet: float, within: float = 60.0) -> bytes:
         """Return what is written, its first byte however late, until nothing came for `quiet` seconds."""
         return self.read(within) + self.read_until_quiet(quiet, within)
 
@@ -166,7 +166,7 @@ class PseudoTerminal:
         """Give the terminal another size, of which the program is told by SIGWINCH."""
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def status(self, field: str) -> str:
+    def read_proc_status(self, field: str) -> str:
         """Return a field of the program's /proc status, such as VmHWM."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(f"{field}:"):
@@ -184,9 +184,9 @@ class PseudoTerminal:
             return 0
         end = time.perf_counter() + within
         os.kill(self.pid, signal.SIGTERM)
-        while not self.ended and (left := end - time.perf_counter()) > 0:
+        while not self.has_ended and (left := end - time.perf_counter()) > 0:
             self.read(left)
-        if not self.ended:
+        if not self.has_ended:
             os.kill(self.pid, signal.SIGKILL)
         os.close(self._descriptor)
         self._descriptor = -1

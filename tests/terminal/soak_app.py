@@ -14,47 +14,47 @@ from pathlib import Path
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.cli.main import run_process
-from eternal_tui.jobs.engine import JobDesk
+from eternal_tui.jobs.engine import JobEngine
 
-AT_ONCE = 50
-LOOK_EVERY = 0.1
+BATCH_SIZE = 50
+CHECK_INTERVAL_SECONDS = 0.1
 """Seconds between two looks for the word to go on."""
 
 
-async def submit_all(desk: JobDesk, count: int, noted: Path, pauses: frozenset[int]) -> None:
+async def submit_all(jobs_engine: JobEngine, count: int, progress_file: Path, pauses: frozenset[int]) -> None:
     """Submit them all and note after each fifty how many have been saved so far."""
-    for first in range(0, count, AT_ONCE):
+    for first in range(0, count, BATCH_SIZE):
         requests = [
             GenerateRequest(character="6870", prompt=f"At the harbour, take {number}", type="image", quality="low")
-            for number in range(first, first + AT_ONCE)
+            for number in range(first, first + BATCH_SIZE)
         ]
-        jobs = await desk.submit_many(requests, confirmed=True)
-        await asyncio.gather(*(desk.settled(job.id) for job in jobs))
-        saved = first + AT_ONCE
+        jobs = await jobs_engine.submit_many(requests, confirmed=True)
+        await asyncio.gather(*(jobs_engine.wait_until_done(job.id) for job in jobs))
+        saved = first + BATCH_SIZE
         if saved in pauses:
             # Changes wait in memory for a fold, up to 4 MB of them, which is not for good.
-            await asyncio.to_thread(desk._roster.history.fold)
-        await asyncio.to_thread(noted.write_text, str(saved))
+            await asyncio.to_thread(jobs_engine._store.history.compact)
+        await asyncio.to_thread(progress_file.write_text, str(saved))
         if saved in pauses:
-            await asyncio.to_thread(_stand_still, noted.with_name(f"go-on-{saved}"))
+            await asyncio.to_thread(_wait_for_file, progress_file.with_name(f"go-on-{saved}"))
 
 
-def _stand_still(until: Path) -> None:
+def _wait_for_file(until: Path) -> None:
     while not until.exists():
-        time.sleep(LOOK_EVERY)
+        time.sleep(CHECK_INTERVAL_SECONDS)
 
 
 def main() -> int:
-    start = JobDesk.start
+    start = JobEngine.start
     tasks: list[asyncio.Task[None]] = []
 
-    async def started(self: JobDesk, **options: object) -> None:
+    async def started(self: JobEngine, **options: object) -> None:
         await start(self, **options)  # type: ignore[arg-type]
         if count := int(os.environ.get("SOAK_JOBS", "0")):
             pauses = frozenset(map(int, os.environ["SOAK_PAUSES"].split()))
             tasks.append(asyncio.create_task(submit_all(self, count, Path(os.environ["SOAK_NOTED"]), pauses)))
 
-    JobDesk.start = started  # type: ignore[method-assign]
+    JobEngine.start = started  # type: ignore[method-assign]
     return run_process()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
-class NoServer(Exception):
+class ServerUnavailable(Exception):
     """The server does not start here, for the reason it gave."""
 
 
@@ -23,7 +23,7 @@ class NoServer(Exception):
 def ssh_server(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[str, ...]]:
     """Run the server at an address of this machine and yield the command that logs in there, with a terminal.
 
-    Keys, configuration and log are kept in `folder`. Raises NoServer.
+    Keys, configuration and log are kept in `folder`. Raises ServerUnavailable.
     """
     with socket.socket() as probe:
         probe.bind((address, 0))
@@ -48,7 +48,7 @@ def ssh_server(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[str, 
         ) as server,
     ):
         try:
-            _listening(address, port, server, folder / "sshd.log")
+            _wait_until_listening(address, port, server, folder / "sshd.log")
             yield (
                 "ssh", "-tt", "-F", "none", "-i", str(folder / "user"), "-p", str(port), "-l", getpass.getuser(),
                 "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={folder}/known",
@@ -58,14 +58,14 @@ def ssh_server(folder: Path, address: str = "127.0.0.1") -> Iterator[tuple[str, 
             server.terminate()
 
 
-def _listening(address: str, port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_listening(address: str, port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     latest = time.monotonic() + 60
     while True:
         try:
             socket.create_connection((address, port), 0.5).close()
         except OSError:
             if server.poll() is not None:
-                raise NoServer(f"sshd does not start here: {log.read_text()[-200:]}") from None
+                raise ServerUnavailable(f"sshd does not start here: {log.read_text()[-200:]}") from None
             assert time.monotonic() < latest
             time.sleep(0.05)
         else:

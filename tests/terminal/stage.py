@@ -11,18 +11,18 @@ from pathlib import Path
 import httpx
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, JobState, to_record
 from tests.terminal.pseudo_terminal import ROOT, PseudoTerminal
 
-APP = (sys.executable, "-m", "eternal_tui")
-UNREACHABLE = "http://127.0.0.1:9"
+APP_COMMAND = (sys.executable, "-m", "eternal_tui")
+UNREACHABLE_URL = "http://127.0.0.1:9"
 """Nothing listens there, so a test that sends nothing needs no service."""
 
 
-def environ_for(
-    home: Path, url: str = UNREACHABLE, key: str = "sk-0123456789abcdef0123", **more: str
+def make_environ(
+    home: Path, url: str = UNREACHABLE_URL, key: str = "sk-0123456789abcdef0123", **more: str
 ) -> dict[str, str]:
     """Return an environment of the test's own."""
     return {
@@ -40,19 +40,19 @@ def environ_for(
     }
 
 
-def app(
+def start_app(
     home: Path,
     environ: dict[str, str] | None = None,
     *,
     columns: int = 120,
     rows: int = 40,
-    command: Sequence[str] = APP,
+    command: Sequence[str] = APP_COMMAND,
 ) -> PseudoTerminal:
     """Start the app on the data folder in `home`."""
-    return PseudoTerminal(command, environ or environ_for(home), columns=columns, rows=rows)
+    return PseudoTerminal(command, environ or make_environ(home), columns=columns, rows=rows)
 
 
-def leave_running(home: Path, url: str, key: str, count: int) -> list[str]:
+def record_running_jobs(home: Path, url: str, key: str, count: int) -> list[str]:
     """Order `count` pictures and record them as an earlier run would have left them; return their request ids."""
     now = time.time()
     with httpx.Client(base_url=url, headers={"x-api-key": key}, verify=False) as client:
@@ -71,12 +71,12 @@ def leave_running(home: Path, url: str, key: str, count: int) -> list[str]:
                 created_at=now - 1,
                 submitted_at=now - 1,
                 request_id=request_id,
-                name=Untrusted("Astrid"),
+                name=UntrustedText("Astrid"),
                 service="loopback",
                 owner="gone",
             )
         )
         for number, request_id in enumerate(ids)
     )
-    history.close(fold=True)
+    history.close(compact=True)
     return ids

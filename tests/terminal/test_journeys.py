@@ -9,7 +9,7 @@ import pytest
 
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Presets, PresetStore
-from tests.terminal.tmux import PROGRAM, Tmux, environ_for, needs_tmux
+from tests.terminal.tmux import PROGRAM, Tmux, make_environ, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal]
 
@@ -19,8 +19,8 @@ SIZES = [(80, 24), (200, 60)]
 @pytest.fixture(params=SIZES, ids=["80x24", "200x60"])
 def app(request: pytest.FixtureRequest, tmp_path: Path, service: dict[str, str]) -> Iterator[Tmux]:
     columns, rows = request.param
-    with Tmux(PROGRAM, environ_for(tmp_path, service), columns=columns, rows=rows) as terminal:
-        terminal.until("Nothing here yet")
+    with Tmux(PROGRAM, make_environ(tmp_path, service), columns=columns, rows=rows) as terminal:
+        terminal.wait_for("Nothing here yet")
         yield terminal
 
 
@@ -34,50 +34,50 @@ def test_from_the_first_job_to_the_end(app: Tmux) -> None:
         app.press(key)
 
     press("C-n")
-    app.until("opens the list")
+    app.wait_for("opens the list")
     press("Enter")
-    app.until("6873  Elara")
+    app.wait_for("6873  Elara")
     press("Enter")
     app.type("In a red coat")
     press("C-s")
-    app.until("1 done today")
+    app.wait_for("1 done today")
     assert presses < 6
-    app.escape()
-    app.until(lambda screen: "✓ saved" in screen and "3 Job 1" in screen)
+    app.press_escape()
+    app.wait_for(lambda screen: "✓ saved" in screen and "3 Job 1" in screen)
 
     # Where the screen tells that Esc has arrived, nothing else has to be waited for.
     app.press("Enter")
-    app.until("esc back")
+    app.wait_for("esc back")
     app.press("Escape")
-    app.until("2 Jobs · all")
+    app.wait_for("2 Jobs · all")
 
     app.type("/blue")
-    app.until("No job matches")
+    app.wait_for("No job matches")
     app.press("Escape")
-    app.until("✓ saved")
+    app.wait_for("✓ saved")
 
     app.press("d")
-    app.until("Nothing here yet")
+    app.wait_for("Nothing here yet")
     app.press("u")
-    app.until("✓ saved")
+    app.wait_for("✓ saved")
 
     app.type("?")
-    app.until("In the list of jobs")
+    app.wait_for("In the list of jobs")
     app.press("Escape")
-    app.until(lambda screen: "In the list of jobs" not in screen)
+    app.wait_for(lambda screen: "In the list of jobs" not in screen)
     app.type("I")
-    app.until("Spending, the last 30 days")
+    app.wait_for("Spending, the last 30 days")
     app.press("Escape")
-    app.until(lambda screen: "Spending" not in screen)
+    app.wait_for(lambda screen: "Spending" not in screen)
     app.press("C-p")
-    app.until("Search for commands")
+    app.wait_for("Search for commands")
     app.press("Escape")
-    app.until(lambda screen: "Search for commands" not in screen)
-    app.escape()
+    app.wait_for(lambda screen: "Search for commands" not in screen)
+    app.press_escape()
     assert "q quit" in app.screen()
 
     app.press("q")
-    screen = app.until("modes restored")
+    screen = app.wait_for("modes restored")
     assert "gone: 0" in screen
     assert "at the service" not in screen
 
@@ -90,79 +90,79 @@ def test_a_batch_from_preset_to_retry(columns: int, rows: int, tmp_path: Path, q
     """
     draft = Draft(character="6870", prompt="At sea\nIn snow", more_qualities=("high",), by_line=True)
     data = Path(quick["ETERNAL_TUI_DATA_DIR"])
-    PresetStore(data).save(Presets().saved("two", draft).with_default("two"))
-    with Tmux(PROGRAM, environ_for(tmp_path, quick), columns=columns, rows=rows) as app:
-        app.until("2 Jobs")
+    PresetStore(data).save(Presets().with_preset("two", draft).toggle_default("two"))
+    with Tmux(PROGRAM, make_environ(tmp_path, quick), columns=columns, rows=rows) as app:
+        app.wait_for("2 Jobs")
         app.press("C-n")
-        app.until(lambda screen: "In snow" in screen and "4 requests" in screen.replace("4×", "4 requests"))
+        app.wait_for(lambda screen: "In snow" in screen and "4 requests" in screen.replace("4×", "4 requests"))
         app.press("C-s")
-        app.until("4 done today")
-        app.escape()
-        app.until("4 of 4 done")
+        app.wait_for("4 done today")
+        app.press_escape()
+        app.wait_for("4 of 4 done")
         app.press("Right")
-        app.until(lambda screen: "▾ 4 jobs" in screen and screen.count("In snow") >= 2)
+        app.wait_for(lambda screen: "▾ 4 jobs" in screen and screen.count("In snow") >= 2)
         app.press("Left")
-        app.until("▸ 4 jobs")
+        app.wait_for("▸ 4 jobs")
 
         app.type("*N")
-        app.until("Note for 4 jobs")
+        app.wait_for("Note for 4 jobs")
         app.type("\twinter\r")
-        app.until(lambda screen: "Note for" not in screen)
+        app.wait_for(lambda screen: "Note for" not in screen)
         app.type("/type:image char:6870 since:1d tag:win star:yes batch:any\r")
-        app.until("4 of 12")
+        app.wait_for("4 of 12")
         app.type("jV")
-        app.until("1 marked")
+        app.wait_for("1 marked")
         app.type("kV")
-        app.until("2 marked")
+        app.wait_for("2 marked")
         app.press("Escape", "Escape")
-        app.until("▸ 4 jobs")
+        app.wait_for("▸ 4 jobs")
 
         app.type("d")
-        app.until(lambda screen: "▸ 4 jobs" not in screen)
+        app.wait_for(lambda screen: "▸ 4 jobs" not in screen)
         app.type("u")
-        app.until(lambda screen: "Brought back." in screen and "▸ 4 jobs" in screen)
+        app.wait_for(lambda screen: "Brought back." in screen and "▸ 4 jobs" in screen)
         app.type("g")
-        app.until("▌ ▸ 4 jobs")
+        app.wait_for("▌ ▸ 4 jobs")
         app.type("r")
-        app.until("Run 4 jobs again?")
+        app.wait_for("Run 4 jobs again?")
         app.type("n")
-        app.until(lambda screen: "Run 4 jobs" not in screen)
+        app.wait_for(lambda screen: "Run 4 jobs" not in screen)
         app.press("C-p")
-        app.until("Search for commands")
+        app.wait_for("Search for commands")
         app.type("theme eternal-light")
-        app.until("at the next start")
+        app.wait_for("at the next start")
         app.press("Enter")
-        app.until(lambda screen: "Search" not in screen and "q quit" in screen)
+        app.wait_for(lambda screen: "Search" not in screen and "q quit" in screen)
         app.press("q")
-        app.until("modes restored")
+        app.wait_for("modes restored")
     assert b"eternal-light" in (data / "theme.json").read_bytes()
 
 
 def test_start_without_a_key(tmp_path: Path, service: dict[str, str]) -> None:
     """The key screen comes by itself, Esc looks around, and the demo is named."""
     without = {**service, "ETERNALAI_API_KEY": None}
-    with Tmux(PROGRAM, environ_for(tmp_path, without)) as app:
-        app.until("look around without a key")
+    with Tmux(PROGRAM, make_environ(tmp_path, without)) as app:
+        app.wait_for("look around without a key")
         assert "--demo" in app.screen() or "demo" in app.screen()
-        app.escape()
-        app.until(lambda screen: "look around" not in screen and "Nothing here yet" in screen)
+        app.press_escape()
+        app.wait_for(lambda screen: "look around" not in screen and "Nothing here yet" in screen)
         app.press("C-q")
-        app.until("gone: 0")
+        app.wait_for("gone: 0")
 
 
 def test_quitting_says_what_goes_on(tmp_path: Path, service: dict[str, str]) -> None:
     """Seen to fail without the sentence after the end, and with a form that covers the list and says nothing."""
-    with Tmux(PROGRAM, environ_for(tmp_path, service), columns=120) as app:
-        app.until("Nothing here yet")
+    with Tmux(PROGRAM, make_environ(tmp_path, service), columns=120) as app:
+        app.wait_for("Nothing here yet")
         app.press("C-n")
-        app.until("opens the list")
+        app.wait_for("opens the list")
         app.type("6870\tfault:stuck in the rain")
         app.press("C-s")
-        app.until("1 running")
+        app.wait_for("1 running")
         # The form covers the list here.
-        app.until("Sent the request. esc goes to the list.")
+        app.wait_for("Sent the request. esc goes to the list.")
         app.press("C-q")
-        screen = app.until("gone: 0")
+        screen = app.wait_for("gone: 0")
         assert "1 job goes on at the service. `eternal-tui watch`, or the app, picks up what is unfinished." in screen
 
 
@@ -172,17 +172,17 @@ def test_suspend_and_resume(tmp_path: Path, service: dict[str, str]) -> None:
     Seen to fail when the last words to the terminal were not flushed before the process stopped.
     """
     shell = ["/bin/sh", "-i"]
-    with Tmux(shell, environ_for(tmp_path, {**service, "PS1": "ready> "})) as app:
-        app.until("ready>")
+    with Tmux(shell, make_environ(tmp_path, {**service, "PS1": "ready> "})) as app:
+        app.wait_for("ready>")
         app.type(" ".join(PROGRAM) + "\r")
-        app.until("Nothing here yet")
+        app.wait_for("Nothing here yet")
         app.press("C-z")
-        app.until(lambda screen: "ready>" in screen and "Nothing here yet" not in screen)
+        app.wait_for(lambda screen: "ready>" in screen and "Nothing here yet" not in screen)
         app.type("echo alive $((6*7))\r")
-        app.until("alive 42")
+        app.wait_for("alive 42")
         app.type("fg\r")
-        app.until("Nothing here yet")
+        app.wait_for("Nothing here yet")
         app.press("C-n")
-        app.until("opens the list")
+        app.wait_for("opens the list")
         app.press("C-q")
-        app.until(lambda screen: "opens the list" not in screen and "ready>" in screen)
+        app.wait_for(lambda screen: "opens the list" not in screen and "ready>" in screen)

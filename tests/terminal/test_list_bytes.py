@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal.list_app import DRAWN
-from tests.terminal.stage import app
+from tests.terminal.list_app import DRAWN_MARKER
+from tests.terminal.stage import start_app
 
 ROOT = Path(__file__).parents[2]
-MARK = DRAWN.encode()
-PATIENCE = 60.0
+DRAWN_MARKER_BYTES = DRAWN_MARKER.encode()
+TIMEOUT_SECONDS = 60.0
 
 
-class Terminal:
+class ListTerminal:
     """The other end of a pseudo-terminal in which the list runs."""
 
     def __init__(self, columns: int, rows: int) -> None:
@@ -34,19 +34,19 @@ class Terminal:
             os.execve(sys.executable, [sys.executable, "-m", "tests.terminal.list_app"], environ)
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def drawn(self) -> bytes:
+    def read_until_drawn(self) -> bytes:
         """Return what was written until the list said that it had drawn."""
         written = b""
-        while MARK not in written:
-            ready, _, _ = select.select([self._descriptor], [], [], PATIENCE)
+        while DRAWN_MARKER_BYTES not in written:
+            ready, _, _ = select.select([self._descriptor], [], [], TIMEOUT_SECONDS)
             assert ready, written[-300:]
             written += os.read(self._descriptor, 65_536)
-        return written.replace(MARK, b"")
+        return written.replace(DRAWN_MARKER_BYTES, b"")
 
     def press(self, key: str) -> bytes:
         """Return what one key press made the list write."""
         os.write(self._descriptor, key.encode())
-        return self.drawn()
+        return self.read_until_drawn()
 
     def close(self) -> None:
         os.write(self._descriptor, b"\x11")
@@ -61,17 +61,17 @@ class Terminal:
 
 
 @pytest.fixture(params=[(104, 26), (200, 60)], ids=["104x26", "200x60"])
-def terminal(request: pytest.FixtureRequest) -> Iterator[Terminal]:
-    terminal = Terminal(*request.param)
+def terminal(request: pytest.FixtureRequest) -> Iterator[ListTerminal]:
+    terminal = ListTerminal(*request.param)
     try:
-        terminal.drawn()
+        terminal.read_until_drawn()
         terminal.press("o")
         yield terminal
     finally:
         terminal.close()
 
 
-def test_bytes(terminal: Terminal) -> None:
+def test_bytes(terminal: ListTerminal) -> None:
     """Seen to fail with Textual's own partial update: 1,364 for one job, 26,145 for twenty."""
     one = [len(terminal.press("x")) for _ in range(6)]
     assert max(one) < 300
@@ -84,12 +84,12 @@ def test_bytes(terminal: Terminal) -> None:
 
 def test_a_cursor_in_the_form_stands_still(tmp_path: Path) -> None:
     """Seen to fail with cursors that blink, as Textual's do: 230 bytes a second."""
-    with app(tmp_path) as terminal:
+    with start_app(tmp_path) as terminal:
         terminal.wait_for("Nothing here yet")
         terminal.send(b"\x0e")
         terminal.wait_for("opens the list")
-        assert terminal.comes_to_rest(1.5)
+        assert terminal.becomes_idle(1.5)
         terminal.written.clear()
         terminal.send(b"a wide")
         terminal.wait_for("e")
-        assert terminal.comes_to_rest(1.5)
+        assert terminal.becomes_idle(1.5)

@@ -11,53 +11,53 @@ import msgspec
 import pytest
 
 from eternal_tui.sandbox.server import Sandbox
-from tests.cli.program import QUICK, sandbox_in_a_thread
-from tests.terminal.test_going_away import Bare
-from tests.terminal.tmux import CONFIG, PROGRAM, Tmux, environ_for, needs_tmux
+from tests.cli.program import FAST_SETTINGS, threaded_sandbox
+from tests.terminal.test_going_away import PtyProgram
+from tests.terminal.tmux import PROGRAM, TMUX_CONFIG, Tmux, make_environ, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal]
 
-TITLES = 'set -g set-titles on\nset -g set-titles-string "#T"\n'
+TITLE_CONFIG = 'set -g set-titles on\nset -g set-titles-string "#T"\n'
 WAYS = (b"\x1b]9;", b"\x1b]777;notify;eternal-tui;")
 SAVED = b"Job 1, Astrid's picture, is saved.\x07"
-FOCUS_LOST, FOCUS_BACK = b"\x1b[O", b"\x1b[I"
+FOCUS_LOST, FOCUS_GAINED = b"\x1b[O", b"\x1b[I"
 
 
 @pytest.fixture
 def held() -> Iterator[Sandbox]:
     """A service whose job ends when the test says so: first it is seen to run, and the terminal loses the focus."""
-    with sandbox_in_a_thread(msgspec.structs.replace(QUICK, image_median=1e9)) as running:
+    with threaded_sandbox(msgspec.structs.replace(FAST_SETTINGS, image_median_seconds=1e9)) as running:
         yield running
 
 
 def test_an_end_unseen_rings_notifies_and_is_in_the_title_outside_of_tmux(tmp_path: Path, held: Sandbox) -> None:
     """Seen to fail with the notification not wrapped for tmux, which keeps it to itself."""
-    environ = environ_for(tmp_path, {"ETERNAL_TUI_BASE_URL": held.api_url, "ETERNALAI_API_KEY": held.key})
-    with Tmux(PROGRAM, environ, config=CONFIG + TITLES) as inner:
-        outer = Bare(environ, command=["tmux", "-S", str(inner._socket), "attach"])
+    environ = make_environ(tmp_path, {"ETERNAL_TUI_BASE_URL": held.api_url, "ETERNALAI_API_KEY": held.key})
+    with Tmux(PROGRAM, environ, config=TMUX_CONFIG + TITLE_CONFIG) as inner:
+        outer = PtyProgram(environ, command=["tmux", "-S", str(inner._socket), "attach"])
         try:
-            outer.until(b"Nothing here yet")
-            os.write(outer.master, FOCUS_BACK + b"\x0e")
-            outer.until(b"opens the list")
+            outer.wait_for(b"Nothing here yet")
+            os.write(outer.master, FOCUS_GAINED + b"\x0e")
+            outer.wait_for(b"opens the list")
             os.write(outer.master, b"6870\tIn a red coat")
-            outer.until(b"In a red coat")
+            outer.wait_for(b"In a red coat")
             os.write(outer.master, b"\x13")
-            inner.until("1 running")
-            outer.until(b"\x1b]0;1 running \xc2\xb7 0 done\x07")
+            inner.wait_for("1 running")
+            outer.wait_for(b"\x1b]0;1 running \xc2\xb7 0 done\x07")
             os.write(outer.master, FOCUS_LOST)
-            inner.until(lambda screen: "▌In a red coat" not in screen)
+            inner.wait_for(lambda screen: "▌In a red coat" not in screen)
             held.finish()
             for way in WAYS:
-                outer.until(way + SAVED)
-            outer.until(b"\x1b]0;0 running \xc2\xb7 1 done\x07")
+                outer.wait_for(way + SAVED)
+            outer.wait_for(b"\x1b]0;0 running \xc2\xb7 1 done\x07")
             assert [outer.written.count(way) for way in WAYS] == [1, 1], "told once in each way"
 
-            os.write(outer.master, FOCUS_BACK + b"\x1b")
-            inner.until("2 Jobs")
+            os.write(outer.master, FOCUS_GAINED + b"\x1b")
+            inner.wait_for("2 Jobs")
             os.write(outer.master, b"yt")
-            outer.until(base64.b64encode(b"In a red coat"))
+            outer.wait_for(base64.b64encode(b"In a red coat"))
             assert b"\x1b]52;" in outer.written
             os.write(outer.master, b"\x11")
-            outer.until(b"modes restored")
+            outer.wait_for(b"modes restored")
         finally:
             outer.close()

@@ -11,11 +11,11 @@ from PIL import Image
 
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import to_record
-from eternal_tui.tui.graphics.half_blocks import UPPER_HALF
-from tests.media.files import write_clip
-from tests.terminal.stage import environ_for
-from tests.terminal.tmux import CONFIG, PROGRAM, Tmux, needs_tmux
-from tests.tui.results import saved
+from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK
+from tests.media.files import write_video
+from tests.terminal.stage import make_environ
+from tests.terminal.tmux import PROGRAM, TMUX_CONFIG, Tmux, needs_tmux
+from tests.tui.results import saved_job
 
 pytestmark = [pytest.mark.terminal, needs_tmux]
 
@@ -28,53 +28,53 @@ def home(tmp_path: Path) -> Path:
     halves = Image.new("RGB", (64, 64), (255, 0, 0))
     halves.paste((0, 0, 255), (32, 0, 64, 64))
     halves.save(results / "1.png")
-    write_clip(results / "2.mp4", frames=48)
+    write_video(results / "2.mp4", frames=48)
     history = History.open(tmp_path / "data", now=lambda: 1_700_000_000.0)
     for name in ("1.png", "2.mp4"):
-        history.add(to_record(saved(name, created_at=1_700_000_000.0)))
-    history.close(fold=True)
+        history.add(to_record(saved_job(name, created_at=1_700_000_000.0)))
+    history.close(compact=True)
     return tmp_path
 
 
 @pytest.fixture
 def tmux(home: Path) -> Iterator[Tmux]:
     # A tmux nobody is attached to tells its program that it is out of focus, where clips do not play.
-    config = CONFIG.replace("focus-events on", "focus-events off")
-    with Tmux(PROGRAM, {**environ_for(home), "ETERNAL_TUI_IMAGES": "blocks"}, config=config) as tmux:
-        tmux.until("saved")
+    config = TMUX_CONFIG.replace("focus-events on", "focus-events off")
+    with Tmux(PROGRAM, {**make_environ(home), "ETERNAL_TUI_IMAGES": "blocks"}, config=config) as tmux:
+        tmux.wait_for("saved")
         yield tmux
 
 
-def colours(screen: str) -> set[str]:
+def half_block_colours(screen: str) -> set[str]:
     """Return every colour that a styled screen draws half-blocks with."""
     found: set[str] = set()
     ink = ground = ""
     for code, text in re.findall(r"\x1b\[([\d;]*)m([^\x1b]*)", screen):
         for kind, colour in re.findall(r"([34])8;2;(\d+;\d+;\d+)", code):
             ink, ground = (colour, ground) if kind == "3" else (ink, colour)
-        if UPPER_HALF in text:
+        if UPPER_HALF_BLOCK in text:
             found |= {ink, ground}
     return found
 
 
 def test_a_picture_a_gallery_and_a_clip(tmux: Tmux) -> None:
     """Seen to fail with pictures off, where words stand in their place."""
-    tmux.until(lambda screen: "3 Job 2" in screen and UPPER_HALF * 8 in screen)
+    tmux.wait_for(lambda screen: "3 Job 2" in screen and UPPER_HALF_BLOCK * 8 in screen)
     tmux.press("G")
-    tmux.until(lambda screen: "picture" in screen and UPPER_HALF * 8 in screen)
+    tmux.wait_for(lambda screen: "picture" in screen and UPPER_HALF_BLOCK * 8 in screen)
     tmux.press("Enter")
-    tmux.until(lambda screen: UPPER_HALF * 36 in screen and "zoom" in screen)
-    assert {"255;0;0", "0;0;255"} <= colours(tmux.screen(styled=True))
+    tmux.wait_for(lambda screen: UPPER_HALF_BLOCK * 36 in screen and "zoom" in screen)
+    assert {"255;0;0", "0;0;255"} <= half_block_colours(tmux.screen(styled=True))
     tmux.press("+", "+", "+", "+", "h", "h", "h", "h", "h")
-    tmux.until(lambda _: colours(tmux.screen(styled=True)) == {"255;0;0"})
+    tmux.wait_for(lambda _: half_block_colours(tmux.screen(styled=True)) == {"255;0;0"})
     tmux.press("Escape")
-    tmux.until("2 Jobs")
+    tmux.wait_for("2 Jobs")
     tmux.press("v")
-    tmux.until(lambda screen: screen.split("3 Job")[0].count(UPPER_HALF * 12) >= 6)
+    tmux.wait_for(lambda screen: screen.split("3 Job")[0].count(UPPER_HALF_BLOCK * 12) >= 6)
     tmux.press("g", "Enter")
-    tmux.until("0:00 / 0:02 paused")
+    tmux.wait_for("0:00 / 0:02 paused")
     tmux.press("]", "]")
-    tmux.until(lambda screen: "━" in screen)
+    tmux.wait_for(lambda screen: "━" in screen)
     tmux.press("p")
-    tmux.until("playing")
-    tmux.until("0:02 / 0:02 paused")
+    tmux.wait_for("playing")
+    tmux.wait_for("0:02 / 0:02 paused")

@@ -7,28 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal.display import Display, changes, missing, purple, showing_stripes
+from tests.terminal.display import Display, count_edges, missing_tools_message, open_stripes_display, shows_image
 from tests.terminal.tmux import PROGRAM
 
-MISSING = missing("xterm")
-pytestmark = [pytest.mark.terminal, pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")]
+SKIP_REASON = missing_tools_message("xterm")
+pytestmark = [pytest.mark.terminal, pytest.mark.skipif(bool(SKIP_REASON), reason=SKIP_REASON or "-")]
 
 COMMAND = ("xterm", "-ti", "vt340", "-geometry", "100x30", "-fa", "monospace", "-fs", "9", "-e", *PROGRAM)
 
 
 @pytest.fixture
 def display(tmp_path: Path) -> Iterator[Display]:
-    with showing_stripes(tmp_path, "xterm", COMMAND) as found:
+    with open_stripes_display(tmp_path, "xterm", COMMAND) as found:
         yield found
 
 
 def test_a_picture_is_sharper_than_cells_and_comes_back_after_a_dialog(display: Display) -> None:
     """Seen to fail with half-blocks, and without laying the pixels again: after the help they stayed away."""
     display.focus()
-    display.until(purple)
+    display.wait_until(shows_image)
     display.press("Return")
-    sharp = changes(display.until(lambda screen: changes(screen) > 80))
+    sharp = count_edges(display.wait_until(lambda screen: count_edges(screen) > 80))
     display.press("F1")
-    display.until(lambda screen: changes(screen) < sharp // 2)
+    display.wait_until(lambda screen: count_edges(screen) < sharp // 2)
     display.press("Escape")
-    display.until(lambda screen: changes(screen) >= sharp)
+    display.wait_until(lambda screen: count_edges(screen) >= sharp)

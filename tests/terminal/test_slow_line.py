@@ -6,20 +6,20 @@ import math
 import time
 from pathlib import Path
 
-from eternal_tui.tui.terminal.flow_control import ANSWER_WITHIN, FIRST_FAR
+from eternal_tui.tui.terminal.flow_control import INITIAL_REMOTE_WINDOW_CHARS, REPLY_TIMEOUT_SECONDS
 from tests.benchmarks.full_history import fill
 from tests.benchmarks.slow_line import LINK_BYTES, LINK_DELAY, PICTURE, SSH
-from tests.media.files import encoded, picture
-from tests.terminal.stage import app, environ_for
+from tests.media.files import encode_image, make_image
+from tests.terminal.stage import make_environ, start_app
 
-NEVER = 1e9
-AT_ONCE = 20_000
+NEVER_SECONDS = 1e9
+INITIAL_IN_FLIGHT_BYTES = 20_000
 """Bytes on their way: 10 KB of such a line, and as much again where a busy machine takes the answer for lost."""
 
 
-def at_most(seconds: float) -> float:
+def max_in_flight_bytes(seconds: float) -> float:
     """Return how many bytes may be on their way after so long: each answer taken for lost lets some more go."""
-    return AT_ONCE + FIRST_FAR * (seconds // ANSWER_WITHIN)
+    return INITIAL_IN_FLIGHT_BYTES + INITIAL_REMOTE_WINDOW_CHARS * (seconds // REPLY_TIMEOUT_SECONDS)
 
 
 def test_what_is_asked_for_comes_before_the_rest_of_a_picture(tmp_path: Path) -> None:
@@ -27,15 +27,15 @@ def test_what_is_asked_for_comes_before_the_rest_of_a_picture(tmp_path: Path) ->
     fill(tmp_path / "data", 20)
     results = tmp_path / "data" / "results"
     results.mkdir(parents=True, exist_ok=True)
-    (results / PICTURE.replace("000199", "000019")).write_bytes(encoded(picture(768, 1024), "JPEG"))
-    with app(tmp_path, environ_for(tmp_path, **SSH)) as terminal:
-        terminal.answer_after, terminal.line_bytes = LINK_DELAY, LINK_BYTES
+    (results / PICTURE.replace("000199", "000019")).write_bytes(encode_image(make_image(768, 1024), "JPEG"))
+    with start_app(tmp_path, make_environ(tmp_path, **SSH)) as terminal:
+        terminal.reply_delay_seconds, terminal.link_bytes_per_second = LINK_DELAY, LINK_BYTES
         terminal.wait_for("Take 20", keep=True)
         terminal.read_for(1.5)
         terminal.send(b"j")
         terminal.read_for(2.0)
         # From here on nothing is known to have arrived.
-        terminal.answer_after = NEVER
+        terminal.reply_delay_seconds = NEVER_SECONDS
         terminal.written.clear()
         began = time.perf_counter()
         terminal.send(b"\r")
@@ -45,10 +45,10 @@ def test_what_is_asked_for_comes_before_the_rest_of_a_picture(tmp_path: Path) ->
         terminal.read_until_quiet(0.4, within=1.0)
         on_its_way, took = len(terminal.written), time.perf_counter() - began
         # What arrives now is the list, and not what is left of a picture that nobody looks at any more.
-        terminal._due = [(time.perf_counter(), answer) for _, answer in terminal._due]
-        terminal.answer_after, terminal.line_bytes = 0.0, math.inf
+        terminal._due_replies = [(time.perf_counter(), answer) for _, answer in terminal._due_replies]
+        terminal.reply_delay_seconds, terminal.link_bytes_per_second = 0.0, math.inf
         terminal.written.clear()
         terminal.wait_for("Take 18", keep=True)
         before_the_list = bytes(terminal.written).partition(b"Take 18")[0]
-    assert on_its_way < at_most(took)
+    assert on_its_way < max_in_flight_bytes(took)
     assert len(before_the_list) < 6_000

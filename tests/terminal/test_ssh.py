@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal.ssh_server import SSHD, NoServer, ssh_server
-from tests.terminal.test_going_away import Bare
-from tests.terminal.tmux import LATEST, PROGRAM, ROOT, environ_for
+from tests.terminal.ssh_server import SSHD, ServerUnavailable, ssh_server
+from tests.terminal.test_going_away import PtyProgram
+from tests.terminal.tmux import PROGRAM, ROOT, TIMEOUT_SECONDS, make_environ
 
 pytestmark = pytest.mark.skipif(
     SSHD is None or shutil.which("ssh") is None or shutil.which("ssh-keygen") is None,
@@ -22,29 +22,29 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Line:
+class SshLogin:
     """A login over ssh as the present user, with a terminal at this end."""
 
     def __init__(self, command: list[str], environ: Mapping[str, str]) -> None:
         self._command = command
         self._environ = environ
 
-    def start(self, remote: Mapping[str, str], *program: str) -> Bare:
+    def start(self, remote: Mapping[str, str], *command: str) -> PtyProgram:
         words = " ".join(f"{name}={shlex.quote(value)}" for name, value in remote.items())
-        asked = f"cd {shlex.quote(str(ROOT))} && exec env {words} {shlex.join(program)}"
-        return Bare(self._environ, command=[*self._command, asked])
+        asked = f"cd {shlex.quote(str(ROOT))} && exec env {words} {shlex.join(command)}"
+        return PtyProgram(self._environ, command=[*self._command, asked])
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Iterator[Line]:
+def line(tmp_path: Path) -> Iterator[SshLogin]:
     try:
         with ssh_server(tmp_path) as command:
-            yield Line(list(command), environ_for(tmp_path))
-    except NoServer as error:
+            yield SshLogin(list(command), make_environ(tmp_path))
+    except ServerUnavailable as error:
         pytest.skip(str(error))
 
 
-def _running(marker: Path) -> list[int]:
+def _remote_process_ids(marker: Path) -> list[int]:
     """Return the processes whose environment names this home: the program at the far end."""
     found = []
     for entry in Path("/proc").iterdir():
@@ -60,38 +60,38 @@ def _running(marker: Path) -> list[int]:
     return found
 
 
-def test_start_copy_drop_return(line: Line, tmp_path: Path, quick: dict[str, str]) -> None:
+def test_start_copy_drop_return(line: SshLogin, tmp_path: Path, quick: dict[str, str]) -> None:
     """Seen to fail when the copy went to the far machine's clipboard, and when the app outlived its line."""
     home = tmp_path / "far"
     home.mkdir()
-    remote = environ_for(home, quick)
+    remote = make_environ(home, quick)
     app = line.start(remote, *PROGRAM)
     try:
-        app.until(b"2 Jobs")
+        app.wait_for(b"2 Jobs")
         os.write(app.master, b"\x0e")
-        app.until(b"opens the list")
+        app.wait_for(b"opens the list")
         os.write(app.master, b"6870\tIn a red coat\x13")
-        app.until(b"1 done today")
+        app.wait_for(b"1 done today")
         os.write(app.master, b"\x1b")
         while app.read(0.3):
             pass
         app.written = b""
         os.write(app.master, b"yt")
-        app.until(b"\x1b]52;c;" + base64.b64encode(b"In a red coat"))
-        assert _running(home)
+        app.wait_for(b"\x1b]52;c;" + base64.b64encode(b"In a red coat"))
+        assert _remote_process_ids(home)
         dropped = time.monotonic()
         app.process.kill()
         app.process.wait()
-        while _running(home):
+        while _remote_process_ids(home):
             assert time.monotonic() - dropped < 2.0, "the program outlived its line"
             time.sleep(0.02)
     finally:
         app.close()
     again = line.start(remote, *PROGRAM)
     try:
-        again.until(b"In a red coat")
-        again.until(b"1 done today")
+        again.wait_for(b"In a red coat")
+        again.wait_for(b"1 done today")
         os.write(again.master, b"\x11")
-        assert again.process.wait(LATEST) == 0
+        assert again.process.wait(TIMEOUT_SECONDS) == 0
     finally:
         again.close()

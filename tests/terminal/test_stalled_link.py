@@ -6,33 +6,33 @@ from pathlib import Path
 
 from eternal_tui.history.history import History
 from eternal_tui.sandbox.settings import SandboxSettings
-from tests.cli.program import sandbox_in_a_thread, until
-from tests.terminal.stage import app, environ_for, leave_running
+from tests.cli.program import threaded_sandbox, wait_until
+from tests.terminal.stage import make_environ, record_running_jobs, start_app
 
-SLOW = SandboxSettings(seed=7, speed=1.0, image_median=3600.0, still_size=(96, 128))
-PRESSES = 400
+SLOW_JOB_SETTINGS = SandboxSettings(seed=7, speed=1.0, image_median_seconds=3600.0, image_size=(96, 128))
+KEY_PRESS_COUNT = 400
 
 
 def test_stalled_link(tmp_path: Path) -> None:
     """Seen to fail with Textual's own writer: not one poll and no file after the 30th write."""
-    with sandbox_in_a_thread(SLOW) as sandbox:
-        leave_running(tmp_path, sandbox.api_url, sandbox.key, 8)
-        with app(tmp_path, environ_for(tmp_path, sandbox.api_url, sandbox.key)) as terminal:
+    with threaded_sandbox(SLOW_JOB_SETTINGS) as sandbox:
+        record_running_jobs(tmp_path, sandbox.api_url, sandbox.key, 8)
+        with start_app(tmp_path, make_environ(tmp_path, sandbox.api_url, sandbox.key)) as terminal:
             terminal.wait_for("At sea, number 7")
-            terminal.send(b"jk" * (PRESSES // 2))
+            terminal.send(b"jk" * (KEY_PRESS_COUNT // 2))
             before = len(sandbox.polls())
-            until(lambda: len(sandbox.polls()) > before + 4)
+            wait_until(lambda: len(sandbox.polls()) > before + 4)
             sandbox.finish()
-            until(lambda: len(sandbox.downloads) == 8)
-            until(lambda: _saved(tmp_path / "data") == 8)
+            wait_until(lambda: len(sandbox.downloads) == 8)
+            wait_until(lambda: _count_saved(tmp_path / "data") == 8)
             # And when somebody reads again, the screen is as it should be, without every frame there could have been.
             terminal.wait_for("8 done today", within=60.0, keep=True)
             assert len(terminal.written) < 150_000
 
 
-def _saved(folder: Path) -> int:
+def _count_saved(folder: Path) -> int:
     history = History.open(folder)
     try:
         return sum(record.get("file_state") == "saved" for _, record in history.find_all())
     finally:
-        history.close(fold=False)
+        history.close(compact=False)

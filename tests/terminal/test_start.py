@@ -6,24 +6,25 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks.full_history import fill
-from tests.terminal.stage import app, environ_for
+from tests.terminal.stage import make_environ, start_app
 
-LATER = (
+DEFERRED_MODULES = (
     "httpx", "h11", "tinydb", "PIL", "av", "starlette", "uvicorn", "keyring", "textual.widgets._text_area",
     "textual.types", "textual.widgets._input", "textual.widgets._option_list", "textual.widgets._select", "_ssl",
     "argparse", "hashlib", "_hashlib", "secrets", "tomllib",
-    "eternal_tui.api.client", "eternal_tui.media.download.downloader", "eternal_tui.media.download.avatars", "eternal_tui.config.render",
+    "eternal_tui.api.client", "eternal_tui.media.download.downloader", "eternal_tui.media.download.avatars",
+    "eternal_tui.config.render",
     "eternal_tui.cli.parser", "eternal_tui.media.decode.video",
     "eternal_tui.tui.request_form.form", "eternal_tui.tui.gallery.gallery", "eternal_tui.tui.screens.viewer",
 )  # fmt: skip
 
-NEVER_AT_REST = ("httpx", "h11", "tinydb", "PIL", "av", "starlette", "uvicorn", "keyring")
+UNUSED_WHEN_IDLE_MODULES = ("httpx", "h11", "tinydb", "PIL", "av", "starlette", "uvicorn", "keyring")
 """What an app does not load that asks the service nothing and has no picture to show: 30 MB in all."""
 
-OWN_MODULES = 150
+MAX_OWN_MODULES = 150
 """Files of this program in a start; 142 on the day it was counted. Each costs about half a millisecond."""
 
-STYLED = 90
+MAX_STYLE_PASSES = 90
 """Times that styles may be worked out before the first frame; 66 on that day, 153 with each widget styled thrice."""
 
 
@@ -35,9 +36,9 @@ def test_start(tmp_path: Path) -> None:
     libraries loaded for a clip whose file is gone.
     """
     fill(tmp_path / "data", 200)
-    environ = environ_for(tmp_path, FIRST_FRAME=str(tmp_path / "modules"))
+    environ = make_environ(tmp_path, FIRST_FRAME=str(tmp_path / "modules"))
     command = (sys.executable, "-m", "tests.terminal.first_frame")
-    with app(tmp_path, environ, command=command) as terminal:
+    with start_app(tmp_path, environ, command=command) as terminal:
         terminal.wait_for("Take 200", keep=True)
         first = bytes(terminal.written)
         terminal.read_until_quiet(1.0)
@@ -46,10 +47,10 @@ def test_start(tmp_path: Path) -> None:
     at_rest = (tmp_path / "modules.end").read_text().split()
     assert "textual.app" in loaded
     assert "eternal_tui.tui.request_form.form" in at_rest
-    assert [name for name in LATER if name in loaded] == []
-    assert [name for name in NEVER_AT_REST if name in at_rest] == []
-    assert sum(name.startswith("eternal_tui") for name in loaded) <= OWN_MODULES
-    assert int((tmp_path / "modules.styles").read_text()) <= STYLED
+    assert [name for name in DEFERRED_MODULES if name in loaded] == []
+    assert [name for name in UNUSED_WHEN_IDLE_MODULES if name in at_rest] == []
+    assert sum(name.startswith("eternal_tui") for name in loaded) <= MAX_OWN_MODULES
+    assert int((tmp_path / "modules.styles").read_text()) <= MAX_STYLE_PASSES
     assert b"Take 199" in first or written < 2 * len(first)
     assert written < 32_000
 
@@ -57,9 +58,9 @@ def test_start(tmp_path: Path) -> None:
 def test_nothing_moves_by_itself(tmp_path: Path) -> None:
     """Seen to fail with a clock in the header."""
     fill(tmp_path / "data", 5)
-    with app(tmp_path) as terminal:
+    with start_app(tmp_path) as terminal:
         terminal.wait_for("Take 5")
-        assert terminal.comes_to_rest(3.0)
+        assert terminal.becomes_idle(3.0)
 
 
 def test_a_terminal_small_and_large_again_is_drawn_anew(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_a_terminal_small_and_large_again_is_drawn_anew(tmp_path: Path) -> None:
     Seen to fail with a repaint at another size only: nothing was written.
     """
     fill(tmp_path / "data", 5)
-    with app(tmp_path) as terminal:
+    with start_app(tmp_path) as terminal:
         terminal.wait_for("Take 5")
         terminal.read_until_quiet(0.5)
         terminal.written.clear()

@@ -7,67 +7,67 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal.tmux import PROGRAM, Tmux, environ_for, needs_tmux
+from tests.terminal.tmux import PROGRAM, Tmux, make_environ, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal]
 
-SGR = re.compile(rb"\x1b\[([0-9;]*)m")
-MONO = {"", "0", "1", "2", "3", "4", "7", "9", "39", "49", "22", "23", "24", "27"}
+SGR_PATTERN = re.compile(rb"\x1b\[([0-9;]*)m")
+MONOCHROME_SGR_CODES = {"", "0", "1", "2", "3", "4", "7", "9", "39", "49", "22", "23", "24", "27"}
 
 
-def one_job(terminal: Tmux, prompt: str = "In a red coat") -> str:
+def run_one_job(terminal: Tmux, prompt: str = "In a red coat") -> str:
     """Send one request, watch it end, and return the screen of the list."""
-    terminal.until("2 Jobs")
+    terminal.wait_for("2 Jobs")
     terminal.press("C-n")
-    terminal.until("opens the list")
+    terminal.wait_for("opens the list")
     terminal.type("6870\t" + prompt)
     terminal.press("C-s")
-    terminal.until("1 done today")
+    terminal.wait_for("1 done today")
     terminal.press("Escape")
-    return terminal.until(saved)
+    return terminal.wait_for(shows_saved)
 
 
-def saved(screen: str) -> bool:
+def shows_saved(screen: str) -> bool:
     return "saved" in screen and "3 Job 9" in screen
 
 
-def at_rest(screen: str) -> bool:
+def shows_no_toast(screen: str) -> bool:
     """Tell whether nothing lies over the panes either."""
-    return saved(screen) and "is saved." not in screen
+    return shows_saved(screen) and "is saved." not in screen
 
 
-def numbers(written: bytes) -> set[str]:
-    return {number for code in SGR.findall(written) for number in code.decode().split(";")}
+def sgr_codes(written: bytes) -> set[str]:
+    return {number for code in SGR_PATTERN.findall(written) for number in code.decode().split(";")}
 
 
 @pytest.mark.parametrize(("term", "no_color"), [("vt100", None), ("tmux-256color", "1")], ids=["vt100", "NO_COLOR"])
 def test_no_colour(quick: dict[str, str], tmp_path: Path, term: str, no_color: str | None) -> None:
     """Seen to fail with the toolkit's own filter for NO_COLOR, which drew black on black."""
-    with Tmux(PROGRAM, environ_for(tmp_path, {**quick, "NO_COLOR": no_color}), term=term) as terminal:
-        screen = one_job(terminal)
+    with Tmux(PROGRAM, make_environ(tmp_path, {**quick, "NO_COLOR": no_color}), term=term) as terminal:
+        screen = run_one_job(terminal)
         terminal.read()
-        assert numbers(terminal.written) <= MONO
-        assert "7" in numbers(terminal.written), "nothing shows where the cursor is"
+        assert sgr_codes(terminal.written) <= MONOCHROME_SGR_CODES
+        assert "7" in sgr_codes(terminal.written), "nothing shows where the cursor is"
         assert "✓ saved" in screen
         assert "▀" not in screen
         terminal.press("C-q")
-        terminal.until("modes restored")
+        terminal.wait_for("modes restored")
 
 
 def test_sixteen_colours(quick: dict[str, str], tmp_path: Path) -> None:
     """Seen to fail with a theme of many colours: its selected line had the background's colour."""
-    with Tmux(PROGRAM, environ_for(tmp_path, quick), term="xterm") as terminal:
-        one_job(terminal)
+    with Tmux(PROGRAM, make_environ(tmp_path, quick), term="xterm") as terminal:
+        run_one_job(terminal)
         terminal.read()
-        used = numbers(terminal.written)
+        used = sgr_codes(terminal.written)
         assert not used & {"38", "48"}
         assert used & {"31", "32", "33", "36"}
 
 
 def test_no_utf8(quick: dict[str, str], tmp_path: Path) -> None:
     """Seen to fail with LANG=C, where Python itself puts UTF-8 into LC_CTYPE; and with borders left as they were."""
-    with Tmux(PROGRAM, environ_for(tmp_path, {**quick, "LANG": "C"})) as terminal:
-        screen = one_job(terminal, "Caf\u00e9 \u6e2f")
+    with Tmux(PROGRAM, make_environ(tmp_path, {**quick, "LANG": "C"})) as terminal:
+        screen = run_one_job(terminal, "Caf\u00e9 \u6e2f")
         assert "+ saved" in screen
         assert "Caf? ??" in screen
         terminal.read()
@@ -75,8 +75,8 @@ def test_no_utf8(quick: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_a_dumb_terminal_is_told_of_the_command_line(tmp_path: Path) -> None:
-    with Tmux(PROGRAM, environ_for(tmp_path), term="dumb", columns=120) as terminal:
-        screen = terminal.until("gone: 2")
+    with Tmux(PROGRAM, make_environ(tmp_path), term="dumb", columns=120) as terminal:
+        screen = terminal.wait_for("gone: 2")
         assert "The verbs work here: eternal-tui --help" in screen
         assert b"\x1b" not in terminal.written
 
@@ -84,8 +84,8 @@ def test_a_dumb_terminal_is_told_of_the_command_line(tmp_path: Path) -> None:
 def test_prompts_of_every_script(quick: dict[str, str], tmp_path: Path) -> None:
     """Wide, combining and right-to-left text, and text that only looks like a control: no border is moved by it."""
     prompt = "港で本を読む e\u0301\u0302 مرحبا بالعالم 👩\u200d👧 \u202eabc"
-    with Tmux(PROGRAM, environ_for(tmp_path, quick), columns=100) as terminal:
-        screen = one_job(terminal, prompt)
+    with Tmux(PROGRAM, make_environ(tmp_path, quick), columns=100) as terminal:
+        screen = run_one_job(terminal, prompt)
         assert "港で本を読む" in screen
         assert "\u202e" not in screen
         top, *rows = screen.splitlines()[1:8]
@@ -98,17 +98,17 @@ def test_prompts_of_every_script(quick: dict[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.long)])
 def test_resizing(times: int, quick: dict[str, str], tmp_path: Path) -> None:
     """Back at the first size, every cell is what it was before."""
-    with Tmux(PROGRAM, environ_for(tmp_path, quick), columns=200, rows=60) as terminal:
-        one_job(terminal)
+    with Tmux(PROGRAM, make_environ(tmp_path, quick), columns=200, rows=60) as terminal:
+        run_one_job(terminal)
         # What tells of the end comes a moment later, and goes; a screen before it is not at rest.
-        terminal.until("is saved.")
-        wide = terminal.until(lambda screen: at_rest(screen) and screen.count("▀") > 100)
+        terminal.wait_for("is saved.")
+        wide = terminal.wait_for(lambda screen: shows_no_toast(screen) and screen.count("▀") > 100)
         for _ in range(times):
             terminal.resize(40, 12)
             terminal.resize(200, 60)
-        terminal.until(lambda screen: screen == wide)
+        terminal.wait_for(lambda screen: screen == wide)
         terminal.resize(40, 12)
-        small = terminal.until(lambda screen: "Request" not in screen and "saved" in screen)
+        small = terminal.wait_for(lambda screen: "Request" not in screen and "saved" in screen)
         assert max(len(line) for line in small.splitlines()) <= 40
         terminal.press("C-q")
-        terminal.until("gone: 0")
+        terminal.wait_for("gone: 0")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal.tmux import PROGRAM, Tmux, environ_for, needs_tmux
+from tests.terminal.tmux import PROGRAM, Tmux, make_environ, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal]
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Tmux]:
-    with Tmux([*PROGRAM, "--demo"], environ_for(tmp_path)) as terminal:
-        terminal.until("Nothing here yet")
+    with Tmux([*PROGRAM, "--demo"], make_environ(tmp_path)) as terminal:
+        terminal.wait_for("Nothing here yet")
         yield terminal
 
 
@@ -25,16 +25,16 @@ def test_typed_ahead(demo: Tmux) -> None:
     Then, too, the prompt typed behind the Enter that chose the character went into the character's line.
     """
     demo.press("C-n")
-    demo.until("opens the list")
+    demo.wait_for("opens the list")
     demo.press("Enter")
-    demo.until("6873  Elara")
+    demo.wait_for("6873  Elara")
     demo.type("\rIn a red coat\x13")
-    demo.until(lambda screen: "1 running" in screen or "1 done" in screen)
+    demo.wait_for(lambda screen: "1 running" in screen or "1 done" in screen)
     demo.press("Escape")
-    demo.until("1 done today")
+    demo.wait_for("1 done today")
     demo.type("/red")
-    screen = demo.until("/ red")
+    screen = demo.wait_for("/ red")
     assert "2 running" not in screen
-    assert "1 done today" in demo.until("1 of 1")
+    assert "1 done today" in demo.wait_for("1 of 1")
     demo.press("C-q")
-    demo.until("gone: 0")
+    demo.wait_for("gone: 0")

@@ -17,34 +17,34 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Program
-from tests.terminal.tmux import PROGRAM, Tmux, environ_for, needs_tmux
+from tests.terminal.tmux import PROGRAM, Tmux, make_environ, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal, pytest.mark.long]
 
 SIZES = [(80, 24), (200, 60)]
-CURL = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
+CURL_COMMAND = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
 --header 'Content-Type: application/json' --header 'x-api-key: sk-of-nobody' \\
 --data '{"images": ["6870"], "prompt": "Waving from a pasted curl", "type": "video", "duration": 2}'"""
-COPIED = re.compile(rb"\x1b\]52;[^;]*;([A-Za-z0-9+/=]+)")
+OSC52_PATTERN = re.compile(rb"\x1b\]52;[^;]*;([A-Za-z0-9+/=]+)")
 
 
-def gone(words: str) -> Callable[[str], bool]:
+def lacks(words: str) -> Callable[[str], bool]:
     return lambda screen: words not in screen
 
 
-def has(*words: str) -> Callable[[str], bool]:
+def contains(*words: str) -> Callable[[str], bool]:
     return lambda screen: all(word in screen for word in words)
 
 
-def requests(count: int) -> Callable[[str], bool]:
+def shows_request_count(count: int) -> Callable[[str], bool]:
     """The form's word for it, in its narrow and its wide form."""
     return lambda screen: f"{count} requests" in screen or f"{count}× " in screen
 
 
-def back(app: Tmux) -> None:
+def return_to_list(app: Tmux) -> None:
     """Go to the list and let what was said go away."""
     app.press("Escape")
-    app.until(lambda screen: "q quit" in screen and "is saved." not in screen and "jobs are done" not in screen)
+    app.wait_for(lambda screen: "q quit" in screen and "is saved." not in screen and "jobs are done" not in screen)
 
 
 @pytest.fixture
@@ -53,130 +53,130 @@ def home(tmp_path: Path, quick: dict[str, str]) -> dict[str, str]:
     editor = tmp_path / "editor"
     editor.write_text("#!/bin/sh\nprintf 'At the harbour\\nIn the rain\\n' > \"$1\"\n")
     editor.chmod(stat.S_IRWXU)
-    return environ_for(tmp_path, {**quick, "EDITOR": str(editor), "XDG_CONFIG_HOME": str(tmp_path / "config")})
+    return make_environ(tmp_path, {**quick, "EDITOR": str(editor), "XDG_CONFIG_HOME": str(tmp_path / "config")})
 
 
 @pytest.fixture(params=SIZES, ids=["80x24", "200x60"])
 def app(request: pytest.FixtureRequest, home: dict[str, str]) -> Iterator[Tmux]:
     columns, rows = request.param
     with Tmux(PROGRAM, home, columns=columns, rows=rows) as terminal:
-        terminal.until("2 Jobs")
+        terminal.wait_for("2 Jobs")
         yield terminal
 
 
 def test_the_form(app: Tmux, tmp_path: Path) -> None:
     """Fields, editor, many prompts, matrix with count and cost, presets, prompt history, curl in, a crash."""
     app.press("n")
-    app.until("opens the list")
+    app.wait_for("opens the list")
     app.type("6870")
     app.press("Enter")
-    app.until("Astrid · 6870")
+    app.wait_for("Astrid · 6870")
     app.press("C-e")
-    app.until(has("At the harbour", "In the rain", "Prompts"))
+    app.wait_for(contains("At the harbour", "In the rain", "Prompts"))
     app.press("Tab")  # to the choice: one prompt, or one a line
     app.press("Right")
-    app.until(requests(2))
+    app.wait_for(shows_request_count(2))
     app.press("Tab", ",", "Right")  # picture and clip
-    app.until(has("Seconds", "Sound", "Quality"))
-    app.until(requests(4))
+    app.wait_for(contains("Seconds", "Sound", "Quality"))
+    app.wait_for(shows_request_count(4))
     app.press("Tab", ",", "Right")  # two lengths of clip
-    app.until(requests(6))
+    app.wait_for(shows_request_count(6))
     app.press("C-t")
-    app.until("type a name and press ^s")
+    app.wait_for("type a name and press ^s")
     app.type("storm")
     app.press("C-s")
-    app.until("Saved as storm.")
+    app.wait_for("Saved as storm.")
     app.press("C-f")
-    app.until("New forms start from storm.")
+    app.wait_for("New forms start from storm.")
     app.press("Escape")
-    app.until(gone("New forms start"))
+    app.wait_for(lacks("New forms start"))
     app.press("C-s")
-    app.until("6 done today")
-    back(app)
-    app.until("6 of 6 done")
+    app.wait_for("6 done today")
+    return_to_list(app)
+    app.wait_for("6 of 6 done")
 
     # One earlier prompt, found by a word of it.
     app.press("n")
-    app.until("^s send")
+    app.wait_for("^s send")
     app.press("C-r")
-    app.until("Prompts ─")
+    app.wait_for("Prompts ─")
     app.type("rain")
-    app.until("▌ In the rain")
+    app.wait_for("▌ In the rain")
     app.press("Enter")
-    app.until(has("▌In the rain", "^s send"))
+    app.wait_for(contains("▌In the rain", "^s send"))
 
     # A preset by name.
     app.press("C-t")
-    app.until("storm")
+    app.wait_for("storm")
     app.type("sto")
     app.press("Enter")
-    app.until(requests(6))
+    app.wait_for(shows_request_count(6))
 
     # The documented curl, pasted.
-    app.tmux("set-buffer", "--", CURL)
+    app.tmux("set-buffer", "--", CURL_COMMAND)
     app.tmux("paste-buffer", "-p")
-    app.until(has("Waving from a pasted curl", "1 [2] 3", '"type":"video"'))
+    app.wait_for(contains("Waving from a pasted curl", "1 [2] 3", '"type":"video"'))
     assert "sk-of-nobody" not in app.screen()
 
     # The draft is there after a kill.
     app.press("Tab")
-    app.until("Waving")
+    app.wait_for("Waving")
     draft = tmp_path / "data" / "draft.json"
-    app.until(lambda _: b"pasted curl" in draft.read_bytes())
+    app.wait_for(lambda _: b"pasted curl" in draft.read_bytes())
     os.kill(app.pid, signal.SIGKILL)
-    app.until("gone: 137")
+    app.wait_for("gone: 137")
 
 
 def test_the_draft_after_a_crash_and_the_default_preset(tmp_path: Path, home: dict[str, str]) -> None:
     """What was typed is there again; a form that is empty starts from the default preset."""
     data = tmp_path / "data"
     with Tmux(PROGRAM, home) as app:
-        app.until("2 Jobs")
+        app.wait_for("2 Jobs")
         app.press("n")
-        app.until("opens the list")
+        app.wait_for("opens the list")
         app.type("6870\tSnow on the quay")
-        app.until(lambda _: (data / "draft.json").exists() and b"quay" in (data / "draft.json").read_bytes())
+        app.wait_for(lambda _: (data / "draft.json").exists() and b"quay" in (data / "draft.json").read_bytes())
         os.kill(app.pid, signal.SIGKILL)
-        app.until("gone: 137")
+        app.wait_for("gone: 137")
     with Tmux(PROGRAM, home) as app:
-        app.until("2 Jobs")
+        app.wait_for("2 Jobs")
         app.press("n")
-        app.until("Snow on the quay")
+        app.wait_for("Snow on the quay")
         app.press("C-q")
-        app.until("gone: 0")
+        app.wait_for("gone: 0")
     (data / "draft.json").unlink()
     preset = {"items": [{"name": "two", "draft": {"prompt": "From the preset", "times": 2}}], "default": "two"}
     (data / "presets.json").write_text(json.dumps(preset))
     with Tmux(PROGRAM, home) as app:
-        app.until("2 Jobs")
+        app.wait_for("2 Jobs")
         app.press("n")
-        app.until("From the preset")
-        app.until(requests(2))
+        app.wait_for("From the preset")
+        app.wait_for(shows_request_count(2))
         app.press("C-q")
-        app.until("gone: 0")
+        app.wait_for("gone: 0")
 
 
 def test_copies(app: Tmux) -> None:
     """Path, link, prompt, request id, curl, Python and JSON reach the terminal's clipboard; the key does not."""
     app.press("n")
-    app.until("opens the list")
+    app.wait_for("opens the list")
     app.type("6870\tA red boat")
     app.press("C-s")
-    app.until("1 done today")
-    back(app)
+    app.wait_for("1 done today")
+    return_to_list(app)
     # In one row of the list: beside it stands the form, which holds the same words.
-    app.until(lambda screen: any("A red boat" in line.partition("✓ saved")[2] for line in screen.splitlines()))
+    app.wait_for(lambda screen: any("A red boat" in line.partition("✓ saved")[2] for line in screen.splitlines()))
     texts = {}
     for key in "pltichb":
         app.read()
         app.written = b""
         app.press("y")
-        app.until("Copy of job")
+        app.wait_for("Copy of job")
         app.press(key)
-        app.until_written(b"\x1b]52;")
+        app.wait_for_bytes(b"\x1b]52;")
         # Another y in the menu would close it, and the letter behind it go to the list.
-        app.until(gone("Copy of job"))
-        texts[key] = base64.b64decode(COPIED.findall(app.written)[-1]).decode()
+        app.wait_for(lacks("Copy of job"))
+        texts[key] = base64.b64decode(OSC52_PATTERN.findall(app.written)[-1]).decode()
     assert texts["p"].endswith(".jpg")
     assert texts["l"].startswith("http")
     assert texts["t"] == "A red boat"
@@ -203,7 +203,7 @@ def several(tmp_path: Path, home: dict[str, str]) -> None:
 @pytest.mark.usefixtures("several")
 def test_the_list(app: Tmux, tmp_path: Path) -> None:
     """Filter by fields, facets, sort, ranges, star, note and tags, all marked at once, copies, run again, retry all."""
-    app.until(has("fault:failed", "A red boat"))
+    app.wait_for(contains("fault:failed", "A red boat"))
 
     # Fields and words, as one types.
     for typed, listed in (
@@ -211,97 +211,97 @@ def test_the_list(app: Tmux, tmp_path: Path) -> None:
         (" type:clip", "1 of 12"),
     ):
         app.type(typed)
-        app.until(listed)
+        app.wait_for(listed)
     app.press("Escape")
-    app.until(gone("of 12"))
+    app.wait_for(lacks("of 12"))
     app.type("/state:failed type:picture char:astrid since:1h\r")
-    app.until(has("1 of 12", "fault:failed"))
+    app.wait_for(contains("1 of 12", "fault:failed"))
     app.press("Escape")
-    app.until(gone("of 12"))
+    app.wait_for(lacks("of 12"))
 
     # Facets and orders.
     for facet in ("running", "done", "needs attention", "all"):
         app.type("f")
-        app.until(f"Jobs · {facet}")
+        app.wait_for(f"Jobs · {facet}")
     for order in ("oldest first", "longest first", "dearest first", "by character"):
         app.type("S")
-        app.until(order)
+        app.wait_for(order)
     app.type("S")
-    app.until(gone("by character"))
+    app.wait_for(lacks("by character"))
 
     # A range of three, starred, noted, tagged, found again, copied, saved, deleted and brought back.
     app.type("/boat\r")
-    app.until("3 of 12")
+    app.wait_for("3 of 12")
     app.type("g GV")
-    app.until("3 marked")
+    app.wait_for("3 marked")
     app.type("*N")
-    app.until("Note for 3 jobs")
+    app.wait_for("Note for 3 jobs")
     app.type("for the cover\tharbour\r")
-    app.until(gone("Note for"))
+    app.wait_for(lacks("Note for"))
     app.type("/")
     app.press("C-u")
     app.type("star:yes tag:harbour\r")
-    app.until("3 of 12")
+    app.wait_for("3 of 12")
     app.type("s")
-    app.until("Save 3 files")
+    app.wait_for("Save 3 files")
     app.press("C-u")
     app.type(f"{tmp_path}\r")
-    app.until("Saved 3 files")
+    app.wait_for("Saved 3 files")
     assert len([*tmp_path.glob("*.jpg")]) == 2
     assert len([*tmp_path.glob("*.mp4")]) == 1
     app.type("d")
-    app.until(gone("A red boat"))
+    app.wait_for(lacks("A red boat"))
     app.type("u")
-    app.until(has("A red boat", "Brought back."))
+    app.wait_for(contains("A red boat", "Brought back."))
     app.press("Escape", "Escape")
-    app.until(gone("of 12"))
+    app.wait_for(lacks("of 12"))
 
     # Changed and sent; the very same again; the failed ones after a question with the cost.
     app.type("/red\r")
-    app.until("1 of 12")
+    app.wait_for("1 of 12")
     app.type("r")
-    app.until("2 of 13")
+    app.wait_for("2 of 13")
     app.type("e")
-    app.until(has("A red boat", "^s send"))
+    app.wait_for(contains("A red boat", "^s send"))
     app.press("Tab")
     app.type(" at dusk")
     app.press("C-s", "Escape")
-    app.until(has("3 of 14", "q quit"))
+    app.wait_for(contains("3 of 14", "q quit"))
     app.press("Escape")
-    app.until(gone("of 14"))
+    app.wait_for(lacks("of 14"))
     app.type("T")
-    app.until(has("Run the job that failed or was not taken again?", "bout"))
+    app.wait_for(contains("Run the job that failed or was not taken again?", "bout"))
     app.type("n")
-    app.until(has("q quit"))
+    app.wait_for(contains("q quit"))
     app.type("T")
-    app.until("Run the job")
+    app.wait_for("Run the job")
     app.type("y")
-    app.until("2 failed today")
+    app.wait_for("2 failed today")
     app.press("q")
-    app.until("modes restored")
+    app.wait_for("modes restored")
 
 
 def test_about_the_screen(app: Tmux, tmp_path: Path) -> None:
     """Palette, jump mode, help, statistics, gallery, characters, zoom, panes, sizes kept, theme and keys read anew."""
     app.press("n")
-    app.until("opens the list")
+    app.wait_for("opens the list")
     app.type("6870\tA red boat")
     app.press("C-s")
-    app.until("1 done today")
+    app.wait_for("1 done today")
     app.press("C-t")
-    app.until("type a name and press ^s")
+    app.wait_for("type a name and press ^s")
     app.type("storm")
     app.press("C-s")
-    app.until("Saved as storm.")
+    app.wait_for("Saved as storm.")
     app.press("Escape")
-    app.until(gone("Saved as"))
-    back(app)
+    app.wait_for(lacks("Saved as"))
+    return_to_list(app)
 
     for key in (":", "C-p"):
         app.press(key)
-        app.until("Search for commands")
+        app.wait_for("Search for commands")
         app.press("Escape")
-        app.until(gone("Search for commands"))
+        app.wait_for(lacks("Search for commands"))
     for typed, found, then in (
         ("mark range", "Mark range", "1 marked"),
         ("job 9", "Job 9", "▌"),
@@ -309,64 +309,64 @@ def test_about_the_screen(app: Tmux, tmp_path: Path) -> None:
         ("preset storm", "Preset storm", "^s send"),
     ):
         app.press(":" if then != "^s send" else "C-p")
-        app.until("Search for commands")
+        app.wait_for("Search for commands")
         app.type(typed)
-        app.until(found)
+        app.wait_for(found)
         app.press("Enter")
-        app.until(has(then) if then != "▌" else gone("Search for commands"))
-        app.escape()
-        app.escape()
-        app.until("q quit")
+        app.wait_for(contains(then) if then != "▌" else lacks("Search for commands"))
+        app.press_escape()
+        app.press_escape()
+        app.wait_for("q quit")
 
     app.press("C-o")
-    app.until("a letter goes there")
+    app.wait_for("a letter goes there")
     app.press("a")
-    app.until(gone("a letter goes there"))
+    app.wait_for(lacks("a letter goes there"))
     app.press("Escape")
-    app.until("q quit")
+    app.wait_for("q quit")
     app.press("?")
-    app.until("In the list of jobs")
+    app.wait_for("In the list of jobs")
     app.type("sort")
-    app.until(has("Sort", "S"))
+    app.wait_for(contains("Sort", "S"))
     app.press("Escape")
-    app.until(gone("In the list of jobs"))
+    app.wait_for(lacks("In the list of jobs"))
     app.press("I")
-    app.until("Spending, the last 30 days")
+    app.wait_for("Spending, the last 30 days")
     app.press("q")
-    app.until(gone("Spending"))
+    app.wait_for(lacks("Spending"))
     app.press("v")
-    app.until(lambda screen: screen.count("▀") > 20)
+    app.wait_for(lambda screen: screen.count("▀") > 20)
     app.press("v")
     app.press("C")
-    app.until("searches name, ID and story")
+    app.wait_for("searches name, ID and story")
     app.press("Escape")
-    app.until(gone("searches name"))
+    app.wait_for(lacks("searches name"))
 
     app.press("z")
-    app.until(gone("3 Job"))
+    app.wait_for(lacks("3 Job"))
     app.press("z")
-    app.until("3 Job")
+    app.wait_for("3 Job")
     app.press("3")
-    app.until(gone("/ filter"))
+    app.wait_for(lacks("/ filter"))
     app.press("z")
-    app.until(gone("2 Jobs"))
+    app.wait_for(lacks("2 Jobs"))
     app.press("Escape")
-    app.until("2 Jobs")
+    app.wait_for("2 Jobs")
 
     before = app.screen()
     app.press(">", ">")
-    app.until(lambda screen: screen != before and (tmp_path / "data" / "layout.json").exists())
+    app.wait_for(lambda screen: screen != before and (tmp_path / "data" / "layout.json").exists())
 
     config = tmp_path / "config" / "eternal-tui"
     config.mkdir(parents=True, exist_ok=True)
     (config / "config.toml").write_text('theme = "eternal-light"\n[keys]\n"jobs.help" = "f9"\n')
-    app.until("f9 help")
+    app.wait_for("f9 help")
     app.press("F9")
-    app.until("In the list of jobs")
+    app.wait_for("In the list of jobs")
     app.press("Escape")
-    app.until(gone("In the list of jobs"))
+    app.wait_for(lacks("In the list of jobs"))
     assert "48;5;231" in app.screen(styled=True), "not the light theme's ground, as tmux keeps it"
     (config / "config.toml").write_text('[keys]\n"jobs.hlp" = "f9"\n"jobs.again" = "e"\n')
-    app.until(has("Did you", "jobs.help?"))
+    app.wait_for(contains("Did you", "jobs.help?"))
     app.press("q")
-    app.until("modes restored")
+    app.wait_for("modes restored")

@@ -17,10 +17,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-LATEST = 60.0
+TIMEOUT_SECONDS = 60.0
 """Seconds the screen has to show what is waited for: it only ends what hangs, however busy the machine is."""
 
-CONFIG = """\
+TMUX_CONFIG = """\
 set -g default-terminal "tmux-256color"
 set -g status off
 set -g focus-events on
@@ -35,7 +35,7 @@ needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 PROGRAM = (sys.executable, "-m", "eternal_tui")
 
 
-def environ_for(home: Path, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
+def make_environ(home: Path, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """Return an environment with nobody's key, settings, terminal or session in it; None takes a variable away."""
     merged: dict[str, str | None] = {
         "HOME": str(home),
@@ -59,7 +59,7 @@ class Tmux:
         *,
         columns: int = 80,
         rows: int = 24,
-        config: str = CONFIG,
+        config: str = TMUX_CONFIG,
         term: str | None = None,
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="et-"))
@@ -88,7 +88,7 @@ class Tmux:
         """Run one tmux command and return what it printed."""
         done = subprocess.run(
             ["tmux", "-S", str(self._socket), *arguments],
-            env=self._environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=LATEST, check=False,
+            env=self._environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_SECONDS, check=False,
         )  # fmt: skip
         assert done.returncode == 0, (arguments, done.stderr.decode())
         return done.stdout.decode()
@@ -97,10 +97,10 @@ class Tmux:
         """Press keys by tmux's names: C-n, Enter, Escape, F1, a."""
         self.tmux("send-keys", *keys)
 
-    def escape(self) -> None:
+    def press_escape(self) -> None:
         """Press Esc, and wait: another key within a tenth of a second would be taken for alt and that key."""
         self.press("Escape")
-        self.settle()
+        self.wait_until_quiet()
 
     def type(self, text: str) -> None:
         """Type text as it is."""
@@ -114,14 +114,14 @@ class Tmux:
         """Return what stands on the screen; with `styled`, its colours too."""
         return self.tmux("capture-pane", "-p", *(["-e"] if styled else []))
 
-    def fact(self, name: str) -> str:
+    def pane_variable(self, name: str) -> str:
         """Return one of tmux's facts about the pane, such as pane_title."""
         return self.tmux("display-message", "-p", f"#{{{name}}}").rstrip("\n")
 
     @property
     def pid(self) -> int:
         """The program's process."""
-        shell = int(self.fact("pane_pid"))
+        shell = int(self.pane_variable("pane_pid"))
         return int(Path(f"/proc/{shell}/task/{shell}/children").read_text().split()[0])
 
     def read(self, within: float = 0.0) -> bytes:
@@ -133,12 +133,12 @@ class Tmux:
         self.written += fresh
         return fresh
 
-    def settle(self) -> None:
+    def wait_until_quiet(self) -> None:
         """Wait until nothing was written for longer than Esc and another key count as one."""
         while self.read(within=0.3):
             pass
 
-    def until(self, wanted: str | Callable[[str], bool], within: float = LATEST) -> str:
+    def wait_for(self, wanted: str | Callable[[str], bool], within: float = TIMEOUT_SECONDS) -> str:
         """Wait until the screen shows a text, or fits a test, and return it."""
         fits = (lambda screen: wanted in screen) if isinstance(wanted, str) else wanted
         latest = time.monotonic() + within
@@ -150,7 +150,7 @@ class Tmux:
             # Nothing written is nothing drawn; the time is for what tmux has not drawn yet.
             self.read(within=0.1)
 
-    def until_written(self, wanted: bytes, within: float = LATEST) -> None:
+    def wait_for_bytes(self, wanted: bytes, within: float = TIMEOUT_SECONDS) -> None:
         """Wait until the program has written these bytes."""
         latest = time.monotonic() + within
         self.read()

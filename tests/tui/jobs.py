@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from eternal_tui.api.models import GenerateRequest, RequestType
-from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.jobs.model import FileState, Job, JobState, MediaFacts, Verdict
+from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, Verdict
 
 NOW = 1_700_000_000.0
 
 
-def a_job(
+def make_job(
     job_id: int = 1, *, prompt: str = "The person waves and smiles", kind: RequestType = "image", **fields: Any
 ) -> Job:
     fields.setdefault("name", "Astrid")
@@ -19,16 +19,16 @@ def a_job(
     return Job(id=job_id, request=GenerateRequest(character="6870", prompt=prompt, type=kind), **fields)
 
 
-def many(count: int, *, now: float = NOW) -> list[Job]:
+def make_jobs(count: int, *, now: float = NOW) -> list[Job]:
     """Return `count` jobs, newest first: every seventh failed, every eleventh a clip."""
     return [
-        a_job(
+        make_job(
             job_id,
             prompt=f"Scene number {job_id} with a {('red', 'blue', 'green')[job_id % 3]} umbrella",
             kind="video" if job_id % 11 == 0 else "image",
             state=JobState.FAILED if job_id % 7 == 0 else JobState.SUCCEEDED,
             file_state=None if job_id % 7 == 0 else FileState.SAVED,
-            name=Untrusted(("Astrid", "Elara", "Julia")[job_id % 3]),
+            name=UntrustedText(("Astrid", "Elara", "Julia")[job_id % 3]),
             created_at=now - 60.0 * (count - job_id),
             finished_at=now - 60.0 * (count - job_id) + 38,
         )
@@ -36,9 +36,9 @@ def many(count: int, *, now: float = NOW) -> list[Job]:
     ]
 
 
-def one_of_each() -> list[Job]:
+def jobs_of_every_kind() -> list[Job]:
     """Return a job of every kind the list tells apart, newest first."""
-    facts = MediaFacts(bytes=91_000, width=480, height=720, seconds=4.0)
+    facts = FileInfo(bytes=91_000, width=480, height=720, seconds=4.0)
     kinds: list[dict[str, Any]] = [
         {"state": JobState.SUBMITTING, "prompt": "At the harbour, morning light"},
         {"state": JobState.RUNNING, "progress": 68, "submitted_at": NOW - 41, "kind": "video"},
@@ -60,4 +60,4 @@ def one_of_each() -> list[Job]:
         {"state": JobState.REJECTED, "error": "No credits are left.", "finished_at": NOW - 59},
         {"state": JobState.LOST, "finished_at": NOW - 5},
     ]  # fmt: skip
-    return [a_job(len(kinds) - place, **kind) for place, kind in enumerate(kinds)]
+    return [make_job(len(kinds) - place, **kind) for place, kind in enumerate(kinds)]

@@ -16,13 +16,13 @@ from textual.events import AppBlur
 from textual.style import Style
 from textual.widgets._toast import Toast, ToastHolder
 
-from eternal_tui.tui.screens.main import WorkbenchScreen
-from eternal_tui.tui.terminal.line_memory import FEW, WIDTHS
-from eternal_tui.tui.widgets.footer import hints_for
-from tests.tui.screens.stage import bench_in, settle, text_of, the_app
+from eternal_tui.tui.screens.main import MainScreen
+from eternal_tui.tui.terminal.line_memory import MAX_CACHED_CUTS, MAX_CACHED_WIDTHS
+from eternal_tui.tui.widgets.footer import footer_keys
+from tests.tui.screens.stage import make_app, make_services, screen_text, wait_idle
 
 
-def _pair(_: StylesCache, base: Color, background: Color) -> tuple[Style, Style]:
+def _uncached_inner_outer(_: StylesCache, base: Color, background: Color) -> tuple[Style, Style]:
     """Return what Textual's own method does."""
     return Style(background=base + background), Style(background=base)
 
@@ -39,53 +39,53 @@ async def test_the_newest_word_takes_the_place_of_the_one_before(
     """
     theirs: Any = lru_cache(16_384)(Segment._split_cells.__wrapped__)
     monkeypatch.setattr(Segment, "_split_cells", classmethod(theirs))
-    monkeypatch.setattr(StylesCache, "get_inner_outer", lru_cache(1_024)(_pair))
+    monkeypatch.setattr(StylesCache, "get_inner_outer", lru_cache(1_024)(_uncached_inner_outer))
     monkeypatch.setattr(rich.cells, "cached_cell_len", lru_cache(4_096)(rich.cells.cached_cell_len.__wrapped__))
-    app = the_app(bench_in(tmp_path))
+    app = make_app(make_services(tmp_path))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        await settle(pilot)
+        await wait_idle(pilot)
         app.notify("A warning.", severity="warning", markup=False)
         for number in range(5):
             app.notify(f"Word {number}.", markup=False)
         app.notify("A warning.", severity="warning", markup=False)
-        await settle(pilot)
+        await wait_idle(pilot)
         assert sorted(str(toast.render()) for toast in app.screen.query(Toast)) == ["A warning.", "Word 4."]
         assert {toast.region.height for toast in app.screen.query(Toast)} == {1}
         assert max(toast.region.bottom for toast in app.screen.query(Toast)) == 22
-        assert text_of(app).splitlines()[22].startswith("╰───")
+        assert screen_text(app).splitlines()[22].startswith("╰───")
         for number in range(3):
             app.notify(f"Later {number}.", markup=False)
-            await settle(pilot)
-            assert f"Later {number}." in text_of(app)
+            await wait_idle(pilot)
+            assert f"Later {number}." in screen_text(app)
         assert len(app.screen.query(ToastHolder)) == 2
-        for number in range(2 * FEW):
+        for number in range(2 * MAX_CACHED_CUTS):
             left, right = Segment(f"✓ saved, {number}").split_cells(2)
             assert (left.text, right.text) == ("✓ ", f"saved, {number}")
-        assert Segment._split_cells.cache_info().currsize == FEW
+        assert Segment._split_cells.cache_info().currsize == MAX_CACHED_CUTS
         assert not hasattr(StylesCache.get_inner_outer, "cache_info")
-        assert [cell_len(f"✓ saved, {number}") for number in range(2 * WIDTHS)][-1] == len("✓ saved, 0000")
-        assert rich.cells.cached_cell_len.cache_info().currsize == WIDTHS
+        assert [cell_len(f"✓ saved, {number}") for number in range(2 * MAX_CACHED_WIDTHS)][-1] == len("✓ saved, 0000")
+        assert rich.cells.cached_cell_len.cache_info().currsize == MAX_CACHED_WIDTHS
 
 
 async def test_keys_act_though_the_terminal_said_that_nobody_is_there(tmp_path: Path) -> None:
     """Seen to fail with Textual's own: the focus was nowhere, and so was every key but those of the screen."""
-    app = the_app(bench_in(tmp_path))
+    app = make_app(make_services(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await wait_idle(pilot)
         app.post_message(AppBlur())
-        await settle(pilot)
+        await wait_idle(pilot)
         assert app.screen.focused is None
         app._last_focused_on_app_blur = None  # as after a start behind somebody's back
         await pilot.press("question_mark")
-        await settle(pilot)
-        assert not isinstance(app.screen, WorkbenchScreen)
+        await wait_idle(pilot)
+        assert not isinstance(app.screen, MainScreen)
 
 
 def test_the_footer_names_what_works_here() -> None:
     """Seen to fail with the keys of a job named where there is none."""
-    bare = [hint.title for hint in hints_for("list", {}, job=False)]
+    bare = [hint.title for hint in footer_keys("list", {}, has_job=False)]
     assert bare == ["new", "help", "quit", "palette"]
-    full = {hint.title: hint.key for hint in hints_for("list", {"jobs.again": "R"}, job=True)}
+    full = {hint.title: hint.key for hint in footer_keys("list", {"jobs.again": "R"}, has_job=True)}
     assert full["again"] == "R"
     assert {"open", "filter", "copy"} <= full.keys()
-    assert ("esc", "jobs") in [(hint.key, hint.title) for hint in hints_for("form", {}, job=True)]
+    assert ("esc", "jobs") in [(hint.key, hint.title) for hint in footer_keys("form", {}, has_job=True)]

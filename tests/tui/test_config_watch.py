@@ -10,39 +10,41 @@ import pytest
 
 from eternal_tui.tui import themes
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.graphics.base import NoGraphics
+from eternal_tui.tui.graphics.base import NullGraphics
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, glyphs_for
-from tests.tui.screens.stage import KEYED, bench_in, settle, text_of
+from tests.tui.screens.stage import ENVIRON_WITH_KEY, make_services, screen_text, wait_idle
 
 
-def told(app: EternalApp) -> list[str]:
+def notification_texts(app: EternalApp) -> list[str]:
     return [str(each.message) for each in app._notifications]
 
 
-def write(config: Path, text: str, stamp: int) -> None:
+def write_config(config: Path, text: str, mtime_ns: int) -> None:
     config.parent.mkdir(exist_ok=True)
     config.write_text(text)
-    os.utime(config, ns=(stamp, stamp))
+    os.utime(config, ns=(mtime_ns, mtime_ns))
 
 
 async def test_keys_and_theme_are_worn_and_change_with_the_file(tmp_path: Path) -> None:
     """Seen to fail without the look at the file, without set_keymap, and without the footer told of new keys."""
     config = tmp_path / "config" / "config.toml"
-    bench = bench_in(tmp_path, keys={"jobs.help": "x", "list.down": "m", "list.dwn": "ctrl+y"}, theme="eternal-light")
-    app = EternalApp(bench, NoGraphics(), "", KEYED)
+    bench = make_services(
+        tmp_path, keys={"jobs.help": "x", "list.down": "m", "list.dwn": "ctrl+y"}, theme="eternal-light"
+    )
+    app = EternalApp(bench, NullGraphics(), "", ENVIRON_WITH_KEY)
     async with app.run_test(size=(120, 30)) as pilot:
-        await settle(pilot)
+        await wait_idle(pilot)
         assert app.theme == "eternal-light"
-        assert "x help" in text_of(app)
-        assert told(app) == ['keys: there is no action "list.dwn". Did you mean list.down?']
+        assert "x help" in screen_text(app)
+        assert notification_texts(app) == ['keys: there is no action "list.dwn". Did you mean list.down?']
         active = {each.binding.id: key for key, each in app.screen.active_bindings.items() if each.binding.id}
         assert (active["list.down"], active["jobs.help"]) == ("m", "x")
 
-        write(config, 'theme = "eternal-contrast"\n[keys]\n"jobs.help" = "R"\n', 1_000)
-        app._read_config()
-        await settle(pilot)
+        write_config(config, 'theme = "eternal-contrast"\n[keys]\n"jobs.help" = "R"\n', 1_000)
+        app._reload_config()
+        await wait_idle(pilot)
         assert app.theme == "eternal-contrast"
-        assert "R help" in text_of(app)
+        assert "R help" in screen_text(app)
         active = {each.binding.id: key for key, each in app.screen.active_bindings.items() if each.binding.id}
         assert active["jobs.help"] == "R"
         assert "list.down" in active
@@ -53,34 +55,34 @@ async def test_a_theme_chosen_in_the_app_is_worn_again(tmp_path: Path) -> None:
     """Seen to fail with the theme set on the app alone, and with a choice that outlived another one in the settings."""
 
     def worn(environ: dict[str, str], **settings: Any) -> str:
-        return EternalApp(bench_in(tmp_path, **settings), NoGraphics(), "", environ).theme
+        return EternalApp(make_services(tmp_path, **settings), NullGraphics(), "", environ).theme
 
-    app = EternalApp(bench_in(tmp_path), NoGraphics(), "", KEYED)
+    app = EternalApp(make_services(tmp_path), NullGraphics(), "", ENVIRON_WITH_KEY)
     async with app.run_test() as pilot:
-        await settle(pilot)
+        await wait_idle(pilot)
         usual = app.theme
         await pilot.press("ctrl+p")
         await pilot.press(*"theme eternal-light", "enter")
-        await settle(pilot)
+        await wait_idle(pilot)
         assert app.theme == "eternal-light" != usual
-    assert worn(KEYED) == "eternal-light"
-    assert worn(KEYED, theme="eternal-contrast") == "eternal-contrast"
-    assert worn({**KEYED, "NO_COLOR": "1"}) == "eternal-mono"
+    assert worn(ENVIRON_WITH_KEY) == "eternal-light"
+    assert worn(ENVIRON_WITH_KEY, theme="eternal-contrast") == "eternal-contrast"
+    assert worn({**ENVIRON_WITH_KEY, "NO_COLOR": "1"}) == "eternal-mono"
     (tmp_path / "data" / "theme.json").write_bytes(b"{\xff")
-    assert worn(KEYED) == usual
+    assert worn(ENVIRON_WITH_KEY) == usual
 
 
 async def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
     config = tmp_path / "config" / "config.toml"
-    app = EternalApp(bench_in(tmp_path, theme="eternal-light"), NoGraphics(), "", KEYED)
+    app = EternalApp(make_services(tmp_path, theme="eternal-light"), NullGraphics(), "", ENVIRON_WITH_KEY)
     async with app.run_test() as pilot:
-        write(config, "theme = [", 1_000)
-        app._read_config()
-        app._read_config()
-        await settle(pilot)
+        write_config(config, "theme = [", 1_000)
+        app._reload_config()
+        app._reload_config()
+        await wait_idle(pilot)
         assert app.theme == "eternal-light"
-        assert len(told(app)) == 1
-        assert told(app)[0].endswith("). The settings in force stay as they were.")
+        assert len(notification_texts(app)) == 1
+        assert notification_texts(app)[0].endswith("). The settings in force stay as they were.")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ async def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> Non
     ],
 )
 def test_the_theme_fits_the_terminal(environ: dict[str, str], name: str) -> None:
-    assert themes.fitting(environ) == name
+    assert themes.default_for(environ) == name
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from eternal_tui.tui.refresh import Cancel, Tick, clock_step_for, interval_for
+from eternal_tui.tui.refresh import Cancel, RefreshTimer, clock_step_seconds_for, refresh_seconds_for
 
 
-class Timeline:
+class FakeScheduler:
     """Time that moves only when told, running what falls due."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Timeline:
         return lambda: self._cancelled.add(number)
 
     @property
-    def waiting(self) -> int:
+    def pending_count(self) -> int:
         return sum(number not in self._cancelled for _, number, _ in self._due)
 
     def advance(self, seconds: float) -> None:
@@ -39,65 +39,65 @@ class Timeline:
         self.now = end
 
 
-class Screen:
+class RefreshHarness:
     """A tick with one drawer that writes down what it was called with."""
 
     def __init__(self, interval: float = 0.25) -> None:
-        self.time = Timeline()
-        self.alive = False
-        self.beats: list[tuple[float, frozenset[int]]] = []
-        self.tick = Tick(
-            interval=interval,
-            alive=lambda: self.alive,
-            monotonic=lambda: self.time.now,
-            wall=lambda: self.time.now + 1e9,
-            schedule=self.time.schedule,
+        self.scheduler = FakeScheduler()
+        self.needs_clock = False
+        self.calls: list[tuple[float, frozenset[int]]] = []
+        self.timer = RefreshTimer(
+            interval_seconds=interval,
+            needs_clock=lambda: self.needs_clock,
+            monotonic=lambda: self.scheduler.now,
+            wall=lambda: self.scheduler.now + 1e9,
+            schedule=self.scheduler.schedule,
         )
-        self.tick.add(lambda ids, now: self.beats.append((now - 1e9, ids)))
+        self.timer.subscribe(lambda ids, now: self.calls.append((now - 1e9, ids)))
 
 
 def test_a_first_change_is_drawn_at_once_and_many_more_at_most_four_times_a_second() -> None:
     """Seen to fail with `changed` planning from now instead of from the last beat."""
-    screen = Screen()
+    screen = RefreshHarness()
     for number in range(100):
-        screen.tick.changed([number])
-        screen.time.advance(0.02)
-    screen.time.advance(1)
-    assert screen.beats[0][0] == 100.0
-    assert frozenset().union(*(ids for _, ids in screen.beats)) == set(range(100))
-    gaps = [later - earlier for (earlier, _), (later, _) in zip(screen.beats, screen.beats[1:], strict=False)]
+        screen.timer.mark_changed([number])
+        screen.scheduler.advance(0.02)
+    screen.scheduler.advance(1)
+    assert screen.calls[0][0] == 100.0
+    assert frozenset().union(*(ids for _, ids in screen.calls)) == set(range(100))
+    gaps = [later - earlier for (earlier, _), (later, _) in zip(screen.calls, screen.calls[1:], strict=False)]
     assert min(gaps) >= 0.25 - 1e-9
-    assert len(screen.beats) <= 10
+    assert len(screen.calls) <= 10
 
 
 def test_with_nothing_alive_there_is_no_timer() -> None:
     """Seen to fail with a beat planned whether or not anything is alive."""
-    screen = Screen()
-    screen.tick.changed([1])
-    screen.time.advance(10)
-    assert len(screen.beats) == 1
-    assert screen.tick.idle
-    assert screen.time.waiting == 0
+    screen = RefreshHarness()
+    screen.timer.mark_changed([1])
+    screen.scheduler.advance(10)
+    assert len(screen.calls) == 1
+    assert screen.timer.idle
+    assert screen.scheduler.pending_count == 0
 
 
 def test_clocks_beat_once_a_second_while_something_is_alive() -> None:
-    screen = Screen()
-    screen.alive = True
-    screen.tick.changed()
-    screen.time.advance(10)
-    assert len(screen.beats) == 11
-    screen.alive = False
-    screen.time.advance(10)
-    assert len(screen.beats) == 12
-    assert screen.tick.idle
+    screen = RefreshHarness()
+    screen.needs_clock = True
+    screen.timer.mark_changed()
+    screen.scheduler.advance(10)
+    assert len(screen.calls) == 11
+    screen.needs_clock = False
+    screen.scheduler.advance(10)
+    assert len(screen.calls) == 12
+    assert screen.timer.idle
 
 
 def test_stopping_cancels_what_is_due() -> None:
-    screen = Screen()
-    screen.tick.changed([1])
-    screen.tick.stop()
-    screen.time.advance(10)
-    assert not screen.beats
+    screen = RefreshHarness()
+    screen.timer.mark_changed([1])
+    screen.timer.stop()
+    screen.scheduler.advance(10)
+    assert not screen.calls
 
 
 @pytest.mark.parametrize(
@@ -105,5 +105,5 @@ def test_stopping_cancels_what_is_due() -> None:
     [({}, 0.25, 1.0), ({"SSH_TTY": "/dev/pts/3"}, 1.0, 5.0), ({"SSH_CONNECTION": "10.0.0.1 2 10.0.0.2 22"}, 1.0, 5.0)],
 )
 def test_a_slow_line_beats_slower(environ: dict[str, str], interval: float, step: float) -> None:
-    assert interval_for(environ) == interval
-    assert clock_step_for(environ) == step
+    assert refresh_seconds_for(environ) == interval
+    assert clock_step_seconds_for(environ) == step

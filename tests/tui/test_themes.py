@@ -8,8 +8,8 @@ from textual.theme import Theme
 
 from eternal_tui.tui.themes import CONTRAST, DARK, LIGHT, THEMES
 
-TEXTS = ("foreground", "text-muted", "accent", "success", "warning", "error", "footer-description-foreground")
-GROUNDS = ("background", "surface", "panel", "block-hover-background", "block-cursor-blurred-background")
+TEXT_VARIABLES = ("foreground", "text-muted", "accent", "success", "warning", "error", "footer-description-foreground")
+BACKGROUND_VARIABLES = ("background", "surface", "panel", "block-hover-background", "block-cursor-blurred-background")
 
 
 def _luminance(color: Color) -> float:
@@ -20,20 +20,20 @@ def _luminance(color: Color) -> float:
     return 0.2126 * linear(color.r) + 0.7152 * linear(color.g) + 0.0722 * linear(color.b)
 
 
-def contrast(one: Color, other: Color) -> float:
+def contrast_ratio(one: Color, other: Color) -> float:
     """Return the contrast ratio as WCAG 2.2 defines it."""
     bright, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (bright + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT, CONTRAST], ids=lambda theme: theme.name)
-@pytest.mark.parametrize("ground", GROUNDS)
+@pytest.mark.parametrize("ground", BACKGROUND_VARIABLES)
 def test_text_stands_out(theme: Theme, ground: str) -> None:
     """Seen to fail with the dark theme's muted text at #6b7280."""
     colors = theme.to_color_system().generate()
     least = 7.0 if theme is CONTRAST else 4.5
-    for text in TEXTS:
-        assert contrast(Color.parse(colors[text]), Color.parse(colors[ground])) >= least, text
+    for text in TEXT_VARIABLES:
+        assert contrast_ratio(Color.parse(colors[text]), Color.parse(colors[ground])) >= least, text
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT, CONTRAST], ids=lambda theme: theme.name)
@@ -41,7 +41,7 @@ def test_text_stands_out(theme: Theme, ground: str) -> None:
 def test_what_an_empty_line_says_can_be_read(theme: Theme, ground: str) -> None:
     """Seen to fail as it was: "ID or name" in the colour of resting frames, 2.3 times the ground at best."""
     colors = theme.to_color_system().generate()
-    assert contrast(Color.parse(colors["text-disabled"]), Color.parse(colors[ground])) >= 4.5
+    assert contrast_ratio(Color.parse(colors["text-disabled"]), Color.parse(colors[ground])) >= 4.5
 
 
 @pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)

@@ -16,19 +16,19 @@ from textual.widgets import Input
 import eternal_tui.services
 from eternal_tui.core.clock import SystemClock
 from eternal_tui.history.history import History
-from eternal_tui.jobs.model import FileState, JobState, MediaFacts, to_record
+from eternal_tui.jobs.model import FileInfo, FileState, JobState, to_record
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.graphics.base import NoGraphics
-from eternal_tui.tui.screens.main import WorkbenchScreen
-from tests.tui.jobs import NOW, a_job
-from tests.tui.screens.stage import KEYED, bench_in, settle, text_of, until
+from eternal_tui.tui.graphics.base import NullGraphics
+from eternal_tui.tui.screens.main import MainScreen
+from tests.tui.jobs import NOW, make_job
+from tests.tui.screens.stage import ENVIRON_WITH_KEY, make_services, screen_text, wait_idle, wait_until
 
 
 class SnapCompare(Protocol):
     def __call__(self, app: App[None], *, terminal_size: tuple[int, int], run_before: object = None) -> bool: ...
 
 
-class Stopped(SystemClock):
+class FrozenClock(SystemClock):
     """A wall clock that stands."""
 
     def time(self) -> float:
@@ -40,16 +40,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A history of one of everything, in UTC, at a moment that does not pass; a short name, for it may be shown."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    monkeypatch.setattr(eternal_tui.services, "SystemClock", Stopped)
+    monkeypatch.setattr(eternal_tui.services, "SystemClock", FrozenClock)
     history = History.open(tmp_path / "data")
     history.add_many([_record(each) for each in reversed(JOBS)])
-    history.close(fold=True)
+    history.close(compact=True)
     yield tmp_path
     monkeypatch.undo()
     time.tzset()
 
 
-FACTS = MediaFacts(bytes=91_000, width=768, height=1024, codec="jpeg")
+FACTS = FileInfo(bytes=91_000, width=768, height=1024, codec="jpeg")
 PROMPTS = ("At the harbour, early morning", "Reading under a lamp while it snows", "Dancing slowly in evening light")
 JOBS: list[dict[str, Any]] = [
     {"state": JobState.RUNNING, "progress": 68, "watched": False, "submitted_at": NOW - 41, "kind": "video"},
@@ -74,60 +74,62 @@ JOBS: list[dict[str, Any]] = [
 
 
 def _record(fields: dict[str, Any]) -> dict[str, Any]:
-    job = a_job(1, **fields)
+    job = make_job(1, **fields)
     return to_record(msgspec.structs.replace(job, service="loopback"))
 
 
-def whole(compare: SnapCompare, folder: Path, size: tuple[int, int], *keys: str, theme: str = "eternal-dark") -> bool:
-    app = EternalApp(bench_in(folder, theme=theme), NoGraphics(), "", KEYED)
+def matches_snapshot(
+    compare: SnapCompare, folder: Path, size: tuple[int, int], *keys: str, theme: str = "eternal-dark"
+) -> bool:
+    app = EternalApp(make_services(folder, theme=theme), NullGraphics(), "", ENVIRON_WITH_KEY)
 
     async def before(pilot: Pilot[None]) -> None:
-        await settle(pilot)
-        assert isinstance(app.screen, WorkbenchScreen)
-        await app.screen.form_pane.fill()
+        await wait_idle(pilot)
+        assert isinstance(app.screen, MainScreen)
+        await app.screen.form_pane.mount_form()
         for key in ("j", "j", *keys):
             await pilot.press(key)
             await pilot.pause()
         # The form stands beside the list, or in the drawer once it is open.
         if size[0] >= 140 or "e" in keys:
-            await until(pilot, lambda: "Times" in text_of(app))
+            await wait_until(pilot, lambda: "Times" in screen_text(app))
         for line in app.screen.query(Input):
             line.cursor_blink = False
         app.clear_notifications()
-        await settle(pilot)
+        await wait_idle(pilot)
 
     return compare(app, terminal_size=size, run_before=before)
 
 
 @pytest.mark.parametrize("size", [(200, 50), (140, 40), (100, 30), (80, 24), (60, 20), (60, 50)], ids=str)
 def test_layouts(snap_compare: SnapCompare, folder: Path, size: tuple[int, int]) -> None:
-    assert whole(snap_compare, folder, size)
+    assert matches_snapshot(snap_compare, folder, size)
 
 
 @pytest.mark.parametrize("theme", ["eternal-light", "eternal-contrast", "eternal-ansi", "eternal-mono"])
 def test_themes(snap_compare: SnapCompare, folder: Path, theme: str) -> None:
-    assert whole(snap_compare, folder, (100, 30), theme=theme)
+    assert matches_snapshot(snap_compare, folder, (100, 30), theme=theme)
 
 
 def test_the_drawer(snap_compare: SnapCompare, folder: Path) -> None:
-    assert whole(snap_compare, folder, (80, 24), "e")
+    assert matches_snapshot(snap_compare, folder, (80, 24), "e")
 
 
 def test_the_zoomed_list(snap_compare: SnapCompare, folder: Path) -> None:
-    assert whole(snap_compare, folder, (80, 24), "z")
+    assert matches_snapshot(snap_compare, folder, (80, 24), "z")
 
 
 async def test_the_split_is_remembered(tmp_path: Path) -> None:
     """Seen to fail without the file, and with a share that could shut a pane."""
     heights = []
     for keys in ((">", ">"), (), ("<",) * 12, ()):
-        app = EternalApp(bench_in(tmp_path), NoGraphics(), "", KEYED)
+        app = EternalApp(make_services(tmp_path), NullGraphics(), "", ENVIRON_WITH_KEY)
         async with app.run_test(size=(80, 40)) as pilot:
-            await settle(pilot)
+            await wait_idle(pilot)
             await pilot.press(*keys)
-            await settle(pilot)
-            assert isinstance(app.screen, WorkbenchScreen)
-            heights.append((app.screen.job_pane.size.height, app.screen.detail.size.height))
+            await wait_idle(pilot)
+            assert isinstance(app.screen, MainScreen)
+            heights.append((app.screen.job_pane.size.height, app.screen.detail_pane.size.height))
     assert heights[0] == heights[1]
     assert heights[2] == heights[3]
     assert heights[0][0] > heights[0][1] > 5
@@ -135,6 +137,6 @@ async def test_the_split_is_remembered(tmp_path: Path) -> None:
     kept = tmp_path / "data" / "layout.json"
     assert kept.stat().st_mode & 0o777 == 0o600
     kept.write_text("[")
-    app = EternalApp(bench_in(tmp_path), NoGraphics(), "", KEYED)
+    app = EternalApp(make_services(tmp_path), NullGraphics(), "", ENVIRON_WITH_KEY)
     async with app.run_test() as pilot:
-        await settle(pilot)
+        await wait_idle(pilot)

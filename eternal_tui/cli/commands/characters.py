@@ -10,18 +10,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import Invocation, Refused
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.core.files import make_folder
-from eternal_tui.core.sanitize import Shown, join, say, shown, trimmed
+from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.core.files import make_private_dir
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, rstrip_safe, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from eternal_tui.api.errors import ApiError
     from eternal_tui.api.models import Character
-    from eternal_tui.characters.catalog import CharacterBook
-    from eternal_tui.cli.signals import Stopping
+    from eternal_tui.characters.catalog import CharacterCatalog
+    from eternal_tui.cli.signals import Shutdown
 
 EPILOG = """\
 examples:
@@ -39,66 +39,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--refresh", action="store_true", help="ask the service, however fresh the kept list is")
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Print the characters asked for."""
-    from eternal_tui.cli.signals import run_until_stopped
+    from eternal_tui.cli.signals import run_with_shutdown
 
     found = []
 
-    async def list_them(stopping: Stopping) -> int:
-        found.extend(await stopping.unless_stopped(_load(invocation)))
-        return Exit.DONE
+    async def list_them(stopping: Shutdown) -> int:
+        found.extend(await stopping.run(_load_characters(context)))
+        return ExitCode.SUCCESS
 
-    code = run_until_stopped(list_them, own_process=invocation.arguments.own_process)
-    wanted = invocation.arguments.search.casefold().split()
-    chosen = [one for one in found if all(word in _text(one) for word in wanted)]
+    code = run_with_shutdown(list_them, own_process=context.arguments.own_process)
+    wanted = context.arguments.search.casefold().split()
+    chosen = [one for one in found if all(word in _search_text(one) for word in wanted)]
     for one in chosen:
-        if invocation.arguments.json:
-            invocation.streams.json(_fields(one))
+        if context.arguments.json:
+            context.output.print_json(_character_to_json(one))
         else:
-            invocation.streams.line(_line(one, invocation.streams.width))
-    if not chosen and code == Exit.DONE:
-        invocation.streams.note(shown("No character matches." if wanted else "The list is empty."))
+            context.output.print_line(_table_row(one, context.output.width))
+    if not chosen and code == ExitCode.SUCCESS:
+        context.output.info(sanitize("No character matches." if wanted else "The list is empty."))
     return code
 
 
-async def _load(invocation: Invocation) -> list[Character]:
+async def _load_characters(context: Context) -> list[Character]:
     from eternal_tui.api.errors import ApiError
 
-    book, close = await _book(invocation)
+    book, close = await _open_catalog(context)
     try:
-        book.open_stored()
+        book.load_stored()
         try:
-            return list(await book.load(again=invocation.arguments.refresh))
+            return list(await book.load(force_refresh=context.arguments.refresh))
         except ApiError as error:
-            code = _code(error)
-            if not book.known or invocation.arguments.refresh:
-                raise Refused(code, say("The list could not be had: {account}", account=error.account)) from None
+            code = _exit_code_for(error)
+            if not book.allowed or context.arguments.refresh:
+                raise CommandError(
+                    code, format_safe("The list could not be had: {account}", account=error.full_message)
+                ) from None
             age = (time.time() - (book.fetched_at or 0.0)) / 86_400
-            invocation.streams.note(say("{error} This is the list of {age} days ago.", error=error, age=f"{age:.0f}"))
-            return list(book.known)
+            context.output.info(
+                format_safe("{error} This is the list of {age} days ago.", error=error, age=f"{age:.0f}")
+            )
+            return list(book.allowed)
     finally:
         await close()
 
 
-def _code(error: ApiError) -> Exit:
-    from eternal_tui.api.errors import KeyRefused, NotSent
+def _exit_code_for(error: ApiError) -> ExitCode:
+    from eternal_tui.api.errors import KeyRejected, RequestNotSent
 
-    if isinstance(error, KeyRefused):
-        return Exit.KEY
-    return Exit.UNREACHABLE if isinstance(error, NotSent) else Exit.FAILED
+    if isinstance(error, KeyRejected):
+        return ExitCode.KEY_ERROR
+    return ExitCode.UNREACHABLE if isinstance(error, RequestNotSent) else ExitCode.FAILED
 
 
-async def _book(invocation: Invocation) -> tuple[CharacterBook, Any]:
+async def _open_catalog(context: Context) -> tuple[CharacterCatalog, Any]:
     """Return the book of characters without opening the history, and how to close what it uses."""
-    from eternal_tui.api.client import EternalClient
-    from eternal_tui.characters.catalog import CharacterBook
+    from eternal_tui.api.client import Client
+    from eternal_tui.characters.catalog import CharacterCatalog
     from eternal_tui.core.clock import SystemClock
     from eternal_tui.services import service_name
 
-    demo = await asyncio.to_thread(invocation.launch_demo) if invocation.demo else None
-    base_url = demo.api_url if demo is not None else invocation.settings.base_url
-    client = EternalClient(base_url, None)
+    demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
+    base_url = demo.api_url if demo is not None else context.settings.base_url
+    client = Client(base_url, None)
 
     async def listing() -> AsyncIterator[Character]:
         async for character in client.list_characters():
@@ -110,34 +114,40 @@ async def _book(invocation: Invocation) -> tuple[CharacterBook, Any]:
             await asyncio.to_thread(demo.close)
 
     # A throw-away demo keeps nothing, and the null device is a folder that holds nothing.
-    folder = Path(os.devnull) if invocation.throw_away else invocation.settings.data_dir
+    folder = Path(os.devnull) if context.is_ephemeral else context.settings.data_dir
     with contextlib.suppress(OSError):
-        make_folder(folder)
-    book = CharacterBook(listing, folder / "characters.json", SystemClock(), service=service_name(base_url))
+        make_private_dir(folder)
+    book = CharacterCatalog(listing, folder / "characters.json", SystemClock(), service=service_name(base_url))
     return book, close
 
 
-def _text(one: Character) -> str:
-    return f"{one.id} {one.name} {one.username} {one.description} {one.gender} {one.category}".casefold()
+def _search_text(character: Character) -> str:
+    words = (character.id, character.name, character.username, character.description)
+    return " ".join(map(str, (*words, character.gender, character.category))).casefold()
 
 
-def _fields(one: Character) -> dict[str, Any]:
+def _character_to_json(character: Character) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "name": one.name,
-        "username": one.username or None,
-        "age": one.age,
-        "gender": one.gender or None,
-        "category": one.category or None,
-        "status": one.status or None,
-        "description": one.description or None,
+        "id": character.id,
+        "name": character.name,
+        "username": character.username or None,
+        "age": character.age,
+        "gender": character.gender or None,
+        "category": character.category or None,
+        "status": character.status or None,
+        "description": character.description or None,
     }
 
 
-def _line(one: Character, columns: int | None) -> Shown:
-    from eternal_tui.core.text_width import cut, fit
+def _table_row(character: Character, columns: int | None) -> SafeText:
+    from eternal_tui.core.text_width import pad_to_width, truncate_to_width
 
-    age = "" if one.age is None else str(one.age)
-    cells = fit(shown(one.id), 8), fit(shown(one.name), 18), shown(f"{age:>3}"), fit(shown(one.gender), 9)
-    line = trimmed(join("  ", *cells, shown(one.description)))
-    return line if columns is None else cut(line, columns)
+    age = "" if character.age is None else str(character.age)
+    cells = (
+        pad_to_width(sanitize(character.id), 8),
+        pad_to_width(sanitize(character.name), 18),
+        sanitize(f"{age:>3}"),
+        pad_to_width(sanitize(character.gender), 9),
+    )
+    line = rstrip_safe(join_safe("  ", *cells, sanitize(character.description)))
+    return line if columns is None else truncate_to_width(line, columns)

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from eternal_tui.cli.context import Invocation
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.core.sanitize import shown
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.core.sanitize import sanitize
 
 EPILOG = """\
 examples:
@@ -23,44 +23,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Print the script."""
-    write = {"bash": _bash, "zsh": _zsh, "fish": _fish}[invocation.arguments.shell]
-    for line in write(_words()).splitlines():
-        invocation.streams.line(shown(line))
-    return Exit.DONE
+    write = {"bash": _bash_script, "zsh": _zsh_script, "fish": _fish_script}[context.arguments.shell]
+    for line in write(_collect_options()).splitlines():
+        context.output.print_line(sanitize(line))
+    return ExitCode.SUCCESS
 
 
-class _Word(NamedTuple):
+class _Option(NamedTuple):
     """A long option, or "" for what stands without one: what it does, whether a value follows, and which ones fit."""
 
-    option: str
+    flag: str
     help: str
-    valued: bool
-    values: str
+    takes_value: bool
+    choices: str
 
 
-_Words = dict[str, list[_Word]]
+_OptionsByCommand = dict[str, list[_Option]]
 
 
-def _words() -> _Words:
+def _collect_options() -> _OptionsByCommand:
     """Return the words by verb; the empty verb has those of the program."""
     from eternal_tui.cli.parser import build_parser
 
     parser, verbs = build_parser()
     for verb in verbs.values():
-        verb.fill()
-    found = {name: _of(one) for name, one in verbs.items()}
-    return {"": [word for word in _of(parser) if word.option], **found}
+        verb.add_arguments()
+    found = {name: _parser_options(one) for name, one in verbs.items()}
+    return {"": [word for word in _parser_options(parser) if word.flag], **found}
 
 
-def _of(parser: argparse.ArgumentParser) -> list[_Word]:
+def _parser_options(parser: argparse.ArgumentParser) -> list[_Option]:
     return [
-        _Word(
+        _Option(
             option,
             (action.help or "").replace("%%", "%").split(";")[0],
             action.nargs != 0,
-            _values(action),
+            _option_choices(action),
         )
         for action in parser._actions
         for option in action.option_strings or [""]
@@ -69,43 +69,43 @@ def _of(parser: argparse.ArgumentParser) -> list[_Word]:
     ]
 
 
-def _values(action: argparse.Action) -> str:
+def _option_choices(action: argparse.Action) -> str:
     """Return the values there are, as the parser or the help names them: `low|high`."""
     named = action.metavar if isinstance(action.metavar, str) and "|" in action.metavar else ""
     return " ".join(map(str, action.choices or named.split("|"))).strip()
 
 
-def _options(words: list[_Word]) -> list[_Word]:
-    return [word for word in words if word.option]
+def _named_options(options: list[_Option]) -> list[_Option]:
+    return [word for word in options if word.flag]
 
 
-def _chosen(words: _Words) -> list[tuple[str, _Word]]:
+def _options_with_choices(options: _OptionsByCommand) -> list[tuple[str, _Option]]:
     """Return those whose values are known, each with its verb."""
-    return [(verb, word) for verb, of_verb in words.items() for word in of_verb if word.values]
+    return [(verb, word) for verb, of_verb in options.items() for word in of_verb if word.choices]
 
 
-def _bash(words: _Words) -> str:
-    from eternal_tui.cli.parser import VERBS
+def _bash_script(options: _OptionsByCommand) -> str:
+    from eternal_tui.cli.parser import COMMANDS
 
     cases = "\n".join(
-        f"    {verb}) words={_quoted(' '.join(word.option for word in _options(of_verb)))} ;;"
-        for verb, of_verb in words.items()
+        f"    {verb}) words={_shell_quote(' '.join(word.flag for word in _named_options(of_verb)))} ;;"
+        for verb, of_verb in options.items()
         if verb
     )
     values = "\n".join(
-        f"    {_quoted(f'{verb} {word.option or verb}')}) words={_quoted(word.values)} ;;"
-        for verb, word in _chosen(words)
+        f"    {_shell_quote(f'{verb} {word.flag or verb}')}) words={_shell_quote(word.choices)} ;;"
+        for verb, word in _options_with_choices(options)
     )
-    first = " ".join([*VERBS, *(word.option for word in words[""])])
+    first = " ".join([*COMMANDS, *(word.flag for word in options[""])])
     return f"""\
 _eternal_tui() {{
   local verb="" word words
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-    case "$word" in {"|".join(VERBS)}) verb="$word"; break ;; esac
+    case "$word" in {"|".join(COMMANDS)}) verb="$word"; break ;; esac
   done
   case "$verb" in
 {cases}
-    *) words={_quoted(first)} ;;
+    *) words={_shell_quote(first)} ;;
   esac
   case "$verb ${{COMP_WORDS[COMP_CWORD-1]}}" in
 {values}
@@ -116,16 +116,17 @@ complete -o default -F _eternal_tui eternal-tui
 """
 
 
-def _zsh(words: _Words) -> str:
-    from eternal_tui.cli.parser import VERBS
+def _zsh_script(options_by_command: _OptionsByCommand) -> str:
+    from eternal_tui.cli.parser import COMMANDS
 
     values = "\n".join(
-        f"    {_quoted(f'{verb} {word.option or verb}')}) compadd -- {word.values}; return ;;"
-        for verb, word in _chosen(words)
+        f"    {_shell_quote(f'{verb} {word.flag or verb}')}) compadd -- {word.choices}; return ;;"
+        for verb, word in _options_with_choices(options_by_command)
     )
     cases = "\n".join(
-        f"    {_quoted(verb)}) options=({_pairs((word.option, word.help) for word in _options(of_verb))}) ;;"
-        for verb, of_verb in words.items()
+        f"    {_shell_quote(verb)}) "
+        f"options=({_zsh_descriptions((word.flag, word.help) for word in _named_options(of_verb))}) ;;"
+        for verb, of_verb in options_by_command.items()
     )
     return f"""\
 #compdef eternal-tui
@@ -133,7 +134,7 @@ _eternal_tui() {{
   local verb="" word
   local -a verbs options
   for word in ${{words[2,CURRENT-1]}}; do
-    case "$word" in {"|".join(VERBS)}) verb="$word"; break ;; esac
+    case "$word" in {"|".join(COMMANDS)}) verb="$word"; break ;; esac
   done
   case "$verb ${{words[CURRENT-1]}}" in
 {values}
@@ -141,7 +142,7 @@ _eternal_tui() {{
   case "$verb" in
 {cases}
   esac
-  verbs=({_pairs(VERBS.items())})
+  verbs=({_zsh_descriptions(COMMANDS.items())})
   [[ -n "$verb" ]] || _describe verb verbs
   _describe -o option options
   [[ -z "$verb" ]] || _files
@@ -154,27 +155,29 @@ fi
 """
 
 
-def _fish(words: _Words) -> str:
-    from eternal_tui.cli.parser import VERBS
+def _fish_script(options: _OptionsByCommand) -> str:
+    from eternal_tui.cli.parser import COMMANDS
 
     lines = [
-        f"complete -c eternal-tui -f -n __fish_use_subcommand -a {verb} -d {_quoted(described)}"
-        for verb, described in VERBS.items()
+        f"complete -c eternal-tui -f -n __fish_use_subcommand -a {verb} -d {_shell_quote(described)}"
+        for verb, described in COMMANDS.items()
     ]
-    for verb, of_verb in words.items():
-        where = _quoted(f"__fish_seen_subcommand_from {verb}" if verb else "__fish_use_subcommand")
+    for verb, of_verb in options.items():
+        where = _shell_quote(f"__fish_seen_subcommand_from {verb}" if verb else "__fish_use_subcommand")
         for word in of_verb:
-            name = f" -l {word.option.removeprefix('--')} -d {_quoted(word.help)}" if word.option else ""
-            value = f" -x -a {_quoted(word.values)}" if word.values else " -r" if word.valued and name else ""
+            name = f" -l {word.flag.removeprefix('--')} -d {_shell_quote(word.help)}" if word.flag else ""
+            value = (
+                f" -x -a {_shell_quote(word.choices)}" if word.choices else " -r" if word.takes_value and name else ""
+            )
             if name or value:
                 lines.append(f"complete -c eternal-tui -n {where}{name}{value}")
     return "\n".join(lines) + "\n"
 
 
-def _pairs(described: Iterable[tuple[str, str]]) -> str:
+def _zsh_descriptions(descriptions: Iterable[tuple[str, str]]) -> str:
     """Return zsh's pairs of a word and what it means."""
-    return " ".join(_quoted(f"{word}:{meaning}") for word, meaning in described)
+    return " ".join(_shell_quote(f"{word}:{meaning}") for word, meaning in descriptions)
 
 
-def _quoted(text: str) -> str:
+def _shell_quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"

@@ -6,9 +6,9 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from eternal_tui.cli.context import Invocation, Refused
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.core.sanitize import say, shown
+from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.core.sanitize import format_safe, sanitize
 
 EPILOG = """\
 examples:
@@ -30,49 +30,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--edit", action="store_true", help="open the file in $VISUAL or $EDITOR, and check it after")
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Print, check or edit, as was asked for."""
-    if invocation.arguments.edit:
-        return _edit(invocation)
-    if invocation.arguments.check:
-        return _check(invocation)
-    return _print(invocation)
+    if context.arguments.edit:
+        return _edit(context)
+    if context.arguments.check:
+        return _check(context)
+    return _print(context)
 
 
-def _check(invocation: Invocation) -> int:
-    from eternal_tui.tui.config_watch import problems
+def _check(context: Context) -> int:
+    from eternal_tui.tui.config_watch import preference_errors
 
-    found = problems(invocation.settings)
+    found = preference_errors(context.settings)
     for sentence in found:
-        invocation.streams.error(sentence)
+        context.output.error(sentence)
     if not found:
-        invocation.streams.line(say("{path} is fine.", path=invocation.settings.config_path))
-    return Exit.USAGE if found else Exit.DONE
+        context.output.print_line(format_safe("{path} is fine.", path=context.settings.config_path))
+    return ExitCode.USAGE if found else ExitCode.SUCCESS
 
 
-def _edit(invocation: Invocation) -> int:
+def _edit(context: Context) -> int:
     import subprocess
 
-    from eternal_tui.config import config_path
-    from eternal_tui.config.credentials import scrubbed_environ
-    from eternal_tui.drafts.editor import NoEditor, editor_command
+    from eternal_tui.config import find_config_path
+    from eternal_tui.config.credentials import environ_without_keys
+    from eternal_tui.drafts.editor import EditorNotFound, editor_command
 
     try:
-        command = editor_command(invocation.environ)
-    except NoEditor as error:
-        raise Refused(Exit.USAGE, str(error)) from None
-    path = config_path(getattr(invocation.arguments, "config", None), invocation.environ)
+        command = editor_command(context.environ)
+    except EditorNotFound as error:
+        raise CommandError(ExitCode.USAGE, str(error)) from None
+    path = find_config_path(getattr(context.arguments, "config", None), context.environ)
     try:
-        _begin(path)
-        status = subprocess.run([*command, str(path)], env=scrubbed_environ(invocation.environ), check=False).returncode  # noqa: S603 - the person's own editor
+        _create_if_missing(path)
+        status = subprocess.run(  # noqa: S603 - the user's own editor
+            [*command, str(path)], env=environ_without_keys(context.environ), check=False
+        ).returncode
     except OSError as error:
-        raise Refused(Exit.USAGE, say("{path} cannot be edited: {why}.", path=path, why=error.strerror)) from None
+        raise CommandError(
+            ExitCode.USAGE, format_safe("{path} cannot be edited: {why}.", path=path, why=error.strerror)
+        ) from None
     if status:
-        invocation.streams.note(say("The editor ended with {status}; the file is as it left it.", status=status))
-    return _check(invocation)
+        context.output.info(format_safe("The editor ended with {status}; the file is as it left it.", status=status))
+    return _check(context)
 
 
-def _begin(path: Path) -> None:
+def _create_if_missing(path: Path) -> None:
     """Create the file, every setting explained, where there is none."""
     from eternal_tui.config.render import config_template
 
@@ -81,19 +85,19 @@ def _begin(path: Path) -> None:
         file.write(config_template())
 
 
-def _print(invocation: Invocation) -> int:
+def _print(context: Context) -> int:
     import json
 
     from eternal_tui.config.render import config_schema, render_config
 
-    streams = invocation.streams
-    if invocation.arguments.schema:
+    streams = context.output
+    if context.arguments.schema:
         text = json.dumps(config_schema(), indent=2)
-    elif invocation.arguments.path:
-        text = str(invocation.settings.config_path)
+    elif context.arguments.path:
+        text = str(context.settings.config_path)
     else:
-        text = render_config(invocation.settings)
+        text = render_config(context.settings)
     for line in text.splitlines():
         # Each line passes the gate: a setting may have come from a hostile file or variable.
-        streams.line(shown(line, limit=100_000))
-    return Exit.DONE
+        streams.print_line(sanitize(line, limit=100_000))
+    return ExitCode.SUCCESS

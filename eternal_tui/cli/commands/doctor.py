@@ -6,12 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Invocation
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.core.sanitize import Shown, say, shown
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 
 if TYPE_CHECKING:
-    from eternal_tui.cli.findings import Finding
+    from eternal_tui.cli.findings import Check
 
 
 EPILOG = """\
@@ -38,45 +38,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Print the findings and return the code of the gravest."""
-    from eternal_tui.cli.doctor_checks import examine
-    from eternal_tui.cli.doctor_report import report_lines, write_report
+    from eternal_tui.cli.doctor_checks import run_checks
+    from eternal_tui.cli.doctor_report import build_report, write_report
 
-    findings = examine(invocation)
-    code = _code(findings)
-    if invocation.arguments.json:
-        invocation.streams.json({"exit_code": code, "findings": [_fields(finding) for finding in findings]})
+    findings = run_checks(context)
+    code = _exit_code(findings)
+    if context.arguments.json:
+        context.output.print_json({"exit_code": code, "findings": [_check_to_json(finding) for finding in findings]})
         return code
-    told = [*(_line(one) for one in findings), Shown(""), *_advice(findings)]
-    if (path := invocation.arguments.report) is not None:
-        report = report_lines(findings, _advice(findings), invocation)
+    told = [*(_check_line(one) for one in findings), SafeText(""), *_advice_lines(findings)]
+    if (path := context.arguments.report) is not None:
+        report = build_report(findings, _advice_lines(findings), context)
         if path != "-":
             write_report(Path(path), report)
-            told.append(say("The report is in {path}; it holds no key, no link and no prompt.", path=path))
+            told.append(format_safe("The report is in {path}; it holds no key, no link and no prompt.", path=path))
         else:
             told = report
     for line in told:
-        invocation.streams.line(line)
+        context.output.print_line(line)
     return code
 
 
-def _code(findings: list[Finding]) -> int:
-    met = {finding.code for finding in findings}
-    return next((code for code in (Exit.USAGE, Exit.KEY, Exit.UNREACHABLE) if code in met), Exit.DONE)
+def _exit_code(checks: list[Check]) -> int:
+    met = {finding.exit_code for finding in checks}
+    return next(
+        (code for code in (ExitCode.USAGE, ExitCode.KEY_ERROR, ExitCode.UNREACHABLE) if code in met), ExitCode.SUCCESS
+    )
 
 
-def _fields(finding: Finding) -> dict[str, object]:
-    return {"name": finding.name, "ok": finding.ok, "detail": finding.detail, "advice": finding.advice or None}
+def _check_to_json(check: Check) -> dict[str, object]:
+    return {"name": check.name, "ok": check.ok, "detail": check.detail, "advice": check.advice or None}
 
 
-def _line(finding: Finding) -> Shown:
-    word = "ok" if finding.ok else "!!" if finding.code else "--"
-    return say("{word}  {name}  {detail}", word=f"{word:<2}", name=f"{finding.name:<13}", detail=finding.detail)
+def _check_line(check: Check) -> SafeText:
+    word = "ok" if check.ok else "!!" if check.exit_code else "--"
+    return format_safe("{word}  {name}  {detail}", word=f"{word:<2}", name=f"{check.name:<13}", detail=check.detail)
 
 
-def _advice(findings: list[Finding]) -> list[Shown]:
-    wanted = [finding.advice for finding in findings if finding.advice]
+def _advice_lines(checks: list[Check]) -> list[SafeText]:
+    wanted = [finding.advice for finding in checks if finding.advice]
     if not wanted:
-        return [shown("All is well. `eternal-tui` opens the app.")]
-    return [shown("What to do:"), *(shown(f"  {number}. {advice}") for number, advice in enumerate(wanted, 1))]
+        return [sanitize("All is well. `eternal-tui` opens the app.")]
+    return [sanitize("What to do:"), *(sanitize(f"  {number}. {advice}") for number, advice in enumerate(wanted, 1))]

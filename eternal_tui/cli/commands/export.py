@@ -15,98 +15,102 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from eternal_tui.cli.context import Invocation, Refused
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.cli.formatting import local_time
-from eternal_tui.cli.output import printing
-from eternal_tui.core.files import create
-from eternal_tui.core.sanitize import Shown, join, say, shown, shown_block
+from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.formatting import format_local_time
+from eternal_tui.cli.output import translate_write_errors
+from eternal_tui.core.files import create_private
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.jobs.files import result_path
-from eternal_tui.jobs.formatting import counted, file_words, kind, who
+from eternal_tui.jobs.formatting import character_label, file_label, pluralize, request_label
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.model import Job
-    from eternal_tui.media.export.html_gallery import Exhibit
+    from eternal_tui.media.export.html_gallery import GalleryItem
 
 
-MEGABYTES = 200.0
+DEFAULT_MAX_MEGABYTES = 200.0
 """Files in one page unless told otherwise: what browsers open without complaint."""
 
 
-class Written(msgspec.Struct, frozen=True):
+class ExportResult(msgspec.Struct, frozen=True):
     """How many results were written, and a sentence on those that were not, where there are any."""
 
     count: int
-    note: Shown | None = None
+    note: SafeText | None = None
 
 
-Gallery = Callable[["Iterator[Job]", Path, TextIO, float], Written]
+MediaWriter = Callable[["Iterator[Job]", Path, TextIO, float], ExportResult]
 """Writes jobs, given the results folder, to an open file within so many megabytes."""
 
 
-def exhibits_of(jobs: Iterator[Job], results: Path) -> Iterator[Exhibit]:
+def gallery_items(jobs: Iterator[Job], results_dir: Path) -> Iterator[GalleryItem]:
     """Yield what there is to look at, in the order of the jobs."""
-    from eternal_tui.media.export.html_gallery import Exhibit
+    from eternal_tui.media.export.html_gallery import GalleryItem
 
     for job in jobs:
-        path = result_path(job, results)
+        path = result_path(job, results_dir)
         if path is not None:
-            title = join(" · ", say("Job {id}", id=job.id), who(job), kind(job))
-            prompt = shown_block(job.request.prompt, limit=8_000)
-            yield Exhibit(path=path, title=title, prompt=prompt, facts=tuple(_facts(job)))
+            title = join_safe(" · ", format_safe("Job {id}", id=job.id), character_label(job), request_label(job))
+            prompt = sanitize_block(job.request.prompt, limit=8_000)
+            yield GalleryItem(path=path, title=title, prompt=prompt, details=tuple(_item_details(job)))
 
 
-def _facts(job: Job) -> Iterator[tuple[Shown, Shown]]:
-    yield Shown("Job"), say("{id}", id=job.id)
-    yield Shown("Character"), who(job)
-    yield Shown("Asked"), kind(job)
+def _item_details(job: Job) -> Iterator[tuple[SafeText, SafeText]]:
+    yield SafeText("Job"), format_safe("{id}", id=job.id)
+    yield SafeText("Character"), character_label(job)
+    yield SafeText("Asked"), request_label(job)
     if job.facts is not None:
-        yield Shown("File"), file_words(job.facts)
-    yield Shown("Made"), say("{at}", at=local_time(job.finished_at or job.created_at))
+        yield SafeText("File"), file_label(job.facts)
+    yield SafeText("Made"), format_safe("{at}", at=format_local_time(job.finished_at or job.created_at))
     if job.cost is not None:
-        yield Shown("Cost"), say("about {cost} credits", cost=f"{job.cost:.2f}")
+        yield SafeText("Cost"), format_safe("about {cost} credits", cost=f"{job.cost:.2f}")
     if job.note:
-        yield Shown("Note"), shown(job.note, limit=400)
+        yield SafeText("Note"), sanitize(job.note, limit=400)
     if job.tags:
-        yield Shown("Tags"), join(", ", *(shown(tag, limit=40) for tag in job.tags))
+        yield SafeText("Tags"), join_safe(", ", *(sanitize(tag, limit=40) for tag in job.tags))
 
 
-def write_html(jobs: Iterator[Job], results: Path, file: TextIO, megabytes: float) -> Written:
+def export_html_gallery(jobs: Iterator[Job], results_dir: Path, file: TextIO, max_megabytes: float) -> ExportResult:
     """Write one page with every result in it."""
-    from eternal_tui.media.export.html_gallery import write_page
+    from eternal_tui.media.export.html_gallery import write_gallery
 
-    about = say("Results of eternal-tui, {day}", day=datetime.now().astimezone().strftime("%Y-%m-%d"))
-    limit = int(megabytes * 1_000_000)
-    page = write_page(exhibits_of(jobs, results), file, title=Shown("Gallery"), about=about, limit=limit)
-    if not page.beyond:
-        return Written(page.shown)
-    note = say(
-        "Described without a file: {n}, as all together are beyond {limit} megabytes. --megabytes allows more.",
-        n=counted(page.beyond, "result"),
-        limit=f"{megabytes:g}",
+    about = format_safe("Results of eternal-tui, {day}", day=datetime.now().astimezone().strftime("%Y-%m-%d"))
+    limit = int(max_megabytes * 1_000_000)
+    page = write_gallery(
+        gallery_items(jobs, results_dir), file, title=SafeText("Gallery"), subtitle=about, max_bytes=limit
     )
-    return Written(page.shown, note)
+    if not page.omitted_count:
+        return ExportResult(page.included_count)
+    note = format_safe(
+        "Described without a file: {n}, as all together are beyond {limit} megabytes. --megabytes allows more.",
+        n=pluralize(page.omitted_count, "result"),
+        limit=f"{max_megabytes:g}",
+    )
+    return ExportResult(page.included_count, note)
 
 
-def write_sheet(jobs: Iterator[Job], results: Path, file: TextIO, megabytes: float) -> Written:  # noqa: ARG001
+def export_contact_sheet(jobs: Iterator[Job], results_dir: Path, file: TextIO, max_megabytes: float) -> ExportResult:  # noqa: ARG001
     """Write a contact sheet of the newest results."""
-    from eternal_tui.media.export.contact_sheet import MOST, write_sheet
+    from eternal_tui.media.export.contact_sheet import MAX_ITEMS, write_contact_sheet
 
     raw = getattr(file, "buffer", None)
     if raw is None:
-        raise Refused(Exit.USAGE, "A contact sheet is a picture and needs a file to go to.")
-    exhibits = list(exhibits_of(jobs, results))
-    sheet = write_sheet(exhibits, raw)
+        raise CommandError(ExitCode.USAGE, "A contact sheet is a picture and needs a file to go to.")
+    exhibits = list(gallery_items(jobs, results_dir))
+    sheet = write_contact_sheet(exhibits, raw)
     notes = []
-    if left := len(exhibits) - sheet.shown:
-        notes.append(say("A sheet holds the newest {most}; {n} older ones are not on it.", most=MOST, n=left))
-    if sheet.substituted:
-        signs = counted(sheet.substituted, "character")
-        notes.append(say("Drawn as ?: {signs} that no font found here has.", signs=signs))
-    return Written(sheet.shown, join(" ", *notes) if notes else None)
+    if left := len(exhibits) - sheet.included_count:
+        notes.append(
+            format_safe("A sheet holds the newest {most}; {n} older ones are not on it.", most=MAX_ITEMS, n=left)
+        )
+    if sheet.substituted_count:
+        signs = pluralize(sheet.substituted_count, "character")
+        notes.append(format_safe("Drawn as ?: {signs} that no font found here has.", signs=signs))
+    return ExportResult(sheet.included_count, join_safe(" ", *notes) if notes else None)
 
 
-GALLERIES: dict[str, Gallery] = {"html": write_html, "sheet": write_sheet}
+MEDIA_FORMATS: dict[str, MediaWriter] = {"html": export_html_gallery, "sheet": export_contact_sheet}
 """Every gallery by its name."""
 
 
@@ -122,78 +126,80 @@ html is one page with every picture and clip inside it, which needs no network; 
 Nothing is overwritten; the file can be read by you alone. Links to results are left out: they are as good as a key.
 """
 
-_FORMULA = re.compile(r"(\A\s*|;\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
+_FORMULA_PATTERN = re.compile(r"(\A\s*|;\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
 """What a spreadsheet may take for the beginning of a formula: also behind space, which some leave out, in the wide
 form, which some take for the narrow one, and behind the sign that ends a cell where the comma stands in numbers."""
 
-Writer = Callable[["Iterator[Job]", Path, TextIO], int]
+TextWriter = Callable[["Iterator[Job]", Path, TextIO], int]
 """Writes jobs, given the results folder, to an open file, and returns how many there were."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `export`."""
-    names = sorted([*FORMATS, *GALLERIES])
+    names = sorted([*TEXT_FORMATS, *MEDIA_FORMATS])
     parser.add_argument("--format", choices=names, help="default: by the name's end, else json")
     parser.add_argument(
         "--megabytes",
-        type=_megabytes,
-        default=MEGABYTES,
+        type=_parse_megabytes,
+        default=DEFAULT_MAX_MEGABYTES,
         metavar="N",
-        help=f"most megabytes of files in an html page (default {MEGABYTES:g})",
+        help=f"most megabytes of files in an html page (default {DEFAULT_MAX_MEGABYTES:g})",
     )
     parser.add_argument("path", metavar="PATH", help="the file to make; '-' is standard output")
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Write the history and say how much of it there was."""
-    from eternal_tui.cli.context import jobs_of
+    from eternal_tui.cli.context import iter_jobs
 
-    path = invocation.arguments.path
-    name = invocation.arguments.format or _format_of(path)
-    gallery = GALLERIES.get(name)
-    with invocation.history() as history, _opened(path, invocation.streams.stdout) as file:
+    path = context.arguments.path
+    name = context.arguments.format or _format_for_path(path)
+    gallery = MEDIA_FORMATS.get(name)
+    with context.open_history() as history, _open_output(path, context.output.stdout) as file:
         if gallery is not None:
-            written = gallery(jobs_of(history), invocation.results, file, invocation.arguments.megabytes)
+            written = gallery(iter_jobs(history), context.results_dir, file, context.arguments.megabytes)
         else:
-            written = Written(FORMATS[name](jobs_of(history), invocation.results, file))
+            written = ExportResult(TEXT_FORMATS[name](iter_jobs(history), context.results_dir, file))
         file.flush()
     if path != "-":
-        from eternal_tui.jobs.formatting import counted
+        from eternal_tui.jobs.formatting import pluralize
 
-        what = counted(written.count, "job" if gallery is None else "result")
-        invocation.streams.line(say("{what} written to {path}.", what=what, path=path))
+        what = pluralize(written.count, "job" if gallery is None else "result")
+        context.output.print_line(format_safe("{what} written to {path}.", what=what, path=path))
     if written.note is not None:
-        invocation.streams.note(written.note)
-    return Exit.DONE
+        context.output.info(written.note)
+    return ExitCode.SUCCESS
 
 
-def _megabytes(text: str) -> float:
+def _parse_megabytes(text: str) -> float:
     value = float(text)
     if not 0 < value <= 100_000:
         raise argparse.ArgumentTypeError("give a number of megabytes above 0")
     return value
 
 
-def _format_of(path: str) -> str:
+def _format_for_path(path: str) -> str:
     suffix = Path(path).suffix.lower().removeprefix(".")
     if suffix == "png":
         return "sheet"
-    return suffix if suffix in FORMATS or suffix in GALLERIES else "json"
+    return suffix if suffix in TEXT_FORMATS or suffix in MEDIA_FORMATS else "json"
 
 
 @contextmanager
-def _opened(path: str, stdout: TextIO) -> Iterator[TextIO]:
+def _open_output(path: str, stdout: TextIO) -> Iterator[TextIO]:
     if path == "-":
-        with printing():
+        with translate_write_errors():
             yield stdout
         return
     try:
-        handle = create(Path(path))
+        handle = create_private(Path(path))
     except FileExistsError:
-        raise Refused(Exit.USAGE, f"{path} exists already and is not overwritten. Name another file.") from None
+        raise CommandError(
+            ExitCode.USAGE, f"{path} exists already and is not overwritten. Name another file."
+        ) from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise Refused(Exit.USAGE, f"{path} cannot be made: {why}.") from None
+        raise CommandError(ExitCode.USAGE, f"{path} cannot be made: {why}.") from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             yield file
@@ -202,50 +208,50 @@ def _opened(path: str, stdout: TextIO) -> Iterator[TextIO]:
         Path(path).unlink(missing_ok=True)
         if not isinstance(error, OSError):
             raise
-        raise Refused(
-            Exit.USAGE, f"{path} cannot be written: {error.strerror}. What there was of it is gone."
+        raise CommandError(
+            ExitCode.USAGE, f"{path} cannot be written: {error.strerror}. What there was of it is gone."
         ) from None
 
 
-def write_json(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
+def write_json(jobs: Iterator[Job], results_dir: Path, file: TextIO) -> int:
     """Write one JSON array, an object a line."""
-    from eternal_tui.cli.formatting import job_fields
-    from eternal_tui.cli.output import json_text
+    from eternal_tui.cli.formatting import job_to_json
+    from eternal_tui.cli.output import dump_json
 
     count = 0
     for count, job in enumerate(jobs, 1):
-        file.write(("[\n" if count == 1 else ",\n") + json_text(job_fields(job, results)))
+        file.write(("[\n" if count == 1 else ",\n") + dump_json(job_to_json(job, results_dir)))
     file.write("\n]\n" if count else "[]\n")
     return count
 
 
-def write_csv(jobs: Iterator[Job], results: Path, file: TextIO) -> int:
+def write_csv(jobs: Iterator[Job], results_dir: Path, file: TextIO) -> int:
     """Write a table with a head line."""
-    from eternal_tui.cli.formatting import job_fields
+    from eternal_tui.cli.formatting import job_to_json
 
     count = 0
     buffer = io.StringIO()
     table = csv.writer(buffer, lineterminator="\n")
     for count, job in enumerate(jobs, 1):
-        fields = job_fields(job, results)
+        fields = job_to_json(job, results_dir)
         if count == 1:
             table.writerow(fields)
-        table.writerow(_cell(value) for value in fields.values())
+        table.writerow(_csv_cell(value) for value in fields.values())
         file.write(buffer.getvalue())
         buffer.seek(0)
         buffer.truncate()
     return count
 
 
-def _cell(value: object) -> object:
+def _csv_cell(value: object) -> object:
     if isinstance(value, bool):
         # As in JSON: Python's own words for it are nobody else's.
         return "true" if value else "false"
     if not isinstance(value, str):
         return value
     # Spreadsheets run what begins like this as a formula, whoever wrote it.
-    return _FORMULA.sub(r"\1'\2", shown_block(value))
+    return _FORMULA_PATTERN.sub(r"\1'\2", sanitize_block(value))
 
 
-FORMATS: dict[str, Writer] = {"json": write_json, "csv": write_csv}
+TEXT_FORMATS: dict[str, TextWriter] = {"json": write_json, "csv": write_csv}
 """Every format by its name, which is also the end of its file names."""

@@ -8,161 +8,171 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
-from eternal_tui.cli.casting import cast
-from eternal_tui.cli.commands.watch import until_ended
-from eternal_tui.cli.context import Invocation, Refused, close
-from eternal_tui.cli.exit_codes import Exit, code_of, gravest
-from eternal_tui.cli.formatting import going_on, job_fields, job_line, trouble_sentence
+from eternal_tui.cli.casting import resolve_character
+from eternal_tui.cli.commands.watch import wait_for_jobs
+from eternal_tui.cli.context import CommandError, Context, close_services
+from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
+from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message, job_to_json
 from eternal_tui.cli.output import is_terminal
-from eternal_tui.cli.progress import Progress
-from eternal_tui.cli.signals import PATIENCE, Stopped, Stopping
-from eternal_tui.core.sanitize import say, shown
+from eternal_tui.cli.progress import ProgressLine
+from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested
+from eternal_tui.core.sanitize import format_safe, sanitize
 from eternal_tui.history.errors import HistoryError
-from eternal_tui.jobs.batch import new_batch
-from eternal_tui.jobs.errors import NeedsConfirmation, NoKey, OverCap
-from eternal_tui.jobs.formatting import counted
+from eternal_tui.jobs.batch import new_batch_id
+from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded, NoApiKey
+from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.model import Job, JobState
 
 if TYPE_CHECKING:
     from eternal_tui.api.models import GenerateRequest
-    from eternal_tui.services import Workbench
+    from eternal_tui.services import Services
 
 
-MOST_PROMPTS = 1_000
-LONGEST = 100_000
+MAX_STDIN_PROMPTS = 1_000
+MAX_PROMPT_CHARS = 100_000
 """Characters of a prompt, given or read: far more than any prompt, far less than a file given by mistake."""
 
 
-def prompts_of(option: str | None, stdin: TextIO) -> list[str]:
+def read_prompts(option: str | None, stdin: TextIO) -> list[str]:
     """Return the prompts; raise Refused where there is none."""
     if option is not None and option != "-":
-        if len(option) > LONGEST:
-            raise Refused(Exit.USAGE, f"The prompt is longer than {LONGEST} characters. Nothing was sent.")
+        if len(option) > MAX_PROMPT_CHARS:
+            raise CommandError(
+                ExitCode.USAGE, f"The prompt is longer than {MAX_PROMPT_CHARS} characters. Nothing was sent."
+            )
         return [option]
     if option is None and is_terminal(stdin):
-        raise Refused(Exit.USAGE, "Write a prompt: --prompt TEXT, or prompts on stdin, one a line. Nothing was sent.")
-    return _read(stdin)
+        raise CommandError(
+            ExitCode.USAGE, "Write a prompt: --prompt TEXT, or prompts on stdin, one a line. Nothing was sent."
+        )
+    return _read_stdin_prompts(stdin)
 
 
-def _read(stdin: TextIO) -> list[str]:
+def _read_stdin_prompts(stdin: TextIO) -> list[str]:
     prompts = []
     try:
-        while line := stdin.readline(LONGEST + 1):
-            if len(line) > LONGEST:
-                raise Refused(Exit.USAGE, f"A line of stdin is longer than {LONGEST} characters. Nothing was sent.")
+        while line := stdin.readline(MAX_PROMPT_CHARS + 1):
+            if len(line) > MAX_PROMPT_CHARS:
+                raise CommandError(
+                    ExitCode.USAGE, f"A line of stdin is longer than {MAX_PROMPT_CHARS} characters. Nothing was sent."
+                )
             if line.strip():
                 prompts.append(line.rstrip("\r\n"))
-            if len(prompts) > MOST_PROMPTS:
-                raise Refused(Exit.USAGE, f"Stdin holds more than {MOST_PROMPTS} prompts. Nothing was sent.")
+            if len(prompts) > MAX_STDIN_PROMPTS:
+                raise CommandError(
+                    ExitCode.USAGE, f"Stdin holds more than {MAX_STDIN_PROMPTS} prompts. Nothing was sent."
+                )
     except UnicodeDecodeError:
-        raise Refused(Exit.USAGE, "Standard input is not valid text. Nothing was sent.") from None
+        raise CommandError(ExitCode.USAGE, "Standard input is not valid text. Nothing was sent.") from None
     except (OSError, ValueError):
-        raise Refused(Exit.USAGE, "Standard input cannot be read. Nothing was sent.") from None
+        raise CommandError(ExitCode.USAGE, "Standard input cannot be read. Nothing was sent.") from None
     if not prompts:
-        raise Refused(Exit.USAGE, "Standard input holds no prompt. Give --prompt TEXT. Nothing was sent.")
+        raise CommandError(ExitCode.USAGE, "Standard input holds no prompt. Give --prompt TEXT. Nothing was sent.")
     return prompts
 
 
-_MEETS_ALL = frozenset({"key", "credits", "unreachable", "stopped"})
+_FATAL_CAUSES = frozenset({"key", "credits", "unreachable", "stopped"})
 """Causes of a rejection that the next request would meet too."""
 
 
-async def send(invocation: Invocation, requests: Sequence[GenerateRequest], stopping: Stopping) -> int:
+async def submit_all(context: Context, requests: Sequence[GenerateRequest], shutdown: Shutdown) -> int:
     """Send the requests and return the exit code."""
-    workbench = invocation.open_workbench()
+    workbench = context.open_services()
     try:
-        return await _Sending(invocation, workbench, stopping).run(requests)
+        return await _GenerateRun(context, workbench, shutdown).run(requests)
     finally:
-        await close(workbench, invocation.streams)
+        await close_services(workbench, context.output)
 
 
-class _Sending:
-    def __init__(self, invocation: Invocation, workbench: Workbench, stopping: Stopping) -> None:
-        self._workbench = workbench
-        self._desk = workbench.desk
-        self._streams = invocation.streams
-        self._given = invocation.arguments
-        self._stopping = stopping
-        self._throw_away = invocation.throw_away
-        self._mine: list[int] = []
-        self._printed: set[int] = set()
-        self._cut_short = False
-        self._key_refused = False
+class _GenerateRun:
+    def __init__(self, context: Context, services: Services, shutdown: Shutdown) -> None:
+        self._services = services
+        self._engine = services.jobs
+        self._output = context.output
+        self._arguments = context.arguments
+        self._shutdown = shutdown
+        self._is_ephemeral = context.is_ephemeral
+        self._job_ids: list[int] = []
+        self._printed_ids: set[int] = set()
+        self._stopped_early = False
+        self._is_key_rejected = False
 
     async def run(self, requests: Sequence[GenerateRequest]) -> int:
-        self._streams.notices(self._desk.notices)
-        if self._throw_away:
-            self._streams.note(shown("This is the demo: its files are gone when it ends. --data-dir DIR keeps them."))
-        await self._desk.start(only=())
-        requests, name = await self._stopping.unless_stopped(self._checked(requests))
-        with Progress(self._desk, self._streams, self._mine):
+        self._output.print_notices(self._engine.notices)
+        if self._is_ephemeral:
+            self._output.info(sanitize("This is the demo: its files are gone when it ends. --data-dir DIR keeps them."))
+        await self._engine.start(only_job_ids=())
+        requests, name = await self._shutdown.run(self._prepare(requests))
+        with ProgressLine(self._engine, self._output, self._job_ids):
             try:
-                await self._send_all(requests, name)
-                if self._given.wait:
-                    await self._wait()
-            except Stopped as stopped:
-                return self._told_stopped(stopped)
-        codes = [self._code(job) for job in self._jobs()]
-        if self._cut_short:
-            codes.append(Exit.FAILED)
-        if self._key_refused:
-            codes.append(Exit.KEY)
-        return gravest(codes)
+                await self._submit_requests(requests, name)
+                if self._arguments.wait:
+                    await self._wait_for_results()
+            except ShutdownRequested as stopped:
+                return self._report_shutdown(stopped)
+        codes = [self._exit_code(job) for job in self._own_jobs()]
+        if self._stopped_early:
+            codes.append(ExitCode.FAILED)
+        if self._is_key_rejected:
+            codes.append(ExitCode.KEY_ERROR)
+        return worst_exit_code(codes)
 
-    async def _checked(self, requests: Sequence[GenerateRequest]) -> tuple[list[GenerateRequest], str]:
-        if not await self._workbench.connection.has_key():
-            problem = self._workbench.connection.key_problem
-            raise Refused(Exit.KEY, f"{problem} Nothing was sent.") if problem else NoKey
-        workbench = self._workbench
-        role = await cast(workbench.book, requests[0].character, workbench.clock, self._streams.note)
+    async def _prepare(self, requests: Sequence[GenerateRequest]) -> tuple[list[GenerateRequest], str]:
+        if not await self._services.client.has_key():
+            problem = self._services.client.key_error
+            raise CommandError(ExitCode.KEY_ERROR, f"{problem} Nothing was sent.") if problem else NoApiKey
+        workbench = self._services
+        role = await resolve_character(workbench.characters, requests[0].character, workbench.clock, self._output.info)
         chosen = [msgspec.structs.replace(request, character=role.id) for request in requests]
         try:
-            await self._desk.may_submit(chosen, confirmed=self._given.yes)
-        except NeedsConfirmation as refusal:
-            raise Refused(Exit.USAGE, f"{refusal} Add --yes to send it.") from None
+            await self._engine.check_submit(chosen, confirmed=self._arguments.yes)
+        except ConfirmationRequired as refusal:
+            raise CommandError(ExitCode.USAGE, f"{refusal} Add --yes to send it.") from None
         return chosen, role.name
 
-    async def _send_all(self, requests: Sequence[GenerateRequest], name: str) -> None:
-        batch = new_batch(len(requests))
-        unsubscribe = self._desk.subscribe(self._note_mine)
+    async def _submit_requests(self, requests: Sequence[GenerateRequest], character_name: str) -> None:
+        batch = new_batch_id(len(requests))
+        unsubscribe = self._engine.subscribe(self._collect_own_jobs)
         try:
             for number, request in enumerate(requests, 1):
-                if self._stopping.stopped:
-                    raise Stopped(self._stopping.number)
+                if self._shutdown.is_requested:
+                    raise ShutdownRequested(self._shutdown.signal_number)
                 try:
                     # Confirmed together before; the cap is looked at again for each.
-                    submitting = self._desk.submit(request, name=name, confirmed=True, batch=batch)
-                    job = await self._stopping.unless_stopped(submitting, patience=PATIENCE)
-                except (OverCap, HistoryError) as refusal:
-                    if not self._mine:
+                    submitting = self._engine.submit(
+                        request, character_name=character_name, confirmed=True, batch=batch
+                    )
+                    job = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
+                except (DailyCapExceeded, HistoryError) as refusal:
+                    if not self._job_ids:
                         raise
-                    self._cut_short = True
-                    self._streams.error(shown(str(refusal)))
-                    self._rest_unsent(len(requests) - number + 1)
+                    self._stopped_early = True
+                    self._output.error(sanitize(str(refusal)))
+                    self._report_unsent(len(requests) - number + 1)
                     return
-                self._tell_sent(job)
-                if job.state is JobState.UNCONFIRMED or job.cause in _MEETS_ALL:
-                    self._rest_unsent(len(requests) - number)
+                self._report_submitted(job)
+                if job.state is JobState.UNCONFIRMED or job.cause in _FATAL_CAUSES:
+                    self._report_unsent(len(requests) - number)
                     return
         finally:
             unsubscribe()
 
-    def _note_mine(self, ids: frozenset[int]) -> None:
-        for job_id in sorted(ids - set(self._mine)):
-            job = self._desk.job(job_id)
-            if job is not None and self._desk.owns(job):
-                self._mine.append(job_id)
+    def _collect_own_jobs(self, job_ids: frozenset[int]) -> None:
+        for job_id in sorted(job_ids - set(self._job_ids)):
+            job = self._engine.get(job_id)
+            if job is not None and self._engine.owns(job):
+                self._job_ids.append(job_id)
 
-    def _jobs(self) -> list[Job]:
-        return [job for job in map(self._desk.job, self._mine) if job is not None]
+    def _own_jobs(self) -> list[Job]:
+        return [job for job in map(self._engine.get, self._job_ids) if job is not None]
 
-    def _code(self, job: Job) -> Exit:
-        return code_of(job) if self._desk.recorded(job.id) else Exit.UNCONFIRMED
+    def _exit_code(self, job: Job) -> ExitCode:
+        return exit_code_of(job) if self._engine.is_durable(job.id) else ExitCode.UNCONFIRMED
 
-    def _tell_sent(self, job: Job) -> None:
-        if not self._desk.recorded(job.id):
-            self._streams.error(
-                say(
+    def _report_submitted(self, job: Job) -> None:
+        if not self._engine.is_durable(job.id):
+            self._output.error(
+                format_safe(
                     "Job {id} was taken by the service, but could not be written down: {trouble} "
                     "Its request id is {request}. Free some space and keep that id.",
                     id=job.id,
@@ -170,60 +180,66 @@ class _Sending:
                     request=job.request_id,
                 )
             )
-        if not self._given.json:
-            self._streams.line(job_line(job, self._desk.results))
-        elif not self._given.wait or job.state is not JobState.RUNNING:
-            self._print(job)
-        self._tell_trouble(job)
+        if not self._arguments.json:
+            self._output.print_line(format_job_line(job, self._engine.results_dir))
+        elif not self._arguments.wait or job.state is not JobState.RUNNING:
+            self._print_json(job)
+        self._report_error(job)
 
-    def _tell_trouble(self, job: Job) -> None:
-        if (sentence := trouble_sentence(job)) is not None:
-            self._streams.error(sentence)
+    def _report_error(self, job: Job) -> None:
+        if (sentence := job_error_message(job)) is not None:
+            self._output.error(sentence)
 
-    def _rest_unsent(self, count: int) -> None:
+    def _report_unsent(self, count: int) -> None:
         if count:
             verb = "was" if count == 1 else "were"
-            rest = counted(count, "more request")
-            self._streams.note(say("{rest} {verb} not sent; nothing was charged for that.", rest=rest, verb=verb))
-
-    async def _wait(self) -> None:
-        waiting = [job.id for job in self._jobs() if job.state is JobState.RUNNING or job.wants_file]
-        refusal = await until_ended(self._desk, waiting, self._stopping, lambda end: self._tell_end(end.result()))
-        if refusal:
-            self._key_refused = True
-            self._print_rest()
-            self._streams.error(
-                say("{refusal} {rest} Give another key first.", refusal=refusal, rest=going_on(self._jobs()))
+            rest = pluralize(count, "more request")
+            self._output.info(
+                format_safe("{rest} {verb} not sent; nothing was charged for that.", rest=rest, verb=verb)
             )
 
-    def _tell_end(self, job: Job) -> None:
-        if self._given.json:
-            self._print(job)
+    async def _wait_for_results(self) -> None:
+        waiting = [job.id for job in self._own_jobs() if job.state is JobState.RUNNING or job.needs_download]
+        refusal = await wait_for_jobs(self._engine, waiting, self._shutdown, lambda end: self._report_end(end.result()))
+        if refusal:
+            self._is_key_rejected = True
+            self._print_remaining()
+            self._output.error(
+                format_safe(
+                    "{refusal} {rest} Give another key first.",
+                    refusal=refusal,
+                    rest=describe_unfinished(self._own_jobs()),
+                )
+            )
+
+    def _report_end(self, job: Job) -> None:
+        if self._arguments.json:
+            self._print_json(job)
         else:
-            self._streams.line(job_line(job, self._desk.results))
-        self._tell_trouble(job)
+            self._output.print_line(format_job_line(job, self._engine.results_dir))
+        self._report_error(job)
 
-    def _print(self, job: Job) -> None:
-        self._printed.add(job.id)
-        self._streams.json(job_fields(job, self._desk.results))
+    def _print_json(self, job: Job) -> None:
+        self._printed_ids.add(job.id)
+        self._output.print_json(job_to_json(job, self._engine.results_dir))
 
-    def _print_rest(self) -> None:
+    def _print_remaining(self) -> None:
         """Print the jobs that this run waits for no longer as they stand: a script wants their ids."""
-        for job in self._jobs():
-            if self._given.json and job.id not in self._printed:
-                self._print(job)
+        for job in self._own_jobs():
+            if self._arguments.json and job.id not in self._printed_ids:
+                self._print_json(job)
 
-    def _told_stopped(self, stopped: Stopped) -> int:
-        self._print_rest()
-        jobs = self._jobs()
+    def _report_shutdown(self, shutdown_request: ShutdownRequested) -> int:
+        self._print_remaining()
+        jobs = self._own_jobs()
         unclear = [job for job in jobs if job.state is JobState.UNCONFIRMED]
         for job in unclear:
-            self._tell_trouble(job)
-        if rest := going_on(jobs):
-            self._streams.note(say("Stopped here. {rest}", rest=rest))
+            self._report_error(job)
+        if rest := describe_unfinished(jobs):
+            self._output.info(format_safe("Stopped here. {rest}", rest=rest))
         elif not unclear:
-            self._streams.note(shown("Stopped. Nothing is under way."))
-        return Exit.UNCONFIRMED if unclear else stopped.code
+            self._output.info(sanitize("Stopped. Nothing is under way."))
+        return ExitCode.UNCONFIRMED if unclear else shutdown_request.exit_code
 
 
 EPILOG = """\
@@ -236,10 +252,10 @@ Without --wait it ends once each request id is on disk; `eternal-tui watch` foll
 A request is sent once. If its answer is lost, the job is unconfirmed (exit code 5) and never sent again by itself.
 """
 
-MOST_COPIES = 100
+MAX_COUNT = 100
 """Jobs of one prompt: beyond this a slip of the finger is likelier than a wish."""
 
-MOST_JOBS = 1_000
+MAX_JOBS_PER_RUN = 1_000
 """Jobs of one run, for the same reason."""
 
 
@@ -248,38 +264,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--character", metavar="ID", default="", help="character ID, or a name from the public list")
     parser.add_argument("--prompt", metavar="TEXT", help="what is to change; '-' reads prompts from stdin, one a line")
     parser.add_argument("--type", metavar="image|video", default="image", help="what to make (default: image)")
-    parser.add_argument("--duration", metavar="N", type=_number, help="seconds of a video, 1 to 5")
+    parser.add_argument("--duration", metavar="N", type=_parse_number, help="seconds of a video, 1 to 5")
     parser.add_argument(
         "--audio", action=argparse.BooleanOptionalAction, default=None, help="a video with or without sound"
     )
     parser.add_argument("--quality", metavar="low|high", help="of an image; high costs twice as much")
-    parser.add_argument("--count", metavar="N", type=_number, default=1, help="send each prompt N times (default: 1)")
+    parser.add_argument(
+        "--count", metavar="N", type=_parse_number, default=1, help="send each prompt N times (default: 1)"
+    )
     parser.add_argument("--wait", action="store_true", help="wait until every result is saved")
     parser.add_argument("--json", action="store_true", help="print one JSON object a job")
     parser.add_argument("--yes", action="store_true", help="send also what costs more than confirm_above")
 
 
-def _number(text: str) -> int | str:
+def _parse_number(text: str) -> int | str:
     # Whether it is one is for the rules of a request to say, which have the better sentence.
     return int(text) if text.isascii() and text.removeprefix("-").isdigit() and len(text) < 10 else text
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Check everything, then send; nothing was sent where it ends in 2."""
-    from eternal_tui.cli.signals import run_until_stopped
+    from eternal_tui.cli.signals import run_with_shutdown
 
-    requests = _requests(invocation)
-    return run_until_stopped(
-        lambda stopping: send(invocation, requests, stopping), own_process=invocation.arguments.own_process
+    requests = _build_requests(context)
+    return run_with_shutdown(
+        lambda stopping: submit_all(context, requests, stopping), own_process=context.arguments.own_process
     )
 
 
-def _requests(invocation: Invocation) -> list[GenerateRequest]:
-    from eternal_tui.api.models import GenerateRequest, problems
+def _build_requests(context: Context) -> list[GenerateRequest]:
+    from eternal_tui.api.models import GenerateRequest, validation_errors
 
-    given = invocation.arguments
-    if type(given.count) is not int or not 1 <= given.count <= MOST_COPIES:
-        raise Refused(Exit.USAGE, f"--count is a whole number from 1 to {MOST_COPIES}. Nothing was sent.")
+    given = context.arguments
+    if type(given.count) is not int or not 1 <= given.count <= MAX_COUNT:
+        raise CommandError(ExitCode.USAGE, f"--count is a whole number from 1 to {MAX_COUNT}. Nothing was sent.")
     fields: dict[str, Any] = {
         "type": given.type,
         "duration": given.duration,
@@ -287,30 +305,31 @@ def _requests(invocation: Invocation) -> list[GenerateRequest]:
         "quality": given.quality,
     }
     # Everything but prompt and character first, so that a wrong option does not read the whole of stdin.
-    _refuse(problems(GenerateRequest(character="1", prompt="a", **fields)))
+    _raise_if_invalid(validation_errors(GenerateRequest(character="1", prompt="a", **fields)))
     if not given.character.strip():
-        _refuse(problems(GenerateRequest(character="", prompt="a", **fields)))
+        _raise_if_invalid(validation_errors(GenerateRequest(character="", prompt="a", **fields)))
     requests = []
-    for prompt in prompts_of(given.prompt, invocation.streams.stdin):
+    for prompt in read_prompts(given.prompt, context.output.stdin):
         request = GenerateRequest(character=given.character.strip(), prompt=prompt, **fields)
-        found = problems(request)
+        found = validation_errors(request)
         # A name is no ID yet; only what can be neither is refused here.
-        if "character" in found and not _unusable(request.character):
+        if "character" in found and not _is_invalid_character(request.character):
             del found["character"]
-        _refuse(found)
+        _raise_if_invalid(found)
         requests += [request] * given.count
-    if len(requests) > MOST_JOBS:
-        raise Refused(
-            Exit.USAGE, f"These are {len(requests)} jobs; one run sends {MOST_JOBS} at most. Nothing was sent."
+    if len(requests) > MAX_JOBS_PER_RUN:
+        raise CommandError(
+            ExitCode.USAGE,
+            f"These are {len(requests)} jobs; one run sends {MAX_JOBS_PER_RUN} at most. Nothing was sent.",
         )
     return requests
 
 
-def _unusable(character: str) -> bool:
+def _is_invalid_character(character: str) -> bool:
     """Tell whether the text can be neither an ID nor a name: an address, a path or an encoded image."""
     return "/" in character or len(character) > 100 or character.lower().startswith(("http:", "https:", "data:"))
 
 
-def _refuse(found: dict[str, str]) -> None:
-    if found:
-        raise Refused(Exit.USAGE, shown(f"{' '.join(found.values())} Nothing was sent."))
+def _raise_if_invalid(errors: dict[str, str]) -> None:
+    if errors:
+        raise CommandError(ExitCode.USAGE, sanitize(f"{' '.join(errors.values())} Nothing was sent."))

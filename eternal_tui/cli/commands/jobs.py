@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import Invocation, Refused
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.core.sanitize import Shown, join, say, shown
+from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.billing.totals import Totals
@@ -31,7 +31,7 @@ states: submitting running stalled succeeded failed rejected unconfirmed lost; a
 the file of one that succeeded, and unfinished.
 """
 
-ROOMY = 80
+MIN_FULL_TABLE_COLUMNS = 80
 """Columns from which a table shows when a job was made."""
 
 
@@ -44,53 +44,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--totals", action="store_true", help="print only the totals, as one JSON object")
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Print the jobs asked for."""
-    from eternal_tui.cli.context import jobs_of
-    from eternal_tui.cli.formatting import job_fields
+    from eternal_tui.cli.context import iter_jobs
+    from eternal_tui.cli.formatting import job_to_json
 
-    given, streams = invocation.arguments, invocation.streams
+    given, streams = context.arguments, context.output
     if given.limit is not None and given.limit < 1:
-        raise Refused(Exit.USAGE, "--limit is a whole number from 1 on.")
-    wanted = _condition(given.state, given.search)
-    with invocation.history() as history:
+        raise CommandError(ExitCode.USAGE, "--limit is a whole number from 1 on.")
+    wanted = _build_filter(given.state, given.search)
+    with context.open_history() as history:
         if given.totals:
-            streams.json(_totals_fields(_Count().over(jobs_of(history))))
+            streams.print_json(_totals_to_json(JobCounter().add_all(iter_jobs(history))))
         elif given.json:
-            totals = _Count().over(jobs_of(history)).totals()
-            spent = {"spent_today": totals.spent_today, "spent_in_all": totals.spent_in_all}
-            for job in _first(filter(wanted, jobs_of(history)), given.limit):
-                streams.json(job_fields(job, invocation.results) | spent)
+            totals = JobCounter().add_all(iter_jobs(history)).totals()
+            spent = {"spent_today": totals.spent_today, "spent_in_all": totals.spent_total}
+            for job in _take_first(filter(wanted, iter_jobs(history)), given.limit):
+                streams.print_json(job_to_json(job, context.results_dir) | spent)
         else:
-            _print_table(invocation, jobs_of(history), wanted, given.limit)
-    return Exit.DONE
+            _print_table(context, iter_jobs(history), wanted, given.limit)
+    return ExitCode.SUCCESS
 
 
-def _condition(states: str | None, search: str | None) -> Callable[[Job], bool]:
-    from eternal_tui.cli.formatting import state_word
-    from eternal_tui.jobs.model import UNFINISHED, FileState, JobState
+def _build_filter(states: str | None, search: str | None) -> Callable[[Job], bool]:
+    from eternal_tui.cli.formatting import state_label
+    from eternal_tui.jobs.model import UNFINISHED_STATES, FileState, JobState
 
     asked = {word.strip().lower() for word in (states or "").split(",") if word.strip()}
     known = {*map(str, JobState), *map(str, FileState), "fetching", "unfinished"}
     if unknown := sorted(asked - known):
-        raise Refused(
-            Exit.USAGE,
-            say("There is no state {state}. States: {known}.", state=unknown[0], known=", ".join(sorted(known))),
+        raise CommandError(
+            ExitCode.USAGE,
+            format_safe(
+                "There is no state {state}. States: {known}.", state=unknown[0], known=", ".join(sorted(known))
+            ),
         )
     words = (search or "").casefold().split()
 
     def matches(job: Job) -> bool:
         if asked and not (
-            asked & {str(job.state), state_word(job), str(job.file_state or "")}
-            or ("unfinished" in asked and (job.state in UNFINISHED or job.wants_file))
+            asked & {str(job.state), state_label(job), str(job.file_state or "")}
+            or ("unfinished" in asked and (job.state in UNFINISHED_STATES or job.needs_download))
         ):
             return False
-        return not words or all(word in _text(job) for word in words)
+        return not words or all(word in _search_text(job) for word in words)
 
     return matches
 
 
-def _text(job: Job) -> str:
+def _search_text(job: Job) -> str:
     request = job.request
     parts = (
         request.prompt, job.name, request.character, request.type, job.request_id or "", job.error, job.note, *job.tags
@@ -98,95 +100,100 @@ def _text(job: Job) -> str:
     return " ".join(parts).casefold()
 
 
-def _first(jobs: Iterator[Job], limit: int | None) -> Iterator[Job]:
+def _take_first(jobs: Iterator[Job], limit: int | None) -> Iterator[Job]:
     from itertools import islice
 
     return jobs if limit is None else islice(jobs, limit)
 
 
-class _Count:
+class JobCounter:
     """Counts jobs in passing: totals, jobs by state, and the newest reading of the credits counter."""
 
     def __init__(self) -> None:
-        from eternal_tui.jobs.billing.totals import Tally
+        from eternal_tui.jobs.billing.totals import RunningTotals
         from eternal_tui.jobs.model import Verdict
 
         self._not_charged = Verdict.NOT_CHARGED
-        self.states: Counter[str] = Counter()
+        self.state_counts: Counter[str] = Counter()
         self.credits: float | None = None
-        self.unpriced = 0
-        self._tally = Tally(time.time, list)
+        self.unknown_cost_count = 0
+        self._running_totals = RunningTotals(time.time, list)
 
     def add(self, job: Job) -> None:
-        self._tally.replaced(None, job)
-        self.states[str(job.state)] += 1
+        """Count one job."""
+        self._running_totals.apply_change(None, job)
+        self.state_counts[str(job.state)] += 1
         if self.credits is None:
             self.credits = job.credits_after
-        self.unpriced += job.cost is None and job.verdict is not self._not_charged
+        self.unknown_cost_count += job.cost is None and job.verdict is not self._not_charged
 
-    def over(self, jobs: Iterator[Job]) -> _Count:
+    def add_all(self, jobs: Iterator[Job]) -> JobCounter:
+        """Count these jobs and return the counter itself."""
         for job in jobs:
             self.add(job)
         return self
 
     def totals(self) -> Totals:
-        return self._tally.totals(self.credits)
+        """Return the figures of all counted jobs."""
+        return self._running_totals.totals(self.credits)
 
 
-def _totals_fields(count: _Count) -> dict[str, Any]:
-    totals = count.totals()
+def _totals_to_json(counter: JobCounter) -> dict[str, Any]:
+    totals = counter.totals()
     return {
         "spent_today": totals.spent_today,
-        "spent_in_all": totals.spent_in_all,
+        "spent_in_all": totals.spent_total,
         "credits_remaining": totals.credits,
-        "jobs": count.states.total(),
+        "jobs": counter.state_counts.total(),
         "running": totals.running,
         "waiting": totals.waiting,
         "unconfirmed": totals.unconfirmed,
         "done_today": totals.done_today,
         "failed_today": totals.failed_today,
-        "states": dict(count.states),
+        "states": dict(counter.state_counts),
     }
 
 
-def _print_table(invocation: Invocation, jobs: Iterator[Job], wanted: Callable[[Job], bool], limit: int | None) -> None:
-    streams = invocation.streams
-    count = _Count()
+def _print_table(context: Context, jobs: Iterator[Job], is_wanted: Callable[[Job], bool], limit: int | None) -> None:
+    streams = context.output
+    count = JobCounter()
     printed = 0
     for job in jobs:
         count.add(job)
-        if wanted(job) and (limit is None or printed < limit):
+        if is_wanted(job) and (limit is None or printed < limit):
             if not printed and streams.width is not None:
-                streams.line(_row(("id", "state", "type", "made", "who", "prompt"), streams.width))
-            streams.line(_row(_cells(job), streams.width))
+                streams.print_line(_table_row(("id", "state", "type", "made", "who", "prompt"), streams.width))
+            streams.print_line(_table_row(_table_cells(job), streams.width))
             printed += 1
-    if not count.states:
-        streams.note(shown("No jobs yet. `eternal-tui generate --help` says how to make one."))
+    if not count.state_counts:
+        streams.info(sanitize("No jobs yet. `eternal-tui generate --help` says how to make one."))
     elif not printed:
-        streams.note(shown("No job matches."))
+        streams.info(sanitize("No job matches."))
     totals = count.totals()
     left = "" if totals.credits is None else f" · {totals.credits:.2f} credits left"
-    unknown = f" · {count.unpriced} of unknown cost" if count.unpriced else ""
-    streams.line(shown(f"about {totals.spent_today:.2f} spent today · {totals.spent_in_all:.2f} in all{unknown}{left}"))
+    unknown = f" · {count.unknown_cost_count} of unknown cost" if count.unknown_cost_count else ""
+    streams.print_line(
+        sanitize(f"about {totals.spent_today:.2f} spent today · {totals.spent_total:.2f} in all{unknown}{left}")
+    )
 
 
-def _cells(job: Job) -> tuple[str, ...]:
-    from eternal_tui.cli.formatting import local_time, state_word
+def _table_cells(job: Job) -> tuple[str, ...]:
+    from eternal_tui.cli.formatting import format_local_time, state_label
 
     request = job.request
-    word = state_word(job)
+    word = state_label(job)
     if word == "running" and job.progress:
         word = f"{job.progress} %"
-    made = local_time(job.created_at)[:16]
+    made = format_local_time(job.created_at)[:16]
     return str(job.id), word, request.type, made, job.name or request.character, request.prompt
 
 
-def _row(cells: tuple[str, ...], columns: int | None) -> Shown:
+def _table_row(cells: tuple[str, ...], columns: int | None) -> SafeText:
     """Return one line of the table, for a terminal of so many columns; a narrow one goes without the time."""
-    from eternal_tui.core.text_width import cut, fit
+    from eternal_tui.core.text_width import pad_to_width, truncate_to_width
 
-    narrow = columns is not None and columns < ROOMY
+    narrow = columns is not None and columns < MIN_FULL_TABLE_COLUMNS
     widths = (6, 11, 5, 0 if narrow else 16, 10 if narrow else 14)
-    kept = [fit(shown(cell), width) for cell, width in zip(cells, widths, strict=False) if width]
-    line = join("  ", *kept, shown(cells[-1]))
-    return line if columns is None else cut(line, columns)
+    kept = [pad_to_width(sanitize(cell), width) for cell, width in zip(cells, widths, strict=False) if width]
+    line = join_safe("  ", *kept, sanitize(cells[-1]))
+    return line if columns is None else truncate_to_width(line, columns)

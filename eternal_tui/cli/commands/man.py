@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 
 from eternal_tui import __version__
-from eternal_tui.cli.context import Invocation
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.core.sanitize import shown
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.core.sanitize import sanitize
 
 EPILOG = """\
 examples:
@@ -17,7 +17,7 @@ examples:
   eternal-tui man > ~/.local/share/man/man1/eternal-tui.1      from then on: man eternal-tui
 """
 
-PLACES = {
+SCOPE_TITLES = {
     "anywhere": "Anywhere",
     "jobs": "Jobs and detail",
     "list": "The list of jobs",
@@ -46,15 +46,26 @@ PLACES = {
 }
 """What the places where keys work are called, in the order in which they are told."""
 
-_FILES = """\
+_FILES_SECTION = """\
 history.json       every job, a plain TinyDB file; in the data folder, ~/.local/share/eternal-tui
 history.journal    changes not yet folded into it
 results/           pictures and clips
 logs/              log and crash reports
 ~/.config/eternal-tui/config.toml    configuration"""
 
-_NOT_PLAIN = re.compile("[^\n -~]")
-_TYPOGRAPHY = {"“": '"', "”": '"', "‘": "'", "’": "'", "—": "--", "–": "-", "…": "...", "·": "-", "×": "x", "−": "-"}
+_NON_ASCII_PATTERN = re.compile("[^\n -~]")
+_ASCII_REPLACEMENTS = {
+    "“": '"',
+    "”": '"',
+    "‘": "'",
+    "’": "'",
+    "—": "--",
+    "–": "-",
+    "…": "...",
+    "·": "-",
+    "×": "x",
+    "−": "-",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,50 +73,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     del parser
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Print the page."""
-    for line in page():
-        invocation.streams.line(shown(line))
-    return Exit.DONE
+    for line in man_page_lines():
+        context.output.print_line(sanitize(line))
+    return ExitCode.SUCCESS
 
 
-def page() -> Iterator[str]:
+def man_page_lines() -> Iterator[str]:
     """Yield the lines of the page in the man macros, in plain ASCII."""
-    from eternal_tui.cli.parser import DESCRIPTION, PROGRAM, VERBS, build_parser
+    from eternal_tui.cli.parser import COMMANDS, DESCRIPTION, PROGRAM, build_parser
     from eternal_tui.cli.parser import EPILOG as GENERAL
 
     parser, verbs = build_parser()
     yield f'.TH {PROGRAM.upper()} 1 "" "{PROGRAM} {__version__}" "User Commands"'
     yield ".SH NAME"
-    yield rf"{_text(PROGRAM)} \- {_text(DESCRIPTION.partition('.')[0])}"
+    yield rf"{_escape_text(PROGRAM)} \- {_escape_text(DESCRIPTION.partition('.')[0])}"
     yield ".SH SYNOPSIS"
     for words in ("[options]", "[options] VERB [arguments]"):
-        yield from (f".B {_text(PROGRAM)}", _text(words), ".br")
+        yield from (f".B {_escape_text(PROGRAM)}", _escape_text(words), ".br")
     yield ".SH DESCRIPTION"
-    yield _text(DESCRIPTION)
+    yield _escape_text(DESCRIPTION)
     yield ".SH OPTIONS"
-    yield from _options(parser)
+    yield from _option_lines(parser)
     yield ".SH VERBS"
     for name, verb in verbs.items():
-        verb.fill()
-        yield f'.SS "{_text(name)}"'
-        yield _text(VERBS[name])
-        yield from _options(verb, without_globals=True)
-        yield from _blocks(verb.epilog or "", heading=".PP")
+        verb.add_arguments()
+        yield f'.SS "{_escape_text(name)}"'
+        yield _escape_text(COMMANDS[name])
+        yield from _option_lines(verb, without_globals=True)
+        yield from _epilog_lines(verb.epilog or "", heading=".PP")
     yield ".SH KEYS"
-    yield _text("Every key can be changed by the name in brackets, in the [keys] section of the configuration.")
-    yield from _keys()
-    yield from _blocks(GENERAL, heading=".SH")
+    yield _escape_text("Every key can be changed by the name in brackets, in the [keys] section of the configuration.")
+    yield from _key_lines()
+    yield from _epilog_lines(GENERAL, heading=".SH")
     yield ".SH FILES"
-    yield from _verbatim(_FILES)
+    yield from _verbatim(_FILES_SECTION)
     yield ".SH CONFIGURATION"
-    yield from _settings()
+    yield from _configuration_lines()
 
 
-def _text(text: str) -> str:
+def _escape_text(text: str) -> str:
     """Return running text that no macro and no escape is read from."""
-    plain = "".join(_TYPOGRAPHY.get(sign, sign) for sign in " ".join(text.split()))
-    plain = _NOT_PLAIN.sub("?", plain).replace("\\", r"\e").replace("-", r"\-").replace('"', r"\(dq")
+    plain = "".join(_ASCII_REPLACEMENTS.get(sign, sign) for sign in " ".join(text.split()))
+    plain = _NON_ASCII_PATTERN.sub("?", plain).replace("\\", r"\e").replace("-", r"\-").replace('"', r"\(dq")
     return rf"\&{plain}" if plain.startswith((".", "'")) else plain
 
 
@@ -113,11 +124,11 @@ def _verbatim(block: str) -> Iterator[str]:
     yield ".nf"
     for line in block.strip("\n").splitlines():
         escaped = line.replace("\\", r"\e").replace("-", r"\-")
-        yield rf"\&{_NOT_PLAIN.sub('?', escaped)}"
+        yield rf"\&{_NON_ASCII_PATTERN.sub('?', escaped)}"
     yield ".fi"
 
 
-def _options(parser: argparse.ArgumentParser, *, without_globals: bool = False) -> Iterator[str]:
+def _option_lines(parser: argparse.ArgumentParser, *, without_globals: bool = False) -> Iterator[str]:
     formatter = parser.formatter_class(prog=parser.prog)
     for group in parser._action_groups:
         if without_globals and group.title == "global options":
@@ -128,46 +139,48 @@ def _options(parser: argparse.ArgumentParser, *, without_globals: bool = False) 
             ):
                 continue
             yield ".TP"
-            yield rf"\fB{_text(formatter._format_action_invocation(action))}\fR"
-            yield _text(formatter._expand_help(action) if action.help else "")
+            yield rf"\fB{_escape_text(formatter._format_action_invocation(action))}\fR"
+            yield _escape_text(formatter._expand_help(action) if action.help else "")
 
 
-def _blocks(epilog: str, *, heading: str) -> Iterator[str]:
+def _epilog_lines(epilog: str, *, heading: str) -> Iterator[str]:
     """Yield each part of an epilogue: a word with a colon over indented lines, or a paragraph."""
     for part in re.split(r"\n\s*\n", epilog.strip("\n")):
         head, _, rest = part.partition(":\n")
         if (rest and " " not in head.strip()) or head == "exit codes":
-            yield from (f".SH {_text(head.upper())}",) if heading == ".SH" else (".PP", f".B {_text(head)}")
+            yield from (
+                (f".SH {_escape_text(head.upper())}",) if heading == ".SH" else (".PP", f".B {_escape_text(head)}")
+            )
             yield from _verbatim(rest)
         elif part.strip():
             yield ".PP"
-            yield _text(part)
+            yield _escape_text(part)
 
 
-def _keys() -> Iterator[str]:
-    from eternal_tui.tui.input.actions import EVERY
+def _key_lines() -> Iterator[str]:
+    from eternal_tui.tui.input.actions import ALL_ACTIONS
 
-    for place, title in PLACES.items():
-        yield f'.SS "{_text(title)}"'
-        for action in EVERY:
-            if action.where == place:
+    for place, title in SCOPE_TITLES.items():
+        yield f'.SS "{_escape_text(title)}"'
+        for action in ALL_ACTIONS:
+            if action.scope == place:
                 yield ".TP"
-                yield rf"\fB{_text(_written(action.keys))}\fR"
-                yield _text(f"{action.does} [{action.id}]")
+                yield rf"\fB{_escape_text(_format_keys(action.keys))}\fR"
+                yield _escape_text(f"{action.description} [{action.id}]")
 
 
-def _written(keys: str) -> str:
-    from eternal_tui.tui.input.keymap import key_words
+def _format_keys(keys: str) -> str:
+    from eternal_tui.tui.input.keymap import key_label
 
     return "  ".join(
-        key_words(key).replace("^", "ctrl+") if key.startswith("ctrl+") else key_words(key) for key in keys.split(",")
+        key_label(key).replace("^", "ctrl+") if key.startswith("ctrl+") else key_label(key) for key in keys.split(",")
     )
 
 
-def _settings() -> Iterator[str]:
+def _configuration_lines() -> Iterator[str]:
     from eternal_tui.config.render import config_template
 
-    yield _text(
+    yield _escape_text(
         "Each setting is also a variable, such as ETERNAL_TUI_DAILY_CAP. "
         "Flags win over variables, variables over the file."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from eternal_tui.cli.context import Invocation
+from eternal_tui.cli.context import Context
 
 EPILOG = """\
 examples:
@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(parser)
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Serve until told to stop."""
     from eternal_tui.sandbox.command import run as serve
 
-    return serve(invocation.arguments)
+    return serve(context.arguments)

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Invocation
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.core.sanitize import Shown, join, lines_of, say, shown, shown_block
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block, split_safe_lines
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.model import Event, Job
+    from eternal_tui.jobs.model import Job, TimelineEvent
 
-MOST_EVENTS = 200
+MAX_EVENTS = 200
 """Turns printed of a job: several times what the program writes down."""
 
 EPILOG = """\
@@ -30,34 +30,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Print the job asked for."""
     from eternal_tui.cli.context import find_job
-    from eternal_tui.cli.formatting import job_fields
+    from eternal_tui.cli.formatting import job_to_json
 
-    with invocation.history() as history:
-        job = find_job(history, invocation.arguments.id)
-    if invocation.arguments.json:
-        invocation.streams.json(job_fields(job, invocation.results))
+    with context.open_history() as history:
+        job = find_job(history, context.arguments.id)
+    if context.arguments.json:
+        context.output.print_json(job_to_json(job, context.results_dir))
     else:
-        for line in _lines(job, invocation.results):
-            invocation.streams.line(line)
-    return Exit.DONE
+        for line in _detail_lines(job, context.results_dir):
+            context.output.print_line(line)
+    return ExitCode.SUCCESS
 
 
-def _lines(job: Job, results: Path) -> list[Shown]:
-    from eternal_tui.cli.formatting import file_of, state_word
+def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
+    from eternal_tui.cli.formatting import absolute_result_path, state_label
 
     request = job.request
     facts = (
         ("job", str(job.id)),
-        ("state", state_word(job)),
+        ("state", state_label(job)),
         ("says", job.word),
         ("progress", f"{job.progress} %"),
         ("error", job.error),
         ("waits for", job.trouble),
         ("charged?", f"{job.verdict}: {job.verdict_reason}" if job.verdict else ""),
-        ("file", file_of(job, results) or ""),
+        ("file", absolute_result_path(job, results_dir) or ""),
         ("request id", job.request_id or ""),
         ("character", f"{job.name} {request.character}".strip()),
         ("type", request.type),
@@ -71,20 +71,20 @@ def _lines(job: Job, results: Path) -> list[Shown]:
         ("tags", " ".join(job.tags)),
         ("note", job.note),
     )
-    lines = [_labelled(label, shown(text)) for label, text in facts if text]
-    prompt = lines_of(shown_block(request.prompt))
-    lines += [_labelled("" if number else "prompt", line) for number, line in enumerate(prompt)]
-    if (left_out := len(job.timeline) - MOST_EVENTS) > 0:
-        lines.append(say("… {n} before these", n=left_out))
-    return lines + [_happened(event) for event in job.timeline[-MOST_EVENTS:]]
+    lines = [_labelled_line(label, sanitize(text)) for label, text in facts if text]
+    prompt = split_safe_lines(sanitize_block(request.prompt))
+    lines += [_labelled_line("" if number else "prompt", line) for number, line in enumerate(prompt)]
+    if (left_out := len(job.timeline) - MAX_EVENTS) > 0:
+        lines.append(format_safe("… {n} before these", n=left_out))
+    return lines + [_event_line(event) for event in job.timeline[-MAX_EVENTS:]]
 
 
-def _labelled(label: str, text: Shown) -> Shown:
-    return join("", shown(f"{label:<13}"), text)
+def _labelled_line(label: str, text: SafeText) -> SafeText:
+    return join_safe("", sanitize(f"{label:<13}"), text)
 
 
-def _happened(event: Event) -> Shown:
-    from eternal_tui.cli.formatting import local_time
+def _event_line(event: TimelineEvent) -> SafeText:
+    from eternal_tui.cli.formatting import format_local_time
 
-    what = say("{at}{what}", at=f"{local_time(event.at):<21}", what=event.what)
-    return join(": ", what, shown(event.detail)) if event.detail else what
+    what = format_safe("{at}{what}", at=f"{format_local_time(event.at):<21}", what=event.summary)
+    return join_safe(": ", what, sanitize(event.detail)) if event.detail else what

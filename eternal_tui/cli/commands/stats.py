@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Invocation, Refused
-from eternal_tui.cli.exit_codes import Exit
-from eternal_tui.core.sanitize import Shown, say
+from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.core.sanitize import SafeText, format_safe
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.billing.statistics import Statistics
@@ -23,7 +23,7 @@ examples:
 Costs are learned from the credits counter, so they are about right.
 """
 
-MOST_DAYS = 3_660
+MAX_DAYS = 3_660
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,34 +32,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Print the figures."""
-    from eternal_tui.cli.context import jobs_of
-    from eternal_tui.jobs.billing.statistics import statistics
+    from eternal_tui.cli.context import iter_jobs
+    from eternal_tui.jobs.billing.statistics import compute_statistics
 
-    given, streams = invocation.arguments, invocation.streams
-    if not 1 <= given.days <= MOST_DAYS:
-        raise Refused(Exit.USAGE, say("--days is a whole number from 1 to {most}.", most=MOST_DAYS))
-    with invocation.history() as history:
-        figures = statistics(jobs_of(history), time.time(), days=given.days)
+    given, streams = context.arguments, context.output
+    if not 1 <= given.days <= MAX_DAYS:
+        raise CommandError(ExitCode.USAGE, format_safe("--days is a whole number from 1 to {most}.", most=MAX_DAYS))
+    with context.open_history() as history:
+        figures = compute_statistics(iter_jobs(history), time.time(), days=given.days)
     if given.json:
         import msgspec
 
-        streams.json(msgspec.to_builtins(figures))
-        return Exit.DONE
+        streams.print_json(msgspec.to_builtins(figures))
+        return ExitCode.SUCCESS
     if not figures.jobs:
-        streams.note(Shown("No jobs yet. `eternal-tui generate --help` says how to make one."))
-    for line in _lines(figures):
-        streams.line(line)
-    return Exit.DONE
+        streams.info(SafeText("No jobs yet. `eternal-tui generate --help` says how to make one."))
+    for line in _statistics_lines(figures):
+        streams.print_line(line)
+    return ExitCode.SUCCESS
 
 
-def _lines(figures: Statistics) -> Iterator[Shown]:
-    from eternal_tui.jobs.formatting import counted
+def _statistics_lines(stats: Statistics) -> Iterator[SafeText]:
+    from eternal_tui.jobs.formatting import pluralize
 
-    for day in figures.days:
+    for day in stats.days:
         if day.sent:
-            yield say(
+            yield format_safe(
                 "{date}  {spent} credits  {sent} sent  {done} done  {failed} failed",
                 date=day.date,
                 spent=f"{day.spent:>9.2f}",
@@ -67,16 +67,16 @@ def _lines(figures: Statistics) -> Iterator[Shown]:
                 done=f"{day.succeeded:>5}",
                 failed=f"{day.failed:>4}",
             )
-    for kind in figures.kinds:
+    for kind in stats.kinds:
         success = "-" if kind.success is None else f"{kind.success * 100:.0f} %"
         half, most = ("-" if each is None else f"{each:.0f} s" for each in (kind.median, kind.slowest_tenth))
-        yield say(
+        yield format_safe(
             "{type}: {jobs}, {success} well, half within {half}, nine of ten within {most}, {spent} credits",
             type=kind.type,
-            jobs=counted(kind.jobs, "job"),
+            jobs=pluralize(kind.jobs, "job"),
             success=success,
             half=half,
             most=most,
             spent=f"{kind.spent:.2f}",
         )
-    yield say("about {spent} credits in all", spent=f"{figures.spent:.2f}")
+    yield format_safe("about {spent} credits in all", spent=f"{stats.spent:.2f}")

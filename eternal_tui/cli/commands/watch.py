@@ -7,48 +7,48 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Invocation, Refused, close, find_job, jobs_of
-from eternal_tui.cli.exit_codes import Exit, code_of, gravest
-from eternal_tui.cli.formatting import going_on, job_fields, job_line, trouble_sentence
+from eternal_tui.cli.context import CommandError, Context, close_services, find_job, iter_jobs
+from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
+from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message, job_to_json
 from eternal_tui.cli.output import is_terminal
-from eternal_tui.cli.progress import Progress
-from eternal_tui.cli.signals import Stopped, Stopping
-from eternal_tui.core.sanitize import join, say, shown
-from eternal_tui.jobs.errors import NoKey, NoSuchJob, NotPossible
-from eternal_tui.jobs.model import POLLED, UNFINISHED, FileState, Job, JobState
+from eternal_tui.cli.progress import ProgressLine
+from eternal_tui.cli.signals import Shutdown, ShutdownRequested
+from eternal_tui.core.sanitize import format_safe, join_safe, sanitize
+from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey
+from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, FileState, Job, JobState
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.engine import JobDesk
-    from eternal_tui.services import Workbench
+    from eternal_tui.jobs.engine import JobEngine
+    from eternal_tui.services import Services
 
 
-Tell = Callable[["asyncio.Future[Job]"], None]
+EndCallback = Callable[["asyncio.Future[Job]"], None]
 
 
-async def until_ended(desk: JobDesk, ids: Sequence[int], stopping: Stopping, tell: Tell) -> str:
-    """Hand each job to `tell` as it ends, and return an empty string; or why the key was refused, with jobs left.
+async def wait_for_jobs(engine: JobEngine, job_ids: Sequence[int], shutdown: Shutdown, on_end: EndCallback) -> str:
+    """Hand each job to `on_end` as it ends, and return an empty string; or why the key was refused, with jobs left.
 
     Raises Stopped.
     """
     refused = asyncio.Event()
 
     def hear(_ids: frozenset[int]) -> None:
-        if desk.key_refused:
+        if engine.is_key_rejected:
             refused.set()
 
-    unsubscribe = desk.subscribe(hear)
-    pending = {asyncio.ensure_future(desk.settled(job_id)) for job_id in ids}
+    unsubscribe = engine.subscribe(hear)
+    pending = {asyncio.ensure_future(engine.wait_until_done(job_id)) for job_id in job_ids}
     refusal = asyncio.ensure_future(refused.wait())
     try:
         hear(frozenset())
         while pending:
             waiting = asyncio.wait({*pending, refusal}, return_when=asyncio.FIRST_COMPLETED)
-            done, _ = await stopping.unless_stopped(waiting)
+            done, _ = await shutdown.run(waiting)
             for end in pending & done:
-                tell(end)
+                on_end(end)
             pending -= done
             if pending and refusal in done:
-                return _why(desk, ids)
+                return _key_rejection_reason(engine, job_ids)
         return ""
     finally:
         unsubscribe()
@@ -57,124 +57,137 @@ async def until_ended(desk: JobDesk, ids: Sequence[int], stopping: Stopping, tel
         await asyncio.gather(*pending, refusal, return_exceptions=True)
 
 
-def _why(desk: JobDesk, ids: Sequence[int]) -> str:
-    jobs = (job for job in map(desk.job, ids) if job is not None)
+def _key_rejection_reason(engine: JobEngine, job_ids: Sequence[int]) -> str:
+    jobs = (job for job in map(engine.get, job_ids) if job is not None)
     return next((job.trouble for job in jobs if job.trouble), "The key was refused.")
 
 
-async def follow(invocation: Invocation, stopping: Stopping) -> int:
+async def watch_jobs(context: Context, shutdown: Shutdown) -> int:
     """Follow what the arguments name and return the exit code."""
-    workbench = invocation.open_workbench()
+    workbench = context.open_services()
     try:
-        return await _Following(invocation, workbench, stopping).run()
+        return await _WatchRun(context, workbench, shutdown).run()
     finally:
-        await close(workbench, invocation.streams)
+        await close_services(workbench, context.output)
 
 
-class _Following:
-    def __init__(self, invocation: Invocation, workbench: Workbench, stopping: Stopping) -> None:
-        self._workbench = workbench
-        self._desk = workbench.desk
-        self._streams = invocation.streams
-        self._named: list[str] = invocation.arguments.ids
-        wanted: bool | None = invocation.arguments.json
-        self._json = not is_terminal(invocation.streams.stdout) if wanted is None else wanted
-        self._stopping = stopping
-        self._told: dict[int, tuple[JobState, FileState | None] | None] = {}
+class _WatchRun:
+    def __init__(self, context: Context, services: Services, shutdown: Shutdown) -> None:
+        self._services = services
+        self._engine = services.jobs
+        self._output = context.output
+        self._references: list[str] = context.arguments.ids
+        wanted: bool | None = context.arguments.json
+        self._prints_json = not is_terminal(context.output.stdout) if wanted is None else wanted
+        self._shutdown = shutdown
+        self._printed_states: dict[int, tuple[JobState, FileState | None] | None] = {}
 
     async def run(self) -> int:
-        self._streams.notices(self._desk.notices)
-        ids = await asyncio.to_thread(self._wanted)
+        self._output.print_notices(self._engine.notices)
+        ids = await asyncio.to_thread(self._select_job_ids)
         if not ids:
-            self._streams.note(shown("Nothing is unfinished."))
-            return Exit.DONE
-        await self._desk.start(only=ids)
-        await self._stopping.unless_stopped(self._resume(ids))
-        unsubscribe = self._desk.subscribe(self._news)
+            self._output.info(sanitize("Nothing is unfinished."))
+            return ExitCode.SUCCESS
+        await self._engine.start(only_job_ids=ids)
+        await self._shutdown.run(self._resume_polling(ids))
+        unsubscribe = self._engine.subscribe(self._on_change)
         try:
-            with Progress(self._desk, self._streams, ids):
-                self._told = dict.fromkeys(ids)
-                self._news(frozenset(ids))
-                await self._until_ended(ids)
-        except Stopped:
-            jobs = [job for job in map(self._desk.job, ids) if job is not None]
-            rest = going_on(jobs)
-            self._streams.note(join(" ", shown("Stopped following."), *([rest] if rest else ())))
+            with ProgressLine(self._engine, self._output, ids):
+                self._printed_states = dict.fromkeys(ids)
+                self._on_change(frozenset(ids))
+                await self._wait_until_done(ids)
+        except ShutdownRequested:
+            jobs = [job for job in map(self._engine.get, ids) if job is not None]
+            rest = describe_unfinished(jobs)
+            self._output.info(join_safe(" ", sanitize("Stopped following."), *([rest] if rest else ())))
             raise
         finally:
             unsubscribe()
-        jobs = [job for job in map(self._desk.job, ids) if job is not None]
-        return gravest(map(code_of, jobs))
+        jobs = [job for job in map(self._engine.get, ids) if job is not None]
+        return worst_exit_code(map(exit_code_of, jobs))
 
-    def _wanted(self) -> list[int]:
-        history = self._workbench.history
-        if self._named:
-            jobs = [find_job(history, text) for text in self._named]
+    def _select_job_ids(self) -> list[int]:
+        history = self._services.history
+        if self._references:
+            jobs = [find_job(history, text) for text in self._references]
         else:
-            jobs = [job for job in jobs_of(history) if (job.state in UNFINISHED and job.watched) or job.wants_file]
-        elsewhere = [job for job in jobs if not self._is_here(job) and (not job.ended or job.wants_file)]
+            jobs = [
+                job
+                for job in iter_jobs(history)
+                if (job.state in UNFINISHED_STATES and job.watched) or job.needs_download
+            ]
+        elsewhere = [
+            job for job in jobs if not self._is_on_this_service(job) and (not job.is_ended or job.needs_download)
+        ]
         for job in elsewhere:
-            self._streams.note(
-                say("Job {id} belongs to the service at {host}, not followed here.", id=job.id, host=job.service)
+            self._output.info(
+                format_safe(
+                    "Job {id} belongs to the service at {host}, not followed here.", id=job.id, host=job.service
+                )
             )
         ids = list(dict.fromkeys(job.id for job in jobs if job not in elsewhere))
-        if elsewhere and self._named and not ids:
-            raise Refused(Exit.USAGE, "None of these jobs belongs to this service; --base-url names another.")
+        if elsewhere and self._references and not ids:
+            raise CommandError(ExitCode.USAGE, "None of these jobs belongs to this service; --base-url names another.")
         return ids
 
-    def _is_here(self, job: Job) -> bool:
-        return job.service in ("", self._workbench.service)
+    def _is_on_this_service(self, job: Job) -> bool:
+        return job.service in ("", self._services.service_name)
 
-    async def _resume(self, ids: list[int]) -> None:
-        if any(self._job(job_id).state in POLLED for job_id in ids) and not await self._workbench.connection.has_key():
-            problem = self._workbench.connection.key_problem
-            raise Refused(Exit.KEY, problem) if problem else NoKey
-        for job_id in ids if self._named else ():
-            job = self._job(job_id)
+    async def _resume_polling(self, job_ids: list[int]) -> None:
+        if (
+            any(self._get_job(job_id).state in POLLED_STATES for job_id in job_ids)
+            and not await self._services.client.has_key()
+        ):
+            problem = self._services.client.key_error
+            raise CommandError(ExitCode.KEY_ERROR, problem) if problem else NoApiKey
+        for job_id in job_ids if self._references else ():
+            job = self._get_job(job_id)
             try:
-                if job.state is JobState.LOST or (job.state in POLLED and not job.watched):
-                    await self._desk.watch_now(job_id)
+                if job.state is JobState.LOST or (job.state in POLLED_STATES and not job.watched):
+                    await self._engine.watch_now(job_id)
                 elif job.file_state in (FileState.EXPIRED, FileState.BROKEN):
-                    await self._desk.fetch_again(job_id)
-            except NotPossible:
+                    await self._engine.retry_download(job_id)
+            except InvalidJobState:
                 continue  # another instance is at it, and its news arrive here
 
-    def _job(self, job_id: int) -> Job:
-        job = self._desk.job(job_id)
+    def _get_job(self, job_id: int) -> Job:
+        job = self._engine.get(job_id)
         if job is None:
-            raise NoSuchJob(job_id)
+            raise JobNotFound(job_id)
         return job
 
-    def _news(self, ids: frozenset[int]) -> None:
-        for job_id in self._told:
-            if job_id not in ids or (job := self._desk.job(job_id)) is None:
+    def _on_change(self, job_ids: frozenset[int]) -> None:
+        for job_id in self._printed_states:
+            if job_id not in job_ids or (job := self._engine.get(job_id)) is None:
                 continue
             stands = (job.state, job.file_state)
-            if self._told[job_id] != stands:
-                self._told[job_id] = stands
-                self._tell(job)
+            if self._printed_states[job_id] != stands:
+                self._printed_states[job_id] = stands
+                self._print_job(job)
 
-    def _tell(self, job: Job) -> None:
-        if self._json:
-            self._streams.json(job_fields(job, self._desk.results))
+    def _print_job(self, job: Job) -> None:
+        if self._prints_json:
+            self._output.print_json(job_to_json(job, self._engine.results_dir))
         else:
-            self._streams.line(job_line(job, self._desk.results))
+            self._output.print_line(format_job_line(job, self._engine.results_dir))
 
-    async def _until_ended(self, ids: list[int]) -> None:
-        if refusal := await until_ended(self._desk, ids, self._stopping, self._tell_end):
-            raise Refused(Exit.KEY, f"{refusal} The jobs go on at the service; give another key and watch again.")
+    async def _wait_until_done(self, job_ids: list[int]) -> None:
+        if refusal := await wait_for_jobs(self._engine, job_ids, self._shutdown, self._on_end):
+            raise CommandError(
+                ExitCode.KEY_ERROR, f"{refusal} The jobs go on at the service; give another key and watch again."
+            )
 
-    def _tell_end(self, end: asyncio.Future[Job]) -> None:
+    def _on_end(self, end: asyncio.Future[Job]) -> None:
         try:
             job = end.result()
-        except NoSuchJob as gone:
-            self._streams.note(shown(f"{gone} It was deleted meanwhile."))
+        except JobNotFound as gone:
+            self._output.info(sanitize(f"{gone} It was deleted meanwhile."))
             return
-        self._told.pop(job.id, None)
-        if job.wants_file:
-            self._tell(job)
-        if (sentence := trouble_sentence(job)) is not None:
-            self._streams.error(sentence)
+        self._printed_states.pop(job.id, None)
+        if job.needs_download:
+            self._print_job(job)
+        if (sentence := job_error_message(job)) is not None:
+            self._output.error(sentence)
 
 
 EPILOG = """\
@@ -200,10 +213,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(invocation: Invocation) -> int:
+def run(context: Context) -> int:
     """Follow the jobs and end by the exit codes of what became of them."""
-    from eternal_tui.cli.signals import run_until_stopped
+    from eternal_tui.cli.signals import run_with_shutdown
 
-    return run_until_stopped(
-        lambda stopping: follow(invocation, stopping), own_process=invocation.arguments.own_process
-    )
+    return run_with_shutdown(lambda stopping: watch_jobs(context, stopping), own_process=context.arguments.own_process)

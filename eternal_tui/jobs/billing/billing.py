@@ -8,63 +8,63 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.jobs.billing.balance import Counter
+from eternal_tui.jobs.billing.balance import CreditBalance
 from eternal_tui.jobs.billing.prices import Prices
-from eternal_tui.jobs.billing.reconciliation import Reconciliation
+from eternal_tui.jobs.billing.reconciliation import Reconciler
 from eternal_tui.jobs.model import Job
-from eternal_tui.jobs.store import Roster
+from eternal_tui.jobs.store import JobStore
 
 
-class Bookkeeping:
-    """Passes readings on; `later` runs a recording chore on its own."""
+class Billing:
+    """Passes readings on; `run_in_background` runs a recording chore on its own."""
 
     def __init__(
         self,
-        roster: Roster,
+        store: JobStore,
         prices: Prices,
-        counter: Counter,
-        reconciliation: Reconciliation,
-        later: Callable[[Coroutine[Any, Any, Any]], None],
+        balance: CreditBalance,
+        reconciler: Reconciler,
+        run_in_background: Callable[[Coroutine[Any, Any, Any]], None],
     ) -> None:
-        self._roster = roster
+        self._store = store
         self._prices = prices
-        self._counter = counter
-        self._reconciliation = reconciliation
-        self._later = later
+        self._balance = balance
+        self._reconciler = reconciler
+        self._run_in_background = run_in_background
 
-    def paid(self, credits_left: float, job: Job, began: int) -> None:
+    def record_paid_reading(self, credits_left: float, job: Job, epoch_at_send: int) -> None:
         """Take the reading that the answer to `job`'s submit carried; the counter has followed the job already."""
-        self._take(credits_left, job, began)
+        self._apply_reading(credits_left, job, epoch_at_send)
 
-    def free(self, credits_left: float, began: int) -> None:
+    def record_free_reading(self, credits_left: float, epoch_at_send: int) -> None:
         """Take a reading that came with a poll, unless something was charged while it was on its way."""
-        if began == self._reconciliation.moment() and not self._reconciliation.in_flight:
-            self._counter.read(credits_left)
-            self._take(credits_left, None, began)
+        if epoch_at_send == self._reconciler.epoch() and not self._reconciler.has_in_flight:
+            self._balance.record(credits_left)
+            self._apply_reading(credits_left, None, epoch_at_send)
 
-    def _take(self, credits_left: float, job: Job | None, began: int) -> None:
-        self._price_the_silent(credits_left, job, began)
-        self._price_the_unpriced()
-        for ruling in self._reconciliation.read(credits_left, job, began):
-            self._later(self._roster.change(ruling.job_id, ruling.apply))
+    def _apply_reading(self, credits_left: float, job: Job | None, epoch_at_send: int) -> None:
+        self._infer_missing_cost(credits_left, job, epoch_at_send)
+        self._estimate_missing_costs()
+        for ruling in self._reconciler.resolve(credits_left, job, epoch_at_send):
+            self._run_in_background(self._store.change(ruling.job_id, ruling.apply))
 
-    def _price_the_silent(self, credits_left: float, cause: Job | None, began: int) -> None:
+    def _infer_missing_cost(self, credits_left: float, cause: Job | None, epoch_at_send: int) -> None:
         """Note about what the newest job whose answer told no credits cost, where only this one can explain them."""
-        silent = [self._roster[job_id] for job_id in self._counter.unpriced]
+        silent = [self._store[job_id] for job_id in self._balance.unpriced_ids]
         newest = max((job for job in silent if job.credits_after is None), key=lambda job: job.id, default=None)
         if newest is None or newest is cause:
             return
-        price = self._reconciliation.left_for(newest, credits_left, cause, began)
+        price = self._reconciler.implied_cost(newest, credits_left, cause, epoch_at_send)
         if price is not None:
-            self._roster.touch(newest.id, partial(_costing, price=price))
+            self._store.change_in_memory(newest.id, partial(_with_cost, price=price))
 
-    def _price_the_unpriced(self) -> None:
+    def _estimate_missing_costs(self) -> None:
         """Note about what the first job of a kind cost, once the second has told the price."""
-        for job_id in tuple(self._counter.unpriced):
-            price = self._prices.estimate(self._roster[job_id].request)
+        for job_id in tuple(self._balance.unpriced_ids):
+            price = self._prices.estimate(self._store[job_id].request)
             if price is not None:
-                self._roster.touch(job_id, partial(_costing, price=price))
+                self._store.change_in_memory(job_id, partial(_with_cost, price=price))
 
 
-def _costing(job: Job, *, price: float) -> Job:
+def _with_cost(job: Job, *, price: float) -> Job:
     return msgspec.structs.replace(job, cost=price)

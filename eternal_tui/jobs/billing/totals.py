@@ -10,13 +10,13 @@ import msgspec
 
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
 
-_WELL = frozenset({FileState.SAVED, FileState.PENDING})
+_USABLE_FILE_STATES = frozenset({FileState.SAVED, FileState.PENDING})
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of the header. Money is in the service's credits; days are local days.
 
-    `sending` counts requests that have no answer yet, `waiting` those and files still to be fetched. `whole` is
+    `sending` counts requests that have no answer yet, `waiting` those and files still to be fetched. `is_complete` is
     whether every job is counted, not only those read so far.
     """
 
@@ -28,11 +28,11 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     failed_today: int = 0
     credits: float | None = None
     spent_today: float = 0.0
-    spent_in_all: float = 0.0
-    whole: bool = True
+    spent_total: float = 0.0
+    is_complete: bool = True
 
 
-def charge_of(job: Job) -> float:
+def cost_of(job: Job) -> float:
     """Return about what the job cost: 0 where nothing was charged or nothing is known."""
     if job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED:
         return 0.0
@@ -48,18 +48,21 @@ def day_bounds(now: float) -> tuple[float, float]:
     return begin.timestamp(), end.timestamp()
 
 
-class Tally:
-    """Counts jobs as they come and change. `now` is the wall clock, `every` lists all jobs for a new day's count."""
+class RunningTotals:
+    """Counts jobs as they come and change. `clock` is the wall clock.
 
-    def __init__(self, now: Callable[[], float], every: Callable[[], Iterable[Job]]) -> None:
-        self._now = now
-        self._every = every
-        self._begin, self._end = day_bounds(now())
+    `list_jobs` lists all jobs for a new day's count.
+    """
+
+    def __init__(self, clock: Callable[[], float], list_jobs: Callable[[], Iterable[Job]]) -> None:
+        self._clock = clock
+        self._list_jobs = list_jobs
+        self._day_start, self._day_end = day_bounds(clock())
         self._counts: Counter[str] = Counter()
         self._spent_today = 0.0
-        self._spent = 0.0
+        self._spent_total = 0.0
 
-    def replaced(self, old: Job | None, new: Job | None) -> None:
+    def apply_change(self, old: Job | None, new: Job | None) -> None:
         """Count `new` instead of `old`."""
         if old is not None:
             self._add(old, -1)
@@ -68,7 +71,7 @@ class Tally:
 
     def totals(self, credits_left: float | None) -> Totals:
         """Return the figures as they stand now."""
-        if not self._begin <= self._now() < self._end:
+        if not self._day_start <= self._clock() < self._day_end:
             self._recount()
         counts = self._counts
         return Totals(
@@ -80,22 +83,22 @@ class Tally:
             failed_today=counts["failed today"],
             credits=credits_left,
             spent_today=round(self._spent_today, 4),
-            spent_in_all=round(self._spent, 4),
+            spent_total=round(self._spent_total, 4),
         )
 
     def spent_today(self) -> float:
         """Return about what the jobs of the local day cost, in credits."""
         return self.totals(None).spent_today
 
-    def today_begins(self) -> float:
+    def today_start(self) -> float:
         """Return when the local day began, in seconds since the epoch."""
-        return day_bounds(self._now())[0]
+        return day_bounds(self._clock())[0]
 
     def _recount(self) -> None:
-        self._begin, self._end = day_bounds(self._now())
+        self._day_start, self._day_end = day_bounds(self._clock())
         self._counts.clear()
-        self._spent_today = self._spent = 0.0
-        for job in self._every():
+        self._spent_today = self._spent_total = 0.0
+        for job in self._list_jobs():
             self._add(job, +1)
 
     def _add(self, job: Job, sign: int) -> None:
@@ -104,16 +107,16 @@ class Tally:
         elif job.state is JobState.SUBMITTING:
             self._counts["sending"] += sign
             self._counts["waiting"] += sign
-        elif job.wants_file:
+        elif job.needs_download:
             self._counts["waiting"] += sign
         elif job.state is JobState.UNCONFIRMED and not job.dismissed:
             self._counts["unconfirmed"] += sign
-        if job.finished_at is not None and self._begin <= job.finished_at < self._end:
-            if job.state is JobState.SUCCEEDED and (job.file_state in _WELL or job.is_creation):
+        if job.finished_at is not None and self._day_start <= job.finished_at < self._day_end:
+            if job.state is JobState.SUCCEEDED and (job.file_state in _USABLE_FILE_STATES or job.is_creation):
                 self._counts["done today"] += sign
             elif job.state in (JobState.FAILED, JobState.LOST, JobState.REJECTED):
                 self._counts["failed today"] += sign
-        charge = sign * charge_of(job)
-        self._spent += charge
-        if self._begin <= job.created_at < self._end:
+        charge = sign * cost_of(job)
+        self._spent_total += charge
+        if self._day_start <= job.created_at < self._day_end:
             self._spent_today += charge

@@ -9,152 +9,180 @@ from statistics import NormalDist
 import msgspec
 
 from eternal_tui.jobs.polling.durations import DurationModel
-from eternal_tui.jobs.polling.progress_models import ODD, Shape, Sighting, fit, meaningless, reading, telling, window
+from eternal_tui.jobs.polling.progress_models import (
+    OUTLIER_PROBABILITY,
+    Observation,
+    ProgressCurve,
+    end_bounds,
+    fit_speed,
+    informative,
+    uninformative_likelihood,
+    usable_progress,
+)
 
-_NEGLIGIBLE = 0.004
-_MOST = 5
+_MIN_COMPONENT_WEIGHT = 0.004
+_MAX_COMPONENTS = 5
 """Branches kept, so that a decision stays well under a millisecond."""
 
-_STRANGE = 0.04
+_WIDE_PRIOR_WEIGHT = 0.04
 """The share of jobs whose duration has little to do with the learned one."""
 
 _QUANTILES = (0.02, 0.06, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98, 0.995)
-_FEW_QUANTILES = (0.03, 0.1, 0.22, 0.4, 0.6, 0.8, 0.93, 0.99)
-_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_INVERSE = NormalDist().inv_cdf
-_ROOT = math.sqrt(2)
+_COARSE_QUANTILES = (0.03, 0.1, 0.22, 0.4, 0.6, 0.8, 0.93, 0.99)
+_UNIFORM_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_INVERSE_NORMAL_CDF = NormalDist().inv_cdf
+_SQRT_2 = math.sqrt(2)
 
 
-class Branch(msgspec.Struct, frozen=True, gc=False):
+class MixtureComponent(msgspec.Struct, frozen=True, gc=False):
     """One way it may be: with this weight the end is lognormal between two ages, given that it has not come yet.
 
-    `shape` is how progress will go on, None where it tells nothing.
+    `curve` is how progress will go on, None where it tells nothing.
     """
 
     weight: float
     mu: float
     sigma: float
-    after: float
-    before: float
-    shape: Shape | None = None
+    min_end: float
+    max_end: float
+    curve: ProgressCurve | None = None
 
-    def narrow(self) -> bool:
+    def is_uniform(self) -> bool:
         """Tell whether the end is as likely anywhere between the two ages."""
-        return self.before < 1.05 * self.after
+        return self.max_end < 1.05 * self.min_end
 
-    def ages(self) -> list[float]:
+    def candidate_ages(self) -> list[float]:
         """Return ages that stand for this branch: where to look is one of them."""
-        if self.narrow():
-            return [self.after + (self.before - self.after) * step for step in _STEPS]
-        first, last = self._tails()
-        quantiles = _QUANTILES if self.shape is None else _FEW_QUANTILES
-        ages = [math.exp(self.mu - self.sigma * _INVERSE(max(first + (last - first) * q, 1e-300))) for q in quantiles]
-        return [self.after, *ages, self.before] if self.before < math.inf else [self.after, *ages]
+        if self.is_uniform():
+            return [self.min_end + (self.max_end - self.min_end) * step for step in _UNIFORM_STEPS]
+        first, last = self._tail_probabilities()
+        quantiles = _QUANTILES if self.curve is None else _COARSE_QUANTILES
+        ages = [
+            math.exp(self.mu - self.sigma * _INVERSE_NORMAL_CDF(max(first + (last - first) * q, 1e-300)))
+            for q in quantiles
+        ]
+        return [self.min_end, *ages, self.max_end] if self.max_end < math.inf else [self.min_end, *ages]
 
-    def ended(self, ages: Sequence[float], logs: Sequence[float]) -> list[float]:
+    def end_probabilities(self, ages: Sequence[float], log_ages: Sequence[float]) -> list[float]:
         """Return the chance that the job has ended by each of these ages, given with their logarithms."""
-        if self.narrow():
-            span = self.before - self.after
-            return [min(max((age - self.after) / span, 0.0), 1.0) for age in ages]
-        first, last = self._tails()
-        scale, erfc = 1 / (self.sigma * _ROOT), math.erfc
+        if self.is_uniform():
+            span = self.max_end - self.min_end
+            return [min(max((age - self.min_end) / span, 0.0), 1.0) for age in ages]
+        first, last = self._tail_probabilities()
+        scale, erfc = 1 / (self.sigma * _SQRT_2), math.erfc
         mu, half = self.mu * scale, 0.5
         span = first - last
-        return [min(max((first - half * erfc(log * scale - mu)) / span, 0.0), 1.0) for log in logs]
+        return [min(max((first - half * erfc(log * scale - mu)) / span, 0.0), 1.0) for log in log_ages]
 
-    def late(self, ages: Sequence[float], ended: Sequence[float]) -> list[float]:
+    def expected_lateness(self, ages: Sequence[float], end_probabilities: Sequence[float]) -> list[float]:
         """Return the seconds by which a look at each of these ages finds the end late, on average."""
-        if self.narrow():
-            span = self.before - self.after
+        if self.is_uniform():
+            span = self.max_end - self.min_end
             return [
-                at - self.before + span / 2 if at > self.before else max(at - self.after, 0.0) ** 2 / (2 * span)
+                at - self.max_end + span / 2 if at > self.max_end else max(at - self.min_end, 0.0) ** 2 / (2 * span)
                 for at in ages
             ]
         sums = [0.0]
         for i in range(1, len(ages)):
-            sums.append(sums[-1] + (ended[i - 1] + ended[i]) / 2 * (ages[i] - ages[i - 1]))
+            sums.append(sums[-1] + (end_probabilities[i - 1] + end_probabilities[i]) / 2 * (ages[i] - ages[i - 1]))
         return sums
 
-    def _tails(self) -> tuple[float, float]:
-        first = tail(self.after, self.mu, self.sigma)
-        last = tail(self.before, self.mu, self.sigma)
+    def _tail_probabilities(self) -> tuple[float, float]:
+        first = lognormal_survival(self.min_end, self.mu, self.sigma)
+        last = lognormal_survival(self.max_end, self.mu, self.sigma)
         return (first, last) if first > last else (1.0, 0.0)
 
 
-def tail(age: float, mu: float, sigma: float) -> float:
+def lognormal_survival(age: float, mu: float, sigma: float) -> float:
     """Return the chance that a lognormal duration is longer than this."""
     if age <= 0:
         return 1.0
     if age == math.inf:
         return 0.0
-    return 0.5 * math.erfc((math.log(age) - mu) / (sigma * _ROOT))
+    return 0.5 * math.erfc((math.log(age) - mu) / (sigma * _SQRT_2))
 
 
-def believe(age: float, sightings: Sequence[Sighting], model: DurationModel) -> list[Branch]:
+def posterior(age: float, observations: Sequence[Observation], model: DurationModel) -> list[MixtureComponent]:
     """Return the branches, weights summing to 1, the uninformed ones first."""
-    usable = telling(sightings, age + 1)
-    readings = [reading(sighting) for sighting in usable]
-    told = [(sighting.at, known) for sighting in usable if (known := reading(sighting)) is not None]
-    silence = ODD ** (len(readings) - len(told))
-    usual = (1 - _STRANGE, model.mu, model.sigma)
-    strange = (_STRANGE, model.mu, max(2.5 * model.sigma, 0.9))
-    blank = meaningless(readings, model.shapes)
+    usable = informative(observations, age + 1)
+    readings = [usable_progress(sighting) for sighting in usable]
+    told = [(sighting.age, known) for sighting in usable if (known := usable_progress(sighting)) is not None]
+    silence = OUTLIER_PROBABILITY ** (len(readings) - len(told))
+    usual = (1 - _WIDE_PRIOR_WEIGHT, model.mu, model.sigma)
+    strange = (_WIDE_PRIOR_WEIGHT, model.mu, max(2.5 * model.sigma, 0.9))
+    blank = uninformative_likelihood(readings, model.curve_weights)
     plain = [
-        Branch(blank * share * tail(age, mu, sigma), mu, sigma, age, math.inf) for share, mu, sigma in (usual, strange)
+        MixtureComponent(blank * share * lognormal_survival(age, mu, sigma), mu, sigma, age, math.inf)
+        for share, mu, sigma in (usual, strange)
     ]
     informed = [
-        _branch(shape, weight * silence, told, age, usual, strange) for shape, weight in model.ways() if weight > 0
+        _curve_component(shape, weight * silence, told, age, usual, strange)
+        for shape, weight in model.weighted_curves()
+        if weight > 0
     ]
-    return _strongest(plain, informed, age)
+    return _prune_components(plain, informed, age)
 
 
 _Prior = tuple[float, float, float]
 
 
-def _branch(
-    shape: Shape, weight: float, told: Sequence[tuple[float, int]], age: float, usual: _Prior, strange: _Prior
-) -> Branch:
-    if not shape.noise:
-        after, before, odd = window(shape, told, age, math.inf)
-        return _between(shape, weight * ODD**odd, after, before, usual, strange)
-    if not told:
-        return _between(shape, weight, age, math.inf, usual, strange)
-    found = fit(shape, told)
+def _curve_component(
+    curve: ProgressCurve,
+    weight: float,
+    readings: Sequence[tuple[float, int]],
+    age: float,
+    usual_prior: _Prior,
+    wide_prior: _Prior,
+) -> MixtureComponent:
+    if not curve.noise:
+        after, before, odd = end_bounds(curve, readings, age, math.inf)
+        return _truncated_component(curve, weight * OUTLIER_PROBABILITY**odd, after, before, usual_prior, wide_prior)
+    if not readings:
+        return _truncated_component(curve, weight, age, math.inf, usual_prior, wide_prior)
+    found = fit_speed(curve, readings)
     weight *= found.likelihood
-    if found.speed < 3 * found.deviation:
-        return _between(shape, weight, max(age, 1 / (found.speed + 2 * found.deviation)), math.inf, usual, strange)
-    centre, variance = -math.log(found.speed), (found.deviation / found.speed) ** 2
+    if found.speed < 3 * found.stddev:
+        return _truncated_component(
+            curve, weight, max(age, 1 / (found.speed + 2 * found.stddev)), math.inf, usual_prior, wide_prior
+        )
+    centre, variance = -math.log(found.speed), (found.stddev / found.speed) ** 2
     best = (0.0, centre, 1.0)
     total = 0.0
-    for share, mu, sigma in (usual, strange):
+    for share, mu, sigma in (usual_prior, wide_prior):
         both = sigma * sigma + variance
         mean = (mu * variance + centre * sigma * sigma) / both
         spread = math.sqrt(sigma * sigma * variance / both)
         mass = share * math.sqrt(variance / both) * math.exp(-((centre - mu) ** 2) / (2 * both))
-        mass *= tail(age, mean, spread)
+        mass *= lognormal_survival(age, mean, spread)
         total += mass
         best = max(best, (mass, mean, spread))
-    return Branch(weight * total, best[1], best[2], age, math.inf, shape)
+    return MixtureComponent(weight * total, best[1], best[2], age, math.inf, curve)
 
 
-def _between(shape: Shape, weight: float, after: float, before: float, usual: _Prior, strange: _Prior) -> Branch:
-    low = math.log(after) if after > 0 else -math.inf
-    high = math.log(before)
+def _truncated_component(
+    curve: ProgressCurve, weight: float, min_end: float, max_end: float, usual_prior: _Prior, wide_prior: _Prior
+) -> MixtureComponent:
+    low = math.log(min_end) if min_end > 0 else -math.inf
+    high = math.log(max_end)
     total = 0.0
     best = (-1.0, 0.0, 0.0)
-    for share, mu, sigma in (usual, strange):
-        scale = 1 / (sigma * _ROOT)
+    for share, mu, sigma in (usual_prior, wide_prior):
+        scale = 1 / (sigma * _SQRT_2)
         mass = share * 0.5 * (math.erfc((low - mu) * scale) - math.erfc((high - mu) * scale))
         total += mass
         best = max(best, (mass, mu, sigma))
-    return Branch(weight * total, best[1], best[2], after, before, shape)
+    return MixtureComponent(weight * total, best[1], best[2], min_end, max_end, curve)
 
 
-def _strongest(plain: list[Branch], informed: list[Branch], age: float) -> list[Branch]:
-    total = sum(branch.weight for branch in (*plain, *informed))
+def _prune_components(
+    prior_components: list[MixtureComponent], curve_components: list[MixtureComponent], age: float
+) -> list[MixtureComponent]:
+    total = sum(branch.weight for branch in (*prior_components, *curve_components))
     if not total > 1e-290:
-        return [Branch(1.0, math.log(max(age, 1.0)), 1.0, age, math.inf)]
-    strong = sorted((b for b in informed if b.weight > _NEGLIGIBLE * total), key=lambda b: -b.weight)[:_MOST]
-    kept = [*(b for b in plain if b.weight > _NEGLIGIBLE * total / 4), *strong]
+        return [MixtureComponent(1.0, math.log(max(age, 1.0)), 1.0, age, math.inf)]
+    strong = sorted((b for b in curve_components if b.weight > _MIN_COMPONENT_WEIGHT * total), key=lambda b: -b.weight)[
+        :_MAX_COMPONENTS
+    ]
+    kept = [*(b for b in prior_components if b.weight > _MIN_COMPONENT_WEIGHT * total / 4), *strong]
     total = sum(branch.weight for branch in kept)
-    return [Branch(b.weight / total, b.mu, b.sigma, b.after, b.before, b.shape) for b in kept]
+    return [MixtureComponent(b.weight / total, b.mu, b.sigma, b.min_end, b.max_end, b.curve) for b in kept]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-BLOCK_CELL = (1, 2)
+HALF_BLOCK_CELL = (1, 2)
 """Pixels in one terminal cell when it is drawn as a half-block: one wide, two high."""
 
 
@@ -21,12 +21,14 @@ class Frame(msgspec.Struct, frozen=True):
         return self.rgb[y * stride : (y + 1) * stride]
 
 
-def fitted(width: int, height: int, columns: int, rows: int, cell: tuple[float, float] = BLOCK_CELL) -> tuple[int, int]:
+def fit_size(
+    width: int, height: int, columns: int, rows: int, cell_size: tuple[float, float] = HALF_BLOCK_CELL
+) -> tuple[int, int]:
     """Return the largest size in pixels with the aspect of width × height inside columns × rows cells.
 
-    `cell` is how many pixels of the frame one cell holds. Never less than 1 × 1.
+    `cell_size` is how many pixels of the frame one cell holds. Never less than 1 × 1.
     """
-    wide, high = max(1, int(columns * cell[0])), max(1, int(rows * cell[1]))
+    wide, high = max(1, int(columns * cell_size[0])), max(1, int(rows * cell_size[1]))
     if width * high >= height * wide:
         return wide, max(1, round(height * wide / width))
     return max(1, round(width * high / height)), high

@@ -16,29 +16,36 @@ import msgspec
 
 from eternal_tui.core.retry_after import parse_retry_after
 from eternal_tui.media.download.url_policy import (
-    Resolve,
+    Resolver,
     is_local_name,
     is_public,
-    literal_address,
-    parse_link,
+    parse_ip_literal,
     proxy_for,
+    validate_url,
 )
-from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRefused, NotReachable, OtherKind, StorageRefused
-from eternal_tui.media.limits import FetchLimits
+from eternal_tui.media.errors import (
+    BrokenFile,
+    LinkExpired,
+    LinkRejected,
+    StorageRejected,
+    StorageUnreachable,
+    WrongFileType,
+)
+from eternal_tui.media.limits import DownloadLimits
 
 if TYPE_CHECKING:
     import httpx
 
 
-_EXPIRED = frozenset({400, 401, 403, 404, 410})
+_EXPIRED_STATUSES = frozenset({400, 401, 403, 404, 410})
 """S3, CloudFront and Azure answer 403 to an expired signature, Google's storage 400."""
-_TRY_LATER = frozenset({408, 425, 429})
+_RETRYABLE_STATUSES = frozenset({408, 425, 429})
 _LONGEST_WAIT = 3600.0
-_PACKED = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress"})
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+_COMPRESSED_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress"})
+_CONTENT_RANGE_PATTERN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
-class Body(msgspec.Struct, frozen=True):
+class ContentRange(msgspec.Struct, frozen=True):
     """What an answer brings: bytes from `start`, `total` in all (None if unsaid), a strong `etag` or none."""
 
     start: int
@@ -49,58 +56,58 @@ class Body(msgspec.Struct, frozen=True):
 def check_status(response: httpx.Response, now: float, *, resuming: bool) -> None:
     """Pass an answer that has the file, and 416 to a request for its rest; `now` in epoch seconds.
 
-    Raises LinkExpired, NotReachable or StorageRefused for every other status.
+    Raises LinkExpired, StorageUnreachable or StorageRejected for every other status.
     """
     status = response.status_code
     if status == 200 or (resuming and status in (206, 416)):
         return
-    if status in _EXPIRED:
+    if status in _EXPIRED_STATUSES:
         raise LinkExpired(status)
-    if status >= 500 or status in _TRY_LATER:
+    if status >= 500 or status in _RETRYABLE_STATUSES:
         wait = parse_retry_after(response.headers.get("retry-after"), now)
-        raise NotReachable(f"the storage answered HTTP {status}", retry_after=wait)
-    raise StorageRefused(status)
+        raise StorageUnreachable(f"the storage answered HTTP {status}", retry_after=wait)
+    raise StorageRejected(status)
 
 
-def next_hop(here: httpx.URL, response: httpx.Response) -> httpx.URL:
-    """Return where a redirect leads; raises LinkRefused for https to http and what is no link."""
+def redirect_target(current_url: httpx.URL, response: httpx.Response) -> httpx.URL:
+    """Return where a redirect leads; raises LinkRejected for https to http and what is no link."""
     import httpx
 
     try:
-        there = here.join(response.headers["location"])
+        there = current_url.join(response.headers["location"])
     except (httpx.InvalidURL, ValueError) as error:
-        raise LinkRefused("it redirects to something that is no address") from error
-    target = parse_link(str(there))
-    if here.scheme == "https" and target.scheme == "http":
-        raise LinkRefused("it redirects from https to plain http")
+        raise LinkRejected("it redirects to something that is no address") from error
+    target = validate_url(str(there))
+    if current_url.scheme == "https" and target.scheme == "http":
+        raise LinkRejected("it redirects from https to plain http")
     return target
 
 
-def describe_body(response: httpx.Response, held: int) -> Body:
-    """Say what this answer to a request for everything after `held` bytes brings; raises BrokenFile."""
+def parse_content_range(response: httpx.Response, received_bytes: int) -> ContentRange:
+    """Say what this answer to a request for everything after `received_bytes` bytes brings; raises BrokenFile."""
     headers = response.headers
     encodings = {word.strip().lower() for word in headers.get("content-encoding", "").split(",")}
-    if packed := encodings & _PACKED:
-        raise OtherKind(f"packed as {min(packed)}, which was not asked for and is not unpacked here")
+    if packed := encodings & _COMPRESSED_ENCODINGS:
+        raise WrongFileType(f"packed as {min(packed)}, which was not asked for and is not unpacked here")
     etag = headers.get("etag", "")
     strong = etag if etag.startswith('"') and etag.isascii() and len(etag) <= 256 else ""
     if response.status_code == 206:
-        found = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
-        if found is None or int(found[1]) != held or not held:
+        found = _CONTENT_RANGE_PATTERN.fullmatch(headers.get("content-range", ""))
+        if found is None or int(found[1]) != received_bytes or not received_bytes:
             raise BrokenFile("the storage sent a part that was not asked for")
-        return Body(held, None if found[3] == "*" else int(found[3]), strong)
+        return ContentRange(received_bytes, None if found[3] == "*" else int(found[3]), strong)
     length = headers.get("content-length", "")
     total = int(length) if length.isascii() and length.isdigit() and len(length) <= 18 else None
-    return Body(0, total, strong if "bytes" in headers.get("accept-ranges", "").lower() else "")
+    return ContentRange(0, total, strong if "bytes" in headers.get("accept-ranges", "").lower() else "")
 
 
 ClientFactory = Callable[[str | None], "httpx.AsyncClient"]
 """Makes a client for one proxy address, or None for direct connections."""
 
-_MOST_ADDRESSES = 3
+_MAX_ADDRESSES = 3
 
 
-def bare_client(proxy: str | None) -> httpx.AsyncClient:
+def anonymous_client(proxy: str | None) -> httpx.AsyncClient:
     """Return a client that adds nothing of its own and keeps no connection for the next request."""
     import httpx
 
@@ -114,16 +121,16 @@ def bare_client(proxy: str | None) -> httpx.AsyncClient:
         raise ValueError("the proxy's address cannot be read") from None
 
 
-class Storage:
+class StorageClient:
     """A way to storage hosts. Where the service is `public`, no private address is gone to."""
 
     def __init__(
         self,
-        limits: FetchLimits,
+        limits: DownloadLimits,
         *,
         public: bool,
         client_factory: ClientFactory,
-        resolve: Resolve,
+        resolve: Resolver,
         environ: Mapping[str, str],
         now: Callable[[], float],
     ) -> None:
@@ -142,43 +149,43 @@ class Storage:
             await (await task).aclose()
 
     @asynccontextmanager
-    async def answer(self, link: str, *, held: int = 0, etag: str = "") -> AsyncIterator[httpx.Response]:
-        """Yield the answer that has the file, or its rest after `held` bytes of the version `etag`.
+    async def get(self, url: str, *, received_bytes: int = 0, etag: str = "") -> AsyncIterator[httpx.Response]:
+        """Yield the answer that has the file, or its rest after `received_bytes` bytes of the version `etag`.
 
-        Raises LinkExpired, LinkRefused or NotReachable.
+        Raises LinkExpired, LinkRejected or StorageUnreachable.
         """
-        here = parse_link(link)
-        for _ in range(self._limits.redirects + 1):
-            response = await self._send(here, held, etag)
+        here = validate_url(url)
+        for _ in range(self._limits.max_redirects + 1):
+            response = await self._send(here, received_bytes, etag)
             try:
                 if not response.has_redirect_location:
-                    check_status(response, self._now(), resuming=held > 0)
+                    check_status(response, self._now(), resuming=received_bytes > 0)
                     yield response
                     return
-                here = next_hop(here, response)
+                here = redirect_target(here, response)
             finally:
                 await response.aclose()
-        raise LinkRefused(f"it redirects more than {self._limits.redirects} times")
+        raise LinkRejected(f"it redirects more than {self._limits.max_redirects} times")
 
-    async def _send(self, url: httpx.URL, held: int, etag: str) -> httpx.Response:
+    async def _send(self, url: httpx.URL, received_bytes: int, etag: str) -> httpx.Response:
         import httpx
 
         proxy = proxy_for(url.scheme, url.host, self._environ)
-        addresses = await self._addresses(url, proxy)
-        client = await self._client(proxy)
+        addresses = await self._checked_addresses(url, proxy)
+        client = await self._client_for(proxy)
         error: Exception | None = None
         for address in addresses:
             try:
-                return await client.send(self._request(url, address, held, etag), stream=True)
+                return await client.send(self._build_request(url, address, received_bytes, etag), stream=True)
             except httpx.ConnectError as refused:
                 error = refused
             except httpx.TimeoutException as late:
-                raise NotReachable("the storage did not answer in time") from late
+                raise StorageUnreachable("the storage did not answer in time") from late
             except (httpx.TransportError, httpx.InvalidURL, ValueError) as broken:
-                raise NotReachable("the storage did not answer properly") from broken
-        raise NotReachable("no connection to the storage") from error
+                raise StorageUnreachable("the storage did not answer properly") from broken
+        raise StorageUnreachable("no connection to the storage") from error
 
-    async def _client(self, proxy: str | None) -> httpx.AsyncClient:
+    async def _client_for(self, proxy: str | None) -> httpx.AsyncClient:
         if proxy not in self._clients:
             # In a thread: reading the certificates takes tens of milliseconds.
             self._clients[proxy] = asyncio.create_task(asyncio.to_thread(self._client_factory, proxy))
@@ -186,13 +193,13 @@ class Storage:
             return await asyncio.shield(self._clients[proxy])
         except (ImportError, ValueError) as error:
             self._clients.pop(proxy, None)
-            raise NotReachable("the environment names a proxy of a kind that cannot be used") from error
+            raise StorageUnreachable("the environment names a proxy of a kind that cannot be used") from error
 
-    async def _addresses(self, url: httpx.URL, proxy: str | None) -> list[str | None]:
+    async def _checked_addresses(self, url: httpx.URL, proxy: str | None) -> list[str | None]:
         """Return the checked addresses to connect to; None where a proxy does the looking up."""
-        literal = literal_address(url.host)
+        literal = parse_ip_literal(url.host)
         if self._public and (is_local_name(url.host) or (literal is not None and not is_public(literal))):
-            raise LinkRefused("it leads into a private network")
+            raise LinkRejected("it leads into a private network")
         if literal is not None:
             return [literal]
         if proxy is not None:
@@ -201,19 +208,19 @@ class Storage:
             async with asyncio.timeout(self._limits.connect_seconds):
                 found = await self._resolve(url.host, url.port or (443 if url.scheme == "https" else 80))
         except (OSError, UnicodeError) as error:
-            raise NotReachable("the storage's name was not found") from error
+            raise StorageUnreachable("the storage's name was not found") from error
         if self._public and not all(is_public(address) for address in found):
-            raise LinkRefused("it leads into a private network")
-        return list(found[:_MOST_ADDRESSES])
+            raise LinkRejected("it leads into a private network")
+        return list(found[:_MAX_ADDRESSES])
 
-    def _request(self, url: httpx.URL, address: str | None, held: int, etag: str) -> httpx.Request:
+    def _build_request(self, url: httpx.URL, address: str | None, received_bytes: int, etag: str) -> httpx.Request:
         import httpx
 
         limits = self._limits
         headers = {"Host": url.netloc.decode("ascii"), "Accept": "*/*", "Accept-Encoding": "identity"}
         headers["User-Agent"] = "eternal-tui"
-        if held:
-            headers |= {"Range": f"bytes={held}-", "If-Range": etag}
+        if received_bytes:
+            headers |= {"Range": f"bytes={received_bytes}-", "If-Range": etag}
         timeout = {"connect": limits.connect_seconds, "pool": limits.overall_seconds}
         timeout |= {"read": limits.stall_seconds, "write": limits.stall_seconds}
         target = url if address is None else url.copy_with(host=address)

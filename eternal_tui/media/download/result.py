@@ -7,14 +7,14 @@ from typing import Literal
 
 import msgspec
 
-ResultKind = Literal["image", "video", "encrypted"]
+DownloadedKind = Literal["image", "video", "encrypted"]
 
 
-class SavedResult(msgspec.Struct, frozen=True, kw_only=True):
+class DownloadedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A result on disk: checked by length, type and decoding. Sizes in bytes and pixels, length in seconds."""
 
     path: Path
-    kind: ResultKind
+    kind: DownloadedKind
     bytes: int
     width: int = 0
     height: int = 0

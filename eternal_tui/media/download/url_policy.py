@@ -12,30 +12,30 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from eternal_tui.media.errors import LinkRefused
+from eternal_tui.media.errors import LinkRejected
 
 if TYPE_CHECKING:
     import httpx
 
 
-Resolve = Callable[[str, int], Awaitable[list[str]]]
+Resolver = Callable[[str, int], Awaitable[list[str]]]
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_GIVEN_OUT = ipaddress.ip_network("2000::/3")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 """All of IPv6 that is given out on the internet (RFC 4291, 2.4). Python calls the rest global too: fec0::/10, which
 was for private networks, and the forms that carry an IPv4 address, ::a.b.c.d and ::ffff:0:a.b.c.d."""
-_ISATAP = (0x5EFE, 0x0200_5EFE)
+_ISATAP_IDENTIFIERS = (0x5EFE, 0x0200_5EFE)
 """Middle of an address whose end is the IPv4 address of a tunnel's host (RFC 5214)."""
 
 
-async def resolve(host: str, port: int) -> list[str]:
+async def resolve_host(host: str, port: int) -> list[str]:
     """Return every address of `host`, in the system's order of preference; raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def literal_address(host: str) -> str | None:
+def parse_ip_literal(host: str) -> str | None:
     """Return the address `host` spells, in any form a resolver takes (decimal, hex, octal …), or None."""
     bare = host.strip("[]")
     try:
@@ -54,16 +54,16 @@ def is_public(address: str) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return all(_is_global(one) for one in _with_embedded(parsed))
+    return all(_is_global(one) for one in _with_embedded_ipv4(parsed))
 
 
 def _is_global(address: _Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and address not in _GIVEN_OUT and address not in _NAT64:
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST and address not in _NAT64:
         return False
     return address.is_global and not address.is_multicast
 
 
-def _with_embedded(address: _Address) -> list[_Address]:
+def _with_embedded_ipv4(address: _Address) -> list[_Address]:
     """List the address and the IPv4 address it carries (mapped, 6to4, NAT64, ISATAP), the mapped one alone."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
@@ -71,7 +71,7 @@ def _with_embedded(address: _Address) -> list[_Address]:
         return [address.ipv4_mapped]
     if address.sixtofour is not None:
         return [address, address.sixtofour]
-    if address in _NAT64 or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP:
+    if address in _NAT64 or int(address) >> 32 & 0xFFFF_FFFF in _ISATAP_IDENTIFIERS:
         return [address, ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)]
     return [address]
 
@@ -93,8 +93,8 @@ def proxy_for(scheme: str, host: str, environ: Mapping[str, str]) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def parse_link(url: str) -> httpx.URL:
-    """Return the link as a URL this program may follow; raises LinkRefused."""
+def validate_url(url: str) -> httpx.URL:
+    """Return the link as a URL this program may follow; raises LinkRejected."""
     import httpx
 
     try:
@@ -102,13 +102,13 @@ def parse_link(url: str) -> httpx.URL:
         host = parsed.host
         parsed.netloc.decode("ascii")
     except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise LinkRefused("it is not a proper address") from error
+        raise LinkRejected("it is not a proper address") from error
     if parsed.scheme not in ("http", "https") or not host:
-        raise LinkRefused("it is neither http nor https")
+        raise LinkRejected("it is neither http nor https")
     if parsed.port is not None and not 0 < parsed.port < 65_536:
-        raise LinkRefused("it is not a proper address")
+        raise LinkRejected("it is not a proper address")
     if parsed.userinfo:
-        raise LinkRefused("it carries a user name or password")
+        raise LinkRejected("it carries a user name or password")
     if "%" in host:
-        raise LinkRefused("it is not a proper address")
+        raise LinkRejected("it is not a proper address")
     return parsed.copy_with(fragment=None)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-PLACES = (
+FONT_PATHS = (
     "/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf",
     "/usr/share/fonts/noto/NotoSans-Regular.ttf",
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
@@ -26,45 +26,47 @@ PLACES = (
 )
 """Where Linux distributions and macOS keep fonts for many scripts. The one that Pillow brings has English alone."""
 
-ABSENT = "?"
-_NOWHERE = "\U0010ffff"
+MISSING_GLYPH = "?"
+_NONCHARACTER = "\U0010ffff"
 """No character: what a font draws for it, it draws for every letter it lacks."""
 
 
-class Lettering:
-    """The fonts found, in one size in pixels; `substituted` counts the characters that none of them has."""
+class FontStack:
+    """The fonts found, in one size in pixels; `substituted_count` counts the characters that none of them has."""
 
-    def __init__(self, size: int, places: Iterable[str] = PLACES) -> None:
+    def __init__(self, size: int, font_paths: Iterable[str] = FONT_PATHS) -> None:
         from PIL import ImageFont
 
-        found: list[Font] = [ImageFont.truetype(place, size) for place in places if Path(place).is_file()]
+        found: list[Font] = [ImageFont.truetype(place, size) for place in font_paths if Path(place).is_file()]
         self._fonts: list[Font] = [*found, ImageFont.load_default(size)]
-        self._has: dict[tuple[int, str], bool] = {}
-        self.substituted = 0
+        self._glyph_cache: dict[tuple[int, str], bool] = {}
+        self.substituted_count = 0
 
-    def fitted(self, text: str) -> tuple[Font, str]:
+    def choose_font(self, text: str) -> tuple[Font, str]:
         """Return the font that has most of `text`, and the text as it can be drawn in it."""
-        lacking = [sum(not self._drawn(place, letter) for letter in text) for place in range(len(self._fonts))]
+        lacking = [sum(not self._has_glyph(place, letter) for letter in text) for place in range(len(self._fonts))]
         best = lacking.index(min(lacking))
-        return self._fonts[best], "".join(self._substitute(best, letter) for letter in text)
+        return self._fonts[best], "".join(self._drawable_character(best, letter) for letter in text)
 
-    def _substitute(self, place: int, letter: str) -> str:
-        if self._drawn(place, letter):
-            return letter
+    def _drawable_character(self, font_index: int, character: str) -> str:
+        if self._has_glyph(font_index, character):
+            return character
         # A letter without its accent is still the word; what has no such letter is shown to be missing.
-        base = unicodedata.normalize("NFKD", letter)[0]
-        if base != letter and self._drawn(place, base):
+        base = unicodedata.normalize("NFKD", character)[0]
+        if base != character and self._has_glyph(font_index, base):
             return base
-        self.substituted += 1
-        return ABSENT
+        self.substituted_count += 1
+        return MISSING_GLYPH
 
-    def _drawn(self, place: int, letter: str) -> bool:
-        known = self._has.get((place, letter))
+    def _has_glyph(self, font_index: int, character: str) -> bool:
+        known = self._glyph_cache.get((font_index, character))
         if known is None:
-            known = letter.isspace() or self._pixels(place, letter) != self._pixels(place, _NOWHERE)
-            self._has[place, letter] = known
+            known = character.isspace() or self._glyph_bitmap(font_index, character) != self._glyph_bitmap(
+                font_index, _NONCHARACTER
+            )
+            self._glyph_cache[font_index, character] = known
         return known
 
-    def _pixels(self, place: int, letter: str) -> tuple[tuple[int, int], bytes]:
-        mask = self._fonts[place].getmask(letter)
+    def _glyph_bitmap(self, font_index: int, character: str) -> tuple[tuple[int, int], bytes]:
+        mask = self._fonts[font_index].getmask(character)
         return mask.size, bytes(mask)

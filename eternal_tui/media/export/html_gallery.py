@@ -12,18 +12,18 @@ from typing import TextIO
 
 import msgspec
 
-from eternal_tui.core.sanitize import Shown
-from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, file_type
+from eternal_tui.core.sanitize import SafeText
+from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, detect_file_type
 from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
 
-CHUNK = 3 * 256 * 1024
+BASE64_CHUNK_BYTES = 3 * 256 * 1024
 """Bytes put into base64 at a time: a multiple of three, so that the pieces join."""
 
-POSTER_CELLS = (640, 640)
+POSTER_BOX_PIXELS = (640, 640)
 """The box in pixels into which a clip's first frame is fitted: it stands for the clip until it plays, and in print."""
 
-_MIME = {
+_MIME_BY_SUFFIX = {
     "jpg": "image/jpeg",
     "png": "image/png",
     "webp": "image/webp",
@@ -34,7 +34,7 @@ _MIME = {
     "webm": "video/webm",
 }
 
-STYLE = """
+STYLESHEET = """
 :root { color-scheme: light dark;
   --ground: #fafaf8; --raised: #fff; --ink: #22262d; --muted: #565d68; --line: #d8dbdf; }
 @media (prefers-color-scheme: dark) {
@@ -63,39 +63,41 @@ dd { margin: 0; overflow-wrap: anywhere; }
 """
 
 
-class Exhibit(msgspec.Struct, frozen=True, kw_only=True):
+class GalleryItem(msgspec.Struct, frozen=True, kw_only=True):
     """One result of the page: its verified file, what was asked for, and labelled facts. All text is gated."""
 
     path: Path
-    title: Shown
-    prompt: Shown
-    facts: tuple[tuple[Shown, Shown], ...] = ()
+    title: SafeText
+    prompt: SafeText
+    details: tuple[tuple[SafeText, SafeText], ...] = ()
 
 
-class Page(msgspec.Struct, frozen=True):
+class GalleryResult(msgspec.Struct, frozen=True):
     """What became of a page: results shown, and those described only because the page would have grown too large."""
 
-    shown: int
-    beyond: int
+    included_count: int
+    omitted_count: int
 
 
-def write_page(exhibits: Iterable[Exhibit], file: TextIO, *, title: Shown, about: Shown, limit: int) -> Page:
-    """Write the page. Files go into it while they are together no larger than `limit` bytes; raises OSError."""
-    file.write(_head(title, about))
+def write_gallery(
+    items: Iterable[GalleryItem], file: TextIO, *, title: SafeText, subtitle: SafeText, max_bytes: int
+) -> GalleryResult:
+    """Write the page. Files go into it while they are together no larger than `max_bytes` bytes; raises OSError."""
+    file.write(_page_header(title, subtitle))
     count = beyond = held = 0
-    for exhibit in exhibits:
-        size = _size(exhibit.path)
-        fits = held + size <= limit
+    for exhibit in items:
+        size = _file_bytes(exhibit.path)
+        fits = held + size <= max_bytes
         held += size if fits else 0
         beyond += not fits
         count += fits
-        _write_exhibit(exhibit, file, fits=fits)
+        _write_item(exhibit, file, fits=fits)
     file.write("</main>\n</body>\n</html>\n")
-    return Page(count, beyond)
+    return GalleryResult(count, beyond)
 
 
-def _head(title: Shown, about: Shown) -> str:
-    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+def _page_header(title: SafeText, subtitle: SafeText) -> str:
+    digest = base64.b64encode(hashlib.sha256(STYLESHEET.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; media-src data:; style-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'"
@@ -105,62 +107,62 @@ def _head(title: Shown, about: Shown) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="referrer" content="no-referrer">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<header><h1>{escape(title)}</h1><p>{escape(about)}</p></header>\n<main>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLESHEET}</style>\n</head>\n<body>\n"
+        f"<header><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></header>\n<main>\n"
     )
 
 
-def _size(path: Path) -> int:
+def _file_bytes(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
         return 0
 
 
-def _write_exhibit(exhibit: Exhibit, file: TextIO, *, fits: bool) -> None:
+def _write_item(item: GalleryItem, file: TextIO, *, fits: bool) -> None:
     file.write("<article>\n")
     if fits:
-        _write_media(exhibit, file)
+        _write_media(item, file)
     else:
         file.write('<p class="missing">left out: the page would have grown beyond its limit</p>\n')
-    facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in exhibit.facts)
+    facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in item.details)
     file.write(
-        f'<div class="words"><p class="prompt" dir="auto">{escape(exhibit.prompt)}</p>\n<dl>{facts}</dl></div>\n'
+        f'<div class="words"><p class="prompt" dir="auto">{escape(item.prompt)}</p>\n<dl>{facts}</dl></div>\n'
         "</article>\n"
     )
 
 
-def _write_media(exhibit: Exhibit, file: TextIO) -> None:
+def _write_media(item: GalleryItem, file: TextIO) -> None:
     try:
-        source = exhibit.path.open("rb")
+        source = item.path.open("rb")
     except OSError:
         file.write('<p class="missing">the file is no longer there</p>\n')
         return
     with source:
-        found = file_type(source.read(HEAD_BYTES))
+        found = detect_file_type(source.read(HEAD_BYTES))
         source.seek(0)
         if found is None:
             file.write('<p class="missing">the file is no picture or clip</p>\n')
             return
-        file.write(_opening(exhibit, found))
-        while chunk := source.read(CHUNK):
+        file.write(_media_tag_start(item, found))
+        while chunk := source.read(BASE64_CHUNK_BYTES):
             file.write(base64.b64encode(chunk).decode("ascii"))
         file.write('">\n' if found.kind == "image" else '"></video>\n')
 
 
-def _opening(exhibit: Exhibit, found: FileType) -> str:
-    mime, title = _MIME[found.suffix], escape(exhibit.title)
-    if found.kind == "image":
+def _media_tag_start(item: GalleryItem, file_type: FileType) -> str:
+    mime, title = _MIME_BY_SUFFIX[file_type.suffix], escape(item.title)
+    if file_type.kind == "image":
         return f'<img alt="{title}" loading="lazy" src="data:{mime};base64,'
     how = 'controls loop playsinline preload="metadata"'
-    return f'<video {how} title="{title}"{_poster(exhibit)} src="data:{mime};base64,'
+    return f'<video {how} title="{title}"{_poster_attribute(item)} src="data:{mime};base64,'
 
 
-def _poster(exhibit: Exhibit) -> str:
+def _poster_attribute(item: GalleryItem) -> str:
     from PIL import Image
 
     try:
-        frame = poster(exhibit.path, *POSTER_CELLS, cell=(1, 1))
+        frame = poster(item.path, *POSTER_BOX_PIXELS, cell_size=(1, 1))
     except ResultError:
         return ""
     stream = BytesIO()

@@ -10,8 +10,8 @@ import msgspec
 from PIL import Image, ImageDraw
 
 from eternal_tui.sandbox.art.palette import Colour, Palette, Pose, colour, mix
-from eternal_tui.sandbox.characters import default_cast
-from eternal_tui.sandbox.jobs import seeded
+from eternal_tui.sandbox.characters import default_characters
+from eternal_tui.sandbox.jobs import seeded_rng
 
 Point = tuple[float, float]
 
@@ -29,11 +29,16 @@ _STYLES = {
     "male": ("short", "crop", "short", "curly"),
     "nonbinary": ("bob", "short", "bun", "curly"),
 }
-_LEADS = {"6870": ("long", "d9a84e"), "6873": ("bun", "3a2418"), "6876": ("bob", "b5482f"), "6879": ("curly", "1d1a22")}
-_FIGURE_SHARPER = 2
+_FIXED_HAIR = {
+    "6870": ("long", "d9a84e"),
+    "6873": ("bun", "3a2418"),
+    "6876": ("bob", "b5482f"),
+    "6879": ("curly", "1d1a22"),
+}
+_SUPERSAMPLING = 2
 
 
-class Look(msgspec.Struct, frozen=True):
+class Appearance(msgspec.Struct, frozen=True):
     """What stays the same about a character."""
 
     skin: Colour
@@ -43,12 +48,12 @@ class Look(msgspec.Struct, frozen=True):
     glasses: bool
 
 
-def look_of(character: str) -> Look:
+def appearance_of(character: str) -> Appearance:
     """The look that belongs to a character's ID."""
-    rng = seeded(f"look:{character}")
+    rng = seeded_rng(f"look:{character}")
     skin = rng.choice(_SKINS)
-    style, hair = _LEADS.get(character) or (rng.choice(_STYLES[_genders().get(character, "female")]), None)
-    return Look(
+    style, hair = _FIXED_HAIR.get(character) or (rng.choice(_STYLES[_genders().get(character, "female")]), None)
+    return Appearance(
         skin=skin,
         hair=colour(hair) if hair else rng.choice(_HAIRS),
         clothes=rng.choice(_CLOTHES),
@@ -59,21 +64,23 @@ def look_of(character: str) -> Look:
 
 @functools.cache
 def _genders() -> dict[str, str]:
-    return {str(character.id): character.gender for character in default_cast()}
+    return {str(character.id): character.gender for character in default_characters()}
 
 
-def _clothes(character: str, prompt: str, palette: Palette) -> Colour:
+def _clothes_colour(character: str, prompt: str, palette: Palette) -> Colour:
     """The clothes of this picture: the character's own without a prompt, others for other prompts."""
-    chosen = seeded(f"clothes:{character}:{prompt}").choice(_CLOTHES) if prompt else look_of(character).clothes
-    return _shaded(chosen, palette, 0.1)
+    chosen = (
+        seeded_rng(f"clothes:{character}:{prompt}").choice(_CLOTHES) if prompt else appearance_of(character).clothes
+    )
+    return _tint_by_sky(chosen, palette, 0.1)
 
 
 class _Pen:
     """Draws in units of the sheet's width, at twice the size."""
 
     def __init__(self, width: int) -> None:
-        self.unit = width * _FIGURE_SHARPER
-        side = round(width * 1.25) * _FIGURE_SHARPER
+        self.unit = width * _SUPERSAMPLING
+        side = round(width * 1.25) * _SUPERSAMPLING
         self.sheet = Image.new("RGBA", (side, side), (0, 0, 0, 0))
         self._draw = ImageDraw.Draw(self.sheet)
 
@@ -100,51 +107,51 @@ class _Pen:
         box = ((x - across) * u, (y - down) * u, (x + across) * u, (y + down) * u)
         self._draw.arc(box, *span, fill=fill, width=max(1, round(width * u)))
 
-    def done(self) -> Image.Image:
-        return self.sheet.reduce(_FIGURE_SHARPER)
+    def to_image(self) -> Image.Image:
+        return self.sheet.reduce(_SUPERSAMPLING)
 
 
-def _shaded(base: Colour, palette: Palette, share: float = 0.14) -> Colour:
+def _tint_by_sky(base: Colour, palette: Palette, share: float = 0.14) -> Colour:
     """A colour under the scene's light: everything takes on a little of the sky."""
     return mix(base, palette.sky[2], share)
 
 
-def _hair_behind(pen: _Pen, look: Look, hair: Colour) -> None:
-    if look.style == "long":
+def _draw_back_hair(pen: _Pen, appearance: Appearance, hair: Colour) -> None:
+    if appearance.style == "long":
         pen.box(0.27, 0.2, 0.73, 0.86, 0.2, hair)
-    elif look.style == "bob":
+    elif appearance.style == "bob":
         pen.box(0.275, 0.17, 0.725, 0.6, 0.18, hair)
-    elif look.style == "bun":
+    elif appearance.style == "bun":
         pen.oval(0.5, 0.135, 0.1, 0.09, hair)
         pen.oval(0.5, 0.34, 0.2, 0.2, hair)
-    elif look.style == "curly":
+    elif appearance.style == "curly":
         for index in range(16):
             turn = math.pi * (0.83 + 1.34 * index / 15)
             pen.oval(0.5 + 0.2 * math.cos(turn), 0.36 + 0.2 * math.sin(turn), 0.085, 0.085, hair)
 
 
-def _hair_front(pen: _Pen, look: Look, hair: Colour) -> None:
-    if look.style == "curly":
+def _draw_front_hair(pen: _Pen, appearance: Appearance, hair: Colour) -> None:
+    if appearance.style == "curly":
         for x in (0.36, 0.43, 0.5, 0.57, 0.64):
             pen.oval(x, 0.225 + abs(x - 0.5) * 0.25, 0.06, 0.055, hair)
         return
-    top = 0.155 if look.style != "crop" else 0.175
-    crown = [(0.5 + 0.178 * math.cos(turn), 0.345 + (0.345 - top) * math.sin(turn)) for turn in _turns(180, 360)]
-    part = 0.43 if look.style in ("long", "short") else 0.57
-    if look.style in ("bun", "crop"):
+    top = 0.155 if appearance.style != "crop" else 0.175
+    crown = [(0.5 + 0.178 * math.cos(turn), 0.345 + (0.345 - top) * math.sin(turn)) for turn in _angles(180, 360)]
+    part = 0.43 if appearance.style in ("long", "short") else 0.57
+    if appearance.style in ("bun", "crop"):
         fringe = [(0.672, 0.34), (0.6, 0.268), (0.5, 0.255), (0.4, 0.268), (0.328, 0.34)]
-    elif look.style == "bob":
+    elif appearance.style == "bob":
         fringe = [(0.672, 0.36), (0.64, 0.295), (0.5, 0.285), (0.36, 0.295), (0.328, 0.36)]
     else:
         fringe = [(0.675, 0.37), (0.645, 0.3), (part, 0.238), (0.355, 0.31), (0.325, 0.37)]
     pen.shape([*crown, *fringe], hair)
 
 
-def _turns(start: int, end: int) -> list[float]:
+def _angles(start: int, end: int) -> list[float]:
     return [math.radians(degree) for degree in range(start, end + 1, 6)]
 
 
-def _face(pen: _Pen, look: Look, palette: Palette, skin: Colour, blink: bool) -> None:
+def _draw_face(pen: _Pen, appearance: Appearance, palette: Palette, skin: Colour, blink: bool) -> None:
     dark = mix(skin, (30, 18, 24), 0.82)
     blush = mix(skin, (226, 96, 92), 0.3)
     for side in (-1, 1):
@@ -155,10 +162,10 @@ def _face(pen: _Pen, look: Look, palette: Palette, skin: Colour, blink: bool) ->
         else:
             pen.oval(x, 0.37, 0.0155, 0.021, dark)
             pen.oval(x + 0.005, 0.363, 0.005, 0.006, (255, 255, 255))
-        pen.arc(x, 0.338, 0.034, 0.022, (205, 335), 0.009, mix(look.hair, dark, 0.4))
+        pen.arc(x, 0.338, 0.034, 0.022, (205, 335), 0.009, mix(appearance.hair, dark, 0.4))
     pen.arc(0.505, 0.4, 0.014, 0.022, (20, 120), 0.006, mix(skin, dark, 0.4))
     pen.arc(0.5, 0.43, 0.046, 0.036, (28, 152), 0.011, mix((170, 52, 60), dark, 0.25))
-    if look.glasses:
+    if appearance.glasses:
         frame = mix(palette.near, (20, 20, 26), 0.5)
         for side in (-1, 1):
             pen.arc(0.5 + side * 0.066, 0.37, 0.047, 0.043, (0, 360), 0.009, frame)
@@ -166,32 +173,32 @@ def _face(pen: _Pen, look: Look, palette: Palette, skin: Colour, blink: bool) ->
 
 
 def draw_bust(
-    character: str, palette: Palette, prompt: str, width: int, *, lift: float | None = None, blink: bool = False
+    character: str, palette: Palette, prompt: str, width: int, *, arm_angle: float | None = None, blink: bool = False
 ) -> Image.Image:
-    """Head and shoulders on a transparent sheet of 1.25 ``width`` each way; ``lift`` (radians) waves a hand."""
-    look = look_of(character)
+    """Head and shoulders on a transparent sheet of 1.25 ``width`` each way; ``arm_angle`` (radians) waves a hand."""
+    look = appearance_of(character)
     pen = _Pen(width)
-    skin, hair = _shaded(look.skin, palette), _shaded(look.hair, palette, 0.1)
-    clothes = _clothes(character, prompt, palette)
-    _hair_behind(pen, look, mix(hair, (10, 8, 16), 0.22))
-    if lift is not None:
-        _waving_arm(pen, lift, mix(clothes, (12, 12, 24), 0.14), skin)
+    skin, hair = _tint_by_sky(look.skin, palette), _tint_by_sky(look.hair, palette, 0.1)
+    clothes = _clothes_colour(character, prompt, palette)
+    _draw_back_hair(pen, look, mix(hair, (10, 8, 16), 0.22))
+    if arm_angle is not None:
+        _draw_waving_arm(pen, arm_angle, mix(clothes, (12, 12, 24), 0.14), skin)
     pen.box(0.425, 0.44, 0.575, 0.7, 0.06, mix(skin, (90, 40, 40), 0.22))
-    shoulders = [(0.5 + 0.36 * math.cos(turn), 0.93 + 0.33 * math.sin(turn)) for turn in _turns(180, 360)]
+    shoulders = [(0.5 + 0.36 * math.cos(turn), 0.93 + 0.33 * math.sin(turn)) for turn in _angles(180, 360)]
     pen.shape([(0.1, 1.3), (0.14, 0.93), *shoulders, (0.86, 0.93), (0.9, 1.3)], clothes)
-    _collar(pen, prompt, clothes, skin, palette)
+    _draw_collar(pen, prompt, clothes, skin, palette)
     pen.oval(0.5, 0.375, 0.163, 0.193, skin)
     for side in (-1, 1):
         pen.oval(0.5 + side * 0.163, 0.385, 0.022, 0.034, mix(skin, (120, 50, 50), 0.15))
-    _face(pen, look, palette, skin, blink)
-    _hair_front(pen, look, hair)
+    _draw_face(pen, look, palette, skin, blink)
+    _draw_front_hair(pen, look, hair)
     if look.style == "long":
         for side in (-1, 1):
             pen.limb([(0.5 + side * 0.19, 0.34), (0.5 + side * 0.215, 0.6), (0.5 + side * 0.19, 0.8)], 0.07, hair)
-    return pen.done()
+    return pen.to_image()
 
 
-def _collar(pen: _Pen, prompt: str, clothes: Colour, skin: Colour, palette: Palette) -> None:
+def _draw_collar(pen: _Pen, prompt: str, clothes: Colour, skin: Colour, palette: Palette) -> None:
     words = prompt.lower()
     if any(word in words for word in ("snow", "winter", "cold", "scarf", "ski")):
         scarf = mix((206, 62, 62), palette.sky[2], 0.12)
@@ -207,62 +214,62 @@ def _collar(pen: _Pen, prompt: str, clothes: Colour, skin: Colour, palette: Pale
         pen.oval(0.5, 0.585, 0.09, 0.08, mix(skin, (90, 40, 40), 0.1))
 
 
-def _waving_arm(pen: _Pen, lift: float, sleeve: Colour, skin: Colour) -> None:
+def _draw_waving_arm(pen: _Pen, arm_angle: float, sleeve: Colour, skin: Colour) -> None:
     elbow = (0.89, 0.82)
-    hand = (elbow[0] + 0.01 - 0.12 * math.sin(lift), elbow[1] - 0.4)
+    hand = (elbow[0] + 0.01 - 0.12 * math.sin(arm_angle), elbow[1] - 0.4)
     middle = (elbow[0] + (hand[0] - elbow[0]) * 0.7, elbow[1] + (hand[1] - elbow[1]) * 0.7)
     pen.limb([(0.78, 0.95), elbow, middle], 0.13, sleeve)
     pen.limb([middle, hand], 0.075, skin)
     pen.oval(hand[0], hand[1] - 0.02, 0.062, 0.068, skin)
     for index in range(4):
-        turn = -math.pi / 2 + (index - 1.5) * 0.27 - lift * 0.35
+        turn = -math.pi / 2 + (index - 1.5) * 0.27 - arm_angle * 0.35
         tip = (hand[0] + 0.14 * math.cos(turn), hand[1] - 0.02 + 0.14 * math.sin(turn))
         pen.limb([(hand[0], hand[1] - 0.02), tip], 0.034, skin)
     pen.limb([hand, (hand[0] - 0.1, hand[1] - 0.04)], 0.034, skin)
 
 
-def draw_dancer(character: str, palette: Palette, prompt: str, width: int, *, swing: float) -> Image.Image:
-    """A whole figure, dancing, on a sheet of 1.25 ``width`` each way; ``swing`` from -1 to 1 moves it."""
-    look = look_of(character)
+def draw_dancer(character: str, palette: Palette, prompt: str, width: int, *, phase: float) -> Image.Image:
+    """A whole figure, dancing, on a sheet of 1.25 ``width`` each way; ``phase`` from -1 to 1 moves it."""
+    look = appearance_of(character)
     pen = _Pen(width)
-    skin, hair = _shaded(look.skin, palette), _shaded(look.hair, palette, 0.1)
-    clothes = _clothes(character, prompt, palette)
+    skin, hair = _tint_by_sky(look.skin, palette), _tint_by_sky(look.hair, palette, 0.1)
+    clothes = _clothes_colour(character, prompt, palette)
     dark = mix(clothes, (14, 10, 28), 0.25)
-    lean = 0.03 * swing
+    lean = 0.03 * phase
     hip, chest, head = (0.5, 0.72), (0.5 + lean, 0.43), (0.5 + lean * 1.8, 0.235)
     shoes = mix(palette.near, (0, 0, 0), 0.3)
-    for foot in ((0.44 - 0.04 * swing, 1.2), (0.7 + 0.06 * swing, 1.06)):
+    for foot in ((0.44 - 0.04 * phase, 1.2), (0.7 + 0.06 * phase, 1.06)):
         knee = ((hip[0] + foot[0]) / 2 + (0.05 if foot[0] > 0.5 else -0.02), (hip[1] + foot[1]) / 2)
         pen.limb([hip, knee, foot], 0.062, skin)
         pen.limb([foot, (foot[0] + 0.045, foot[1] + 0.012)], 0.04, shoes)
-    skirt = [(hip[0] + x + swing * 0.09 * y, chest[1] + 0.16 + y * 0.36) for x, y in _hem(swing)]
+    skirt = [(hip[0] + x + phase * 0.09 * y, chest[1] + 0.16 + y * 0.36) for x, y in _hem_points(phase)]
     pen.shape([(chest[0] - 0.075, chest[1] + 0.13), (chest[0] + 0.075, chest[1] + 0.13), *skirt], clothes)
     pen.shape([*skirt[:3], (hip[0] + 0.05, hip[1])], dark)
-    high = (chest[0] - 0.2 - 0.03 * swing, 0.08 + 0.03 * swing)
+    high = (chest[0] - 0.2 - 0.03 * phase, 0.08 + 0.03 * phase)
     pen.limb([(chest[0] - 0.07, chest[1] - 0.05), (chest[0] - 0.2, 0.26), high], 0.05, skin)
-    wide = (chest[0] + 0.34, chest[1] - 0.06 - 0.07 * swing)
+    wide = (chest[0] + 0.34, chest[1] - 0.06 - 0.07 * phase)
     pen.limb([(chest[0] + 0.07, chest[1] - 0.05), (chest[0] + 0.2, chest[1] + 0.02), wide], 0.05, skin)
     pen.box(chest[0] - 0.088, chest[1] - 0.095, chest[0] + 0.088, chest[1] + 0.22, 0.07, clothes)
     pen.limb([(chest[0], chest[1] - 0.06), (head[0], head[1] + 0.05)], 0.05, mix(skin, (90, 40, 40), 0.15))
     if look.style in ("long", "bob", "curly"):
-        flow = [(head[0], head[1] - 0.02), (head[0] - 0.09 * swing - 0.05, head[1] + 0.09)]
-        pen.limb([*flow, (head[0] - 0.17 * swing - 0.05, head[1] + 0.17)], 0.09, mix(hair, (10, 8, 16), 0.15))
+        flow = [(head[0], head[1] - 0.02), (head[0] - 0.09 * phase - 0.05, head[1] + 0.09)]
+        pen.limb([*flow, (head[0] - 0.17 * phase - 0.05, head[1] + 0.17)], 0.09, mix(hair, (10, 8, 16), 0.15))
     pen.oval(*head, 0.072, 0.086, skin)
-    crown = [(head[0] + 0.08 * math.cos(turn), head[1] + 0.1 * math.sin(turn)) for turn in _turns(170, 370)]
+    crown = [(head[0] + 0.08 * math.cos(turn), head[1] + 0.1 * math.sin(turn)) for turn in _angles(170, 370)]
     pen.shape([*crown, (head[0] + 0.02, head[1] - 0.045)], hair)
     if look.style == "bun":
         pen.oval(head[0] - 0.02, head[1] - 0.11, 0.04, 0.038, hair)
-    return pen.done()
+    return pen.to_image()
 
 
-def _hem(swing: float) -> list[Point]:
-    return [(0.27 + 0.04 * swing, 0.8), (0.16, 0.95), (0.02, 0.88), (-0.12, 0.97), (-0.24 + 0.04 * swing, 0.82)]
+def _hem_points(phase: float) -> list[Point]:
+    return [(0.27 + 0.04 * phase, 0.8), (0.16, 0.95), (0.02, 0.88), (-0.12, 0.97), (-0.24 + 0.04 * phase, 0.82)]
 
 
 def draw_figure(
-    character: str, palette: Palette, prompt: str, width: int, *, pose: Pose, beat: float, blink: bool = False
+    character: str, palette: Palette, prompt: str, width: int, *, pose: Pose, phase: float, blink: bool = False
 ) -> Image.Image:
-    """The figure in its pose; ``beat`` from -1 to 1 is where its movement stands."""
+    """The figure in its pose; ``phase`` from -1 to 1 is where its movement stands."""
     if pose is Pose.DANCE:
-        return draw_dancer(character, palette, prompt, width, swing=beat)
-    return draw_bust(character, palette, prompt, width, lift=beat if pose is Pose.WAVE else None, blink=blink)
+        return draw_dancer(character, palette, prompt, width, phase=phase)
+    return draw_bust(character, palette, prompt, width, arm_angle=phase if pose is Pose.WAVE else None, blink=blink)

@@ -8,11 +8,11 @@ from random import Random
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from eternal_tui.sandbox.art.palette import Colour, Light, Mood, Place, Weather, mix
+from eternal_tui.sandbox.art.palette import Colour, Light, Location, Mood, Weather, mix
 
-Ridge = Callable[[float], float]
+Skyline = Callable[[float], float]
 
-_SHARPER = 2  # shapes are drawn at twice the size, so that their edges come out smooth
+_SUPERSAMPLING = 2  # shapes are drawn at twice the size, so that their edges come out smooth
 
 
 def gradient(size: tuple[int, int], stops: list[Colour]) -> Image.Image:
@@ -38,43 +38,43 @@ def add_glow(image: Image.Image, centre: tuple[float, float], diameter: int, tin
 
 
 class Ground:
-    """A sky, and the means to paint land before it, for frames of ``size`` and drifts of ``spare`` widths."""
+    """A sky, and the means to paint land before it, for frames of ``size`` and drifts of ``drift_share`` widths."""
 
-    def __init__(self, mood: Mood, rng: Random, size: tuple[int, int], spare: float) -> None:
+    def __init__(self, mood: Mood, rng: Random, size: tuple[int, int], drift_share: float) -> None:
         self.mood = mood
         self.size = size
-        self.horizon = {Place.SEA: 0.6, Place.DUNES: 0.56, Place.CITY: 0.66}.get(mood.place, 0.6)
+        self.horizon = {Location.SEA: 0.6, Location.DUNES: 0.56, Location.CITY: 0.66}.get(mood.location, 0.6)
         self.sun = (rng.choice((0.24, 0.76)) + rng.uniform(-0.04, 0.04), rng.uniform(0.19, 0.34))
         self.rng = rng
-        self.wide = (round(size[0] * (1 + spare)), size[1])
-        self.sky = self._sky()
+        self.layer_size = (round(size[0] * (1 + drift_share)), size[1])
+        self.sky = self._render_sky()
 
-    def _sky(self) -> Image.Image:
+    def _render_sky(self) -> Image.Image:
         width, height = self.size
         palette = self.mood.palette
         ground = mix(palette.near, palette.far, 0.35)
         sky = gradient(self.size, [*palette.sky, palette.sky[3], ground])
         if self.mood.light is Light.NIGHT and self.mood.weather is not Weather.RAIN:
-            self._stars(sky)
+            self._draw_stars(sky)
         x, y = self.sun[0] * width, self.sun[1] * height
         radius = width * (0.075 if self.mood.light is Light.NIGHT else 0.12)
         add_glow(sky, (x, y), round(width * 1.5), palette.light, 0.55)
-        disc = self.shape(
+        disc = self.smooth_mask(
             (round(radius * 2) + 4,) * 2,
             lambda pen, s: pen.ellipse((2 * s, 2 * s, s * (radius * 2), s * (radius * 2)), fill=255),
         )
         if self.mood.light is not Light.GREY:
             sky.paste(palette.light, (round(x - radius), round(y - radius)), disc)
-        self._clouds(sky)
+        self._draw_clouds(sky)
         return sky
 
-    def shape(self, size: tuple[int, int], paint: Callable[[ImageDraw.ImageDraw, int], None]) -> Image.Image:
+    def smooth_mask(self, size: tuple[int, int], paint: Callable[[ImageDraw.ImageDraw, int], None]) -> Image.Image:
         """A mask with smooth edges; ``paint`` draws on a sheet the given times as large."""
-        mask = Image.new("L", (size[0] * _SHARPER, size[1] * _SHARPER))
-        paint(ImageDraw.Draw(mask), _SHARPER)
-        return mask.reduce(_SHARPER)
+        mask = Image.new("L", (size[0] * _SUPERSAMPLING, size[1] * _SUPERSAMPLING))
+        paint(ImageDraw.Draw(mask), _SUPERSAMPLING)
+        return mask.reduce(_SUPERSAMPLING)
 
-    def _stars(self, sky: Image.Image) -> None:
+    def _draw_stars(self, sky: Image.Image) -> None:
         width, height = self.size
         pen = ImageDraw.Draw(sky)
         for _ in range(150):
@@ -83,7 +83,7 @@ class Ground:
             shade = mix(self.mood.palette.sky[1], (255, 255, 255), self.rng.uniform(0.4, 1))
             pen.ellipse((x - size, y - size, x + size, y + size), fill=shade)
 
-    def _clouds(self, sky: Image.Image) -> None:
+    def _draw_clouds(self, sky: Image.Image) -> None:
         width, height = self.size
         mask = Image.new("L", self.size)
         pen = ImageDraw.Draw(mask)
@@ -96,7 +96,7 @@ class Ground:
         soft = mask.filter(ImageFilter.GaussianBlur(width * 0.006))
         sky.paste(mix(self.mood.palette.sky[3], self.mood.palette.light, 0.4), (0, 0), soft)
 
-    def filled(self, mask: Image.Image, top: Colour, bottom: Colour) -> Image.Image:
+    def fill_gradient(self, mask: Image.Image, top: Colour, bottom: Colour) -> Image.Image:
         """A mask as an RGBA sheet that runs from one colour at its top to another at its foot."""
         box = mask.getbbox() or (0, 0, *mask.size)
         sheet = Image.new("RGBA", mask.size, (*top, 0))
@@ -107,12 +107,12 @@ class Ground:
         sheet.putalpha(mask)
         return sheet
 
-    def depth(self, share: float) -> Colour:
+    def land_colour(self, share: float) -> Colour:
         """The colour of land, from the horizon (0) to the foreground (1)."""
         palette = self.mood.palette
         return mix(mix(palette.far, palette.sky[3], 0.35), palette.near, share)
 
-    def ridge(self, level: float, height: float, roughness: float) -> Ridge:
+    def jagged_skyline(self, level: float, height: float, roughness: float) -> Skyline:
         """A jagged skyline around ``level``, both in shares of the height."""
         waves = [
             (self.rng.uniform(0.7, 1.3) * 2**octave, self.rng.uniform(0, 6.3), roughness**octave)
@@ -126,7 +126,7 @@ class Ground:
 
         return at
 
-    def swell(self, level: float, height: float) -> Ridge:
+    def rolling_skyline(self, level: float, height: float) -> Skyline:
         """A soft, rolling skyline."""
         waves = [(self.rng.uniform(1.2, 2.4) * rate, self.rng.uniform(0, 6.3), 1 / rate) for rate in (1, 2.1)]
 
@@ -135,13 +135,13 @@ class Ground:
 
         return at
 
-    def under(self, ridge: Ridge) -> Image.Image:
+    def mask_below(self, skyline: Skyline) -> Image.Image:
         """The mask of everything below a skyline."""
-        width, height = self.wide
+        width, height = self.layer_size
         aspect = width / self.size[0]
 
         def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
-            line = [(x * scale, ridge(x / width * aspect) * height * scale) for x in range(0, width + 4, 3)]
+            line = [(x * scale, skyline(x / width * aspect) * height * scale) for x in range(0, width + 4, 3)]
             pen.polygon([*line, (width * scale + 8, height * scale), (0, height * scale)], fill=255)
 
-        return self.shape(self.wide, paint)
+        return self.smooth_mask(self.layer_size, paint)

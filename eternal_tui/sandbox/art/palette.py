@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import msgspec
 
-from eternal_tui.sandbox.jobs import seeded
+from eternal_tui.sandbox.jobs import seeded_rng
 
 Colour = tuple[int, int, int]
 
 
-class Place(StrEnum):
+class Location(StrEnum):
     """Where the scene is set."""
 
     MOUNTAINS = "mountains"
@@ -65,7 +65,7 @@ class Palette(msgspec.Struct, frozen=True):
 class Mood(msgspec.Struct, frozen=True):
     """All that a scene is drawn from."""
 
-    place: Place
+    location: Location
     light: Light
     weather: Weather
     pose: Pose
@@ -84,54 +84,55 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
     return red, green, blue
 
 
-def turned(base: Colour, by: float) -> Colour:
+def rotate_hue(base: Colour, share: float) -> Colour:
     """The colour with its hue turned by this share of the wheel."""
     hue, light, saturation = colorsys.rgb_to_hls(*(part / 255 for part in base))
-    red, green, blue = (round(part * 255) for part in colorsys.hls_to_rgb((hue + by) % 1, light, saturation))
+    red, green, blue = (round(part * 255) for part in colorsys.hls_to_rgb((hue + share) % 1, light, saturation))
     return red, green, blue
 
 
-def _palette(text: str) -> Palette:
+def _parse_palette(text: str) -> Palette:
     parts = [colour(part) for part in text.split()]
     return Palette((parts[0], parts[1], parts[2], parts[3]), parts[4], parts[5], parts[6])
 
 
 _PALETTES: dict[Light, tuple[Palette, ...]] = {
     Light.DAWN: (
-        _palette("2b3a67 7a6da6 f2a488 ffe0b0 8d7fa8 2a2745 fff1c9"),
-        _palette("3d5a80 98b4d9 f7cfc0 fff0d0 8fa5c2 2c3f58 fff6dc"),
+        _parse_palette("2b3a67 7a6da6 f2a488 ffe0b0 8d7fa8 2a2745 fff1c9"),
+        _parse_palette("3d5a80 98b4d9 f7cfc0 fff0d0 8fa5c2 2c3f58 fff6dc"),
     ),
     Light.DAY: (
-        _palette("2372b0 5fb0dd b4dfee f5f4dc 83b3c6 1d4a50 fffbe0"),
-        _palette("15808a 62bfb4 c8e8cc fdf1c8 7fb8a8 17494a fff9d6"),
+        _parse_palette("2372b0 5fb0dd b4dfee f5f4dc 83b3c6 1d4a50 fffbe0"),
+        _parse_palette("15808a 62bfb4 c8e8cc fdf1c8 7fb8a8 17494a fff9d6"),
     ),
     Light.DUSK: (
-        _palette("2d1b4e 7a2f6b e2604f ffbf69 8e4169 1f1233 ffe39a"),
-        _palette("14213d 5b3a7e d9637a ffc9a0 6f4a86 171638 ffe9c0"),
-        _palette("1b2a49 28617a e58f5c ffd48a 4a6478 141f33 fff0b8"),
+        _parse_palette("2d1b4e 7a2f6b e2604f ffbf69 8e4169 1f1233 ffe39a"),
+        _parse_palette("14213d 5b3a7e d9637a ffc9a0 6f4a86 171638 ffe9c0"),
+        _parse_palette("1b2a49 28617a e58f5c ffd48a 4a6478 141f33 fff0b8"),
     ),
     Light.NIGHT: (
-        _palette("060b23 10204b 23437a 5683b0 24406e 070d1f f4f1d8"),
-        _palette("0b0f1f 1c1a45 3d2a6b 85579c 33285e 0b0a1e f6e7ff"),
+        _parse_palette("060b23 10204b 23437a 5683b0 24406e 070d1f f4f1d8"),
+        _parse_palette("0b0f1f 1c1a45 3d2a6b 85579c 33285e 0b0a1e f6e7ff"),
     ),
     Light.GREY: (
-        _palette("3b4a5a 5f7384 93a6ae ccd4d4 75888f 26323b f0f4f4"),
-        _palette("364156 5d6b8a 98a3b8 d6d3d1 74809b 222a3d f4efe6"),
+        _parse_palette("3b4a5a 5f7384 93a6ae ccd4d4 75888f 26323b f0f4f4"),
+        _parse_palette("364156 5d6b8a 98a3b8 d6d3d1 74809b 222a3d f4efe6"),
     ),
     Light.WINTER: (
-        _palette("4f76a8 92b6d8 cfe1ef fbf1e6 a3bdd6 3a5778 fffaf0"),
-        _palette("6a6fa6 a9a6d0 dcd3e8 ffeadb b3b4d6 474a78 fff4e6"),
+        _parse_palette("4f76a8 92b6d8 cfe1ef fbf1e6 a3bdd6 3a5778 fffaf0"),
+        _parse_palette("6a6fa6 a9a6d0 dcd3e8 ffeadb b3b4d6 474a78 fff4e6"),
     ),
 }
 
-_PLACE_WORDS = {
-    Place.SEA: "harbour harbor sea ocean beach boat boats sail sailing ship ferry "
+_LOCATION_WORDS = {
+    Location.SEA: "harbour harbor sea ocean beach boat boats sail sailing ship ferry "
     "coast pier lighthouse island lake surf",
-    Place.FOREST: "forest tree trees wood woods pine pines jungle autumn leaves",
-    Place.CITY: "city street streets town neon café cafe bar skyline rooftop office market train station bridge tram",
-    Place.DUNES: "desert dune dunes sand sahara oasis",
-    Place.MEADOW: "garden flower flowers meadow spring field fields park hill hills picnic vineyard",
-    Place.MOUNTAINS: "mountain mountains alps peak hike hiking climb ski skiing valley glacier",
+    Location.FOREST: "forest tree trees wood woods pine pines jungle autumn leaves",
+    Location.CITY: "city street streets town neon café cafe bar skyline rooftop office market train "
+    "station bridge tram",
+    Location.DUNES: "desert dune dunes sand sahara oasis",
+    Location.MEADOW: "garden flower flowers meadow spring field fields park hill hills picnic vineyard",
+    Location.MOUNTAINS: "mountain mountains alps peak hike hiking climb ski skiing valley glacier",
 }
 _LIGHT_WORDS = {
     Light.NIGHT: "night moon midnight star stars neon aurora lantern lanterns",
@@ -155,27 +156,29 @@ _POSE_WORDS = {
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
-def _named(words: set[str], table: dict[_Word, str]) -> _Word | None:
+def _first_named(words: set[str], table: dict[_Word, str]) -> _Word | None:
     return next((choice for choice, known in table.items() if words & set(known.split())), None)
 
 
-def mood_of(prompt: str, name: str) -> Mood:
-    """Read a prompt; what it does not say follows from ``name`` by chance that repeats."""
+def mood_of(prompt: str, seed: str) -> Mood:
+    """Read a prompt; what it does not say follows from ``seed`` by chance that repeats."""
     words = set(re.findall(r"\w+", prompt.lower()))
-    rng = seeded(f"mood:{name}")
-    place = _named(words, _PLACE_WORDS) or rng.choice(list(Place))
-    light = _named(words, _LIGHT_WORDS) or rng.choice([Light.DAWN, Light.DAY, Light.DUSK, Light.DUSK, Light.NIGHT])
-    weather = _named(words, _WEATHER_WORDS) or rng.choice([Weather.CLEAR, Weather.CLEAR, Weather.MOTES])
-    pose = _named(words, _POSE_WORDS) or Pose.STILL
+    rng = seeded_rng(f"mood:{seed}")
+    place = _first_named(words, _LOCATION_WORDS) or rng.choice(list(Location))
+    light = _first_named(words, _LIGHT_WORDS) or rng.choice(
+        [Light.DAWN, Light.DAY, Light.DUSK, Light.DUSK, Light.NIGHT]
+    )
+    weather = _first_named(words, _WEATHER_WORDS) or rng.choice([Weather.CLEAR, Weather.CLEAR, Weather.MOTES])
+    pose = _first_named(words, _POSE_WORDS) or Pose.STILL
     palette = rng.choice(_PALETTES[light])
     by = rng.uniform(-0.03, 0.03)
-    first, second, third, fourth = (turned(part, by) for part in palette.sky)
+    first, second, third, fourth = (rotate_hue(part, by) for part in palette.sky)
     return Mood(
-        place=place,
+        location=place,
         light=light,
         weather=weather,
         pose=pose,
         palette=Palette(
-            (first, second, third, fourth), turned(palette.far, by), turned(palette.near, by), palette.light
+            (first, second, third, fourth), rotate_hue(palette.far, by), rotate_hue(palette.near, by), palette.light
         ),
     )

@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def _jpeg(image: Image) -> bytes:
+def _encode_jpeg(image: Image) -> bytes:
     out = io.BytesIO()
     image.save(out, "JPEG", quality=88)
     return out.getvalue()
 
 
-def draw_still(prompt: str, character: str, name: str, size: tuple[int, int]) -> bytes:
-    """The JPEG of a prompt and a character; ``name`` decides what the prompt leaves open."""
-    return _jpeg(Stage(prompt, character, name, size, seconds=0).frame(0.0))
+def render_image(prompt: str, character: str, seed: str, size: tuple[int, int]) -> bytes:
+    """The JPEG of a prompt and a character; ``seed`` decides what the prompt leaves open."""
+    return _encode_jpeg(Stage(prompt, character, seed, size, seconds=0).frame(0.0))
 
 
-def draw_avatar(character: str, size: tuple[int, int]) -> bytes:
+def render_avatar(character: str, size: tuple[int, int]) -> bytes:
     """The JPEG portrait of a character."""
-    return _jpeg(draw_portrait(character, size))
+    return _encode_jpeg(draw_portrait(character, size))

@@ -12,32 +12,34 @@ from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from eternal_tui.core.sanitize import Shown, say
+from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import Job
 from eternal_tui.media.decode.images import FrameCache
-from eternal_tui.tui.detail.text import describe
-from eternal_tui.tui.graphics.base import Graphics
-from eternal_tui.tui.graphics.pacing import Pace
+from eternal_tui.tui.detail.text import render_detail
+from eternal_tui.tui.graphics.base import GraphicsBackend
+from eternal_tui.tui.graphics.pacing import FrameBudget
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.picture.picture import Picture
+from eternal_tui.tui.picture.picture import MediaView
 
-NOTHING = Shown("Nothing to show yet.\n\nctrl+n  write a request\nctrl+s  send it\n\nIts picture or clip appears here.")
+EMPTY_MESSAGE = SafeText(
+    "Nothing to show yet.\n\nctrl+n  write a request\nctrl+s  send it\n\nIts picture or clip appears here."
+)
 
-DETAIL = Shown("Detail")
+EMPTY_TITLE = SafeText("Detail")
 """The pane's title where it shows no job."""
 
-TALL = 24
+MIN_STACKED_ROWS = 24
 """Rows from which the picture stands over the words; in a lower pane it stands beside them."""
 
-WIDE = 80
+MIN_SIDE_BY_SIDE_COLUMNS = 80
 """Columns from which there is room for the picture beside the words, however high the pane is."""
 
-PORTRAIT = 1.5
+PORTRAIT_COLUMNS_PER_ROW = 1.5
 """Columns a row of a 3:4 portrait takes: a cell is about half as wide as it is high."""
 
 
-class Words(VerticalScroll):
+class DetailText(VerticalScroll):
     """The words of the detail, moved through by the keys of the list."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("detail")]
@@ -53,47 +55,47 @@ class DetailPane(Container):
         layout: vertical;
         padding: 0 1;
         &:focus-within { border: round $border; border-title-color: $foreground; }
-        & > Picture { height: 3fr; width: 1fr; }
+        & > MediaView { height: 3fr; width: 1fr; }
         & > VerticalScroll {
             height: 2fr; width: 1fr; margin: 1 0 0 0; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
         }
         & Static { width: 1fr; height: auto; }
         &.-beside { layout: horizontal; }
-        &.-beside > Picture { width: 24; height: 1fr; }
+        &.-beside > MediaView { width: 24; height: 1fr; }
         &.-beside > VerticalScroll { height: 1fr; margin: 0 0 0 2; }
-        &.-words > Picture { display: none; }
+        &.-words > MediaView { display: none; }
         &.-words > VerticalScroll { height: 1fr; margin: 0; }
     }
     """
 
     def __init__(
         self,
-        graphics: Graphics,
-        results: Path,
+        graphics: GraphicsBackend,
+        results_dir: Path,
         *,
-        pace: Pace | None = None,
-        frames: FrameCache | None = None,
-        number: int = 0,
+        frame_budget: FrameBudget | None = None,
+        frame_cache: FrameCache | None = None,
+        pane_number: int = 0,
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
-        """Build the pane; `number` is the key that goes to it, shown in its title."""
+        """Build the pane; `pane_number` is the key that goes to it, shown in its title."""
         # Without a job there is no picture, and styling the pane twice would delay the first frame.
         super().__init__(id=id, classes="-words")
         self._graphics = graphics
-        self._results = results
-        self._prefix = f"{number} " if number else ""
+        self._results_dir = results_dir
+        self._title_prefix = f"{pane_number} " if pane_number else ""
         self._job: Job | None = None
-        self._answers: Mapping[str, Any] = {}
-        self.picture = Picture(graphics, pace=pace, cache=frames)
-        self._words = Static(markup=False)
-        self._scroll = Words(self._words)
-        self._drawn: tuple[Job | None, int, int] | None = None
-        self._said: tuple[Content, int] | None = None
-        self._title = Shown("")
+        self._raw_responses: Mapping[str, Any] = {}
+        self.media_view = MediaView(graphics, frame_budget=frame_budget, cache=frame_cache)
+        self._text = Static(markup=False)
+        self._scroll = DetailText(self._text)
+        self._drawn_state: tuple[Job | None, int, int] | None = None
+        self._drawn_text: tuple[Content, int] | None = None
+        self._title = SafeText("")
 
-    async def fill(self) -> None:
+    async def mount_content(self) -> None:
         """Put the picture and the words into the frame, behind the first frame of the screen: they are empty in it."""
-        await self.mount_all([self.picture, self._scroll])
+        await self.mount_all([self.media_view, self._scroll])
 
     @property
     def job_id(self) -> int | None:
@@ -102,22 +104,22 @@ class DetailPane(Container):
 
     def on_mount(self) -> None:
         """Name the pane."""
-        self._retitle(DETAIL)
+        self._set_title(EMPTY_TITLE)
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose between picture over words and picture beside words."""
-        beside = event.size.height < TALL or event.size.width >= WIDE
+        beside = event.size.height < MIN_STACKED_ROWS or event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS
         self.set_class(beside, "-beside")
-        portrait = min(round(event.size.height * PORTRAIT), event.size.width // 2)
-        self.picture.styles.width = max(16, portrait) if beside else None
+        portrait = min(round(event.size.height * PORTRAIT_COLUMNS_PER_ROW), event.size.width // 2)
+        self.media_view.styles.width = max(16, portrait) if beside else None
         self.call_after_refresh(self._redraw)
 
-    def show(self, job: Job | None, answers: Mapping[str, Any] | None = None) -> None:
-        """Show this snapshot; `answers` are the service's own, None when they have not been read yet."""
-        if answers is not None:
-            self._answers = answers
+    def set_job(self, job: Job | None, raw_responses: Mapping[str, Any] | None = None) -> None:
+        """Show this snapshot; `raw_responses` are the service's own, None when they have not been read yet."""
+        if raw_responses is not None:
+            self._raw_responses = raw_responses
         elif job is None or self._job is None or job.id != self._job.id:
-            self._answers = {}
+            self._raw_responses = {}
         moved = job is None or self._job is None or job.id != self._job.id
         self._job = job
         if self._scroll.is_mounted:
@@ -129,7 +131,7 @@ class DetailPane(Container):
         """Scroll the words."""
         self._scroll.scroll_relative(y=rows, animate=False)
 
-    def focus_words(self) -> None:
+    def focus_text(self) -> None:
         """Put the focus on the scrolling words."""
         self._scroll.focus()
 
@@ -137,38 +139,38 @@ class DetailPane(Container):
         if not self._scroll.is_attached:
             return
         width = max(20, self._scroll.scrollable_content_region.width)
-        state = (self._job, width, id(self._answers))
-        if state == self._drawn:
+        state = (self._job, width, id(self._raw_responses))
+        if state == self._drawn_state:
             return
-        self._drawn = state
+        self._drawn_state = state
         job = self._job
         if job is None:
-            self._retitle(DETAIL)
+            self._set_title(EMPTY_TITLE)
             self.add_class("-words")
-            self._say(Content.styled(NOTHING, "$text-muted"))
-            self._picture_of(None)
+            self._set_text(Content.styled(EMPTY_MESSAGE, "$text-muted"))
+            self._set_media(None)
             return
-        self._retitle(say("Job {id}", id=job.id))
-        path = result_path(job, self._results) if any(self._graphics.cell) else None
+        self._set_title(format_safe("Job {id}", id=job.id))
+        path = result_path(job, self._results_dir) if any(self._graphics.cell_size) else None
         self.set_class(path is None, "-words")
-        self._picture_of(path)
-        self._say(describe(job, self._answers, width=width))
+        self._set_media(path)
+        self._set_text(render_detail(job, self._raw_responses, width=width))
 
-    def _retitle(self, title: Shown) -> None:
+    def _set_title(self, title: SafeText) -> None:
         # A title that is set, be it the same, draws the whole pane anew.
         if title != self._title:
             self._title = title
-            self.border_title = Content(f"{self._prefix}{title}")
+            self.border_title = Content(f"{self._title_prefix}{title}")
 
-    def _say(self, words: Content) -> None:
+    def _set_text(self, text: Content) -> None:
         """Show these words; a screen is laid out anew only where they take another number of lines."""
-        before, width = self._said, self._scroll.scrollable_content_region.width
-        self._said = words, width
-        if before is None or before[1] != width or before[0].plain.count("\n") != words.plain.count("\n"):
-            self._words.update(words)
-        elif not before[0].is_same(words):
-            self._words.update(words, layout=False)
+        before, width = self._drawn_text, self._scroll.scrollable_content_region.width
+        self._drawn_text = text, width
+        if before is None or before[1] != width or before[0].plain.count("\n") != text.plain.count("\n"):
+            self._text.update(text)
+        elif not before[0].is_same(text):
+            self._text.update(text, layout=False)
 
-    def _picture_of(self, path: Path | None) -> None:
-        if path != self.picture.path:
-            self.picture.show(path)
+    def _set_media(self, path: Path | None) -> None:
+        if path != self.media_view.path:
+            self.media_view.set_file(path)

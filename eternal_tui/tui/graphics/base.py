@@ -17,9 +17,9 @@ class Drawing(msgspec.Struct, frozen=True):
     """A drawn frame: one strip a row, and what the terminal must be sent before they are shown.
 
     `width` is in cells. `handle` names what the terminal now holds, 0 if nothing; it goes back by `Graphics.release`.
-    `overlay` is written with the cursor on the top left cell once the strips stand there. `bare` says that the
-    strips have no background of their own, and that a part of their cells may show it. `change`, where there
-    is one, may be sent instead of `transmit` if the terminal holds a drawing of the same `handle` and `pixels`.
+    `overlay` is written with the cursor on the top left cell once the strips stand there. `is_transparent` says that
+    the strips have no background of their own, and that a part of their cells may show it. `update`, where there is
+    one, may be sent instead of `transmit` if the terminal holds a drawing of the same `handle` and `pixels`.
     """
 
     strips: tuple[Strip, ...]
@@ -27,21 +27,21 @@ class Drawing(msgspec.Struct, frozen=True):
     transmit: str = ""
     handle: int = 0
     overlay: str = ""
-    bare: bool = False
-    change: str = ""
+    is_transparent: bool = False
+    update: str = ""
     pixels: tuple[int, int] = (0, 0)
 
-    def sent_after(self, before: Drawing) -> str:
-        """Return what to send to a terminal that holds the drawing `before`."""
-        same = self.handle == before.handle and self.pixels == before.pixels
-        return self.change if same and self.change else self.transmit
+    def data_after(self, previous: Drawing) -> str:
+        """Return what to send to a terminal that holds the drawing `previous`."""
+        same = self.handle == previous.handle and self.pixels == previous.pixels
+        return self.update if same and self.update else self.transmit
 
-    def row(self, y: int, ground: Style) -> Strip:
+    def row(self, y: int, background: Style) -> Strip:
         """Return one strip as it stands on a ground."""
-        return self.strips[y].apply_style(ground) if self.bare else self.strips[y]
+        return self.strips[y].apply_style(background) if self.is_transparent else self.strips[y]
 
 
-class Graphics(Protocol):
+class GraphicsBackend(Protocol):
     """One way of drawing frames in terminal cells. Safe to call from any thread."""
 
     @property
@@ -49,49 +49,52 @@ class Graphics(Protocol):
         """The word for it in `--images`."""
 
     @property
-    def cell(self) -> tuple[float, float]:
+    def cell_size(self) -> tuple[float, float]:
         """How many pixels of a frame, across and down, one cell shows; (0, 0) if it draws none."""
 
     @property
-    def clip_cell(self) -> tuple[float, float]:
+    def video_cell_size(self) -> tuple[float, float]:
         """The same for frames of a clip, which may be coarser so that they come in time."""
 
     @property
-    def for_many(self) -> Graphics:
+    def for_thumbnails(self) -> GraphicsBackend:
         """The way to draw a screen full of thumbnails."""
 
-    def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:
-        """Draw `frame`, made for `clip_cell` if it is `moving`, else for `cell`.
+    def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:
+        """Draw `frame`, made for `video_cell_size` if it is `animated`, else for `cell_size`.
 
         `handle` is that of an earlier drawing of the same size which this one takes the place of.
         """
 
-    def thinned(self) -> Graphics | None:
+    def lower_quality(self) -> GraphicsBackend | None:
         """Return the same with fewer colours and so fewer bytes, or None where nothing is left to save."""
 
     def release(self, handle: int) -> str:
         """Return what to send so that the terminal forgets a drawing."""
 
 
-class NoGraphics:
+class NullGraphics:
     """Draws nothing; what shows pictures then shows its words."""
 
     name: GraphicsName = "off"
-    cell = (0, 0)
-    clip_cell = (0, 0)
+    cell_size = (0, 0)
+    video_cell_size = (0, 0)
 
     @property
-    def for_many(self) -> NoGraphics:
+    def for_thumbnails(self) -> NullGraphics:
         """Itself."""
         return self
 
-    def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:  # noqa: ARG002
+    def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:  # noqa: ARG002
         """Return an empty drawing."""
         return Drawing((), 0)
 
-    def thinned(self) -> None:
+    def lower_quality(self) -> None:
         """Return nothing: there is nothing to save."""
 
     def release(self, handle: int) -> str:  # noqa: ARG002
         """Return nothing: nothing is held."""
         return ""
+
+
+PLACEHOLDER = "\U0010eeee"

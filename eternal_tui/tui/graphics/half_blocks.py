@@ -8,13 +8,13 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
+from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, Frame
 from eternal_tui.tui.graphics.base import Drawing, GraphicsName
 
-_NAME = "picture"
+_COLOUR_NAME = "picture"
 
 
-class CellStyle(Style):
+class PixelPairStyle(Style):
     """The colours of the upper pixel and, where `pair` has six bytes and not three, of the lower one behind it."""
 
     __slots__ = ("_pair",)
@@ -27,54 +27,54 @@ class CellStyle(Style):
     _null = False
 
     @classmethod
-    def of(cls, pair: bytes, *, truecolor: bool) -> CellStyle:
+    def from_pixels(cls, pair: bytes, *, truecolor: bool) -> PixelPairStyle:
         """Return the style; `truecolor` promises that the terminal takes 24 bits, and so what it is told."""
         style = cls.__new__(cls)
         style._pair = pair
         style._hash = hash(pair)
         style._style_definition = None
-        style._ansi = _sequence(pair) if truecolor else None
+        style._ansi = _sgr_parameters(pair) if truecolor else None
         return style
 
     @property
     def _color(self) -> Color | None:  # type: ignore[override]
-        return _colour(self._pair[:3])
+        return _rich_colour(self._pair[:3])
 
     @property
     def _bgcolor(self) -> Color | None:  # type: ignore[override]
         lower = self._pair[3:]
-        return _colour(lower) if lower else None
+        return _rich_colour(lower) if lower else None
 
 
 # Numbers with what stands beside them, written once: a third of the time of writing them into each cell.
-_FIRST = tuple(f"38;2;{level};" for level in range(256))
-_MIDDLE = tuple(f"{level};" for level in range(256))
-_BETWEEN = tuple(f"{level};48;2;" for level in range(256))
-_LAST = tuple(f"{level}" for level in range(256))
+_FOREGROUND_RED = tuple(f"38;2;{level};" for level in range(256))
+_MIDDLE_CHANNEL = tuple(f"{level};" for level in range(256))
+_FOREGROUND_BLUE_TO_BACKGROUND = tuple(f"{level};48;2;" for level in range(256))
+_LAST_CHANNEL = tuple(f"{level}" for level in range(256))
 
 
-def _sequence(pair: bytes) -> str:
+def _sgr_parameters(pair: bytes) -> str:
     if len(pair) == 3:
         red, green, blue = pair
-        return f"{_FIRST[red]}{_MIDDLE[green]}{_LAST[blue]}"
+        return f"{_FOREGROUND_RED[red]}{_MIDDLE_CHANNEL[green]}{_LAST_CHANNEL[blue]}"
     red, green, blue, lower_red, lower_green, lower_blue = pair
-    upper = f"{_FIRST[red]}{_MIDDLE[green]}{_BETWEEN[blue]}"
-    return f"{upper}{_MIDDLE[lower_red]}{_MIDDLE[lower_green]}{_LAST[lower_blue]}"
+    upper = f"{_FOREGROUND_RED[red]}{_MIDDLE_CHANNEL[green]}{_FOREGROUND_BLUE_TO_BACKGROUND[blue]}"
+    return f"{upper}{_MIDDLE_CHANNEL[lower_red]}{_MIDDLE_CHANNEL[lower_green]}{_LAST_CHANNEL[lower_blue]}"
 
 
-def _colour(rgb: bytes) -> Color:
-    return Color(_NAME, ColorType.TRUECOLOR, None, ColorTriplet(*rgb))
+def _rich_colour(rgb: bytes) -> Color:
+    return Color(_COLOUR_NAME, ColorType.TRUECOLOR, None, ColorTriplet(*rgb))
 
 
-UPPER_HALF = "▀"
-_CELLS_KEPT = 8_192
-_ROWS_KEPT = 192
+UPPER_HALF_BLOCK = "▀"
+_MAX_CACHED_CELLS = 8_192
+_MAX_CACHED_ROWS = 192
 """Rows drawn lately, at least those of the last frames of four clips side by side: most rows of a frame are those of
 the frame before."""
-_FIRST_THINNED = 5
-_MOVING_BITS = 6
+_FIRST_REDUCED_BITS = 5
+_ANIMATED_BITS = 6
 """Bits a channel that frames of a clip keep: what a codec wavers by disappears, and with it a third of the work."""
-_FEWEST_BITS = 3
+_MIN_BITS = 3
 
 
 class HalfBlocks:
@@ -86,83 +86,85 @@ class HalfBlocks:
     """
 
     name: GraphicsName = "blocks"
-    cell = BLOCK_CELL
-    clip_cell = BLOCK_CELL
+    cell_size = HALF_BLOCK_CELL
+    video_cell_size = HALF_BLOCK_CELL
 
     def __init__(self, bits: int = 8, *, truecolor: bool = False) -> None:
         if not 1 <= bits <= 8:
             raise ValueError("bits must lie between 1 and 8")
         self.bits = bits
-        self._levels = levels(bits)
-        self._moving = levels(min(bits, _MOVING_BITS))
+        self._levels = quantization_table(bits)
+        self._animated_levels = quantization_table(min(bits, _ANIMATED_BITS))
         self._truecolor = truecolor
-        self._cells: dict[bytes, Segment] = {}
-        self._rows: dict[tuple[bytes, bytes], Strip] = {}
-        self._older: dict[tuple[bytes, bytes], Strip] = {}
+        self._cached_cells: dict[bytes, Segment] = {}
+        self._recent_rows: dict[tuple[bytes, bytes], Strip] = {}
+        self._older_rows: dict[tuple[bytes, bytes], Strip] = {}
 
     @property
-    def for_many(self) -> HalfBlocks:
+    def for_thumbnails(self) -> HalfBlocks:
         """Itself."""
         return self
 
-    def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:  # noqa: ARG002
+    def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:  # noqa: ARG002
         """Draw `frame`; an odd last row of pixels has the terminal's own background below it."""
-        exact = self.bits == 8 and not moving
-        levels = self._moving if moving else self._levels
+        exact = self.bits == 8 and not animated
+        levels = self._animated_levels if animated else self._levels
         pixels = frame if exact else Frame(frame.width, frame.height, frame.rgb.translate(levels))
         rows = range(0, pixels.height, 2)
-        strips = tuple(self._row(pixels.row(y), pixels.row(y + 1), pixels.width) for y in rows)
+        strips = tuple(self._cached_row(pixels.row(y), pixels.row(y + 1), pixels.width) for y in rows)
         return Drawing(strips, frame.width)
 
-    def thinned(self) -> HalfBlocks | None:
+    def lower_quality(self) -> HalfBlocks | None:
         """Return half-blocks with one bit a channel less, down to three."""
-        if self.bits <= _FEWEST_BITS:
+        if self.bits <= _MIN_BITS:
             return None
-        return HalfBlocks(min(self.bits - 1, _FIRST_THINNED), truecolor=self._truecolor)
+        return HalfBlocks(min(self.bits - 1, _FIRST_REDUCED_BITS), truecolor=self._truecolor)
 
     def release(self, handle: int) -> str:  # noqa: ARG002
         """Return nothing: nothing is held."""
         return ""
 
-    def forget_rows(self) -> None:
+    def clear_row_cache(self) -> None:
         """Draw every row anew from now on."""
-        self._rows, self._older = {}, {}
+        self._recent_rows, self._older_rows = {}, {}
 
-    def _row(self, upper: bytes, lower: bytes, width: int) -> Strip:
+    def _cached_row(self, upper: bytes, lower: bytes, width: int) -> Strip:
         """Return the row as it was drawn lately, or draw it."""
         key = (upper, lower)
-        found = self._rows.get(key) or self._older.get(key)
+        found = self._recent_rows.get(key) or self._older_rows.get(key)
         if found is None:
-            found = self._strip(upper, lower, width)
-        if len(self._rows) >= _ROWS_KEPT:
-            self._rows, self._older = {}, self._rows
-        self._rows[key] = found
+            found = self._draw_row(upper, lower, width)
+        if len(self._recent_rows) >= _MAX_CACHED_ROWS:
+            self._recent_rows, self._older_rows = {}, self._recent_rows
+        self._recent_rows[key] = found
         return found
 
-    def _strip(self, upper: bytes, lower: bytes, width: int) -> Strip:
+    def _draw_row(self, upper: bytes, lower: bytes, width: int) -> Strip:
         """Merge equal neighbours into one segment each."""
         segments: list[Segment] = []
-        known, cell_of = self._cells, self._cell
+        known, cell_of = self._cached_cells, self._cell_segment
         held, start = b"", 0
-        for x, pair in enumerate(_pairs(upper, lower, width)):
+        for x, pair in enumerate(_pixel_pairs(upper, lower, width)):
             if pair != held:
                 if x - start == 1:
                     segments.append(known.get(held) or cell_of(held))
                 elif x:
-                    segments.append(Segment(UPPER_HALF * (x - start), (known.get(held) or cell_of(held)).style))
+                    segments.append(Segment(UPPER_HALF_BLOCK * (x - start), (known.get(held) or cell_of(held)).style))
                 held, start = pair, x
-        segments.append(Segment(UPPER_HALF * (width - start), (known.get(held) or cell_of(held)).style))
+        segments.append(Segment(UPPER_HALF_BLOCK * (width - start), (known.get(held) or cell_of(held)).style))
         return Strip(segments, width)
 
-    def _cell(self, pair: bytes) -> Segment:
+    def _cell_segment(self, pair: bytes) -> Segment:
         """Return one cell of two pixels; its like are given out again."""
-        if len(self._cells) >= _CELLS_KEPT:
-            self._cells.clear()
-        cell = self._cells[pair] = Segment(UPPER_HALF, CellStyle.of(pair, truecolor=self._truecolor))
+        if len(self._cached_cells) >= _MAX_CACHED_CELLS:
+            self._cached_cells.clear()
+        cell = self._cached_cells[pair] = Segment(
+            UPPER_HALF_BLOCK, PixelPairStyle.from_pixels(pair, truecolor=self._truecolor)
+        )
         return cell
 
 
-def _pairs(upper: bytes, lower: bytes, width: int) -> list[bytes]:
+def _pixel_pairs(upper: bytes, lower: bytes, width: int) -> list[bytes]:
     """Return cell by cell the bytes of its upper pixel and of its lower one, if there is one."""
     if not lower:
         return [upper[at : at + 3] for at in range(0, width * 3, 3)]
@@ -173,7 +175,7 @@ def _pairs(upper: bytes, lower: bytes, width: int) -> list[bytes]:
     return [pixels[at : at + 6] for at in range(0, width * 6, 6)]
 
 
-def levels(bits: int) -> bytes:
+def quantization_table(bits: int) -> bytes:
     """Return the table that rounds a channel to the nearest of 2**bits evenly spread levels."""
     top = (1 << bits) - 1
     return bytes(round(round(value * top / 255) * 255 / top) for value in range(256))

@@ -19,10 +19,10 @@ from rich.style import Style
 from textual.strip import Strip
 
 from eternal_tui.media.decode.frame import Frame
-from eternal_tui.tui.graphics.base import Drawing, GraphicsName
-from eternal_tui.tui.graphics.half_blocks import levels
+from eternal_tui.tui.graphics.base import PLACEHOLDER, Drawing, GraphicsName
+from eternal_tui.tui.graphics.half_blocks import quantization_table
 
-_RUNS = """
+_DIACRITIC_RANGES = """
     305 30D-30E 310 312 33D-33F 346 34A-34C 350-352 357 35B 363-36F 483-487 592-595 597-599 59C-5A1
     5A8-5A9 5AB-5AC 5AF 5C4 610-617 657-65B 65D-65E 6D6-6DC 6DF-6E2 6E4 6E7-6E8 6EB-6EC 730 732-733
     735-736 73A 73D 73F-741 743 745 747 749-74A 7EB-7F1 7F3 816-819 81B-823 825-827 829-82D 951 953-954
@@ -33,138 +33,147 @@ _RUNS = """
 """
 
 
-def _expanded(runs: str) -> str:
+def _expand_ranges(ranges: str) -> str:
     marks: list[str] = []
-    for run in runs.split():
+    for run in ranges.split():
         first, _, last = run.partition("-")
         marks.extend(chr(code) for code in range(int(first, 16), int(last or first, 16) + 1))
     return "".join(marks)
 
 
-DIACRITICS = _expanded(_RUNS)
+DIACRITICS = _expand_ranges(_DIACRITIC_RANGES)
 """Mark number n stands for row or column n."""
 
 
-PLACEHOLDER = "\U0010eeee"
-CHUNK = 4096
+MAX_CHUNK_CHARS = 4096
 """Most base64 characters one escape sequence may carry."""
 
 _GREY_STEP = 43
 """Every so many numbers, first and last included, stands a grey, which would be sent as one of the grey ramp."""
 
-_CUBE = (0, 95, 135, 175, 215, 255)
+_COLOUR_CUBE_LEVELS = (0, 95, 135, 175, 215, 255)
 """Levels of the 256-colour cube, where number 16 is black and 231 white."""
 
 
-_FEWER = levels(5)
+_REMOTE_LEVELS = quantization_table(5)
 """Colours of 15 bits, as half-blocks have them over SSH: the eye hardly tells, and a third of the bytes is left."""
 
 
 class KittyPlaceholders:
     """Sends pixels once and fills cells with placeholders.
 
-    `cell` is the size of one cell in pixels. In `tmux` every sequence is wrapped to pass through. Without
-    `truecolor` a picture's number must fit the 256-colour cube, for it travels as a colour. `edits` says that the
-    terminal knows animations: the next frame of a clip is then a change of the picture that stands, made at once.
-    Sent as a picture under the same number it would be shown as nothing while it is coming (kitty 0.32). A terminal
-    that is `far` gets a quarter of the pixels in fewer colours, packed hard: 39 KB where it would be 450.
+    `cell_size` is the size of one cell in pixels. In `tmux` every sequence is wrapped to pass through. Without
+    `truecolor` a picture's number must fit the 256-colour cube, for it travels as a colour. `supports_animation` says
+    that the terminal knows animations: the next frame of a clip is then a change of the picture that stands, made at
+    once. Sent as a picture under the same number it would be shown as nothing while it is coming (kitty 0.32). A
+    terminal that is `remote` gets a quarter of the pixels in fewer colours, packed hard: 39 KB where it would be 450.
     """
 
     name: GraphicsName = "kitty"
 
     def __init__(
         self,
-        cell: tuple[int, int] = (10, 20),
+        cell_size: tuple[int, int] = (10, 20),
         *,
         tmux: bool = False,
         truecolor: bool = True,
-        edits: bool = False,
-        far: bool = False,
+        supports_animation: bool = False,
+        remote: bool = False,
     ) -> None:
         # Not in whole pixels, for the terminal keeps the aspect of what it is sent, and half of 15 is not 7.
-        self.cell: tuple[float, float] = (cell[0] / 2, cell[1] / 2) if far else cell
-        self._far = far
+        self.cell_size: tuple[float, float] = (cell_size[0] / 2, cell_size[1] / 2) if remote else cell_size
+        self._remote = remote
         # A quarter of the pixels for clips: the terminal scales them up, and frames come in time.
-        self.clip_cell = (self.cell[0] / 2, self.cell[1] / 2)
+        self.video_cell_size = (self.cell_size[0] / 2, self.cell_size[1] / 2)
         self._tmux = tmux
         self._truecolor = truecolor
-        self._edits = edits
+        self._supports_animation = supports_animation
         self._lock = threading.Lock()
         # Numbers are shared with every program in the terminal, so this one starts anywhere.
-        self._last = secrets.randbelow(1 << 24 if truecolor else 216)
+        self._last_image_id = secrets.randbelow(1 << 24 if truecolor else 216)
 
     @property
-    def for_many(self) -> KittyPlaceholders:
+    def for_thumbnails(self) -> KittyPlaceholders:
         """Itself."""
         return self
 
-    def render(self, frame: Frame, *, handle: int = 0, moving: bool = False) -> Drawing:
+    def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:
         """Draw `frame`; with the `handle` of an earlier drawing its cells show the new pixels as they stand."""
-        cell = self.clip_cell if moving else self.cell
+        cell = self.video_cell_size if animated else self.cell_size
         columns = min(ceil(frame.width / cell[0]), len(DIACRITICS))
         rows = min(ceil(frame.height / cell[1]), len(DIACRITICS))
-        number = handle or self._new_number()
-        payload = _packed(frame, far=self._far)
+        number = handle or self._next_image_id()
+        payload = _encode_pixels(frame, remote=self._remote)
         pixels = f"t=d,f=24,o=z,i={number},s={frame.width},v={frame.height}"
-        transmit = self._sent(f"a=T,U=1,{pixels},c={columns},r={rows},", "", payload)
+        transmit = self._chunked_commands(f"a=T,U=1,{pixels},c={columns},r={rows},", "", payload)
         # Later chunks must name the frame too, or kitty adds another one.
-        change = self._sent(f"a=f,r=1,{pixels},", f"a=f,r=1,i={number},", payload) if self._edits and moving else ""
-        style = Style.from_color(self._colour(number))
-        strips = tuple(_strip(row, columns, style) for row in range(rows))
-        return Drawing(strips, columns, transmit, number, bare=True, change=change, pixels=(frame.width, frame.height))
+        change = (
+            self._chunked_commands(f"a=f,r=1,{pixels},", f"a=f,r=1,i={number},", payload)
+            if self._supports_animation and animated
+            else ""
+        )
+        style = Style.from_color(self._image_id_colour(number))
+        strips = tuple(_placeholder_strip(row, columns, style) for row in range(rows))
+        return Drawing(
+            strips, columns, transmit, number, is_transparent=True, update=change, pixels=(frame.width, frame.height)
+        )
 
-    def thinned(self) -> None:
+    def lower_quality(self) -> None:
         """Return nothing: pixels are sent packed, and fewer colours would hardly make them smaller."""
 
     def release(self, handle: int) -> str:
         """Return what makes the terminal forget a picture and its pixels."""
-        return self._wrapped(_sequence(f"a=d,d=I,i={handle},q=2")) if handle else ""
+        return self._wrap_for_tmux(_graphics_command(f"a=d,d=I,i={handle},q=2")) if handle else ""
 
-    def _new_number(self) -> int:
+    def _next_image_id(self) -> int:
         with self._lock:
             if self._truecolor:
-                self._last = self._last % 0xFFFFFF + 1
-                return self._last
-            self._last = (self._last + 1) % 215
-            if self._last % _GREY_STEP == 0:
-                self._last += 1
-            return self._last + 16
+                self._last_image_id = self._last_image_id % 0xFFFFFF + 1
+                return self._last_image_id
+            self._last_image_id = (self._last_image_id + 1) % 215
+            if self._last_image_id % _GREY_STEP == 0:
+                self._last_image_id += 1
+            return self._last_image_id + 16
 
-    def _colour(self, number: int) -> Color:
+    def _image_id_colour(self, image_id: int) -> Color:
         if self._truecolor:
-            return Color.from_rgb(number >> 16, number >> 8 & 0xFF, number & 0xFF)
-        red, green, blue = (number - 16) // 36, (number - 16) // 6 % 6, (number - 16) % 6
+            return Color.from_rgb(image_id >> 16, image_id >> 8 & 0xFF, image_id & 0xFF)
+        red, green, blue = (image_id - 16) // 36, (image_id - 16) // 6 % 6, (image_id - 16) % 6
         # As exact cube levels it is brought back to this very number on its way out.
-        return Color.from_rgb(_CUBE[red], _CUBE[green], _CUBE[blue])
+        return Color.from_rgb(_COLOUR_CUBE_LEVELS[red], _COLOUR_CUBE_LEVELS[green], _COLOUR_CUBE_LEVELS[blue])
 
-    def _sent(self, first: str, further: str, payload: str) -> str:
-        """Return the sequences that hand over a payload; `first` and `further` are what each chunk says."""
-        starts = range(0, len(payload), CHUNK)
+    def _chunked_commands(self, first_control: str, next_control: str, payload: str) -> str:
+        """Return the sequences that hand over a payload.
+
+        `first_control` and `next_control` are what each chunk says.
+        """
+        starts = range(0, len(payload), MAX_CHUNK_CHARS)
         return "".join(
-            self._wrapped(
-                _sequence(
-                    f"{further if start else first}q=2,m={int(start != starts[-1])}", payload[start : start + CHUNK]
+            self._wrap_for_tmux(
+                _graphics_command(
+                    f"{next_control if start else first_control}q=2,m={int(start != starts[-1])}",
+                    payload[start : start + MAX_CHUNK_CHARS],
                 )
             )
             for start in starts
         )
 
-    def _wrapped(self, sequence: str) -> str:
+    def _wrap_for_tmux(self, sequence: str) -> str:
         if not self._tmux:
             return sequence
         return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
 
 
-def _sequence(control: str, payload: str = "") -> str:
+def _graphics_command(control: str, payload: str = "") -> str:
     return f"\x1b_G{control};{payload}\x1b\\" if payload else f"\x1b_G{control}\x1b\\"
 
 
-def _packed(frame: Frame, *, far: bool) -> str:
-    packed = zlib.compress(frame.rgb.translate(_FEWER), 9) if far else zlib.compress(frame.rgb, 1)
+def _encode_pixels(frame: Frame, *, remote: bool) -> str:
+    packed = zlib.compress(frame.rgb.translate(_REMOTE_LEVELS), 9) if remote else zlib.compress(frame.rgb, 1)
     return base64.standard_b64encode(packed).decode("ascii")
 
 
-def _strip(row: int, columns: int, style: Style) -> Strip:
+def _placeholder_strip(row: int, columns: int, style: Style) -> Strip:
     # Every cell names its row and column: one that is drawn alone, after a neighbour covered it, still knows.
     text = "".join(f"{PLACEHOLDER}{DIACRITICS[row]}{DIACRITICS[column]}" for column in range(columns))
     return Strip([Segment(text, style)], columns)

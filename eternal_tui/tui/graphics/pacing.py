@@ -9,39 +9,41 @@ from textual.strip import Strip
 
 from eternal_tui.tui.graphics.select import is_remote
 
-LOCAL_RATE = 24.0
-REMOTE_RATE = 4.0
-REMOTE_BYTES = 200_000
+LOCAL_FRAME_RATE = 24.0
+REMOTE_FRAME_RATE = 4.0
+REMOTE_BYTES_PER_SECOND = 200_000
 """Bytes a second a clip may take of an SSH line unless the user says otherwise."""
 
-_SEQUENCE = 42
+_STYLE_BYTES_PER_SEGMENT = 42
 """About the bytes of one segment's colours and its reset, `ESC [ 38;2;…;48;2;… m` and `ESC [ 0 m`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class FrameBudget:
     """Most frames a second, and most bytes a second; None means that bytes do not count."""
 
-    frame_rate: float = LOCAL_RATE
+    frame_rate: float = LOCAL_FRAME_RATE
     bytes_per_second: float | None = None
 
-    def seconds_for(self, written: int) -> float:
-        """Return how long a frame of `written` bytes has to stand."""
+    def frame_seconds(self, frame_bytes: int) -> float:
+        """Return how long a frame of `frame_bytes` bytes has to stand."""
         least = 1.0 / self.frame_rate
-        return least if self.bytes_per_second is None else max(least, written / self.bytes_per_second)
+        return least if self.bytes_per_second is None else max(least, frame_bytes / self.bytes_per_second)
 
-    def is_overspent(self, written: int) -> bool:
+    def is_exceeded_by(self, frame_bytes: int) -> bool:
         """Tell whether such frames cost more than the line gives at the wanted rate."""
-        return self.bytes_per_second is not None and written * self.frame_rate > self.bytes_per_second
+        return self.bytes_per_second is not None and frame_bytes * self.frame_rate > self.bytes_per_second
 
 
-def pace_for(environ: Mapping[str, str], bytes_per_second: float | None = None, frame_rate: float = LOCAL_RATE) -> Pace:
+def frame_budget_for(
+    environ: Mapping[str, str], bytes_per_second: float | None = None, frame_rate: float = LOCAL_FRAME_RATE
+) -> FrameBudget:
     """Return the pace for this terminal: full locally, thinned over SSH; the user's figures are kept to on both."""
     if is_remote(environ):
-        return Pace(min(frame_rate, REMOTE_RATE), bytes_per_second or REMOTE_BYTES)
-    return Pace(frame_rate, bytes_per_second)
+        return FrameBudget(min(frame_rate, REMOTE_FRAME_RATE), bytes_per_second or REMOTE_BYTES_PER_SECOND)
+    return FrameBudget(frame_rate, bytes_per_second)
 
 
-def cost(strips: Iterable[Strip]) -> int:
+def estimate_bytes(strips: Iterable[Strip]) -> int:
     """Return about how many bytes these rows take on the line."""
-    return sum(len(segment.text.encode()) + _SEQUENCE for strip in strips for segment in strip)
+    return sum(len(segment.text.encode()) + _STYLE_BYTES_PER_SEGMENT for strip in strips for segment in strip)

@@ -16,42 +16,42 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.files import make_folder
+from eternal_tui.core.files import make_private_dir
 
-LIMIT = 0.3
+LOCAL_TIMEOUT_SECONDS = 0.3
 """Seconds after asking in which a terminal on this machine must have answered: one that can answers in a few ms."""
 
-REMOTE_LIMIT = 1.0
+REMOTE_TIMEOUT_SECONDS = 1.0
 """The same for a terminal at the other end of an SSH line, whatever its round trip."""
 
-_REMEMBERED = 12 * 3600.0
-_SILENCE_REMEMBERED = 3600.0
+_CACHE_SECONDS = 12 * 3600.0
+_NO_REPLY_CACHE_SECONDS = 3600.0
 """Seconds for which silence counts: shorter, because a machine under load may be silent once."""
-_MOST_REMEMBERED = 32
-_TMUX_NEEDS = ("TMUX", "TMUX_TMPDIR", "TERM", "HOME", "PATH", "LANG", "LC_ALL")
+_MAX_CACHE_ENTRIES = 32
+_TMUX_ENV_VARS = ("TMUX", "TMUX_TMPDIR", "TERM", "HOME", "PATH", "LANG", "LC_ALL")
 """What of the environment tmux is given: never the service's key."""
-_KITTY_QUERY = 31
+_KITTY_QUERY_ID = 31
 
 QUERY = (
     "\x1b[>q"  # XTVERSION: the terminal's name
-    f"\x1b_Gi={_KITTY_QUERY},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"  # would you draw this one pixel?
+    f"\x1b_Gi={_KITTY_QUERY_ID},s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"  # would you draw this one pixel?
     "\x1b[16t"  # the size of a cell in pixels
     "\x1b[?1;4;0S"  # XTSMGRAPHICS: how many colours sixels may have
     "\x1b[?2;4;0S"  # and how large they may be
     "\x1b[c"  # DA1: every terminal answers it, in order, so nothing comes after its answer
 ).encode("ascii")
 
-_NAME = rb"\x1bP>\|([^\x1b\x07]{1,80})(?:\x1b\\|\x07)"
-_KITTY = rb"\x1b_Gi=%d;([^\x1b]{0,80})\x1b\\" % _KITTY_QUERY
-_CELL = rb"\x1b\[6;(\d{1,4});(\d{1,4})t"
-_COLOURS = rb"\x1b\[\?1;0;(\d{1,9})S"
-_MOST = rb"\x1b\[\?2;0;(\d{1,5});(\d{1,5})S"
-_DA1 = rb"\x1b\[\?([\d;]*)c"
-_SIXEL = b"4"
+_NAME_PATTERN = rb"\x1bP>\|([^\x1b\x07]{1,80})(?:\x1b\\|\x07)"
+_KITTY_PATTERN = rb"\x1b_Gi=%d;([^\x1b]{0,80})\x1b\\" % _KITTY_QUERY_ID
+_CELL_SIZE_PATTERN = rb"\x1b\[6;(\d{1,4});(\d{1,4})t"
+_SIXEL_COLOURS_PATTERN = rb"\x1b\[\?1;0;(\d{1,9})S"
+_SIXEL_SIZE_PATTERN = rb"\x1b\[\?2;0;(\d{1,5});(\d{1,5})S"
+_DA1_PATTERN = rb"\x1b\[\?([\d;]*)c"
+_DA1_SIXEL_ATTRIBUTE = b"4"
 """The attribute of DA1 that says sixel graphics."""
 
 
-class TerminalFacts(msgspec.Struct, frozen=True):
+class TerminalInfo(msgspec.Struct, frozen=True):
     """What a terminal said about itself.
 
     `cell` is pixels (width, height), (0, 0) if unsaid; `passthrough` says that tmux lets pictures through;
@@ -71,32 +71,40 @@ class TerminalFacts(msgspec.Struct, frozen=True):
     most: tuple[int, int] = (0, 0)
 
 
-class _Remembered(msgspec.Struct):
+class _CacheEntry(msgspec.Struct):
     at: float
-    facts: TerminalFacts
+    facts: TerminalInfo
 
 
-def parse_answers(data: bytes) -> TerminalFacts:
+def parse_replies(data: bytes) -> TerminalInfo:
     """Return what a terminal's answers to `QUERY` say, whatever stands between them."""
-    name, kitty, cell = re.search(_NAME, data), re.search(_KITTY, data), re.search(_CELL, data)
-    colours, most, attributes = re.search(_COLOURS, data), re.search(_MOST, data), re.search(_DA1, data)
-    return TerminalFacts(
-        name=_plain(name[1]) if name else "",
+    name, kitty, cell = (
+        re.search(_NAME_PATTERN, data),
+        re.search(_KITTY_PATTERN, data),
+        re.search(_CELL_SIZE_PATTERN, data),
+    )
+    colours, most, attributes = (
+        re.search(_SIXEL_COLOURS_PATTERN, data),
+        re.search(_SIXEL_SIZE_PATTERN, data),
+        re.search(_DA1_PATTERN, data),
+    )
+    return TerminalInfo(
+        name=_printable_ascii(name[1]) if name else "",
         kitty_graphics=kitty is not None and kitty[1] == b"OK",
         cell=(int(cell[2]), int(cell[1])) if cell else (0, 0),
         answered=attributes is not None,
         why="the terminal answered" if attributes else "the terminal did not answer in time",
-        sixel=attributes is not None and _SIXEL in attributes[1].split(b";")[1:],
+        sixel=attributes is not None and _DA1_SIXEL_ATTRIBUTE in attributes[1].split(b";")[1:],
         colours=int(colours[1]) if colours else 0,
         most=(int(most[1]), int(most[2])) if most else (0, 0),
     )
 
 
-def _plain(name: bytes) -> str:
+def _printable_ascii(name: bytes) -> str:
     return "".join(character for character in name.decode("ascii", "ignore") if character.isprintable())
 
 
-def cell_of(terminal: int) -> tuple[int, int]:
+def read_cell_size(fd: int) -> tuple[int, int]:
     """Return the size of a cell in pixels that the system was told of this terminal, (0, 0) where it was not."""
     if sys.platform == "win32":
         return 0, 0
@@ -104,99 +112,99 @@ def cell_of(terminal: int) -> tuple[int, int]:
     import termios
 
     try:
-        size = fcntl.ioctl(terminal, termios.TIOCGWINSZ, bytes(8))
+        size = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
     except OSError:
         return 0, 0
     rows, columns, width, height = struct.unpack("HHHH", size)
     return (width // columns, height // rows) if rows and columns else (0, 0)
 
 
-def _with_cell(facts: TerminalFacts, terminal: int) -> TerminalFacts:
+def _with_current_cell_size(info: TerminalInfo, fd: int) -> TerminalInfo:
     """Return the facts with the size of a cell as it is now: a font may have changed since they were remembered."""
-    cell = cell_of(terminal)
-    return msgspec.structs.replace(facts, cell=cell) if all(cell) else facts
+    cell = read_cell_size(fd)
+    return msgspec.structs.replace(info, cell=cell) if all(cell) else info
 
 
-class Question:
+class TerminalQuery:
     """A terminal being asked, for others to work while it thinks about it; closing it leaves its modes as they were."""
 
-    def __init__(self, stdin: int, stdout: int, limit: float, clock: Callable[[], float]) -> None:
+    def __init__(self, stdin: int, stdout: int, timeout: float, clock: Callable[[], float]) -> None:
         """Ask now, and remember when; raises OSError where the terminal cannot be asked."""
         import termios
         import tty
 
         self._stdin = stdin
         self._clock = clock
-        self._before = termios.tcgetattr(stdin)
+        self._saved_modes = termios.tcgetattr(stdin)
         try:
             # TCSADRAIN keeps what was typed ahead out of the way without losing output under way.
             tty.setcbreak(stdin, termios.TCSADRAIN)
             os.write(stdout, QUERY)
         except BaseException:
-            termios.tcsetattr(stdin, termios.TCSADRAIN, self._before)
+            termios.tcsetattr(stdin, termios.TCSADRAIN, self._saved_modes)
             raise
-        self._asked = True
-        self._until = clock() + limit
+        self._is_pending = True
+        self._deadline = clock() + timeout
 
-    def answer(self) -> TerminalFacts:
+    def read_reply(self) -> TerminalInfo:
         """Return what the terminal said, waiting for it until the limit."""
         import termios
 
-        self._asked = False
+        self._is_pending = False
         try:
-            return parse_answers(_read_answers(self._stdin, self._until, self._clock))
+            return parse_replies(_read_replies(self._stdin, self._deadline, self._clock))
         except OSError:
-            return TerminalFacts(why="the terminal could not be asked")
+            return TerminalInfo(why="the terminal could not be asked")
         finally:
             # TCSAFLUSH: answers that came too late to be read must not reach the app as key presses.
-            termios.tcsetattr(self._stdin, termios.TCSAFLUSH, self._before)
+            termios.tcsetattr(self._stdin, termios.TCSAFLUSH, self._saved_modes)
 
     def close(self) -> None:
         """Take the answer if nobody did: it would be typed into whatever comes next."""
-        if self._asked:
-            self.answer()
+        if self._is_pending:
+            self.read_reply()
 
 
-def limit_for(environ: Mapping[str, str]) -> float:
+def timeout_for(environ: Mapping[str, str]) -> float:
     """Return how many seconds the terminal that `environ` tells of has to answer."""
-    return REMOTE_LIMIT if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY") else LIMIT
+    return REMOTE_TIMEOUT_SECONDS if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY") else LOCAL_TIMEOUT_SECONDS
 
 
 @contextmanager
-def asking(
+def probing(
     *,
     stdin: int = 0,
     stdout: int = 1,
     environ: Mapping[str, str] = os.environ,
     cache: Path | None = None,
     now: Callable[[], float] = time.time,
-) -> Iterator[Callable[[], TerminalFacts]]:
+) -> Iterator[Callable[[], TerminalInfo]]:
     """Ask the terminal on these handles and yield the function that returns what it said; its modes are put back.
 
     Nothing is asked where either handle is no terminal, or where TERM says it is a dumb one; inside tmux, tmux
     is asked by its own command. An answer is remembered in `cache` for this login on this terminal.
     """
-    known = _known_unasked(stdin, stdout, environ)
+    known = _info_without_query(stdin, stdout, environ)
     if known is not None:
         yield lambda: known
         return
     if environ.get("TMUX"):
-        yield lambda: _ask_tmux(environ)
+        yield lambda: _query_tmux(environ)
         return
-    key = _key(stdin, environ)
-    remembered = _recall(cache, key, now())
+    key = _cache_key(stdin, environ)
+    remembered = _load_cached(cache, key, now())
     if remembered is not None:
-        yield lambda: _with_cell(remembered, stdin)
+        yield lambda: _with_current_cell_size(remembered, stdin)
         return
     try:
-        question = Question(stdin, stdout, limit_for(environ), time.monotonic)
+        question = TerminalQuery(stdin, stdout, timeout_for(environ), time.monotonic)
     except OSError:
-        yield lambda: TerminalFacts(why="the terminal could not be asked")
+        yield lambda: TerminalInfo(why="the terminal could not be asked")
         return
 
-    def answer() -> TerminalFacts:
-        facts = _with_cell(question.answer(), stdin)
-        _remember(cache, key, facts, now())
+    def answer() -> TerminalInfo:
+        facts = _with_current_cell_size(question.read_reply(), stdin)
+        _save_cached(cache, key, facts, now())
         return facts
 
     try:
@@ -212,24 +220,24 @@ def probe(
     environ: Mapping[str, str] = os.environ,
     cache: Path | None = None,
     now: Callable[[], float] = time.time,
-) -> TerminalFacts:
-    """Ask as `asking` does, and wait for the answer."""
-    with asking(stdin=stdin, stdout=stdout, environ=environ, cache=cache, now=now) as answer:
+) -> TerminalInfo:
+    """Ask as `probing` does, and wait for the answer."""
+    with probing(stdin=stdin, stdout=stdout, environ=environ, cache=cache, now=now) as answer:
         return answer()
 
 
-def _known_unasked(stdin: int, stdout: int, environ: Mapping[str, str]) -> TerminalFacts | None:
+def _info_without_query(stdin: int, stdout: int, environ: Mapping[str, str]) -> TerminalInfo | None:
     if sys.platform == "win32" or not (os.isatty(stdin) and os.isatty(stdout)):
-        return TerminalFacts(why="input or output is no terminal")
+        return TerminalInfo(why="input or output is no terminal")
     if environ.get("TERM", "") in ("", "dumb"):
-        return TerminalFacts(why="TERM says that this terminal cannot draw")
+        return TerminalInfo(why="TERM says that this terminal cannot draw")
     return None
 
 
-def _read_answers(stdin: int, until: float, clock: Callable[[], float]) -> bytes:
+def _read_replies(stdin: int, deadline: float, clock: Callable[[], float]) -> bytes:
     """Read until the sentinel's answer, or until that time; what has come already is read in any case."""
     data = _read_some(stdin, 0)
-    while re.search(_DA1, data) is None and (left := until - clock()) > 0:
+    while re.search(_DA1_PATTERN, data) is None and (left := deadline - clock()) > 0:
         data += _read_some(stdin, left)
     return data
 
@@ -239,11 +247,11 @@ def _read_some(stdin: int, seconds: float) -> bytes:
     return os.read(stdin, 4096) if ready else b""
 
 
-def _ask_tmux(environ: Mapping[str, str]) -> TerminalFacts:
+def _query_tmux(environ: Mapping[str, str]) -> TerminalInfo:
     """Ask tmux what terminal it runs in and whether it lets sequences through to it."""
     tmux = shutil.which("tmux", path=environ.get("PATH"))
     if tmux is None:
-        return TerminalFacts(tmux=True, why="inside tmux, and its command was not found")
+        return TerminalInfo(tmux=True, why="inside tmux, and its command was not found")
     wanted = "#{client_termtype}\t#{client_cell_width}\t#{client_cell_height}\t#{allow-passthrough}"
     pane = ["-t", environ["TMUX_PANE"]] if environ.get("TMUX_PANE", "").lstrip("%").isdigit() else []
     try:
@@ -251,16 +259,16 @@ def _ask_tmux(environ: Mapping[str, str]) -> TerminalFacts:
             [tmux, "display-message", "-p", *pane, wanted],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=REMOTE_LIMIT,
+            timeout=REMOTE_TIMEOUT_SECONDS,
             check=True,
-            env={name: environ[name] for name in _TMUX_NEEDS if name in environ},
+            env={name: environ[name] for name in _TMUX_ENV_VARS if name in environ},
         )
     except (OSError, subprocess.SubprocessError):
-        return TerminalFacts(tmux=True, why="inside tmux, which did not answer")
-    fields = [_plain(field) for field in done.stdout.strip(b"\n").split(b"\t")] + [""] * 4
+        return TerminalInfo(tmux=True, why="inside tmux, which did not answer")
+    fields = [_printable_ascii(field) for field in done.stdout.strip(b"\n").split(b"\t")] + [""] * 4
     width, height = (int(field) if field.isdigit() else 0 for field in fields[1:3])
     passthrough = fields[3] in ("on", "all", "1", "2")
-    return TerminalFacts(
+    return TerminalInfo(
         name=fields[0],
         cell=(width, height) if width and height else (0, 0),
         tmux=True,
@@ -270,37 +278,37 @@ def _ask_tmux(environ: Mapping[str, str]) -> TerminalFacts:
     )
 
 
-def _key(stdin: int, environ: Mapping[str, str]) -> str:
+def _cache_key(stdin: int, environ: Mapping[str, str]) -> str:
     """Name this login on this terminal: another terminal on the same line later must be asked anew."""
     names = ("TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "KITTY_WINDOW_ID", "SSH_CONNECTION")
     return "|".join([os.ttyname(stdin), str(os.getsid(0)), *(environ.get(name, "") for name in names)])
 
 
-def _recall(cache: Path | None, key: str, now: float) -> TerminalFacts | None:
-    found = _load(cache).get(key)
+def _load_cached(cache: Path | None, key: str, now: float) -> TerminalInfo | None:
+    found = _read_cache(cache).get(key)
     if found is None:
         return None
-    lasts = _REMEMBERED if found.facts.answered else _SILENCE_REMEMBERED
+    lasts = _CACHE_SECONDS if found.facts.answered else _NO_REPLY_CACHE_SECONDS
     return found.facts if 0 <= now - found.at < lasts else None
 
 
-def _load(cache: Path | None) -> dict[str, _Remembered]:
+def _read_cache(cache: Path | None) -> dict[str, _CacheEntry]:
     if cache is None:
         return {}
     try:
-        return msgspec.json.decode(cache.read_bytes(), type=dict[str, _Remembered])
+        return msgspec.json.decode(cache.read_bytes(), type=dict[str, _CacheEntry])
     except (OSError, msgspec.DecodeError):
         return {}
 
 
-def _remember(cache: Path | None, key: str, facts: TerminalFacts, now: float) -> None:
+def _save_cached(cache: Path | None, key: str, info: TerminalInfo, now: float) -> None:
     if cache is None:
         return
-    kept = _load(cache) | {key: _Remembered(now, facts)}
-    newest = sorted(kept.items(), key=lambda item: item[1].at)[-_MOST_REMEMBERED:]
+    kept = _read_cache(cache) | {key: _CacheEntry(now, info)}
+    newest = sorted(kept.items(), key=lambda item: item[1].at)[-_MAX_CACHE_ENTRIES:]
     part = cache.with_name(f"{cache.name}.{os.getpid()}")
     try:
-        make_folder(cache.parent)
+        make_private_dir(cache.parent)
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(msgspec.json.encode(dict(newest)))

@@ -6,83 +6,84 @@ import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from eternal_tui.tui.graphics.base import Graphics, NoGraphics
+from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.probe import TerminalFacts
+from eternal_tui.tui.graphics.probe import TerminalInfo
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
 
-Wanted = Literal["auto", "kitty", "sixel", "blocks", "off"]
+GraphicsMode = Literal["auto", "kitty", "sixel", "blocks", "off"]
 
-USUAL_CELL = (10, 20)
+DEFAULT_CELL_SIZE = (10, 20)
 """Pixels of a cell where the terminal does not say: the terminal scales, only sharpness is at stake."""
 
-_BITS_OVER_SSH = 5
-_PLACEHOLDERS = r"(?i)(kitty|ghostty)\b"
+_REMOTE_BITS = 5
+_PLACEHOLDER_TERMINALS_PATTERN = r"(?i)(kitty|ghostty)\b"
 """Terminals that draw Unicode placeholders. WezTerm, Konsole and others answer the same query but do not."""
 
-_KITTY_VERSION = r"(?i)kitty\((\d+)\.(\d+)"
-_FIRST_KITTY = (0, 28)
+_KITTY_VERSION_PATTERN = r"(?i)kitty\((\d+)\.(\d+)"
+_MIN_KITTY_VERSION = (0, 28)
 """kitty learned placeholders in 0.28 (its changelog). 0.26.5 agrees to draw and then refuses them as malformed."""
 
 
-class Choice(NamedTuple):
+class BackendChoice(NamedTuple):
     """The graphics to use and a sentence that says why, for the user."""
 
-    graphics: Graphics
-    why: str
+    graphics: GraphicsBackend
+    reason: str
 
 
-def choose(wanted: Wanted, terminal: TerminalFacts, environ: Mapping[str, str]) -> Choice:
+def select_backend(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[str, str]) -> BackendChoice:
     """Choose by the user's wish first, then by what the terminal said."""
-    bits = _BITS_OVER_SSH if is_remote(environ) else 8
-    match wanted:
+    bits = _REMOTE_BITS if is_remote(environ) else 8
+    match mode:
         case "off":
-            return Choice(NoGraphics(), "Pictures are off, as asked: words instead.")
+            return BackendChoice(NullGraphics(), "Pictures are off, as asked: words instead.")
         case "kitty":
-            return Choice(
-                _kitty(terminal, environ),
+            return BackendChoice(
+                _kitty_backend(terminal, environ),
                 "Kitty graphics, as asked; whether this terminal can draw them was not judged.",
             )
         case "sixel":
-            return _sixel(terminal, bits, "as asked; whether this terminal can draw them was not judged")
+            return _sixel_choice(terminal, bits, "as asked; whether this terminal can draw them was not judged")
         case "blocks":
-            return Choice(_blocks(bits, environ), "Half-blocks, as asked.")
-    if without := _without_pictures(environ):
-        return Choice(NoGraphics(), without)
-    obstacle = _obstacle(terminal)
+            return BackendChoice(_half_blocks(bits, environ), "Half-blocks, as asked.")
+    if without := _disabled_reason(environ):
+        return BackendChoice(NullGraphics(), without)
+    obstacle = _kitty_obstacle(terminal)
     if obstacle and terminal.sixel and all(terminal.cell) and not terminal.tmux and not is_remote(environ):
-        return _sixel(terminal, bits, f"because {terminal.name or 'the terminal'} says that it draws them")
+        return _sixel_choice(terminal, bits, f"because {terminal.name or 'the terminal'} says that it draws them")
     if obstacle:
-        return Choice(_blocks(bits, environ), f"Half-blocks, because {obstacle}.")
+        return BackendChoice(_half_blocks(bits, environ), f"Half-blocks, because {obstacle}.")
     through = ", through tmux" if terminal.tmux else ""
     coarse = ", with fewer pixels over SSH" if is_remote(environ) else ""
-    return Choice(
-        _kitty(terminal, environ), f"Kitty graphics{through}{coarse}, because the terminal says it is {terminal.name}."
+    return BackendChoice(
+        _kitty_backend(terminal, environ),
+        f"Kitty graphics{through}{coarse}, because the terminal says it is {terminal.name}.",
     )
 
 
-def _blocks(bits: int, environ: Mapping[str, str]) -> HalfBlocks:
-    return HalfBlocks(bits, truecolor=_takes_24_bits(environ))
+def _half_blocks(bits: int, environ: Mapping[str, str]) -> HalfBlocks:
+    return HalfBlocks(bits, truecolor=_has_truecolor(environ))
 
 
-def _takes_24_bits(environ: Mapping[str, str]) -> bool:
+def _has_truecolor(environ: Mapping[str, str]) -> bool:
     """Tell whether colours reach the terminal as they are: Rich reads the same variable, Textual its own."""
     truecolor = environ.get("COLORTERM", "") in ("truecolor", "24bit")
     return truecolor and environ.get("TEXTUAL_COLOR_SYSTEM", "auto") in ("auto", "truecolor")
 
 
-def _kitty(terminal: TerminalFacts, environ: Mapping[str, str]) -> Graphics:
+def _kitty_backend(terminal: TerminalInfo, environ: Mapping[str, str]) -> GraphicsBackend:
     from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 
-    cell = terminal.cell if all(terminal.cell) else USUAL_CELL
+    cell = terminal.cell if all(terminal.cell) else DEFAULT_CELL_SIZE
     # Ghostty draws placeholders and knows no animations; of an unknown terminal no more is asked than must be.
-    edits = re.match(_KITTY_VERSION, terminal.name) is not None
+    edits = re.match(_KITTY_VERSION_PATTERN, terminal.name) is not None
     return KittyPlaceholders(
-        cell, tmux=terminal.tmux, truecolor=_takes_24_bits(environ), edits=edits, far=is_remote(environ)
+        cell, tmux=terminal.tmux, truecolor=_has_truecolor(environ), supports_animation=edits, remote=is_remote(environ)
     )
 
 
-def _without_pictures(environ: Mapping[str, str]) -> str:
+def _disabled_reason(environ: Mapping[str, str]) -> str:
     """Return why there are words instead of pictures, empty where there are pictures."""
     if environ.get("NO_COLOR"):
         return "Pictures are off because NO_COLOR is set: words instead."
@@ -93,16 +94,16 @@ def _without_pictures(environ: Mapping[str, str]) -> str:
     return ""
 
 
-def _sixel(terminal: TerminalFacts, bits: int, why: str) -> Choice:
-    from eternal_tui.tui.graphics.sixel import COLOURS, SixelOverBlocks
+def _sixel_choice(terminal: TerminalInfo, bits: int, reason: str) -> BackendChoice:
+    from eternal_tui.tui.graphics.sixel import MAX_COLOURS, SixelOverBlocks
 
     if not all(terminal.cell):
-        return Choice(
+        return BackendChoice(
             HalfBlocks(bits), "Half-blocks, because the terminal does not say how large its cells are, as sixels need."
         )
-    colours = terminal.colours or COLOURS
-    graphics = SixelOverBlocks(terminal.cell, colours=colours, most=terminal.most, bits=bits)
-    return Choice(graphics, f"Sixels for pictures and half-blocks for clips, {why}.")
+    colours = terminal.colours or MAX_COLOURS
+    graphics = SixelOverBlocks(terminal.cell, colours=colours, max_size=terminal.most, bits=bits)
+    return BackendChoice(graphics, f"Sixels for pictures and half-blocks for clips, {reason}.")
 
 
 def is_remote(environ: Mapping[str, str]) -> bool:
@@ -110,14 +111,14 @@ def is_remote(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
 
 
-def _obstacle(terminal: TerminalFacts) -> str:
+def _kitty_obstacle(terminal: TerminalInfo) -> str:
     """Return what speaks against kitty's placeholders, empty if nothing does."""
     if not terminal.answered:
         return terminal.why or "the terminal was not asked"
-    if not re.match(_PLACEHOLDERS, terminal.name):
+    if not re.match(_PLACEHOLDER_TERMINALS_PATTERN, terminal.name):
         return f"{terminal.name or 'this terminal'} is not known to draw kitty's placeholders"
-    version = re.match(_KITTY_VERSION, terminal.name)
-    if version is not None and (int(version[1]), int(version[2])) < _FIRST_KITTY:
+    version = re.match(_KITTY_VERSION_PATTERN, terminal.name)
+    if version is not None and (int(version[1]), int(version[2])) < _MIN_KITTY_VERSION:
         return f"{terminal.name} is too old for placeholders, which came with kitty 0.28"
     if terminal.tmux and not terminal.passthrough:
         return "tmux does not let pictures through (set -g allow-passthrough on)"

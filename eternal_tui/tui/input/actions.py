@@ -6,14 +6,14 @@ from typing import Literal, NamedTuple
 
 from textual.binding import Binding
 
-Where = Literal[
+Scope = Literal[
     "anywhere", "jobs", "list", "gallery", "filter", "detail", "viewer", "form", "line", "prompt", "choice", "stepper",
     "submit", "search", "picker", "presets", "copy", "help", "browser", "create", "confirm", "save", "note", "key",
     "statistics",
 ]  # fmt: skip
 """Where a key works: on the whole screen, in the panes of jobs, in one control, or on one small screen."""
 
-ENCLOSING: dict[Where, tuple[Where, ...]] = {
+PARENT_SCOPES: dict[Scope, tuple[Scope, ...]] = {
     "anywhere": (),
     "list": ("jobs", "anywhere"),
     "gallery": ("jobs", "anywhere"),
@@ -33,22 +33,24 @@ ENCLOSING: dict[Where, tuple[Where, ...]] = {
 
 
 class Action(NamedTuple):
-    """Something a person can do. `run` is Textual's action string, `footer` whether the footer names it.
+    """Something a person can do. `textual_action` is Textual's action string.
+
+    `show_in_footer` whether the footer names it.
 
     One with `priority` comes before what the control with the focus makes of the key.
     """
 
     id: str
     keys: str
-    run: str
+    textual_action: str
     title: str
-    does: str
-    where: Where
-    footer: bool = False
+    description: str
+    scope: Scope
+    show_in_footer: bool = False
     priority: bool = False
 
 
-CONTROLS: tuple[Action, ...] = (
+CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("list.down", "j,down", "move(1)", "Down", "Go to the next job", "list"),
     Action("list.up", "k,up", "move(-1)", "Up", "Go to the previous job", "list"),
     Action("list.top", "g,home,alt+less_than_sign", "top", "Top", "Go to the first job", "list"),
@@ -276,7 +278,7 @@ ctrl+n and ctrl+p are taken in the list (new request, palette) and move in the l
 """
 
 
-ACTIONS: tuple[Action, ...] = (
+MAIN_SCREEN_ACTIONS: tuple[Action, ...] = (
     Action("app.new", "ctrl+n", "screen.new_request", "New", "Write a new request", "anywhere", True),
     Action("app.submit", "ctrl+s", "screen.submit", "Send", "Send the request in the form", "anywhere", True),
     Action("app.palette", "ctrl+p", "app.command_palette", "Palette", "Find any action, job or character", "anywhere"),
@@ -326,22 +328,22 @@ ACTIONS: tuple[Action, ...] = (
 )
 
 
-EVERY: tuple[Action, ...] = (*ACTIONS, *CONTROLS)
-"""All of them; `ACTIONS` are those of the workbench itself, which the palette offers."""
+ALL_ACTIONS: tuple[Action, ...] = (*MAIN_SCREEN_ACTIONS, *CONTROL_ACTIONS)
+"""All of them; `MAIN_SCREEN_ACTIONS` are those of the workbench itself, which the palette offers."""
 
 
-def bindings(where: Where) -> list[Binding]:
+def bindings(scope: Scope) -> list[Binding]:
     """Return Textual bindings for everything that works there."""
     return [
         Binding(
             action.keys,
-            action.run,
+            action.textual_action,
             action.title,
-            show=action.footer,
+            show=action.show_in_footer,
             id=action.id,
-            tooltip=action.does,
-            priority=action.priority or where == "anywhere",
+            tooltip=action.description,
+            priority=action.priority or scope == "anywhere",
         )
-        for action in EVERY
-        if action.where == where
+        for action in ALL_ACTIONS
+        if action.scope == scope
     ]

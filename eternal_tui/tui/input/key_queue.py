@@ -13,90 +13,91 @@ from collections.abc import Awaitable, Callable, Iterable
 from textual.events import Key
 from textual.message_pump import MessagePump
 
-ROUNDS = 3
+DRAIN_ROUNDS = 3
 """Turns through everything a key may have woken: the control, what it told its parents, and the focus they set."""
 
-PATIENCE = 2.0
+KEY_TIMEOUT_SECONDS = 2.0
 """Seconds a key waits at most for the one before: an action that takes longer is no reason to be deaf."""
 
-OPENING = 8
+MAX_SCREEN_WAITS = 8
 """Times that long a key waits while what the one before opened is still being laid out.
 
 Behind them what waits is forgotten: letters meant for a line that did not come would be orders to the list.
 """
 
-MOST = 1_000
+MAX_QUEUED_KEYS = 1_000
 """Keys kept waiting; a pause in which more are typed loses the rest, as a terminal's own buffer does."""
 
 
-class KeyOrder:
+class KeyQueue:
     """Hands keys to `press` so that each finds the focus where the one before put it.
 
-    `woken` returns what may still have messages to handle, innermost first; `opening` tells whether something is on its
-    way to the screen; `failed` is told of a defect in what a key does. `patience` is in seconds.
+    `pending_pumps` returns what may still have messages to handle, innermost first; `is_screen_opening` tells whether
+    something is on its way to the screen; `on_error` is told of a defect in what a key does. `timeout_seconds` is in
+    seconds.
     """
 
     def __init__(
         self,
         press: Callable[[Key], Awaitable[None]],
-        woken: Callable[[], Iterable[MessagePump]],
-        opening: Callable[[], bool],
-        failed: Callable[[Exception], None],
-        patience: float = PATIENCE,
+        pending_pumps: Callable[[], Iterable[MessagePump]],
+        is_screen_opening: Callable[[], bool],
+        on_error: Callable[[Exception], None],
+        timeout_seconds: float = KEY_TIMEOUT_SECONDS,
     ) -> None:
         self._press = press
-        self._woken = woken
-        self._opening = opening
-        self._failed = failed
-        self._patience = patience
-        self._waiting: deque[Key] = deque(maxlen=MOST)
-        self._settling: asyncio.Task[None] | None = None
+        self._pending_pumps = pending_pumps
+        self._is_screen_opening = is_screen_opening
+        self._on_error = on_error
+        self._timeout_seconds = timeout_seconds
+        self._queued: deque[Key] = deque(maxlen=MAX_QUEUED_KEYS)
+        self._drain_task: asyncio.Task[None] | None = None
 
-    async def key(self, event: Key) -> None:
+    async def put(self, event: Key) -> None:
         """Press a key now, or when those before it have taken effect."""
-        if self._settling is not None:
-            self._waiting.append(event)
+        if self._drain_task is not None:
+            self._queued.append(event)
             return
         await self._press(event)
-        self._settling = asyncio.create_task(self._settle())
+        self._drain_task = asyncio.create_task(self._drain())
 
-    async def at_rest(self) -> None:
+    async def wait_idle(self) -> None:
         """Wait until every key so far has taken effect."""
-        if self._settling is not None:
-            await asyncio.wait([self._settling])
+        if self._drain_task is not None:
+            await asyncio.wait([self._drain_task])
 
     def stop(self) -> None:
         """Forget what waits."""
-        self._waiting.clear()
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settling = None
+        self._queued.clear()
+        if self._drain_task is not None:
+            self._drain_task.cancel()
+            self._drain_task = None
 
-    async def _settle(self) -> None:
+    async def _drain(self) -> None:
         try:
-            await self._effect()
-            while self._waiting:
-                await self._press(self._waiting.popleft())
-                await self._effect()
+            await self._wait_until_handled()
+            while self._queued:
+                await self._press(self._queued.popleft())
+                await self._wait_until_handled()
         except Exception as error:  # noqa: BLE001 - handed on to where the defects of handlers go
-            self._failed(error)
+            self._on_error(error)
         finally:
-            self._settling = None
+            self._drain_task = None
 
-    async def _effect(self) -> None:
-        for _ in range(OPENING):
+    async def _wait_until_handled(self) -> None:
+        for _ in range(MAX_SCREEN_WAITS):
             try:
-                async with asyncio.timeout(self._patience):
-                    await self._handled()
+                async with asyncio.timeout(self._timeout_seconds):
+                    await self._drain_pumps()
                 return
             except TimeoutError:
-                if not self._opening():
+                if not self._is_screen_opening():
                     return
-        self._waiting.clear()
+        self._queued.clear()
 
-    async def _handled(self) -> None:
-        for _ in range(ROUNDS):
-            for pump in list(self._woken()):
+    async def _drain_pumps(self) -> None:
+        for _ in range(DRAIN_ROUNDS):
+            for pump in list(self._pending_pumps()):
                 handled = asyncio.Event()
                 # One that has not begun yet is waited for, too: it is what the key has opened.
                 if pump.call_later(handled.set):

@@ -12,10 +12,10 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from eternal_tui.core.sanitize import shown
+from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.input.actions import bindings
 
-HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d  tag:x  star:yes  batch:any'
+SYNTAX_HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d  tag:x  star:yes  batch:any'
 
 
 class FilterBar(Horizontal):
@@ -49,48 +49,48 @@ class FilterBar(Horizontal):
 
     def __init__(self) -> None:
         super().__init__()
-        self._entry = Input(placeholder=HINT, id="filter-text", select_on_focus=False)
-        self._problem = Static("", id="filter-problem", markup=False)
+        self._input = Input(placeholder=SYNTAX_HINT, id="filter-text", select_on_focus=False)
+        self._error = Static("", id="filter-problem", markup=False)
 
     def compose(self) -> ComposeResult:
         """Lay out the sign, the text and the place for a sentence about it."""
         yield Static("/", id="filter-sign", markup=False)
-        yield self._entry
-        yield self._problem
+        yield self._input
+        yield self._error
 
     @property
     def text(self) -> str:
         """What is typed."""
-        return self._entry.value
+        return self._input.value
 
     def open(self, text: str = "") -> None:
         """Show the line with `text` in it and take the focus."""
         self.add_class("open")
-        self._put(text)
-        self._entry.cursor_position = len(text)
-        self._entry.focus()
+        self._set_text(text)
+        self._input.cursor_position = len(text)
+        self._input.focus()
 
     def close(self) -> None:
         """Empty the line and take it away, posting nothing."""
-        self._put("")
-        self.say_problem("")
+        self._set_text("")
+        self.show_error("")
         self.remove_class("open")
 
-    def _put(self, text: str) -> None:
-        with self._entry.prevent(Input.Changed):
-            self._entry.value = text
+    def _set_text(self, text: str) -> None:
+        with self._input.prevent(Input.Changed):
+            self._input.value = text
 
-    def say_problem(self, sentence: str) -> None:
+    def show_error(self, message: str) -> None:
         """Show a sentence about what could not be read, or none."""
-        self._problem.update(Content(shown(sentence)))
+        self._error.update(Content(sanitize(message)))
 
     @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
+    def _input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self.post_message(self.FilterChanged(event.value))
 
     @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
+    def _input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.action_done()
 

@@ -6,73 +6,73 @@ import asyncio
 from collections.abc import Iterator
 
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.job_list.filter import JobFilter, fill
-from eternal_tui.tui.job_list.index import NEWEST, JobIndex, Order, Place
+from eternal_tui.tui.job_list.filter import JobFilter, prebuild_search_texts
+from eternal_tui.tui.job_list.index import NEWEST_FIRST, JobIndex, SortKey, SortOrder
 
-SLICE = 4_000
+SLICE_JOBS = 4_000
 """Jobs looked at between two looks at the keyboard: under 10 ms of work even on a slow core with cold texts."""
 
 
-class JobSearch:
+class IncrementalFilter:
     """One search at a time over an index; changes that come while it is under way are not lost."""
 
     def __init__(self, index: JobIndex) -> None:
         self._index = index
-        self._haystacks: dict[int, str] = {}
+        self._search_texts: dict[int, str] = {}
         self._filter = JobFilter()
-        self._order = NEWEST
+        self._order = NEWEST_FIRST
         self._now = 0.0
         self._slices: Iterator[list[Job]] = iter(())
-        self._places: list[Place] = []
-        self._touched: set[int] | None = None
-        self._done = False
+        self._sort_keys: list[SortKey] = []
+        self._changed_ids: set[int] | None = None
+        self._is_done = False
 
     @property
-    def small(self) -> bool:
+    def is_small(self) -> bool:
         """Whether the search is short enough to be done at once."""
-        return len(self._index.jobs) <= SLICE or self._trivial
+        return len(self._index.jobs) <= SLICE_JOBS or self._is_trivial
 
     @property
-    def _trivial(self) -> bool:
-        return self._filter.everything and self._order is NEWEST
+    def _is_trivial(self) -> bool:
+        return self._filter.is_empty and self._order is NEWEST_FIRST
 
-    def begin(self, wanted: JobFilter, order: Order, now: float) -> None:
+    def start(self, job_filter: JobFilter, order: SortOrder, now: float) -> None:
         """Start anew; the index keeps what it shows until `finish`."""
         # A longer word is looked for only where the shorter one was found, if that search came to its end.
-        settled = self._touched is None and self._done
-        narrower = settled and order is NEWEST is self._order and wanted.within(self._filter)
-        self._filter, self._order, self._now = wanted, order, now
-        self._places, self._touched, self._done = [], set(), False
-        self._slices = self._cut(list(self._index.ids()) if narrower else self._index.newest())
+        settled = self._changed_ids is None and self._is_done
+        narrower = settled and order is NEWEST_FIRST is self._order and job_filter.is_narrower_than(self._filter)
+        self._filter, self._order, self._now = job_filter, order, now
+        self._sort_keys, self._changed_ids, self._is_done = [], set(), False
+        self._slices = self._iter_slices(list(self._index.ids()) if narrower else self._index.ids_newest_first())
 
-    def _cut(self, ids: list[int]) -> Iterator[list[Job]]:
+    def _iter_slices(self, ids: list[int]) -> Iterator[list[Job]]:
         jobs = self._index.jobs
-        for start in range(0, len(ids), SLICE):
-            yield [job for job in map(jobs.get, ids[start : start + SLICE]) if job is not None]
+        for start in range(0, len(ids), SLICE_JOBS):
+            yield [job for job in map(jobs.get, ids[start : start + SLICE_JOBS]) if job is not None]
 
     def step(self) -> bool:
         """Look at one slice; False when none is left."""
         jobs = next(self._slices, None)
         if jobs is None:
             return False
-        chosen = self._filter.select(jobs, self._now, self._haystacks)
-        self._places.extend(self._order.places(chosen))
+        chosen = self._filter.select(jobs, self._now, self._search_texts)
+        self._sort_keys.extend(self._order.sort_keys(chosen))
         return True
 
     def finish(self) -> None:
         """Look at what is left and let the index show what was found."""
-        if self._trivial:
-            self._index.adopt_all()
-            self._touched, self._done = None, True
+        if self._is_trivial:
+            self._index.show_all()
+            self._changed_ids, self._is_done = None, True
             return
         while self.step():
             pass
-        self._done = True
-        touched, self._touched = self._touched or set(), None
-        places = self._places
+        self._is_done = True
+        touched, self._changed_ids = self._changed_ids or set(), None
+        places = self._sort_keys
         if touched:
             places = [place for place in places if self._order.job_id(place) not in touched]
-        self._index.adopt(places, self._order)
+        self._index.show_only(places, self._order)
         for job_id in touched:
             if (job := self._index.jobs.get(job_id)) is not None:
                 self._index.put(job, show=self._filter.matches(job, self._now))
@@ -83,25 +83,25 @@ class JobSearch:
             await asyncio.sleep(0)
         self.finish()
 
-    async def warm(self) -> None:
+    async def prebuild(self) -> None:
         """Make every text that words are looked up in, slice by slice."""
-        for jobs in self._cut(self._index.newest()):
-            fill(self._haystacks, jobs)
+        for jobs in self._iter_slices(self._index.ids_newest_first()):
+            prebuild_search_texts(self._search_texts, jobs)
             await asyncio.sleep(0)
 
-    def touched(self, job: Job) -> None:
+    def mark_changed(self, job: Job) -> None:
         """Note that a job changed: its text is made anew when next needed."""
-        self._haystacks.pop(job.id, None)
-        if self._touched is not None:
-            self._touched.add(job.id)
+        self._search_texts.pop(job.id, None)
+        if self._changed_ids is not None:
+            self._changed_ids.add(job.id)
 
-    def gone(self, job_id: int) -> None:
+    def mark_removed(self, job_id: int) -> None:
         """Note that a job was forgotten."""
-        self._haystacks.pop(job_id, None)
-        if self._touched is not None:
-            self._touched.add(job_id)
+        self._search_texts.pop(job_id, None)
+        if self._changed_ids is not None:
+            self._changed_ids.add(job_id)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Drop every text, and what was found."""
-        self._haystacks.clear()
-        self._done = False
+        self._search_texts.clear()
+        self._is_done = False

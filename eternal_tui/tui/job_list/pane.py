@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.dom import DOMNode
 
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.graphics.base import Graphics, NoGraphics
+from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from eternal_tui.tui.job_list.filter_bar import FilterBar
 
 
-class JobPane(Vertical):
+class JobListPane(Vertical):
     """Carries messages between the filter line and the list, which do not know each other."""
 
     DEFAULT_CSS = """
-    JobPane {
+    JobListPane {
         border: round $border-blurred;
         border-title-color: $text-muted;
         padding: 0;
@@ -45,52 +45,52 @@ class JobPane(Vertical):
         self,
         *,
         glyphs: Glyphs = UNICODE,
-        about_left: Callable[[Job], float | None] | None = None,
+        estimate_remaining: Callable[[Job], float | None] | None = None,
         clock_step: float = 1.0,
-        number: int = 0,
-        graphics: Graphics | None = None,
-        results: Path | None = None,
+        pane_number: int = 0,
+        graphics: GraphicsBackend | None = None,
+        results_dir: Path | None = None,
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
-        """Build the pane; `number` is the key that goes to it, shown before the title, 0 for none.
+        """Build the pane; `pane_number` is the key that goes to it, shown before the title, 0 for none.
 
-        `graphics` draws the files in `results` when the pane is a gallery.
+        `graphics` draws the files in `results_dir` when the pane is a gallery.
         """
         super().__init__(id=id)
-        self.jobs = JobList(glyphs=glyphs, about_left=about_left, clock_step=clock_step)
+        self.job_list = JobList(glyphs=glyphs, estimate_remaining=estimate_remaining, clock_step=clock_step)
         self._glyphs = glyphs
-        self._graphics = graphics or NoGraphics()
-        self._results = results or Path()
+        self._graphics = graphics or NullGraphics()
+        self._results_dir = results_dir or Path()
         self.set_class(glyphs is ASCII, "-ascii")
-        self._number = f"{number} " if number else ""
+        self._title_prefix = f"{pane_number} " if pane_number else ""
 
     def compose(self) -> ComposeResult:
         """Lay out the list; the filter line and the thumbnails come when they are wanted."""
-        yield self.jobs
+        yield self.job_list
 
     @cached_property
-    def _bar(self) -> FilterBar:
+    def _filter_bar(self) -> FilterBar:
         from eternal_tui.tui.job_list.filter_bar import FilterBar
 
         return FilterBar()
 
-    def holds_filter(self, nodes: Collection[DOMNode]) -> bool:
+    def contains_filter_bar(self, nodes: Collection[DOMNode]) -> bool:
         """Tell whether the filter line is among these."""
-        return "_bar" in vars(self) and self._bar in nodes
+        return "_filter_bar" in vars(self) and self._filter_bar in nodes
 
     @cached_property
     def gallery(self) -> Gallery:
         """The thumbnails, made when they are first wanted."""
         from eternal_tui.tui.gallery.gallery import Gallery
 
-        return Gallery(self.jobs, self._graphics, self._results, glyphs=self._glyphs)
+        return Gallery(self.job_list, self._graphics, self._results_dir, glyphs=self._glyphs)
 
     def on_mount(self) -> None:
         """Name the pane."""
-        self._retitle()
+        self._update_title()
 
     @property
-    def in_gallery(self) -> bool:
+    def is_gallery(self) -> bool:
         """Whether the pane shows thumbnails instead of lines."""
         return self.has_class("-gallery")
 
@@ -98,47 +98,47 @@ class JobPane(Vertical):
         """Show thumbnails instead of lines, or lines again."""
         if not self.gallery.is_attached:
             self.mount(self.gallery)
-        focused = self.jobs.has_focus or self.gallery.has_focus
+        focused = self.job_list.has_focus or self.gallery.has_focus
         self.toggle_class("-gallery")
-        self.jobs.fold_batches(not self.in_gallery)
-        self.jobs.on_redrawn = self._redraw_gallery if self.in_gallery else lambda: None
+        self.job_list.set_batch_folding(not self.is_gallery)
+        self.job_list.on_redrawn = self._redraw_gallery if self.is_gallery else lambda: None
         if focused:
             self.focus_jobs()
 
     def focus_jobs(self) -> None:
         """Put the focus on the jobs, however they are shown."""
-        (self.gallery if self.in_gallery else self.jobs).focus()
+        (self.gallery if self.is_gallery else self.job_list).focus()
 
     def visible_ids(self) -> list[int]:
         """Return the ids of the jobs in view."""
-        return self.gallery.visible_ids() if self.in_gallery else self.jobs.visible_ids()
+        return self.gallery.visible_ids() if self.is_gallery else self.job_list.visible_ids()
 
     def _redraw_gallery(self) -> None:
         self.gallery.redraw()
 
-    def on_gallery_focused(self, event: Gallery.Focused) -> None:
+    def on_gallery_focus_changed(self, event: Gallery.FocusChanged) -> None:
         """Let the keys of the gallery move the cursor of the list."""
         event.stop()
-        self.jobs.steered = self.gallery.has_focus
+        self.job_list.is_externally_driven = self.gallery.has_focus
 
-    @on(JobList.Titled)
-    def _retitle(self) -> None:
-        self.border_title = Content(f"{self._number}{self.jobs.title}")
+    @on(JobList.TitleChanged)
+    def _update_title(self) -> None:
+        self.border_title = Content(f"{self._title_prefix}{self.job_list.title}")
 
-    @on(JobList.FilterWanted)
-    async def _open(self, event: JobList.FilterWanted) -> None:
+    @on(JobList.FilterRequested)
+    async def _open_filter(self, event: JobList.FilterRequested) -> None:
         event.stop()
-        if not self._bar.is_attached:
+        if not self._filter_bar.is_attached:
             # Until it is laid out its line cannot have the focus, and keys typed ahead would meet the list.
-            await self.mount(self._bar, before=0)
-        self._bar.open(event.text)
-        self.jobs.warm()
+            await self.mount(self._filter_bar, before=0)
+        self._filter_bar.open(event.text)
+        self.job_list.prebuild_search()
 
     def on_filter_bar_filter_changed(self, event: FilterBar.FilterChanged) -> None:
         """Filter the list, and say what of the filter could not be read."""
         event.stop()
-        chosen = self.jobs.set_filter(event.text)
-        self._bar.say_problem(chosen.problems[0] if chosen.problems else "")
+        chosen = self.job_list.set_filter(event.text)
+        self._filter_bar.show_error(chosen.errors[0] if chosen.errors else "")
 
     def on_filter_bar_closed(self, event: FilterBar.Closed) -> None:
         """Go back to the jobs."""
@@ -146,7 +146,7 @@ class JobPane(Vertical):
         self.focus_jobs()
 
     @on(JobList.FilterCleared)
-    def _cleared(self, event: JobList.FilterCleared) -> None:
+    def _filter_cleared(self, event: JobList.FilterCleared) -> None:
         event.stop()
-        if self._bar.is_attached:
-            self._bar.close()
+        if self._filter_bar.is_attached:
+            self._filter_bar.close()

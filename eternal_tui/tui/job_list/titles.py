@@ -4,53 +4,63 @@ from __future__ import annotations
 
 import textwrap
 
-from eternal_tui.core.sanitize import Shown, say, shown
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.tui.job_list.filter import JobFilter
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
-from eternal_tui.tui.widgets.cells import Cell, Line, fit
+from eternal_tui.tui.widgets.cells import Line, Span, fit
 
-FACET_WORDS = {"attention": "needs attention"}
-FIRST = "Nothing here yet. ctrl+n writes a request, ctrl+s sends it."
+FACET_LABELS = {"attention": "needs attention"}
+EMPTY_HISTORY_TEXT = "Nothing here yet. ctrl+n writes a request, ctrl+s sends it."
 
 
-def title(
-    chosen: JobFilter,
-    listed: int,
-    known: int,
-    marked: int = 0,
+def list_title(
+    job_filter: JobFilter,
+    listed_count: int,
+    known_count: int,
+    marked_count: int = 0,
     order: str = "newest first",
     glyphs: Glyphs = UNICODE,
     *,
-    above: int = 0,
-) -> Shown:
-    """Return what is listed, how many of how many, what is marked, and how many came `above` what is in view."""
-    words = [] if chosen.facet == "all" and chosen.terms else [FACET_WORDS.get(chosen.facet, chosen.facet)]
-    if chosen.terms:
-        words.append(shown(chosen.text.strip(), limit=24))
-    parts = [say("Jobs · {words}", words=" ".join(words))]
-    if not chosen.everything:
-        parts[0] = say("{head} {listed} of {known}", head=parts[0], listed=f"{listed:,}", known=f"{known:,}")
+    new_above_count: int = 0,
+) -> SafeText:
+    """Return what is listed, how many of how many, what is marked.
+
+    And how many came `new_above_count` what is in view.
+    """
+    words = (
+        [] if job_filter.facet == "all" and job_filter.terms else [FACET_LABELS.get(job_filter.facet, job_filter.facet)]
+    )
+    if job_filter.terms:
+        words.append(sanitize(job_filter.text.strip(), limit=24))
+    parts = [format_safe("Jobs · {words}", words=" ".join(words))]
+    if not job_filter.is_empty:
+        parts[0] = format_safe(
+            "{head} {listed} of {known}", head=parts[0], listed=f"{listed_count:,}", known=f"{known_count:,}"
+        )
     if order != "newest first":
-        parts.append(shown(order))
-    if marked:
-        parts.append(say("{marked} marked", marked=f"{marked:,}"))
-    if above:
-        parts.append(say("{above} new above", above=f"{above:,}"))
-    return shown(glyphs.text(" · ".join(parts).replace("·", glyphs.dot)))
+        parts.append(sanitize(order))
+    if marked_count:
+        parts.append(format_safe("{marked} marked", marked=f"{marked_count:,}"))
+    if new_above_count:
+        parts.append(format_safe("{above} new above", above=f"{new_above_count:,}"))
+    return sanitize(glyphs.to_drawable(" · ".join(parts).replace("·", glyphs.dot)))
 
 
-def empty_lines(chosen: JobFilter, known: int, width: int, glyphs: Glyphs = UNICODE) -> tuple[Line, ...]:
+def empty_state(job_filter: JobFilter, known_count: int, width: int, glyphs: Glyphs = UNICODE) -> tuple[Line, ...]:
     """Return lines that say why no job is listed and which key helps."""
-    if not known:
-        sentence = FIRST
-    elif chosen.text.strip():
-        sentence = say("No job matches '{text}'. esc clears the filter.", text=shown(chosen.text.strip(), limit=60))
+    if not known_count:
+        sentence = EMPTY_HISTORY_TEXT
+    elif job_filter.text.strip():
+        sentence = format_safe(
+            "No job matches '{text}'. esc clears the filter.", text=sanitize(job_filter.text.strip(), limit=60)
+        )
     else:
-        sentence = say(
+        sentence = format_safe(
             "No job is listed under '{facet}'. f goes on to the next, esc shows all.",
-            facet=FACET_WORDS.get(chosen.facet, chosen.facet),
+            facet=FACET_LABELS.get(job_filter.facet, job_filter.facet),
         )
     lines = ["", *textwrap.wrap(sentence, max(8, width - 4))]
     return tuple(
-        (Cell(0, width, fit(glyphs.text(f"  {line}"), width, ellipsis=glyphs.ellipsis), "dim"),) for line in lines
+        (Span(0, width, fit(glyphs.to_drawable(f"  {line}"), width, ellipsis=glyphs.ellipsis), "dim"),)
+        for line in lines
     )

@@ -15,24 +15,24 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.graphics.base import Drawing, Graphics
-from eternal_tui.tui.graphics.pacing import cost
-from eternal_tui.tui.terminal.overlays import overlays_of
+from eternal_tui.core.sanitize import SafeText
+from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
+from eternal_tui.tui.graphics.pacing import estimate_bytes
+from eternal_tui.tui.terminal.overlays import find_overlays
 
-NOTHING = Drawing((), 0)
-NO_CELLS = Strip([], 0)
+EMPTY_DRAWING = Drawing((), 0)
+EMPTY_STRIP = Strip([], 0)
 
 
 @runtime_checkable
-class Line(Protocol):
+class CongestionAwareDriver(Protocol):
     """A way to the terminal that says when it is behind."""
 
-    def behind(self) -> bool:
+    def is_congested(self) -> bool:
         """Tell whether the terminal takes its time with what was written before."""
 
 
-class Canvas(Widget):
+class DrawingWidget(Widget):
     """Shows one drawing in its middle and repaints only the rows that change; where there is none, lines of words.
 
     It holds what the terminal was given for it, gives it again after a suspend, and has it forgotten at the end.
@@ -40,7 +40,7 @@ class Canvas(Widget):
 
     def __init__(
         self,
-        graphics: Graphics,
+        graphics: GraphicsBackend,
         *,
         name: str | None = None,
         id: str | None = None,  # noqa: A002 - Textual's own name for it
@@ -48,12 +48,12 @@ class Canvas(Widget):
     ) -> None:
         super().__init__(name=name, id=id, classes=classes)
         self.graphics = graphics
-        self._words: tuple[Shown, ...] = ()
-        self._drawing = NOTHING
+        self._message_lines: tuple[SafeText, ...] = ()
+        self._drawing = EMPTY_DRAWING
         self._handle = 0
 
     @property
-    def draws(self) -> bool:
+    def has_drawing(self) -> bool:
         """Whether a picture stands on the screen, and not words."""
         return bool(self._drawing.strips)
 
@@ -65,67 +65,67 @@ class Canvas(Widget):
         """Be sent nothing more: a signal holds who listens to it, and with it the whole screen."""
         self.app.app_resume_signal.unsubscribe(self)
 
-    def _put(self, drawing: Drawing) -> int:
+    def _show_drawing(self, drawing: Drawing) -> int:
         """Show `drawing`, repainting only the rows that differ, and return about the bytes that takes."""
         before, self._drawing = self._drawing, drawing
-        transmit = drawing.sent_after(before)
+        transmit = drawing.data_after(before)
         self._transmit(transmit)
-        self._lay(drawing, before)
+        self._place_overlay(drawing, before)
         if drawing.handle != self._handle:
             left, self._handle = self._handle, drawing.handle
             # Once the cells show the new one: pixels forgotten before would leave a hole between two frames.
             self.call_after_refresh(lambda: self._transmit(self.graphics.release(left)))
         if (before.width, len(before.strips)) != (drawing.width, len(drawing.strips)) or before.overlay:
             self.refresh()
-            return cost(drawing.strips) + len(transmit) + len(drawing.overlay)
+            return estimate_bytes(drawing.strips) + len(transmit) + len(drawing.overlay)
         pairs = zip(before.strips, drawing.strips, strict=True)
         changed = [row for row, (old, new) in enumerate(pairs) if old != new]
         if changed:
-            top = self._top(len(drawing.strips))
+            top = self._top_row(len(drawing.strips))
             self.refresh(*(Region(0, top + row, self.size.width, 1) for row in changed))
-        return cost(drawing.strips[row] for row in changed) + len(transmit)
+        return estimate_bytes(drawing.strips[row] for row in changed) + len(transmit)
 
-    def _wipe(self) -> None:
-        before, self._drawing = self._drawing, NOTHING
-        self._lay(NOTHING, before)
-        self._release()
+    def _clear_drawing(self) -> None:
+        before, self._drawing = self._drawing, EMPTY_DRAWING
+        self._place_overlay(EMPTY_DRAWING, before)
+        self._release_handle()
         self.refresh()
 
-    def _release(self) -> None:
+    def _release_handle(self) -> None:
         handle, self._handle = self._handle, 0
         self._transmit(self.graphics.release(handle))
 
-    def _leave(self) -> None:
+    def _forget_drawing(self) -> None:
         """Have the terminal forget the drawing of a widget that is going."""
-        overlays = overlays_of(self.app)
+        overlays = find_overlays(self.app)
         if overlays is not None:
-            overlays.drop(self)
-        self._release()
+            overlays.remove(self)
+        self._release_handle()
 
-    def _lay(self, drawing: Drawing, before: Drawing) -> None:
-        overlays = overlays_of(self.app)
+    def _place_overlay(self, drawing: Drawing, before: Drawing) -> None:
+        overlays = find_overlays(self.app)
         if overlays is not None and (drawing.overlay or before.overlay):
-            overlays.lay(self, drawing.overlay, lambda: self.drawn_region, self.graphics.cell)
+            overlays.place(self, drawing.overlay, lambda: self.drawn_region, self.graphics.cell_size)
 
     def _transmit(self, data: str) -> None:
         driver = self.app._driver
         if data and driver is not None:
             driver.write(data)
 
-    def _line_is_behind(self) -> bool:
+    def _is_link_congested(self) -> bool:
         """Tell whether the terminal takes its time with what was written before."""
         driver: object = self.app._driver
-        return isinstance(driver, Line) and driver.behind()
+        return isinstance(driver, CongestionAwareDriver) and driver.is_congested()
 
     @property
     def drawn_region(self) -> Region:
         """The cells of the screen that the drawing takes."""
         width, height, drawing = *self.size, self._drawing
-        left, top = max(0, (width - drawing.width) // 2), self._top(len(drawing.strips))
+        left, top = max(0, (width - drawing.width) // 2), self._top_row(len(drawing.strips))
         x, y = self.content_region.offset
         return Region(x + left, y + top, min(drawing.width, width), min(len(drawing.strips), height))
 
-    def _top(self, rows: int) -> int:
+    def _top_row(self, rows: int) -> int:
         return max(0, (self.size.height - rows) // 2)
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -134,46 +134,48 @@ class Canvas(Widget):
         Nothing is laid around them, and their own colours are of 24 bits already: making them so again, one by one,
         took a quarter of the work of a clip.
         """
-        if not self.draws or any(self.styles.gutter) or self.opacity < 1:
+        if not self.has_drawing or any(self.styles.gutter) or self.opacity < 1:
             return super().render_lines(crop)
         filters, ground, style = self.get_line_filters(), self.background_colors[1], self.rich_style
         exact = [each for each in filters if not isinstance(each, ANSIToTruecolor)]
-        of_picture = filters if self._drawing.bare else exact
+        of_picture = filters if self._drawing.is_transparent else exact
         rows = []
         for y in crop.line_range:
-            before, drawn, after = self._row(y, style)
-            blank = [_filtered(part, filters, ground) for part in (before, after)]
-            row = Strip.join([blank[0], _filtered(drawn, of_picture, ground), blank[1]])
+            before, drawn, after = self._row_parts(y, style)
+            blank = [_apply_filters(part, filters, ground) for part in (before, after)]
+            row = Strip.join([blank[0], _apply_filters(drawn, of_picture, ground), blank[1]])
             rows.append(row.crop(crop.x, crop.right))
         return rows
 
     def render_line(self, y: int) -> Strip:
         """Return one row: of the picture, of the words, or empty."""
-        return Strip.join(self._row(y, self.rich_style)).crop(0, self.size.width)
+        return Strip.join(self._row_parts(y, self.rich_style)).crop(0, self.size.width)
 
-    def _row(self, y: int, style: Style) -> tuple[Strip, Strip, Strip]:
+    def _row_parts(self, y: int, style: Style) -> tuple[Strip, Strip, Strip]:
         """Return what stands in one row, between the blanks before and behind it."""
         width = self.size.width
-        rows, columns = (self._drawing.strips, self._drawing.width) if self.draws else (self._word_rows(), width)
-        row = y - self._top(len(rows))
+        rows, columns = (
+            (self._drawing.strips, self._drawing.width) if self.has_drawing else (self._message_rows(), width)
+        )
+        row = y - self._top_row(len(rows))
         if not 0 <= row < len(rows):
-            return Strip.blank(width, style), NO_CELLS, NO_CELLS
+            return Strip.blank(width, style), EMPTY_STRIP, EMPTY_STRIP
         left = max(0, (width - columns) // 2)
         right = max(0, width - columns - left)
-        strip = self._drawing.row(row, style) if self.draws else rows[row]
+        strip = self._drawing.row(row, style) if self.has_drawing else rows[row]
         return Strip.blank(left, style), strip, Strip.blank(right, style)
 
-    def _word_rows(self) -> tuple[Strip, ...]:
+    def _message_rows(self) -> tuple[Strip, ...]:
         width = self.size.width
         rows = []
-        wrapped = (part for line in self._words for part in Content(line).wrap(max(1, width)))
+        wrapped = (part for line in self._message_lines for part in Content(line).wrap(max(1, width)))
         for line in (part.plain for part in wrapped):
             left = max(0, (width - cell_len(line)) // 2)
             rows.append(Strip([Segment(set_cell_size(" " * left + line, width), self.rich_style)], width))
         return tuple(rows)
 
 
-def _filtered(strip: Strip, filters: Iterable[LineFilter], background: Color) -> Strip:
+def _apply_filters(strip: Strip, filters: Iterable[LineFilter], background: Color) -> Strip:
     for each in filters:
         strip = strip.apply_filter(each, background)
     return strip

@@ -13,217 +13,221 @@ from textual import events
 from textual.message import Message
 from textual.timer import Timer
 
-from eternal_tui.core.sanitize import Shown, lines_of
-from eternal_tui.media.decode.images import FrameCache, still_size
+from eternal_tui.core.sanitize import SafeText, split_safe_lines
+from eternal_tui.media.decode.images import FrameCache, image_size
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.tui.graphics.base import Drawing, Graphics
-from eternal_tui.tui.graphics.pacing import Pace
-from eternal_tui.tui.picture.player import ClipPlayer
-from eternal_tui.tui.picture.zoom import Closer, Room
+from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
+from eternal_tui.tui.graphics.pacing import FrameBudget
+from eternal_tui.tui.picture.player import VideoPlayer
+from eternal_tui.tui.picture.zoom import CanvasSize, ZoomState
 
 if TYPE_CHECKING:
-    from eternal_tui.media.decode.video import AsyncClip
-    from eternal_tui.media.decode.viewport import View
+    from eternal_tui.media.decode.video import AsyncVideo
+    from eternal_tui.media.decode.viewport import Viewport
 
-SETTLE = 0.03
+DECODE_DELAY_SECONDS = 0.03
 """Seconds a choice must stand before it is decoded: `j` held down repeats about every 30 ms."""
 
-HOLD = 0.15
+LINGER_SECONDS = 0.15
 """Seconds the picture before stays while its successor is on its way: what comes sooner comes without a blink."""
 
-CLIPS = frozenset({".mp4", ".mov", ".webm"})
-_PARTS = "picture-parts"
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm"})
+_VIEWPORT_GROUP = "picture-parts"
 
 
-class Picture(ClipPlayer):
+class MediaView(VideoPlayer):
     """Shows one file, centred, its aspect kept, as large as the widget is.
 
     `in_motion` are the graphics of a playing clip: those of a still one, with fewer colours where the line is slow.
-    Decodes off the event loop and only what still stands after `settle` seconds; the picture before stays for up to
-    `hold` seconds, so that a quick successor comes without a blink. Nothing runs while a still is shown. `words` stand
-    in its place where there is nothing to draw with, nothing to draw, or a broken file.
+    Decodes off the event loop and only what still stands after `decode_delay_seconds` seconds; the picture before stays
+    for up to `linger_seconds` seconds, so that a quick successor comes without a blink. Nothing runs while a still is
+    shown. `message` stand in its place where there is nothing to draw with, nothing to draw, or a broken file.
     """
 
-    DEFAULT_CSS = "Picture { width: 1fr; height: 1fr; }"
+    DEFAULT_CSS = "MediaView { width: 1fr; height: 1fr; }"
 
     @dataclass
     class Loaded(Message):
-        """The file is on the screen; `seconds` is a clip's length, 0 for a still."""
+        """The file is on the screen; `duration_seconds` is a clip's length, 0 for a still."""
 
-        picture: Picture
+        media_view: MediaView
         path: Path
-        seconds: float
+        duration_seconds: float
 
     def __init__(
         self,
-        graphics: Graphics,
+        graphics: GraphicsBackend,
         *,
-        pace: Pace | None = None,
+        frame_budget: FrameBudget | None = None,
         cache: FrameCache | None = None,
         limits: DecodeLimits | None = None,
         loop: bool = False,
-        settle: float = SETTLE,
-        hold: float = HOLD,
+        decode_delay_seconds: float = DECODE_DELAY_SECONDS,
+        linger_seconds: float = LINGER_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         name: str | None = None,
         id: str | None = None,  # noqa: A002 - Textual's own name for it
         classes: str | None = None,
     ) -> None:
-        super().__init__(graphics, pace=pace, loop=loop, clock=clock, name=name, id=id, classes=classes)
+        super().__init__(graphics, frame_budget=frame_budget, loop=loop, clock=clock, name=name, id=id, classes=classes)
         self._cache = cache or FrameCache()
         self._limits = limits or DecodeLimits()
-        self._settle = settle
-        self._hold_for = hold
-        self._hold: Timer | None = None
-        self._closer = Closer()
+        self._decode_delay_seconds = decode_delay_seconds
+        self._linger_seconds = linger_seconds
+        self._linger_timer: Timer | None = None
+        self._zoom_state = ZoomState()
 
     # What it shows
 
-    def show(self, path: Path | None, words: Shown = Shown("")) -> None:  # noqa: B008 - a NewType, not a call
-        """Show `path`, or nothing but `words` if it is None; a newer call overtakes an older one."""
+    def set_file(self, path: Path | None, message: SafeText = SafeText("")) -> None:  # noqa: B008 - a NewType, not a call
+        """Show `path`, or nothing but `message` if it is None; a newer call overtakes an older one."""
         self.pause()
         self.path = path
-        self._closer.forget()
-        self._stop_looking()
-        self._words = lines_of(words)
-        self.position = self.seconds = 0.0
-        if path is None or not self.draws:
-            self._wipe()
-        elif self._hold is None:
+        self._zoom_state.reset()
+        self._cancel_seek()
+        self._message_lines = split_safe_lines(message)
+        self.position = self.duration_seconds = 0.0
+        if path is None or not self.has_drawing:
+            self._clear_drawing()
+        elif self._linger_timer is None:
             # Counted from the first change: a key held down does not keep a picture that has long been left.
-            self._hold = self.set_timer(self._hold_for, self._wipe)
+            self._linger_timer = self.set_timer(self._linger_seconds, self._clear_drawing)
         self._reload(path)
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw anew for the new size."""
-        clip = self._clip
+        clip = self._video
         if clip is None:
             if self.path is not None and event.size.area:
                 self._reload(self.path)
         elif event.size.area:
-            self._look_at_part_of(clip)
+            self._redraw_video_viewport(clip)
 
     async def on_unmount(self) -> None:
         """Let the terminal and the decoder forget."""
-        self._leave()
-        await self._close_clip()
+        self._forget_drawing()
+        await self._close_video()
 
     def _reload(self, path: Path | None) -> None:
-        self._start(lambda: self._load(path), "picture")
+        self._run_exclusive(lambda: self._load_file(path), "picture")
 
-    async def _load(self, path: Path | None) -> None:
-        await self._close_clip()
-        if path is None or not any(self.graphics.cell) or not self.size.area:
+    async def _load_file(self, path: Path | None) -> None:
+        await self._close_video()
+        if path is None or not any(self.graphics.cell_size) or not self.size.area:
             return
-        await asyncio.sleep(self._settle)
+        await asyncio.sleep(self._decode_delay_seconds)
         try:
-            if path.suffix.lower() in CLIPS:
-                await self._load_clip(path)
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                await self._load_video(path)
             else:
-                await self._load_still(path)
+                await self._load_image(path)
         except ResultError as error:
-            self._fail(path, error)
+            self._show_failure(path, error)
             return
-        self.post_message(self.Loaded(self, path, self.seconds))
+        self.post_message(self.Loaded(self, path, self.duration_seconds))
 
-    async def _load_still(self, path: Path) -> None:
+    async def _load_image(self, path: Path) -> None:
         columns, rows = self.size
         ground = self.background_colors[1].rgb
-        graphics, cache, limits, view = self.graphics, self._cache, self._limits, self._closer.view
+        graphics, cache, limits, view = self.graphics, self._cache, self._limits, self._zoom_state.viewport
 
         def draw() -> Drawing:
-            cell = graphics.cell
-            frame = cache.still(path, columns, rows, cell=cell, background=ground, limits=limits, view=view)
+            cell = graphics.cell_size
+            frame = cache.load_image(
+                path, columns, rows, cell_size=cell, background=ground, limits=limits, viewport=view
+            )
             return graphics.render(frame)
 
-        self.seconds = self.position = 0.0
-        self._put(await asyncio.to_thread(draw))
+        self.duration_seconds = self.position = 0.0
+        self._show_drawing(await asyncio.to_thread(draw))
 
-    async def _load_clip(self, path: Path) -> None:
-        from eternal_tui.media.decode.video import AsyncClip
+    async def _load_video(self, path: Path) -> None:
+        from eternal_tui.media.decode.video import AsyncVideo
 
-        clip = self._clip = await AsyncClip.open(path, 1, 1, limits=self._limits)
-        self._closer.learn((clip.facts.width, clip.facts.height), self._room(clip_cell=True))
-        clip.resize(*self._room(clip_cell=True), self._closer.view)
-        self.seconds = clip.facts.seconds or 0.0
-        self._head.rate = clip.facts.rate
+        clip = self._video = await AsyncVideo.open(path, 1, 1, limits=self._limits)
+        self._zoom_state.set_source_size((clip.info.width, clip.info.height), self._canvas_size(for_video=True))
+        clip.resize(*self._canvas_size(for_video=True), self._zoom_state.viewport)
+        self.duration_seconds = clip.info.seconds or 0.0
+        self._playhead.frame_rate = clip.info.frame_rate
         found = await clip.frame_at(self.position)
         if found is not None:
-            await self._put_frame(found)
+            await self._show_frame(found)
 
-    async def _close_clip(self) -> None:
-        clip, self._clip = self._clip, None
+    async def _close_video(self) -> None:
+        clip, self._video = self._video, None
         if clip is not None:
             await clip.close()
 
     # Looking closer
 
     @property
-    def zoom(self) -> float:
+    def zoom_factor(self) -> float:
         """How many times larger than fitted it is drawn."""
-        return self._closer.view.zoom
+        return self._zoom_state.viewport.zoom
 
-    def look_closer(self, steps: int) -> None:
+    def zoom_by(self, steps: int) -> None:
         """Draw it larger by steps, smaller where negative, whole again for 0; a clip goes on playing if it plays."""
-        before = self._closer.view
-        self._closer.zoom(steps)
-        self._look_at_part(before)
+        before = self._zoom_state.viewport
+        self._zoom_state.zoom_by(steps)
+        self._redraw_viewport(before)
 
     def pan(self, right: int, down: int) -> None:
         """Move the part of a zoomed picture that is in view, by steps to the right and down."""
-        before = self._closer.view
-        self._closer.pan(right, down, self._room(clip_cell=self._clip is not None))
-        self._look_at_part(before)
+        before = self._zoom_state.viewport
+        self._zoom_state.pan(right, down, self._canvas_size(for_video=self._video is not None))
+        self._redraw_viewport(before)
 
-    def _room(self, *, clip_cell: bool = False) -> Room:
-        return Room(*self.size, self.graphics.clip_cell if clip_cell else self.graphics.cell)
+    def _canvas_size(self, *, for_video: bool = False) -> CanvasSize:
+        return CanvasSize(*self.size, self.graphics.video_cell_size if for_video else self.graphics.cell_size)
 
-    def _look_at_part(self, before: View) -> None:
+    def _redraw_viewport(self, previous: Viewport) -> None:
         path = self.path
-        if path is None or self._closer.view == before or not self.draws:
+        if path is None or self._zoom_state.viewport == previous or not self.has_drawing:
             return
-        if self._clip is not None:
-            self._look_at_part_of(self._clip)
-        elif path.suffix.lower() not in CLIPS and not self._draws_parts():
-            self._start(lambda: self._draw_parts(path), _PARTS)
+        if self._video is not None:
+            self._redraw_video_viewport(self._video)
+        elif path.suffix.lower() not in VIDEO_SUFFIXES and not self._is_drawing_viewport():
+            self._run_exclusive(lambda: self._draw_viewport(path), _VIEWPORT_GROUP)
 
-    def _look_at_part_of(self, clip: AsyncClip) -> None:
-        clip.resize(*self._room(clip_cell=True), self._closer.view)
+    def _redraw_video_viewport(self, video: AsyncVideo) -> None:
+        video.resize(*self._canvas_size(for_video=True), self._zoom_state.viewport)
         if not self.playing:
-            self.look_again()
+            self.redraw()
 
-    def _draws_parts(self) -> bool:
-        return any(worker.group == _PARTS and worker.node is self and worker.is_running for worker in self.workers)
+    def _is_drawing_viewport(self) -> bool:
+        return any(
+            worker.group == _VIEWPORT_GROUP and worker.node is self and worker.is_running for worker in self.workers
+        )
 
-    async def _draw_parts(self, path: Path) -> None:
+    async def _draw_viewport(self, path: Path) -> None:
         """Draw the part in view until no other is wanted: a key held down is never more than one drawing ahead."""
-        drawn: View | None = None
+        drawn: Viewport | None = None
         try:
-            if not all(self._closer.source):
-                size = await asyncio.to_thread(still_size, path, self._limits)
+            if not all(self._zoom_state.source_size):
+                size = await asyncio.to_thread(image_size, path, self._limits)
                 if self.path != path:
                     return
-                self._closer.learn(size, self._room())
-            while self.path == path and self._closer.view != drawn:
-                drawn = self._closer.view
-                await self._load_still(path)
+                self._zoom_state.set_source_size(size, self._canvas_size())
+            while self.path == path and self._zoom_state.viewport != drawn:
+                drawn = self._zoom_state.viewport
+                await self._load_image(path)
         except ResultError as error:
-            self._fail(path, error)
+            self._show_failure(path, error)
 
     # Drawing
 
-    def _put(self, drawing: Drawing) -> int:
+    def _show_drawing(self, drawing: Drawing) -> int:
         """Show `drawing` in place of what was held until it came."""
-        self._stop_holding()
-        return super()._put(drawing)
+        self._cancel_linger()
+        return super()._show_drawing(drawing)
 
-    def _stop_holding(self) -> None:
-        if self._hold is not None:
-            self._hold.stop()
-            self._hold = None
+    def _cancel_linger(self) -> None:
+        if self._linger_timer is not None:
+            self._linger_timer.stop()
+            self._linger_timer = None
 
-    def _wipe(self) -> None:
-        self._stop_holding()
-        self.position = self.seconds = 0.0
-        super()._wipe()
+    def _clear_drawing(self) -> None:
+        self._cancel_linger()
+        self.position = self.duration_seconds = 0.0
+        super()._clear_drawing()

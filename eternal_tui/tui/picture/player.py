@@ -14,86 +14,89 @@ from textual.message import Message
 from textual.worker import Worker, WorkerState
 
 from eternal_tui.media.errors import ResultError
-from eternal_tui.tui.graphics.base import Graphics
-from eternal_tui.tui.graphics.pacing import Pace
-from eternal_tui.tui.picture.canvas import Canvas
-from eternal_tui.tui.terminal.compositor import CellScreen
+from eternal_tui.tui.graphics.base import GraphicsBackend
+from eternal_tui.tui.graphics.pacing import FrameBudget
+from eternal_tui.tui.picture.canvas import DrawingWidget
+from eternal_tui.tui.terminal.compositor import DiffScreen
 
 if TYPE_CHECKING:
-    from eternal_tui.media.decode.video import AsyncClip, ClipFrame
+    from eternal_tui.media.decode.video import AsyncVideo, TimedFrame
 
-    _Read = Callable[[], Awaitable[ClipFrame | None]]
+    _ReadFrame = Callable[[], Awaitable[TimedFrame | None]]
 
 
-ROUNDING = 0.25
+ROUNDING_FRAMES = 0.25
 """Share of a frame by which it may begin later than it is due: WebM rounds its times to milliseconds."""
 
 
 class Playhead:
-    """Where a clip of `rate` frames a second stands while it plays, at `pace`; times are seconds into the clip.
+    """Where a clip of `frame_rate` frames a second stands while it plays, at `frame_budget`.
+
+    Times are seconds into the clip.
 
     Frames are due on a grid that begins where playing began, so that no delay adds up: a clip no faster than the pace
     shows each of its frames. Of moments gone by the last is taken, and its frame shown at once.
     """
 
-    def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
-        self.pace = pace
-        self.rate = pace.frame_rate
+    def __init__(self, frame_budget: FrameBudget, clock: Callable[[], float]) -> None:
+        self.frame_budget = frame_budget
+        self.frame_rate = frame_budget.frame_rate
         self._clock = clock
-        self._began = self._due = 0.0
+        self._started_at = self._due_seconds = 0.0
 
-    def stand_at(self, seconds: float) -> None:
+    def seek(self, seconds: float) -> None:
         """Go on from this moment."""
-        self._began, self._due = self._clock() - seconds, seconds
+        self._started_at, self._due_seconds = self._clock() - seconds, seconds
 
-    def start_over(self, length: float) -> None:
-        """Go on from the beginning once the clip, of `length` seconds, has been seen to its end."""
-        self._began += length
-        self._due -= length
+    def restart(self, duration_seconds: float) -> None:
+        """Go on from the beginning once the clip, of `duration_seconds` seconds, has been seen to its end."""
+        self._started_at += duration_seconds
+        self._due_seconds -= duration_seconds
 
     @property
-    def wanted(self) -> float:
+    def target_seconds(self) -> float:
         """The moment whose frame is to be shown now."""
-        return max(self._due, self._moment) + ROUNDING / self.rate
+        return max(self._due_seconds, self._elapsed_seconds) + ROUNDING_FRAMES / self.frame_rate
 
-    def advance(self, written: int) -> float:
-        """Go on from a frame that took `written` bytes; return the seconds until the next is due."""
-        step = max(1.0 / self.rate, self.pace.seconds_for(written))
-        self._due += step * max(1, int((self._moment - self._due) / step))
-        return max(0.0, self._due - self._moment)
+    def advance(self, frame_bytes: int) -> float:
+        """Go on from a frame that took `frame_bytes` bytes; return the seconds until the next is due."""
+        step = max(1.0 / self.frame_rate, self.frame_budget.frame_seconds(frame_bytes))
+        self._due_seconds += step * max(1, int((self._elapsed_seconds - self._due_seconds) / step))
+        return max(0.0, self._due_seconds - self._elapsed_seconds)
 
     @property
-    def _moment(self) -> float:
-        return self._clock() - self._began
+    def _elapsed_seconds(self) -> float:
+        return self._clock() - self._started_at
 
 
-class ClipPlayer(Canvas):
-    """Plays the clip that was given to it, at `pace`, and shows single frames of it while it stands.
+class VideoPlayer(DrawingWidget):
+    """Plays the clip that was given to it, at `frame_budget`, and shows single frames of it while it stands.
 
-    `in_motion` are the graphics of a playing clip: those of a still one, with fewer colours where the line is slow.
+    `playback_graphics` are the graphics of a playing clip: those of a still one, with fewer colours where the line is
+    slow.
     """
 
     @dataclass
-    class Failed(Message, namespace="picture"):
-        """The file cannot be shown, for the reason `sentence`."""
+    class Failed(Message, namespace="media_view"):
+        """The file cannot be shown, for the reason `reason`."""
 
-        picture: ClipPlayer
+        media_view: VideoPlayer
         path: Path
-        sentence: str
+        reason: str
 
     @dataclass
-    class Moved(Message, namespace="picture"):
+    class PlaybackChanged(Message, namespace="media_view"):
         """A clip began or stopped playing, or was moved to another moment by hand."""
 
-        picture: ClipPlayer
+        media_view: VideoPlayer
         playing: bool
         seconds: float
 
     def __init__(
         self,
-        graphics: Graphics,
+        graphics: GraphicsBackend,
         *,
-        pace: Pace | None = None,
+        frame_budget: FrameBudget | None = None,
         loop: bool = False,
         clock: Callable[[], float] = time.monotonic,
         name: str | None = None,
@@ -104,16 +107,16 @@ class ClipPlayer(Canvas):
         self.path: Path | None = None
         self.playing = False
         self.position = 0.0
-        self.seconds = 0.0
-        self.in_motion = graphics
-        self._pace = pace or Pace()
+        self.duration_seconds = 0.0
+        self.playback_graphics = graphics
+        self._frame_budget = frame_budget or FrameBudget()
         self._loop = loop
-        self._head = Playhead(self._pace, clock)
-        self._clip: AsyncClip | None = None
-        self._target: float | None = None
-        self._steps = 0
-        self._stale = False
-        self._looking: Worker[None] | None = None
+        self._playhead = Playhead(self._frame_budget, clock)
+        self._video: AsyncVideo | None = None
+        self._seek_target: float | None = None
+        self._pending_steps = 0
+        self._redraw_pending = False
+        self._seek_worker: Worker[None] | None = None
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Say so where loading or playing ended in an error nobody foresaw."""
@@ -122,7 +125,7 @@ class ClipPlayer(Canvas):
             kind = type(event.worker.error).__name__
             self.post_message(self.Failed(self, self.path, f"The file could not be shown ({kind})."))
 
-    def _start(self, work: Callable[[], Awaitable[None]], group: str) -> Worker[None]:
+    def _run_exclusive(self, work: Callable[[], Awaitable[None]], group: str) -> Worker[None]:
         """Run `work` in place of what runs in `group`."""
 
         # A function, not a coroutine: one overtaken before it began would complain of never being awaited.
@@ -131,41 +134,41 @@ class ClipPlayer(Canvas):
 
         return self.run_worker(run, group=group, exclusive=True, exit_on_error=False)
 
-    def _fail(self, path: Path, error: ResultError) -> None:
-        self._wipe()
-        self.post_message(self.Failed(self, path, error.sentence))
+    def _show_failure(self, path: Path, error: ResultError) -> None:
+        self._clear_drawing()
+        self.post_message(self.Failed(self, path, error.message))
 
     def play(self) -> None:
         """Play the clip from where it stands, from its start if it stands at its end."""
-        self.play_from(0.0 if self.at_end else self.position)
+        self.play_from(0.0 if self.is_at_end else self.position)
 
     @property
-    def at_end(self) -> bool:
+    def is_at_end(self) -> bool:
         """Whether the last frame of a clip stands on the screen."""
-        return self._clip is not None and self.position >= self.seconds - 1.5 / self._clip.facts.rate
+        return self._video is not None and self.position >= self.duration_seconds - 1.5 / self._video.info.frame_rate
 
     def play_from(self, seconds: float) -> None:
-        """Play the clip from `seconds` on; a shorter one stays at its end."""
-        clip = self._clip
+        """Play the clip from `duration_seconds` on; a shorter one stays at its end."""
+        clip = self._video
         if clip is None or self.playing:
             return
-        self.position = min(max(0.0, seconds), self.seconds)
+        self.position = min(max(0.0, seconds), self.duration_seconds)
         self.playing = True
-        self._stop_looking()
-        self._head.stand_at(self.position)
-        self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
-        self._start(lambda: self._play(clip), "picture-play")
+        self._cancel_seek()
+        self._playhead.seek(self.position)
+        self.post_message(self.PlaybackChanged(self, playing=self.playing, seconds=self.position))
+        self._run_exclusive(lambda: self._run_playback(clip), "picture-play")
 
     def pause(self) -> None:
         """Stop at the frame that stands on the screen."""
         if self.playing:
             self.playing = False
-            self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
+            self.post_message(self.PlaybackChanged(self, playing=self.playing, seconds=self.position))
 
-    def _stop_looking(self) -> None:
-        self._target, self._steps, self._stale, self._looking = None, 0, False, None
+    def _cancel_seek(self) -> None:
+        self._seek_target, self._pending_steps, self._redraw_pending, self._seek_worker = None, 0, False, None
 
-    def toggle(self) -> None:
+    def toggle_playback(self) -> None:
         """Play if the clip stands still, pause if it plays."""
         if self.playing:
             self.pause()
@@ -174,101 +177,103 @@ class ClipPlayer(Canvas):
 
     def scrub(self, share: float) -> None:
         """Move by a share of the clip's length, forwards or back: 0.05 is a twentieth."""
-        self.seek(self.position + share * self.seconds)
+        self.seek(self.position + share * self.duration_seconds)
 
     def seek(self, seconds: float) -> None:
-        """Move to `seconds` into the clip; it goes on playing if it plays."""
-        if self._clip is None:
+        """Move to `duration_seconds` into the clip; it goes on playing if it plays."""
+        if self._video is None:
             return
-        self.position = min(max(0.0, seconds), self.seconds)
-        self._head.stand_at(self.position)
+        self.position = min(max(0.0, seconds), self.duration_seconds)
+        self._playhead.seek(self.position)
         if not self.playing:
-            self._target, self._steps = self.position, 0
-            self._look()
+            self._seek_target, self._pending_steps = self.position, 0
+            self._start_seek()
 
     def step(self, frames: int) -> None:
         """Pause and move by that many frames."""
-        if self._clip is not None:
+        if self._video is not None:
             self.pause()
-            self._steps += frames
-            self._look()
+            self._pending_steps += frames
+            self._start_seek()
 
-    def look_again(self) -> None:
+    def redraw(self) -> None:
         """Draw the frame anew that a clip stands at, or is about to be moved to."""
-        self._stale = True
-        self._look()
+        self._redraw_pending = True
+        self._start_seek()
 
-    def _look(self) -> None:
-        if self._looking is None or self._looking.is_finished:
-            self._looking = self._start(self._look_at, "picture-play")
+    def _start_seek(self) -> None:
+        if self._seek_worker is None or self._seek_worker.is_finished:
+            self._seek_worker = self._run_exclusive(self._run_seek, "picture-play")
 
-    async def _look_at(self) -> None:
+    async def _run_seek(self) -> None:
         """Show what a clip that stands is to be moved to, until nothing else is wanted.
 
         Keys that come faster than frames are added up, and none overtakes another: of several clips moved together
         each would lose other ones.
         """
-        while (clip := self._clip) is not None and (self._target is not None or self._steps or self._stale):
-            target, steps = self._target, self._steps
-            self._target, self._steps, self._stale = None, 0, False
+        while (clip := self._video) is not None and (
+            self._seek_target is not None or self._pending_steps or self._redraw_pending
+        ):
+            target, steps = self._seek_target, self._pending_steps
+            self._seek_target, self._pending_steps, self._redraw_pending = None, 0, False
             if target is None and not steps:
                 target = self.position
-            found = None if target is None else await self._read(partial(clip.frame_at, target))
+            found = None if target is None else await self._read_frame(partial(clip.frame_at, target))
             if steps:
-                found = await self._read(partial(clip.step, steps))
+                found = await self._read_frame(partial(clip.step, steps))
             if found is not None:
-                await self._put_frame(found)
-                self.post_message(self.Moved(self, playing=self.playing, seconds=self.position))
+                await self._show_frame(found)
+                self.post_message(self.PlaybackChanged(self, playing=self.playing, seconds=self.position))
 
-    async def _play(self, clip: AsyncClip) -> None:
+    async def _run_playback(self, video: AsyncVideo) -> None:
         """Show frame after frame; where the line does not keep up colours go first, and then frames."""
-        head, behind, found = self._head, False, None
-        while self.playing and self._is_watched():
+        head, behind, found = self._playhead, False, None
+        while self.playing and self._is_seen():
             written, before = 0, behind
-            behind = self._line_is_behind()
+            behind = self._is_link_congested()
             if behind and not before:
-                self._thin()
+                self._reduce_quality()
             if not behind:
-                found = await self._read(partial(clip.frame_at, head.wanted))
+                found = await self._read_frame(partial(video.frame_at, head.target_seconds))
                 if found is None:
                     break
-                written = await self._put_frame(found)
-                if self._pace.is_overspent(written):
-                    self._thin()
-                if found.last and not self._loop:
+                written = await self._show_frame(found)
+                if self._frame_budget.is_exceeded_by(written):
+                    self._reduce_quality()
+                if found.is_last and not self._loop:
                     break
-                if found.last:
-                    head.start_over(found.seconds + 1 / head.rate)
+                if found.is_last:
+                    head.restart(found.seconds + 1 / head.frame_rate)
             await asyncio.sleep(head.advance(written))
         self.pause()
         if found is not None:
             # What stands still is looked at: in all its colours.
-            await self._put_frame(found)
+            await self._show_frame(found)
 
-    def _thin(self) -> None:
-        self.in_motion = self.in_motion.thinned() or self.in_motion
+    def _reduce_quality(self) -> None:
+        self.playback_graphics = self.playback_graphics.lower_quality() or self.playback_graphics
 
-    async def _read(self, read: _Read) -> ClipFrame | None:
-        """Return what `read` finds, None if it was overtaken or the clip turned out broken."""
+    async def _read_frame(self, read_frame: _ReadFrame) -> TimedFrame | None:
+        """Return what `read_frame` finds, None if it was overtaken or the clip turned out broken."""
         path = self.path
         try:
-            return await read()
+            return await read_frame()
         except ResultError as error:
             if path is not None:
-                self._fail(path, error)
+                self._show_failure(path, error)
             return None
 
-    def _is_watched(self) -> bool:
+    def _is_seen(self) -> bool:
         """Tell whether anyone can see the clip: it is shown, on the current screen, in a focused terminal."""
         return self.display and self.app.app_focus and self.screen.is_active and self.is_on_screen
 
-    async def _put_frame(self, found: ClipFrame) -> int:
-        self.position = found.seconds
-        playing, graphics = self.playing, self.in_motion if self.playing else self.graphics
-        moving = playing or graphics.clip_cell != graphics.cell
-        drawing = await asyncio.to_thread(graphics.render, found.frame, handle=self._handle, moving=moving)
-        written = self._put(drawing)
-        if playing and isinstance(self.screen, CellScreen):
+    async def _show_frame(self, video_frame: TimedFrame) -> int:
+        self.position = video_frame.seconds
+        playing, graphics = self.playing, self.playback_graphics if self.playing else self.graphics
+        moving = playing or graphics.video_cell_size != graphics.cell_size
+        drawing = await asyncio.to_thread(graphics.render, video_frame.frame, handle=self._handle, animated=moving)
+        written = self._show_drawing(drawing)
+        if playing and isinstance(self.screen, DiffScreen):
             # At once: the usual way is a beat of its own, and frames would come unevenly.
-            self.screen.paint(self)
+            self.screen.paint_now(self)
         return written

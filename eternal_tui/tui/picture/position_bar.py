@@ -9,36 +9,38 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.core.sanitize import Shown, say
-from eternal_tui.tui.detail.text import span
+from eternal_tui.core.sanitize import SafeText, format_safe
+from eternal_tui.tui.detail.text import format_duration
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
-MOST_BAR = 40
+MAX_BAR_COLUMNS = 40
 """Cells of the bar at most: longer ones are no easier to read."""
 
-LEAST_BAR = 6
+MIN_BAR_COLUMNS = 6
 """Cells below which there is no bar, only the words."""
 
 
-def time_words(position: float, seconds: float, *, playing: bool) -> Shown:
+def position_text(position: float, duration: float, *, playing: bool) -> SafeText:
     """Return the moment and the length as a person says them, and whether the clip moves."""
-    state = Shown("playing") if playing else Shown("paused")
-    return say("{at} / {length} {state}", at=span(int(position)), length=span(seconds), state=state)
+    state = SafeText("playing") if playing else SafeText("paused")
+    return format_safe(
+        "{at} / {length} {state}", at=format_duration(int(position)), length=format_duration(duration), state=state
+    )
 
 
-def bar(position: float, seconds: float, width: int, glyphs: Glyphs = UNICODE) -> tuple[str, str]:
+def split_bar(position: float, duration: float, width: int, glyphs: Glyphs = UNICODE) -> tuple[str, str]:
     """Return the part of the bar that is played and the part that is left, `width` cells together."""
-    share = min(max(position / seconds, 0.0), 1.0) if seconds > 0 else 0.0
+    share = min(max(position / duration, 0.0), 1.0) if duration > 0 else 0.0
     played = round(share * width)
     return glyphs.bar_full * played, glyphs.bar_rest * (width - played)
 
 
-class PositionLine(Widget):
+class PositionBar(Widget):
     """One line under a clip. It is told where the clip stands, and repaints only when that shows."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"position-line--played", "position-line--rest"}
     DEFAULT_CSS = """
-    PositionLine {
+    PositionBar {
         height: 1; background: transparent; color: $text-muted;
         & > .position-line--played { color: $accent; background: transparent; }
         & > .position-line--rest { color: $text-disabled; background: transparent; }
@@ -48,22 +50,22 @@ class PositionLine(Widget):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__()
         self._glyphs = glyphs
-        self._state: tuple[float, float, bool] | None = None
-        self._drawn: tuple[str, str, str] | None = None
+        self._position: tuple[float, float, bool] | None = None
+        self._drawn_parts: tuple[str, str, str] | None = None
 
-    def show(self, position: float, seconds: float, *, playing: bool) -> None:
-        """Show this moment of a clip of `seconds`, nothing where it has no length."""
-        self._state = (position, seconds, playing) if seconds > 0 else None
-        if self._parts() != self._drawn:
+    def set_position(self, position: float, duration: float, *, playing: bool) -> None:
+        """Show this moment of a clip of `duration`, nothing where it has no length."""
+        self._position = (position, duration, playing) if duration > 0 else None
+        if self._parts() != self._drawn_parts:
             self.refresh()
 
     def _parts(self) -> tuple[str, str, str]:
-        if self._state is None:
+        if self._position is None:
             return "", "", ""
-        position, seconds, playing = self._state
-        words = time_words(position, seconds, playing=playing)
-        room = min(MOST_BAR, self.size.width - cell_len(words) - 3)
-        played, rest = bar(position, seconds, room, self._glyphs) if room >= LEAST_BAR else ("", "")
+        position, seconds, playing = self._position
+        words = position_text(position, seconds, playing=playing)
+        room = min(MAX_BAR_COLUMNS, self.size.width - cell_len(words) - 3)
+        played, rest = split_bar(position, seconds, room, self._glyphs) if room >= MIN_BAR_COLUMNS else ("", "")
         return played, rest, words
 
     def render_line(self, y: int) -> Strip:
@@ -71,7 +73,7 @@ class PositionLine(Widget):
         style, width = self.rich_style, self.size.width
         if y:
             return Strip.blank(width, style)
-        self._drawn = played, rest, words = self._parts()
+        self._drawn_parts = played, rest, words = self._parts()
         gap = " " if played or rest else ""
         length = cell_len(played + rest + gap + words)
         segments = [

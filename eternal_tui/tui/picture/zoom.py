@@ -4,50 +4,52 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from eternal_tui.media.decode.viewport import WHOLE, crop, panned, zoomed
+from eternal_tui.media.decode.viewport import WHOLE_VIEWPORT, pan_viewport, visible_crop, zoom_viewport
 
 
-class Room(NamedTuple):
+class CanvasSize(NamedTuple):
     """Where a picture is drawn: columns, rows, and the pixels of one cell."""
 
     columns: int
     rows: int
-    cell: tuple[float, float]
+    cell_size: tuple[float, float]
 
 
-class Closer:
+class ZoomState:
     """The part in view of one picture; its size in pixels is learned later than its first keys may come."""
 
     def __init__(self) -> None:
-        self.view = WHOLE
-        self.source = (0, 0)
-        self._pans: list[tuple[int, int]] = []
+        self.viewport = WHOLE_VIEWPORT
+        self.source_size = (0, 0)
+        self._pending_pans: list[tuple[int, int]] = []
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Look at the whole of another picture, whose size is not known yet."""
-        self.view, self.source = WHOLE, (0, 0)
-        self._pans.clear()
+        self.viewport, self.source_size = WHOLE_VIEWPORT, (0, 0)
+        self._pending_pans.clear()
 
-    def learn(self, source: tuple[int, int], room: Room) -> None:
+    def set_source_size(self, source_size: tuple[int, int], canvas_size: CanvasSize) -> None:
         """Take the picture's size in pixels; pans that came before it count from now."""
-        self.source = source
-        for right, down in self._pans:
-            self._move(right, down, room)
-        self._pans.clear()
+        self.source_size = source_size
+        for right, down in self._pending_pans:
+            self._apply_pan(right, down, canvas_size)
+        self._pending_pans.clear()
 
-    def zoom(self, steps: int) -> None:
+    def zoom_by(self, steps: int) -> None:
         """Look closer by steps, less close where negative, at the whole for 0."""
-        self.view = WHOLE if steps == 0 else zoomed(self.view, steps)
+        self.viewport = WHOLE_VIEWPORT if steps == 0 else zoom_viewport(self.viewport, steps)
 
-    def pan(self, right: int, down: int, room: Room) -> None:
+    def pan(self, right: int, down: int, canvas_size: CanvasSize) -> None:
         """Move the part in view by steps; the whole of a picture cannot be moved."""
-        if self.view.whole:
+        if self.viewport.is_whole:
             return
-        if all(self.source):
-            self._move(right, down, room)
+        if all(self.source_size):
+            self._apply_pan(right, down, canvas_size)
         else:
-            self._pans.append((right, down))
+            self._pending_pans.append((right, down))
 
-    def _move(self, right: int, down: int, room: Room) -> None:
-        seen = crop(self.source, room.columns, room.rows, self.view, room.cell)
-        self.view = panned(self.view, seen, self.source, right, down)
+    def _apply_pan(self, right: int, down: int, canvas_size: CanvasSize) -> None:
+        seen = visible_crop(
+            self.source_size, canvas_size.columns, canvas_size.rows, self.viewport, canvas_size.cell_size
+        )
+        self.viewport = pan_viewport(self.viewport, seen, self.source_size, right, down)

@@ -6,66 +6,68 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from eternal_tui.core.sanitize import Shown, say
+from eternal_tui.core.sanitize import SafeText, format_safe
 
-EVERY = 1.0
+PROGRESS_INTERVAL_SECONDS = 1.0
 """Seconds between two words on how far it has come."""
 
-STILL_LOOKING = Shown("Still looking the character up: this press sent nothing more.")
-STOPPED = Shown("Stopped looking. Nothing was sent and nothing was charged.")
+CHECK_RUNNING_MESSAGE = SafeText("Still looking the character up: this press sent nothing more.")
+CHECK_STOPPED_MESSAGE = SafeText("Stopped looking. Nothing was sent and nothing was charged.")
 
 
-class Book(Protocol):
+class Catalog(Protocol):
     """The list of characters, as far as it is known, and the way to ask for more."""
 
     @property
-    def heard(self) -> Mapping[str, object]:
+    def partial(self) -> Mapping[str, object]:
         """Those named so far."""
 
-    def settled(self, character_id: str, /) -> bool:
+    def is_known(self, character_id: str, /) -> bool:
         """Tell whether there is nothing to ask."""
 
-    async def vouch(self, character_id: str, /) -> str:
+    async def check_allowed(self, character_id: str, /) -> str:
         """Ask."""
 
 
-class LookUp:
-    """Asks a book about characters. `show` is given what to say while it lasts, and "" behind it."""
+class CharacterCheck:
+    """Asks a book about characters. `show_progress` is given what to say while it lasts, and "" behind it."""
 
-    def __init__(self, book: Book, *, show: Callable[[Shown], None], tell: Callable[[Shown], None]) -> None:
-        self._book = book
-        self._show = show
-        self._tell = tell
-        self._asking: asyncio.Task[None] | None = None
+    def __init__(
+        self, catalog: Catalog, *, show_progress: Callable[[SafeText], None], notify_user: Callable[[SafeText], None]
+    ) -> None:
+        self._catalog = catalog
+        self._show_progress = show_progress
+        self._notify_user = notify_user
+        self._task: asyncio.Task[None] | None = None
 
-    async def done(self, characters: Iterable[str]) -> bool:
+    async def run(self, characters: Iterable[str]) -> bool:
         """Return once each is looked up; False where nothing may be sent: a person stopped it, or one goes on."""
-        unknown = [each for each in dict.fromkeys(characters) if not self._book.settled(each)]
+        unknown = [each for each in dict.fromkeys(characters) if not self._catalog.is_known(each)]
         if not unknown:
             return True
-        if self._asking is not None:
+        if self._task is not None:
             # What waits for it is sent behind it, and once.
-            self._tell(STILL_LOOKING)
+            self._notify_user(CHECK_RUNNING_MESSAGE)
             return False
-        asking = self._asking = asyncio.create_task(self._ask(unknown), name="look up")
+        asking = self._task = asyncio.create_task(self._check_each(unknown), name="look up")
         try:
             while not asking.done():
-                self._show(say("looking the ID up · {n} read", n=f"{len(self._book.heard):,}"))
-                await asyncio.wait({asking}, timeout=EVERY)
+                self._show_progress(format_safe("looking the ID up · {n} read", n=f"{len(self._catalog.partial):,}"))
+                await asyncio.wait({asking}, timeout=PROGRESS_INTERVAL_SECONDS)
         finally:
             asking.cancel()
-            self._asking = None
-            self._show(Shown(""))
+            self._task = None
+            self._show_progress(SafeText(""))
         if asking.cancelled():
-            self._tell(STOPPED)
+            self._notify_user(CHECK_STOPPED_MESSAGE)
             return False
         asking.result()
         return True
 
-    def stop(self) -> bool:
+    def cancel(self) -> bool:
         """Give up what is being looked up; tell whether anything was."""
-        return self._asking is not None and self._asking.cancel()
+        return self._task is not None and self._task.cancel()
 
-    async def _ask(self, unknown: Iterable[str]) -> None:
+    async def _check_each(self, unknown: Iterable[str]) -> None:
         for each in unknown:
-            await self._book.vouch(each)
+            await self._catalog.check_allowed(each)

@@ -13,31 +13,31 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from eternal_tui.api.curl import looks_like_curl
-from eternal_tui.characters.resolver import CharacterLookup, Chosen, label
-from eternal_tui.core.sanitize import shown
+from eternal_tui.api.curl import is_curl_command
+from eternal_tui.characters.resolver import CharacterResolver, ResolvedCharacter, format_label
+from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.request_form.fields import FieldRow, Hint
+from eternal_tui.tui.request_form.fields import FieldHint, FieldRow
 
-TYPED_LIMIT = 400
+MAX_INPUT_CHARS = 400
 """Characters kept in the field: a dozen names, or a URL long enough to be refused by its own name."""
 
 
-class _Line(Input):
+class _CharacterInput(Input):
     """A single line whose arrows leave it, and which takes only text a terminal can be given."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("line")]
 
     @dataclass
-    class PickWanted(Message):
+    class PickerRequested(Message):
         """The list was asked for."""
 
     @dataclass
-    class Done(Message):
+    class Completed(Message):
         """Enter was pressed."""
 
     @dataclass
-    class Entered(Message):
+    class Focused(Message):
         """The cursor is in the line."""
 
     @dataclass
@@ -48,12 +48,12 @@ class _Line(Input):
 
     def replace(self, text: str, start: int, end: int) -> None:
         """Put gated text in place of a range; every way into the field but `value` comes through here."""
-        super().replace(shown(text, limit=TYPED_LIMIT), start, end)
+        super().replace(sanitize(text, limit=MAX_INPUT_CHARS), start, end)
 
     def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
-        if looks_like_curl(event.text):
+        if is_curl_command(event.text):
             self.post_message(self.CurlPasted(event.text))
             return
         lines = event.text.strip().splitlines()
@@ -62,28 +62,28 @@ class _Line(Input):
 
     def on_focus(self) -> None:
         """Say so."""
-        self.post_message(self.Entered())
+        self.post_message(self.Focused())
 
     def action_pick(self) -> None:
         """Ask for the list."""
-        self.post_message(self.PickWanted())
+        self.post_message(self.PickerRequested())
 
     def action_done(self) -> None:
         """Say that the entry is finished."""
-        self.post_message(self.Done())
+        self.post_message(self.Completed())
 
 
-class _Completion(Suggester):
+class _NameSuggester(Suggester):
     """Ends a begun name, for the right arrow to accept."""
 
     def __init__(self) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
-        self.lookup = CharacterLookup()
+        self.resolver = CharacterResolver()
 
     async def get_suggestion(self, value: str) -> str | None:
         """Return the label of the first character whose name begins with `value`."""
-        for character in self.lookup.matches(value, limit=1):
-            whole = label(character)
+        for character in self.resolver.search(value, limit=1):
+            whole = format_label(character)
             if whole.casefold().startswith(value.casefold()) and len(whole) > len(value):
                 return value + whole[len(value) :]
         return None
@@ -97,8 +97,8 @@ class CharacterField(Vertical):
     CharacterField Input, CharacterField Input:focus {
         border: none; height: 1; padding: 0; background: transparent; width: 1fr;
     }
-    CharacterField Hint { padding-left: 11; }
-    CharacterField Hint.-problem { padding-left: 1; }
+    CharacterField FieldHint { padding-left: 11; }
+    CharacterField FieldHint.-problem { padding-left: 1; }
     """
 
     @dataclass
@@ -108,7 +108,7 @@ class CharacterField(Vertical):
         text: str
 
     @dataclass
-    class Entered(Message):
+    class Focused(Message):
         """The focus came into the field."""
 
     @dataclass
@@ -118,135 +118,135 @@ class CharacterField(Vertical):
         text: str
 
     @dataclass
-    class Left(Message):
+    class Blurred(Message):
         """The focus left the field."""
 
     @dataclass
-    class PickWanted(Message):
+    class PickerRequested(Message):
         """The list of characters was asked for, to be searched for `text` first."""
 
         text: str
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._completion = _Completion()
-        self._line = _Line(
+        self._suggester = _NameSuggester()
+        self._input = _CharacterInput(
             placeholder="ID or name",
-            suggester=self._completion,
-            max_length=TYPED_LIMIT,
+            suggester=self._suggester,
+            max_length=MAX_INPUT_CHARS,
             compact=True,
             id="character-line",
         )
-        self._hint = Hint(keep_row=True, id="character-hint")
-        self._lookup = CharacterLookup()
-        self._resolved: tuple[str, list[Chosen]] | None = None
-        self._complains = False
+        self._hint = FieldHint(reserve_row=True, id="character-hint")
+        self._resolver = CharacterResolver()
+        self._resolve_cache: tuple[str, list[ResolvedCharacter]] | None = None
+        self._shows_errors = False
 
     def compose(self) -> ComposeResult:
         """Lay the line over its hint."""
-        yield FieldRow("Character", self._line, id="character-row")
+        yield FieldRow("Character", self._input, id="character-row")
         yield self._hint
 
     @property
     def text(self) -> str:
         """What stands in the field."""
-        return self._line.value
+        return self._input.value
 
     @property
-    def chosen(self) -> list[Chosen]:
+    def resolved(self) -> list[ResolvedCharacter]:
         """Whom each entry of the field means."""
         # Asked for several times at every key, and among thousands of names a resolution takes milliseconds.
-        if self._resolved is None or self._resolved[0] != self.text:
-            self._resolved = (self.text, self._lookup.resolve_all(self.text))
-        return self._resolved[1]
+        if self._resolve_cache is None or self._resolve_cache[0] != self.text:
+            self._resolve_cache = (self.text, self._resolver.resolve_all(self.text))
+        return self._resolve_cache[1]
 
-    def show(self, text: str) -> None:
+    def set_text(self, text: str) -> None:
         """Put `text` into the field; posts nothing."""
-        with self._line.prevent(Input.Changed):
-            self._line.value = shown(text, limit=TYPED_LIMIT)
-        self._tell()
+        with self._input.prevent(Input.Changed):
+            self._input.value = sanitize(text, limit=MAX_INPUT_CHARS)
+        self._update_hint()
 
-    def give(self, lookup: CharacterLookup) -> None:
+    def set_resolver(self, resolver: CharacterResolver) -> None:
         """Take the characters to complete from."""
-        self._lookup = self._completion.lookup = lookup
-        self._resolved = None
-        self._settle()
+        self._resolver = self._suggester.resolver = resolver
+        self._resolve_cache = None
+        self._expand_names()
 
-    def complain(self, complains: bool) -> None:
+    def set_errors_visible(self, visible: bool) -> None:
         """Say from now on what is wrong with the entry, or keep quiet about it."""
-        self._complains = complains
-        self._settle()
+        self._shows_errors = visible
+        self._expand_names()
 
-    def focus_line(self) -> None:
+    def focus_input(self) -> None:
         """Put the cursor into the field."""
-        self._line.focus()
+        self._input.focus()
 
     @on(Input.Changed)
-    def _edited(self, event: Input.Changed) -> None:
+    def _input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._tell()
+        self._update_hint()
         self.post_message(self.Edited(self.text))
 
-    @on(_Line.Entered)
-    def _entered(self, event: _Line.Entered) -> None:
+    @on(_CharacterInput.Focused)
+    def _input_focused(self, event: _CharacterInput.Focused) -> None:
         event.stop()
-        self._tell()
-        self.post_message(self.Entered())
+        self._update_hint()
+        self.post_message(self.Focused())
 
-    @on(_Line.CurlPasted)
-    def _pasted(self, event: _Line.CurlPasted) -> None:
+    @on(_CharacterInput.CurlPasted)
+    def _curl_pasted(self, event: _CharacterInput.CurlPasted) -> None:
         event.stop()
         self.post_message(self.CurlPasted(event.text))
 
     @on(Input.Blurred)
-    def _left(self, event: Input.Blurred) -> None:
+    def _input_blurred(self, event: Input.Blurred) -> None:
         event.stop()
-        self._settle()
-        self.post_message(self.Left())
+        self._expand_names()
+        self.post_message(self.Blurred())
 
-    @on(_Line.PickWanted)
-    def _pick(self, event: _Line.PickWanted) -> None:
+    @on(_CharacterInput.PickerRequested)
+    def _picker_requested(self, event: _CharacterInput.PickerRequested) -> None:
         event.stop()
-        self._open_list()
+        self._request_picker()
 
-    @on(_Line.Done)
-    def _done(self, event: _Line.Done) -> None:
+    @on(_CharacterInput.Completed)
+    def _input_completed(self, event: _CharacterInput.Completed) -> None:
         event.stop()
-        if self._is_clear:
+        if self._is_resolved:
             self.screen.focus_next()
         else:
-            self._open_list()
+            self._request_picker()
 
     @property
-    def _is_clear(self) -> bool:
-        return all(each.id for each in self.chosen)
+    def _is_resolved(self) -> bool:
+        return all(each.id for each in self.resolved)
 
-    def _open_list(self) -> None:
-        self.post_message(self.PickWanted("" if self._is_clear else self.text.rpartition(",")[2].strip()))
+    def _request_picker(self) -> None:
+        self.post_message(self.PickerRequested("" if self._is_resolved else self.text.rpartition(",")[2].strip()))
 
-    def _settle(self) -> None:
+    def _expand_names(self) -> None:
         """Write out what a finished entry means, so that the field says the name and the ID."""
-        chosen = self.chosen
-        if not self._line.has_focus and all(each.character for each in chosen):
-            self.show(", ".join(label(each.character) for each in chosen if each.character))
-        self._tell()
+        chosen = self.resolved
+        if not self._input.has_focus and all(each.character for each in chosen):
+            self.set_text(", ".join(format_label(each.character) for each in chosen if each.character))
+        self._update_hint()
 
-    def _tell(self) -> None:
-        chosen = self.chosen
+    def _update_hint(self) -> None:
+        chosen = self.resolved
         wrong = next((each.problem for each in chosen if each.problem), "")
         # A URL or a path is never the beginning of a name: it is refused as it is pasted.
-        said = wrong if self._complains or "/" in self.text else ""
-        self._hint.say(self._facts(chosen), said)
+        said = wrong if self._shows_errors or "/" in self.text else ""
+        self._hint.set_text(self._hint_text(chosen), said)
 
-    def _facts(self, chosen: list[Chosen]) -> str:
-        if len(chosen) > 1:
-            return f"{len(chosen)} characters: one request each"
-        if (character := chosen[0].character) is not None:
-            facts = [label(character)] if self._line.has_focus else []
+    def _hint_text(self, resolved: list[ResolvedCharacter]) -> str:
+        if len(resolved) > 1:
+            return f"{len(resolved)} characters: one request each"
+        if (character := resolved[0].character) is not None:
+            facts = [format_label(character)] if self._input.has_focus else []
             facts += [f"{character.age} years"] if character.age is not None else []
-            return " · ".join([*facts, *(shown(each) for each in (character.gender, character.description) if each)])
-        if chosen[0].id:
-            return "not in the list; sent as it is" if self._lookup.offered else ""
+            return " · ".join([*facts, *(sanitize(each) for each in (character.gender, character.description) if each)])
+        if resolved[0].id:
+            return "not in the list; sent as it is" if self._resolver.allowed else ""
         if self.text:
-            return "  ".join(label(each) for each in self._lookup.matches(self.text, limit=4))
-        return "↓ opens the list" if self._line.has_focus else ""
+            return "  ".join(format_label(each) for each in self._resolver.search(self.text, limit=4))
+        return "↓ opens the list" if self._input.has_focus else ""

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.message import Message
 
 from eternal_tui.api.models import Character, GenerateRequest
-from eternal_tui.core.sanitize import Shown, Untrusted, say
+from eternal_tui.core.sanitize import SafeText, UntrustedText, format_safe
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import DraftStore, PresetStore
 from eternal_tui.tui.terminal.glyphs import Glyphs
@@ -20,136 +20,136 @@ from eternal_tui.tui.terminal.glyphs import Glyphs
 if TYPE_CHECKING:
     from eternal_tui.tui.request_form.form import RequestForm
 
-REPEAT_GUARD = 1.0
+REPEAT_GUARD_SECONDS = 1.0
 """Seconds in which the very same form is not sent twice: a key held down repeats thirty times a second."""
 
 
-class FormPane(Container):
+class RequestFormPane(Container):
     """Holds the form and keeps its draft and presets in the data folder.
 
     A draft is written at most once a second, and once more when the pane goes.
     """
 
     DEFAULT_CSS = """
-    FormPane {
+    RequestFormPane {
         border: round $border-blurred; border-title-color: $text-muted; background: $background; padding: 0 1;
         &:focus-within { border: round $border; border-title-color: $foreground; }
     }
     """
 
-    class Sent(Message):
+    class SubmitRequested(Message):
         """The form is to be sent."""
 
-        def __init__(self, requests: Sequence[GenerateRequest], names: Sequence[Untrusted]) -> None:
+        def __init__(self, requests: Sequence[GenerateRequest], character_names: Sequence[UntrustedText]) -> None:
             super().__init__()
             self.requests = requests
-            self.names = names
+            self.character_names = character_names
 
-    class Priced(Message):
+    class PriceRequested(Message):
         """The mean price of these requests is wanted."""
 
         def __init__(self, requests: Sequence[GenerateRequest]) -> None:
             super().__init__()
             self.requests = requests
 
-    class CharactersWanted(Message):
+    class CharactersRequested(Message):
         """The list of characters is wanted."""
 
-    class HistoryWanted(Message):
+    class PromptHistoryRequested(Message):
         """Earlier prompts are wanted."""
 
-    class Told(Message):
+    class NotificationRequested(Message):
         """Something about the form is to be said."""
 
-        def __init__(self, text: Shown) -> None:
+        def __init__(self, text: SafeText) -> None:
             super().__init__()
             self.text = text
 
     def __init__(
         self,
-        folder: Path,
+        data_dir: Path,
         *,
         environ: Mapping[str, str],
         glyphs: Glyphs,
         monotonic: Callable[[], float],
-        number: int = 0,
+        pane_number: int = 0,
     ) -> None:
-        """Build the frame; `number` is the key that goes to it."""
+        """Build the frame; `pane_number` is the key that goes to it."""
         super().__init__(id="form")
         self._environ = environ
         self._glyphs = glyphs
         self._monotonic = monotonic
-        self._drafts = DraftStore(folder)
-        self._presets = PresetStore(folder)
+        self._draft_store = DraftStore(data_dir)
+        self._preset_store = PresetStore(data_dir)
         self._form: RequestForm | None = None
-        self._filling: asyncio.Task[RequestForm] | None = None
+        self._mount_task: asyncio.Task[RequestForm] | None = None
         self._characters: tuple[Sequence[Character], Callable[[str], str]] | None = None
         self._last_sent: tuple[Sequence[GenerateRequest], float] | None = None
-        self._pending: list[Sequence[GenerateRequest]] = []
-        self._flush_due = False
-        self.border_title = Content(f"{number} Request" if number else "Request")
+        self._pending_requests: list[Sequence[GenerateRequest]] = []
+        self._save_scheduled = False
+        self.border_title = Content(f"{pane_number} Request" if pane_number else "Request")
 
-    async def fill(self) -> RequestForm:
+    async def mount_form(self) -> RequestForm:
         """Build the form, once, with the kept draft and presets; return it."""
-        if self._filling is None:
-            self._filling = asyncio.create_task(self._fill())
-        return await asyncio.shield(self._filling)
+        if self._mount_task is None:
+            self._mount_task = asyncio.create_task(self._mount_form())
+        return await asyncio.shield(self._mount_task)
 
-    async def _fill(self) -> RequestForm:
+    async def _mount_form(self) -> RequestForm:
         from eternal_tui.tui.request_form.form import RequestForm
 
         form = RequestForm(environ=self._environ, glyphs=self._glyphs)
         await self.mount(form)
         self._form = form
-        if (draft := self._drafts.load()) is not None:
+        if (draft := self._draft_store.load()) is not None:
             form.load(draft)
         # Behind the draft: one that was left empty is no reason to hide the default preset.
-        form.set_presets(self._presets.load())
+        form.set_presets(self._preset_store.load())
         if self._characters is not None:
             form.set_characters(*self._characters)
-        for notice in (*self._drafts.notices, *self._presets.notices):
-            self.post_message(self.Told(say("{notice}", notice=notice)))
+        for notice in (*self._draft_store.notices, *self._preset_store.notices):
+            self.post_message(self.NotificationRequested(format_safe("{notice}", notice=notice)))
         return form
 
     async def focus_first(self) -> None:
         """Put the cursor into the first field."""
-        (await self.fill()).focus_first()
+        (await self.mount_form()).focus_first()
 
-    async def take(self, request: GenerateRequest) -> None:
+    async def load_request(self, request: GenerateRequest) -> None:
         """Put a request into the form."""
-        (await self.fill()).fill(request)
+        (await self.mount_form()).load_request(request)
 
     async def submit(self) -> bool:
         """Ask the form to be sent; False when it says what is missing instead."""
-        return (await self.fill()).submit()
+        return (await self.mount_form()).submit()
 
-    def answered(self, requests: Sequence[GenerateRequest]) -> None:
+    def finish_submit(self, requests: Sequence[GenerateRequest]) -> None:
         """Note that there is an answer to what was sent, or that it was not sent; the form keeps its text."""
-        self._pending.remove(requests)
+        self._pending_requests.remove(requests)
         if self._last_sent is not None and self._last_sent[0] == requests:
             # A thumb that went on pressing while it waited has not seen the answer yet.
             self._last_sent = (requests, self._monotonic())
 
-    def wait(self, words: Shown) -> None:
+    def set_waiting_text(self, text: SafeText) -> None:
         """Say what is waited for before the request is sent; "" ends it."""
         if self._form is not None:
-            self._form.wait(words)
+            self._form.set_waiting_text(text)
 
-    def price_again(self) -> None:
+    def refresh_price(self) -> None:
         """Ask for the price of the form's request: what is known of prices has changed."""
         if self._form is not None:
-            self.post_message(self.Priced(self._form.requests))
+            self.post_message(self.PriceRequested(self._form.requests))
 
     def set_estimate(self, price: float | None) -> None:
         """Show about what one such request costs."""
         if self._form is not None:
             self._form.set_estimate(price)
 
-    def set_characters(self, characters: Sequence[Character], refusal: Callable[[str], str]) -> None:
+    def set_characters(self, characters: Sequence[Character], rejection_reason: Callable[[str], str]) -> None:
         """Give the form the list of characters, now or when it is built."""
-        self._characters = (characters, refusal)
+        self._characters = (characters, rejection_reason)
         if self._form is not None:
-            self._form.set_characters(characters, refusal)
+            self._form.set_characters(characters, rejection_reason)
 
     def show_history(self, prompts: Sequence[str]) -> None:
         """Open the search over earlier prompts."""
@@ -161,66 +161,76 @@ class FormPane(Container):
         """The form, once it is built."""
         return self._form
 
-    def keep(self) -> None:
+    def save_draft(self) -> None:
         """Write the draft."""
-        self._flush_due = False
+        self._save_scheduled = False
         try:
-            self._drafts.flush()
+            self._draft_store.flush()
         except OSError as error:
-            self.post_message(self.Told(say("The draft could not be kept: {why}.", why=error.strerror or error)))
+            self.post_message(
+                self.NotificationRequested(
+                    format_safe("The draft could not be kept: {why}.", why=error.strerror or error)
+                )
+            )
 
     def on_unmount(self) -> None:
         """Keep what was typed last."""
-        self.keep()
+        self.save_draft()
 
     # Handlers by name: the form, and the large text area in it, are imported when it is built.
 
-    def on_request_form_submitted(self, event: RequestForm.Submitted) -> None:
+    def on_request_form_submit_requested(self, event: RequestForm.SubmitRequested) -> None:
         """Send what the form holds, unless it was sent a moment ago or is on its way."""
         event.stop()
-        if event.requests in self._pending:
-            self.post_message(self.Told(Shown("Still being sent: this press sent nothing more.")))
+        if event.requests in self._pending_requests:
+            self.post_message(self.NotificationRequested(SafeText("Still being sent: this press sent nothing more.")))
             return
         now = self._monotonic()
         if self._last_sent is not None:
             requests, at = self._last_sent
-            if requests == event.requests and now - at < REPEAT_GUARD:
-                self.post_message(self.Told(Shown("Sent just now. Press again to send the same once more.")))
+            if requests == event.requests and now - at < REPEAT_GUARD_SECONDS:
+                self.post_message(
+                    self.NotificationRequested(SafeText("Sent just now. Press again to send the same once more."))
+                )
                 return
         self._last_sent = (event.requests, now)
-        self._pending.append(event.requests)
-        self.post_message(self.Sent(event.requests, event.names))
+        self._pending_requests.append(event.requests)
+        self.post_message(self.SubmitRequested(event.requests, event.character_names))
 
-    def on_request_form_changed(self, event: RequestForm.Changed) -> None:
+    def on_request_form_requests_changed(self, event: RequestForm.RequestsChanged) -> None:
         """Ask for the price of what the form holds now."""
         event.stop()
-        self.post_message(self.Priced(event.requests))
+        self.post_message(self.PriceRequested(event.requests))
 
     def on_request_form_draft_changed(self, event: RequestForm.DraftChanged) -> None:
         """Keep the draft soon."""
         event.stop()
-        self._keep_soon(event.draft)
+        self._save_draft_soon(event.draft)
 
-    def _keep_soon(self, draft: Draft) -> None:
-        self._drafts.keep(draft)
-        if not self._flush_due:
-            self._flush_due = True
-            self.set_timer(1.0, self.keep)
+    def _save_draft_soon(self, draft: Draft) -> None:
+        self._draft_store.set_pending(draft)
+        if not self._save_scheduled:
+            self._save_scheduled = True
+            self.set_timer(1.0, self.save_draft)
 
     def on_request_form_presets_changed(self, event: RequestForm.PresetsChanged) -> None:
         """Keep the presets."""
         event.stop()
         try:
-            self._presets.save(event.presets)
+            self._preset_store.save(event.presets)
         except OSError as error:
-            self.post_message(self.Told(say("The presets could not be kept: {why}.", why=error.strerror or error)))
+            self.post_message(
+                self.NotificationRequested(
+                    format_safe("The presets could not be kept: {why}.", why=error.strerror or error)
+                )
+            )
 
-    def on_request_form_characters_wanted(self, event: RequestForm.CharactersWanted) -> None:
+    def on_request_form_characters_requested(self, event: RequestForm.CharactersRequested) -> None:
         """Ask for the characters."""
         event.stop()
-        self.post_message(self.CharactersWanted())
+        self.post_message(self.CharactersRequested())
 
-    def on_request_form_history_wanted(self, event: RequestForm.HistoryWanted) -> None:
+    def on_request_form_prompt_history_requested(self, event: RequestForm.PromptHistoryRequested) -> None:
         """Ask for earlier prompts."""
         event.stop()
-        self.post_message(self.HistoryWanted())
+        self.post_message(self.PromptHistoryRequested())

@@ -17,23 +17,23 @@ from textual.strip import Strip
 from textual.widgets import Static, TextArea
 from textual.widgets.text_area import Edit, EditResult
 
-from eternal_tui.api.curl import looks_like_curl
-from eternal_tui.core.sanitize import JOINERS, SELECTORS, prompt_text, shown
-from eternal_tui.drafts.draft import PROMPT_LIMIT
+from eternal_tui.api.curl import is_curl_command
+from eternal_tui.core.sanitize import VARIATION_SELECTORS, ZERO_WIDTH_JOINERS, clean_prompt, sanitize
+from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.request_form.fields import Hint
+from eternal_tui.tui.request_form.fields import FieldHint
 
-_UNSEEN = dict.fromkeys(map(ord, JOINERS | SELECTORS))
+_INVISIBLE_REMOVED = dict.fromkeys(map(ord, ZERO_WIDTH_JOINERS | VARIATION_SELECTORS))
 
 
-def gated_cells(text: str) -> str:
+def sanitize_clusters(text: str) -> str:
     """Return a text that passed the gate, emoji as wide as they were, letters that were joined one beside the other."""
     clusters, _ = split_graphemes(text)
-    return "".join(_cell(text[start:end], width) for start, end, width in clusters)
+    return "".join(_sanitize_cluster(text[start:end], width) for start, end, width in clusters)
 
 
-def _cell(cluster: str, width: int) -> str:
-    drawn = shown(cluster.translate(_UNSEEN))
+def _sanitize_cluster(cluster: str, width: int) -> str:
+    drawn = sanitize(cluster.translate(_INVISIBLE_REMOVED))
     # Of a family one is drawn: the others would push away what stands behind them. A letter is never left out.
     return set_cell_size(drawn, width) if cell_len(drawn) < width or category(cluster[0]) == "So" else drawn
 
@@ -58,7 +58,7 @@ class PromptArea(TextArea):
         text: str
 
     @dataclass
-    class Left(Message):
+    class Blurred(Message):
         """The focus left the prompt."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
@@ -79,7 +79,7 @@ class PromptArea(TextArea):
         strip = super().render_line(y)
         if all(segment.text.isascii() for segment in strip):
             return strip
-        drawn = Strip([Segment(gated_cells(text), style, control) for text, style, control in strip])
+        drawn = Strip([Segment(sanitize_clusters(text), style, control) for text, style, control in strip])
         return drawn.adjust_cell_length(strip.cell_length)
 
     def replace_all(self, text: str) -> None:
@@ -90,30 +90,30 @@ class PromptArea(TextArea):
     def edit(self, edit: Edit) -> EditResult:
         """Let only clean text in, and no more of it than there is room for."""
         replaced = len(self.get_text_range(*sorted((edit.from_location, edit.to_location))))
-        room = max(0, PROMPT_LIMIT - len(self.text) + replaced)
-        edit.text = prompt_text(edit.text)[:room]
+        room = max(0, MAX_PROMPT_CHARS - len(self.text) + replaced)
+        edit.text = clean_prompt(edit.text)[:room]
         return super().edit(edit)
 
     async def _on_paste(self, event: events.Paste) -> None:
         # Textual calls the handler of the base class by itself, unless the default is prevented.
-        if looks_like_curl(event.text):
+        if is_curl_command(event.text):
             event.prevent_default()
             event.stop()
             self.post_message(self.CurlPasted(event.text))
 
     def on_blur(self) -> None:
         """Say that the prompt is done with for now."""
-        self.post_message(self.Left())
+        self.post_message(self.Blurred())
 
     def action_paste(self) -> None:
         """Paste from the program's own clipboard."""
-        if looks_like_curl(self.app.clipboard):
+        if is_curl_command(self.app.clipboard):
             self.post_message(self.CurlPasted(self.app.clipboard))
             return
         super().action_paste()
 
 
-_FULL = f"A prompt holds {PROMPT_LIMIT:,} characters here; more is left out."
+_FULL_MESSAGE = f"A prompt holds {MAX_PROMPT_CHARS:,} characters here; more is left out."
 
 
 class PromptField(Vertical):
@@ -133,7 +133,7 @@ class PromptField(Vertical):
         """The prompt changed."""
 
     @dataclass
-    class Left(Message):
+    class Blurred(Message):
         """The focus left the prompt."""
 
     @dataclass
@@ -145,7 +145,7 @@ class PromptField(Vertical):
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self._area = PromptArea(id="prompt")
-        self._hint = Hint(id="prompt-hint")
+        self._hint = FieldHint(id="prompt-hint")
 
     def compose(self) -> ComposeResult:
         """Lay out label, area and sentence."""
@@ -158,31 +158,31 @@ class PromptField(Vertical):
         """The whole prompt."""
         return self._area.text
 
-    def show(self, text: str) -> None:
+    def set_text(self, text: str) -> None:
         """Put `text` in place of the prompt, as one edit that undo takes back."""
         if text != self._area.text:
             self._area.replace_all(text)
 
-    def complain(self, problem: str) -> None:
+    def show_error(self, message: str) -> None:
         """Say what is wrong, or with "" nothing; a full prompt says so by itself."""
-        full = len(self.text) >= PROMPT_LIMIT
-        self._hint.say("", problem or (_FULL if full else ""))
+        full = len(self.text) >= MAX_PROMPT_CHARS
+        self._hint.set_text("", message or (_FULL_MESSAGE if full else ""))
 
-    def focus_area(self) -> None:
+    def focus_input(self) -> None:
         """Put the cursor into the prompt."""
         self._area.focus()
 
     @on(TextArea.Changed)
-    def _edited(self, event: TextArea.Changed) -> None:
+    def _text_changed(self, event: TextArea.Changed) -> None:
         event.stop()
         self.post_message(self.Edited())
 
-    @on(PromptArea.Left)
-    def _left(self, event: PromptArea.Left) -> None:
+    @on(PromptArea.Blurred)
+    def _text_blurred(self, event: PromptArea.Blurred) -> None:
         event.stop()
-        self.post_message(self.Left())
+        self.post_message(self.Blurred())
 
     @on(PromptArea.CurlPasted)
-    def _pasted(self, event: PromptArea.CurlPasted) -> None:
+    def _curl_pasted(self, event: PromptArea.CurlPasted) -> None:
         event.stop()
         self.post_message(self.CurlPasted(event.text))

@@ -12,18 +12,18 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from eternal_tui.core.sanitize import Shown
+from eternal_tui.core.sanitize import SafeText
 from eternal_tui.tui.input.actions import bindings
 
-_SEND = "^s send"
-_STOP = "esc stops"
+_SEND_HINT = "^s send"
+_STOP_HINT = "esc stops"
 
 
-class SubmitLine(Widget, can_focus=True):
+class SubmitBar(Widget, can_focus=True):
     """Says how many requests and about what they cost; enter or a click on its right end submits."""
 
     DEFAULT_CSS = """
-    SubmitLine { height: 1; width: 1fr; }
+    SubmitBar { height: 1; width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("submit")]
 
@@ -33,37 +33,37 @@ class SubmitLine(Widget, can_focus=True):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._requests = 1
+        self._request_count = 1
         self._price: float | None = None
-        self._waiting = Shown("")
+        self._waiting_text = SafeText("")
 
-    def show(self, requests: int, price: float | None) -> None:
+    def set_estimate(self, request_count: int, price: float | None) -> None:
         """Show the number of requests, and the price of one in credits or None where it is not known."""
-        if (requests, price) != (self._requests, self._price):
-            self._requests, self._price = requests, price
+        if (request_count, price) != (self._request_count, self._price):
+            self._request_count, self._price = request_count, price
             self.refresh()
 
-    def wait(self, words: Shown) -> None:
+    def set_waiting_text(self, text: SafeText) -> None:
         """Say, in place of all that, what is waited for before it is sent; "" ends it."""
-        if words != self._waiting:
-            self._waiting = words
+        if text != self._waiting_text:
+            self._waiting_text = text
             self.refresh()
 
     @property
-    def words(self) -> str:
+    def summary_text(self) -> str:
         """The sentence on the left."""
-        if self._waiting:
-            return self._waiting
-        several = f"{self._requests} requests · " if self._requests > 1 else ""
+        if self._waiting_text:
+            return self._waiting_text
+        several = f"{self._request_count} requests · " if self._request_count > 1 else ""
         if self._price is None:
             return f"{several}price not known yet"
-        return f"{several}about {self._price * self._requests:.2f} credits"
+        return f"{several}about {self._price * self._request_count:.2f} credits"
 
     def render(self) -> Content:
         """Draw the words on the left and the key on the right."""
         width = self.content_size.width
-        words = self.words
-        key = _STOP if self._waiting else _SEND
+        words = self.summary_text
+        key = _STOP_HINT if self._waiting_text else _SEND_HINT
         if cell_len(words) + len(key) + 1 > width:
             words = words.replace(" requests", "×").replace(" credits", " cr")
         space = " " * max(1, width - cell_len(words) - len(key))
@@ -72,7 +72,7 @@ class SubmitLine(Widget, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Submit by mouse."""
-        if event.x >= self.content_size.width - len(_SEND):
+        if event.x >= self.content_size.width - len(_SEND_HINT):
             self.post_message(self.Pressed())
 
     def action_press(self) -> None:

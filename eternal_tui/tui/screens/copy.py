@@ -12,95 +12,95 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from eternal_tui.api.curl import to_curl, to_json, to_python
-from eternal_tui.core.sanitize import Shown, say, shown
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import Job
-from eternal_tui.services import Workbench
-from eternal_tui.tui.config_watch import keymap
-from eternal_tui.tui.context import Surroundings
+from eternal_tui.services import Services
+from eternal_tui.tui.config_watch import effective_keymap
+from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.input.keymap import key_words
+from eternal_tui.tui.input.keymap import key_label
 from eternal_tui.tui.terminal import escape_codes
-from eternal_tui.tui.terminal.clipboard import clipboard_command, give
+from eternal_tui.tui.terminal.clipboard import clipboard_command, copy
 from eternal_tui.tui.widgets.dialog import Dialog
-from eternal_tui.tui.widgets.option_table import Column, PickList
+from eternal_tui.tui.widgets.option_table import Column, VirtualList
 
 # A shell reads pasted control characters as keys pressed: ESC and its C1 kin begin commands to the line editor, CR
 # runs the line. Newline and tab belong to prompts; a terminal's bracketed paste takes them as text.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_CONTROL_OR_BREAK = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_PATTERN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL_OR_BREAK_PATTERN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-class Copyable(NamedTuple):
-    """One text of a job: `what` stands after "Copied the", and the text is the real one, not what is shown of it.
+class CopyItem(NamedTuple):
+    """One text of a job: `label` stands after "Copied the", and the text is the real one, not what is shown of it.
 
     One of a single line, such as a link, is copied only where it really is one.
     """
 
     id: str
-    what: Shown
+    label: SafeText
     text: str
-    lines: bool = False
+    is_multiline: bool = False
 
 
-def copyables(job: Job, *, results: Path, base_url: str, header: str) -> list[Copyable]:
+def copy_items(job: Job, *, results_dir: Path, base_url: str, key_header: str) -> list[CopyItem]:
     """Return what there is to copy of the job, most wanted first."""
     request = job.request
-    found: list[Copyable] = []
-    if (path := result_path(job, results)) is not None:
-        found.append(Copyable("path", Shown("path"), str(path.resolve())))
+    found: list[CopyItem] = []
+    if (path := result_path(job, results_dir)) is not None:
+        found.append(CopyItem("path", SafeText("path"), str(path.resolve())))
     if job.result_url:
-        found.append(Copyable("link", Shown("link"), job.result_url))
-    found.append(Copyable("prompt", Shown("prompt"), request.prompt, lines=True))
+        found.append(CopyItem("link", SafeText("link"), job.result_url))
+    found.append(CopyItem("prompt", SafeText("prompt"), request.prompt, is_multiline=True))
     if job.request_id:
-        found.append(Copyable("request_id", Shown("request id"), job.request_id))
+        found.append(CopyItem("request_id", SafeText("request id"), job.request_id))
     if job.is_creation:
-        return [*found, Copyable("json", Shown("JSON body"), to_json(request, indent=2), lines=True)]
+        return [*found, CopyItem("json", SafeText("JSON body"), to_json(request, indent=2), is_multiline=True)]
     found += [
-        Copyable("curl", Shown("curl command"), to_curl(request, base_url, header), lines=True),
-        Copyable("python", Shown("Python snippet"), to_python(request, base_url, header), lines=True),
-        Copyable("json", Shown("JSON body"), to_json(request, indent=2), lines=True),
+        CopyItem("curl", SafeText("curl command"), to_curl(request, base_url, key_header), is_multiline=True),
+        CopyItem("python", SafeText("Python snippet"), to_python(request, base_url, key_header), is_multiline=True),
+        CopyItem("json", SafeText("JSON body"), to_json(request, indent=2), is_multiline=True),
     ]
     return found
 
 
-def refusal(one: Copyable) -> Shown:
+def copy_rejection(item: CopyItem) -> SafeText:
     """Return why this text is not copied, empty when it is: a shell could act on what it holds when it is pasted."""
-    found = (_CONTROL if one.lines else _CONTROL_OR_BREAK).search(one.text)
+    found = (_CONTROL_PATTERN if item.is_multiline else _CONTROL_OR_BREAK_PATTERN).search(item.text)
     if found is None:
-        return Shown("")
+        return SafeText("")
     sign = f"U+{ord(found[0]):04X}"
-    return say(
+    return format_safe(
         "The {what} holds a control character ({sign}) that a shell would act on when pasted; it is not copied.",
-        what=one.what,
+        what=item.label,
         sign=sign,
     )
 
 
-def copied(one: Copyable) -> Shown:
+def copied_message(item: CopyItem) -> SafeText:
     """Return the sentence that tells it was copied."""
-    count = len(one.text)
-    return say(
+    count = len(item.text)
+    return format_safe(
         "Copied the {what}, {count} {word}.",
-        what=one.what,
+        what=item.label,
         count=f"{count:,}",
         word="character" if count == 1 else "characters",
     )
 
 
-def too_long(one: Copyable, limit: int) -> Shown:
+def too_long_message(item: CopyItem, max_bytes: int) -> SafeText:
     """Return the sentence for a text longer than a terminal takes, in bytes of UTF-8."""
-    return say(
+    return format_safe(
         "Too long for the terminal's clipboard: the {what} is {size} bytes, and {limit} is the most it takes.",
-        what=one.what,
-        size=f"{len(one.text.encode('utf-8', 'replace')):,}",
-        limit=f"{limit:,}",
+        what=item.label,
+        size=f"{len(item.text.encode('utf-8', 'replace')):,}",
+        limit=f"{max_bytes:,}",
     )
 
 
 # j is "down" in every list here, so the JSON body is copied by b.
-_KEYS = {"path": "p", "link": "l", "prompt": "t", "request_id": "i", "curl": "c", "python": "h", "json": "b"}
-_TITLES = {
+_DEFAULT_KEYS = {"path": "p", "link": "l", "prompt": "t", "request_id": "i", "curl": "c", "python": "h", "json": "b"}
+_ITEM_TITLES = {
     "path": "path of the file",
     "link": "link to the result",
     "prompt": "prompt",
@@ -111,23 +111,26 @@ _TITLES = {
 }
 
 
-class CopyMenu(Dialog[Shown]):
+class CopyMenu(Dialog[SafeText]):
     """Copies one text of a job and leaves with the sentence that tells so; Esc leaves with None."""
 
-    KEYS_WORD = Shown("a letter, or enter, copies · esc back")
+    KEYS_HINT = SafeText("a letter, or enter, copies · esc back")
     DEFAULT_CSS = """
-    CopyMenu PickList { margin-bottom: 1; }
+    CopyMenu VirtualList { margin-bottom: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("copy")]
 
-    def __init__(self, job: Job, bench: Workbench, around: Surroundings) -> None:
-        super().__init__(say("Copy of job {id}", id=job.id))
-        self._around = around
-        self._keymap = keymap(bench.settings)
-        self._items = copyables(
-            job, results=bench.desk.results, base_url=bench.settings.base_url, header=bench.settings.key_header
+    def __init__(self, job: Job, services: Services, terminal: TerminalContext) -> None:
+        super().__init__(format_safe("Copy of job {id}", id=job.id))
+        self._terminal = terminal
+        self._keymap = effective_keymap(services.settings)
+        self._items = copy_items(
+            job,
+            results_dir=services.jobs.results_dir,
+            base_url=services.settings.base_url,
+            key_header=services.settings.key_header,
         )
-        self._list = PickList((Column(3), Column(18), Column(0, dim=True)), self._cells, id="copies")
+        self._list = VirtualList((Column(3), Column(18), Column(0, dim=True)), self._row_cells, id="copies")
 
     def body(self) -> Iterable[Widget]:
         """Show one line for each text."""
@@ -136,53 +139,53 @@ class CopyMenu(Dialog[Shown]):
 
     def on_mount(self) -> None:
         """Fill the list."""
-        self._list.show(range(len(self._items)))
+        self._list.set_rows(range(len(self._items)))
 
-    def _cells(self, row: int) -> Sequence[str]:
+    def _row_cells(self, row: int) -> Sequence[str]:
         one = self._items[row]
-        key = key_words(self._keymap.get(f"copy.{one.id}", _KEYS[one.id]))
-        return (key, _TITLES[one.id], " ".join(shown(one.text, limit=200).replace("⏎", " ").split()))
+        key = key_label(self._keymap.get(f"copy.{one.id}", _DEFAULT_KEYS[one.id]))
+        return (key, _ITEM_TITLES[one.id], " ".join(sanitize(one.text, limit=200).replace("⏎", " ").split()))
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
-        self._list.move(by)
+        self._list.move_cursor(by)
 
     def action_choose(self) -> None:
         """Copy what is under the cursor."""
-        if self._list.row is not None:
-            self._copy(self._items[self._list.row])
+        if self._list.current_row is not None:
+            self._copy_item(self._items[self._list.current_row])
 
     def action_copy(self, what: str) -> None:
         """Copy one text by its name, where the job has it."""
         for one in self._items:
             if one.id == what:
-                self._copy(one)
+                self._copy_item(one)
                 return
-        self.tell(say("This job has no {what}.", what=what.replace("_", " ")))
+        self.set_footer_text(format_safe("This job has no {what}.", what=what.replace("_", " ")))
 
-    @on(PickList.Clicked)
-    def _clicked(self, event: PickList.Clicked) -> None:
+    @on(VirtualList.RowClicked)
+    def _row_clicked(self, event: VirtualList.RowClicked) -> None:
         event.stop()
-        self._copy(self._items[event.row])
+        self._copy_item(self._items[event.row])
 
     @work(exclusive=True)
-    async def _copy(self, one: Copyable) -> None:
-        if why := refusal(one):
-            self.tell(why, problem=True)
+    async def _copy_item(self, item: CopyItem) -> None:
+        if why := copy_rejection(item):
+            self.set_footer_text(why, is_error=True)
             return
-        self.dismiss(await put_on_clipboard(one, self._around))
+        self.dismiss(await copy_to_clipboard(item, self._terminal))
 
 
-async def put_on_clipboard(one: Copyable, around: Surroundings) -> Shown:
+async def copy_to_clipboard(item: CopyItem, terminal: TerminalContext) -> SafeText:
     """Put the text on the clipboard by every way there is and return the sentence for it.
 
     The terminal's own way works over SSH too; that of the machine is used only where the person sits at it.
     """
-    sequence = escape_codes.clipboard(one.text, around.environ)
+    sequence = escape_codes.clipboard_sequence(item.text, terminal.environ)
     if sequence is not None:
-        around.write(sequence)
-    command = None if around.remote else clipboard_command(around.environ)
-    taken = command is not None and await give(one.text, command, around.environ)
+        terminal.write_sequence(sequence)
+    command = None if terminal.is_remote else clipboard_command(terminal.environ)
+    taken = command is not None and await copy(item.text, command, terminal.environ)
     if sequence is None and not taken:
-        return too_long(one, escape_codes.CLIPBOARD_LIMIT)
-    return copied(one)
+        return too_long_message(item, escape_codes.MAX_OSC52_BYTES)
+    return copied_message(item)

@@ -11,17 +11,17 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from eternal_tui.api.models import InvalidRequest, creation
-from eternal_tui.core.sanitize import Shown, join, say, shown
+from eternal_tui.api.models import InvalidRequest, character_request
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
-from eternal_tui.jobs.errors import SubmitRefused
+from eternal_tui.jobs.errors import SubmitRejected
 from eternal_tui.jobs.model import JobState
-from eternal_tui.services import Workbench
+from eternal_tui.services import Services
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.widgets.dialog import Confirm, Dialog
-from eternal_tui.tui.widgets.search_dialog import SearchLine
+from eternal_tui.tui.widgets.dialog import ConfirmDialog, Dialog
+from eternal_tui.tui.widgets.search_dialog import SearchInput
 
-ABOUT = Shown(
+INTRODUCTION = SafeText(
     "Experimental: the service does not document this request. It makes look, name and story of a new character from "
     "your words, and it costs credits. Adults only."
 )
@@ -30,70 +30,72 @@ ABOUT = Shown(
 class CreateCharacter(Dialog[str]):
     """Leaves with the new character's id, with None where there is none. Sends at most once."""
 
-    KEYS_WORD = Shown("enter asks, then creates · esc back")
+    KEYS_HINT = SafeText("enter asks, then creates · esc back")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("create")]
 
-    def __init__(self, bench: Workbench) -> None:
-        super().__init__(Shown("Create a character"))
-        self._bench = bench
-        self._sent = self._waiting = False
-        self.line = SearchLine(placeholder="a harbour pilot in her forties, calm, weathered", compact=True)
+    def __init__(self, services: Services) -> None:
+        super().__init__(SafeText("Create a character"))
+        self._services = services
+        self._is_sent = self._is_waiting = False
+        self.prompt_input = SearchInput(placeholder="a harbour pilot in her forties, calm, weathered", compact=True)
 
     def body(self) -> Iterable[Widget]:
         """Say what this is, over the line for the prompt."""
-        yield Static(Content(ABOUT), classes="label", markup=False)
+        yield Static(Content(INTRODUCTION), classes="label", markup=False)
         yield Static("", markup=False)
-        yield self.line
+        yield self.prompt_input
 
     def on_mount(self) -> None:
         """Begin to write."""
-        self.line.focus()
+        self.prompt_input.focus()
 
     @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
+    def _input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         prompt = event.value.strip()
         if not prompt:
-            self.tell(Shown("Write a few words first."), problem=True)
-        elif not self._sent:
+            self.set_footer_text(SafeText("Write a few words first."), is_error=True)
+        elif not self._is_sent:
             self._create(prompt)
 
     @work
     async def _create(self, prompt: str) -> None:
-        price = self._bench.desk.estimate(creation(prompt))
+        price = self._services.jobs.estimate(character_request(prompt))
         cost = (
-            say("about {n} credits", n=f"{price:.2f}") if price is not None else Shown("credits; how many is not known")
+            format_safe("about {n} credits", n=f"{price:.2f}")
+            if price is not None
+            else SafeText("credits; how many is not known")
         )
-        question = say("Create a character from “{prompt}”? It costs {cost}.", prompt=prompt, cost=cost)
-        if price is None and self._bench.settings.daily_cap is not None:
-            question = join(" ", question, Shown("So it may go past your daily cap."))
-        asked = Confirm(
+        question = format_safe("Create a character from “{prompt}”? It costs {cost}.", prompt=prompt, cost=cost)
+        if price is None and self._services.settings.daily_cap is not None:
+            question = join_safe(" ", question, SafeText("So it may go past your daily cap."))
+        asked = ConfirmDialog(
             question,
-            title=Shown("This costs credits"),
-            yes=Shown("create it, one request"),
-            no=Shown("do not send"),
+            title=SafeText("This costs credits"),
+            yes=SafeText("create it, one request"),
+            no=SafeText("do not send"),
         )
-        if self._sent or not await self.app.push_screen_wait(asked) or self._sent:
+        if self._is_sent or not await self.app.push_screen_wait(asked) or self._is_sent:
             return
-        self._sent = self._waiting = True
-        self.line.disabled = True
-        self.tell(Shown("Sent; waiting for the answer."))
+        self._is_sent = self._is_waiting = True
+        self.prompt_input.disabled = True
+        self.set_footer_text(SafeText("Sent; waiting for the answer."))
         try:
-            job = await self._bench.desk.create_character(prompt, confirmed=True)
-        except (SubmitRefused, InvalidRequest, HistoryError) as error:
-            self._failed(shown(str(error)))
+            job = await self._services.jobs.create_character(prompt, confirmed=True)
+        except (SubmitRejected, InvalidRequest, HistoryError) as error:
+            self._show_failure(sanitize(str(error)))
             return
         if job.state is not JobState.SUCCEEDED:
-            self._failed(shown(job.error, limit=600), unclear=job.state is JobState.UNCONFIRMED)
+            self._show_failure(sanitize(job.error, limit=600), is_unconfirmed=job.state is JobState.UNCONFIRMED)
             return
         self.dismiss(job.request.character or None)
 
     def action_leave(self) -> None:
         """Leave, but not while the answer to a paid request is awaited."""
-        if not self._waiting:
+        if not self._is_waiting:
             self.dismiss(None)
 
-    def _failed(self, reason: Shown, *, unclear: bool = False) -> None:
-        self._waiting = False
-        doubt = Shown("It stands in the list of jobs as unconfirmed and is not sent again by itself.")
-        self.tell(join(" ", reason, doubt) if unclear else reason, problem=True)
+    def _show_failure(self, reason: SafeText, *, is_unconfirmed: bool = False) -> None:
+        self._is_waiting = False
+        doubt = SafeText("It stands in the list of jobs as unconfirmed and is not sent again by itself.")
+        self.set_footer_text(join_safe(" ", reason, doubt) if is_unconfirmed else reason, is_error=True)

@@ -16,28 +16,31 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from eternal_tui.core.sanitize import Shown, say
+from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.input.keymap import key_words
+from eternal_tui.tui.input.keymap import key_label
 from eternal_tui.tui.widgets.dialog import Dialog
-from eternal_tui.tui.widgets.footer import Hint
-from eternal_tui.tui.widgets.search_dialog import SearchLine
+from eternal_tui.tui.widgets.search_dialog import SearchInput
 
-MONEY: tuple[Shown, ...] = (
-    Shown("One key press sends at most one paid request, and none is ever sent again by itself."),
-    Shown("A request whose answer was lost is unconfirmed: it may be charged, and you decide with t."),
-    Shown("Watching, fetching a file again, restarting and reading the history cost nothing."),
-    Shown("To stop watching or to delete a job does not stop it at the service; it stays charged."),
-    Shown("Prices are learned from your credits, so they say about; daily_cap and confirm_above bound them."),
+BILLING_NOTES: tuple[SafeText, ...] = (
+    SafeText("One key press sends at most one paid request, and none is ever sent again by itself."),
+    SafeText("A request whose answer was lost is unconfirmed: it may be charged, and you decide with t."),
+    SafeText("Watching, fetching a file again, restarting and reading the history cost nothing."),
+    SafeText("To stop watching or to delete a job does not stop it at the service; it stays charged."),
+    SafeText("Prices are learned from your credits, so they say about; daily_cap and confirm_above bound them."),
 )
 
-_PLACES = {"form": Shown("In the request"), "jobs": Shown("In the list of jobs"), "detail": Shown("In the detail")}
-_PLAIN = {
+_SCOPE_HEADINGS = {
+    "form": SafeText("In the request"),
+    "jobs": SafeText("In the list of jobs"),
+    "detail": SafeText("In the detail"),
+}
+_BUILTIN_ACTION_TITLES = {
     "app.focus_next": "Next control",
     "app.focus_previous": "Control before",
     "screen.copy_text": "Copy selection",
 }
-_WORDS = {"pagedown": "pgdn", "pageup": "pgup", "delete": "del"}
+_SHORT_KEY_NAMES = {"pagedown": "pgdn", "pageup": "pgup", "delete": "del"}
 
 KEY_WIDTH = 15
 """Cells of the keys: `V shift+space` and two more."""
@@ -46,117 +49,125 @@ TITLE_WIDTH = 14
 """Cells of the titles: the longest in the registry and two more."""
 
 
-NARROW = 48
+NARROW_WIDTH = 48
 """Cells below which what a key does stands under its title instead of beside it: the help of a 60-column terminal."""
 
 
-class Row(NamedTuple):
+class HelpRow(NamedTuple):
     """One thing to do: its keys as people write them, its title, and what it does where that is known."""
 
     keys: str
     title: str
-    does: str
+    description: str
 
 
-class Section(NamedTuple):
+class HelpSection(NamedTuple):
     """Rows under a heading."""
 
-    title: Shown
-    rows: Sequence[Row]
+    title: SafeText
+    rows: Sequence[HelpRow]
 
 
-def sections_of(screen: Screen[Any]) -> list[Section]:
+def help_sections(screen: Screen[Any]) -> list[HelpSection]:
     """Return what the keys of this screen do right now, what is nearest to the focus first."""
     here: dict[str, list[ActiveBinding]] = {}
     everywhere: dict[str, list[ActiveBinding]] = {}
     writing: dict[str, list[ActiveBinding]] = {}
     for active in screen.active_bindings.values():
         if active.binding.description and not active.binding.system:
-            into = _kind(active, here, everywhere, writing)
+            into = _section_for(active, here, everywhere, writing)
             into.setdefault(active.binding.action, []).append(active)
     found = [
-        Section(_place(screen.focused), _rows(here)),
-        Section(Shown("Everywhere"), _rows(everywhere)),
-        Section(Shown("While writing"), _rows(writing)),
+        HelpSection(_focus_heading(screen.focused), _help_rows(here)),
+        HelpSection(SafeText("Everywhere"), _help_rows(everywhere)),
+        HelpSection(SafeText("While writing"), _help_rows(writing)),
     ]
     return [section for section in found if section.rows]
 
 
-def _kind(active: ActiveBinding, here: _Found, everywhere: _Found, writing: _Found) -> _Found:
+def _section_for(
+    active: ActiveBinding, here: _BindingsByAction, everywhere: _BindingsByAction, writing: _BindingsByAction
+) -> _BindingsByAction:
     if isinstance(active.node, App):
         return everywhere
-    if isinstance(active.node, Screen) and (active.binding.priority or active.binding.action in _PLAIN):
+    if isinstance(active.node, Screen) and (active.binding.priority or active.binding.action in _BUILTIN_ACTION_TITLES):
         return everywhere
     # Keys without a name are those of a text field as such; ours all have one.
     return here if active.binding.id or active.binding.tooltip else writing
 
 
-def _place(focused: Widget | None) -> Shown:
+def _focus_heading(focused: Widget | None) -> SafeText:
     nodes: Iterable[DOMNode] = focused.ancestors_with_self if focused is not None else ()
-    return next((_PLACES[node.id] for node in nodes if node.id in _PLACES), Shown("Here"))
+    return next((_SCOPE_HEADINGS[node.id] for node in nodes if node.id in _SCOPE_HEADINGS), SafeText("Here"))
 
 
-def _rows(found: _Found) -> list[Row]:
+def _help_rows(bindings_by_action: _BindingsByAction) -> list[HelpRow]:
     # What the footer names is wanted most; moving about is known.
-    wanted = sorted(found.values(), key=lambda actives: not actives[0].binding.show)
+    wanted = sorted(bindings_by_action.values(), key=lambda actives: not actives[0].binding.show)
     return [
-        Row(_keys(actives), _PLAIN.get(actives[0].binding.action, actives[0].binding.description), actives[0].tooltip)
+        HelpRow(
+            _keys_text(actives),
+            _BUILTIN_ACTION_TITLES.get(actives[0].binding.action, actives[0].binding.description),
+            actives[0].tooltip,
+        )
         for actives in wanted
     ]
 
 
-def _keys(actives: Iterable[ActiveBinding]) -> str:
-    words = {key_words(each.binding.key) for each in actives}
+def _keys_text(active_bindings: Iterable[ActiveBinding]) -> str:
+    words = {key_label(each.binding.key) for each in active_bindings}
     # The letter before the word: j down, g home.
-    return " ".join(sorted((_WORDS.get(word, word) for word in words), key=lambda word: (len(word), word)))
+    return " ".join(sorted((_SHORT_KEY_NAMES.get(word, word) for word in words), key=lambda word: (len(word), word)))
 
 
-def matching(sections: Iterable[Section], text: str) -> list[Section]:
+def filter_sections(sections: Iterable[HelpSection], text: str) -> list[HelpSection]:
     """Return only the rows that hold every word of `text`."""
     words = text.casefold().split()
     kept = [
-        Section(title, [row for row in rows if all(word in " ".join(row).casefold() for word in words)])
+        HelpSection(title, [row for row in rows if all(word in " ".join(row).casefold() for word in words)])
         for title, rows in sections
     ]
     return [section for section in kept if section.rows]
 
 
-def laid_out(sections: Sequence[Section], width: int) -> Content:
+def render_sections(sections: Sequence[HelpSection], width: int) -> Content:
     """Return the sections as styled text of that many cells a line."""
     lines: list[Content] = []
     for title, rows in sections:
         lines += [Content(""), Content.styled(title, "$text-accent")]
         for row in rows:
-            lines += _row(row, width)
+            lines += _render_row(row, width)
     return Content("\n").join(lines[1:])
 
 
-def _row(row: Row, width: int) -> Iterable[Content]:
-    keys = Content.styled(say("{keys}", keys=row.keys), "$accent")
-    title = say("{title}", title=row.title)
-    does = say("{does}", does=row.does)
-    if width < NARROW:
+def _render_row(row: HelpRow, width: int) -> Iterable[Content]:
+    keys = Content.styled(format_safe("{keys}", keys=row.keys), "$accent")
+    title = format_safe("{title}", title=row.title)
+    does = format_safe("{does}", does=row.description)
+    if width < NARROW_WIDTH:
         yield from (keys + Content(f"  {title}")).wrap(width)
-        yield from _hung(Content(""), does, 2, width, "$text-muted") if does else ()
+        yield from _hanging_indent(Content(""), does, 2, width, "$text-muted") if does else ()
         return
     if keys.cell_length >= KEY_WIDTH:
         yield keys
         keys = Content("")
     head = keys.pad_right(KEY_WIDTH - keys.cell_length)
     if does and len(title) < TITLE_WIDTH:
-        yield from _hung(head + Content(f"{title:<{TITLE_WIDTH}}"), does, KEY_WIDTH + TITLE_WIDTH, width, "$text-muted")
+        yield from _hanging_indent(
+            head + Content(f"{title:<{TITLE_WIDTH}}"), does, KEY_WIDTH + TITLE_WIDTH, width, "$text-muted"
+        )
     else:
-        yield from _hung(head, title, KEY_WIDTH, width, "$foreground")
+        yield from _hanging_indent(head, title, KEY_WIDTH, width, "$foreground")
 
 
-def _hung(head: Content, text: Shown, indent: int, width: int, style: str) -> Iterable[Content]:
+def _hanging_indent(head: Content, text: SafeText, indent: int, width: int, style: str) -> Iterable[Content]:
     """Yield the text in lines of `width` cells behind `head`, going on under its own beginning."""
     for line in Content(text).wrap(width - indent):
         yield head.pad_right(indent - head.cell_length) + line.rstrip().stylize(style)
         head = Content("")
 
 
-class _Keys(VerticalScroll):
+class _HelpScroll(VerticalScroll):
     """The part that scrolls, which tells when it has got its width: the screen has its own before."""
 
     class Sized(Message):
@@ -170,7 +181,7 @@ class _Keys(VerticalScroll):
 class HelpScreen(Dialog[None]):
     """Shows what it was made of; nothing is done from here. Typing narrows it, Esc goes back."""
 
-    KEYS_WORD = Shown("type to search · up and down scroll · esc back")
+    KEYS_HINT = SafeText("type to search · up and down scroll · esc back")
     DEFAULT_CSS = """
     HelpScreen {
         & > #dialog { width: 90; height: 94%; }
@@ -179,33 +190,33 @@ class HelpScreen(Dialog[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("help")]
 
-    def __init__(self, sections: Sequence[Section]) -> None:
-        super().__init__(Shown("Help"))
+    def __init__(self, sections: Sequence[HelpSection]) -> None:
+        super().__init__(SafeText("Help"))
         self._sections = sections
-        self.line = SearchLine(placeholder="search", compact=True, id="help-line")
+        self.search_input = SearchInput(placeholder="search", compact=True, id="help-line")
         self._text = Static(markup=False)
-        self._scroll = _Keys(self._text, can_focus=False)
-        self._drawn: tuple[str, int] | None = None
+        self._scroll = _HelpScroll(self._text, can_focus=False)
+        self._rendered_for: tuple[str, int] | None = None
 
     @classmethod
-    def of(cls, screen: Screen[Any]) -> HelpScreen:
+    def for_screen(cls, screen: Screen[Any]) -> HelpScreen:
         """Return the help for this screen as it stands."""
-        return cls(sections_of(screen))
+        return cls(help_sections(screen))
 
     def body(self) -> Iterable[Widget]:
         """Show the line to search in over the keys."""
-        return (self.line, self._scroll)
+        return (self.search_input, self._scroll)
 
     def on_mount(self) -> None:
         """Go to the line."""
-        self.line.focus()
+        self.search_input.focus()
 
-    @on(_Keys.Sized)
-    def _sized(self) -> None:
+    @on(_HelpScroll.Sized)
+    def _scroll_sized(self) -> None:
         self._redraw()
 
     @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
+    def _input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self._redraw()
         self._scroll.scroll_home(animate=False)
@@ -217,35 +228,23 @@ class HelpScreen(Dialog[None]):
     def _redraw(self) -> None:
         # Two cells for the scrollbar and the gap before it, whether it is there or not.
         width = self._scroll.size.width - 2
-        text = self.line.value.strip()
-        if width <= 0 or (text, width) == self._drawn:
+        text = self.search_input.value.strip()
+        if width <= 0 or (text, width) == self._rendered_for:
             return
-        self._drawn = (text, width)
-        found = matching(self._sections, text)
-        content = laid_out(found, width)
+        self._rendered_for = (text, width)
+        found = filter_sections(self._sections, text)
+        content = render_sections(found, width)
         if not text:
-            content = Content("\n").join([content, Content(""), *_money(width)])
+            content = Content("\n").join([content, Content(""), *_render_billing_notes(width)])
         elif not found:
             content = Content.styled("No key does that here.", "$text-muted")
         self._text.update(content)
 
 
-def _money(width: int) -> Iterable[Content]:
+def _render_billing_notes(width: int) -> Iterable[Content]:
     yield Content.styled("Your credits", "$text-accent")
-    for sentence in MONEY:
+    for sentence in BILLING_NOTES:
         yield from Content.styled(sentence, "$text-muted").wrap(width)
 
 
-_Found = dict[str, list[ActiveBinding]]
-
-
-class KeyHelp:
-    """Mixed into a screen whose keys are in the registry: shows those that work where the focus is."""
-
-    HELP_HINT: ClassVar[Hint] = Hint("?", "help", "screen.help")
-
-    def action_help(self) -> None:
-        """Show the keys of what has focus."""
-        assert isinstance(self, Screen)
-        screen: Screen[Any] = self
-        screen.app.push_screen(HelpScreen.of(screen))
+_BindingsByAction = dict[str, list[ActiveBinding]]

@@ -14,35 +14,35 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.widgets.dialog import OverScreen
+from eternal_tui.core.sanitize import SafeText
+from eternal_tui.tui.widgets.dialog import Overlay
 
-LETTERS = "asdfgjklqwertyuiopzxcvbnmh"
+JUMP_LETTERS = "asdfgjklqwertyuiopzxcvbnmh"
 """The resting row of the hand first, then what is near it."""
 
 LABEL_WIDTH = 3
 """Cells of a label: a letter between two spaces."""
 
 
-class Target(NamedTuple):
+class JumpTarget(NamedTuple):
     """A control, the letter that goes to it, and where the letter stands."""
 
     widget: Widget
     letter: str
-    at: Offset
+    offset: Offset
 
 
-def targets_of(screen: Screen[Any]) -> list[Target]:
+def jump_targets(screen: Screen[Any]) -> list[JumpTarget]:
     """Return the controls of the screen that can be seen now, in the order of Tab, as many as there are letters."""
-    seen = [widget for widget in screen.focus_chain if _place(screen, widget) is not None]
+    seen = [widget for widget in screen.focus_chain if _label_offset(screen, widget) is not None]
     return [
-        Target(widget, letter, at)
-        for widget, letter in zip(seen, LETTERS, strict=False)
-        if (at := _place(screen, widget)) is not None
+        JumpTarget(widget, letter, at)
+        for widget, letter in zip(seen, JUMP_LETTERS, strict=False)
+        if (at := _label_offset(screen, widget)) is not None
     ]
 
 
-def _place(screen: Screen[Any], widget: Widget) -> Offset | None:
+def _label_offset(screen: Screen[Any], widget: Widget) -> Offset | None:
     """Return where a letter can stand on the control: at its beginning, at its end, or nowhere.
 
     Nowhere is while it is covered, or not laid out yet: keys come faster than frames.
@@ -58,46 +58,46 @@ def _place(screen: Screen[Any], widget: Widget) -> Offset | None:
     return next((at for at in corners if widget in screen.get_widget_at(*at)[0].ancestors_with_self), None)
 
 
-class Label(Static):
+class JumpLabel(Static):
     """One letter."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: JumpTarget) -> None:
         super().__init__(Content(f" {target.letter} "), markup=False)
         self.target = target
-        self.styles.offset = target.at
+        self.styles.offset = target.offset
 
     def on_click(self) -> None:
         """Go there by mouse, too."""
         if isinstance(self.screen, JumpScreen):
-            self.screen.go(self.target)
+            self.screen.focus_target(self.target)
 
 
-class JumpScreen(OverScreen[None]):
+class JumpScreen(Overlay[None]):
     """Takes one key press and goes: to the control of that letter, or nowhere at any other key."""
 
     AUTO_FOCUS = None
     CSS = """
     JumpScreen { background: $background 50%; }
-    JumpScreen Label { position: absolute; width: 3; height: 1; color: $accent; text-style: bold reverse; }
+    JumpScreen JumpLabel { position: absolute; width: 3; height: 1; color: $accent; text-style: bold reverse; }
     JumpScreen #jump-foot { dock: bottom; height: 1; padding: 0 1; color: $text-muted; background: $background; }
     """
     BINDINGS: ClassVar[list[str]] = []  # type: ignore[assignment]
 
-    def __init__(self, under: Screen[Any], targets: Sequence[Target]) -> None:
+    def __init__(self, target_screen: Screen[Any], targets: Sequence[JumpTarget]) -> None:
         super().__init__()
-        self._under = under
+        self._target_screen = target_screen
         self._targets = targets
 
     @classmethod
-    def over(cls, screen: Screen[Any]) -> JumpScreen:
+    def for_screen(cls, screen: Screen[Any]) -> JumpScreen:
         """Return the labels for this screen as it stands."""
-        return cls(screen, targets_of(screen))
+        return cls(screen, jump_targets(screen))
 
     def compose(self) -> ComposeResult:
         """Put every letter where its control begins."""
         for target in self._targets:
-            yield Label(target)
-        yield Static(Content(Shown("a letter goes there · any other key goes back")), id="jump-foot", markup=False)
+            yield JumpLabel(target)
+        yield Static(Content(SafeText("a letter goes there · any other key goes back")), id="jump-foot", markup=False)
 
     def on_key(self, event: events.Key) -> None:
         """Go, or go back."""
@@ -105,16 +105,16 @@ class JumpScreen(OverScreen[None]):
         event.prevent_default()
         for target in self._targets:
             if event.key == target.letter:
-                self.go(target)
+                self.focus_target(target)
                 return
         self.dismiss(None)
 
     def on_resize(self, event: events.Resize) -> None:
         """Leave when the controls move away from under the letters."""
-        if event.size != self._under.size:
+        if event.size != self._target_screen.size:
             self.dismiss(None)
 
-    def go(self, target: Target) -> None:
+    def focus_target(self, target: JumpTarget) -> None:
         """Close the letters and put the focus there."""
-        self._under.set_focus(target.widget)
+        self._target_screen.set_focus(target.widget)
         self.dismiss(None)

@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 from textual.widget import Widget
 
-from eternal_tui.core.files import read_private, write_private
+from eternal_tui.core.files import read_limited, write_atomic
 
-TENTHS = 10
-LEAST, MOST = 2, 8
+TOTAL_TENTHS = 10
+MIN_LIST_TENTHS, MAX_LIST_TENTHS = 2, 8
 """Tenths of the room the list can be given: neither pane may be shut by mistake."""
 
-USUAL = {False: 4, True: 6}
+DEFAULT_LIST_TENTHS = {False: 4, True: 6}
 """The list's tenths where the person has chosen none, as in the style sheet: above the detail, and beside it."""
 
 
@@ -24,41 +24,41 @@ class Layout(msgspec.Struct, frozen=True):
     list: int | None = None
 
 
-class Split:
+class PaneSplit:
     """Shares the room between two panes, above each other or side by side."""
 
-    def __init__(self, folder: Path, jobs: Widget, detail: Widget) -> None:
-        self._path = folder / "layout.json"
+    def __init__(self, data_dir: Path, jobs: Widget, detail: Widget) -> None:
+        self._path = data_dir / "layout.json"
         self._panes = (jobs, detail)
         self._tenths: int | None = None
-        self._beside = False
+        self._is_side_by_side = False
 
     def load(self) -> None:
         """Share the room as it was last; a file that cannot be read is as none: nothing of worth is in it."""
         with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
-            data = read_private(self._path)
+            data = read_limited(self._path)
             if data is not None and (kept := msgspec.json.decode(data, type=Layout).list) is not None:
-                self._tenths = max(LEAST, min(MOST, kept))
-                self._share()
+                self._tenths = max(MIN_LIST_TENTHS, min(MAX_LIST_TENTHS, kept))
+                self._apply()
 
-    def turn(self, *, beside: bool) -> None:
+    def set_side_by_side(self, *, side_by_side: bool) -> None:
         """Share widths where the panes stand side by side, heights otherwise."""
-        if beside != self._beside:
-            self._beside = beside
-            self._share()
+        if side_by_side != self._is_side_by_side:
+            self._is_side_by_side = side_by_side
+            self._apply()
 
-    def move(self, tenths: int) -> None:
+    def resize_list(self, delta_tenths: int) -> None:
         """Give the list more, or less, and remember it."""
-        now = USUAL[self._beside] if self._tenths is None else self._tenths
-        self._tenths = max(LEAST, min(MOST, now + tenths))
-        self._share()
+        now = DEFAULT_LIST_TENTHS[self._is_side_by_side] if self._tenths is None else self._tenths
+        self._tenths = max(MIN_LIST_TENTHS, min(MAX_LIST_TENTHS, now + delta_tenths))
+        self._apply()
         with contextlib.suppress(OSError):
-            write_private(self._path, msgspec.json.encode(Layout(self._tenths)))
+            write_atomic(self._path, msgspec.json.encode(Layout(self._tenths)))
 
-    def _share(self) -> None:
+    def _apply(self) -> None:
         if self._tenths is None:
             return
-        for pane, part in zip(self._panes, (self._tenths, TENTHS - self._tenths), strict=True):
+        for pane, part in zip(self._panes, (self._tenths, TOTAL_TENTHS - self._tenths), strict=True):
             # None gives the other direction back to the style sheet.
-            pane.styles.width = f"{part}fr" if self._beside else None
-            pane.styles.height = None if self._beside else f"{part}fr"
+            pane.styles.width = f"{part}fr" if self._is_side_by_side else None
+            pane.styles.height = None if self._is_side_by_side else f"{part}fr"

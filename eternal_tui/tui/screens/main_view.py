@@ -15,38 +15,38 @@ from textual.containers import Container, Horizontal
 from textual.widget import MountError
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.core.sanitize import Shown, say, shown
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.services import Workbench
-from eternal_tui.tui.config_watch import keymap
-from eternal_tui.tui.context import Surroundings
+from eternal_tui.services import Services
+from eternal_tui.tui.config_watch import effective_keymap
+from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.detail.pane import DetailPane
-from eternal_tui.tui.detail.text import waiting_too
+from eternal_tui.tui.detail.text import with_pause_reason
 from eternal_tui.tui.input import actions
-from eternal_tui.tui.input.actions import Where
-from eternal_tui.tui.job_list.pane import JobPane
+from eternal_tui.tui.input.actions import Scope
+from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
-from eternal_tui.tui.notifications import Announcer, Severity
-from eternal_tui.tui.refresh import AtRest, Tick
-from eternal_tui.tui.request_form.pane import FormPane
-from eternal_tui.tui.screens.main_layout import Split
-from eternal_tui.tui.terminal.compositor import CellScreen
-from eternal_tui.tui.terminal.later import arrive
-from eternal_tui.tui.widgets.footer import FooterLine, hints_for
+from eternal_tui.tui.notifications import Notifier, Severity
+from eternal_tui.tui.refresh import Debouncer, RefreshTimer
+from eternal_tui.tui.request_form.pane import RequestFormPane
+from eternal_tui.tui.screens.main_layout import PaneSplit
+from eternal_tui.tui.terminal.compositor import DiffScreen
+from eternal_tui.tui.terminal.later import load_deferred
+from eternal_tui.tui.widgets.footer import FooterLine, footer_keys
 from eternal_tui.tui.widgets.header import HeaderLine
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.request_form.character_check import LookUp
-    from eternal_tui.tui.screens.job_commands import JobActions
-    from eternal_tui.tui.widgets.dialog import Confirm
+    from eternal_tui.tui.request_form.character_check import CharacterCheck
+    from eternal_tui.tui.screens.job_commands import JobCommands
+    from eternal_tui.tui.widgets.dialog import ConfirmDialog
 
-MANY = 10_000
+FULL_RELOAD_JOBS = 10_000
 """Changed jobs from which the list is made anew instead of brought up to date: more than one slice of a history."""
 
-WIDE = 140
+MIN_WIDE_COLUMNS = 140
 """Columns from which the form stands beside the list."""
 
-BESIDE = 190
+MIN_SIDE_BY_SIDE_COLUMNS = 190
 """Columns from which list and detail stand side by side."""
 
 
@@ -59,78 +59,89 @@ class Workspace(Container):
 BREAKPOINTS = [
     (0, "-tiny"),
     (80, "-normal"),
-    (WIDE, "-wide"),
-    (BESIDE, "-widest"),
+    (MIN_WIDE_COLUMNS, "-wide"),
+    (MIN_SIDE_BY_SIDE_COLUMNS, "-widest"),
 ]
 """Columns from which the screen has these classes."""
 
 
-def _breakpoint(columns: int) -> str:
+def _breakpoint_class(columns: int) -> str:
     return max(found for found in BREAKPOINTS if found[0] <= columns)[1]
 
 
-class WorkbenchView(CellScreen):
+class MainView(DiffScreen):
     """The three panes between header and footer: snapshots come up from the desk on the tick."""
 
     HORIZONTAL_BREAKPOINTS = BREAKPOINTS
 
-    def __init__(self, bench: Workbench, around: Surroundings) -> None:
+    def __init__(self, services: Services, terminal: TerminalContext) -> None:
         # With the classes it will have, the screen is not styled a second time before its first frame.
-        super().__init__(classes=_breakpoint(shutil.get_terminal_size().columns))
-        self.bench = bench
-        self.around = around
-        desk = bench.desk
+        super().__init__(classes=_breakpoint_class(shutil.get_terminal_size().columns))
+        self.services = services
+        self.terminal = terminal
+        desk = services.jobs
         self.header = HeaderLine(
-            demo=bench.demo is not None,
-            other_host="" if bench.settings.official or bench.demo else bench.settings.host,
-            glyphs=around.glyphs,
+            demo=services.demo is not None,
+            other_host="" if services.settings.is_official or services.demo else services.settings.host,
+            glyphs=terminal.glyphs,
         )
-        self.form_pane = FormPane(
-            bench.folder, environ=around.environ, glyphs=around.glyphs, monotonic=bench.clock.monotonic, number=1
+        self.form_pane = RequestFormPane(
+            services.data_dir,
+            environ=terminal.environ,
+            glyphs=terminal.glyphs,
+            monotonic=services.clock.monotonic,
+            pane_number=1,
         )
-        self.job_pane = JobPane(
-            glyphs=around.glyphs,
-            about_left=desk.about_left,
-            clock_step=around.clock_step,
-            number=2,
-            graphics=around.graphics,
-            results=desk.results,
+        self.job_pane = JobListPane(
+            glyphs=terminal.glyphs,
+            estimate_remaining=desk.estimate_remaining,
+            clock_step=terminal.clock_step_seconds,
+            pane_number=2,
+            graphics=terminal.graphics,
+            results_dir=desk.results_dir,
             id="jobs",
         )
-        self.detail = DetailPane(
-            around.graphics, desk.results, pace=around.pace, frames=around.frames, number=3, id="detail"
+        self.detail_pane = DetailPane(
+            terminal.graphics,
+            desk.results_dir,
+            frame_budget=terminal.frame_budget,
+            frame_cache=terminal.frame_cache,
+            pane_number=3,
+            id="detail",
         )
         self.footer = FooterLine()
-        self.announcer = Announcer(
-            bench.settings,
-            around.environ,
-            toast=self._toast,
-            write=around.write,
-            focused=lambda: self.app.app_focus,
-            goes_on=desk.batch_goes_on,
+        self.notifier = Notifier(
+            services.settings,
+            terminal.environ,
+            show_toast=self._show_toast,
+            write=terminal.write_sequence,
+            has_focus=lambda: self.app.app_focus,
+            is_batch_active=desk.is_batch_active,
         )
-        self.tick = Tick(
-            interval=around.interval,
-            alive=self.job_pane.jobs.has_clocks,
-            monotonic=bench.clock.monotonic,
-            wall=bench.clock.time,
+        self.refresh_timer = RefreshTimer(
+            interval_seconds=terminal.refresh_seconds,
+            needs_clock=self.job_pane.job_list.has_clocks,
+            monotonic=services.clock.monotonic,
+            wall=services.clock.time,
         )
         # The list is painted first: where the cursor is matters more than all about its job.
-        self._at_rest = AtRest(lambda: self.call_after_refresh(self._describe), bench.clock.monotonic)
-        self._look_up: LookUp | None = None
-        self._split = Split(bench.folder, self.job_pane, self.detail)
-        self._was_shown = False
-        self._told_notices = 0
+        self._detail_debouncer = Debouncer(
+            lambda: self.call_after_refresh(self._show_job_detail), services.clock.monotonic
+        )
+        self._character_check: CharacterCheck | None = None
+        self._pane_split = PaneSplit(services.data_dir, self.job_pane, self.detail_pane)
+        self._was_resumed = False
+        self._notified_count = 0
         self._footer_has_job = False
-        self._credits: float | None = None
-        self._answers: dict[int, Mapping[str, Any]] = {}
+        self._last_credits: float | None = None
+        self._raw_responses: dict[int, Mapping[str, Any]] = {}
 
     @cached_property
-    def actions(self) -> JobActions:
+    def commands(self) -> JobCommands:
         """What is done with jobs, loaded when something is."""
-        from eternal_tui.tui.screens.job_commands import JobActions
+        from eternal_tui.tui.screens.job_commands import JobCommands
 
-        return JobActions(self.bench.desk, self, self.around.environ)
+        return JobCommands(self.services.jobs, self, self.terminal.environ)
 
     def compose(self) -> ComposeResult:
         """Lay out header, panes and footer."""
@@ -139,40 +150,40 @@ class WorkbenchView(CellScreen):
             yield self.form_pane
             with Workspace(id="workspace"):
                 yield self.job_pane
-                yield self.detail
+                yield self.detail_pane
         yield self.footer
 
     def on_mount(self) -> None:
         """Begin to work once the first frame is on the screen."""
-        desk = self.bench.desk
-        self._split.load()
-        self.tick.add(self._draw)
-        self._unsubscribe = desk.subscribe(self.tick.changed)
-        desk.on_ended(self.announcer.ended)
-        desk.on_ended(self._ended)
-        self.job_pane.jobs.show(desk.listing(), self.bench.clock.time())
-        self._footer()
-        self.header.show(desk.totals())
-        self.watch(self, "focused", self._footer, init=False)
+        desk = self.services.jobs
+        self._pane_split.load()
+        self.refresh_timer.subscribe(self._refresh_jobs)
+        self._unsubscribe = desk.subscribe(self.refresh_timer.mark_changed)
+        desk.subscribe_settled(self.notifier.notify_soon)
+        desk.subscribe_settled(self._job_settled)
+        self.job_pane.job_list.set_jobs(desk.newest_first(), self.services.clock.time())
+        self._update_footer()
+        self.header.set_totals(desk.totals())
+        self.watch(self, "focused", self._update_footer, init=False)
         # What is not in the first frame waits for it.
-        self.call_after_refresh(self._start)
+        self.call_after_refresh(self._start_after_first_frame)
 
     @work(exit_on_error=True)
-    async def _start(self) -> None:
-        arrive()
-        from eternal_tui.tui.terminal.line_memory import remember_few_lines
-        from eternal_tui.tui.terminal.style_pairs import keep_pairs_without_widgets
-        from eternal_tui.tui.terminal.toast_room import on_toast_rows
+    async def _start_after_first_frame(self) -> None:
+        load_deferred()
+        from eternal_tui.tui.terminal.line_memory import shrink_rich_caches
+        from eternal_tui.tui.terminal.style_pairs import patch_style_pair_cache
+        from eternal_tui.tui.terminal.toast_room import watch_toast_height
 
-        remember_few_lines()
-        keep_pairs_without_widgets()
-        on_toast_rows(self, self._make_room)
+        shrink_rich_caches()
+        patch_style_pair_cache()
+        watch_toast_height(self, self._reserve_toast_rows)
         try:
-            await self.detail.fill()
-            self._show_current()
-            await self.bench.desk.start()
-            self._show_all()
-            await self.form_pane.fill()
+            await self.detail_pane.mount_content()
+            self._show_current_job()
+            await self.services.jobs.start()
+            self._reload_jobs()
+            await self.form_pane.mount_form()
         except MountError:
             if not self.app._exit:
                 raise
@@ -180,178 +191,182 @@ class WorkbenchView(CellScreen):
         # What stands now stays: the garbage collector need not look through it for as long as the app runs.
         gc.freeze()
         gc.enable()
-        await self._ask_where_no_key_is()
+        await self._ask_for_missing_key()
 
     @on(events.ScreenResume)
-    def _styled_already(self, event: events.ScreenResume) -> None:
+    def _screen_resumed(self, event: events.ScreenResume) -> None:
         """Leave the styles at the first time as they are: every widget got its own when it was mounted."""
-        event.refresh_styles = self._was_shown
-        if self._was_shown:
-            self._show_toasts(True)
-        self._was_shown = True
+        event.refresh_styles = self._was_resumed
+        if self._was_resumed:
+            self._set_toasts_visible(True)
+        self._was_resumed = True
 
     @on(events.ScreenSuspend)
-    def _went_below(self) -> None:
+    def _screen_suspended(self) -> None:
         """Leave what is said to the screen above, which says it too: under a dialog it would stand there twice."""
-        self._show_toasts(False)
+        self._set_toasts_visible(False)
 
-    def _show_toasts(self, shown: bool) -> None:
-        from eternal_tui.tui.terminal.toast_room import show_toasts
+    def _set_toasts_visible(self, visible: bool) -> None:
+        from eternal_tui.tui.terminal.toast_room import set_toasts_visible
 
-        show_toasts(self, shown)
+        set_toasts_visible(self, visible)
 
     def on_resize(self, event: events.Resize) -> None:
         """Share the room the way the panes stand."""
-        self._split.turn(beside=event.size.width >= BESIDE)
+        self._pane_split.set_side_by_side(side_by_side=event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS)
 
     def on_unmount(self) -> None:
         """Draw and tell nothing more."""
         self._unsubscribe()
-        self.tick.stop()
-        self._at_rest.stop()
-        self.announcer.stop()
+        self.refresh_timer.stop()
+        self._detail_debouncer.stop()
+        self.notifier.stop()
 
     # Drawing
 
-    def _show_all(self) -> None:
-        now = self.bench.clock.time()
-        self.job_pane.jobs.show(self.bench.desk.listing(), now)
-        self._draw(frozenset(), now)
+    def _reload_jobs(self) -> None:
+        now = self.services.clock.time()
+        self.job_pane.job_list.set_jobs(self.services.jobs.newest_first(), now)
+        self._refresh_jobs(frozenset(), now)
 
-    def _draw(self, changed: frozenset[int], now: float) -> None:
-        desk, jobs = self.bench.desk, self.job_pane.jobs
-        if len(changed) > MANY:
-            jobs.show(desk.listing(), now)
+    def _refresh_jobs(self, changed: frozenset[int], now: float) -> None:
+        desk, jobs = self.services.jobs, self.job_pane.job_list
+        if len(changed) > FULL_RELOAD_JOBS:
+            jobs.set_jobs(desk.newest_first(), now)
         elif changed:
-            found = [job for job_id in changed if (job := desk.job(job_id)) is not None]
+            found = [job for job_id in changed if (job := desk.get(job_id)) is not None]
             here = {job.id for job in found}
-            jobs.update(found, now, changed - here)
+            jobs.apply_changes(found, now, changed - here)
         else:
             jobs.tick(now)
         totals = desk.totals()
-        if totals.credits != self._credits:
-            self._credits = totals.credits
-            self.form_pane.price_again()
-        self.header.show(totals)
-        self.announcer.totals(totals)
-        if self._footer_has_job != (jobs.current is not None):
-            self._footer()
-        if not self._at_rest.hurried:
-            self._show_current()
-        desk.attend(self.job_pane.visible_ids(), jobs.current)
-        self._tell_notices()
+        if totals.credits != self._last_credits:
+            self._last_credits = totals.credits
+            self.form_pane.refresh_price()
+        self.header.set_totals(totals)
+        self.notifier.update_title(totals)
+        if self._footer_has_job != (jobs.current_id is not None):
+            self._update_footer()
+        if not self._detail_debouncer.is_pending:
+            self._show_current_job()
+        desk.set_visible(self.job_pane.visible_ids(), jobs.current_id)
+        self._show_notices()
 
-    def _show_current(self) -> None:
-        self.detail.show(self._current())
+    def _show_current_job(self) -> None:
+        self.detail_pane.set_job(self._current_job())
 
-    def _current(self) -> Job | None:
+    def _current_job(self) -> Job | None:
         """Return the job under the cursor, with why it waits where all looks wait and its own was not refused."""
-        desk, current = self.bench.desk, self.job_pane.jobs.current
-        job = desk.job(current) if current is not None else None
-        return job if job is None else waiting_too(job, desk.pause_reason)
+        desk, current = self.services.jobs, self.job_pane.job_list.current_id
+        job = desk.get(current) if current is not None else None
+        return job if job is None else with_pause_reason(job, desk.pause_reason)
 
-    def _tell_notices(self) -> None:
-        fresh = self.bench.desk.notices[self._told_notices :]
-        self._told_notices += len(fresh)
+    def _show_notices(self) -> None:
+        fresh = self.services.jobs.notices[self._notified_count :]
+        self._notified_count += len(fresh)
         for notice in fresh:
-            self.tell(shown(notice), "warning")
+            self.notify_user(sanitize(notice), "warning")
 
-    def _footer(self) -> None:
-        self._footer_has_job = self.job_pane.jobs.current is not None
-        self.footer.show(hints_for(self._place(), keymap(self.bench.settings), job=self._footer_has_job))
+    def _update_footer(self) -> None:
+        self._footer_has_job = self.job_pane.job_list.current_id is not None
+        self.footer.set_hints(
+            footer_keys(self._focus_scope(), effective_keymap(self.services.settings), has_job=self._footer_has_job)
+        )
 
-    def _place(self) -> Where:
+    def _focus_scope(self) -> Scope:
         """Tell where the focus is, as the registry calls it."""
         nodes = list(self.focused.ancestors_with_self) if self.focused is not None else []
         if self.form_pane in nodes:
             return "form"
-        if self.detail in nodes:
+        if self.detail_pane in nodes:
             return "detail"
-        if self.job_pane.holds_filter(nodes):
+        if self.job_pane.contains_filter_bar(nodes):
             return "filter"
-        return "gallery" if self.job_pane.in_gallery else "list"
+        return "gallery" if self.job_pane.is_gallery else "list"
 
-    def keys_changed(self) -> None:
+    def refresh_keys(self) -> None:
         """Name the keys as they are now."""
         self.refresh_bindings()
-        self._footer()
+        self._update_footer()
 
     @on(JobList.Highlighted)
-    def _highlighted(self, _: JobList.Highlighted) -> None:
-        self._at_rest.moved()
+    def _job_highlighted(self, _: JobList.Highlighted) -> None:
+        self._detail_debouncer.trigger()
 
-    def _describe(self) -> None:
-        job = self._current()
-        self.detail.show(job, self._answers.get(job.id) if job is not None else None)
-        if job is not None and job.ended:
-            self._read_answers(job.id)
+    def _show_job_detail(self) -> None:
+        job = self._current_job()
+        self.detail_pane.set_job(job, self._raw_responses.get(job.id) if job is not None else None)
+        if job is not None and job.is_ended:
+            self._load_raw_responses(job.id)
 
     @work(group="answers", exclusive=True)
-    async def _read_answers(self, job_id: int) -> None:
-        answers = await self.bench.desk.answers(job_id)
-        if self.detail.job_id == job_id:
-            self.detail.show(self.bench.desk.job(job_id), answers)
+    async def _load_raw_responses(self, job_id: int) -> None:
+        answers = await self.services.jobs.load_raw_responses(job_id)
+        if self.detail_pane.job_id == job_id:
+            self.detail_pane.set_job(self.services.jobs.get(job_id), answers)
 
     # Telling and asking
 
-    def _make_room(self, rows: int) -> None:
+    def _reserve_toast_rows(self, rows: int) -> None:
         """Let form or list end above what is said, where it covers more than their edge and the keys below it."""
-        covering = self.has_class("-zoom-jobs") or (self.has_class("-drawer") and self.size.width < WIDE)
+        covering = self.has_class("-zoom-jobs") or (self.has_class("-drawer") and self.size.width < MIN_WIDE_COLUMNS)
         body = self.query_one("#body")
         below = max(0, rows - 2) if covering else 0
         if body.styles.margin.bottom != below:
             body.styles.margin = (0, 0, below, 0)
             body.set_class(bool(below), "-less")
 
-    def tell(self, text: Shown, severity: Severity = "information") -> None:
+    def notify_user(self, text: SafeText, severity: Severity = "information") -> None:
         """Show one sentence for a while."""
-        self._toast(text, severity)
+        self._show_toast(text, severity)
 
-    def _toast(self, text: str, severity: Severity) -> None:
+    def _show_toast(self, text: str, severity: Severity) -> None:
         self.app.notify(text, severity=severity, markup=False, timeout=8 if severity == "error" else 5)
 
-    async def ask(self, question: Confirm) -> bool:
+    async def ask_confirmation(self, dialog: ConfirmDialog) -> bool:
         """Show a question and return the answer."""
-        answer: bool = await self.app.push_screen_wait(question)
+        answer: bool = await self.app.push_screen_wait(dialog)
         return answer
 
-    async def looked_up(self, requests: Sequence[GenerateRequest]) -> bool:
+    async def check_characters(self, requests: Sequence[GenerateRequest]) -> bool:
         """Look up whose age is not known yet, where that may be of use; False where nothing may be sent."""
-        if not await self.bench.connection.has_key():
+        if not await self.services.client.has_key():
             return True
-        if self._look_up is None:
-            from eternal_tui.tui.request_form.character_check import LookUp
+        if self._character_check is None:
+            from eternal_tui.tui.request_form.character_check import CharacterCheck
 
-            self._look_up = LookUp(self.bench.book, show=self._looking_up, tell=self.tell)
-        return await self._look_up.done(request.character for request in requests)
+            self._character_check = CharacterCheck(
+                self.services.characters, show_progress=self._show_check_progress, notify_user=self.notify_user
+            )
+        return await self._character_check.run(request.character for request in requests)
 
-    def _looking_up(self, words: Shown) -> None:
-        self.form_pane.wait(words)
-        if words and not self.form_pane.region:
+    def _show_check_progress(self, text: SafeText) -> None:
+        self.form_pane.set_waiting_text(text)
+        if text and not self.form_pane.region:
             # Sent from the list, with the form out of sight.
-            self.tell(say("Before it is sent: {words}. esc stops.", words=words))
+            self.notify_user(format_safe("Before it is sent: {words}. esc stops.", words=text))
 
-    def _ended(self, job: Job) -> None:
+    def _job_settled(self, job: Job) -> None:
         if job.state is JobState.REJECTED and job.cause == "key":
-            self._key_refused()
+            self._ask_for_new_key()
 
     @work
-    async def _key_refused(self) -> None:
-        from eternal_tui.tui.screens.api_key import REFUSED
+    async def _ask_for_new_key(self) -> None:
+        from eternal_tui.tui.screens.api_key import KEY_REJECTED_MESSAGE
 
-        await self._ask_for_key(REFUSED)
+        await self._ask_for_key(KEY_REJECTED_MESSAGE)
 
-    async def _ask_where_no_key_is(self) -> None:
-        if self.bench.demo is None and not await self.bench.connection.has_key():
-            from eternal_tui.tui.screens.api_key import WELCOME
+    async def _ask_for_missing_key(self) -> None:
+        if self.services.demo is None and not await self.services.client.has_key():
+            from eternal_tui.tui.screens.api_key import WELCOME_MESSAGE
 
-            await self._ask_for_key(WELCOME)
+            await self._ask_for_key(WELCOME_MESSAGE)
 
-    async def _ask_for_key(self, why: Shown) -> None:
-        from eternal_tui.tui.screens.api_key import KeyScreen
+    async def _ask_for_key(self, reason: SafeText) -> None:
+        from eternal_tui.tui.screens.api_key import ApiKeyScreen
 
         # A batch may be refused as a whole, and is asked about once.
-        if any(isinstance(screen, KeyScreen) for screen in self.app.screen_stack):
+        if any(isinstance(screen, ApiKeyScreen) for screen in self.app.screen_stack):
             return
-        if told := await self.app.push_screen_wait(KeyScreen(self.bench, why)):
-            self.tell(told)
+        if told := await self.app.push_screen_wait(ApiKeyScreen(self.services, reason)):
+            self.notify_user(told)

@@ -11,64 +11,68 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from eternal_tui.core.sanitize import Shown, say, shown
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.widgets.dialog import Dialog
-from eternal_tui.tui.widgets.search_dialog import SearchLine
+from eternal_tui.tui.widgets.search_dialog import SearchInput
 
-TAG_LIMIT = 40
+MAX_TAG_CHARS = 40
 """Characters of one tag: as many as the detail shows."""
 
-MOST_TAGS = 20
+MAX_TAGS = 20
 
-Marks = tuple[str, tuple[str, ...]]
+Annotations = tuple[str, tuple[str, ...]]
 
 
-def tags_in(text: str) -> tuple[str, ...]:
+def parse_tags(text: str) -> tuple[str, ...]:
     """Return the words of `text` as tags: in order, each once whatever its case, without commas and number signs."""
     tags: dict[str, str] = {}
     for word in text.replace(",", " ").split():
-        if tag := word.lstrip("#")[:TAG_LIMIT]:
+        if tag := word.lstrip("#")[:MAX_TAG_CHARS]:
             tags.setdefault(tag.casefold(), tag)
-    return tuple(tags.values())[:MOST_TAGS]
+    return tuple(tags.values())[:MAX_TAGS]
 
 
-class NoteScreen(Dialog[dict[int, Marks]]):
+class NoteScreen(Dialog[dict[int, Annotations]]):
     """Leaves with the note and the tags of each job, or with None where they stay as they are.
 
     Of several jobs it shows what all have: a note that is written goes to all, tags are added to or taken from all.
     """
 
-    KEYS_WORD = Shown("enter keeps · tab the other line · esc back")
+    KEYS_HINT = SafeText("enter keeps · tab the other line · esc back")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("note")]
 
     def __init__(self, *jobs: Job) -> None:
         one = len(jobs) == 1
-        super().__init__(say("Note for job {id}", id=jobs[0].id) if one else say("Note for {n} jobs", n=len(jobs)))
+        super().__init__(
+            format_safe("Note for job {id}", id=jobs[0].id) if one else format_safe("Note for {n} jobs", n=len(jobs))
+        )
         self._jobs = jobs
         note = jobs[0].note if len({job.note for job in jobs}) == 1 else ""
-        self._shared = tuple(tag for tag in jobs[0].tags if all(tag in job.tags for job in jobs))
-        self._first = (shown(note), shown(" ".join(self._shared)))
-        self.note = SearchLine(compact=True, select_on_focus=False, id="note-line")
-        self.tags = SearchLine(compact=True, select_on_focus=False, id="tags-line", placeholder="words to find it by")
+        self._shared_tags = tuple(tag for tag in jobs[0].tags if all(tag in job.tags for job in jobs))
+        self._initial_values = (sanitize(note), sanitize(" ".join(self._shared_tags)))
+        self.note_input = SearchInput(compact=True, select_on_focus=False, id="note-line")
+        self.tags_input = SearchInput(
+            compact=True, select_on_focus=False, id="tags-line", placeholder="words to find it by"
+        )
 
     def body(self) -> Iterable[Widget]:
         """Show a line for the note and one for the tags."""
         yield Static(Content("Note"), classes="label", markup=False)
-        yield self.note
+        yield self.note_input
         yield Static(Content("Tags"), classes="label", markup=False)
-        yield self.tags
+        yield self.tags_input
 
     def on_mount(self) -> None:
         """Fill the lines and go to the note."""
-        self.note.value, self.tags.value = self._first
-        self.note.focus()
+        self.note_input.value, self.tags_input.value = self._initial_values
+        self.note_input.focus()
 
     @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
+    def _input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if (self.note.value, self.tags.value) == self._first:
+        if (self.note_input.value, self.tags_input.value) == self._initial_values:
             self.dismiss(None)
             return
         self.dismiss({job.id: (self._note_for(job), self._tags_for(job)) for job in self._jobs})
@@ -76,10 +80,10 @@ class NoteScreen(Dialog[dict[int, Marks]]):
     # Untouched lines keep the text as it is stored, not as it is shown.
 
     def _note_for(self, job: Job) -> str:
-        return job.note if self.note.value == self._first[0] else self.note.value.strip()
+        return job.note if self.note_input.value == self._initial_values[0] else self.note_input.value.strip()
 
     def _tags_for(self, job: Job) -> tuple[str, ...]:
-        if self.tags.value == self._first[1]:
+        if self.tags_input.value == self._initial_values[1]:
             return job.tags
-        own = tuple(tag for tag in job.tags if tag not in self._shared)
-        return tuple(dict.fromkeys((*tags_in(self.tags.value), *own)))[:MOST_TAGS]
+        own = tuple(tag for tag in job.tags if tag not in self._shared_tags)
+        return tuple(dict.fromkeys((*parse_tags(self.tags_input.value), *own)))[:MAX_TAGS]

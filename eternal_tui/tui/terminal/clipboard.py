@@ -7,12 +7,12 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 
-from eternal_tui.config.credentials import scrubbed_environ
+from eternal_tui.config.credentials import environ_without_keys
 
-SECONDS = 2.0
+COPY_TIMEOUT_SECONDS = 2.0
 """How long the clipboard's program may take: it only has to read what it is given."""
 
-LIMIT = 4_000_000
+MAX_CLIPBOARD_BYTES = 4_000_000
 """Bytes given to the clipboard's program: far above any prompt, far below what would stall a desktop."""
 
 
@@ -29,14 +29,14 @@ def clipboard_command(environ: Mapping[str, str], platform: str = sys.platform) 
     return None
 
 
-async def give(text: str, command: Sequence[str], environ: Mapping[str, str]) -> bool:
+async def copy(text: str, command: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Put the text on the clipboard; tell whether the program took it.
 
     wl-copy and xclip leave a process behind that serves the clipboard, so their output goes nowhere: a pipe would
     stay open for as long as the text is there to be pasted.
     """
     data = text.encode("utf-8", "replace")
-    if len(data) > LIMIT:
+    if len(data) > MAX_CLIPBOARD_BYTES:
         return False
     try:
         process = await asyncio.create_subprocess_exec(
@@ -44,13 +44,13 @@ async def give(text: str, command: Sequence[str], environ: Mapping[str, str]) ->
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            env=scrubbed_environ(environ),
+            env=environ_without_keys(environ),
             start_new_session=True,
         )
     except OSError:
         return False
     try:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(COPY_TIMEOUT_SECONDS):
             await process.communicate(data)
     except (TimeoutError, OSError):
         return False

@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from eternal_tui.core.sanitize import Shown, shown
+from eternal_tui.core.sanitize import SafeText, sanitize
 
-CLIPBOARD_LIMIT = 74_994
+MAX_OSC52_BYTES = 74_994
 """Bytes of text sent by OSC 52: the most that xterm and tmux take, 100,000 bytes of sequence in base64."""
 
 ESC = "\x1b"
 ST = "\x1b\\"
 
 
-def wrapped(sequence: str, environ: Mapping[str, str]) -> str:
+def tmux_wrap(sequence: str, environ: Mapping[str, str]) -> str:
     """Return the sequence so that the outer terminal gets it: tmux and screen want it in an envelope."""
     if environ.get("TMUX"):
         return f"{ESC}Ptmux;{sequence.replace(ESC, ESC + ESC)}{ST}"
@@ -23,21 +23,21 @@ def wrapped(sequence: str, environ: Mapping[str, str]) -> str:
     return sequence
 
 
-def clipboard(text: str, environ: Mapping[str, str]) -> str | None:
+def clipboard_sequence(text: str, environ: Mapping[str, str]) -> str | None:
     """Return what puts `text` on the clipboard of the person's own machine, None when it is too long for that.
 
     tmux takes the plain sequence for its own buffer and hands it on where `set-clipboard` allows; the wrapped one
     reaches the outer terminal where `allow-passthrough` does. Both are sent, for one of them is often off.
     """
     data = text.encode("utf-8", "replace")
-    if len(data) > CLIPBOARD_LIMIT:
+    if len(data) > MAX_OSC52_BYTES:
         return None
     plain = f"{ESC}]52;c;{base64.b64encode(data).decode()}\x07"
-    outer = wrapped(plain, environ)
+    outer = tmux_wrap(plain, environ)
     return plain if outer == plain else plain + outer
 
 
-def title(text: Shown) -> str:
+def title_sequence(text: SafeText) -> str:
     """Return what sets the terminal's title."""
     return f"{ESC}]2;{text}\x07"
 
@@ -47,16 +47,16 @@ RESTORE_TITLE = f"{ESC}[23;2t"
 """Push and pop of the window title (xterm's stack): the title is given back as it was found."""
 
 
-def notification(text: str, environ: Mapping[str, str]) -> str:
+def notification_sequence(text: str, environ: Mapping[str, str]) -> str:
     """Return what asks the terminal for a desktop notification (OSC 9, and OSC 777 for those that know only that)."""
     # A leading number and semicolon would make OSC 9 a progress report in some terminals.
-    words = shown(text, limit=200).replace(";", ",")
+    words = sanitize(text, limit=200).replace(";", ",")
     nine = f"{ESC}]9;{words}\x07"
     seven = f"{ESC}]777;notify;eternal-tui;{words}\x07"
-    return wrapped(nine, environ) + wrapped(seven, environ)
+    return tmux_wrap(nine, environ) + tmux_wrap(seven, environ)
 
 
-def in_quiet_hours(hours: str, minute_of_day: int) -> bool:
+def is_in_quiet_hours(hours: str, minute_of_day: int) -> bool:
     """Tell whether a minute since local midnight lies in hours such as "22:00-07:00"; an empty text is never."""
     if not hours:
         return False

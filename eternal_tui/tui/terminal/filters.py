@@ -9,9 +9,9 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter, NoColor
 
-from eternal_tui.tui.graphics.half_blocks import CellStyle
+from eternal_tui.tui.graphics.half_blocks import PixelPairStyle
 
-_SIGNS = {
+_ASCII_REPLACEMENTS = {
     **dict.fromkeys("─━╌╸╺▁▔▂━═", "-"),
     **dict.fromkeys("│┃▌▐▎▊▍▏▕║", "|"),
     **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼╔╗╚╝", "+"),
@@ -42,42 +42,44 @@ _SIGNS = {
 
 
 @lru_cache(4_096)
-def ascii_cells(text: str) -> str:
+def to_ascii(text: str) -> str:
     """Return the text in ASCII, in as many cells: a sign of ours as its likeness, anything else as question marks."""
     if text.isascii():
         return text
-    return "".join(sign if sign.isascii() else _SIGNS.get(sign, "?" * cell_len(sign)) for sign in text)
+    return "".join(sign if sign.isascii() else _ASCII_REPLACEMENTS.get(sign, "?" * cell_len(sign)) for sign in text)
 
 
-class AsciiLines(LineFilter):
+class AsciiFilter(LineFilter):
     """Replaces what is not ASCII in every line that is drawn, whichever widget drew it."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002 - the base's signature
         """Return the segments in ASCII."""
-        return [Segment(ascii_cells(text), style, control) for text, style, control in segments]
+        return [Segment(to_ascii(text), style, control) for text, style, control in segments]
 
 
 SHADES = " ░▒▓█"
 """From dark to light, as on a dark ground."""
 
 
-def shade(red: int, green: int, blue: int) -> str:
+def shade_character(red: int, green: int, blue: int) -> str:
     """Return the sign as light as a colour of three times 0 to 255; the weights are those of ITU-R BT.601."""
     light = (299 * red + 587 * green + 114 * blue) // 1000
     return SHADES[light * len(SHADES) // 256]
 
 
-class GreyPictures(NoColor):
+class GreyscaleFilter(NoColor):
     """Takes the colours away, and draws the cells of pictures as shades, whichever widget drew them."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return the segments without colours, with a shade in each cell of a picture."""
-        shaded = [_grey(segment) if isinstance(segment.style, CellStyle) else segment for segment in segments]
+        shaded = [
+            _shade_segment(segment) if isinstance(segment.style, PixelPairStyle) else segment for segment in segments
+        ]
         return super().apply(shaded, background)
 
 
-def _grey(segment: Segment) -> Segment:
+def _shade_segment(segment: Segment) -> Segment:
     style = segment.style
     colours = [each.triplet for each in (style.color, style.bgcolor) if each and each.triplet] if style else []
     mean = [sum(channel) // len(colours) for channel in zip(*colours, strict=True)]
-    return Segment(shade(*mean) * len(segment.text))
+    return Segment(shade_character(*mean) * len(segment.text))

@@ -15,163 +15,166 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-MOST = 64 * 1024
+MAX_WINDOW_CHARS = 64 * 1024
 """Characters from which on there is no limit but this one, however soon they arrive."""
 
-LEAST = 4 * 1024
+MIN_WINDOW_CHARS = 4 * 1024
 """Characters that are let go at any rate: one line of a picture."""
 
-FIRST_FAR = 8 * 1024
+INITIAL_REMOTE_WINDOW_CHARS = 8 * 1024
 """Characters with which a line that may be slow begins: a quarter of a second at 256 kbit/s."""
 
-DELAY = 0.15
+MAX_QUEUE_DELAY_SECONDS = 0.15
 """Seconds by which what is on its way may hold up what comes after it, on top of the way itself."""
 
-PATIENCE = 0.1
+LOCAL_WRITE_TIMEOUT_SECONDS = 0.1
 """Seconds for which a write to a terminal nearby may be under way before its line counts as behind."""
 
-ANSWER_WITHIN = 1.5
+REPLY_TIMEOUT_SECONDS = 1.5
 """Seconds after which an answer is taken for lost, and a terminal that never gave one for one that gives none."""
 
-ASK_EVERY = 1024
+PROBE_INTERVAL_CHARS = 1024
 """Characters after which the terminal is asked: keys and clocks are too short to be worth it."""
 
-PIECE = 2 * 1024
+CHUNK_CHARS = 2 * 1024
 """Characters after which the terminal is asked within one write: were a picture one piece, the line would stand idle
 from its end until the answer is back, nearly half of the time at 256 kbit/s and 150 ms."""
 
-NUMBERS = range(2, 40)
+PROBE_COLUMNS = range(2, 40)
 """Columns of the first line at which the cursor stands when the terminal is asked: so its answers say to which question
 they belong. Every terminal is that wide."""
 
 
-def ask(number: int) -> str:
-    """Return what asks the terminal where its cursor stands, at a column that is `number`, and puts it back."""
-    return f"\x1b7\x1b[1;{number}H\x1b[6n\x1b8"
+def cursor_query(column: int) -> str:
+    """Return what asks the terminal where its cursor stands, at a column that is `column`, and puts it back."""
+    return f"\x1b7\x1b[1;{column}H\x1b[6n\x1b8"
 
 
-_MOVES = re.compile(r"\x1b\[\d+;\d+H")
+_CURSOR_MOVE_PATTERN = re.compile(r"\x1b\[\d+;\d+H")
 """Puts the cursor somewhere: what comes before is whole, and what comes after needs nothing of it."""
 
 
-def in_pieces(text: str) -> list[str]:
+def split_chunks(text: str) -> list[str]:
     """Return what is to be written in pieces of PIECE characters or a little more, each whole by itself.
 
     Graphics, whose data runs on, and whatever else moves no cursor stay in one piece.
     """
-    if len(text) < 2 * PIECE or "\x1bP" in text or "\x1b_" in text:
+    if len(text) < 2 * CHUNK_CHARS or "\x1bP" in text or "\x1b_" in text:
         return [text]
     pieces, begun = [], 0
-    for move in _MOVES.finditer(text):
-        if move.start() - begun >= PIECE:
+    for move in _CURSOR_MOVE_PATTERN.finditer(text):
+        if move.start() - begun >= CHUNK_CHARS:
             pieces.append(text[begun : move.start()])
             begun = move.start()
     return [*pieces, text[begun:]]
 
 
-class _Mark(NamedTuple):
-    number: int
-    total: int
-    under_way: int
-    since: float
+class _Probe(NamedTuple):
+    column: int
+    sent_total: int
+    in_flight: int
+    sent_at: float
 
 
-class Flow:
-    """Counts characters on their way to a terminal that is `far`, behind a line that may be slow, or near."""
+class FlowController:
+    """Counts characters on their way to a terminal that is `remote`, behind a line that may be slow, or near."""
 
-    def __init__(self, clock: Callable[[], float], *, far: bool = False) -> None:
-        self.asks = far
+    def __init__(self, clock: Callable[[], float], *, remote: bool = False) -> None:
+        self.uses_probes = remote
         self._clock = clock
-        self._window = FIRST_FAR if far else MOST
-        self._sent = self._written = self._arrived = self._asked = 0
-        self._marks: deque[_Mark] = deque()
-        self._shortest = float("inf")
-        self._shrunk = float("-inf")
-        self._numbers = itertools.cycle(NUMBERS)
-        self._answered = False
+        self._window = INITIAL_REMOTE_WINDOW_CHARS if remote else MAX_WINDOW_CHARS
+        self._sent = self._written = self._arrived = self._probed = 0
+        self._probes: deque[_Probe] = deque()
+        self._min_round_trip = float("inf")
+        self._shrunk_at = float("-inf")
+        self._columns = itertools.cycle(PROBE_COLUMNS)
+        self._has_reply = False
 
     @property
-    def under_way(self) -> int:
+    def in_flight(self) -> int:
         """Characters that have been sent and are not known to have arrived."""
         return self._sent - self._arrived
 
     @property
-    def expects(self) -> bool:
+    def is_awaiting_reply(self) -> bool:
         """Whether answers of the terminal are still to come."""
-        return self.asks and self._answered and bool(self._marks)
+        return self.uses_probes and self._has_reply and bool(self._probes)
 
     @property
-    def waiting(self) -> int:
+    def unwritten(self) -> int:
         """Characters that have not left yet."""
         return self._sent - self._written
 
-    def send(self, count: int) -> int:
+    def record_send(self, count: int) -> int:
         """Note characters that are to be written; return the number by which to ask the terminal for them, or 0."""
-        asks = self.asks and self._sent + count - self._asked >= ASK_EVERY
-        number = next(self._numbers) if asks else 0
+        asks = self.uses_probes and self._sent + count - self._probed >= PROBE_INTERVAL_CHARS
+        number = next(self._columns) if asks else 0
         if asks:
-            self._asked = self._sent + count
-        if asks or not self.asks:
-            self._marks.append(_Mark(number, self._sent + count, self.under_way + count, self._clock()))
+            self._probed = self._sent + count
+        if asks or not self.uses_probes:
+            self._probes.append(_Probe(number, self._sent + count, self.in_flight + count, self._clock()))
         self._sent += count
         return number
 
-    def wrote(self, count: int) -> None:
+    def record_write(self, count: int) -> None:
         """Note that characters have left."""
         self._written += count
-        if not self.asks:
-            self._reached()
+        if not self.uses_probes:
+            self._complete_oldest_probe()
 
-    def answered(self, number: int) -> None:
+    def record_reply(self, column: int) -> None:
         """Note an answer of the terminal."""
-        if any(mark.number == number for mark in self._marks):
-            self._answered = True
-            while self._marks and self._reached() != number:
+        if any(mark.column == column for mark in self._probes):
+            self._has_reply = True
+            while self._probes and self._complete_oldest_probe() != column:
                 pass
 
-    def room(self) -> int:
+    def available(self) -> int:
         """Return how many characters may be sent now; MOST is no limit, 0 that the line is behind."""
-        if self._marks:
-            stood = self._clock() - self._marks[0].since
-            if self.asks and stood > ANSWER_WITHIN:
-                self._give_up()
-            elif not self.asks and stood > PATIENCE:
+        if self._probes:
+            stood = self._clock() - self._probes[0].sent_at
+            if self.uses_probes and stood > REPLY_TIMEOUT_SECONDS:
+                self._disable_probes()
+            elif not self.uses_probes and stood > LOCAL_WRITE_TIMEOUT_SECONDS:
                 return 0
-        left = self._window - self.under_way
-        if self._window == MOST and left > 0:
-            return MOST
-        return left if left >= min(LEAST, self._window) // 4 else 0
+        left = self._window - self.in_flight
+        if self._window == MAX_WINDOW_CHARS and left > 0:
+            return MAX_WINDOW_CHARS
+        return left if left >= min(MIN_WINDOW_CHARS, self._window) // 4 else 0
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Expect no answers any more: somebody else has the terminal."""
-        self._marks.clear()
-        self._arrived = self._written = self._asked = self._sent
+        self._probes.clear()
+        self._arrived = self._written = self._probed = self._sent
 
-    def _give_up(self) -> None:
-        self.asks = self._answered
-        self._marks.clear()
-        self._arrived = self._asked = self._written
-        self._window = min(self._window, FIRST_FAR)
+    def _disable_probes(self) -> None:
+        self.uses_probes = self._has_reply
+        self._probes.clear()
+        self._arrived = self._probed = self._written
+        self._window = min(self._window, INITIAL_REMOTE_WINDOW_CHARS)
 
-    def _reached(self) -> int:
+    def _complete_oldest_probe(self) -> int:
         """Take note of the oldest mark's arrival and return its number."""
-        if not self._marks:
+        if not self._probes:
             return 0
-        mark = self._marks.popleft()
-        self._arrived = max(self._arrived, mark.total)
-        took = self._clock() - mark.since
-        self._shortest = min(self._shortest, took)
-        self._learn(mark, took)
-        return mark.number
+        mark = self._probes.popleft()
+        self._arrived = max(self._arrived, mark.sent_total)
+        took = self._clock() - mark.sent_at
+        self._min_round_trip = min(self._min_round_trip, took)
+        self._adjust_window(mark, took)
+        return mark.column
 
-    def _learn(self, mark: _Mark, took: float) -> None:
-        late = took - self._shortest
-        if late <= DELAY:
+    def _adjust_window(self, probe: _Probe, round_trip: float) -> None:
+        late = round_trip - self._min_round_trip
+        if late <= MAX_QUEUE_DELAY_SECONDS:
             # By what this much took, never by `late` alone: while a busy machine has heard no answer in time yet, the
             # shortest is as long as all the others, and a slow line looks like a fast one.
-            carried = round(mark.under_way * (self._shortest + DELAY) / max(took, 1e-6))
-            self._window = max(self._window, min(MOST, self._window * 2, carried))
-        elif mark.since >= self._shrunk:
+            carried = round(probe.in_flight * (self._min_round_trip + MAX_QUEUE_DELAY_SECONDS) / max(round_trip, 1e-6))
+            self._window = max(self._window, min(MAX_WINDOW_CHARS, self._window * 2, carried))
+        elif probe.sent_at >= self._shrunk_at:
             # Once for all that was on its way: the others tell of the same moment.
-            self._shrunk = self._clock()
-            self._window = max(LEAST, round(self._window * max(0.5, (self._shortest + DELAY) / took)))
+            self._shrunk_at = self._clock()
+            self._window = max(
+                MIN_WINDOW_CHARS,
+                round(self._window * max(0.5, (self._min_round_trip + MAX_QUEUE_DELAY_SECONDS) / round_trip)),
+            )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-_UTF8 = r"(?i)utf-?8"
+_UTF8_PATTERN = r"(?i)utf-?8"
 
 
 class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,9 +44,9 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     quotes: tuple[str, str]
     levels: str
 
-    def text(self, shown: str) -> str:
+    def to_drawable(self, safe_text: str) -> str:
         """Return already gated text in characters this set's terminal can draw."""
-        return shown if self is not ASCII else shown.encode("ascii", "replace").decode("ascii")
+        return safe_text if self is not ASCII else safe_text.encode("ascii", "replace").decode("ascii")
 
 
 UNICODE = Glyphs(
@@ -116,11 +116,15 @@ def glyphs_for(environ: Mapping[str, str]) -> Glyphs:
     An environment that names none, as in a container or a cron job, tells nothing of the terminal: every one in use
     draws UTF-8.
     """
-    if not environ.get("LC_ALL") and environ.get("LC_CTYPE") in _COERCED and environ.get("LANG") in ("C", "POSIX"):
+    if (
+        not environ.get("LC_ALL")
+        and environ.get("LC_CTYPE") in _COERCED_LC_CTYPES
+        and environ.get("LANG") in ("C", "POSIX")
+    ):
         return ASCII
     locale = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), None)
-    return UNICODE if locale is None or re.search(_UTF8, locale) else ASCII
+    return UNICODE if locale is None or re.search(_UTF8_PATTERN, locale) else ASCII
 
 
-_COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
+_COERCED_LC_CTYPES = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 """What Python itself puts into LC_CTYPE where LANG is C (PEP 538): its own wish, and no word of the terminal."""

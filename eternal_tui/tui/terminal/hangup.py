@@ -7,7 +7,7 @@ import sys
 import threading
 
 
-def terminal_gone() -> bool:
+def is_hung_up() -> bool:
     """Tell whether standard input was a terminal that has hung up."""
     stdin = sys.__stdin__
     if stdin is None or not hasattr(select, "poll"):
@@ -21,7 +21,7 @@ def terminal_gone() -> bool:
     return any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poller.poll(0))
 
 
-class InputEnd(threading.Event):
+class HangupEvent(threading.Event):
     """What the thread that reads keys looks at before each read, set by whoever ends it and by a hang-up.
 
     Of a terminal that is gone Textual reads the end over and over, with all of a processor, while the rest of the
@@ -30,4 +30,4 @@ class InputEnd(threading.Event):
 
     def is_set(self) -> bool:
         """Tell whether to read no more."""
-        return super().is_set() or terminal_gone()
+        return super().is_set() or is_hung_up()

@@ -3,7 +3,7 @@
 Textual 8.2.8 loads its palette to name four classes of it, and with it a dozen widgets; its design loads rich's tables,
 asyncio loads OpenSSL: together a sixth of the work of `import textual.app`. Until they are wanted, stand-ins have their
 places. Whoever uses a module gets the real one at the first use; a class that is only named is a stand-in until
-`arrive`, which gives everybody the real one. From then on all is as if nothing had been put off.
+`load_deferred`, which gives everybody the real one. From then on all is as if nothing had been put off.
 """
 
 from __future__ import annotations
@@ -15,53 +15,53 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-USED = ("ssl", "asyncio.sslproto")
+DEFERRED_MODULES = ("ssl", "asyncio.sslproto")
 """Modules whose importers keep the module."""
 
-NAMED = ("textual.command", "rich.table")
+DEFERRED_CLASS_MODULES = ("textual.command", "rich.table")
 """Modules whose importers keep classes, which none of them uses while it is imported but as a base."""
 
-_loading = threading.RLock()
+_load_lock = threading.RLock()
 
 
-class _Later(ModuleType):
+class _DeferredModule(ModuleType):
     """Stands for a module that is not loaded."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if self.__name__ in NAMED and sys.modules.get(self.__name__) is self:
+        if self.__name__ in DEFERRED_CLASS_MODULES and sys.modules.get(self.__name__) is self:
             # A subclass of one must pass as a subclass of an abstract class afterwards.
             return vars(self).setdefault(name, ABCMeta(name, (ABC,), {"__module__": self.__name__}))
         return getattr(self.load(), name)
 
-    def stand_ins(self) -> list[type]:
+    def placeholder_classes(self) -> list[type]:
         """Return the classes that were given out."""
         return [value for value in vars(self).values() if isinstance(value, ABCMeta)]
 
     def load(self) -> ModuleType:
         """Load the module and return it."""
-        with _loading:
+        with _load_lock:
             if sys.modules.get(self.__name__) is self:
                 del sys.modules[self.__name__]
             return import_module(self.__name__)
 
 
-_standing: list[_Later] = []
+_deferred: list[_DeferredModule] = []
 
 
-def put_off() -> None:
+def defer_imports() -> None:
     """Have what comes later stand-ins, unless it is there already."""
-    for name in (*USED, *NAMED):
+    for name in (*DEFERRED_MODULES, *DEFERRED_CLASS_MODULES):
         if name not in sys.modules:
-            later = sys.modules[name] = _Later(name)
-            _standing.append(later)
+            later = sys.modules[name] = _DeferredModule(name)
+            _deferred.append(later)
 
 
-def arrive() -> None:
+def load_deferred() -> None:
     """Load what was put off, if anything was, and put the real things where the stand-ins are."""
-    put = list(_standing)
-    _standing.clear()
+    put = list(_deferred)
+    _deferred.clear()
     if not put:
         return
     for module in put:
@@ -69,7 +69,11 @@ def arrive() -> None:
     # By their identities: not everything that modules hold can be compared.
     real: dict[int, Any] = {
         **{id(module): sys.modules[module.__name__] for module in put},
-        **{id(one): getattr(sys.modules[one.__module__], one.__name__) for module in put for one in module.stand_ins()},
+        **{
+            id(one): getattr(sys.modules[one.__module__], one.__name__)
+            for module in put
+            for one in module.placeholder_classes()
+        },
     }
     for taker in tuple(sys.modules.values()):
         # A module that may not be imported stands there as None.
@@ -77,7 +81,7 @@ def arrive() -> None:
             if id(value) in real:
                 setattr(taker, name, real[id(value)])
     for module in put:
-        for one in module.stand_ins():
+        for one in module.placeholder_classes():
             heirs: list[type] = one.__subclasses__()
             for heir in heirs:
                 heir.__bases__ = tuple(real.get(id(base), base) for base in heir.__bases__)

@@ -16,108 +16,113 @@ from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 
-from eternal_tui.tui.terminal.compositor import draw_anew
+from eternal_tui.tui.terminal.compositor import force_repaint
 
-REST = 0.06
+IDLE_SECONDS = 0.06
 """Seconds without a write over its cells after which pixels are laid: a screen that is being drawn is not at rest."""
 
 
-class _Overlay(msgspec.Struct):
+class _PixelOverlay(msgspec.Struct):
     pixels: str
-    cells: Callable[[], Region]
-    cell: tuple[float, float]
-    stands: Region | None = None
+    get_region: Callable[[], Region]
+    cell_size: tuple[float, float]
+    drawn_at: Region | None = None
 
 
 @runtime_checkable
-class OverlayApp(Protocol):
+class PixelOverlayApp(Protocol):
     """An app that lays pixels over its cells."""
 
-    overlays: Overlays
+    overlays: PixelOverlays
 
 
-def overlays_of(app: App[object]) -> Overlays | None:
+def find_overlays(app: App[object]) -> PixelOverlays | None:
     """Return what lays pixels in this app, None where nothing does."""
-    return app.overlays if isinstance(app, OverlayApp) else None
+    return app.overlays if isinstance(app, PixelOverlayApp) else None
 
 
-class Overlays:
+class PixelOverlays:
     """The pixels over one app's screen.
 
-    `write` puts them on the terminal, `ready` says whether it takes them now, and `cell` how large its cells are now in
-    pixels, (0, 0) where that is not known.
+    `write` puts them on the terminal, `is_writable` says whether it takes them now, and `cell` how large its cells are
+    now in pixels, (0, 0) where that is not known.
     """
 
     def __init__(
         self,
         app: App[None],
         write: Callable[[str], None],
-        ready: Callable[[], bool],
-        cell: Callable[[], tuple[int, int]] = lambda: (0, 0),
+        is_writable: Callable[[], bool],
+        get_cell_size: Callable[[], tuple[int, int]] = lambda: (0, 0),
     ) -> None:
         self._app = app
         self._write = write
-        self._ready = ready
-        self._cell = cell
-        self._overlays: dict[Widget, _Overlay] = {}
+        self._is_writable = is_writable
+        self._get_cell_size = get_cell_size
+        self._overlays: dict[Widget, _PixelOverlay] = {}
         self._timer: Timer | None = None
 
-    def lay(self, widget: Widget, pixels: str, cells: Callable[[], Region], cell: tuple[float, float]) -> None:
-        """Keep `pixels`, made for cells of that size, over those that `cells` returns; nothing if they are empty."""
-        before = self._overlays.pop(widget, None)
-        if before is not None and before.stands is not None:
-            # Writing every cell anew takes away what stands over it.
-            draw_anew(self._app.screen)
-        if pixels:
-            self._overlays[widget] = _Overlay(pixels, cells, cell)
-            self._soon()
+    def place(
+        self, widget: Widget, pixels: str, get_region: Callable[[], Region], cell_size: tuple[float, float]
+    ) -> None:
+        """Keep `pixels`, made for cells of that size, over those that `get_region` returns.
 
-    def drop(self, widget: Widget) -> None:
+        Nothing if they are empty.
+        """
+        before = self._overlays.pop(widget, None)
+        if before is not None and before.drawn_at is not None:
+            # Writing every cell anew takes away what stands over it.
+            force_repaint(self._app.screen)
+        if pixels:
+            self._overlays[widget] = _PixelOverlay(pixels, get_region, cell_size)
+            self._schedule_paint()
+
+    def remove(self, widget: Widget) -> None:
         """Forget the pixels of a widget that is going."""
         self._overlays.pop(widget, None)
 
-    def displayed(self, touched: Sequence[Region]) -> None:
+    def invalidate(self, written_regions: Sequence[Region]) -> None:
         """Take note of the cells just written: pixels over them are gone, others may stand where they should not."""
         for widget, overlay in self._overlays.items():
-            if overlay.stands is None:
-                self._soon()
+            if overlay.drawn_at is None:
+                self._schedule_paint()
             elif not widget.is_attached or widget.screen is not self._app.screen:
                 # Another screen was drawn over all of this one.
-                overlay.stands = None
-                self._soon()
-            elif self._place(widget, overlay) != overlay.stands:
-                overlay.stands = None
-                draw_anew(self._app.screen)
-                self._soon()
-            elif any(region.overlaps(overlay.stands) for region in touched):
-                overlay.stands = None
-                self._soon()
+                overlay.drawn_at = None
+                self._schedule_paint()
+            elif self._target_region(widget, overlay) != overlay.drawn_at:
+                overlay.drawn_at = None
+                force_repaint(self._app.screen)
+                self._schedule_paint()
+            elif any(region.overlaps(overlay.drawn_at) for region in written_regions):
+                overlay.drawn_at = None
+                self._schedule_paint()
 
-    def _soon(self) -> None:
+    def _schedule_paint(self) -> None:
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self._app.set_timer(REST, self._paint)
+        self._timer = self._app.set_timer(IDLE_SECONDS, self._paint_due)
 
-    def _paint(self) -> None:
+    def _paint_due(self) -> None:
         self._timer = None
         for widget, overlay in self._overlays.items():
-            place = self._place(widget, overlay) if overlay.stands is None else None
+            place = self._target_region(widget, overlay) if overlay.drawn_at is None else None
             if place is None:
                 continue
-            if self._ready():
-                overlay.stands = place
+            if self._is_writable():
+                overlay.drawn_at = place
                 self._write(f"\x1b7\x1b[{place.y + 1};{place.x + 1}H{overlay.pixels}\x1b8")
             else:
-                self._soon()
+                self._schedule_paint()
 
-    def _place(self, widget: Widget, overlay: _Overlay) -> Region | None:
+    def _target_region(self, widget: Widget, overlay: _PixelOverlay) -> Region | None:
         """Return where the pixels belong, None where they cannot stand whole."""
         screen = self._app.screen
         if not widget.is_attached or not widget.display:
             return None
-        if self._cell() not in ((0, 0), overlay.cell):
+        if self._get_cell_size() not in ((0, 0), overlay.cell_size):
             return None
-        region = overlay.cells()
+        region = overlay.get_region()
         geometry = screen._compositor.full_map.get(widget)
         if geometry is None or not geometry.visible_region.contains_region(region):
             return None

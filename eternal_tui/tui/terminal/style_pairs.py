@@ -7,11 +7,11 @@ from typing import Any
 
 from textual._styles_cache import StylesCache
 
-PAIRS = 1024
+MAX_CACHED_PAIRS = 1024
 """Pairs of colours kept, as many as Textual keeps entries."""
 
 
-def keep_pairs_without_widgets() -> None:
+def patch_style_pair_cache() -> None:
     """Remember the pairs by their colours alone: Textual's cache of a method also remembers whose method it was.
 
     Measured: 25 KB a screen that was opened and left, up to some 20 MB.
@@ -20,7 +20,7 @@ def keep_pairs_without_widgets() -> None:
     if pair is None:
         return
 
-    @lru_cache(PAIRS)
+    @lru_cache(MAX_CACHED_PAIRS)
     def pairs(base_background: Any, background: Any) -> Any:
         return pair(None, base_background, background)
 

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 
-_HINTS = ("  , keeps it while you add another", "  , and")
+_MULTIPLE_HINTS = ("  , keeps it while you add another", "  , and")
 """What the focus says of a choice that takes several: the longest that fits."""
 
 Option = tuple[str, str]
@@ -24,7 +24,7 @@ Option = tuple[str, str]
 
 
 class Choice(Widget, can_focus=True):
-    """One of a few values; with `several`, a key keeps the chosen one while another is chosen too.
+    """One of a few values; with `multiple`, a key keeps the chosen one while another is chosen too.
 
     `radio` draws `( ) picture  (•) clip`, else the chosen word stands in brackets: `1 [2] 3`. A digit that is a value
     picks it.
@@ -40,7 +40,7 @@ class Choice(Widget, can_focus=True):
     ]
 
     @dataclass
-    class Picked(Message):
+    class Changed(Message):
         """Another value was chosen."""
 
         choice: Choice
@@ -57,7 +57,7 @@ class Choice(Widget, can_focus=True):
         value: str,
         *,
         radio: bool = False,
-        several: bool = False,
+        multiple: bool = False,
         glyphs: Glyphs = UNICODE,
         id: str,  # noqa: A002
     ) -> None:
@@ -65,8 +65,8 @@ class Choice(Widget, can_focus=True):
         self._options = tuple(options)
         self._value = value
         self._radio = radio
-        self._several = several
-        self._kept: frozenset[str] = frozenset()
+        self._multiple = multiple
+        self._extra_values: frozenset[str] = frozenset()
         self._dot = "*" if glyphs is ASCII else "•"
 
     @property
@@ -75,78 +75,81 @@ class Choice(Widget, can_focus=True):
         return self._value
 
     @property
-    def more(self) -> tuple[str, ...]:
+    def extra_values(self) -> tuple[str, ...]:
         """The values chosen beside it."""
-        return tuple(each for each, _ in self._options if each in self._kept and each != self._value)
+        return tuple(each for each, _ in self._options if each in self._extra_values and each != self._value)
 
-    def show(self, value: str, more: Iterable[str] = ()) -> None:
-        """Show `value` as chosen, and `more` beside it; posts nothing. A value that is no option is left alone."""
-        kept = frozenset(more)
-        if (value, kept) != (self._value, self._kept) and any(value == each for each, _ in self._options):
-            self._value, self._kept = value, kept
+    def set_value(self, value: str, extra_values: Iterable[str] = ()) -> None:
+        """Show `value` as chosen, and `extra_values` beside it.
+
+        Posts nothing. A value that is no option is left alone.
+        """
+        kept = frozenset(extra_values)
+        if (value, kept) != (self._value, self._extra_values) and any(value == each for each, _ in self._options):
+            self._value, self._extra_values = value, kept
             self.refresh()
 
     def render(self) -> Content:
         """Draw the options; the chosen one is marked by a sign, so that it is seen without colour."""
         chosen = "bold $text-accent" if self.has_focus else "bold"
         drawn = Content("").join(
-            Content.styled(self._segment(value, word), chosen if self._is_chosen(value) else "$text-muted")
+            Content.styled(self._option_text(value, word), chosen if self._is_selected(value) else "$text-muted")
             for value, word in self._options
         )
-        if self._several and self.has_focus:
+        if self._multiple and self.has_focus:
             room = self.content_size.width - drawn.cell_length
-            drawn += Content.styled(next((hint for hint in _HINTS if len(hint) <= room), ""), "$text-muted")
+            drawn += Content.styled(next((hint for hint in _MULTIPLE_HINTS if len(hint) <= room), ""), "$text-muted")
         return drawn
 
     def action_move(self, by: int, around: bool = False) -> None:
         """Choose the option so many places on; at the ends stay, or go around."""
         place = [value for value, _ in self._options].index(self._value) + by
         last = len(self._options) - 1
-        self._pick(self._options[place % (last + 1) if around else min(max(place, 0), last)][0])
+        self._change_value(self._options[place % (last + 1) if around else min(max(place, 0), last)][0])
 
     def action_also(self) -> None:
         """Keep the chosen value while another is chosen too; one that is kept already is kept no longer."""
-        self._kept ^= {self._value}
+        self._extra_values ^= {self._value}
         self.refresh()
 
     def action_digit(self, digit: str) -> None:
         """Choose by digit."""
-        self._pick(digit)
+        self._change_value(digit)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave a digit that is no value of this choice to whom it means something."""
         if action == "also":
-            return self._several
+            return self._multiple
         return action != "digit" or any(parameters == (value,) for value, _ in self._options)
 
     def on_click(self, event: events.Click) -> None:
         """Choose by mouse."""
         end = 0
         for value, word in self._options:
-            end += cell_len(self._segment(value, word))
+            end += cell_len(self._option_text(value, word))
             if event.x < end:
-                self._pick(value)
+                self._change_value(value)
                 return
 
-    def _is_chosen(self, value: str) -> bool:
-        return value == self._value or value in self._kept
+    def _is_selected(self, value: str) -> bool:
+        return value == self._value or value in self._extra_values
 
-    def _segment(self, value: str, word: str) -> str:
-        chosen = self._is_chosen(value)
+    def _option_text(self, value: str, label: str) -> str:
+        chosen = self._is_selected(value)
         if self._radio:
             last = value == self._options[-1][0]
-            return f"({self._dot if chosen else ' '}) {word}" + ("" if last else "  ")
-        return f"[{word}]" if chosen else f" {word} "
+            return f"({self._dot if chosen else ' '}) {label}" + ("" if last else "  ")
+        return f"[{label}]" if chosen else f" {label} "
 
-    def _pick(self, value: str) -> None:
+    def _change_value(self, value: str) -> None:
         if value != self._value:
             self._value = value
             self.refresh()
-            self.post_message(self.Picked(self, value))
+            self.post_message(self.Changed(self, value))
 
 
 class Stepper(Widget, can_focus=True):
-    """A whole number from `least` to `most`, both of at most two digits."""
+    """A whole number from `minimum` to `maximum`, both of at most two digits."""
 
     DEFAULT_CSS = """
     Stepper { height: 1; width: 1fr; pointer: pointer; }
@@ -158,7 +161,7 @@ class Stepper(Widget, can_focus=True):
     ]
 
     @dataclass
-    class Stepped(Message):
+    class Changed(Message):
         """The number changed."""
 
         stepper: Stepper
@@ -173,16 +176,16 @@ class Stepper(Widget, can_focus=True):
         self,
         value: int,
         *,
-        least: int,
-        most: int,
+        minimum: int,
+        maximum: int,
         glyphs: Glyphs = UNICODE,
         id: str,  # noqa: A002
     ) -> None:
         super().__init__(id=id)
         self._value = value
-        self._least = least
-        self._most = most
-        self._typing = False
+        self._minimum = minimum
+        self._maximum = maximum
+        self._is_typing = False
         self._arrows = "<>" if glyphs is ASCII else "‹›"
 
     @property
@@ -190,10 +193,10 @@ class Stepper(Widget, can_focus=True):
         """The number."""
         return self._value
 
-    def show(self, value: int) -> None:
+    def set_value(self, value: int) -> None:
         """Show `value`, brought into bounds; posts nothing."""
-        self._value = min(max(value, self._least), self._most)
-        self._typing = False
+        self._value = min(max(value, self._minimum), self._maximum)
+        self._is_typing = False
         self.refresh()
 
     def render(self) -> Content:
@@ -206,20 +209,20 @@ class Stepper(Widget, can_focus=True):
 
     def action_step(self, by: int) -> None:
         """Go up or down, no further than the bounds."""
-        self._typing = False
-        self._set(min(max(self._value + by, self._least), self._most))
+        self._is_typing = False
+        self._change_value(min(max(self._value + by, self._minimum), self._maximum))
 
     def action_digit(self, digit: str) -> None:
         """Take a typed digit: a second one joins the first while the number stays in bounds."""
-        joined = int(f"{self._value}{digit}") if self._typing else 0
-        typed = joined if self._least <= joined <= self._most else int(digit)
-        if self._least <= typed <= self._most:
-            self._typing = True
-            self._set(typed)
+        joined = int(f"{self._value}{digit}") if self._is_typing else 0
+        typed = joined if self._minimum <= joined <= self._maximum else int(digit)
+        if self._minimum <= typed <= self._maximum:
+            self._is_typing = True
+            self._change_value(typed)
 
     def on_blur(self) -> None:
         """Begin a new number with the next digit."""
-        self._typing = False
+        self._is_typing = False
 
     def on_click(self, event: events.Click) -> None:
         """Press an arrow."""
@@ -228,8 +231,8 @@ class Stepper(Widget, can_focus=True):
         elif 4 <= event.x <= 6:
             self.action_step(1)
 
-    def _set(self, value: int) -> None:
+    def _change_value(self, value: int) -> None:
         if value != self._value:
             self._value = value
             self.refresh()
-            self.post_message(self.Stepped(self, value))
+            self.post_message(self.Changed(self, value))

@@ -18,22 +18,22 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.graphics.kitty import PLACEHOLDER
+from eternal_tui.core.sanitize import SafeText
+from eternal_tui.tui.graphics.base import PLACEHOLDER
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.terminal.toast_room import on_toast_rows
+from eternal_tui.tui.terminal.toast_room import watch_toast_height
 
 Result = TypeVar("Result")
 
 
-class OverScreen(ModalScreen[Result]):
+class Overlay(ModalScreen[Result]):
     """A small screen over another one, which leaves nothing behind."""
 
     def on_mount(self) -> None:
         """Have nothing cover what it asks."""
-        on_toast_rows(self, self.make_room)
+        watch_toast_height(self, self.reserve_toast_rows)
 
-    def make_room(self, rows: int) -> None:
+    def reserve_toast_rows(self, rows: int) -> None:
         """Move up from the last rows, as far as something of this stands there."""
         boxes = [each for each in self.children if each.display and not each.has_class("-textual-system")]
         height = self.outer_size.height
@@ -46,10 +46,10 @@ class OverScreen(ModalScreen[Result]):
     def render(self) -> RenderableType:
         """Draw the screen below, dimmed."""
         found = super().render()
-        return Dimmed(found.screen, found.color) if isinstance(found, BackgroundScreen) else found
+        return DimmedBackground(found.screen, found.color) if isinstance(found, BackgroundScreen) else found
 
 
-class Dimmed(BackgroundScreen):
+class DimmedBackground(BackgroundScreen):
     """Textual's dimming, which keeps its hands off cells of kitty's pictures: their colour is the picture's number."""
 
     @classmethod
@@ -60,10 +60,10 @@ class Dimmed(BackgroundScreen):
             yield from same if is_picture else super().process_segments(same, color)
 
 
-class Dialog(OverScreen[Result | None], Generic[Result]):
+class Dialog(Overlay[Result | None], Generic[Result]):
     """What the small screens share. Under the body stands one line: the keys, or what is wrong."""
 
-    KEYS_WORD: ClassVar[Shown] = Shown("esc back")
+    KEYS_HINT: ClassVar[SafeText] = SafeText("esc back")
 
     DEFAULT_CSS = """
     Dialog {
@@ -83,10 +83,10 @@ class Dialog(OverScreen[Result | None], Generic[Result]):
     }
     """
 
-    def __init__(self, title: Shown) -> None:
+    def __init__(self, title: SafeText) -> None:
         super().__init__()
         self._title = title
-        self.foot = Static(Content(self.KEYS_WORD), id="dialog-foot", markup=False)
+        self.footer = Static(Content(self.KEYS_HINT), id="dialog-foot", markup=False)
 
     def body(self) -> Iterable[Widget]:
         """Return what stands between the title and the line of keys."""
@@ -97,35 +97,35 @@ class Dialog(OverScreen[Result | None], Generic[Result]):
         with Vertical(id="dialog") as box:
             box.border_title = Content(self._title)
             yield from self.body()
-            yield self.foot
+            yield self.footer
 
-    def tell(self, words: Shown | None = None, *, problem: bool = False) -> None:
+    def set_footer_text(self, text: SafeText | None = None, *, is_error: bool = False) -> None:
         """Say something in place of the keys, or name the keys again."""
-        self.foot.set_class(problem, "-problem")
-        self.foot.update(Content(words or self.KEYS_WORD))
+        self.footer.set_class(is_error, "-problem")
+        self.footer.update(Content(text or self.KEYS_HINT))
         # On a low terminal the box scrolls, and what is wrong must not be below its edge.
-        self.call_after_refresh(self.foot.scroll_visible, animate=False)
+        self.call_after_refresh(self.footer.scroll_visible, animate=False)
 
     def action_leave(self) -> None:
         """Leave with nothing."""
         self.dismiss(None)
 
 
-class Confirm(OverScreen[bool]):
+class ConfirmDialog(Overlay[bool]):
     """Asks; ends in True only on `y`. Enter, Esc and n say no: nothing is paid by a habit of the thumb."""
 
     CSS = """
-    Confirm { align: center middle; background: $background 60%; }
-    Confirm > Vertical {
+    ConfirmDialog { align: center middle; background: $background 60%; }
+    ConfirmDialog > Vertical {
         width: 64; max-width: 90%; height: auto; border: round $warning; padding: 0 2; background: $background;
         border-title-color: $warning;
     }
-    Confirm Static { height: auto; margin: 1 0 0 0; }
-    Confirm #answers { color: $text-muted; margin: 1 0; }
+    ConfirmDialog Static { height: auto; margin: 1 0 0 0; }
+    ConfirmDialog #answers { color: $text-muted; margin: 1 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("confirm")]
 
-    def __init__(self, question: Shown, *, title: Shown, yes: Shown, no: Shown) -> None:
+    def __init__(self, question: SafeText, *, title: SafeText, yes: SafeText, no: SafeText) -> None:
         """Build the question; `yes` and `no` say in words what each answer does."""
         super().__init__()
         self._question = question

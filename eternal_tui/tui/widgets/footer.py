@@ -14,21 +14,21 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.tui.input.actions import EVERY, Where
-from eternal_tui.tui.input.keymap import key_words, keys_of
+from eternal_tui.tui.input.actions import ALL_ACTIONS, Scope
+from eternal_tui.tui.input.keymap import effective_keys, key_label
 
 
-class Hint(NamedTuple):
-    """One key of the footer and what it does; `run` is the action it stands for."""
+class KeyHint(NamedTuple):
+    """One key of the footer and what it does; `textual_action` is the action it stands for."""
 
     key: str
     title: str
-    run: str
+    textual_action: str
 
 
-def hints_of(bindings: Iterable[Binding]) -> list[Hint]:
+def hints_of(bindings: Iterable[Binding]) -> list[KeyHint]:
     """Return the bindings the footer names."""
-    return [Hint(key_words(binding.key), binding.description.lower(), binding.action) for binding in bindings]
+    return [KeyHint(key_label(binding.key), binding.description.lower(), binding.action) for binding in bindings]
 
 
 class FooterLine(Widget):
@@ -46,22 +46,22 @@ class FooterLine(Widget):
     class Clicked(Message):
         """A hint was clicked; its action is wanted."""
 
-        def __init__(self, run: str) -> None:
+        def __init__(self, textual_action: str) -> None:
             super().__init__()
-            self.run = run
+            self.textual_action = textual_action
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._hints: Sequence[Hint] = ()
+        self._hints: Sequence[KeyHint] = ()
         self._note = ""
 
-    def show(self, hints: Sequence[Hint], note: str = "") -> None:
+    def set_hints(self, hints: Sequence[KeyHint], note: str = "") -> None:
         """Show these hints, and a gated `note` before them."""
         if (hints, note) != (self._hints, self._note):
             self._hints, self._note = hints, note
             self.refresh()
 
-    def _placed(self) -> list[tuple[int, Hint]]:
+    def _hint_positions(self) -> list[tuple[int, KeyHint]]:
         x = 1
         placed = []
         for hint in self._hints:
@@ -81,7 +81,7 @@ class FooterLine(Widget):
         rest = self.rich_style
         segments: list[Segment] = []
         x = 0
-        for start, hint in self._placed():
+        for start, hint in self._hint_positions():
             segments.append(Segment(" " * (start - x), rest))
             segments += [Segment(hint.key, key), Segment(" " + hint.title, title)]
             x = start + cell_len(hint.key) + 1 + cell_len(hint.title)
@@ -89,13 +89,13 @@ class FooterLine(Widget):
 
     def on_click(self, event: events.Click) -> None:
         """Do what the clicked hint says."""
-        for start, hint in self._placed():
+        for start, hint in self._hint_positions():
             if Region(start, 0, cell_len(hint.key) + 1 + cell_len(hint.title), 1).contains(event.x, 0):
-                self.post_message(self.Clicked(hint.run))
+                self.post_message(self.Clicked(hint.textual_action))
                 return
 
 
-_NAMED: dict[Where, tuple[str, ...]] = {
+_FOOTER_ACTION_IDS: dict[Scope, tuple[str, ...]] = {
     "list": (
         "jobs.new", "list.open", "jobs.again", "jobs.edit", "jobs.copy", "jobs.help", "jobs.quit", "list.filter",
         "jobs.outside", "jobs.gallery", "app.palette",
@@ -108,28 +108,32 @@ _NAMED: dict[Where, tuple[str, ...]] = {
     "detail": ("jobs.new", "jobs.again", "jobs.edit", "jobs.copy", "jobs.outside", "jobs.help", "jobs.quit"),
     "form": ("app.submit", "form.back", "app.help", "form.editor", "form.history", "form.presets", "app.palette"),
 }  # fmt: skip
-_OF_A_JOB = frozenset({
+_JOB_ACTION_IDS = frozenset({
     "list.open", "gallery.open", "jobs.again", "jobs.edit", "jobs.copy", "jobs.outside", "jobs.gallery", "list.filter",
     "gallery.filter",
 })  # fmt: skip
 """What does nothing where there is no job."""
 
-_SHORT = {"form.editor": "editor", "filter.done": "to the list", "jobs.outside": "open outside"}
-_BACK = Hint("esc", "jobs", "screen.pane(2)")
+_SHORT_TITLES = {"form.editor": "editor", "filter.done": "to the list", "jobs.outside": "open outside"}
+_BACK_HINT = KeyHint("esc", "jobs", "screen.pane(2)")
 """Esc is nobody's to give away: it is no entry of the registry."""
 
-_BY_ID = {action.id: action for action in EVERY}
+_ACTIONS_BY_ID = {action.id: action for action in ALL_ACTIONS}
 
 
-def hints_for(place: Where, keymap: Mapping[str, str], *, job: bool) -> list[Hint]:
-    """Return what the footer says while the focus is at `place`; without a `job` only what works without one."""
+def footer_keys(scope: Scope, keymap: Mapping[str, str], *, has_job: bool) -> list[KeyHint]:
+    """Return what the footer says while the focus is at `scope`; without a `has_job` only what works without one."""
     return [
-        _BACK if name == "form.back" else _hint(name, keymap)
-        for name in _NAMED.get(place, ())
-        if job or name not in _OF_A_JOB
+        _BACK_HINT if name == "form.back" else _key_hint(name, keymap)
+        for name in _FOOTER_ACTION_IDS.get(scope, ())
+        if has_job or name not in _JOB_ACTION_IDS
     ]
 
 
-def _hint(name: str, keymap: Mapping[str, str]) -> Hint:
-    action = _BY_ID[name]
-    return Hint(key_words(keys_of(action, keymap)), _SHORT.get(name, action.title.lower()), action.run)
+def _key_hint(action_id: str, keymap: Mapping[str, str]) -> KeyHint:
+    action = _ACTIONS_BY_ID[action_id]
+    return KeyHint(
+        key_label(effective_keys(action, keymap)),
+        _SHORT_TITLES.get(action_id, action.title.lower()),
+        action.textual_action,
+    )

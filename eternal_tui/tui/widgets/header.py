@@ -12,23 +12,26 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.core.sanitize import shown
+from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
-from eternal_tui.tui.widgets.cells import Cell, Line, changed_spans, lay
+from eternal_tui.tui.widgets.cells import Line, Span, changed_spans, layout_spans
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.billing.totals import Totals
 
-NAME = "eternal-tui"
+APP_NAME = "eternal-tui"
 
 
-class _Part(NamedTuple):
-    """One piece of the header; the lowest rank is left out first, `gap` is the sign before it within its group."""
+class _HeaderItem(NamedTuple):
+    """One piece of the header.
+
+    The lowest rank is left out first, `separator` is the sign before it within its group.
+    """
 
     text: str
     role: str
-    rank: int
-    gap: str = "    "
+    priority: int
+    separator: str = "    "
 
 
 def header_line(
@@ -38,56 +41,56 @@ def header_line(
 
     `other_host` is the service's host where it is not the official one.
     """
-    left = [_Part(NAME, "name", 4), *_banner(demo, other_host, glyphs)]
-    right = [] if totals is None else _figures(totals, glyphs)
-    while len(left) + len(right) > 1 and _length(left) + _length(right) + 6 > width:
-        weakest = min((*left, *right), key=lambda part: part.rank)
+    left = [_HeaderItem(APP_NAME, "name", 4), *_banner_items(demo, other_host, glyphs)]
+    right = [] if totals is None else _totals_items(totals, glyphs)
+    while len(left) + len(right) > 1 and _items_width(left) + _items_width(right) + 6 > width:
+        weakest = min((*left, *right), key=lambda part: part.priority)
         (left if weakest in left else right).remove(weakest)
-    return lay(width, _cells(left, right, width))
+    return layout_spans(width, _layout_items(left, right, width))
 
 
-def _banner(demo: bool, other_host: str, glyphs: Glyphs) -> list[_Part]:
+def _banner_items(demo: bool, other_host: str, glyphs: Glyphs) -> list[_HeaderItem]:
     if demo:
-        return [_Part(f"DEMO {glyphs.dot} nothing is charged", "banner", 9)]
+        return [_HeaderItem(f"DEMO {glyphs.dot} nothing is charged", "banner", 9)]
     if other_host:
-        return [_Part(glyphs.text(f"sends to {shown(other_host, limit=60)}"), "warn", 9)]
+        return [_HeaderItem(glyphs.to_drawable(f"sends to {sanitize(other_host, limit=60)}"), "warn", 9)]
     return []
 
 
-def _figures(totals: Totals, glyphs: Glyphs) -> list[_Part]:
+def _totals_items(totals: Totals, glyphs: Glyphs) -> list[_HeaderItem]:
     dot = f" {glyphs.dot} "
     parts = []
     if totals.unconfirmed:
-        parts.append(_Part(f"{totals.unconfirmed} may be charged", "warn", 8, dot))
+        parts.append(_HeaderItem(f"{totals.unconfirmed} may be charged", "warn", 8, dot))
     if totals.sending:
-        parts.append(_Part(f"{totals.sending} sending", "live", 8, dot))
+        parts.append(_HeaderItem(f"{totals.sending} sending", "live", 8, dot))
     if totals.running:
-        parts.append(_Part(f"{totals.running} running", "live", 6, dot))
+        parts.append(_HeaderItem(f"{totals.running} running", "live", 6, dot))
     if totals.failed_today:
-        parts.append(_Part(f"{totals.failed_today} failed today", "bad", 5, dot))
+        parts.append(_HeaderItem(f"{totals.failed_today} failed today", "bad", 5, dot))
     if totals.done_today:
-        parts.append(_Part(f"{totals.done_today} done today", "dim", 3, dot))
+        parts.append(_HeaderItem(f"{totals.done_today} done today", "dim", 3, dot))
     if totals.credits is not None:
-        parts.append(_Part(f"{totals.credits:,.2f} credits", "text", 7))
+        parts.append(_HeaderItem(f"{totals.credits:,.2f} credits", "text", 7))
     if totals.spent_today:
-        parts.append(_Part(f"{glyphs.minus}{totals.spent_today:,.2f} today", "dim", 2, "  "))
-    if totals.spent_in_all and totals.whole:
-        parts.append(_Part(f"{glyphs.minus}{totals.spent_in_all:,.2f} in all", "dim", 1, dot))
+        parts.append(_HeaderItem(f"{glyphs.minus}{totals.spent_today:,.2f} today", "dim", 2, "  "))
+    if totals.spent_total and totals.is_complete:
+        parts.append(_HeaderItem(f"{glyphs.minus}{totals.spent_total:,.2f} in all", "dim", 1, dot))
     return parts
 
 
-def _length(parts: list[_Part]) -> int:
-    return sum(cell_len(part.text) for part in parts) + sum(len(part.gap) for part in parts[1:])
+def _items_width(items: list[_HeaderItem]) -> int:
+    return sum(cell_len(part.text) for part in items) + sum(len(part.separator) for part in items[1:])
 
 
-def _cells(left: list[_Part], right: list[_Part], width: int) -> Iterator[Cell]:
-    for parts, start in ((left, 1), (right, max(1, width - 1 - _length(right)))):
+def _layout_items(left: list[_HeaderItem], right: list[_HeaderItem], width: int) -> Iterator[Span]:
+    for parts, start in ((left, 1), (right, max(1, width - 1 - _items_width(right)))):
         x = start
         for place, part in enumerate(parts):
-            gap = part.gap if place else ""
+            gap = part.separator if place else ""
             length = cell_len(part.text)
-            yield Cell(x, len(gap), gap, "dim")
-            yield Cell(x + len(gap), length, part.text, part.role)
+            yield Span(x, len(gap), gap, "dim")
+            yield Span(x + len(gap), length, part.text, part.role)
             x += len(gap) + length
 
 
@@ -131,42 +134,42 @@ class HeaderLine(Widget):
         self._other_host = other_host
         self._glyphs = glyphs
         self._totals: Totals | None = None
-        self._drawn: Line = ()
+        self._drawn_line: Line = ()
 
-    def show(self, totals: Totals) -> None:
+    def set_totals(self, totals: Totals) -> None:
         """Show these totals."""
         self._totals = totals
-        if not self._drawn:
+        if not self._drawn_line:
             self.refresh()
             return
-        new = self._line()
-        if spans := changed_spans(self._drawn, new):
+        new = self._build_line()
+        if spans := changed_spans(self._drawn_line, new):
             self.refresh(*(Region(x, 0, end - x, 1) for x, end in spans))
 
     @property
     def text(self) -> str:
         """What stands on the line."""
-        return "".join(cell.text for cell in self._line())
+        return "".join(cell.text for cell in self._build_line())
 
-    def _line(self) -> Line:
+    def _build_line(self) -> Line:
         return header_line(
             self.size.width, self._totals, demo=self._demo, other_host=self._other_host, glyphs=self._glyphs
         )
 
     def on_resize(self) -> None:
         """Draw anew."""
-        self._drawn = ()
+        self._drawn_line = ()
 
     def render_line(self, y: int) -> Strip:
         """Return the one line."""
         if y:
             return Strip.blank(self.size.width, self.rich_style)
-        self._drawn = self._line()
+        self._drawn_line = self._build_line()
         return Strip(
-            [Segment(cell.text, self._style(cell.role)) for cell in self._drawn if cell.width], self.size.width
+            [Segment(cell.text, self._style_for(cell.role)) for cell in self._drawn_line if cell.width], self.size.width
         )
 
-    def _style(self, role: str) -> Style:
+    def _style_for(self, role: str) -> Style:
         return (
             self.rich_style + self.get_component_rich_style(f"header-line--{role}", partial=True)
             if role

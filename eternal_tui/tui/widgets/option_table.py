@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from eternal_tui.core.sanitize import shown
+from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.widgets.cells import fit
 
 
@@ -23,18 +23,18 @@ class Column(msgspec.Struct, frozen=True):
 
     width: int
     dim: bool = False
-    right: bool = False
+    align_right: bool = False
 
 
-class PickList(ScrollView, can_focus=False):
+class VirtualList(ScrollView, can_focus=False):
     """Rows of columns with a cursor. The text line above it keeps the focus and moves the cursor.
 
-    `describe` turns a row, a number into the owner's data, into its cells: text from anywhere, gated here.
+    `row_cells` turns a row, a number into the owner's data, into its cells: text from anywhere, gated here.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"pick-list--text", "pick-list--dim", "pick-list--cursor"}
     DEFAULT_CSS = """
-    PickList {
+    VirtualList {
         height: 1fr; background: transparent; overflow-x: hidden; scrollbar-size-vertical: 1;
         & > .pick-list--text { color: $foreground; }
         & > .pick-list--dim { color: $text-muted; }
@@ -44,7 +44,7 @@ class PickList(ScrollView, can_focus=False):
     """
 
     @dataclass
-    class Clicked(Message):
+    class RowClicked(Message):
         """A row was chosen with the mouse."""
 
         row: int
@@ -52,38 +52,38 @@ class PickList(ScrollView, can_focus=False):
     def __init__(
         self,
         columns: Sequence[Column],
-        describe: Callable[[int], Sequence[str]],
+        row_cells: Callable[[int], Sequence[str]],
         *,
         id: str,  # noqa: A002
     ) -> None:
         super().__init__(id=id)
         self._columns = tuple(columns)
-        self._describe = describe
+        self._row_cells = row_cells
         self._rows: Sequence[int] = ()
-        self._marked: frozenset[int] = frozenset()
+        self._marked_rows: frozenset[int] = frozenset()
         self._cursor = 0
 
     @property
-    def row(self) -> int | None:
+    def current_row(self) -> int | None:
         """The row the cursor is on."""
         return self._rows[self._cursor] if self._rows else None
 
-    def show(self, rows: Sequence[int], *, keep_cursor: bool = False) -> None:
+    def set_rows(self, rows: Sequence[int], *, keep_cursor: bool = False) -> None:
         """Show these rows; the cursor goes to the first, or stays where it was."""
         self._rows = rows
         self._cursor = min(self._cursor, max(0, len(rows) - 1)) if keep_cursor else 0
         self.virtual_size = Size(self.size.width, len(rows))
-        self._follow()
+        self._scroll_to_cursor()
 
-    def mark(self, rows: frozenset[int]) -> None:
+    def set_marked(self, rows: frozenset[int]) -> None:
         """Draw these rows as marked."""
-        self._marked = rows
+        self._marked_rows = rows
         self.refresh()
 
-    def move(self, by: int) -> None:
+    def move_cursor(self, delta: int) -> None:
         """Move the cursor, no further than the ends."""
-        self._cursor = min(max(self._cursor + by, 0), max(0, len(self._rows) - 1))
-        self._follow()
+        self._cursor = min(max(self._cursor + delta, 0), max(0, len(self._rows) - 1))
+        self._scroll_to_cursor()
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the list."""
@@ -96,14 +96,16 @@ class PickList(ScrollView, can_focus=False):
         text, dim = (
             self.get_component_rich_style(f"pick-list--{'cursor' if here else part}") for part in ("text", "dim")
         )
-        sign = "●" if row in self._marked else "▌" if here else " "
+        sign = "●" if row in self._marked_rows else "▌" if here else " "
         segments = [Segment(f"{sign} ", text)]
         left = width - 2
-        for column, cell in zip(self._columns, self._describe(row), strict=True):
+        for column, cell in zip(self._columns, self._row_cells(row), strict=True):
             room = min(column.width or left, left)
             gap = min(2, left - room)
-            gated = shown(cell, limit=300).replace("⏎", " ")
-            segments.append(Segment(fit(gated, room, right=column.right) + " " * gap, dim if column.dim else text))
+            gated = sanitize(cell, limit=300).replace("⏎", " ")
+            segments.append(
+                Segment(fit(gated, room, align_right=column.align_right) + " " * gap, dim if column.dim else text)
+            )
             left -= room + gap
         return Strip(segments, width).adjust_cell_length(width, text if here else self.rich_style)
 
@@ -113,8 +115,8 @@ class PickList(ScrollView, can_focus=False):
         if place < len(self._rows):
             self._cursor = place
             self.refresh()
-            self.post_message(self.Clicked(self._rows[place]))
+            self.post_message(self.RowClicked(self._rows[place]))
 
-    def _follow(self) -> None:
+    def _scroll_to_cursor(self) -> None:
         self.scroll_to_region(Region(0, self._cursor, 1, 1), animate=False, force=True)
         self.refresh()

@@ -8,11 +8,11 @@ from textual.content import Content
 
 from eternal_tui.tui.terminal.glyphs import Glyphs
 
-ACCENT, TRACK, DIM = "$accent", "$text-disabled", "$text-muted"
+ACCENT_STYLE, TRACK_STYLE, DIM_STYLE = "$accent", "$text-disabled", "$text-muted"
 
 
-def columns(values: Sequence[float], rows: int, glyphs: Glyphs, *, wide: int = 1) -> list[Content]:
-    """Return `rows` lines in which each value is a column `wide` cells wide, the largest as high as they are.
+def bar_chart(values: Sequence[float], rows: int, glyphs: Glyphs, *, column_width: int = 1) -> list[Content]:
+    """Return `rows` lines in which each value is a column `column_width` cells wide, the largest as high as they are.
 
     A value above zero always shows at least an eighth of a row; nothing but zeros draws a base line.
     """
@@ -24,8 +24,8 @@ def columns(values: Sequence[float], rows: int, glyphs: Glyphs, *, wide: int = 1
         for height in heights:
             filled = height - 8 * row
             sign = glyphs.levels[min(8, filled) - 1] if filled > 0 else " "
-            signs.append(sign * wide)
-        lines.append(Content.styled("".join(signs), ACCENT))
+            signs.append(sign * column_width)
+        lines.append(Content.styled("".join(signs), ACCENT_STYLE))
     return lines
 
 
@@ -35,7 +35,7 @@ def _eighths(value: float, top: float, rows: int) -> int:
     return max(1, round(value / top * rows * 8))
 
 
-def spark(values: Sequence[float], glyphs: Glyphs) -> Content:
+def sparkline(values: Sequence[float], glyphs: Glyphs) -> Content:
     """Return one line of small columns, from the least value to the largest."""
     if not values:
         return Content("")
@@ -43,10 +43,12 @@ def spark(values: Sequence[float], glyphs: Glyphs) -> Content:
     reach = high - low
     steps = len(glyphs.levels) - 1
     signs = [glyphs.levels[round((value - low) / reach * steps) if reach > 0 else steps // 2] for value in values]
-    return Content.styled("".join(signs), ACCENT)
+    return Content.styled("".join(signs), ACCENT_STYLE)
 
 
-def bar(share: float, width: int, glyphs: Glyphs) -> Content:
+def progress_bar(share: float, width: int, glyphs: Glyphs) -> Content:
     """Return a bar of `width` cells of which `share` (0 to 1) is full."""
     full = round(max(0.0, min(1.0, share)) * width)
-    return Content.styled(glyphs.bar_full * full, ACCENT) + Content.styled(glyphs.bar_rest * (width - full), TRACK)
+    return Content.styled(glyphs.bar_full * full, ACCENT_STYLE) + Content.styled(
+        glyphs.bar_rest * (width - full), TRACK_STYLE
+    )

@@ -13,20 +13,20 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from eternal_tui.core.sanitize import shown
+from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.widgets.dialog import OverScreen
-from eternal_tui.tui.widgets.option_table import Column, PickList
+from eternal_tui.tui.widgets.dialog import Overlay
+from eternal_tui.tui.widgets.option_table import Column, VirtualList
 
 Result = TypeVar("Result")
 
 
-class SearchLine(Input):
+class SearchInput(Input):
     """The line one searches in; takes only text a terminal can be given."""
 
     def replace(self, text: str, start: int, end: int) -> None:
         """Put gated text in place of a range."""
-        super().replace(shown(text, limit=400), start, end)
+        super().replace(sanitize(text, limit=400), start, end)
 
     def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
@@ -35,16 +35,16 @@ class SearchLine(Input):
             self.replace(lines[0], *sorted(self.selection))
 
 
-class SearchScreen(OverScreen[Result | None], Generic[Result]):
+class SearchDialog(Overlay[Result | None], Generic[Result]):
     """What the character picker, the prompt history and the presets share. Escape leaves with None."""
 
-    TITLE_WORD: ClassVar[str] = ""
+    HEADING: ClassVar[str] = ""
     PLACEHOLDER: ClassVar[str] = "search"
     COLUMNS: ClassVar[Sequence[Column]] = ()
-    KEYS_WORD: ClassVar[str] = "enter choose · esc back"
+    KEYS_HINT: ClassVar[str] = "enter choose · esc back"
 
     DEFAULT_CSS = """
-    SearchScreen {
+    SearchDialog {
         align: center middle; background: $background 60%;
         & > #search-box {
             width: 90%; max-width: 100; height: 80%; border: round $accent; padding: 0 1; background: $background;
@@ -57,65 +57,67 @@ class SearchScreen(OverScreen[Result | None], Generic[Result]):
 
     def __init__(self, text: str = "") -> None:
         super().__init__()
-        self._first_text = text
-        self._keys: list[str] = []
-        self.line = SearchLine(
+        self._initial_text = text
+        self._search_texts: list[str] = []
+        self.search_input = SearchInput(
             text, placeholder=self.PLACEHOLDER, compact=True, select_on_focus=False, id="search-line"
         )
-        self.list = PickList(self.COLUMNS, self.describe, id="search-list")
-        self.foot = Static("", id="search-foot", markup=False)
+        self.virtual_list = VirtualList(self.COLUMNS, self.row_cells, id="search-list")
+        self.footer = Static("", id="search-foot", markup=False)
 
     @abstractmethod
-    def keys(self) -> list[str]:
+    def search_texts(self) -> list[str]:
         """Return, for each row, the text that is searched."""
 
     @abstractmethod
-    def describe(self, row: int) -> Sequence[str]:
+    def row_cells(self, row: int) -> Sequence[str]:
         """Return the cells of a row."""
 
     @abstractmethod
-    def result(self, row: int) -> Result:
+    def result_of(self, row: int) -> Result:
         """Return what leaving with this row means."""
 
-    def empty_words(self) -> str:
+    def empty_text(self) -> str:
         """Return what to say where there is no row at all."""
         return "nothing here yet"
 
     def compose(self) -> ComposeResult:
         """Lay out title, line, list and foot."""
         with Vertical(id="search-box") as box:
-            box.border_title = Content(self.TITLE_WORD)
-            yield self.line
-            yield self.list
-            yield self.foot
+            box.border_title = Content(self.HEADING)
+            yield self.search_input
+            yield self.virtual_list
+            yield self.footer
 
     def on_mount(self) -> None:
         """Fill the list once the screen is drawn."""
-        self.line.focus()
-        self.call_after_refresh(self.renew)
+        self.search_input.focus()
+        self.call_after_refresh(self.reload_rows)
 
-    def renew(self, *, keep_cursor: bool = False) -> None:
+    def reload_rows(self, *, keep_cursor: bool = False) -> None:
         """Read the rows again."""
-        self._keys = [shown(key, limit=2_000).casefold() for key in self.keys()]
-        self._search(keep_cursor=keep_cursor)
+        self._search_texts = [sanitize(key, limit=2_000).casefold() for key in self.search_texts()]
+        self._filter_rows(keep_cursor=keep_cursor)
 
-    def tell(self, words: str = "") -> None:
+    def set_footer_text(self, text: str = "") -> None:
         """Say something in the foot, or which keys there are."""
-        self.foot.update(shown(words or (self.KEYS_WORD if self._keys else f"{self.empty_words()} · esc back")))
+        self.footer.update(
+            sanitize(text or (self.KEYS_HINT if self._search_texts else f"{self.empty_text()} · esc back"))
+        )
 
     @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
+    def _input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._search()
+        self._filter_rows()
 
-    @on(PickList.Clicked)
-    def _clicked(self, event: PickList.Clicked) -> None:
+    @on(VirtualList.RowClicked)
+    def _row_clicked(self, event: VirtualList.RowClicked) -> None:
         event.stop()
-        self.dismiss(self.result(event.row))
+        self.dismiss(self.result_of(event.row))
 
     def action_move(self, by: int) -> None:
         """Move the cursor of the list."""
-        self.list.move(by)
+        self.virtual_list.move_cursor(by)
 
     def action_leave(self) -> None:
         """Leave with nothing."""
@@ -123,11 +125,11 @@ class SearchScreen(OverScreen[Result | None], Generic[Result]):
 
     def action_choose(self) -> None:
         """Leave with the row under the cursor."""
-        if self.list.row is not None:
-            self.dismiss(self.result(self.list.row))
+        if self.virtual_list.current_row is not None:
+            self.dismiss(self.result_of(self.virtual_list.current_row))
 
-    def _search(self, *, keep_cursor: bool = False) -> None:
-        words = self.line.value.casefold().split()
-        rows = [row for row, key in enumerate(self._keys) if all(word in key for word in words)]
-        self.list.show(rows, keep_cursor=keep_cursor)
-        self.tell("" if rows or not self._keys else "nothing fits")
+    def _filter_rows(self, *, keep_cursor: bool = False) -> None:
+        words = self.search_input.value.casefold().split()
+        rows = [row for row, key in enumerate(self._search_texts) if all(word in key for word in words)]
+        self.virtual_list.set_rows(rows, keep_cursor=keep_cursor)
+        self.set_footer_text("" if rows or not self._search_texts else "nothing fits")

@@ -7,9 +7,9 @@ from pathlib import Path
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
-from eternal_tui.core.sanitize import Untrusted
-from eternal_tui.tui.detail.pane import DetailPane, Words
-from eternal_tui.tui.graphics.base import NoGraphics
+from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.tui.detail.pane import DetailPane, DetailText
+from eternal_tui.tui.graphics.base import NullGraphics
 from tests.cli.program import a_job
 
 
@@ -18,16 +18,16 @@ class DetailApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """Show nothing else."""
-        yield DetailPane(NoGraphics(), Path("results"))
+        yield DetailPane(NullGraphics(), Path("results"))
 
 
 async def test_no_line_is_broken_a_second_time_beside_the_scroll_bar() -> None:
     """Seen to fail with the bar's column counted as room: a long reason put a word of its own at the left edge."""
     async with DetailApp().run_test(size=(80, 15)) as pilot:
         pane = pilot.app.query_one(DetailPane)
-        await pane.fill()
+        await pane.mount_content()
         for letters in range(1, 12):
-            pane.show(a_job(error=Untrusted(f"{'m' * letters} " * 60)))
+            pane.set_job(a_job(error=UntrustedText(f"{'m' * letters} " * 60)))
             await pilot.pause()
-            words = pane.query_one(Words).query_one(Static)
+            words = pane.query_one(DetailText).query_one(Static)
             assert words.size.height == str(words.content).count("\n") + 1

@@ -5,37 +5,39 @@ from __future__ import annotations
 import pytest
 
 from eternal_tui.jobs.model import Job, JobState, Verdict
-from eternal_tui.tui.detail.text import facts
-from tests.tui.jobs import a_job
+from eternal_tui.tui.detail.text import detail_rows
+from tests.tui.jobs import make_job
 
-SUMS = "100.00 before, 99.94 after; 0.04 of it explained, 0.02 not."
+VERDICT_REASON = "100.00 before, 99.94 after; 0.04 of it explained, 0.02 not."
 
 
-def told(job: Job) -> list[tuple[str, str]]:
-    return [(fact.label, fact.text) for fact in facts(job)]
+def detail_texts(job: Job) -> list[tuple[str, str]]:
+    return [(fact.label, fact.text) for fact in detail_rows(job)]
 
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_verdict_stands_with_its_arithmetic(verdict: Verdict) -> None:
     """Seen to fail with the sums left out."""
-    lines = told(a_job(state=JobState.UNCONFIRMED, verdict=verdict, verdict_reason=SUMS, cost=0.02))
+    lines = detail_texts(
+        make_job(state=JobState.UNCONFIRMED, verdict=verdict, verdict_reason=VERDICT_REASON, cost=0.02)
+    )
     at = lines.index(("Charged?", str(verdict)))
-    assert lines[at + 1] == ("", SUMS)
+    assert lines[at + 1] == ("", VERDICT_REASON)
     assert (("Cost", "about 0.02 credits") in lines) is (verdict is not Verdict.NOT_CHARGED)
 
 
 def test_without_a_verdict_it_says_what_will_tell() -> None:
-    lines = dict(told(a_job(state=JobState.UNCONFIRMED)))
+    lines = dict(detail_texts(make_job(state=JobState.UNCONFIRMED)))
     assert "the next answer" in lines["Charged?"]
     assert "may be charged" in lines["State"]
 
 
 def test_a_retry_and_what_it_retries_name_each_other() -> None:
     """Seen to fail with one of the two left out."""
-    assert ("Retry of", "job 7") in told(a_job(8, retry_of=7))
-    assert ("Retried by", "job 8") in told(a_job(7, state=JobState.UNCONFIRMED, retried_by=8))
+    assert ("Retry of", "job 7") in detail_texts(make_job(8, retry_of=7))
+    assert ("Retried by", "job 8") in detail_texts(make_job(7, state=JobState.UNCONFIRMED, retried_by=8))
 
 
 def test_a_request_on_its_way_is_no_job_that_stands_at_nothing() -> None:
     """Seen to fail as it was: "submitting 0 %", as if the service had begun."""
-    assert dict(told(a_job(state=JobState.SUBMITTING)))["State"] == "submitting · no answer yet"
+    assert dict(detail_texts(make_job(state=JobState.SUBMITTING)))["State"] == "submitting · no answer yet"

@@ -21,8 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.tui.graphics import probe as probing
-from eternal_tui.tui.graphics.probe import QUERY, TerminalFacts, asking, limit_for, parse_answers, probe
+from eternal_tui.tui.graphics import probe as probe_module
+from eternal_tui.tui.graphics.probe import QUERY, TerminalInfo, parse_replies, probe, probing, timeout_for
 
 XTERM = {"TERM": "xterm-256color"}
 KITTY = b"\x1bP>|kitty(0.35.1)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[6;18;9t\x1b[?62;c"
@@ -32,7 +32,7 @@ Script = Callable[[int, bytes], None]
 
 
 @contextmanager
-def terminal(script: Script) -> Iterator[tuple[int, int, bytearray]]:
+def fake_terminal(script: Script) -> Iterator[tuple[int, int, bytearray]]:
     """Yield the program's end and the terminal's end of a pty; `script` answers what is written to it."""
     far, near = pty.openpty()
     written = bytearray()
@@ -56,7 +56,7 @@ def terminal(script: Script) -> Iterator[tuple[int, int, bytearray]]:
         os.close(far)
 
 
-def saying(*pieces: bytes) -> Script:
+def replying_with(*pieces: bytes) -> Script:
     def script(far: int, data: bytes) -> None:
         if b"\x1b[c" in data:
             for piece in pieces:
@@ -65,7 +65,7 @@ def saying(*pieces: bytes) -> Script:
     return script
 
 
-def unread(near: int) -> bytes:
+def read_pending_input(near: int) -> bytes:
     """Return what a program that starts now would read as key presses."""
     before = termios.tcgetattr(near)
     raw = termios.tcgetattr(near)
@@ -77,28 +77,28 @@ def unread(near: int) -> bytes:
 
 
 def test_kitty_is_known_by_its_answers() -> None:
-    with terminal(saying(KITTY)) as (near, _, written):
+    with fake_terminal(replying_with(KITTY)) as (near, _, written):
         before = termios.tcgetattr(near)
         facts = probe(stdin=near, stdout=near, environ=XTERM)
         assert termios.tcgetattr(near) == before
         assert bytes(written).replace(b"\r\n", b"\n") == QUERY
-        assert unread(near) == b""
-    assert facts == TerminalFacts(
+        assert read_pending_input(near) == b""
+    assert facts == TerminalInfo(
         name="kitty(0.35.1)", kitty_graphics=True, cell=(9, 18), answered=True, why="the terminal answered"
     )
 
 
 def test_answers_may_come_byte_by_byte() -> None:
-    with terminal(saying(*(bytes([byte]) for byte in KITTY))) as (near, _, _):
+    with fake_terminal(replying_with(*(bytes([byte]) for byte in KITTY))) as (near, _, _):
         facts = probe(stdin=near, stdout=near, environ=XTERM)
-        assert unread(near) == b""
+        assert read_pending_input(near) == b""
     assert (facts.name, facts.kitty_graphics, facts.cell) == ("kitty(0.35.1)", True, (9, 18))
 
 
 def test_a_terminal_that_knows_only_da1_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen to fail with the answer of a kitty waited for: that came after the minute it had."""
-    monkeypatch.setattr(probing, "LIMIT", 60.0)
-    with terminal(saying(PLAIN)) as (near, _, _):
+    monkeypatch.setattr(probe_module, "LOCAL_TIMEOUT_SECONDS", 60.0)
+    with fake_terminal(replying_with(PLAIN)) as (near, _, _):
         began = time.monotonic()
         facts = probe(stdin=near, stdout=near, environ=XTERM)
         assert time.monotonic() - began < 30
@@ -108,14 +108,14 @@ def test_a_terminal_that_knows_only_da1_is_not_waited_for(monkeypatch: pytest.Mo
 def test_a_silent_terminal_costs_little_and_is_remembered_for_a_while(tmp_path: Path) -> None:
     cache = tmp_path / "terminals.json"
     hours = iter([0.0, 0.0, 0.5 * 3600, 2 * 3600, 2 * 3600])
-    with terminal(saying()) as (near, _, written):
+    with fake_terminal(replying_with()) as (near, _, written):
 
-        def ask() -> TerminalFacts:
+        def ask() -> TerminalInfo:
             written.clear()
             return probe(stdin=near, stdout=near, environ=XTERM, cache=cache, now=lambda: next(hours))
 
         before = termios.tcgetattr(near)
-        assert limit_for(XTERM) < 0.6
+        assert timeout_for(XTERM) < 0.6
         facts = ask()
         assert termios.tcgetattr(near) == before
         assert not facts.answered
@@ -130,22 +130,22 @@ def test_the_terminal_thinks_while_others_work() -> None:
     asked = threading.Event()
 
     def script(far: int, data: bytes) -> None:
-        saying(KITTY)(far, data)
+        replying_with(KITTY)(far, data)
         asked.set()
 
-    with terminal(script) as (near, _, written):
+    with fake_terminal(script) as (near, _, written):
         before = termios.tcgetattr(near)
-        with asking(stdin=near, stdout=near, environ=XTERM) as answer:
+        with probing(stdin=near, stdout=near, environ=XTERM) as answer:
             assert asked.wait(20.0)
             assert bytes(written) == QUERY
             assert answer().kitty_graphics
-        with asking(stdin=near, stdout=near, environ=XTERM):
+        with probing(stdin=near, stdout=near, environ=XTERM):
             pass
         assert termios.tcgetattr(near) == before
 
 
 def test_a_far_terminal_has_longer() -> None:
-    assert limit_for(XTERM) < limit_for(XTERM | {"SSH_CONNECTION": "10.0.0.1 5022 10.0.0.2 22"}) == 1.0
+    assert timeout_for(XTERM) < timeout_for(XTERM | {"SSH_CONNECTION": "10.0.0.1 5022 10.0.0.2 22"}) == 1.0
 
 
 def test_late_answers_never_become_key_presses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,10 +158,10 @@ def test_late_answers_never_become_key_presses(monkeypatch: pytest.MonkeyPatch) 
         assert select.select([stdin], [], [], 5)[0]
         return b""
 
-    monkeypatch.setattr(probing, "_read_answers", over)
-    with terminal(saying(KITTY)) as (near, _, _):
+    monkeypatch.setattr(probe_module, "_read_replies", over)
+    with fake_terminal(replying_with(KITTY)) as (near, _, _):
         facts = probe(stdin=near, stdout=near, environ=XTERM)
-        assert unread(near) == b""
+        assert read_pending_input(near) == b""
     assert not facts.answered
 
 
@@ -169,8 +169,8 @@ def test_modes_are_put_back_when_reading_fails(monkeypatch: pytest.MonkeyPatch) 
     def broken(stdin: int, until: float, clock: Callable[[], float]) -> bytes:
         raise OSError
 
-    monkeypatch.setattr(probing, "_read_answers", broken)
-    with terminal(saying(PLAIN)) as (near, _, _):
+    monkeypatch.setattr(probe_module, "_read_replies", broken)
+    with fake_terminal(replying_with(PLAIN)) as (near, _, _):
         before = termios.tcgetattr(near)
         facts = probe(stdin=near, stdout=near, environ=XTERM)
         assert termios.tcgetattr(near) == before
@@ -179,14 +179,14 @@ def test_modes_are_put_back_when_reading_fails(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("environ", [{}, {"TERM": ""}, {"TERM": "dumb"}])
 def test_dumb_terminals_are_not_asked(environ: dict[str, str]) -> None:
-    with terminal(saying(KITTY)) as (near, _, written):
+    with fake_terminal(replying_with(KITTY)) as (near, _, written):
         facts = probe(stdin=near, stdout=near, environ=environ)
         assert bytes(written) == b""
     assert not facts.answered
 
 
 def test_pipes_are_not_asked(tmp_path: Path) -> None:
-    with terminal(saying(KITTY)) as (near, _, written), (tmp_path / "out").open("wb+") as file:
+    with fake_terminal(replying_with(KITTY)) as (near, _, written), (tmp_path / "out").open("wb+") as file:
         assert not probe(stdin=near, stdout=file.fileno(), environ=XTERM).answered
         assert not probe(stdin=file.fileno(), stdout=near, environ=XTERM).answered
         assert bytes(written) == b""
@@ -196,9 +196,9 @@ def test_pipes_are_not_asked(tmp_path: Path) -> None:
 def test_an_answer_is_remembered_for_this_login_only(tmp_path: Path) -> None:
     cache = tmp_path / "made" / "terminals.json"
     hours = iter([0.0, 0.0, 3600.0, 13 * 3600.0, 13 * 3600.0])
-    with terminal(saying(KITTY)) as (near, _, written):
+    with fake_terminal(replying_with(KITTY)) as (near, _, written):
 
-        def ask(environ: dict[str, str]) -> TerminalFacts:
+        def ask(environ: dict[str, str]) -> TerminalInfo:
             written.clear()
             return probe(stdin=near, stdout=near, environ=environ, cache=cache, now=lambda: next(hours))
 
@@ -209,7 +209,7 @@ def test_an_answer_is_remembered_for_this_login_only(tmp_path: Path) -> None:
         ask(XTERM)
         assert bytes(written) == QUERY
     assert cache.stat().st_mode & 0o777 == 0o600
-    with terminal(saying(PLAIN)) as (near, _, _):
+    with fake_terminal(replying_with(PLAIN)) as (near, _, _):
         assert probe(stdin=near, stdout=near, environ=XTERM | {"TERM_PROGRAM": "x"}, cache=cache).name == ""
 
 
@@ -217,27 +217,27 @@ def test_an_answer_is_remembered_for_this_login_only(tmp_path: Path) -> None:
 def test_a_damaged_cache_is_as_good_as_none(tmp_path: Path, content: bytes) -> None:
     cache = tmp_path / "terminals.json"
     cache.write_bytes(content)
-    with terminal(saying(KITTY)) as (near, _, _):
+    with fake_terminal(replying_with(KITTY)) as (near, _, _):
         assert probe(stdin=near, stdout=near, environ=XTERM, cache=cache).kitty_graphics
     assert b"kitty" in cache.read_bytes()
 
 
 def test_a_cache_that_cannot_be_written_spoils_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with terminal(saying(KITTY)) as (near, _, _):
+    with fake_terminal(replying_with(KITTY)) as (near, _, _):
         assert probe(stdin=near, stdout=near, environ=XTERM, cache=tmp_path / "file" / "cache").kitty_graphics
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
 def test_no_answer_breaks_the_parser_or_puts_escapes_in_a_name(one: bytes, two: bytes, three: bytes) -> None:
-    facts = parse_answers(one + b"\x1bP>|" + two + b"\x1b\\" + three)
+    facts = parse_replies(one + b"\x1bP>|" + two + b"\x1b\\" + three)
     assert facts.name.isprintable()
     assert facts.name.isascii()
 
 
 @pytest.mark.parametrize("answer", [b"\x1b_Gi=31;ENOTSUP\x1b\\", b"\x1b_Gi=32;OK\x1b\\", b"\x1b_Gi=31;OK"])
 def test_only_ok_is_yes(answer: bytes) -> None:
-    assert not parse_answers(answer + PLAIN).kitty_graphics
+    assert not parse_replies(answer + PLAIN).kitty_graphics
 
 
 XTERM_340 = b"\x1bP>|XTerm(379)\x1b\\\x1b[?1;0;1024S\x1b[?2;0;1000;1000S\x1b[?63;1;2;4;6;9;15;16;22;28c"
@@ -246,16 +246,16 @@ XTERM_340 = b"\x1bP>|XTerm(379)\x1b\\\x1b[?1;0;1024S\x1b[?2;0;1000;1000S\x1b[?63
 
 def test_sixels_are_known_by_da1_and_their_bounds_by_themselves() -> None:
     """Seen to fail when the class of terminal, here 64 and 4, was taken for an attribute."""
-    facts = parse_answers(XTERM_340)
+    facts = parse_replies(XTERM_340)
     assert (facts.sixel, facts.colours, facts.most, facts.cell) == (True, 1024, (1000, 1000), (0, 0))
-    assert not parse_answers(b"\x1b[?1;3S\x1b[?2;3S\x1b[?64;1;2;6;9;15c").sixel
-    assert not parse_answers(b"\x1b[?4;1c").sixel
+    assert not parse_replies(b"\x1b[?1;3S\x1b[?2;3S\x1b[?64;1;2;6;9;15c").sixel
+    assert not parse_replies(b"\x1b[?4;1c").sixel
 
 
 def test_a_cell_is_measured_anew_where_the_system_knows_it(tmp_path: Path) -> None:
     """Seen to fail with the remembered size: the font had been made larger since."""
     cache = tmp_path / "terminals.json"
-    with terminal(saying(XTERM_340)) as (near, _, _):
+    with fake_terminal(replying_with(XTERM_340)) as (near, _, _):
         for width, height in ((800, 480), (1600, 960)):
             fcntl.ioctl(near, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, width, height))
             assert probe(stdin=near, stdout=near, environ=XTERM, cache=cache).cell == (width // 80, height // 24)
@@ -292,7 +292,7 @@ def test_tmux_is_asked_by_its_own_command(tmux: dict[str, str], word: str, expec
     if subprocess.run(command, check=False, capture_output=True).returncode:
         assert word == "all"
         return
-    with terminal(saying(KITTY)) as (near, _, written):
+    with fake_terminal(replying_with(KITTY)) as (near, _, written):
         facts = probe(stdin=near, stdout=near, environ=tmux)
         assert bytes(written) == b""
     assert facts.tmux
@@ -302,7 +302,7 @@ def test_tmux_is_asked_by_its_own_command(tmux: dict[str, str], word: str, expec
 
 def test_a_tmux_that_is_gone_is_said(tmp_path: Path) -> None:
     gone = XTERM | {"TMUX": f"{tmp_path}/socket,1,0", "PATH": os.environ["PATH"]}
-    with terminal(saying(KITTY)) as (near, _, _):
+    with fake_terminal(replying_with(KITTY)) as (near, _, _):
         facts = probe(stdin=near, stdout=near, environ=gone)
         assert (facts.tmux, facts.answered) == (True, False)
         facts = probe(stdin=near, stdout=near, environ=gone | {"PATH": ""})

@@ -13,17 +13,17 @@ from textual.app import ComposeResult
 from textual.geometry import Region
 from textual.screen import ModalScreen
 
-from eternal_tui.media.decode.frame import BLOCK_CELL, Frame
+from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, Frame
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.sixel import SixelOverBlocks, encoded, reduced
-from eternal_tui.tui.picture.picture import Picture
-from eternal_tui.tui.terminal.driver import LinkApp
-from tests.media.files import picture
+from eternal_tui.tui.graphics.sixel import SixelOverBlocks, encode_sixel, quantize
+from eternal_tui.tui.picture.picture import MediaView
+from eternal_tui.tui.terminal.driver import FlowControlledApp
+from tests.media.files import make_image
 
-_TOKEN = re.compile(rb"#(\d+)(?:;2;(\d+);(\d+);(\d+))?|!(\d+)([?-~])|([$\-])|([?-~])")
+_TOKEN_PATTERN = re.compile(rb"#(\d+)(?:;2;(\d+);(\d+);(\d+))?|!(\d+)([?-~])|([$\-])|([?-~])")
 
 
-def decoded(sequence: str) -> Image.Image:
+def decode_sixel(sequence: str) -> Image.Image:
     """Return what a terminal draws of a sixel sequence; every byte of it has to be understood."""
     match = re.fullmatch(rb'\x1bP0;1;0q"1;1;(\d+);(\d+)(.*)\x1b\\', sequence.encode("ascii"), re.DOTALL)
     assert match is not None
@@ -32,7 +32,7 @@ def decoded(sequence: str) -> Image.Image:
     palette: dict[int, tuple[int, int, int]] = {}
     x = top = colour = at = 0
     while at < len(body):
-        token = _TOKEN.match(body, at)
+        token = _TOKEN_PATTERN.match(body, at)
         assert token is not None, body[at : at + 20]
         at = token.end()
         if token[1]:
@@ -58,14 +58,14 @@ def test_every_pixel_comes_back(width: int, height: int, colours: int, random: o
     image = Image.new("P", (width, height))
     image.putpalette([level for colour in range(colours) for level in (colour * 25, 255 - colour * 25, 0)])
     image.putdata([random.randrange(colours) for _ in range(width * height)])  # type: ignore[attr-defined]
-    difference = ImageChops.difference(decoded(encoded(image)), image.convert("RGB"))
+    difference = ImageChops.difference(decode_sixel(encode_sixel(image)), image.convert("RGB"))
     assert max(difference.tobytes()) <= 2  # a channel has 101 steps
 
 
 def test_the_picture_is_the_one_asked_for() -> None:
     """Dithered, so compared as the eye does: averaged over four by four pixels."""
-    source = picture(96, 64)
-    found = decoded(encoded(reduced(source, 128)))
+    source = make_image(96, 64)
+    found = decode_sixel(encode_sixel(quantize(source, 128)))
     assert found.size == source.size
     difference = ImageChops.difference(found.reduce(4), source.reduce(4))
     assert max(ImageStat.Stat(difference).mean) < 3
@@ -73,7 +73,7 @@ def test_the_picture_is_the_one_asked_for() -> None:
 
 def test_half_blocks_of_the_same_picture_stand_under_it() -> None:
     graphics = SixelOverBlocks((8, 17))
-    source = picture(80, 170)
+    source = make_image(80, 170)
     drawing = graphics.render(Frame(80, 170, source.tobytes()))
     assert (drawing.width, len(drawing.strips)) == (10, 10)
     assert '"1;1;80;170' in drawing.overlay
@@ -82,95 +82,95 @@ def test_half_blocks_of_the_same_picture_stand_under_it() -> None:
 
 
 def test_clips_thumbnails_and_giants_are_half_blocks() -> None:
-    graphics = SixelOverBlocks((8, 17), most=(100, 100))
-    assert graphics.clip_cell == BLOCK_CELL
-    assert graphics.render(Frame(8, 8, bytes(192)), moving=True).overlay == ""
+    graphics = SixelOverBlocks((8, 17), max_size=(100, 100))
+    assert graphics.video_cell_size == HALF_BLOCK_CELL
+    assert graphics.render(Frame(8, 8, bytes(192)), animated=True).overlay == ""
     assert graphics.render(Frame(160, 17, bytes(160 * 17 * 3))).overlay == ""
-    assert isinstance(graphics.for_many, HalfBlocks)
+    assert isinstance(graphics.for_thumbnails, HalfBlocks)
     with pytest.raises(ValueError, match="size of a cell"):
         SixelOverBlocks((0, 0))
 
 
-class Screenful(LinkApp):
+class SixelApp(FlowControlledApp):
     """One picture over one line, in an app whose writes are noted."""
 
-    CSS = "Picture { width: 20; height: 10; } Screen { layout: vertical; }"
+    CSS = "MediaView { width: 20; height: 10; } Screen { layout: vertical; }"
 
     def __init__(self) -> None:
         super().__init__()
-        self.picture = Picture(SixelOverBlocks((8, 16)), settle=0.0)
+        self.media_view = MediaView(SixelOverBlocks((8, 16)), decode_delay_seconds=0.0)
         self.written: list[str] = []
-        self.pixels = (8, 16)
+        self.cell_size = (8, 16)
         self.overlays._write = self.written.append
-        self.overlays._cell = lambda: self.pixels
+        self.overlays._get_cell_size = lambda: self.cell_size
 
     def compose(self) -> ComposeResult:
-        yield self.picture
+        yield self.media_view
 
-    async def rest(self) -> int:
+    async def wait_for_overlays(self) -> int:
         """Let pixels be laid that are due, and return how often any were."""
         await self.workers.wait_for_complete()
         await self._animator.wait_until_complete()
         if self.overlays._timer is not None:
             self.overlays._timer.stop()
-            self.overlays._paint()
+            self.overlays._paint_due()
         return len(self.written)
 
 
 @pytest.fixture
 def still(tmp_path: Path) -> Path:
     path = tmp_path / "a.png"
-    picture(160, 160).save(path)
+    make_image(160, 160).save(path)
     return path
 
 
 async def test_pixels_are_laid_once_and_again_where_they_were_written_over(still: Path) -> None:
     """Seen to fail when any write laid them again: a clock elsewhere cost a picture a second."""
-    app = Screenful()
+    app = SixelApp()
     async with app.run_test(size=(40, 12)) as pilot:
-        app.picture.show(still)
+        app.media_view.set_file(still)
         await pilot.pause()
-        assert await app.rest() == 1
+        assert await app.wait_for_overlays() == 1
         assert app.written[0].startswith("\x1b7\x1b[1;1H\x1bP")
         assert app.written[0].endswith("\x1b\\\x1b8")
-        app.overlays.displayed([Region(25, 3, 4, 1), Region(0, 11, 40, 1)])
-        assert await app.rest() == 1
-        app.overlays.displayed([Region(3, 3, 1, 1)])
-        assert await app.rest() == 2
-        app.picture.show(None)
-        app.overlays.displayed([Region(0, 0, 40, 12)])
-        assert await app.rest() == 2
+        app.overlays.invalidate([Region(25, 3, 4, 1), Region(0, 11, 40, 1)])
+        assert await app.wait_for_overlays() == 1
+        app.overlays.invalidate([Region(3, 3, 1, 1)])
+        assert await app.wait_for_overlays() == 2
+        app.media_view.set_file(None)
+        app.overlays.invalidate([Region(0, 0, 40, 12)])
+        assert await app.wait_for_overlays() == 2
 
 
-class Over(ModalScreen[None]):
+class CoveringScreen(ModalScreen[None]):
     """Something in front."""
 
 
 @pytest.mark.parametrize("how", ["screen", "toast", "last row", "scrolled", "font", "hidden"])
 async def test_pixels_wait_where_they_cannot_stand(still: Path, how: str) -> None:
     """Seen to fail, each in its turn, without the look at toasts, last row, cut and cell."""
-    app = Screenful()
+    app = SixelApp()
     size = (40, 10 if how == "last row" else 12)
     async with app.run_test(size=size, notifications=True) as pilot:
         if how == "screen":
-            await app.push_screen(Over())
+            await app.push_screen(CoveringScreen())
         elif how == "toast":
             app.notify("Something happened that takes a few words to say", timeout=60)
         elif how == "scrolled":
-            app.picture.styles.margin = (-2, 0, 0, 0)
+            app.media_view.styles.margin = (-2, 0, 0, 0)
         elif how == "font":
-            app.pixels = (10, 20)
+            app.cell_size = (10, 20)
         elif how == "hidden":
-            app.picture.display = False
+            app.media_view.display = False
         if how == "toast":
-            app.picture.styles.width = 40
-            app.picture.styles.height = 11
+            app.media_view.styles.width = 40
+            app.media_view.styles.height = 11
         await pilot.pause()
-        app.picture.show(still)
+        app.media_view.set_file(still)
         await pilot.pause()
-        assert await app.rest() == 0
+        assert await app.wait_for_overlays() == 0
         if how == "screen":
             app.pop_screen()
             await pilot.pause()
-            app.overlays.displayed([])
-            assert await app.rest() == 1
+            app.overlays.invalidate([])
+            assert await app.wait_for_overlays() == 1

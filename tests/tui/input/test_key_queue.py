@@ -16,17 +16,17 @@ from textual.widgets import Input, TextArea
 from textual.worker import Worker
 
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.input.key_queue import KeyOrder
-from eternal_tui.tui.screens.main import WorkbenchScreen
-from tests.tui.results import bench_with, saved
-from tests.tui.screens.stage import settle, the_app
+from eternal_tui.tui.input.key_queue import KeyQueue
+from eternal_tui.tui.screens.main import MainScreen
+from tests.tui.results import open_services_with_jobs, saved_job
+from tests.tui.screens.stage import make_app, wait_idle
 
-TURNS = 20
+DELAY_TURNS = 20
 """Turns of the loop before anything begins, and before it is laid out: as if the machine had much else to do."""
 
-NAMED = {"/": "slash", ":": "colon", "?": "question_mark", " ": "space", "*": "asterisk"}
+KEY_NAMES = {"/": "slash", ":": "colon", "?": "question_mark", " ": "space", "*": "asterisk"}
 
-LINES: dict[str, tuple[Sequence[str], str]] = {
+INPUT_CASES: dict[str, tuple[Sequence[str], str]] = {
     "filter": (["/", *"red"], "red"),
     "palette": ([":", *"red"], "red"),
     "note and tags": (["N", *"red", "tab", *"dunes"], "dunes"),
@@ -44,7 +44,7 @@ LINES: dict[str, tuple[Sequence[str], str]] = {
 }
 """What is pressed in the list, and what the line that has the focus then ends with: d would delete, r pay again."""
 
-SCREENS: dict[str, tuple[Sequence[str], str]] = {
+SCREEN_CASES: dict[str, tuple[Sequence[str], str]] = {
     "statistics": (["I", "q"], "JobList"),
     "copy": (["y", "d", "escape"], "JobList"),
     "jump": (["ctrl+o", "d"], "JobList"),
@@ -54,33 +54,33 @@ SCREENS: dict[str, tuple[Sequence[str], str]] = {
 """What is pressed in the list, and what has the focus then: d must not have deleted anything, nor q ended the app."""
 
 
-def in_one_piece(app: EternalApp, keys: Sequence[str]) -> None:
+def send_keys_at_once(app: EternalApp, keys: Sequence[str]) -> None:
     """Hand keys to the app as its driver does, none waiting for the one before."""
     for key in keys:
         single = len(key) == 1
-        app.post_message(events.Key(NAMED.get(key, key), key if single else None))
+        app.post_message(events.Key(KEY_NAMES.get(key, key), key if single else None))
 
 
-async def settled(pilot: Pilot[None], app: EternalApp) -> None:
+async def wait_settled(pilot: Pilot[None], app: EternalApp) -> None:
     taken = asyncio.Event()
     app.call_later(taken.set)
     await taken.wait()
-    await app._keys.at_rest()
+    await app._key_queue.wait_idle()
     await pilot.pause()
 
 
-async def back(pilot: Pilot[None], app: EternalApp) -> None:
+async def return_to_list(pilot: Pilot[None], app: EternalApp) -> None:
     """Go back to the list."""
     for _ in range(6):
-        if not isinstance(app.screen, WorkbenchScreen) or not app.screen.job_pane.jobs.has_focus:
-            in_one_piece(app, ["escape"])
-            await settled(pilot, app)
+        if not isinstance(app.screen, MainScreen) or not app.screen.job_pane.job_list.has_focus:
+            send_keys_at_once(app, ["escape"])
+            await wait_settled(pilot, app)
 
 
 Step = Callable[..., Coroutine[Any, Any, None]]
 
 
-def slowly(plain: Step, turns: int = TURNS) -> Step:
+def delay_call(plain: Step, turns: int = DELAY_TURNS) -> Step:
     async def slow(self: Any, *arguments: Any) -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -95,29 +95,29 @@ async def test_typed_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     Seen to fail with a filter line that is mounted but not waited for: of /red the r ran the job again. With the
     line for a new character opened by a worker: the characters got all but the d.
     """
-    async with bench_with(tmp_path, saved("a.png"), saved("b.png")) as (bench, jobs):
-        app = the_app(bench)
+    async with open_services_with_jobs(tmp_path, saved_job("a.png"), saved_job("b.png")) as (bench, jobs):
+        app = make_app(bench)
         ends: dict[str, str] = {}
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
-            monkeypatch.setattr(Widget, "_compose", slowly(Widget._compose))
-            monkeypatch.setattr(MessagePump, "_process_messages", slowly(MessagePump._process_messages))
-            monkeypatch.setattr(Worker, "_run", slowly(Worker._run, 5 * TURNS))
-            for name, (keys, typed) in LINES.items():
-                in_one_piece(app, keys)
-                await settled(pilot, app)
+            await wait_idle(pilot)
+            monkeypatch.setattr(Widget, "_compose", delay_call(Widget._compose))
+            monkeypatch.setattr(MessagePump, "_process_messages", delay_call(MessagePump._process_messages))
+            monkeypatch.setattr(Worker, "_run", delay_call(Worker._run, 5 * DELAY_TURNS))
+            for name, (keys, typed) in INPUT_CASES.items():
+                send_keys_at_once(app, keys)
+                await wait_settled(pilot, app)
                 line = app.focused
                 text = line.value if isinstance(line, Input) else line.text if isinstance(line, TextArea) else str(line)
                 ends[name] = text[-len(typed) :]
-                await back(pilot, app)
-            for name, (keys, _) in SCREENS.items():
-                in_one_piece(app, keys)
-                await settled(pilot, app)
+                await return_to_list(pilot, app)
+            for name, (keys, _) in SCREEN_CASES.items():
+                send_keys_at_once(app, keys)
+                await wait_settled(pilot, app)
                 ends[name] = type(app.focused).__name__
-                await back(pilot, app)
-            assert ends == {name: end for name, (_, end) in {**LINES, **SCREENS}.items()}
+                await return_to_list(pilot, app)
+            assert ends == {name: end for name, (_, end) in {**INPUT_CASES, **SCREEN_CASES}.items()}
             assert app.is_running
-            assert {job.id for job in bench.desk.listing()} == {job.id for job in jobs}
+            assert {job.id for job in bench.jobs.newest_first()} == {job.id for job in jobs}
 
 
 async def test_what_does_not_open_gets_no_key_and_nobody_else_does() -> None:
@@ -135,8 +135,8 @@ async def test_what_does_not_open_gets_no_key_and_nobody_else_does() -> None:
     def failed(error: Exception) -> None:
         raise error
 
-    keys = KeyOrder(press, lambda: [stuck], lambda: True, failed, patience=0.001)
+    keys = KeyQueue(press, lambda: [stuck], lambda: True, failed, timeout_seconds=0.001)
     for key in ("slash", "r", "d"):
-        await keys.key(events.Key(key, None))
-    await keys.at_rest()
+        await keys.put(events.Key(key, None))
+    await keys.wait_idle()
     assert pressed == ["slash"]

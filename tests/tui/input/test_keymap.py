@@ -16,13 +16,13 @@ import eternal_tui.tui
 from eternal_tui.config import Settings
 from eternal_tui.config.render import config_template
 from eternal_tui.tui import config_watch
-from eternal_tui.tui.input.actions import EVERY, bindings
-from eternal_tui.tui.input.keymap import IN_DISGUISE, keymap_problems, usable
+from eternal_tui.tui.input.actions import ALL_ACTIONS, bindings
+from eternal_tui.tui.input.keymap import INDISTINGUISHABLE_KEYS, keymap_errors, valid_bindings
 
-KNOWN = {action.id: action for action in EVERY}
+ACTIONS_BY_ID = {action.id: action for action in ALL_ACTIONS}
 
 
-def our_nodes() -> list[type[DOMNode]]:
+def own_node_types() -> list[type[DOMNode]]:
     nodes = []
     for module in pkgutil.walk_packages(eternal_tui.tui.__path__, "eternal_tui.tui."):
         for _, found in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
@@ -35,29 +35,31 @@ def test_every_key_is_in_the_registry() -> None:
     """Seen to fail with a binding of the job list written by hand beside the registry."""
     strangers = [
         (node.__name__, each.key, each.id)
-        for node in our_nodes()
+        for node in own_node_types()
         for found in BindingsMap(node.__dict__.get("BINDINGS", ())).key_to_bindings.values()
         for each in found
-        if not each.key.isdigit() and each.id not in KNOWN
+        if not each.key.isdigit() and each.id not in ACTIONS_BY_ID
     ]
     assert not strangers
 
 
 def test_the_registry_names_each_action_once_and_fully() -> None:
-    assert [name for name, count in Counter(action.id for action in EVERY).items() if count > 1] == []
-    for action in EVERY:
-        assert all((action.title, action.does, action.run)), action
-        assert not set(action.keys.split(",")) & IN_DISGUISE.keys(), action
+    assert [name for name, count in Counter(action.id for action in ALL_ACTIONS).items() if count > 1] == []
+    for action in ALL_ACTIONS:
+        assert all((action.title, action.description, action.textual_action)), action
+        assert not set(action.keys.split(",")) & INDISTINGUISHABLE_KEYS.keys(), action
 
 
 def test_the_defaults_clash_nowhere() -> None:
     """Seen to fail with ctrl+b, which then browsed the characters, given to the list as well."""
-    assert keymap_problems({action.id: action.keys for action in EVERY}) == []
+    assert keymap_errors({action.id: action.keys for action in ALL_ACTIONS}) == []
 
 
 def test_escape_never_quits() -> None:
     """Seen to fail with escape among the keys of jobs.quit."""
-    assert [action.id for action in EVERY if "screen.leave" in action.run and "escape" in action.keys] == []
+    assert [
+        action.id for action in ALL_ACTIONS if "screen.leave" in action.textual_action and "escape" in action.keys
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -76,23 +78,23 @@ def test_escape_never_quits() -> None:
     ],
 )
 def test_what_cannot_be_meant_is_said(keymap: dict[str, str], said: str) -> None:
-    assert said in keymap_problems(keymap)
+    assert said in keymap_errors(keymap)
 
 
 def test_what_can_be_meant_is_not_remarked_on() -> None:
     """Two actions may trade keys, and a control's key may be that of another place."""
-    assert keymap_problems({"jobs.again": "e", "jobs.edit": "r", "confirm.yes": "j", "jobs.star": "ctrl+alt+f5"}) == []
+    assert keymap_errors({"jobs.again": "e", "jobs.edit": "r", "confirm.yes": "j", "jobs.star": "ctrl+alt+f5"}) == []
 
 
 def test_entries_that_cannot_be_meant_are_left_out() -> None:
-    assert usable({"list.dwn": "x", "jobs.again": "R", "jobs.edit": "ctrl+m"}) == {"jobs.again": "R"}
+    assert valid_bindings({"list.dwn": "x", "jobs.again": "R", "jobs.edit": "ctrl+m"}) == {"jobs.again": "R"}
 
 
 def test_an_unknown_theme_is_said() -> None:
-    told = config_watch.problems(Settings(theme="eternal-drak"))
+    told = config_watch.preference_errors(Settings(theme="eternal-drak"))
     assert len(told) == 1
     assert told[0].startswith('theme: there is no "eternal-drak".')
-    assert config_watch.problems(Settings(theme="nord")) == []
+    assert config_watch.preference_errors(Settings(theme="nord")) == []
 
 
 def test_a_binding_is_what_the_registry_says() -> None:
@@ -106,4 +108,4 @@ def test_the_file_names_an_action_that_there_is() -> None:
     told = config_template()
     named = re.findall(r'"([a-z_]+\.[a-z_]+)" = "', told)
     assert named
-    assert set(named) <= {action.id for action in EVERY}
+    assert set(named) <= {action.id for action in ALL_ACTIONS}

@@ -6,111 +6,113 @@ import msgspec
 
 from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.job_list.index import JobIndex
-from eternal_tui.tui.job_list.pane import JobPane
+from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
 from tests.tui.job_list.test_widget import PaneApp
-from tests.tui.jobs import NOW, a_job, many
+from tests.tui.jobs import NOW, make_job, make_jobs
 
-BATCH = [9, 8, 7, 6]
-
-
-def listed() -> list[Job]:
-    batch = [a_job(number, batch="x", state=JobState.RUNNING, progress=40) for number in BATCH]
-    return [*batch, *many(5)]
+BATCH_IDS = [9, 8, 7, 6]
 
 
-def lines(app: PaneApp) -> list[str]:
-    return ["".join(cell.text for cell in app.list._line(y).line).rstrip() for y in range(app.list.count)]
+def listed_jobs() -> list[Job]:
+    batch = [make_job(number, batch="x", state=JobState.RUNNING, progress=40) for number in BATCH_IDS]
+    return [*batch, *make_jobs(5)]
+
+
+def line_texts(app: PaneApp) -> list[str]:
+    return ["".join(cell.text for cell in app.job_list._line_at(y).line).rstrip() for y in range(app.job_list.count)]
 
 
 def test_many_at_once_make_the_same_rows_as_one_by_one() -> None:
     """Seen to fail with the jobs of a folded batch given rows of their own."""
     batches = {number: f"batch {number % 3}" if number % 4 else "" for number in range(1, 40)}
-    jobs = [a_job(number, batch=batch) for number, batch in batches.items()]
+    jobs = [make_job(number, batch=batch) for number, batch in batches.items()]
     one, many_ = JobIndex(), JobIndex()
     for index in (one, many_):
-        index.adopt_all()
+        index.show_all()
     for job in jobs:
         one.put(job, show=True)
     for start in range(0, len(jobs), 7):
-        many_.put_many(jobs[start : start + 7], shows=lambda _: True)
+        many_.put_many(jobs[start : start + 7], is_shown=lambda _: True)
     assert [one.ids_at(row) for row in range(len(one))] == [many_.ids_at(row) for row in range(len(many_))]
     assert len(one) == 3 + sum(not batch for batch in batches.values())
 
 
 async def test_a_batch_is_one_line_that_opens_and_folds() -> None:
     """Seen to fail with the cursor looked up by its job alone: it slid off the line at the next change."""
-    app = PaneApp(listed())
+    app = PaneApp(listed_jobs())
     async with app.run_test(size=(120, 20)) as pilot:
-        assert app.list.count == 6
-        assert "▸ 4 jobs" in lines(app)[0]
-        assert "0 of 4 done" in lines(app)[0]
+        assert app.job_list.count == 6
+        assert "▸ 4 jobs" in line_texts(app)[0]
+        assert "0 of 4 done" in line_texts(app)[0]
         await pilot.press("right")
-        assert app.list.count == 10
-        assert "▾ 4 jobs" in lines(app)[0]
-        assert app.list.chosen() == BATCH
-        app.list.update([a_job(9, batch="x", state=JobState.RUNNING, progress=90)], NOW + 1)
-        assert app.list.chosen() == BATCH
+        assert app.job_list.count == 10
+        assert "▾ 4 jobs" in line_texts(app)[0]
+        assert app.job_list.selected_ids() == BATCH_IDS
+        app.job_list.apply_changes([make_job(9, batch="x", state=JobState.RUNNING, progress=90)], NOW + 1)
+        assert app.job_list.selected_ids() == BATCH_IDS
         await pilot.press("j", "j")
-        assert app.list.chosen() == [8]
+        assert app.job_list.selected_ids() == [8]
         await pilot.press("left")
-        assert app.list.count == 6
-        assert app.list.chosen() == BATCH
+        assert app.job_list.count == 6
+        assert app.job_list.selected_ids() == BATCH_IDS
         await pilot.press("enter")
-        assert app.list.count == 10
+        assert app.job_list.count == 10
         await pilot.press("enter", "j")
-        assert app.list.chosen() == [5]
-        assert not any(isinstance(each, JobList.Opened) for each in app.posted)
-        assert app.list.go_to(7)
-        assert app.list.chosen() == [7]
+        assert app.job_list.selected_ids() == [5]
+        assert not any(isinstance(each, JobList.OpenRequested) for each in app.posted)
+        assert app.job_list.go_to_job(7)
+        assert app.job_list.selected_ids() == [7]
 
 
 async def test_its_line_moves_with_its_jobs_and_nothing_else_is_painted() -> None:
-    app = PaneApp(listed())
+    app = PaneApp(listed_jobs())
     async with app.run_test(size=(120, 20)) as pilot:
         await pilot.pause()
-        app.painted.clear()
-        done = msgspec.structs.replace(listed()[2], state=JobState.SUCCEEDED, file_state=FileState.SAVED, cost=0.04)
-        app.list.update([done], NOW)
-        assert "1 of 4 done" in lines(app)[0]
-        assert "about 0.04" in lines(app)[0]
-        assert {region.y for region in app.painted if region is not None} == {0}
-        assert None not in app.painted
+        app.repainted_regions.clear()
+        done = msgspec.structs.replace(
+            listed_jobs()[2], state=JobState.SUCCEEDED, file_state=FileState.SAVED, cost=0.04
+        )
+        app.job_list.apply_changes([done], NOW)
+        assert "1 of 4 done" in line_texts(app)[0]
+        assert "about 0.04" in line_texts(app)[0]
+        assert {region.y for region in app.repainted_regions if region is not None} == {0}
+        assert None not in app.repainted_regions
 
 
 async def test_marks_deletions_and_filters_meet_every_job_of_it() -> None:
     """Seen to fail with the line's newest job marked alone."""
-    app = PaneApp(listed())
+    app = PaneApp(listed_jobs())
     async with app.run_test(size=(120, 20)) as pilot:
         await pilot.press("space")
-        assert app.list.marked == frozenset(BATCH)
-        assert app.list.current == 5
+        assert app.job_list.marked_ids == frozenset(BATCH_IDS)
+        assert app.job_list.current_id == 5
         await pilot.press("k", "space")
-        assert app.list.marked == frozenset()
+        assert app.job_list.marked_ids == frozenset()
         await pilot.press("k", "space", "j", "V")
-        assert app.list.marked == frozenset([*BATCH, 5, 4])
-        app.list.clear_marks()
-        app.list.set_filter("batch:x")
-        assert [line[2:11] for line in lines(app)] == ["◐ running"] * 4
-        app.list.set_filter("")
-        assert app.list.count == 6
+        assert app.job_list.marked_ids == frozenset([*BATCH_IDS, 5, 4])
+        app.job_list.clear_marks()
+        app.job_list.set_filter("batch:x")
+        assert [line[2:11] for line in line_texts(app)] == ["◐ running"] * 4
+        app.job_list.set_filter("")
+        assert app.job_list.count == 6
         await pilot.press("S")
-        assert app.list.count == 9
+        assert app.job_list.count == 9
         await pilot.press("S", "S", "S", "S")
-        app.list.update([], NOW, gone=BATCH[:3])
-        assert app.list.count == 6
-        assert "◐ running" in lines(app)[0]
-        app.list.update([], NOW, gone=BATCH[3:])
-        assert app.list.count == 5
+        app.job_list.apply_changes([], NOW, removed_ids=BATCH_IDS[:3])
+        assert app.job_list.count == 6
+        assert "◐ running" in line_texts(app)[0]
+        app.job_list.apply_changes([], NOW, removed_ids=BATCH_IDS[3:])
+        assert app.job_list.count == 5
 
 
 async def test_the_gallery_shows_each_picture() -> None:
     """Seen to fail with the gallery over folded rows: three pictures of four were not to be had."""
-    app = PaneApp(listed())
+    app = PaneApp(listed_jobs())
     async with app.run_test(size=(120, 20)) as pilot:
-        app.query_one(JobPane).toggle_gallery()
+        app.query_one(JobListPane).toggle_gallery()
         await pilot.pause()
-        assert app.list.count == 9
-        app.query_one(JobPane).toggle_gallery()
+        assert app.job_list.count == 9
+        app.query_one(JobListPane).toggle_gallery()
         await pilot.pause()
-        assert app.list.count == 6
+        assert app.job_list.count == 6

@@ -6,34 +6,34 @@ from typing import Any
 
 import pytest
 
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.job_list.row import batch_line
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE
-from tests.tui.jobs import a_job
+from tests.tui.jobs import make_job
 
 
-def a_batch() -> list[Job]:
+def make_batch() -> list[Job]:
     """Return twenty jobs: twelve done, one failed, one unclear, six half way."""
     done = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED}
     kinds: list[dict[str, Any]] = [*[done] * 12, {"state": JobState.FAILED}, {"state": JobState.UNCONFIRMED}]
     kinds += [{"state": JobState.RUNNING, "progress": 50}] * 6
-    return [a_job(20 - number, batch="b", cost=0.02, **fields) for number, fields in enumerate(kinds)]
+    return [make_job(20 - number, batch="b", cost=0.02, **fields) for number, fields in enumerate(kinds)]
 
 
-def text(width: int, jobs: list[Job] | None = None, *, opened: bool = False, ascii_only: bool = False) -> str:
+def line_text(width: int, jobs: list[Job] | None = None, *, opened: bool = False, ascii_only: bool = False) -> str:
     glyphs = ASCII if ascii_only else UNICODE
-    return "".join(cell.text for cell in batch_line(jobs or a_batch(), width, opened=opened, glyphs=glyphs))
+    return "".join(cell.text for cell in batch_line(jobs or make_batch(), width, opened=opened, glyphs=glyphs))
 
 
 def test_it_says_how_far_the_batch_is_and_what_it_costs() -> None:
-    line = text(120)
+    line = line_text(120)
     assert "▸ 20 jobs" in line
     assert "12 of 20 done · 1 to decide · 1 failed" in line
     assert "about 0.40" in line
     assert "85 %" in line
     assert "━" in line
-    assert "▾ 20 jobs" in text(120, opened=True)
+    assert "▾ 20 jobs" in line_text(120, opened=True)
 
 
 @pytest.mark.parametrize("width", [20, 34, 46, 60, 80, 100, 140, 200])
@@ -44,23 +44,23 @@ def test_it_fills_every_width_and_the_count_is_never_lost(width: int) -> None:
     what is to be decided, which 80 columns then had no room for.
     """
     for opened in (False, True):
-        line = batch_line(a_batch(), width, opened=opened)
+        line = batch_line(make_batch(), width, opened=opened)
         assert sum(cell.width for cell in line) == width
         assert all(len(cell.text) == cell.width for cell in line)
     if width >= 34:
-        assert "12 of 20 d" in text(width)
+        assert "12 of 20 d" in line_text(width)
     if width >= 80:
-        assert "1 to decide" in text(width)
+        assert "1 to decide" in line_text(width)
 
 
 def test_several_characters_and_types_are_said_as_such() -> None:
-    jobs = [a_job(2, name=Untrusted("Elara"), kind="video"), a_job(1)]
-    line = text(120, jobs)
+    jobs = [make_job(2, name=UntrustedText("Elara"), kind="video"), make_job(1)]
+    line = line_text(120, jobs)
     assert "both" in line
     assert "2 people" in line
 
 
 def test_outside_text_reaches_no_screen_raw_and_ascii_stays_ascii() -> None:
-    jobs = [a_job(1, prompt="\x1b]52;c;x\x07 \u202e caf\u00e9", name=Untrusted("\x1b[31mred"))]
-    assert not any(sign in text(120, jobs) for sign in "\x1b\x07\u202e")
-    assert text(120, jobs, ascii_only=True).isascii()
+    jobs = [make_job(1, prompt="\x1b]52;c;x\x07 \u202e caf\u00e9", name=UntrustedText("\x1b[31mred"))]
+    assert not any(sign in line_text(120, jobs) for sign in "\x1b\x07\u202e")
+    assert line_text(120, jobs, ascii_only=True).isascii()

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.job_list.filter import FACETS, parse
-from tests.tui.jobs import NOW, a_job, many, one_of_each
+from eternal_tui.tui.job_list.filter import FACETS, parse_filter
+from tests.tui.jobs import NOW, jobs_of_every_kind, make_job, make_jobs
 
 JOBS = [
-    a_job(1, prompt="A red umbrella in the Rain", state=JobState.FAILED, created_at=NOW - 3 * 86_400),
-    a_job(
+    make_job(1, prompt="A red umbrella in the Rain", state=JobState.FAILED, created_at=NOW - 3 * 86_400),
+    make_job(
         2,
         prompt="Red shoes",
         kind="video",
@@ -22,7 +22,7 @@ JOBS = [
         starred=True,
         batch="4f0a",
     ),
-    a_job(
+    make_job(
         3,
         prompt="ＷＩＤＥ Café Straße",
         state=JobState.SUCCEEDED,
@@ -30,13 +30,13 @@ JOBS = [
         request_id="req-77",
         batch="4fb2",
     ),
-    a_job(4, prompt="Nothing", state=JobState.UNCONFIRMED, error="answer lost", note="ask again"),
+    make_job(4, prompt="Nothing", state=JobState.UNCONFIRMED, error="answer lost", note="ask again"),
 ]
 
 
-def found(text: str, facet: str = "all") -> list[int]:
-    chosen = parse(text, facet)
-    assert not chosen.problems
+def matching_ids(text: str, facet: str = "all") -> list[int]:
+    chosen = parse_filter(text, facet)
+    assert not chosen.errors
     return [job.id for job in chosen.select(JOBS, NOW, {})]
 
 
@@ -82,7 +82,7 @@ def found(text: str, facet: str = "all") -> list[int]:
 )
 def test_finds(text: str, ids: list[int]) -> None:
     """Seen to fail with negated facets read as plain ones, and with lower() in place of casefold()."""
-    assert found(text) == ids
+    assert matching_ids(text) == ids
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,14 @@ def test_finds(text: str, ids: list[int]) -> None:
     ],
 )
 def test_what_cannot_be_read_gets_a_sentence_and_hides_nothing(text: str, word: str) -> None:
-    chosen = parse(text)
-    assert word in chosen.problems[0]
-    assert chosen.problems[0].endswith((".", "it."))
+    chosen = parse_filter(text)
+    assert word in chosen.errors[0]
+    assert chosen.errors[0].endswith((".", "it."))
     assert len(chosen.select(JOBS, NOW, {})) == len(JOBS)
 
 
 def test_facets_sort_every_kind_of_job() -> None:
-    kinds = one_of_each()
+    kinds = jobs_of_every_kind()
     running = {job.id for job in kinds if FACETS["running"](job)}
     done = {job.id for job in kinds if FACETS["done"](job)}
     attention = {job.id for job in kinds if FACETS["attention"](job)}
@@ -116,6 +116,6 @@ def test_facets_sort_every_kind_of_job() -> None:
 @settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_parses_and_selects_in_order(text: str) -> None:
-    jobs: list[Job] = many(12)
-    chosen = parse(text).select(jobs, NOW, {})
+    jobs: list[Job] = make_jobs(12)
+    chosen = parse_filter(text).select(jobs, NOW, {})
     assert [job.id for job in chosen] == sorted((job.id for job in chosen), reverse=True)

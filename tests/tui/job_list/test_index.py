@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui.job_list.filter import parse
-from eternal_tui.tui.job_list.incremental_filter import SLICE, JobSearch
-from eternal_tui.tui.job_list.index import NEWEST, ORDERS, JobIndex, Order
-from tests.tui.jobs import NOW, a_job, many
+from eternal_tui.tui.job_list.filter import parse_filter
+from eternal_tui.tui.job_list.incremental_filter import SLICE_JOBS, IncrementalFilter
+from eternal_tui.tui.job_list.index import NEWEST_FIRST, SORT_ORDERS, JobIndex, SortOrder
+from tests.tui.jobs import NOW, make_job, make_jobs
 
 
 class IndexMachine(RuleBasedStateMachine):
@@ -26,49 +26,49 @@ class IndexMachine(RuleBasedStateMachine):
 
     @rule(job_id=st.integers(1, 30), cost=st.floats(0, 3), name=st.sampled_from("abc"), show=st.booleans())
     def put(self, job_id: int, cost: float, name: str, show: bool) -> None:
-        self.jobs[job_id] = a_job(job_id, cost=cost, name=name)
+        self.jobs[job_id] = make_job(job_id, cost=cost, name=name)
         self.shown = self.shown | {job_id} if show else self.shown - {job_id}
         self.index.put(self.jobs[job_id], show=show)
 
     @rule(job_ids=st.lists(st.integers(1, 30), max_size=12), name=st.sampled_from("abc"), odd=st.booleans())
     def put_many(self, job_ids: list[int], name: str, odd: bool) -> None:
         for job_id in job_ids:
-            self.jobs[job_id] = a_job(job_id, name=name)
+            self.jobs[job_id] = make_job(job_id, name=name)
             self.shown = self.shown | {job_id} if job_id % 2 == odd else self.shown - {job_id}
-        self.index.put_many([self.jobs[job_id] for job_id in job_ids], shows=lambda job: job.id % 2 == odd)
+        self.index.put_many([self.jobs[job_id] for job_id in job_ids], is_shown=lambda job: job.id % 2 == odd)
 
     @rule(job_id=st.integers(1, 30))
     def drop(self, job_id: int) -> None:
         self.jobs.pop(job_id, None)
         self.shown.discard(job_id)
-        self.index.drop(job_id)
+        self.index.remove(job_id)
 
-    @rule(order=st.sampled_from(ORDERS))
-    def sort(self, order: Order) -> None:
-        self.index.adopt([order.place(self.jobs[job_id]) for job_id in self.shown], order)
+    @rule(order=st.sampled_from(SORT_ORDERS))
+    def sort(self, order: SortOrder) -> None:
+        self.index.show_only([order.sort_key(self.jobs[job_id]) for job_id in self.shown], order)
 
     @invariant()
-    def is_a_plain_sort(self) -> None:
-        expected = sorted(self.shown, key=lambda job_id: self.index.order.place(self.jobs[job_id]))
+    def matches_plain_sort(self) -> None:
+        expected = sorted(self.shown, key=lambda job_id: self.index.order.sort_key(self.jobs[job_id]))
         assert list(self.index.ids()) == expected
-        assert [self.index.row(job_id) for job_id in expected] == list(range(len(expected)))
-        assert self.index.newest() == sorted(self.jobs, reverse=True)
-        assert self.index.row(99) is None
+        assert [self.index.row_of(job_id) for job_id in expected] == list(range(len(expected)))
+        assert self.index.ids_newest_first() == sorted(self.jobs, reverse=True)
+        assert self.index.row_of(99) is None
 
 
 TestIndex = IndexMachine.TestCase
 TestIndex.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.name)
-def test_changes_during_a_search_are_not_lost(order: Order) -> None:
+@pytest.mark.parametrize("order", SORT_ORDERS, ids=lambda order: order.name)
+def test_changes_during_a_search_are_not_lost(order: SortOrder) -> None:
     """Seen to fail with `finish` keeping what was found before a job changed."""
     index = JobIndex()
-    jobs = many(3 * SLICE)
-    index.learn(jobs)
-    search = JobSearch(index)
-    chosen = parse("umbrella state:failed")
-    search.begin(chosen, order, NOW)
+    jobs = make_jobs(3 * SLICE_JOBS)
+    index.add_all(jobs)
+    search = IncrementalFilter(index)
+    chosen = parse_filter("umbrella state:failed")
+    search.start(chosen, order, NOW)
     search.step()
     newest, oldest = jobs[0], jobs[-7]
     seventh = 7 * (newest.id // 7)
@@ -77,15 +77,15 @@ def test_changes_during_a_search_are_not_lost(order: Order) -> None:
         msgspec.structs.replace(newest, state=JobState.FAILED, cost=9.0),
         msgspec.structs.replace(found, name="Zora", cost=9.0, finished_at=NOW + 9),
         msgspec.structs.replace(oldest, state=JobState.SUCCEEDED),
-        a_job(10**6, prompt="a new umbrella", state=JobState.FAILED),
+        make_job(10**6, prompt="a new umbrella", state=JobState.FAILED),
     ):
-        search.touched(job)
+        search.mark_changed(job)
         index.put(job, show=chosen.matches(job, NOW))
-    search.gone(gone)
-    index.drop(gone)
+    search.mark_removed(gone)
+    index.remove(gone)
     search.finish()
     expected = [job for job in index.jobs.values() if chosen.matches(job, NOW)]
-    assert list(index.ids()) == [job.id for job in sorted(expected, key=order.place)]
+    assert list(index.ids()) == [job.id for job in sorted(expected, key=order.sort_key)]
     assert 10**6 in index.ids()
     assert gone not in index.ids()
 
@@ -93,7 +93,7 @@ def test_changes_during_a_search_are_not_lost(order: Order) -> None:
 def test_a_slice_is_bounded_so_that_keys_are_never_kept_waiting() -> None:
     """Counts, not times: one step never looks at more jobs than a slice has."""
     index = JobIndex()
-    index.learn(many(5 * SLICE))
+    index.add_all(make_jobs(5 * SLICE_JOBS))
     looked: list[int] = []
 
     class Counting(dict[int, str]):
@@ -101,18 +101,18 @@ def test_a_slice_is_bounded_so_that_keys_are_never_kept_waiting() -> None:
             looked.append(job_id)
             super().__setitem__(job_id, text)
 
-    search = JobSearch(index)
-    search._haystacks = Counting()
-    search.begin(parse("umbrella"), NEWEST, NOW)
+    search = IncrementalFilter(index)
+    search._search_texts = Counting()
+    search.start(parse_filter("umbrella"), NEWEST_FIRST, NOW)
     assert search.step()
-    assert len(looked) == SLICE
+    assert len(looked) == SLICE_JOBS
 
 
 def test_a_longer_word_is_looked_for_only_where_the_shorter_was_found() -> None:
     """Seen to fail with the narrower search over what an unfinished one had found."""
     index = JobIndex()
-    index.learn(many(2 * SLICE))
-    search = JobSearch(index)
+    index.add_all(make_jobs(2 * SLICE_JOBS))
+    search = IncrementalFilter(index)
     for text, finished in (
         ("re", True),
         ("red", True),
@@ -121,16 +121,18 @@ def test_a_longer_word_is_looked_for_only_where_the_shorter_was_found() -> None:
         ("-red um", True),
         ("um", True),
     ):
-        chosen = parse(text)
-        search.begin(chosen, NEWEST, NOW)
+        chosen = parse_filter(text)
+        search.start(chosen, NEWEST_FIRST, NOW)
         search.step()
         if finished:
             search.finish()
-            assert list(index.ids()) == [job_id for job_id in index.newest() if chosen.matches(index.jobs[job_id], NOW)]
+            assert list(index.ids()) == [
+                job_id for job_id in index.ids_newest_first() if chosen.matches(index.jobs[job_id], NOW)
+            ]
 
 
 def test_a_job_has_one_number_in_all_lists() -> None:
     """Seen to fail with one for each: 32 bytes a job."""
     index = JobIndex()
-    index.put_many(many(100), shows=lambda _: True)
-    assert all(place is shown for place, shown in zip(index._all, index._shown, strict=True))
+    index.put_many(make_jobs(100), is_shown=lambda _: True)
+    assert all(place is shown for place, shown in zip(index._all_keys, index._shown_keys, strict=True))

@@ -10,18 +10,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from eternal_tui.jobs.model import FileState, Job, JobState, MediaFacts, Verdict
-from eternal_tui.tui.job_list.row import about, clock, columns, job_line
+from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, Verdict
+from eternal_tui.tui.job_list.row import columns_for, format_remaining, format_short_duration, job_line
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs, glyphs_for
-from eternal_tui.tui.widgets.cells import Cell, Line, changed_spans, fit
+from eternal_tui.tui.widgets.cells import Line, Span, changed_spans, fit
 from tests.payloads import PAYLOADS
-from tests.tui.jobs import NOW, a_job, one_of_each
+from tests.tui.jobs import NOW, jobs_of_every_kind, make_job
 
 WIDTHS = (40, 46, 60, 78, 102, 118, 200)
 texts = st.one_of(st.text(max_size=80), st.sampled_from([text for text in PAYLOADS if len(text) < 2_000]))
 times = st.one_of(st.none(), st.floats(-1e12, 1e12))
 jobs = st.builds(
-    a_job,
+    make_job,
     st.integers(1, 10**9),
     prompt=texts,
     kind=st.sampled_from(["image", "video", "character"]),
@@ -36,7 +36,7 @@ jobs = st.builds(
     finished_at=times,
     cost=st.one_of(st.none(), st.floats(0, 1e9)),
     verdict=st.one_of(st.none(), st.sampled_from(Verdict)),
-    facts=st.one_of(st.none(), st.builds(MediaFacts, width=st.integers(0, 10**9), height=st.integers(0, 10**9))),
+    facts=st.one_of(st.none(), st.builds(FileInfo, width=st.integers(0, 10**9), height=st.integers(0, 10**9))),
     starred=st.booleans(),
     watched=st.booleans(),
     dismissed=st.booleans(),
@@ -48,18 +48,18 @@ def text_of(line: Line) -> str:
     return "".join(cell.text for cell in line)
 
 
-def drawn(job: Job, width: int = 102, **how: Any) -> str:
+def line_text(job: Job, width: int = 102, **how: Any) -> str:
     return text_of(job_line(job, NOW, width, **how))
 
 
 @settings(max_examples=200, deadline=None)
 @given(jobs, st.integers(1, 220), st.sampled_from([UNICODE, ASCII]), times, st.booleans())
-@example(a_job(prompt="港" * 50), 47, UNICODE, None, True)
+@example(make_job(prompt="港" * 50), 47, UNICODE, None, True)
 def test_every_line_fills_its_width_and_shows_no_control(
     job: Job, width: int, glyphs: Glyphs, left: float | None, flag: bool
 ) -> None:
     """Seen to fail with text cut by characters instead of cells, and with `job.word` drawn without the gate."""
-    line = job_line(job, NOW, width, glyphs=glyphs, left=left, cursor=flag, marked=flag)
+    line = job_line(job, NOW, width, glyphs=glyphs, remaining_seconds=left, cursor=flag, marked=flag)
     text = text_of(line)
     assert cell_len(text) == width
     assert text.isprintable()
@@ -76,7 +76,7 @@ def lines(draw: st.DrawFn, width: int, parts: int) -> Line:
     """Draw a line of so many cells, some without width, in few letters, wide ones among them, and few roles."""
     cuts = [0, *sorted(draw(st.lists(st.integers(0, width), min_size=parts - 1, max_size=parts - 1))), width]
     return tuple(
-        Cell(
+        Span(
             start,
             end - start,
             fit(draw(st.text("aab港", max_size=12)), end - start),
@@ -88,7 +88,7 @@ def lines(draw: st.DrawFn, width: int, parts: int) -> Line:
 
 @settings(deadline=None, max_examples=200)
 @given(st.tuples(st.integers(1, 20), st.integers(1, 4)).flatmap(lambda size: st.tuples(lines(*size), lines(*size))))
-@example(((Cell(0, 3, "aab"), Cell(3, 1, "a")), (Cell(0, 2, "ab"), Cell(2, 2, "ba"))))
+@example(((Span(0, 3, "aab"), Span(3, 1, "a")), (Span(0, 2, "ab"), Span(2, 2, "ba"))))
 def test_repainting_only_the_changed_spans_gives_the_new_line(both: tuple[Line, Line]) -> None:
     """Seen to fail with the common end of two cells taken off where only their starts agree."""
     old, new = both
@@ -108,15 +108,15 @@ def _columns(line: Line) -> list[tuple[str, str]]:
 
 
 def test_a_running_job_tells_state_type_name_prompt_bar_percent_and_both_times() -> None:
-    job = a_job(state=JobState.RUNNING, progress=68, submitted_at=NOW - 41, kind="video")
-    text = drawn(job, left=19.0)
+    job = make_job(state=JobState.RUNNING, progress=68, submitted_at=NOW - 41, kind="video")
+    text = line_text(job, remaining_seconds=19.0)
     for part in ("◐ running", "clip", "Astrid", "The person waves", "0:41", "68 %", "━━━━━╌╌╌", "about 0:20 left"):
         assert part in text
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_what_matters_most_is_there_at_every_width(width: int) -> None:
-    text = drawn(a_job(state=JobState.RUNNING, progress=68, prompt="Waves"), width)
+    text = line_text(make_job(state=JobState.RUNNING, progress=68, prompt="Waves"), width)
     assert "running" in text
     assert "Waves" in text
     assert "68 %" in text
@@ -125,8 +125,12 @@ def test_what_matters_most_is_there_at_every_width(width: int) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_moves_when_digits_change(width: int) -> None:
     """Seen to fail with percentages aligned to the left."""
-    early = job_line(a_job(state=JobState.RUNNING, progress=9, submitted_at=NOW - 9), NOW, width, left=599)
-    late = job_line(a_job(state=JobState.RUNNING, progress=89, submitted_at=NOW - 3599), NOW, width, left=9)
+    early = job_line(
+        make_job(state=JobState.RUNNING, progress=9, submitted_at=NOW - 9), NOW, width, remaining_seconds=599
+    )
+    late = job_line(
+        make_job(state=JobState.RUNNING, progress=89, submitted_at=NOW - 3599), NOW, width, remaining_seconds=9
+    )
     places = [[(cell.x, cell.width) for cell in line if cell.role not in ("bar", "track")] for line in (early, late)]
     assert places[0] == places[1]
     assert text_of(early).index("%") == text_of(late).index("%")
@@ -142,69 +146,77 @@ def test_nothing_moves_when_digits_change(width: int) -> None:
     ],
 )
 def test_a_succeeded_job_reads_as_its_file_stands(state: FileState, word: str) -> None:
-    assert word in drawn(a_job(state=JobState.SUCCEEDED, file_state=state, progress=99))
+    assert word in line_text(make_job(state=JobState.SUCCEEDED, file_state=state, progress=99))
 
 
 def test_a_finished_job_is_whole_though_the_service_says_99() -> None:
     """Seen to fail with `progress` drawn as it came."""
     for state in (FileState.PENDING, FileState.SAVED):
-        text = drawn(a_job(state=JobState.SUCCEEDED, file_state=state, progress=99))
+        text = line_text(make_job(state=JobState.SUCCEEDED, file_state=state, progress=99))
         assert "100 %" in text
         assert "99 %" not in text
 
 
 def test_every_state_has_its_own_word_and_a_sign_in_both_sets() -> None:
     for glyphs in (UNICODE, ASCII):
-        heads = {drawn(job, glyphs=glyphs)[2:15] for job in one_of_each() if job.watched}
+        heads = {line_text(job, glyphs=glyphs)[2:15] for job in jobs_of_every_kind() if job.watched}
         assert len(heads) == 11
         assert all(head[0] != " " and head[2] != " " for head in heads)
 
 
 def test_words_of_the_service_are_shown_only_when_they_say_more() -> None:
-    assert "“rendering”" in drawn(a_job(state=JobState.RUNNING, word="rendering"))
-    assert "pending" not in drawn(a_job(state=JobState.RUNNING, word="pending"))
-    assert "\x1b" not in drawn(a_job(state=JobState.RUNNING, word="\x1b[2J"))
+    assert "“rendering”" in line_text(make_job(state=JobState.RUNNING, word="rendering"))
+    assert "pending" not in line_text(make_job(state=JobState.RUNNING, word="pending"))
+    assert "\x1b" not in line_text(make_job(state=JobState.RUNNING, word="\x1b[2J"))
 
 
 @pytest.mark.parametrize("width", [60, 78, 102, 150])
 def test_trouble_and_reasons_stand_in_the_line(width: int) -> None:
-    troubled = drawn(a_job(state=JobState.RUNNING, progress=34, trouble="service away, waiting"), width)
+    troubled = line_text(make_job(state=JobState.RUNNING, progress=34, trouble="service away, waiting"), width)
     assert "service away" in troubled
     assert "34 %" in troubled
-    assert "refused by" in drawn(a_job(state=JobState.FAILED, error="refused by the service"), width)
+    assert "refused by" in line_text(make_job(state=JobState.FAILED, error="refused by the service"), width)
 
 
 def test_an_unconfirmed_job_says_what_may_be_and_what_to_press() -> None:
-    assert "may be charged · t retry" in drawn(a_job(state=JobState.UNCONFIRMED), 78)
-    assert "probably charged · x retry" in drawn(
-        a_job(state=JobState.UNCONFIRMED, verdict=Verdict.CHARGED), retry_key="x"
+    assert "may be charged · t retry" in line_text(make_job(state=JobState.UNCONFIRMED), 78)
+    assert "probably charged · x retry" in line_text(
+        make_job(state=JobState.UNCONFIRMED, verdict=Verdict.CHARGED), retry_key="x"
     )
-    assert "may be charged" in drawn(a_job(state=JobState.UNCONFIRMED), 60)
-    assert "charged" in drawn(a_job(state=JobState.UNCONFIRMED), 40)
-    assert "retry" not in drawn(a_job(state=JobState.UNCONFIRMED, dismissed=True))
+    assert "may be charged" in line_text(make_job(state=JobState.UNCONFIRMED), 60)
+    assert "charged" in line_text(make_job(state=JobState.UNCONFIRMED), 40)
+    assert "retry" not in line_text(make_job(state=JobState.UNCONFIRMED, dismissed=True))
 
 
 def test_a_second_changes_the_clock_alone() -> None:
-    job = a_job(state=JobState.RUNNING, progress=40, submitted_at=NOW - 41)
-    spans = changed_spans(job_line(job, NOW, 102, left=50), job_line(job, NOW + 1, 102, left=49))
+    job = make_job(state=JobState.RUNNING, progress=40, submitted_at=NOW - 41)
+    spans = changed_spans(
+        job_line(job, NOW, 102, remaining_seconds=50), job_line(job, NOW + 1, 102, remaining_seconds=49)
+    )
     assert spans == [(65, 66)]
 
 
 def test_coarse_clocks_stand_still_between_steps() -> None:
-    job = a_job(state=JobState.RUNNING, submitted_at=NOW - 40)
-    lines = {job_line(job, NOW + second, 102, step=5.0) for second in range(5)}
+    job = make_job(state=JobState.RUNNING, submitted_at=NOW - 40)
+    lines = {job_line(job, NOW + second, 102, clock_step=5.0) for second in range(5)}
     assert len(lines) == 1
 
 
 def test_an_ended_job_does_not_change_with_time() -> None:
-    for job in one_of_each():
-        if job.ended:
+    for job in jobs_of_every_kind():
+        if job.is_ended:
             assert job_line(job, NOW, 102) == job_line(job, NOW + 7_777, 102)
 
 
 def test_lengths_of_time() -> None:
-    assert [clock(seconds) for seconds in (-3, 41, 725, 3_723, 360_000)] == ["0:00", "0:41", "12:05", "1h02", "4d"]
-    assert [about(left) for left in (None, 1, 19, 61, 601)] == [
+    assert [format_short_duration(seconds) for seconds in (-3, 41, 725, 3_723, 360_000)] == [
+        "0:00",
+        "0:41",
+        "12:05",
+        "1h02",
+        "4d",
+    ]
+    assert [format_remaining(left) for left in (None, 1, 19, 61, 601)] == [
         "",
         "any moment",
         "about 0:20 left",
@@ -215,7 +227,7 @@ def test_lengths_of_time() -> None:
 
 def test_columns_never_take_more_than_there_is() -> None:
     for width in range(34, 220):
-        parts = columns(width)
+        parts = columns_for(width)
         assert parts.text_x + parts.text + parts.right == width
         assert parts.text >= 10
 

@@ -19,58 +19,58 @@ from eternal_tui.tui import themes
 from eternal_tui.tui.job_list.filter import FACETS
 from eternal_tui.tui.job_list.filter_bar import FilterBar
 from eternal_tui.tui.job_list.index import JobIndex
-from eternal_tui.tui.job_list.pane import JobPane
+from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
-from eternal_tui.tui.terminal.compositor import CellScreen
+from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
-from tests.payloads import PAYLOADS, markup_strings
-from tests.tui.jobs import NOW, a_job, many, one_of_each
+from tests.payloads import PAYLOADS, make_markup_strings
+from tests.tui.jobs import NOW, jobs_of_every_kind, make_job, make_jobs
 
 
 class PaneApp(App[None]):
     """The jobs pane alone, writing down what it posts and what it repaints."""
 
-    def __init__(self, jobs: list[Job], *, glyphs: Glyphs = UNICODE, look: str = "eternal-dark") -> None:
+    def __init__(self, jobs: list[Job], *, glyphs: Glyphs = UNICODE, theme_name: str = "eternal-dark") -> None:
         super().__init__()
-        themes.register(self)
-        self.theme = look
+        themes.register_themes(self)
+        self.theme = theme_name
         self._jobs = jobs
         self._glyphs = glyphs
         self.posted: list[Message] = []
-        self.painted: list[Region | None] = []
+        self.repainted_regions: list[Region | None] = []
 
-    def get_default_screen(self) -> CellScreen:
-        return CellScreen(id="_default")
+    def get_default_screen(self) -> DiffScreen:
+        return DiffScreen(id="_default")
 
     def compose(self) -> ComposeResult:
-        yield JobPane(glyphs=self._glyphs, about_left=lambda job: 0.6 * (100 - job.progress), number=2)
+        yield JobListPane(glyphs=self._glyphs, estimate_remaining=lambda job: 0.6 * (100 - job.progress), pane_number=2)
 
     @property
-    def list(self) -> JobList:
+    def job_list(self) -> JobList:
         return self.query_one(JobList)
 
     @property
-    def bar(self) -> FilterBar:
+    def filter_bar(self) -> FilterBar:
         return self.query_one(FilterBar)
 
     def on_mount(self) -> None:
-        plain = self.list.refresh
+        plain = self.job_list.refresh
 
         def refresh(*regions: Region, **how: bool) -> JobList:
-            self.painted += regions or [None]
+            self.repainted_regions += regions or [None]
             return plain(*regions, **how)
 
-        self.list.refresh = refresh  # type: ignore[method-assign]
-        self.list.show(self._jobs, NOW)
-        self.list.focus()
+        self.job_list.refresh = refresh  # type: ignore[method-assign]
+        self.job_list.set_jobs(self._jobs, NOW)
+        self.job_list.focus()
 
-    def on_job_list_opened(self, event: JobList.Opened) -> None:
+    def on_job_list_open_requested(self, event: JobList.OpenRequested) -> None:
         self.posted.append(event)
 
     def on_job_list_highlighted(self, event: JobList.Highlighted) -> None:
         self.posted.append(event)
 
-    def on_job_list_marked(self, event: JobList.Marked) -> None:
+    def on_job_list_marks_changed(self, event: JobList.MarksChanged) -> None:
         self.posted.append(event)
 
     def screen_text(self) -> str:
@@ -78,109 +78,109 @@ class PaneApp(App[None]):
 
 
 @cache
-def _many() -> list[Job]:
-    return many(100_000)
+def _many_jobs() -> list[Job]:
+    return make_jobs(100_000)
 
 
-def running(job_id: int, progress: int = 40) -> Job:
-    return a_job(job_id, state=JobState.RUNNING, progress=progress, submitted_at=NOW - 30)
+def running_job(job_id: int, progress: int = 40) -> Job:
+    return make_job(job_id, state=JobState.RUNNING, progress=progress, submitted_at=NOW - 30)
 
 
 async def test_keys_move_the_cursor_and_say_where_it_is() -> None:
-    app = PaneApp(many(100))
+    app = PaneApp(make_jobs(100))
     async with app.run_test(size=(100, 22)) as pilot:
         await pilot.pause()
-        height = app.list.size.height
+        height = app.job_list.size.height
         for key, expected in (
             ("j", 99), ("down", 98), ("k", 99), ("G", 1), ("end", 1), ("g", 100), ("home", 100),
             ("pagedown", 100 - height), ("pageup", 100), ("ctrl+d", 100 - height // 2), ("ctrl+u", 100), ("up", 100),
         ):  # fmt: skip
             await pilot.press(key)
-            assert app.list.current == expected, key
-            assert expected in app.list.visible_ids()
+            assert app.job_list.current_id == expected, key
+            assert expected in app.job_list.visible_ids()
         moves = [message.job_id for message in app.posted if isinstance(message, JobList.Highlighted)]
         assert moves[:3] == [100, 99, 98]
 
 
 async def test_enter_and_double_click_open_and_a_click_selects() -> None:
-    app = PaneApp(many(100))
+    app = PaneApp(make_jobs(100))
     async with app.run_test(size=(100, 22)) as pilot:
         await pilot.press("j", "enter")
         await pilot.click(JobList, offset=(10, 5))
-        assert app.list.current == 95
+        assert app.job_list.current_id == 95
         await pilot.click(JobList, offset=(10, 7), times=2)
-        opened = [message.job_id for message in app.posted if isinstance(message, JobList.Opened)]
+        opened = [message.job_id for message in app.posted if isinstance(message, JobList.OpenRequested)]
         assert opened == [99, 93]
 
 
 async def test_the_wheel_scrolls_and_leaves_the_cursor() -> None:
-    app = PaneApp(many(100))
+    app = PaneApp(make_jobs(100))
     async with app.run_test(size=(100, 22)) as pilot:
         await pilot.pause()
         await pilot._post_mouse_events([MouseScrollDown], JobList, (5, 5))
         await pilot.pause()
-        assert app.list.scroll_offset.y > 0
-        assert app.list.current == 100
+        assert app.job_list.scroll_offset.y > 0
+        assert app.job_list.current_id == 100
         await pilot.press("j")
-        assert 99 in app.list.visible_ids()
+        assert 99 in app.job_list.visible_ids()
 
 
 async def test_marks_belong_to_jobs() -> None:
     """Seen to fail with marks kept by row."""
-    app = PaneApp(many(20))
+    app = PaneApp(make_jobs(20))
     async with app.run_test(size=(100, 22)) as pilot:
         await pilot.press("space", "space")
-        assert app.list.marked == {20, 19}
+        assert app.job_list.marked_ids == {20, 19}
         await pilot.press("j", "j", "V")
-        assert app.list.marked == {20, 19, 18, 17, 16}
-        app.list.update([running(21)], NOW)
-        assert app.list.marked == {20, 19, 18, 17, 16}
-        assert "5 marked" in app.list.title
-        app.list.update([], NOW, gone=[20])
-        assert 20 not in app.list.marked
+        assert app.job_list.marked_ids == {20, 19, 18, 17, 16}
+        app.job_list.apply_changes([running_job(21)], NOW)
+        assert app.job_list.marked_ids == {20, 19, 18, 17, 16}
+        assert "5 marked" in app.job_list.title
+        app.job_list.apply_changes([], NOW, removed_ids=[20])
+        assert 20 not in app.job_list.marked_ids
         await pilot.press("escape")
-        assert not app.list.marked
+        assert not app.job_list.marked_ids
         await pilot.press("ctrl+a")
-        assert len(app.list.marked) == 20
-        last = [message.job_ids for message in app.posted if isinstance(message, JobList.Marked)][-1]
+        assert len(app.job_list.marked_ids) == 20
+        last = [message.job_ids for message in app.posted if isinstance(message, JobList.MarksChanged)][-1]
         assert len(last) == 20
 
 
 async def test_the_cursor_stays_on_its_job_when_others_come_and_go() -> None:
     """Seen to fail with the row kept instead of the job."""
-    app = PaneApp(many(50))
+    app = PaneApp(make_jobs(50))
     async with app.run_test(size=(100, 12)) as pilot:
         await pilot.press("j", "j")
-        app.list.update([running(51), running(52)], NOW)
-        assert app.list.current == 48
-        app.list.update([], NOW, gone=[52, 50])
-        assert app.list.current == 48
-        app.list.update([], NOW, gone=[48])
-        assert app.list.current == 47
+        app.job_list.apply_changes([running_job(51), running_job(52)], NOW)
+        assert app.job_list.current_id == 48
+        app.job_list.apply_changes([], NOW, removed_ids=[52, 50])
+        assert app.job_list.current_id == 48
+        app.job_list.apply_changes([], NOW, removed_ids=[48])
+        assert app.job_list.current_id == 47
 
 
 async def test_the_top_is_followed_only_from_outside_the_list() -> None:
     """Seen to fail with the focused list following, where the next key would meet another job."""
-    app = PaneApp(many(5))
+    app = PaneApp(make_jobs(5))
     async with app.run_test(size=(100, 12)) as pilot:
         await pilot.pause()
-        app.list.update([running(6)], NOW)
-        assert app.list.current == 5
+        app.job_list.apply_changes([running_job(6)], NOW)
+        assert app.job_list.current_id == 5
         await pilot.press("g")
         app.screen.set_focus(None)
         await pilot.pause()
-        app.list.update([running(7)], NOW)
-        assert app.list.current == 7
+        app.job_list.apply_changes([running_job(7)], NOW)
+        assert app.job_list.current_id == 7
 
 
 async def test_lines_in_view_do_not_move_when_jobs_arrive_above_them() -> None:
-    app = PaneApp(many(100))
+    app = PaneApp(make_jobs(100))
     async with app.run_test(size=(100, 12)) as pilot:
         await pilot.press("pagedown", "pagedown", "pagedown")
-        before = app.list.visible_ids()
-        app.list.update([running(101), running(102)], NOW)
+        before = app.job_list.visible_ids()
+        app.job_list.apply_changes([running_job(101), running_job(102)], NOW)
         await pilot.pause()
-        assert app.list.visible_ids() == before
+        assert app.job_list.visible_ids() == before
 
 
 async def test_the_title_says_how_many_came_above_the_lines_in_view() -> None:
@@ -188,136 +188,136 @@ async def test_the_title_says_how_many_came_above_the_lines_in_view() -> None:
 
     The cursor in the last line of the list pushes one out of view too, be the list at its very top.
     """
-    app = PaneApp(many(100))
+    app = PaneApp(make_jobs(100))
     async with app.run_test(size=(100, 12)) as pilot:
-        await pilot.press(*["j"] * (app.list.size.height - 1))
-        app.list.update([running(101)], NOW)
+        await pilot.press(*["j"] * (app.job_list.size.height - 1))
+        app.job_list.apply_changes([running_job(101)], NOW)
         await pilot.pause()
-        assert app.list.title.endswith("1 new above")
+        assert app.job_list.title.endswith("1 new above")
         await pilot.press("pagedown", "pagedown")
-        app.list.update([running(102), running(103)], NOW)
-        app.list.update([running(102)], NOW, gone=[101])
+        app.job_list.apply_changes([running_job(102), running_job(103)], NOW)
+        app.job_list.apply_changes([running_job(102)], NOW, removed_ids=[101])
         await pilot.pause()
-        assert app.list.title.endswith("2 new above")
-        app.list.scroll_to(y=0, animate=False)
+        assert app.job_list.title.endswith("2 new above")
+        app.job_list.scroll_to(y=0, animate=False)
         await pilot.pause()
-        assert "new above" not in app.list.title
+        assert "new above" not in app.job_list.title
 
 
 async def test_what_arrives_is_looked_for_alone_however_much_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen to fail with all that came above looked for each time, twice."""
     looked: list[int | None] = []
-    row = JobIndex.row
+    row = JobIndex.row_of
 
     def counted(index: JobIndex, job_id: int | None) -> int | None:
         looked.append(job_id)
         return row(index, job_id)
 
-    app = PaneApp(many(100))
+    app = PaneApp(make_jobs(100))
     async with app.run_test(size=(100, 12)) as pilot:
         await pilot.press("pagedown", "pagedown")
-        app.list.update([running(job_id) for job_id in range(101, 1_101)], NOW)
+        app.job_list.apply_changes([running_job(job_id) for job_id in range(101, 1_101)], NOW)
         await pilot.pause()
-        assert app.list.title.endswith("1,000 new above")
-        monkeypatch.setattr(JobIndex, "row", counted)
-        app.list.update([running(1_101)], NOW)
+        assert app.job_list.title.endswith("1,000 new above")
+        monkeypatch.setattr(JobIndex, "row_of", counted)
+        app.job_list.apply_changes([running_job(1_101)], NOW)
         await pilot.pause()
-        assert app.list.title.endswith("1,001 new above")
+        assert app.job_list.title.endswith("1,001 new above")
         assert len(looked) < 20
-        app.list.set_filter("running")
+        app.job_list.set_filter("running")
         await pilot.pause()
         await pilot.press("g")
         await pilot.pause()
-        assert "new above" not in app.list.title
+        assert "new above" not in app.job_list.title
 
 
 async def test_a_changed_cell_repaints_that_cell_alone_and_nothing_repaints_nothing() -> None:
     """Seen to fail with refresh_line for every changed job, and with tick refreshing whatever is in view."""
-    jobs = [running(job_id, progress=50) for job_id in range(30, 0, -1)]
+    jobs = [running_job(job_id, progress=50) for job_id in range(30, 0, -1)]
     app = PaneApp(jobs)
     async with app.run_test(size=(104, 26)) as pilot:
         await pilot.pause()
-        app.painted.clear()
-        app.list.update([msgspec.structs.replace(jobs[3], progress=51)], NOW)
-        assert app.painted
-        assert sum(region.area for region in app.painted if region) <= 6
-        assert None not in app.painted
+        app.repainted_regions.clear()
+        app.job_list.apply_changes([msgspec.structs.replace(jobs[3], progress=51)], NOW)
+        assert app.repainted_regions
+        assert sum(region.area for region in app.repainted_regions if region) <= 6
+        assert None not in app.repainted_regions
         await pilot.pause()
-        app.painted.clear()
-        app.list.tick(NOW)
-        app.list.update([jobs[29]], NOW)
-        assert not app.painted
-        app.list.tick(NOW + 1)
-        visible = len(app.list.visible_ids())
-        assert len(app.painted) == visible
-        assert all(region and region.area == 1 for region in app.painted)
+        app.repainted_regions.clear()
+        app.job_list.tick(NOW)
+        app.job_list.apply_changes([jobs[29]], NOW)
+        assert not app.repainted_regions
+        app.job_list.tick(NOW + 1)
+        visible = len(app.job_list.visible_ids())
+        assert len(app.repainted_regions) == visible
+        assert all(region and region.area == 1 for region in app.repainted_regions)
 
 
 async def test_moving_the_cursor_repaints_two_lines() -> None:
-    app = PaneApp(many(100))
+    app = PaneApp(make_jobs(100))
     async with app.run_test(size=(104, 26)) as pilot:
         await pilot.press("j")
         await pilot.pause()
-        app.painted.clear()
+        app.repainted_regions.clear()
         await pilot.press("j")
-        assert {region.y for region in app.painted if region} == {1, 2}
-        assert None not in app.painted
+        assert {region.y for region in app.repainted_regions if region} == {1, 2}
+        assert None not in app.repainted_regions
 
 
 async def test_what_is_on_the_screen_after_partial_repaints_is_what_a_full_one_gives() -> None:
-    jobs = one_of_each()
+    jobs = jobs_of_every_kind()
     app = PaneApp(jobs)
     async with app.run_test(size=(104, 26)) as pilot:
         for second in range(1, 6):
             jobs = [msgspec.structs.replace(job, progress=min(100, job.progress + 7)) for job in jobs]
-            app.list.update(jobs[second:], NOW + second)
+            app.job_list.apply_changes(jobs[second:], NOW + second)
             await pilot.pause()
         partial = app.screen_text()
-        app.list.refresh()
+        app.job_list.refresh()
         await pilot.pause()
         assert app.screen_text() == partial
 
 
 async def test_facets_and_the_title() -> None:
-    app = PaneApp(one_of_each())
+    app = PaneApp(jobs_of_every_kind())
     async with app.run_test(size=(100, 22)) as pilot:
         titles = []
         for _ in FACETS:
-            titles.append(str(app.list.title))
+            titles.append(str(app.job_list.title))
             await pilot.press("f")
         assert titles[0] == "Jobs · all"
         assert [title.split(" of ")[-1] for title in titles[1:]] == ["16"] * 3
         assert titles[3].startswith("Jobs · needs attention ")
-        assert app.list.title == "Jobs · all"
+        assert app.job_list.title == "Jobs · all"
 
 
 async def test_typing_a_filter_narrows_keeps_the_cursor_and_escape_brings_all_back() -> None:
-    app = PaneApp(many(60))
+    app = PaneApp(make_jobs(60))
     async with app.run_test(size=(100, 22)) as pilot:
         await pilot.press("j", "j", "j")
-        assert app.list.current == 57
+        assert app.job_list.current_id == 57
         await pilot.press("slash", *"red")
-        assert app.list.title == "Jobs · red 20 of 60"
-        assert app.list.current == 57
-        app.bar.query_one(Input).value = "red state:failed"
+        assert app.job_list.title == "Jobs · red 20 of 60"
+        assert app.job_list.current_id == 57
+        app.filter_bar.query_one(Input).value = "red state:failed"
         await pilot.pause()
-        assert "2 of 60" in app.list.title
-        assert app.list.current != 57
+        assert "2 of 60" in app.job_list.title
+        assert app.job_list.current_id != 57
         await pilot.press("enter")
-        assert app.focused is app.list
+        assert app.focused is app.job_list
         await pilot.press("slash", "escape")
-        assert app.list.title == "Jobs · all"
-        assert app.list.current == 57
-        assert not app.bar.has_class("open")
+        assert app.job_list.title == "Jobs · all"
+        assert app.job_list.current_id == 57
+        assert not app.filter_bar.has_class("open")
 
 
 async def test_a_filter_that_cannot_be_read_says_so_beside_it() -> None:
-    app = PaneApp(many(10))
+    app = PaneApp(make_jobs(10))
     async with app.run_test(size=(140, 12)) as pilot:
         await pilot.press("slash", *"colour:red")
         await pilot.pause()
         assert "colour: is no facet." in app.screen_text()
-        assert len(app.list.listed_ids()) == 10
+        assert len(app.job_list.listed_ids()) == 10
 
 
 async def test_empty_lists_teach() -> None:
@@ -326,9 +326,9 @@ async def test_empty_lists_teach() -> None:
         await pilot.pause()
         assert "Nothing here yet. ctrl+n writes a request, ctrl+s sends it." in app.screen_text()
         await pilot.press("j", "space", "V", "enter", "G", "ctrl+a", "f", "S")
-        assert app.list.current is None
+        assert app.job_list.current_id is None
         await pilot.press("escape")
-        app.list.update([running(1)], NOW)
+        app.job_list.apply_changes([running_job(1)], NOW)
         await pilot.press("slash", *"zebra")
         await pilot.pause()
         assert "No job matches 'zebra'. esc clears the filter." in app.screen_text()
@@ -336,71 +336,71 @@ async def test_empty_lists_teach() -> None:
 
 
 async def test_sorting_by_cost_keeps_the_cursor_on_its_job() -> None:
-    app = PaneApp([a_job(job_id, state=JobState.SUCCEEDED, cost=job_id % 4 / 10) for job_id in range(9, 0, -1)])
+    app = PaneApp([make_job(job_id, state=JobState.SUCCEEDED, cost=job_id % 4 / 10) for job_id in range(9, 0, -1)])
     async with app.run_test(size=(100, 22)) as pilot:
         await pilot.press("j")
         for _ in range(3):
             await pilot.press("S")
-        assert app.list.listed_ids() == [7, 3, 6, 2, 9, 5, 1, 8, 4]
-        assert app.list.current == 8
-        assert "dearest first" in app.list.title
+        assert app.job_list.listed_ids() == [7, 3, 6, 2, 9, 5, 1, 8, 4]
+        assert app.job_list.current_id == 8
+        assert "dearest first" in app.job_list.title
 
 
 async def test_a_hundred_thousand_jobs_scroll_in_work_of_one_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts, not times: lines built for one key press. Seen to fail with a line built for every job."""
-    app = PaneApp(_many())
+    app = PaneApp(_many_jobs())
     async with app.run_test(size=(100, 30)) as pilot:
         await app.workers.wait_for_complete()
         await pilot.pause()
         built: list[int] = []
-        plain = app.list._line
+        plain = app.job_list._line_at
 
         def counted(y: int) -> object:
             built.append(y)
             return plain(y)
 
-        monkeypatch.setattr(app.list, "_line", counted)
-        for key, expected in (("G", 1), ("k", 2), ("pageup", 2 + app.list.size.height), ("g", 100_000)):
+        monkeypatch.setattr(app.job_list, "_line_at", counted)
+        for key, expected in (("G", 1), ("k", 2), ("pageup", 2 + app.job_list.size.height), ("g", 100_000)):
             built.clear()
             await pilot.press(key)
             await pilot.pause()
-            assert app.list.current == expected
-            assert len(built) <= 4 * app.list.size.height
+            assert app.job_list.current_id == expected
+            assert len(built) <= 4 * app.job_list.size.height
         built.clear()
-        app.list.update([running(100_001), running(50_000)], NOW)
+        app.job_list.apply_changes([running_job(100_001), running_job(50_000)], NOW)
         await pilot.pause()
-        assert len(built) <= 4 * app.list.size.height
-        assert len(app.list.listed_ids()) == 100_001
+        assert len(built) <= 4 * app.job_list.size.height
+        assert len(app.job_list.listed_ids()) == 100_001
 
 
 async def test_a_search_through_a_hundred_thousand_jobs_lets_keys_in_between() -> None:
     """Seen to fail with the whole search done in one go."""
-    app = PaneApp(_many())
+    app = PaneApp(_many_jobs())
     async with app.run_test(size=(100, 30)) as pilot:
         await app.workers.wait_for_complete()
         turns: list[str] = []
-        app.list.set_filter("number 77777")
+        app.job_list.set_filter("number 77777")
         search = asyncio.ensure_future(app.workers.wait_for_complete())
-        async for title in _each_turn(app):
+        async for title in _titles_each_turn(app):
             turns.append(title)
             if search.done():
                 break
         await pilot.pause()
         assert len(turns) >= 20
-        assert app.list.current == 77_777
+        assert app.job_list.current_id == 77_777
 
 
-async def _each_turn(app: PaneApp) -> AsyncIterator[str]:
+async def _titles_each_turn(app: PaneApp) -> AsyncIterator[str]:
     for _ in range(10_000):
-        yield str(app.list.title)
+        yield str(app.job_list.title)
         await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=lambda glyphs: glyphs.name)
 async def test_hostile_texts_reach_the_screen_as_plain_text(glyphs: Glyphs) -> None:
     """Seen to fail with the title handed to Textual as a string, which it reads as markup."""
-    texts = iter([text for text in (*markup_strings(40), *PAYLOADS) if len(text) < 80])
-    jobs = list(_hostile(texts))
+    texts = iter([text for text in (*make_markup_strings(40), *PAYLOADS) if len(text) < 80])
+    jobs = list(_hostile_jobs(texts))
     app = PaneApp(jobs, glyphs=glyphs)
     async with app.run_test(size=(120, 30)) as pilot:
         for _ in range(len(jobs) // 26 + 1):
@@ -410,14 +410,14 @@ async def test_hostile_texts_reach_the_screen_as_plain_text(glyphs: Glyphs) -> N
                 assert line.isascii() or glyphs is UNICODE
             assert not any(segment.style and segment.style.meta.get("@click") for segment in _segments(app))
             await pilot.press("pagedown")
-        app.list.set_filter("[@click=app.quit]x[/]")
+        app.job_list.set_filter("[@click=app.quit]x[/]")
         await pilot.pause()
         assert "[@click=app.quit]x" in app.screen_text().splitlines()[0]
 
 
-def _hostile(texts: Iterator[str]) -> Iterator[Job]:
+def _hostile_jobs(texts: Iterator[str]) -> Iterator[Job]:
     for number, text in enumerate(texts, 1):
-        yield a_job(
+        yield make_job(
             number, prompt=text, name=text, word=text, trouble=text, error=text, progress=number % 100,
             state=list(JobState)[number % len(JobState)],
         )  # fmt: skip
@@ -429,7 +429,7 @@ def _segments(app: PaneApp) -> list:  # type: ignore[type-arg]
 
 async def test_states_are_told_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    app = PaneApp(one_of_each())
+    app = PaneApp(jobs_of_every_kind())
     async with app.run_test(size=(104, 24)) as pilot:
         await pilot.pause()
         for words in ("◐ running", "✗ failed", "✓ saved", "? unconfirmed", "▌ ↑ submitting"):
@@ -441,9 +441,11 @@ SIZES = [(140, 40), (80, 24), (60, 20)]
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_looks(snap_compare: object, size: tuple[int, int]) -> None:
-    assert snap_compare(PaneApp(one_of_each()), terminal_size=size, press=["j", "space", "j"])  # type: ignore[operator]
+    assert snap_compare(PaneApp(jobs_of_every_kind()), terminal_size=size, press=["j", "space", "j"])  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("look", ["eternal-light", "eternal-contrast", "eternal-ansi"])
 def test_looks_in_every_theme(snap_compare: object, look: str) -> None:
-    assert snap_compare(PaneApp(one_of_each(), look=look), terminal_size=(80, 24), press=["j", "space", "j"])  # type: ignore[operator]
+    assert snap_compare(
+        PaneApp(jobs_of_every_kind(), theme_name=look), terminal_size=(80, 24), press=["j", "space", "j"]
+    )  # type: ignore[operator]

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from eternal_tui.tui.graphics.pacing import Pace
+from eternal_tui.tui.graphics.pacing import FrameBudget
 from eternal_tui.tui.picture.player import Playhead
 
 
@@ -20,34 +20,34 @@ class Clock:
         return self.now
 
 
-def played(
+def simulate_playback(
     frames: list[float],
     rate: float,
-    pace: Pace,
+    pace: FrameBudget,
     *,
     drawing: float,
-    late: float = 0.001,
+    timer_delay: float = 0.001,
     stall: float = 0.0,
     written: int = 0,
     laps: int = 1,
 ) -> tuple[list[int], float]:
     """Play a clip whose frames begin at these seconds, `drawing` each; return the numbers shown and what it took.
 
-    The tenth drawing takes `stall` seconds more, and every timer is `late`.
+    The tenth drawing takes `stall` seconds more, and every timer is `timer_delay`.
     """
     clock = Clock()
     head = Playhead(pace, clock)
-    head.rate = rate
-    head.stand_at(0.0)
+    head.frame_rate = rate
+    head.seek(0.0)
     began, shown = clock.now, list[int]()
     while laps:
-        number = max(place for place, starts in enumerate(frames) if starts <= head.wanted)
+        number = max(place for place, starts in enumerate(frames) if starts <= head.target_seconds)
         clock.now += drawing + (stall if len(shown) == 9 else 0.0)
         shown.append(number)
         if number == len(frames) - 1:
             laps -= 1
-            head.start_over(frames[-1] + 1 / rate)
-        clock.now += head.advance(written) + late
+            head.restart(frames[-1] + 1 / rate)
+        clock.now += head.advance(written) + timer_delay
     return shown, clock.now - began
 
 
@@ -61,14 +61,14 @@ def test_a_clip_no_faster_than_the_pace_shows_every_frame_once_on_time(rate: flo
     """Seen to fail with timers counted from when each frame was drawn, and without regard to rounded times."""
     grids = ([number / rate for number in range(96)], MILLISECONDS if rate == 24.0 else [])
     for frames, late in itertools.product(filter(None, grids), (0.0, 0.001)):
-        shown, took = played(frames, rate, Pace(24.0), drawing=drawing, late=late, laps=3)
+        shown, took = simulate_playback(frames, rate, FrameBudget(24.0), drawing=drawing, timer_delay=late, laps=3)
         assert shown == [*range(96)] * 3
         assert took == pytest.approx(3 * 96 / rate, abs=0.05)
 
 
 def test_a_machine_that_is_too_slow_leaves_frames_out_and_keeps_time() -> None:
     """Seen to fail when every frame was waited for: four seconds took ten."""
-    shown, took = played([number / 24 for number in range(96)], 24.0, Pace(24.0), drawing=0.1)
+    shown, took = simulate_playback([number / 24 for number in range(96)], 24.0, FrameBudget(24.0), drawing=0.1)
     assert took == pytest.approx(4.0, abs=0.2)
     assert 38 <= len(shown) <= 42
     assert shown == sorted(set(shown))
@@ -76,7 +76,9 @@ def test_a_machine_that_is_too_slow_leaves_frames_out_and_keeps_time() -> None:
 
 def test_after_a_stall_no_frame_is_drawn_twice() -> None:
     """Seen to fail when moments gone by were all gone through: the same frame was drawn 23 times."""
-    shown, took = played([number / 24 for number in range(96)], 24.0, Pace(24.0), drawing=0.004, stall=1.0)
+    shown, took = simulate_playback(
+        [number / 24 for number in range(96)], 24.0, FrameBudget(24.0), drawing=0.004, stall=1.0
+    )
     assert shown == sorted(set(shown))
     assert took == pytest.approx(4.0, abs=0.05)
 
@@ -84,19 +86,19 @@ def test_after_a_stall_no_frame_is_drawn_twice() -> None:
 def test_four_frames_a_second_and_what_the_bytes_allow() -> None:
     """Seen to fail when a frame's bytes did not lengthen its stay."""
     frames = [number / 24 for number in range(96)]
-    shown, took = played(frames, 24.0, Pace(4.0, 200_000), drawing=0.01, written=10_000)
+    shown, took = simulate_playback(frames, 24.0, FrameBudget(4.0, 200_000), drawing=0.01, written=10_000)
     assert shown == [*range(0, 96, 6), 95]
     assert took == pytest.approx(4.25, abs=0.02)
-    shown, _ = played(frames, 24.0, Pace(4.0, 10_000), drawing=0.01, written=10_000)
+    shown, _ = simulate_playback(frames, 24.0, FrameBudget(4.0, 10_000), drawing=0.01, written=10_000)
     assert shown == [0, 24, 48, 72, 95]
 
 
 def test_seeking_goes_on_from_there() -> None:
     """Seen to fail when moving the clip left the next frame due where it was."""
     clock = Clock()
-    head = Playhead(Pace(24.0), clock)
-    head.stand_at(3.0)
+    head = Playhead(FrameBudget(24.0), clock)
+    head.seek(3.0)
     clock.now += 0.02
-    head.stand_at(1.0)
-    assert head.wanted == pytest.approx(1.0, abs=0.02)
+    head.seek(1.0)
+    assert head.target_seconds == pytest.approx(1.0, abs=0.02)
     assert head.advance(0) == pytest.approx(1 / 24)

@@ -14,26 +14,30 @@ from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from eternal_tui.api.models import Character, check
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.api.models import Character, validate
+from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
-from eternal_tui.tui.themes import register
+from eternal_tui.tui.themes import register_themes
 
 Posted = TypeVar("Posted", bound=Message)
 
 
-def character(identifier: str, name: str, age: int | None = 30, description: str = "") -> Character:
+def make_character(identifier: str, name: str, age: int | None = 30, description: str = "") -> Character:
     return Character(
-        id=identifier, name=Untrusted(name), age=age, gender=Untrusted("female"), description=Untrusted(description)
+        id=identifier,
+        name=UntrustedText(name),
+        age=age,
+        gender=UntrustedText("female"),
+        description=UntrustedText(description),
     )
 
 
 CHARACTERS = (
-    character("6870", "Astrid", 24, "Paints the harbour in the rain"),
-    character("6790", "Elara", 31, "Marine biologist"),
-    character("6801", "Astor", 40, "Keeps bees"),
-    character("6900", "Mia", 16),
+    make_character("6870", "Astrid", 24, "Paints the harbour in the rain"),
+    make_character("6790", "Elara", 31, "Marine biologist"),
+    make_character("6801", "Astor", 40, "Keeps bees"),
+    make_character("6900", "Mia", 16),
 )
 
 
@@ -58,13 +62,13 @@ class FormApp(App[None]):
         glyphs: Glyphs = UNICODE,
     ) -> None:
         super().__init__()
-        register(self)
+        register_themes(self)
         self.theme = "eternal-dark"
         self.drawer = drawer
         self.characters = characters
         self.form = RequestForm(environ=environ, glyphs=glyphs)
         self.posted: list[Message] = []
-        self.went_to_pane = False
+        self.pane_action_called = False
 
     def compose(self) -> ComposeResult:
         with Vertical(id="pane", classes="drawer" if self.drawer else "") as pane:
@@ -82,15 +86,15 @@ class FormApp(App[None]):
             event.widget.cursor_blink = False
 
     def action_pane(self) -> None:
-        self.went_to_pane = True
+        self.pane_action_called = True
 
     def action_submit(self) -> None:
         self.form.submit()
 
-    def on_request_form_submitted(self, message: RequestForm.Submitted) -> None:
+    def on_request_form_submit_requested(self, message: RequestForm.SubmitRequested) -> None:
         self.posted.append(message)
 
-    def on_request_form_changed(self, message: RequestForm.Changed) -> None:
+    def on_request_form_requests_changed(self, message: RequestForm.RequestsChanged) -> None:
         self.posted.append(message)
 
     def on_request_form_draft_changed(self, message: RequestForm.DraftChanged) -> None:
@@ -99,33 +103,37 @@ class FormApp(App[None]):
     def on_request_form_presets_changed(self, message: RequestForm.PresetsChanged) -> None:
         self.posted.append(message)
 
-    def on_request_form_characters_wanted(self, message: RequestForm.CharactersWanted) -> None:
+    def on_request_form_characters_requested(self, message: RequestForm.CharactersRequested) -> None:
         self.posted.append(message)
 
-    def on_request_form_history_wanted(self, message: RequestForm.HistoryWanted) -> None:
+    def on_request_form_prompt_history_requested(self, message: RequestForm.PromptHistoryRequested) -> None:
         self.posted.append(message)
 
-    def all(self, kind: type[Posted]) -> list[Posted]:
+    def posted_of_type(self, message_type: type[Posted]) -> list[Posted]:
         """Return every message of a kind, in order."""
-        return [each for each in self.posted if isinstance(each, kind)]
+        return [each for each in self.posted if isinstance(each, message_type)]
 
     @property
-    def bodies(self) -> list[dict[str, object]]:
+    def submitted_bodies(self) -> list[dict[str, object]]:
         """The bodies of everything submitted, each of which must keep every documented rule."""
-        return [check(request).body() for each in self.all(RequestForm.Submitted) for request in each.requests]
+        return [
+            validate(request).body()
+            for each in self.posted_of_type(RequestForm.SubmitRequested)
+            for request in each.requests
+        ]
 
     def screen_text(self) -> str:
         """Return what stands on the screen, row by row."""
         return "\n".join(strip.text.rstrip() for strip in self.screen._compositor.render_strips())
 
 
-async def write(pilot: Pilot[None], text: str) -> None:
+async def type_text(pilot: Pilot[None], text: str) -> None:
     """Press the keys of a text."""
     names = {" ": "space", "\n": "enter", ",": "comma", "/": "slash", ":": "colon", ".": "full_stop"}
     await pilot.press(*(names.get(one, one) for one in text))
 
 
-async def paste(app: FormApp, pilot: Pilot[None], selector: str, text: str) -> None:
+async def paste_text(app: FormApp, pilot: Pilot[None], selector: str, text: str) -> None:
     """Paste as a terminal does: into whatever has the focus."""
     app.screen.query_one(selector).focus()
     await pilot.pause()

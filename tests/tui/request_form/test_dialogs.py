@@ -6,9 +6,9 @@ from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Presets
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
 from eternal_tui.tui.request_form.form import RequestForm
-from eternal_tui.tui.widgets.option_table import PickList
-from eternal_tui.tui.widgets.search_dialog import SearchScreen
-from tests.tui.request_form.form_app import CHARACTERS, FormApp, character, paste, write
+from eternal_tui.tui.widgets.option_table import VirtualList
+from eternal_tui.tui.widgets.search_dialog import SearchDialog
+from tests.tui.request_form.form_app import CHARACTERS, FormApp, make_character, paste_text, type_text
 
 
 async def test_a_character_is_picked_by_a_word_of_its_description() -> None:
@@ -16,7 +16,7 @@ async def test_a_character_is_picked_by_a_word_of_its_description() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("down")
         await pilot.pause()
-        await write(pilot, "bees")
+        await type_text(pilot, "bees")
         assert "Astor" in app.screen_text()
         await pilot.press("enter")
         await pilot.pause()
@@ -28,7 +28,7 @@ async def test_a_character_is_picked_by_a_word_of_its_description() -> None:
 async def test_what_was_typed_is_searched_for() -> None:
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        await write(pilot, "ast")
+        await type_text(pilot, "ast")
         await pilot.press("enter")
         await pilot.pause()
         text = app.screen_text()
@@ -56,7 +56,7 @@ async def test_escape_leaves_the_form_as_it_was() -> None:
         for key in ("down", "ctrl+t"):
             await pilot.press(key)
             await pilot.pause()
-            assert isinstance(app.screen, SearchScreen)
+            assert isinstance(app.screen, SearchDialog)
             await pilot.press("escape")
             await pilot.pause()
         assert app.form.draft.prompt == "mine"
@@ -71,7 +71,7 @@ async def test_minors_are_in_no_list() -> None:
         await pilot.pause()
         assert "Mia" not in app.screen_text()
         assert isinstance(app.screen, CharacterPicker)
-        app.screen.give(CHARACTERS)
+        app.screen.set_characters(CHARACTERS)
         await pilot.pause()
         assert "Mia" not in app.screen_text()
         assert "Astor" in app.screen_text()
@@ -86,7 +86,7 @@ async def test_a_list_that_comes_while_the_picker_is_open_appears_in_it() -> Non
         app.form.set_characters(CHARACTERS)
         await pilot.pause()
         assert "Astrid" in app.screen_text()
-        assert app.all(RequestForm.CharactersWanted)
+        assert app.posted_of_type(RequestForm.CharactersRequested)
 
 
 async def test_thousands_of_rows_are_drawn_only_where_they_are_seen() -> None:
@@ -96,11 +96,11 @@ async def test_thousands_of_rows_are_drawn_only_where_they_are_seen() -> None:
     class Counting(CharacterPicker):
         def describe(self, row: int) -> tuple[str, ...]:
             described.append(row)
-            return tuple(super().describe(row))
+            return tuple(super().row_cells(row))
 
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        app.push_screen(Counting([character(str(number), f"Person {number}") for number in range(5_000)]))
+        app.push_screen(Counting([make_character(str(number), f"Person {number}") for number in range(5_000)]))
         await pilot.pause()
         await pilot.press("ctrl+end", "up")
         await pilot.pause()
@@ -113,7 +113,7 @@ async def test_a_row_is_taken_with_the_mouse() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("down")
         await pilot.pause()
-        await pilot.click(PickList, offset=(10, 1))
+        await pilot.click(VirtualList, offset=(10, 1))
         await pilot.pause()
         assert app.form.draft.character == "Elara · 6790"
 
@@ -124,11 +124,11 @@ async def test_an_earlier_prompt_is_found_and_used_whole() -> None:
         app.form.load(Draft(prompt="unfinished"))
         await pilot.press("ctrl+r")
         await pilot.pause()
-        assert app.all(RequestForm.HistoryWanted)
+        assert app.posted_of_type(RequestForm.PromptHistoryRequested)
         app.form.show_history(["newest", "At the harbour,\nmorning [b]light[/b]", "newest", " ", "oldest"])
         await pilot.pause()
         assert app.screen_text().count("newest") == 1
-        await write(pilot, "morning harbour")
+        await type_text(pilot, "morning harbour")
         assert "[b]light[/b]" in app.screen_text()
         await pilot.press("enter")
         await pilot.pause()
@@ -142,7 +142,7 @@ async def test_enter_on_nothing_stays() -> None:
         await pilot.pause()
         assert "every prompt you send will be here" in app.screen_text()
         await pilot.press("enter", "down", "up")
-        assert isinstance(app.screen, SearchScreen)
+        assert isinstance(app.screen, SearchDialog)
 
 
 async def test_presets_are_saved_applied_made_default_and_deleted() -> None:
@@ -153,12 +153,12 @@ async def test_presets_are_saved_applied_made_default_and_deleted() -> None:
         await pilot.pause()
         await pilot.press("ctrl+s")
         assert "Type a name" in app.screen_text()
-        await write(pilot, "Rainy clip")
+        await type_text(pilot, "Rainy clip")
         await pilot.press("ctrl+s")
         assert "Saved as Rainy clip." in app.screen_text()
         await pilot.press("ctrl+f", "escape")
         await pilot.pause()
-        (saved, default) = (each.presets for each in app.all(RequestForm.PresetsChanged))
+        (saved, default) = (each.presets for each in app.posted_of_type(RequestForm.PresetsChanged))
         assert [each.draft.prompt for each in saved.items] == ["rain"]
         assert default.default == "Rainy clip"
         app.form.load(Draft(character="6790", prompt="other"))
@@ -171,15 +171,15 @@ async def test_presets_are_saved_applied_made_default_and_deleted() -> None:
         await pilot.press("ctrl+t")
         await pilot.pause()
         await pilot.press("ctrl+d")
-        assert app.all(RequestForm.PresetsChanged)[-1].presets == Presets()
-        assert app.bodies == []
+        assert app.posted_of_type(RequestForm.PresetsChanged)[-1].presets == Presets()
+        assert app.submitted_bodies == []
 
 
 async def test_hostile_presets_and_prompts_are_drawn_as_text() -> None:
     hostile = "[@click=app.quit]x\x1b[31m\u202e[/]\ny"
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        app.form.set_presets(Presets().saved(hostile, Draft(prompt=hostile)))
+        app.form.set_presets(Presets().with_preset(hostile, Draft(prompt=hostile)))
         await pilot.press("ctrl+t")
         await pilot.pause()
         presets = app.screen_text()
@@ -187,7 +187,7 @@ async def test_hostile_presets_and_prompts_are_drawn_as_text() -> None:
         await pilot.pause()
         app.form.show_history([hostile])
         await pilot.pause()
-        await paste(app, pilot, "#search-line", "\x1b[31m")
+        await paste_text(app, pilot, "#search-line", "\x1b[31m")
         for text in (presets, app.screen_text()):
             assert "[@click=app.quit]" in text
             assert not any(one in text for one in "\x1b\u202e")

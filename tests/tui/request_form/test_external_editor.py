@@ -14,7 +14,7 @@ import pytest
 
 from tests.tui.request_form.form_app import FormApp
 
-EDITOR = """\
+EDITOR_SCRIPT = """\
 import os, pathlib, sys
 path = pathlib.Path(sys.argv[1])
 seen = path.read_text()
@@ -25,11 +25,11 @@ report.with_name("ticked").read_text()
 path.write_text(seen + " and smiles\\n")
 """
 
-PROGRAM = """\
+APP_SCRIPT = """\
 import os, sys
 OPEN, TICKED = {folder!r} + "/open", {folder!r} + "/ticked"
 sys.path.insert(0, {root!r})
-from eternal_tui.config.credentials import scrubbed_environ
+from eternal_tui.config.credentials import environ_without_keys
 from eternal_tui.drafts.draft import Draft
 from tests.tui.request_form.form_app import FormApp
 
@@ -48,7 +48,7 @@ class Edited(FormApp):
         if self.form.draft.prompt != "waves":
             self.exit(self.form.draft.prompt)
 
-print("RESULT", Edited(environ=scrubbed_environ(os.environ)).run())
+print("RESULT", Edited(environ=environ_without_keys(os.environ)).run())
 """
 
 
@@ -61,7 +61,7 @@ def test_the_editor_gets_the_terminal_and_no_key_and_its_text_comes_back(tmp_pat
     """
     root = str(Path(__file__).parents[3])
     editor = tmp_path / "editor.py"
-    editor.write_text(EDITOR)
+    editor.write_text(EDITOR_SCRIPT)
     os.mkfifo(tmp_path / "ticked")
     environ = {
         "PATH": os.environ["PATH"],
@@ -72,13 +72,13 @@ def test_the_editor_gets_the_terminal_and_no_key_and_its_text_comes_back(tmp_pat
     }
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(sys.executable, [sys.executable, "-c", PROGRAM.format(root=root, folder=str(tmp_path))], environ)
-    output = _read_to_the_end(terminal, pid)
+        os.execve(sys.executable, [sys.executable, "-c", APP_SCRIPT.format(root=root, folder=str(tmp_path))], environ)
+    output = _read_until_exit(terminal, pid)
     assert b"RESULT waves and smiles" in output, output[-2000:]
     assert (tmp_path / "seen").read_text() == repr(("waves", "0o100600", False, True))
 
 
-def _read_to_the_end(terminal: int, pid: int) -> bytes:
+def _read_until_exit(terminal: int, pid: int) -> bytes:
     output = b""
     deadline = time.monotonic() + 30
     try:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from eternal_tui.drafts.draft import PROMPT_LIMIT, Draft
+from eternal_tui.drafts.draft import MAX_PROMPT_CHARS, Draft
 from eternal_tui.drafts.stores import Presets
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
 from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.terminal.glyphs import ASCII
-from tests.tui.request_form.form_app import CHARACTERS, FormApp, paste, write
+from tests.tui.request_form.form_app import CHARACTERS, FormApp, paste_text, type_text
 
-DOCUMENTED = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
+DOCUMENTED_CURL = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
 --header 'Content-Type: application/json' \\
 --header 'x-api-key: sk-very-secret' \\
 --data '{
@@ -25,25 +25,25 @@ DOCUMENTED = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
 async def test_a_picture_in_a_few_keys() -> None:
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        await write(pilot, "astr")
+        await type_text(pilot, "astr")
         await pilot.press("tab")
-        await write(pilot, "in rain")
+        await type_text(pilot, "in rain")
         await pilot.press("ctrl+s")
-        (sent,) = app.all(RequestForm.Submitted)
-        assert app.bodies == [{"images": ["6870"], "prompt": "in rain", "type": "image", "quality": "low"}]
+        (sent,) = app.posted_of_type(RequestForm.SubmitRequested)
+        assert app.submitted_bodies == [{"images": ["6870"], "prompt": "in rain", "type": "image", "quality": "low"}]
         assert (sent.character_name, sent.count) == ("Astrid", 1)
 
 
 async def test_every_field_by_keyboard_in_its_order() -> None:
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        await write(pilot, "6870")
+        await type_text(pilot, "6870")
         await pilot.press("tab")
-        await write(pilot, "one\ntwo")
+        await type_text(pilot, "one\ntwo")
         await pilot.press("tab", "tab", "l", "tab", "2", "right", "tab", "space", "tab", "3", "tab", "enter")
         body = {"images": ["6870"], "prompt": "one\ntwo", "type": "video", "duration": 3, "audio": False}
-        assert app.bodies == [body] * 3
-        assert app.all(RequestForm.Submitted)[0].count == 3
+        assert app.submitted_bodies == [body] * 3
+        assert app.posted_of_type(RequestForm.SubmitRequested)[0].count == 3
 
 
 async def test_what_a_type_hides_is_not_sent_and_not_forgotten() -> None:
@@ -52,16 +52,16 @@ async def test_what_a_type_hides_is_not_sent_and_not_forgotten() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         app.form.load(Draft(character="6870", prompt="x", type="video", duration=5, audio=False, quality="high"))
         await pilot.press("tab", "tab", "left", "ctrl+s")
-        assert app.bodies == [{"images": ["6870"], "prompt": "x", "type": "image", "quality": "high"}]
+        assert app.submitted_bodies == [{"images": ["6870"], "prompt": "x", "type": "image", "quality": "high"}]
         assert not app.query_one("#seconds-row").display
         assert not app.query_one("#sound-row").display
         await pilot.press("right", "ctrl+s")
         video = {"images": ["6870"], "prompt": "x", "type": "video", "duration": 5, "audio": False}
-        assert app.bodies[1:] == [video]
+        assert app.submitted_bodies[1:] == [video]
         assert not app.query_one("#quality-row").display
 
 
-BAD_INPUT = [
+INVALID_INPUT = [
     ("", "x", "Choose a character first: its ID, such as 6870.", "character-line"),
     ("https://h/a.png", "x", "URLs, paths and encoded images", "character-line"),
     ("../me.png", "x", "URLs, paths and encoded images", "character-line"),
@@ -77,11 +77,11 @@ async def test_bad_input_gets_a_sentence_and_nothing_is_posted() -> None:
     """Seen to fail with the checks of `submit` taken out."""
     app = FormApp(drawer=True)
     async with app.run_test(size=(80, 24)) as pilot:
-        for text, prompt, sentence, focused in BAD_INPUT:
+        for text, prompt, sentence, focused in INVALID_INPUT:
             app.form.load(Draft(character=text, prompt=prompt))
             await pilot.press("ctrl+s")
             await pilot.pause()
-            assert app.bodies == [], text
+            assert app.submitted_bodies == [], text
             assert app.focused is not None
             assert app.focused.id == focused, text
             assert sentence in " ".join(app.screen_text().replace("│", " ").split()), text
@@ -92,7 +92,7 @@ async def test_nothing_is_called_wrong_before_it_was_touched() -> None:
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("tab", "tab", "tab", "shift+tab", "shift+tab", "shift+tab")
-        await write(pilot, "nobod")
+        await type_text(pilot, "nobod")
         assert "!" not in app.screen_text()
         await pilot.press("tab")
         await pilot.pause()
@@ -102,7 +102,7 @@ async def test_nothing_is_called_wrong_before_it_was_touched() -> None:
 async def test_a_url_is_refused_as_it_is_pasted() -> None:
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        await paste(app, pilot, "#character-line", "https://h/a.png\nmore")
+        await paste_text(app, pilot, "#character-line", "https://h/a.png\nmore")
         await pilot.pause()
         assert "! The service takes" in app.screen_text()
 
@@ -113,14 +113,14 @@ async def test_the_form_keeps_its_text_for_the_next_request() -> None:
         draft = Draft(character="Astrid · 6870", prompt="x", type="video")
         app.form.load(draft)
         await pilot.press("ctrl+s", "ctrl+s")
-        assert len(app.bodies) == 2
+        assert len(app.submitted_bodies) == 2
         assert app.form.draft == draft
 
 
 async def test_tab_completes_a_name_and_the_field_says_who_it_is() -> None:
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        await write(pilot, "astri")
+        await type_text(pilot, "astri")
         await pilot.press("tab")
         await pilot.pause()
         assert "Astrid · 6870" in app.screen_text()
@@ -135,7 +135,7 @@ async def test_enter_goes_on_where_the_name_is_clear_and_opens_the_list_where_it
         await pilot.pause()
         assert isinstance(app.screen, CharacterPicker)
         await pilot.press("escape")
-        await write(pilot, "astri")
+        await type_text(pilot, "astri")
         await pilot.press("enter", *"Hi")
         await pilot.pause()
         assert "Astrid · 6870" in app.screen_text()
@@ -146,8 +146,8 @@ async def test_a_list_that_comes_late_names_a_typed_id() -> None:
     app = FormApp(characters=())
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        assert app.all(RequestForm.CharactersWanted)
-        await write(pilot, "6870")
+        assert app.posted_of_type(RequestForm.CharactersRequested)
+        await type_text(pilot, "6870")
         await pilot.press("tab")
         app.form.set_characters(CHARACTERS)
         await pilot.pause()
@@ -159,8 +159,8 @@ async def test_an_unlisted_id_is_sent_as_it_is() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         app.form.load(Draft(character="424242", prompt="x"))
         await pilot.press("ctrl+s")
-        assert app.bodies[0]["images"] == ["424242"]
-        assert app.all(RequestForm.Submitted)[0].character_name == ""
+        assert app.submitted_bodies[0]["images"] == ["424242"]
+        assert app.posted_of_type(RequestForm.SubmitRequested)[0].character_name == ""
 
 
 @pytest.mark.parametrize("field", ["#prompt", "#character-line"])
@@ -168,11 +168,13 @@ async def test_a_pasted_curl_fills_the_whole_form_and_its_key_goes_nowhere(field
     """Seen to fail with the paste left to the text area: the key stood in the prompt and in the draft."""
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        await paste(app, pilot, field, DOCUMENTED)
+        await paste_text(app, pilot, field, DOCUMENTED_CURL)
         await pilot.pause()
         await pilot.press("ctrl+s")
         waves = "The person waves and smiles"
-        assert app.bodies == [{"images": ["6870"], "prompt": waves, "type": "video", "duration": 2, "audio": True}]
+        assert app.submitted_bodies == [
+            {"images": ["6870"], "prompt": waves, "type": "video", "duration": 2, "audio": True}
+        ]
         assert "secret" not in app.screen_text()
         assert all("secret" not in repr(each) for each in app.posted)
 
@@ -182,7 +184,7 @@ async def test_a_curl_that_cannot_be_read_leaves_the_form_alone() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         draft = Draft(character="Astrid · 6870", prompt="mine", type="video")
         app.form.load(draft)
-        await paste(app, pilot, "#prompt", DOCUMENTED[:-1])
+        await paste_text(app, pilot, "#prompt", DOCUMENTED_CURL[:-1])
         await pilot.pause()
         assert app.form.draft == draft
         assert "! The pasted curl ends" in app.screen_text()
@@ -192,8 +194,8 @@ async def test_pasted_text_is_cleaned_before_it_is_shown_or_sent() -> None:
     """Seen to fail with the text area's own paste."""
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        await paste(app, pilot, "#character-line", "68\x1b7\u202e0[@click=app.quit]x[/]")
-        await paste(app, pilot, "#prompt", "a\x1b]0;b\x07 [red]c[/]\r\n\u202ed")
+        await paste_text(app, pilot, "#character-line", "68\x1b7\u202e0[@click=app.quit]x[/]")
+        await paste_text(app, pilot, "#prompt", "a\x1b]0;b\x07 [red]c[/]\r\n\u202ed")
         await pilot.pause()
         assert app.form.draft.prompt == "a]0;b [red]c[/]\nd"
         assert "\x1b" not in app.form.draft.character
@@ -221,8 +223,8 @@ async def test_a_prompt_past_the_limit_is_cut_and_said() -> None:
     app = FormApp(drawer=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("tab")
-        await paste(app, pilot, "#prompt", "x" * (PROMPT_LIMIT + 5))
-        assert len(app.form.draft.prompt) == PROMPT_LIMIT
+        await paste_text(app, pilot, "#prompt", "x" * (MAX_PROMPT_CHARS + 5))
+        assert len(app.form.draft.prompt) == MAX_PROMPT_CHARS
         assert "A prompt holds 20,000 characters here" in app.screen_text()
 
 
@@ -258,9 +260,9 @@ async def test_one_prompt_a_line_for_several_characters() -> None:
         await pilot.pause()
         assert "8×" in app.screen_text()
         await pilot.press("ctrl+s")
-        (sent,) = app.all(RequestForm.Submitted)
+        (sent,) = app.posted_of_type(RequestForm.SubmitRequested)
         assert len(sent.requests) == 8
-        assert set(zip((each.prompt for each in sent.requests), sent.names, strict=True)) == {
+        assert set(zip((each.prompt for each in sent.requests), sent.character_names, strict=True)) == {
             (prompt, name) for prompt in ("one", "two") for name in ("Astrid", "Elara")
         }
 
@@ -279,7 +281,7 @@ async def test_a_picture_and_a_clip_of_the_same_in_one_request(size: tuple[int, 
         for field in ("Seconds", "Sound", "Quality", "Times", "2 requests"):
             assert field in app.screen_text()
         await pilot.press("ctrl+s")
-        assert [each["type"] for each in app.bodies] == ["video", "image"]
+        assert [each["type"] for each in app.submitted_bodies] == ["video", "image"]
         await pilot.press("left", "comma")
         await pilot.pause()
         assert "Seconds" not in app.screen_text()
@@ -292,7 +294,7 @@ async def test_more_than_a_batch_holds_is_refused() -> None:
         app.form.load(Draft(character="6870", prompt="\n".join("abcdef"), by_line=True, times=20))
         await pilot.press("ctrl+s")
         await pilot.pause()
-        assert app.bodies == []
+        assert app.submitted_bodies == []
         assert "120 requests: one submit sends 100 at most." in app.screen_text()
 
 
@@ -312,24 +314,24 @@ async def test_every_change_is_told_once() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         app.posted.clear()
-        await write(pilot, "68")
-        drafts = [each.draft.character for each in app.all(RequestForm.DraftChanged)]
+        await type_text(pilot, "68")
+        drafts = [each.draft.character for each in app.posted_of_type(RequestForm.DraftChanged)]
         assert drafts == ["6", "68"]
-        assert [each.request.character for each in app.all(RequestForm.Changed)] == ["6", "68"]
+        assert [each.request.character for each in app.posted_of_type(RequestForm.RequestsChanged)] == ["6", "68"]
 
 
 async def test_undo_brings_a_replaced_prompt_back() -> None:
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("tab")
-        await write(pilot, "mine")
+        await type_text(pilot, "mine")
         app.form.load(Draft(prompt="other"))
         await pilot.press("ctrl+z")
         assert app.form.draft.prompt == "mine"
 
 
 async def test_a_default_preset_fills_an_empty_form_only() -> None:
-    presets = Presets().saved("clip", Draft(type="video", duration=2)).with_default("clip")
+    presets = Presets().with_preset("clip", Draft(type="video", duration=2)).toggle_default("clip")
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
         app.form.set_presets(presets)
@@ -352,10 +354,10 @@ async def test_the_mouse_chooses_steps_and_submits() -> None:
         await pilot.click("#times", offset=(0, 0))
         width = app.query_one("#submit").size.width
         await pilot.click("#submit", offset=(0, 0))
-        assert app.bodies == []
+        assert app.submitted_bodies == []
         await pilot.click("#submit", offset=(width - 2, 0))
         body = {"images": ["6870"], "prompt": "x", "type": "video", "duration": 1, "audio": False}
-        assert app.bodies == [body] * 2
+        assert app.submitted_bodies == [body] * 2
 
 
 async def test_several_seconds_and_qualities_are_all_sent() -> None:
@@ -366,14 +368,14 @@ async def test_several_seconds_and_qualities_are_all_sent() -> None:
         app.query_one("#seconds").focus()
         await pilot.press("comma", "4")
         await pilot.press("tab", "comma", "right")
-        assert [each.duration for each in app.all(RequestForm.Changed)[-1].requests] == [4, 4, 2, 2]
+        assert [each.duration for each in app.posted_of_type(RequestForm.RequestsChanged)[-1].requests] == [4, 4, 2, 2]
         app.form.set_estimate(0.1)
         await pilot.pause()
         assert "4× · about 0.40" in app.screen_text()
         await pilot.press("ctrl+s")
-        sent = {(body["duration"], body["audio"]) for body in app.bodies}
+        sent = {(body["duration"], body["audio"]) for body in app.submitted_bodies}
         assert sent == {(2, True), (4, True), (2, False), (4, False)}
-        assert len(app.bodies) == 4
+        assert len(app.submitted_bodies) == 4
 
         app.query_one("#seconds").focus()
         await pilot.press("2", "comma")
@@ -419,11 +421,11 @@ async def test_digits_go_to_the_app_only_where_a_field_has_no_use_for_them() -> 
         for field in ("#seconds", "#times", "#prompt", "#character-line"):
             app.query_one(field).focus()
             await pilot.press("3")
-        assert not app.went_to_pane
+        assert not app.pane_action_called
         assert app.form.draft == Draft(type="video", duration=3, times=3, prompt="3", character="3")
         app.query_one("#type").focus()
         await pilot.press("3")
-        assert app.went_to_pane
+        assert app.pane_action_called
 
 
 async def test_plain_signs_where_the_terminal_has_no_others() -> None:

@@ -16,25 +16,25 @@ from textual.pilot import Pilot
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.config.credentials import KeyStore, key_file, store_key
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.core.secret import Secret
 from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.screens.api_key import KeyScreen
-from eternal_tui.tui.screens.main import WorkbenchScreen
+from eternal_tui.tui.screens.api_key import ApiKeyScreen
+from eternal_tui.tui.screens.main import MainScreen
 from tests.memory_keyring import MemoryKeyring
 from tests.tui.screens.stage import (
     ENVIRON,
-    KEYED,
-    Stage,
-    bench_in,
-    bench_of,
-    said_on,
-    settings_in,
-    settle,
-    text_of,
-    the_app,
-    until,
+    ENVIRON_WITH_KEY,
+    ScreenApp,
+    flat_screen_text,
+    make_app,
+    make_services,
+    make_settings,
+    open_services,
+    screen_text,
+    wait_idle,
+    wait_until,
 )
 
 KEY = "sk_not_a_real_key_0123456789"
@@ -57,105 +57,105 @@ def memory() -> MemoryKeyring:
 
 
 async def test_a_pasted_key_goes_into_the_keyring_and_is_found_again(tmp_path: Path, memory: MemoryKeyring) -> None:
-    async with bench_of(tmp_path, ENVIRON) as bench:
-        app = Stage(KeyScreen(bench))
+    async with open_services(tmp_path, ENVIRON) as bench:
+        app = ScreenApp(ApiKeyScreen(bench))
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
+            await wait_idle(pilot)
             app.post_message(events.Paste(f"  {KEY}\n"))
             await pilot.pause()
-            assert KEY not in text_of(app)
+            assert KEY not in screen_text(app)
             assert KEY[:5] not in app.export_screenshot()
             await pilot.press("enter")
-            await settle(pilot)
-        assert await bench.connection.has_key()
-    assert app.left_with == ["The key is kept in the system keyring. ctrl+n writes a request, ctrl+s sends it."]
-    assert list(memory.kept.values()) == [KEY]
+            await wait_idle(pilot)
+        assert await bench.client.has_key()
+    assert app.results == ["The key is kept in the system keyring. ctrl+n writes a request, ctrl+s sends it."]
+    assert list(memory.passwords.values()) == [KEY]
     assert not key_file(bench.settings).exists()
 
 
 async def test_without_a_keyring_enter_writes_no_file(tmp_path: Path) -> None:
     """Seen to fail with the file as a silent way out: only ^f, which names the file, writes it."""
-    async with bench_of(tmp_path, ENVIRON) as bench:
-        app = Stage(KeyScreen(bench))
+    async with open_services(tmp_path, ENVIRON) as bench:
+        app = ScreenApp(ApiKeyScreen(bench))
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
-            assert "no system keyring was found" in said_on(app)
+            await wait_idle(pilot)
+            assert "no system keyring was found" in flat_screen_text(app)
             app.post_message(events.Paste(KEY))
             await pilot.press("enter")
-            await settle(pilot)
-            assert "^f keeps the key in a file" in said_on(app)
+            await wait_idle(pilot)
+            assert "^f keeps the key in a file" in flat_screen_text(app)
             assert not key_file(bench.settings).exists()
-            assert app.left_with == []
+            assert app.results == []
             await pilot.press("ctrl+f")
-            await settle(pilot)
+            await wait_idle(pilot)
     path = key_file(bench.settings)
     assert path.read_text() == KEY + "\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert "The key is kept in" in app.left_with[0]
+    assert "The key is kept in" in app.results[0]
 
 
 async def test_what_is_no_key_is_not_kept(tmp_path: Path, memory: MemoryKeyring) -> None:
-    async with bench_of(tmp_path, ENVIRON) as bench:
-        app = Stage(KeyScreen(bench))
+    async with open_services(tmp_path, ENVIRON) as bench:
+        app = ScreenApp(ApiKeyScreen(bench))
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
+            await wait_idle(pilot)
             await pilot.press("enter")
-            assert "Paste the key into the line first." in said_on(app)
+            assert "Paste the key into the line first." in flat_screen_text(app)
             await pilot.press(*"short", "enter")
-            await settle(pilot)
-            assert "is no API key" in said_on(app)
-            assert app.left_with == []
-    assert memory.kept == {}
+            await wait_idle(pilot)
+            assert "is no API key" in flat_screen_text(app)
+            assert app.results == []
+    assert memory.passwords == {}
 
 
 async def test_a_key_in_a_variable_that_goes_first_is_told(tmp_path: Path, memory: MemoryKeyring) -> None:
     """Seen to fail with the sentence of success, after which every request was still sent with the other key."""
-    async with bench_of(tmp_path, KEYED) as bench:
-        assert await bench.connection.has_key()
-        app = Stage(KeyScreen(bench))
+    async with open_services(tmp_path, ENVIRON_WITH_KEY) as bench:
+        assert await bench.client.has_key()
+        app = ScreenApp(ApiKeyScreen(bench))
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
-            assert "comes from ETERNALAI_API_KEY" in said_on(app)
+            await wait_idle(pilot)
+            assert "comes from ETERNALAI_API_KEY" in flat_screen_text(app)
             app.post_message(events.Paste(KEY))
             await pilot.press("enter")
-            await settle(pilot)
-            assert "But ETERNALAI_API_KEY comes first" in said_on(app)
-            assert app.left_with == []
-    assert list(memory.kept.values()) == [KEY]
+            await wait_idle(pilot)
+            assert "But ETERNALAI_API_KEY comes first" in flat_screen_text(app)
+            assert app.results == []
+    assert list(memory.passwords.values()) == [KEY]
 
 
 async def test_the_key_cannot_be_copied_back_out(tmp_path: Path) -> None:
     """Seen to fail with the plain line of the toolkit, which copies what it hides."""
-    async with bench_of(tmp_path, ENVIRON) as bench:
-        app = Stage(KeyScreen(bench))
+    async with open_services(tmp_path, ENVIRON) as bench:
+        app = ScreenApp(ApiKeyScreen(bench))
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
+            await wait_idle(pilot)
             app.post_message(events.Paste(KEY))
             await pilot.press("ctrl+a", "home", "shift+end", "ctrl+c", "ctrl+x")
-            await settle(pilot)
+            await wait_idle(pilot)
             assert app.clipboard == ""
 
 
 async def test_the_app_asks_for_a_key_at_its_start_and_one_may_look_around_without(tmp_path: Path) -> None:
-    app = the_app(bench_in(tmp_path, ENVIRON), ENVIRON)
+    app = make_app(make_services(tmp_path, ENVIRON), ENVIRON)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until_asked(app, pilot)
+        await _wait_for_key_screen(app, pilot)
         await pilot.press("escape")
-        await settle(pilot)
-        assert isinstance(app.screen, WorkbenchScreen)
+        await wait_idle(pilot)
+        assert isinstance(app.screen, MainScreen)
 
 
 async def test_with_a_key_nobody_is_asked(tmp_path: Path) -> None:
-    app = the_app(bench_in(tmp_path, KEYED), KEYED)
+    app = make_app(make_services(tmp_path, ENVIRON_WITH_KEY), ENVIRON_WITH_KEY)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        assert isinstance(app.screen, WorkbenchScreen)
+        await wait_idle(pilot)
+        assert isinstance(app.screen, MainScreen)
 
 
 async def test_the_demo_is_named_on_the_way_out(tmp_path: Path) -> None:
-    app = the_app(bench_in(tmp_path, ENVIRON), ENVIRON)
+    app = make_app(make_services(tmp_path, ENVIRON), ENVIRON)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until_asked(app, pilot)
+        await _wait_for_key_screen(app, pilot)
         await pilot.press("ctrl+d")
         await pilot.pause()
         assert "eternal-tui --demo" in str(app._exit_renderables)
@@ -163,39 +163,39 @@ async def test_the_demo_is_named_on_the_way_out(tmp_path: Path) -> None:
 
 
 async def test_sending_without_a_key_asks_for_one_and_sends_nothing(tmp_path: Path) -> None:
-    app = the_app(bench_in(tmp_path, ENVIRON), ENVIRON)
+    app = make_app(make_services(tmp_path, ENVIRON), ENVIRON)
     async with app.run_test(size=(80, 24)) as pilot:
-        await _until_asked(app, pilot)
+        await _wait_for_key_screen(app, pilot)
         await pilot.press("escape")
-        await settle(pilot)
+        await wait_idle(pilot)
         screen = app.screen
-        assert isinstance(screen, WorkbenchScreen)
-        await screen.form_pane.take(GenerateRequest(character="6870", prompt="At the harbour", type="image"))
+        assert isinstance(screen, MainScreen)
+        await screen.form_pane.load_request(GenerateRequest(character="6870", prompt="At the harbour", type="image"))
         await pilot.press("ctrl+s")
-        await _until_asked(app, pilot)
-        assert list(app.bench.desk.listing()) == []
+        await _wait_for_key_screen(app, pilot)
+        assert list(app.services.jobs.newest_first()) == []
 
 
 async def test_a_refused_key_is_asked_for_anew_and_the_new_one_is_used(tmp_path: Path) -> None:
     """Seen to fail without looking for the key again: the client went on with the old one."""
     with launch_demo(environ=dict(os.environ)) as demo:
-        settings = settings_in(tmp_path, base_url=demo.api_url)
+        settings = make_settings(tmp_path, base_url=demo.api_url)
         store_key(Secret("wrong-key-of-old"), KeyStore.FILE, settings)
-        app = the_app(bench_in(tmp_path, ENVIRON, base_url=demo.api_url), ENVIRON)
+        app = make_app(make_services(tmp_path, ENVIRON, base_url=demo.api_url), ENVIRON)
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
+            await wait_idle(pilot)
             request = GenerateRequest(character="6870", prompt="At the harbour", type="image")
-            refused = await app.bench.desk.submit(request, name=Untrusted("Astrid"))
+            refused = await app.services.jobs.submit(request, character_name=UntrustedText("Astrid"))
             assert refused.cause == "key"
-            await _until_asked(app, pilot)
-            assert "refused the key" in said_on(app)
+            await _wait_for_key_screen(app, pilot)
+            assert "refused the key" in flat_screen_text(app)
             app.post_message(events.Paste(demo.key))
             await pilot.press("ctrl+f")
-            await until(pilot, lambda: not isinstance(app.screen, KeyScreen))
-            taken = await app.bench.desk.submit(request, name=Untrusted("Astrid"))
+            await wait_until(pilot, lambda: not isinstance(app.screen, ApiKeyScreen))
+            taken = await app.services.jobs.submit(request, character_name=UntrustedText("Astrid"))
             assert taken.request_id
 
 
-async def _until_asked(app: EternalApp, pilot: Pilot[None]) -> None:
-    await until(pilot, lambda: isinstance(app.screen, KeyScreen))
+async def _wait_for_key_screen(app: EternalApp, pilot: Pilot[None]) -> None:
+    await wait_until(pilot, lambda: isinstance(app.screen, ApiKeyScreen))
     await pilot.pause()

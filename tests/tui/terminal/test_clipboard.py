@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.tui.terminal import clipboard
-from eternal_tui.tui.terminal.clipboard import clipboard_command, give
+from eternal_tui.tui.terminal.clipboard import clipboard_command, copy
 
 
-def program(folder: Path, name: str, body: str) -> Path:
+def write_program(folder: Path, name: str, body: str) -> Path:
     path = folder / name
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o700)
@@ -20,7 +20,7 @@ def program(folder: Path, name: str, body: str) -> Path:
 
 def test_the_program_of_the_desktop_at_hand_is_used(tmp_path: Path) -> None:
     for name in ("pbcopy", "wl-copy", "xclip"):
-        program(tmp_path, name, "cat")
+        write_program(tmp_path, name, "cat")
     path = str(tmp_path)
     assert clipboard_command({"PATH": path}, "linux") is None
     assert clipboard_command({"PATH": path, "DISPLAY": ":0"}, "linux") == (
@@ -38,24 +38,24 @@ def test_a_program_that_is_not_there_is_not_used(tmp_path: Path) -> None:
 async def test_the_text_is_given_exactly_and_no_key_with_it(tmp_path: Path) -> None:
     """Seen to fail with the whole environment handed on."""
     kept = tmp_path / "kept"
-    command = (str(program(tmp_path, "copy", f"cat > {kept}; env > {tmp_path}/env")),)
+    command = (str(write_program(tmp_path, "copy", f"cat > {kept}; env > {tmp_path}/env")),)
     environ = {"PATH": os.environ["PATH"], "ETERNALAI_API_KEY": "sk_secret_key", "LANG": "C.UTF-8"}
-    assert await give("A quiet harbour 🌊\n$(date) `id`\n", command, environ)
+    assert await copy("A quiet harbour 🌊\n$(date) `id`\n", command, environ)
     assert kept.read_text(encoding="utf-8") == "A quiet harbour 🌊\n$(date) `id`\n"
     assert "sk_secret_key" not in (tmp_path / "env").read_text()
 
 
 async def test_a_program_that_fails_or_is_gone_took_nothing(tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"]}
-    assert not await give("x", (str(program(tmp_path, "fails", "cat >/dev/null; exit 1")),), environ)
-    assert not await give("x", (str(tmp_path / "gone"),), environ)
+    assert not await copy("x", (str(write_program(tmp_path, "fails", "cat >/dev/null; exit 1")),), environ)
+    assert not await copy("x", (str(tmp_path / "gone"),), environ)
 
 
 async def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen to fail, by never ending, without the time limit."""
-    monkeypatch.setattr(clipboard, "SECONDS", 0.1)
-    hangs = program(tmp_path, "hangs", f"echo $$ > {tmp_path}/pid; exec sleep 600")
-    assert not await give("x" * 200_000, (str(hangs),), {"PATH": os.environ["PATH"]})
+    monkeypatch.setattr(clipboard, "COPY_TIMEOUT_SECONDS", 0.1)
+    hangs = write_program(tmp_path, "hangs", f"echo $$ > {tmp_path}/pid; exec sleep 600")
+    assert not await copy("x" * 200_000, (str(hangs),), {"PATH": os.environ["PATH"]})
     pid_file = tmp_path / "pid"
     if pid_file.exists() and (text := pid_file.read_text().strip()):
         with pytest.raises(ProcessLookupError):
@@ -64,12 +64,12 @@ async def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest
 
 async def test_a_program_that_serves_on_in_the_background_is_not_waited_for(tmp_path: Path) -> None:
     """Seen to fail with its output read to the end, as xclip keeps it open for as long as the text can be pasted."""
-    serves = program(tmp_path, "serves", "cat >/dev/null; (sleep 5) & exit 0")
-    assert await give("x", (str(serves),), {"PATH": os.environ["PATH"]})
+    serves = write_program(tmp_path, "serves", "cat >/dev/null; (sleep 5) & exit 0")
+    assert await copy("x", (str(serves),), {"PATH": os.environ["PATH"]})
 
 
 async def test_more_than_the_limit_is_not_given(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
-    command = (str(program(tmp_path, "copy", f"cat > {kept}")),)
-    assert not await give("x" * (clipboard.LIMIT + 1), command, {"PATH": os.environ["PATH"]})
+    command = (str(write_program(tmp_path, "copy", f"cat > {kept}")),)
+    assert not await copy("x" * (clipboard.MAX_CLIPBOARD_BYTES + 1), command, {"PATH": os.environ["PATH"]})
     assert not kept.exists()

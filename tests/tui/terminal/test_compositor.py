@@ -17,7 +17,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.tui.terminal.compositor import CellCompositor, CellScreen, Written
+from eternal_tui.tui.terminal.compositor import DiffCompositor, DiffScreen, ScreenBuffer
 
 CONSOLE = Console(force_terminal=True, color_system="truecolor", width=20)
 WIDTH = 12
@@ -25,7 +25,7 @@ _MOVE = re.compile(r"\x1b\[(\d+);(\d+)H")
 _STYLE = re.compile(r"\x1b\[[\d;]*m")
 
 
-def strips(width: int = WIDTH) -> st.SearchStrategy[Strip]:
+def strip_strategy(width: int = WIDTH) -> st.SearchStrategy[Strip]:
     pieces = st.tuples(st.text("ab ", min_size=1, max_size=4), st.sampled_from(["", "bold", "red"]))
     segments = st.lists(pieces, min_size=width, max_size=width)
     return segments.map(
@@ -33,66 +33,66 @@ def strips(width: int = WIDTH) -> st.SearchStrategy[Strip]:
     )
 
 
-def play(screen: list[list[str]], written: str) -> None:
+def apply_output(screen: list[list[str]], output: str) -> None:
     """Put what is written on a screen of plain cells, as a terminal would."""
     at = 0
     y = x = 0
-    while at < len(written):
-        if move := _MOVE.match(written, at):
+    while at < len(output):
+        if move := _MOVE.match(output, at):
             y, x = int(move[1]) - 1, int(move[2]) - 1
             at = move.end()
-        elif style := _STYLE.match(written, at):
+        elif style := _STYLE.match(output, at):
             at = style.end()
         else:
-            screen[y][x] = written[at]
+            screen[y][x] = output[at]
             x, at = x + 1, at + 1
 
 
-@given(st.lists(st.tuples(strips(), st.integers(0, WIDTH - 1), st.booleans()), max_size=8))
+@given(st.lists(st.tuples(strip_strategy(), st.integers(0, WIDTH - 1), st.booleans()), max_size=8))
 def test_the_screen_reads_as_the_last_line_written(lines: list[tuple[Strip, int, bool]]) -> None:
     """Seen to fail when `part` left the remembered line as it was."""
-    written, screen = Written(), [[" "] * WIDTH]
+    written, screen = ScreenBuffer(), [[" "] * WIDTH]
     wanted = Strip([Segment(" " * WIDTH)])
     for new, x, whole in lines:
         if whole:
-            play(screen, written.line(0, new, CONSOLE))
+            apply_output(screen, written.write_line(0, new, CONSOLE))
             wanted = new
         else:
-            play(screen, written.part(x, 0, new.crop(x), CONSOLE))
+            apply_output(screen, written.write_span(x, 0, new.crop(x), CONSOLE))
             wanted = Strip.join([wanted.crop(0, x), new.crop(x)])
         assert "".join(screen[0]) == wanted.text
 
 
-@given(strips())
+@given(strip_strategy())
 def test_what_stands_there_is_not_written_again(line: Strip) -> None:
-    written = Written()
-    assert written.line(3, line, CONSOLE) != ""
-    assert written.line(3, line, CONSOLE) == ""
-    assert written.part(2, 3, line.crop(2, 7), CONSOLE) == ""
-    written.forget()
-    assert written.line(3, line, CONSOLE) != ""
+    written = ScreenBuffer()
+    assert written.write_line(3, line, CONSOLE) != ""
+    assert written.write_line(3, line, CONSOLE) == ""
+    assert written.write_span(2, 3, line.crop(2, 7), CONSOLE) == ""
+    written.invalidate()
+    assert written.write_line(3, line, CONSOLE) != ""
 
 
 def test_only_the_segments_between_are_written() -> None:
-    written = Written()
-    written.line(0, Strip([Segment("left "), Segment("12"), Segment(" right")]), CONSOLE)
-    assert written.line(0, Strip([Segment("left "), Segment("13"), Segment(" right")]), CONSOLE) == "\x1b[1;6H13"
+    written = ScreenBuffer()
+    written.write_line(0, Strip([Segment("left "), Segment("12"), Segment(" right")]), CONSOLE)
+    assert written.write_line(0, Strip([Segment("left "), Segment("13"), Segment(" right")]), CONSOLE) == "\x1b[1;6H13"
 
 
-class Board(Widget):
+class LetterWidget(Widget):
     """A widget of letters that can be changed one by one, and that counts the lines it is asked for."""
 
     def __init__(self, letter: str) -> None:
         super().__init__(id=letter)
         self.cells = {(x, y): letter for x in range(40) for y in range(12)}
-        self.asked = 0
+        self.rendered_line_count = 0
 
-    def change(self, x: int, y: int, letter: str) -> None:
+    def set_letter(self, x: int, y: int, letter: str) -> None:
         self.cells[x, y] = letter
         self.refresh(Region(x, y, 1, 1))
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        self.asked += crop.height
+        self.rendered_line_count += crop.height
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
@@ -100,7 +100,7 @@ class Board(Widget):
         return Strip([Segment(text[:3]), Segment(text[3:], Style(bold=True))])
 
 
-class Boards(App[None]):
+class OverlappingWidgetsApp(App[None]):
     """Two boards beside each other, and a third over both."""
 
     CSS = """
@@ -110,49 +110,49 @@ class Boards(App[None]):
     #c { layer: above; width: 8; height: 4; offset: 11 3; }
     """
 
-    def get_default_screen(self) -> CellScreen:
-        return CellScreen(id="_default")
+    def get_default_screen(self) -> DiffScreen:
+        return DiffScreen(id="_default")
 
     def compose(self) -> ComposeResult:
-        yield from map(Board, "abc")
+        yield from map(LetterWidget, "abc")
 
 
 async def test_partial_updates_put_on_the_screen_what_a_full_one_would() -> None:
     """Seen to fail with the widget below taken where one lies over it, and with runs of lines taken for one."""
-    app, chance = Boards(), random.Random(3)
+    app, chance = OverlappingWidgetsApp(), random.Random(3)
     async with app.run_test(size=(30, 12)) as pilot:
         await pilot.pause()
         compositor = app.screen._compositor
         screen = [[" "] * 30 for _ in range(12)]
-        play(screen, compositor.render_full_update().render_segments(CONSOLE))
+        apply_output(screen, compositor.render_full_update().render_segments(CONSOLE))
         for _ in range(60):
             for _ in range(chance.randrange(1, 5)):
-                board = app.query_one(f"#{chance.choice('abc')}", Board)
-                board.change(
+                board = app.query_one(f"#{chance.choice('abc')}", LetterWidget)
+                board.set_letter(
                     chance.randrange(board.size.width), chance.randrange(board.size.height), chance.choice("xyz")
                 )
-            compositor.update_widgets(set(app.query(Board)))
+            compositor.update_widgets(set(app.query(LetterWidget)))
             if update := compositor.render_partial_update():
-                play(screen, update.render_segments(CONSOLE))
+                apply_output(screen, update.render_segments(CONSOLE))
             assert ["".join(line) for line in screen] == [strip.text for strip in compositor.render_strips()]
 
 
 async def test_one_changed_cell_has_one_line_rendered_and_few_bytes_written() -> None:
     """Seen to fail with Textual's own way: every line of every widget there."""
-    app = Boards()
+    app = OverlappingWidgetsApp()
     async with app.run_test(size=(30, 12)) as pilot:
         await pilot.pause()
         compositor = app.screen._compositor
         compositor.render_full_update().render_segments(CONSOLE)
-        boards = list(app.query(Board))
+        boards = list(app.query(LetterWidget))
         for board in boards:
-            board.asked = 0
-        boards[0].change(5, 7, "x")
+            board.rendered_line_count = 0
+        boards[0].set_letter(5, 7, "x")
         compositor.update_widgets(set(boards))
         update = compositor.render_partial_update()
         assert update is not None
         assert len(update.render_segments(CONSOLE)) < 40
-        assert [board.asked for board in boards] == [1, 0, 0]
+        assert [board.rendered_line_count for board in boards] == [1, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -163,16 +163,16 @@ async def test_a_full_update_has_no_line_rendered_that_is_not_seen(
     at: tuple[int, int], size: tuple[int, int], asked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And looks as Textual's own, which renders every line. Seen to fail with partly covered lines left out."""
-    app = Boards()
+    app = OverlappingWidgetsApp()
     async with app.run_test(size=(30, 12)) as pilot:
-        above, below = app.query_one("#c", Board), app.query_one("#b", Board)
+        above, below = app.query_one("#c", LetterWidget), app.query_one("#b", LetterWidget)
         above.cells = {(x, y): "c" for x in range(40) for y in range(40)}
         above.styles.offset, above.styles.width, above.styles.height = at, *size
         await pilot.pause()
         compositor = app.screen._compositor
-        below.asked = 0
+        below.rendered_line_count = 0
         ours = compositor.render_strips()
-        assert below.asked == asked
-        monkeypatch.setattr(CellCompositor, "_get_renders", Compositor._get_renders)
+        assert below.rendered_line_count == asked
+        monkeypatch.setattr(DiffCompositor, "_get_renders", Compositor._get_renders)
         assert ours == compositor.render_strips()
-        assert below.asked == asked + 12
+        assert below.rendered_line_count == asked + 12

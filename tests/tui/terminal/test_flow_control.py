@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import pytest
 
-from eternal_tui.tui.terminal.flow_control import ANSWER_WITHIN, FIRST_FAR, LEAST, MOST, PIECE, Flow, in_pieces
+from eternal_tui.tui.terminal.flow_control import (
+    CHUNK_CHARS,
+    INITIAL_REMOTE_WINDOW_CHARS,
+    MAX_WINDOW_CHARS,
+    MIN_WINDOW_CHARS,
+    REPLY_TIMEOUT_SECONDS,
+    FlowController,
+    split_chunks,
+)
 
 
-class Line:
+class SimulatedLink:
     """A line of so many characters a second and so long there and back, with a flow at its near end."""
 
-    def __init__(self, rate: float, there_and_back: float, *, answers: bool = True) -> None:
+    def __init__(self, rate: float, round_trip: float, *, replies: bool = True) -> None:
         self.now = 0.0
-        self.flow = Flow(lambda: self.now, far=True)
-        self._rate, self._way, self._answers = rate, there_and_back, answers
+        self.flow = FlowController(lambda: self.now, remote=True)
+        self._rate, self._way, self._answers = rate, round_trip, replies
         self._free = 0.0
         self._due: list[tuple[float, int]] = []
 
     @property
-    def held_up(self) -> float:
+    def queue_delay(self) -> float:
         """Seconds what is sent now waits for what was sent before."""
         return max(0.0, self._free - self.now)
 
     def send(self, count: int) -> None:
         """Send characters, which buffers without end take at once."""
-        number = self.flow.send(count)
-        self.flow.wrote(count)
+        number = self.flow.record_send(count)
+        self.flow.record_write(count)
         self._free = max(self._free, self.now) + count / self._rate
         if number and self._answers:
             self._due.append((self._free + self._way, number))
@@ -35,26 +43,26 @@ class Line:
         end = self.now + seconds
         while self._due and self._due[0][0] <= end:
             self.now, number = self._due.pop(0)
-            self.flow.answered(number)
+            self.flow.record_reply(number)
         self.now = end
 
-    def pictures(self, seconds: float) -> tuple[int, float]:
+    def send_frames(self, seconds: float) -> tuple[int, float]:
         """Send lines of a picture as there is room for so long; return the characters and the longest hold-up."""
         sent, longest, end = 0, 0.0, self.now + seconds
         while self.now < end:
-            while room := self.flow.room():
-                for piece in in_pieces(painted(room)):
+            while room := self.flow.available():
+                for piece in split_chunks(frame_text(room)):
                     self.send(len(piece))
                     sent += len(piece)
-                longest = max(longest, self.held_up)
+                longest = max(longest, self.queue_delay)
             self.wait(0.01)
         return sent, longest
 
 
-def painted(room: int) -> str:
+def frame_text(min_chars: int) -> str:
     """Return lines of a picture, at least as many characters as there is room for."""
     line = "\x1b[7;20H" + "▀" * 400
-    return line * -(-room // len(line))
+    return line * -(-min_chars // len(line))
 
 
 def test_a_slow_line_is_kept_busy_and_holds_up_a_key_by_less_than_half_a_second() -> None:
@@ -62,95 +70,95 @@ def test_a_slow_line_is_kept_busy_and_holds_up_a_key_by_less_than_half_a_second(
 
     And where the terminal was asked once, behind all that there was room for: 71 % of what the line carries.
     """
-    line = Line(32_000, 0.15)
-    line.pictures(1.0)
-    sent, longest = line.pictures(10.0)
+    line = SimulatedLink(32_000, 0.15)
+    line.send_frames(1.0)
+    sent, longest = line.send_frames(10.0)
     assert longest < 0.5
     assert sent > 0.8 * 320_000
 
 
 def test_a_picture_is_cut_between_its_lines_alone() -> None:
     """Seen to fail when every PIECE characters began a piece, in the middle of a colour."""
-    text = painted(20_000)
-    pieces = in_pieces(text)
+    text = frame_text(20_000)
+    pieces = split_chunks(text)
     assert "".join(pieces) == text
     assert len(pieces) >= 8
     assert all(piece.startswith("\x1b[7;20H") for piece in pieces)
-    assert all(len(piece) < 1.5 * PIECE for piece in pieces)
+    assert all(len(piece) < 1.5 * CHUNK_CHARS for piece in pieces)
 
 
 @pytest.mark.parametrize("opening", ["\x1bPtmux;", "\x1b_Ga=T;"])
 def test_graphics_stay_whole(opening: str) -> None:
     """Seen to fail when the data of a picture was cut where it looked like a move of the cursor."""
-    text = f"{opening}{painted(20_000)}\x1b\\"
-    assert in_pieces(text) == [text]
+    text = f"{opening}{frame_text(20_000)}\x1b\\"
+    assert split_chunks(text) == [text]
 
 
 def test_a_fast_line_is_soon_without_a_limit() -> None:
     """Seen to fail when the window grew by a fixed step."""
-    line = Line(10_000_000, 0.02)
-    line.pictures(0.3)
+    line = SimulatedLink(10_000_000, 0.02)
+    line.send_frames(0.3)
     line.wait(0.1)
-    assert line.flow.room() == MOST
+    assert line.flow.available() == MAX_WINDOW_CHARS
 
 
 @pytest.mark.parametrize("rate", [16_000, 100_000])
 def test_a_line_that_becomes_slow_is_noticed(rate: int) -> None:
     """Seen to fail with a window that never shrinks, and with the first figures kept for good."""
-    line = Line(10_000_000, 0.02)
-    line.pictures(0.5)
+    line = SimulatedLink(10_000_000, 0.02)
+    line.send_frames(0.5)
     line._rate = rate
-    line.pictures(10.0)
-    _, longest = line.pictures(5.0)
+    line.send_frames(10.0)
+    _, longest = line.send_frames(5.0)
     assert longest < 0.4
 
 
 def test_a_terminal_that_does_not_answer_is_not_waited_for() -> None:
     """Seen to fail when answers were waited for without end: nothing was painted any more."""
-    line = Line(10_000_000, 0.02, answers=False)
-    line.send(FIRST_FAR)
-    assert line.flow.room() == 0
-    line.wait(ANSWER_WITHIN + 0.01)
-    assert line.flow.room() > 0
-    assert not line.flow.asks
-    line.send(LEAST)
-    assert line.flow.under_way == 0
+    line = SimulatedLink(10_000_000, 0.02, replies=False)
+    line.send(INITIAL_REMOTE_WINDOW_CHARS)
+    assert line.flow.available() == 0
+    line.wait(REPLY_TIMEOUT_SECONDS + 0.01)
+    assert line.flow.available() > 0
+    assert not line.flow.uses_probes
+    line.send(MIN_WINDOW_CHARS)
+    assert line.flow.in_flight == 0
 
 
 def test_an_answer_that_is_lost_holds_up_nothing_for_good() -> None:
     """Seen to fail when what was sent before the loss counted as on its way for ever."""
-    line = Line(10_000_000, 0.02)
-    line.pictures(0.1)
+    line = SimulatedLink(10_000_000, 0.02)
+    line.send_frames(0.1)
     line.wait(0.1)
     line._answers = False
-    while line.flow.room():
-        line.send(LEAST)
-    line.wait(ANSWER_WITHIN + 0.01)
+    while line.flow.available():
+        line.send(MIN_WINDOW_CHARS)
+    line.wait(REPLY_TIMEOUT_SECONDS + 0.01)
     line._answers = True
-    assert line.flow.room() > 0
-    assert line.flow.asks
+    assert line.flow.available() > 0
+    assert line.flow.uses_probes
 
 
 def test_a_terminal_nearby_that_is_not_read_is_behind() -> None:
     """Seen to fail when only the amount counted: a word every second was written to nobody."""
     now = [0.0]
-    flow = Flow(lambda: now[0])
-    assert flow.send(10) == 0
-    assert flow.room() == MOST
+    flow = FlowController(lambda: now[0])
+    assert flow.record_send(10) == 0
+    assert flow.available() == MAX_WINDOW_CHARS
     now[0] = 0.2
-    assert flow.room() == 0
-    flow.wrote(10)
-    assert flow.room() == MOST
+    assert flow.available() == 0
+    flow.record_write(10)
+    assert flow.available() == MAX_WINDOW_CHARS
 
 
 @pytest.mark.parametrize("far", [True, False])
 def test_whoever_gets_the_terminal_next_gets_no_answers_of_ours(far: bool) -> None:
     """Seen to fail when what was expected before an editor was expected after it."""
-    flow = Flow(lambda: 0.0, far=far)
-    flow.send(20_000)
-    flow.forget()
-    assert (flow.under_way, flow.waiting, flow.expects) == (0, 0, False)
-    assert flow.room() >= LEAST
+    flow = FlowController(lambda: 0.0, remote=far)
+    flow.record_send(20_000)
+    flow.reset()
+    assert (flow.in_flight, flow.unwritten, flow.is_awaiting_reply) == (0, 0, False)
+    assert flow.available() >= MIN_WINDOW_CHARS
 
 
 def test_a_slow_line_is_told_from_a_fast_one_while_the_machine_is_busy() -> None:
@@ -158,10 +166,10 @@ def test_a_slow_line_is_told_from_a_fast_one_while_the_machine_is_busy() -> None
 
     Seen to fail with a window that doubled wherever an answer was no later than the others: 65 KB would have left.
     """
-    line = Line(32_000, 0.6)
-    line.pictures(3.0)
+    line = SimulatedLink(32_000, 0.6)
+    line.send_frames(3.0)
     line._way = 0.15
     line.wait(2.0)
-    sent, before = line.flow.room(), line.flow.under_way
+    sent, before = line.flow.available(), line.flow.in_flight
     assert before == 0
     assert sent < 20_000

@@ -10,7 +10,7 @@ from tests.terminal.pseudo_terminal import ROOT
 PUT_OFF = """
 import sys
 from eternal_tui.tui.terminal import later
-later.put_off()
+later.defer_imports()
 sys.modules["never"] = None
 import textual.app, textual.theme, textual.design, asyncio.base_events
 from textual.widget import Widget
@@ -36,7 +36,7 @@ left = [
     for module in tuple(sys.modules.values())
     if module not in (later, None)
     for name, value in vars(module).items()
-    if isinstance(value, later._Later) or id(value) == id(stand_in[0])
+    if isinstance(value, later._DeferredModule) or id(value) == id(stand_in[0])
 ]
 assert left == [], left
 """
@@ -44,7 +44,7 @@ assert left == [], left
 
 def test_everybody_has_the_real_thing_after_the_arrival() -> None:
     """Seen to fail with takers left out, with a None among the modules, and with heirs left alone."""
-    _run(PUT_OFF + "later.arrive(); later.arrive()\n" + ARRIVED)
+    _run(PUT_OFF + "later.load_deferred(); later.load_deferred()\n" + ARRIVED)
 
 
 def test_a_module_that_is_used_before_is_the_real_one() -> None:
@@ -52,14 +52,15 @@ def test_a_module_that_is_used_before_is_the_real_one() -> None:
     _run(
         PUT_OFF
         + "import ssl\nassert asyncio.base_events.ssl.create_default_context().verify_mode is ssl.CERT_REQUIRED\n"
-        + "assert isinstance(ssl.SSLContext, type)\nlater.arrive()\n"
+        + "assert isinstance(ssl.SSLContext, type)\nlater.load_deferred()\n"
         + ARRIVED
     )
 
 
 def test_what_is_there_already_stays() -> None:
     _run(
-        "import ssl, sys, textual.command\nfrom eternal_tui.tui.terminal import later\nlater.put_off()\nlater.arrive()\n"
+        "import ssl, sys, textual.command\nfrom eternal_tui.tui.terminal import later\n"
+        "later.defer_imports()\nlater.load_deferred()\n"
         "assert sys.modules['ssl'] is ssl and sys.modules['textual.command'] is textual.command\n"
     )
 

@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from eternal_tui.core.sanitize import Shown
-from eternal_tui.tui.screens.main import WorkbenchScreen
-from tests.known_characters import know_characters
-from tests.tui.screens.stage import NOWHERE, bench_of, text_of, the_app, until
+from eternal_tui.core.sanitize import SafeText
+from eternal_tui.tui.screens.main import MainScreen
+from tests.known_characters import write_character_list
+from tests.tui.screens.stage import UNREACHABLE_URL, make_app, open_services, screen_text, wait_until
 
-LONG = Shown(
+LONG = SafeText(
     "The daily cap of 5.00 credits is reached: 4.98 were spent today and this would cost about 0.40. Nothing was sent "
     "and nothing was charged. Raise daily_cap in config.toml, or wait for tomorrow."
 )
-SHORT = Shown("Sent the request. esc goes to the list.")
+SHORT = SafeText("Sent the request. esc goes to the list.")
 
 
-async def shows(pilot: Pilot[Any], *words: str) -> None:
-    await until(pilot, lambda: all(word in text_of(pilot.app) for word in words))
+async def wait_for_texts(pilot: Pilot[Any], *texts: str) -> None:
+    await wait_until(pilot, lambda: all(word in screen_text(pilot.app) for word in texts))
 
 
 @pytest.mark.parametrize("size", [(60, 20), (140, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
@@ -33,27 +33,27 @@ async def test_the_send_line_and_the_foot_of_a_dialog_stay_in_sight(tmp_path: Pa
     there twice.
     """
     # Or a service that is not there would be told of too.
-    know_characters(tmp_path / "data", NOWHERE, "6870")
-    async with bench_of(tmp_path) as bench:
-        app = the_app(bench)
+    write_character_list(tmp_path / "data", UNREACHABLE_URL, "6870")
+    async with open_services(tmp_path) as bench:
+        app = make_app(bench)
         async with app.run_test(size=size, notifications=True) as pilot:
             screen = app.screen
-            assert isinstance(screen, WorkbenchScreen)
-            screen.tell(LONG, "error")
-            await shows(pilot, "tomorrow.")
+            assert isinstance(screen, MainScreen)
+            screen.notify_user(LONG, "error")
+            await wait_for_texts(pilot, "tomorrow.")
             # A clip has the most fields.
             await pilot.press("n", "tab", "tab", "right")
-            await shows(pilot, "Seconds", "^s send")
-            screen.tell(SHORT, "warning")
-            await shows(pilot, "tomorrow.", "price not known yet", "^s send", "Times")
+            await wait_for_texts(pilot, "Seconds", "^s send")
+            screen.notify_user(SHORT, "warning")
+            await wait_for_texts(pilot, "tomorrow.", "price not known yet", "^s send", "Times")
             await pilot.press("f1")
-            await shows(pilot, "tomorrow.", "esc back")
-            assert text_of(app).count("tomorrow.") == 1
+            await wait_for_texts(pilot, "tomorrow.", "esc back")
+            assert screen_text(app).count("tomorrow.") == 1
             await pilot.press("escape", "ctrl+t")
-            await shows(pilot, "tomorrow.", "type a name and press")
-            assert text_of(app).count("tomorrow.") == 1
+            await wait_for_texts(pilot, "tomorrow.", "type a name and press")
+            assert screen_text(app).count("tomorrow.") == 1
             app.clear_notifications()
-            await shows(pilot, "type a name and press")
+            await wait_for_texts(pilot, "type a name and press")
             await pilot.press("escape")
-            await shows(pilot, "^s send", "{")
+            await wait_for_texts(pilot, "^s send", "{")
             assert "-less" not in screen.query_one("#body").classes
