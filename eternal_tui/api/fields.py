@@ -138,7 +138,7 @@ def _parse_number(value: Any) -> float | None:
 
 
 def find_result_url(objects: list[JsonObject]) -> UntrustedText | None:
-    """Return the link to the result: `find_result_url`, or a link that stands in `result`; of several the first."""
+    """Return the link to the result: `result_url`, or a link that stands in `result`; of several the first."""
     for name in ("result_url", "result"):
         for place in objects:
             value = place.get(name)

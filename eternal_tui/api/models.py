@@ -120,7 +120,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class InvalidRequest(ValueError):
-    """A request that breaks a documented rule; `problems` maps each field to a sentence. Nothing was sent."""
+    """A request that breaks a documented rule; `field_errors` maps each field to a sentence. Nothing was sent."""
 
     def __init__(self, field_errors: dict[str, str]) -> None:
         super().__init__(" ".join(field_errors.values()))

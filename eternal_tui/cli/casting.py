@@ -43,7 +43,7 @@ class CharacterMatch(msgspec.Struct, frozen=True):
 async def resolve_character(
     catalog: CharacterCatalog, name_or_id: str, clock: Clock, on_progress: Callable[[SafeText], None]
 ) -> CharacterMatch:
-    """Return whom `name_or_id` means; raise Refused with exit code 2 where that is nobody, several, or a minor."""
+    """Return whom `name_or_id` means; raise CommandError with exit code 2 where that is nobody, several, or a minor."""
     catalog.load_stored()
     listed = catalog.is_fresh or await _load_until_listed(catalog, name_or_id, clock, on_progress)
     if catalog.by_id(name_or_id) is not None or name_or_id.isdecimal():

@@ -145,7 +145,7 @@ def iter_jobs(history: History) -> Iterator[Job]:
 
 
 def find_job(history: History, reference: str) -> Job:
-    """Return the job that `wanted` names: its number, `last`, its request id, or the beginning of that alone."""
+    """Return the job that `reference` names: its number, `last`, its request id, or the beginning of that alone."""
     if reference == LAST_JOB_KEYWORD:
         newest = next(iter_jobs(history), None)
         if newest is None:

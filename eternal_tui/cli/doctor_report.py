@@ -44,7 +44,7 @@ _HIDDEN_SETTINGS = frozenset({"api_key_command", "data_dir"})
 
 
 def write_report(path: Path, lines: list[SafeText]) -> None:
-    """Write the report as a new 0600 file; raise Refused where it cannot be made or something stands there."""
+    """Write the report as a new 0600 file; raise CommandError where it cannot be made or something stands there."""
     try:
         with os.fdopen(create_private(path), "w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)

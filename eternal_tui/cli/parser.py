@@ -107,7 +107,7 @@ def load_command(name: str) -> CommandModule:
 
 
 def build_parser() -> tuple[Parser, dict[str, CommandParser]]:
-    """Return the parser of the whole command line, and those of the verbs; the namespace holds `command` or None."""
+    """Return the parser of the whole command line, and those of the verbs; the namespace holds `verb` or None."""
     parser = Parser(prog=PROGRAM, description=DESCRIPTION, epilog=EPILOG)
     add_global_options(parser)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")

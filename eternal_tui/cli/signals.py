@@ -60,7 +60,10 @@ class Shutdown:
         self._requested.set()
 
     async def run(self, awaitable: Awaitable[T], *, grace_seconds: float = 0.0) -> T:
-        """Return what `awaitable` returns; raise Stopped after cancelling it `grace_seconds` seconds after a signal."""
+        """Return what `awaitable` returns.
+
+        Raises ShutdownRequested after cancelling it `grace_seconds` seconds after a signal.
+        """
         task = asyncio.ensure_future(awaitable)
         hearing = asyncio.ensure_future(self._requested.wait())
         try:
@@ -96,7 +99,7 @@ class Shutdown:
 
 
 def run_with_shutdown(command: Callable[[Shutdown], Coroutine[Any, Any, int]], *, own_process: bool) -> int:
-    """Run an asynchronous verb and return its exit code; Stopped, where it lets that pass, gives the signal's."""
+    """Run an asynchronous command and return its exit code; that of the signal where it raises ShutdownRequested."""
 
     async def run() -> int:
         stopping = Shutdown()

@@ -20,7 +20,7 @@ class Clock(Protocol):
         """Wait that long."""
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
-        """Call `ring` on the running event loop after that long, unless what is returned is called before."""
+        """Call `callback` on the running event loop after that long, unless what is returned is called before."""
 
 
 class SystemClock:
@@ -43,5 +43,5 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
-        """Call `ring` on the running event loop after that long, unless what is returned is called before."""
+        """Call `callback` on the running event loop after that long, unless what is returned is called before."""
         return asyncio.get_running_loop().call_later(seconds, callback).cancel

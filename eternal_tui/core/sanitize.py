@@ -66,7 +66,7 @@ def _replacement_for(character: str) -> str:
 
 
 def _is_emoji_modifier(text: str, index: int, previous: str) -> bool:
-    """Tell whether the character at `index` only dresses up the emoji or letter `previous` it, and may go unseen.
+    """Tell whether the character at `index` only modifies `previous`, an emoji or a letter, and may go unseen.
 
     Variation selectors, skin tones and the joiners inside an emoji: without them every terminal and every table
     of widths agrees how wide the rest is.

@@ -29,7 +29,7 @@ class StopSignal:
         self._event.set()
 
     async def run_until_stopped(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Return what `coroutine` returns; raise Interrupted where stopping was wished for before it ended."""
+        """Return what `coroutine` returns; raise StopRequested where stopping was wished for before it ended."""
         waiting = asyncio.create_task(coroutine)
         wish = asyncio.create_task(self._event.wait())
         try:

@@ -62,7 +62,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     ``sequence`` is the number of the first change: a gap in the numbers counts the changes that were lost.
     ``empty`` says that there was no document when the journal began.
 
-    ``carried_lines`` bytes of lines after the header stood in the journal of generation ``follows`` already; -1
+    ``carried`` bytes of lines after the header stood in the journal of generation ``follows`` already; -1
     says that readers of any earlier journal must read everything again.
     """
 

@@ -73,7 +73,7 @@ class RetryCandidates(msgspec.Struct, frozen=True):
 def find_retryable(listed: Iterable[Job], all_jobs: Iterable[Job]) -> RetryCandidates:
     """Sort the failures among `listed`.
 
-    `all_jobs` are all jobs, in which a later run of the same request is looked for.
+    `all_jobs` is where a later run of the same request is looked for.
 
     The jobs of one batch are no runs of each other: three of a kind that failed are three to run again.
     """

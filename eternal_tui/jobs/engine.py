@@ -391,9 +391,9 @@ class JobEngine:
         await self._sync.load_all()
 
     async def close(self, *, compact: bool = True, grace_seconds: float = 1.0) -> None:
-        """Let submits under way end for `grace_seconds` seconds, stop everything, write what is left.
+        """Let submits under way end for `grace_seconds` seconds, then stop everything and write what is left.
 
-        And fold, once.
+        With `compact` the journal is then written into the document. A second call does nothing.
         """
         if self._closing:
             return

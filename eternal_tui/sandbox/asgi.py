@@ -99,7 +99,7 @@ def error_response(status: int, reason: str) -> JSONResponse:
 
 
 def padded_response(state: SandboxState, start: bytes, media_type: str) -> StreamingResponse:
-    """An answer that goes on for ``huge_bytes`` after its beginning."""
+    """An answer that goes on for ``huge_body_bytes`` after its beginning."""
 
     async def chunks() -> AsyncIterator[bytes]:
         yield start

@@ -17,7 +17,7 @@ charged-502         post                  charged and queued, then a proxy's HTM
 garbage-json        post poll (list)      200 with a cut JSON text; a post is charged
 slow                post poll cdn (list)  the answer comes ``slow_seconds`` late; a post is charged at once
 redirect            post poll cdn (list)  post, poll: sent on to another origin, which records it; cdn: to itself
-huge-body           post poll (list cdn)  an answer padded to ``huge_bytes``; a post is charged
+huge-body           post poll (list cdn)  an answer padded to ``huge_body_bytes``; a post is charged
 no-credits          post                  charged, but the answer has no credits_remaining
 failed              job                   ends as failed, with a reason
 error-word          job                   ends as "error"

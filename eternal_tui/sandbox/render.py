@@ -25,7 +25,7 @@ class MediaRenderer:
         self.render_count = 0
 
     async def render_result(self, request: ParsedRequest) -> bytes:
-        """The JPEG or MP4 of an order, the same bytes for the same order and seed; raises Stopped."""
+        """The JPEG or MP4 of an order, the same bytes for the same order and seed; raises RenderCancelled."""
         return await self._render_cached(request, lambda: self._render_request(request))
 
     def prerender(self, request: ParsedRequest) -> None:
@@ -37,11 +37,11 @@ class MediaRenderer:
             )
 
     async def render_avatar(self, character_id: int) -> bytes:
-        """The small JPEG portrait of a character; raises Stopped."""
+        """The small JPEG portrait of a character; raises RenderCancelled."""
         return await self._render_cached(("avatar", character_id), lambda: self._render_avatar(character_id))
 
     def cancel(self) -> None:
-        """Give up what is being drawn: those who wait for it get Stopped."""
+        """Give up what is being drawn: those who wait for it get RenderCancelled."""
         self._stop_event.set()
 
     async def close(self) -> None:

@@ -116,9 +116,9 @@ SINGLE_DELAY_SECONDS = 0.04
 
 
 class Debouncer:
-    """Calls `callback` SETTLE seconds after a single move.
+    """Calls `callback` SINGLE_DELAY_SECONDS after a single move.
 
-    And after several in a hurry HURRY seconds after the last.
+    Of several in a hurry it follows the last, by BURST_DELAY_SECONDS.
     """
 
     def __init__(

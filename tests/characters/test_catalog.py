@@ -50,7 +50,7 @@ def book(tmp_path: Path, listing: CharacterListing, clock: FakeClock) -> Charact
 
 
 async def test_an_id_is_looked_up_before_the_list_was_read(book: CharacterCatalog, listing: CharacterListing) -> None:
-    """Seen to fail with `vouch` asking only what is known: the minor's ID was then sent.
+    """Seen to fail with `check_allowed` asking only what is known: the minor's ID was then sent.
 
     The list is read no further than to whom it is about; one whom the whole of it does not name is submitted.
     """

@@ -252,7 +252,7 @@ def test_the_service_refusing_a_request_is_1(program: Program, sandbox: Sandbox)
 
 
 def test_a_spend_cap_is_2_and_confirm_above_wants_yes(program: Program, sandbox: Sandbox) -> None:
-    """Seen to fail with `may_submit` called with confirmed=True."""
+    """Seen to fail with `check_submit` called with confirmed=True."""
     capped = program.run(*IMAGE_ARGUMENTS, environ={"ETERNAL_TUI_DAILY_CAP": "0"})
     assert (capped.code, sandbox.posts) == (2, [])
     asked = program.run(*IMAGE_ARGUMENTS, environ={"ETERNAL_TUI_CONFIRM_ABOVE": "0"})

@@ -135,7 +135,7 @@ def test_closed_streams_are_no_trouble(program: Program) -> None:
 
 
 def test_an_id_that_could_not_be_written_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen to fail with `recorded` always true: exit 0, and the id on no disk."""
+    """Seen to fail with `is_durable` always true: exit 0, and the id on no disk."""
     full = threading.Event()
 
     async def until_it_is_full(*_: object) -> None:

@@ -19,10 +19,7 @@ Records = dict[int, dict[str, Any]]
 
 @dataclass
 class Ledger:
-    """``acknowledged`` is what was acknowledged.
-
-    ``possible_states`` what a crash within the present call may add to it.
-    """
+    """What was acknowledged, and in ``possible_states`` what a crash within the present call may add to it."""
 
     acknowledged: Records = field(default_factory=dict)
     possible_states: list[Records] = field(default_factory=list)

@@ -64,9 +64,9 @@ class Bench:
     async def advance_until(
         self, condition: Callable[[], bool], *, step_seconds: float = 0.5, limit_seconds: float = 3_600.0
     ) -> None:
-        """Move the clock on in steps, letting threads and sockets end what they do between them.
+        """Move the clock on in steps until `condition` holds.
 
-        Until `condition` holds.
+        Threads and sockets end what they do between the steps.
         """
         moved = 0.0
         async with asyncio.timeout(TIMEOUT_SECONDS):

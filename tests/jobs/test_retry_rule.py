@@ -79,10 +79,7 @@ async def _wait_for_outcome(bench: Bench, sending: asyncio.Task[Job]) -> Job:
 async def test_every_exception_of_httpx_is_sent_again_only_if_it_never_left(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail with ReadTimeout among the kinds certainly not sent.
-
-    And with a third wait in UNSENT_RETRY_SECONDS.
-    """
+    """Seen to fail with ReadTimeout among the kinds never sent, and with a third wait in UNSENT_RETRY_SECONDS."""
     assert len(ALL_EXCEPTION_TYPES) >= 28
     transport = RaisingTransport()
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:

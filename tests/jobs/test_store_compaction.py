@@ -13,7 +13,7 @@ from tests.jobs.stores import NOW, open_ended_jobs
 
 
 async def test_an_edit_keeps_the_timeline_on_disk(tmp_path: Path) -> None:
-    """Seen to fail without `fill`: the record's five events were replaced by the one new."""
+    """Seen to fail without `load_full`: the record's five events were replaced by the one new."""
     with open_ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
         assert all(is_compact(job) for job in roster.newest_first())
         changed = await roster.change(2, lambda job: with_event(job, NOW, "looked at"))

@@ -207,7 +207,7 @@ def test_launching_imports_only_the_standard_library() -> None:
 
 
 async def test_a_demo_goes_on_where_it_was_left(tmp_path: Path) -> None:
-    """Seen to fail with `recall` emptied: the second run knew no such job, and the client called it lost."""
+    """Seen to fail with `load` emptied: the second run knew no such job, and the client called it lost."""
     settings = msgspec.structs.replace(TINY_SETTINGS, state_file=tmp_path / "sandbox.json")
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
         request_id = await submit(api)

@@ -8,7 +8,7 @@ from eternal_tui.cli.output import is_terminal
 
 
 def run(context: Context) -> int:
-    """Open the app and return its exit code; Refused where there is no terminal that could show it."""
+    """Open the app and return its exit code; CommandError where there is no terminal that could show it."""
     streams = context.output
     if not (is_terminal(streams.stdin) and is_terminal(streams.stdout)):
         raise CommandError(

@@ -34,7 +34,7 @@ MAX_PROMPT_CHARS = 100_000
 
 
 def read_prompts(option: str | None, stdin: TextIO) -> list[str]:
-    """Return the prompts; raise Refused where there is none."""
+    """Return the prompts; raise CommandError where there is none."""
     if option is not None and option != "-":
         if len(option) > MAX_PROMPT_CHARS:
             raise CommandError(

@@ -28,7 +28,7 @@ EndCallback = Callable[["asyncio.Future[Job]"], None]
 async def wait_for_jobs(engine: JobEngine, job_ids: Sequence[int], shutdown: Shutdown, on_end: EndCallback) -> str:
     """Hand each job to `on_end` as it ends, and return an empty string; or why the key was refused, with jobs left.
 
-    Raises Stopped.
+    Raises ShutdownRequested.
     """
     refused = asyncio.Event()
 

@@ -95,7 +95,7 @@ class DurationEstimator:
     def learn(self, kind: JobKind, seconds: float, *, last_running_age: float | None = None) -> None:
         """Take in a job found ended `seconds` after its submit.
 
-        Which a look at `last_running_age` had still seen running.
+        `last_running_age` is the age at which a poll had still seen it running.
 
         The end lies somewhere between: taking it for the moment it was found would teach the cadence its own
         lateness, which then grows. Where `last_running_age` is not known, a wide guess stands in. What is not a

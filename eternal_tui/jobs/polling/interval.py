@@ -148,7 +148,7 @@ def _best_poll_age(
 def _total_cost(
     base_cost: float, scenarios: Sequence[_Scenario], index: int, poll_age: float, cost_limit: float
 ) -> float:
-    """Return what a candidate costs with all later looks, to two places; what is beyond `most` is not worked out."""
+    """Return what a candidate costs with all later polls, to two places; infinity beyond `cost_limit`."""
     for way in scenarios:
         base_cost += way.later_cost(index, poll_age)
         if base_cost > cost_limit:

@@ -93,7 +93,7 @@ def _write_video(container: Any, stream: Any, spec: VideoSpec, stop_event: Event
 
 
 def render_video(spec: VideoSpec, stop_event: Event) -> bytes:
-    """The MP4 of a clip; raises Stopped when asked to give up."""
+    """The MP4 of a clip; raises RenderCancelled when asked to give up."""
     import av
 
     out = io.BytesIO()

@@ -61,7 +61,7 @@ class ThumbnailCache:
     async def render_missing(self, keys: Sequence[ThumbnailKey], delay_seconds: float = DECODE_DELAY_SECONDS) -> None:
         """Make those that are missing, after the choice has stood for `delay_seconds` seconds.
 
-        Cancelled when it changes.
+        A new choice cancels it.
         """
         await asyncio.sleep(delay_seconds)
         for one in keys:

@@ -35,7 +35,7 @@ PARENT_SCOPES: dict[Scope, tuple[Scope, ...]] = {
 class Action(NamedTuple):
     """Something a person can do. `textual_action` is Textual's action string.
 
-    `show_in_footer` whether the footer names it.
+    `show_in_footer` tells whether the footer names it.
 
     One with `priority` comes before what the control with the focus makes of the key.
     """

@@ -113,7 +113,7 @@ def has_clock(job: Job) -> bool:
 
 
 def elapsed(job: Job, now: float, clock_step: float) -> float:
-    """Return the seconds a job has been under way at `summary`, in whole steps: its line is another when they are."""
+    """Return the seconds a job has been under way at `now`, in whole steps: its line is another when they are."""
     begun = job.submitted_at if job.submitted_at is not None else job.created_at
     return (now - begun) // clock_step * clock_step
 
@@ -152,7 +152,7 @@ def job_line(
 ) -> Line:
     """Return the job as cells that fill exactly `width` columns.
 
-    `summary` is in seconds since the epoch, `remaining_seconds` the estimated seconds to the end, `clock_step` the
+    `now` is in seconds since the epoch, `remaining_seconds` the estimated seconds to the end, `clock_step` the
     seconds by which running clocks advance.
     """
     parts = columns_for(width)

@@ -23,9 +23,9 @@ def list_title(
     *,
     new_above_count: int = 0,
 ) -> SafeText:
-    """Return what is listed, how many of how many, what is marked.
+    """Return what is listed: how many of how many, and how many are marked.
 
-    And how many came `new_above_count` what is in view.
+    `new_above_count` jobs came above those in view, and are named too.
     """
     words = (
         [] if job_filter.facet == "all" and job_filter.terms else [FACET_LABELS.get(job_filter.facet, job_filter.facet)]

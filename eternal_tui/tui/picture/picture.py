@@ -39,10 +39,11 @@ _VIEWPORT_GROUP = "picture-parts"
 class MediaView(VideoPlayer):
     """Shows one file, centred, its aspect kept, as large as the widget is.
 
-    `in_motion` are the graphics of a playing clip: those of a still one, with fewer colours where the line is slow.
-    Decodes off the event loop and only what still stands after `decode_delay_seconds` seconds; the picture before stays
-    for up to `linger_seconds` seconds, so that a quick successor comes without a blink. Nothing runs while a still is
-    shown. `message` stand in its place where there is nothing to draw with, nothing to draw, or a broken file.
+    `playback_graphics` are the graphics of a playing clip: those of a still one, with fewer colours where the line is
+    slow. Decodes off the event loop and only what still stands after `decode_delay_seconds` seconds; the picture before
+    stays for up to `linger_seconds` seconds, so that a quick successor comes without a blink. Nothing runs while a
+    still is shown. `message` stands in its place where there is nothing to draw with, nothing to draw, or a broken
+    file.
     """
 
     DEFAULT_CSS = "MediaView { width: 1fr; height: 1fr; }"

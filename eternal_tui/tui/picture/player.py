@@ -148,7 +148,7 @@ class VideoPlayer(DrawingWidget):
         return self._video is not None and self.position >= self.duration_seconds - 1.5 / self._video.info.frame_rate
 
     def play_from(self, seconds: float) -> None:
-        """Play the clip from `duration_seconds` on; a shorter one stays at its end."""
+        """Play the clip from `seconds` on; a shorter one stays at its end."""
         clip = self._video
         if clip is None or self.playing:
             return
@@ -180,7 +180,7 @@ class VideoPlayer(DrawingWidget):
         self.seek(self.position + share * self.duration_seconds)
 
     def seek(self, seconds: float) -> None:
-        """Move to `duration_seconds` into the clip; it goes on playing if it plays."""
+        """Move to `seconds` into the clip; it goes on playing if it plays."""
         if self._video is None:
             return
         self.position = min(max(0.0, seconds), self.duration_seconds)

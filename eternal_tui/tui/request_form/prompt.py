@@ -39,7 +39,7 @@ def _sanitize_cluster(cluster: str, width: int) -> str:
 
 
 class PromptArea(TextArea):
-    """A text area that holds only text a terminal can be given: everything that enters it passes `prompt_text`."""
+    """A text area that holds only text a terminal can be given: everything that enters it passes `clean_prompt`."""
 
     DEFAULT_CSS = """
     PromptArea, PromptArea:focus {

@@ -80,7 +80,7 @@ class BackgroundWriter(WriterThread):
     def available(self) -> int:
         """Return how many characters may be painted now.
 
-        `on_writable` is called when more may, where that was too few.
+        Where that is too few, `on_writable` is called when more may.
         """
         with self._condition:
             room = self._flow_controller.available()

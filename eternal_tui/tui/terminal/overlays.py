@@ -44,8 +44,8 @@ def find_overlays(app: App[object]) -> PixelOverlays | None:
 class PixelOverlays:
     """The pixels over one app's screen.
 
-    `write` puts them on the terminal, `is_writable` says whether it takes them now, and `cell` how large its cells are
-    now in pixels, (0, 0) where that is not known.
+    `write` puts them on the terminal, `is_writable` says whether it takes them now, and `get_cell_size` how large its
+    cells are now in pixels, (0, 0) where that is not known.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class PixelOverlays:
     def place(
         self, widget: Widget, pixels: str, get_region: Callable[[], Region], cell_size: tuple[float, float]
     ) -> None:
-        """Keep `pixels`, made for cells of that size, over those that `get_region` returns.
+        """Keep `pixels`, made for cells of that size, over the cells that `get_region` returns.
 
-        Nothing if they are empty.
+        Nothing is kept if those are empty.
         """
         before = self._overlays.pop(widget, None)
         if before is not None and before.drawn_at is not None:

@@ -82,7 +82,7 @@ class Choice(Widget, can_focus=True):
     def set_value(self, value: str, extra_values: Iterable[str] = ()) -> None:
         """Show `value` as chosen, and `extra_values` beside it.
 
-        Posts nothing. A value that is no option is left alone.
+        No message is posted. A value that is no option is left alone.
         """
         kept = frozenset(extra_values)
         if (value, kept) != (self._value, self._extra_values) and any(value == each for each, _ in self._options):

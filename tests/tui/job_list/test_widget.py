@@ -184,7 +184,7 @@ async def test_lines_in_view_do_not_move_when_jobs_arrive_above_them() -> None:
 
 
 async def test_the_title_says_how_many_came_above_the_lines_in_view() -> None:
-    """Seen to fail with `_see` forgetting all, and with it not asked again as the list scrolls.
+    """Seen to fail with `_update_unseen` forgetting all, and with it not asked again as the list scrolls.
 
     The cursor in the last line of the list pushes one out of view too, be the list at its very top.
     """
