@@ -11,7 +11,6 @@ import json
 import os
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -348,11 +347,3 @@ def decode_record_line(line: bytes) -> tuple[int, Record]:
         return record_id, msgspec.json.decode(line[value:].rstrip(b",\n"), type=Record)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptDocumentError(f"record {record_id} is not JSON") from error
-
-
-def iter_records(document: Document) -> Iterator[tuple[int, Record]]:
-    """Every record, newest first, in pages."""
-    before: int | None = None
-    while page := document.page(before, 500):
-        yield from page
-        before = page[-1][0]

@@ -210,10 +210,6 @@ class PollScheduler:
         """Tell whether a look at the job is under way."""
         return job_id in self._active_polls
 
-    def nudge(self) -> None:
-        """Make the dispatcher read schedule and pause anew."""
-        self._wake.set()
-
     async def run(self) -> None:
         """Take what is due until cancelled; looks under way are cancelled and awaited with it."""
         try:

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 _EXPIRED_STATUSES = frozenset({400, 401, 403, 404, 410})
 """S3, CloudFront and Azure answer 403 to an expired signature, Google's storage 400."""
 _RETRYABLE_STATUSES = frozenset({408, 425, 429})
-_LONGEST_WAIT = 3600.0
 _COMPRESSED_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress"})
 _CONTENT_RANGE_PATTERN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 

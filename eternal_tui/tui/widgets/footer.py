@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -24,11 +23,6 @@ class KeyHint(NamedTuple):
     key: str
     title: str
     textual_action: str
-
-
-def hints_of(bindings: Iterable[Binding]) -> list[KeyHint]:
-    """Return the bindings the footer names."""
-    return [KeyHint(key_label(binding.key), binding.description.lower(), binding.action) for binding in bindings]
 
 
 class FooterLine(Widget):
