@@ -37,7 +37,7 @@ KEY_ENV_VARS = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", action="store_true", help="run only the long trials, whose figures stand in README.md")
+    parser.addoption("--long", action="store_true", help="run only the long trials, larger counts of the same promises")
 
 
 def pytest_configure(config: pytest.Config) -> None:
