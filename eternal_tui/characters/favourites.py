@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.files import quarantine, read_limited, write_atomic
+from eternal_tui.core.json_store import JsonStore
 
 MAX_RECENT = 20
 """Characters remembered as used lately."""
@@ -34,24 +34,12 @@ class Favourites(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(self, recent=(character_id, *others)[:MAX_RECENT])
 
 
-class FavouriteStore:
+class FavouriteStore(JsonStore[Favourites]):
     """`favourites.json` in the data folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "favourites.json"
-        self.notices: list[str] = []
+        super().__init__(folder / "favourites.json", Favourites, "The favourites")
 
     def load(self) -> Favourites:
-        """Return what is on disk; a file that cannot be read is set aside and noticed, never overwritten."""
-        try:
-            data = read_limited(self.path)
-            return Favourites() if data is None else msgspec.json.decode(data, type=Favourites)
-        except (msgspec.MsgspecError, ValueError) as error:
-            self.notices.append(f"The favourites could not be read ({error}); the file {quarantine(self.path)}.")
-        except OSError as error:
-            self.notices.append(f"The favourites could not be read: {error.strerror}.")
-        return Favourites()
-
-    def save(self, favourites: Favourites) -> None:
-        """Write them; raise OSError."""
-        write_atomic(self.path, msgspec.json.encode(favourites))
+        """Return the favourites on disk, or none."""
+        return super().load() or Favourites()

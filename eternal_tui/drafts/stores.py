@@ -1,4 +1,4 @@
-"""The draft on disk: `draft.json` in the data folder, so that a crash costs at most the last second of typing."""
+"""Drafts on disk: the current one (`draft.json`) and the named ones (`presets.json`), both in the data folder."""
 
 from __future__ import annotations
 
@@ -6,35 +6,24 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.files import quarantine, read_limited, write_atomic
+from eternal_tui.core.json_store import JsonStore
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.drafts.draft import Draft
 
 
-class DraftStore:
+class DraftStore(JsonStore[Draft]):
     """Keeps the newest draft in memory with `set_pending`, and puts it on disk when the owner's tick calls `flush`."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "draft.json"
-        self.notices: list[str] = []
+        super().__init__(folder / "draft.json", Draft, "The draft")
         self._pending: Draft | None = None
         self._saved: Draft | None = None
 
     def load(self) -> Draft | None:
-        """Return the draft on disk, or None; one that cannot be read is set aside and noticed, never overwritten."""
-        try:
-            data = read_limited(self.path)
-            if data is None:
-                return None
-            draft = msgspec.json.decode(data, type=Draft).clamped()
-        except (msgspec.MsgspecError, ValueError) as error:
-            self.notices.append(f"The draft could not be read ({error}) and {quarantine(self.path)}.")
-            return None
-        except OSError as error:
-            self.notices.append(f"The draft could not be read: {error.strerror}.")
-            return None
-        self._saved = draft
-        return draft
+        """Return the draft on disk with its fields clamped to their ranges, or None."""
+        draft = super().load()
+        self._saved = None if draft is None else draft.clamped()
+        return self._saved
 
     def set_pending(self, draft: Draft) -> None:
         """Remember the draft; costs nothing."""
@@ -45,7 +34,7 @@ class DraftStore:
         draft = self._pending
         if draft is None or draft == self._saved:
             return False
-        write_atomic(self.path, msgspec.json.encode(draft))
+        self.save(draft)
         self._saved = draft
         return True
 
@@ -97,29 +86,14 @@ class Presets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(self, default=UntrustedText("" if self.default == name else name))
 
 
-class PresetStore:
+class PresetStore(JsonStore[Presets]):
     """`presets.json` in the data folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "presets.json"
-        self.notices: list[str] = []
+        super().__init__(folder / "presets.json", Presets, "The presets", indent=2)
 
     def load(self) -> Presets:
-        """Return the presets on disk; a file that cannot be read is set aside and noticed, never overwritten."""
-        try:
-            data = read_limited(self.path)
-            if data is None:
-                return Presets()
-            presets = msgspec.json.decode(data, type=Presets)
-        except (msgspec.MsgspecError, ValueError) as error:
-            self.notices.append(f"The presets could not be read ({error}); the file {quarantine(self.path)}.")
-            return Presets()
-        except OSError as error:
-            self.notices.append(f"The presets could not be read: {error.strerror}.")
-            return Presets()
-        sound = tuple(Preset(name=each.name, draft=each.draft.clamped()) for each in presets.items)
-        return Presets(items=sound, default=presets.default)
-
-    def save(self, presets: Presets) -> None:
-        """Replace the file. Raises OSError; the old file is then still whole."""
-        write_atomic(self.path, msgspec.json.format(msgspec.json.encode(presets), indent=2))
+        """Return the presets on disk with their drafts clamped, or none."""
+        presets = super().load() or Presets()
+        items = tuple(Preset(name=each.name, draft=each.draft.clamped()) for each in presets.items)
+        return Presets(items=items, default=presets.default)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from eternal_tui.config import Settings, SettingsError, load_settings
-from eternal_tui.core.files import read_limited, write_atomic
+from eternal_tui.core.json_store import JsonStore
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.tui import themes
 
@@ -56,12 +55,8 @@ class ThemeStore:
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / "theme.json"
-        self._stored = StoredTheme()
-        # A file that cannot be read is as none: nothing of worth is in it.
-        with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
-            if (data := read_limited(self._path)) is not None:
-                self._stored = msgspec.json.decode(data, type=StoredTheme)
+        self._store = JsonStore(data_dir / "theme.json", StoredTheme, "The theme")
+        self._stored = self._store.load() or StoredTheme()
 
     def effective(self, default_theme: str) -> str:
         """Return the theme to wear where `default_theme` would be worn."""
@@ -70,7 +65,7 @@ class ThemeStore:
     def save(self, default_theme: str, theme: str) -> None:
         """Remember that `theme` is to be worn instead of `default_theme`; raise OSError where it cannot be written."""
         self._stored = StoredTheme(default_theme, theme)
-        write_atomic(self._path, msgspec.json.encode(self._stored))
+        self._store.save(self._stored)
 
 
 class ConfigWatcher:
