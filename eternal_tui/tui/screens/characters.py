@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -12,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from eternal_tui.api.errors import ApiError
@@ -24,6 +22,7 @@ from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.terminal.toast_room import watch_toast_height
+from eternal_tui.tui.widgets.dialog import ResultScreen
 from eternal_tui.tui.widgets.footer import FooterLine, KeyHint
 from eternal_tui.tui.widgets.help_keys import HelpMixin
 from eternal_tui.tui.widgets.option_table import Column, VirtualList
@@ -38,7 +37,7 @@ RECENT_JOB_COUNT = 500
 """Newest jobs in which characters used lately are looked for."""
 
 
-class CharactersScreen(HelpMixin, Screen[str | None]):
+class CharactersScreen(HelpMixin, ResultScreen[str | None]):
     """Leaves with the id of the chosen character, or of one that was just created."""
 
     CSS = """
@@ -76,6 +75,7 @@ class CharactersScreen(HelpMixin, Screen[str | None]):
         self._bio = Static(markup=False, id="bio")
         self._footer = FooterLine()
         self._status_text = SafeText("")
+        self._is_creating = False
 
     def compose(self) -> ComposeResult:
         """Lay the list beside the face and the story."""
@@ -255,7 +255,7 @@ class CharactersScreen(HelpMixin, Screen[str | None]):
     def action_choose(self) -> None:
         """Leave with the character under the cursor."""
         each = self._current_character()
-        if each is not None:
+        if each is not None and not self._is_creating:
             self._mark_used(each.id)
             self.dismiss(each.id)
 
@@ -278,6 +278,8 @@ class CharactersScreen(HelpMixin, Screen[str | None]):
 
     def action_leave(self) -> None:
         """From the search back to the list, from a search that stands to all, and then away."""
+        if self._is_creating:
+            return
         if self.focused is not None:
             self.set_focus(None)
         elif self._search_input.value:
@@ -289,19 +291,15 @@ class CharactersScreen(HelpMixin, Screen[str | None]):
         """Create a character from a prompt, after a question."""
         from eternal_tui.tui.screens.create_character import CreateCharacter
 
-        self.app.push_screen(CreateCharacter(self._services), self._character_created)
+        # A key may arrive after that screen is closed and before its result: it must not choose or leave.
+        self._is_creating = True
+        self.app.push_screen(CreateCharacter(self._services), self._creation_closed)
 
-    def _character_created(self, character_id: str | None) -> None:
+    def _creation_closed(self, character_id: str | None) -> None:
+        self._is_creating = False
         if character_id:
             self._mark_used(character_id)
-            self._reload_and_choose(character_id)
-
-    @work
-    async def _reload_and_choose(self, character_id: str) -> None:
-        # A list that cannot be had now will be read later; the character goes into the form by its id.
-        with contextlib.suppress(ApiError):
-            await self._services.characters.load(force_refresh=True)
-        self.dismiss(character_id)
+            self.dismiss(character_id)
 
     def _mark_used(self, character_id: str) -> None:
         self._favourites = self._favourites.mark_used(character_id)

@@ -85,13 +85,18 @@ class MainScreen(HelpMixin, MainView):
         self.services.jobs.fill_in_character_names(book.name_of)
         return book.allowed
 
-    async def _fill_in_character_names(self) -> None:
+    @work(group="characters", exclusive=True)
+    async def _reload_characters(self) -> None:
+        await self._fill_in_character_names(force_refresh=True)
+
+    async def _fill_in_character_names(self, *, force_refresh: bool = False) -> None:
         """Name what was sent before the characters were here; without a service they keep their numbers."""
         from eternal_tui.api.errors import ApiError
 
         with contextlib.suppress(ApiError):
             self.form_pane.set_characters(
-                await self.services.characters.load(), self.services.characters.rejection_reason
+                await self.services.characters.load(force_refresh=force_refresh),
+                self.services.characters.rejection_reason,
             )
         self.services.jobs.fill_in_character_names(self.services.characters.name_of)
 
@@ -270,6 +275,9 @@ class MainScreen(HelpMixin, MainView):
         self.form_pane.set_characters(self.services.characters.allowed, self.services.characters.rejection_reason)
         if character_id is not None:
             await self.use_character(character_id)
+            if self.services.characters.by_id(character_id) is None:
+                # It was just created; the form shows its ID until the list names it.
+                self._reload_characters()
 
     async def use_character(self, character_id: str) -> None:
         """Put a character into the form, and go there."""

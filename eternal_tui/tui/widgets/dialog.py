@@ -8,13 +8,15 @@ from typing import ClassVar, Generic, TypeVar
 
 from rich.console import RenderableType
 from rich.segment import Segment
+from textual import events, on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.color import Color
 from textual.containers import Vertical
 from textual.content import Content
 from textual.renderables.background_screen import BackgroundScreen
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -26,7 +28,30 @@ from eternal_tui.tui.terminal.toast_room import watch_toast_height
 Result = TypeVar("Result")
 
 
-class Overlay(ModalScreen[Result]):
+class ResultScreen(Screen[Result]):
+    """A screen whose `dismiss` closes this screen and no other.
+
+    Textual's pops whatever screen is on top. Here a second call does nothing, and a call while another screen covers
+    this one takes effect when that one is closed.
+    """
+
+    _pending_result: tuple[Result | None] | None = None
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """Close this screen with the result, now or once nothing covers it."""
+        if self.is_active:
+            return super().dismiss(result)
+        if self in self.app.screen_stack and self._pending_result is None:
+            self._pending_result = (result,)
+        return AwaitComplete()
+
+    @on(events.ScreenResume)
+    def _dismiss_when_uncovered(self) -> None:
+        if self._pending_result is not None:
+            self.dismiss(*self._pending_result)
+
+
+class Overlay(ResultScreen[Result], ModalScreen[Result]):
     """A small screen over another one, which leaves nothing behind."""
 
     def on_mount(self) -> None:
