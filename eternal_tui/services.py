@@ -32,6 +32,7 @@ from eternal_tui.core.logging import open_log
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History
 from eternal_tui.history.lock import InstanceLock
+from eternal_tui.jobs.context import Ports
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.media.download.result import DownloadedFile
@@ -218,21 +219,23 @@ class Services:
             self.client.list_characters, self.data_dir / "characters.json", clock, service=self.service_name
         )
         self.jobs = JobEngine(
-            history=self.history,
-            registry=self.instance,
-            service=self.client,
-            downloader=self.downloader,
-            clock=clock,
-            rng=random.SystemRandom(),
-            results_dir=self.data_dir / "results",
-            service_name=self.service_name,
-            policy=JobPolicy(
+            Ports(
+                history=self.history,
+                registry=self.instance,
+                service=self.client,
+                downloader=self.downloader,
+                clock=clock,
+                rng=random.SystemRandom(),
+                service_name=self.service_name,
+            ),
+            JobPolicy(
                 daily_cap=settings.daily_cap,
                 confirm_above=settings.confirm_above,
                 workers=settings.workers,
                 requests_per_second=settings.requests_per_second,
                 stall_after_seconds=settings.stall_after_minutes * 60.0,
             ),
+            results_dir=self.data_dir / "results",
             check_character=self.characters.check_allowed,
         )
 

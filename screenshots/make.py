@@ -69,7 +69,7 @@ async def submit_all(app: EternalApp) -> None:
 async def finished(app: EternalApp, count: int) -> None:
     """Wait until that many jobs have their file."""
     async with asyncio.timeout(120):
-        while sum(job.file is not None for job in app.services.jobs.newest_first()) < count:
+        while sum(job.file is not None for job in app.services.jobs.store.newest_first()) < count:
             await asyncio.sleep(0.2)
 
 
@@ -203,7 +203,9 @@ async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
         with page.open("w", encoding="utf-8") as file:
-            export_html_gallery(iter(app.services.jobs.newest_first()), app.services.jobs.results_dir, file, 100.0)
+            export_html_gallery(
+                iter(app.services.jobs.store.newest_first()), app.services.jobs.results_dir, file, 100.0
+            )
         await photograph(page, HERE / "page.png", PAGE)
 
 
@@ -215,7 +217,7 @@ async def on_one_sheet(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: AR
     await finished(app, 5)
     with (HERE / "sheet.png").open("wb") as file:
         write_contact_sheet(
-            list(gallery_items(iter(app.services.jobs.newest_first()), app.services.jobs.results_dir)), file
+            list(gallery_items(iter(app.services.jobs.store.newest_first()), app.services.jobs.results_dir)), file
         )
     print(HERE / "sheet.png")
 

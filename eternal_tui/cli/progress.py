@@ -53,7 +53,7 @@ class ProgressLine:
 
     async def _run(self) -> None:
         while True:
-            jobs = [job for job in map(self._engine.get, self._job_ids) if job is not None]
+            jobs = [job for job in map(self._engine.store.get, self._job_ids) if job is not None]
             under_way = [job for job in jobs if not job.is_ended or job.needs_download]
             if not self._output.can_show_progress:
                 self._print_reason(_waiting_reason(self._engine, under_way))
@@ -74,7 +74,11 @@ class ProgressLine:
 
 
 def _waiting_reason(engine: JobEngine, unfinished: Sequence[Job]) -> str:
-    return engine.pause_reason or next((job.trouble for job in unfinished if job.trouble), "") if unfinished else ""
+    return (
+        engine.monitor.pause_reason or next((job.trouble for job in unfinished if job.trouble), "")
+        if unfinished
+        else ""
+    )
 
 
 def format_progress(engine: JobEngine, unfinished: Sequence[Job], total: int) -> SafeText:
@@ -83,7 +87,7 @@ def format_progress(engine: JobEngine, unfinished: Sequence[Job], total: int) ->
         return format_safe("{count} under way · {reason}", count=len(unfinished), reason=reason)
     if total == 1:
         job = unfinished[0]
-        left = engine.estimate_remaining(job)
+        left = engine.monitor.estimate_remaining(job)
         line = format_safe(
             "job {id} · {word} · {progress} %", id=job.id, word=job.word or job.state, progress=job.progress
         )

@@ -82,14 +82,14 @@ class SubmissionRun:
         role = await resolve_character(services.characters, requests[0].character, services.clock, self._output.info)
         chosen = [msgspec.structs.replace(request, character=role.id) for request in requests]
         try:
-            await self._engine.check_submit(chosen, confirmed=self._arguments.yes)
+            await self._engine.submitter.check(chosen, confirmed=self._arguments.yes)
         except ConfirmationRequired as refusal:
             raise CommandError(ExitCode.USAGE, f"{refusal} Add --yes to send it.") from None
         return chosen, role.name
 
     async def _submit_requests(self, requests: Sequence[GenerateRequest], character_name: str) -> None:
         batch = new_batch_id(len(requests))
-        unsubscribe = self._engine.subscribe(self._collect_own_jobs)
+        unsubscribe = self._engine.store.subscribe(self._collect_own_jobs)
         try:
             for number, request in enumerate(requests, 1):
                 if self._shutdown.is_requested:
@@ -116,18 +116,18 @@ class SubmissionRun:
 
     def _collect_own_jobs(self, job_ids: frozenset[int]) -> None:
         for job_id in sorted(job_ids - set(self._job_ids)):
-            job = self._engine.get(job_id)
-            if job is not None and self._engine.owns(job):
+            job = self._engine.store.get(job_id)
+            if job is not None and self._engine.context.owns(job):
                 self._job_ids.append(job_id)
 
     def _own_jobs(self) -> list[Job]:
-        return [job for job in map(self._engine.get, self._job_ids) if job is not None]
+        return [job for job in map(self._engine.store.get, self._job_ids) if job is not None]
 
     def _exit_code(self, job: Job) -> ExitCode:
-        return exit_code_of(job) if self._engine.is_durable(job.id) else ExitCode.UNCONFIRMED
+        return exit_code_of(job) if self._engine.store.is_durable(job.id) else ExitCode.UNCONFIRMED
 
     def _report_submitted(self, job: Job) -> None:
-        if not self._engine.is_durable(job.id):
+        if not self._engine.store.is_durable(job.id):
             self._output.error(
                 format_safe(
                     "Job {id} was taken by the service, but could not be written down: {trouble} "

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from eternal_tui.api.errors import ApiError, NotFound
-from eternal_tui.api.models import MediaType, PollResponse
-from eternal_tui.core.clock import Clock
+from eternal_tui.api.models import MediaType
 from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, with_event, with_state
 from eternal_tui.jobs.polling.interval import backoff_seconds
+from eternal_tui.jobs.polling.monitor import JobMonitor
 from eternal_tui.jobs.polling.scheduler import sleep_until_set
-from eternal_tui.jobs.ports import Downloader
-from eternal_tui.jobs.store import JobStore
 from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRejected, ResultError, StorageUnreachable
 
@@ -29,27 +27,16 @@ MAX_QUICK_TRIES = 6
 SLOW_RETRY_SECONDS = 300.0
 """Seconds between further tries: links live about a day, and an outage ends when it ends."""
 
-PollOnce = Callable[[str], Awaitable[PollResponse]]
-"""Asks the service about a request id; raises ApiError."""
-
 
 class DownloadQueue:
     """Fetches the files of succeeded jobs and settles each as saved, expired, broken, or pending with a reason."""
 
-    def __init__(
-        self,
-        store: JobStore,
-        poll_once: PollOnce,
-        downloader: Downloader,
-        clock: Clock,
-        *,
-        on_settled: Callable[[Job], None],
-    ) -> None:
-        self._store = store
-        self._poll_once = poll_once
-        self._downloader = downloader
-        self._clock = clock
-        self._on_settled = on_settled
+    def __init__(self, context: JobContext, monitor: JobMonitor) -> None:
+        self._store = context.store
+        self._downloader = context.ports.downloader
+        self._clock = context.ports.clock
+        self._settled = context.events.settled
+        self._monitor = monitor
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_DOWNLOADS)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._retry_events: dict[int, asyncio.Event] = {}
@@ -128,7 +115,7 @@ class DownloadQueue:
     def _abandon(self, job_id: int) -> None:
         if job_id not in self._abandoned_ids:
             self._abandoned_ids.add(job_id)
-            self._on_settled(self._store[job_id])
+            self._settled.emit(self._store[job_id])
 
     def _mark_pending(self, job_id: int, error: ResultError) -> None:
         reason = UntrustedText(str(error))
@@ -159,7 +146,7 @@ class DownloadQueue:
         if job.request_id is None:
             return None
         try:
-            answer = await self._poll_once(job.request_id)
+            answer = await self._monitor.poll_once(job.request_id)
         except ApiError as error:
             if isinstance(error, NotFound):
                 return None
@@ -201,7 +188,7 @@ class DownloadQueue:
                 kept, now, "saved encrypted, as it came" if job.encrypted else "saved", downloaded.path.name
             )
 
-        self._on_settled(await self._store.apply_remote(job_id, settle))
+        self._settled.emit(await self._store.apply_remote(job_id, settle))
 
     async def _mark_unavailable(self, job_id: int, file_state: FileState, reason: str) -> None:
         now = self._clock.time()
@@ -212,4 +199,4 @@ class DownloadQueue:
             )
             return with_event(without, now, f"file {file_state}", reason)
 
-        self._on_settled(await self._store.apply_remote(job_id, settle))
+        self._settled.emit(await self._store.apply_remote(job_id, settle))

@@ -52,6 +52,7 @@ class JobStore:
     def __init__(self, history: History) -> None:
         self.history = history
         self.invalid_record_count = 0
+        self.is_fully_loaded = False
         self._jobs: dict[int, Job] = {}
         self._compactor = JobCompactor()
         self._full_job_ids: dict[int, None] = {}

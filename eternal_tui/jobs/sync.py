@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from eternal_tui.core.clock import Clock
 from eternal_tui.history.errors import HistoryError
-from eternal_tui.jobs.billing.prices import Prices
+from eternal_tui.jobs.billing.billing import Billing
+from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.downloads import DownloadQueue
-from eternal_tui.jobs.errors import InvalidJobState, JobNotFound
+from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 from eternal_tui.jobs.ownership import ORPHAN_CHECK_SECONDS, claim, orphans
-from eternal_tui.jobs.polling.interval import DurationEstimator, resume_delay
+from eternal_tui.jobs.polling.interval import resume_delay
 from eternal_tui.jobs.polling.monitor import JobMonitor, job_kind
-from eternal_tui.jobs.ports import InstanceRegistry
-from eternal_tui.jobs.store import JobStore
 from eternal_tui.jobs.transitions import clear_unsaved, mark_unconfirmed
 
 SYNC_INTERVAL_SECONDS = 1.0
 """Seconds between chores: other instances' jobs are shown within two."""
+
+INITIAL_JOB_COUNT = 200
+"""Jobs read before the first frame: more than the tallest terminal shows."""
 
 PAGE_SIZE = 200
 """Old jobs read at a time behind the first rows: a few milliseconds of work each."""
@@ -39,38 +40,20 @@ INTERRUPTED_MESSAGE = (
 class HistorySync:
     """Runs the chores on one beat; a chore that fails on disk is told once and tried again."""
 
-    def __init__(
-        self,
-        store: JobStore,
-        registry: InstanceRegistry,
-        clock: Clock,
-        monitor: JobMonitor,
-        downloads: DownloadQueue,
-        prices: Prices,
-        durations: DurationEstimator,
-        warn: Callable[[str], None],
-        service_name: str,
-    ) -> None:
-        self.is_fully_loaded = False
-        self._store = store
-        self._registry = registry
-        self._clock = clock
+    def __init__(self, context: JobContext, billing: Billing, monitor: JobMonitor, downloads: DownloadQueue) -> None:
+        self._context = context
+        self._store = context.store
+        self._registry = context.ports.registry
+        self._clock = context.ports.clock
+        self._billing = billing
         self._monitor = monitor
         self._downloads = downloads
-        self._prices = prices
-        self._durations = durations
-        self._warn = warn
-        self._service_name = service_name
-        self._reported_errors: dict[str, str] = {}
-        self._background_tasks: set[asyncio.Task[Any]] = set()
         self._unfinished: dict[int, Job] = {}
         self._only_job_ids: set[int] | None = None
         self._has_newest = False
-        store.subscribe_changes(self._track_unfinished)
+        self._store.subscribe_changes(self._track_unfinished)
 
-    async def open(
-        self, initial_count: int, *, only_job_ids: Iterable[int] | None = None, created_since: float | None = None
-    ) -> None:
+    async def open(self, *, only_job_ids: Iterable[int] | None = None, created_since: float | None = None) -> None:
         """Read the newest jobs, learn from them, and take over those that nobody watches.
 
         With `only_job_ids`, nobody's jobs but these are ever taken over, and older ones stay unread: those created
@@ -78,16 +61,19 @@ class HistorySync:
         """
         self._only_job_ids = None if only_job_ids is None else set(only_job_ids)
         if not self._has_newest:
-            self._store.load(await self._store.call_history(self._store.history.recent, initial_count))
-        if created_since is not None and len(self._store) >= initial_count:
+            self._store.load(await self._store.call_history(self._store.history.recent, INITIAL_JOB_COUNT))
+        if created_since is not None and len(self._store) >= INITIAL_JOB_COUNT:
             await self._load_since(created_since)
         if self._only_job_ids:
             await self.load(self._only_job_ids)
         await self._claim_orphans()
 
-    def load_newest(self, initial_count: int) -> None:
-        """Read the newest jobs at once, before there is an event loop that could wait for it."""
-        self._store.load(self._store.history.recent(initial_count))
+    def load_newest(self) -> None:
+        """Read the newest jobs for the first frame, before there is an event loop: about a millisecond.
+
+        Raises HistoryError.
+        """
+        self._store.load(self._store.history.recent(INITIAL_JOB_COUNT))
         self._has_newest = True
 
     async def load(self, job_ids: Iterable[int]) -> list[int]:
@@ -114,9 +100,9 @@ class HistorySync:
         slices = self._store.history.iter_pages(PAGE_SIZE)
         while (records := await self._store.call_history(next, slices, None)) is not None:
             self._store.load(records, compact=compact)
-        self.is_fully_loaded = True
+        self._store.is_fully_loaded = True
         if self._store.invalid_record_count:
-            self._warn(
+            self._context.events.warning.emit(
                 f"{self._store.invalid_record_count} records of the history are not jobs; they are kept, not shown."
             )
         self._store.publish([])
@@ -126,19 +112,19 @@ class HistorySync:
         await self._learn_durations()
         next_check = 0.0
         while True:
-            if self._only_job_ids is None and not self.is_fully_loaded:
-                await self._run_guarded(self.load_all(compact=True))
-                await self._run_guarded(self._claim_orphans())
+            if self._only_job_ids is None and not self._store.is_fully_loaded:
+                await self._context.background.run_guarded(self.load_all(compact=True))
+                await self._context.background.run_guarded(self._claim_orphans())
             await self._clock.sleep(SYNC_INTERVAL_SECONDS)
-            await self._run_guarded(self.sync())
-            await self._run_guarded(self._flush_unsaved())
-            if self.is_fully_loaded and self._only_job_ids is None:
+            await self._context.background.run_guarded(self.sync())
+            await self._context.background.run_guarded(self._flush_unsaved())
+            if self._store.is_fully_loaded and self._only_job_ids is None:
                 self._store.compact_old(keep_ids=self._monitor.visible_ids)
             now = self._clock.monotonic()
             if now >= next_check:
                 next_check = now + ORPHAN_CHECK_SECONDS
-                await self._run_guarded(self._claim_orphans())
-                await self._run_guarded(self._compact_if_large())
+                await self._context.background.run_guarded(self._claim_orphans())
+                await self._context.background.run_guarded(self._compact_if_large())
 
     async def sync(self) -> None:
         """Take in what other instances wrote."""
@@ -171,7 +157,7 @@ class HistorySync:
 
     async def claim(self, jobs: Iterable[Job]) -> list[int]:
         """Become the owner of those jobs whose owner is gone, go on with them staggered, and return their ids."""
-        here = [job for job in jobs if self.is_same_service(job)]
+        here = [job for job in jobs if self._context.is_same_service(job)]
         candidates = orphans(here, self._registry)
         if not candidates:
             return []
@@ -197,16 +183,9 @@ class HistorySync:
         """Make sure that this instance owns the job; raises InvalidJobState where another does."""
         if await self.claim([job]) or self._store[job.id].owner == self._registry.id:
             return
-        if not self.is_same_service(job):
+        if not self._context.is_same_service(job):
             raise InvalidJobState(f"Job {job.id} runs at {job.service}, and this program talks to another service.")
         raise InvalidJobState(f"Job {job.id} is watched by another window of this program; its news arrive here too.")
-
-    def is_same_service(self, job: Job) -> bool:
-        """Tell whether the job runs at the service this instance talks to.
-
-        Another host does not know its id: its "never heard of it" would end a job that was paid for elsewhere.
-        """
-        return job.service in ("", self._service_name)
 
     async def resume_restored(self, job_ids: Iterable[int]) -> None:
         """Go on with jobs whose deletion was undone, where nobody else does."""
@@ -218,29 +197,19 @@ class HistorySync:
         await self.sync()
         await self._claim_orphans()
 
-    def run_in_background(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Run a small recording chore on its own."""
-        task = asyncio.create_task(self._run_guarded(coroutine))
-        self._background_tasks.add(task)
-        task.add_done_callback(self._background_tasks.discard)
-
     async def close(self, *, compact: bool) -> None:
         """Write what is left, let go of the leases, fold if asked, and close the history."""
-        if self._background_tasks:
-            await asyncio.wait(tuple(self._background_tasks))
+        await self._context.background.wait()
         await self._store.wait_idle()
-        for leave in (self._flush_unsaved, self._release_ownership):
-            try:
-                await leave()
-            except HistoryError as error:
-                self._warn(str(error))
+        await self._context.background.run_guarded(self._flush_unsaved())
+        try:
+            self._registry.release()
+        except HistoryError as error:
+            self._context.events.warning.emit(str(error))
         try:
             await self._store.call_history(self._store.history.close, compact=compact)
         finally:
             self._store.close()
-
-    async def _release_ownership(self) -> None:
-        self._registry.release()
 
     async def _claim_orphans(self) -> None:
         foreign = [
@@ -249,7 +218,7 @@ class HistorySync:
         await self.claim(foreign)
 
     async def _mark_interrupted(self, job: Job) -> None:
-        estimate = self._prices.estimate(job.request)
+        estimate = self._billing.estimate(job.request)
         now = self._clock.time()
         await self._store.apply_remote(job.id, lambda held: mark_unconfirmed(held, INTERRUPTED_MESSAGE, now, estimate))
 
@@ -261,20 +230,6 @@ class HistorySync:
     def _read_all_records(self) -> list[tuple[int, dict[str, Any]]]:
         return [found for page in self._store.history.iter_pages(PAGE_SIZE) for found in page]
 
-    async def _run_guarded(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        name = getattr(coroutine, "__name__", "")
-        try:
-            await coroutine
-        except JobNotFound:
-            # A chore about a job that was deleted meanwhile has nothing left to do.
-            return
-        except HistoryError as error:
-            if self._reported_errors.get(name) != str(error):
-                self._reported_errors[name] = str(error)
-                self._warn(str(error))
-        else:
-            self._reported_errors.pop(name, None)
-
     async def _learn_durations(self) -> None:
         """Learn durations from the newest loaded jobs, oldest first, behind the first frame and without a stall."""
         newest = [
@@ -284,7 +239,7 @@ class HistorySync:
         ]
         for job in reversed(newest):
             took = max(0.1, (job.finished_at or 0.0) - (job.submitted_at or 0.0))
-            self._durations.learn(job_kind(job), took, last_running_age=job.seen_running)
+            self._monitor.durations.learn(job_kind(job), took, last_running_age=job.seen_running)
             await asyncio.sleep(0)
 
     def _track_unfinished(self, old: Job | None, new: Job | None) -> None:

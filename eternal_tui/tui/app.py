@@ -290,7 +290,7 @@ class EternalApp(FlowControlledApp):
         """What goes on without this program, in a sentence for the terminal it leaves; empty where nothing does."""
         if self.services.demo is not None:
             return SafeText("")
-        running = sum(job.state in UNFINISHED_STATES for job in self.services.jobs.newest_first())
+        running = sum(job.state in UNFINISHED_STATES for job in self.services.jobs.store.newest_first())
         if not running:
             return SafeText("")
         jobs = (

@@ -78,7 +78,7 @@ def _build_app(settings: Settings, environ: Mapping[str, str], *, demo: bool, ep
             from eternal_tui.tui.graphics.select import select_backend
 
             bench = Services(settings, environ, demo=service, ephemeral=ephemeral)
-            bench.jobs.load_newest()
+            bench.jobs.sync.load_newest()
             choice = select_backend(settings.images, facts(), environ)
     except BaseException:
         if service is not None:

@@ -27,9 +27,9 @@ async def change(desk: JobEngine, a_second: int) -> None:
     chance = random.Random(7)
     while True:
         await asyncio.sleep(1 / BEATS)
-        running = [job.id for job in desk.newest_first() if job.state == "running"]
+        running = [job.id for job in desk.store.newest_first() if job.state == "running"]
         for job_id in chance.sample(running, min(len(running), a_second // BEATS)):
-            desk._store.change_in_memory(job_id, _moved)
+            desk.store.change_in_memory(job_id, _moved)
 
 
 def _moved(job: Job) -> Job:
@@ -41,7 +41,7 @@ async def fold_again_and_again(desk: JobEngine, path: Path) -> None:
     while True:
         await asyncio.sleep(FOLD_EVERY)
         if counting(path):
-            await asyncio.to_thread(desk._store.history.compact)
+            await asyncio.to_thread(desk.store.history.compact)
 
 
 async def note_stalls(path: Path) -> None:

@@ -17,6 +17,7 @@ from eternal_tui.core.secret import Secret
 from eternal_tui.history.filesystem import FileSystem
 from eternal_tui.history.history import History
 from eternal_tui.history.lock import InstanceLock
+from eternal_tui.jobs.context import Ports
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.policy import JobPolicy
@@ -80,7 +81,7 @@ class Bench:
     async def wait_until_published(self, condition: Callable[[], bool]) -> None:
         """Wait until what the desk shows makes `condition` hold, without moving the clock."""
         changed = asyncio.Event()
-        end = self.engine.subscribe(lambda _: changed.set())
+        end = self.engine.store.subscribe(lambda _: changed.set())
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 while not condition():
@@ -93,11 +94,11 @@ class Bench:
         """Wait until the job has this state, or a file in it, and return it."""
 
         def reached() -> bool:
-            job = self.engine.get(job_id)
+            job = self.engine.store.get(job_id)
             return job is not None and state in (str(job.state), str(job.file_state))
 
         await self.advance_until(reached)
-        job = self.engine.get(job_id)
+        job = self.engine.store.get(job_id)
         assert job is not None
         return job
 
@@ -124,15 +125,9 @@ async def run_engine(
     client = KeyedClient(base_url or sandbox.api_url, Secret(sandbox.key), now=clock.time)
     fetcher = ResultDownloader(data_dir / "results", public=False, sleep=clock.sleep)
     desk = JobEngine(
-        history=history,
-        registry=instance,
-        service=client,
-        downloader=fetcher,
-        clock=clock,
-        rng=random.Random(seed),
+        Ports(history, instance, client, fetcher, clock, random.Random(seed), "loopback"),
+        policy or JobPolicy(),
         results_dir=data_dir / "results",
-        service_name="loopback",
-        policy=policy or JobPolicy(),
     )
     if start:
         await desk.start()

@@ -37,7 +37,7 @@ async def test_the_intent_is_on_disk_before_the_request_leaves(bench: Bench) -> 
     )
     making.cancel()
     await asyncio.gather(making, return_exceptions=True)
-    assert [str(job.state) for job in bench.engine.newest_first()] == ["unconfirmed"]
+    assert [str(job.state) for job in bench.engine.store.newest_first()] == ["unconfirmed"]
 
 
 async def test_a_character_is_one_request_and_one_job_with_its_id(
@@ -48,15 +48,15 @@ async def test_a_character_is_one_request_and_one_job_with_its_id(
         job = await bench.engine.create_character(CHARACTER_PROMPT)
         assert (job.state, job.file_state, job.request.character) == (JobState.SUCCEEDED, None, sandbox.created[0])
         assert (await bench.engine.wait_until_done(job.id)) == job
-        for wish in (bench.engine.retry_download, bench.engine.watch_now, bench.engine.retry_unconfirmed):
+        for wish in (bench.engine.retry_download, bench.engine.watch_now, bench.engine.submitter.retry_unconfirmed):
             with pytest.raises(InvalidJobState):
                 await wish(job.id)
-        assert bench.engine.totals().done_today == 1
+        assert bench.engine.billing.totals().done_today == 1
         assert "data" in (await bench.engine.load_raw_responses(job.id))["submit_answer"]
     async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         await clock.advance(60)
-        assert bench.engine.get(job.id) is not None
-        assert bench.engine.get(job.id).request.character == sandbox.created[0]  # type: ignore[union-attr]
+        assert bench.engine.store.get(job.id) is not None
+        assert bench.engine.store.get(job.id).request.character == sandbox.created[0]  # type: ignore[union-attr]
     assert create_request_count(sandbox) == 1
     assert not sandbox.polls()
     assert not sandbox.downloads
@@ -72,21 +72,21 @@ async def test_a_lost_answer_is_one_unconfirmed_job_that_the_counter_settles(ben
     await bench.advance_until(making.done)
     job = await making
     assert (job.state, create_request_count(bench.sandbox)) == (JobState.UNCONFIRMED, 1)
-    assert bench.engine.totals().unconfirmed == 1
+    assert bench.engine.billing.totals().unconfirmed == 1
     await bench.engine.submit(IMAGE_REQUEST)
-    await bench.wait_until_published(lambda: bench.engine.get(job.id).verdict is not None)  # type: ignore[union-attr]
-    judged = bench.engine.get(job.id)
+    await bench.wait_until_published(lambda: bench.engine.store.get(job.id).verdict is not None)  # type: ignore[union-attr]
+    judged = bench.engine.store.get(job.id)
     assert judged is not None
     if bench.sandbox.created:
         assert judged.verdict is Verdict.CHARGED
         assert judged.cost == pytest.approx(1.0)
-        assert bench.engine.totals().spent_total == pytest.approx(1.0 + 3 * 0.04)
+        assert bench.engine.billing.totals().spent_total == pytest.approx(1.0 + 3 * 0.04)
     else:
         assert judged.verdict is Verdict.NOT_CHARGED
-        assert bench.engine.totals().spent_total == pytest.approx(3 * 0.04)
-    again = await bench.engine.retry_unconfirmed(job.id, confirmed=True)
+        assert bench.engine.billing.totals().spent_total == pytest.approx(3 * 0.04)
+    again = await bench.engine.submitter.retry_unconfirmed(job.id, confirmed=True)
     assert (again.state, again.retry_of) == (JobState.SUCCEEDED, job.id)
-    assert bench.engine.get(job.id).retried_by == again.id  # type: ignore[union-attr]
+    assert bench.engine.store.get(job.id).retried_by == again.id  # type: ignore[union-attr]
     assert create_request_count(bench.sandbox) == 2
 
 
@@ -99,20 +99,20 @@ async def test_its_price_is_read_off_the_next_answer_and_known_from_then_on(
             await bench.engine.submit(IMAGE_REQUEST)
         first = await bench.engine.create_character(CHARACTER_PROMPT)
         assert first.cost is None
-        assert bench.engine.estimate(character_request(CHARACTER_PROMPT)) is None
+        assert bench.engine.billing.estimate(character_request(CHARACTER_PROMPT)) is None
         after = await bench.engine.submit(IMAGE_REQUEST)
         assert after.cost == pytest.approx(0.04)
-        assert bench.engine.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
-        assert bench.engine.get(first.id).cost == pytest.approx(1.0)  # type: ignore[union-attr]
-        assert bench.engine.estimate(character_request(CHARACTER_PROMPT)) == pytest.approx(1.0)
+        assert bench.engine.billing.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
+        assert bench.engine.store.get(first.id).cost == pytest.approx(1.0)  # type: ignore[union-attr]
+        assert bench.engine.billing.estimate(character_request(CHARACTER_PROMPT)) == pytest.approx(1.0)
         second = await bench.engine.create_character(CHARACTER_PROMPT)
         assert second.cost == pytest.approx(1.0)
-        assert bench.engine.totals().spent_today == pytest.approx(2 + 4 * 0.04)
-        spent = bench.engine.totals()
+        assert bench.engine.billing.totals().spent_today == pytest.approx(2 + 4 * 0.04)
+        spent = bench.engine.billing.totals()
     async with run_engine(tmp_path, sandbox, clock=clock) as bench:
-        assert bench.engine.totals().spent_today == pytest.approx(spent.spent_today)
-        assert bench.engine.totals().spent_total == pytest.approx(spent.spent_total)
-        assert bench.engine.estimate(character_request(CHARACTER_PROMPT)) == pytest.approx(1.0)
+        assert bench.engine.billing.totals().spent_today == pytest.approx(spent.spent_today)
+        assert bench.engine.billing.totals().spent_total == pytest.approx(spent.spent_total)
+        assert bench.engine.billing.estimate(character_request(CHARACTER_PROMPT)) == pytest.approx(1.0)
 
 
 async def test_a_silent_charge_is_not_laid_on_an_unconfirmed_job(bench: Bench) -> None:
@@ -124,8 +124,8 @@ async def test_a_silent_charge_is_not_laid_on_an_unconfirmed_job(bench: Bench) -
     doubtful = await bench.engine.submit(IMAGE_REQUEST)
     assert doubtful.state is JobState.UNCONFIRMED
     await bench.engine.submit(IMAGE_REQUEST)
-    await bench.wait_until_published(lambda: bench.engine.get(doubtful.id).verdict is not None)  # type: ignore[union-attr]
-    assert bench.engine.get(doubtful.id).verdict is Verdict.UNKNOWN  # type: ignore[union-attr]
+    await bench.wait_until_published(lambda: bench.engine.store.get(doubtful.id).verdict is not None)  # type: ignore[union-attr]
+    assert bench.engine.store.get(doubtful.id).verdict is Verdict.UNKNOWN  # type: ignore[union-attr]
 
 
 async def test_the_limits_hold_for_creations_too(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
@@ -151,6 +151,6 @@ async def test_the_limits_hold_for_creations_too(tmp_path: Path, sandbox: Sandbo
 async def test_a_refused_one_costs_nothing_and_says_why(bench: Bench) -> None:
     bench.sandbox.inject(Fault.HOSTILE_TEXT, times=1, on=FaultPlace.POST)
     job = await bench.engine.create_character(CHARACTER_PROMPT)
-    assert (job.state, job.cost, bench.engine.totals().spent_total) == (JobState.REJECTED, 0.0, 0.0)
+    assert (job.state, job.cost, bench.engine.billing.totals().spent_total) == (JobState.REJECTED, 0.0, 0.0)
     assert job.error
     assert job.file_state is not FileState.SAVED

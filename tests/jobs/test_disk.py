@@ -59,7 +59,7 @@ async def test_an_intent_that_cannot_be_written_is_not_sent(
     with files.fail_calls(code, kinds), pytest.raises(kind):
         await bench.engine.submit(IMAGE_REQUEST)
     assert bench.sandbox.posts == []
-    assert bench.engine.newest_first() == []
+    assert bench.engine.store.newest_first() == []
     assert (await bench.engine.submit(IMAGE_REQUEST)).state is JobState.RUNNING
 
 
@@ -87,13 +87,13 @@ async def test_an_id_that_cannot_be_written_is_shown_and_written_later(
         bench.sandbox.state.closing.clear()
         assert (job.state, job.request_id) == (JobState.RUNNING, bench.sandbox.charged[0])
         assert bench.sandbox.charged[0] in job.trouble
-        assert not bench.engine.is_durable(job.id)
+        assert not bench.engine.store.is_durable(job.id)
         await bench.advance_until(lambda: len(bench.sandbox.polls()) >= 2)
-        held = bench.engine.get(job.id)
+        held = bench.engine.store.get(job.id)
         assert held is not None
         assert "Not on disk yet" in held.trouble
-    await bench.advance_until(lambda: bench.engine.is_durable(job.id))
-    assert bench.engine.get(job.id).trouble == ""  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store.is_durable(job.id))
+    assert bench.engine.store.get(job.id).trouble == ""  # type: ignore[union-attr]
     with_history = History.open(shutil.copytree(tmp_path / "data", tmp_path / "killed"))
     assert with_history.recent(1)[0][1]["request_id"] == bench.sandbox.charged[0]
     with_history.close(compact=False)
@@ -117,7 +117,7 @@ async def test_progress_that_cannot_be_written_is_told_once_and_recovers(
     bench.sandbox.heal()
     bench.sandbox.finish()
     await bench.wait_for_state(job.id, "saved")
-    await bench.advance_until(lambda: bench.engine.is_durable(job.id))
+    await bench.advance_until(lambda: bench.engine.store.is_durable(job.id))
     record = bench.history.get(job.id)
     assert record is not None
     assert (record["state"], record["file_state"]) == ("succeeded", "saved")
@@ -142,9 +142,9 @@ async def test_a_refused_submit_ends_though_the_disk_is_full(bench: Bench, files
         bench.sandbox.inject(fault, times=1, on=FaultPlace.POST)
         with files.fail_calls(errno.ENOSPC, calls_before_failure=2):
             job = await bench.engine.submit(IMAGE_REQUEST)
-            assert (str(job.state), bench.engine.is_durable(job.id)) == (state, False)
+            assert (str(job.state), bench.engine.store.is_durable(job.id)) == (state, False)
             assert "Not on disk yet" in job.trouble
-        await bench.advance_until(lambda job_id=job.id: bench.engine.is_durable(job_id))  # type: ignore[misc]
+        await bench.advance_until(lambda job_id=job.id: bench.engine.store.is_durable(job_id))  # type: ignore[misc]
         assert bench.history.get(job.id)["state"] == state  # type: ignore[index]
 
 
@@ -156,7 +156,7 @@ async def test_a_deletion_the_disk_refuses_leaves_the_job_watched_and_undo_can_b
     job = await bench.engine.submit(IMAGE_REQUEST)
     with files.fail_calls(errno.ENOSPC), pytest.raises(DiskFullError):
         await bench.engine.delete([job.id])
-    assert bench.engine.get(job.id) is not None
+    assert bench.engine.store.get(job.id) is not None
     polls = len(bench.sandbox.polls())
     await bench.advance_until(lambda: len(bench.sandbox.polls()) > polls)
     await bench.engine.delete([job.id])
@@ -183,10 +183,10 @@ async def test_a_start_the_disk_disturbs_still_reads_every_job(
         await bench.engine.start()
         with files.fail_calls(errno.EIO, with_old):
             await bench.advance_until(lambda: bool(bench.engine.notices))
-        await bench.advance_until(lambda: bench.engine.is_fully_loaded)
+        await bench.advance_until(lambda: bench.engine.store.is_fully_loaded)
         polls = len(sandbox.polls())
         await bench.advance_until(lambda: len(sandbox.polls()) > polls)
-        assert bench.engine.owns(bench.engine.get(job.id))  # type: ignore[arg-type]
+        assert bench.engine.context.owns(bench.engine.store.get(job.id))  # type: ignore[arg-type]
 
 
 async def test_a_folder_deleted_under_a_running_desk_is_said_and_nothing_is_sent(

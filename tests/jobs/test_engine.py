@@ -66,7 +66,7 @@ async def test_unfinished_jobs_go_on_after_a_restart_without_a_post(
 async def test_a_broken_rule_sends_and_records_nothing(bench: Bench) -> None:
     with pytest.raises(InvalidRequest):
         await bench.engine.submit(IMAGE_REQUEST.__class__(character="", prompt=" ", type="image"))
-    assert bench.engine.newest_first() == []
+    assert bench.engine.store.newest_first() == []
     assert bench.sandbox.posts == []
 
 
@@ -74,26 +74,26 @@ async def test_without_a_key_nothing_is_sent_or_recorded(bench: Bench) -> None:
     bench.client.has_api_key = False
     with pytest.raises(NoApiKey):
         await bench.engine.submit(IMAGE_REQUEST)
-    assert bench.engine.newest_first() == []
+    assert bench.engine.store.newest_first() == []
 
 
 async def test_prices_are_learned_from_consecutive_readings(bench: Bench) -> None:
-    assert bench.engine.estimate(IMAGE_REQUEST) is None
+    assert bench.engine.billing.estimate(IMAGE_REQUEST) is None
     await bench.engine.submit(IMAGE_REQUEST)
     await bench.engine.submit(IMAGE_REQUEST)
-    assert bench.engine.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
-    assert bench.engine.estimate(IMAGE_REQUEST.__class__(character="1", prompt="x", type="image", quality="high")) == (
-        pytest.approx(0.08)
-    )
+    assert bench.engine.billing.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
+    assert bench.engine.billing.estimate(
+        IMAGE_REQUEST.__class__(character="1", prompt="x", type="image", quality="high")
+    ) == (pytest.approx(0.08))
 
 
 async def test_delete_and_undo(bench: Bench) -> None:
     job = await bench.engine.submit(IMAGE_REQUEST)
     await bench.wait_for_state(job.id, "saved")
     await bench.engine.delete([job.id])
-    assert bench.engine.get(job.id) is None
+    assert bench.engine.store.get(job.id) is None
     assert await bench.engine.undo_delete() == [job.id]
-    back = bench.engine.get(job.id)
+    back = bench.engine.store.get(job.id)
     assert back is not None
     assert back.file_state is FileState.SAVED
     assert (await bench.engine.load_raw_responses(job.id))["submit_answer"]
@@ -103,37 +103,37 @@ async def test_undone_a_moment_after_it_was_deleted(bench: Bench) -> None:
     """Seen to fail with nothing to undo until the last of many jobs was deleted: u right after d did nothing."""
     ids = [(await bench.engine.submit(IMAGE_REQUEST)).id for _ in range(3)]
     begun = asyncio.Event()
-    unsubscribe = bench.engine.subscribe(lambda changed: begun.set() if ids[0] in changed else None)
+    unsubscribe = bench.engine.store.subscribe(lambda changed: begun.set() if ids[0] in changed else None)
     deleting = asyncio.create_task(bench.engine.delete(ids))
     await begun.wait()
     unsubscribe()
     assert sorted(await bench.engine.undo_delete()) == sorted(ids)
     await deleting
-    assert {job.id for job in bench.engine.newest_first()} >= set(ids)
+    assert {job.id for job in bench.engine.store.newest_first()} >= set(ids)
 
 
 async def test_a_batch_goes_on_from_its_first_request_to_its_last_file(bench: Bench) -> None:
     """Seen to fail without the time between two requests, and without that until the files are here."""
     ended: list[bool] = []
-    bench.engine.subscribe_settled(lambda job: ended.append(bench.engine.is_batch_active(job.batch)))
+    bench.engine.events.settled.connect(lambda job: ended.append(bench.engine.active_batches.is_active(job.batch)))
     heard: list[bool] = []
     through = False
 
     def hear(_: frozenset[int]) -> None:
-        done = through and all(job.is_delivered for job in bench.engine.newest_first())
-        heard.append(done or bench.engine.is_batch_active("b"))
+        done = through and all(job.is_delivered for job in bench.engine.store.newest_first())
+        heard.append(done or bench.engine.active_batches.is_active("b"))
 
-    bench.engine.subscribe(hear)
+    bench.engine.store.subscribe(hear)
     jobs = await bench.engine.submit_many([IMAGE_REQUEST, VIDEO_REQUEST, IMAGE_REQUEST], batch="b")
     through = True
-    assert bench.engine.is_batch_active("b")
-    assert not bench.engine.is_batch_active("")
+    assert bench.engine.active_batches.is_active("b")
+    assert not bench.engine.active_batches.is_active("")
     for job in jobs:
         await bench.wait_for_state(job.id, "saved")
     await bench.advance_until(lambda: len(ended) == len(jobs))
     assert ended == [True, True, False]
     assert all(heard)
-    assert not bench.engine.is_batch_active("b")
+    assert not bench.engine.active_batches.is_active("b")
 
 
 async def test_a_job_sent_before_the_characters_were_known_gets_its_name(bench: Bench) -> None:
@@ -141,5 +141,5 @@ async def test_a_job_sent_before_the_characters_were_known_gets_its_name(bench: 
     unnamed = await bench.engine.submit(IMAGE_REQUEST)
     named = await bench.engine.submit(IMAGE_REQUEST, character_name="Astrid, as she was")
     bench.engine.fill_in_character_names(lambda each: {"6870": "Astrid"}.get(each, ""))
-    names = {job.id: job.name for job in bench.engine.newest_first()}
+    names = {job.id: job.name for job in bench.engine.store.newest_first()}
     assert names == {unnamed.id: "Astrid", named.id: "Astrid, as she was"}

@@ -42,7 +42,7 @@ class PausingFileSystem(UnsyncedFileSystem):
 
 def _check_charges(bench: Bench) -> None:
     """Hold the desk against the server: each charge is known, or covered by one unconfirmed job; nothing hangs."""
-    jobs = bench.engine.newest_first()
+    jobs = bench.engine.store.newest_first()
     assert not [job for job in jobs if job.state is JobState.SUBMITTING]
     known = {job.request_id for job in jobs if job.request_id is not None}
     unknown = [request_id for request_id in bench.sandbox.charged if request_id not in known]
@@ -77,13 +77,13 @@ async def test_a_submit_cancelled_after_any_number_of_steps_is_accounted_for(
             else:
                 for _ in range(min(step, 30) + max(0, step - 30) * LOOP_TURNS_PER_STEP):
                     await asyncio.sleep(0)
-            before = set(bench.engine.newest_first())
+            before = set(bench.engine.store.newest_first())
             await _cancel(submitting)
-            ends |= {str(job.state) for job in bench.engine.newest_first() if job not in before}
+            ends |= {str(job.state) for job in bench.engine.store.newest_first() if job not in before}
             _check_charges(bench)
             assert all(
-                bench.engine._monitor.scheduler.queue.due_at(j.id) or bench.engine._monitor.scheduler.is_polling(j.id)
-                for j in bench.engine.newest_first()
+                bench.engine.monitor.scheduler.queue.due_at(j.id) or bench.engine.monitor.scheduler.is_polling(j.id)
+                for j in bench.engine.store.newest_first()
                 if j.state is JobState.RUNNING
             )
     assert {"rejected", "unconfirmed"} <= ends, "the cancels met the submit at different moments"
@@ -103,7 +103,7 @@ async def test_a_submit_cancelled_while_its_intent_or_its_id_is_written(
         files.resume.set()
         await asyncio.gather(submitting, return_exceptions=True)
         _check_charges(bench)
-        (job,) = bench.engine.newest_first()
+        (job,) = bench.engine.store.newest_first()
         assert (str(job.state), len(sandbox.posts)) == (("rejected", 0) if number == 2 else ("running", 1))
 
 
@@ -120,7 +120,7 @@ async def test_a_change_cancelled_while_it_is_written_is_seen_as_it_stands_on_di
         await run_ready_tasks()
         files.resume.set()
         await asyncio.gather(starring, return_exceptions=True)
-        await bench.wait_until_published(lambda: bench.engine.get(job.id).starred)  # type: ignore[union-attr]
+        await bench.wait_until_published(lambda: bench.engine.store.get(job.id).starred)  # type: ignore[union-attr]
         assert bench.history.get(job.id)["starred"]  # type: ignore[index]
 
 
@@ -129,9 +129,9 @@ async def test_a_submit_cancelled_while_it_waits_out_a_429_was_never_taken(bench
     bench.sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POST)
     submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
     await bench.sandbox.wait_until(lambda: bool(bench.sandbox.posts) and bench.sandbox.posts[0].status == 429)
-    await bench.wait_until_published(lambda: any(job.trouble for job in bench.engine.newest_first()))
+    await bench.wait_until_published(lambda: any(job.trouble for job in bench.engine.store.newest_first()))
     await _cancel(submitting)
-    (job,) = bench.engine.newest_first()
+    (job,) = bench.engine.store.newest_first()
     assert (job.state, job.cause, job.cost) == (JobState.REJECTED, "stopped", 0.0)
     assert "Nothing was charged." in job.error
     assert "sent" not in job.error
@@ -154,7 +154,7 @@ async def test_closing_during_a_post_leaves_one_unconfirmed_job_and_sends_nothin
         assert [job.state for job in await submitting] == [JobState.UNCONFIRMED]
     async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         await clock.advance(300)
-        assert [str(job.state) for job in bench.engine.newest_first()] == ["unconfirmed"]
+        assert [str(job.state) for job in bench.engine.store.newest_first()] == ["unconfirmed"]
     assert len(sandbox.posts) == 1
 
 
@@ -191,8 +191,8 @@ async def test_a_kill_between_intent_and_answer_is_one_unconfirmed_job(
     for moment, folder in moments.items():
         async with run_engine(folder, sandbox, clock=clock) as after:
             expected = ("running", job.request_id) if moment == "written" else ("unconfirmed", None)
-            assert [(str(j.state), j.request_id) for j in after.engine.newest_first()] == [expected], moment
-            assert after.engine.totals().unconfirmed == (moment != "written")
+            assert [(str(j.state), j.request_id) for j in after.engine.store.newest_first()] == [expected], moment
+            assert after.engine.billing.totals().unconfirmed == (moment != "written")
     assert len(sandbox.posts) == 1
 
 
@@ -200,7 +200,7 @@ async def test_two_presses_are_two_jobs_and_two_posts(bench: Bench) -> None:
     one, two = await asyncio.gather(bench.engine.submit(IMAGE_REQUEST), bench.engine.submit(IMAGE_REQUEST))
     assert {one.request_id, two.request_id} == set(bench.sandbox.charged)
     assert len(bench.sandbox.posts) == 2
-    assert len(bench.engine.newest_first()) == 2
+    assert len(bench.engine.store.newest_first()) == 2
 
 
 async def test_an_unconfirmed_job_is_retried_once_however_often_and_from_wherever_it_is_asked(
@@ -213,16 +213,17 @@ async def test_an_unconfirmed_job_is_retried_once_however_often_and_from_whereve
     ):
         sandbox.inject(Fault.LOST_ANSWER, times=1)
         old = await one.engine.submit(IMAGE_REQUEST)
-        await two.advance_until(lambda: bool(two.engine.newest_first()))
+        await two.advance_until(lambda: bool(two.engine.store.newest_first()))
         retries = await asyncio.gather(
-            *(bench.engine.retry_unconfirmed(old.id) for bench in (one, two, one, two)), return_exceptions=True
+            *(bench.engine.submitter.retry_unconfirmed(old.id) for bench in (one, two, one, two)),
+            return_exceptions=True,
         )
         sent = [job for job in retries if not isinstance(job, BaseException)]
         assert len(sent) == 1
         assert all(isinstance(each, InvalidJobState) for each in retries if isinstance(each, BaseException))
         assert sent[0].retry_of == old.id
         for bench in (one, two):
-            await bench.advance_until(lambda bench=bench: bench.engine.get(old.id).retried_by == sent[0].id)  # type: ignore[misc]
+            await bench.advance_until(lambda bench=bench: bench.engine.store.get(old.id).retried_by == sent[0].id)  # type: ignore[misc]
     assert len(sandbox.posts) == 2
 
 
@@ -231,11 +232,11 @@ async def test_a_job_that_is_being_sent_cannot_be_deleted(bench: Bench) -> None:
     bench.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
     submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
     await bench.sandbox.wait_until(lambda: bool(bench.sandbox.charged))
-    (intent,) = bench.engine.newest_first()
+    (intent,) = bench.engine.store.newest_first()
     with pytest.raises(InvalidJobState):
         await bench.engine.delete([intent.id])
     bench.history.delete(intent.id)
-    bench.engine._store._remove_from_memory(intent.id)
+    bench.engine.store._remove_from_memory(intent.id)
     bench.sandbox.state.closing.set()
     job = await submitting
     bench.sandbox.state.closing.clear()

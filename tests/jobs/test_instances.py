@@ -63,7 +63,7 @@ async def test_each_sees_the_others_jobs_within_two_seconds(tmp_path: Path, sand
             job = await bench.engine.submit(IMAGE_REQUEST)
             await advance_and_wait_idle(clock, 2)
             for other in benches:
-                seen = other.engine.get(job.id)
+                seen = other.engine.store.get(job.id)
                 assert seen is not None
                 assert seen.request_id == job.request_id
 
@@ -76,12 +76,12 @@ async def test_only_the_owner_polls_and_fetches_a_job(tmp_path: Path, sandbox: S
             await bench.wait_for_state(job.id, "saved")
         await advance_and_wait_idle(clock, 10)
         for bench in benches:
-            assert [job.file_state for job in bench.engine.newest_first()] == [FileState.SAVED] * 3
+            assert [job.file_state for job in bench.engine.store.newest_first()] == [FileState.SAVED] * 3
         for job in jobs:
             assert job.request_id is not None
             fetched = [call for call in sandbox.downloads if job.request_id in call.path]
             assert len(fetched) == 1
-            assert benches[0].engine.get(job.id).polls == len(sandbox.polls(job.request_id))  # type: ignore[union-attr]
+            assert benches[0].engine.store.get(job.id).polls == len(sandbox.polls(job.request_id))  # type: ignore[union-attr]
     assert len(sandbox.posts) == 3
 
 
@@ -96,7 +96,7 @@ async def test_what_one_leaves_another_takes_over_once_and_without_a_post(
         before = len(sandbox.polls())
         await advance_and_wait_idle(clock, 8)
         for job_id in ids:
-            owners = {bench.instance.id for bench in heirs if bench.engine.owns(bench.engine.get(job_id))}  # type: ignore[arg-type]
+            owners = {bench.instance.id for bench in heirs if bench.engine.context.owns(bench.engine.store.get(job_id))}  # type: ignore[arg-type]
             assert len(owners) == 1
         assert len(sandbox.polls()) > before
         for job_id in ids:
@@ -127,18 +127,18 @@ async def test_a_suspended_instance_gives_its_jobs_away_and_does_not_take_them_b
         job = await one.engine.submit(IMAGE_REQUEST)
         assert job.request_id is not None
         one.instance.release()
-        await two.advance_until(lambda: two.engine.owns(two.engine.get(job.id) or job), limit_seconds=30)
+        await two.advance_until(lambda: two.engine.context.owns(two.engine.store.get(job.id) or job), limit_seconds=30)
         one.instance.reacquire()
         one.engine.resume_after_suspend()
         await advance_and_wait_idle(clock, 3)
-        seen_by_one = one.engine._monitor.scheduler.queue
+        seen_by_one = one.engine.monitor.scheduler.queue
         assert job.id not in seen_by_one
-        assert not one.engine.owns(one.engine.get(job.id) or job)
+        assert not one.engine.context.owns(one.engine.store.get(job.id) or job)
         sandbox.heal()
         sandbox.finish()
         await two.wait_for_state(job.id, "saved")
         await advance_and_wait_idle(clock, 3)
-        assert one.engine.get(job.id).file_state is FileState.SAVED  # type: ignore[union-attr]
+        assert one.engine.store.get(job.id).file_state is FileState.SAVED  # type: ignore[union-attr]
         assert len(sandbox.downloads) == 1
     assert len(sandbox.posts) == 1
 
@@ -153,12 +153,12 @@ async def test_a_submit_that_another_took_for_interrupted_still_learns_its_id(
         await sandbox.wait_until(lambda: bool(sandbox.charged))
         one.instance.release()
         await two.advance_until(
-            lambda: any(j.state is JobState.UNCONFIRMED for j in two.engine.newest_first()), limit_seconds=30
+            lambda: any(j.state is JobState.UNCONFIRMED for j in two.engine.store.newest_first()), limit_seconds=30
         )
         one.instance.reacquire()
         one.engine.resume_after_suspend()
         await advance_and_wait_idle(clock, 2)
-        assert [j.state for j in one.engine.newest_first()] == [JobState.UNCONFIRMED]
+        assert [j.state for j in one.engine.store.newest_first()] == [JobState.UNCONFIRMED]
         sandbox.state.closing.set()
         job = await submitting
         sandbox.state.closing.clear()
@@ -174,7 +174,9 @@ async def test_a_job_watched_elsewhere_is_left_to_its_owner(tmp_path: Path, sand
         job = await one.engine.submit(IMAGE_REQUEST)
         sandbox.inject(Fault.POLL_404, times=None)
         await one.wait_for_state(job.id, "lost")
-        await two.advance_until(lambda: (seen := two.engine.get(job.id)) is not None and seen.state is JobState.LOST)
+        await two.advance_until(
+            lambda: (seen := two.engine.store.get(job.id)) is not None and seen.state is JobState.LOST
+        )
         with pytest.raises(InvalidJobState):
             await two.engine.watch_now(job.id)
         assert two.history.get(job.id)["state"] == "lost"  # type: ignore[index]
@@ -190,7 +192,7 @@ async def test_deleting_and_undoing_elsewhere_stops_and_resumes_the_owner(
         await advance_and_wait_idle(clock, 2)
         await two.engine.delete([job.id])
         await advance_and_wait_idle(clock, 2)
-        assert one.engine.get(job.id) is None
+        assert one.engine.store.get(job.id) is None
         before = len(sandbox.polls())
         await advance_and_wait_idle(clock, 60)
         assert len(sandbox.polls()) == before
@@ -230,12 +232,12 @@ async def test_a_killed_process_is_followed_within_half_a_minute_and_nothing_is_
         await sandbox.wait_until(lambda: len(sandbox.polls()) >= asked + 3, timeout_seconds=20.0)
         async with run_engine(program.data_dir, sandbox, clock=clock, compact=False) as heir:
             await advance_and_wait_idle(clock, 30)
-            assert not any(heir.engine.owns(job) for job in heir.engine.newest_first())
+            assert not any(heir.engine.context.owns(job) for job in heir.engine.store.newest_first())
             owner.send_signal(signal.SIGKILL)
             owner.wait()
             began = clock.monotonic()
             await heir.advance_until(
-                lambda: all(heir.engine.owns(job) for job in heir.engine.newest_first()), limit_seconds=60
+                lambda: all(heir.engine.context.owns(job) for job in heir.engine.store.newest_first()), limit_seconds=60
             )
             assert clock.monotonic() - began <= 30
             sandbox.heal()

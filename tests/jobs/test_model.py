@@ -104,14 +104,14 @@ class JobEngineMachine(RuleBasedStateMachine):
     async def open(self) -> None:
         desk = run_engine(self.folder, self.sandbox, clock=self.clock, fs=UnsyncedFileSystem(), seed=self.generation)
         bench = await self.stack.enter_async_context(desk)
-        for job in bench.engine.newest_first():
+        for job in bench.engine.store.newest_first():
             assert job.state in REACHABLE_STATES[self.states.get(job.id, JobState.SUBMITTING)]
-        bench.engine.subscribe(lambda ids: self.watch_transitions(bench, ids))
+        bench.engine.store.subscribe(lambda ids: self.watch_transitions(bench, ids))
         self.benches.append(bench)
 
     def watch_transitions(self, bench: Bench, ids: frozenset[int]) -> None:
         for job_id in ids:
-            job = bench.engine.get(job_id)
+            job = bench.engine.store.get(job_id)
             if job is not None and bench is self.bench:
                 before = self.states.get(job_id, JobState.SUBMITTING)
                 assert job.state in REACHABLE_STATES[before], (before, job.state)
@@ -128,7 +128,7 @@ class JobEngineMachine(RuleBasedStateMachine):
             await wait_idle()
 
     def pick(self, number: int, *states: JobState) -> Job | None:
-        found = [job for job in self.bench.engine.newest_first() if job.state in states]
+        found = [job for job in self.bench.engine.store.newest_first() if job.state in states]
         return found[number % len(found)] if found else None
 
     @initialize()
@@ -209,7 +209,7 @@ class JobEngineMachine(RuleBasedStateMachine):
                 charged = len(self.sandbox.charged)
                 await self.sandbox.wait_until(lambda: len(self.sandbox.charged) > charged)
                 self.posts += 1
-                self.jobs.add(self.bench.engine.newest_first()[0].id)
+                self.jobs.add(self.bench.engine.store.newest_first()[0].id)
             survived = self.folder
             self.generation += 1
             shutil.copytree(survived, self.folder)
@@ -264,9 +264,9 @@ class JobEngineMachine(RuleBasedStateMachine):
         if job is None:
             return
         try:
-            new = self.run(self.bench.engine.retry_unconfirmed(job.id))
+            new = self.run(self.bench.engine.submitter.retry_unconfirmed(job.id))
         except InvalidJobState:
-            assert job.retried_by is not None or self.bench.engine.get(job.id).retried_by is not None  # type: ignore[union-attr]
+            assert job.retried_by is not None or self.bench.engine.store.get(job.id).retried_by is not None  # type: ignore[union-attr]
             return
         self.posts += 1
         self.jobs.add(new.id)
@@ -299,7 +299,7 @@ class JobEngineMachine(RuleBasedStateMachine):
     def check_jobs_and_charges(self) -> None:
         if not self.benches:
             return
-        jobs = {job.id: job for job in self.bench.engine.newest_first()}
+        jobs = {job.id: job for job in self.bench.engine.store.newest_first()}
         assert set(jobs) == self.jobs
         gone = {job_id for removed in self.deleted for job_id in removed} - self.jobs
         known = {job.request_id for job in jobs.values() if job.request_id is not None}

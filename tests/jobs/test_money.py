@@ -28,8 +28,8 @@ async def test_a_lost_answer_is_one_post_and_one_unconfirmed_job(bench: Bench, f
     job = await bench.engine.submit(IMAGE_REQUEST)
     assert job.state is JobState.UNCONFIRMED
     assert len(bench.sandbox.posts) == 1
-    assert [str(each.state) for each in bench.engine.newest_first()] == ["unconfirmed"]
-    assert bench.engine.totals().unconfirmed == 1
+    assert [str(each.state) for each in bench.engine.store.newest_first()] == ["unconfirmed"]
+    assert bench.engine.billing.totals().unconfirmed == 1
 
 
 async def test_an_unconfirmed_job_is_there_after_a_restart_and_sends_nothing(
@@ -41,7 +41,7 @@ async def test_an_unconfirmed_job_is_there_after_a_restart_and_sends_nothing(
         await bench.engine.submit(IMAGE_REQUEST)
     async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         await clock.advance(120)
-        assert [str(job.state) for job in bench.engine.newest_first()] == ["unconfirmed"]
+        assert [str(job.state) for job in bench.engine.store.newest_first()] == ["unconfirmed"]
     assert len(sandbox.posts) == 1
 
 
@@ -53,11 +53,11 @@ async def test_an_intent_found_at_start_is_unconfirmed(tmp_path: Path, sandbox: 
         await sandbox.wait_until(lambda: bool(sandbox.posts))
         record = bench.history.recent(1)[0][1]
         assert record["state"] == "submitting"
-        assert bench.engine.totals().sending == 1
+        assert bench.engine.billing.totals().sending == 1
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
-        assert bench.engine.totals().sending == 0
-        assert [str(job.state) for job in bench.engine.newest_first()] == ["unconfirmed"]
+        assert bench.engine.billing.totals().sending == 0
+        assert [str(job.state) for job in bench.engine.store.newest_first()] == ["unconfirmed"]
 
 
 async def test_429_is_waited_for_and_sent_once_more(bench: Bench) -> None:
@@ -89,8 +89,8 @@ async def test_the_counter_settles_an_unconfirmed_job(bench: Bench) -> None:
         await bench.engine.submit(IMAGE_REQUEST)
         await run_ready_tasks()
         await bench.wait_for_state(unclear.id, "unconfirmed")
-        await bench.advance_until(lambda job_id=unclear.id: bench.engine.get(job_id).verdict is not None)  # type: ignore[misc, union-attr]
-        settled = bench.engine.get(unclear.id)
+        await bench.advance_until(lambda job_id=unclear.id: bench.engine.store.get(job_id).verdict is not None)  # type: ignore[misc, union-attr]
+        settled = bench.engine.store.get(unclear.id)
         assert settled is not None
         assert settled.verdict is verdict
         assert "before" in settled.verdict_reason
@@ -101,18 +101,18 @@ async def test_an_unknown_price_settles_nothing(bench: Bench) -> None:
     bench.sandbox.inject(Fault.LOST_ANSWER, times=1)
     unclear = await bench.engine.submit(IMAGE_REQUEST)
     await bench.engine.submit(VIDEO_REQUEST)
-    await bench.advance_until(lambda: bench.engine.get(unclear.id).verdict is not None)  # type: ignore[union-attr]
-    assert bench.engine.get(unclear.id).verdict is Verdict.UNKNOWN  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store.get(unclear.id).verdict is not None)  # type: ignore[union-attr]
+    assert bench.engine.store.get(unclear.id).verdict is Verdict.UNKNOWN  # type: ignore[union-attr]
 
 
 async def test_retrying_an_unconfirmed_job_links_both_and_happens_once(bench: Bench) -> None:
     bench.sandbox.inject(Fault.LOST_ANSWER, times=1)
     old = await bench.engine.submit(IMAGE_REQUEST)
-    new = await bench.engine.retry_unconfirmed(old.id)
+    new = await bench.engine.submitter.retry_unconfirmed(old.id)
     assert new.retry_of == old.id
-    assert bench.engine.get(old.id).retried_by == new.id  # type: ignore[union-attr]
+    assert bench.engine.store.get(old.id).retried_by == new.id  # type: ignore[union-attr]
     with pytest.raises(InvalidJobState):
-        await bench.engine.retry_unconfirmed(old.id)
+        await bench.engine.submitter.retry_unconfirmed(old.id)
     assert len(bench.sandbox.posts) == 2
 
 
@@ -137,7 +137,7 @@ async def test_two_instances_at_once_stay_within_one_cap(tmp_path: Path, sandbox
     ):
         await one.engine.submit(IMAGE_REQUEST)
         await one.engine.submit(IMAGE_REQUEST)
-        await two.advance_until(lambda: len(two.engine.newest_first()) == 2)
+        await two.advance_until(lambda: len(two.engine.store.newest_first()) == 2)
         jobs = await asyncio.gather(
             one.engine.submit(IMAGE_REQUEST), two.engine.submit(IMAGE_REQUEST), return_exceptions=True
         )

@@ -55,7 +55,7 @@ async def run_to_end(
 
 
 def _current_jobs(bench: Bench, submitted: list[Job]) -> list[Job]:
-    return [job for each in submitted if (job := bench.engine.get(each.id)) is not None]
+    return [job for each in submitted if (job := bench.engine.store.get(each.id)) is not None]
 
 
 @pytest.mark.parametrize(("shape", "looks", "seconds"), [(ProgressShape.LINEAR, 3, 0.7), (ProgressShape.NOISY, 4, 1.2)])
@@ -118,7 +118,7 @@ async def test_jobs_in_view_share_their_looks(tmp_path: Path, sandbox: Sandbox, 
         began, counts = clock.monotonic(), []
         # Long beyond any learned duration, where nothing but being in view asks for a look.
         for until, seen in ((150.0, []), (160.0, sent), (192.0, sent)):
-            bench.engine.set_visible([job.id for job in seen], None)
+            bench.engine.monitor.set_visible([job.id for job in seen], None)
             while clock.monotonic() < began + until:
                 await wait_idle()
                 await clock.advance_to_next_wake()

@@ -67,8 +67,8 @@ class ReconciliationScenario:
         for what, kind in events:
             await self.run_event(what, kind)
             await run_ready_tasks()
-        await self.bench.advance_until(lambda: not self.bench.engine._sync._background_tasks)
-        jobs = {job.id: job for job in self.bench.engine.newest_first() if job.state is JobState.UNCONFIRMED}
+        await self.bench.advance_until(lambda: not self.bench.engine.context.background.is_busy)
+        jobs = {job.id: job for job in self.bench.engine.store.newest_first() if job.state is JobState.UNCONFIRMED}
         await self.stack.aclose()
         return jobs
 
@@ -96,7 +96,7 @@ class ReconciliationScenario:
                 self.topped_up.discard(0)
 
     def has_verdict(self, job_id: int) -> bool:
-        job = self.bench.engine.get(job_id)
+        job = self.bench.engine.store.get(job_id)
         return job is not None and job.verdict is not None
 
 
@@ -201,7 +201,7 @@ async def _run_with_held_client(
         await bench.engine.submit(IMAGE_REQUEST)
         await bench.engine.submit(IMAGE_REQUEST)
         client = HeldClient(sandbox)
-        bench.engine._sender._service = client
+        bench.engine.submitter._sender._service = client
         yield bench, client
         await client.close()
 
@@ -215,8 +215,8 @@ async def _verdict_after_submit(bench: Bench, client: HeldClient, job: Job) -> V
     client.may_send["quiet"].set()
     client.may_receive["quiet"].set()
     await bench.engine.submit(_request_with_prompt("quiet"))
-    await bench.advance_until(lambda: not bench.engine._sync._background_tasks)
-    return bench.engine.get(job.id).verdict  # type: ignore[union-attr]
+    await bench.advance_until(lambda: not bench.engine.context.background.is_busy)
+    return bench.engine.store.get(job.id).verdict  # type: ignore[union-attr]
 
 
 async def test_a_reading_that_was_on_its_way_while_a_charge_was_made_judges_nothing(
@@ -230,7 +230,7 @@ async def test_a_reading_that_was_on_its_way_while_a_charge_was_made_judges_noth
     async with _run_with_held_client(tmp_path, sandbox, clock) as (bench, client):
         client.lost_prompts.add("early")
         early = asyncio.create_task(bench.engine.submit(_request_with_prompt("early")))
-        await bench.wait_until_published(lambda: len(bench.engine.newest_first()) == 3)
+        await bench.wait_until_published(lambda: len(bench.engine.store.newest_first()) == 3)
         late = asyncio.create_task(bench.engine.submit(_request_with_prompt("late")))
         client.may_send["late"].set()
         await sandbox.wait_until(lambda: len(sandbox.charged) == 3)
@@ -241,7 +241,7 @@ async def test_a_reading_that_was_on_its_way_while_a_charge_was_made_judges_noth
         client.may_receive["late"].set()
         await late
         await run_ready_tasks()
-        assert bench.engine.get(unclear.id).verdict is None  # type: ignore[union-attr]
+        assert bench.engine.store.get(unclear.id).verdict is None  # type: ignore[union-attr]
         assert await _verdict_after_submit(bench, client, unclear) is Verdict.CHARGED
 
 
@@ -254,7 +254,7 @@ async def test_what_was_in_flight_before_a_lost_submit_is_not_laid_on_it(
         before = asyncio.create_task(bench.engine.submit(_request_with_prompt("before")))
         await sandbox.wait_until(lambda: len(sandbox.charged) == 3)
         lost = asyncio.create_task(bench.engine.submit(_request_with_prompt("never arrives")))
-        await bench.wait_until_published(lambda: len(bench.engine.newest_first()) == 4)
+        await bench.wait_until_published(lambda: len(bench.engine.store.newest_first()) == 4)
         client.may_receive["before"].set()
         await before
         client.may_send["never arrives"].set()

@@ -34,7 +34,7 @@ async def _submit_image(bench: Bench) -> Job:
 
 
 def _polls_after_success(bench: Bench, job: Job) -> int:
-    held = bench.engine.get(job.id)
+    held = bench.engine.store.get(job.id)
     assert held is not None
     return len(bench.sandbox.polls(job.request_id)) - held.polls
 
@@ -108,7 +108,7 @@ async def test_a_link_expired_while_the_service_is_away_is_not_called_expired(be
     job = await _submit_image(bench)
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=1)
     bench.sandbox.finish()
-    await bench.advance_until(lambda: bench.engine.get(job.id).state is JobState.SUCCEEDED, step_seconds=0.2)  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store.get(job.id).state is JobState.SUCCEEDED, step_seconds=0.2)  # type: ignore[union-attr]
     bench.sandbox.inject(fault, times=2, on=FaultPlace.POLL)
     await bench.wait_for_state(job.id, "saved")
     assert len(bench.sandbox.posts) == 1
@@ -122,11 +122,11 @@ async def test_a_repoll_for_a_link_keeps_to_the_pause(bench: Bench) -> None:
     held: list[int] = []
 
     def hold(_ids: frozenset[int]) -> None:
-        if not held and bench.engine.get(job.id).state is JobState.SUCCEEDED:  # type: ignore[union-attr]
+        if not held and bench.engine.store.get(job.id).state is JobState.SUCCEEDED:  # type: ignore[union-attr]
             held.append(len(bench.sandbox.polls()))
-            bench.engine._monitor.hold(40.0)
+            bench.engine.monitor.hold(40.0)
 
-    bench.engine.subscribe(hold)
+    bench.engine.store.subscribe(hold)
     await bench.advance_until(lambda: bool(bench.sandbox.downloads))
     for _ in range(30):
         await bench.clock.advance(1)
@@ -138,7 +138,7 @@ async def test_a_repoll_for_a_link_keeps_to_the_pause(bench: Bench) -> None:
 async def test_a_storage_that_is_down_for_hours_is_gone_on_with_by_itself(bench: Bench) -> None:
     """Told once, quiet afterwards. Seen to fail with six tries and no more: the job was pending for ever."""
     ended: list[Job] = []
-    bench.engine.subscribe_settled(ended.append)
+    bench.engine.events.settled.connect(ended.append)
     bench.sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.CDN)
     job = await _submit_image(bench)
     await bench.advance_until(lambda: bool(ended))
@@ -146,7 +146,7 @@ async def test_a_storage_that_is_down_for_hours_is_gone_on_with_by_itself(bench:
     asked = len(bench.sandbox.downloads)
     began = bench.clock.monotonic()
     while bench.clock.monotonic() - began < 2 * 3600:
-        await bench.advance_until(lambda: not bench.engine._downloads.active_count)
+        await bench.advance_until(lambda: not bench.engine.downloads.active_count)
         await bench.clock.advance(120)
         await wait_idle()
     assert len(ended) == 1
@@ -163,10 +163,12 @@ async def test_a_storage_that_is_down_is_tried_again_at_once_when_asked_and_afte
     sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.CDN)
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         jobs = [await _submit_image(bench) for _ in range(2)]
-        await bench.advance_until(lambda: all(bench.engine._downloads.is_abandoned(job.id) for job in jobs))
+        await bench.advance_until(lambda: all(bench.engine.downloads.is_abandoned(job.id) for job in jobs))
         sandbox.heal()
         await bench.engine.retry_download(jobs[0].id)
-        await bench.advance_until(lambda: bench.engine.get(jobs[0].id).file_state is FileState.SAVED, step_seconds=0.0)  # type: ignore[union-attr]
+        await bench.advance_until(
+            lambda: bench.engine.store[jobs[0].id].file_state is FileState.SAVED, step_seconds=0.0
+        )
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         await bench.wait_for_state(jobs[1].id, "saved")
     assert len(sandbox.posts) == 2
@@ -192,13 +194,13 @@ async def test_a_result_for_which_there_is_no_room_waits_with_its_reason_and_t_w
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         job = await _submit_image(bench)
         with _full_disk():
-            await bench.advance_until(lambda: bench.engine._downloads.is_abandoned(job.id))
-            held = bench.engine.get(job.id)
+            await bench.advance_until(lambda: bench.engine.downloads.is_abandoned(job.id))
+            held = bench.engine.store.get(job.id)
             assert held is not None
             assert (held.state, held.file_state) == (JobState.SUCCEEDED, FileState.PENDING)
             assert "room" in held.trouble
             assert _result_names(bench) == set()
-        await bench.advance_until(lambda: bench.engine.is_durable(job.id))
+        await bench.advance_until(lambda: bench.engine.store.is_durable(job.id))
         await bench.engine.retry_download(job.id)
         saved = await bench.wait_for_state(job.id, "saved")
         assert saved.trouble == ""
@@ -237,8 +239,8 @@ async def test_a_job_deleted_while_its_file_is_fetched_leaves_no_defect_and_come
     bench.sandbox.state.closing.set()
     await wait_idle()
     bench.sandbox.state.closing.clear()
-    assert bench.engine.get(job.id) is None
-    await bench.advance_until(lambda: not bench.engine._downloads._tasks)
+    assert bench.engine.store.get(job.id) is None
+    await bench.advance_until(lambda: not bench.engine.downloads._tasks)
     gc.collect()
     assert not defects
     assert await bench.engine.undo_delete() == [job.id]

@@ -94,7 +94,7 @@ async def test_every_exception_of_httpx_is_sent_again_only_if_it_never_left(
             for kind in ALL_EXCEPTION_TYPES
         }
         assert table == expected
-        assert bench.engine.totals().unconfirmed == len(ALL_EXCEPTION_TYPES) - len(UNSENT_EXCEPTIONS)
+        assert bench.engine.billing.totals().unconfirmed == len(ALL_EXCEPTION_TYPES) - len(UNSENT_EXCEPTIONS)
 
 
 def _http_response(status: int, body: bytes) -> bytes:
@@ -132,7 +132,8 @@ async def test_every_status_is_one_post_and_one_outcome(
         RawServer(answer) as server,
         run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), base_url=server.url) as bench,
     ):
-        bench.engine._monitor.scheduler.queue.set = lambda *_: None  # type: ignore[method-assign] # posts alone are counted
+        # Only POSTs are counted.
+        bench.engine.monitor.scheduler.queue.set = lambda *_: None  # type: ignore[method-assign]
         for status in statuses:
             if status == 429:
                 continue
@@ -188,7 +189,7 @@ async def _wait_until_retrying(bench: Bench, sending: asyncio.Task[Job]) -> None
     """Wait for the submit to have read its 429 and to wait for the clock."""
 
     def waits() -> bool:
-        return any(job.trouble for job in bench.engine.newest_first())
+        return any(job.trouble for job in bench.engine.store.newest_first())
 
     await bench.wait_until_published(waits)
     assert not sending.done()
@@ -236,14 +237,14 @@ async def test_one_429_on_a_poll_pauses_every_poll_though_others_are_answered_af
         before = len(sandbox.polls())
         sandbox.inject(Fault.RATE_LIMITED, times=1, on=FaultPlace.POLL)
         sandbox.inject(Fault.SLOW, times=3, on=FaultPlace.POLL)
-        for job in bench.engine.newest_first():
+        for job in bench.engine.store.newest_first():
             await bench.engine.watch_now(job.id)
         await sandbox.wait_until(lambda: len(sandbox.polls()) >= before + 4)
         await sandbox.wait_until(lambda: all(call.status is not None for call in sandbox.polls()))
-        await bench.advance_until(lambda: not bench.engine._monitor.scheduler._active_polls, step_seconds=0.0)
+        await bench.advance_until(lambda: not bench.engine.monitor.scheduler._active_polls, step_seconds=0.0)
         under_way = len(sandbox.polls())
         assert under_way == before + 4
-        assert "30 s" in bench.engine.pause_reason
+        assert "30 s" in bench.engine.monitor.pause_reason
         for _ in range(29):
             await clock.advance(1.0)
             await wait_idle()

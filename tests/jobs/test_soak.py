@@ -21,6 +21,7 @@ from eternal_tui.core.clock import SystemClock
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History
 from eternal_tui.history.lock import InstanceLock
+from eternal_tui.jobs.context import Ports
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import FileState
 from eternal_tui.jobs.policy import JobPolicy
@@ -87,15 +88,9 @@ async def test_soak(tmp_path: Path) -> None:
         client = KeyedClient(service.url, Secret(service.key))
         fetcher = ResultDownloader(tmp_path / "results", public=False)
         desk = JobEngine(
-            history=history,
-            registry=instance,
-            service=client,
-            downloader=fetcher,
-            clock=clock,
-            rng=random.Random(7),
+            Ports(history, instance, client, fetcher, clock, random.Random(7), "loopback"),
+            JobPolicy(confirm_above=1e9, requests_per_second=1e4),
             results_dir=tmp_path / "results",
-            service_name="loopback",
-            policy=JobPolicy(confirm_above=1e9, requests_per_second=1e4),
         )
         await desk.start()
         every = max(BATCH_SIZE, JOB_COUNT // SAMPLE_COUNT)
@@ -116,7 +111,7 @@ async def test_soak(tmp_path: Path) -> None:
                 print(f"{samples[-1][0]:6} jobs {samples[-1][1] / 2**20:7.1f} MB {samples[-1][2]} handles", flush=True)
         begun, last = samples[min(WARM_UP_SAMPLES, len(samples)) - 1], samples[-1]
         a_job = (last[1] - begun[1]) / max(1, last[0] - begun[0])
-        saved = [job for job in desk.newest_first() if job.file_state is FileState.SAVED]
+        saved = [job for job in desk.store.newest_first() if job.file_state is FileState.SAVED]
         account = await asyncio.to_thread(service.charges_and_posts)
         assert len(saved) == JOB_COUNT
         assert sorted(account["charged"]) == sorted(job.request_id or "" for job in saved)

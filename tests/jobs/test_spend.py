@@ -41,11 +41,11 @@ async def test_the_cap_begins_anew_at_midnight_and_what_was_spent_stays(
         await bench.engine.submit(IMAGE_REQUEST)
         with pytest.raises(DailyCapExceeded):
             await bench.engine.submit(IMAGE_REQUEST)
-        assert bench.engine.totals().spent_today == pytest.approx(0.08)
-        await bench.advance_until(lambda: bench.engine.totals().spent_today == 0.0, step_seconds=60.0)
+        assert bench.engine.billing.totals().spent_today == pytest.approx(0.08)
+        await bench.advance_until(lambda: bench.engine.billing.totals().spent_today == 0.0, step_seconds=60.0)
         await bench.engine.submit(IMAGE_REQUEST)
-        assert bench.engine.totals().spent_today == pytest.approx(0.04)
-        assert bench.engine.totals().spent_total == pytest.approx(0.12)
+        assert bench.engine.billing.totals().spent_today == pytest.approx(0.04)
+        assert bench.engine.billing.totals().spent_total == pytest.approx(0.12)
 
 
 async def test_the_cap_holds_at_once_after_a_start_however_many_jobs_the_day_has(
@@ -115,7 +115,7 @@ async def test_several_instances_at_once_pass_the_cap_by_nothing(
         await one.engine.submit(IMAGE_REQUEST)
         await one.engine.submit(IMAGE_REQUEST)
         for bench in (two, three):
-            await bench.advance_until(lambda bench=bench: bench.engine.estimate(IMAGE_REQUEST) is not None)
+            await bench.advance_until(lambda bench=bench: bench.engine.billing.estimate(IMAGE_REQUEST) is not None)
         await asyncio.gather(
             *(bench.engine.submit(IMAGE_REQUEST) for _ in range(4) for bench in (one, two, three)),
             return_exceptions=True,
@@ -139,13 +139,13 @@ async def test_what_others_send_at_the_same_moment_is_not_taken_for_the_price(
         benches = (one, two, three)
         for _ in range(4):
             await asyncio.gather(*(bench.engine.submit(IMAGE_REQUEST) for bench in benches))
-        assert all(bench.engine.estimate(IMAGE_REQUEST) in (None, 0.04) for bench in benches)
+        assert all(bench.engine.billing.estimate(IMAGE_REQUEST) in (None, 0.04) for bench in benches)
         await one.engine.submit(IMAGE_REQUEST)
         await one.engine.submit(IMAGE_REQUEST)
-        assert one.engine.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
+        assert one.engine.billing.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
     async with _run_engine(tmp_path, sandbox, clock, JobPolicy()) as later:
-        assert later.engine.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
-        await later.advance_until(lambda: later.engine.totals().spent_total == pytest.approx(14 * 0.04))
+        assert later.engine.billing.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
+        await later.advance_until(lambda: later.engine.billing.totals().spent_total == pytest.approx(14 * 0.04))
     assert len(sandbox.posts) == 14
 
 
@@ -170,13 +170,13 @@ async def test_readings_that_come_in_another_order_than_the_ids_are_not_trusted(
 
         bench.client.submit = submit
         late = asyncio.create_task(bench.engine.submit(msgspec.structs.replace(IMAGE_REQUEST, prompt="Late")))
-        await bench.wait_until_published(lambda: len(bench.engine.newest_first()) == 4)
+        await bench.wait_until_published(lambda: len(bench.engine.store.newest_first()) == 4)
         await bench.engine.submit(IMAGE_REQUEST)
         gate.set()
         await late
         assert (await bench.engine.submit(IMAGE_REQUEST)).cost == pytest.approx(0.04)
         assert (await bench.engine.submit(IMAGE_REQUEST)).cost == pytest.approx(0.04)
-        assert bench.engine.totals().spent_total == pytest.approx(7 * 0.04)
+        assert bench.engine.billing.totals().spent_total == pytest.approx(7 * 0.04)
 
 
 async def test_an_unknown_price_wants_a_confirmation_and_is_counted_once_it_is_known(
@@ -191,8 +191,8 @@ async def test_an_unknown_price_wants_a_confirmation_and_is_counted_once_it_is_k
         assert lost.cost is None
         await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
         await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
-        await bench.wait_until_published(lambda: bench.engine.get(lost.id).cost is not None)
-        assert bench.engine.totals().spent_today == pytest.approx(0.12)
+        await bench.wait_until_published(lambda: bench.engine.store.get(lost.id).cost is not None)
+        assert bench.engine.billing.totals().spent_today == pytest.approx(0.12)
         assert len(await bench.engine.submit_many([IMAGE_REQUEST] * 20)) == 20
         with pytest.raises(ConfirmationRequired):
             await bench.engine.submit_many([IMAGE_REQUEST] * 26)
@@ -207,11 +207,13 @@ async def test_an_unconfirmed_job_is_counted_until_it_is_judged_not_charged(
         await bench.engine.submit(IMAGE_REQUEST)
         sandbox.inject(Fault.DROP_BEFORE, times=1, on=FaultPlace.POST)
         unclear = await bench.engine.submit(IMAGE_REQUEST)
-        assert bench.engine.totals().spent_today == pytest.approx(0.12)
+        assert bench.engine.billing.totals().spent_today == pytest.approx(0.12)
         await bench.engine.submit(IMAGE_REQUEST)
-        await bench.wait_until_published(lambda: bench.engine.get(unclear.id).verdict is Verdict.NOT_CHARGED)
-        assert bench.engine.totals().spent_today == pytest.approx(0.12)
-        assert bench.engine.totals().spent_total == pytest.approx(float(sandbox.settings.credits) - sandbox.credits)
+        await bench.wait_until_published(lambda: bench.engine.store.get(unclear.id).verdict is Verdict.NOT_CHARGED)
+        assert bench.engine.billing.totals().spent_today == pytest.approx(0.12)
+        assert bench.engine.billing.totals().spent_total == pytest.approx(
+            float(sandbox.settings.credits) - sandbox.credits
+        )
 
 
 async def test_a_deleted_job_of_unknown_price_disturbs_no_later_submit(
@@ -231,12 +233,12 @@ async def test_estimates_follow_a_price_that_changes(
     async with _run_engine(tmp_path, sandbox, clock) as bench:
         for _ in range(10):
             await bench.engine.submit(IMAGE_REQUEST)
-        assert bench.engine.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
+        assert bench.engine.billing.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
         monkeypatch.setattr(sandbox_service, "price", lambda _order: Decimal("0.10"))
         for _ in range(5):
             await bench.engine.submit(IMAGE_REQUEST)
-        assert bench.engine.estimate(IMAGE_REQUEST) == pytest.approx(0.10)
-        assert bench.engine.totals().spent_today == pytest.approx(0.9)
+        assert bench.engine.billing.estimate(IMAGE_REQUEST) == pytest.approx(0.10)
+        assert bench.engine.billing.totals().spent_today == pytest.approx(0.9)
 
 
 async def test_totals_and_prices_are_the_same_after_a_restart(
@@ -256,15 +258,15 @@ async def test_totals_and_prices_are_the_same_after_a_restart(
         await bench.engine.delete([saved.id])
         await bench.engine.undo_delete()
         before, estimates = (
-            bench.engine.totals(),
-            [bench.engine.estimate(each) for each in (IMAGE_REQUEST, HIGH_QUALITY_REQUEST, VIDEO_REQUEST)],
+            bench.engine.billing.totals(),
+            [bench.engine.billing.estimate(each) for each in (IMAGE_REQUEST, HIGH_QUALITY_REQUEST, VIDEO_REQUEST)],
         )
         assert before.spent_total == pytest.approx(float(sandbox.settings.credits) - sandbox.credits, abs=0.005)
     async with _run_engine(tmp_path, sandbox, clock) as bench:
-        await bench.advance_until(lambda: bench.engine.is_fully_loaded)
-        assert bench.engine.totals() == before
+        await bench.advance_until(lambda: bench.engine.store.is_fully_loaded)
+        assert bench.engine.billing.totals() == before
         assert [
-            bench.engine.estimate(each) for each in (IMAGE_REQUEST, HIGH_QUALITY_REQUEST, VIDEO_REQUEST)
+            bench.engine.billing.estimate(each) for each in (IMAGE_REQUEST, HIGH_QUALITY_REQUEST, VIDEO_REQUEST)
         ] == estimates
 
 

@@ -24,11 +24,11 @@ def _record_snapshots(bench: Bench, job: Job) -> list[Job]:
     seen: list[Job] = []
 
     def note(ids: frozenset[int]) -> None:
-        shown = bench.engine.get(job.id)
+        shown = bench.engine.store.get(job.id)
         if job.id in ids and shown is not None:
             seen.append(shown)
 
-    bench.engine.subscribe(note)
+    bench.engine.store.subscribe(note)
     return seen
 
 
@@ -45,7 +45,7 @@ async def test_progress_never_runs_backwards_on_screen(bench: Bench, fault: Faul
     """Seen to fail with the service's progress shown as it comes."""
     job = await _submit_video(bench, fault)
     seen = _record_snapshots(bench, job)
-    bench.engine.set_visible([job.id], job.id)
+    bench.engine.monitor.set_visible([job.id], job.id)
     await bench.wait_for_state(job.id, "saved")
     assert len(seen) > 3
     assert all(before.progress <= after.progress for before, after in pairwise(seen))
@@ -63,10 +63,10 @@ async def test_success_without_a_link_is_not_called_done(bench: Bench) -> None:
     """It lives, says so, stalls at its deadline, and ends when the link comes. Seen to fail with the word trusted."""
     job = await _submit_video(bench, Fault.SUCCESS_WITHOUT_URL)
     bench.sandbox.finish()
-    await bench.advance_until(lambda: bench.engine.get(job.id).word == "success")  # type: ignore[union-attr]
-    assert bench.engine.get(job.id).state is JobState.RUNNING  # type: ignore[union-attr]
-    assert "sent no link" in bench.engine.get(job.id).trouble  # type: ignore[union-attr]
-    await bench.advance_until(lambda: bench.engine.get(job.id).state is JobState.STALLED, step_seconds=30.0)  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store.get(job.id).word == "success")  # type: ignore[union-attr]
+    assert bench.engine.store.get(job.id).state is JobState.RUNNING  # type: ignore[union-attr]
+    assert "sent no link" in bench.engine.store.get(job.id).trouble  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store.get(job.id).state is JobState.STALLED, step_seconds=30.0)  # type: ignore[union-attr]
     bench.sandbox.heal()
     await bench.wait_for_state(job.id, "saved")
 
@@ -84,7 +84,7 @@ async def test_an_id_unknown_for_a_moment_is_asked_for_again(bench: Bench) -> No
     """Seen to fail with the first 404 taken at its word."""
     job = await _submit_video(bench)
     bench.sandbox.inject(Fault.POLL_404, times=4)
-    await bench.advance_until(lambda: bool(bench.engine.get(job.id).trouble))  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).trouble))  # type: ignore[union-attr]
     assert (await bench.wait_for_state(job.id, "saved")).trouble == ""
 
 
@@ -93,8 +93,8 @@ async def test_an_id_unknown_for_a_minute_is_lost_with_its_id_kept_and_can_be_wa
     job = await _submit_video(bench)
     bench.sandbox.inject(Fault.POLL_404, times=None)
     ended: list[Job] = []
-    bench.engine.subscribe_settled(ended.append)
-    await bench.advance_until(lambda: bool(bench.engine.get(job.id).trouble))  # type: ignore[union-attr]
+    bench.engine.events.settled.connect(ended.append)
+    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).trouble))  # type: ignore[union-attr]
     began = bench.clock.monotonic()
     lost = await bench.wait_for_state(job.id, "lost")
     assert 59 <= bench.clock.monotonic() - began <= 100
@@ -116,8 +116,8 @@ async def test_a_stuck_job_is_stalled_after_its_deadline_never_failed_and_recove
     """Seen to fail with a stalled job asked about no more."""
     job = await _submit_video(bench, Fault.STUCK)
     began = bench.clock.monotonic()
-    await bench.advance_until(lambda: bench.engine.get(job.id).state is not JobState.RUNNING, step_seconds=20.0)  # type: ignore[union-attr]
-    assert bench.engine.get(job.id).state is JobState.STALLED  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store.get(job.id).state is not JobState.RUNNING, step_seconds=20.0)  # type: ignore[union-attr]
+    assert bench.engine.store.get(job.id).state is JobState.STALLED  # type: ignore[union-attr]
     assert bench.clock.monotonic() - began >= 1800
     polls = len(bench.sandbox.polls())
     for _ in range(60):
@@ -135,8 +135,8 @@ async def test_a_stuck_job_is_stalled_after_its_deadline_never_failed_and_recove
 async def test_a_poll_that_goes_wrong_says_why_and_loses_nothing(bench: Bench, fault: Fault) -> None:
     job = await bench.engine.submit(IMAGE_REQUEST)
     bench.sandbox.inject(fault, times=5, on=FaultPlace.POLL)
-    await bench.advance_until(lambda: bool(bench.engine.get(job.id).trouble))  # type: ignore[union-attr]
-    assert bench.engine.get(job.id).state is JobState.RUNNING  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).trouble))  # type: ignore[union-attr]
+    assert bench.engine.store.get(job.id).state is JobState.RUNNING  # type: ignore[union-attr]
     saved = await bench.wait_for_state(job.id, "saved")
     assert saved.trouble == ""
     assert len(bench.sandbox.posts) == 1

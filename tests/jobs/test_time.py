@@ -48,9 +48,9 @@ async def test_a_wall_clock_that_jumps_changes_nothing_but_dates(bench: Bench, j
     after = await _count_polls_in_a_minute(bench)
     assert after <= usual + 4
     assert after >= 1
-    assert {job.state for job in bench.engine.newest_first()} == {JobState.RUNNING}
+    assert {job.state for job in bench.engine.store.newest_first()} == {JobState.RUNNING}
     newer = await bench.engine.submit(IMAGE_REQUEST)
-    assert [job.id for job in bench.engine.newest_first()] == [newer.id, *(job.id for job in reversed(jobs))]
+    assert [job.id for job in bench.engine.store.newest_first()] == [newer.id, *(job.id for job in reversed(jobs))]
     bench.sandbox.heal()
     bench.sandbox.finish()
     for job in [*jobs, newer]:
@@ -67,7 +67,7 @@ async def test_eight_hours_asleep_with_both_clocks_is_one_look_at_each_job(bench
     for job in jobs:
         await bench.wait_for_state(job.id, "saved")
     assert len(bench.sandbox.polls()) - before <= 2 * len(jobs)
-    assert all(job.state is JobState.SUCCEEDED for job in bench.engine.newest_first())
+    assert all(job.state is JobState.SUCCEEDED for job in bench.engine.store.newest_first())
 
 
 async def test_a_job_stalled_by_a_wrong_clock_at_start_runs_again_when_the_clock_is_right(
@@ -145,7 +145,7 @@ async def _resume_thousand_jobs(tmp_path: Path, sandbox: Sandbox, clock: FakeClo
                     await clock.advance(0.25)
                     await wait_idle()
                 assert len(sandbox.polls()) - before <= 10 + policy.workers + 1
-        assert len(bench.engine.newest_first()) == 1000
+        assert len(bench.engine.store.newest_first()) == 1000
         assert max(steps) < 0.3, "the event loop was blocked"
         assert len(sandbox.posts) == 1
         return len({call.path for call in sandbox.polls()})

@@ -35,14 +35,14 @@ class Worker:
 
     async def run(self) -> None:
         await self.engine.start()
-        self.report_new_ids(frozenset(job.id for job in self.engine.newest_first()))
-        self.engine.subscribe(self.report_new_ids)
+        self.report_new_ids(frozenset(job.id for job in self.engine.store.newest_first()))
+        self.engine.store.subscribe(self.report_new_ids)
         report("ready", 0, "")
         await asyncio.gather(self.submit_repeatedly(), self.submit_repeatedly(), self.delete_and_compact())
 
     def report_new_ids(self, ids: frozenset[int]) -> None:
         for job_id in ids - self.reported_ids:
-            job = self.engine.get(job_id)
+            job = self.engine.store.get(job_id)
             if job is not None and job.request_id is not None:
                 self.reported_ids.add(job_id)
                 report("shown", job_id, job.request_id)
@@ -59,7 +59,9 @@ class Worker:
         while True:
             await asyncio.sleep(self.rng.random() * 0.02)
             ended = [
-                job for job in self.engine.newest_first() if job.is_ended and not job.needs_download and job.request_id
+                job
+                for job in self.engine.store.newest_first()
+                if job.is_ended and not job.needs_download and job.request_id
             ]
             if len(ended) > 4 and self.rng.random() < 0.3:
                 job = self.rng.choice(ended)

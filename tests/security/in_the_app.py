@@ -69,7 +69,7 @@ async def run_app(
     app = RecordingEternalApp(bench, NullGraphics(), "", ENVIRON)
     app.every_frame = every_frame
     async with app.run_test(size=size, notifications=False) as pilot:
-        await wait_until(pilot, lambda: bench.jobs.is_fully_loaded)
+        await wait_until(pilot, lambda: bench.jobs.store.is_fully_loaded)
         await app.workers.wait_for_complete()
         assert isinstance(app.screen, MainScreen)
         app.screen._detail_debouncer._monotonic = clock.monotonic

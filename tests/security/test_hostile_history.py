@@ -149,9 +149,9 @@ async def test_the_app_lives(tmp_path: Path) -> None:
     bench = make_services(tmp_path, ENVIRON_WITH_KEY)
     app = EternalApp(bench, NullGraphics(), "", ENVIRON)
     async with app.run_test(size=(100, 40)) as pilot:
-        await wait_until(pilot, lambda: bench.jobs.is_fully_loaded)
-        assert len(bench.jobs.newest_first()) > 10
-        for _ in bench.jobs.newest_first():
+        await wait_until(pilot, lambda: bench.jobs.store.is_fully_loaded)
+        assert len(bench.jobs.store.newest_first()) > 10
+        for _ in bench.jobs.store.newest_first():
             await pilot.press("down")
         for key in ("enter", "escape", "o", "s", "escape", "y", "escape"):
             await pilot.press(key)

@@ -33,7 +33,7 @@ async def submit_all(jobs_engine: JobEngine, count: int, progress_file: Path, pa
         saved = first + BATCH_SIZE
         if saved in pauses:
             # Changes wait in memory for a fold, up to 4 MB of them, which is not for good.
-            await asyncio.to_thread(jobs_engine._store.history.compact)
+            await asyncio.to_thread(jobs_engine.store.history.compact)
         await asyncio.to_thread(progress_file.write_text, str(saved))
         if saved in pauses:
             await asyncio.to_thread(_wait_for_file, progress_file.with_name(f"go-on-{saved}"))

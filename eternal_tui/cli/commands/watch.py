@@ -33,10 +33,10 @@ async def wait_for_jobs(engine: JobEngine, job_ids: Sequence[int], shutdown: Shu
     refused = asyncio.Event()
 
     def hear(_ids: frozenset[int]) -> None:
-        if engine.is_key_rejected:
+        if engine.monitor.is_key_rejected:
             refused.set()
 
-    unsubscribe = engine.subscribe(hear)
+    unsubscribe = engine.store.subscribe(hear)
     pending = {asyncio.ensure_future(engine.wait_until_done(job_id)) for job_id in job_ids}
     refusal = asyncio.ensure_future(refused.wait())
     try:
@@ -58,7 +58,7 @@ async def wait_for_jobs(engine: JobEngine, job_ids: Sequence[int], shutdown: Shu
 
 
 def _key_rejection_reason(engine: JobEngine, job_ids: Sequence[int]) -> str:
-    jobs = (job for job in map(engine.get, job_ids) if job is not None)
+    jobs = (job for job in map(engine.store.get, job_ids) if job is not None)
     return next((job.trouble for job in jobs if job.trouble), "The key was refused.")
 
 
@@ -90,20 +90,20 @@ class _WatchRun:
             return ExitCode.SUCCESS
         await self._engine.start(only_job_ids=ids)
         await self._shutdown.run(self._resume_polling(ids))
-        unsubscribe = self._engine.subscribe(self._on_change)
+        unsubscribe = self._engine.store.subscribe(self._on_change)
         try:
             with ProgressLine(self._engine, self._output, ids):
                 self._printed_states = dict.fromkeys(ids)
                 self._on_change(frozenset(ids))
                 await self._wait_until_done(ids)
         except ShutdownRequested:
-            jobs = [job for job in map(self._engine.get, ids) if job is not None]
+            jobs = [job for job in map(self._engine.store.get, ids) if job is not None]
             rest = describe_unfinished(jobs)
             self._output.info(join_safe(" ", sanitize("Stopped following."), *([rest] if rest else ())))
             raise
         finally:
             unsubscribe()
-        jobs = [job for job in map(self._engine.get, ids) if job is not None]
+        jobs = [job for job in map(self._engine.store.get, ids) if job is not None]
         return worst_exit_code(map(exit_code_of, jobs))
 
     def _select_job_ids(self) -> list[int]:
@@ -151,14 +151,14 @@ class _WatchRun:
                 continue  # another instance is at it, and its news arrive here
 
     def _get_job(self, job_id: int) -> Job:
-        job = self._engine.get(job_id)
+        job = self._engine.store.get(job_id)
         if job is None:
             raise JobNotFound(job_id)
         return job
 
     def _on_change(self, job_ids: frozenset[int]) -> None:
         for job_id in self._printed_states:
-            if job_id not in job_ids or (job := self._engine.get(job_id)) is None:
+            if job_id not in job_ids or (job := self._engine.store.get(job_id)) is None:
                 continue
             stands = (job.state, job.file_state)
             if self._printed_states[job_id] != stands:

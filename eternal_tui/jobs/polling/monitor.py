@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from eternal_tui.api.errors import ApiError, KeyRejected, NotFound, RateLimited, RequestNotSent, ServerError
 from eternal_tui.api.models import PollResponse
-from eternal_tui.core.clock import Clock
 from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.jobs.billing.billing import Billing
+from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState, with_state
 from eternal_tui.jobs.polling import interval
 from eternal_tui.jobs.polling.interval import DurationEstimator, JobKind, Observation
 from eternal_tui.jobs.polling.scheduler import PollScheduler
-from eternal_tui.jobs.ports import Service
-from eternal_tui.jobs.store import JobStore
 from eternal_tui.jobs.transitions import apply_poll, mark_lost, mark_waiting
 
 NOT_FOUND_GRACE_SECONDS = 60.0
@@ -59,34 +57,18 @@ def job_kind(job: Job) -> JobKind:
 class JobMonitor:
     """Looks at jobs, records what it saw, and schedules the next look. Never touches a job it does not own."""
 
-    def __init__(
-        self,
-        store: JobStore,
-        service: Service,
-        clock: Clock,
-        rng: random.Random,
-        durations: DurationEstimator,
-        *,
-        workers: int,
-        requests_per_second: float,
-        stall_after_seconds: float,
-        owns: Callable[[Job], bool],
-        on_finished: Callable[[Job], None],
-        epoch: Callable[[], int],
-        on_balance_read: Callable[[float, int], None],
-    ) -> None:
-        self.scheduler = PollScheduler(self.poll, clock, workers=workers, requests_per_second=requests_per_second)
-        self.durations = durations
+    def __init__(self, context: JobContext, billing: Billing) -> None:
+        policy, clock = context.policy, context.ports.clock
+        self.scheduler = PollScheduler(
+            self.poll, clock, workers=policy.workers, requests_per_second=policy.requests_per_second
+        )
+        self.durations = DurationEstimator()
         self.is_key_rejected = False
-        self._store = store
-        self._service = service
+        self._context = context
+        self._store = context.store
+        self._service = context.ports.service
         self._clock = clock
-        self._rng = rng
-        self._stall_after_seconds = stall_after_seconds
-        self._owns = owns
-        self._on_finished = on_finished
-        self._epoch = epoch
-        self._on_balance_read = on_balance_read
+        self._billing = billing
         self._observations: dict[int, list[Observation]] = {}
         self._start_times: dict[int, float] = {}
         self._not_found_since: dict[int, float] = {}
@@ -112,8 +94,9 @@ class JobMonitor:
         for table in (self._observations, self._start_times, self._not_found_since, self._failure_counts):
             table.pop(job_id, None)
 
-    def set_visible(self, visible: frozenset[int], selected: int | None) -> None:
-        """Note which jobs a person is looking at."""
+    def set_visible(self, visible: Iterable[int], selected: int | None) -> None:
+        """Set which jobs are on screen and which is selected: these are polled with more weight."""
+        visible = frozenset(visible)
         came = visible - self._visible
         if selected is not None and selected != self._selected:
             came |= {selected}
@@ -134,6 +117,12 @@ class JobMonitor:
     def remove_waiter(self, job_id: int) -> None:
         """Note that nobody waits for the job any more."""
         self._waited_for_ids.discard(job_id)
+
+    @property
+    def pause_reason(self) -> str:
+        """Why all polling waits at the moment; empty when it does not."""
+        pause = self.scheduler.backoff
+        return pause.reason if pause.wait_seconds(self._clock.monotonic()) > 0 else ""
 
     def age(self, job: Job) -> float:
         """Return how long the job has been under way, in seconds."""
@@ -193,11 +182,11 @@ class JobMonitor:
 
     def should_poll(self, job: Job) -> bool:
         """Tell whether this instance is the one to ask about the job."""
-        return job.state in POLLED_STATES and job.watched and self._owns(job)
+        return job.state in POLLED_STATES and job.watched and self._context.owns(job)
 
     async def _request_poll(self, request_id: str) -> PollResponse:
         """Ask once; what the answer means for every other question is noted here."""
-        pause, began = self.scheduler.backoff, self._epoch()
+        pause, began = self.scheduler.backoff, self._billing.epoch()
         try:
             answer = await self._service.poll(request_id)
         except RateLimited as error:
@@ -213,14 +202,14 @@ class JobMonitor:
         pause.record_success()
         self.is_key_rejected = False
         if answer.credits_remaining is not None:
-            self._on_balance_read(answer.credits_remaining, began)
+            self._billing.record_free_reading(answer.credits_remaining, began)
         return answer
 
     async def _apply_response(self, job: Job, response: PollResponse) -> None:
         self._not_found_since.pop(job.id, None)
         self._failure_counts.pop(job.id, None)
         age = self.age(job)
-        overdue = age > self._stall_after_seconds
+        overdue = age > self._context.policy.stall_after_seconds
         now = self._clock.time()
         sightings = self._observations.setdefault(job.id, [])
         sightings.append(Observation(age=age, progress=response.progress))
@@ -245,7 +234,7 @@ class JobMonitor:
         if current.state is JobState.SUCCEEDED:
             self.durations.learn_job(job_kind(current), sightings, age)
         self.forget(job.id)
-        self._on_finished(current)
+        self._context.events.finished.emit(current)
 
     async def _apply_not_found(self, job: Job) -> None:
         now = self._clock.monotonic()
@@ -260,7 +249,7 @@ class JobMonitor:
             return
         ended = await self._store.apply_remote(job.id, lambda held: mark_lost(held, self._clock.time()))
         self.forget(job.id)
-        self._on_finished(ended)
+        self._context.events.finished.emit(ended)
 
     def _apply_error(self, job: Job, error: ApiError) -> None:
         wait = self._next_backoff_seconds(job.id)
@@ -342,7 +331,7 @@ class JobMonitor:
             self.scheduler.poll_in(job_id, longest)
 
     def _with_jitter(self, seconds: float) -> float:
-        return seconds + MAX_JITTER_SECONDS * self._rng.random()
+        return seconds + MAX_JITTER_SECONDS * self._context.ports.rng.random()
 
     def resume_lost(self, job: Job) -> Job:
         """Return a lost job as running again, to be asked about once more."""

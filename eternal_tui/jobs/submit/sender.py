@@ -7,21 +7,20 @@ unconfirmed job.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from eternal_tui.api.errors import OutcomeUnknown, RateLimited, RequestNotSent, RequestRejected
 from eternal_tui.api.models import CreateCharacterResponse, SubmitResponse
-from eternal_tui.core.clock import Clock
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.core.waiting import StopRequested, StopSignal
 from eternal_tui.history.errors import HistoryError
-from eternal_tui.jobs.billing.balance import CreditBalance
-from eternal_tui.jobs.billing.prices import EPSILON_CREDITS, Prices
+from eternal_tui.jobs.billing.billing import Billing, ChargeWindow
+from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import Job, JobState, to_record, with_state
 from eternal_tui.jobs.polling.interval import backoff_seconds
-from eternal_tui.jobs.ports import Record, Service
-from eternal_tui.jobs.store import JobStore
+from eternal_tui.jobs.ports import Record
+from eternal_tui.jobs.sync import HistorySync
 from eternal_tui.jobs.transitions import mark_accepted, mark_created, mark_rejected, mark_unconfirmed
 
 STOPPED_BEFORE_SEND_MESSAGE = "The program was told to stop before the service took the request. Nothing was charged."
@@ -36,58 +35,24 @@ MAX_RATE_LIMIT_WAIT_SECONDS = 300.0
 """Seconds a submit waits in all for a service that keeps answering 429, before it counts as refused."""
 
 
-class ChargeWindow:
-    """The time one POST is under way; disturbed when another overlaps it, so that credits cannot be told apart."""
-
-    def __init__(self, credits_before: float | None, disturbed: bool, epoch_at_send: int) -> None:
-        self.credits_before = credits_before
-        self.epoch_at_send = epoch_at_send
-        self.disturbed = disturbed
-
-
 class RequestSender:
-    """Sends intents, one POST each; `balance` tells what they cost."""
+    """Sends intents, one POST each."""
 
-    def __init__(
-        self,
-        store: JobStore,
-        service: Service,
-        prices: Prices,
-        balance: CreditBalance,
-        clock: Clock,
-        *,
-        epoch: Callable[[int], int],
-        has_other_in_flight: Callable[[int], bool],
-        sync: Callable[[], Awaitable[None]],
-        on_rate_limited: Callable[[float], None],
-        on_balance_read: Callable[[float, Job, int], None],
-    ) -> None:
-        self._balance = balance
-        self._store = store
-        self._service = service
-        self._prices = prices
-        self._clock = clock
-        self._epoch = epoch
-        self._has_other_in_flight = has_other_in_flight
+    def __init__(self, context: JobContext, billing: Billing, sync: HistorySync) -> None:
+        self._store = context.store
+        self._service = context.ports.service
+        self._clock = context.ports.clock
+        self._rate_limited = context.events.rate_limited
+        self._billing = billing
         self._sync = sync
-        self._on_rate_limited = on_rate_limited
-        self._on_balance_read = on_balance_read
-        self._open_windows: set[ChargeWindow] = set()
 
     async def send(self, intent: Job, stop: StopSignal) -> Job:
         """Send the recorded intent and return the job as it then stands: running, rejected or unconfirmed.
 
         Once told to stop it sends nothing more, and gives up the answer it waits for.
         """
-        disturbed = bool(self._open_windows) or not self._balance.is_certain or self._has_other_in_flight(intent.id)
-        window = ChargeWindow(self._balance.credits, disturbed, self._epoch(intent.id))
-        for other in self._open_windows:
-            other.disturbed = True
-        self._open_windows.add(window)
-        try:
+        with self._billing.charge_window(intent) as window:
             return await self._send_and_record(intent, window, stop)
-        finally:
-            self._open_windows.discard(window)
 
     async def reject_unsent(self, intent: Job, error: RequestNotSent) -> Job:
         """End an intent that was certainly never sent."""
@@ -111,16 +76,17 @@ class RequestSender:
                 intent, f"The request was cut off while under way ({type(defect).__name__}). It may have been charged."
             )
             raise
-        estimate = self._prices.estimate(intent.request)
+        estimate = self._billing.estimate(intent.request)
         raw = {"submit_answer": answer.raw} if answer.raw else None
         job = await self._record_outcome(
             intent, lambda job: _apply_submit_response(job, answer, self._clock.time(), estimate), extra=raw
         )
-        # The id is on disk before anything else; what the job cost may come to it a moment later.
-        job = await self._record_cost(job, window, answer)
-        if answer.credits_remaining is not None:
-            self._on_balance_read(answer.credits_remaining, job, window.epoch_at_send)
-        return job
+        # The request id is on disk before anything else. What the job cost needs the other processes' changes.
+        try:
+            await self._sync.sync()
+        except HistoryError:
+            window.is_disturbed = True
+        return self._billing.record_response(job, window, answer.credits_remaining)
 
     async def _post_with_retries(self, intent: Job, stop: StopSignal) -> SubmitResponse | CreateCharacterResponse:
         unsent = iter(UNSENT_RETRY_SECONDS)
@@ -139,7 +105,7 @@ class RequestSender:
                 wait = own if named is None else max(named, backoff_seconds(refusals))
                 if wait is None or self._clock.monotonic() + wait > patience:
                     raise
-                self._on_rate_limited(wait)
+                self._rate_limited.emit(wait)
                 self._show_waiting(intent, f"The service is busy; trying again in {wait:.0f} s. Nothing charged yet.")
             except RequestNotSent as error:
                 wait = next(unsent, None)
@@ -170,7 +136,7 @@ class RequestSender:
         held = self._store.get(intent.id)
         if held is not None and held.state is not JobState.SUBMITTING:
             return held
-        estimate = self._prices.estimate(intent.request)
+        estimate = self._billing.estimate(intent.request)
         return await self._record_outcome(
             intent, lambda job: mark_unconfirmed(job, reason, self._clock.time(), estimate)
         )
@@ -182,25 +148,6 @@ class RequestSender:
         except JobNotFound:
             await self._store.restore(intent.id, to_record(intent))
             return await self._store.apply_remote(intent.id, edit, extra=extra)
-
-    async def _record_cost(
-        self, job: Job, window: ChargeWindow, response: SubmitResponse | CreateCharacterResponse
-    ) -> Job:
-        """Note what the job cost where nothing else was charged meanwhile, by this instance or another."""
-        try:
-            await self._sync()
-        except HistoryError:
-            return self._store.get(job.id) or job
-        cost = self._measured_cost(window, response) if self._epoch(job.id) == window.epoch_at_send else None
-        if cost is None or job.id not in self._store:
-            return self._store.get(job.id) or job
-        return self._store.change_in_memory(job.id, lambda held: with_state(held, held.state, cost=cost))
-
-    def _measured_cost(self, window: ChargeWindow, response: SubmitResponse | CreateCharacterResponse) -> float | None:
-        if window.disturbed or window.credits_before is None or response.credits_remaining is None:
-            return None
-        drop = round(window.credits_before - response.credits_remaining, 6)
-        return drop if drop > EPSILON_CREDITS else None
 
 
 def _apply_submit_response(

@@ -10,31 +10,23 @@ import msgspec
 
 from eternal_tui.api.errors import RequestNotSent
 from eternal_tui.api.models import GenerateRequest, validate
-from eternal_tui.core.clock import Clock
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.core.waiting import StopSignal
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import Change
-from eternal_tui.jobs.billing.balance import CreditBalance
-from eternal_tui.jobs.billing.prices import Prices
-from eternal_tui.jobs.billing.reconciliation import Reconciler
-from eternal_tui.jobs.billing.totals import RunningTotals, cost_of
+from eternal_tui.jobs.billing.billing import Billing, RecordIntent
+from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import (
-    CapUndeterminable,
     CharacterNotAllowed,
-    ConfirmationRequired,
-    DailyCapExceeded,
     InvalidJobState,
     JobNotFound,
     NoApiKey,
     ShuttingDown,
 )
-from eternal_tui.jobs.model import Job, JobState, Verdict, from_record, to_record, with_event
-from eternal_tui.jobs.policy import JobPolicy
-from eternal_tui.jobs.ports import History, Service
-from eternal_tui.jobs.store import JobStore
+from eternal_tui.jobs.model import Job, JobState, from_record, to_record, with_event
+from eternal_tui.jobs.ports import History
 from eternal_tui.jobs.submit.sender import RequestSender
-from eternal_tui.jobs.transitions import UnsentOverCap
+from eternal_tui.jobs.sync import HistorySync
 
 
 def record_retry(history: History, old_id: int, intent: Job, now: float) -> tuple[int, list[Change]]:
@@ -64,11 +56,8 @@ def record_retry(history: History, old_id: int, intent: Job, now: float) -> tupl
 BATCH_STOPPING_CAUSES = frozenset({"key", "credits", "cap"})
 """Causes of a refusal that would meet every further request of a batch too."""
 
-MAX_UNPRICED_JOBS = 1
-"""Jobs of a day whose cost may be unknown under a cap while another is sent: the second tells what both cost."""
-
-RecordIntent = Callable[[Job], Awaitable[Job]]
-"""Writes an intent durably and returns it with its id."""
+CharacterCheck = Callable[[str], Awaitable[str]]
+"""Returns why a character ID may not be used, empty where it may."""
 
 
 async def allow_all(_character: str) -> str:
@@ -77,40 +66,22 @@ async def allow_all(_character: str) -> str:
 
 
 class Submitter:
-    """Checks and sends requests for the desk; `on_submitted` hears of each job that has left `submitting`."""
+    """Checks requests and sends them; `JobEvents.submitted` fires for each job that has left `submitting`."""
 
     def __init__(
         self,
-        store: JobStore,
+        context: JobContext,
+        billing: Billing,
         sender: RequestSender,
-        balance: CreditBalance,
-        reconciler: Reconciler,
-        prices: Prices,
-        running_totals: RunningTotals,
-        service: Service,
-        clock: Clock,
-        policy: JobPolicy,
-        *,
-        owner: str,
-        service_name: str,
-        check_character: Callable[[str], Awaitable[str]],
-        sync: Callable[[], Awaitable[None]],
-        on_submitted: Callable[[Job], None],
+        sync: HistorySync,
+        check_character: CharacterCheck,
     ) -> None:
-        self._store = store
+        self._context = context
+        self._store = context.store
+        self._billing = billing
         self._sender = sender
-        self._balance = balance
-        self._reconciler = reconciler
-        self._prices = prices
-        self._running_totals = running_totals
-        self._service = service
-        self._clock = clock
-        self._policy = policy
-        self._owner = owner
-        self._service_name = service_name
-        self._check_character = check_character
         self._sync = sync
-        self._on_submitted = on_submitted
+        self._check_character = check_character
         self._active_sends: dict[asyncio.Task[Job], StopSignal] = {}
         self._closing = False
 
@@ -132,7 +103,7 @@ class Submitter:
                 break
         return jobs
 
-    async def retry_unconfirmed(self, job_id: int, *, confirmed: bool) -> Job:
+    async def retry_unconfirmed(self, job_id: int, *, confirmed: bool = False) -> Job:
         """Send an unconfirmed job's request again, once, as a new job linked to it."""
         old = self._store[job_id]
         if old.state is not JobState.UNCONFIRMED:
@@ -143,26 +114,16 @@ class Submitter:
         intent = self._new_intent(old.request, character_name=old.name, batch=old.batch, retry_of=old.id)
         return await self._send(intent, partial(self._record_retry, old.id))
 
-    async def check(self, requests: Sequence[GenerateRequest], *, confirmed: bool) -> None:
+    async def check(self, requests: Sequence[GenerateRequest], *, confirmed: bool = False) -> None:
         """Raise why these may not be sent together: a broken rule, no key, a character, a limit on money."""
         for request in requests:
             validate(request)
-        if not await self._service.has_key():
+        if not await self._context.ports.service.has_key():
             raise NoApiKey
         for character in dict.fromkeys(request.character for request in requests):
             if refusal := await self._check_character(character):
                 raise CharacterNotAllowed(refusal)
-        estimates = [self._prices.estimate(request) for request in requests]
-        known = sum(price for price in estimates if price is not None)
-        total = known if None not in estimates else None
-        cap, limit = self._policy.daily_cap, self._policy.confirm_above
-        spent = self._running_totals.spent_today()
-        if cap is not None and (spent >= cap or spent + known > cap):
-            raise DailyCapExceeded(spent, total, cap)
-        if cap is not None and total is None and (unpriced := self._unpriced_today()) > MAX_UNPRICED_JOBS:
-            raise CapUndeterminable(spent, unpriced, cap)
-        if limit is not None and not confirmed and (total is None or total > limit):
-            raise ConfirmationRequired(total, limit)
+        self._billing.check(requests, confirmed=confirmed)
 
     async def close(self, grace_seconds: float) -> None:
         """Let what is under way end for `grace_seconds` seconds, then stop it; its outcome is recorded as unclear."""
@@ -177,14 +138,14 @@ class Submitter:
     def _new_intent(
         self, request: GenerateRequest, *, character_name: str, batch: str, retry_of: int | None = None
     ) -> Job:
-        now = self._clock.time()
+        now = self._context.ports.clock.time()
         intent = Job(
             id=0,
             request=request,
             created_at=now,
             name=UntrustedText(character_name),
-            owner=self._owner,
-            service=self._service_name,
+            owner=self._context.ports.registry.id,
+            service=self._context.ports.service_name,
             batch=batch,
             retry_of=retry_of,
         )
@@ -206,50 +167,28 @@ class Submitter:
             raise
 
     async def _record_and_send(self, intent: Job, record: RecordIntent, stop: StopSignal) -> Job:
-        # Other instances' readings and submits belong before this one, or their charges would be laid on it.
-        await self._sync()
-        quiet = self._balance.is_certain and not self._reconciler.has_in_flight
-        placed = await record(
-            msgspec.structs.replace(
-                intent,
-                cost=self._prices.estimate(intent.request),
-                credits_before=self._balance.credits if quiet else None,
-            )
-        )
-        over = await self._check_cap(placed)
-        if over is not None:
-            job = await self._sender.reject_unsent(placed, over)
+        await self._sync.sync()
+        placed = await self._billing.record_intent(intent, record)
+        refusal = await self._check_cap(placed)
+        if refusal is not None:
+            job = await self._sender.reject_unsent(placed, refusal)
         else:
             job = await self._sender.send(placed, stop)
-        self._on_submitted(job)
+        self._context.events.submitted.emit(job)
         return job
 
     async def _record_retry(self, old_id: int, intent: Job) -> Job:
-        history, now = self._store.history, self._clock.time()
+        history, now = self._store.history, self._context.ports.clock.time()
         new_id, news = await self._store.call_history(record_retry, history, old_id, intent, now)
         self._store.apply_changes(news)
         return self._store[new_id]
 
     async def _check_cap(self, intent: Job) -> RequestNotSent | None:
         """Check the cap once more against what other instances intended first: ids are minted in one order."""
-        cap = self._policy.daily_cap
-        if cap is None:
+        if self._context.policy.daily_cap is None:
             return None
         try:
-            await self._sync()
+            await self._sync.sync()
         except HistoryError as error:
             return RequestNotSent(f"The cap could not be checked, so nothing was sent. {error}")
-        begin = self._running_totals.today_start()
-        earlier = sum(
-            cost_of(job) for job in self._store.newest_first() if job.id < intent.id and job.created_at >= begin
-        )
-        if not (earlier < cap and earlier + (intent.cost or 0.0) <= cap):
-            return UnsentOverCap(str(DailyCapExceeded(earlier, intent.cost, cap)))
-        if intent.cost is None and (unpriced := self._unpriced_today()) > MAX_UNPRICED_JOBS:
-            return UnsentOverCap(str(CapUndeterminable(earlier, unpriced, cap)))
-        return None
-
-    def _unpriced_today(self) -> int:
-        begin = self._running_totals.today_start()
-        unpriced = [job for job in map(self._store.get, self._balance.unpriced_ids) if job is not None]
-        return sum(job.created_at >= begin and job.verdict is not Verdict.NOT_CHARGED for job in unpriced)
+        return self._billing.check_recorded(intent)

@@ -142,7 +142,7 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
     # The list
 
     def _recent_ranks(self) -> dict[str, int]:
-        newest = self._services.jobs.newest_first()[:RECENT_JOB_COUNT]
+        newest = self._services.jobs.store.newest_first()[:RECENT_JOB_COUNT]
         used = (*self._favourites.recent, *(job.request.character for job in newest))
         return {character: place for place, character in enumerate(dict.fromkeys(used))}
 

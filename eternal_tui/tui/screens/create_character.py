@@ -60,7 +60,7 @@ class CreateCharacter(Dialog[str]):
 
     @work
     async def _create(self, prompt: str) -> None:
-        price = self._services.jobs.estimate(character_request(prompt))
+        price = self._services.jobs.billing.estimate(character_request(prompt))
         cost = (
             format_safe("about {n} credits", n=f"{price:.2f}")
             if price is not None

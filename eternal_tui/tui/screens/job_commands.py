@@ -102,7 +102,7 @@ class JobCommands:
 
     async def retry_failed(self, listed: Sequence[Job]) -> None:
         """Run again what failed or was not taken among the jobs listed, after one question with what it costs."""
-        found = find_retryable(listed, self._jobs.newest_first())
+        found = find_retryable(listed, self._jobs.store.newest_first())
         if not found.retryable:
             self._screen.notify_user(_nothing_to_retry_message(found))
             return
@@ -127,7 +127,7 @@ class JobCommands:
 
     def _estimates(self, requests: Sequence[GenerateRequest]) -> list[float] | None:
         """Return about what each request costs, None where one's price is not known yet."""
-        prices = [price for price in map(self._jobs.estimate, requests) if price is not None]
+        prices = [price for price in map(self._jobs.billing.estimate, requests) if price is not None]
         return prices if len(prices) == len(requests) else None
 
     async def retry(self, job: Job) -> None:
@@ -180,7 +180,7 @@ class JobCommands:
             no=SafeText("leave it as it is"),
         )
         if await self._screen.ask_confirmation(asked) and await self._screen.check_characters([job.request]):
-            await self._jobs.retry_unconfirmed(job.id, confirmed=True)
+            await self._jobs.submitter.retry_unconfirmed(job.id, confirmed=True)
 
     async def watch(self, job: Job) -> None:
         """Look at the job now; one that is watched already is let go after a question."""
@@ -263,7 +263,7 @@ class JobCommands:
 
     async def run(self, job_ids: Sequence[int], command: str) -> None:
         """Do the action `command` on these jobs."""
-        jobs = [job for job_id in job_ids if (job := self._jobs.get(job_id)) is not None]
+        jobs = [job for job_id in job_ids if (job := self._jobs.store.get(job_id)) is not None]
         if not jobs:
             self._screen.notify_user(SafeText("There is no job here yet. ctrl+n writes a request."))
             return

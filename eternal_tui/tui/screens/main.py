@@ -56,7 +56,7 @@ class MainScreen(HelpMixin, MainView):
     def _confirm_sent(self, count: int) -> None:
         """Say that it was sent where the form covers the list, in which it would be seen."""
         covered = self.form_pane.region.width == self.size.width
-        sent = self.services.jobs.newest_first()[:count]
+        sent = self.services.jobs.store.newest_first()[:count]
         if covered and all(job.state in (*POLLED_STATES, JobState.SUCCEEDED) for job in sent):
             what = format_safe("{n} requests", n=count) if count > 1 else SafeText("the request")
             self.notify_user(format_safe("Sent {what}. esc goes to the list.", what=what))
@@ -102,7 +102,7 @@ class MainScreen(HelpMixin, MainView):
 
     @on(RequestFormPane.PromptHistoryRequested)
     def _prompt_history_requested(self) -> None:
-        prompts = dict.fromkeys(job.request.prompt for job in self.services.jobs.newest_first())
+        prompts = dict.fromkeys(job.request.prompt for job in self.services.jobs.store.newest_first())
         self.form_pane.show_history(list(prompts)[:MAX_HISTORY_PROMPTS])
 
     @on(RequestFormPane.NotificationRequested)
@@ -142,7 +142,7 @@ class MainScreen(HelpMixin, MainView):
             self.job_pane.job_list.clear_marks()
 
     async def _edit_request(self, job_ids: list[int]) -> None:
-        job = self.services.jobs.get(job_ids[0])
+        job = self.services.jobs.store.get(job_ids[0])
         if job is not None and job.is_creation:
             from eternal_tui.tui.screens.job_commands import CREATION_RERUN_MESSAGE
 
@@ -154,7 +154,7 @@ class MainScreen(HelpMixin, MainView):
     def _open_copy_menu(self, job_ids: list[int]) -> None:
         from eternal_tui.tui.screens.copy import CopyMenu
 
-        job = self.services.jobs.get(job_ids[0])
+        job = self.services.jobs.store.get(job_ids[0])
         if job is not None:
             self.app.push_screen(CopyMenu(job, self.services, self.terminal), self.commands.notify_result)
 
@@ -182,7 +182,7 @@ class MainScreen(HelpMixin, MainView):
             await self.services.jobs.annotate(job_id, note=note, tags=tags)
 
     def _get_jobs(self, job_ids: Sequence[int]) -> list[Job]:
-        return [job for job_id in job_ids if (job := self.services.jobs.get(job_id)) is not None]
+        return [job for job_id in job_ids if (job := self.services.jobs.store.get(job_id)) is not None]
 
     def _open_viewer(self, job_ids: list[int]) -> None:
         from eternal_tui.tui.screens.viewer import Viewer
@@ -200,7 +200,7 @@ class MainScreen(HelpMixin, MainView):
     @work
     async def action_retry_failed(self) -> None:
         """Run every job of the list that failed or was not taken again, after a question with the cost."""
-        listed = (self.services.jobs.get(job_id) for job_id in self.job_pane.job_list.listed_ids())
+        listed = (self.services.jobs.store.get(job_id) for job_id in self.job_pane.job_list.listed_ids())
         await self.commands.retry_failed([job for job in listed if job is not None])
 
     async def action_new_request(self) -> None:
@@ -254,7 +254,7 @@ class MainScreen(HelpMixin, MainView):
         from eternal_tui.jobs.billing.statistics import compute_statistics
         from eternal_tui.tui.screens.statistics import StatisticsScreen
 
-        figures = compute_statistics(self.services.jobs.newest_first(), self.services.clock.time())
+        figures = compute_statistics(self.services.jobs.store.newest_first(), self.services.clock.time())
         self.app.push_screen(StatisticsScreen(figures, self.terminal.glyphs))
 
     def action_jump(self) -> None:
@@ -292,7 +292,7 @@ class MainScreen(HelpMixin, MainView):
     @work
     async def action_leave(self) -> None:
         """End the app; asks only while a request is being sent."""
-        sending = sum(job.state is JobState.SUBMITTING for job in self.services.jobs.newest_first())
+        sending = sum(job.state is JobState.SUBMITTING for job in self.services.jobs.store.newest_first())
         if sending:
             from eternal_tui.tui.widgets.dialog import ConfirmDialog
 

@@ -94,7 +94,7 @@ class MainView(DiffScreen):
         )
         self.job_pane = JobListPane(
             glyphs=terminal.glyphs,
-            estimate_remaining=desk.estimate_remaining,
+            estimate_remaining=desk.monitor.estimate_remaining,
             clock_step=terminal.clock_step_seconds,
             pane_number=2,
             graphics=terminal.graphics,
@@ -116,7 +116,7 @@ class MainView(DiffScreen):
             show_toast=self._show_toast,
             write=terminal.write_sequence,
             has_focus=lambda: self.app.app_focus,
-            is_batch_active=desk.is_batch_active,
+            is_batch_active=desk.active_batches.is_active,
         )
         self.refresh_timer = RefreshTimer(
             interval_seconds=terminal.refresh_seconds,
@@ -158,12 +158,12 @@ class MainView(DiffScreen):
         desk = self.services.jobs
         self._pane_split.load()
         self.refresh_timer.subscribe(self._refresh_jobs)
-        self._unsubscribe = desk.subscribe(self.refresh_timer.mark_changed)
-        desk.subscribe_settled(self.notifier.notify_soon)
-        desk.subscribe_settled(self._job_settled)
-        self.job_pane.job_list.set_jobs(desk.newest_first(), self.services.clock.time())
+        self._unsubscribe = desk.store.subscribe(self.refresh_timer.mark_changed)
+        desk.events.settled.connect(self.notifier.notify_soon)
+        desk.events.settled.connect(self._job_settled)
+        self.job_pane.job_list.set_jobs(desk.store.newest_first(), self.services.clock.time())
         self._update_footer()
-        self.header.set_totals(desk.totals())
+        self.header.set_totals(desk.billing.totals())
         self.watch(self, "focused", self._update_footer, init=False)
         # What is not in the first frame waits for it.
         self.call_after_refresh(self._start_after_first_frame)
@@ -226,20 +226,20 @@ class MainView(DiffScreen):
 
     def _reload_jobs(self) -> None:
         now = self.services.clock.time()
-        self.job_pane.job_list.set_jobs(self.services.jobs.newest_first(), now)
+        self.job_pane.job_list.set_jobs(self.services.jobs.store.newest_first(), now)
         self._refresh_jobs(frozenset(), now)
 
     def _refresh_jobs(self, changed: frozenset[int], now: float) -> None:
         desk, jobs = self.services.jobs, self.job_pane.job_list
         if len(changed) > FULL_RELOAD_JOBS:
-            jobs.set_jobs(desk.newest_first(), now)
+            jobs.set_jobs(desk.store.newest_first(), now)
         elif changed:
-            found = [job for job_id in changed if (job := desk.get(job_id)) is not None]
+            found = [job for job_id in changed if (job := desk.store.get(job_id)) is not None]
             here = {job.id for job in found}
             jobs.apply_changes(found, now, changed - here)
         else:
             jobs.tick(now)
-        totals = desk.totals()
+        totals = desk.billing.totals()
         if totals.credits != self._last_credits:
             self._last_credits = totals.credits
             self.form_pane.refresh_price()
@@ -249,7 +249,7 @@ class MainView(DiffScreen):
             self._update_footer()
         if not self._detail_debouncer.is_pending:
             self._show_current_job()
-        desk.set_visible(self.job_pane.visible_ids(), jobs.current_id)
+        desk.monitor.set_visible(self.job_pane.visible_ids(), jobs.current_id)
         self._show_notices()
 
     def _show_current_job(self) -> None:
@@ -258,8 +258,8 @@ class MainView(DiffScreen):
     def _current_job(self) -> Job | None:
         """Return the job under the cursor, with why it waits where all looks wait and its own was not refused."""
         desk, current = self.services.jobs, self.job_pane.job_list.current_id
-        job = desk.get(current) if current is not None else None
-        return job if job is None else with_pause_reason(job, desk.pause_reason)
+        job = desk.store.get(current) if current is not None else None
+        return job if job is None else with_pause_reason(job, desk.monitor.pause_reason)
 
     def _show_notices(self) -> None:
         fresh = self.services.jobs.notices[self._notified_count :]
@@ -303,7 +303,7 @@ class MainView(DiffScreen):
     async def _load_raw_responses(self, job_id: int) -> None:
         answers = await self.services.jobs.load_raw_responses(job_id)
         if self.detail_pane.job_id == job_id:
-            self.detail_pane.set_job(self.services.jobs.get(job_id), answers)
+            self.detail_pane.set_job(self.services.jobs.store.get(job_id), answers)
 
     # Telling and asking
 

@@ -161,7 +161,7 @@ def _contains_all(text: str, words: Sequence[str]) -> bool:
 
 async def _find_jobs(screen: MainScreen, words: Sequence[str]) -> AsyncIterator[PaletteItem]:
     count = 0
-    for at, job in enumerate(screen.services.jobs.newest_first()):
+    for at, job in enumerate(screen.services.jobs.store.newest_first()):
         if at % SLICE_JOBS == SLICE_JOBS - 1:
             await asyncio.sleep(0)
         if not _contains_all(f"job {job.id} {job.name} {job.request.prompt}", words):

@@ -172,7 +172,7 @@ class Viewer(HelpMixin, DiffScreen):
         # Captions of one height: pictures side by side are compared at one size.
         self.set_class(len(self._jobs) > 1, "-several")
         self._update_footer()
-        self._unsubscribe = self._services.jobs.subscribe(self._apply_job_changes)
+        self._unsubscribe = self._services.jobs.store.subscribe(self._apply_job_changes)
         self._position_timer = self.set_interval(self._terminal.refresh_seconds, self._update_positions, pause=True)
 
     def on_unmount(self) -> None:
@@ -198,9 +198,9 @@ class Viewer(HelpMixin, DiffScreen):
 
     def _apply_job_changes(self, job_ids: Iterable[int]) -> None:
         changed = set(job_ids)
-        self._jobs = [self._services.jobs.get(job.id) or job for job in self._jobs]
+        self._jobs = [self._services.jobs.store.get(job.id) or job for job in self._jobs]
         for panel in self.query(ViewerPanel):
-            if panel.job.id in changed and (job := self._services.jobs.get(panel.job.id)) is not None:
+            if panel.job.id in changed and (job := self._services.jobs.store.get(panel.job.id)) is not None:
                 panel.update_job(job)
 
     @on(FooterLine.Clicked)
@@ -308,7 +308,7 @@ class Viewer(HelpMixin, DiffScreen):
         if len(self._jobs) != 1 or self._jobs[0].id not in self._listed_ids:
             return
         at = list(self._listed_ids).index(self._jobs[0].id) + direction
-        job = self._services.jobs.get(self._listed_ids[at]) if 0 <= at < len(self._listed_ids) else None
+        job = self._services.jobs.store.get(self._listed_ids[at]) if 0 <= at < len(self._listed_ids) else None
         if job is None:
             return
         self._jobs = [job]

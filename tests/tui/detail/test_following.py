@@ -17,10 +17,12 @@ async def test_the_detail_follows_a_filter(tmp_path: Path) -> None:
         await wait_idle(pilot)
         screen = main_screen(app)
         assert (
-            screen.detail_pane.job_id == screen.job_pane.job_list.current_id == app.services.jobs.newest_first()[0].id
+            screen.detail_pane.job_id
+            == screen.job_pane.job_list.current_id
+            == app.services.jobs.store.newest_first()[0].id
         )
         await pilot.press("slash", *"harbour")
-        wanted = next(job.id for job in app.services.jobs.newest_first() if "harbour" in job.request.prompt)
+        wanted = next(job.id for job in app.services.jobs.store.newest_first() if "harbour" in job.request.prompt)
         await wait_until(pilot, lambda: screen.detail_pane.job_id == wanted)
         assert screen.job_pane.job_list.current_id == wanted
 
@@ -33,7 +35,7 @@ async def test_a_job_tells_why_all_looks_wait(tmp_path: Path) -> None:
     )
     bench.history.add_many([to_record(running)])
     app = make_app(bench)
-    bench.jobs._monitor.scheduler.backoff.hold(bench.clock.monotonic(), 600, "The key was refused.")
+    bench.jobs.monitor.scheduler.backoff.hold(bench.clock.monotonic(), 600, "The key was refused.")
     async with app.run_test(size=(100, 30)) as pilot:
         await wait_idle(pilot)
         detail = main_screen(app).detail_pane

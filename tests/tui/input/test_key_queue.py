@@ -117,7 +117,7 @@ async def test_typed_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
                 await return_to_list(pilot, app)
             assert ends == {name: end for name, (_, end) in {**INPUT_CASES, **SCREEN_CASES}.items()}
             assert app.is_running
-            assert {job.id for job in bench.jobs.newest_first()} == {job.id for job in jobs}
+            assert {job.id for job in bench.jobs.store.newest_first()} == {job.id for job in jobs}
 
 
 async def test_what_does_not_open_gets_no_key_and_nobody_else_does() -> None:

@@ -55,14 +55,14 @@ async def test_however_often_the_key_is_pressed_while_it_is_looked_up_one_job_is
                 await wait_until(
                     pilot, lambda: CHECK_STOPPED_MESSAGE in flat_screen_text(app) and "^s send" in flat_screen_text(app)
                 )
-                assert not bench.jobs.newest_first()
+                assert not bench.jobs.store.newest_first()
 
                 await pilot.press("ctrl+s")
                 await wait_until(pilot, lambda: "looking the ID up" in flat_screen_text(app))
                 await pilot.press("ctrl+s")
                 listing.resume.set()
                 await wait_until(pilot, lambda: "Sent the request" in flat_screen_text(app))
-                assert [job.request.prompt for job in bench.jobs.newest_first()] == ["At sea!"]
+                assert [job.request.prompt for job in bench.jobs.store.newest_first()] == ["At sea!"]
                 assert len(sandbox.posts) == 1
 
 

@@ -173,7 +173,7 @@ async def test_sending_without_a_key_asks_for_one_and_sends_nothing(tmp_path: Pa
         await screen.form_pane.load_request(GenerateRequest(character="6870", prompt="At the harbour", type="image"))
         await pilot.press("ctrl+s")
         await _wait_for_key_screen(app, pilot)
-        assert list(app.services.jobs.newest_first()) == []
+        assert list(app.services.jobs.store.newest_first()) == []
 
 
 async def test_a_refused_key_is_asked_for_anew_and_the_new_one_is_used(tmp_path: Path) -> None:

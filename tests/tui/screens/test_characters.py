@@ -104,7 +104,7 @@ async def test_one_character_is_created_by_one_request(tmp_path: Path, demo: Dem
         await wait_until(pilot, lambda: bool(stage.results))
         assert sent == ["A calm pilot"]
         assert str(stage.results[0]).isdigit()
-        (made,) = bench.jobs.newest_first()
+        (made,) = bench.jobs.store.newest_first()
         assert (made.request.type, made.request.character) == ("character", stage.results[0])
     await bench.close()
 
@@ -120,7 +120,7 @@ async def test_a_service_that_is_away_is_told_and_nothing_is_charged(tmp_path: P
             await pilot.pause()
             await pilot.press("y")
             await wait_until(pilot, lambda: "nothing was charged" in flat_screen_text(stage))
-            assert [(job.request.type, str(job.state)) for job in bench.jobs.newest_first()] == [
+            assert [(job.request.type, str(job.state)) for job in bench.jobs.store.newest_first()] == [
                 ("character", "rejected")
             ]
             await pilot.press("escape", "escape")

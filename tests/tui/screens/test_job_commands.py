@@ -58,7 +58,7 @@ async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> 
         assert face.questions[1] == "Run 4 jobs again? The price is not known yet."
         await actions.retry_all([running, settled])
         assert face.notifications == ["There is nothing to retry among these jobs."]
-        assert bench.jobs.newest_first() == []
+        assert bench.jobs.store.newest_first() == []
 
 
 @pytest.mark.parametrize("key", ["retry", "again"])
@@ -77,7 +77,7 @@ async def test_what_may_have_been_paid_is_sent_again_only_after_a_question_and_l
         assert len(sandbox.posts) == 1
         await JobCommands(bench.engine, sure, ENVIRON).run([lost.id], key)
         assert len(sure.questions) == 1
-        retry, first = bench.engine.newest_first()
+        retry, first = bench.engine.store.newest_first()
         assert (retry.retry_of, first.retried_by, len(sandbox.posts)) == (first.id, retry.id, 2)
 
 
@@ -104,4 +104,4 @@ async def test_all_failed_are_asked_about_once_with_the_cost(tmp_path: Path) -> 
             "What failed here was refused for what it asks: e changes it and sends it anew.",
             "No job in this list has failed.",
         ]
-        assert bench.jobs.newest_first() == []
+        assert bench.jobs.store.newest_first() == []

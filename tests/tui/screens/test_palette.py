@@ -62,7 +62,7 @@ async def test_a_job_is_found_by_its_words_and_highlighted(tmp_path: Path) -> No
     async with app.run_test(size=(100, 30)) as pilot:
         await wait_idle(pilot)
         jobs = main_screen(app).job_pane.job_list
-        wanted = next(job.id for job in app.services.jobs.newest_first() if "rain" in job.request.prompt)
+        wanted = next(job.id for job in app.services.jobs.store.newest_first() if "rain" in job.request.prompt)
         await choose_first_hit(app, pilot, "rain coat")
         assert jobs.current_id == wanted
         assert app.focused is jobs
@@ -72,7 +72,7 @@ async def test_a_job_is_found_by_its_number_before_all_else(tmp_path: Path) -> N
     app = make_app(services_with_jobs(tmp_path))
     async with app.run_test(size=(100, 30)) as pilot:
         await wait_idle(pilot)
-        wanted = app.services.jobs.newest_first()[-1].id
+        wanted = app.services.jobs.store.newest_first()[-1].id
         assert (await find_hits(app, f"job {wanted}"))[0].text == f"Job {wanted} Astrid"
         assert await find_hits(app, "  ") == []
 
@@ -85,7 +85,7 @@ async def test_a_job_the_filter_hides_is_shown(tmp_path: Path) -> None:
         jobs = main_screen(app).job_pane.job_list
         jobs.set_filter("harbour")
         await wait_idle(pilot)
-        wanted = next(job.id for job in app.services.jobs.newest_first() if "rain" in job.request.prompt)
+        wanted = next(job.id for job in app.services.jobs.store.newest_first() if "rain" in job.request.prompt)
         await choose_first_hit(app, pilot, "rain coat")
         assert jobs.current_id == wanted
         assert jobs.filter.text == ""
@@ -177,5 +177,5 @@ async def test_a_long_history_offers_a_page(tmp_path: Path) -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await wait_idle(pilot)
         found = await find_hits(app, "boat")
-        newest = [job.id for job in app.services.jobs.newest_first()][:MAX_JOBS]
+        newest = [job.id for job in app.services.jobs.store.newest_first()][:MAX_JOBS]
         assert [int((hit.text or "").split()[1]) for hit in found] == newest

@@ -153,7 +153,7 @@ async def test_what_is_looked_at_can_be_starred_copied_and_saved(tmp_path: Path)
             await wait_until_drawn(pilot)
             await pilot.press("asterisk")
             await wait_until(pilot, lambda: screen_text(stage).count("★") == 2)
-            assert all(bench.jobs.get(job.id).starred for job in jobs)  # type: ignore[union-attr]
+            assert all(bench.jobs.store.get(job.id).starred for job in jobs)  # type: ignore[union-attr]
             await pilot.press("s")
             await wait_until(pilot, lambda: "Save 2 files" in flat_screen_text(stage))
             await pilot.press("escape", "y")
@@ -223,7 +223,7 @@ async def test_a_file_that_arrives_appears(tmp_path: Path) -> None:
             )
             assert UPPER_HALF_BLOCK not in screen_text(stage)
             write_image(bench.jobs.results_dir / "late.png")
-            await bench.jobs._store.change(
+            await bench.jobs.store.change(
                 job.id,
                 lambda now: msgspec.structs.replace(now, file="late.png", file_state=FileState.SAVED, error=""),
             )
