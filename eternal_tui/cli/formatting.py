@@ -9,7 +9,8 @@ from typing import Any
 
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.files import file_name
-from eternal_tui.jobs.model import FileState, Job, JobState
+from eternal_tui.jobs.formatting import state_label
+from eternal_tui.jobs.model import Job, JobState
 
 
 def job_to_json(job: Job, results_dir: Path) -> dict[str, Any]:
@@ -71,13 +72,6 @@ def format_local_time(timestamp: float) -> str:
         return datetime.fromtimestamp(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return "?"
-
-
-def state_label(job: Job) -> str:
-    """Return the one word for where a job stands: its state, or for a finished one where its file stands."""
-    if job.state is not JobState.SUCCEEDED or job.file_state is None:
-        return str(job.state)
-    return "fetching" if job.file_state is FileState.PENDING else str(job.file_state)
 
 
 def format_job_line(job: Job, results_dir: Path) -> SafeText:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
-from eternal_tui.jobs.model import FileInfo, Job
+from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState
+
+UNSENT_CAUSES = frozenset({"unreachable", "stopped", "cap", "cancelled"})
+"""Causes of a rejection before anything was sent; every other is the API's."""
 
 
 def pluralize(count: int, noun: str) -> SafeText:
     """Return how many there are of a regular noun: 1 job, 3 jobs."""
     return format_safe("{number} {noun}{s}", number=count, noun=noun, s="" if count == 1 else "s")
+
+
+def state_label(job: Job) -> str:
+    """Return the one word for where a job stands, in the app and on the command line; `state:` takes it too."""
+    if job.state is JobState.SUCCEEDED:
+        if job.is_creation:
+            return "created"
+        return "fetching" if job.file_state is FileState.PENDING else str(job.file_state or FileState.SAVED)
+    if job.state is JobState.REJECTED and job.cause in UNSENT_CAUSES:
+        return "unsent"
+    return str(job.state)
 
 
 def character_label(job: Job) -> SafeText:

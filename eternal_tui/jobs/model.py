@@ -96,7 +96,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     inside the results folder. `owner` is the instance that polls and downloads it, `service` the host it runs at.
     `trouble` is why a live job is waiting, `error` why an ended one has no result. `credits_before` and
     `credits_after` bracket the submit; `seen_running` is the age in seconds at the last look that saw the job still
-    running.
+    running. `rating` is the user's: 1 to 5, -1 for rejected, 0 for none. `template` is the prompt before its
+    alternatives were chosen. `account` is the fingerprint of the API key it was sent with.
     """
 
     id: int
@@ -134,6 +135,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     seen_running: float | None = None
     tags: tuple[str, ...] = ()
     starred: bool = False
+    rating: int = 0
+    template: str = ""
+    account: str = ""
     note: UntrustedText = UntrustedText("")
     timeline: tuple[TimelineEvent, ...] = ()
 

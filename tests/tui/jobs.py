@@ -58,6 +58,7 @@ def jobs_of_every_kind() -> list[Job]:
         {"state": JobState.SUCCEEDED, "file_state": FileState.BROKEN, "error": "the file was cut short"},
         {"state": JobState.FAILED, "error": "The prompt could not be drawn.", "cost": 0.2, "finished_at": NOW - 1},
         {"state": JobState.REJECTED, "error": "No credits are left.", "finished_at": NOW - 59},
+        {"state": JobState.REJECTED, "cause": "unreachable", "error": "Could not connect.", "finished_at": NOW - 59},
         {"state": JobState.LOST, "finished_at": NOW - 5},
     ]  # fmt: skip
     return [make_job(len(kinds) - place, **kind) for place, kind in enumerate(kinds)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, join_safe, sanitize
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.billing.totals import Totals
@@ -20,6 +20,7 @@ EPILOG = """\
 examples:
   eternal-tui jobs --state unfinished
   eternal-tui jobs --state failed,lost --json
+  eternal-tui jobs 'state:failed type:video since:2d tag:winter'
   eternal-tui jobs --search "rain coat" --limit 10
   eternal-tui jobs --json --limit 1 | jq .spent_today
   eternal-tui jobs --totals                        spent today and in all, credits left, counts, as one JSON object
@@ -27,8 +28,11 @@ examples:
 Each line of --json also says spent_today and spent_in_all: about what every job of the history cost, not this one
 alone, and the same on each line. Where no job matches there is no line; --totals always prints its object.
 
-states: submitting running stalled succeeded failed rejected unconfirmed lost; also fetching saved expired broken for
-the file of one that succeeded, and unfinished.
+Filters are those of the app: words, "phrases", -not, and state: type: character: since: until: tag: star: rating:
+batch: template: account:. Several values with commas: type:image,video.
+
+states: submitting running stalled succeeded failed rejected unsent unconfirmed lost; fetching saved created expired
+broken for what became of one that succeeded; also done, unfinished and attention.
 """
 
 MIN_FULL_TABLE_COLUMNS = 80
@@ -37,8 +41,9 @@ MIN_FULL_TABLE_COLUMNS = 80
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `jobs`."""
+    parser.add_argument("filter", nargs="*", metavar="FILTER", help="only jobs that match, as in the app's list")
     parser.add_argument("--state", metavar="S", help="only jobs in this state; several with commas")
-    parser.add_argument("--search", metavar="TEXT", help="only jobs whose words hold each of these")
+    parser.add_argument("--search", metavar="TEXT", help="a filter, as FILTER")
     parser.add_argument("--limit", metavar="N", type=int, help="the newest N only")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, with what is spent in it")
     parser.add_argument("--totals", action="store_true", help="print only the totals, as one JSON object")
@@ -52,7 +57,7 @@ def run(context: Context) -> int:
     given, streams = context.arguments, context.output
     if given.limit is not None and given.limit < 1:
         raise CommandError(ExitCode.USAGE, "--limit is a whole number from 1 on.")
-    wanted = _build_filter(given.state, given.search)
+    wanted = _build_filter([*given.filter, given.search or ""], given.state)
     with context.open_history() as history:
         if given.totals:
             streams.print_json(_totals_to_json(JobCounter().add_all(iter_jobs(history))))
@@ -66,38 +71,15 @@ def run(context: Context) -> int:
     return ExitCode.SUCCESS
 
 
-def _build_filter(states: str | None, search: str | None) -> Callable[[Job], bool]:
-    from eternal_tui.cli.formatting import state_label
-    from eternal_tui.jobs.model import UNFINISHED_STATES, FileState, JobState
+def _build_filter(texts: Sequence[str], states: str | None) -> Callable[[Job], bool]:
+    from eternal_tui.jobs.filter import FilterError, compile_filter
 
-    asked = {word.strip().lower() for word in (states or "").split(",") if word.strip()}
-    known = {*map(str, JobState), *map(str, FileState), "fetching", "unfinished"}
-    if unknown := sorted(asked - known):
-        raise CommandError(
-            ExitCode.USAGE,
-            format_safe(
-                "There is no state {state}. States: {known}.", state=unknown[0], known=", ".join(sorted(known))
-            ),
-        )
-    words = (search or "").casefold().split()
-
-    def matches(job: Job) -> bool:
-        if asked and not (
-            asked & {str(job.state), state_label(job), str(job.file_state or "")}
-            or ("unfinished" in asked and (job.state in UNFINISHED_STATES or job.needs_download))
-        ):
-            return False
-        return not words or all(word in _search_text(job) for word in words)
-
-    return matches
-
-
-def _search_text(job: Job) -> str:
-    request = job.request
-    parts = (
-        request.prompt, job.name, request.character, request.type, job.request_id or "", job.error, job.note, *job.tags
-    )  # fmt: skip
-    return " ".join(parts).casefold()
+    if states is not None:
+        texts = [*texts, f"state:{''.join(states.split())}"]
+    try:
+        return compile_filter(*texts, now=time.time())
+    except FilterError as error:
+        raise CommandError(ExitCode.USAGE, sanitize(str(error))) from None
 
 
 def _take_first(jobs: Iterator[Job], limit: int | None) -> Iterator[Job]:
@@ -178,7 +160,8 @@ def _print_table(context: Context, jobs: Iterator[Job], is_wanted: Callable[[Job
 
 
 def _table_cells(job: Job) -> tuple[str, ...]:
-    from eternal_tui.cli.formatting import format_local_time, state_label
+    from eternal_tui.cli.formatting import format_local_time
+    from eternal_tui.jobs.formatting import state_label
 
     request = job.request
     word = state_label(job)

@@ -46,7 +46,8 @@ def run(context: Context) -> int:
 
 
 def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
-    from eternal_tui.cli.formatting import absolute_result_path, state_label
+    from eternal_tui.cli.formatting import absolute_result_path
+    from eternal_tui.jobs.formatting import state_label
 
     request = job.request
     facts = (

@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
-
-_USABLE_FILE_STATES = frozenset({FileState.SAVED, FileState.PENDING})
+from eternal_tui.jobs.formatting import state_label
+from eternal_tui.jobs.model import POLLED_STATES, Job, JobState, Verdict
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of the header. Money is in the service's credits; days are local days.
 
-    `sending` counts requests that have no answer yet, `waiting` those and files still to be fetched. `is_complete` is
+    `sending` counts requests that have no answer yet, `waiting` those and files still to be fetched. A job counts on
+    the day it was made, like its cost, and as the filters `state:done`, `state:failed` ... find it. `is_complete` is
     whether every job is counted, not only those read so far.
     """
 
@@ -26,6 +26,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     unconfirmed: int = 0
     done_today: int = 0
     failed_today: int = 0
+    rejected_today: int = 0
+    unsent_today: int = 0
     credits: float | None = None
     spent_today: float = 0.0
     spent_total: float = 0.0
@@ -81,6 +83,8 @@ class RunningTotals:
             unconfirmed=counts["unconfirmed"],
             done_today=counts["done today"],
             failed_today=counts["failed today"],
+            rejected_today=counts["rejected today"],
+            unsent_today=counts["unsent today"],
             credits=credits_left,
             spent_today=round(self._spent_today, 4),
             spent_total=round(self._spent_total, 4),
@@ -102,7 +106,7 @@ class RunningTotals:
             self._add(job, +1)
 
     def _add(self, job: Job, sign: int) -> None:
-        if job.state in (JobState.RUNNING, JobState.STALLED):
+        if job.state in POLLED_STATES:
             self._counts["running"] += sign
         elif job.state is JobState.SUBMITTING:
             self._counts["sending"] += sign
@@ -111,11 +115,9 @@ class RunningTotals:
             self._counts["waiting"] += sign
         elif job.state is JobState.UNCONFIRMED and not job.dismissed:
             self._counts["unconfirmed"] += sign
-        if job.finished_at is not None and self._day_start <= job.finished_at < self._day_end:
-            if job.state is JobState.SUCCEEDED and (job.file_state in _USABLE_FILE_STATES or job.is_creation):
-                self._counts["done today"] += sign
-            elif job.state in (JobState.FAILED, JobState.LOST, JobState.REJECTED):
-                self._counts["failed today"] += sign
+        if self._day_start <= job.created_at < self._day_end:
+            label = "done" if job.state is JobState.SUCCEEDED else state_label(job)
+            self._counts[f"{label} today"] += sign
         charge = sign * cost_of(job)
         self._spent_total += charge
         if self._day_start <= job.created_at < self._day_end:

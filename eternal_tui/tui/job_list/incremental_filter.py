@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
+from eternal_tui.jobs.filter import JobFilter, prebuild_search_texts
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.job_list.filter import JobFilter, prebuild_search_texts
 from eternal_tui.tui.job_list.index import NEWEST_FIRST, JobIndex, SortKey, SortOrder
 
 SLICE_JOBS = 4_000

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from eternal_tui.jobs.filter import normalize_text
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.job_list.filter import normalize_text
 
 MIN_BATCH_SIZE = 2
 """Jobs from which a batch has a line of its own."""

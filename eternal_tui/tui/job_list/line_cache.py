@@ -12,8 +12,8 @@ from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from eternal_tui.jobs.filter import JobFilter
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.job_list.filter import JobFilter
 from eternal_tui.tui.job_list.index import JobIndex
 from eternal_tui.tui.job_list.row import batch_line, columns_for, elapsed, format_remaining, has_clock, job_line
 from eternal_tui.tui.job_list.titles import empty_state

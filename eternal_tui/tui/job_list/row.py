@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.batch import BatchSummary, summarize
+from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, fit, layout_spans
@@ -23,24 +24,13 @@ MAX_TEXT_CHARS = 300
 """Characters of outside text looked at for a line: more than any line holds."""
 _MIN_REASON_COLUMNS = 12
 _MIN_COLUMNS_WITH_COST = 30
-_FILE_STATE_LABELS = {
-    None: ("saved", "saved", "ok"),
-    FileState.PENDING: ("fetching", "fetching", "live"),
-    FileState.SAVED: ("saved", "saved", "ok"),
-    FileState.EXPIRED: ("expired", "expired", "warn"),
-    FileState.BROKEN: ("broken", "broken", "bad"),
-}
-_CREATED_LABELS = ("created", "created", "ok")
-_TYPE_LABELS = {"image": "pic", "video": "clip", "character": "char"}
-_STATE_LABELS = {
-    JobState.SUBMITTING: ("submitting", "sending", "live"),
-    JobState.REJECTED: ("rejected", "rejected", "bad"),
-    JobState.UNCONFIRMED: ("unconfirmed", "charged?", "warn"),
-    JobState.RUNNING: ("running", "running", "live"),
-    JobState.STALLED: ("stalled", "stalled", "warn"),
-    JobState.LOST: ("lost", "lost", "warn"),
-    JobState.FAILED: ("failed", "failed", "bad"),
-}
+_TYPE_LABELS = {"image": "image", "video": "video", "character": "char"}
+_STATE_ROLES = {
+    "queued": "live", "submitting": "live", "running": "live", "fetching": "live", "saved": "ok", "created": "ok",
+    "failed": "bad", "rejected": "bad", "unsent": "bad", "broken": "bad",
+}  # fmt: skip
+_GLYPH_ALIASES = {"created": "saved", "unsent": "rejected", "missing": "broken", "queued": "submitting"}
+_SHORT_LABELS = {"submitting": "sending", "unconfirmed": "charged?"}
 
 
 class Columns(msgspec.Struct, frozen=True):
@@ -74,11 +64,11 @@ class Columns(msgspec.Struct, frozen=True):
 
 # (from this width on: word, type, name, clock, percent, bar, note). What tells most about a job goes last.
 _COLUMN_WIDTHS = (
-    (150, (11, 4, 14, 5, 5, 16, 16)),
-    (112, (11, 4, 12, 5, 5, 12, 16)),
-    (94, (11, 4, 9, 5, 5, 8, 16)),
-    (74, (11, 4, 8, 5, 5, 10, 0)),
-    (58, (11, 4, 0, 5, 5, 6, 0)),
+    (150, (11, 5, 14, 5, 5, 16, 16)),
+    (112, (11, 5, 12, 5, 5, 12, 16)),
+    (94, (11, 5, 9, 5, 5, 8, 16)),
+    (74, (11, 5, 8, 5, 5, 10, 0)),
+    (58, (11, 5, 0, 5, 5, 6, 0)),
     (46, (8, 0, 0, 0, 5, 6, 0)),
     (34, (8, 0, 0, 0, 5, 0, 0)),
     (0, (8, 0, 0, 0, 0, 0, 0)),
@@ -92,19 +82,17 @@ def columns_for(width: int) -> Columns:
 
 
 def state_labels(job: Job) -> tuple[str, str, str]:
-    """Return the word a person reads for the job's state, one of at most eight cells, and its role."""
-    if job.state is JobState.SUCCEEDED:
-        return _CREATED_LABELS if job.is_creation else _FILE_STATE_LABELS[job.file_state]
-    return _STATE_LABELS[job.state]
+    """Return the word for the job's state, one of at most eight cells, and its role."""
+    label = state_label(job)
+    return label, _SHORT_LABELS.get(label, label), _STATE_ROLES.get(label, "warn")
 
 
 def state_glyph(job: Job, glyphs: Glyphs) -> str:
     """Return the sign of the job's state, one cell wide."""
     if job.state in LIVE_STATES and not job.watched:
         return glyphs.unwatched
-    if job.state is JobState.SUCCEEDED:
-        return str(getattr(glyphs, _FILE_STATE_LABELS[job.file_state][0]))
-    return str(getattr(glyphs, job.state))
+    label = state_label(job)
+    return str(getattr(glyphs, _GLYPH_ALIASES.get(label, label)))
 
 
 def has_clock(job: Job) -> bool:

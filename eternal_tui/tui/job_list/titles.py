@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
-from eternal_tui.tui.job_list.filter import JobFilter
+from eternal_tui.jobs.filter import JobFilter
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, fit
 

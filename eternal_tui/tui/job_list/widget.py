@@ -11,9 +11,9 @@ from textual.geometry import Size
 from textual.message import Message
 
 from eternal_tui.core.sanitize import SafeText
+from eternal_tui.jobs.filter import FACETS, JobFilter, parse_filter
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.job_list.filter import FACETS, JobFilter, parse_filter
 from eternal_tui.tui.job_list.incremental_filter import IncrementalFilter
 from eternal_tui.tui.job_list.index import SORT_ORDERS
 from eternal_tui.tui.job_list.line_cache import LineCache, LineOptions

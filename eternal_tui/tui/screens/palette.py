@@ -18,6 +18,7 @@ from textual.worker import WorkerCancelled, WorkerFailed
 
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.jobs.filter import parse_filter, search_text
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui import themes
 from eternal_tui.tui.config_watch import effective_keymap
@@ -136,7 +137,7 @@ class WorkbenchProvider(Provider):
         presets = (await asyncio.shield(self._presets)).items
         for found in (*_find_characters(screen, words), *_find_presets(screen, presets, words)):
             yield _to_hit(found)
-        async for found in _find_jobs(screen, words):
+        async for found in _find_jobs(screen, query):
             yield _to_hit(found)
 
 
@@ -159,20 +160,21 @@ def _contains_all(text: str, words: Sequence[str]) -> bool:
     return all(word in folded for word in words)
 
 
-async def _find_jobs(screen: MainScreen, words: Sequence[str]) -> AsyncIterator[PaletteItem]:
+async def _find_jobs(screen: MainScreen, query: str) -> AsyncIterator[PaletteItem]:
+    wanted, now = parse_filter(query), screen.services.clock.time()
+    jobs = screen.services.jobs.store.newest_first()
     count = 0
-    for at, job in enumerate(screen.services.jobs.store.newest_first()):
-        if at % SLICE_JOBS == SLICE_JOBS - 1:
-            await asyncio.sleep(0)
-        if not _contains_all(f"job {job.id} {job.name} {job.request.prompt}", words):
-            continue
-        score = EXACT_ID_SCORE if str(job.id) in words else PROMPT_SCORE - count / 1_000
-        yield PaletteItem(
-            score, _job_title(job), sanitize(job.request.prompt, limit=80), partial(_go_to_job, screen, job.id)
-        )
-        count += 1
-        if count == MAX_JOBS:
-            return
+    for start in range(0, len(jobs), SLICE_JOBS):
+        part = jobs[start : start + SLICE_JOBS]
+        for job in wanted.select(part, now, {job.id: f"job {job.id} {search_text(job)}" for job in part}):
+            score = EXACT_ID_SCORE if str(job.id) in query.split() else PROMPT_SCORE - count / 1_000
+            yield PaletteItem(
+                score, _job_title(job), sanitize(job.request.prompt, limit=80), partial(_go_to_job, screen, job.id)
+            )
+            count += 1
+            if count == MAX_JOBS:
+                return
+        await asyncio.sleep(0)
 
 
 def _job_title(job: Job) -> SafeText:

@@ -66,8 +66,13 @@ def _totals_items(totals: Totals, glyphs: Glyphs) -> list[_HeaderItem]:
         parts.append(_HeaderItem(f"{totals.sending} sending", "live", 8, dot))
     if totals.running:
         parts.append(_HeaderItem(f"{totals.running} running", "live", 6, dot))
-    if totals.failed_today:
-        parts.append(_HeaderItem(f"{totals.failed_today} failed today", "bad", 5, dot))
+    for count, word in (
+        (totals.failed_today, "failed"),
+        (totals.rejected_today, "rejected"),
+        (totals.unsent_today, "unsent"),
+    ):
+        if count:
+            parts.append(_HeaderItem(f"{count} {word} today", "bad", 5, dot))
     if totals.done_today:
         parts.append(_HeaderItem(f"{totals.done_today} done today", "dim", 3, dot))
     if totals.credits is not None:
@@ -75,7 +80,7 @@ def _totals_items(totals: Totals, glyphs: Glyphs) -> list[_HeaderItem]:
     if totals.spent_today:
         parts.append(_HeaderItem(f"{glyphs.minus}{totals.spent_today:,.2f} today", "dim", 2, "  "))
     if totals.spent_total and totals.is_complete:
-        parts.append(_HeaderItem(f"{glyphs.minus}{totals.spent_total:,.2f} in all", "dim", 1, dot))
+        parts.append(_HeaderItem(f"{glyphs.minus}{totals.spent_total:,.2f} total", "dim", 1, dot))
     return parts
 
 

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from eternal_tui.jobs.filter import parse_filter
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui.job_list.filter import parse_filter
 from eternal_tui.tui.job_list.incremental_filter import SLICE_JOBS, IncrementalFilter
 from eternal_tui.tui.job_list.index import NEWEST_FIRST, SORT_ORDERS, JobIndex, SortOrder
 from tests.tui.jobs import NOW, make_job, make_jobs

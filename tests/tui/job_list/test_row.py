@@ -110,7 +110,7 @@ def _columns(line: Line) -> list[tuple[str, str]]:
 def test_a_running_job_tells_state_type_name_prompt_bar_percent_and_both_times() -> None:
     job = make_job(state=JobState.RUNNING, progress=68, submitted_at=NOW - 41, kind="video")
     text = line_text(job, remaining_seconds=19.0)
-    for part in ("◐ running", "clip", "Astrid", "The person waves", "0:41", "68 %", "━━━━━╌╌╌", "about 0:20 left"):
+    for part in ("◐ running", "video", "Astrid", "The person waves", "0:41", "68 %", "━━━━━╌╌╌", "about 0:20 left"):
         assert part in text
 
 
@@ -160,7 +160,7 @@ def test_a_finished_job_is_whole_though_the_service_says_99() -> None:
 def test_every_state_has_its_own_word_and_a_sign_in_both_sets() -> None:
     for glyphs in (UNICODE, ASCII):
         heads = {line_text(job, glyphs=glyphs)[2:15] for job in jobs_of_every_kind() if job.watched}
-        assert len(heads) == 11
+        assert len(heads) == 12
         assert all(head[0] != " " and head[2] != " " for head in heads)
 
 

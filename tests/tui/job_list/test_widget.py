@@ -14,9 +14,9 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.widgets import Input
 
+from eternal_tui.jobs.filter import FACETS
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import themes
-from eternal_tui.tui.job_list.filter import FACETS
 from eternal_tui.tui.job_list.filter_bar import FilterBar
 from eternal_tui.tui.job_list.index import JobIndex
 from eternal_tui.tui.job_list.pane import JobListPane
@@ -286,7 +286,7 @@ async def test_facets_and_the_title() -> None:
             titles.append(str(app.job_list.title))
             await pilot.press("f")
         assert titles[0] == "Jobs · all"
-        assert [title.split(" of ")[-1] for title in titles[1:]] == ["16"] * 3
+        assert [title.split(" of ")[-1] for title in titles[1:]] == ["17"] * 3
         assert titles[3].startswith("Jobs · needs attention ")
         assert app.job_list.title == "Jobs · all"
 
@@ -316,7 +316,7 @@ async def test_a_filter_that_cannot_be_read_says_so_beside_it() -> None:
     async with app.run_test(size=(140, 12)) as pilot:
         await pilot.press("slash", *"colour:red")
         await pilot.pause()
-        assert "colour: is no facet." in app.screen_text()
+        assert "Unknown filter colour:." in app.screen_text()
         assert len(app.job_list.listed_ids()) == 10
 
 

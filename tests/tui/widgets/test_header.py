@@ -27,7 +27,7 @@ def test_everything_is_said_where_there_is_room() -> None:
     line = header_text(170, demo=True)
     for part in (
         "eternal-tui", "DEMO · nothing is charged", "1 may be charged", "3 running", "2 failed today",
-        "12 done today", "1,629.32 credits", "−0.42 today · −31.50 in all",
+        "12 done today", "1,629.32 credits", "−0.42 today · −31.50 total",
     ):  # fmt: skip
         assert part in line
 

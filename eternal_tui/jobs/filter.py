@@ -1,0 +1,274 @@
+"""The filter language of the app's list, its palette and `jobs`: words, "phrases", -negations and key:value terms."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from operator import attrgetter, eq, ge, gt, le, lt
+from typing import cast
+
+import msgspec
+
+from eternal_tui.core.sanitize import MAX_BLOCK_CHARS, format_safe, join_safe, sanitize
+from eternal_tui.jobs.billing.totals import day_bounds
+from eternal_tui.jobs.formatting import state_label
+from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, FileState, Job, JobState
+
+_TERM_PATTERN = r'(?i)(-?)(?:([a-z]+):)?(?:"([^"]*)"?|(\S+))?'
+"""Compiled when a filter is typed: a start needs none, and it is the longest pattern of all."""
+
+_AGE_PATTERN = re.compile(r"(\d{1,6})\s*([smhdw])")
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_RATING_PATTERN = re.compile(r"(<=|>=|<|>|)(-?\d)")
+_COMPARISONS: dict[str, Callable[[int, int], bool]] = {"": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+
+ATTENTION_STATES = frozenset(
+    {JobState.FAILED, JobState.REJECTED, JobState.UNCONFIRMED, JobState.STALLED, JobState.LOST}
+)
+"""States in which the user may have something to do."""
+
+
+class FilterError(ValueError):
+    """A filter that cannot be read; the message says what and how it is written instead."""
+
+
+def needs_attention(job: Job) -> bool:
+    """Tell whether the job ended badly or waits for a decision, and was neither retried nor dismissed."""
+    if job.dismissed or job.retried_by is not None:
+        return False
+    return job.state in ATTENTION_STATES or job.file_state in (FileState.EXPIRED, FileState.BROKEN)
+
+
+FACETS: dict[str, Callable[[Job], bool]] = {
+    "all": lambda _: True,
+    "unfinished": lambda job: job.state in UNFINISHED_STATES or job.needs_download,
+    "done": lambda job: job.state is JobState.SUCCEEDED,
+    "attention": needs_attention,
+}
+"""The facets that one key cycles through, in that order; all but the first are values of `state:` too."""
+
+
+def _has_label(label: str) -> Callable[[Job], bool]:
+    return lambda job: state_label(job) == label
+
+
+_STATE_TESTS: dict[str, Callable[[Job], bool]] = {
+    **{str(state): _has_label(state) for state in (*JobState, *FileState)},
+    **{label: _has_label(label) for label in ("fetching", "created", "unsent")},
+    # As the header counts them: a stalled job is still running, whatever became of its file a done one is done.
+    "running": lambda job: job.state in POLLED_STATES,
+    "succeeded": FACETS["done"],
+    "pending": lambda job: job.needs_download,
+    **{name: FACETS[name] for name in ("unfinished", "done", "attention")},
+}
+_TYPES = {"image": "image", "picture": "image", "video": "video", "clip": "video", "character": "character"}
+_YES_NO = {"yes": True, "no": False, "true": True, "false": False}
+_KEYS = {"char": "character"}
+"""Short forms of keys."""
+
+KEYS = (
+    "state", "type", "character", "since", "until", "tag", "star", "rating", "batch", "template", "account"
+)  # fmt: skip
+SYNTAX_EXAMPLES = "state:failed type:video character:astrid since:2d tag:poster star:yes"
+
+
+class FilterTerm(msgspec.Struct, frozen=True):
+    """One condition: a key, or "" for a word; the values of which one is enough, in lower case."""
+
+    key: str
+    values: tuple[str, ...]
+    negated: bool = False
+
+    def implies(self, other: FilterTerm) -> bool:
+        """Tell whether what meets this condition certainly meets the other."""
+        words = not (self.key or other.key or self.negated or other.negated)
+        return self == other or (words and other.values[0] in self.values[0])
+
+
+class JobFilter(msgspec.Struct, frozen=True):
+    """A parsed filter; `errors` are sentences about what could not be read, and those parts are left out."""
+
+    text: str = ""
+    terms: tuple[FilterTerm, ...] = ()
+    errors: tuple[str, ...] = ()
+    facet: str = "all"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no job is left out."""
+        return not self.terms and self.facet == "all"
+
+    def is_narrower_than(self, other: JobFilter) -> bool:
+        """Tell whether every job that passes here certainly passes `other` too."""
+        return self.facet == other.facet and all(any(mine.implies(term) for mine in self.terms) for term in other.terms)
+
+    def matches(self, job: Job, now: float) -> bool:
+        """Tell whether the job passes; `now` is in seconds since the epoch."""
+        return bool(self.select((job,), now, {}))
+
+    def select(self, jobs: Iterable[Job], now: float, search_texts: dict[int, str]) -> list[Job]:
+        """Return the jobs that pass, in their order; `search_texts` is filled with the texts that were needed."""
+        chosen = list(jobs) if self.facet == "all" else [job for job in jobs if FACETS[self.facet](job)]
+        for term in sorted(self.terms, key=lambda term: not term.key):
+            if term.key:
+                tests = [_value_test(term.key, value, now) for value in term.values]
+                chosen = [job for job in chosen if any(test(job) for test in tests) is not term.negated]
+                continue
+            texts = _get_search_texts(search_texts, chosen)
+            word, found = term.values[0], not term.negated
+            chosen = [job for job, text in zip(chosen, texts, strict=True) if (word in text) is found]
+        return chosen
+
+
+def normalize_text(text: str) -> str:
+    """Return `text` as it is compared: compatible forms unified, case folded."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+
+
+def search_text(job: Job) -> str:
+    """Return everything of the job that a word may be found in."""
+    request = job.request
+    prompt = request.prompt[:MAX_BLOCK_CHARS]
+    return normalize_text(
+        "\n".join(
+            (prompt, job.name, request.character, request.type, job.request_id or "", job.note, job.error, *job.tags)
+        )
+    )
+
+
+def prebuild_search_texts(search_texts: dict[int, str], jobs: Iterable[Job]) -> None:
+    """Add the texts of those jobs that have none yet."""
+    for job in jobs:
+        if job.id not in search_texts:
+            search_texts[job.id] = search_text(job)
+
+
+def _get_search_texts(search_texts: dict[int, str], jobs: list[Job]) -> list[str]:
+    texts = list(map(search_texts.get, map(attrgetter("id"), jobs)))
+    if None in texts:
+        prebuild_search_texts(search_texts, jobs)
+        return _get_search_texts(search_texts, jobs)
+    return cast("list[str]", texts)
+
+
+def compile_filter(*texts: str, now: float) -> Callable[[Job], bool]:
+    """Return the test of jobs that these filters together ask for; raise FilterError where one cannot be read.
+
+    Unlike `parse_filter` it takes nothing for half typed: `since:2` and `state:` are errors.
+    """
+    parsed = parse_filter(" ".join(texts), is_complete=True)
+    if parsed.errors:
+        raise FilterError(parsed.errors[0])
+    return lambda job: parsed.matches(job, now)
+
+
+def parse_filter(text: str, facet: str = "all", *, is_complete: bool = False) -> JobFilter:
+    """Return what `text` asks for; what cannot be read becomes a sentence in `errors`, never an exception.
+
+    Unless `is_complete`, what may still be being typed leaves no job out.
+    """
+    terms: list[FilterTerm] = []
+    errors: list[str] = []
+    for found in re.finditer(_TERM_PATTERN, text):
+        minus, name, phrase, word = found.groups()
+        value = normalize_text(phrase if phrase is not None else word or "").strip()
+        key = _KEYS.get((name or "").lower(), (name or "").lower())
+        values = tuple(part for part in value.split(",") if part) if key and phrase is None else (value,)
+        if not value or not values:
+            if key and is_complete:
+                errors.append(format_safe("{key}: has no value. Write {key}:VALUE.", key=key))
+        elif problem := next(filter(None, (_value_error(key, each, is_complete) for each in values)), ""):
+            errors.append(problem)
+        else:
+            terms.append(FilterTerm(key, values, bool(minus)))
+    return JobFilter(text, tuple(terms), tuple(errors), facet)
+
+
+def _value_error(key: str, value: str, is_complete: bool) -> str:
+    match key:
+        case "" | "character" | "tag" | "batch" | "template" | "account":
+            return ""
+        case "state":
+            return _choice_error(value, _STATE_TESTS, "Unknown state {value}. States: {known}.")
+        case "type":
+            return _choice_error(value, _TYPES, "Unknown type {value}. Types: {known}.")
+        case "star":
+            return _choice_error(value, _YES_NO, "star: does not take {value}. Use star:yes or star:no.")
+        case "rating":
+            fine = value == "rejected" or _RATING_PATTERN.fullmatch(value) or (value in "<>=" and not is_complete)
+            return "" if fine else format_safe("Unknown rating {value}. Use rating:3, rating:>=3.", value=value)
+        case "since" | "until":
+            half_typed = value.isdecimal() or re.fullmatch(r"\d{4}-[\d-]{0,5}", value) or "today".startswith(value)
+            if (half_typed and not is_complete) or _day_or_age(value, 1e6) is not None:
+                return ""
+            text = "Unknown time {value}. Use {key}:30m, {key}:2d, {key}:today or {key}:2025-01-31."
+            return format_safe(text, value=value, key=key)
+    known = join_safe(" ", *(sanitize(f"{name}:") for name in KEYS))
+    return format_safe('Unknown filter {key}:. Use {known}, or quote the text: "{key}:…"', key=key, known=known)
+
+
+def _choice_error(value: str, known: Iterable[str], text: str) -> str:
+    return "" if _starting_with(value, known) else format_safe(text, value=value, known=", ".join(dict.fromkeys(known)))
+
+
+def _starting_with(value: str, known: Iterable[str]) -> list[str]:
+    return [value] if value in known else [word for word in known if word.startswith(value)]
+
+
+def _value_test(key: str, value: str, now: float) -> Callable[[Job], bool]:
+    match key:
+        case "state":
+            tests = [_STATE_TESTS[word] for word in _starting_with(value, _STATE_TESTS)]
+            return tests[0] if len(tests) == 1 else lambda job: any(test(job) for test in tests)
+        case "type":
+            types = {_TYPES[word] for word in _starting_with(value, _TYPES)}
+            return lambda job: job.request.type in types
+        case "star":
+            wanted = _YES_NO[_starting_with(value, _YES_NO)[0]]
+            return lambda job: job.starred is wanted
+        case "rating":
+            return _rating_test(value)
+        case "since" | "until":
+            return _time_test(key, value, now)
+    return lambda job: _TEXT_TESTS[key](job, value)
+
+
+_TEXT_TESTS: dict[str, Callable[[Job, str], bool]] = {
+    "character": lambda job, value: job.request.character == value or value in normalize_text(job.name),
+    "tag": lambda job, value: any(normalize_text(tag).startswith(value) for tag in job.tags),
+    "batch": lambda job, value: bool(job.batch) and (value == "any" or job.batch.startswith(value)),
+    "template": lambda job, value: bool(job.template) and (value == "any" or value in normalize_text(job.template)),
+    "account": lambda job, value: bool(job.account) and job.account.startswith(value),
+}
+
+
+def _rating_test(value: str) -> Callable[[Job], bool]:
+    found = _RATING_PATTERN.fullmatch("-1" if value == "rejected" else value)
+    if found is None:
+        return lambda _: True
+    compare, number = _COMPARISONS[found[1]], int(found[2])
+    return lambda job: compare(job.rating, number)
+
+
+def _time_test(key: str, value: str, now: float) -> Callable[[Job], bool]:
+    # A number without its unit, or half a date, may still be being typed: nothing is left out yet.
+    if (bounds := _day_or_age(value, now)) is None:
+        return lambda _: True
+    begin, end = bounds
+    return (lambda job: job.created_at >= begin) if key == "since" else (lambda job: job.created_at < end)
+
+
+def _day_or_age(value: str, now: float) -> tuple[float, float] | None:
+    """Return the begin and end of a local day, or twice the moment of an age; None for neither."""
+    if age := _AGE_PATTERN.fullmatch(value):
+        moment = now - int(age[1]) * _UNIT_SECONDS[age[2]]
+        return moment, moment
+    try:
+        if value in ("today", "yesterday"):
+            today = day_bounds(now)
+            return today if value == "today" else day_bounds(today[0] - 1)
+        return day_bounds(datetime.strptime(value, "%Y-%m-%d").astimezone().timestamp())
+    except (ValueError, OverflowError, OSError):
+        return None
