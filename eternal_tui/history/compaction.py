@@ -18,10 +18,12 @@ from __future__ import annotations
 import errno
 import os
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable
 from pathlib import Path
 
 from eternal_tui.history.document import (
+    CHARGES_SEPARATOR,
     CHUNK_BYTES,
     HEAD_TERMINATOR,
     JOBS_TABLE,
@@ -34,7 +36,15 @@ from eternal_tui.history.document import (
 )
 from eternal_tui.history.errors import CorruptDocumentError
 from eternal_tui.history.filesystem import FileSystem, read_all, write_all
-from eternal_tui.history.journal import SCHEMA_VERSION, Header, Record, SnapshotInfo, encode_lossy, write_journal
+from eternal_tui.history.journal import (
+    FIRST_CHARGE_ID,
+    SCHEMA_VERSION,
+    Header,
+    Record,
+    SnapshotInfo,
+    encode_lossy,
+    write_journal,
+)
 from eternal_tui.history.journal_index import PendingChanges
 
 SYNC_EVERY_BYTES = 8 << 20
@@ -71,6 +81,9 @@ class DocumentWriter:
         self._size = 0
         self._synced_bytes = 0
         self._crc = 0
+        self._job_count: int | None = None
+        self._charges_at = 0
+        self._is_table_empty = True
         self.record_count = 0
 
     def write_head(self, generation: int, last_id: int, other_tables: Tables) -> None:
@@ -83,16 +96,16 @@ class DocumentWriter:
 
     def write_record(self, record_id: int, record: Record) -> None:
         """Write one record; ids must ascend."""
-        self._write_separator()
+        self._write_separator(record_id)
         self._buffer(b'"%d":%b' % (record_id, encode_lossy(record)))
         self.record_count += 1
 
-    def copy_lines(self, chunks: Iterable[bytes]) -> None:
-        """Write whole lines as they stood, without the comma and newline of the last."""
+    def copy_lines(self, chunks: Iterable[bytes], first_id: int) -> None:
+        """Write whole lines of the table of ``first_id`` as they stood, without the comma and newline of the last."""
         first = True
         for chunk in chunks:
             if first:
-                self._write_separator()
+                self._write_separator(first_id)
                 self.record_count += 1
                 first = False
             self.record_count += chunk.count(b"\n")
@@ -100,7 +113,7 @@ class DocumentWriter:
 
     def finish(self) -> SnapshotInfo:
         """Write the end, fsync, and describe the file."""
-        self._buffer((b"\n" if self.record_count else b"") + TAIL)
+        self._buffer((b"" if self._is_table_empty else b"\n") + TAIL)
         self._flush()
         self._fs.sync(self._fd)
         stat = self._fs.fstat(self._fd)
@@ -110,11 +123,17 @@ class DocumentWriter:
             inode=stat.st_ino,
             crc=self._crc,
             records=self.record_count,
+            charges=0 if self._job_count is None else self.record_count - self._job_count,
+            charges_at=self._charges_at,
         )
 
-    def _write_separator(self) -> None:
-        if self.record_count:
+    def _write_separator(self, record_id: int) -> None:
+        if record_id >= FIRST_CHARGE_ID and self._job_count is None:
+            self._buffer((b"" if self._is_table_empty else b"\n") + CHARGES_SEPARATOR)
+            self._job_count, self._charges_at = self.record_count, self._size + self._pending_bytes
+        elif not self._is_table_empty:
             self._buffer(b",\n")
+        self._is_table_empty = False
 
     def _buffer(self, data: bytes) -> None:
         self._pending.append(data)
@@ -150,7 +169,7 @@ class _SequentialReader:
 
     def iter_chunks(self, end: int) -> Iterable[bytes]:
         """The lines up to ``end`` in chunks, without the separator of the last."""
-        separator = 2 if end < self._document.end else 1
+        separator = 1 if end in (self._document.jobs_end, self._document.end) else 2
         while self._offset < end:
             stop = min(end, self._offset + CHUNK_BYTES)
             # A separator must not be split between two chunks.
@@ -177,24 +196,29 @@ def merge(document: Document, pending: PendingChanges, writer: DocumentWriter) -
         _merge_parsed(document, pending, writer)
         return None
     source = _SequentialReader(document)
-    for record_id in pending.ids():
-        line, after = document.find_line(record_id)
-        start = after - len(line) if line is not None else after
-        writer.copy_lines(source.iter_chunks(start))
-        known = None
-        if line is not None:
-            source.read_to(after)
-            known = decode_record_line(line)[1]
-        record = pending.apply_to(record_id, known)
-        if record is not None:
-            writer.write_record(record_id, record)
-    writer.copy_lines(source.iter_chunks(document.end))
+    ids = pending.ids()
+    split = bisect_left(ids, FIRST_CHARGE_ID)
+    for table_ids, first_id in ((ids[:split], 0), (ids[split:], FIRST_CHARGE_ID)):
+        start, end = document.table_bounds(first_id)
+        source.read_to(start)
+        for record_id in table_ids:
+            line, after = document.find_line(record_id)
+            writer.copy_lines(source.iter_chunks(after - len(line or b"")), first_id)
+            known = None
+            if line is not None:
+                source.read_to(after)
+                known = decode_record_line(line)[1]
+            record = pending.apply_to(record_id, known)
+            if record is not None:
+                writer.write_record(record_id, record)
+        writer.copy_lines(source.iter_chunks(end), first_id)
     return source.checksum()
 
 
 def _merge_parsed(document: Document, pending: PendingChanges, writer: DocumentWriter) -> None:
-    ids = {record_id for record_id, _ in document.page(None, document.record_count)}
-    for record_id in sorted(ids | set(pending.ids())):
+    count = document.record_count
+    rows = document.page(None, count) + document.page(None, count, charges=True)
+    for record_id in sorted({record_id for record_id, _ in rows} | set(pending.ids())):
         record = pending.apply_to(record_id, document.get(record_id))
         if record is not None:
             writer.write_record(record_id, record)

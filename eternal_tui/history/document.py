@@ -1,8 +1,8 @@
 """The document ``history.json``: plain TinyDB JSON, laid out so that a part of it can be read.
 
-One record a line, ascending ids, table ``jobs`` last: the newest records are the tail of the file, any record
-is found by bisecting byte offsets, and unchanged stretches are copied without being parsed. A document that
-another program wrote is read whole instead.
+One record a line, ascending ids, the tables ``jobs`` and ``charges`` last: the newest records are the tail of their
+table, any record is found by bisecting byte offsets, and unchanged stretches are copied without being parsed. A
+document that another program wrote is read whole instead.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import msgspec
 
 from eternal_tui.history.errors import CorruptDocumentError
 from eternal_tui.history.filesystem import FileSystem, read_all
-from eternal_tui.history.journal import SCHEMA_VERSION, Record, SnapshotInfo, newer_schema_error
+from eternal_tui.history.journal import FIRST_CHARGE_ID, SCHEMA_VERSION, Record, SnapshotInfo, newer_schema_error
 
 JOBS_TABLE = "jobs"
+CHARGES_TABLE = "charges"
 META_TABLE = "meta"
 HEAD_TERMINATOR = b'\n"jobs":{\n'
+CHARGES_SEPARATOR = b'},\n"charges":{\n'
 TAIL = b"}}\n"
 SMALL_DOCUMENT_BYTES = 2_000_000
 """Bytes up to which a document is checked whole at every open, and folded by a command-line verb."""
@@ -35,11 +37,13 @@ Tables = dict[str, Any]
 class Document(Protocol):
     """What the history needs of a document, however it is laid out.
 
-    ``is_own_format`` is false when another program wrote it; ``other_tables`` holds the tables that are not jobs.
+    ``is_own_format`` is false when another program wrote it; ``other_tables`` holds the other tables.
     """
 
     record_count: int
+    job_count: int
     last_id: int
+    last_charge_id: int
     other_tables: Tables
     meta: Record
     is_own_format: bool
@@ -49,8 +53,8 @@ class Document(Protocol):
         """Read one record."""
         ...
 
-    def page(self, before: int | None, limit: int) -> list[tuple[int, Record]]:
-        """Read up to ``limit`` records below the id ``before``, newest first."""
+    def page(self, before: int | None, limit: int, *, charges: bool = False) -> list[tuple[int, Record]]:
+        """Read up to ``limit`` rows of one table below the id ``before``, newest first."""
         ...
 
     def duplicate(self) -> Document:
@@ -67,47 +71,57 @@ class IndexedDocument:
 
     is_own_format = True
 
-    def __init__(self, fs: FileSystem, fd: int, record_count: int) -> None:
+    def __init__(self, fs: FileSystem, fd: int, snapshot: SnapshotInfo) -> None:
         self._fs = fs
         self._fd = fd
-        self.record_count = record_count
+        self._snapshot = snapshot
+        self.record_count = snapshot.records
+        self.job_count = snapshot.records - snapshot.charges
         self.size = fs.fstat(fd).st_size
         self.other_tables, self.start = self._read_head()
         self.meta = meta_of(self.other_tables)
         self.end = self.size - len(TAIL)
         if self.end < self.start or fs.read(fd, len(TAIL), self.end) != TAIL:
             raise CorruptDocumentError("its end is missing")
-        last = self.page(None, 1)
-        self.last_id = last[0][0] if last else 0
+        at = snapshot.charges_at
+        self.jobs_end, self.charges_start = (at - len(CHARGES_SEPARATOR), at) if at else (self.end, self.end)
+        if self.read_range(self.jobs_end, self.charges_start) not in (b"", CHARGES_SEPARATOR):
+            raise CorruptDocumentError("its table of charges is not where it was written")
+        self.last_id, self.last_charge_id = (
+            last[0][0] if (last := self.page(None, 1, charges=charges)) else 0 for charges in (False, True)
+        )
 
     def get(self, record_id: int) -> Record | None:
         """Read one record; touches a few kilobytes of the file."""
-        if record_id > self.last_id:
-            return None
         line, _ = self.find_line(record_id)
         return None if line is None else decode_record_line(line)[1]
 
     def find_line(self, record_id: int) -> tuple[bytes | None, int]:
         """Give the line of a record and the offset after it, or nothing and where it would stand."""
         position = self.find_offset(record_id)
-        if position >= self.end or self._id_at(position) != record_id:
+        if position >= self.table_bounds(record_id)[1] or self._id_at(position) != record_id:
             return None, position
         after = self._next_line_offset(position)
         return self.read_range(position, after), after
 
-    def page(self, before: int | None, limit: int) -> list[tuple[int, Record]]:
-        """Read up to ``limit`` records below the id ``before``, newest first."""
-        end = self.end if before is None else self.find_offset(before)
+    def table_bounds(self, record_id: int) -> tuple[int, int]:
+        """The offsets between which the rows of the table stand that the id belongs to."""
+        return (self.start, self.jobs_end) if record_id < FIRST_CHARGE_ID else (self.charges_start, self.end)
+
+    def page(self, before: int | None, limit: int, *, charges: bool = False) -> list[tuple[int, Record]]:
+        """Read up to ``limit`` rows of one table below the id ``before``, newest first."""
+        start, end = self.table_bounds(FIRST_CHARGE_ID if charges else 0)
+        end = end if before is None else self.find_offset(before)
         found: list[tuple[int, Record]] = []
         carry = b""
         step = min(CHUNK_BYTES, 1024 * (limit + 1))
-        while end > self.start and len(found) < limit:
-            begin = max(self.start, end - step)
+        while end > start and len(found) < limit:
+            begin = max(start, end - step)
             chunk = self.read_range(begin, end) + carry
             end = begin
             lines = chunk.splitlines(keepends=True)
             # The first line of a chunk is whole only at the start of the table.
-            carry = lines.pop(0) if begin > self.start else b""
+            carry = lines.pop(0) if begin > start else b""
             for line in reversed(lines):
                 found.append(decode_record_line(line))
                 if len(found) == limit:
@@ -116,9 +130,10 @@ class IndexedDocument:
 
     def find_offset(self, record_id: int) -> int:
         """The offset of the first line whose id is not below ``record_id``."""
-        if record_id > self.last_id:
-            return self.end
-        low, probe, high = self.start, self.end, self.end
+        low, high = self.table_bounds(record_id)
+        if record_id > (self.last_id if record_id < FIRST_CHARGE_ID else self.last_charge_id):
+            return high
+        probe = high
         while probe - low > _PROBE_BYTES:
             middle = (low + probe) // 2
             start = self._next_line_offset(middle)
@@ -146,7 +161,7 @@ class IndexedDocument:
 
     def duplicate(self) -> IndexedDocument:
         """Give a reader that lives on when this one is closed."""
-        return IndexedDocument(self._fs, self._fs.duplicate(self._fd), self.record_count)
+        return IndexedDocument(self._fs, self._fs.duplicate(self._fd), self._snapshot)
 
     def close(self) -> None:
         """Close the file."""
@@ -191,23 +206,26 @@ class ParsedDocument:
 
     def __init__(self, tables: Tables, size: int) -> None:
         self.size = size
-        self.other_tables = {name: table for name, table in tables.items() if name != JOBS_TABLE}
+        self.other_tables = other_tables_of(tables)
         self.meta = meta_of(self.other_tables)
-        self.jobs = parse_jobs(tables)
-        self.record_count = len(self.jobs)
-        self._ids = sorted(self.jobs)
-        self.last_id = self._ids[-1] if self._ids else 0
+        self.records = parse_records(tables)
+        self.record_count = len(self.records)
+        self._ids = sorted(self.records)
+        self.job_count = bisect_left(self._ids, FIRST_CHARGE_ID)
+        self.last_id = self._ids[self.job_count - 1] if self.job_count else 0
+        self.last_charge_id = self._ids[-1] if self.record_count > self.job_count else 0
 
     def get(self, record_id: int) -> Record | None:
         """Give one record."""
-        record = self.jobs.get(record_id)
+        record = self.records.get(record_id)
         return None if record is None else _copy_record(record)
 
-    def page(self, before: int | None, limit: int) -> list[tuple[int, Record]]:
-        """Give up to ``limit`` records below the id ``before``, newest first."""
-        end = len(self._ids) if before is None else bisect_left(self._ids, before)
-        ids = self._ids[max(0, end - limit) : end]
-        return [(record_id, _copy_record(self.jobs[record_id])) for record_id in reversed(ids)]
+    def page(self, before: int | None, limit: int, *, charges: bool = False) -> list[tuple[int, Record]]:
+        """Give up to ``limit`` rows of one table below the id ``before``, newest first."""
+        start, end = (self.job_count, self.record_count) if charges else (0, self.job_count)
+        end = end if before is None else bisect_left(self._ids, before)
+        ids = self._ids[max(start, end - limit) : end]
+        return [(record_id, _copy_record(self.records[record_id])) for record_id in reversed(ids)]
 
     def duplicate(self) -> ParsedDocument:
         """Give the same: there is no file to close."""
@@ -272,9 +290,9 @@ def _open_checked(fs: FileSystem, fd: int, stat: os.stat_result, snapshot: Snaps
     if snapshot is not None:
         untouched = matches_stat(stat, snapshot)
         if untouched and stat.st_size > SMALL_DOCUMENT_BYTES:
-            return IndexedDocument(fs, fd, snapshot.records)
+            return IndexedDocument(fs, fd, snapshot)
         if stat.st_size == snapshot.size and file_crc(fs, fd) == snapshot.crc:
-            return IndexedDocument(fs, fd, snapshot.records)
+            return IndexedDocument(fs, fd, snapshot)
         if untouched:
             raise CorruptDocumentError("its bytes changed without being written")
     data = read_all(fs, fd)
@@ -302,22 +320,27 @@ def parse_tables(data: bytes) -> Tables:
     return tables
 
 
-def parse_jobs(tables: Tables) -> dict[int, Record]:
-    """Give the records by their numbers.
+def other_tables_of(tables: Tables) -> Tables:
+    """The tables whose rows are not kept as records."""
+    return {name: table for name, table in tables.items() if name not in {JOBS_TABLE, CHARGES_TABLE}}
+
+
+def parse_records(tables: Tables) -> dict[int, Record]:
+    """Give the rows of ``jobs`` and ``charges`` by their numbers.
 
     Raises:
         CorruptDocumentError: One has no number or is not an object.
     """
-    jobs: dict[int, Record] = {}
-    for key, record in tables.get(JOBS_TABLE, {}).items():
+    records: dict[int, Record] = {}
+    for key, record in [*tables.get(JOBS_TABLE, {}).items(), *tables.get(CHARGES_TABLE, {}).items()]:
         try:
             record_id = int(key)
         except ValueError as error:
             raise CorruptDocumentError("a record has no number") from error
         if not isinstance(record, dict):
             raise CorruptDocumentError(f"record {record_id} is not an object")
-        jobs[record_id] = record
-    return jobs
+        records[record_id] = record
+    return records
 
 
 def meta_of(tables: Tables) -> Record:

@@ -11,7 +11,16 @@ from eternal_tui.history.compaction import Paths
 from eternal_tui.history.document import Document
 from eternal_tui.history.errors import DataFolderMissingError
 from eternal_tui.history.filesystem import FileSystem
-from eternal_tui.history.journal import Change, Header, Journal, ScanResult, SnapshotInfo, iter_entries, scan_lines
+from eternal_tui.history.journal import (
+    FIRST_CHARGE_ID,
+    Change,
+    Header,
+    Journal,
+    ScanResult,
+    SnapshotInfo,
+    iter_entries,
+    scan_lines,
+)
 from eternal_tui.history.journal_index import PendingChanges
 from eternal_tui.history.lock import FolderLock
 from eternal_tui.history.recovery import is_damaged_tail
@@ -32,6 +41,7 @@ class OpenFiles:
         self.concurrent_changes: list[Change] = []
         self.pending_changes = PendingChanges()
         self.last_id = 0
+        self.last_charge_id = FIRST_CHARGE_ID - 1
         self._writer_id = writer_id
         self._now = now
         self._bad_tail = b""
@@ -79,7 +89,7 @@ class OpenFiles:
             self._bad_tail = b""
         for entry in self.journal.append(changes, self._writer_id, durable=durable):
             self.pending_changes.apply(entry)
-        self.last_id = max(self.last_id, self.pending_changes.last_id)
+        self._update_last_ids()
 
     def compact(self) -> None:
         """Fold with the lock held only to begin and to put the result in place.
@@ -135,9 +145,13 @@ class OpenFiles:
         self._is_document_unmodified = opened.is_unmodified
         self._bad_tail = opened.scan.bad_tail
         self.pending_changes = PendingChanges.from_changes(opened.scan.entries)
-        self.last_id = max(
-            self.last_id, self.journal.header.last_id, self.pending_changes.last_id, self.document.last_id
-        )
+        self.last_id = max(self.last_id, self.journal.header.last_id, self.document.last_id)
+        self.last_charge_id = max(self.last_charge_id, self.document.last_charge_id)
+        self._update_last_ids()
+
+    def _update_last_ids(self) -> None:
+        self.last_id = max(self.last_id, self.pending_changes.last_id)
+        self.last_charge_id = max(self.last_charge_id, self.pending_changes.last_charge_id)
 
     def _follow_compaction(self) -> None:
         generation = self.journal.header.generation
@@ -156,7 +170,7 @@ class OpenFiles:
             self.pending_changes.apply(entry)
             if entry.by != self._writer_id:
                 self.concurrent_changes.append(entry.to_change())
-        self.last_id = max(self.last_id, self.pending_changes.last_id)
+        self._update_last_ids()
         self._bad_tail = scan.bad_tail
         if scan.bad_count or is_damaged_tail(scan.bad_tail):
             self.repair()

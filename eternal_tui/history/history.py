@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,7 +23,7 @@ from eternal_tui.history.errors import (
 )
 from eternal_tui.history.file_set import OpenFiles
 from eternal_tui.history.filesystem import FileSystem
-from eternal_tui.history.journal import Change, Record
+from eternal_tui.history.journal import FIRST_CHARGE_ID, Change, Record
 from eternal_tui.history.journal_index import PendingChanges
 from eternal_tui.history.lock import FolderLock
 
@@ -39,13 +40,16 @@ class Transaction:
     written.
     """
 
-    def __init__(self, reader: _RecordReader, concurrent_changes: list[Change], last_id: int) -> None:
+    def __init__(
+        self, reader: _RecordReader, concurrent_changes: list[Change], last_id: int, last_charge_id: int
+    ) -> None:
         self.concurrent_changes = concurrent_changes
         self.durable = True
         self.changes: list[Change] = []
         self._reader = reader
         self._pending_changes = PendingChanges()
         self._last_id = last_id
+        self._last_charge_id = last_charge_id
 
     def get(self, record_id: int) -> Record | None:
         """Read a record, with the changes of this transaction."""
@@ -56,6 +60,12 @@ class Transaction:
         self._last_id += 1
         self._add_change(Change("put", self._last_id, record))
         return self._last_id
+
+    def add_charge(self, row: Record) -> int:
+        """Add a row to the table ``charges`` and return its new id."""
+        self._last_charge_id += 1
+        self._add_change(Change("put", self._last_charge_id, row))
+        return self._last_charge_id
 
     def put(self, record_id: int, record: Record) -> None:
         """Write a whole record under a known id."""
@@ -166,6 +176,10 @@ class History:
     def page(self, before: int | None, limit: int) -> list[tuple[int, Record]]:
         """Up to ``limit`` records with ids below ``before``, newest first."""
         return self._read_with_repair(lambda: list(islice(self._iter_descending(before, limit), limit)))
+
+    def charges(self, before: int | None = None, limit: int = 500) -> list[tuple[int, Record]]:
+        """Up to ``limit`` rows of the table ``charges`` with ids below ``before``, newest first."""
+        return self._read_with_repair(lambda: list(islice(self._iter_descending(before, limit, charges=True), limit)))
 
     def iter_pages(self, size: int = 500) -> Iterator[list[tuple[int, Record]]]:
         """Every record, newest first, in lists of up to ``size``; each is fresh when handed out."""
@@ -285,17 +299,22 @@ class History:
         return overlay.apply_to(record_id, known)
 
     def _count(self) -> int:
-        count = self._open_files.document.record_count
+        count = self._open_files.document.job_count
         for record_id in self._open_files.pending_changes.ids():
+            if record_id >= FIRST_CHARGE_ID:
+                break
             known = self._open_files.document.get(record_id)
             count += (self._open_files.pending_changes.apply_to(record_id, known) is not None) - (known is not None)
         return count
 
-    def _iter_descending(self, before: int | None, batch: int) -> Iterator[tuple[int, Record]]:
+    def _iter_descending(
+        self, before: int | None, batch: int, *, charges: bool = False
+    ) -> Iterator[tuple[int, Record]]:
         overlay = self._open_files.pending_changes
-        puts = overlay.new_records_before(before)
+        floor, top = (FIRST_CHARGE_ID, sys.maxsize) if charges else (0, FIRST_CHARGE_ID)
+        puts = overlay.new_records_before(top if before is None else before, floor)
         put = next(puts, None)
-        while page := self._open_files.document.page(before, batch):
+        while page := self._open_files.document.page(before, batch, charges=charges):
             for record_id, known in page:
                 while put is not None and put[0] > record_id:
                     yield put
@@ -333,7 +352,7 @@ class History:
     def _begin_transaction(self, *, keep_concurrent: bool) -> Iterator[Transaction]:
         with translate_oserror("recording a change"), self._hold_current():
             news = [] if keep_concurrent else self._take_concurrent_changes()
-            transaction = Transaction(self, news, self._open_files.last_id)
+            transaction = Transaction(self, news, self._open_files.last_id, self._open_files.last_charge_id)
             try:
                 yield transaction
                 self._open_files.append(transaction.changes, durable=transaction.durable)

@@ -18,6 +18,10 @@ from eternal_tui.history.errors import CorruptHeaderError, InvalidRecordError, N
 from eternal_tui.history.filesystem import FileSystem, read_all, write_all
 
 SCHEMA_VERSION = 1
+
+FIRST_CHARGE_ID = 10**15
+"""Ids below are rows of the table ``jobs``, ids from here on rows of ``charges``: one id space, one journal."""
+
 Record = dict[str, Any]
 
 
@@ -47,13 +51,18 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class SnapshotInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How the document looked when it was written, to tell rot and rewriting by others."""
+    """How the document looked when it was written, to tell rot and rewriting by others.
+
+    ``records`` counts the rows of both tables; ``charges_at`` is the offset of the first charge, 0 without any.
+    """
 
     size: int
     mtime_ns: int
     inode: int
     crc: int
     records: int
+    charges: int = 0
+    charges_at: int = 0
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):

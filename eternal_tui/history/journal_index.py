@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from eternal_tui.history.journal import Change, Entry, Record, decode, encode
+from eternal_tui.history.journal import FIRST_CHARGE_ID, Change, Entry, Record, decode, encode
 
 MAX_UNMERGED_BYTES = 4096
 """Bytes of further changes that stand behind a record before they are summed up with it."""
@@ -45,6 +45,7 @@ class PendingChanges:
         self._merged: dict[int, _MergedChange] = {}
         self._sorted_ids: list[int] | None = None
         self.last_id = 0
+        self.last_charge_id = 0
 
     @classmethod
     def from_changes(cls, changes: Iterable[Change | Entry]) -> PendingChanges:
@@ -66,7 +67,10 @@ class PendingChanges:
         text = bytes(change.fields) if isinstance(change, Entry) else encode(change.fields)
         if known is None:
             self._sorted_ids = None
-            self.last_id = max(self.last_id, change.id)
+            if change.id < FIRST_CHARGE_ID:
+                self.last_id = max(self.last_id, change.id)
+            else:
+                self.last_charge_id = max(self.last_charge_id, change.id)
         elif change.op == "patch":
             if known.op != "delete":
                 _append_change(known, text)
@@ -95,10 +99,10 @@ class PendingChanges:
             self._sorted_ids = sorted(self._merged)
         return self._sorted_ids
 
-    def new_records_before(self, before: int | None) -> Iterator[tuple[int, Record]]:
-        """Whole records, descending from below ``before``."""
+    def new_records_before(self, before: int, floor: int = 0) -> Iterator[tuple[int, Record]]:
+        """Whole records, descending from below ``before`` down to ``floor``."""
         ids = self.ids()
-        for index in range((len(ids) if before is None else bisect_left(ids, before)) - 1, -1, -1):
+        for index in range(bisect_left(ids, before) - 1, bisect_left(ids, floor) - 1, -1):
             known = self._merged[ids[index]]
             if known.op == "put":
                 yield ids[index], known.fields()

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from eternal_tui.history import compaction
 from eternal_tui.history.compaction import DocumentWriter, Paths
 from eternal_tui.history.document import (
+    CHARGES_TABLE,
     JOBS_TABLE,
     META_TABLE,
     Document,
@@ -22,7 +23,8 @@ from eternal_tui.history.document import (
     matches_stat,
     meta_of,
     open_document,
-    parse_jobs,
+    other_tables_of,
+    parse_records,
     parse_tables,
 )
 from eternal_tui.history.errors import (
@@ -33,6 +35,7 @@ from eternal_tui.history.errors import (
 )
 from eternal_tui.history.filesystem import FileSystem, read_all
 from eternal_tui.history.journal import (
+    FIRST_CHARGE_ID,
     SCHEMA_VERSION,
     Entry,
     Header,
@@ -49,6 +52,13 @@ from eternal_tui.history.journal_index import PendingChanges
 
 _RECORD_LINE_PATTERN = rb'"(-?\d+)":(?=\{)'
 _RECORD_KEY_PATTERN = r'"(-?\d+)"\s*:\s*(?=\{)'
+
+
+_TABLE_HEADS = frozenset(b'"%b":{' % name.encode() for name in (JOBS_TABLE, CHARGES_TABLE))
+
+
+def _max_job_id(ids: Iterable[int]) -> int:
+    return max((record_id for record_id in ids if record_id < FIRST_CHARGE_ID), default=0)
 
 
 class DamagedJournal:
@@ -112,15 +122,15 @@ class DamagedDocument:
             if _is_silently_corrupted(fs, path, snapshot):
                 raise CorruptDocumentError("its bytes changed without being written")
             tables = parse_tables(data) if data else {}
-            self.records = parse_jobs(tables)
+            self.records = parse_records(tables)
             self._load_other_tables(tables)
         except CorruptDocumentError as broken:
             self.damage = str(broken)
             self._salvage_lines(data)
-        self.last_id = max([self.last_id, *self.records])
+        self.last_id = _max_job_id([self.last_id, *self.records])
 
     def _load_other_tables(self, tables: Tables) -> None:
-        self.other_tables = {name: table for name, table in tables.items() if name != "jobs"}
+        self.other_tables = other_tables_of(tables)
         meta = meta_of(tables)
         if (schema := meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
             raise newer_schema_error(schema)
@@ -134,7 +144,7 @@ class DamagedDocument:
                 self._salvage_record(int(match[1]), line[match.end() :].rstrip(b",\r"))
             elif line.startswith((b'"%b":' % META_TABLE.encode(), b'{"')):
                 self._salvage_table(line)
-            elif line.strip(b"}\x00 "):
+            elif line.strip(b"},\x00 ") and line not in _TABLE_HEADS:
                 self.unreadable_count += 1
         if not self.records:
             self.is_foreign_format = True
@@ -322,7 +332,7 @@ class _Recovery:
         self.is_complete = is_complete
 
     def summary(self) -> str:
-        count = len(self.records)
+        count = sum(record_id < FIRST_CHARGE_ID for record_id in self.records)
         kept = f"{count} {'record was' if count == 1 else 'records were'} recovered"
         if self.is_complete:
             return f"{kept} from the generation before and the journals; none is lost."
@@ -373,7 +383,7 @@ def _rebuild(fs: FileSystem, paths: Paths, journal: DamagedJournal, recovered: _
     records = recovered.records
     _replay_entries(records, journal.scan.entries)
     header = journal.header
-    last_id = max([recovered.last_id, header.last_id if header else 0, *records, *_entry_ids(journal)])
+    last_id = _max_job_id([recovered.last_id, header.last_id if header else 0, *records, *_entry_ids(journal)])
     last_id += 0 if header else SKIPPED_IDS
     generation = max(generation, header.generation if header else 0) + 1
     # A fold of another instance may hold this name; it will find the journal changed and give up.

@@ -8,13 +8,14 @@ wrote in between.
 from __future__ import annotations
 
 import copy
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from tinydb.storages import Storage
 
-from eternal_tui.history.document import JOBS_TABLE, META_TABLE
+from eternal_tui.history.document import CHARGES_TABLE, JOBS_TABLE, META_TABLE
 from eternal_tui.history.errors import ConflictError, HistoryError
 from eternal_tui.history.history import History
 from eternal_tui.history.journal import Change, Record, encode
@@ -37,7 +38,7 @@ class DurableStorage(Storage):
             pass  # The news stays for whoever else reads this history.
         self._last_read = {record_id: encode(record) for record_id, record in self._history.find_all()}
         jobs = {str(record_id): _record_decoder.decode(data) for record_id, data in reversed(self._last_read.items())}
-        return {**copy.deepcopy(self._history.other_tables), JOBS_TABLE: jobs}
+        return {**copy.deepcopy(self._history.other_tables), JOBS_TABLE: jobs, **self._charges()}
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
         """Append what differs from the last `read`.
@@ -46,8 +47,11 @@ class DurableStorage(Storage):
             ConflictError: Another process changed one of the same records since; nothing was written.
             HistoryError: A table other than ``jobs`` was to be changed.
         """
-        others = {name: table for name, table in data.items() if name not in {JOBS_TABLE, META_TABLE}}
-        if others != {name: table for name, table in self._history.other_tables.items() if name != META_TABLE}:
+        others = {name: table for name, table in data.items() if name not in {JOBS_TABLE, META_TABLE, CHARGES_TABLE}}
+        charges = {CHARGES_TABLE: data[CHARGES_TABLE]} if CHARGES_TABLE in data else {}
+        if charges != self._charges() or others != {
+            name: table for name, table in self._history.other_tables.items() if name != META_TABLE
+        }:
             raise HistoryError("Only the table jobs of the history can be written.")
         wanted = {int(key): encode(record) for key, record in data.get(JOBS_TABLE, {}).items()}
         changes = [
@@ -65,6 +69,10 @@ class DurableStorage(Storage):
                     )
             transaction.changes += changes
         self._last_read = wanted
+
+    def _charges(self) -> dict[str, dict[str, Any]]:
+        rows = self._history.charges(limit=sys.maxsize)
+        return {CHARGES_TABLE: {str(row_id): row for row_id, row in reversed(rows)}} if rows else {}
 
     def close(self) -> None:
         """Close the history if this storage opened it."""
