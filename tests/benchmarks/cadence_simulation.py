@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.jobs.polling.interval import DurationEstimator, JobKind, Observation, next_poll
+from eternal_tui.jobs.polling.interval import MAX_WAIT_SECONDS, DurationEstimator, JobKind, Observation, next_poll
 from eternal_tui.sandbox.simulator import ProgressShape, progress_at
 
 MEDIANS = {"image": 12.0, "video": 60.0}
@@ -28,6 +28,9 @@ MEDIANS = {"image": 12.0, "video": 60.0}
 
 SIGMA = 0.35
 WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+ATTENTION = {"linear, waited for": (4.0, 2.0), "linear, selected": (4.0, 3.0)}
+"""Weight of lateness and longest wait in seconds while a script or a user waits (`jobs/polling/monitor.py`)."""
 
 Progress = Callable[[float, float, random.Random], int | None]
 """What a look says, from the share of its time a job has run, the seconds, and chance."""
@@ -79,9 +82,16 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def simulate(
-    progress: Progress, media: str, jobs: int, *, weight: float = 1.0, seed: int = 1, jitter: float = 0.0
+    progress: Progress,
+    media: str,
+    jobs: int,
+    *,
+    weight: float = 1.0,
+    seed: int = 1,
+    jitter: float = 0.0,
+    max_wait: float = MAX_WAIT_SECONDS,
 ) -> Outcome:
-    """Return what the cadence reaches over `jobs` jobs in a row, learning from each; jitter is a share of the wait."""
+    """Return what the interval reaches over `jobs` jobs in a row, learning from each; jitter is a share of the wait."""
     chance, durations, kind = random.Random(seed), DurationEstimator(), JobKind(media)
     totals = [0.0, 0.0]
     first = (0.0, 0.0)
@@ -92,7 +102,13 @@ def simulate(
         at = 0.0
         while True:
             began = time.perf_counter()
-            wait = next_poll(age=at, observations=sightings, model=durations.model(kind), lateness_weight=weight)
+            wait = next_poll(
+                age=at,
+                observations=sightings,
+                model=durations.model(kind),
+                lateness_weight=weight,
+                max_wait=max_wait,
+            )
             spent += time.perf_counter() - began
             decisions += 1
             at += wait * (1 + jitter * (2 * chance.random() - 1))
@@ -226,6 +242,10 @@ def main() -> None:
             if name in {"none", "always 0"}:
                 note += f", {found.cost / least.cost - 1:+.1%} of the bound"
             print(_row(media, name, found, note), flush=True)
+        for name, (weight, max_wait) in ATTENTION.items():
+            found = simulate(NAMED["linear"], media, options.jobs // 10, weight=weight, max_wait=max_wait)
+            table[name] = found
+            print(_row(media, name, found), flush=True)
     if options.json:
         settings = {"jobs": options.jobs, "seed": options.seed, "jitter": options.jitter, "sigma": SIGMA}
         options.json.write_text(json.dumps({**settings, "rows": msgspec.to_builtins(rows)}, indent=1) + "\n")

@@ -29,7 +29,7 @@ from eternal_tui.jobs.polling.interval import (
 from eternal_tui.jobs.polling.posterior import posterior
 from eternal_tui.jobs.polling.progress_learning import fit_isotonic
 from eternal_tui.jobs.polling.progress_models import LINEAR_TIME_SHARE, curve_library
-from tests.benchmarks.cadence_simulation import NAMED, UNNAMED, Outcome, bound, simulate
+from tests.benchmarks.cadence_simulation import ATTENTION, NAMED, UNNAMED, Outcome, bound, simulate
 
 any_floats = st.floats(allow_nan=True, allow_infinity=True)
 ages = st.floats(0, 1e5)
@@ -181,6 +181,15 @@ def test_looks_and_lateness_with_progress(media: str, shape: str) -> None:
     looks, late = poll_goals(media, shape)
     assert found.looks <= looks
     assert found.late <= late
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+def test_next_poll_follows_progress_under_attention(attention: str) -> None:
+    """Videos polled at least every 2 or 3 s: 0.14 s late. Seen to fail, at 1.1 s, with those forced polls counted."""
+    weight, max_wait = ATTENTION[attention]
+    found = simulate(NAMED["linear"], "video", 100, weight=weight, max_wait=max_wait)
+    assert found.late <= 0.3
+    assert found.looks <= 40
 
 
 def test_a_habit_does_not_confirm_itself() -> None:

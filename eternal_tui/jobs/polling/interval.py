@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -39,7 +40,8 @@ _CANDIDATE_WAITS_SECONDS = (1.0, 1.9, 3.6, 6.8, 9.0, 13.0, 18.0, 24.0, 32.0)
 """Seconds; waits weighed beside those that the learned durations suggest, for jobs far beyond these."""
 
 _MANY_POLLS = 12
-"""Looks that even an unlucky job hardly needs; each one more makes the least wait longer, so that none is a storm."""
+"""Polls by choice that even an unlucky job hardly needs; each one more raises the least wait, so that none is a storm.
+Those forced by `max_wait` do not count: they would make every wait `max_wait` after a minute of attention."""
 
 _NEGLIGIBLE_LATENESS_COST = 0.5
 """Requests; what finding the end late can cost before the longest wait is over, below which that wait is not weighed
@@ -95,8 +97,9 @@ def next_poll(
     ):
         return max_wait
     best = _best_poll_age(age, branches, lateness_weight, max_wait)
-    tired = MIN_WAIT_SECONDS * 1.3 ** min(max(len(observations) - _MANY_POLLS, 0), 30)
-    return _clamp(max(best - age, tired), MIN_WAIT_SECONDS, max_wait)
+    chosen = sum(later.age - earlier.age < 0.99 * max_wait for earlier, later in pairwise(observations))
+    least_wait = MIN_WAIT_SECONDS * 1.3 ** min(max(chosen - _MANY_POLLS, 0), 30)
+    return _clamp(max(best - age, least_wait), MIN_WAIT_SECONDS, max_wait)
 
 
 def _probability_ended(components: Sequence[MixtureComponent], age: float) -> float:
