@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from eternal_tui.core.json_store import JsonStore
-from eternal_tui.core.sanitize import UntrustedText
-from eternal_tui.drafts.draft import Draft
+from eternal_tui.core.sanitize import UntrustedText, clean_prompt
+from eternal_tui.drafts.draft import MAX_PROMPT_CHARS, Draft
 
 
 class DraftStore(JsonStore[Draft]):
@@ -97,3 +97,15 @@ class PresetStore(JsonStore[Presets]):
         presets = super().load() or Presets()
         items = tuple(Preset(name=each.name, draft=each.draft.clamped()) for each in presets.items)
         return Presets(items=items, default=presets.default)
+
+
+class SnippetStore(JsonStore[dict[str, str]]):
+    """`snippets.json` in the data folder: pieces of prompts by the name that stands behind an @."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "snippets.json", dict[str, str], "The snippets", indent=2)
+
+    def load(self) -> dict[str, str]:
+        """Return the snippets on disk, sorted by name, or none."""
+        found = super().load() or {}
+        return {name: clean_prompt(text)[:MAX_PROMPT_CHARS] for name, text in sorted(found.items())}
