@@ -8,15 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import Output
 from eternal_tui.config import Settings, load_settings
 from eternal_tui.core.sanitize import format_safe
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.history import History
-from eternal_tui.jobs.model import Job, from_record
 
 if TYPE_CHECKING:
     import argparse
@@ -126,65 +123,3 @@ async def close_services(services: Services, output: Output) -> None:
             format_safe("The history could not be tidied up: {error} The changes wait in its journal.", error=error)
         )
     output.print_notices(services.jobs.notices)
-
-
-MIN_REQUEST_ID_PREFIX_CHARS = 4
-"""Characters of a request id that must be given: fewer are more likely a slip than an id."""
-
-LAST_JOB_KEYWORD = "last"
-
-
-def iter_jobs(history: History) -> Iterator[Job]:
-    """Yield every job of the history, newest first; records that are not jobs are left out."""
-    for page in history.iter_pages():
-        for job_id, record in page:
-            try:
-                yield from_record(job_id, record)
-            except msgspec.ValidationError:
-                continue
-
-
-def find_job(history: History, reference: str) -> Job:
-    """Return the job that `reference` names: its number, `last`, its request id, or the beginning of that alone."""
-    if reference == LAST_JOB_KEYWORD:
-        newest = next(iter_jobs(history), None)
-        if newest is None:
-            raise CommandError(ExitCode.USAGE, "There is no job in this history yet.")
-        return newest
-    if reference.isascii() and reference.isdigit() and len(reference) <= 18:
-        record = history.get(int(reference))
-        if record is not None:
-            return _parse_job(int(reference), record)
-    return _find_by_request_id(history, reference)
-
-
-def _parse_job(job_id: int, record: dict[str, object]) -> Job:
-    try:
-        return from_record(job_id, record)
-    except msgspec.ValidationError:
-        raise CommandError(
-            ExitCode.USAGE, f"The record {job_id} of this history is not a job of this program."
-        ) from None
-
-
-def _find_by_request_id(history: History, request_id: str) -> Job:
-    found = []
-    if len(request_id) >= MIN_REQUEST_ID_PREFIX_CHARS:
-        for job in iter_jobs(history):
-            if job.request_id == request_id:
-                return job
-            if job.request_id is not None and job.request_id.startswith(request_id):
-                found.append(job)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise CommandError(
-            ExitCode.USAGE,
-            format_safe("{count} jobs have request ids that begin with {wanted}.", count=len(found), wanted=request_id),
-        )
-    raise CommandError(
-        ExitCode.USAGE,
-        format_safe(
-            "There is no job {wanted} in this history; `eternal-tui jobs` lists what there is.", wanted=request_id
-        ),
-    )

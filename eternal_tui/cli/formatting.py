@@ -3,67 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
-from eternal_tui.jobs.files import file_name
 from eternal_tui.jobs.formatting import state_label
+from eternal_tui.jobs.job_json import absolute_result_path
 from eternal_tui.jobs.model import Job, JobState
-
-
-def job_to_json(job: Job, results_dir: Path) -> dict[str, Any]:
-    """Return the job as one flat JSON object; the signed link to its result is left out, it is as good as a key."""
-    request = job.request
-    return {
-        "id": job.id,
-        "request_id": job.request_id,
-        "state": str(job.state),
-        "type": request.type,
-        "character": request.character,
-        "name": job.name or None,
-        "prompt": request.prompt,
-        "duration": request.duration,
-        "audio": request.audio,
-        "quality": request.quality,
-        "word": job.word or None,
-        "progress": job.progress,
-        "file": absolute_result_path(job, results_dir),
-        "file_state": None if job.file_state is None else str(job.file_state),
-        "error": job.error or _download_error(job) or None,
-        "trouble": job.trouble or None,
-        "created_at": format_utc(job.created_at),
-        "finished_at": format_utc(job.finished_at),
-        "credits_remaining": job.credits_after,
-        "cost": job.cost,
-        "verdict": None if job.verdict is None else str(job.verdict),
-        "retry_of": job.retry_of,
-        "retried_by": job.retried_by,
-        "encrypted": job.encrypted,
-    }
-
-
-def _download_error(job: Job) -> str:
-    """Return why there is no file of a job that succeeded: what else waits is no error."""
-    return job.trouble if job.state is JobState.SUCCEEDED and not job.is_delivered else ""
-
-
-def absolute_result_path(job: Job, results_dir: Path) -> str | None:
-    """Return the absolute path of the saved result, or None."""
-    name = file_name(job)
-    return None if name is None else str((results_dir / name).absolute())
-
-
-def format_utc(timestamp: float | None) -> str | None:
-    """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
-    if timestamp is None:
-        return None
-    try:
-        moment = datetime.fromtimestamp(timestamp, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def format_local_time(timestamp: float) -> str:

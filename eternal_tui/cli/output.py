@@ -76,6 +76,13 @@ class Output:
         """Tell something worth knowing."""
         self._write(self.stderr, message + "\n")
 
+    def confirm(self, question: SafeText) -> bool:
+        """Ask on the terminal and return whether the answer was yes; False where nobody can be asked."""
+        if not (is_terminal(self.stdin) and is_terminal(self.stderr)):
+            return False
+        self._write(self.stderr, f"{question} [y/N] ")
+        return self.stdin.readline(100).strip().lower() in ("y", "yes")
+
     def print_notices(self, messages: Iterable[str]) -> None:
         """Tell what the history has to say, each sentence once."""
         for sentence in messages:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, NamedTuple, NoReturn
 
 from eternal_tui import __version__
 from eternal_tui.cli.context import Context, UsageError
@@ -37,22 +37,48 @@ environment:
 """
 
 COMMANDS = {
-    "generate": "Send one or more requests to the service. This spends credits.",
-    "jobs": "List the jobs of the history, newest first.",
-    "show": "Show one job: its request, where it stands, and what happened when.",
-    "watch": "Follow jobs until each has ended and its file is saved. Costs nothing.",
-    "stats": "Add up spending, durations and success from the history.",
-    "characters": "List the service's public characters. Needs no key.",
-    "login": "Keep the API key on this machine.",
-    "logout": "Forget the API key that login kept.",
-    "doctor": "Look at terminal, key, folders and service, and say what to do.",
+    "generate": "Submit one or more requests. This spends credits.",
+    "retry": "Submit failed, rejected or unconfirmed jobs again. This spends credits.",
+    "again": "Submit the same requests once more, whatever became of them. This spends credits.",
+    "create-character": "Create a character from a prompt (experimental). This spends credits.",
+    "watch": "Wait for jobs to finish and download their results. Free.",
+    "fetch": "Download the results of finished jobs again. Free.",
+    "adopt": "Add requests made elsewhere to the history by their request ids. Free.",
+    "jobs": "List jobs, newest first.",
+    "show": "Show a job's request, status and event log.",
+    "save": "Copy result files to a path or by a template.",
+    "open": "Open result files in the system's viewer.",
+    "star": "Star jobs, or remove the star.",
+    "tag": "Add tags to jobs, or remove them.",
+    "note": "Set, print or remove the note of jobs.",
+    "delete": "Delete jobs from the history. Files are kept.",
+    "undo": "Restore the jobs deleted last.",
+    "stats": "Show spending, durations and success rates.",
+    "characters": "List EternalAI's public characters. Needs no key.",
     "export": "Write the history to a file: JSON, CSV, a web page or a contact sheet.",
-    "config": "Print the settings in force as a configuration file; check it, or edit it.",
-    "sandbox": "Serve a local stand-in for the service, for demos and tests.",
-    "completion": "Print a completion script for a shell.",
-    "man": "Print the manual page, for man -l.",
+    "login": "Store the API key.",
+    "logout": "Remove the stored API key.",
+    "doctor": "Check terminal, API key, folders and connectivity.",
+    "config": "Print, check or edit the effective configuration.",
+    "sandbox": "Serve a local sandbox of the API, for demos and tests.",
+    "schema": "Print the JSON schema of what a command prints with --json.",
+    "completion": "Print or install a completion script for a shell.",
+    "man": "Print or install the manual page.",
 }
-"""Every verb and what it does; each is a module of this package, imported only when it is asked for."""
+"""Every command and what it does; their modules are imported only when needed."""
+
+_MODULES = {
+    "star": "marks",
+    "tag": "marks",
+    "note": "marks",
+    "undo": "delete",
+    "again": "retry",
+    "create-character": "create_character",
+    "save": "files",
+    "open": "files",
+    "logout": "login",
+}
+"""The module of a command, where it has not the command's own name."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,16 +92,13 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}. Try: {self.prog} --help")
 
 
-class CommandModule(Protocol):
-    """What the module of a verb offers."""
+class Command(NamedTuple):
+    """What a command is made of."""
 
-    EPILOG: str
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the verb's own options."""
-
-    def run(self, context: Context) -> int:
-        """Do it and return the exit code."""
+    epilog: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[Context], int]
+    """Do it and return the exit code."""
 
 
 class CommandParser(Parser):
@@ -89,9 +112,9 @@ class CommandParser(Parser):
         if self._arguments_added:
             return
         self._arguments_added = True
-        module = load_command(self.command)
-        self.epilog = module.EPILOG or None
-        module.add_arguments(self)
+        command = load_command(self.command)
+        self.epilog = command.epilog or None
+        command.add_arguments(self)
         add_global_options(self)
 
     # The base class speaks of Any here too.
@@ -101,9 +124,11 @@ class CommandParser(Parser):
         return super().parse_known_args(args, namespace)
 
 
-def load_command(name: str) -> CommandModule:
-    """Return the module of a verb."""
-    return cast("CommandModule", import_module(f"eternal_tui.cli.commands.{name}"))
+def load_command(name: str) -> Command:
+    """Return a command, importing its module."""
+    module = import_module(f"eternal_tui.cli.commands.{_MODULES.get(name, name)}")
+    commands: dict[str, Command] = getattr(module, "COMMANDS", {})
+    return commands[name] if name in commands else Command(module.EPILOG, module.add_arguments, module.run)
 
 
 def build_parser() -> tuple[Parser, dict[str, CommandParser]]:

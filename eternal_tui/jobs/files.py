@@ -7,11 +7,16 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.model import FileState, Job
+
+if TYPE_CHECKING:
+    from eternal_tui.media.export.xmp import Splice
 
 _RESULT_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(?:jpg|png|webp|gif|avif|mp4|mov|webm|bin)"
 
@@ -105,10 +110,11 @@ MAX_COPIES = 999
 COPY_BLOCK_BYTES = 1 << 20
 
 
-def copy_to(source: Path, target: Path) -> Path:
+def copy_to(source: Path, target: Path, *, splices: Sequence[Splice] = ()) -> Path:
     """Copy the file to `target`, or to `target` with -2, -3 … where that name is taken, and return where it is.
 
-    The copy is as readable as the person's umask makes new files. Raises OSError; nothing is then left behind.
+    `splices` are changes to make on the way, by rising offset. The copy is as readable as the user's umask makes new
+    files. Raises OSError; nothing is then left behind.
     """
     # Without O_NONBLOCK a pipe in the file's place would be waited for.
     handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -124,10 +130,20 @@ def copy_to(source: Path, target: Path) -> Path:
                 continue
             try:
                 with copy:
-                    while block := original.read(COPY_BLOCK_BYTES):
-                        copy.write(block)
+                    original.seek(0)
+                    for splice in splices:
+                        _copy_bytes(original, copy, splice.offset - original.tell())
+                        copy.write(splice.data)
+                        original.seek(splice.removed, os.SEEK_CUR)
+                    _copy_bytes(original, copy)
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
             return path
     raise FileExistsError(errno.EEXIST, "there are too many files of that name", str(target))
+
+
+def _copy_bytes(source: BinaryIO, target: BinaryIO, count: int | None = None) -> None:
+    while block := source.read(COPY_BLOCK_BYTES if count is None else min(COPY_BLOCK_BYTES, count)):
+        target.write(block)
+        count = None if count is None else count - len(block)

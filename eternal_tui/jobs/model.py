@@ -131,6 +131,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     retry_of: int | None = None
     retried_by: int | None = None
     batch: str = ""
+    batch_index: int | None = None
     polls: int = 0
     seen_running: float | None = None
     tags: tuple[str, ...] = ()
@@ -191,3 +192,18 @@ def to_record(job: Job) -> dict[str, Any]:
 def from_record(job_id: int, record: dict[str, Any]) -> Job:
     """Return the job that a history record holds; raise msgspec.ValidationError where it is not one of ours."""
     return msgspec.convert({**record, "id": job_id}, Job)
+
+
+MAX_TAG_CHARS = 40
+"""Characters of one tag: as many as the detail shows."""
+
+MAX_TAGS = 20
+
+
+def parse_tags(text: str) -> tuple[str, ...]:
+    """Return the words of `text` as tags: in order, each once whatever its case, without commas and number signs."""
+    tags: dict[str, str] = {}
+    for word in text.replace(",", " ").split():
+        if tag := word.lstrip("#")[:MAX_TAG_CHARS]:
+            tags.setdefault(tag.casefold(), tag)
+    return tuple(tags.values())[:MAX_TAGS]

@@ -150,7 +150,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> int:
     """Write the history and say how much of it there was."""
-    from eternal_tui.cli.context import iter_jobs
+    from eternal_tui.cli.references import iter_jobs
 
     path = context.arguments.path
     name = context.arguments.format or _format_for_path(path)
@@ -215,7 +215,7 @@ def _open_output(path: str, stdout: TextIO) -> Iterator[TextIO]:
 
 def write_json(jobs: Iterator[Job], results_dir: Path, file: TextIO) -> int:
     """Write one JSON array, an object a line."""
-    from eternal_tui.cli.formatting import job_to_json
+    from eternal_tui.jobs.job_json import job_to_json
     from eternal_tui.cli.output import dump_json
 
     count = 0
@@ -227,7 +227,7 @@ def write_json(jobs: Iterator[Job], results_dir: Path, file: TextIO) -> int:
 
 def write_csv(jobs: Iterator[Job], results_dir: Path, file: TextIO) -> int:
     """Write a table with a head line."""
-    from eternal_tui.cli.formatting import job_to_json
+    from eternal_tui.jobs.job_json import job_to_json
 
     count = 0
     buffer = io.StringIO()

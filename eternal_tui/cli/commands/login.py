@@ -1,4 +1,4 @@
-"""`login`: take the key without showing it, and keep it where the person says."""
+"""`login` and `logout`: store the API key without showing it, and remove it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import is_terminal
-from eternal_tui.core.sanitize import format_safe
+from eternal_tui.cli.parser import Command
+from eternal_tui.core.sanitize import format_safe, sanitize
 
 if TYPE_CHECKING:
     from eternal_tui.core.secret import Secret
 
-EPILOG = """\
+LOGIN_EPILOG = """\
 examples:
   eternal-tui login                                asks for the key; nothing is shown while you type or paste
   pass show eternalai | eternal-tui login          one line from a pipe
@@ -24,16 +25,18 @@ examples:
 The key is never taken from the command line: other users of the machine could read it there.
 """
 
+LOGOUT_EPILOG = """\
+Keys from the environment or api_key_command are not removed. History is kept.
+"""
+
 MAX_KEY_LINE_CHARS = 4_096
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `login`."""
-    parser.add_argument("--file", action="store_true", help="keep the key in a file that only you can read")
+def _add_login_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--file", action="store_true", help="store the key in a file that only you can read")
 
 
-def run(context: Context) -> int:
-    """Keep the key and say where."""
+def _login(context: Context) -> int:
     from eternal_tui.config.credentials import (
         KEY_ENV_VARS,
         ApiKeyError,
@@ -49,20 +52,19 @@ def run(context: Context) -> int:
     if store not in available_stores():
         raise CommandError(
             ExitCode.USAGE,
-            f"This machine has no system keyring that keeps anything, as is usual over SSH. Run `eternal-tui login "
-            f"--file` to keep the key in {key_file(settings)}, unencrypted, readable by you alone; or set "
-            "api_key_command in the configuration.",
+            "No system keyring available (common over SSH). Run `eternal-tui login --file` to store the key in "
+            f"{key_file(settings)}, unencrypted, readable only by you; or set api_key_command in the configuration.",
         )
     try:
         where = store_key(_read_key(context), store, settings)
     except ApiKeyError as problem:
-        raise CommandError(ExitCode.USAGE, f"{problem} Nothing was kept.") from None
-    plainly = " It is not encrypted; only you can read it." if store is KeyStore.FILE else ""
+        raise CommandError(ExitCode.USAGE, f"{problem} Nothing was stored.") from None
+    plainly = " Not encrypted; readable only by you." if store is KeyStore.FILE else ""
     context.output.print_line(
-        format_safe("The key for {host} is kept in {where}.{plainly}", host=settings.host, where=where, plainly=plainly)
+        format_safe("API key for {host} stored in {where}.{plainly}", host=settings.host, where=where, plainly=plainly)
     )
     if shadowing := [name for name in KEY_ENV_VARS if context.environ.get(name, "").strip()]:
-        context.output.info(format_safe("{name} is set and comes first as long as it is.", name=shadowing[0]))
+        context.output.info(format_safe("{name} is set and takes precedence.", name=shadowing[0]))
     return ExitCode.SUCCESS
 
 
@@ -78,4 +80,26 @@ def _read_key(context: Context) -> Secret:
         try:
             return parse_key(getpass.getpass("API key (nothing is shown): "), "your input")
         except (getpass.GetPassWarning, EOFError):
-            raise CommandError(ExitCode.USAGE, "No key was given. Nothing was kept.") from None
+            raise CommandError(ExitCode.USAGE, "No API key entered. Nothing was stored.") from None
+
+
+def _logout(context: Context) -> int:
+    from eternal_tui.config.credentials import KEY_ENV_VARS, delete_key
+
+    removed = delete_key(context.settings)
+    if removed:
+        context.output.print_line(format_safe("API key removed from {places}.", places=" and ".join(removed)))
+    else:
+        context.output.print_line(sanitize("No API key was stored here."))
+    left = [name for name in KEY_ENV_VARS if context.environ.get(name, "").strip()]
+    if context.settings.api_key_command:
+        left.append("api_key_command")
+    if left:
+        context.output.info(format_safe("{names} still provides a key.", names=" and ".join(left)))
+    return ExitCode.SUCCESS
+
+
+COMMANDS = {
+    "login": Command(LOGIN_EPILOG, _add_login_arguments, _login),
+    "logout": Command(LOGOUT_EPILOG, lambda _parser: None, _logout),
+}

@@ -1,4 +1,4 @@
-"""`show`: one job, whole."""
+"""`show`: everything about a job: request, status, event log."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import Context
 from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.references import add_references, find_jobs
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block, split_safe_lines
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.model import Job, TimelineEvent
 
 MAX_EVENTS = 200
-"""Turns printed of a job: several times what the program writes down."""
+"""Events printed of a job: several times what is recorded."""
 
 EPILOG = """\
 examples:
@@ -26,37 +27,37 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `show`."""
-    parser.add_argument("id", metavar="ID", help="job number, request id or its beginning, or 'last'")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_references(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
 
 
 def run(context: Context) -> int:
-    """Print the job asked for."""
-    from eternal_tui.cli.context import find_job
-    from eternal_tui.cli.formatting import job_to_json
+    """Print the jobs asked for."""
+    from eternal_tui.jobs.job_json import job_to_json
 
     with context.open_history() as history:
-        job = find_job(history, context.arguments.id)
-    if context.arguments.json:
-        context.output.print_json(job_to_json(job, context.results_dir))
-    else:
-        for line in _detail_lines(job, context.results_dir):
+        jobs = find_jobs(history, context.arguments.ids, context.output.stdin)
+    for number, job in enumerate(jobs):
+        if context.arguments.json:
+            context.output.print_json(job_to_json(job, context.results_dir))
+            continue
+        for line in (*([SafeText("")] if number else ()), *_detail_lines(job, context.results_dir)):
             context.output.print_line(line)
     return ExitCode.SUCCESS
 
 
 def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
-    from eternal_tui.cli.formatting import absolute_result_path
     from eternal_tui.jobs.formatting import state_label
+    from eternal_tui.jobs.job_json import absolute_result_path
 
     request = job.request
     facts = (
         ("job", str(job.id)),
         ("state", state_label(job)),
-        ("says", job.word),
+        ("status", job.word),
         ("progress", f"{job.progress} %"),
         ("error", job.error),
-        ("waits for", job.trouble),
+        ("waiting", job.trouble),
         ("charged?", f"{job.verdict}: {job.verdict_reason}" if job.verdict else ""),
         ("file", absolute_result_path(job, results_dir) or ""),
         ("request id", job.request_id or ""),
@@ -65,7 +66,7 @@ def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
         ("duration", f"{request.duration} s" if request.duration else ""),
         ("sound", "" if request.audio is None else "on" if request.audio else "off"),
         ("quality", request.quality or ""),
-        ("cost", "" if job.cost is None else f"about {job.cost:.2f} credits"),
+        ("cost", "" if job.cost is None else f"~{job.cost:.2f} credits"),
         ("credits left", "" if job.credits_after is None else f"{job.credits_after:.2f}"),
         ("retry of", str(job.retry_of or "")),
         ("retried by", str(job.retried_by or "")),
@@ -76,7 +77,7 @@ def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
     prompt = split_safe_lines(sanitize_block(request.prompt))
     lines += [_labelled_line("" if number else "prompt", line) for number, line in enumerate(prompt)]
     if (left_out := len(job.timeline) - MAX_EVENTS) > 0:
-        lines.append(format_safe("… {n} before these", n=left_out))
+        lines.append(format_safe("… {n} earlier events", n=left_out))
     return lines + [_event_line(event) for event in job.timeline[-MAX_EVENTS:]]
 
 

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> int:
     """Print the figures."""
-    from eternal_tui.cli.context import iter_jobs
+    from eternal_tui.cli.references import iter_jobs
     from eternal_tui.jobs.billing.statistics import compute_statistics
 
     given, streams = context.arguments, context.output

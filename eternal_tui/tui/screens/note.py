@@ -12,26 +12,12 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
-from eternal_tui.jobs.model import Job
+from eternal_tui.jobs.model import MAX_TAGS, Job, parse_tags
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 
-MAX_TAG_CHARS = 40
-"""Characters of one tag: as many as the detail shows."""
-
-MAX_TAGS = 20
-
 Annotations = tuple[str, tuple[str, ...]]
-
-
-def parse_tags(text: str) -> tuple[str, ...]:
-    """Return the words of `text` as tags: in order, each once whatever its case, without commas and number signs."""
-    tags: dict[str, str] = {}
-    for word in text.replace(",", " ").split():
-        if tag := word.lstrip("#")[:MAX_TAG_CHARS]:
-            tags.setdefault(tag.casefold(), tag)
-    return tuple(tags.values())[:MAX_TAGS]
 
 
 class NoteScreen(Dialog[dict[int, Annotations]]):

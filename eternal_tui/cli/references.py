@@ -1,0 +1,141 @@
+"""Jobs named on the command line: number, request id or its beginning, batch, `last`, `-` or a filter in quotes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TextIO
+
+import msgspec
+
+from eternal_tui.cli.context import CommandError
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.core.sanitize import format_safe, sanitize
+from eternal_tui.jobs.model import Job, from_record
+
+if TYPE_CHECKING:
+    from eternal_tui.history.history import History
+
+MIN_REQUEST_ID_PREFIX_CHARS = 4
+"""Characters of a request id that must be given: fewer are more likely a slip than an id."""
+
+LAST_JOB_KEYWORD = "last"
+STDIN_KEYWORD = "-"
+MAX_STDIN_REFERENCES = 10_000
+MAX_REFERENCE_CHARS = 4_096
+_FILTER_PATTERN = re.compile(r'[\s:"]')
+"""What a filter contains and no id does; ids of the API are letters, digits, `-` and `_`."""
+
+REFERENCE_HELP = "job number, request id or its beginning, batch, 'last', '-' (ids on stdin), or a filter in quotes"
+
+
+def add_references(parser: argparse.ArgumentParser, *, nargs: str | None = "+", extra: str = "") -> None:
+    """Add the positional argument `ids`."""
+    parser.add_argument("ids", metavar="JOB", nargs=nargs, help=REFERENCE_HELP + extra)
+
+
+def iter_jobs(history: History) -> Iterator[Job]:
+    """Yield every job of the history, newest first; records that are not jobs are left out."""
+    for page in history.iter_pages():
+        for job_id, record in page:
+            try:
+                yield from_record(job_id, record)
+            except msgspec.ValidationError:
+                continue
+
+
+def find_jobs(history: History, references: Iterable[str], stdin: TextIO) -> list[Job]:
+    """Return the jobs that the references name, each once, in their order; CommandError where one names none."""
+    found: dict[int, Job] = {}
+    for reference in references:
+        named = read_references(stdin) if reference == STDIN_KEYWORD else [reference]
+        for one in named:
+            found.update((job.id, job) for job in _find(history, one))
+    return list(found.values())
+
+
+def find_job(history: History, reference: str, stdin: TextIO) -> Job:
+    """Return the one job that the reference names; CommandError where there is none or several."""
+    jobs = find_jobs(history, [reference], stdin)
+    if len(jobs) != 1:
+        raise CommandError(
+            ExitCode.USAGE, format_safe("{reference} names {n} jobs; name one.", reference=reference, n=len(jobs))
+        )
+    return jobs[0]
+
+
+def read_references(stdin: TextIO) -> list[str]:
+    """Return the ids on standard input: words, or JSON objects with an `id` as `--json` prints them."""
+    found: list[str] = []
+    try:
+        while line := stdin.readline(1_000_000):
+            text = line.strip().removeprefix("\ufeff")
+            if text.startswith("{"):
+                found.append(str(json.loads(text)["id"]))
+            else:
+                found += text.split()
+            if len(found) > MAX_STDIN_REFERENCES or any(len(one) > MAX_REFERENCE_CHARS for one in found[-2:]):
+                raise CommandError(ExitCode.USAGE, "Standard input contains too many or too long job ids.")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise CommandError(ExitCode.USAGE, "Standard input contains no job ids.") from None
+    if not found:
+        raise CommandError(ExitCode.USAGE, "Standard input contains no job ids.")
+    return found
+
+
+def _find(history: History, reference: str) -> list[Job]:
+    if reference == LAST_JOB_KEYWORD:
+        if newest := next(iter_jobs(history), None):
+            return [newest]
+        raise CommandError(ExitCode.USAGE, "No jobs yet.")
+    if reference.isascii() and reference.isdigit() and len(reference) <= 18:
+        record = history.get(int(reference))
+        if record is not None:
+            return [_parse_job(int(reference), record)]
+    if _FILTER_PATTERN.search(reference):
+        return _find_by_filter(history, reference)
+    return _find_by_id(history, reference)
+
+
+def _parse_job(job_id: int, record: dict[str, object]) -> Job:
+    try:
+        return from_record(job_id, record)
+    except msgspec.ValidationError:
+        raise CommandError(ExitCode.USAGE, f"Record {job_id} of this history is not a job.") from None
+
+
+def _find_by_filter(history: History, text: str) -> list[Job]:
+    from eternal_tui.jobs.filter import FilterError, compile_filter
+
+    try:
+        matches = compile_filter(text, now=time.time())
+    except FilterError as error:
+        raise CommandError(ExitCode.USAGE, sanitize(str(error))) from None
+    if found := [job for job in iter_jobs(history) if matches(job)]:
+        return found
+    raise CommandError(ExitCode.USAGE, format_safe("No job matches {text}.", text=text))
+
+
+def _find_by_id(history: History, wanted: str) -> list[Job]:
+    by_batch, by_prefix = [], []
+    if len(wanted) >= MIN_REQUEST_ID_PREFIX_CHARS:
+        for job in iter_jobs(history):
+            if job.request_id == wanted:
+                return [job]
+            if job.batch == wanted:
+                by_batch.append(job)
+            elif job.request_id is not None and job.request_id.startswith(wanted):
+                by_prefix.append(job)
+    if by_batch:
+        return by_batch
+    if len(by_prefix) > 1:
+        raise CommandError(
+            ExitCode.USAGE,
+            format_safe("{count} request ids begin with {wanted}.", count=len(by_prefix), wanted=wanted),
+        )
+    if not by_prefix:
+        raise CommandError(ExitCode.USAGE, format_safe("No job {wanted}. See `eternal-tui jobs`.", wanted=wanted))
+    return by_prefix
