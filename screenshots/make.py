@@ -18,6 +18,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from eternal_tui.config import load_settings
+from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.services import Services
 from eternal_tui.tui.app import EternalApp
@@ -63,7 +64,7 @@ async def submit_all(app: EternalApp) -> None:
             audio=True if kind == "video" else None,
             quality=None if kind == "video" else "low",
         )
-        await app.services.jobs.submit(request, character_name=character.name)
+        await app.services.jobs.submit(request, SubmitDetails(character_name=character.name))
 
 
 async def finished(app: EternalApp, count: int) -> None:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import Output
 from eternal_tui.config import Settings, load_settings
 from eternal_tui.core.sanitize import format_safe

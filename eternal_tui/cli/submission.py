@@ -11,7 +11,7 @@ from eternal_tui.cli.casting import resolve_character
 from eternal_tui.cli.commands.watch import wait_for_jobs
 from eternal_tui.cli.context import CommandError, Context, close_services
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
-from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message, job_to_json
+from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.progress import ProgressLine
 from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested
 from eternal_tui.core.sanitize import format_safe, sanitize
@@ -19,7 +19,9 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import new_batch_id
 from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded, NoApiKey
 from eternal_tui.jobs.formatting import pluralize
+from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job, JobState
+from eternal_tui.jobs.submit.submitter import SubmitDetails
 
 if TYPE_CHECKING:
     from eternal_tui.api.models import GenerateRequest
@@ -97,7 +99,11 @@ class SubmissionRun:
                 try:
                     # Confirmed together before; the cap is looked at again for each.
                     submitting = self._engine.submit(
-                        request, character_name=character_name, confirmed=True, batch=batch
+                        request,
+                        SubmitDetails(
+                            character_name=character_name, batch=batch, batch_index=number if batch else None
+                        ),
+                        confirmed=True,
                     )
                     job = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
                 except (DailyCapExceeded, HistoryError) as refusal:

@@ -142,7 +142,9 @@ def _xmp_fields(job: Job) -> dict[str, str]:
     names = {"request_id": "requestId", "created_at": "createdAt"}
     fields = metadata(job)
     return {
-        names.get(name, name): " ".join(value) if isinstance(value, list) else str(value).lower()
+        names.get(name, name): " ".join(value)
+        if isinstance(value, list)
+        else str(value).lower()
         if isinstance(value, bool)
         else str(value)
         for name, value in fields.items()

@@ -24,7 +24,7 @@ from eternal_tui.jobs.polling.scheduler import raise_task_exception
 from eternal_tui.jobs.ports import Record
 from eternal_tui.jobs.store import JobStore
 from eternal_tui.jobs.submit.sender import RequestSender
-from eternal_tui.jobs.submit.submitter import CharacterCheck, Submitter, allow_all
+from eternal_tui.jobs.submit.submitter import NO_DETAILS, CharacterCheck, SubmitDetails, Submitter, allow_all
 from eternal_tui.jobs.sync import INITIAL_JOB_COUNT, HistorySync
 
 
@@ -142,31 +142,30 @@ class JobEngine:
         return {name: record[name] for name in ("submit_answer", "last_answer") if name in record}
 
     async def submit(
-        self, request: GenerateRequest, *, character_name: str = "", confirmed: bool = False, batch: str = ""
+        self, request: GenerateRequest, details: SubmitDetails = NO_DETAILS, *, confirmed: bool = False
     ) -> Job:
         """Record the intent, send it once, and return the job when it has left `submitting`.
 
         Raises InvalidRequest, NoApiKey, CharacterNotAllowed, ConfirmationRequired, DailyCapExceeded or HistoryError;
         nothing was sent then.
         """
-        (job,) = await self.submit_many([request], character_names=[character_name], confirmed=confirmed, batch=batch)
+        (job,) = await self.submit_many([request], [details], confirmed=confirmed)
         return job
 
     async def submit_many(
         self,
         requests: Sequence[GenerateRequest],
+        details: Sequence[SubmitDetails] = (),
         *,
-        character_names: Sequence[str] = (),
         confirmed: bool = False,
-        batch: str = "",
     ) -> list[Job]:
-        """Submit several, one after the other. Raises what `submit` raises.
+        """Submit several of one batch, one after the other. Raises what `submit` raises.
 
         Ends early, with fewer jobs, after a rejection that would meet every further one too: the key, or no credits.
         """
-        labels = character_names or [""] * len(requests)
-        with self.active_batches.mark_sending(batch):
-            return await self.submitter.submit(requests, labels, confirmed=confirmed, batch=batch)
+        details = details or [NO_DETAILS] * len(requests)
+        with self.active_batches.mark_sending(details[0].batch if details else ""):
+            return await self.submitter.submit(requests, details, confirmed=confirmed)
 
     async def create_character(self, prompt: str, *, confirmed: bool = False) -> Job:
         """Submit a character creation like any request; it is never polled.

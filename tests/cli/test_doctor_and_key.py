@@ -131,7 +131,7 @@ def test_the_report_names_nobody_and_no_folder_of_theirs(program: Program, tmp_p
 def test_login_keeps_a_piped_key_in_a_private_file(program: Program, sandbox: Sandbox) -> None:
     kept = program.run("login", "--file", stdin=f"{sandbox.key}\nmore\n", environ=NO_KEY_ENVIRON)
     assert kept.code == 0
-    assert "not encrypted" in kept.out
+    assert "Not encrypted" in kept.out
     assert sandbox.key not in kept.out + kept.err
     (file,) = (path for path in (program.data_dir.parent / "config").rglob("*") if path.is_file())
     assert file.stat().st_mode & 0o777 == 0o600
@@ -141,7 +141,7 @@ def test_login_keeps_a_piped_key_in_a_private_file(program: Program, sandbox: Sa
     assert gone.code == 0
     assert not file.exists()
     assert program.run("generate", "--character", "6870", "--prompt", "x", environ=NO_KEY_ENVIRON).code == 3
-    assert "No key was kept" in program.run("logout", environ=NO_KEY_ENVIRON).out
+    assert "No API key was stored" in program.run("logout", environ=NO_KEY_ENVIRON).out
 
 
 def test_login_without_a_keyring_names_the_choice(program: Program) -> None:
@@ -179,7 +179,7 @@ def test_a_key_typed_at_a_terminal_is_not_shown(program: Program) -> None:
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0, screen
     assert CANARY.encode() not in screen
-    assert b"is kept in" in screen
+    assert b"stored in" in screen
 
 
 def test_a_key_on_the_command_line_is_refused(program: Program) -> None:

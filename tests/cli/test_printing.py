@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from eternal_tui.api.models import GenerateRequest, character_request
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
-from eternal_tui.cli.formatting import describe_unfinished, format_job_line, format_utc, job_error_message, job_to_json
+from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import Output, dump_json
 from eternal_tui.core.sanitize import UntrustedText, sanitize
 from eternal_tui.core.text_width import display_width, pad_to_width, truncate_to_width
+from eternal_tui.jobs.job_json import format_utc, job_to_json
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.jobs.transitions import mark_lost
 from eternal_tui.media import errors as media_errors

@@ -84,7 +84,7 @@ def test_a_job_of_another_service_is_not_asked_about_here(program: Program, sand
 
 def test_unknown_and_ambiguous_names_are_2(program: Program) -> None:
     program.add_jobs(a_job(request_id="abcd-1"), a_job(request_id="abcd-2"), a_job(request_id="12345"))
-    for name, words in (("77", "no job 77"), ("abcd", "2 jobs"), ("abc", "no job abc"), ("zzzzzz", "no job")):
+    for name, words in (("77", "No job 77"), ("abcd", "2 request ids"), ("abc", "No job abc"), ("zzzzzz", "No job")):
         ran = program.run("show", name)
         assert (ran.code, words in ran.err) == (2, True)
     assert program.run("show", "abcd-1", "--json").json_objects[0]["id"] == 1

@@ -11,13 +11,14 @@ from tinydb import TinyDB
 from eternal_tui.api.models import InvalidRequest
 from eternal_tui.jobs.errors import NoApiKey
 from eternal_tui.jobs.model import FileState, JobState
+from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock
 
 
 async def test_a_picture_goes_the_whole_way(bench: Bench) -> None:
-    job = await bench.engine.submit(IMAGE_REQUEST, character_name="Astrid")
+    job = await bench.engine.submit(IMAGE_REQUEST, SubmitDetails(character_name="Astrid"))
     assert job.state is JobState.RUNNING
     assert job.request_id == bench.sandbox.charged[0]
     saved = await bench.wait_for_state(job.id, "saved")
@@ -124,7 +125,7 @@ async def test_a_batch_goes_on_from_its_first_request_to_its_last_file(bench: Be
         heard.append(done or bench.engine.active_batches.is_active("b"))
 
     bench.engine.store.subscribe(hear)
-    jobs = await bench.engine.submit_many([IMAGE_REQUEST, VIDEO_REQUEST, IMAGE_REQUEST], batch="b")
+    jobs = await bench.engine.submit_many([IMAGE_REQUEST, VIDEO_REQUEST, IMAGE_REQUEST], [SubmitDetails(batch="b")] * 3)
     through = True
     assert bench.engine.active_batches.is_active("b")
     assert not bench.engine.active_batches.is_active("")
@@ -139,7 +140,7 @@ async def test_a_batch_goes_on_from_its_first_request_to_its_last_file(bench: Be
 async def test_a_job_sent_before_the_characters_were_known_gets_its_name(bench: Bench) -> None:
     """Seen to fail with names given at the submit alone: the list showed a number for ever."""
     unnamed = await bench.engine.submit(IMAGE_REQUEST)
-    named = await bench.engine.submit(IMAGE_REQUEST, character_name="Astrid, as she was")
+    named = await bench.engine.submit(IMAGE_REQUEST, SubmitDetails(character_name="Astrid, as she was"))
     bench.engine.fill_in_character_names(lambda each: {"6870": "Astrid"}.get(each, ""))
     names = {job.id: job.name for job in bench.engine.store.newest_first()}
     assert names == {unnamed.id: "Astrid", named.id: "Astrid, as she was"}

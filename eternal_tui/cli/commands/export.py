@@ -215,8 +215,8 @@ def _open_output(path: str, stdout: TextIO) -> Iterator[TextIO]:
 
 def write_json(jobs: Iterator[Job], results_dir: Path, file: TextIO) -> int:
     """Write one JSON array, an object a line."""
-    from eternal_tui.jobs.job_json import job_to_json
     from eternal_tui.cli.output import dump_json
+    from eternal_tui.jobs.job_json import job_to_json
 
     count = 0
     for count, job in enumerate(jobs, 1):

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> int:
     """Print the jobs asked for."""
-    from eternal_tui.cli.context import iter_jobs
+    from eternal_tui.cli.references import iter_jobs
     from eternal_tui.jobs.job_json import job_to_json
 
     given, streams = context.arguments, context.output

@@ -7,14 +7,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context, close_services, find_job, iter_jobs
+from eternal_tui.cli.context import CommandError, Context, close_services
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
-from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message, job_to_json
+from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.progress import ProgressLine
+from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
 from eternal_tui.cli.signals import Shutdown, ShutdownRequested
 from eternal_tui.core.sanitize import format_safe, join_safe, sanitize
 from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey
+from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, FileState, Job, JobState
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ class _WatchRun:
     def _select_job_ids(self) -> list[int]:
         history = self._services.history
         if self._references:
-            jobs = [find_job(history, text) for text in self._references]
+            jobs = find_jobs(history, self._references, self._output.stdin)
         else:
             jobs = [
                 job
@@ -204,7 +206,7 @@ ctrl+c stops following; the service goes on with the jobs.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `watch`."""
-    parser.add_argument("ids", metavar="ID", nargs="*", help="job numbers or request ids, or 'last'; none: unfinished")
+    add_references(parser, nargs="*", extra=" (default: all unfinished)")
     parser.add_argument(
         "--json",
         action=argparse.BooleanOptionalAction,

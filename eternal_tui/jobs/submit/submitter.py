@@ -28,22 +28,47 @@ from eternal_tui.jobs.ports import History
 from eternal_tui.jobs.submit.sender import RequestSender
 from eternal_tui.jobs.sync import HistorySync
 
+RETRYABLE_STATES = frozenset({JobState.UNCONFIRMED, JobState.FAILED, JobState.REJECTED})
+
+
+class SubmitDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What is recorded with a request besides the request itself.
+
+    `batch_index` counts from 1 within the batch, `template` is the prompt before its alternatives were chosen.
+    `retry_of` is a job of `RETRYABLE_STATES`, which is linked both ways; it can be retried once.
+    """
+
+    character_name: str = ""
+    batch: str = ""
+    batch_index: int | None = None
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    template: str = ""
+    retry_of: int | None = None
+
+
+NO_DETAILS = SubmitDetails()
+
+
+def check_retryable(job: Job) -> None:
+    """Raise InvalidJobState where the job cannot be retried: it has a result, is running, or was retried already."""
+    if job.state not in RETRYABLE_STATES:
+        raise InvalidJobState(f"Job {job.id} is {job.state}; only failed, rejected and unconfirmed jobs are retried.")
+    if job.retried_by is not None:
+        raise InvalidJobState(f"Job {job.id} was already retried as job {job.retried_by}.")
+
 
 def record_retry(history: History, old_id: int, intent: Job, now: float) -> tuple[int, list[Change]]:
-    """Write `intent` as the one retry of an unconfirmed job, unless another press or instance was first.
+    """Write `intent` as the one retry of a job, unless another process was first.
 
-    Returns the new id, and for the roster to absorb all that happened: the news of others, the intent and the link.
-    Raises JobNotFound, InvalidJobState or HistoryError; nothing was written then.
+    Returns the new id and every change of the transaction. Raises JobNotFound, InvalidJobState or HistoryError.
     """
     with history.transaction() as transaction:
         record = transaction.get(old_id)
         if record is None:
             raise JobNotFound(old_id)
         old = from_record(old_id, record)
-        if old.state is not JobState.UNCONFIRMED:
-            raise InvalidJobState(f"Job {old_id} is {old.state}; only an unconfirmed job is retried like this.")
-        if old.retried_by is not None:
-            raise InvalidJobState(f"Job {old_id} was retried already, as job {old.retried_by}.")
+        check_retryable(old)
         fresh = to_record(intent)
         new_id = transaction.add(fresh)
         noted = with_event(old, now, "retried", f"job {new_id}")
@@ -86,33 +111,39 @@ class Submitter:
         self._closing = False
 
     async def submit(
-        self, requests: Sequence[GenerateRequest], character_names: Sequence[str], *, confirmed: bool, batch: str
+        self, requests: Sequence[GenerateRequest], details: Sequence[SubmitDetails], *, confirmed: bool
     ) -> list[Job]:
         """Send requests one after the other, so that the credits counter tells what each costs.
 
         Each intent is recorded just before it is sent: one on disk that was never sent would count as perhaps
         charged after a crash.
         """
+        for one in details:
+            if one.retry_of is not None:
+                check_retryable(self._store[one.retry_of])
         await self.check(requests, confirmed=confirmed)
         jobs: list[Job] = []
-        for request, name in zip(requests, character_names, strict=True):
+        for request, one in zip(requests, details, strict=True):
             if jobs and self._closing:
                 break
-            jobs.append(await self._send(self._new_intent(request, character_name=name, batch=batch), self._store.add))
+            record = self._store.add if one.retry_of is None else partial(self._record_retry, one.retry_of)
+            jobs.append(await self._send(self._new_intent(request, one), record))
             if jobs[-1].cause in BATCH_STOPPING_CAUSES:
                 break
         return jobs
 
     async def retry_unconfirmed(self, job_id: int, *, confirmed: bool = False) -> Job:
-        """Send an unconfirmed job's request again, once, as a new job linked to it."""
+        """Submit the request of a job of `RETRYABLE_STATES` again, once, as a new job linked to it."""
         old = self._store[job_id]
-        if old.state is not JobState.UNCONFIRMED:
-            raise InvalidJobState(f"Job {job_id} is {old.state}; only an unconfirmed job is retried like this.")
-        if old.retried_by is not None:
-            raise InvalidJobState(f"Job {job_id} was retried already, as job {old.retried_by}.")
-        await self.check([old.request], confirmed=confirmed)
-        intent = self._new_intent(old.request, character_name=old.name, batch=old.batch, retry_of=old.id)
-        return await self._send(intent, partial(self._record_retry, old.id))
+        details = SubmitDetails(
+            character_name=old.name,
+            batch=old.batch,
+            batch_index=old.batch_index,
+            template=old.template,
+            retry_of=job_id,
+        )
+        (job,) = await self.submit([old.request], [details], confirmed=confirmed)
+        return job
 
     async def check(self, requests: Sequence[GenerateRequest], *, confirmed: bool = False) -> None:
         """Raise why these may not be sent together: a broken rule, no key, a character, a limit on money."""
@@ -135,19 +166,21 @@ class Submitter:
         while self._active_sends:
             await asyncio.wait(tuple(self._active_sends))
 
-    def _new_intent(
-        self, request: GenerateRequest, *, character_name: str, batch: str, retry_of: int | None = None
-    ) -> Job:
+    def _new_intent(self, request: GenerateRequest, details: SubmitDetails) -> Job:
         now = self._context.ports.clock.time()
         intent = Job(
             id=0,
             request=request,
             created_at=now,
-            name=UntrustedText(character_name),
+            name=UntrustedText(details.character_name),
             owner=self._context.ports.registry.id,
             service=self._context.ports.service_name,
-            batch=batch,
-            retry_of=retry_of,
+            batch=details.batch,
+            batch_index=details.batch_index,
+            tags=details.tags,
+            note=UntrustedText(details.note),
+            template=details.template,
+            retry_of=details.retry_of,
         )
         return with_event(intent, now, "intent recorded")
 

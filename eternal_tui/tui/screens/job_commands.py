@@ -19,6 +19,7 @@ from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.errors import ConfirmationRequired, InvalidJobState, JobNotFound, SubmitRejected
 from eternal_tui.jobs.files import copy_to, result_path
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
+from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.tui.notifications import Severity
 from eternal_tui.tui.widgets.dialog import ConfirmDialog
 
@@ -61,7 +62,11 @@ class JobCommands:
             return False
         try:
             batch = new_batch_id(len(requests))
-            await self._jobs.submit_many(requests, character_names=character_names, confirmed=confirmed, batch=batch)
+            details = [
+                SubmitDetails(character_name=name, batch=batch, batch_index=number if batch else None)
+                for number, name in enumerate(character_names, 1)
+            ]
+            await self._jobs.submit_many(requests, details, confirmed=confirmed)
         except ConfirmationRequired as question:
             if await self.confirm_cost(sanitize(str(question)), count=len(requests)):
                 return await self.submit(requests, character_names, confirmed=True)

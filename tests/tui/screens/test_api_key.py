@@ -16,8 +16,8 @@ from textual.pilot import Pilot
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.config.credentials import KeyStore, key_file, store_key
-from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.core.secret import Secret
+from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.screens.api_key import ApiKeyScreen
@@ -185,14 +185,14 @@ async def test_a_refused_key_is_asked_for_anew_and_the_new_one_is_used(tmp_path:
         async with app.run_test(size=(80, 24)) as pilot:
             await wait_idle(pilot)
             request = GenerateRequest(character="6870", prompt="At the harbour", type="image")
-            refused = await app.services.jobs.submit(request, character_name=UntrustedText("Astrid"))
+            refused = await app.services.jobs.submit(request, SubmitDetails(character_name="Astrid"))
             assert refused.cause == "key"
             await _wait_for_key_screen(app, pilot)
             assert "refused the key" in flat_screen_text(app)
             app.post_message(events.Paste(demo.key))
             await pilot.press("ctrl+f")
             await wait_until(pilot, lambda: not isinstance(app.screen, ApiKeyScreen))
-            taken = await app.services.jobs.submit(request, character_name=UntrustedText("Astrid"))
+            taken = await app.services.jobs.submit(request, SubmitDetails(character_name="Astrid"))
             assert taken.request_id
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from textual.widgets import Input
 
 from eternal_tui.core.sanitize import UntrustedText
-from eternal_tui.tui.screens.note import MAX_TAGS, NoteScreen, parse_tags
+from eternal_tui.jobs.model import MAX_TAGS, parse_tags
+from eternal_tui.tui.screens.note import NoteScreen
 from tests.tui.jobs import make_job
 from tests.tui.screens.stage import ScreenApp, wait_idle
 
