@@ -66,9 +66,15 @@ class EternalApp(FlowControlledApp):
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
     def __init__(
-        self, services: Services, graphics: GraphicsBackend, graphics_reason: str, environ: Mapping[str, str]
+        self,
+        services: Services,
+        graphics: GraphicsBackend,
+        graphics_reason: str,
+        environ: Mapping[str, str],
+        *,
+        unread_input: bytes = b"",
     ) -> None:
-        super().__init__(remote=is_remote(environ))
+        super().__init__(remote=is_remote(environ), unread_input=unread_input)
         self.services = services
         self.animation_level: AnimationLevel = "none"
         self.terminal = TerminalContext(

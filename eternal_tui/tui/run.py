@@ -79,12 +79,13 @@ def _build_app(settings: Settings, environ: Mapping[str, str], *, demo: bool, ep
 
             bench = Services(settings, environ, demo=service, ephemeral=ephemeral)
             bench.jobs.sync.load_newest()
-            choice = select_backend(settings.images, facts(), environ)
+            terminal = facts()
+            choice = select_backend(settings.images, terminal, environ)
     except BaseException:
         if service is not None:
             service.close()
         raise
-    return EternalApp(bench, choice.graphics, choice.reason, environ)
+    return EternalApp(bench, choice.graphics, choice.reason, environ, unread_input=terminal.unread)
 
 
 def _launch_demo(environ: Mapping[str, str], state_dir: Path | None) -> DemoService:

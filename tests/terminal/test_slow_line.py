@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from eternal_tui.tui.terminal.flow_control import INITIAL_REMOTE_WINDOW_CHARS, REPLY_TIMEOUT_SECONDS
+from eternal_tui.tui.terminal.input_parser import REMOTE_ESCAPE_SECONDS
 from tests.benchmarks.full_history import fill
 from tests.benchmarks.slow_line import LINK_BYTES, LINK_DELAY, PICTURE, SSH
 from tests.media.files import encode_image, make_image
@@ -42,7 +43,7 @@ def test_what_is_asked_for_comes_before_the_rest_of_a_picture(tmp_path: Path) ->
         terminal.wait_for("▀", keep=True)
         terminal.read_until_quiet(0.4, within=1.0)
         terminal.send(b"\x1b")
-        terminal.read_until_quiet(0.4, within=1.0)
+        terminal.read_until_quiet(REMOTE_ESCAPE_SECONDS + 0.4, within=1.5)
         on_its_way, took = len(terminal.written), time.perf_counter() - began
         # What arrives now is the list, and not what is left of a picture that nobody looks at any more.
         terminal._due_replies = [(time.perf_counter(), answer) for _, answer in terminal._due_replies]

@@ -57,6 +57,7 @@ class TerminalInfo(msgspec.Struct, frozen=True):
     `cell` is pixels (width, height), (0, 0) if unsaid; `passthrough` says that tmux lets pictures through;
     `sixel` that it draws those, with at most `colours` colours and `most` pixels (width, height), 0 if unsaid;
     `answered` is False where nothing could be asked or nothing came back, and `why` says what happened.
+    `unread` is what was read behind the last reply, or all where that did not come: it may end in half a reply.
     """
 
     name: str = ""
@@ -69,6 +70,7 @@ class TerminalInfo(msgspec.Struct, frozen=True):
     sixel: bool = False
     colours: int = 0
     most: tuple[int, int] = (0, 0)
+    unread: bytes = b""
 
 
 class _CacheEntry(msgspec.Struct):
@@ -152,12 +154,14 @@ class TerminalQuery:
 
         self._is_pending = False
         try:
-            return parse_replies(_read_replies(self._stdin, self._deadline, self._clock))
+            read = _read_replies(self._stdin, self._deadline, self._clock)
+            last = re.search(_DA1_PATTERN, read)
+            return msgspec.structs.replace(parse_replies(read), unread=read[last.end() if last else 0 :])
         except OSError:
             return TerminalInfo(why="the terminal could not be asked")
         finally:
-            # TCSAFLUSH: answers that came too late to be read must not reach the app as key presses.
-            termios.tcsetattr(self._stdin, termios.TCSAFLUSH, self._saved_modes)
+            # Nothing is flushed: it could be half a reply, and the app would type the other half.
+            termios.tcsetattr(self._stdin, termios.TCSADRAIN, self._saved_modes)
 
     def close(self) -> None:
         """Take the answer if nobody did: it would be typed into whatever comes next."""
@@ -304,7 +308,7 @@ def _read_cache(cache: Path | None) -> dict[str, _CacheEntry]:
 def _save_cached(cache: Path | None, key: str, info: TerminalInfo, now: float) -> None:
     if cache is None:
         return
-    kept = _read_cache(cache) | {key: _CacheEntry(now, info)}
+    kept = _read_cache(cache) | {key: _CacheEntry(now, msgspec.structs.replace(info, unread=b""))}
     newest = sorted(kept.items(), key=lambda item: item[1].at)[-_MAX_CACHE_ENTRIES:]
     part = cache.with_name(f"{cache.name}.{os.getpid()}")
     try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import sys
 import termios
 import threading
 import time
@@ -36,7 +37,8 @@ from eternal_tui.tui.terminal.flow_control import (
     cursor_query,
     split_chunks,
 )
-from eternal_tui.tui.terminal.hangup import HangupEvent
+from eternal_tui.tui.terminal.hangup import HangupEvent, is_hung_up
+from eternal_tui.tui.terminal.input_parser import InputParser
 from eternal_tui.tui.terminal.overlays import PixelOverlays
 
 MAX_QUEUED_CHARS = 4 * 1024 * 1024
@@ -44,6 +46,11 @@ MAX_QUEUED_CHARS = 4 * 1024 * 1024
 
 REPLY_WAIT_SECONDS = 0.4
 """Seconds for which answers are waited for before somebody else gets the terminal."""
+
+INPUT_POLL_SECONDS = 0.1
+"""Seconds between looks whether to go on reading."""
+
+INPUT_CHUNK_BYTES = 4096
 
 STOP_TIMEOUT_SECONDS = 1.0
 """Seconds the end of the program waits for what is still to be written."""
@@ -139,7 +146,28 @@ class FlowControlledDriver(LinuxDriver):
 
     def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        # The terminal that was checked: standard error may lead elsewhere.
+        self._file = sys.__stdout__
         self.exit_event = HangupEvent()
+        self._input_parser = InputParser(remote=self._is_remote)
+        if isinstance(app, FlowControlledApp):
+            # Of keys pressed before there was a screen none counts; a reply may have its second half still to come.
+            for _ in self._input_parser.feed(app.unread_input, time.monotonic()):
+                pass
+
+    @property
+    def _is_remote(self) -> bool:
+        return isinstance(self._app, FlowControlledApp) and self._app.remote
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        try:
+            columns, rows = os.get_terminal_size(self.fileno)
+        except OSError:
+            return 80, 24
+        return columns or 80, rows or 24
+
+    def _query_in_band_window_resize(self) -> None:
+        """Ask for no resize reports: SIGWINCH says the same, and whatever looks like one would silence it."""
 
     @property
     def _writer_thread(self) -> BackgroundWriter | None:
@@ -148,9 +176,7 @@ class FlowControlledDriver(LinuxDriver):
     @_writer_thread.setter
     def _writer_thread(self, thread: WriterThread | None) -> None:
         if self._flow_controller is None:
-            self._flow_controller = FlowController(
-                time.monotonic, remote=isinstance(self._app, FlowControlledApp) and self._app.remote
-            )
+            self._flow_controller = FlowController(time.monotonic, remote=self._is_remote)
         self._background_writer = (
             None if thread is None else BackgroundWriter(thread._file, self._flow_controller, self._notify_writable)
         )
@@ -168,10 +194,36 @@ class FlowControlledDriver(LinuxDriver):
         """Tell whether the terminal takes its time with what was written before."""
         return not self.available()
 
+    def run_input_thread(self) -> None:
+        """Read and parse until told to stop, or until the terminal is gone."""
+        parser = self._input_parser
+        while not self.exit_event.is_set():
+            wait = parser.timeout(time.monotonic())
+            seconds = INPUT_POLL_SECONDS if wait is None else min(wait, INPUT_POLL_SECONDS)
+            if not select.select([self.fileno], [], [], seconds)[0]:
+                messages = parser.tick(time.monotonic())
+            elif data := os.read(self.fileno, INPUT_CHUNK_BYTES):
+                messages = parser.feed(data, time.monotonic())
+            else:
+                return
+            for message in messages:
+                self.process_message(message)
+
+    def _run_input_thread(self) -> None:
+        """End the app where its keys can no longer be read: one that goes on without could not be left."""
+        try:
+            self.run_input_thread()
+        except Exception as error:  # noqa: BLE001 - handed to the app, which reports it
+            if not is_hung_up():
+                with suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(self._app._handle_exception, error)
+
     def process_message(self, message: Message) -> None:
         """Take the terminal's answers to what this asks it; everything else is the app's."""
         if isinstance(message, events.CursorPosition) and self._background_writer is not None:
             self._background_writer.record_reply(message.x + 1)
+            if self._flow_controller is not None and self._is_remote:
+                self._input_parser.note_delay(self._flow_controller.min_round_trip)
         else:
             super().process_message(message)
 
@@ -198,12 +250,13 @@ class FlowControlledDriver(LinuxDriver):
 class FlowControlledApp(App[None]):
     """An app that paints no faster than the terminal takes it, and never waits for it.
 
-    `remote` tells that the terminal is behind a line that may be slow.
+    `remote` tells that the terminal is behind a line that may be slow; `unread_input` is what was read of it before.
     """
 
-    def __init__(self, *, remote: bool = False) -> None:
+    def __init__(self, *, remote: bool = False, unread_input: bytes = b"") -> None:
         super().__init__(driver_class=FlowControlledDriver)
         self.remote = remote
+        self.unread_input = unread_input
         self._was_resized = self._full_repaint_due = False
         self._repaint_timer: asyncio.TimerHandle | None = None
         self.overlays = PixelOverlays(self, self._write_raw, self._is_writable, self._read_cell_size)

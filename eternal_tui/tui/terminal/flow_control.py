@@ -96,6 +96,11 @@ class FlowController:
         return self._sent - self._arrived
 
     @property
+    def min_round_trip(self) -> float:
+        """The shortest time a reply took so far, in seconds; 0 before the first."""
+        return self._min_round_trip if self._has_reply else 0.0
+
+    @property
     def is_awaiting_reply(self) -> bool:
         """Whether answers of the terminal are still to come."""
         return self.uses_probes and self._has_reply and bool(self._probes)
