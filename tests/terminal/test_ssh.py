@@ -73,7 +73,7 @@ def test_start_copy_drop_return(line: SshLogin, tmp_path: Path, quick: dict[str,
         os.write(app.master, b"6870\tIn a red coat\x13")
         app.wait_for(b"1 done today")
         os.write(app.master, b"\x1b")
-        while app.read(0.3):
+        while app.read(0.9):
             pass
         app.written = b""
         os.write(app.master, b"yt")
