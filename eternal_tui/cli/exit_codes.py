@@ -36,7 +36,7 @@ def exit_code_of(job: Job) -> ExitCode:
             return ExitCode.FAILED
         case JobState.SUCCEEDED:
             return ExitCode.SUCCESS if job.is_delivered else ExitCode.FAILED
-        case JobState.SUBMITTING | JobState.RUNNING | JobState.STALLED:
+        case JobState.QUEUED | JobState.SUBMITTING | JobState.RUNNING | JobState.STALLED:
             return ExitCode.SUCCESS
 
 

@@ -14,6 +14,8 @@ import msgspec
 from eternal_tui.cli.context import CommandError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.core.sanitize import format_safe, sanitize
+from eternal_tui.history.lock import InstanceLock
+from eternal_tui.jobs.derived import derive_state
 from eternal_tui.jobs.model import Job, from_record
 
 if TYPE_CHECKING:
@@ -39,12 +41,14 @@ def add_references(parser: argparse.ArgumentParser, *, nargs: str | None = "+", 
 
 def iter_jobs(history: History) -> Iterator[Job]:
     """Yield every job of the history, newest first; records that are not jobs are left out."""
+    is_alive = InstanceLock.observer(history.folder).is_alive
     for page in history.iter_pages():
         for job_id, record in page:
             try:
-                yield from_record(job_id, record)
+                job = from_record(job_id, record)
             except msgspec.ValidationError:
                 continue
+            yield derive_state(job, history.folder / "results", is_alive)
 
 
 def find_jobs(history: History, references: Iterable[str], stdin: TextIO) -> list[Job]:
@@ -94,17 +98,18 @@ def _find(history: History, reference: str) -> list[Job]:
     if reference.isascii() and reference.isdigit() and len(reference) <= 18:
         record = history.get(int(reference))
         if record is not None:
-            return [_parse_job(int(reference), record)]
+            return [_parse_job(history, int(reference), record)]
     if _FILTER_PATTERN.search(reference):
         return _find_by_filter(history, reference)
     return _find_by_id(history, reference)
 
 
-def _parse_job(job_id: int, record: dict[str, object]) -> Job:
+def _parse_job(history: History, job_id: int, record: dict[str, object]) -> Job:
     try:
-        return from_record(job_id, record)
+        job = from_record(job_id, record)
     except msgspec.ValidationError:
         raise CommandError(ExitCode.USAGE, f"Record {job_id} of this history is not a job.") from None
+    return derive_state(job, history.folder / "results", InstanceLock.observer(history.folder).is_alive)
 
 
 def _find_by_filter(history: History, text: str) -> list[Job]:

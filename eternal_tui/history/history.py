@@ -150,6 +150,11 @@ class History:
                 raise
 
     @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return self._open_files.paths.folder
+
+    @property
     def notices(self) -> list[str]:
         """Sentences for the user: what was damaged, set aside, recovered and lost."""
         return self._open_files.notices

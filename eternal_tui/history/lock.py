@@ -132,6 +132,11 @@ class InstanceLock:
         instance.reacquire()
         return instance
 
+    @classmethod
+    def observer(cls, folder: Path) -> Self:
+        """Return an instance that is never alive itself, to ask about others in the data folder."""
+        return cls(FileSystem(), folder / "instances", "", b"")
+
     def is_alive(self, instance_id: str) -> bool:
         """Whether the instance still runs; the file of one that does not is removed."""
         if not re.fullmatch(_INSTANCE_ID_PATTERN, instance_id):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from eternal_tui.core.clock import Clock
@@ -122,7 +123,7 @@ class JobContext(NamedTuple):
         return job.service in ("", self.ports.service_name)
 
 
-def build_context(ports: Ports, policy: JobPolicy) -> JobContext:
+def build_context(ports: Ports, policy: JobPolicy, results_dir: Path) -> JobContext:
     """Return a context with an empty store over the history."""
     events = JobEvents()
-    return JobContext(ports, policy, JobStore(ports.history), events, BackgroundTasks(events.warning))
+    return JobContext(ports, policy, JobStore(ports.history, results_dir), events, BackgroundTasks(events.warning))

@@ -80,7 +80,7 @@ class JobEngine:
         self.results_dir = results_dir
         self.policy = policy
         self.notices: list[str] = list(ports.history.notices)
-        self.context = context = build_context(ports, policy)
+        self.context = context = build_context(ports, policy, results_dir)
         self.store = context.store
         self.events = context.events
         self.active_batches = ActiveBatches()

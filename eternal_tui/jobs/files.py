@@ -21,15 +21,20 @@ if TYPE_CHECKING:
 _RESULT_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(?:jpg|png|webp|gif|avif|mp4|mov|webm|bin)"
 
 
-def file_name(job: Job) -> str | None:
-    """Return the name of the job's saved file, None where it has none or where no download of ours is named so."""
-    if (
-        job.file is None
-        or job.file_state is not FileState.SAVED
-        or re.fullmatch(_RESULT_NAME_PATTERN, job.file) is None
-    ):
+RESULT_FILE_STATES = frozenset({FileState.SAVED, FileState.MISSING})
+"""States of a file that was saved once."""
+
+
+def saved_name(job: Job) -> str | None:
+    """Return the name the job's file was saved under, None where no download of ours is named so."""
+    if job.file is None or re.fullmatch(_RESULT_NAME_PATTERN, job.file) is None:
         return None
     return job.file
+
+
+def file_name(job: Job) -> str | None:
+    """Return the name of the job's saved file, None where it has none."""
+    return saved_name(job) if job.file_state is FileState.SAVED else None
 
 
 def result_path(job: Job, results_dir: Path) -> Path | None:

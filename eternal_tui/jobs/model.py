@@ -14,6 +14,7 @@ from eternal_tui.core.sanitize import UntrustedText
 class JobState(StrEnum):
     """Where a job stands. The words are shown to people and printed by `--json`; scripts depend on them."""
 
+    QUEUED = "queued"
     SUBMITTING = "submitting"
     REJECTED = "rejected"
     UNCONFIRMED = "unconfirmed"
@@ -25,12 +26,13 @@ class JobState(StrEnum):
 
 
 class FileState(StrEnum):
-    """Where a succeeded job's file stands."""
+    """Where a succeeded job's file stands. `missing`: gone or changed on disk, or the API gave no usable link."""
 
     PENDING = "pending"
     SAVED = "saved"
     EXPIRED = "expired"
     BROKEN = "broken"
+    MISSING = "missing"
 
 
 class Verdict(StrEnum):
@@ -42,21 +44,23 @@ class Verdict(StrEnum):
 
 
 _TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.SUBMITTING: frozenset({JobState.RUNNING, JobState.REJECTED, JobState.UNCONFIRMED}),
+    JobState.QUEUED: frozenset({JobState.SUBMITTING, JobState.REJECTED}),
+    JobState.SUBMITTING: frozenset({JobState.RUNNING, JobState.REJECTED, JobState.UNCONFIRMED, JobState.QUEUED}),
     JobState.REJECTED: frozenset(),
     # Only by the answer itself, where another instance took the submit for interrupted before it came.
     JobState.UNCONFIRMED: frozenset({JobState.RUNNING, JobState.REJECTED}),
     JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STALLED, JobState.LOST}),
     JobState.STALLED: frozenset({JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.LOST}),
-    JobState.LOST: frozenset({JobState.RUNNING}),
+    JobState.LOST: frozenset({JobState.RUNNING, JobState.SUCCEEDED}),
     JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
+    # Only by a link given by hand whose file was verified.
+    JobState.FAILED: frozenset({JobState.SUCCEEDED}),
 }
 
 POLLED_STATES = frozenset({JobState.RUNNING, JobState.STALLED})
 """States in which the service is asked about the job."""
 
-UNFINISHED_STATES = POLLED_STATES | {JobState.SUBMITTING}
+UNFINISHED_STATES = POLLED_STATES | {JobState.QUEUED, JobState.SUBMITTING}
 ENDED_STATES = frozenset(JobState) - UNFINISHED_STATES
 
 

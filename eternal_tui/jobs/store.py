@@ -7,12 +7,14 @@ import contextlib
 from bisect import bisect_left
 from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import Change
+from eternal_tui.jobs.derived import with_file_presence
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import Job, from_record, to_record
 from eternal_tui.jobs.ports import History, Record
@@ -49,8 +51,9 @@ class JobStore:
     for a disk. A change once begun is finished though its caller be cancelled: memory never differs from the disk.
     """
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, results_dir: Path | None = None) -> None:
         self.history = history
+        self._results_dir = results_dir
         self.invalid_record_count = 0
         self.is_fully_loaded = False
         self._jobs: dict[int, Job] = {}
@@ -240,6 +243,8 @@ class JobStore:
             except msgspec.ValidationError:
                 self.invalid_record_count += 1
                 continue
+            if self._results_dir is not None:
+                job = with_file_presence(job, self._results_dir)
             self._jobs[job_id] = self._compactor.compact(job) if compact else job
             fresh.append(job_id)
             self._notify_change(None, job)
@@ -251,6 +256,17 @@ class JobStore:
             self._full_job_ids = {**dict.fromkeys(whole), **self._full_job_ids}
             self.publish(fresh)
         return fresh
+
+    def check_files(self, job_ids: Iterable[int]) -> None:
+        """Compare the saved files of these jobs with the results folder; what is found out is not written."""
+        changed = []
+        for job in filter(None, map(self.get, job_ids)):
+            found = job if self._results_dir is None else with_file_presence(job, self._results_dir)
+            if found is not job:
+                self._put(found)
+                changed.append(job.id)
+        if changed:
+            self.publish(changed)
 
     def apply_changes(self, changes: Iterable[Change]) -> list[int]:
         """Apply what other instances wrote and return the ids it changed."""

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from eternal_tui.jobs.model import FileInfo, Job, JobState
+from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState
 
 MAX_INTERNED_VALUES = 4096
 """Different values remembered to be shared; names, hosts and sizes are few, and what is not gains nothing."""
@@ -18,7 +18,7 @@ _IMMUTABLE_STATES = frozenset({JobState.FAILED, JobState.REJECTED})
 
 def is_immutable(job: Job) -> bool:
     """Tell whether nothing but a person's marks will change on this job, and nobody waits for it."""
-    return job.is_delivered or job.state in _IMMUTABLE_STATES
+    return job.is_delivered or job.file_state is FileState.MISSING or job.state in _IMMUTABLE_STATES
 
 
 def is_compact(job: Job) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
+from eternal_tui.jobs.derived import INTERRUPTED_MESSAGE
 from eternal_tui.jobs.downloads import DownloadQueue
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
@@ -31,10 +32,6 @@ COMPACT_ABOVE_BYTES = 4 * 1024 * 1024
 
 MAX_LEARNED_JOBS = 200
 """Newest jobs that durations are learned from at a start: a few dozen of each kind tell as much as thousands."""
-
-INTERRUPTED_MESSAGE = (
-    "The program ended while the request was under way, so its answer was never seen. It may have been charged."
-)
 
 
 class HistorySync:
@@ -125,6 +122,7 @@ class HistorySync:
                 next_check = now + ORPHAN_CHECK_SECONDS
                 await self._context.background.run_guarded(self._claim_orphans())
                 await self._context.background.run_guarded(self._compact_if_large())
+                self._store.check_files([job.id for job in self._store.newest_first()[:INITIAL_JOB_COUNT]])
 
     async def sync(self) -> None:
         """Take in what other instances wrote."""
@@ -157,7 +155,7 @@ class HistorySync:
 
     async def claim(self, jobs: Iterable[Job]) -> list[int]:
         """Become the owner of those jobs whose owner is gone, go on with them staggered, and return their ids."""
-        here = [job for job in jobs if self._context.is_same_service(job)]
+        here = [job for job in jobs if self._context.is_same_service(job) or job.state is JobState.SUBMITTING]
         candidates = orphans(here, self._registry)
         if not candidates:
             return []
@@ -212,8 +210,11 @@ class HistorySync:
             self._store.close()
 
     async def _claim_orphans(self) -> None:
+        # A submit that was cut off is marked unconfirmed by whoever finds it: it may count against the cap.
         foreign = [
-            job for job in self._unfinished.values() if self._only_job_ids is None or job.id in self._only_job_ids
+            job
+            for job in self._unfinished.values()
+            if self._only_job_ids is None or job.id in self._only_job_ids or job.state is JobState.SUBMITTING
         ]
         await self.claim(foreign)
 
