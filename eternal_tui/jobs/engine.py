@@ -177,24 +177,29 @@ class JobEngine:
     async def wait_until_done(self, job_id: int) -> Job:
         """Wait until nothing more will soon happen to the job by itself, file included, and return it.
 
-        Raises JobNotFound where it is deleted meanwhile.
+        A job that becomes stalled, or still is after as long again, is waited for no longer. Raises JobNotFound where
+        it is deleted meanwhile.
         """
         done = asyncio.Event()
         self.monitor.add_waiter(job_id)
+        before = self.store.get(job_id)
+        was_stalled = before is not None and before.state is JobState.STALLED
 
         def is_done() -> bool:
             job = self.store.get(job_id)
-            if job is None:
+            if job is None or (job.state is JobState.STALLED and not was_stalled):
                 return True
-            return (job.is_ended and not job.needs_download) or (
-                job.needs_download and self.downloads.is_abandoned(job_id)
-            )
+            return self.downloads.is_abandoned(job_id) if job.needs_download else job.is_ended
 
         unsubscribe = self.store.subscribe(lambda ids: done.set() if job_id in ids and is_done() else None)
+        cancel = self.context.ports.clock.call_later(
+            self.policy.stall_after_seconds, done.set if was_stalled else lambda: None
+        )
         try:
             if not is_done():
                 await done.wait()
         finally:
+            cancel()
             unsubscribe()
             self.monitor.remove_waiter(job_id)
         return self.store[job_id]
@@ -267,6 +272,10 @@ class JobEngine:
         self.context.background.start(self.sync.resume())
 
     def _on_submitted(self, job: Job) -> None:
+        if job.cause == "key":
+            self.monitor.doubt_key()
+        elif job.request_id is not None:
+            self.monitor.accept_key()
         if job.state is JobState.RUNNING:
             self.monitor.watch(job)
         else:

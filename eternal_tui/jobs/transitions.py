@@ -131,9 +131,9 @@ def apply_poll(job: Job, response: PollResponse, now: float, *, is_overdue: bool
     if response.outcome == "failed":
         return _mark_failed(seen, response, now)
     if is_overdue and seen.state is JobState.RUNNING:
-        return _append_event(with_state(seen, JobState.STALLED), now, "past its deadline, watched more slowly")
+        return _append_event(with_state(seen, JobState.STALLED), now, "stalled, polling less often")
     if not is_overdue and seen.state is JobState.STALLED:
-        return _append_event(with_state(seen, JobState.RUNNING), now, "within its deadline after all")
+        return _append_event(with_state(seen, JobState.RUNNING), now, "no longer stalled")
     if seen.word != job.word and job.polls:
         return _append_event(seen, now, "now says", seen.word)
     return seen
@@ -171,23 +171,24 @@ def clear_unsaved(job: Job) -> Job:
     return msgspec.structs.replace(job, trouble=UntrustedText("")) if job.trouble.startswith(UNSAVED_PREFIX) else job
 
 
-def mark_lost(job: Job, now: float) -> Job:
-    """Return the job as one whose id the service no longer knows; the id is kept."""
+def mark_lost(job: Job, now: float, reason: str = "") -> Job:
+    """Return the job as one whose id the service does not know, or refuses to answer for; the id is kept."""
     gone = with_state(
         job,
         JobState.LOST,
-        error=UntrustedText(
-            "The service no longer knows this request id. It was charged; it can be asked about again."
-        ),
-        finished_at=now,
+        error=UntrustedText(f"{reason or 'Unknown request id (HTTP 404).'} It was charged; press w to poll it again."),
+        finished_at=max(now, job.created_at),
         trouble=UntrustedText(""),
     )
-    return _append_event(gone, now, "no longer known to the service", job.request_id or "")
+    return _append_event(gone, now, "lost", reason or job.request_id or "")
 
 
-def mark_waiting(job: Job, reason: str) -> Job:
-    """Return the job, still waiting, with why."""
-    return with_state(job, job.state, trouble=UntrustedText(reason), polls=job.polls + 1)
+def mark_waiting(job: Job, reason: str, now: float, *, is_stalled: bool = False) -> Job:
+    """Return the job, still waiting, with why; `is_stalled` says that it has waited for too long."""
+    waiting = with_state(job, job.state, trouble=UntrustedText(reason), polls=job.polls + 1)
+    if is_stalled and job.state is JobState.RUNNING:
+        return _append_event(with_state(waiting, JobState.STALLED), now, "stalled, polling less often", reason)
+    return waiting
 
 
 def _append_event(job: Job, now: float, summary: str, detail: str = "") -> Job:

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from eternal_tui.api.errors import ApiError, KeyRejected, NotFound, RateLimited, RequestNotSent, ServerError
+from eternal_tui.api.errors import (
+    ApiError,
+    InvalidResponse,
+    KeyRejected,
+    NotFound,
+    RateLimited,
+    RequestNotSent,
+    RequestRejected,
+    ServerError,
+)
 from eternal_tui.api.models import PollResponse
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.billing.billing import Billing
@@ -18,11 +27,24 @@ from eternal_tui.jobs.polling.interval import DurationEstimator, JobKind, Observ
 from eternal_tui.jobs.polling.scheduler import PollScheduler
 from eternal_tui.jobs.transitions import apply_poll, mark_lost, mark_waiting
 
-NOT_FOUND_GRACE_SECONDS = 60.0
-"""Seconds over which a 404 is asked again before the job counts as lost: a store may lag behind its front."""
+REFUSED_GRACE_SECONDS = 60.0
+"""Seconds over which a poll answered 404 or another 4xx is repeated before the job counts as lost: a store may lag
+behind its front."""
+
+MIN_REFUSALS = 3
+"""Refused polls before a job counts as lost, however long they took."""
+
+UNREADABLE_GRACE_SECONDS = 180.0
+"""Seconds of responses that cannot be read before the job counts as stalled and is polled slowly."""
 
 KEY_REJECTED_PAUSE_SECONDS = 60.0
-"""Seconds without polls after a refused key: only a person can mend that."""
+"""Seconds without polls once the API key is known to be refused: only the user can change that."""
+
+KEY_DOUBT_JOBS = 3
+"""Jobs refused in a row, none accepted, that put the key in doubt; fewer do where no more are polled."""
+
+PROBE_DELAY_SECONDS = 1.0
+"""Seconds before the one poll that decides whether a doubted key is refused."""
 
 DEFAULT_RATE_LIMIT_PAUSE_SECONDS = 5.0
 """Seconds all polling waits after a 429 that names no time: the slow end of the service's own guidance."""
@@ -71,8 +93,11 @@ class JobMonitor:
         self._billing = billing
         self._observations: dict[int, list[Observation]] = {}
         self._start_times: dict[int, float] = {}
-        self._not_found_since: dict[int, float] = {}
+        self._refused_since: dict[int, float] = {}
+        self._unreadable_since: dict[int, float] = {}
         self._failure_counts: dict[int, int] = {}
+        self._key_refused_ids: set[int] = set()
+        self._probe_id: int | None = None
         self._visible: frozenset[int] = frozenset()
         self._selected: int | None = None
         self._waited_for_ids: set[int] = set()
@@ -91,7 +116,16 @@ class JobMonitor:
         """Stop looking at the job and drop what was learned while watching it."""
         self.scheduler.remove(job_id)
         self._waited_for_ids.discard(job_id)
-        for table in (self._observations, self._start_times, self._not_found_since, self._failure_counts):
+        self._key_refused_ids.discard(job_id)
+        self._forget_refusals(job_id)
+        for table in (self._observations, self._start_times):
+            table.pop(job_id, None)
+        if job_id == self._probe_id:
+            self._probe_id = None
+            self._choose_probe()
+
+    def _forget_refusals(self, job_id: int) -> None:
+        for table in (self._refused_since, self._unreadable_since, self._failure_counts):
             table.pop(job_id, None)
 
     def set_visible(self, visible: Iterable[int], selected: int | None) -> None:
@@ -146,6 +180,10 @@ class JobMonitor:
         if job is None or job.request_id is None or not self.should_poll(job):
             self.forget(job_id)
             return
+        if self._probe_id not in (None, job_id):
+            # The key is in doubt: the probe decides first.
+            self.scheduler.poll_in(job_id, PROBE_DELAY_SECONDS)
+            return
         try:
             await self._poll(job, job.request_id)
         except JobNotFound:
@@ -154,15 +192,22 @@ class JobMonitor:
     async def _poll(self, job: Job, request_id: str) -> None:
         try:
             answer = await self._request_poll(request_id)
-        except NotFound:
-            await self._apply_not_found(job)
+        except KeyRejected as error:
+            await self._apply_key_rejected(job, error)
         except ApiError as error:
-            self._apply_error(job, error)
+            if self._probe_id == job.id and not self.is_key_rejected:
+                self._probe_id = None  # it decided nothing, and holds up nobody
+            if isinstance(error, RequestRejected) and not isinstance(error, RateLimited):
+                await self._apply_refused(job, error, error.full_message)
+            else:
+                self._apply_error(job, error)
         else:
             await self._apply_response(job, answer)
 
     async def poll_once(self, request_id: str) -> PollResponse:
-        """Ask about a finished job once more, when no pause holds; raises ApiError."""
+        """Poll a finished job once more, when no pause holds; raises ApiError, KeyRejected where the key is refused."""
+        if self.is_key_rejected:
+            raise KeyRejected(self.pause_reason)
         while (wait := self.scheduler.backoff.wait_seconds(self._clock.monotonic())) > 0:
             await self._clock.sleep(wait)
         return await self._request_poll(request_id)
@@ -170,7 +215,7 @@ class JobMonitor:
     def hold(self, seconds: float) -> None:
         """Ask about nothing for a while, as the service wished."""
         seconds = max(seconds, MIN_RATE_LIMIT_PAUSE_SECONDS)
-        reason = f"The service asked to slow down; everything waits {seconds:.0f} s."
+        reason = f"Rate limited; retrying in {seconds:.0f} s."
         self.scheduler.backoff.hold(self._clock.monotonic(), seconds, reason)
 
     def update_watch(self, job: Job) -> None:
@@ -192,24 +237,19 @@ class JobMonitor:
         except RateLimited as error:
             self.hold(error.retry_after if error.retry_after is not None else DEFAULT_RATE_LIMIT_PAUSE_SECONDS)
             raise
-        except KeyRejected as error:
-            self.is_key_rejected = True
-            pause.hold(self._clock.monotonic(), KEY_REJECTED_PAUSE_SECONDS, error.full_message)
-            raise
         except RequestNotSent as error:
             pause.record_failure(self._clock.monotonic(), error.full_message)
             raise
         pause.record_success()
-        self.is_key_rejected = False
+        self.accept_key()
         if answer.credits_remaining is not None:
             self._billing.record_free_reading(answer.credits_remaining, began)
         return answer
 
     async def _apply_response(self, job: Job, response: PollResponse) -> None:
-        self._not_found_since.pop(job.id, None)
-        self._failure_counts.pop(job.id, None)
+        self._forget_refusals(job.id)
         age = self.age(job)
-        overdue = age > self._context.policy.stall_after_seconds
+        overdue = self._is_overdue(job)
         now = self._clock.time()
         sightings = self._observations.setdefault(job.id, [])
         sightings.append(Observation(age=age, progress=response.progress))
@@ -236,34 +276,81 @@ class JobMonitor:
         self.forget(job.id)
         self._context.events.finished.emit(current)
 
-    async def _apply_not_found(self, job: Job) -> None:
+    def _is_overdue(self, job: Job) -> bool:
+        return self.age(job) > self._context.policy.stall_after_seconds
+
+    def accept_key(self) -> None:
+        """Note that the service accepted the API key: whatever was refused concerned single jobs."""
+        self._key_refused_ids.clear()
+        self._probe_id = None
+        if self.is_key_rejected:
+            self.is_key_rejected = False
+            self.scheduler.backoff.reset()
+            for number, job_id in enumerate(tuple(self.scheduler.queue)):
+                self.scheduler.poll_in(job_id, interval.resume_delay(number, len(self.scheduler.queue)))
+
+    def doubt_key(self) -> None:
+        """Let one poll decide whether the API key is refused, as after a refused submit."""
+        if self._probe_id is None and not self.is_key_rejected:
+            self._choose_probe()
+
+    def _choose_probe(self) -> None:
+        """Poll one job before all others, one that was not refused yet where there is one."""
+        self._probe_id = min(self._start_times, key=lambda job_id: job_id in self._key_refused_ids, default=None)
+        if self._probe_id is not None:
+            self.scheduler.poll_in(self._probe_id, PROBE_DELAY_SECONDS)
+
+    async def _apply_key_rejected(self, job: Job, error: KeyRejected) -> None:
+        """Treat a refused key as this job's own trouble until every poll, and then one probe, was refused."""
+        self._key_refused_ids.add(job.id)
+        if self.is_key_rejected or self._probe_id == job.id:
+            self._probe_id = job.id
+            self.is_key_rejected = True
+            self.scheduler.backoff.hold(self._clock.monotonic(), KEY_REJECTED_PAUSE_SECONDS, error.full_message)
+            self._mark_waiting(job.id, error.full_message, KEY_REJECTED_PAUSE_SECONDS)
+        elif len(self._key_refused_ids) >= min(KEY_DOUBT_JOBS, len(self._start_times)):
+            self._mark_waiting(job.id, error.full_message, self._next_backoff_seconds(job.id))
+            self._choose_probe()
+        else:
+            await self._apply_refused(job, error, f"The key works, but not for this job. {error.full_message}")
+
+    async def _apply_refused(self, job: Job, error: RequestRejected, reason: str) -> None:
+        """Poll a job again that the service does not know or refuses to answer for; a minute later it is lost."""
         now = self._clock.monotonic()
-        since = self._not_found_since.setdefault(job.id, now)
-        if now - since < NOT_FOUND_GRACE_SECONDS:
-            self._mark_waiting(
-                job.id, "The service does not know this id yet; asking again.", self._next_backoff_seconds(job.id)
-            )
+        since = self._refused_since.setdefault(job.id, now)
+        wait = self._next_backoff_seconds(job.id)
+        if now - since < REFUSED_GRACE_SECONDS or self._failure_counts[job.id] < MIN_REFUSALS:
+            unknown = "Unknown request id (HTTP 404) so far; polling again."
+            self._mark_waiting(job.id, unknown if isinstance(error, NotFound) else reason, wait)
             return
         held = self._store.get(job.id)
         if held is None or held.state not in POLLED_STATES:
             return
-        ended = await self._store.apply_remote(job.id, lambda held: mark_lost(held, self._clock.time()))
+        reason = "" if isinstance(error, NotFound) else reason
+        lost = await self._store.apply_remote(job.id, lambda held: mark_lost(held, self._clock.time(), reason))
         self.forget(job.id)
-        self._context.events.finished.emit(ended)
+        self._context.events.finished.emit(lost)
 
     def _apply_error(self, job: Job, error: ApiError) -> None:
         wait = self._next_backoff_seconds(job.id)
         if isinstance(error, RateLimited):
             wait = max(wait, self.scheduler.backoff.wait_seconds(self._clock.monotonic()))
-        elif isinstance(error, KeyRejected):
-            wait = KEY_REJECTED_PAUSE_SECONDS
         elif isinstance(error, ServerError) and error.retry_after:
             wait = max(wait, error.retry_after)
-        self._mark_waiting(job.id, error.full_message, wait)
+        is_stalled = self._is_overdue(job)
+        if isinstance(error, InvalidResponse):
+            now = self._clock.monotonic()
+            is_stalled |= now - self._unreadable_since.setdefault(job.id, now) >= UNREADABLE_GRACE_SECONDS
+        else:
+            self._unreadable_since.pop(job.id, None)
+        self._mark_waiting(job.id, error.full_message, wait, is_stalled=is_stalled)
 
-    def _mark_waiting(self, job_id: int, reason: str, seconds: float) -> None:
+    def _mark_waiting(self, job_id: int, reason: str, seconds: float, *, is_stalled: bool = False) -> None:
         if job_id in self._store:
-            self._reschedule(self._record_poll(job_id, lambda held: mark_waiting(held, reason)), seconds)
+            now = self._clock.time()
+            job = self._record_poll(job_id, lambda held: mark_waiting(held, reason, now, is_stalled=is_stalled))
+            slowest = interval.stalled_wait(self.age(job)) if job.state is JobState.STALLED else 0.0
+            self._reschedule(job, max(seconds, slowest))
 
     def _record_poll(self, job_id: int, edit: Callable[[Job], Job]) -> Job:
         """Note what a look brought; that a thing is not on disk yet outweighs any other trouble."""
