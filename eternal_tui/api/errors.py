@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from eternal_tui.api import fields
+from eternal_tui.api.reasons import extract_reason, extract_reason_from_text, is_html
 from eternal_tui.core.retry_after import parse_retry_after
 from eternal_tui.core.sanitize import UntrustedText
 
@@ -96,78 +96,6 @@ class Redirected(OutcomeUnknown):
     """3xx: never followed, because the key belongs to the API host alone."""
 
 
-MAX_MESSAGE_CHARS = 500
-"""Characters kept of a stranger's explanation: a few sentences, not a page."""
-
-_MAX_READ_CHARS = 64 * 1024
-_MAX_DEPTH = 4
-_MESSAGE_FIELDS = ("error", "message", "detail", "msg", "reason", "description", "title", "errors")
-# Neither pattern can look back over what it has passed, so that hostile markup costs linear time.
-_TAG_PATTERN = re.compile(r"<[^<>]*>")
-_MARKUP_PATTERN = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml|[a-z])", re.IGNORECASE)
-
-
-def extract_message(response: Any) -> str:
-    """Return the explanation inside a parsed JSON answer, or an empty string."""
-    for text in _iter_messages(response, _MAX_DEPTH):
-        if tidy := _normalize_message(text):
-            return tidy
-    return ""
-
-
-def extract_message_from_text(text: str) -> str:
-    """Return the explanation inside an answer that is no JSON: the title or the text of a page."""
-    head = text[:_MAX_READ_CHARS]
-    if not _MARKUP_PATTERN.match(head):
-        return _normalize_message(head)
-    return _normalize_message(html.unescape(_html_title(head))) or _normalize_message(
-        html.unescape(_TAG_PATTERN.sub(" ", _strip_scripts(head)))
-    )
-
-
-def _iter_messages(value: Any, depth: int) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif depth and isinstance(value, dict):
-        for word in _MESSAGE_FIELDS:
-            yield from _iter_messages(value.get(word), depth - 1)
-        for inner in ("data", "result"):
-            if isinstance(value.get(inner), dict):
-                yield from _iter_messages(value[inner], depth - 1)
-    elif depth and isinstance(value, list):
-        for item in value[:3]:
-            yield from _iter_messages(item, depth - 1)
-
-
-def _normalize_message(text: str) -> str:
-    words = " ".join(text[:_MAX_READ_CHARS].split())
-    return words if len(words) <= MAX_MESSAGE_CHARS else words[: MAX_MESSAGE_CHARS - 1] + "…"
-
-
-def _html_title(page: str) -> str:
-    folded = _ascii_lower(page)
-    start = folded.find("<title")
-    start = folded.find(">", start) if start >= 0 else -1
-    end = folded.find("</title", start)
-    return page[start + 1 : end] if 0 <= start < end else ""
-
-
-def _strip_scripts(page: str) -> str:
-    for name in ("script", "style"):
-        folded, kept, at = _ascii_lower(page), [], 0
-        while (start := folded.find(f"<{name}", at)) >= 0:
-            kept.append(page[at:start])
-            end = folded.find(f"</{name}", start)
-            at = len(page) if end < 0 else end
-        page = " ".join([*kept, page[at:]])
-    return page
-
-
-def _ascii_lower(page: str) -> str:
-    # ASCII only: the full str.lower() changes lengths, and with them every position found.
-    return re.sub("[A-Z]+", lambda match: match[0].lower(), page)
-
-
 Headers = Mapping[str, str]
 
 
@@ -185,9 +113,9 @@ def error_from_response(
 
     `paid` chooses the words about money, `now` is seconds since the epoch for a Retry-After that names a date.
     """
-    said = _extract_service_message(body)
+    said, is_page = _read_reason(body)
     if 400 <= status <= 499:
-        return _rejection(status, headers, said, paid=paid, now=now)
+        return _rejection(_error_spec(status, said, is_page, paid=paid), status, headers, said, paid=paid, now=now)
     if 500 <= status <= 599:
         return ServerError(
             f"The service is in trouble (status {status})." + charge_notice(paid),
@@ -209,12 +137,34 @@ def error_from_response(
     )
 
 
-def _extract_service_message(body: bytes) -> str:
+def error_from_refusal(code: int | None, reason: str, *, paid: bool) -> ApiError | None:
+    """Return the error that an explicit refusal inside an answer of status 200 stands for.
+
+    `code` is the status named inside, or None. A POST is refused whatever the reason. A question is only so where
+    the reason concerns the asking (key, unknown id, a busy service); None where it concerns the job itself.
+    """
+    if code is not None and 500 <= code <= 599:
+        return ServerError(f"The service is in trouble (status {code}).{charge_notice(paid)}", service_message=reason)
+    spec = _error_spec(code, reason, is_page=False, paid=paid) if code in _ERROR_SPECS else _spec_by_reason(reason)
+    if paid:
+        # Never as a RateLimited: only a real 429 is sent again by itself.
+        spec = _RATE_LIMITED._replace(error_type=RequestRejected) if spec is _RATE_LIMITED else spec
+        return _rejection(spec or _PAID_REJECTED, None, {}, reason, paid=True, now=0.0)
+    if _TRANSIENT_PATTERN.search(reason):
+        return ServerError(f"The service is busy.{charge_notice(paid)}", service_message=reason)
+    if spec is not None and spec in (_KEY_REJECTED, _NOT_FOUND, _RATE_LIMITED):
+        return _rejection(spec, None, {}, reason, paid=False, now=0.0)
+    return None
+
+
+def _read_reason(body: bytes) -> tuple[str, bool]:
+    """Return what an answer gives as its reason, and whether it is a page for people."""
     try:
         answer = fields.load_json(body)
     except ValueError:
-        return extract_message_from_text(fields.decode_text(body))
-    return extract_message(answer)
+        text = fields.decode_text(body)
+        return extract_reason_from_text(text), is_html(text)
+    return extract_reason(answer), False
 
 
 class _ErrorSpec(NamedTuple):
@@ -253,27 +203,99 @@ _PAID_REJECTED = _ErrorSpec(
     RequestRejected, "The service refused the request", "Change the request as the service says, then send it again."
 )
 _FREE_REJECTED = _PAID_REJECTED._replace(summary="The service refused to answer")
+_MODERATED = _PAID_REJECTED._replace(
+    summary="The service does not allow this content", paid_advice="Change the prompt, then send it again."
+)
+_BLOCKED = _ErrorSpec(
+    RequestRejected,
+    "A proxy or firewall on the way refused the request, not the service",
+    "Check the network or VPN, then send it again.",
+)
+_PROXY_LOGIN = _ErrorSpec(
+    RequestRejected,
+    "The proxy asks for a user name and password",
+    "Put them into the proxy's variable, as in HTTPS_PROXY=http://user:password@host:port.",
+)
 _ERROR_SPECS = {
     401: _KEY_REJECTED,
     402: _INSUFFICIENT_CREDITS,
     403: _KEY_REJECTED,
     404: _NOT_FOUND,
+    407: _PROXY_LOGIN,
     408: _REQUEST_TIMEOUT,
     410: _NOT_FOUND,
     425: _REQUEST_TIMEOUT,
     429: _RATE_LIMITED,
 }
 
+_CREDITS_PATTERN = re.compile(
+    r"(?i)\b(?:insufficient|not enough|too few|out of|no(?: more)?|low|exceed(?:s|ed)?|lack(?:ing)?)[ _-]?"
+    r".{0,30}?(?:credit|balance|fund|quota)|quota.{0,10}exceed|(?:credit|balance).{0,20}(?:insufficient|exhausted)"
+    r"|top[ -]?up|payment required|add (?:more )?(?:credits|funds)"
+)
+_API_KEY_PATTERN = re.compile(
+    r"(?i)(?:invalid|incorrect|missing|expired|revoked|unknown|no|wrong|bad).{0,20}api[ _-]?key"
+    r"|api[ _-]?key.{0,30}(?:invalid|incorrect|missing|required|expired|revoked|not |disabled|header)"
+)
+_MODERATION_PATTERN = re.compile(
+    r"(?i)moderat|nsfw|polic(?:y|ies)|prohibited|inappropriate|unsafe|safety|sensitive|explicit|harmful|forbidden "
+    r"(?:word|content)|banned word|guideline|flagged|content.{0,20}(?:block|reject|filter|violat|not allowed)|violat"
+)
+_KEY_PATTERN = re.compile(
+    r"(?i)api[ _-]?key|\bkeys?\b|token|authori[sz]|authenticat|credential|bearer|\bauth\b|log ?in|sign ?in|signature"
+    r"|\baccount\b|permission|access denied"
+)
+_NOT_FOUND_PATTERN = re.compile(
+    r"(?i)(?:request|task|job|id|record|result|generation)\b.{0,40}(?:not found|not exist|unknown|no longer)"
+    r"|^not[ _]found|(?:no such|unknown|cannot find|could not find).{0,12}(?:request|task|job|id|record|result)"
+)
+_RATE_PATTERN = re.compile(r"(?i)too many requests|rate[ _-]?limit|slow down|throttl")
+_TRANSIENT_PATTERN = re.compile(
+    r"(?i)try (?:it )?again|temporar|overload|\bbusy\b|unavailable|internal (?:server )?error|server error|bad gateway"
+    r"|gateway time|upstream|maintenance|database|connection (?:reset|refused)"
+)
+_UNTOLD_403 = re.compile(r"(?i)\W*(?:403\W*)?(?:forbidden|unauthori[sz]ed|access denied|not allowed)?\W*")
 
-def _rejection(status: int, headers: Headers, service_message: str, *, paid: bool, now: float) -> RequestRejected:
-    meaning = _ERROR_SPECS.get(status, _PAID_REJECTED if paid else _FREE_REJECTED)
+
+def _error_spec(status: int | None, reason: str, is_page: bool, *, paid: bool) -> _ErrorSpec:
+    """Return what a 4xx means. A 403 has many: moderation, a firewall's page, credits, somebody else's job, the key."""
+    other = _PAID_REJECTED if paid else _FREE_REJECTED
+    if status not in (401, 403):
+        found = _ERROR_SPECS.get(status or 0, other)
+        by_reason = _spec_by_reason(reason) if found is other else None
+        said_so = by_reason in (_MODERATED, _INSUFFICIENT_CREDITS) or _API_KEY_PATTERN.search(reason)
+        return by_reason if by_reason is not None and said_so else found
+    if status == 401 or (not is_page and _UNTOLD_403.fullmatch(reason)):
+        return _KEY_REJECTED
+    if is_page:
+        return _BLOCKED
+    return _spec_by_reason(reason) or other
+
+
+def _spec_by_reason(reason: str) -> _ErrorSpec | None:
+    for pattern, spec in (
+        (_CREDITS_PATTERN, _INSUFFICIENT_CREDITS),
+        (_API_KEY_PATTERN, _KEY_REJECTED),
+        (_MODERATION_PATTERN, _MODERATED),
+        (_NOT_FOUND_PATTERN, _NOT_FOUND),
+        (_RATE_PATTERN, _RATE_LIMITED),
+        (_KEY_PATTERN, _KEY_REJECTED),
+    ):
+        if pattern.search(reason):
+            return spec
+    return None
+
+
+def _rejection(
+    meaning: _ErrorSpec, status: int | None, headers: Headers, service_message: str, *, paid: bool, now: float
+) -> RequestRejected:
     charge = (
         f"Nothing was charged. {meaning.paid_advice}"
         if paid
         else f"Nothing was charged for asking. {meaning.free_advice}"
     )
-    sentence = f"{meaning.summary} (status {status}). {charge}"
-    if meaning is _RATE_LIMITED:
+    sentence = f"{meaning.summary}{'' if status is None else f' (status {status})'}. {charge}"
+    if meaning.error_type is RateLimited:
         wait = parse_retry_after(_header_value(headers, "retry-after"), now)
         return RateLimited(sentence, service_message=service_message, retry_after=wait)
     return meaning.error_type(sentence, service_message=service_message, status=status)

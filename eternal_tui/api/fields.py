@@ -20,7 +20,6 @@ MAX_CREDITS = 1e9
 
 _MAX_INT_DIGITS = 400
 _PERCENT_PATTERN = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,20})?)\s*%?\s*")
-_HTTP_URL_PATTERN = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 
 JsonObject = dict[str, Any]
 
@@ -52,37 +51,60 @@ def _parse_int(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MAX_INT_DIGITS else float(digits)
 
 
+_ENVELOPE_NAMES = ("data", "result", "response", "payload", "output", "job", "task", "generation")
+_REQUEST_ID_NAMES = (
+    "requestId",
+    "task_id",
+    "taskId",
+    "job_id",
+    "jobId",
+    "generation_id",
+    "prediction_id",
+    "id",
+    "uuid",
+)
+_STATUS_NAMES = ("status", "state", "task_status", "job_status", "request_status")
+
+
 def nested_objects(response: JsonObject) -> list[JsonObject]:
-    """Return the answer and the objects nested in `data` and `result`, also as a list of one, outermost first."""
+    """Return the answer and the objects nested in `data`, `result` and the like, also as a list of one.
+
+    Outermost first, two levels deep.
+    """
     inner = _inner_objects(response)
     return [response, *inner, *(deeper for outer in inner for deeper in _inner_objects(outer))]
 
 
 def _inner_objects(outer: JsonObject) -> list[JsonObject]:
-    values = [outer.get(name) for name in ("data", "result")]
+    values = [outer.get(name) for name in _ENVELOPE_NAMES]
     ones = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
     return [one for one in ones if isinstance(one, dict)]
 
 
 def find_request_id(objects: list[JsonObject]) -> str | None:
-    """Return the id to poll, or None where there is none that can be used in an address."""
-    return next(iter(find_request_ids(objects)), None)
+    """Return the id to poll, or None where there is none that can be used in an address.
+
+    The innermost `request_id` comes first, as in the service's own clients; then other names of an id.
+    """
+    if named := find_request_ids(objects):
+        return named[-1]
+    values = (place.get(name) for name in _REQUEST_ID_NAMES for place in reversed(objects))
+    return next((found for value in values if (found := _as_id(value))), None)
 
 
 def find_request_ids(objects: list[JsonObject]) -> list[str]:
-    """Return every usable id, outermost first: an envelope may carry one of its own beside the job's."""
-    found = []
-    for place in objects:
-        value = place.get("request_id")
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)
-        if isinstance(value, str) and _is_usable_id(value.strip()):
-            found.append(value.strip())
-    return found
+    """Return every usable `request_id`, outermost first: an envelope may carry one of its own beside the job's."""
+    return [found for place in objects if (found := _as_id(place.get("request_id")))]
 
 
-def _is_usable_id(text: str) -> bool:
-    return 0 < len(text) <= MAX_REQUEST_ID_CHARS and text.isprintable() and "\ufffd" not in text
+def _as_id(value: Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    usable = 0 < len(text) <= MAX_REQUEST_ID_CHARS and text.isprintable() and "\ufffd" not in text
+    return text if usable else None
 
 
 def find_status_text(objects: list[JsonObject]) -> UntrustedText:
@@ -90,11 +112,31 @@ def find_status_text(objects: list[JsonObject]) -> UntrustedText:
 
     The innermost object that has one speaks for the job; an outer `status` may be the envelope's.
     """
-    for place in reversed(objects):
-        value = place.get("status")
-        if isinstance(value, str) and value.strip():
-            return UntrustedText(value.strip()[:MAX_TEXT_CHARS])
+    for name in _STATUS_NAMES:
+        for place in reversed(objects):
+            value = place.get(name)
+            if isinstance(value, str) and value.strip():
+                return UntrustedText(value.strip()[:MAX_TEXT_CHARS])
     return UntrustedText("")
+
+
+def find_refusal(objects: list[JsonObject]) -> tuple[bool, int | None]:
+    """Tell whether an answer says explicitly that it is a refusal, and the HTTP status it names inside, or None.
+
+    Explicit is a false or 0 as `status`, `success` or `ok`, or a number from 400 to 599 as `status` or `code`.
+    """
+    for place in objects:
+        for name in ("status", "status_code", "statusCode", "code"):
+            value = place.get(name)
+            number = int(value) if isinstance(value, str) and re.fullmatch("[45][0-9][0-9]", value.strip()) else value
+            if isinstance(number, int) and not isinstance(number, bool) and 400 <= number <= 599:
+                return True, number
+        for name in ("status", "success", "ok", "succeeded"):
+            value = place.get(name)
+            text = value.strip().casefold() if isinstance(value, str) else value
+            if text is False or (isinstance(text, int) and text == 0) or text in ("false", "0"):
+                return True, None
+    return False, None
 
 
 def find_progress(objects: list[JsonObject]) -> int | None:
@@ -135,17 +177,6 @@ def _parse_number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
-
-
-def find_result_url(objects: list[JsonObject]) -> UntrustedText | None:
-    """Return the link to the result: `result_url`, or a link that stands in `result`; of several the first."""
-    for name in ("result_url", "result"):
-        for place in objects:
-            value = place.get(name)
-            for link in value if isinstance(value, list) else (value,):
-                if isinstance(link, str) and len(link) <= MAX_URL_CHARS and _HTTP_URL_PATTERN.match(link.strip()):
-                    return UntrustedText(link.strip())
-    return None
 
 
 def find_text(objects: list[JsonObject], name: str, limit: int = MAX_TEXT_CHARS) -> UntrustedText:

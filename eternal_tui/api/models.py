@@ -11,8 +11,10 @@ from eternal_tui.core.sanitize import UntrustedText
 
 Outcome = Literal["alive", "succeeded", "failed"]
 
-MAX_RAW_CHARS = 2_000
-"""Characters of an answer kept as they came: four times the documented ones."""
+Ending = Literal["", "success", "end"]
+
+MAX_RAW_CHARS = 8_000
+"""Characters of an answer kept as they came: a documented one has 500, a long signed link 2,000 more."""
 
 
 class SubmitResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,13 +32,17 @@ class PollResponse(msgspec.Struct, frozen=True, kw_only=True):
     """One look at a running request.
 
     `status_text` is the service's own status word as it came, `progress` whole percent or None where none was said,
-    `outcome` what the word and the URL together mean.
+    `outcome` what the word and the URL together mean. `ending` tells of a job that is alive on the face of it what its
+    word says all the same: "success" came without a link that can be followed (`unusable_link` is what came instead,
+    if anything), "end" is an English word for an end without any reason.
     """
 
     outcome: Outcome
+    ending: Ending = ""
     status_text: UntrustedText = UntrustedText("")
     progress: int | None = None
     result_url: UntrustedText | None = None
+    unusable_link: UntrustedText = UntrustedText("")
     effect_type: UntrustedText = UntrustedText("")
     encrypted: bool = False
     error: UntrustedText = UntrustedText("")
@@ -45,7 +51,10 @@ class PollResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Character(msgspec.Struct, frozen=True, kw_only=True):
-    """One AI-made character of the service's public list; `age` in years, None where none was said."""
+    """One AI-made character of the service's public list; `age` in years, None where none was given or none is legible.
+
+    `is_age_readable` is False where the list gives an age in a form that names no number.
+    """
 
     id: str
     name: UntrustedText
@@ -53,14 +62,20 @@ class Character(msgspec.Struct, frozen=True, kw_only=True):
     description: UntrustedText = UntrustedText("")
     avatar_url: UntrustedText = UntrustedText("")
     age: int | None = None
+    is_age_readable: bool = True
     gender: UntrustedText = UntrustedText("")
     status: UntrustedText = UntrustedText("")
     category: UntrustedText = UntrustedText("")
 
     @property
+    def is_adult(self) -> bool:
+        """Whether this client submits the character: neither listed as under 18 nor with an age that cannot be read."""
+        return self.is_age_readable and (self.age is None or self.age >= 18)
+
+    @property
     def is_allowed(self) -> bool:
-        """Whether this client offers the character: those listed as under 18 never are."""
-        return self.age is None or self.age >= 18
+        """Whether this client offers the character: an adult whom the service has approved."""
+        return self.is_adult and self.status.casefold() in ("", "approved")
 
 
 class CharacterPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,16 +120,19 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     quality: Quality | None = None
 
     def body(self) -> dict[str, Any]:
-        """Return exactly the JSON object that is sent: only fields that apply to the type, in documented order."""
+        """Return exactly the JSON object that is sent: fields that apply to the type and differ from their default.
+
+        `duration` is sent whenever it was chosen, as its default is not documented.
+        """
         if self.type == "character":
             return {"prompt": self.prompt}
         body: dict[str, Any] = {"images": [self.character], "prompt": self.prompt, "type": self.type}
         if self.type == "video":
             if self.duration is not None:
                 body["duration"] = self.duration
-            if self.audio is not None:
-                body["audio"] = self.audio
-        elif self.quality is not None:
+            if self.audio is False:
+                body["audio"] = False
+        elif self.quality not in (None, "low"):
             body["quality"] = self.quality
         return body
 
@@ -130,6 +148,15 @@ class InvalidRequest(ValueError):
 def is_character_id(text: str) -> bool:
     """Tell whether `text` has the form of a character ID, which a URL, a path or an encoded image has not."""
     return re.fullmatch(_CHARACTER_ID_PATTERN, text) is not None
+
+
+def normalize_character_id(text: str) -> str:
+    """Return the one spelling of an ID: without space around it and zeros before it; a text that is no ID as it is.
+
+    A service that reads IDs as numbers takes "06870" for 6870.
+    """
+    bare = text.strip()
+    return bare.lstrip("0") or "0" if bare.isascii() and bare.isdigit() else bare
 
 
 def validation_errors(request: GenerateRequest) -> dict[str, str]:

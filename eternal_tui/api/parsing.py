@@ -5,39 +5,30 @@ No bytes whatsoever make a function here raise anything but `errors.ApiError`.
 
 from __future__ import annotations
 
-import math
-import re
 from typing import Any
 
 import msgspec
 
-from eternal_tui.api import errors, fields
-from eternal_tui.api.errors import (
-    Headers,
-    charge_notice,
-    error_from_response,
-    extract_message,
-    extract_message_from_text,
-)
+from eternal_tui.api import errors, fields, links, reasons
+from eternal_tui.api.ages import parse_age
+from eternal_tui.api.errors import Headers, charge_notice, error_from_refusal, error_from_response
 from eternal_tui.api.models import (
     MAX_RAW_CHARS,
     Character,
     CharacterPage,
     CreateCharacterResponse,
+    Ending,
     GenerateRequest,
     Outcome,
     PollResponse,
     SubmitResponse,
     is_character_id,
+    normalize_character_id,
 )
+from eternal_tui.api.status_words import is_end_word, is_failure_word, is_pending_word, is_success_word
 from eternal_tui.core.sanitize import UntrustedText
 
-SUCCESS_STATUSES = frozenset({"success", "done", "completed"})
-FAILURE_STATUSES = frozenset({"failed", "error"})
-"""Seen in the service's page and its public clients; any other word keeps a job alive."""
-
 MAX_DESCRIPTION_CHARS = 5_000
-MAX_AGE_YEARS = 1_000
 
 MAX_ROWS = 1_000
 """Rows looked at of one page: twenty times what is asked for."""
@@ -58,12 +49,13 @@ def encode_create_character(prompt: str) -> bytes:
 def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> SubmitResponse:
     """Return the answer to a paid POST that was taken; raise ApiError for anything that carries no request id."""
     places = _parse_objects(status, headers, body, now=now, paid=True)
+    _raise_refusal(places)
     request_id = fields.find_request_id(places)
     if request_id is None:
         raise errors.InvalidResponse(
             "The service answered without a request id that can be used, so there is nothing to poll. The request "
             "may have been charged. Look at your credits before you send it again.",
-            service_message=extract_message(places[0]),
+            service_message=reasons.extract_reason(places[0]),
             status=status,
         )
     return SubmitResponse(
@@ -73,6 +65,19 @@ def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, no
         credits_remaining=fields.find_credits_remaining(places),
         raw=_raw_excerpt(body),
     )
+
+
+def _raise_refusal(places: list[fields.JsonObject]) -> None:
+    """Raise the refusal that a POST's answer of status 200 says explicitly: with a reason, and without an id."""
+    said_no, code = fields.find_refusal(places)
+    reason = reasons.extract_reason(places[0])
+    if not reason or fields.find_request_ids(places):
+        return
+    word = fields.find_status_text(places)
+    if said_no or is_failure_word(word) or is_end_word(word):
+        refusal = error_from_refusal(code, reason, paid=True)
+        assert refusal is not None
+        raise refusal
 
 
 def parse_poll(
@@ -88,19 +93,25 @@ def parse_poll(
             "asking is free.",
             status=status,
         )
-    word, url = fields.find_status_text(places), fields.find_result_url(places)
-    outcome = _outcome(word, url)
+    word = fields.find_status_text(places)
+    url = links.find_result_url(places, only_documented=is_pending_word(word))
+    said_no, code = fields.find_refusal(places)
+    reason = reasons.extract_reason(places[0]) if said_no or url is None else ""
+    # About the asking rather than the job: an unknown id, the key, a service that is busy.
+    about_asking = said_no and reason and url is None and not named and not word
+    if about_asking and (refusal := error_from_refusal(code, reason, paid=False)) is not None:
+        raise refusal
+    outcome, ending = _outcome(word, url, reason, said_no=said_no)
     return PollResponse(
         outcome=outcome,
+        ending=ending,
         status_text=word,
         progress=fields.find_progress(places),
         result_url=url,
+        unusable_link=links.find_unusable_link(places) if ending == "success" else UntrustedText(""),
         effect_type=fields.find_text(places, "effect_type"),
         encrypted=bool(fields.find_text(places, "encrypted_aes_key", 1)),
-        error=UntrustedText(
-            extract_message(places[0] if outcome == "failed" else _error_fields(places))
-            or _missing_link_error(word, url)
-        ),
+        error=UntrustedText(_error_text(places, outcome, ending, reason)),
         credits_remaining=fields.find_credits_remaining(places),
         raw=_raw_excerpt(body),
     )
@@ -110,23 +121,28 @@ def _raw_excerpt(body: bytes) -> UntrustedText:
     return UntrustedText(body[:MAX_RAW_CHARS].decode("utf-8", "replace"))
 
 
-def _outcome(status_text: str, url: str | None) -> Outcome:
-    said = status_text.casefold()
-    if said in FAILURE_STATUSES:
-        return "failed"
-    # A link is evidence of success under any other word; the word "success" alone is none.
-    return "succeeded" if url else "alive"
+def _outcome(word: str, url: str | None, reason: str, *, said_no: bool) -> tuple[Outcome, Ending]:
+    if is_failure_word(word):
+        return "failed", ""
+    if url:
+        # A link is evidence of success under any other word; the word "success" alone is none.
+        return "succeeded", ""
+    if is_success_word(word):
+        return "alive", "success"
+    if reason and (is_end_word(word) or (said_no and not is_pending_word(word))):
+        return "failed", ""
+    return "alive", "end" if is_end_word(word) else ""
 
 
-def _missing_link_error(status_text: str, url: str | None) -> str:
-    if url or status_text.casefold() not in SUCCESS_STATUSES:
-        return ""
-    return "The service calls it finished, but sent no link that can be followed. It is asked again; asking is free."
-
-
-def _error_fields(objects: list[fields.JsonObject]) -> list[Any]:
+def _error_text(places: list[fields.JsonObject], outcome: Outcome, ending: Ending, reason: str) -> str:
+    if outcome == "failed":
+        return reason or reasons.extract_reason(places[0])
+    if ending == "success":
+        return (
+            "The service calls it finished, but sent no link that can be followed. It is asked again; asking is free."
+        )
     # A live job may carry a friendly `message`; only what is called an error is one.
-    return [place.get("error") for place in objects]
+    return reasons.extract_reason([place.get("error") for place in places])
 
 
 def parse_characters(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> CharacterPage:
@@ -137,7 +153,7 @@ def parse_characters(status: int, body: bytes, *, headers: Headers = _NO_HEADERS
         raise errors.InvalidResponse(
             "The service's list of characters is not in a form this program knows. Try again later, or type "
             "a character ID by hand.",
-            service_message=extract_message(answer),
+            service_message=reasons.extract_reason(answer),
             status=status,
         )
     characters = tuple(found for row in rows[:MAX_ROWS] if (found := _parse_character(row)) is not None)
@@ -158,44 +174,31 @@ def _parse_character(row: Any) -> Character | None:
     if not isinstance(row, dict):
         return None
     number = row.get("id")
-    identity = str(number) if isinstance(number, int) and not isinstance(number, bool) else number
-    if not isinstance(identity, str) or not is_character_id(identity.strip()):
+    if isinstance(number, int) and not isinstance(number, bool):
+        number = str(number)
+    elif isinstance(number, float) and number.is_integer():
+        number = f"{number:.0f}"
+    if not isinstance(number, str) or not is_character_id(number.strip()):
         return None
-    try:
-        age = _parse_age(row.get("age"))
-    except ValueError:
-        return None
+    identity = normalize_character_id(number)
     place = [row]
     username = fields.find_text(place, "username")
+    age, is_readable = parse_age(row.get("age"))
     return Character(
-        id=identity.strip(),
+        id=identity,
         name=fields.find_text(place, "display_name")
         or fields.find_text(place, "name")
         or username
         or UntrustedText(identity),
         username=username,
         description=fields.find_text(place, "description", MAX_DESCRIPTION_CHARS),
-        avatar_url=fields.find_text(place, "avatar_url", fields.MAX_URL_CHARS),
+        avatar_url=fields.find_text(place, "avatar_url", links.MAX_URL_CHARS),
         age=age,
+        is_age_readable=is_readable,
         gender=fields.find_text(place, "gender"),
         status=fields.find_text(place, "status"),
         category=fields.find_text(place, "category"),
     )
-
-
-def _parse_age(value: Any) -> int | None:
-    """Return whole years, None where none was said; raise ValueError for one that cannot be read.
-
-    An age that cannot be read cannot be checked, so such a character is not listed at all.
-    """
-    if value is None or value == "":
-        return None
-    if isinstance(value, str):
-        numbers = [int(digits) for digits in re.findall(r"[0-9]{1,9}", value[: fields.MAX_TEXT_CHARS])]
-        value = min(numbers) if numbers else value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("not an age")
-    return math.floor(max(0, min(value, MAX_AGE_YEARS)))
 
 
 def parse_create_character(
@@ -203,12 +206,14 @@ def parse_create_character(
 ) -> CreateCharacterResponse:
     """Return the answer to creating a character; raise ApiError where it holds neither an id nor a request id."""
     places = _parse_objects(status, headers, body, now=now, paid=True)
-    character_id, request_id = _find_character_id(places), fields.find_request_id(places)
+    if _find_character_id(places) is None:
+        _raise_refusal(places)
+    character_id, request_id = _find_character_id(places), next(iter(fields.find_request_ids(places)), None)
     if character_id is None and request_id is None:
         raise errors.InvalidResponse(
             "The service answered without a character ID. The character may have been made and charged. Look at "
             "the list of characters and at your credits before you send it again.",
-            service_message=extract_message(places[0]),
+            service_message=reasons.extract_reason(places[0]),
             status=status,
         )
     return CreateCharacterResponse(
@@ -227,14 +232,14 @@ def _find_character_id(objects: list[fields.JsonObject]) -> str | None:
             if isinstance(value, int) and not isinstance(value, bool):
                 value = str(value)
             if isinstance(value, str) and is_character_id(value.strip()):
-                return value.strip()
+                return normalize_character_id(value)
     return None
 
 
 def _parse_objects(status: int, headers: Headers, body: bytes, *, now: float, paid: bool) -> list[fields.JsonObject]:
     answer = _parse_json(status, headers, body, now=now, paid=paid)
     if not isinstance(answer, dict):
-        raise _invalid_response(status, extract_message(answer), paid=paid)
+        raise _invalid_response(status, reasons.extract_reason(answer), paid=paid)
     return fields.nested_objects(answer)
 
 
@@ -245,7 +250,7 @@ def _parse_json(status: int, headers: Headers, body: bytes, *, now: float, paid:
         return fields.load_json(body)
     except ValueError:
         pass
-    raise _invalid_response(status, extract_message_from_text(fields.decode_text(body)), paid=paid)
+    raise _invalid_response(status, reasons.extract_reason_from_text(fields.decode_text(body)), paid=paid)
 
 
 def _invalid_response(status: int, service_message: str, *, paid: bool) -> errors.InvalidResponse:

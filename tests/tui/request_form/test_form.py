@@ -30,7 +30,7 @@ async def test_a_picture_in_a_few_keys() -> None:
         await type_text(pilot, "in rain")
         await pilot.press("ctrl+s")
         (sent,) = app.posted_of_type(RequestForm.SubmitRequested)
-        assert app.submitted_bodies == [{"images": ["6870"], "prompt": "in rain", "type": "image", "quality": "low"}]
+        assert app.submitted_bodies == [{"images": ["6870"], "prompt": "in rain", "type": "image"}]
         assert (sent.character_name, sent.count) == ("Astrid", 1)
 
 
@@ -172,9 +172,7 @@ async def test_a_pasted_curl_fills_the_whole_form_and_its_key_goes_nowhere(field
         await pilot.pause()
         await pilot.press("ctrl+s")
         waves = "The person waves and smiles"
-        assert app.submitted_bodies == [
-            {"images": ["6870"], "prompt": waves, "type": "video", "duration": 2, "audio": True}
-        ]
+        assert app.submitted_bodies == [{"images": ["6870"], "prompt": waves, "type": "video", "duration": 2}]
         assert "secret" not in app.screen_text()
         assert all("secret" not in repr(each) for each in app.posted)
 
@@ -236,7 +234,7 @@ async def test_the_preview_is_what_is_sent_and_the_price_is_per_request() -> Non
         text = app.screen_text()
         assert "3 requests · price not known yet" in text
         joined = "".join(line.strip(" │") for line in text.splitlines())
-        assert '{"images":["6870"],"prompt":"hello","type":"video","duration":4,"audio":true}' in joined
+        assert '{"images":["6870"],"prompt":"hello","type":"video","duration":4}' in joined
         app.form.set_estimate(0.2)
         await pilot.pause()
         assert "3 requests · about 0.60 credits" in app.screen_text()
@@ -248,7 +246,7 @@ async def test_a_long_preview_keeps_its_settings_in_sight() -> None:
         app.form.load(Draft(character="6870", prompt="日本の港 " * 200, type="video"))
         await pilot.pause()
         joined = "".join(line.strip(" │") for line in app.screen_text().splitlines())
-        assert '"duration":4,"audio":true}' in joined
+        assert '"duration":4}' in joined
         assert '{"images":["6870"]' in joined
 
 
@@ -373,7 +371,7 @@ async def test_several_seconds_and_qualities_are_all_sent() -> None:
         await pilot.pause()
         assert "4× · about 0.40" in app.screen_text()
         await pilot.press("ctrl+s")
-        sent = {(body["duration"], body["audio"]) for body in app.submitted_bodies}
+        sent = {(body["duration"], body.get("audio", True)) for body in app.submitted_bodies}
         assert sent == {(2, True), (4, True), (2, False), (4, False)}
         assert len(app.submitted_bodies) == 4
 
@@ -444,7 +442,7 @@ async def test_everything_fits_a_small_drawer_with_every_sentence_showing() -> N
         await pilot.press("ctrl+s")
         await pilot.pause()
         text = app.screen_text()
-        for word in ("URLs", "Write a prompt", "Seconds", "Sound", "Times", '"audio":true', "^s send"):
+        for word in ("URLs", "Write a prompt", "Seconds", "Sound", "Times", '"type":"video"', "^s send"):
             assert word in text
 
 

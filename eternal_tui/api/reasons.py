@@ -1,0 +1,242 @@
+"""The reason inside an answer: one reader for every shape in which services give one."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+MAX_REASON_CHARS = 500
+"""Characters kept of a stranger's explanation: a few sentences, not a page."""
+
+_MAX_READ_CHARS = 64 * 1024
+_MAX_DEPTH = 8
+_MAX_ITEMS = 20
+_MAX_REASONS = 40
+
+_REASON_NAME = re.compile(
+    r"err(?:or)?s?|error_?(?:message|msg|text|info|reason|description|details?)|err(?:or)?_?msg|messages?|msg"
+    r"|(?:user|display|status|localized|public)_?message|details?|reasons?|.{0,20}_reason|description|failures?"
+    r"|fail(?:ed)?_?(?:message|msg)|failure_?(?:message|details?)|title|cause|explanation|issues|problems?|violations"
+    r"|warnings?|faults?|faultstring|invalid_?params|moderation(?:_?(?:message|result))?|validation_?errors?"
+    r"|field_?errors?|constraints|non_field_errors|__all__|base|logs?"
+)
+"""Names that hold a reason, in lower case with `-` as `_`; they are read in the order in which they came."""
+
+_CODE_NAME = re.compile(r"(?:error_?)?(?:code|type|name|status)|__type|fault_?code|error_?key|statuscode")
+"""Names of a code that says why: taken where no reason in words stands beside it."""
+
+_OUTER_CODE_NAME = re.compile(r"(?:error_?)?code|error_type|__type|fault_?code|error_?key")
+"""The same outside what is called an error, where a status, a type and a name are those of the job."""
+
+_CONTAINER_NAME = re.compile(r"data|result|results|response|output|body|payload|job|task|extensions|meta|request")
+_FIELD_NAMES = ("loc", "field", "param", "parameter", "property", "path", "pointer", "attribute", "name", "source")
+_LATE_NAMES = frozenset({"title", "description", "cause", "base", "log", "logs", "warning", "warnings"})
+_LOCATION_ROOTS = frozenset({"body", "query", "header", "data", "attributes", "__root__", "root", "json"})
+
+_EMPTY_WORDS = frozenset(
+    {
+        *("ok", "success", "successful", "succeeded", "done", "true", "false", "null", "none", "error", "errors"),
+        *("fail", "failed", "failure", "pending", "processing", "unknown", "undefined", "exception", "n/a", "[]", "{}"),
+    }
+)
+_GENERIC_REASONS = frozenset(
+    {
+        *("bad request", "unauthorized", "forbidden", "not found", "payment required", "internal server error"),
+        *("conflict", "unprocessable entity", "unprocessable content", "too many requests", "bad gateway"),
+        *("service unavailable", "gateway timeout", "request failed", "validation failed", "an error occurred"),
+        *("something went wrong", "method not allowed", "gone", "one or more validation errors occurred."),
+    }
+)
+"""Phrases that only repeat the status: dropped where anything else is said."""
+
+# Neither pattern can look back over what it has passed, so that hostile markup costs linear time.
+_TAG_PATTERN = re.compile(r"<[^<>]*>")
+_MARKUP_PATTERN = re.compile(r"\s*<(?:!|\?xml|[a-z])", re.IGNORECASE)
+_URL_PATTERN = re.compile(r"[a-z][a-z0-9+.-]*://\S+|/\S*|\S+/\S+/\S+", re.IGNORECASE)
+_CODE_PATTERN = re.compile(r"[A-Za-z0-9]+(?:[_.:#-]+[A-Za-z0-9]+)*")
+
+
+def extract_reason(answer: Any, *, with_result: bool = True) -> str:
+    """Return the explanation inside a parsed JSON answer, or an empty string.
+
+    Several are joined by "; ", each with the field it is about. `with_result` also takes words that stand as the
+    result itself, as in a failed job's `"result": "…"`.
+    """
+    found: list[str] = []
+    for text in _reasons(answer, _MAX_DEPTH, ""):
+        if (words := normalize_reason(text)) and words.casefold() not in _EMPTY_WORDS and words not in found:
+            found.append(words)
+        if len(found) >= _MAX_REASONS:
+            break
+    if not found and with_result:
+        found = _result_words(answer)
+    if not found:
+        found = list(_codes(answer, _MAX_DEPTH, _OUTER_CODE_NAME))[:1]
+    telling = [each for each in found if each.casefold().rstrip(".") not in _GENERIC_REASONS] or found[:1]
+    prose = [each for each in telling if not _CODE_PATTERN.fullmatch(each)] or telling
+    whole = [each for each in prose if not any(each != other and each in other for other in prose)]
+    return normalize_reason("; ".join(each.rstrip(";") for each in whole))
+
+
+def extract_reason_from_text(text: str) -> str:
+    """Return the explanation inside an answer that is no JSON: the title or the text of a page, or plain words."""
+    head = text[:_MAX_READ_CHARS]
+    if not _MARKUP_PATTERN.match(head):
+        event = head.strip().removeprefix("data:").strip()
+        if event[:1] in ("{", "[") and (inner := _load(event.partition("\n")[0])) is not None:
+            return extract_reason(inner)
+        return normalize_reason(head)
+    if is_html(head):
+        return normalize_reason(html.unescape(_element_text(head, "title"))) or normalize_reason(
+            html.unescape(_TAG_PATTERN.sub(" ", _strip_scripts(head)))
+        )
+    return normalize_reason(html.unescape(_element_text(head, "message"))) or normalize_reason(
+        html.unescape(_TAG_PATTERN.sub(" ", _strip_scripts(head)))
+    )
+
+
+def is_html(text: str) -> bool:
+    """Tell whether `text` is a page for people, as proxies and firewalls send, rather than an API's answer."""
+    return re.match(r"\s*<(?:!doctype\s+html|html|head|body|title|center|h1|!--)", text, re.IGNORECASE) is not None
+
+
+def normalize_reason(text: str) -> str:
+    """Return `text` on one line, cut to `MAX_REASON_CHARS` characters."""
+    words = " ".join(text[:_MAX_READ_CHARS].split())
+    return words if len(words) <= MAX_REASON_CHARS else words[: MAX_REASON_CHARS - 1] + "…"
+
+
+def _reasons(value: Any, depth: int, about: str) -> Iterator[str]:
+    """Yield each reason in a value that is known to hold one; `about` is the field it concerns."""
+    if depth <= 0:
+        return
+    if isinstance(value, str):
+        if (inner := _load(value)) is not None:
+            yield from _reasons(inner, depth - 1, about)
+        elif text := value.strip():
+            yield f"{about}: {text}" if about and about.casefold() not in text.casefold() else text
+    elif isinstance(value, list):
+        for item in value[:_MAX_ITEMS]:
+            yield from _reasons(item, depth - 1, about)
+    elif isinstance(value, dict):
+        yield from _reasons_in_object(value, depth, about)
+
+
+def _reasons_in_object(value: dict[str, Any], depth: int, about: str) -> Iterator[str]:
+    named = [(_plain_name(name), inner) for name, inner in list(value.items())[: _MAX_ITEMS * 3]]
+    reasons = [(name, inner) for name, inner in named if _REASON_NAME.fullmatch(name) and inner]
+    about = _field_of(value) or about
+    found = False
+    for name, inner in sorted(reasons, key=lambda pair: pair[0] in _LATE_NAMES):
+        values = list(inner.values()) if name == "constraints" and isinstance(inner, dict) else inner
+        for text in _reasons(values, depth - 1, about):
+            if name not in _LATE_NAMES or not found:
+                found = True
+                yield text
+    for name, inner in named:
+        if _CONTAINER_NAME.fullmatch(name) and isinstance(inner, dict | list):
+            for text in _reasons_in_container(inner, depth - 1):
+                found = True
+                yield text
+    if not found:
+        yield from _field_reasons(value, depth)
+
+
+def _reasons_in_container(value: Any, depth: int) -> Iterator[str]:
+    for item in value[:_MAX_ITEMS] if isinstance(value, list) else [value]:
+        if isinstance(item, dict) and depth > 0:
+            yield from (text for text in _reasons_in_object(item, depth, ""))
+
+
+def _field_reasons(value: dict[str, Any], depth: int) -> Iterator[str]:
+    """Yield what stands in a map of fields to what is wrong with them, as {"prompt": ["is required"]}."""
+    for name, inner in list(value.items())[:_MAX_ITEMS]:
+        if _CONTAINER_NAME.fullmatch(_plain_name(name)) or _CODE_NAME.fullmatch(_plain_name(name)):
+            continue
+        texts = inner if isinstance(inner, list) else list(inner.values()) if isinstance(inner, dict) else [inner]
+        if texts and all(isinstance(each, str) and " " in each.strip() for each in texts):
+            yield from _reasons(texts, depth - 1, "" if isinstance(inner, dict) else name)
+
+
+def _field_of(value: dict[str, Any]) -> str:
+    """Return the field that one entry of a list of problems is about, from its `loc`, `path` or `source.pointer`."""
+    for name in _FIELD_NAMES:
+        # A name is a field's only beside the reason: elsewhere it is that of the error.
+        place = value.get(name) if name != "name" or "reason" in value else None
+        if isinstance(place, dict):
+            place = place.get("pointer") or place.get("parameter")
+        if isinstance(place, str) and 0 < len(place) <= 60 and " " not in place:
+            place = [part for part in re.split(r"[/.]", place) if part]
+        if isinstance(place, list) and place and all(isinstance(part, str | int) for part in place):
+            parts = [str(part) for part in place if str(part).casefold() not in _LOCATION_ROOTS]
+            # A number alone, or the path of a URL, is no field.
+            if parts and not parts[0].isdigit() and not (name == "path" and re.fullmatch(r"v\d+|api", parts[0])):
+                return ".".join(parts)
+    return ""
+
+
+def _codes(value: Any, depth: int, code_name: re.Pattern[str]) -> Iterator[str]:
+    if depth <= 0:
+        return
+    for item in value[:_MAX_ITEMS] if isinstance(value, list) else [value]:
+        for name, inner in list(item.items())[: _MAX_ITEMS * 3] if isinstance(item, dict) else ():
+            plain = _plain_name(name)
+            if isinstance(inner, str) and code_name.fullmatch(plain) and normalize_reason(inner):
+                if inner.strip().casefold() not in _EMPTY_WORDS and not _URL_PATTERN.fullmatch(inner.strip()):
+                    yield normalize_reason(inner)
+            elif isinstance(inner, dict | list) and _REASON_NAME.fullmatch(plain):
+                yield from _codes(inner, depth - 1, _CODE_NAME)
+            elif isinstance(inner, dict | list) and _CONTAINER_NAME.fullmatch(plain):
+                yield from _codes(inner, depth - 1, code_name)
+
+
+def _result_words(answer: Any) -> list[str]:
+    for _ in range(3):
+        if isinstance(answer, dict):
+            answer = next((answer[name] for name in ("result", "data", "output", "response") if answer.get(name)), None)
+    if isinstance(answer, str) and (words := normalize_reason(answer)):
+        return [] if _URL_PATTERN.fullmatch(words) or words.casefold() in _EMPTY_WORDS else [words]
+    return []
+
+
+def _plain_name(name: str) -> str:
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:60])
+    return parts.replace("-", "_").replace(" ", "_").lower()
+
+
+def _load(text: str) -> Any:
+    """Return the JSON object or array that stands written out in a string, None where there is none."""
+    head = text.strip()
+    if head[:1] not in ("{", "[") or head[-1:] not in ("}", "]") or len(head) > _MAX_READ_CHARS:
+        return None
+    try:
+        return json.loads(head)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _element_text(page: str, name: str) -> str:
+    folded = _ascii_lower(page)
+    start = folded.find(f"<{name}")
+    start = folded.find(">", start) if start >= 0 else -1
+    end = folded.find(f"</{name}", start)
+    return page[start + 1 : end] if 0 <= start < end else ""
+
+
+def _strip_scripts(page: str) -> str:
+    for name in ("script", "style"):
+        folded, kept, at = _ascii_lower(page), [], 0
+        while (start := folded.find(f"<{name}", at)) >= 0:
+            kept.append(page[at:start])
+            end = folded.find(f"</{name}", start)
+            at = len(page) if end < 0 else end
+        page = " ".join([*kept, page[at:]])
+    return page
+
+
+def _ascii_lower(page: str) -> str:
+    # ASCII only: the full str.lower() changes lengths, and with them every position found.
+    return re.sub("[A-Z]+", lambda match: match[0].lower(), page)
