@@ -130,7 +130,7 @@ def hostile_characters(words: Sequence[str]) -> list[Character]:
             id=each,
             age=30,
             description=UntrustedText(re.sub("[\r\n⏎]", "", each)),
-            **{name: UntrustedText(each) for name in names},
+            **dict.fromkeys(names, each),  # type: ignore[arg-type]
         )
         for each in words
     ]
