@@ -24,11 +24,12 @@ from eternal_tui.api.models import (
     SubmitResponse,
 )
 from eternal_tui.characters.catalog import CharacterCatalog
-from eternal_tui.config import Settings, is_loopback
+from eternal_tui.config import Settings
 from eternal_tui.config.credentials import ApiKeyError, FoundKey, find_key, keys_from_environ, kill_key_commands
 from eternal_tui.core.clock import SystemClock
 from eternal_tui.core.files import is_accessible_to_others, restrict_to_owner
 from eternal_tui.core.logging import open_log
+from eternal_tui.core.network import Network, is_loopback
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History
 from eternal_tui.history.lock import InstanceLock
@@ -36,9 +37,10 @@ from eternal_tui.jobs.context import Ports
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.media.download.result import DownloadedFile
+from eternal_tui.media.download.url_policy import OPEN_POLICY, LinkPolicy
 
 if TYPE_CHECKING:
-    from eternal_tui.api.client import Client
+    from eternal_tui.api.client import ApiClient
     from eternal_tui.media.download.avatars import AvatarCache
     from eternal_tui.media.download.downloader import ResultDownloader
     from eternal_tui.sandbox.launch import DemoService
@@ -69,6 +71,7 @@ class LazyClient:
         settings: Settings,
         environ: Mapping[str, str],
         demo: DemoService | None,
+        network: Network,
         *,
         add_secret: Callable[[Secret], None],
     ) -> None:
@@ -77,23 +80,24 @@ class LazyClient:
         self._settings = settings
         self._environ = environ
         self._demo = demo
+        self._network = network
         self._add_secret = add_secret
-        self._client: Client | None = None
+        self._client: ApiClient | None = None
         self._connect_lock = asyncio.Lock()
 
-    async def get_client(self) -> Client:
+    async def get_client(self) -> ApiClient:
         """Return the connected client, making it at the first call."""
         async with self._connect_lock:
             if self._client is None:
                 self._client = await self._connect()
             return self._client
 
-    async def _connect(self) -> Client:
-        from eternal_tui.api.client import Client
+    async def _connect(self) -> ApiClient:
+        from eternal_tui.api.client import ApiClient
 
         if self._demo is not None:
             await self._demo.wait_ready()
-            return Client(self._demo.api_url, Secret(self._demo.key))
+            return ApiClient(self._demo.api_url, Secret(self._demo.key), network=self._network)
         self.found_key, self.key_error = None, ""
         try:
             self.found_key = await asyncio.to_thread(find_key, self._settings, self._environ)
@@ -103,7 +107,7 @@ class LazyClient:
         key = self.found_key.key if self.found_key is not None else None
         if key is not None:
             self._add_secret(key)
-        return Client(self._settings.base_url, key, header=self._settings.key_header)
+        return ApiClient(self._settings.base_url, key, header=self._settings.key_header, network=self._network)
 
     async def has_key(self) -> bool:
         """Tell whether there is a key to pay with."""
@@ -143,11 +147,11 @@ class LazyClient:
 class LazyDownloader:
     """The result fetcher, made at the first result: its libraries are large and a start needs none of them."""
 
-    def __init__(self, settings: Settings, results_dir: Path, environ: Mapping[str, str], *, public: bool) -> None:
+    def __init__(self, settings: Settings, results_dir: Path, policy: LinkPolicy, network: Network) -> None:
         self._settings = settings
         self._results_dir = results_dir
-        self._environ = environ
-        self._public = public
+        self._policy = policy
+        self._network = network
         self._downloader: ResultDownloader | None = None
 
     async def fetch(self, url: str, *, name: str, expect: MediaType, encrypted: bool) -> DownloadedFile:
@@ -164,7 +168,7 @@ class LazyDownloader:
             image_bytes=int(self._settings.max_image_megabytes * MIB),
             video_bytes=int(self._settings.max_clip_megabytes * MIB),
         )
-        return ResultDownloader(self._results_dir, limits, public=self._public, environ=self._environ)
+        return ResultDownloader(self._results_dir, limits, self._policy, self._network)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -189,7 +193,12 @@ class Services:
     ) -> None:
         self.settings = settings
         self.demo = demo
-        self._environ = environ
+        self._network = Network(environ)
+        self._policy = (
+            OPEN_POLICY
+            if demo is not None
+            else LinkPolicy.of_service(settings.base_url, allow_http=settings.allow_http_links)
+        )
         self._temporary_dir = tempfile.TemporaryDirectory(prefix="eternal-tui-demo-") if ephemeral else None
         self.data_dir = Path(self._temporary_dir.name) if self._temporary_dir else settings.data_dir
         clock = SystemClock()
@@ -211,10 +220,8 @@ class Services:
             self.log.add_secret(secret)
         self.service_name = "loopback" if demo is not None else service_name(settings.base_url)
         _log.info("opened", extra={"version": __version__, "service": self.service_name, "demo": demo is not None})
-        self.client = LazyClient(settings, environ, demo, add_secret=self.log.add_secret)
-        self.downloader = LazyDownloader(
-            settings, self.data_dir / "results", environ, public=demo is None and self.service_name != "loopback"
-        )
+        self.client = LazyClient(settings, environ, demo, self._network, add_secret=self.log.add_secret)
+        self.downloader = LazyDownloader(settings, self.data_dir / "results", self._policy, self._network)
         self.characters = CharacterCatalog(
             self.client.list_characters, self.data_dir / "characters.json", clock, service=self.service_name
         )
@@ -250,8 +257,7 @@ class Services:
         from eternal_tui.media.download.avatars import AVATAR_LIMITS
         from eternal_tui.media.download.downloader import ResultDownloader
 
-        public = self.demo is None and self.service_name != "loopback"
-        return ResultDownloader(self.data_dir / "avatars", AVATAR_LIMITS, public=public, environ=self._environ)
+        return ResultDownloader(self.data_dir / "avatars", AVATAR_LIMITS, self._policy, self._network)
 
     async def close(self, *, compact: bool = True, grace_seconds: float = 1.0) -> None:
         """Stop the desk, close connections and files, end the demo, and throw away what was only for it.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
+import os
 import time
-from collections.abc import AsyncIterator, Callable, Generator
-from functools import cache
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +14,7 @@ import msgspec
 
 from eternal_tui import __version__
 from eternal_tui.api import errors, fields, parsing
+from eternal_tui.api.key_header import key_header_advice
 from eternal_tui.api.models import (
     Character,
     CharacterPage,
@@ -23,9 +24,9 @@ from eternal_tui.api.models import (
     SubmitResponse,
 )
 from eternal_tui.api.transport import RawResponse, SendTracker, send, transport_error
-from eternal_tui.config import is_loopback
-from eternal_tui.core.logging import REDACTED, escaped_forms
-from eternal_tui.core.secret import Secret
+from eternal_tui.core.logging import REDACTED
+from eternal_tui.core.network import Network, NetworkSetupError, is_loopback
+from eternal_tui.core.secret import Secret, hide
 
 if TYPE_CHECKING:
     import httpx
@@ -46,6 +47,9 @@ MAX_PAGES = 400
 MIN_REDACTED_KEY_CHARS = 8
 """Characters from which on a key is looked for in answers, the fewest one may have: it would be met by chance."""
 
+MAX_LIST_SECONDS = 120.0
+"""Seconds a whole list of characters may take, however many pages it has and however quickly they come."""
+
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds a call may take, step by step and in all.
@@ -63,12 +67,12 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     deadline_get: float = 40.0
 
 
-class Client:
+class ApiClient:
     """Talks to one service at `base_url`, with `key` in the header named `header`.
 
     A paid POST is sent at most once, over a connection of its own; polls share a small pool. Redirects are never
-    followed, cookies never kept, certificates always checked. Proxies named by the environment are used, except to
-    loopback. Every call raises `errors.ApiError` and nothing else.
+    followed, cookies never kept, certificates always checked. `network` makes the connections; by default that of
+    this process's environment. Every call raises `errors.ApiError` and nothing else.
     """
 
     def __init__(
@@ -77,22 +81,16 @@ class Client:
         key: Secret | None,
         *,
         header: str = "x-api-key",
-        user_agent: str = USER_AGENT,
         timeouts: Timeouts | None = None,
-        tls: ssl.SSLContext | None = None,
+        network: Network | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        if tls is not None and not (tls.verify_mode == ssl.CERT_REQUIRED and tls.check_hostname):
-            raise ValueError("certificates are always checked: give a context that requires them")
         self._base_url = base_url.rstrip("/")
         self._host = urlsplit(self._base_url).hostname or ""
-        self._is_loopback = is_loopback(self._host)
         self._key = key
-        self._key_forms = _escaped_key_forms(key)
         self._header = header
-        self._user_agent = user_agent
         self._timeouts = timeouts or Timeouts()
-        self._tls = tls
+        self._network = network or Network(os.environ)
         self._now = now
         self._key_auth: httpx.Auth | None = None
         self._clients: tuple[httpx.AsyncClient, httpx.AsyncClient] | None = None
@@ -102,38 +100,47 @@ class Client:
     async def submit(self, request: GenerateRequest) -> SubmitResponse:
         """Send one paid generation, once."""
         status, headers, body = await self._post("/v2/base/generate", lambda: parsing.encode_generate(request))
-        return parsing.parse_submit(status, body, headers=headers, now=self._now())
+        with self._key_advice():
+            return parsing.parse_submit(status, body, headers=headers, now=self._now())
 
     async def poll(self, request_id: str) -> PollResponse:
         """Look once at a running request; free."""
         status, headers, body = await self._get(f"/v2/poll-result/{encode_path_segment(request_id)}", with_key=True)
-        return parsing.parse_poll(status, body, headers=headers, now=self._now(), expected_id=request_id)
+        with self._key_advice():
+            return parsing.parse_poll(status, body, headers=headers, now=self._now(), expected_id=request_id)
 
     async def get_character_page(self, page: int = 1, limit: int = PAGE_SIZE) -> list[Character]:
         """Return one page of the public list, counted from 1; sent without a key."""
         return list((await self._fetch_character_page(page, limit)).characters)
 
     async def list_characters(self, limit: int = PAGE_SIZE) -> AsyncIterator[Character]:
-        """Yield every public character once, page by page.
+        """Yield every public character once, page by page; again where a later row makes an adult a minor.
 
-        No total is given, so the end is a short or an empty page, a page that brings nothing new, or MAX_PAGES.
+        No total is given, so the end is a short or an empty page, or one that brings nothing new. A list of more than
+        MAX_PAGES pages or MAX_LIST_SECONDS seconds raises ResponseLost.
         """
-        seen: set[str] = set()
+        seen: dict[str, bool] = {}
+        deadline = time.monotonic() + MAX_LIST_SECONDS
         for page in range(1, MAX_PAGES + 1):
             found = await self._fetch_character_page(page, limit)
-            fresh = {character.id: character for character in found.characters if character.id not in seen}
-            for character in fresh.values():
-                yield character
-            seen.update(fresh)
-            if found.row_count < limit or not fresh:
+            known = len(seen)
+            for character in found.characters:
+                if seen.get(character.id, True) and character.is_adult is not seen.get(character.id):
+                    seen[character.id] = character.is_adult
+                    yield character
+            if found.row_count < limit or len(seen) == known:
                 return
+            if time.monotonic() > deadline:
+                break
+        raise errors.ResponseLost("The service's list of characters does not end; it was left after a while.")
 
     async def create_character(self, prompt: str) -> CreateCharacterResponse:
         """Ask for a new character, once; costs credits. Experimental: the service's body is not documented."""
         status, headers, body = await self._post(
             "/v2/character/create", lambda: parsing.encode_create_character(prompt)
         )
-        return parsing.parse_create_character(status, body, headers=headers, now=self._now())
+        with self._key_advice():
+            return parsing.parse_create_character(status, body, headers=headers, now=self._now())
 
     async def close(self) -> None:
         """Close every connection; later calls raise errors.Unsendable."""
@@ -141,6 +148,24 @@ class Client:
         clients, self._clients = self._clients, None
         for client in clients or ():
             await client.aclose()
+
+    @contextmanager
+    def _key_advice(self) -> Iterator[None]:
+        """Let a refused key say which setting it needs, where it belongs into another header."""
+        refused: errors.KeyRejected | None = None
+        try:
+            yield
+        except errors.KeyRejected as error:
+            if not (advice := key_header_advice(self._key, self._header, error.service_message)):
+                raise
+            charge = "Nothing was charged" if "Nothing was charged." in str(error) else "Nothing was charged for asking"
+            refused = errors.KeyRejected(
+                f"The service did not accept the API key in the header {self._header}. {charge}. {advice}",
+                service_message=error.service_message,
+                status=error.status,
+            )
+        if refused is not None:
+            raise refused
 
     async def _fetch_character_page(self, page: int, limit: int) -> CharacterPage:
         status, headers, body = await self._get(f"/v2/characters?page={page:d}&limit={limit:d}", with_key=False)
@@ -186,7 +211,7 @@ class Client:
                 await send(client, request, reply, self._auth() if with_key else None)
         # Whatever breaks, the question whether it was sent has to be answered: an unknown error is an unclear one.
         except Exception as error:  # noqa: BLE001
-            lost = transport_error(error, leaving, self._host, paid=paid)
+            lost = transport_error(error, leaving, self._host, paid=paid, route=self._network.route(self._base_url))
         # Raised outside the handler and without a cause: the frames below hold the key in their variables, and
         # a traceback that shows variables would show it.
         if lost is not None and not _is_usable(reply):
@@ -194,14 +219,16 @@ class Client:
         assert reply.status is not None
         if not with_key:
             return reply.status, reply.headers, bytes(reply.body)
-        headers = {name: self._redact_key(value.encode()).decode() for name, value in reply.headers.items()}
-        return reply.status, headers, self._redact_key(bytes(reply.body))
+        headers = {name: self._hide_key(value) for name, value in reply.headers.items()}
+        text = fields.decode_text(bytes(reply.body))
+        safe = self._hide_key(text)
+        return reply.status, headers, bytes(reply.body) if safe == text else safe.encode("utf-8", "replace")
 
-    def _redact_key(self, data: bytes) -> bytes:
+    def _hide_key(self, text: str) -> str:
         """Return what a service told without the key: an error that repeats it is shown and kept on disk."""
-        for form in self._key_forms:
-            data = data.replace(form.reveal().encode(), REDACTED.encode())
-        return data
+        if self._key is None or len(self._key.reveal()) < MIN_REDACTED_KEY_CHARS:
+            return text
+        return hide(text, self._key, REDACTED)
 
     def _auth(self) -> httpx.Auth | None:
         if self._key is None:
@@ -218,26 +245,21 @@ class Client:
                 problem: str | None = None
                 try:
                     # Importing httpx and reading the certificates takes a quarter of a second: not on the loop.
-                    tls = await asyncio.to_thread(self._load_tls_context)
-                    self._clients = (self._new_client(tls, paid=True), self._new_client(tls, paid=False))
-                # httpx raises ImportError for SOCKS without its extra, ValueError for a proxy it cannot read.
-                except (ImportError, ValueError, OSError) as error:
-                    problem = type(error).__name__
+                    self._clients = await asyncio.to_thread(self._make_clients)
+                except NetworkSetupError as error:
+                    problem = str(error)
                 if problem is not None:
-                    raise errors.Unsendable(
-                        "The connection could not be set up: the proxy or the certificate file named by the "
-                        "environment cannot be used. Nothing was sent and nothing was charged. Check HTTPS_PROXY, "
-                        f"ALL_PROXY and SSL_CERT_FILE. ({problem})"
-                    )
+                    raise errors.Unsendable(f"{problem} Nothing was sent and nothing was charged.")
             assert self._clients is not None
             return self._clients
 
-    def _load_tls_context(self) -> ssl.SSLContext:
-        import httpx  # noqa: F401  # for its time, which is better spent in this thread than on the loop
+    def _make_clients(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
+        if not is_loopback(self._host):
+            # The file of what is paid for comes from another host, perhaps through another proxy.
+            self._network.check()
+        return self._new_client(paid=True), self._new_client(paid=False)
 
-        return self._tls or (_empty_tls_context() if self._is_loopback else default_tls_context())
-
-    def _new_client(self, tls: ssl.SSLContext, *, paid: bool) -> httpx.AsyncClient:
+    def _new_client(self, *, paid: bool) -> httpx.AsyncClient:
         import http.cookiejar
 
         import httpx
@@ -249,27 +271,20 @@ class Client:
             if paid
             else httpx.Limits(max_connections=20, max_keepalive_connections=4, keepalive_expiry=KEEPALIVE_SECONDS)
         )
-        headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": self._user_agent}
-        try:
-            return httpx.AsyncClient(
-                verify=tls,
-                http2=False,
-                # Plain HTTP to this machine must not take a detour over a proxy, which would read the key.
-                trust_env=not self._is_loopback,
-                headers={**headers, "connection": "close"} if paid else headers,
-                limits=limits,
-                timeout=httpx.Timeout(
-                    connect=waits.connect,
-                    read=waits.read_post if paid else waits.read_get,
-                    write=waits.write,
-                    pool=waits.pool,
-                ),
-                follow_redirects=False,
-                cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
-            )
-        except httpx.InvalidURL:
-            # Of a proxy in the environment; its own words would quote the password.
-            raise ValueError("the proxy's address cannot be read") from None
+        headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
+        return self._network.make_client(
+            self._base_url,
+            headers={**headers, "connection": "close"} if paid else headers,
+            limits=limits,
+            timeout=httpx.Timeout(
+                connect=waits.connect,
+                read=waits.read_post if paid else waits.read_get,
+                write=waits.write,
+                pool=waits.pool,
+            ),
+            follow_redirects=False,
+            cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
+        )
 
 
 def _is_usable(response: RawResponse) -> bool:
@@ -288,31 +303,11 @@ def _is_usable(response: RawResponse) -> bool:
     return True
 
 
-def _escaped_key_forms(key: Secret | None) -> tuple[Secret, ...]:
-    if key is None or len(key.reveal()) < MIN_REDACTED_KEY_CHARS:
-        return ()
-    return tuple(Secret(form) for form in dict.fromkeys(escaped_forms(key.reveal())))
-
-
 def encode_path_segment(request_id: str) -> str:
     """Return the id as one segment of a path, in which nothing can climb, query or cut."""
     if request_id in (".", ".."):
         return request_id.replace(".", "%2E")
     return quote(request_id, safe="", errors="replace")
-
-
-@cache
-def default_tls_context() -> ssl.SSLContext:
-    """Return the one TLS context of the process: certificates checked, read once because that takes 50–100 ms."""
-    import httpx
-
-    return httpx.create_ssl_context()
-
-
-@cache
-def _empty_tls_context() -> ssl.SSLContext:
-    # For plain HTTP on loopback: trusts nothing, and costs nothing to make.
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _make_key_auth(key: Secret, header: str, base_url: str) -> httpx.Auth:

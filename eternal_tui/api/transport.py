@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from eternal_tui.api import errors
+from eternal_tui.core.network import DIRECT, Route, connection_failure_text
 
 if TYPE_CHECKING:
     import httpx
@@ -134,8 +133,10 @@ class BoundedDecompressor:
             yield part
 
 
-def transport_error(error: BaseException, tracker: SendTracker, host: str, *, paid: bool) -> errors.ApiError:
-    """Return the typed error for an exchange that ended without an answer."""
+def transport_error(
+    error: BaseException, tracker: SendTracker, host: str, *, paid: bool, route: Route = DIRECT
+) -> errors.ApiError:
+    """Return the typed error for an exchange that ended without an answer; `route` is how it was to get there."""
     if is_provably_unsent(error, tracker):
         if type(error).__name__ in ("InvalidURL", "UnsupportedProtocol"):
             return errors.Unsendable(
@@ -143,8 +144,7 @@ def transport_error(error: BaseException, tracker: SendTracker, host: str, *, pa
                 "Check the base URL in the settings."
             )
         return errors.Unreachable(
-            f"{_connection_failure_text(error, host)} Nothing was sent and nothing was charged. Check the connection "
-            "and try again."
+            f"{connection_failure_text(error, host, route)} Nothing was sent and nothing was charged."
         )
     if isinstance(error, BodyTooLarge | UnknownContentEncoding | zlib.error):
         return errors.InvalidResponse(
@@ -159,28 +159,3 @@ def _charge_notice(paid: bool) -> str:
     if not paid:
         return " Nothing was charged for asking; it can be asked again."
     return " The request may have been charged. Look at your credits before you send it again."
-
-
-def _connection_failure_text(error: BaseException, host: str) -> str:
-    name = type(error).__name__
-    chain = list(_cause_chain(error))
-    if any(isinstance(cause, ssl.SSLError) for cause in chain):
-        return f"The connection to {host} could not be secured: its certificate or its TLS was not accepted."
-    if any(isinstance(cause, socket.gaierror | UnicodeError) for cause in chain):
-        return f"The name {host} could not be resolved."
-    if name == "ProxyError":
-        return f"The proxy named by the environment did not connect to {host}."
-    if name == "PoolTimeout":
-        return f"Too many requests to {host} were under way at once."
-    if isinstance(error, TimeoutError) or "Timeout" in name:
-        return f"{host} could not be reached in time."
-    return f"No connection could be made to {host}."
-
-
-def _cause_chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__

@@ -159,12 +159,15 @@ def _check_key(settings: Settings, environ: Mapping[str, str]) -> tuple[Check, F
 
 
 async def _check_api(context: Context, settings: Settings, found_key: FoundKey | None) -> list[Check]:
-    from eternal_tui.api.client import Client
+    from eternal_tui.api.client import ApiClient
     from eternal_tui.api.errors import ApiError, KeyRejected
+    from eternal_tui.core.network import Network
 
     demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
     base_url = demo.api_url if demo is not None else settings.base_url
-    client = Client(base_url, found_key.key if found_key else None, header=settings.key_header)
+    client = ApiClient(
+        base_url, found_key.key if found_key else None, header=settings.key_header, network=Network(context.environ)
+    )
     try:
         async with asyncio.timeout(API_TIMEOUT_SECONDS):
             await client.get_character_page(1, 1)

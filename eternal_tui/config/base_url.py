@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import re
 
+from eternal_tui.core.network import is_loopback
+
 OFFICIAL_HOST = "open.eternalai.org"
 
-_NUMERIC_HOST_PATTERN = r"[0-9a-f:.]+"
 _HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?"
 _PATH_PATTERN = r"(/[A-Za-z0-9._~-]+)*"
 _URL_PATTERN = r"(?s)(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)"
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether `host` is this machine by its form alone: localhost, 127.0.0.0/8 or ::1. Nothing is looked up."""
-    name = host.strip("[]").lower()
-    if name == "localhost":
-        return True
-    if not re.fullmatch(_NUMERIC_HOST_PATTERN, name):
-        return False
-    import ipaddress
-
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    # Asked of the address itself, what is written as ::ffff:127.0.0.1 would be this machine from Python 3.13 on only.
-    return address in ipaddress.ip_network("127.0.0.0/8") or address == ipaddress.IPv6Address("::1")
 
 
 def validate_base_url(text: str) -> str:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from eternal_tui.config.base_url import OFFICIAL_HOST, is_loopback
+from eternal_tui.config.base_url import OFFICIAL_HOST
+from eternal_tui.core.network import is_loopback
 
 GraphicsMode = Literal["auto", "kitty", "sixel", "blocks", "off"]
 NonNegativeCredits = Annotated[float, Meta(ge=0)]
@@ -39,9 +40,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         f"https://{OFFICIAL_HOST}"
     )
     key_header: Annotated[
-        Literal["x-api-key", "Authorization"],
+        Literal["x-api-key", "api-key", "Authorization"],
         Meta(description="The header that carries the API key; Authorization sends it as a Bearer token."),
     ] = "x-api-key"
+    allow_http_links: Annotated[
+        bool, Meta(description="Follow a result's link that is plain http although the service is https.")
+    ] = False
     api_key_command: Annotated[
         str,
         Meta(description="A command whose first line of output is the API key; run without a shell."),

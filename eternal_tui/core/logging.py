@@ -12,10 +12,9 @@ import re
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from eternal_tui.core.files import make_private_dir
-from eternal_tui.core.secret import Secret
+from eternal_tui.core.secret import Secret, hide
 
 LOGGER_NAME = "eternal_tui"
 LOG_FILE_NAME = "eternal-tui.log"
@@ -53,14 +52,13 @@ class Redactor:
 
     def add_secret(self, secret: Secret) -> None:
         """Hide this value from now on, wherever it turns up."""
-        for form in escaped_forms(secret.reveal()):
-            if (written := Secret(form)) not in self._secrets:
-                self._secrets.append(written)
+        if secret not in self._secrets:
+            self._secrets.append(secret)
 
     def redact(self, text: str) -> str:
         """Return `text`, bounded and redacted."""
         for secret in self._secrets:
-            text = text.replace(secret.reveal(), REDACTED)
+            text = hide(text, secret, REDACTED)
         if len(text) > MAX_TEXT_CHARS:
             text = text[: MAX_TEXT_CHARS - 1] + "…"
         if text.replace(".", "").isalnum():
@@ -73,11 +71,6 @@ class Redactor:
         text = re.sub(_URL_USERINFO_PATTERN, rf"\g<scheme>{REDACTED}@", text)
         text = re.sub(_HTTP_URL_TAIL_PATTERN, r"\g<address>?…", text)
         return re.sub(_URL_QUERY_PATTERN, "?…", text)
-
-
-def escaped_forms(value: str) -> list[str]:
-    """Return the ways a value is written: as it is, quoted by Python or JSON, and in an address."""
-    return [value, repr(value)[1:-1], json.dumps(value)[1:-1], quote(value, safe="")]
 
 
 class JsonFormatter(logging.Formatter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from _operator import _compare_digest as compare_digest
 from typing import Any, NoReturn, final
 
@@ -41,3 +42,30 @@ class Secret:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a secret is not written down")
+
+
+def hide(text: str, secret: Secret, replacement: str) -> str:
+    """Return `text` with `replacement` for the secret in every spelling: any case, escaped as in JSON, URLs or HTML."""
+    if secret.reveal().casefold() not in text.casefold() and not re.search(r"[\\%&]", text):
+        return text
+    return re.sub(_any_spelling(secret.reveal()), lambda _: replacement, text)
+
+
+def _any_spelling(value: str) -> str:
+    """Return a pattern for `value` in which each character may be escaped on its own, also several times over."""
+    # Possessive, so that rows of backslashes cost linear time.
+    spelled = ["(?i)"]
+    for run in re.findall(r"\\+|[^\\]", value):
+        if run[0] == "\\":
+            escaped = r"\\{1,8}+[ux]0{0,2}5c|%(?:25){0,3}5c|&(?:amp;){0,3}#(?:x0{0,6}5c|0{0,6}92);?"
+            spelled.append(rf"(?:(?:{escaped}){{{len(run)}}}|\\{{{len(run)},}}+)")
+            continue
+        code = ord(run)
+        spelled.append(
+            rf"(?:\\{{0,8}}+(?:{re.escape(run)}|u{code:04x}|x{code:02x})|%(?:25){{0,3}}{code:02x}"
+            rf"|&(?:amp;){{0,3}}#(?:x0{{0,6}}{code:x}|0{{0,6}}{code});?{_ENTITIES.get(run, '')})"
+        )
+    return "".join(spelled)
+
+
+_ENTITIES = {"&": "|&amp;", "<": "|&lt;", ">": "|&gt;", '"': "|&quot;", "'": "|&apos;", "/": "|&sol;", "+": "|&plus;"}

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from eternal_tui.api import errors
-from eternal_tui.api.client import Client
+from eternal_tui.api.client import ApiClient
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
 from eternal_tui.sandbox.faults import Fault, FaultPlace
@@ -25,8 +25,8 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def client(sandbox: Sandbox) -> AsyncIterator[Client]:
-    found = Client(sandbox.api_url, Secret(sandbox.key), now=lambda: 0.0)
+async def client(sandbox: Sandbox) -> AsyncIterator[ApiClient]:
+    found = ApiClient(sandbox.api_url, Secret(sandbox.key), now=lambda: 0.0)
     yield found
     await found.close()
 
@@ -37,7 +37,7 @@ def inject_fault(sandbox: Sandbox, spec: str) -> None:
 
 
 @pytest.mark.parametrize("request_", [IMAGE, VIDEO], ids=["image", "video"])
-async def test_a_job_from_submit_to_link(sandbox: Sandbox, client: Client, request_: GenerateRequest) -> None:
+async def test_a_job_from_submit_to_link(sandbox: Sandbox, client: ApiClient, request_: GenerateRequest) -> None:
     answer = await client.submit(request_)
     assert answer.credits_remaining is not None
     assert (await client.poll(answer.request_id)).outcome == "alive"
@@ -48,13 +48,13 @@ async def test_a_job_from_submit_to_link(sandbox: Sandbox, client: Client, reque
     assert end.result_url.startswith(sandbox.cdn_url)
 
 
-async def test_every_character_is_listed_once(client: Client) -> None:
+async def test_every_character_is_listed_once(client: ApiClient) -> None:
     found = [character async for character in client.list_characters()]
     assert len({character.id for character in found}) == len(found) == 137
 
 
-async def test_a_wrong_key_a_bad_field_and_an_unknown_job(sandbox: Sandbox, client: Client) -> None:
-    stranger = Client(sandbox.api_url, Secret("not-the-right-key"))
+async def test_a_wrong_key_a_bad_field_and_an_unknown_job(sandbox: Sandbox, client: ApiClient) -> None:
+    stranger = ApiClient(sandbox.api_url, Secret("not-the-right-key"))
     with pytest.raises(errors.KeyRejected):
         await stranger.submit(IMAGE)
     await stranger.close()
@@ -81,7 +81,7 @@ async def test_a_wrong_key_a_bad_field_and_an_unknown_job(sandbox: Sandbox, clie
     ],
 )
 async def test_each_fault_of_a_submit_is_told_apart(
-    sandbox: Sandbox, client: Client, fault: str, kind: type[errors.ApiError]
+    sandbox: Sandbox, client: ApiClient, fault: str, kind: type[errors.ApiError]
 ) -> None:
     """What may be charged is Unclear, what is not is Refused."""
     inject_fault(sandbox, fault)
@@ -105,7 +105,7 @@ async def test_each_fault_of_a_submit_is_told_apart(
         ("null-progress", "succeeded"),
     ],
 )
-async def test_each_odd_end_is_understood(sandbox: Sandbox, client: Client, fault: str, outcome: str) -> None:
+async def test_each_odd_end_is_understood(sandbox: Sandbox, client: ApiClient, fault: str, outcome: str) -> None:
     inject_fault(sandbox, fault)
     answer = await client.submit(IMAGE)
     sandbox.finish(answer.request_id)

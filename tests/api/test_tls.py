@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.api import errors
-from eternal_tui.api.client import Client, default_tls_context
+from eternal_tui.api.client import ApiClient
 from eternal_tui.api.models import GenerateRequest
+from eternal_tui.core.network import Network
 from eternal_tui.core.secret import Secret
 from tests.api.raw_server import RawServer, always_respond, http_response
 from tests.certificates import make_certificate
@@ -37,7 +38,7 @@ async def test_only_a_good_certificate_gets_the_key(certificate: Path, host: str
     """Unknown issuer and wrong name. Seen to fail (both taken, key sent) against verify=False."""
     tls = ssl.create_default_context(cafile=certificate) if trusted else ssl.create_default_context()
     async with RawServer(always_respond(ACCEPTED), tls=server_tls_context(certificate)) as server:
-        client = Client(f"https://{host}:{server.port}", Secret("canary-key-1"), tls=tls)
+        client = ApiClient(f"https://{host}:{server.port}", Secret("canary-key-1"), network=Network({}, tls=tls))
         try:
             if taken:
                 assert (await client.submit(REQUEST)).request_id == "abc"
@@ -53,13 +54,14 @@ def test_a_context_that_checks_nothing_is_refused() -> None:
     unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     unchecked.check_hostname = False
     with pytest.raises(ValueError, match="always checked"):
-        Client("https://localhost", None, tls=unchecked)
+        Network({}, tls=unchecked)
     unchecked.verify_mode = ssl.CERT_NONE
     with pytest.raises(ValueError, match="always checked"):
-        Client("https://localhost", None, tls=unchecked)
+        Network({}, tls=unchecked)
 
 
 def test_the_default_context_checks_and_is_made_once() -> None:
-    assert default_tls_context() is default_tls_context()
-    assert default_tls_context().verify_mode == ssl.CERT_REQUIRED
-    assert default_tls_context().check_hostname
+    network = Network({})
+    assert network.tls_context() is network.tls_context()
+    assert network.tls_context().verify_mode == ssl.CERT_REQUIRED
+    assert network.tls_context().check_hostname

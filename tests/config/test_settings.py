@@ -19,12 +19,12 @@ from eternal_tui.config import (
     NotifySettings,
     Settings,
     SettingsError,
-    is_loopback,
     load_settings,
     validate_base_url,
 )
 from eternal_tui.config.loader import SETTING_NAMES, default_config_path, default_data_dir
 from eternal_tui.config.render import config_schema, render_config
+from eternal_tui.core.network import is_loopback
 from tests.payloads import PAYLOADS
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eternal_tui.api.client import Client
+from eternal_tui.api.client import ApiClient
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.filesystem import FileSystem
@@ -22,6 +22,7 @@ from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.media.download.downloader import ResultDownloader
+from eternal_tui.media.download.url_policy import OPEN_POLICY
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.clock import FakeClock
 from tests.jobs.quiet import loop_activity, wait_idle
@@ -32,7 +33,7 @@ TIMEOUT_SECONDS = 60.0
 """Seconds a test waits for something to happen: they only end what hangs."""
 
 
-class KeyedClient(Client):
+class KeyedClient(ApiClient):
     """The real client, answering the desk's question whether it has a key, and telling when it is at work."""
 
     has_api_key = True
@@ -123,7 +124,7 @@ async def run_engine(
     history = History.open(data_dir, now=clock.time, fs=fs)
     instance = InstanceLock.acquire(data_dir, clock.time, os.getpid())
     client = KeyedClient(base_url or sandbox.api_url, Secret(sandbox.key), now=clock.time)
-    fetcher = ResultDownloader(data_dir / "results", public=False, sleep=clock.sleep)
+    fetcher = ResultDownloader(data_dir / "results", policy=OPEN_POLICY, sleep=clock.sleep)
     desk = JobEngine(
         Ports(history, instance, client, fetcher, clock, random.Random(seed), "loopback"),
         policy or JobPolicy(),

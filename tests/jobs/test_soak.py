@@ -26,6 +26,7 @@ from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import FileState
 from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.media.download.downloader import ResultDownloader
+from eternal_tui.media.download.url_policy import OPEN_POLICY
 from tests.jobs.bench import KeyedClient
 
 JOB_COUNT = int(os.environ.get("SOAK_JOBS", "10000"))
@@ -86,7 +87,7 @@ async def test_soak(tmp_path: Path) -> None:
         history = History.open(tmp_path)
         instance = InstanceLock.acquire(tmp_path, clock.time, os.getpid())
         client = KeyedClient(service.url, Secret(service.key))
-        fetcher = ResultDownloader(tmp_path / "results", public=False)
+        fetcher = ResultDownloader(tmp_path / "results", policy=OPEN_POLICY)
         desk = JobEngine(
             Ports(history, instance, client, fetcher, clock, random.Random(7), "loopback"),
             JobPolicy(confirm_above=1e9, requests_per_second=1e4),

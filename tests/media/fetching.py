@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from eternal_tui.core.network import Network
 from eternal_tui.media.download.downloader import ResultDownloader
+from eternal_tui.media.download.url_policy import LinkPolicy
 from eternal_tui.media.limits import DownloadLimits
 
 
@@ -26,8 +28,9 @@ async def open_downloader(
     results: Path, limits: DownloadLimits | None = None, **options: Any
 ) -> AsyncIterator[ResultDownloader]:
     """Return a fetcher for a service on loopback unless `options` say otherwise."""
-    defaults: dict[str, Any] = {"public": False, "environ": {}, "sleep": FakeSleep()}
-    made = ResultDownloader(results, limits, **(defaults | options))
+    network = Network(options.pop("environ", {}), tls=options.pop("tls", None))
+    policy = LinkPolicy(public=options.pop("public", False), allow_http=options.pop("allow_http", True))
+    made = ResultDownloader(results, limits, policy, network, **({"sleep": FakeSleep()} | options))
     try:
         yield made
     finally:

@@ -9,8 +9,10 @@ from urllib.parse import quote
 
 from PIL import Image
 
+from eternal_tui.core.network import Network
 from eternal_tui.media.download.avatars import AVATAR_LIMITS, MAX_CONCURRENT_DOWNLOADS, AvatarCache
 from eternal_tui.media.download.downloader import ResultDownloader
+from eternal_tui.media.download.url_policy import LinkPolicy
 from tests.media import bombs
 from tests.media.fetching import file_names
 from tests.media.files import encode_image, make_image
@@ -32,7 +34,7 @@ class TickingClock:
 def make_cache(folder: Path, *, max_bytes: int = 1_000_000, public: bool = False) -> AvatarCache:
     return AvatarCache(
         folder,
-        lambda: ResultDownloader(folder, AVATAR_LIMITS, public=public, environ={}),
+        lambda: ResultDownloader(folder, AVATAR_LIMITS, LinkPolicy(public=public, allow_http=True), Network({})),
         max_bytes=max_bytes,
         now=TickingClock(),
     )

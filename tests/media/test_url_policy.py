@@ -7,12 +7,12 @@ import random
 import ssl
 from pathlib import Path
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.media.download.url_policy import is_public, parse_ip_literal, proxy_for, validate_url
+from eternal_tui.core.network import Network
+from eternal_tui.media.download.url_policy import LinkPolicy, is_public, parse_ip_literal, validate_url
 from eternal_tui.media.errors import LinkRejected, ResultError, StorageUnreachable
 from tests.certificates import make_certificate
 from tests.media.fetching import file_names, open_downloader
@@ -63,6 +63,24 @@ ENCODED_LOOPBACK_HOSTS = [
     "localhost",
     "a.localhost",
     "LOCALHOST.",
+    "127.0.0.1.",
+    "169.254.169.254.",
+    "127.0.0.1..",
+    "0x7f000001.",
+    "①②⑦.⓪.⓪.①",
+    "127。0。0。1",
+    "metadata",
+    "metadata.",
+    "nas.lan",
+    "NAS.LAN.",
+    "printer.local",
+    "router.home",
+    "box.fritz.box",
+    "metadata.google.internal",
+    "intra.corp",
+    "10.0.0.1.nip.io",
+    "localtest.me",
+    "1.0.0.127.in-addr.arpa",
 ]
 
 
@@ -95,7 +113,8 @@ async def test_a_public_service_s_link_never_leads_into_a_private_network(
 ) -> None:
     """Seen to fail without the v4-mapped, NAT64 and 6to4 cases, without the numeric forms, and by Python's word alone.
 
-    Python calls fec0::1, ::127.0.0.1, ::ffff:0:7f00:1 and eight more of these global: they were gone to.
+    Python calls fec0::1, ::127.0.0.1, ::ffff:0:7f00:1 and eight more of these global: they were gone to. Behind a proxy
+    the names with a dot at their end, of one label and of local suffixes were sent to it, and saved.
     """
     async with (
         serve_storage(respond_with(jpeg)) as there,
@@ -104,6 +123,10 @@ async def test_a_public_service_s_link_never_leads_into_a_private_network(
         link = f"http://{f'[{host}]' if ':' in host else host}:{there.port}/result"
         with pytest.raises(LinkRejected):
             await fetch.fetch(link, name="7", expect="image")
+        environ = {"http_proxy": there.url("")}
+        async with open_downloader(tmp_path, public=True, environ=environ, resolve=fail_on_resolve) as through_proxy:
+            with pytest.raises(LinkRejected):
+                await through_proxy.fetch(link, name="7", expect="image")
     assert there.requests == []
     assert file_names(tmp_path) == []
 
@@ -208,9 +231,6 @@ async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_side.load_cert_chain(certificate)
 
-    def trusting(proxy: str | None) -> httpx.AsyncClient:
-        return httpx.AsyncClient(verify=ssl.create_default_context(cafile=str(certificate)), trust_env=False)
-
     async def resolve(host: str, port: int) -> list[str]:
         return ["127.0.0.1"]
 
@@ -222,7 +242,7 @@ async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
 
     async with (
         serve_storage(handler, server_side) as there,
-        open_downloader(tmp_path, resolve=resolve, client_factory=trusting) as fetch,
+        open_downloader(tmp_path, resolve=resolve, tls=ssl.create_default_context(cafile=str(certificate))) as fetch,
     ):
         saved = await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
         assert saved.path.read_bytes() == jpeg
@@ -246,7 +266,7 @@ async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
     ],
 )
 def test_the_environment_names_the_proxy(environ: dict[str, str], host: str, proxy: str | None) -> None:
-    assert proxy_for("https", host, environ) == proxy
+    assert (Network(environ).route(f"https://{host}/").address or None) == proxy
 
 
 async def test_through_a_proxy_the_name_goes_along_and_literals_are_still_checked(tmp_path: Path, jpeg: bytes) -> None:
@@ -338,3 +358,23 @@ async def test_only_a_job_id_names_a_file(tmp_path: Path, name: str) -> None:
     async with open_downloader(tmp_path) as fetch:
         with pytest.raises(ValueError, match="named by its job id"):
             await fetch.fetch("http://127.0.0.1/", name=name, expect="image")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "allow_http", "followed"),
+    [
+        ("https://open.eternalai.org", False, False),
+        ("https://open.eternalai.org", True, True),
+        ("http://127.0.0.1:8000", False, True),
+    ],
+)
+def test_plain_http_link_is_followed_only_where_the_service_or_the_setting_allows(
+    base_url: str, allow_http: bool, followed: bool
+) -> None:
+    policy = LinkPolicy.of_service(base_url, allow_http=allow_http)
+    assert validate_url("https://cdn.example/a", policy).host == "cdn.example"
+    if followed:
+        assert validate_url("http://cdn.example/a", policy).scheme == "http"
+    else:
+        with pytest.raises(LinkRejected, match="allow_http_links"):
+            validate_url("http://cdn.example/a", policy)

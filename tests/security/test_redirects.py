@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 
 from eternal_tui.api import errors
-from eternal_tui.api.client import Client
+from eternal_tui.api.client import ApiClient
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
 from tests.api.raw_server import RawServer, always_respond, http_response
@@ -17,7 +18,7 @@ STATUSES = (300, 301, 302, 303, 305, 307, 308)
 CALLS = ("generate", "poll", "characters", "create")
 
 
-async def call_client(client: Client, name: str) -> None:
+async def call_client(client: ApiClient, name: str) -> None:
     match name:
         case "generate":
             await client.submit(GenerateRequest(character="6870", prompt="At sea", type="image"))
@@ -43,7 +44,7 @@ async def test_no_redirect_takes_the_key_along(name: str, caplog: pytest.LogCapt
             for location in locations:
                 answer = http_response(status, b"", {"Location": location, "Refresh": f"0; url={location}"})
                 async with RawServer(always_respond(answer)) as server:
-                    client = Client(server.url, Secret(CANARY))
+                    client = ApiClient(server.url, Secret(CANARY))
                     with pytest.raises(errors.ApiError) as met:
                         await call_client(client, name)
                     await client.close()
@@ -60,15 +61,12 @@ async def test_no_redirect_takes_the_key_along(name: str, caplog: pytest.LogCapt
 async def test_no_variable_switches_certificates_off(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     import ssl
 
-    from eternal_tui.api.client import default_tls_context
+    from eternal_tui.core.network import Network, NetworkSetupError
 
     monkeypatch.setenv(variable, "0" if variable == "PYTHONHTTPSVERIFY" else "/nonexistent")
-    default_tls_context.cache_clear()
     try:
-        context = default_tls_context()
-    except OSError:
+        context = Network(os.environ).tls_context()
+    except NetworkSetupError:
         return
-    finally:
-        default_tls_context.cache_clear()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -95,14 +95,15 @@ def _exit_code_for(error: ApiError) -> ExitCode:
 
 async def _open_catalog(context: Context) -> tuple[CharacterCatalog, Any]:
     """Return the book of characters without opening the history, and how to close what it uses."""
-    from eternal_tui.api.client import Client
+    from eternal_tui.api.client import ApiClient
     from eternal_tui.characters.catalog import CharacterCatalog
     from eternal_tui.core.clock import SystemClock
+    from eternal_tui.core.network import Network
     from eternal_tui.services import service_name
 
     demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
     base_url = demo.api_url if demo is not None else context.settings.base_url
-    client = Client(base_url, None)
+    client = ApiClient(base_url, None, network=Network(context.environ))
 
     async def listing() -> AsyncIterator[Character]:
         async for character in client.list_characters():

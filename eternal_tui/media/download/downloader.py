@@ -8,23 +8,18 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eternal_tui.core.network import Network
 from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, MediaKind
 from eternal_tui.media.decode.validate import MediaInfo, check_decodes, check_magic
-from eternal_tui.media.download.http import (
-    ClientFactory,
-    ContentRange,
-    StorageClient,
-    anonymous_client,
-    parse_content_range,
-)
+from eternal_tui.media.download.http import ContentRange, StorageClient, parse_content_range
 from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.download.results_dir import PartialFile, ResultsDirectory, sha256_of, validate_name
-from eternal_tui.media.download.url_policy import Resolver, resolve_host
+from eternal_tui.media.download.url_policy import DEFAULT_POLICY, LinkPolicy, Resolver, resolve_host
 from eternal_tui.media.errors import BrokenFile, DiskFull, StorageUnreachable
 from eternal_tui.media.limits import MIB, DownloadLimits
 
@@ -70,33 +65,25 @@ class _PartialDownload:
 class ResultDownloader:
     """Fetches results into one folder, which is made where it is missing. Close it when done.
 
-    `public` says that the service is a public host: then links into private networks are refused.
-    `clock` is monotonic, `now` in epoch seconds; `environ` names the proxies.
+    `policy` says where links may lead, `network` how to get there (by default as this process's environment says).
+    `clock` is monotonic, `now` in epoch seconds.
     """
 
     def __init__(
         self,
         results_dir: Path,
         limits: DownloadLimits | None = None,
+        policy: LinkPolicy = DEFAULT_POLICY,
+        network: Network | None = None,
         *,
-        public: bool = True,
-        client_factory: ClientFactory = anonymous_client,
         resolve: Resolver = resolve_host,
-        environ: Mapping[str, str] = os.environ,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._results_dir = results_dir
         self._limits = limits or DownloadLimits()
-        self._storage = StorageClient(
-            self._limits,
-            public=public,
-            client_factory=client_factory,
-            resolve=resolve,
-            environ=environ,
-            now=now,
-        )
+        self._storage = StorageClient(self._limits, policy, network or Network(os.environ), resolve=resolve, now=now)
         self._clock = clock
         self._sleep = sleep
         self._now = now

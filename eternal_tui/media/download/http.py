@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from eternal_tui.core.network import Network, NetworkSetupError, Route, connection_failure_text
 from eternal_tui.core.retry_after import parse_retry_after
 from eternal_tui.media.download.url_policy import (
+    LinkPolicy,
     Resolver,
-    is_local_name,
+    check_host,
     is_public,
     parse_ip_literal,
-    proxy_for,
+    resolve_host,
     validate_url,
 )
 from eternal_tui.media.errors import (
@@ -62,13 +64,15 @@ def check_status(response: httpx.Response, now: float, *, resuming: bool) -> Non
         return
     if status in _EXPIRED_STATUSES:
         raise LinkExpired(status)
+    if status == 407:
+        raise StorageUnreachable("the proxy asks for a user name and password (HTTP 407)")
     if status >= 500 or status in _RETRYABLE_STATUSES:
         wait = parse_retry_after(response.headers.get("retry-after"), now)
         raise StorageUnreachable(f"the storage answered HTTP {status}", retry_after=wait)
     raise StorageRejected(status)
 
 
-def redirect_target(current_url: httpx.URL, response: httpx.Response) -> httpx.URL:
+def redirect_target(current_url: httpx.URL, response: httpx.Response, policy: LinkPolicy) -> httpx.URL:
     """Return where a redirect leads; raises LinkRejected for https to http and what is no link."""
     import httpx
 
@@ -76,7 +80,7 @@ def redirect_target(current_url: httpx.URL, response: httpx.Response) -> httpx.U
         there = current_url.join(response.headers["location"])
     except (httpx.InvalidURL, ValueError) as error:
         raise LinkRejected("it redirects to something that is no address") from error
-    target = validate_url(str(there))
+    target = validate_url(str(there), policy)
     if current_url.scheme == "https" and target.scheme == "http":
         raise LinkRejected("it redirects from https to plain http")
     return target
@@ -100,46 +104,27 @@ def parse_content_range(response: httpx.Response, received_bytes: int) -> Conten
     return ContentRange(0, total, strong if "bytes" in headers.get("accept-ranges", "").lower() else "")
 
 
-ClientFactory = Callable[[str | None], "httpx.AsyncClient"]
-"""Makes a client for one proxy address, or None for direct connections."""
-
 _MAX_ADDRESSES = 3
 
 
-def anonymous_client(proxy: str | None) -> httpx.AsyncClient:
-    """Return a client that adds nothing of its own and keeps no connection for the next request."""
-    import httpx
-
-    # A kept connection is found again by address alone, and one address may serve several certificates.
-    limits = httpx.Limits(max_connections=8, max_keepalive_connections=0)
-    context = httpx.create_ssl_context()
-    try:
-        return httpx.AsyncClient(verify=context, proxy=proxy, limits=limits, trust_env=False)
-    except httpx.InvalidURL:
-        # Its own words would quote the proxy's password.
-        raise ValueError("the proxy's address cannot be read") from None
-
-
 class StorageClient:
-    """A way to storage hosts. Where the service is `public`, no private address is gone to."""
+    """A way to storage hosts, within `policy`. `resolve` looks names up where no proxy does."""
 
     def __init__(
         self,
         limits: DownloadLimits,
+        policy: LinkPolicy,
+        network: Network,
         *,
-        public: bool,
-        client_factory: ClientFactory,
-        resolve: Resolver,
-        environ: Mapping[str, str],
+        resolve: Resolver = resolve_host,
         now: Callable[[], float],
     ) -> None:
         self._limits = limits
-        self._public = public
-        self._client_factory = client_factory
+        self._policy = policy
+        self._network = network
         self._resolve = resolve
-        self._environ = environ
         self._now = now
-        self._clients: dict[str | None, asyncio.Task[httpx.AsyncClient]] = {}
+        self._clients: dict[tuple[str, str], asyncio.Task[httpx.AsyncClient]] = {}
 
     async def close(self) -> None:
         """Close every connection."""
@@ -153,7 +138,7 @@ class StorageClient:
 
         Raises LinkExpired, LinkRejected or StorageUnreachable.
         """
-        here = validate_url(url)
+        here = validate_url(url, self._policy)
         for _ in range(self._limits.max_redirects + 1):
             response = await self._send(here, received_bytes, etag)
             try:
@@ -161,7 +146,7 @@ class StorageClient:
                     check_status(response, self._now(), resuming=received_bytes > 0)
                     yield response
                     return
-                here = redirect_target(here, response)
+                here = redirect_target(here, response, self._policy)
             finally:
                 await response.aclose()
         raise LinkRejected(f"it redirects more than {self._limits.max_redirects} times")
@@ -169,46 +154,52 @@ class StorageClient:
     async def _send(self, url: httpx.URL, received_bytes: int, etag: str) -> httpx.Response:
         import httpx
 
-        proxy = proxy_for(url.scheme, url.host, self._environ)
-        addresses = await self._checked_addresses(url, proxy)
-        client = await self._client_for(proxy)
-        error: Exception | None = None
+        literal = check_host(url.host) if self._policy.public else parse_ip_literal(url.host)
+        try:
+            route = self._network.route(str(url))
+            addresses = [literal] if literal or route.proxy is not None else await self._resolve_checked(url)
+            client = await self._client_for(url, route)
+        except NetworkSetupError as error:
+            raise StorageUnreachable(str(error).rstrip(".")) from error
+        failure: Exception | None = None
         for address in addresses:
             try:
                 return await client.send(self._build_request(url, address, received_bytes, etag), stream=True)
-            except httpx.ConnectError as refused:
-                error = refused
+            except (httpx.ConnectError, httpx.ProxyError) as error:
+                failure = error
             except httpx.TimeoutException as late:
                 raise StorageUnreachable("the storage did not answer in time") from late
             except (httpx.TransportError, httpx.InvalidURL, ValueError) as broken:
                 raise StorageUnreachable("the storage did not answer properly") from broken
-        raise StorageUnreachable("no connection to the storage") from error
+        assert failure is not None
+        # By the name of the storage: a link's host is no secret, its path and query are.
+        raise StorageUnreachable(connection_failure_text(failure, "the storage", route).rstrip(".")) from failure
 
-    async def _client_for(self, proxy: str | None) -> httpx.AsyncClient:
-        if proxy not in self._clients:
-            # In a thread: reading the certificates takes tens of milliseconds.
-            self._clients[proxy] = asyncio.create_task(asyncio.to_thread(self._client_factory, proxy))
+    async def _client_for(self, url: httpx.URL, route: Route) -> httpx.AsyncClient:
+        way = (url.scheme, route.address)
+        if way not in self._clients:
+            self._clients[way] = asyncio.create_task(asyncio.to_thread(self._make_client, str(url)))
         try:
-            return await asyncio.shield(self._clients[proxy])
-        except (ImportError, ValueError) as error:
-            self._clients.pop(proxy, None)
-            raise StorageUnreachable("the environment names a proxy of a kind that cannot be used") from error
+            return await asyncio.shield(self._clients[way])
+        except NetworkSetupError:
+            self._clients.pop(way, None)
+            raise
 
-    async def _checked_addresses(self, url: httpx.URL, proxy: str | None) -> list[str | None]:
-        """Return the checked addresses to connect to; None where a proxy does the looking up."""
-        literal = parse_ip_literal(url.host)
-        if self._public and (is_local_name(url.host) or (literal is not None and not is_public(literal))):
-            raise LinkRejected("it leads into a private network")
-        if literal is not None:
-            return [literal]
-        if proxy is not None:
-            return [None]
+    def _make_client(self, url: str) -> httpx.AsyncClient:
+        import httpx
+
+        # A kept connection is found again by address alone, and one address may serve several certificates.
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=0)
+        return self._network.make_client(url, limits=limits)
+
+    async def _resolve_checked(self, url: httpx.URL) -> list[str | None]:
+        """Return the addresses to connect to, each checked."""
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
                 found = await self._resolve(url.host, url.port or (443 if url.scheme == "https" else 80))
         except (OSError, UnicodeError) as error:
             raise StorageUnreachable("the storage's name was not found") from error
-        if self._public and not all(is_public(address) for address in found):
+        if self._policy.public and not all(is_public(address) for address in found):
             raise LinkRejected("it leads into a private network")
         return list(found[:_MAX_ADDRESSES])
 

@@ -9,9 +9,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+import unicodedata
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+import msgspec
+
+from eternal_tui.core.network import is_loopback
 from eternal_tui.media.errors import LinkRejected
 
 if TYPE_CHECKING:
@@ -29,15 +34,42 @@ _ISATAP_IDENTIFIERS = (0x5EFE, 0x0200_5EFE)
 """Middle of an address whose end is the IPv4 address of a tunnel's host (RFC 5214)."""
 
 
+class LinkPolicy(msgspec.Struct, frozen=True):
+    """Where links may lead: with `public` not into private networks, without `allow_http` not over plain http.
+
+    A service on this machine hands out links to this machine: both are then open.
+    """
+
+    public: bool = True
+    allow_http: bool = False
+
+    @classmethod
+    def of_service(cls, base_url: str, *, allow_http: bool) -> LinkPolicy:
+        """Return the policy for results of the service at `base_url`."""
+        parts = urlsplit(base_url)
+        here = is_loopback(parts.hostname or "")
+        return cls(public=not here, allow_http=allow_http or parts.scheme != "https")
+
+
+DEFAULT_POLICY = LinkPolicy()
+OPEN_POLICY = LinkPolicy(public=False, allow_http=True)
+
+
 async def resolve_host(host: str, port: int) -> list[str]:
     """Return every address of `host`, in the system's order of preference; raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+def normalize_host(host: str) -> str:
+    """Return a host as a resolver reads it: folded, without brackets, with ASCII digits and dots, none at its end."""
+    folded = unicodedata.normalize("NFKC", host.strip("[]")).lower()
+    return folded.replace("\u3002", ".").replace("\uff0e", ".").replace("\uff61", ".").rstrip(".")
+
+
 def parse_ip_literal(host: str) -> str | None:
     """Return the address `host` spells, in any form a resolver takes (decimal, hex, octal …), or None."""
-    bare = host.strip("[]")
+    bare = normalize_host(host)
     try:
         return str(ipaddress.ip_address(bare))
     except ValueError:
@@ -76,24 +108,34 @@ def _with_embedded_ipv4(address: _Address) -> list[_Address]:
     return [address]
 
 
+_LOCAL_SUFFIXES = frozenset(
+    {
+        *("localhost", "local", "localdomain", "internal", "intranet", "private", "lan", "home", "corp", "home.arpa"),
+        *("arpa", "domain", "workgroup", "router", "dhcp", "fritz.box", "localnet", "svc", "consul", "docker", "onion"),
+        *("nip.io", "sslip.io", "xip.io", "localtest.me", "lvh.me", "vcap.me", "lacolhost.com"),
+    }
+)
+"""Ends of names that are looked up in private networks, and public ones that stand for whatever address is in them."""
+
+
 def is_local_name(host: str) -> bool:
-    """Tell names that mean this machine or its network wherever they are looked up, also behind a proxy."""
-    name = host.rstrip(".").lower()
-    return name == "localhost" or name.endswith((".localhost", ".local", ".internal", ".home.arpa"))
+    """Tell names that mean this machine or its network wherever they are looked up, also behind a proxy.
+
+    A name of one label, such as `metadata`, is looked up in the search domain of whoever looks.
+    """
+    labels = normalize_host(host).split(".")
+    return len(labels) < 2 or any(".".join(labels[-count:]) in _LOCAL_SUFFIXES for count in (1, 2))
 
 
-def proxy_for(scheme: str, host: str, environ: Mapping[str, str]) -> str | None:
-    """Return the proxy the environment names for this scheme and host, or None; `no_proxy` is honoured."""
-    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
-
-    lowered = {key.lower(): value for key, value in environ.items() if value}
-    proxy = lowered.get(f"{scheme}_proxy") or lowered.get("all_proxy")
-    if proxy is None or proxy_bypass_environment(host, {"no": lowered.get("no_proxy", "")}):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+def check_host(host: str) -> str | None:
+    """Return the address that `host` spells, or None; raises LinkRejected where either is not a public one."""
+    literal = parse_ip_literal(host)
+    if is_public(literal) if literal is not None else not is_local_name(host):
+        return literal
+    raise LinkRejected("it leads into a private network")
 
 
-def validate_url(url: str) -> httpx.URL:
+def validate_url(url: str, policy: LinkPolicy = OPEN_POLICY) -> httpx.URL:
     """Return the link as a URL this program may follow; raises LinkRejected."""
     import httpx
 
@@ -105,6 +147,8 @@ def validate_url(url: str) -> httpx.URL:
         raise LinkRejected("it is not a proper address") from error
     if parsed.scheme not in ("http", "https") or not host:
         raise LinkRejected("it is neither http nor https")
+    if parsed.scheme == "http" and not policy.allow_http:
+        raise LinkRejected("it is plain http, though the service is https (setting allow_http_links)")
     if parsed.port is not None and not 0 < parsed.port < 65_536:
         raise LinkRejected("it is not a proper address")
     if parsed.userinfo:

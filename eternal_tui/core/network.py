@@ -1,0 +1,315 @@
+"""How connections leave this machine: proxies, exceptions and certificates, from one reading of the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from eternal_tui.core.secret import Secret
+
+if TYPE_CHECKING:
+    import ipaddress
+    import ssl
+
+    import httpx
+
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h", "socks")
+"""Kinds of proxy that can be used; `socks`, as desktops write it, is read as socks5h."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class NetworkSetupError(Exception):
+    """The environment names a proxy or a certificate file that cannot be used; the text says which variable and why."""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """The way to one host: direct, or through `proxy`, whose address may hold a password.
+
+    `address` is the proxy as it may be shown; `variable` is the one that decided, such as HTTPS_PROXY or NO_PROXY.
+    """
+
+    proxy: Secret | None = None
+    address: str = ""
+    variable: str = ""
+
+    def __str__(self) -> str:
+        """Return the way in words."""
+        if self.proxy is not None:
+            return f"through {self.address} ({self.variable})"
+        return f"direct ({self.variable})" if self.variable else "direct"
+
+
+DIRECT = Route()
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` is this machine by its form alone: localhost, 127.0.0.0/8 or ::1. Nothing is looked up."""
+    name = host.strip("[]").lower()
+    if name == "localhost":
+        return True
+    if not re.fullmatch(r"[0-9a-f:.]+", name):
+        return False
+    import ipaddress
+
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    # Asked of the address itself, what is written as ::ffff:127.0.0.1 would be this machine from Python 3.13 on only.
+    return address in ipaddress.ip_network("127.0.0.0/8") or address == ipaddress.IPv6Address("::1")
+
+
+class Network:
+    """Makes every HTTP client of the program. `environ` is read once; `tls` stands in for the usual certificates."""
+
+    def __init__(self, environ: Mapping[str, str], *, tls: ssl.SSLContext | None = None) -> None:
+        if tls is not None:
+            _require_checks(tls)
+        self._variables = dict(_read_variables(environ))
+        self._cert_variables = {
+            name: environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if environ.get(name, "").strip()
+        }
+        self._tls = tls
+
+    def route(self, url: str) -> Route:
+        """Return the way to `url`; raise NetworkSetupError where the proxy for it cannot be used.
+
+        This machine itself is never reached through a proxy.
+        """
+        parts = urlsplit(url)
+        host = (parts.hostname or "").rstrip(".")
+        if is_loopback(host):
+            return DIRECT
+        found = self._variables.get(f"{parts.scheme}_proxy") or self._variables.get("all_proxy")
+        if found is None:
+            return DIRECT
+        name, value = found
+        no_proxy = self._variables.get("no_proxy")
+        if no_proxy and _is_excepted(host, parts.port or _DEFAULT_PORTS.get(parts.scheme, 0), no_proxy[1]):
+            return Route(variable=no_proxy[0])
+        return _parse_proxy(name, value)
+
+    def check(self) -> None:
+        """Raise NetworkSetupError where anything in the environment cannot be used, for whatever host.
+
+        Asked before something is paid for: its result comes from another host than the one that takes the order.
+        """
+        for kind in ("https_proxy", "all_proxy"):
+            if found := self._variables.get(kind):
+                _parse_proxy(*found)
+
+    def describe(self, url: str) -> str:
+        """Return the way to `url` in words: "direct", or through which proxy, and which variable says so."""
+        try:
+            return str(self.route(url))
+        except NetworkSetupError as error:
+            return str(error)
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Return the context for TLS: certificates checked, against the usual authorities and this machine's own.
+
+        It takes 50–100 ms to read them. Raises NetworkSetupError where SSL_CERT_FILE or SSL_CERT_DIR cannot be read.
+        """
+        if self._tls is None:
+            self._tls = self._read_certificates()
+        return self._tls
+
+    def _read_certificates(self) -> ssl.SSLContext:
+        import ssl
+
+        import certifi
+
+        for name, path in self._cert_variables.items():
+            try:
+                if name == "SSL_CERT_FILE":
+                    return ssl.create_default_context(cafile=path)
+                # OpenSSL says nothing of a folder that is not there.
+                next(Path(path).iterdir(), None)
+                return ssl.create_default_context(capath=path)
+            except (OSError, ssl.SSLError, ValueError) as error:
+                why = (isinstance(error, OSError) and error.strerror) or "it holds no certificate"
+            raise NetworkSetupError(f"{name} names {path!a}, which cannot be used: {why}. Correct or unset {name}.")
+        context = ssl.create_default_context(cafile=certifi.where())
+        context.load_default_certs()
+        return context
+
+    def make_client(self, url: str, **options: Any) -> httpx.AsyncClient:
+        """Return a client for the host of `url` and those reached the same way; `options` are httpx's.
+
+        It blocks where it has to read certificates. Raises NetworkSetupError.
+        """
+        import httpx
+
+        route = self.route(url)
+        secure = url.lower().startswith("https:") or route.address.startswith("https:")
+        context = self.tls_context() if secure else _empty_tls_context()
+        proxy = route.proxy and httpx.Proxy(_as_httpx_spells(route.proxy.reveal()), ssl_context=None)
+        try:
+            return httpx.AsyncClient(verify=context, proxy=proxy, trust_env=False, http2=False, **options)
+        except ImportError:
+            problem = f"{route.variable} names a SOCKS proxy, for which the package socksio is missing."
+        raise NetworkSetupError(f"{problem} Install it, or name an http proxy.")
+
+
+def _as_httpx_spells(proxy: str) -> str:
+    return re.sub("^socks:", "socks5h:", proxy)
+
+
+def _require_checks(tls: ssl.SSLContext) -> None:
+    import ssl
+
+    if not (tls.verify_mode == ssl.CERT_REQUIRED and tls.check_hostname):
+        raise ValueError("certificates are always checked: give a context that requires them")
+
+
+def _empty_tls_context() -> ssl.SSLContext:
+    import ssl
+
+    # For plain HTTP: trusts nothing, and costs nothing to make.
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _read_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield each variable that is set by its lower-case name, with the name it stands under and its value."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        for spelling in (name, name.upper()):
+            if value := environ.get(spelling, "").strip():
+                yield name, (spelling, value)
+                break
+
+
+def _parse_proxy(variable: str, value: str) -> Route:
+    """Return the route through the proxy that `variable` names; raise NetworkSetupError, which holds no password."""
+    url = value if "://" in value else f"http://{value}"
+    try:
+        parts = urlsplit(url)
+        host, port, scheme = parts.hostname or "", parts.port, parts.scheme.lower()
+        url.encode("ascii")
+    except ValueError:
+        host, port, scheme = "", None, "http"
+    if scheme not in PROXY_SCHEMES:
+        raise NetworkSetupError(
+            f"{variable} names a proxy of the kind {scheme!a}, which cannot be used: it may be http, https or socks5. "
+            f"Correct or unset {variable}."
+        )
+    if not host or re.search(r"[\s\\]", url):
+        raise NetworkSetupError(
+            f"{variable} does not hold the address of a proxy, such as http://host:8080. Correct or unset it."
+        )
+    shown = f"[{host}]" if ":" in host else host
+    address = f"{scheme}://{shown}{'' if port is None else f':{port}'}"
+    return Route(proxy=Secret(url), address=address, variable=variable)
+
+
+def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
+    """Tell whether NO_PROXY names the host, as curl reads it, and with ports as other programs do.
+
+    Entries are separated by commas or spaces: `*`, a name with all below it, an address, a range, each with a port.
+    """
+    name = host.strip("[]").rstrip(".").lower()
+    address = _as_address(name)
+    for entry in re.split(r"[,\s]+", no_proxy.lower()):
+        pattern, wanted_port = _split_port(entry)
+        if not pattern or (wanted_port and wanted_port != port):
+            continue
+        if pattern == "*":
+            return True
+        if address is not None:
+            if _is_in_range(address, pattern):
+                return True
+        elif name == (suffix := pattern.removeprefix("*").strip(".")) or (suffix and name.endswith(f".{suffix}")):
+            return True
+    return False
+
+
+def _split_port(entry: str) -> tuple[str, int]:
+    match = re.fullmatch(r"(?P<bracketed>\[[0-9a-f:.%/]+\](?:/[0-9]+)?)(?::(?P<port>[0-9]+))?", entry)
+    if match is not None:
+        return match["bracketed"].replace("[", "").replace("]", ""), int(match["port"] or 0)
+    head, colon, digits = entry.rpartition(":")
+    if colon and ":" not in head and digits.isascii() and digits.isdigit():
+        return head, int(digits)
+    return entry, 0
+
+
+def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_in_range(address: ipaddress.IPv4Address | ipaddress.IPv6Address, pattern: str) -> bool:
+    import ipaddress
+
+    try:
+        return address in ipaddress.ip_network(pattern, strict=False)
+    except ValueError:
+        return False
+
+
+_UNKNOWN_AUTHORITY_CODES = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's verification errors for a chain that ends at an authority nobody here knows, or at itself."""
+
+
+def connection_failure_text(error: BaseException, host: str, route: Route = DIRECT) -> str:
+    """Return who could not be reached and why, and what to do: the host, its certificate, or the proxy on the way."""
+    import socket
+    import ssl
+
+    target = f"the proxy {route.address} ({route.variable})" if route.proxy else host
+    chain = list(_cause_chain(error))
+    certificate = next((each for each in chain if isinstance(each, ssl.SSLCertVerificationError)), None)
+    if certificate is not None:
+        return _certificate_failure_text(certificate, host)
+    if any(isinstance(cause, ssl.SSLError) for cause in chain):
+        return f"The connection to {host} could not be secured: its TLS was not accepted. Check the network or proxy."
+    if type(error).__name__ == "ProxyError":
+        return _proxy_failure_text(str(error), host, route)
+    if any(isinstance(cause, socket.gaierror | UnicodeError) for cause in chain):
+        return f"The name of {target} could not be resolved. Check {route.variable or 'the connection'} and try again."
+    if type(error).__name__ == "PoolTimeout":
+        return f"Too many requests to {host} were under way at once. Try again."
+    late = isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
+    problem = "No connection could be made in time" if late else "No connection could be made"
+    return f"{problem} to {target}. Check {route.variable or 'the connection'} and try again."
+
+
+def _certificate_failure_text(error: ssl.SSLCertVerificationError, host: str) -> str:
+    problem = f"The connection to {host} could not be secured: "
+    code = getattr(error, "verify_code", 0)
+    if code in _UNKNOWN_AUTHORITY_CODES:
+        return (
+            f"{problem}its certificate is signed by an authority unknown here, as behind a company's proxy. If that is "
+            "yours, put the authority's certificate into a file and name it in SSL_CERT_FILE."
+        )
+    if code in (9, 10):
+        return f"{problem}its certificate is not valid today. Check this machine's clock."
+    return f"{problem}its certificate is not that of {host}. Check the network or proxy."
+
+
+def _proxy_failure_text(reason: str, host: str, route: Route) -> str:
+    proxy = f"The proxy {route.address} ({route.variable})"
+    if re.search("^407|username|password|acceptable", reason, re.IGNORECASE):
+        return (
+            f"{proxy} asks for a user name and password. Put them into {route.variable}: scheme://user:password@host."
+        )
+    status = re.match("[0-9]{3}", reason)
+    return f"{proxy} did not connect to {host}{f' (status {status[0]})' if status else ''}. Check {route.variable}."
+
+
+def _cause_chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
