@@ -19,43 +19,52 @@ def new_batch_id(request_count: int) -> str:
 
 
 class BatchSummary(msgspec.Struct, frozen=True):
-    """How a batch stands: its jobs, those with their file, those ended without one, those to decide, in percent.
+    """Counts of a batch's jobs as the filters `state:done`, `state:failed` ... find them, and its progress in percent.
 
-    `cost` is the sum in credits of what is known or estimated, None where nothing is.
+    `rejected` includes those never sent, `without_file` are done ones whose file expired or is broken. `cost` is the
+    sum in credits of what is known or estimated, None where nothing is.
     """
 
     job_count: int
     done: int
     failed: int
+    rejected: int
     needs_decision: int
+    without_file: int
+    in_progress: int
     percent: int
     cost: float | None
 
-    @property
-    def in_progress(self) -> int:
-        """Jobs that are still going on."""
-        return self.job_count - self.done - self.failed - self.needs_decision
 
-
-_FAILED_STATES = frozenset({JobState.FAILED, JobState.REJECTED})
 _DECISION_STATES = frozenset({JobState.UNCONFIRMED, JobState.LOST})
 _UNAVAILABLE_FILE_STATES = frozenset({FileState.EXPIRED, FileState.BROKEN})
 
 
 def summarize(jobs: Iterable[Job]) -> BatchSummary:
     """Return how these jobs stand together."""
-    count = done = failed = unclear = progress = 0
+    states: Counter[JobState] = Counter()
+    count = without_file = in_progress = progress = 0
     costs: list[float] = []
     for job in jobs:
         count += 1
+        states[job.state] += 1
+        without_file += job.file_state in _UNAVAILABLE_FILE_STATES
         ended = job.is_ended and not job.needs_download
+        in_progress += not ended
         progress += 100 if ended else min(max(job.progress, 0), 99)
-        failed += job.state in _FAILED_STATES or job.file_state in _UNAVAILABLE_FILE_STATES
-        unclear += job.state in _DECISION_STATES
-        done += ended and job.state is JobState.SUCCEEDED and job.file_state not in _UNAVAILABLE_FILE_STATES
         if job.cost is not None and job.state is not JobState.REJECTED:
             costs.append(job.cost)
-    return BatchSummary(count, done, failed, unclear, progress // count if count else 0, sum(costs) if costs else None)
+    return BatchSummary(
+        count,
+        states[JobState.SUCCEEDED],
+        states[JobState.FAILED],
+        states[JobState.REJECTED],
+        sum(states[state] for state in _DECISION_STATES),
+        without_file,
+        in_progress,
+        progress // count if count else 0,
+        sum(costs) if costs else None,
+    )
 
 
 TRANSIENT_CAUSES = frozenset({"key", "credits", "unreachable", "stopped", "cap"})

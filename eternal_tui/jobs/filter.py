@@ -191,11 +191,11 @@ def _value_error(key: str, value: str, is_complete: bool) -> str:
         case "" | "character" | "tag" | "batch" | "template" | "account":
             return ""
         case "state":
-            return _choice_error(value, _STATE_TESTS, "Unknown state {value}. States: {known}.")
+            return _choice_error(key, value, _STATE_TESTS)
         case "type":
-            return _choice_error(value, _TYPES, "Unknown type {value}. Types: {known}.")
+            return _choice_error(key, value, _TYPES)
         case "star":
-            return _choice_error(value, _YES_NO, "star: does not take {value}. Use star:yes or star:no.")
+            return _choice_error(key, value, _YES_NO)
         case "rating":
             fine = value == "rejected" or _RATING_PATTERN.fullmatch(value) or (value in "<>=" and not is_complete)
             return "" if fine else format_safe("Unknown rating {value}. Use rating:3, rating:>=3.", value=value)
@@ -203,14 +203,17 @@ def _value_error(key: str, value: str, is_complete: bool) -> str:
             half_typed = value.isdecimal() or re.fullmatch(r"\d{4}-[\d-]{0,5}", value) or "today".startswith(value)
             if (half_typed and not is_complete) or _day_or_age(value, 1e6) is not None:
                 return ""
-            text = "Unknown time {value}. Use {key}:30m, {key}:2d, {key}:today or {key}:2025-01-31."
-            return format_safe(text, value=value, key=key)
+            return format_safe(
+                "Unknown time {value}. Use {key}:30m, {key}:2d, {key}:today or {key}:2025-01-31.", value=value, key=key
+            )
     known = join_safe(" ", *(sanitize(f"{name}:") for name in KEYS))
     return format_safe('Unknown filter {key}:. Use {known}, or quote the text: "{key}:…"', key=key, known=known)
 
 
-def _choice_error(value: str, known: Iterable[str], text: str) -> str:
-    return "" if _starting_with(value, known) else format_safe(text, value=value, known=", ".join(dict.fromkeys(known)))
+def _choice_error(key: str, value: str, known: Iterable[str]) -> str:
+    if _starting_with(value, known):
+        return ""
+    return format_safe("Unknown {key} {value}. Use {known}.", key=key, value=value, known=", ".join(known))
 
 
 def _starting_with(value: str, known: Iterable[str]) -> list[str]:

@@ -63,11 +63,12 @@ def test_the_figures_of_a_batch_count_every_job_once() -> None:
         make_job(8, state=JobState.RUNNING, progress=51, cost=0.04),
     ]
     now = summarize(jobs)
-    assert (now.job_count, now.done, now.failed, now.needs_decision, now.in_progress) == (8, 2, 3, 1, 2)
+    assert (now.job_count, now.done, now.failed, now.rejected) == (8, 4, 1, 1)
+    assert (now.needs_decision, now.without_file, now.in_progress) == (1, 1, 2)
     assert now.percent == (6 * 100 + 99 + 51) // 8
     assert now.cost == pytest.approx(0.28)
     assert summarize([make_job(1)]).cost is None
-    assert summarize([]) == BatchSummary(0, 0, 0, 0, 0, None)
+    assert summarize([]) == BatchSummary(0, 0, 0, 0, 0, 0, 0, 0, None)
 
 
 def test_only_several_requests_are_a_batch() -> None:

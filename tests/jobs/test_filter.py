@@ -113,7 +113,7 @@ def test_finds(text: str, ids: list[int]) -> None:
         ("colour:red", "colour"),
         ("state:wild", "wild"),
         ("type:song", "song"),
-        ("star:maybe", "star:yes"),
+        ("star:maybe", "yes, no"),
         ("rating:good", "rating:3"),
         ("state:failed,wild", "wild"),
         ("since:monday", "monday"),

@@ -22,9 +22,7 @@ from eternal_tui.tui.graphics.pacing import FrameBudget
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.picture.picture import MediaView
 
-EMPTY_MESSAGE = SafeText(
-    "Nothing to show yet.\n\nctrl+n  write a request\nctrl+s  send it\n\nIts picture or clip appears here."
-)
+EMPTY_MESSAGE = SafeText("Select a job to see its result.")
 
 EMPTY_TITLE = SafeText("Detail")
 """The pane's title where it shows no job."""
@@ -89,7 +87,8 @@ class DetailPane(Container):
         self.media_view = MediaView(graphics, frame_budget=frame_budget, cache=frame_cache)
         self._text = Static(markup=False)
         self._scroll = DetailText(self._text)
-        self._drawn_state: tuple[Job | None, int, int] | None = None
+        self._drawn_state: tuple[object, ...] | None = None
+        self._shows_json = False
         self._drawn_text: tuple[Content, int] | None = None
         self._title = SafeText("")
 
@@ -131,6 +130,11 @@ class DetailPane(Container):
         """Scroll the words."""
         self._scroll.scroll_relative(y=rows, animate=False)
 
+    def toggle_json(self) -> None:
+        """Show the JSON sent and received below the facts, or hide it."""
+        self._shows_json = not self._shows_json
+        self._redraw()
+
     def focus_text(self) -> None:
         """Put the focus on the scrolling words."""
         self._scroll.focus()
@@ -139,7 +143,7 @@ class DetailPane(Container):
         if not self._scroll.is_attached:
             return
         width = max(20, self._scroll.scrollable_content_region.width)
-        state = (self._job, width, id(self._raw_responses))
+        state = (self._job, width, id(self._raw_responses), self._shows_json)
         if state == self._drawn_state:
             return
         self._drawn_state = state
@@ -154,7 +158,7 @@ class DetailPane(Container):
         path = result_path(job, self._results_dir) if any(self._graphics.cell_size) else None
         self.set_class(path is None, "-words")
         self._set_media(path)
-        self._set_text(render_detail(job, self._raw_responses, width=width))
+        self._set_text(render_detail(job, self._raw_responses, width=width, with_json=self._shows_json))
 
     def _set_title(self, title: SafeText) -> None:
         # A title that is set, be it the same, draws the whole pane anew.

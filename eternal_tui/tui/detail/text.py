@@ -1,4 +1,4 @@
-"""A job in words: every fact of it as labelled lines. Pure: one snapshot in, styled text out."""
+"""The detail of a job as styled text: prompt, labelled facts, events, and the JSON sent and received."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
+from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from eternal_tui.core.sanitize import SafeText, UntrustedText, format_safe, join_safe, sanitize, sanitize_block
-from eternal_tui.jobs.formatting import character_label, file_label, request_label
+from eternal_tui.jobs.formatting import character_label, file_label, request_label, state_label
 from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, Verdict
 from eternal_tui.tui.job_list.row import run_seconds
 
@@ -21,7 +22,7 @@ LABEL_WIDTH = 11
 
 MAX_SHOWN_EVENTS = 200
 MAX_SHOWN_TAGS = 100
-"""Turns and tags drawn of a job: several times what the program writes down, and nothing that stops the screen."""
+"""Events and tags drawn of a job: several times what the program writes down."""
 
 MAX_DURATION_SECONDS = 1e9
 """Seconds that are still a length of time: thirty years."""
@@ -63,45 +64,54 @@ def _format_local(timestamp: float, strftime_format: str) -> SafeText:
         return SafeText("?")
 
 
+_FILE_TEXTS = {
+    FileState.SAVED: ("saved", "$text-success"),
+    FileState.PENDING: ("finished, downloading", "$text-warning"),
+    FileState.EXPIRED: ("finished, link expired · t: refresh (free)", "$text-warning"),
+    FileState.BROKEN: ("finished, file broken · t: download again (free)", "$text-warning"),
+    FileState.MISSING: ("finished, file missing · t: download again (free)", "$text-warning"),
+}
+_STATE_TEXTS = {
+    "created": ("created", "$text-success"),
+    "queued": ("queued · not sent yet · d: cancel (free)", ""),
+    "submitting": ("submitting · no response yet", ""),
+    "unconfirmed": ("unconfirmed · may have been charged · t: retry or dismiss", "$text-warning"),
+    "lost": ("lost · unknown to the API · w: poll again", "$text-warning"),
+    "failed": ("failed", "$text-error"),
+    "rejected": ("rejected by the API", "$text-error"),
+    "unsent": ("unsent · never reached the API", "$text-error"),
+}
+
+
 def state_row(job: Job) -> DetailRow:
     """Return how the job stands, in one line."""
-    state = str(job.state)
-    if job.state is JobState.SUCCEEDED and job.is_creation:
-        made = SafeText("created") if job.request.character else SafeText("taken · the list has it when it is made")
-        return DetailRow("State", made, "$text-success")
-    if job.state is JobState.SUCCEEDED:
-        words = {
-            FileState.SAVED: SafeText("saved"),
-            FileState.PENDING: SafeText(
-                "finished, the file is not here yet · t fetches now, free"
-                if job.trouble
-                else "finished, fetching the file"
+    if job.state is JobState.SUCCEEDED and job.is_creation and not job.request.character:
+        return DetailRow("State", SafeText("accepted · listed once it is created"), "$text-success")
+    if job.needs_download and job.trouble:
+        return DetailRow("State", SafeText("finished, not downloaded yet · t: retry now (free)"), "$text-warning")
+    if job.state in POLLED_STATES:
+        said = format_safe(" · API: “{word}”", word=sanitize(job.word, limit=40)) if job.word else SafeText("")
+        watched = SafeText("") if job.watched else SafeText(" · not polled · w: poll")
+        return DetailRow(
+            "State",
+            format_safe(
+                "{state} {progress} %{said}{watched}",
+                state=str(job.state),
+                progress=job.progress,
+                said=said,
+                watched=watched,
             ),
-            FileState.EXPIRED: SafeText("finished, but the link has expired · t asks again, free"),
-            FileState.BROKEN: SafeText("finished, but the file is broken · t fetches again, free"),
-        }
-        tone = "$text-success" if job.file_state is FileState.SAVED else "$text-warning"
-        return DetailRow("State", words[job.file_state or FileState.PENDING], tone)
-    if job.state is JobState.SUBMITTING:
-        return DetailRow("State", SafeText("submitting · no answer yet"))
-    if job.state is JobState.UNCONFIRMED:
-        return DetailRow("State", SafeText("unconfirmed · it may be charged · t decides"), "$text-warning")
-    if job.state is JobState.LOST:
-        return DetailRow("State", SafeText("lost · the service no longer knows it · w asks again"), "$text-warning")
-    if job.state in (JobState.FAILED, JobState.REJECTED):
-        return DetailRow("State", sanitize(state), "$text-error")
-    said = format_safe(" · the service says “{word}”", word=sanitize(job.word, limit=40)) if job.word else SafeText("")
-    watched = SafeText("") if job.watched else SafeText(" · not watched here · w watches")
-    return DetailRow(
-        "State",
-        format_safe(
-            "{state} {progress} %{said}{watched}", state=state, progress=job.progress, said=said, watched=watched
-        ),
-    )
+        )
+    if job.state is JobState.SUCCEEDED and not job.is_creation:
+        text, style = _FILE_TEXTS[job.file_state or FileState.PENDING]
+    else:
+        label = state_label(job)
+        text, style = _STATE_TEXTS.get(label, (label, ""))
+    return DetailRow("State", sanitize(text), style)
 
 
 def with_pause_reason(job: Job, reason: str) -> Job:
-    """Return the job with why all looks at jobs wait, "" where they do not, if it is one of those."""
+    """Return the job with the reason why all polls wait, "" for none, where it is one of those that do."""
     if not reason or job.trouble or job.state not in POLLED_STATES or not job.watched:
         return job
     return msgspec.structs.replace(job, trouble=UntrustedText(reason))
@@ -111,30 +121,36 @@ def detail_rows(job: Job) -> Iterator[DetailRow]:
     """Yield the labelled facts of a job, most wanted first."""
     yield state_row(job)
     if job.trouble:
-        yield DetailRow("Waiting", sanitize(job.trouble, limit=400), "$text-warning")
+        yield DetailRow("Status", sanitize(job.trouble, limit=400), "$text-warning")
     if job.error:
         yield DetailRow("Reason", sanitize(job.error, limit=600), "$text-error")
+    yield from _cost_rows(job)
     yield DetailRow("Character", character_label(job))
-    yield DetailRow("Asked", request_label(job))
+    yield DetailRow("Request", request_label(job))
     if job.facts is not None:
         yield DetailRow("File", file_label(job.facts))
     if job.encrypted:
-        yield DetailRow(
-            "", SafeText("The service marked this file as encrypted; it is kept as it came."), "$text-warning"
-        )
-    yield from _cost_rows(job)
-    yield from _time_rows(job)
+        yield DetailRow("", SafeText("Marked as encrypted by the API; saved as received."), "$text-warning")
+    yield _time_row(job)
+    yield from _annotation_rows(job)
     if job.request_id:
         yield DetailRow("Request id", sanitize(job.request_id))
+
+
+def _annotation_rows(job: Job) -> Iterator[DetailRow]:
     if job.retry_of is not None:
         yield DetailRow("Retry of", format_safe("job {id}", id=job.retry_of))
     if job.retried_by is not None:
         yield DetailRow("Retried by", format_safe("job {id}", id=job.retried_by))
-    if job.tags or job.starred:
-        stars = [SafeText("★")] if job.starred else []
-        yield DetailRow("Tags", join_safe(" ", *stars, *(sanitize(tag, limit=40) for tag in job.tags[:MAX_SHOWN_TAGS])))
+    if job.tags or job.starred or job.rating:
+        marks = [SafeText("★")] if job.starred else []
+        if job.rating:
+            marks.append(format_safe("rating {n}", n=job.rating) if job.rating > 0 else SafeText("rejected"))
+        yield DetailRow("Tags", join_safe(" ", *marks, *(sanitize(tag, limit=40) for tag in job.tags[:MAX_SHOWN_TAGS])))
     if job.note:
         yield DetailRow("Note", sanitize(job.note, limit=400))
+    if job.template:
+        yield DetailRow("Template", sanitize(job.template, limit=400))
 
 
 def _cost_rows(job: Job) -> Iterator[DetailRow]:
@@ -143,24 +159,23 @@ def _cost_rows(job: Job) -> Iterator[DetailRow]:
         yield DetailRow("Charged?", sanitize(job.verdict), tone)
         yield DetailRow("", sanitize(job.verdict_reason, limit=300), "$text-muted")
     elif job.state is JobState.UNCONFIRMED:
-        yield DetailRow(
-            "Charged?", SafeText("not known yet; the next answer with a credits counter tells"), "$text-muted"
-        )
-    if job.cost is not None and job.state is not JobState.REJECTED and job.verdict is not Verdict.NOT_CHARGED:
+        yield DetailRow("Charged?", SafeText("unknown until the next response"), "$text-muted")
+    if job.state is JobState.REJECTED:
+        yield DetailRow("Cost", SafeText("not charged"))
+    elif job.cost is not None and job.verdict is not Verdict.NOT_CHARGED:
         left = (
             format_safe(", {left} left after", left=f"{job.credits_after:.2f}")
             if job.credits_after is not None
             else SafeText("")
         )
-        yield DetailRow("Cost", format_safe("about {cost} credits{left}", cost=f"{job.cost:.2f}", left=left))
-    elif job.state is JobState.REJECTED:
-        yield DetailRow("Cost", SafeText("nothing was charged"))
+        yield DetailRow("Cost", format_safe("~{cost} credits{left}", cost=f"{job.cost:.2f}", left=left))
 
 
-def _time_rows(job: Job) -> Iterator[DetailRow]:
-    yield DetailRow("Sent", format_datetime(job.submitted_at or job.created_at))
+def _time_row(job: Job) -> DetailRow:
+    sent = format_datetime(job.submitted_at or job.created_at)
     if job.submitted_at is not None and (seconds := run_seconds(job)) is not None:
-        yield DetailRow("Took", format_duration(seconds))
+        sent = format_safe("{sent}, took {duration}", sent=sent, duration=format_duration(seconds))
+    return DetailRow("Sent", sent)
 
 
 def timeline_rows(job: Job) -> list[DetailRow]:
@@ -178,12 +193,12 @@ def timeline_rows(job: Job) -> list[DetailRow]:
 
 
 def request_json(job: Job) -> SafeText:
-    """Return the body that was sent, on lines a person can read."""
+    """Return the body that was sent, as indented JSON."""
     return sanitize_block(json.dumps(job.request.body(), ensure_ascii=False, indent=1))
 
 
 def response_text(raw: str) -> SafeText:
-    """Return an answer as it came, laid out where it is JSON."""
+    """Return a response as it came, indented where it is JSON."""
     try:
         parsed: Any = json.loads(raw)
     except (ValueError, RecursionError):
@@ -191,17 +206,23 @@ def response_text(raw: str) -> SafeText:
     return sanitize_block(json.dumps(parsed, ensure_ascii=False, indent=1), limit=4_000)
 
 
-def render_detail(job: Job, raw_responses: Mapping[str, Any], *, width: int) -> Content:
-    """Return the whole detail as styled text wrapped for `width` cells: prompt, facts, timeline, request, answers."""
+def render_detail(
+    job: Job, raw_responses: Mapping[str, Any], *, width: int, with_json: bool = False, json_key: str = "J"
+) -> Content:
+    """Return the whole detail as styled text wrapped for `width` cells: prompt, facts, events, and the JSON sent."""
     prompt = sanitize_block(job.request.prompt, limit=4_000)
     lines = [Content.styled(line, "$foreground bold") for line in _wrap(prompt, width)]
     lines += [Content(""), *_render_rows(list(detail_rows(job)), width)]
-    lines += [Content(""), _heading(SafeText("What happened")), *_render_rows(timeline_rows(job), width)]
-    lines += [Content(""), _heading(SafeText("Request")), *_muted_lines(request_json(job), width)]
-    titles = {"submit_answer": SafeText("Answer to the request"), "last_answer": SafeText("Last answer")}
+    if job.timeline:
+        lines += [Content(""), _heading(SafeText("Events")), *_render_rows(timeline_rows(job), width)]
+    if not with_json:
+        hint = format_safe("{key}: show the JSON sent and received", key=json_key)
+        return Content("\n").join([*lines, Content(""), Content.styled(hint, "$text-muted")])
+    lines += [Content(""), _heading(SafeText("Request body")), *_json_lines(request_json(job), width)]
+    titles = {"submit_answer": SafeText("Response"), "last_answer": SafeText("Last poll response")}
     for name, title in titles.items():
         if isinstance(raw := raw_responses.get(name), str):
-            lines += [Content(""), _heading(title), *_muted_lines(response_text(raw), width)]
+            lines += [Content(""), _heading(title), *_json_lines(response_text(raw), width)]
     return Content("\n").join(lines)
 
 
@@ -209,8 +230,27 @@ def _heading(text: SafeText) -> Content:
     return Content.styled(text, "$text-accent")
 
 
-def _muted_lines(text: SafeText, width: int) -> list[Content]:
-    return [Content.styled(line, "$text-muted") for line in _wrap(text, width)]
+def _json_lines(text: SafeText, width: int) -> Iterator[Content]:
+    """Yield indented JSON; what is longer than a line goes on below, deeper by two, and breaks between words."""
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip())
+        first, *rest = _split_at_structure(line, max(12, width), max(12, width - indent - 2))
+        yield Content.styled(first, "$text-muted")
+        for part in rest:
+            yield Content.styled(" " * (indent + 2) + part, "$text-muted")
+
+
+def _split_at_structure(line: str, first_width: int, rest_width: int) -> list[str]:
+    """Split after blanks and commas, else after the separators of URLs, else where the room ends."""
+    parts, width = [], first_width
+    while cell_len(line) > width:
+        head = set_cell_size(line, width).rstrip()
+        start = len(head) - len(head.lstrip())
+        ends = [max(head.rfind(each) for each in group) for group in (" ,", "/&?=;:-_.")]
+        end = next((end + 1 for end in ends if end > start + len(head) // 3), len(head))
+        parts.append(line[:end].rstrip())
+        line, width = line[end:].lstrip(), rest_width
+    return [*parts, line]
 
 
 def _render_rows(rows: list[DetailRow], width: int) -> Iterator[Content]:

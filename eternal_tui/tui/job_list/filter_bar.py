@@ -1,4 +1,4 @@
-"""The line in which a filter is typed, there only while it is used."""
+"""The line in which a filter or a search is typed, there only while it is used."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import sanitize
+from eternal_tui.jobs.filter import SYNTAX_EXAMPLES
 from eternal_tui.tui.input.actions import bindings
 
-SYNTAX_HINT = 'words  "a phrase"  -not  state:failed  type:clip  char:astrid  since:2d  tag:x  star:yes  batch:any'
+SYNTAX_HINT = f'words  "a phrase"  -not  {SYNTAX_EXAMPLES}'
 
 
 class FilterBar(Horizontal):
@@ -27,7 +28,7 @@ class FilterBar(Horizontal):
         display: none;
         background: transparent;
         &.open { display: block; }
-        & > #filter-sign { width: 3; color: $accent; padding: 0 1; }
+        & > #filter-sign { width: auto; color: $accent; padding: 0 1; }
         & > Input {
             width: 1fr; height: 1; border: none; padding: 0; background: transparent;
             &:focus { border: none; background-tint: transparent; }
@@ -38,23 +39,26 @@ class FilterBar(Horizontal):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("filter")]
 
     class FilterChanged(Message):
-        """The filter reads differently now: `text`."""
+        """The filter, or with `find` the search, reads differently now: `text`."""
 
-        def __init__(self, text: str) -> None:
+        def __init__(self, text: str, *, find: bool) -> None:
             super().__init__()
             self.text = text
+            self.find = find
 
     class Closed(Message):
-        """The person is done here; the list should have the focus."""
+        """Typing is done; the list should have the focus."""
 
     def __init__(self) -> None:
         super().__init__()
         self._input = Input(placeholder=SYNTAX_HINT, id="filter-text", select_on_focus=False)
+        self._sign = Static("/", id="filter-sign", markup=False)
         self._error = Static("", id="filter-problem", markup=False)
+        self._find = False
 
     def compose(self) -> ComposeResult:
         """Lay out the sign, the text and the place for a sentence about it."""
-        yield Static("/", id="filter-sign", markup=False)
+        yield self._sign
         yield self._input
         yield self._error
 
@@ -63,8 +67,10 @@ class FilterBar(Horizontal):
         """What is typed."""
         return self._input.value
 
-    def open(self, text: str = "") -> None:
-        """Show the line with `text` in it and take the focus."""
+    def open(self, text: str = "", *, find: bool = False) -> None:
+        """Show the line with `text` in it, for a search with `find`, and take the focus."""
+        self._find = find
+        self._sign.update("find" if find else "/")
         self.add_class("open")
         self._set_text(text)
         self._input.cursor_position = len(text)
@@ -87,7 +93,7 @@ class FilterBar(Horizontal):
     @on(Input.Changed)
     def _input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(self.FilterChanged(event.value))
+        self.post_message(self.FilterChanged(event.value, find=self._find))
 
     @on(Input.Submitted)
     def _input_submitted(self, event: Input.Submitted) -> None:
@@ -103,5 +109,5 @@ class FilterBar(Horizontal):
     def action_clear(self) -> None:
         """Clear the filter and close."""
         self.close()
-        self.post_message(self.FilterChanged(""))
+        self.post_message(self.FilterChanged("", find=self._find))
         self.post_message(self.Closed())

@@ -18,7 +18,7 @@ class IncrementalFilter:
 
     def __init__(self, index: JobIndex) -> None:
         self._index = index
-        self._search_texts: dict[int, str] = {}
+        self.search_texts: dict[int, str] = {}
         self._filter = JobFilter()
         self._order = NEWEST_FIRST
         self._now = 0.0
@@ -55,7 +55,7 @@ class IncrementalFilter:
         jobs = next(self._slices, None)
         if jobs is None:
             return False
-        chosen = self._filter.select(jobs, self._now, self._search_texts)
+        chosen = self._filter.select(jobs, self._now, self.search_texts)
         self._sort_keys.extend(self._order.sort_keys(chosen))
         return True
 
@@ -86,22 +86,22 @@ class IncrementalFilter:
     async def prebuild(self) -> None:
         """Make every text that words are looked up in, slice by slice."""
         for jobs in self._iter_slices(self._index.ids_newest_first()):
-            prebuild_search_texts(self._search_texts, jobs)
+            prebuild_search_texts(self.search_texts, jobs)
             await asyncio.sleep(0)
 
     def mark_changed(self, job: Job) -> None:
         """Note that a job changed: its text is made anew when next needed."""
-        self._search_texts.pop(job.id, None)
+        self.search_texts.pop(job.id, None)
         if self._changed_ids is not None:
             self._changed_ids.add(job.id)
 
     def mark_removed(self, job_id: int) -> None:
         """Note that a job was forgotten."""
-        self._search_texts.pop(job_id, None)
+        self.search_texts.pop(job_id, None)
         if self._changed_ids is not None:
             self._changed_ids.add(job_id)
 
     def reset(self) -> None:
         """Drop every text, and what was found."""
-        self._search_texts.clear()
+        self.search_texts.clear()
         self._is_done = False

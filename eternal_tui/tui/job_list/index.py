@@ -79,6 +79,14 @@ class BatchTree:
         """Tell whether the jobs of the batch have rows of their own."""
         return batch in self._open_batches
 
+    def open_all(self, batches: Iterable[str]) -> None:
+        """Count these as open; the rows follow with the next `row_keys`."""
+        self._open_batches.update(batches)
+
+    def open_batches(self) -> list[str]:
+        """Return the open ones that have jobs."""
+        return sorted(self._open_batches & self._members.keys())
+
     def batch_at(self, key: float) -> str:
         """Return the batch whose own place that is, or an empty string."""
         return self._header_rows.get(key, "")
@@ -147,7 +155,7 @@ SORT_ORDERS = (
     NEWEST_FIRST,
     SortOrder("oldest first", lambda job: float(job.id)),
     SortOrder("longest first", lambda job: -_run_seconds(job)),
-    SortOrder("dearest first", lambda job: -(job.cost or 0.0)),
+    SortOrder("most expensive first", lambda job: -(job.cost or 0.0)),
     SortOrder("by character", lambda job: normalize_text(job.name or job.request.character)),
 )
 
@@ -221,6 +229,18 @@ class JobIndex:
     def is_open(self, batch: str) -> bool:
         """Tell whether the jobs of a batch have rows of their own."""
         return self._batch_tree.is_open(batch)
+
+    def is_child(self, job: Job) -> bool:
+        """Tell whether the job has its row below that of its batch."""
+        return self._is_folded and self._batch_tree.header_key(job) is not None
+
+    def open_batches(self) -> list[str]:
+        """Return the batches whose jobs have rows of their own."""
+        return self._batch_tree.open_batches()
+
+    def open_all(self, batches: Iterable[str]) -> None:
+        """Give the jobs of these batches rows of their own when all jobs are shown next, known already or not."""
+        self._batch_tree.open_all(batches)
 
     def set_open(self, batch: str, *, opened: bool) -> None:
         """Give the jobs of a batch rows of their own, or take them away."""

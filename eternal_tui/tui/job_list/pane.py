@@ -124,6 +124,7 @@ class JobListPane(Vertical):
     @on(JobList.TitleChanged)
     def _update_title(self) -> None:
         self.border_title = Content(f"{self._title_prefix}{self.job_list.title}")
+        self.border_subtitle = Content(self.job_list.position)
 
     @on(JobList.FilterRequested)
     async def _open_filter(self, event: JobList.FilterRequested) -> None:
@@ -131,13 +132,13 @@ class JobListPane(Vertical):
         if not self._filter_bar.is_attached:
             # Until it is laid out its line cannot have the focus, and keys typed ahead would meet the list.
             await self.mount(self._filter_bar, before=0)
-        self._filter_bar.open(event.text)
+        self._filter_bar.open(event.text, find=event.find)
         self.job_list.prebuild_search()
 
     def on_filter_bar_filter_changed(self, event: FilterBar.FilterChanged) -> None:
-        """Filter the list, and say what of the filter could not be read."""
+        """Filter or search the list, and say what could not be read."""
         event.stop()
-        chosen = self.job_list.set_filter(event.text)
+        chosen = (self.job_list.set_search if event.find else self.job_list.set_filter)(event.text)
         self._filter_bar.show_error(chosen.errors[0] if chosen.errors else "")
 
     def on_filter_bar_closed(self, event: FilterBar.Closed) -> None:

@@ -22,6 +22,11 @@ LIVE_STATES = frozenset({JobState.SUBMITTING, JobState.RUNNING, JobState.STALLED
 
 MAX_TEXT_CHARS = 300
 """Characters of outside text looked at for a line: more than any line holds."""
+
+MAX_NAME_COLUMNS = 14
+_GLYPH_COLUMN = 3
+"""Cells before the state's sign: cursor, mark, and a blank that keeps the mark apart."""
+_CHILD_INDENT = 2
 _MIN_REASON_COLUMNS = 12
 _MIN_COLUMNS_WITH_COST = 30
 _TYPE_LABELS = {"image": "image", "video": "video", "character": "char"}
@@ -34,51 +39,57 @@ _SHORT_LABELS = {"submitting": "sending", "unconfirmed": "charged?"}
 
 
 class Columns(msgspec.Struct, frozen=True):
-    """Widths of a line's columns in cells; 0 leaves a column out. `text` takes what the others leave."""
+    """Widths of a line's columns in cells; 0 leaves a column out.
+
+    `text`, the prompt, is the only one that grows with the line. `size` is the file's or the progress bar's, `last`
+    the cost, the percentage or the time left.
+    """
 
     width: int
     state: int
     type: int
     name: int
     clock: int
-    percent: int
-    bar: int
-    note: int
+    size: int
+    last: int
+    indent: int = 0
 
     @property
     def text_x(self) -> int:
-        """Where the prompt starts: behind gutter, sign, state word, type and name."""
-        return 4 + sum(part + 1 for part in (self.state, self.type, self.name) if part)
+        """Where the prompt starts."""
+        left = sum(part + 1 for part in (self.state, self.type, self.name) if part)
+        return _GLYPH_COLUMN + 2 + self.indent + left
 
     @property
     def right(self) -> int:
-        """Cells of the right part, gaps and the margin included."""
-        parts = [part for part in (self.clock, self.percent, self.bar, self.note) if part]
-        return sum(parts) + 2 * len(parts) + (1 if parts else 0)
+        """Cells of the columns behind the prompt, without the gap before and the margin after them."""
+        parts = [part for part in (self.clock, self.size, self.last) if part]
+        return sum(parts) + 2 * (len(parts) - 1) if parts else 0
 
     @property
     def text(self) -> int:
-        """Cells of the prompt."""
-        return max(0, self.width - self.text_x - self.right)
+        """Cells of the prompt, and of what stands behind it in the same column."""
+        return max(0, self.width - self.text_x - (self.right + 3 if self.right else 0))
 
 
-# (from this width on: word, type, name, clock, percent, bar, note). What tells most about a job goes last.
+# (from this width on: state, type, name at most, clock, size, last)
 _COLUMN_WIDTHS = (
-    (150, (11, 5, 14, 5, 5, 16, 16)),
-    (112, (11, 5, 12, 5, 5, 12, 16)),
-    (94, (11, 5, 9, 5, 5, 8, 16)),
-    (74, (11, 5, 8, 5, 5, 10, 0)),
-    (58, (11, 5, 0, 5, 5, 6, 0)),
-    (46, (8, 0, 0, 0, 5, 6, 0)),
-    (34, (8, 0, 0, 0, 5, 0, 0)),
-    (0, (8, 0, 0, 0, 0, 0, 0)),
+    (100, (11, 5, MAX_NAME_COLUMNS, 5, 9, 6)),
+    (84, (8, 5, 10, 5, 0, 6)),
+    (64, (8, 5, 8, 0, 0, 6)),
+    (34, (8, 0, 0, 0, 0, 6)),
+    (0, (8, 0, 0, 0, 0, 0)),
 )
 
 
 @lru_cache(maxsize=64)
-def columns_for(width: int) -> Columns:
-    """Return the columns of a line `width` cells wide."""
-    return Columns(width, *next(parts for least, parts in _COLUMN_WIDTHS if width >= least))
+def columns_for(width: int, name_width: int = MAX_NAME_COLUMNS, *, child: bool = False) -> Columns:
+    """Return the columns of a line `width` cells wide whose longest name has `name_width` cells.
+
+    `child` is whether it is the line of a job below that of its batch.
+    """
+    state, kind, name, clock, size, last = next(parts for least, parts in _COLUMN_WIDTHS if width >= least)
+    return Columns(width, state, kind, min(name, name_width), clock, size, last, _CHILD_INDENT if child else 0)
 
 
 def state_labels(job: Job) -> tuple[str, str, str]:
@@ -120,16 +131,14 @@ def format_remaining(seconds: float | None) -> str:
     """Return an estimate of the time left, in steps coarse enough for an estimate; empty when there is none."""
     if seconds is None:
         return ""
-    if seconds < 3:
-        return "any moment"
     step = 5 if seconds < 60 else 15 if seconds < 600 else 60
-    return f"about {format_short_duration(-(-seconds // step) * step)} left"
+    return f"~{format_short_duration(max(1, -(-seconds // step)) * step)}"
 
 
 def job_line(
     job: Job,
     now: float,
-    width: int,
+    columns: Columns,
     *,
     glyphs: Glyphs = UNICODE,
     remaining_seconds: float | None = None,
@@ -138,24 +147,41 @@ def job_line(
     clock_step: float = 1.0,
     retry_key: str = "t",
 ) -> Line:
-    """Return the job as cells that fill exactly `width` columns.
+    """Return the job as cells that fill exactly `columns.width` columns.
 
     `now` is in seconds since the epoch, `remaining_seconds` the estimated seconds to the end, `clock_step` the
     seconds by which running clocks advance.
     """
-    parts = columns_for(width)
-    return layout_spans(
-        width,
-        (
-            cell
-            for group in (
-                gutter_spans(glyphs, cursor=cursor, marked=marked),
-                _left_spans(job, parts, glyphs),
-                _right_spans(job, now, parts, glyphs, remaining_seconds, clock_step, retry_key),
-            )
-            for cell in group
+    long, short, role = state_labels(job)
+    settled = job.dismissed or job.retried_by is not None or (job.state in LIVE_STATES and not job.watched)
+    name = glyphs.to_drawable(sanitize(job.name or job.request.character, limit=MAX_TEXT_CHARS))
+    prompt = _prompt_text(job, glyphs)
+    reason, reason_role = _reason_and_role(job, glyphs, retry_key)
+    live = job.state in LIVE_STATES
+    if live and job.trouble:
+        reason = f"{_progress_percent(job)} % {reason}"
+    cost = _cost_text(job, glyphs)
+    if reason and columns.right:
+        with_cost = cost and columns.text + columns.right >= 2 * _MIN_COLUMNS_WITH_COST
+        right = _reason_spans(columns, reason, reason_role, cost if with_cost else "", prompt, glyphs)
+    elif live:
+        right = _progress_spans(job, _clock_text(job, now, clock_step), columns, remaining_seconds, glyphs)
+    else:
+        size = f"{job.facts.width}{glyphs.times}{job.facts.height}" if job.facts and job.facts.width else ""
+        right = _column_spans(columns, (_clock_text(job, now, clock_step), size, cost), glyphs)
+    spans = [
+        *gutter_spans(glyphs, cursor=cursor, marked=marked),
+        *_left_spans(
+            columns,
+            state_glyph(job, glyphs),
+            long if columns.state >= len(long) else short,
+            "dim" if settled else role,
+            (_TYPE_LABELS[job.request.type], name),
+            glyphs,
         ),
-    )
+        *_text_and_right(columns, prompt, "text", right, glyphs),
+    ]
+    return layout_spans(columns.width, iter(spans))
 
 
 def gutter_spans(glyphs: Glyphs, *, cursor: bool, marked: bool) -> Iterator[Span]:
@@ -164,21 +190,24 @@ def gutter_spans(glyphs: Glyphs, *, cursor: bool, marked: bool) -> Iterator[Span
     yield Span(1, 1, glyphs.mark if marked else " ", "mark")
 
 
-def _left_spans(job: Job, layout: Columns, glyphs: Glyphs) -> Iterator[Span]:
-    long, short, role = state_labels(job)
-    settled = job.dismissed or job.retried_by is not None or (job.state in LIVE_STATES and not job.watched)
-    word = fit(long if layout.state >= len(long) else short, layout.state, ellipsis=glyphs.ellipsis)
-    yield Span(2, 2 + layout.state, f"{state_glyph(job, glyphs)} {word}", "dim" if settled else role)
-    x = 5 + layout.state
-    if layout.type:
-        yield Span(x, layout.type, fit(_TYPE_LABELS[job.request.type], layout.type), "dim")
-        x += layout.type + 1
-    if layout.name:
-        name = glyphs.to_drawable(sanitize(job.name or job.request.character, limit=MAX_TEXT_CHARS))
-        yield Span(x, layout.name, fit(name, layout.name, ellipsis=glyphs.ellipsis), "name")
-    yield Span(
-        layout.text_x, layout.text, fit(_prompt_text(job, glyphs), layout.text, ellipsis=glyphs.ellipsis), "text"
-    )
+def _left_spans(
+    columns: Columns, sign: str, word: str, role: str, type_and_name: tuple[str, str], glyphs: Glyphs
+) -> Iterator[Span]:
+    x = _GLYPH_COLUMN + columns.indent
+    yield Span(x, 2 + columns.state, f"{sign} {fit(word, columns.state, ellipsis=glyphs.ellipsis)}", role)
+    x += columns.state + 3
+    for text, width, its_role in zip(type_and_name, (columns.type, columns.name), ("dim", "name"), strict=True):
+        if width:
+            yield Span(x, width, fit(text, width, ellipsis=glyphs.ellipsis), its_role)
+            x += width + 1
+
+
+def _text_and_right(columns: Columns, text: str, role: str, right: Sequence[Span], glyphs: Glyphs) -> Iterator[Span]:
+    """Yield the prompt up to the columns behind it, and those."""
+    end = right[0].x - 2 if right else columns.width
+    width = max(0, end - columns.text_x)
+    yield Span(columns.text_x, width, fit(text, width, ellipsis=glyphs.ellipsis), role)
+    yield from right
 
 
 def _prompt_text(job: Job, glyphs: Glyphs) -> str:
@@ -189,70 +218,55 @@ def _prompt_text(job: Job, glyphs: Glyphs) -> str:
     return star + glyphs.to_drawable(word + sanitize(job.request.prompt.strip(), limit=MAX_TEXT_CHARS))
 
 
-def _right_spans(
-    job: Job,
-    now: float,
-    layout: Columns,
-    glyphs: Glyphs,
-    remaining_seconds: float | None,
-    clock_step: float,
-    retry_key: str,
-) -> Iterator[Span]:
-    x = layout.text_x + layout.text + 2
-    reason, role = _reason_and_role(job, glyphs, retry_key)
-    live = job.state in LIVE_STATES or job.needs_download
-    if reason and not live and not layout.note and layout.clock:
-        # Too narrow for both: why it ended is worth more than how long it took.
-        yield from _reason_spans(job, x, layout, glyphs, reason, role)
-        return
-    if job.trouble and live and not layout.note and layout.clock:
-        yield from _reason_spans(job, x, layout, glyphs, f"{_progress_percent(job)} % {reason}", role)
-        return
-    if layout.clock:
-        yield Span(
-            x,
-            layout.clock,
-            fit(_clock_text(job, now, clock_step), layout.clock, align_right=True, ellipsis=glyphs.ellipsis),
-            "dim",
-        )
-        x += layout.clock + 2
-    if live:
-        yield from _progress_spans(job, x, layout, glyphs, reason or format_remaining(remaining_seconds), role)
-    elif reason:
-        yield from _reason_spans(job, x, layout, glyphs, reason, role)
-    else:
-        yield from _result_spans(job, x, layout, glyphs)
+def _column_spans(columns: Columns, texts: tuple[str, str, str], glyphs: Glyphs, role: str = "dim") -> list[Span]:
+    """Return the columns behind the prompt with these texts, aligned to the right."""
+    spans = []
+    x = columns.width - 1 - columns.right
+    for text, width in zip(texts, (columns.clock, columns.size, columns.last), strict=True):
+        if width:
+            spans.append(Span(x, width, fit(text, width, align_right=True, ellipsis=glyphs.ellipsis), role))
+            x += width + 2
+    return spans
 
 
-def _reason_spans(job: Job, x: int, layout: Columns, glyphs: Glyphs, reason: str, role: str) -> Iterator[Span]:
-    room = layout.width - x - 1
-    if room < _MIN_REASON_COLUMNS:
-        return
-    cost = _cost_text(job, glyphs) if room >= _MIN_COLUMNS_WITH_COST else ""
-    space = room - len(cost) - 2 if cost else room
-    if cell_len(reason) > space:
-        reason = reason.partition(f" {glyphs.dot} ")[0]
-    yield Span(x, space, fit(reason, space, ellipsis=glyphs.ellipsis), role)
-    yield Span(x + room - len(cost), len(cost), cost, "dim")
+def _reason_spans(
+    columns: Columns, reason: str, role: str, tail: str, prompt: str, glyphs: Glyphs, share: float = 0.5
+) -> list[Span]:
+    """Return why a job waits or ended, and the cost.
+
+    They get this share of what prompt and columns have together, or what the prompt leaves of it.
+    """
+    room = columns.width - 1 - columns.text_x
+    tail_width = len(tail) + 2 if tail else 0
+    most = max(_MIN_REASON_COLUMNS, int(room * share), room - 2 - cell_len(prompt))
+    width = min(max(columns.right, cell_len(reason) + tail_width), most) - tail_width
+    separator = f" {glyphs.dot} "
+    while cell_len(reason) > width and separator in reason:
+        reason = reason.rpartition(separator)[0]
+    x = columns.width - 1 - width - tail_width
+    spans = [Span(x, width, fit(reason, width, ellipsis=glyphs.ellipsis), role)]
+    return [*spans, Span(columns.width - 1 - len(tail), len(tail), tail, "dim")] if tail else spans
 
 
-def _progress_spans(job: Job, x: int, layout: Columns, glyphs: Glyphs, note: str, role: str) -> Iterator[Span]:
+def _progress_spans(
+    job: Job, clock: str, columns: Columns, remaining_seconds: float | None, glyphs: Glyphs
+) -> list[Span]:
     percent = _progress_percent(job)
-    if layout.percent:
-        sent = job.state is not JobState.SUBMITTING
-        yield Span(x, layout.percent, fit(f"{percent} %" if sent else "", layout.percent, align_right=True), "text")
-        x += layout.percent + 2
-    if job.trouble and layout.bar:
-        room = layout.width - x - 1
-        yield Span(x, room, fit(note, room, ellipsis=glyphs.ellipsis), role)
-    elif layout.bar:
-        yield from bar_spans(percent, x, layout.bar, glyphs)
-        x += layout.bar + 2
-        yield Span(x, layout.note, fit(note, layout.note, ellipsis=glyphs.ellipsis), role)
+    shown = f"{percent} %" if job.state is not JobState.SUBMITTING else ""
+    if not columns.size:
+        return _column_spans(columns, (clock, "", shown), glyphs)
+    bar_width = columns.size - len("100 % ")
+    spans = _column_spans(columns, (clock, "", format_remaining(remaining_seconds)), glyphs)
+    x = spans[1].x
+    spans[1:2] = [
+        Span(x, 6, fit(shown, 5, align_right=True) + " ", "text"),
+        *bar_spans(percent, x + 6, bar_width, glyphs),
+    ]
+    return spans
 
 
 def _progress_percent(job: Job) -> int:
-    return 100 if job.state is JobState.SUCCEEDED else max(0, min(100, job.progress))
+    return max(0, min(100, job.progress))
 
 
 def bar_spans(percent: int, x: int, width: int, glyphs: Glyphs) -> Iterator[Span]:
@@ -262,23 +276,6 @@ def bar_spans(percent: int, x: int, width: int, glyphs: Glyphs) -> Iterator[Span
     # Both parts are always there, if need be with no width, so that lines of one job compare cell by cell.
     yield Span(x, len(full), full, "bar")
     yield Span(x + len(full), width - len(full), glyphs.bar_rest * (width - len(full)), "track")
-
-
-def _result_spans(job: Job, x: int, layout: Columns, glyphs: Glyphs) -> Iterator[Span]:
-    if job.state is JobState.SUCCEEDED and layout.percent:
-        yield Span(x, layout.percent, fit("100 %", layout.percent, align_right=True), "dim")
-    x += layout.percent + 2
-    if layout.note:
-        size = f"{job.facts.width}{glyphs.times}{job.facts.height}" if job.facts and job.facts.width else ""
-        yield Span(x, layout.bar, fit(size, layout.bar, ellipsis=glyphs.ellipsis), "dim")
-        x += layout.bar + 2
-        yield Span(
-            x, layout.note, fit(_cost_text(job, glyphs), layout.note, align_right=True, ellipsis=glyphs.ellipsis), "dim"
-        )
-    elif layout.bar:
-        yield Span(
-            x, layout.bar, fit(_cost_text(job, glyphs), layout.bar, align_right=True, ellipsis=glyphs.ellipsis), "dim"
-        )
 
 
 def run_seconds(job: Job) -> float | None:
@@ -302,7 +299,7 @@ def _reason_and_role(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str
     if job.state is JobState.UNCONFIRMED:
         return _unconfirmed_reason(job, glyphs, retry_key)
     if job.state is JobState.LOST:
-        return "the service does not know it any more", "warn"
+        return "unknown to the API", "warn"
     if job.trouble and (job.state in LIVE_STATES or job.needs_download):
         return glyphs.to_drawable(sanitize(job.trouble, limit=MAX_TEXT_CHARS)), "warn"
     if job.state in LIVE_STATES:
@@ -312,7 +309,7 @@ def _reason_and_role(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str
     if job.error:
         return glyphs.to_drawable(sanitize(job.error, limit=MAX_TEXT_CHARS)), "dim"
     if job.file_state is FileState.EXPIRED:
-        return "the link ended before it was saved", "dim"
+        return "the link expired before it was saved", "dim"
     return "", "dim"
 
 
@@ -328,92 +325,55 @@ def _unconfirmed_reason(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, 
 
 def batch_line(
     jobs: Sequence[Job],
-    width: int,
+    columns: Columns,
     *,
     opened: bool,
     glyphs: Glyphs = UNICODE,
     cursor: bool = False,
     marked: bool = False,
 ) -> Line:
-    """Return the batch as cells that fill exactly `width` columns; the newest of its jobs comes first."""
-    parts, now = columns_for(width), summarize(jobs)
-    cells = (
-        gutter_spans(glyphs, cursor=cursor, marked=marked),
-        _batch_left_spans(jobs, now, parts, glyphs, opened),
-        _batch_right_spans(now, parts, glyphs),
-    )
-    return layout_spans(width, (cell for group in cells for cell in group))
-
-
-def batch_summary_text(summary: BatchSummary, glyphs: Glyphs = UNICODE, *, with_cost: bool = True) -> str:
-    """Return how the batch stands, what matters most first.
-
-    `with_cost` says whether about what it costs is among it.
-    """
-    counts = ((summary.needs_decision, "to decide"), (summary.failed, "failed"))
-    words = [f"{summary.done} of {summary.job_count} done", *(f"{count} {word}" for count, word in counts if count)]
-    if with_cost and summary.cost:
-        words.append(f"about {summary.cost:.2f}")
-    return f" {glyphs.dot} ".join(words)
-
-
-def _batch_left_spans(
-    jobs: Sequence[Job], summary: BatchSummary, layout: Columns, glyphs: Glyphs, opened: bool
-) -> Iterator[Span]:
+    """Return the batch as cells that fill exactly `columns.width` columns; the newest of its jobs comes first."""
+    summary = summarize(jobs)
     role = "live" if summary.in_progress else "warn" if summary.needs_decision else "bad" if summary.failed else "ok"
-    sign = glyphs.opened if opened else glyphs.folded
-    yield Span(
-        2, 2 + layout.state, f"{sign} {fit(f'{summary.job_count} jobs', layout.state, ellipsis=glyphs.ellipsis)}", role
-    )
-    x = 5 + layout.state
-    if layout.type:
-        kinds = {job.request.type for job in jobs}
-        word = "both" if len(kinds) > 1 else "clip" if "video" in kinds else "pic"
-        yield Span(x, layout.type, fit(word, layout.type), "dim")
-        x += layout.type + 1
-    if layout.name:
-        yield Span(
-            x, layout.name, fit(_batch_character_names(jobs, glyphs), layout.name, ellipsis=glyphs.ellipsis), "name"
-        )
-    words = batch_summary_text(summary, glyphs, with_cost=not layout.note)
+    types = {job.request.type for job in jobs}
+    tail = f"{summary.percent} %" if summary.in_progress else f"~{summary.cost:.2f}" if summary.cost else ""
+    words = batch_summary_text(summary, glyphs)
     prompt = glyphs.to_drawable(sanitize(jobs[0].request.prompt.strip(), limit=MAX_TEXT_CHARS))
-    # The figures are what the line is for; the prompt takes what they leave.
-    room = _batch_text_width(layout)
-    said = min(len(words), room)
-    yield Span(
-        layout.text_x,
-        said,
-        fit(words, said, ellipsis=glyphs.ellipsis),
-        role if summary.failed or summary.needs_decision else "text",
-    )
-    room -= said
-    yield Span(layout.text_x + said, room, fit(f"  {prompt}", room, ellipsis=glyphs.ellipsis), "dim")
+    spans = [
+        *gutter_spans(glyphs, cursor=cursor, marked=marked),
+        *_left_spans(
+            columns,
+            glyphs.opened if opened else glyphs.folded,
+            f"{summary.job_count} jobs",
+            role,
+            (_TYPE_LABELS[jobs[0].request.type] if len(types) == 1 else "mixed", _batch_character_names(jobs, glyphs)),
+            glyphs,
+        ),
+        *_text_and_right(
+            columns,
+            prompt,
+            "text",
+            _reason_spans(columns, words, role, tail if columns.type else "", prompt, glyphs, 0.65)
+            if columns.right
+            else (),
+            glyphs,
+        ),
+    ]
+    return layout_spans(columns.width, iter(spans))
 
 
-def _batch_text_width(layout: Columns) -> int:
-    """Return the cells of the text: a batch has no clock of its own, and the column is the text's."""
-    return layout.text + (layout.clock + 2 if layout.clock else 0)
+def batch_summary_text(summary: BatchSummary, glyphs: Glyphs = UNICODE) -> str:
+    """Return how the batch stands, what matters most first."""
+    counts = (
+        (summary.needs_decision, "to decide"), (summary.failed, "failed"), (summary.rejected, "rejected"),
+        (summary.without_file, "without file"),
+    )  # fmt: skip
+    words = [*(f"{count} {word}" for count, word in counts if count)]
+    return f" {glyphs.dot} ".join([f"{summary.done}/{summary.job_count} done", *words])
 
 
 def _batch_character_names(jobs: Sequence[Job], glyphs: Glyphs) -> str:
     names = dict.fromkeys(job.name or job.request.character for job in jobs)
     if len(names) > 1:
-        return f"{len(names)} people"
+        return f"{len(names)} chars"
     return glyphs.to_drawable(sanitize(next(iter(names)), limit=MAX_TEXT_CHARS))
-
-
-def _batch_right_spans(summary: BatchSummary, layout: Columns, glyphs: Glyphs) -> Iterator[Span]:
-    x = layout.text_x + _batch_text_width(layout) + 2
-    if layout.percent:
-        yield Span(
-            x,
-            layout.percent,
-            fit(f"{summary.percent} %", layout.percent, align_right=True),
-            "text" if summary.in_progress else "dim",
-        )
-        x += layout.percent + 2
-    if layout.bar and summary.in_progress:
-        yield from bar_spans(summary.percent, x, layout.bar, glyphs)
-    if layout.note and summary.cost:
-        cost = fit(f"about {summary.cost:.2f}", layout.note, align_right=True, ellipsis=glyphs.ellipsis)
-        yield Span(x + layout.bar + 2, layout.note, cost, "dim")

@@ -10,7 +10,7 @@ from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, fit
 
 FACET_LABELS = {"attention": "needs attention"}
-EMPTY_HISTORY_TEXT = "Nothing here yet. ctrl+n writes a request, ctrl+s sends it."
+EMPTY_HISTORY_TEXT = "No jobs yet. Press n to create one."
 
 
 def list_title(
@@ -52,11 +52,11 @@ def empty_state(job_filter: JobFilter, known_count: int, width: int, glyphs: Gly
         sentence = EMPTY_HISTORY_TEXT
     elif job_filter.text.strip():
         sentence = format_safe(
-            "No job matches '{text}'. esc clears the filter.", text=sanitize(job_filter.text.strip(), limit=60)
+            "No job matches '{text}'. esc: clear the filter.", text=sanitize(job_filter.text.strip(), limit=60)
         )
     else:
         sentence = format_safe(
-            "No job is listed under '{facet}'. f goes on to the next, esc shows all.",
+            "No jobs under '{facet}'. f: next, esc: all.",
             facet=FACET_LABELS.get(job_filter.facet, job_filter.facet),
         )
     lines = ["", *textwrap.wrap(sentence, max(8, width - 4))]

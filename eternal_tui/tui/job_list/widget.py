@@ -1,244 +1,128 @@
-"""The live list: which jobs it shows in which order, where its cursor is, and what a person does with it."""
+"""The live list: one line per job or folded batch, its cursor, marks, filter, order and search."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import ClassVar, Unpack
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, TypeAlias, Unpack
 
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
-from textual.message import Message
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
-from eternal_tui.core.sanitize import SafeText
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.filter import FACETS, JobFilter, parse_filter
-from eternal_tui.jobs.model import Job
+from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.job_list import messages
+from eternal_tui.tui.job_list.cursor import ListCursor, ListView, UnseenJobs
 from eternal_tui.tui.job_list.incremental_filter import IncrementalFilter
-from eternal_tui.tui.job_list.index import SORT_ORDERS
-from eternal_tui.tui.job_list.line_cache import LineCache, LineOptions
-from eternal_tui.tui.job_list.titles import list_title
+from eternal_tui.tui.job_list.index import SORT_ORDERS, JobIndex
+from eternal_tui.tui.job_list.line_cache import MAX_ESTIMATES_PER_REDRAW, CachedLine, LineCache, LineOptions
+from eternal_tui.tui.job_list.painter import LinePainter
+from eternal_tui.tui.job_list.row import has_clock
+from eternal_tui.tui.job_list.titles import empty_state, list_title
+from eternal_tui.tui.terminal.compositor import DiffScreen
+from eternal_tui.tui.widgets.cells import Line
+
+_PROBLEM_STATES = frozenset({JobState.FAILED, JobState.REJECTED, JobState.UNCONFIRMED, JobState.LOST})
 
 
-class ListCursor(LineCache):
-    """Lines of jobs with a cursor.
+class JobList(ScrollView, can_focus=True):
+    """Every job as one line, newest first; draws snapshots it is given and posts what the user does.
 
-    The cursor belongs to a job, not to a row: it stays on its job when others come, go or are filtered. Only while
-    the list is *not* focused and the cursor is at the very top does it follow to a job that newly arrives on top: a
-    person at work in the form sees the job just sent, and a key pressed in the list never meets another job than the
-    one it was meant for. When the lines in view are not the topmost, new jobs do not move them, and
-    the title says how many came above them until they are in view.
+    Only while it is *not* focused and its cursor is at the very top does the cursor follow to a job that newly
+    arrives on top: who works in the form sees the job just sent, and a key pressed in the list never meets another
+    job than the one it was meant for. `is_externally_driven` says that another view, which `on_redrawn` keeps fresh,
+    passes keys on to the list. When the rows in view are not the topmost, new jobs do not move them, and the title
+    says how many came above them.
     """
 
-    class Highlighted(Message, namespace="job_list"):
-        """The cursor is on another job now, or on none."""
-
-        def __init__(self, job_id: int | None) -> None:
-            super().__init__()
-            self.job_id = job_id
-
-    def __init__(self, **options: Unpack[LineOptions]) -> None:
-        """Begin empty.
-
-        `is_externally_driven` says that keys reach the cursor from another view, which `on_redrawn` keeps fresh.
-        """
-        super().__init__(**options)
-        self.is_externally_driven = False
-        self._cursor_job_id: int | None = None
-        self._preferred_job_id: int | None = None
-        self._is_batch_selected = False
-        self._newest_id = 0
-        self._unseen_ids: set[int] = set()
-
-    @property
-    def current_id(self) -> int | None:
-        """The id under the cursor, or None when nothing is listed."""
-        return self._cursor_job_id
-
-    @property
-    def row(self) -> int:
-        """The row of the cursor."""
-        return self._cursor_row
-
-    def on_resize(self) -> None:
-        """Draw anew, with the cursor in view."""
-        self._drawn_lines.clear()
-        self.virtual_size = Size(self.size.width, len(self._index))
-        self._scroll_to_row(self._cursor_row)
-
-    def _scroll_anchor(self) -> tuple[int | None, int, bool]:
-        top = self.scroll_offset.y
-        first = self._index.id_at(top) if 0 < top < len(self._index) else None
-        follows = self._cursor_row == 0 and top == 0 and not (self.has_focus or self.is_externally_driven)
-        return first, top, follows
-
-    def _place_cursor(self, anchor: tuple[int | None, int, bool], preferred_job_id: int | None = None) -> None:
-        first, top, follows = anchor
-        count = len(self._index)
-        row = self._index.row_of(preferred_job_id)
-        if row is None:
-            row = 0 if follows else self._find_cursor_row()
-        if row is None:
-            row = min(self._cursor_row, count - 1)
-        if self.is_attached:
-            self.virtual_size = Size(self.size.width, count)
-            at = self._index.row_of(first)
-            if at is not None and at != top:
-                self.scroll_to(y=at, animate=False)
-        self._set_cursor_row(max(0, row), scroll=first is None)
-        self._update_title()
-        self._repaint()
-
-    def _find_cursor_row(self) -> int | None:
-        on_batch = self._index.batch_row_of(self._cursor_job_id) if self._is_batch_selected else None
-        return self._index.row_of(self._cursor_job_id) if on_batch is None else on_batch
-
-    def _set_cursor_row(self, row: int, *, scroll: bool = True) -> None:
-        self._cursor_row = row
-        self._is_batch_selected = row < len(self._index) and bool(self._index.batch_at(row))
-        current = self._index.id_at(row) if row < len(self._index) else None
-        if current != self._cursor_job_id:
-            self._cursor_job_id = current
-            if self.is_attached:
-                # Textual ends at the parent what a parent's handler had its child say, and the screen listens.
-                self.post_message(self.Highlighted(current).set_sender(self))
-        if scroll and self.is_attached:
-            self._scroll_to_row(row)
-
-    def _scroll_to_row(self, row: int) -> None:
-        top, height = self.scroll_offset.y, self.size.height
-        if row < top:
-            self.scroll_to(y=row, animate=False)
-        elif height and row >= top + height:
-            self.scroll_to(y=row - height + 1, animate=False)
-
-    def _move_cursor_to(self, row: int) -> None:
-        if not len(self._index):
-            return
-        self._set_cursor_row(max(0, min(len(self._index) - 1, row)))
-        self._preferred_job_id = self._cursor_job_id
-        self._repaint(immediately=True)
-
-    def go_to_row(self, row: int) -> None:
-        """Put the cursor in a row, the nearest where there is none."""
-        self._move_cursor_to(row)
-
-    def go_to_job(self, job_id: int) -> bool:
-        """Put the cursor on a job, opening its batch; False if it is not listed."""
-        self._set_folded(self._index.batch_row_of(job_id), folded=False)
-        row = self._index.row_of(job_id)
-        if row is not None:
-            self._move_cursor_to(row)
-        return row is not None
-
-    def action_move(self, rows: int) -> None:
-        """Move the cursor by some rows."""
-        self._move_cursor_to(self._cursor_row + rows)
-
-    def action_page(self, pages: float) -> None:
-        """Move the cursor by some screens."""
-        self._move_cursor_to(self._cursor_row + int(max(2, self.size.height) * pages))
-
-    def action_top(self) -> None:
-        """Move the cursor to the first job."""
-        self._move_cursor_to(0)
-
-    def action_bottom(self) -> None:
-        """Move the cursor to the last job."""
-        self._move_cursor_to(len(self._index) - 1)
-
-    def _set_folded(self, row: int | None, *, folded: bool) -> None:
-        batch = "" if row is None else self._index.batch_at(row)
-        if row is None or self._index.is_open(batch) is not folded:
-            return
-        before = self._scroll_anchor()
-        self._index.set_open(batch, opened=not folded)
-        self._is_batch_selected = self._is_batch_selected or folded
-        self._place_cursor(before)
-        if self._unseen_ids:
-            self.call_after_refresh(self._update_unseen)
-
-    def _track_new_jobs(self, ids: Iterable[int]) -> None:
-        """Take note of those that are newer than any before, which a scrolled list may not show."""
-        fresh = {job_id for job_id in ids if job_id > self._newest_id}
-        begins = not self._newest_id
-        self._newest_id = max(fresh, default=self._newest_id)
-        if fresh and not begins and self.is_attached and self.size.height:
-            self._unseen_ids |= fresh
-            # Behind the scrolling that keeps the lines in view, or the cursor, which waits for the same.
-            self.call_after_refresh(self._update_unseen, fresh)
-
-    def _update_unseen(self, job_ids: Collection[int] | None = None) -> None:
-        """Forget those that are in view by now, or gone; with `job_ids` look at these alone.
-
-        What arrives leaves the others above: to look at all each time would cost 14 ms of it after 10,000 unseen jobs.
-        """
-        top, before = self.scroll_offset.y, len(self._unseen_ids)
-        rows = {job_id: self._index.row_of(job_id) for job_id in (self._unseen_ids if job_ids is None else job_ids)}
-        self._unseen_ids.difference_update(job_id for job_id, row in rows.items() if row is None or row >= top)
-        if before:
-            self._update_title()
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Scroll, and count anew what came above: of that nothing comes into view by scrolling down."""
-        super().watch_scroll_y(old_value, new_value)
-        if self._unseen_ids and new_value < old_value:
-            self._update_unseen()
-
-    def _update_title(self) -> None:
-        """Say how many are listed now."""
-
-
-class JobList(ListCursor, can_focus=True):
-    """Every job as one line, newest first; draws snapshots it is given and posts what the person does."""
-
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("list")]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "job-list--text",
+        "job-list--dim",
+        "job-list--name",
+        "job-list--live",
+        "job-list--ok",
+        "job-list--warn",
+        "job-list--bad",
+        "job-list--bar",
+        "job-list--track",
+        "job-list--mark",
+        "job-list--cursor",
+        "job-list--selected",
+    }
+    DEFAULT_CSS = """
+    JobList {
+        background: transparent;
+        color: $foreground;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+        & > .job-list--text { color: $foreground; }
+        & > .job-list--name { color: $foreground; }
+        & > .job-list--dim { color: $text-muted; }
+        & > .job-list--live { color: $accent; }
+        & > .job-list--ok { color: $success; }
+        & > .job-list--warn { color: $warning; }
+        & > .job-list--bad { color: $error; }
+        & > .job-list--bar { color: $accent; }
+        & > .job-list--track { color: $text-disabled; }
+        & > .job-list--mark { color: $accent; text-style: bold; }
+        & > .job-list--cursor { color: $text-muted; }
+        & > .job-list--selected { background: $block-cursor-blurred-background; }
+        &:focus > .job-list--cursor { color: $accent; text-style: bold; }
+        &:focus > .job-list--selected { background: $block-hover-background; }
+        &:ansi > .job-list--selected { background: transparent; }
+        &:ansi:focus > .job-list--selected { color: ansi_default; background: transparent; text-style: reverse; }
+    }
+    """
 
-    class OpenRequested(Message):
-        """A person asked to open this job."""
-
-        def __init__(self, job_id: int) -> None:
-            super().__init__()
-            self.job_id = job_id
-
-    class MarksChanged(Message):
-        """Other jobs are marked now."""
-
-        def __init__(self, job_ids: frozenset[int]) -> None:
-            super().__init__()
-            self.job_ids = job_ids
-
-    class TitleChanged(Message):
-        """The list has another title now: what it shows, and how many of how many."""
-
-        def __init__(self, title: SafeText) -> None:
-            super().__init__()
-            self.title = title
-
-    class FilterRequested(Message):
-        """A person asked to type a filter; `text` is the present one."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
-
-    class FilterCleared(Message):
-        """A person cleared the filter from within the list."""
+    Highlighted: TypeAlias = messages.Highlighted
+    OpenRequested: TypeAlias = messages.OpenRequested
+    MarksChanged: TypeAlias = messages.MarksChanged
+    TitleChanged: TypeAlias = messages.TitleChanged
+    FilterRequested: TypeAlias = messages.FilterRequested
+    FilterCleared: TypeAlias = messages.FilterCleared
+    Notice: TypeAlias = messages.Notice
 
     def __init__(self, **options: Unpack[LineOptions]) -> None:
-        super().__init__(**options)
+        super().__init__(id=options.get("id"), classes=options.get("classes"))
+        self.is_externally_driven = False
+        self.on_redrawn: Callable[[], None] = lambda: None
+        self._index = JobIndex()
+        self._cursor = ListCursor(self._index)
+        self._unseen = UnseenJobs(self._index)
+        self._cache = LineCache(self._index, options)
+        self._marks = self._cache.marks
+        self._filter = JobFilter()
+        self._search = JobFilter()
         self._incremental_filter = IncrementalFilter(self._index)
+        self._painter = LinePainter(self._line_at, self._style_for)
         self._last_marked_id: int | None = None
-        self._title = list_title(self._filter, 0, 0, glyphs=self.glyphs)
-        self._search_pending = False
+        self._title = SafeText("")
+        self._position = SafeText("")
+        self._filter_pending = False
         self._keymap: object = None
         self._bindings_by_key: dict[str, list[Binding]] = {}
 
-    # What it shows
+    @property
+    def count(self) -> int:
+        return len(self._index)
+
+    @property
+    def current_id(self) -> int | None:
+        return self._cursor.job_id
+
+    @property
+    def row(self) -> int:
+        return self._cursor.row
 
     @property
     def marked_ids(self) -> frozenset[int]:
-        """The marked ids, listed at present or not."""
         return frozenset(self._marks)
 
     @property
@@ -249,132 +133,291 @@ class JobList(ListCursor, can_focus=True):
     @property
     def title(self) -> SafeText:
         """What is listed, for the pane's border."""
-        return self._title
+        return self._title or self._describe()
+
+    @property
+    def position(self) -> SafeText:
+        """Where the cursor is among the jobs found, such as 3/17; "" without filter and search."""
+        return self._position
 
     @property
     def can_clear(self) -> bool:
-        """Whether there are marks or a filter to clear."""
-        return bool(self._marks) or not self._filter.is_empty or bool(self._filter.text)
+        return bool(self._marks or self._search.text or self._filter.text) or not self._filter.is_empty
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether a search stands that leaves every job listed."""
+        return bool(self._search.terms)
+
+    def job_at(self, row: int) -> Job:
+        return self._index.job_at(row)
 
     def selected_ids(self) -> list[int]:
         """Return what an action is for: the marked jobs that are listed, else those of the row under the cursor."""
         marked = [job_id for job_id in self._index.ids() if job_id in self._marks] if self._marks else []
-        return marked or (self._index.ids_at(self._cursor_row) if self._cursor_job_id is not None else [])
+        return marked or (self._index.ids_at(self._cursor.row) if self._cursor.job_id is not None else [])
 
     def listed_ids(self) -> list[int]:
         """Return every id that passes the filter, in order."""
         return list(self._index.ids())
 
+    def visible_ids(self) -> list[int]:
+        top = self.scroll_offset.y
+        return [self._index.id_at(row) for row in range(top, min(len(self._index), top + self.size.height))]
+
+    def has_clocks(self) -> bool:
+        """Tell whether a line in view changes by the passing of time alone."""
+        return any(has_clock(self._index.jobs[job_id]) for job_id in self.visible_ids())
+
+    def view(self) -> ListView:
+        cursor, order = self._cursor.job_id, self._index.order
+        return ListView(
+            cursor=None if cursor == next(iter(self._index.ids()), None) else cursor,
+            filter=self._filter.text,
+            facet=self._filter.facet,
+            order="" if order is SORT_ORDERS[0] else order.name,
+            open=tuple(self._index.open_batches()),
+        )
+
+    def restore(self, view: ListView) -> None:
+        """List as `view` says; what it names and is gone is left out."""
+        self._filter = parse_filter(view.filter, view.facet if view.facet in FACETS else "all")
+        self._cursor.preferred_id = view.cursor
+        self._index.open_all(view.open)
+        self._refilter(next((each for each in SORT_ORDERS if each.name == view.order), SORT_ORDERS[0]))
+
     def set_jobs(self, jobs: Sequence[Job], now: float) -> None:
         """Show these jobs instead of all before; `now` is in seconds since the epoch."""
-        self._now = now
+        self._cache.now = now
         self._index.clear()
         self._incremental_filter.reset()
         self._index.add_all(jobs)
+        self._cache.fit_names(jobs)
         self._marks &= self._index.jobs.keys()
-        self._newest_id = max(self._index.jobs, default=0)
-        self._unseen_ids.clear()
+        self._unseen.reset()
         self._refilter()
 
     def apply_changes(self, changed: Iterable[Job], now: float, removed_ids: Iterable[int] = ()) -> None:
-        """Take in new and changed jobs, and forget those in `removed_ids`."""
-        self._now = now
+        self._cache.now = now
         before = self._scroll_anchor()
         jobs = list(changed)
         for job in jobs:
             self._incremental_filter.mark_changed(job)
+        self._cache.fit_names(jobs)
         everything, matches = self._filter.is_empty, self._filter.matches
         self._index.put_many(jobs, is_shown=lambda job: everything or matches(job, now))
         for job_id in removed_ids:
             self._incremental_filter.mark_removed(job_id)
             self._index.remove(job_id)
             self._marks.discard(job_id)
-            self._unseen_ids.discard(job_id)
+            self._unseen.discard(job_id)
         self._place_cursor(before)
-        self._track_new_jobs(job.id for job in jobs)
+        if fresh := self._unseen.add_new([job.id for job in jobs], count=self.is_attached and bool(self.size.height)):
+            # Behind the scrolling that keeps the lines in view, or the cursor, which waits for the same.
+            self.call_after_refresh(self._update_unseen, fresh)
 
-    # Filter, facet, order
+    def tick(self, now: float) -> None:
+        self._cache.now = now
+        self._repaint()
 
-    def set_filter(self, text: str) -> JobFilter:
-        """Filter by `text`, keeping the facet, and return how it was understood."""
-        if text != self._filter.text:
-            self._filter = parse_filter(text, self._filter.facet)
+    def set_filter(self, text: str, facet: str | None = None) -> JobFilter:
+        """Filter by `text`, keeping the facet unless one is given, and return how it was understood."""
+        facet = self._filter.facet if facet is None else facet
+        if (text, facet) != (self._filter.text, self._filter.facet):
+            self._filter = parse_filter(text, facet)
             self._refilter()
         return self._filter
 
-    def set_facet(self, facet: str) -> None:
-        """List only the jobs of one of FACETS."""
-        self._filter = parse_filter(self._filter.text, facet)
-        self._refilter()
+    def set_search(self, text: str) -> JobFilter:
+        """Search for `text`, going to the first match from the cursor on, and return how it was understood."""
+        self._search = parse_filter(text)
+        matches = self._matches(self._search)
+        if matches and self._cursor.job_id not in matches:
+            self._go_to_next(matches, 1)
+        self._update_title()
+        return self._search
 
     def prebuild_search(self) -> None:
-        """Prepare for typing a filter, in the background."""
         self.run_worker(self._incremental_filter.prebuild(), group="job-list-warm", exclusive=True)
 
-    def _refilter(self, order_step: int = 0) -> None:
-        order = SORT_ORDERS[(SORT_ORDERS.index(self._index.order) + order_step) % len(SORT_ORDERS)]
-        self._incremental_filter.start(self._filter, order, self._now)
+    def _matches(self, wanted: JobFilter) -> list[int]:
+        jobs = [self._index.jobs[job_id] for job_id in self._index.ids()]
+        texts = self._incremental_filter.search_texts
+        return [job.id for job in wanted.select(jobs, self._cache.now, texts)] if wanted.terms else []
+
+    def _refilter(self, order: Any = None) -> None:
+        self._incremental_filter.start(self._filter, order or self._index.order, self._cache.now)
         if self._incremental_filter.is_small:
             self._incremental_filter.finish()
-            self._apply_search()
+            self._show_filtered()
         elif self.is_attached:
-            self.run_worker(self._run_search(), group="job-list-search", exclusive=True)
+            self.run_worker(self._run_filter(), group="job-list-search", exclusive=True)
         else:
-            self._search_pending = True
+            self._filter_pending = True
 
-    async def _run_search(self) -> None:
+    async def _run_filter(self) -> None:
         await self._incremental_filter.run()
-        self._apply_search()
+        self._show_filtered()
 
-    def _apply_search(self) -> None:
-        # Where the person last put the cursor counts, not where a narrower filter had pushed it.
-        self._place_cursor(self._scroll_anchor(), preferred_job_id=self._preferred_job_id)
-        if self._unseen_ids:
+    def _show_filtered(self) -> None:
+        # Where the user last put the cursor counts, not where a narrower filter had pushed it.
+        self._place_cursor(self._scroll_anchor(), preferred_id=self._cursor.preferred_id)
+        self._update_unseen_later()
+
+    def _scroll_anchor(self) -> tuple[int | None, int, bool]:
+        top = self.scroll_offset.y
+        first = self._index.id_at(top) if 0 < top < len(self._index) else None
+        follows = self._cursor.row == 0 and top == 0 and not (self.has_focus or self.is_externally_driven)
+        return first, top, follows
+
+    def _place_cursor(self, anchor: tuple[int | None, int, bool], preferred_id: int | None = None) -> None:
+        first, top, follows = anchor
+        row = self._cursor.find_row(preferred_id, follow_top=follows)
+        if self.is_attached:
+            self.virtual_size = Size(self.size.width, len(self._index))
+            at = self._index.row_of(first)
+            if at is not None and at != top:
+                self.scroll_to(y=at, animate=False)
+        self._set_cursor_row(row, scroll=first is None)
+        self._update_title()
+        self._repaint()
+
+    def _set_cursor_row(self, row: int, *, scroll: bool = True) -> None:
+        if self._cursor.set_row(row) and self.is_attached:
+            # Textual ends at the parent what a parent's handler had its child say, and the screen listens.
+            self.post_message(self.Highlighted(self._cursor.job_id).set_sender(self))
+        if scroll and self.is_attached:
+            self._scroll_to_rows(self._cursor.row)
+
+    def _scroll_to_rows(self, row: int, count: int = 1) -> None:
+        """Scroll as little as brings these rows into view, the first of them in any case."""
+        top, height = self.scroll_offset.y, self.size.height
+        if height and row + count > top + height:
+            top = row + count - height
+        if (wanted := min(top, row)) != self.scroll_offset.y:
+            self.scroll_to(y=wanted, animate=False)
+
+    def go_to_row(self, row: int) -> None:
+        """Put the cursor in a row, the nearest where there is none."""
+        if not len(self._index):
+            return
+        self._set_cursor_row(row)
+        self._cursor.preferred_id = self._cursor.job_id
+        if self._position:
+            self._update_title()
+        self._repaint(immediately=True)
+
+    def go_to_job(self, job_id: int) -> bool:
+        """Put the cursor on a job, opening its batch; False if it is not listed."""
+        self._set_folded(self._index.batch_row_of(job_id), folded=False)
+        row = self._index.row_of(job_id)
+        if row is not None:
+            self.go_to_row(row)
+        return row is not None
+
+    def _go_to_next(self, ids: list[int], step: int) -> None:
+        """Go to the next of these listed ids, `step` of 1 down or -1 up, from the end on to the other end."""
+        places = {job_id: place for place, job_id in enumerate(self._index.ids())}
+        here = places.get(self._cursor.job_id or 0, 0)
+        offset = step if self._cursor.job_id in ids or step < 0 else 0
+        ordered = sorted(ids, key=lambda job_id: ((places[job_id] - here) * step - (1 if offset else 0)) % len(places))
+        self.go_to_job(ordered[0])
+
+    def _set_folded(self, row: int | None, *, folded: bool) -> None:
+        batch = "" if row is None else self._index.batch_at(row)
+        if row is None or self._index.is_open(batch) is not folded:
+            return
+        before = self._scroll_anchor()
+        self._index.set_open(batch, opened=not folded)
+        self._cursor.on_batch = self._cursor.on_batch or folded
+        self._place_cursor(before)
+        if not folded and self.is_attached and (head := self._index.batch_row_of(self._cursor.job_id)) is not None:
+            self._scroll_to_rows(head, 1 + len(self._index.ids_at(head)))
+        self._update_unseen_later()
+
+    def _update_unseen_later(self) -> None:
+        if self._unseen:
             self.call_after_refresh(self._update_unseen)
 
+    def _update_unseen(self, job_ids: set[int] | None = None) -> None:
+        if self._unseen:
+            self._unseen.update(self.scroll_offset.y, job_ids)
+            self._update_title()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Scroll, and count anew what came above: of that nothing comes into view by scrolling down."""
+        super().watch_scroll_y(old_value, new_value)
+        if new_value < old_value:
+            self._update_unseen()
+
     def perform_action(self, action: str) -> None:
-        """Do what the key of an action without parameters does."""
         getattr(self, f"action_{action}")()
 
-    # Actions
+    def action_move(self, rows: int) -> None:
+        self.go_to_row(self._cursor.row + rows)
+
+    def action_page(self, pages: float) -> None:
+        self.action_move(int(max(2, self.size.height) * pages))
+
+    def action_top(self) -> None:
+        self.go_to_row(0)
+
+    def action_bottom(self) -> None:
+        self.go_to_row(len(self._index) - 1)
+
+    def action_match(self, step: int) -> None:
+        if matches := self._matches(self._search):
+            self._go_to_next(matches, step)
+            self._update_title()
+        else:
+            self.post_message(self.Notice(format_safe("No match for {text}.", text=sanitize(self._search.text))))
+
+    def action_problem(self) -> None:
+        """Go to the next job that failed, was rejected or lost, or is unconfirmed, and was not dealt with."""
+        jobs = (self._index.jobs[job_id] for job_id in self._index.ids())
+        found = [job.id for job in jobs if job.state in _PROBLEM_STATES and not (job.dismissed or job.retried_by)]
+        if found:
+            self._go_to_next(found, 1)
+        else:
+            self.post_message(self.Notice(SafeText("No failed or unconfirmed job in this list.")))
 
     def action_open(self) -> None:
         """Ask for the job under the cursor to be opened; a batch is opened or folded here."""
-        if self._is_batch_selected:
-            self.action_fold(self._index.is_open(self._index.batch_at(self._cursor_row)))
-        elif self._cursor_job_id is not None:
-            self.post_message(self.OpenRequested(self._cursor_job_id))
+        if self._cursor.on_batch:
+            self.action_fold(self._index.is_open(self._index.batch_at(self._cursor.row)))
+        elif self._cursor.job_id is not None:
+            self.post_message(self.OpenRequested(self._cursor.job_id))
 
     def action_mark(self) -> None:
         """Mark the job under the cursor, or take its mark away, and go on."""
-        if self._cursor_job_id is None:
+        if self._cursor.job_id is None:
             return
-        self._last_marked_id = self._cursor_job_id
-        ids = set(self._index.ids_at(self._cursor_row))
-        self._marks = self._marks - ids if ids <= self._marks else self._marks | ids
+        self._last_marked_id = self._cursor.job_id
+        ids = set(self._index.ids_at(self._cursor.row))
+        if ids <= self._marks:
+            self._marks -= ids
+        else:
+            self._marks |= ids
         self._announce_marks()
-        self._move_cursor_to(self._cursor_row + 1)
+        self.action_move(1)
 
     def action_mark_range(self) -> None:
         """Mark every job from the last one marked to the one under the cursor."""
-        start = self._index.row_of(self._last_marked_id)
-        rows = (
-            range(self._cursor_row, self._cursor_row + 1)
-            if start is None
-            else range(min(start, self._cursor_row), max(start, self._cursor_row) + 1)
-        )
+        here, start = self._cursor.row, self._index.row_of(self._last_marked_id)
+        rows = range(min(start if start is not None else here, here), max(start or here, here) + 1)
         self._marks.update(job_id for row in rows if row < len(self._index) for job_id in self._index.ids_at(row))
-        self._last_marked_id = self._cursor_job_id
+        self._last_marked_id = self._cursor.job_id
         self._announce_marks()
 
     def action_mark_all(self) -> None:
-        """Mark every job listed, or none if all are."""
         listed = set(self._index.ids())
-        self._marks = set() if listed <= self._marks else self._marks | listed
+        if listed <= self._marks:
+            self._marks.clear()
+        else:
+            self._marks |= listed
         self._announce_marks()
 
     def clear_marks(self) -> None:
-        """Take every mark away."""
         if self._marks:
             self._marks.clear()
             self._announce_marks()
@@ -385,12 +428,14 @@ class JobList(ListCursor, can_focus=True):
         self._repaint()
 
     def action_filter(self) -> None:
-        """Ask for the filter to be typed."""
         self.post_message(self.FilterRequested(self._filter.text))
+
+    def action_find(self) -> None:
+        self.post_message(self.FilterRequested(self._search.text, find=True))
 
     def action_fold(self, wanted: bool) -> None:
         """Show the batch that the cursor is in as one line, or its jobs line by line."""
-        self._set_folded(self._index.batch_row_of(self._cursor_job_id), folded=wanted)
+        self._set_folded(self._index.batch_row_of(self._cursor.job_id), folded=wanted)
 
     def set_batch_folding(self, enabled: bool) -> None:
         """Give each batch one line where everything is listed newest first, or every job its own."""
@@ -398,33 +443,35 @@ class JobList(ListCursor, can_focus=True):
         self._refilter()
 
     def action_facet(self) -> None:
-        """List the next facet."""
         names = list(FACETS)
-        self.set_facet(names[(names.index(self._filter.facet) + 1) % len(names)])
+        self.set_filter(self._filter.text, names[(names.index(self._filter.facet) + 1) % len(names)])
 
     def action_sort(self) -> None:
-        """Sort the next way."""
-        self._refilter(order_step=1)
+        self._refilter(SORT_ORDERS[(SORT_ORDERS.index(self._index.order) + 1) % len(SORT_ORDERS)])
 
     def action_clear(self) -> None:
-        """Clear the marks; when there are none, the filter and the facet."""
+        """Clear the marks; when there are none, the search, then the filter and the facet."""
         if self._marks:
             self.clear_marks()
             return
-        self._filter = JobFilter()
-        self._refilter()
+        if self._search.text:
+            self._search = JobFilter()
+            self._update_title()
+        else:
+            self._filter = JobFilter()
+            self._refilter()
         self.post_message(self.FilterCleared())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave escape to others when there is nothing to clear here."""
+        """Leave escape and the keys of the search to others when they mean nothing here."""
         if action == "clear":
             return self.can_clear
+        if action == "match":
+            return self.is_searching
         if action == "fold":
-            row = self._index.batch_row_of(self._cursor_job_id)
+            row = self._index.batch_row_of(self._cursor.job_id)
             return row is not None and self._index.is_open(self._index.batch_at(row)) is parameters[0]
         return super().check_action(action, parameters)
-
-    # Keys, mouse and life
 
     async def on_key(self, event: events.Key) -> None:
         """Do at once what a key of the list does: on its way through every parent it would wait for each of them.
@@ -452,39 +499,102 @@ class JobList(ListCursor, can_focus=True):
         at = event.get_content_offset(self)
         if at is None or (row := at.y + self.scroll_offset.y) >= len(self._index):
             return
-        self._move_cursor_to(row)
+        self.go_to_row(row)
         if event.shift:
             self.action_mark_range()
         elif event.chain == 2:
             self.action_open()
 
     def on_mount(self) -> None:
-        """Show what was given before there was a screen."""
         self.virtual_size = Size(self.size.width, len(self._index))
-        if self._search_pending:
-            self.run_worker(self._run_search(), group="job-list-search", exclusive=True)
+        if self._filter_pending:
+            self.run_worker(self._run_filter(), group="job-list-search", exclusive=True)
+
+    def on_resize(self) -> None:
+        self._painter.clear()
+        self.virtual_size = Size(self.size.width, len(self._index))
+        self._scroll_to_rows(self._cursor.row)
 
     def on_focus(self) -> None:
-        """Draw the cursor as the one that keys move."""
-        self._restyle()
-        self.refresh_line(self._cursor_row)
+        self._painter.restyle()
+        self.refresh_line(self._cursor.row)
 
     def on_blur(self) -> None:
-        """Draw the cursor as one at rest."""
-        self._restyle()
-        self.refresh_line(self._cursor_row)
+        self._painter.restyle()
+        self.refresh_line(self._cursor.row)
+
+    def _describe(self) -> SafeText:
+        order, shown, known = self._index.order.name, len(self._index), len(self._index.jobs)
+        above = len(self._unseen)
+        return list_title(
+            self._filter, shown, known, len(self._marks), order, self._cache.glyphs, new_above_count=above
+        )
+
+    def _describe_position(self) -> SafeText:
+        if self._search.terms:
+            matches = self._matches(self._search)
+            at = matches.index(self._cursor.job_id) + 1 if self._cursor.job_id in matches else 0
+            text = sanitize(self._search.text.strip(), limit=24)
+            return format_safe("find {text} {at}/{count}", text=text, at=at or "-", count=len(matches))
+        if self._filter.is_empty or not len(self._index):
+            return SafeText("")
+        return format_safe("{at}/{count}", at=self._cursor.row + 1, count=len(self._index))
 
     def _update_title(self) -> None:
-        text = list_title(
-            self._filter,
-            len(self._index),
-            len(self._index.jobs),
-            len(self._marks),
-            self._index.order.name,
-            self.glyphs,
-            new_above_count=len(self._unseen_ids),
-        )
-        if text != self._title:
-            self._title = text
+        texts = self._describe(), self._describe_position()
+        if texts != (self._title, self._position):
+            self._title, self._position = texts
             if self.is_attached:
-                self.post_message(self.TitleChanged(text))
+                self.post_message(self.TitleChanged())
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._painter.clear()
+
+    def _line_at(self, y: int) -> CachedLine:
+        row = y + self.scroll_offset.y
+        if row >= len(self._index):
+            return CachedLine(None, (), self._empty_line(y), has_cursor=False)
+        return self._cache.line_at(row, self.size.width, cursor=row == self._cursor.row)
+
+    def _empty_line(self, y: int) -> Line:
+        if len(self._index):
+            return ()
+        lines = empty_state(self._filter, len(self._index.jobs), self.size.width, self._cache.glyphs)
+        return lines[y] if y < len(lines) else ()
+
+    def _repaint(self, *, immediately: bool = False) -> None:
+        """Mark as dirty exactly the cells in view that are not what they should be.
+
+        `immediately` is for the answer to a key: it is painted at once, with the estimates there are.
+        """
+        if not self.is_attached:
+            return
+        self.on_redrawn()
+        self._cache.set_estimate_allowance(0 if immediately else MAX_ESTIMATES_PER_REDRAW)
+        if dirty := self._painter.dirty_regions(self.size):
+            self.refresh(*dirty)
+        if immediately and isinstance(self.screen, DiffScreen):
+            self.screen.paint_now(self)
+        self._cache.set_estimate_allowance(MAX_ESTIMATES_PER_REDRAW)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return lines of the screen; they have neither border nor padding, so nothing is laid around them."""
+        filters, background = self.get_line_filters(), self.background_colors[1]
+        strips = []
+        for y in crop.line_range:
+            strip = self.render_line(y)
+            for each in filters:
+                strip = strip.apply_filter(each, background)
+            strips.append(strip.crop(crop.x, crop.right))
+        return strips
+
+    def render_line(self, y: int) -> Strip:
+        return self._painter.strip(y, self.outer_size.width)
+
+    def _style_for(self, role: str, has_cursor: bool) -> Style:
+        style = self.rich_style
+        for name in (role, "selected" if has_cursor else ""):
+            if name:
+                style += self.get_component_rich_style(f"job-list--{name}", partial=True)
+        return style

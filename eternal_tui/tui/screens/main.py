@@ -236,6 +236,10 @@ class MainScreen(HelpMixin, MainView):
         """Move the clip of the detail by a twentieth of its length."""
         self.detail_pane.media_view.scrub(direction / 20)
 
+    def action_json(self) -> None:
+        """Show or hide the JSON of the job in the detail."""
+        self.detail_pane.toggle_json()
+
     def action_zoom(self) -> None:
         """Give the focused pane all the room, or give it back."""
         focused = self.focused

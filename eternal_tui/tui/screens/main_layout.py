@@ -14,9 +14,6 @@ TOTAL_TENTHS = 10
 MIN_LIST_TENTHS, MAX_LIST_TENTHS = 2, 8
 """Tenths of the room the list can be given: neither pane may be shut by mistake."""
 
-DEFAULT_LIST_TENTHS = {False: 4, True: 6}
-"""The list's tenths where the person has chosen none, as in the style sheet: above the detail, and beside it."""
-
 
 class Layout(msgspec.Struct, frozen=True):
     """What is kept in layout.json: the list's tenths of the room, None for what fits the terminal."""
@@ -49,7 +46,8 @@ class PaneSplit:
 
     def resize_list(self, delta_tenths: int) -> None:
         """Give the list more, or less, and remember it."""
-        now = DEFAULT_LIST_TENTHS[self._is_side_by_side] if self._tenths is None else self._tenths
+        sizes = [pane.size.width if self._is_side_by_side else pane.size.height for pane in self._panes]
+        now = round(TOTAL_TENTHS * sizes[0] / max(1, sum(sizes))) if self._tenths is None else self._tenths
         self._tenths = max(MIN_LIST_TENTHS, min(MAX_LIST_TENTHS, now + delta_tenths))
         self._apply()
         with contextlib.suppress(OSError):

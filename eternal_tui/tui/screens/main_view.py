@@ -50,6 +50,12 @@ MIN_SIDE_BY_SIDE_COLUMNS = 190
 """Columns from which list and detail stand side by side."""
 
 
+MIN_HIGH_ROWS = 36
+"""Rows from which the detail gets more of them than the list."""
+
+ROW_BREAKPOINTS = [(0, "-low"), (MIN_HIGH_ROWS, "-high")]
+
+
 class Workspace(Container):
     """Jobs and detail together: single-letter keys work here, and nowhere that text is typed."""
 
@@ -69,14 +75,20 @@ def _breakpoint_class(columns: int) -> str:
     return max(found for found in BREAKPOINTS if found[0] <= columns)[1]
 
 
+def _size_classes() -> str:
+    columns, rows = shutil.get_terminal_size()
+    return f"{_breakpoint_class(columns)} {'-high' if rows >= MIN_HIGH_ROWS else '-low'}"
+
+
 class MainView(DiffScreen):
     """The three panes between header and footer: snapshots come up from the desk on the tick."""
 
     HORIZONTAL_BREAKPOINTS = BREAKPOINTS
+    VERTICAL_BREAKPOINTS = ROW_BREAKPOINTS
 
     def __init__(self, services: Services, terminal: TerminalContext) -> None:
         # With the classes it will have, the screen is not styled a second time before its first frame.
-        super().__init__(classes=_breakpoint_class(shutil.get_terminal_size().columns))
+        super().__init__(classes=_size_classes())
         self.services = services
         self.terminal = terminal
         desk = services.jobs

@@ -61,7 +61,7 @@ def _totals_items(totals: Totals, glyphs: Glyphs) -> list[_HeaderItem]:
     dot = f" {glyphs.dot} "
     parts = []
     if totals.unconfirmed:
-        parts.append(_HeaderItem(f"{totals.unconfirmed} may be charged", "warn", 8, dot))
+        parts.append(_HeaderItem(f"{totals.unconfirmed} unconfirmed", "warn", 8, dot))
     if totals.sending:
         parts.append(_HeaderItem(f"{totals.sending} sending", "live", 8, dot))
     if totals.running:

@@ -23,13 +23,13 @@ def test_a_verdict_stands_with_its_arithmetic(verdict: Verdict) -> None:
     )
     at = lines.index(("Charged?", str(verdict)))
     assert lines[at + 1] == ("", VERDICT_REASON)
-    assert (("Cost", "about 0.02 credits") in lines) is (verdict is not Verdict.NOT_CHARGED)
+    assert (("Cost", "~0.02 credits") in lines) is (verdict is not Verdict.NOT_CHARGED)
 
 
 def test_without_a_verdict_it_says_what_will_tell() -> None:
     lines = dict(detail_texts(make_job(state=JobState.UNCONFIRMED)))
-    assert "the next answer" in lines["Charged?"]
-    assert "may be charged" in lines["State"]
+    assert "the next response" in lines["Charged?"]
+    assert "may have been charged" in lines["State"]
 
 
 def test_a_retry_and_what_it_retries_name_each_other() -> None:
@@ -40,4 +40,4 @@ def test_a_retry_and_what_it_retries_name_each_other() -> None:
 
 def test_a_request_on_its_way_is_no_job_that_stands_at_nothing() -> None:
     """Seen to fail as it was: "submitting 0 %", as if the service had begun."""
-    assert dict(detail_texts(make_job(state=JobState.SUBMITTING)))["State"] == "submitting · no answer yet"
+    assert dict(detail_texts(make_job(state=JobState.SUBMITTING)))["State"] == "submitting · no response yet"

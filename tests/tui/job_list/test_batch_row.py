@@ -8,7 +8,7 @@ import pytest
 
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.job_list.row import batch_line
+from eternal_tui.tui.job_list.row import batch_line, columns_for
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE
 from tests.tui.jobs import make_job
 
@@ -23,16 +23,17 @@ def make_batch() -> list[Job]:
 
 def line_text(width: int, jobs: list[Job] | None = None, *, opened: bool = False, ascii_only: bool = False) -> str:
     glyphs = ASCII if ascii_only else UNICODE
-    return "".join(cell.text for cell in batch_line(jobs or make_batch(), width, opened=opened, glyphs=glyphs))
+    return "".join(
+        cell.text for cell in batch_line(jobs or make_batch(), columns_for(width), opened=opened, glyphs=glyphs)
+    )
 
 
 def test_it_says_how_far_the_batch_is_and_what_it_costs() -> None:
     line = line_text(120)
     assert "▸ 20 jobs" in line
-    assert "12 of 20 done · 1 to decide · 1 failed" in line
-    assert "about 0.40" in line
+    assert "12/20 done · 1 to decide · 1 failed" in line
+    assert "~0.28" in line_text(120, make_batch()[:14])
     assert "85 %" in line
-    assert "━" in line
     assert "▾ 20 jobs" in line_text(120, opened=True)
 
 
@@ -44,20 +45,21 @@ def test_it_fills_every_width_and_the_count_is_never_lost(width: int) -> None:
     what is to be decided, which 80 columns then had no room for.
     """
     for opened in (False, True):
-        line = batch_line(make_batch(), width, opened=opened)
+        line = batch_line(make_batch(), columns_for(width), opened=opened)
         assert sum(cell.width for cell in line) == width
         assert all(len(cell.text) == cell.width for cell in line)
     if width >= 34:
-        assert "12 of 20 d" in line_text(width)
+        assert "12/20 d" in line_text(width)
     if width >= 80:
+        assert "The person" in line_text(width)
         assert "1 to decide" in line_text(width)
 
 
 def test_several_characters_and_types_are_said_as_such() -> None:
     jobs = [make_job(2, name=UntrustedText("Elara"), kind="video"), make_job(1)]
     line = line_text(120, jobs)
-    assert "both" in line
-    assert "2 people" in line
+    assert "mixed" in line
+    assert "2 chars" in line
 
 
 def test_outside_text_reaches_no_screen_raw_and_ascii_stays_ascii() -> None:

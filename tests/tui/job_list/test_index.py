@@ -102,7 +102,7 @@ def test_a_slice_is_bounded_so_that_keys_are_never_kept_waiting() -> None:
             super().__setitem__(job_id, text)
 
     search = IncrementalFilter(index)
-    search._search_texts = Counting()
+    search.search_texts = Counting()
     search.start(parse_filter("umbrella"), NEWEST_FIRST, NOW)
     assert search.step()
     assert len(looked) == SLICE_JOBS

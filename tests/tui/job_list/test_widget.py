@@ -324,14 +324,14 @@ async def test_empty_lists_teach() -> None:
     app = PaneApp([])
     async with app.run_test(size=(100, 12)) as pilot:
         await pilot.pause()
-        assert "Nothing here yet. ctrl+n writes a request, ctrl+s sends it." in app.screen_text()
+        assert "No jobs yet. Press n to create one." in app.screen_text()
         await pilot.press("j", "space", "V", "enter", "G", "ctrl+a", "f", "S")
         assert app.job_list.current_id is None
         await pilot.press("escape")
         app.job_list.apply_changes([running_job(1)], NOW)
         await pilot.press("slash", *"zebra")
         await pilot.pause()
-        assert "No job matches 'zebra'. esc clears the filter." in app.screen_text()
+        assert "No job matches 'zebra'. esc: clear the filter." in app.screen_text()
         assert "Nothing here" not in app.screen_text()
 
 
@@ -343,7 +343,7 @@ async def test_sorting_by_cost_keeps_the_cursor_on_its_job() -> None:
             await pilot.press("S")
         assert app.job_list.listed_ids() == [7, 3, 6, 2, 9, 5, 1, 8, 4]
         assert app.job_list.current_id == 8
-        assert "dearest first" in app.job_list.title
+        assert "most expensive first" in app.job_list.title
 
 
 async def test_a_hundred_thousand_jobs_scroll_in_work_of_one_screen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,7 +432,7 @@ async def test_states_are_told_without_colour(monkeypatch: pytest.MonkeyPatch) -
     app = PaneApp(jobs_of_every_kind())
     async with app.run_test(size=(104, 24)) as pilot:
         await pilot.pause()
-        for words in ("◐ running", "✗ failed", "✓ saved", "? unconfirmed", "▌ ↑ submitting"):
+        for words in ("◐ running", "✗ failed", "✓ saved", "? unconfirmed", "▌  ↑ submitting"):
             assert words in app.screen_text()
 
 

@@ -12,7 +12,7 @@ from eternal_tui.core.sanitize import SafeText
 from eternal_tui.jobs.filter import needs_attention
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.detail.text import detail_rows
-from eternal_tui.tui.job_list.row import job_line
+from eternal_tui.tui.job_list.row import columns_for, job_line
 from eternal_tui.tui.notifications import end_message
 from eternal_tui.tui.screens.copy import copy_items
 from eternal_tui.tui.screens.job_commands import CREATION_RERUN_MESSAGE, JobCommands
@@ -31,15 +31,15 @@ def detail_text(job: Job) -> str:
 
 def test_the_list_and_the_detail_say_what_it_is_and_what_it_cost() -> None:
     """Seen to fail with a line that calls it a saved picture."""
-    line = "".join(cell.text for cell in job_line(created_job(), NOW, 120))
+    line = "".join(cell.text for cell in job_line(created_job(), NOW, columns_for(120)))
     assert "created" in line
     assert "char" in line
     assert "7001" in line
     assert "State created" in detail_text(created_job())
     assert "a new character" in detail_text(created_job())
-    assert "about 1.00 credits" in detail_text(created_job())
-    assert "the list has it when it is made" in detail_text(created_job("", request_id="r-1"))
-    assert "may be charged" in detail_text(created_job("", state=JobState.UNCONFIRMED))
+    assert "~1.00 credits" in detail_text(created_job())
+    assert "listed once it is created" in detail_text(created_job("", request_id="r-1"))
+    assert "may have been charged" in detail_text(created_job("", state=JobState.UNCONFIRMED))
 
 
 def test_it_is_announced_as_a_character_and_asks_for_nothing() -> None:

@@ -26,7 +26,7 @@ def header_text(width: int, totals: Totals | None = TOTALS, **how: object) -> st
 def test_everything_is_said_where_there_is_room() -> None:
     line = header_text(170, demo=True)
     for part in (
-        "eternal-tui", "DEMO · nothing is charged", "1 may be charged", "3 running", "2 failed today",
+        "eternal-tui", "DEMO · nothing is charged", "1 unconfirmed", "3 running", "2 failed today",
         "12 done today", "1,629.32 credits", "−0.42 today · −31.50 total",
     ):  # fmt: skip
         assert part in line
@@ -40,7 +40,7 @@ def test_what_was_spent_in_all_is_said_once_every_job_is_counted() -> None:
 def test_narrow_lines_keep_what_is_about_money() -> None:
     assert "DEMO" in header_text(40, demo=True)
     line = header_text(60)
-    assert "1 may be charged" in line
+    assert "1 unconfirmed" in line
     assert "credits" in line
     assert "done today" not in line
 
