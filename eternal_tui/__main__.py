@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import gc
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main() -> int:
@@ -18,6 +22,12 @@ def main() -> int:
 
 def run() -> NoReturn:
     """Run the command line and end this process with its exit code."""
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        # At once: a KeyboardInterrupt within the imports below would be a traceback.
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    from eternal_tui.core.interrupt import exit_on_interrupt
+
+    exit_on_interrupt()
     from eternal_tui.core.process import FastExit
 
     ending = FastExit()

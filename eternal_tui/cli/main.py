@@ -14,6 +14,7 @@ from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.errors import SanitizedStderr, describe_error
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import Output
+from eternal_tui.core.interrupt import SIGINT_EXIT_CODE, exit_on_interrupt, raise_on_interrupt
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from eternal_tui.core.secret import Secret
 
-SIGINT_EXIT_CODE = 130
-"""128 and SIGINT's number, as shells expect it."""
+_COMMANDS_THAT_CLEAN_UP = frozenset({"config", "export", "login"})
+"""Those with an editor, unfinished files or a hidden input; the others lose nothing when ctrl+C ends them at once."""
 
 SIGPIPE_EXIT_CODE = 141
 """128 and SIGPIPE's number: the reader went away, as `head` does."""
@@ -97,6 +98,9 @@ def run(
     except Exception as defect:  # noqa: BLE001 - whatever it is, a person gets a sentence and a report to send
         streams.error(_report_internal_error(defect, streams, environ, parsed))
         return ExitCode.INTERNAL_ERROR
+    finally:
+        if own_process:
+            exit_on_interrupt()
 
 
 def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -150,4 +154,6 @@ def _dispatch(context: Context) -> int:
 
     verb = load_command(name)
     gc.enable()
+    if name in _COMMANDS_THAT_CLEAN_UP:
+        raise_on_interrupt()
     return verb.run(context)

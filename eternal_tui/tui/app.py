@@ -33,6 +33,7 @@ from eternal_tui.tui.shutdown import GracefulShutdown
 from eternal_tui.tui.terminal.driver import FlowControlledApp
 from eternal_tui.tui.terminal.filters import AsciiFilter, to_ascii
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
+from eternal_tui.tui.terminal.guard import TerminalGuard
 from eternal_tui.tui.terminal.later import load_deferred
 
 if TYPE_CHECKING:
@@ -73,8 +74,9 @@ class EternalApp(FlowControlledApp):
         environ: Mapping[str, str],
         *,
         unread_input: bytes = b"",
+        guard: TerminalGuard | None = None,
     ) -> None:
-        super().__init__(remote=is_remote(environ), unread_input=unread_input)
+        super().__init__(remote=is_remote(environ), unread_input=unread_input, guard=guard)
         self.services = services
         self.animation_level: AnimationLevel = "none"
         self.terminal = TerminalContext(

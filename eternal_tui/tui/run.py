@@ -15,31 +15,12 @@ if TYPE_CHECKING:
     from eternal_tui.sandbox.launch import DemoService
     from eternal_tui.tui.app import EternalApp
 
-UNUSABLE_MESSAGE = (
-    "eternal-tui draws on a terminal, and {why}. The command line does the same work without one: "
-    "try `eternal-tui generate --help` and `eternal-tui jobs`.\n"
-)
-
-USAGE_EXIT_CODE = 2
-
-
-def unusable_reason(environ: Mapping[str, str]) -> str:
-    """Return why no screen can be drawn here, empty when one can."""
-    if not sys.stdin.isatty() or not sys.stdout.isatty():
-        return "standard input or output is none"
-    if environ.get("TERM", "") in ("", "dumb"):
-        return f"this one cannot move its cursor (TERM={environ.get('TERM', '')})"
-    return ""
-
 
 def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, ephemeral: bool) -> int:
     """Run the app until it is left and return the exit code.
 
     Raises HistoryError where the data folder is unusable, and the defect, whatever it was, that ended the app.
     """
-    if why := unusable_reason(environ):
-        sys.stderr.write(UNUSABLE_MESSAGE.format(why=why))
-        return USAGE_EXIT_CODE
     # Until the first frame stands, everything that is made is kept: looking for garbage finds none.
     gc.disable()
     app = _build_app(settings, environ, demo=demo, ephemeral=ephemeral)
@@ -62,9 +43,12 @@ def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, ephemeral
 
 def _build_app(settings: Settings, environ: Mapping[str, str], *, demo: bool, ephemeral: bool) -> EternalApp:
     from eternal_tui.tui.graphics.probe import TerminalInfo, probing
+    from eternal_tui.tui.terminal.guard import TerminalGuard
     from eternal_tui.tui.terminal.later import defer_imports
 
     defer_imports()
+    guard = TerminalGuard(sys.stdout.fileno())
+    guard.note("modes")
     service = _launch_demo(environ, None if ephemeral else settings.data_dir) if demo else None
     try:
         # The terminal is asked first: it answers while the rest is imported.
@@ -85,7 +69,7 @@ def _build_app(settings: Settings, environ: Mapping[str, str], *, demo: bool, ep
         if service is not None:
             service.close()
         raise
-    return EternalApp(bench, choice.graphics, choice.reason, environ, unread_input=terminal.unread)
+    return EternalApp(bench, choice.graphics, choice.reason, environ, unread_input=terminal.unread, guard=guard)
 
 
 def _launch_demo(environ: Mapping[str, str], state_dir: Path | None) -> DemoService:

@@ -17,6 +17,8 @@ from eternal_tui.tui.terminal.hangup import is_hung_up
 
 _log = logging.getLogger(__name__)
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+
 SHUTDOWN_DEADLINE_SECONDS = 1.4
 """Seconds from a signal to the end of the process, whatever hangs.
 
@@ -49,10 +51,8 @@ class GracefulShutdown:
         self.signal_number: int | None = None
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Leave on SIGTERM and SIGHUP, even where the latter was ignored by whoever started us, and on hang-up."""
-        self._remove_signal_handlers = on_signals(
-            (signal.SIGTERM, signal.SIGHUP), lambda number: self._on_signal(loop, number)
-        )
+        """Leave on signals, even on a SIGHUP that was ignored by whoever started us, and on hang-up."""
+        self._remove_signal_handlers = on_signals(STOP_SIGNALS, lambda number: self._on_signal(loop, number))
         self._check_hangup(loop)
 
     async def close(self) -> None:

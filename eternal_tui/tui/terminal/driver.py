@@ -37,6 +37,7 @@ from eternal_tui.tui.terminal.flow_control import (
     cursor_query,
     split_chunks,
 )
+from eternal_tui.tui.terminal.guard import RESET_SEQUENCE, Changed, TerminalGuard
 from eternal_tui.tui.terminal.hangup import HangupEvent, is_hung_up
 from eternal_tui.tui.terminal.input_parser import InputParser
 from eternal_tui.tui.terminal.overlays import PixelOverlays
@@ -54,13 +55,6 @@ INPUT_CHUNK_BYTES = 4096
 
 STOP_TIMEOUT_SECONDS = 1.0
 """Seconds the end of the program waits for what is still to be written."""
-
-
-RESET_TERMINAL = (
-    b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[<u"
-    b"\x1b[?1049l\x1b[?25h\x1b[?1004l"
-)
-"""Undoes what Textual's driver asks of a terminal: mouse, paste, wrapping, resize reports, keyboard, screen, focus."""
 
 
 class BackgroundWriter(WriterThread):
@@ -227,6 +221,20 @@ class FlowControlledDriver(LinuxDriver):
         else:
             super().process_message(message)
 
+    def start_application_mode(self) -> None:
+        """Take the terminal, with a guard that gives it back whatever becomes of this process."""
+        self._note_changed("screen")
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back."""
+        super().stop_application_mode()
+        self._note_changed("nothing")
+
+    def _note_changed(self, changed: Changed) -> None:
+        if isinstance(self._app, FlowControlledApp) and self._app.guard is not None:
+            self._app.guard.note(changed)
+
     def disable_input(self) -> None:
         """Read no more, once what the terminal was asked is answered."""
         if self._background_writer is not None:
@@ -240,7 +248,8 @@ class FlowControlledDriver(LinuxDriver):
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
             # Waiting for a terminal that is not read would be the end of this end.
             if select.select([], [self.fileno], [], 0)[1]:
-                os.write(self.fileno, RESET_TERMINAL)
+                os.write(self.fileno, RESET_SEQUENCE.encode())
+                self._note_changed("nothing")
 
     def _notify_writable(self) -> None:
         if self.on_writable is not None and not self._loop.is_closed():
@@ -253,9 +262,10 @@ class FlowControlledApp(App[None]):
     `remote` tells that the terminal is behind a line that may be slow; `unread_input` is what was read of it before.
     """
 
-    def __init__(self, *, remote: bool = False, unread_input: bytes = b"") -> None:
+    def __init__(self, *, remote: bool = False, unread_input: bytes = b"", guard: TerminalGuard | None = None) -> None:
         super().__init__(driver_class=FlowControlledDriver)
         self.remote = remote
+        self.guard = guard
         self.unread_input = unread_input
         self._was_resized = self._full_repaint_due = False
         self._repaint_timer: asyncio.TimerHandle | None = None
