@@ -75,6 +75,16 @@ class PseudoTerminal:
         """End the program if it still runs."""
         self.close()
 
+    @property
+    def modes(self) -> list[object]:
+        """The terminal's modes."""
+        return termios.tcgetattr(self._descriptor)
+
+    def forget(self) -> None:
+        """Close the terminal of a program that was waited for."""
+        os.close(self._descriptor)
+        self._descriptor = -1
+
     def read(self, seconds: float) -> bytes:
         """Return what is written next, waiting for it at most that long; empty when nothing came."""
         end = time.perf_counter() + seconds

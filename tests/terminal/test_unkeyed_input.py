@@ -1,0 +1,154 @@
+"""The app in a pseudo-terminal that sends what is no key, has odd streams, or sees the app die."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.sandbox.server import Sandbox
+from tests.cli.program import Program, a_job, threaded_sandbox
+from tests.terminal.pseudo_terminal import PseudoTerminal
+from tests.terminal.replies import REPLIES
+from tests.terminal.stage import APP_COMMAND, make_environ, start_app
+
+SCREENS = {"list": b"", "form": b"n", "filter": b"/", "help": b"?", "palette": b"\x10", "characters": b"C"}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with threaded_sandbox() as running:
+        yield running
+
+
+def wait_for_end(terminal: PseudoTerminal, within: float = 20.0) -> int:
+    """Read to the end and return the exit code, negative for a signal."""
+    end = time.monotonic() + within
+    while not terminal.has_ended:
+        assert time.monotonic() < end, bytes(terminal.written[-300:])
+        terminal.read(0.2)
+    code = os.waitstatus_to_exitcode(os.waitpid(terminal.pid, 0)[1])
+    terminal.forget()
+    return code
+
+
+def wait_until_restored(terminal: PseudoTerminal) -> None:
+    end = time.monotonic() + 20
+    while b"\x1b[?1049l" not in terminal.written or b"\x1b[?25h" not in terminal.written:
+        assert time.monotonic() < end, bytes(terminal.written[-300:])
+        terminal.read(0.2)
+
+
+@pytest.mark.parametrize("pause", [0.0, pytest.param(0.4, marks=pytest.mark.long)])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_replies_press_no_keys(tmp_path: Path, sandbox: Sandbox, screen: str, pause: float) -> None:
+    """A failed job is under the cursor: a `t` among the replies would run it again, and be paid."""
+    program = Program(tmp_path, sandbox.api_url, sandbox.key)
+    program.add_jobs(a_job(state="failed", error="fault", name="Astrid"))
+    before = program.records()
+    environ = make_environ(tmp_path, sandbox.api_url, sandbox.key)
+    with start_app(tmp_path, environ) as terminal:
+        terminal.wait_for("At sea")
+        terminal.send(SCREENS[screen])
+        terminal.read_until_quiet(0.3)
+        for reply in REPLIES:
+            for at in range(2, len(reply)) if pause else (2, len(reply) // 2, len(reply) - 1):
+                for part in (reply[:at], reply[at:]):
+                    terminal.send(part)
+                    terminal.read(0.005)
+                    time.sleep(pause)
+        terminal.send(b"\x1b[27u")
+        terminal.read_until_quiet(0.3)
+        terminal.send(b"q")
+        assert wait_for_end(terminal) == 0
+    assert not sandbox.posts
+    assert program.records() == before
+
+
+def test_bytes_that_are_no_text_do_not_end_the_app(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    with start_app(tmp_path) as terminal:
+        terminal.wait_for("Nothing here yet")
+        terminal.send(b"n")
+        terminal.wait_for("send")
+        terminal.send(b"\t\xe9t\xe9 \xff\x1b[M \xe0\xe1\x1b[<9999999999;1;1M\x1b[1114112u")
+        terminal.wait_for("\ufffdt\ufffd \ufffd")
+        for _ in range(300):
+            # No ctrl key that leaves, and nothing that is left unfinished.
+            terminal.send(bytes(byte for byte in chance.randbytes(40) if byte not in b"\x11\x13\x1b\x05\x1a") + b"\x18")
+            terminal.read(0.005)
+        terminal.send(b"\x18\x1b[27u\x11")
+        assert wait_for_end(terminal) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGKILL, -9), (signal.SIGABRT, -6), (signal.SIGSEGV, -11), (signal.SIGQUIT, 131), (signal.SIGINT, 130)],
+)
+def test_signals_leave_the_terminal_as_it_was(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """SIGKILL and a crash are seen to by a process of its own."""
+    with start_app(tmp_path) as terminal:
+        before = terminal.modes
+        terminal.wait_for("Nothing here yet")
+        assert terminal.modes != before
+        os.kill(terminal.pid, number)
+        wait_until_restored(terminal)
+        assert terminal.modes == before
+        assert wait_for_end(terminal) == code
+
+
+def test_interrupt_during_the_start_is_no_traceback(tmp_path: Path) -> None:
+    """In 21 of 40 tries there was one, of up to 72 lines."""
+    chance = random.Random(3)
+    for _ in range(8):
+        with start_app(tmp_path) as terminal:
+            terminal.read_for(chance.uniform(0.06, 0.6))
+            os.kill(terminal.pid, signal.SIGINT)
+            # Before the first line of the program the interpreter itself answers.
+            assert wait_for_end(terminal) in (130, -signal.SIGINT)
+            assert b"Traceback" not in terminal.written
+            assert b"defect" not in terminal.written
+
+
+def test_app_draws_on_standard_output(tmp_path: Path) -> None:
+    """Seen to fail when it drew on standard error: nothing was to be seen, and every key acted."""
+    command = ("/bin/sh", "-c", 'exec "$0" "$@" 2>/dev/null', *APP_COMMAND)
+    with start_app(tmp_path, command=command) as terminal:
+        terminal.wait_for("Nothing here yet")
+
+
+def test_app_has_the_size_of_the_terminal(tmp_path: Path) -> None:
+    environ = make_environ(tmp_path, COLUMNS="61", LINES="21")
+    with start_app(tmp_path, environ, columns=120, rows=40) as terminal:
+        terminal.wait_for(b"\x1b[40;", keep=True)
+        terminal.resize(90, 30)
+        terminal.written.clear()
+        terminal.wait_for(b"\x1b[30;")
+        assert b"\x1b[40;" not in terminal.written
+
+
+def test_reading_keys_fails_with_a_report(tmp_path: Path) -> None:
+    """An app that goes on without its keys could not be left."""
+    start = (
+        "import os\nread = os.read\n"
+        "def fail_on_keys(handle, size):\n"
+        "    data = read(handle, size)\n"
+        "    if handle == 0 and b'j' in data: raise MemoryError\n"
+        "    return data\n"
+        "os.read = fail_on_keys\n"
+        "from eternal_tui.__main__ import run\nrun()"
+    )
+    with start_app(tmp_path, command=(sys.executable, "-c", start)) as terminal:
+        terminal.wait_for("Nothing here yet")
+        terminal.send(b"j")
+        wait_until_restored(terminal)
+        assert wait_for_end(terminal) == 70
+        assert b"A defect of this program stopped it" in terminal.written
+    (report,) = (tmp_path / "data" / "logs").glob("crash-*.txt")
+    assert "MemoryError" in report.read_text()
