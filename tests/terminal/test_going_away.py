@@ -57,8 +57,10 @@ class PtyProgram:
         return fresh
 
     def children(self) -> list[int]:
+        """Return the child processes but the terminal's guard, which ends a moment after the program."""
         threads = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return [int(child) for thread in threads for child in thread.read_text().split()]
+        children = [int(child) for thread in threads for child in thread.read_text().split()]
+        return [child for child in children if b"?1049l" not in Path(f"/proc/{child}/cmdline").read_bytes()]
 
     def wait_exit(self, seconds: float) -> float:
         """Return how long the program took to end, reading what it writes as a terminal does."""
