@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import msgspec
+
 from eternal_tui import __version__
 from eternal_tui.api.models import (
     Character,
@@ -34,8 +36,11 @@ from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History
 from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.context import Ports
+from eternal_tui.jobs.copies import CopyOptions, parse_output_path
 from eternal_tui.jobs.engine import JobEngine
+from eternal_tui.jobs.hooks import HookPolicy, HookRunner
 from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.result_actions import ResultActions
 from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.download.url_policy import OPEN_POLICY, LinkPolicy
 
@@ -242,9 +247,20 @@ class Services:
                 requests_per_second=settings.requests_per_second,
                 stall_after_seconds=settings.stall_after_minutes * 60.0,
             ),
-            results_dir=self.data_dir / "results",
+            results_dir=self.results_dir,
             check_character=self.characters.check_allowed,
         )
+        self.result_actions = ResultActions(
+            self.jobs.context,
+            HookRunner(HookPolicy(**msgspec.structs.asdict(settings.hooks)), environ, self.results_dir),
+            self.results_dir,
+            _copy_options(settings),
+        )
+
+    @property
+    def results_dir(self) -> Path:
+        """The folder of result files."""
+        return self.data_dir / "results"
 
     @cached_property
     def avatars(self) -> AvatarCache:
@@ -265,6 +281,7 @@ class Services:
         Submits under way have `grace_seconds` seconds to be answered, and then the demo as many to end by itself.
         """
         try:
+            await self.result_actions.close(grace_seconds)
             await self.jobs.close(compact=compact, grace_seconds=grace_seconds)
         finally:
             if "avatars" in vars(self):
@@ -288,3 +305,15 @@ class Services:
             self.demo.kill()
         if self._temporary_dir is not None:
             shutil.rmtree(self.data_dir, ignore_errors=True)
+
+
+def _copy_options(settings: Settings) -> CopyOptions | None:
+    """Return what `auto_save_to` asks for, None where it is empty or its folder cannot be used."""
+    if not settings.auto_save_to:
+        return None
+    try:
+        output = parse_output_path(settings.auto_save_to, settings.save_template, base=Path.cwd(), is_folder=True)
+    except ValueError as error:
+        _log.warning("auto_save_to", extra={"reason": str(error)})
+        return None
+    return CopyOptions(output=output, sidecar=settings.sidecar, embed=settings.embed)

@@ -17,11 +17,14 @@ class ExitCode(IntEnum):
     KEY_ERROR = 3
     UNREACHABLE = 4
     UNCONFIRMED = 5
+    TIMEOUT = 6
+    """`--timeout` passed; the jobs keep running."""
+
     INTERNAL_ERROR = 70
     """A defect of the program, as EX_SOFTWARE of sysexits.h."""
 
 
-_WORST_FIRST = (ExitCode.UNCONFIRMED, ExitCode.KEY_ERROR, ExitCode.UNREACHABLE, ExitCode.FAILED)
+_WORST_FIRST = (ExitCode.UNCONFIRMED, ExitCode.KEY_ERROR, ExitCode.UNREACHABLE, ExitCode.TIMEOUT, ExitCode.FAILED)
 _CODE_BY_REJECTION_CAUSE = {"key": ExitCode.KEY_ERROR, "unreachable": ExitCode.UNREACHABLE}
 
 
@@ -41,6 +44,6 @@ def exit_code_of(job: Job) -> ExitCode:
 
 
 def worst_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
-    """Return the code that counts for several jobs: 5, then 3, then 4, then 1."""
+    """Return the most severe code: 5, 3, 4, 6, 1."""
     met = set(codes)
     return next((code for code in _WORST_FIRST if code in met), ExitCode.SUCCESS)

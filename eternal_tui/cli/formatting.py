@@ -20,9 +20,11 @@ def format_local_time(timestamp: float) -> str:
         return "?"
 
 
-def format_job_line(job: Job, results_dir: Path) -> SafeText:
-    """Return a job's news in one line: number, state, and its request id, file or reason."""
-    tail = absolute_result_path(job, results_dir) or (job.error if job.is_ended else "") or job.request_id or ""
+def format_job_line(job: Job, results_dir: Path, output: str | None = None) -> SafeText:
+    """Return one line on a job: number, state, and its request id, copy, file or reason."""
+    tail = (
+        output or absolute_result_path(job, results_dir) or (job.error if job.is_ended else "") or job.request_id or ""
+    )
     if not job.is_ended and job.progress:
         tail = f"{tail} · {job.progress} %"
     line = format_safe("job {id} · {word}", id=job.id, word=state_label(job))

@@ -42,7 +42,7 @@ COMMANDS = {
     # LATER "again": "Submit the same requests once more, whatever became of them. This spends credits.",
     # LATER "create-character": "Create a character from a prompt (experimental). This spends credits.",
     "watch": "Wait for jobs to finish and download their results. Free.",
-    # LATER "fetch": "Download the results of finished jobs again. Free.",
+    "fetch": "Download the results of finished jobs again. Free.",
     # LATER "adopt": "Add requests made elsewhere to the history by their request ids. Free.",
     "jobs": "List jobs, newest first.",
     "show": "Show a job's request, status and event log.",
@@ -69,6 +69,7 @@ COMMANDS = {
 
 _MODULES = {
     "star": "marks",
+    "fetch": "watch",
     "tag": "marks",
     "note": "marks",
     "undo": "delete",

@@ -1,22 +1,29 @@
-"""Submit requests one after the other, report each job, and optionally wait for the results."""
+"""Submit planned requests one after the other, report each job, and optionally wait for the results."""
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import os
+import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from eternal_tui.cli.casting import resolve_character
-from eternal_tui.cli.commands.watch import wait_for_jobs
 from eternal_tui.cli.context import CommandError, Context, close_services
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.progress import ProgressLine
-from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested
+from eternal_tui.cli.references import iter_jobs
+from eternal_tui.cli.request_input import PlannedRequest
+from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested, run_with_shutdown
+from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, parse_output, wait_for_jobs
 from eternal_tui.core.sanitize import format_safe, sanitize
 from eternal_tui.history.errors import HistoryError
-from eternal_tui.jobs.batch import new_batch_id
+from eternal_tui.jobs.batch import TRANSIENT_CAUSES
 from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded, NoApiKey
 from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.job_json import job_to_json
@@ -24,119 +31,202 @@ from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.jobs.submit.submitter import SubmitDetails
 
 if TYPE_CHECKING:
-    from eternal_tui.api.models import GenerateRequest
+    from eternal_tui.history.history import History
     from eternal_tui.services import Services
 
 _FATAL_CAUSES = frozenset({"key", "credits", "unreachable", "stopped"})
 """Causes of a rejection that the next request would meet too."""
 
 
-async def submit_all(context: Context, requests: Sequence[GenerateRequest], shutdown: Shutdown) -> int:
-    """Send the requests and return the exit code."""
-    services = context.open_services()
-    try:
-        return await SubmissionRun(context, services, shutdown).run(requests)
-    finally:
-        await close_services(services, context.output)
+def add_submit_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that submits."""
+    parser.add_argument("--wait", action="store_true", help="wait until every result is saved")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
+    parser.add_argument("--yes", action="store_true", help="skip the confirm_above prompt")
+    add_wait_options(parser)
+
+
+def run_submission(context: Context, planned: Sequence[PlannedRequest]) -> int:
+    """Submit the requests and return the exit code; nothing was sent where it is 2."""
+    given = context.arguments
+    waits_only = {"--timeout": given.timeout, "--output": given.output, "--on-finished": given.on_finished}
+    waits_only["output in the input"] = next((one.output for one in planned if one.output), None)
+    if not given.wait and (unused := [name for name, value in waits_only.items() if value]):
+        raise CommandError(ExitCode.USAGE, f"{unused[0]} needs --wait. Nothing was sent.")
+    result_output = ResultOutput(context)
+
+    async def submit(shutdown: Shutdown) -> int:
+        services = context.open_services()
+        result_output.attach(services)
+        try:
+            return await SubmissionRun(context, services, shutdown, result_output).run(planned)
+        finally:
+            await close_services(services, context.output)
+
+    return run_with_shutdown(submit, own_process=given.own_process)
 
 
 class SubmissionRun:
-    """One run of `generate`."""
+    """One run of a command that submits."""
 
-    def __init__(self, context: Context, services: Services, shutdown: Shutdown) -> None:
+    def __init__(self, context: Context, services: Services, shutdown: Shutdown, result_output: ResultOutput) -> None:
+        self._context = context
         self._services = services
         self._engine = services.jobs
         self._output = context.output
         self._arguments = context.arguments
         self._shutdown = shutdown
-        self._is_ephemeral = context.is_ephemeral
+        self._result_output = result_output
+        self._started_at = time.monotonic()
+        self._batch = ""
         self._job_ids: list[int] = []
+        self._last_earlier_id = 0
+        self._planned_by_job: dict[int, PlannedRequest | None] = {}
         self._printed_ids: set[int] = set()
-        self._stopped_early = False
-        self._is_key_rejected = False
+        self._extra_codes: list[ExitCode] = []
 
-    async def run(self, requests: Sequence[GenerateRequest]) -> int:
+    async def run(self, planned: Sequence[PlannedRequest]) -> int:
         """Submit the requests, print their jobs, and return the exit code."""
         self._output.print_notices(self._engine.notices)
-        if self._is_ephemeral:
-            self._output.info(sanitize("This is the demo: its files are gone when it ends. --data-dir DIR keeps them."))
+        if self._context.is_ephemeral:
+            self._output.info(sanitize("Demo mode: files are deleted on exit. Use --data-dir to keep them."))
         await self._engine.start(only_job_ids=())
-        requests, name = await self._shutdown.run(self._prepare(requests))
+        await self._engine.sync.load(one.retry_of for one in planned if one.retry_of is not None)
+        planned = await self._shutdown.run(self._prepare(planned))
+        newest = self._engine.store.newest_first()
+        self._last_earlier_id = newest[0].id if newest else 0
         with ProgressLine(self._engine, self._output, self._job_ids):
             try:
-                await self._submit_requests(requests, name)
+                await self._submit(planned)
                 if self._arguments.wait:
                     await self._wait_for_results()
             except ShutdownRequested as stopped:
-                return self._report_shutdown(stopped)
-        codes = [self._exit_code(job) for job in self._own_jobs()]
-        if self._stopped_early:
+                return self._report_shutdown(stopped, planned)
+        jobs = self._own_jobs()
+        if len(planned) > 1 and self._arguments.wait:
+            self._output.info(sanitize(describe_end(jobs)))
+        codes = [self._exit_code(job) for job in jobs]
+        if self._result_output.failed:
             codes.append(ExitCode.FAILED)
-        if self._is_key_rejected:
-            codes.append(ExitCode.KEY_ERROR)
-        return worst_exit_code(codes)
+        return worst_exit_code([*codes, *self._extra_codes])
 
-    async def _prepare(self, requests: Sequence[GenerateRequest]) -> tuple[list[GenerateRequest], str]:
+    async def _prepare(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
+        """Resolve characters, leave out what was sent before, and check the rest together."""
         if not await self._services.client.has_key():
             problem = self._services.client.key_error
             raise CommandError(ExitCode.KEY_ERROR, f"{problem} Nothing was sent.") if problem else NoApiKey
-        services = self._services
-        role = await resolve_character(services.characters, requests[0].character, services.clock, self._output.info)
-        chosen = [msgspec.structs.replace(request, character=role.id) for request in requests]
+        chosen = await self._resolve_characters(planned)
+        if getattr(self._arguments, "resume", False):
+            chosen = await self._leave_out_sent(chosen)
+        elif len(chosen) > 1 or chosen[0].source:
+            self._batch = os.urandom(4).hex()
         try:
-            await self._engine.submitter.check(chosen, confirmed=self._arguments.yes)
-        except ConfirmationRequired as refusal:
-            raise CommandError(ExitCode.USAGE, f"{refusal} Add --yes to send it.") from None
-        return chosen, role.name
+            await self._engine.submitter.check([one.request for one in chosen], confirmed=self._arguments.yes)
+        except ConfirmationRequired as error:
+            raise CommandError(ExitCode.USAGE, f"{error} Add --yes to send it.") from None
+        return chosen
 
-    async def _submit_requests(self, requests: Sequence[GenerateRequest], character_name: str) -> None:
-        batch = new_batch_id(len(requests))
+    async def _resolve_characters(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
+        services = self._services
+        resolved = {}
+        for one in planned:
+            wanted = one.request.character
+            if wanted not in resolved:
+                try:
+                    resolved[wanted] = await resolve_character(
+                        services.characters, wanted, services.clock, self._output.info
+                    )
+                except CommandError as error:
+                    if not one.source:
+                        raise
+                    message = format_safe("{where}: {error}", where=one.source, error=error)
+                    raise CommandError(error.exit_code, message) from None
+        return [
+            msgspec.structs.replace(
+                one,
+                request=msgspec.structs.replace(one.request, character=resolved[one.request.character].id),
+                name=resolved[one.request.character].name or one.name,
+            )
+            for one in planned
+        ]
+
+    async def _leave_out_sent(self, planned: list[PlannedRequest]) -> list[PlannedRequest]:
+        self._batch, sent = await asyncio.to_thread(find_sent, self._services.history, planned)
+        if not self._batch:
+            self._batch = os.urandom(4).hex()
+            self._output.info(sanitize("Nothing of this was sent before; submitting all of it."))
+            return planned
+        rest = []
+        for one in planned:
+            if sent[one.request] > 0:
+                sent[one.request] -= 1
+            else:
+                rest.append(one)
+        self._output.info(
+            sanitize(f"Batch {self._batch}: {len(planned) - len(rest)} of {len(planned)} requests were sent before.")
+        )
+        return rest
+
+    async def _submit(self, planned: Sequence[PlannedRequest]) -> None:
         unsubscribe = self._engine.store.subscribe(self._collect_own_jobs)
         try:
-            for number, request in enumerate(requests, 1):
+            for number, one in enumerate(planned):
                 if self._shutdown.is_requested:
                     raise ShutdownRequested(self._shutdown.signal_number)
                 try:
-                    # Confirmed together before; the cap is looked at again for each.
-                    submitting = self._engine.submit(
-                        request,
-                        SubmitDetails(
-                            character_name=character_name, batch=batch, batch_index=number if batch else None
-                        ),
-                        confirmed=True,
-                    )
+                    # Confirmed together before; the cap is checked again for each.
+                    submitting = self._engine.submit(one.request, self._details(one), confirmed=True)
                     job = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
-                except (DailyCapExceeded, HistoryError) as refusal:
+                except (DailyCapExceeded, HistoryError) as error:
                     if not self._job_ids:
                         raise
-                    self._stopped_early = True
-                    self._output.error(sanitize(str(refusal)))
-                    self._report_unsent(len(requests) - number + 1)
+                    self._extra_codes.append(ExitCode.FAILED)
+                    self._output.error(sanitize(str(error)))
+                    self._report_unsent(len(planned) - number)
                     return
+                self._planned_by_job[job.id] = one
                 self._report_submitted(job)
                 if job.state is JobState.UNCONFIRMED or job.cause in _FATAL_CAUSES:
-                    self._report_unsent(len(requests) - number)
+                    self._report_unsent(len(planned) - number - 1)
                     return
         finally:
             unsubscribe()
 
+    def _details(self, one: PlannedRequest) -> SubmitDetails:
+        batch = one.batch or self._batch
+        return SubmitDetails(
+            character_name=one.name,
+            batch=batch,
+            batch_index=one.index if batch else None,
+            tags=one.tags,
+            note=one.note,
+            template=one.template,
+            retry_of=one.retry_of,
+        )
+
     def _collect_own_jobs(self, job_ids: frozenset[int]) -> None:
-        for job_id in sorted(job_ids - set(self._job_ids)):
+        # This process may also own what an earlier one left behind.
+        for job_id in sorted(job_id for job_id in job_ids if job_id > self._last_earlier_id):
             job = self._engine.store.get(job_id)
-            if job is not None and self._engine.context.owns(job):
+            if job is not None and self._engine.context.owns(job) and job_id not in self._planned_by_job:
+                self._planned_by_job[job_id] = None
                 self._job_ids.append(job_id)
 
     def _own_jobs(self) -> list[Job]:
         return [job for job in map(self._engine.store.get, self._job_ids) if job is not None]
 
     def _exit_code(self, job: Job) -> ExitCode:
-        return exit_code_of(job) if self._engine.store.is_durable(job.id) else ExitCode.UNCONFIRMED
+        if not self._engine.store.is_durable(job.id):
+            return ExitCode.UNCONFIRMED
+        # Without --wait the ids on disk are all that was asked for.
+        is_sent = job.state is JobState.SUCCEEDED and not self._arguments.wait
+        return ExitCode.SUCCESS if is_sent else exit_code_of(job)
 
     def _report_submitted(self, job: Job) -> None:
         if not self._engine.store.is_durable(job.id):
             self._output.error(
                 format_safe(
-                    "Job {id} was taken by the service, but could not be written down: {trouble} "
+                    "Job {id} was accepted, but could not be written to disk: {trouble} "
                     "Its request id is {request}. Free some space and keep that id.",
                     id=job.id,
                     trouble=job.trouble,
@@ -156,43 +246,63 @@ class SubmissionRun:
     def _report_unsent(self, count: int) -> None:
         if count:
             verb = "was" if count == 1 else "were"
-            rest = pluralize(count, "more request")
+            again = " Run the same command with --resume to send the rest." if self._batch else ""
             self._output.info(
-                format_safe("{rest} {verb} not sent; nothing was charged for that.", rest=rest, verb=verb)
-            )
+                format_safe(
+                    "{rest} {verb} not sent and not charged.{again}",
+                    rest=pluralize(count, "more request"), verb=verb, again=again,
+                )
+            )  # fmt: skip
 
     async def _wait_for_results(self) -> None:
-        waiting = [job.id for job in self._own_jobs() if job.state is JobState.RUNNING or job.needs_download]
-        refusal = await wait_for_jobs(self._engine, waiting, self._shutdown, lambda end: self._report_end(end.result()))
-        if refusal:
-            self._is_key_rejected = True
+        # Also those that ended while others were sent: their results are reported like any other.
+        waiting = [job.id for job in self._own_jobs() if job.state not in (JobState.REJECTED, JobState.UNCONFIRMED)]
+        timeout = self._arguments.timeout
+        left = None if timeout is None else max(0.0, timeout - (time.monotonic() - self._started_at))
+        try:
+            rejection = await wait_for_jobs(
+                self._engine, waiting, self._shutdown, self._report_end, timeout_seconds=left
+            )
+            await self._shutdown.run(self._services.result_actions.wait_all())
+        except TimeoutError:
+            self._extra_codes.append(ExitCode.TIMEOUT)
+            self._print_remaining()
+            self._output.info(format_safe("Timed out. {rest}", rest=describe_unfinished(self._own_jobs())))
+            return
+        if rejection:
+            self._extra_codes.append(ExitCode.KEY_ERROR)
             self._print_remaining()
             self._output.error(
                 format_safe(
-                    "{refusal} {rest} Give another key first.",
-                    refusal=refusal,
+                    "{rejection} {rest} Set another key first.",
+                    rejection=rejection,
                     rest=describe_unfinished(self._own_jobs()),
                 )
             )
 
-    def _report_end(self, job: Job) -> None:
+    async def _report_end(self, end: asyncio.Future[Job]) -> None:
+        job = end.result()
+        one = self._planned_by_job.get(job.id)
+        path = parse_output(self._context, one.output) if one is not None and one.output else None
+        number = one.index if one is not None else 1
+        output = await self._result_output.handle(self._services, job, number=number, output=path)
         if self._arguments.json:
-            self._print_json(job)
+            self._print_json(job, output)
         else:
-            self._output.print_line(format_job_line(job, self._engine.results_dir))
+            self._output.print_line(format_job_line(job, self._engine.results_dir, output))
         self._report_error(job)
 
-    def _print_json(self, job: Job) -> None:
+    def _print_json(self, job: Job, output: str | None = None) -> None:
         self._printed_ids.add(job.id)
-        self._output.print_json(job_to_json(job, self._engine.results_dir))
+        self._output.print_json(job_to_json(job, self._engine.results_dir) | {"output": output})
 
     def _print_remaining(self) -> None:
-        """Print the jobs that this run waits for no longer as they stand: a script wants their ids."""
+        """Print the jobs that are not waited for any longer: a script needs their ids."""
         for job in self._own_jobs():
             if self._arguments.json and job.id not in self._printed_ids:
                 self._print_json(job)
 
-    def _report_shutdown(self, shutdown_request: ShutdownRequested) -> int:
+    def _report_shutdown(self, shutdown: ShutdownRequested, planned: Sequence[PlannedRequest]) -> int:
         self._print_remaining()
         jobs = self._own_jobs()
         unclear = [job for job in jobs if job.state is JobState.UNCONFIRMED]
@@ -201,5 +311,23 @@ class SubmissionRun:
         if rest := describe_unfinished(jobs):
             self._output.info(format_safe("Stopped here. {rest}", rest=rest))
         elif not unclear:
-            self._output.info(sanitize("Stopped. Nothing is under way."))
-        return ExitCode.UNCONFIRMED if unclear else shutdown_request.exit_code
+            self._output.info(sanitize("Stopped. No unfinished jobs."))
+        self._report_unsent(len(planned) - len(jobs))
+        return ExitCode.UNCONFIRMED if unclear else shutdown.exit_code
+
+
+def find_sent(history: History, planned: Sequence[PlannedRequest]) -> tuple[str, Counter[object]]:
+    """Return the newest batch with any of these requests, and how often each of them was sent in it.
+
+    An interrupted or unconfirmed request counts as sent: it may have been charged. One that certainly never reached the
+    service, or was rejected for the key or for credits, does not.
+    """
+    wanted = {one.request for one in planned}
+    batch, sent = "", Counter[object]()
+    for job in iter_jobs(history):
+        if not job.batch or job.batch_index is None or job.request not in wanted or job.batch != (batch or job.batch):
+            continue
+        batch = job.batch
+        if job.retry_of is None and not (job.state is JobState.REJECTED and job.cause in TRANSIENT_CAUSES):
+            sent[job.request] += 1
+    return batch, sent

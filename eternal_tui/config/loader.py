@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from eternal_tui.config import validation
-from eternal_tui.config.settings import NotifySettings, Settings, SettingsError
+from eternal_tui.config.settings import HookSettings, NotifySettings, Settings, SettingsError
 from eternal_tui.core.sanitize import sanitize
 
 ENV_PREFIX = "ETERNAL_TUI_"
@@ -19,8 +20,8 @@ APP_NAME = "eternal-tui"
 
 _INTERNAL_FIELDS = frozenset({"config_path", "sources"})
 SETTING_NAMES = tuple(name for name in Settings.__struct_fields__ if name not in _INTERNAL_FIELDS)
-NOTIFY_SETTING_NAMES = NotifySettings.__struct_fields__
-_TABLE_NAMES = frozenset({"notify", "keys"})
+_TABLES: dict[str, type[msgspec.Struct]] = {"notify": NotifySettings, "hooks": HookSettings}
+_TABLE_NAMES = frozenset({*_TABLES, "keys"})
 _MAX_CONFIG_BYTES = 1024 * 1024
 
 
@@ -72,24 +73,28 @@ def load_settings(options: Mapping[str, Any] | None = None, environ: Mapping[str
     """Return the settings: defaults, then the config file, then the environment, then flags.
 
     `options` maps field names, and `config` for the file, to values or texts; None means the flag was not given.
-    Raises SettingsError.
+    Raises SettingsError with every error of file and environment.
     """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in (options or {}).items() if value is not None}
     path, asked_for = _resolve_config_path(given.pop("config", None), environ)
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    for layer in (
-        _from_file(path, must_exist=asked_for, environ=environ),
-        _from_environment(environ),
+    errors: list[str] = []
+    layers = (
+        _from_file(path, errors, must_exist=asked_for, environ=environ),
+        _from_environment(environ, errors),
         _from_options(given, environ),
-    ):
+    )
+    if errors:
+        raise SettingsError(*errors)
+    for layer in layers:
         for name, (value, source) in layer.items():
             values[name] = {**values.get(name, {}), **value} if name in _TABLE_NAMES else value
             sources[name] = source
-    notify = msgspec.convert(values.pop("notify", {}), NotifySettings)
+    tables: dict[str, Any] = {name: msgspec.convert(values.pop(name, {}), struct) for name, struct in _TABLES.items()}
     values.setdefault("data_dir", default_data_dir(environ))
-    return Settings(**values, notify=notify, config_path=path, sources=sources)
+    return Settings(**values, **tables, config_path=path, sources=sources)
 
 
 def find_config_path(option: str | None, environ: Mapping[str, str]) -> Path:
@@ -108,7 +113,15 @@ def _resolve_config_path(option: object, environ: Mapping[str, str]) -> tuple[Pa
     return default_config_path(environ), False
 
 
-def _from_file(path: Path, *, must_exist: bool, environ: Mapping[str, str]) -> Layer:
+@contextmanager
+def _collecting(errors: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except SettingsError as error:
+        errors += error.errors
+
+
+def _from_file(path: Path, errors: list[str], *, must_exist: bool, environ: Mapping[str, str]) -> Layer:
     text = _read_config(path, must_exist=must_exist)
     if not text.strip():
         return {}
@@ -121,30 +134,33 @@ def _from_file(path: Path, *, must_exist: bool, environ: Mapping[str, str]) -> L
     layer: Layer = {}
     for name, value in table.items():
         where = f"{path}{_line_suffix(text, name)}: {name}"
-        if name not in SETTING_NAMES:
-            raise SettingsError(f"{where} is not a setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
-        if name == "notify":
-            checked: Any = _parse_notify_table(value, text, path)
-        elif name == "keys":
-            checked = validation.parse_keys(value, where)
-        else:
-            checked = validation.parse_value(name, value, where, base=path.parent, home=home_dir(environ))
-        layer[name] = (checked, str(path))
+        with _collecting(errors):
+            if name not in SETTING_NAMES:
+                raise SettingsError(f"{where} is not a setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
+            if name in _TABLES:
+                checked: Any = _parse_table(name, value, text, path, errors)
+            elif name == "keys":
+                checked = validation.parse_keys(value, where)
+            else:
+                checked = validation.parse_value(name, value, where, base=path.parent, home=home_dir(environ))
+            layer[name] = (checked, str(path))
     return layer
 
 
-def _parse_notify_table(table: object, text: str, path: Path) -> dict[str, Any]:
-    where = f"{path}{_line_suffix(text, 'notify')}: notify"
+def _parse_table(table_name: str, table: object, text: str, path: Path, errors: list[str]) -> dict[str, Any]:
+    struct = _TABLES[table_name]
+    where = f"{path}{_line_suffix(text, table_name)}: {table_name}"
     if not isinstance(table, dict):
-        raise SettingsError(f"{where} is {validation.describe_value(table)}, but it is a table: [notify].")
+        raise SettingsError(f"{where} is {validation.describe_value(table)}, but it is a table: [{table_name}].")
     checked = {}
     for name, value in table.items():
-        where = f"{path}{_line_suffix(text, name, 'notify')}: notify.{name}"
-        if name not in NOTIFY_SETTING_NAMES:
-            raise SettingsError(
-                f"{where} is not a setting. {validation.suggestion_sentence(name, NOTIFY_SETTING_NAMES)}"
-            )
-        checked[name] = validation.parse_notify_value(name, value, where)
+        where = f"{path}{_line_suffix(text, name, table_name)}: {table_name}.{name}"
+        with _collecting(errors):
+            if name not in struct.__struct_fields__:
+                raise SettingsError(
+                    f"{where} is not a setting. {validation.suggestion_sentence(name, struct.__struct_fields__)}"
+                )
+            checked[name] = validation.parse_table_value(struct, name, value, where)
     return checked
 
 
@@ -184,23 +200,24 @@ def _line_suffix(text: str, name: str, table: str = "") -> str:
     return ""
 
 
-def _from_environment(environ: Mapping[str, str]) -> Layer:
+def _from_environment(environ: Mapping[str, str], errors: list[str]) -> Layer:
     variables = {f"{ENV_PREFIX}{name.upper()}": name for name in SETTING_NAMES if name not in _TABLE_NAMES}
-    nested = {f"{ENV_PREFIX}NOTIFY_{name.upper()}": name for name in NOTIFY_SETTING_NAMES}
+    nested = {f"{ENV_PREFIX}NOTIFY_{name.upper()}": name for name in NotifySettings.__struct_fields__}
     layer: Layer = {}
     notify: dict[str, Any] = {}
     for variable, text in environ.items():
         if not variable.startswith(ENV_PREFIX) or variable == f"{ENV_PREFIX}CONFIG" or not text.strip():
             continue
-        if name := variables.get(variable):
-            checked = validation.parse_text_value(name, text, variable, base=Path.cwd(), home=home_dir(environ))
-            layer[name] = (checked, variable)
-        elif name := nested.get(variable):
-            notify[name] = validation.parse_notify_value(name, text, variable, as_text=True)
-            layer["notify"] = (notify, f"{ENV_PREFIX}NOTIFY_…")
-        elif near := validation.suggest(variable, [*variables, *nested, f"{ENV_PREFIX}CONFIG"]):
-            # A cap with a slip in its name would silently be no cap. Names far from ours may be somebody else's.
-            raise SettingsError(f"{variable} is not a setting. Did you mean {near}?")
+        with _collecting(errors):
+            if name := variables.get(variable):
+                checked = validation.parse_text_value(name, text, variable, base=Path.cwd(), home=home_dir(environ))
+                layer[name] = (checked, variable)
+            elif name := nested.get(variable):
+                notify[name] = validation.parse_table_value(NotifySettings, name, text, variable, as_text=True)
+                layer["notify"] = (notify, f"{ENV_PREFIX}NOTIFY_…")
+            elif near := validation.suggest(variable, [*variables, *nested, f"{ENV_PREFIX}CONFIG"]):
+                # A cap with a slip in its name would silently be no cap. Names far from ours may be somebody else's.
+                raise SettingsError(f"{variable} is not a setting. Did you mean {near}?")
     return layer
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from eternal_tui.config import validation
 from eternal_tui.config.loader import SETTING_NAMES
-from eternal_tui.config.settings import NotifySettings, Settings
+from eternal_tui.config.settings import HookSettings, NotifySettings, Settings
 
 _INTERNAL_FIELDS = ("config_path", "sources")
 
@@ -30,11 +30,12 @@ def render_config(settings: Settings) -> str:
     """
     lines: list[str] = []
     for name in SETTING_NAMES:
-        if name not in ("notify", "keys"):
+        if name not in ("notify", "hooks", "keys"):
             lines += _setting_lines(Settings, name, getattr(settings, name), settings.sources.get(name, "default"))
-    lines += ["[notify]"]
-    for name in NotifySettings.__struct_fields__:
-        lines += _setting_lines(NotifySettings, name, getattr(settings.notify, name), "")
+    for title, struct in (("notify", NotifySettings), ("hooks", HookSettings)):
+        lines += [f"[{title}]"]
+        for name in struct.__struct_fields__:
+            lines += _setting_lines(struct, name, getattr(getattr(settings, title), name), "")
     lines += ["[keys]", *_comment_lines(Settings, "keys")]
     lines += [f"{_toml_string(action)} = {_toml_string(key)}" for action, key in sorted(settings.keys.items())]
     return "\n".join(lines) + "\n"
@@ -66,6 +67,8 @@ def _replace_unprintable(text: str) -> str:
 def _toml_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml_value, value))}]"
     return repr(value) if isinstance(value, int | float) else _toml_string(str(value))
 
 

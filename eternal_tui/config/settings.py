@@ -17,7 +17,13 @@ NonNegativeCredits = Annotated[float, Meta(ge=0)]
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be used; the text says where it stands, what was found and what is allowed."""
+    """Settings that cannot be used; each of `errors` says where it stands, what was found and what is allowed."""
+
+    def __init__(self, *errors: str) -> None:
+        more = len(errors) - 1
+        rest = f" {more} more: see `eternal-tui config --check`." if more else ""
+        super().__init__(f"{errors[0]}{rest}")
+        self.errors = errors
 
 
 class NotifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +37,24 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     quiet_hours: Annotated[
         str, Meta(description='Local time without bell and desktop notifications, such as "22:00-07:00".')
     ] = ""
+
+
+SidecarFormat = Literal["", "json", "xmp"]
+Command = list[str]
+
+
+class HookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Commands that run when jobs end: a list of command and arguments, without a shell."""
+
+    on_finished: Annotated[
+        Command, Meta(description='When a result is saved, such as ["notify-send", "{name}", "{file}"].')
+    ] = []
+    on_failed: Annotated[Command, Meta(description="When a job ends without a result.")] = []
+    on_batch: Annotated[Command, Meta(description="When the last job of a batch has ended.")] = []
+    timeout_seconds: Annotated[float, Meta(gt=0, le=3_600, description="Seconds after which a command is stopped.")] = (
+        60.0
+    )
+    max_running: Annotated[int, Meta(ge=1, le=16, description="Max commands at once.")] = 2
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +116,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description='File name offered by "save as": {date} {time} {character} {type} {id}, without a suffix.',
         ),
     ] = "{date}-{character}-{type}-{id}"
+    auto_save_to: Annotated[
+        str,
+        Meta(
+            max_length=1_000,
+            description="Also copy each result to this folder or path template: {id} {character} {name} {prompt:40} "
+            "{date} {time} {type} {n} {ext}.",
+        ),
+    ] = ""
+    sidecar: Annotated[
+        SidecarFormat, Meta(description="Write the request beside each copy: json or xmp; empty: no.")
+    ] = ""
+    embed: Annotated[
+        bool, Meta(description="Write the request into each copy, where the format has a place for it.")
+    ] = False
+    hooks: Annotated[HookSettings, Meta(description="Commands that run when jobs end.")] = HookSettings()
     notify: Annotated[NotifySettings, Meta(description="How the end of a job is told.")] = NotifySettings()
     keys: Annotated[
         dict[str, str],

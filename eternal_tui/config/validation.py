@@ -14,7 +14,8 @@ from typing import Any, get_type_hints
 import msgspec
 
 from eternal_tui.config.base_url import validate_base_url
-from eternal_tui.config.settings import NotifySettings, Settings, SettingsError
+from eternal_tui.config.settings import Settings, SettingsError
+from eternal_tui.core.format_template import HOOK_FIELDS, OUTPUT_FIELDS, parse_template
 from eternal_tui.core.sanitize import sanitize
 
 TEMPLATE_FIELDS = ("date", "time", "character", "type", "id")
@@ -39,9 +40,11 @@ def parse_text_value(name: str, given: str, where: str, *, base: Path, home: Pat
     return _validate(Settings, name, given.strip(), where, base=base, home=home, strict=False)
 
 
-def parse_notify_value(name: str, given: object, where: str, *, as_text: bool = False) -> Any:
-    """Return one value of the notify table; raise SettingsError."""
-    return _validate(NotifySettings, name, given, where, base=Path(), home=Path(), strict=not as_text)
+def parse_table_value(
+    struct: type[msgspec.Struct], name: str, given: object, where: str, *, as_text: bool = False
+) -> Any:
+    """Return one value of a table such as [notify]; raise SettingsError."""
+    return _validate(struct, name, given, where, base=Path(), home=Path(), strict=not as_text)
 
 
 def parse_keys(given: object, where: str) -> dict[str, str]:
@@ -68,6 +71,9 @@ def _validate(
         if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
             raise SettingsError(f"{where} is {describe_value(given)}, but it is the path of a folder.")
         return resolve_path(str(given), base, home)
+    if name == "auto_save_to" and isinstance(given, str) and given.strip():
+        # A path from a configuration file starts at that file.
+        given = f"{resolve_path(given, base, home)}{'/' if given.endswith('/') else ''}"
     if not strict and isinstance(given, str) and given.lower() in ("none", "no", "off", "yes", "on"):
         given = _parse_yes_no_none(name, given.lower(), kind)
     try:
@@ -99,6 +105,10 @@ def _check_extra_rules(name: str, value: Any) -> Any:
         raise ValueError('It may be two times of day, such as "22:00-07:00", or empty.')
     if name == "save_template":
         _check_template(value)
+    if name == "auto_save_to" and value:
+        parse_template(value, OUTPUT_FIELDS)
+    if name.startswith("on_") and value:
+        check_hook_command(value)
     if name == "api_key_command":
         _check_command(value)
     return value
@@ -117,6 +127,17 @@ def _check_template(template: str) -> None:
             raise ValueError(f"It may hold {allowed_fields}.")
     if template.startswith((".", "-")):
         raise ValueError("It may not start with . or -.")
+
+
+def check_hook_command(arguments: Sequence[str]) -> None:
+    """Raise ValueError with a sentence where a command of [hooks] or --on-finished is wrong."""
+    if not arguments or not arguments[0].strip():
+        raise ValueError("It is a list of a command and its arguments.")
+    if any("\0" in argument for argument in arguments):
+        raise ValueError("It contains a NUL character.")
+    templates = [parse_template(argument, HOOK_FIELDS) for argument in arguments]
+    if templates[0].fields:
+        raise ValueError("Fields belong to the arguments, not to the command itself.")
 
 
 def _check_command(command: str) -> None:
@@ -169,7 +190,7 @@ def _describe_type(described: Any) -> str:
     if isinstance(described, inspect.StrType):
         longest = described.max_length
         return "text" if longest is None else f"text of at most {longest} characters"
-    names = {inspect.BoolType: "true or false", inspect.NoneType: "left out"}
+    names = {inspect.BoolType: "true or false", inspect.NoneType: "left out", inspect.ListType: "a list of texts"}
     return names.get(type(described), "something else")
 
 

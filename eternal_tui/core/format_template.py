@@ -7,6 +7,8 @@ from string import Formatter
 
 import msgspec
 
+OUTPUT_FIELDS = ("id", "character", "name", "prompt", "date", "time", "type", "n", "ext")
+HOOK_FIELDS = ("id", "request_id", "state", "type", "character", "name", "prompt", "file", "output", "error", "batch")
 MAX_FIELD_CHARS = 10_000
 
 

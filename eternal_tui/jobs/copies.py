@@ -11,17 +11,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from eternal_tui.core.format_template import Template, parse_template
+from eternal_tui.core.format_template import OUTPUT_FIELDS, Template, parse_template
 from eternal_tui.jobs.files import copy_to, result_path, safe_filename
 from eternal_tui.jobs.job_json import format_utc
 from eternal_tui.jobs.model import Job
 from eternal_tui.media.export.xmp import embedding_splices, xmp_packet
 
-OUTPUT_FIELDS = ("id", "character", "name", "prompt", "date", "time", "type", "n", "ext")
 MAX_COMPONENT_BYTES = 200
 """Bytes of one name: with number and suffix under the 255 that most disks allow."""
-
-Sidecar = Literal["", "json", "xmp"]
 
 
 class OutputPath(msgspec.Struct, frozen=True):
@@ -97,7 +94,7 @@ class CopyOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Where to, and with which metadata."""
 
     output: OutputPath
-    sidecar: Sidecar = ""
+    sidecar: Literal["", "json", "xmp"] = ""
     embed: bool = False
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 
 import pytest
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.history.history import History
+from eternal_tui.history.lock import InstanceLock
 from tests.cli.program import Program, a_job
 
 
@@ -116,9 +119,11 @@ def test_delete_asks_before_it_drops_what_is_charged(four: Program, job: str) ->
 
 
 def test_a_job_being_sent_is_not_deleted(four: Program) -> None:
-    four.add_jobs(a_job(state="submitting"))
+    sender = InstanceLock.acquire(four.data_dir, time.time, os.getpid())
+    four.add_jobs(a_job(state="submitting", owner=sender.id))
     assert four.run("delete", "5", "--yes").code == 2
     assert len(four.records()) == 5
+    sender.release()
 
 
 def test_a_broken_file_of_deletions_is_nothing_to_undo(four: Program) -> None:

@@ -16,7 +16,10 @@ def test_follows_what_is_unfinished_to_its_file(program: Program, sandbox: Sandb
     program.run(*IMAGE_ARGUMENTS, "--count", "2")
     ran = program.run("watch", "--json")
     assert ran.code == 0
-    news = [(job["id"], job["state"], job["file_state"]) for job in ran.json_objects]
+    events = ran.json_objects
+    assert {event["event"] for event in events} >= {"state", "finished"}
+    assert all(event["time"].endswith("Z") for event in events)
+    news = [(job["id"], job["state"], job["file_state"]) for job in events if job["event"] != "progress"]
     for job_id in (9, 10):
         assert [one[1:] for one in news if one[0] == job_id] == [
             ("running", None), ("succeeded", "pending"), ("succeeded", "saved")
@@ -24,7 +27,7 @@ def test_follows_what_is_unfinished_to_its_file(program: Program, sandbox: Sandb
     assert len(sandbox.posts) == 2
     again = program.run("watch")
     assert (again.code, again.out) == (0, "")
-    assert "Nothing is unfinished" in again.err
+    assert "No unfinished jobs" in again.err
 
 
 def test_a_named_job_that_ended_is_told_with_its_code(program: Program) -> None:

@@ -247,6 +247,8 @@ def _csv_cell(value: object) -> object:
     if isinstance(value, bool):
         # As in JSON: Python's own words for it are nobody else's.
         return "true" if value else "false"
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
     if not isinstance(value, str):
         return value
     # Spreadsheets run what begins like this as a formula, whoever wrote it.

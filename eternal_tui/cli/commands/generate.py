@@ -1,107 +1,64 @@
-"""`generate`: check options and prompts, then submit them."""
+"""`generate`: check options and input, then submit."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.cli.prompt_input import read_prompts
-from eternal_tui.cli.submission import submit_all
-from eternal_tui.core.sanitize import sanitize
-
-if TYPE_CHECKING:
-    from eternal_tui.api.models import GenerateRequest
+from eternal_tui.cli.request_input import parse_number, plan_requests
+from eternal_tui.cli.submission import add_submit_options, run_submission
+from eternal_tui.cli.waiting import parse_output
 
 EPILOG = """\
 examples:
-  eternal-tui generate --character 6870 --prompt "In a rain coat"
+  eternal-tui generate --character 6870 --prompt "In a raincoat"
   eternal-tui generate --character 6870 --prompt "She waves" --type video --duration 3 --no-audio --wait --json
+  eternal-tui generate --character 6870 --prompt "In a {red|blue} coat" --wait -o 'coats/{n}-{prompt:40}{ext}'
   eternal-tui generate --character Astrid --prompt - --quality high < prompts.txt
+  eternal-tui generate --input batch.csv --tag winter --wait --timeout 30m
+  eternal-tui generate --input batch.jsonl --resume
 
-Without --wait it ends once each request id is on disk; `eternal-tui watch` follows the jobs later.
-A request is sent once. If its answer is lost, the job is unconfirmed (exit code 5) and never sent again by itself.
+input: JSON lines, or CSV with a header: character, prompt, type, duration, audio, quality, count, tags, note, output.
+Options give what a line leaves out. The whole input is checked before anything is sent. Repeated --character and
+--prompt multiply; {a|b} in a prompt makes one request for each, {{ is a brace.
+
+Without --wait it ends once each request id is on disk; `eternal-tui watch` follows the jobs later. A request whose
+response is lost is unconfirmed (exit code 5) and is not retried automatically. --resume sends what was not sent.
 """
-
-MAX_COUNT = 100
-"""Jobs of one prompt: beyond this a slip of the finger is likelier than a wish."""
-
-MAX_JOBS_PER_RUN = 1_000
-"""Jobs of one run, for the same reason."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `generate`."""
-    parser.add_argument("--character", metavar="ID", default="", help="character ID, or a name from the public list")
-    parser.add_argument("--prompt", metavar="TEXT", help="what is to change; '-' reads prompts from stdin, one a line")
+    parser.add_argument("--character", metavar="ID", action="append", help="character ID or name; repeatable")
+    parser.add_argument(
+        "--prompt", metavar="TEXT", action="append", help="prompt text; '-' reads one prompt per line from stdin"
+    )
+    parser.add_argument("--input", metavar="FILE", help="read requests from JSON lines or CSV; '-' is stdin")
     parser.add_argument("--type", metavar="image|video", default="image", help="what to make (default: image)")
-    parser.add_argument("--duration", metavar="N", type=_parse_number, help="seconds of a video, 1 to 5")
+    parser.add_argument("--duration", metavar="N", type=parse_number, help="seconds of a video, 1 to 5")
     parser.add_argument(
-        "--audio", action=argparse.BooleanOptionalAction, default=None, help="a video with or without sound"
+        "--audio", action=argparse.BooleanOptionalAction, default=None, help="video with or without sound"
     )
-    parser.add_argument("--quality", metavar="low|high", help="of an image; high costs twice as much")
+    parser.add_argument("--quality", metavar="low|high", help="image quality (high costs twice as much)")
     parser.add_argument(
-        "--count", metavar="N", type=_parse_number, default=1, help="send each prompt N times (default: 1)"
+        "--count", metavar="N", type=parse_number, default=1, help="send each prompt N times (default: 1)"
     )
-    parser.add_argument("--wait", action="store_true", help="wait until every result is saved")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a job")
-    parser.add_argument("--yes", action="store_true", help="send also what costs more than confirm_above")
-
-
-def _parse_number(text: str) -> int | str:
-    # Whether it is one is for the rules of a request to say, which have the better sentence.
-    return int(text) if text.isascii() and text.removeprefix("-").isdigit() and len(text) < 10 else text
+    parser.add_argument("--tag", metavar="WORD", action="append", default=[], help="tag the jobs; repeatable")
+    parser.add_argument("--note", metavar="TEXT", help="note for the jobs")
+    parser.add_argument(
+        "--resume", action="store_true", help="send only what the last run of the same input did not send"
+    )
+    add_submit_options(parser)
 
 
 def run(context: Context) -> int:
-    """Check everything, then send; nothing was sent where it ends in 2."""
-    from eternal_tui.cli.signals import run_with_shutdown
-
-    requests = _build_requests(context)
-    return run_with_shutdown(
-        lambda stopping: submit_all(context, requests, stopping), own_process=context.arguments.own_process
-    )
-
-
-def _build_requests(context: Context) -> list[GenerateRequest]:
-    from eternal_tui.api.models import GenerateRequest, validation_errors
-
-    given = context.arguments
-    if type(given.count) is not int or not 1 <= given.count <= MAX_COUNT:
-        raise CommandError(ExitCode.USAGE, f"--count is a whole number from 1 to {MAX_COUNT}. Nothing was sent.")
-    fields: dict[str, Any] = {
-        "type": given.type,
-        "duration": given.duration,
-        "audio": given.audio,
-        "quality": given.quality,
-    }
-    # Everything but prompt and character first, so that a wrong option does not read the whole of stdin.
-    _raise_if_invalid(validation_errors(GenerateRequest(character="1", prompt="a", **fields)))
-    if not given.character.strip():
-        _raise_if_invalid(validation_errors(GenerateRequest(character="", prompt="a", **fields)))
-    requests = []
-    for prompt in read_prompts(given.prompt, context.output.stdin):
-        request = GenerateRequest(character=given.character.strip(), prompt=prompt, **fields)
-        found = validation_errors(request)
-        # A name is no ID yet; only what can be neither is refused here.
-        if "character" in found and not _is_invalid_character(request.character):
-            del found["character"]
-        _raise_if_invalid(found)
-        requests += [request] * given.count
-    if len(requests) > MAX_JOBS_PER_RUN:
-        raise CommandError(
-            ExitCode.USAGE,
-            f"These are {len(requests)} jobs; one run sends {MAX_JOBS_PER_RUN} at most. Nothing was sent.",
-        )
-    return requests
-
-
-def _is_invalid_character(character: str) -> bool:
-    """Tell whether the text can be neither an ID nor a name: an address, a path or an encoded image."""
-    return "/" in character or len(character) > 100 or character.lower().startswith(("http:", "https:", "data:"))
-
-
-def _raise_if_invalid(errors: dict[str, str]) -> None:
-    if errors:
-        raise CommandError(ExitCode.USAGE, sanitize(f"{' '.join(errors.values())} Nothing was sent."))
+    """Check everything, then submit; nothing was sent where it ends in 2."""
+    planned = plan_requests(context)
+    for text in dict.fromkeys(one.output for one in planned if one.output):
+        try:
+            parse_output(context, text)
+        except CommandError as error:
+            source = next(one.source for one in planned if one.output == text)
+            raise CommandError(ExitCode.USAGE, f"{source}: {error} Nothing was sent.") from None
+    return run_submission(context, planned)

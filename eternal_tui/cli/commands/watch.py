@@ -1,112 +1,98 @@
-"""`watch`: follow jobs until each has ended and its file is here. Sends nothing that costs."""
+"""`watch` and `fetch`: wait until jobs have ended and their files are saved. Sends nothing that costs."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import CommandError, Context, close_services
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
+from eternal_tui.cli.parser import Command
 from eternal_tui.cli.progress import ProgressLine
 from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
-from eternal_tui.cli.signals import Shutdown, ShutdownRequested
+from eternal_tui.cli.signals import Shutdown, ShutdownRequested, run_with_shutdown
+from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, wait_for_jobs
 from eternal_tui.core.sanitize import format_safe, join_safe, sanitize
 from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey
-from eternal_tui.jobs.job_json import job_to_json
-from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, FileState, Job, JobState
+from eternal_tui.jobs.job_json import format_utc, job_to_json
+from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.engine import JobEngine
     from eternal_tui.services import Services
 
+WATCH_EPILOG = """\
+examples:
+  eternal-tui watch                                every unfinished job
+  eternal-tui watch 12 13 --json                   one JSON object per event
+  eternal-tui watch 3f2a91c0 -o 'out/{n}{ext}'     a batch, with copies of its results
+  eternal-tui watch | jq -r 'select(.event == "finished") | .file'
+  eternal-tui watch last --timeout 5m && eternal-tui show last
 
-EndCallback = Callable[["asyncio.Future[Job]"], None]
+JSON is the default where stdout is not a terminal. Events: state, progress, finished; each object is the whole job.
+Lost jobs are polled again and missing files are fetched again if the job is named. ctrl+c stops waiting; jobs go on.
+"""
 
+FETCH_EPILOG = """\
+examples:
+  eternal-tui fetch 12
+  eternal-tui fetch 12 -o portrait.jpg
+  eternal-tui fetch 'state:expired,broken' --json
 
-async def wait_for_jobs(engine: JobEngine, job_ids: Sequence[int], shutdown: Shutdown, on_end: EndCallback) -> str:
-    """Hand each job to `on_end` as it ends, and return an empty string; or why the key was refused, with jobs left.
-
-    Raises ShutdownRequested.
-    """
-    refused = asyncio.Event()
-
-    def hear(_ids: frozenset[int]) -> None:
-        if engine.monitor.is_key_rejected:
-            refused.set()
-
-    unsubscribe = engine.store.subscribe(hear)
-    pending = {asyncio.ensure_future(engine.wait_until_done(job_id)) for job_id in job_ids}
-    refusal = asyncio.ensure_future(refused.wait())
-    try:
-        hear(frozenset())
-        while pending:
-            waiting = asyncio.wait({*pending, refusal}, return_when=asyncio.FIRST_COMPLETED)
-            done, _ = await shutdown.run(waiting)
-            for end in pending & done:
-                on_end(end)
-            pending -= done
-            if pending and refusal in done:
-                return _key_rejection_reason(engine, job_ids)
-        return ""
-    finally:
-        unsubscribe()
-        for task in (*pending, refusal):
-            task.cancel()
-        await asyncio.gather(*pending, refusal, return_exceptions=True)
-
-
-def _key_rejection_reason(engine: JobEngine, job_ids: Sequence[int]) -> str:
-    jobs = (job for job in map(engine.store.get, job_ids) if job is not None)
-    return next((job.trouble for job in jobs if job.trouble), "The key was refused.")
-
-
-async def watch_jobs(context: Context, shutdown: Shutdown) -> int:
-    """Follow what the arguments name and return the exit code."""
-    workbench = context.open_services()
-    try:
-        return await _WatchRun(context, workbench, shutdown).run()
-    finally:
-        await close_services(workbench, context.output)
+A job that has its file is not downloaded again, only copied with -o. Free.
+"""
 
 
 class _WatchRun:
-    def __init__(self, context: Context, services: Services, shutdown: Shutdown) -> None:
+    def __init__(self, context: Context, services: Services, shutdown: Shutdown, result_output: ResultOutput) -> None:
         self._services = services
         self._engine = services.jobs
         self._output = context.output
+        self._arguments = context.arguments
         self._references: list[str] = context.arguments.ids
         wanted: bool | None = context.arguments.json
         self._prints_json = not is_terminal(context.output.stdout) if wanted is None else wanted
         self._shutdown = shutdown
-        self._printed_states: dict[int, tuple[JobState, FileState | None] | None] = {}
+        self._result_output = result_output
+        self._printed: dict[int, Job | None] = {}
 
     async def run(self) -> int:
         self._output.print_notices(self._engine.notices)
         ids = await asyncio.to_thread(self._select_job_ids)
         if not ids:
-            self._output.info(sanitize("Nothing is unfinished."))
+            self._output.info(sanitize("No unfinished jobs."))
             return ExitCode.SUCCESS
         await self._engine.start(only_job_ids=ids)
         await self._shutdown.run(self._resume_polling(ids))
         unsubscribe = self._engine.store.subscribe(self._on_change)
+        timed_out = False
         try:
             with ProgressLine(self._engine, self._output, ids):
-                self._printed_states = dict.fromkeys(ids)
+                self._printed = dict.fromkeys(ids)
                 self._on_change(frozenset(ids))
                 await self._wait_until_done(ids)
+        except TimeoutError:
+            timed_out = True
         except ShutdownRequested:
-            jobs = [job for job in map(self._engine.store.get, ids) if job is not None]
-            rest = describe_unfinished(jobs)
-            self._output.info(join_safe(" ", sanitize("Stopped following."), *([rest] if rest else ())))
+            rest = describe_unfinished(self._jobs(ids))
+            self._output.info(join_safe(" ", sanitize("Stopped waiting."), *([rest] if rest else ())))
             raise
         finally:
             unsubscribe()
-        jobs = [job for job in map(self._engine.store.get, ids) if job is not None]
-        return worst_exit_code(map(exit_code_of, jobs))
+        jobs = self._jobs(ids)
+        if timed_out:
+            rest = describe_unfinished(jobs)
+            self._output.info(join_safe(" ", sanitize("Timed out."), *([rest] if rest else ())))
+        if len(jobs) > 1:
+            self._output.info(sanitize(describe_end(jobs)))
+        codes = [*map(exit_code_of, jobs), *([ExitCode.TIMEOUT] if timed_out else ())]
+        return worst_exit_code([*codes, *([ExitCode.FAILED] if self._result_output.failed else ())])
+
+    def _jobs(self, ids: list[int]) -> list[Job]:
+        return [job for job in map(self._engine.store.get, ids) if job is not None]
 
     def _select_job_ids(self) -> list[int]:
         history = self._services.history
@@ -122,12 +108,8 @@ class _WatchRun:
             job for job in jobs if not self._is_on_this_service(job) and (not job.is_ended or job.needs_download)
         ]
         for job in elsewhere:
-            self._output.info(
-                format_safe(
-                    "Job {id} belongs to the service at {host}, not followed here.", id=job.id, host=job.service
-                )
-            )
-        ids = list(dict.fromkeys(job.id for job in jobs if job not in elsewhere))
+            self._output.info(format_safe("Job {id} belongs to {host}; skipped.", id=job.id, host=job.service))
+        ids = [job.id for job in jobs if job not in elsewhere]
         if elsewhere and self._references and not ids:
             raise CommandError(ExitCode.USAGE, "None of these jobs belongs to this service; --base-url names another.")
         return ids
@@ -147,10 +129,10 @@ class _WatchRun:
             try:
                 if job.state is JobState.LOST or (job.state in POLLED_STATES and not job.watched):
                     await self._engine.watch_now(job_id)
-                elif job.file_state in (FileState.EXPIRED, FileState.BROKEN):
+                elif job.state is JobState.SUCCEEDED and not job.is_delivered and not job.needs_download:
                     await self._engine.retry_download(job_id)
             except InvalidJobState:
-                continue  # another instance is at it, and its news arrive here
+                continue  # another instance is at it; its changes arrive here
 
     def _get_job(self, job_id: int) -> Job:
         job = self._engine.store.get(job_id)
@@ -159,64 +141,84 @@ class _WatchRun:
         return job
 
     def _on_change(self, job_ids: frozenset[int]) -> None:
-        for job_id in self._printed_states:
+        for job_id in self._printed:
             if job_id not in job_ids or (job := self._engine.store.get(job_id)) is None:
                 continue
-            stands = (job.state, job.file_state)
-            if self._printed_states[job_id] != stands:
-                self._printed_states[job_id] = stands
-                self._print_job(job)
+            old, self._printed[job_id] = self._printed[job_id], job
+            if old is None or (old.state, old.file_state) != (job.state, job.file_state):
+                # The end is printed once its actions are done.
+                if not job.is_ended or job.needs_download:
+                    self._print_job("state", job)
+            elif self._prints_json and (old.progress, old.word) != (job.progress, job.word):
+                self._print_job("progress", job)
 
-    def _print_job(self, job: Job) -> None:
+    def _print_job(self, event: str, job: Job, output: str | None = None) -> None:
         if self._prints_json:
-            self._output.print_json(job_to_json(job, self._engine.results_dir))
+            fields: dict[str, Any] = {"event": event, "time": format_utc(time.time())}
+            self._output.print_json(fields | job_to_json(job, self._engine.results_dir) | {"output": output})
         else:
-            self._output.print_line(format_job_line(job, self._engine.results_dir))
+            self._output.print_line(format_job_line(job, self._engine.results_dir, output))
 
     async def _wait_until_done(self, job_ids: list[int]) -> None:
-        if refusal := await wait_for_jobs(self._engine, job_ids, self._shutdown, self._on_end):
+        rejection = await wait_for_jobs(
+            self._engine, job_ids, self._shutdown, self._on_end, timeout_seconds=self._arguments.timeout
+        )
+        if rejection:
             raise CommandError(
-                ExitCode.KEY_ERROR, f"{refusal} The jobs go on at the service; give another key and watch again."
+                ExitCode.KEY_ERROR, f"{rejection} The jobs keep running; set another key and watch again."
             )
 
-    def _on_end(self, end: asyncio.Future[Job]) -> None:
+    async def _on_end(self, end: asyncio.Future[Job]) -> None:
         try:
             job = end.result()
         except JobNotFound as gone:
             self._output.info(sanitize(f"{gone} It was deleted meanwhile."))
             return
-        self._printed_states.pop(job.id, None)
-        if job.needs_download:
-            self._print_job(job)
+        self._printed.pop(job.id, None)
+        output = await self._result_output.handle(self._services, job, number=job.batch_index or 1)
+        self._print_job("finished" if job.is_ended and not job.needs_download else "state", job, output)
         if (sentence := job_error_message(job)) is not None:
             self._output.error(sentence)
 
 
-EPILOG = """\
-examples:
-  eternal-tui watch                                every unfinished job
-  eternal-tui watch 12 13 --json                   a JSON object at every change of state
-  eternal-tui watch | jq -r .file                  the same, as ever where the output is no terminal
-  eternal-tui watch last && eternal-tui show last
+async def watch_jobs(context: Context, shutdown: Shutdown, result_output: ResultOutput) -> int:
+    """Wait for the jobs that the arguments name and return the exit code."""
+    services = context.open_services()
+    result_output.attach(services)
+    try:
+        code = await _WatchRun(context, services, shutdown, result_output).run()
+        await shutdown.run(services.result_actions.wait_all())
+        return code
+    finally:
+        await close_services(services, context.output)
 
-A lost job is asked about again, and a file that expired or broke is fetched again, if the job is named.
-ctrl+c stops following; the service goes on with the jobs.
-"""
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `watch`."""
+def _add_watch_arguments(parser: argparse.ArgumentParser) -> None:
     add_references(parser, nargs="*", extra=" (default: all unfinished)")
+    _add_common_arguments(parser)
+
+
+def _add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
+    add_references(parser)
+    _add_common_arguments(parser)
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--json",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="print a JSON object at every change of state, or a line; into a file or a pipe objects are usual",
+        "--json", action=argparse.BooleanOptionalAction, default=None,
+        help="print one JSON object per event (default when stdout is not a terminal)",
+    )  # fmt: skip
+    add_wait_options(parser)
+
+
+def _run(context: Context) -> int:
+    result_output = ResultOutput(context)
+    return run_with_shutdown(
+        lambda shutdown: watch_jobs(context, shutdown, result_output), own_process=context.arguments.own_process
     )
 
 
-def run(context: Context) -> int:
-    """Follow the jobs and end by the exit codes of what became of them."""
-    from eternal_tui.cli.signals import run_with_shutdown
-
-    return run_with_shutdown(lambda stopping: watch_jobs(context, stopping), own_process=context.arguments.own_process)
+COMMANDS = {
+    "watch": Command(WATCH_EPILOG, _add_watch_arguments, _run),
+    "fetch": Command(FETCH_EPILOG, _add_fetch_arguments, _run),
+}

@@ -1,0 +1,185 @@
+"""Waiting for jobs: the options, the deadline, and what is done with each result when it is there."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import shlex
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.signals import Shutdown
+from eternal_tui.config.validation import check_hook_command
+from eternal_tui.core.sanitize import format_safe, sanitize
+from eternal_tui.jobs.batch import summarize
+from eternal_tui.jobs.copies import CopyOptions, parse_output_path
+from eternal_tui.jobs.hooks import hook_name
+from eternal_tui.jobs.model import Job
+
+if TYPE_CHECKING:
+    from eternal_tui.jobs.copies import OutputPath
+    from eternal_tui.jobs.engine import JobEngine
+    from eternal_tui.services import Services
+
+_UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+MAX_TIMEOUT_SECONDS = 30 * 86_400
+
+EndCallback = Callable[["asyncio.Future[Job]"], Awaitable[None]]
+
+
+def parse_timeout(text: str) -> float:
+    """Return seconds from text such as 90, 90s, 5m or 1.5h."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)", text.strip())
+    seconds = float(found[1]) * _UNIT_SECONDS[found[2]] if found else -1.0
+    if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
+        raise argparse.ArgumentTypeError("give seconds, or a time such as 90s, 5m or 1h")
+    return seconds
+
+
+def add_wait_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--timeout` and the options for copies of results."""
+    parser.add_argument(
+        "--timeout", metavar="TIME", type=parse_timeout, help="stop waiting after TIME (90, 5m, 1h); exit 6, jobs go on"
+    )
+    add_output_options(parser)
+    parser.add_argument(
+        "--on-finished", metavar="COMMAND", help="run COMMAND for each result; {file} {id} {output} … are filled in"
+    )
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for copies of results."""
+    parser.add_argument(
+        "-o", "--output", metavar="PATH",
+        help="copy results to a file, a folder or a template: {id} {character} {name} {prompt:40} {date} {n} {ext}",
+    )  # fmt: skip
+    parser.add_argument("--sidecar", choices=("json", "xmp"), help="write the request beside each copy")
+    parser.add_argument(
+        "--embed", action=argparse.BooleanOptionalAction, default=None,
+        help="write the request into each copy, where the format has a place for it",
+    )  # fmt: skip
+
+
+def parse_output(context: Context, text: str) -> OutputPath:
+    """Return the checked output path of an option or an input line; CommandError where it cannot be used."""
+    try:
+        return parse_output_path(text, context.settings.save_template, base=Path.cwd())
+    except ValueError as error:
+        raise CommandError(ExitCode.USAGE, sanitize(f"--output {text}: {error}")) from None
+
+
+class ResultOutput:
+    """Copies results and runs `--on-finished`, for a command that waits for jobs.
+
+    With `--output` the copy is made here, whichever process saved the file; else `auto_save_to` has made it.
+    """
+
+    def __init__(self, context: Context) -> None:
+        given, settings = context.arguments, context.settings
+        self._context = context
+        self._output = parse_output(context, given.output) if given.output else None
+        self._sidecar = given.sidecar or settings.sidecar
+        self._embed = settings.embed if given.embed is None else given.embed
+        self._command: list[str] = []
+        if text := getattr(given, "on_finished", None):
+            try:
+                self._command = shlex.split(text)
+                check_hook_command(self._command)
+            except ValueError as error:
+                raise CommandError(ExitCode.USAGE, sanitize(f"--on-finished {text}: {error}")) from None
+        self.failed = False
+
+    @property
+    def is_given(self) -> bool:
+        """Whether copies go where the command line says."""
+        return self._output is not None
+
+    def attach(self, services: Services) -> None:
+        """Leave copies to this command where it names a path."""
+        if self._output is not None:
+            services.result_actions.copies = None
+
+    async def handle(
+        self, services: Services, job: Job, *, number: int = 1, output: OutputPath | None = None
+    ) -> str | None:
+        """Act on a job that ended, and return the path of its copy, None where it has none."""
+        actions = services.result_actions
+        path = await actions.wait(job.id)
+        output = output or self._output
+        if output is not None and job.is_delivered and not job.is_creation:
+            options = CopyOptions(output=output, sidecar=self._sidecar, embed=self._embed)
+            try:
+                path = await actions.copy(job, options, number=number)
+            except OSError as error:
+                self.failed = True
+                self._context.output.error(
+                    format_safe("Job {id} not copied: {why}. The file is in {folder}.",
+                                id=job.id, why=error.strerror or error, folder=services.results_dir)
+                )  # fmt: skip
+        if self._command and hook_name(job) == "on_finished":
+            await actions.run_hook("--on-finished", self._command, job, path)
+        return None if path is None else str(path)
+
+
+async def wait_for_jobs(
+    engine: JobEngine,
+    job_ids: Sequence[int],
+    shutdown: Shutdown,
+    on_end: EndCallback,
+    *,
+    timeout_seconds: float | None = None,
+) -> str:
+    """Hand each job to `on_end` as it ends, and return an empty string; or why the key was rejected, with jobs left.
+
+    Raises ShutdownRequested, or TimeoutError after `timeout_seconds`.
+    """
+    rejected = asyncio.Event()
+
+    def on_change(_ids: frozenset[int]) -> None:
+        if engine.monitor.is_key_rejected:
+            rejected.set()
+
+    unsubscribe = engine.store.subscribe(on_change)
+    pending = {asyncio.ensure_future(engine.wait_until_done(job_id)) for job_id in job_ids}
+    rejection = asyncio.ensure_future(rejected.wait())
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            on_change(frozenset())
+            while pending:
+                waiting = asyncio.wait({*pending, rejection}, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await shutdown.run(waiting)
+                for end in pending & done:
+                    await on_end(end)
+                pending -= done
+                if pending and rejection in done:
+                    return _key_rejection_reason(engine, job_ids)
+            return ""
+    finally:
+        unsubscribe()
+        for task in (*pending, rejection):
+            task.cancel()
+        await asyncio.gather(*pending, rejection, return_exceptions=True)
+
+
+def _key_rejection_reason(engine: JobEngine, job_ids: Sequence[int]) -> str:
+    jobs = (job for job in map(engine.store.get, job_ids) if job is not None)
+    return next((job.trouble for job in jobs if job.trouble), "API key rejected.")
+
+
+def describe_end(jobs: Sequence[Job]) -> str:
+    """Return one line on several jobs: how many are saved, failed or still running, and what they cost."""
+    summary = summarize(jobs)
+    parts = [f"{len(jobs)} jobs: {summary.done} done"]
+    for count, word in (
+        (summary.failed, "failed"), (summary.needs_decision, "unconfirmed or lost"), (summary.in_progress, "unfinished")
+    ):  # fmt: skip
+        if count:
+            parts.append(f"{count} {word}")
+    cost = "" if summary.cost is None else f" · ~{summary.cost:.2f} credits"
+    batches = {job.batch for job in jobs}
+    batch = f" · batch {batches.pop()}" if len(batches) == 1 and jobs[0].batch else ""
+    return f"{', '.join(parts)}{cost}{batch}"

@@ -1,0 +1,126 @@
+"""What happens to a job that has ended: its file is copied by `auto_save_to`, and the configured commands run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from eternal_tui.history.errors import HistoryError
+from eternal_tui.history.journal import Change
+from eternal_tui.jobs.context import JobContext
+from eternal_tui.jobs.copies import CopyOptions, write_copy
+from eternal_tui.jobs.errors import JobNotFound
+from eternal_tui.jobs.hooks import HookName, HookRunner, hook_name
+from eternal_tui.jobs.model import Job, from_record, with_event
+from eternal_tui.jobs.ports import History
+
+BATCH_ENDED = "batch ended"
+
+
+class ResultActions:
+    """Acts on every job that this instance settles. Each command runs once for a job, and once for a batch."""
+
+    def __init__(
+        self, context: JobContext, hooks: HookRunner, results_dir: Path, copies: CopyOptions | None = None
+    ) -> None:
+        self.copies = copies
+        self.hooks = hooks
+        self.results_dir = results_dir
+        self._context = context
+        self._tasks: dict[int, asyncio.Task[Path | None]] = {}
+        self._saved: dict[int, Path] = {}
+        context.events.settled.connect(self._on_settled)
+
+    async def wait(self, job_id: int) -> Path | None:
+        """Wait until the actions for a job are done; return the path of its copy, where one was written."""
+        if task := self._tasks.get(job_id):
+            await asyncio.wait((task,))
+        return self._saved.get(job_id)
+
+    async def wait_all(self, timeout_seconds: float | None = None) -> None:
+        """Wait for all actions under way."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks.values()), timeout=timeout_seconds)
+
+    async def close(self, grace_seconds: float) -> None:
+        """Wait for `grace_seconds`, then stop the commands that still run."""
+        await self.wait_all(grace_seconds)
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def run_hook(self, event: str, command: Sequence[str], job: Job, output: Path | None) -> None:
+        """Run a command for a job and record how it ended."""
+        result = await self.hooks.run(event, command, [job], output)
+        await self._add_event(job.id, f"{event} command", result.summary)
+
+    async def copy(self, job: Job, options: CopyOptions, *, number: int | None = None) -> Path:
+        """Copy the job's file and record where to. Raises OSError."""
+        number = number or job.batch_index or 1
+        path = await asyncio.to_thread(write_copy, job, self.results_dir, options, number=number)
+        await self._add_event(job.id, "copied", str(path))
+        return path
+
+    def _on_settled(self, job: Job) -> None:
+        event = hook_name(job)
+        if event is None or job.id in self._tasks:
+            return
+        on_batch = bool(job.batch and self.hooks.command("on_batch"))
+        if (self.copies is not None and job.is_delivered) or self.hooks.command(event) or on_batch:
+            task = asyncio.create_task(self._act(job, event), name=f"actions-{job.id}")
+            self._tasks[job.id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
+
+    async def _act(self, job: Job, event: HookName) -> Path | None:
+        path = None
+        if self.copies is not None and job.is_delivered and not job.is_creation:
+            try:
+                path = self._saved[job.id] = await self.copy(job, self.copies)
+            except OSError as error:
+                await self._add_event(job.id, "copy failed", error.strerror or str(error))
+        if (command := self.hooks.command(event)) and not any(
+            each.summary == f"{event} command" for each in job.timeline
+        ):
+            await self.run_hook(event, command, job, path)
+        if job.batch and (command := self.hooks.command("on_batch")):
+            store, now = self._context.store, self._context.ports.clock.time()
+            jobs, changes = await store.call_history(claim_batch, store.history, job.batch, now)
+            store.apply_changes(changes)
+            if jobs:
+                result = await self.hooks.run("on_batch", command, jobs, None)
+                await self._add_event(jobs[0].id, "on_batch command", result.summary)
+        return path
+
+    async def _add_event(self, job_id: int, summary: str, detail: str) -> None:
+        now = self._context.ports.clock.time()
+        try:
+            await self._context.store.change(job_id, lambda job: with_event(job, now, summary, detail))
+        except (HistoryError, JobNotFound):
+            # The job was deleted, or is unknown here.
+            return
+
+
+def claim_batch(history: History, batch: str, now: float) -> tuple[list[Job], list[Change]]:
+    """Claim the command of a batch under the history's lock, so that it runs in one process.
+
+    Returns all jobs of the batch, oldest first: none where one has not ended or another process was first. The changes
+    are those of others and the claim itself.
+    """
+    found = [job_id for page in history.iter_pages() for job_id, record in page if record.get("batch") == batch]
+    with history.transaction() as transaction:
+        changes = list(transaction.concurrent_changes)
+        records = [(job_id, transaction.get(job_id)) for job_id in sorted(found)]
+        try:
+            jobs = [from_record(job_id, record) for job_id, record in records if record is not None]
+        except msgspec.ValidationError:
+            return [], changes
+        if not jobs or any(hook_name(job) is None for job in jobs):
+            return [], changes
+        if any(each.summary == BATCH_ENDED for each in jobs[0].timeline):
+            return [], changes
+        claim = {"timeline": msgspec.to_builtins(with_event(jobs[0], now, BATCH_ENDED, f"{len(jobs)} jobs").timeline)}
+        transaction.update(jobs[0].id, claim)
+        return jobs, [*changes, Change("patch", jobs[0].id, claim)]
