@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.worker import Worker
 
-from eternal_tui.tui.screens.main_view import MainView
+from eternal_tui.tui.screens.main import MainScreen
 from tests.jobs.quiet import loop_activity, wait_idle
 
 HANGS = 60.0
@@ -83,7 +83,7 @@ def _draw(screen: Screen[Any]) -> bool:
 
 
 def _draws_later(screen: Screen[Any]) -> bool:
-    return isinstance(screen, MainView) and (
+    return isinstance(screen, MainScreen) and (
         screen._detail_debouncer.is_pending or bool(screen.refresh_timer._changed_ids)
     )
 

@@ -21,6 +21,7 @@ SCOPE_TITLES = {
     "anywhere": "Anywhere",
     "jobs": "Jobs and detail",
     "list": "The list of jobs",
+    "matches": "The list, while a search stands",
     "gallery": "The gallery",
     "filter": "The filter",
     "detail": "The detail",

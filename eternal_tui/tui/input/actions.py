@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 from textual.binding import Binding
 
 Scope = Literal[
-    "anywhere", "jobs", "list", "gallery", "filter", "detail", "viewer", "form", "line", "prompt", "choice", "stepper",
+    "anywhere", "jobs", "list", "matches",
+    "gallery", "filter", "detail", "viewer", "form", "line", "prompt", "choice", "stepper",
     "submit", "search", "picker", "presets", "copy", "help", "browser", "create", "confirm", "save", "note", "key",
     "statistics",
 ]  # fmt: skip
@@ -16,6 +17,7 @@ Scope = Literal[
 PARENT_SCOPES: dict[Scope, tuple[Scope, ...]] = {
     "anywhere": (),
     "list": ("jobs", "anywhere"),
+    "matches": (),
     "gallery": ("jobs", "anywhere"),
     "filter": ("jobs", "anywhere"),
     "detail": ("jobs", "anywhere"),
@@ -76,8 +78,8 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("list.facet", "f", "facet", "Facet", "All, unfinished, done, needs attention", "list"),
     Action("list.sort", "S", "sort", "Sort", "Sort the list another way", "list"),
     Action("list.find", "F", "find", "Find", "Search without filtering; n and N go through the matches", "list"),
-    Action("list.next_match", "n", "match(1)", "Next match", "Go to the next match of the search", "list"),
-    Action("list.previous_match", "N", "match(-1)", "Previous match", "Go to the match before", "list"),
+    Action("list.next_match", "n", "match(1)", "Next match", "Next match, while a search stands", "matches"),
+    Action("list.previous_match", "N", "match(-1)", "Previous match", "Match before, while a search stands", "matches"),
     Action(
         "list.problem",
         "exclamation_mark",

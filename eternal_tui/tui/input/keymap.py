@@ -124,6 +124,7 @@ MAX_KEY_CHARS = 24
 
 _KEY_LABELS = {
     "question_mark": "?",
+    "exclamation_mark": "!",
     "colon": ":",
     "slash": "/",
     "asterisk": "*",

@@ -40,7 +40,7 @@ class JobList(ScrollView, can_focus=True):
     says how many came above them.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("list")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("list"), *bindings("matches")]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "job-list--text",
         "job-list--dim",

@@ -1,43 +1,393 @@
-"""The one screen at work: what its panes say goes to the desk as wishes, and what a person does is done."""
+"""The main screen: its panes, the refresh from the engine's snapshots, and the actions of keys and messages."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import gc
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from textual import events, on, work
+from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Container, Horizontal
+from textual.widget import MountError
 
-from eternal_tui.api.models import Character
+from eternal_tui.api.models import Character, GenerateRequest
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
+from eternal_tui.services import Services
+from eternal_tui.tui.config_watch import effective_keymap
+from eternal_tui.tui.context import TerminalContext
+from eternal_tui.tui.detail.pane import DetailPane
+from eternal_tui.tui.detail.text import with_pause_reason
 from eternal_tui.tui.input import actions
+from eternal_tui.tui.input.actions import Scope
+from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
+from eternal_tui.tui.notifications import Notifier, Severity
+from eternal_tui.tui.refresh import Debouncer, RefreshTimer
 from eternal_tui.tui.request_form.pane import RequestFormPane
-from eternal_tui.tui.screens.main_view import MainView
-from eternal_tui.tui.widgets.footer import FooterLine
+from eternal_tui.tui.screens.key_prompt import KeyPrompt
+from eternal_tui.tui.screens.view_state import PaneSplit, ViewState, ViewStore
+from eternal_tui.tui.terminal.compositor import DiffScreen
+from eternal_tui.tui.terminal.later import load_deferred
+from eternal_tui.tui.widgets.footer import FooterLine, footer_keys
+from eternal_tui.tui.widgets.header import HeaderLine
 from eternal_tui.tui.widgets.help_keys import HelpMixin
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.screens.note import Annotations
+    from eternal_tui.tui.request_form.character_check import CharacterCheck
+    from eternal_tui.tui.screens.job_commands import JobCommands
+    from eternal_tui.tui.screens.job_dialogs import JobDialogs
+    from eternal_tui.tui.widgets.dialog import ConfirmDialog
+
+FULL_RELOAD_JOBS = 10_000
+"""Changed jobs from which the list is made anew instead of brought up to date: more than one slice of a history."""
+
+MIN_WIDE_COLUMNS = 140
+"""Columns from which the form stands beside the list."""
+
+MIN_SIDE_BY_SIDE_COLUMNS = 190
+"""Columns from which list and detail stand side by side."""
+
+
+MIN_HIGH_ROWS = 36
+"""Rows from which the detail gets more of them than the list."""
+
+ROW_BREAKPOINTS = [(0, "-low"), (MIN_HIGH_ROWS, "-high")]
+
+
+class Workspace(Container):
+    """Jobs and detail together: single-letter keys work here, and nowhere that text is typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("jobs")]
+
+
+BREAKPOINTS = [
+    (0, "-tiny"),
+    (80, "-normal"),
+    (MIN_WIDE_COLUMNS, "-wide"),
+    (MIN_SIDE_BY_SIDE_COLUMNS, "-widest"),
+]
+"""Columns from which the screen has these classes."""
+
+
+def _size_classes() -> str:
+    columns, rows = shutil.get_terminal_size()
+    return " ".join(
+        max(each for each in breakpoints if each[0] <= size)[1]
+        for breakpoints, size in ((BREAKPOINTS, columns), (ROW_BREAKPOINTS, rows))
+    )
+
 
 MAX_HISTORY_PROMPTS = 2_000
 """Earlier prompts the search offers: more than anybody scrolls through, few enough to search at a key's pace."""
 
 
-class MainScreen(HelpMixin, MainView):
-    """Answers the messages of the panes and the keys of the registry."""
+class MainScreen(HelpMixin, DiffScreen):
+    """Header, form, jobs, detail and footer; draws the engine's snapshots and does what keys and panes ask for."""
 
     AUTO_FOCUS = "JobList"
     BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("anywhere")]
+    HORIZONTAL_BREAKPOINTS = BREAKPOINTS
+    VERTICAL_BREAKPOINTS = ROW_BREAKPOINTS
+
+    def __init__(self, services: Services, terminal: TerminalContext) -> None:
+        # With the classes it will have, the screen is not styled a second time before its first frame.
+        super().__init__(classes=_size_classes())
+        self.services = services
+        self.terminal = terminal
+        engine = services.jobs
+        self.header = HeaderLine(
+            demo=services.demo is not None,
+            other_host="" if services.settings.is_official or services.demo else services.settings.host,
+            glyphs=terminal.glyphs,
+        )
+        self.form_pane = RequestFormPane(
+            services.data_dir,
+            environ=terminal.environ,
+            glyphs=terminal.glyphs,
+            monotonic=services.clock.monotonic,
+            pane_number=1,
+        )
+        self.job_pane = JobListPane(
+            glyphs=terminal.glyphs,
+            estimate_remaining=engine.monitor.estimate_remaining,
+            clock_step=terminal.clock_step_seconds,
+            pane_number=2,
+            graphics=terminal.graphics,
+            results_dir=engine.results_dir,
+            id="jobs",
+        )
+        self.detail_pane = DetailPane(
+            terminal.graphics,
+            engine.results_dir,
+            frame_budget=terminal.frame_budget,
+            frame_cache=terminal.frame_cache,
+            pane_number=3,
+            id="detail",
+        )
+        self.footer = FooterLine()
+        self.notifier = Notifier(
+            services.settings,
+            terminal.environ,
+            show_toast=self._show_toast,
+            write=terminal.write_sequence,
+            has_focus=lambda: self.app.app_focus,
+            is_batch_active=engine.active_batches.is_active,
+        )
+        self.refresh_timer = RefreshTimer(
+            interval_seconds=terminal.refresh_seconds,
+            needs_clock=self.job_pane.job_list.has_clocks,
+            monotonic=services.clock.monotonic,
+            wall=services.clock.time,
+        )
+        # The list is painted first: where the cursor is matters more than all about its job.
+        self._detail_debouncer = Debouncer(
+            lambda: self.call_after_refresh(self._show_job_detail), services.clock.monotonic
+        )
+        self._character_check: CharacterCheck | None = None
+        self._key_prompt = KeyPrompt(self)
+        self._view_store = ViewStore(services.data_dir)
+        self._pane_split = PaneSplit(self.job_pane, self.detail_pane)
+        self._was_resumed = False
+        self._notified_count = 0
+        self._footer_has_job = False
+        self._last_credits: float | None = None
+        self._raw_responses: dict[int, Mapping[str, Any]] = {}
+
+    @cached_property
+    def commands(self) -> JobCommands:
+        from eternal_tui.tui.screens.job_commands import JobCommands
+
+        return JobCommands(self.services.jobs, self, self.terminal.environ)
+
+    @cached_property
+    def dialogs(self) -> JobDialogs:
+        from eternal_tui.tui.screens.job_dialogs import JobDialogs
+
+        return JobDialogs(self)
+
+    def compose(self) -> ComposeResult:
+        yield self.header
+        with Horizontal(id="body"):
+            yield self.form_pane
+            with Workspace(id="workspace"):
+                yield self.job_pane
+                yield self.detail_pane
+        yield self.footer
+
+    def on_mount(self) -> None:
+        engine = self.services.jobs
+        self._restore_view()
+        self.refresh_timer.subscribe(self._refresh_jobs)
+        self._unsubscribe = engine.store.subscribe(self.refresh_timer.mark_changed)
+        engine.events.settled.connect(self.notifier.notify_soon)
+        engine.events.settled.connect(self._key_prompt.job_settled)
+        self.job_pane.job_list.set_jobs(engine.store.newest_first(), self.services.clock.time())
+        self._update_footer()
+        self.header.set_totals(engine.billing.totals())
+        self.watch(self, "focused", self._update_footer, init=False)
+        # What is not in the first frame waits for it.
+        self.call_after_refresh(self._start_after_first_frame)
+
+    def _restore_view(self) -> None:
+        view = self._view_store.load()
+        self._pane_split.set_list_tenths(view.list)
+        self.job_pane.job_list.restore(view.jobs)
+        if view.zoom in ("jobs", "detail"):
+            self.add_class(f"-zoom-{view.zoom}")
+        if view.gallery:
+            self.call_after_refresh(self.action_gallery)
+
+    def _save_view(self) -> None:
+        zoom = next((pane for pane in ("jobs", "detail") if self.has_class(f"-zoom-{pane}")), "")
+        jobs = self.job_pane.job_list.view()
+        self._view_store.save(ViewState(self._pane_split.list_tenths, jobs, zoom, gallery=self.job_pane.is_gallery))
+
+    @work(exit_on_error=True)
+    async def _start_after_first_frame(self) -> None:
+        load_deferred()
+        from eternal_tui.tui.terminal.line_memory import shrink_rich_caches
+        from eternal_tui.tui.terminal.style_pairs import patch_style_pair_cache
+        from eternal_tui.tui.terminal.toast_room import watch_toast_height
+
+        shrink_rich_caches()
+        patch_style_pair_cache()
+        watch_toast_height(self, self._reserve_toast_rows)
+        try:
+            await self.detail_pane.mount_content()
+            self._show_current_job()
+            await self.services.jobs.start()
+            self._reload_jobs()
+            await self.form_pane.mount_form()
+        except MountError:
+            if not self.app._exit:
+                raise
+            return
+        # What stands now stays: the garbage collector need not look through it for as long as the app runs.
+        gc.freeze()
+        gc.enable()
+        await self._key_prompt.ask_if_missing()
+
+    @on(events.ScreenResume)
+    def _screen_resumed(self, event: events.ScreenResume) -> None:
+        """Leave the styles at the first time as they are: every widget got its own when it was mounted."""
+        event.refresh_styles = self._was_resumed
+        if self._was_resumed:
+            self._set_toasts_visible(True)
+        self._was_resumed = True
+
+    @on(events.ScreenSuspend)
+    def _screen_suspended(self) -> None:
+        """Leave what is said to the screen above, which says it too: under a dialog it would stand there twice."""
+        self._set_toasts_visible(False)
+
+    def _set_toasts_visible(self, visible: bool) -> None:
+        from eternal_tui.tui.terminal.toast_room import set_toasts_visible
+
+        set_toasts_visible(self, visible)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._pane_split.set_side_by_side(side_by_side=event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS)
+
+    def on_unmount(self) -> None:
+        self._save_view()
+        self._unsubscribe()
+        self.refresh_timer.stop()
+        self._detail_debouncer.stop()
+        self.notifier.stop()
+
+    # Drawing
+
+    def _reload_jobs(self) -> None:
+        now = self.services.clock.time()
+        self.job_pane.job_list.set_jobs(self.services.jobs.store.newest_first(), now)
+        self._refresh_jobs(frozenset(), now)
+
+    def _refresh_jobs(self, changed: frozenset[int], now: float) -> None:
+        engine, jobs = self.services.jobs, self.job_pane.job_list
+        if len(changed) > FULL_RELOAD_JOBS:
+            jobs.set_jobs(engine.store.newest_first(), now)
+        elif changed:
+            found = [job for job_id in changed if (job := engine.store.get(job_id)) is not None]
+            here = {job.id for job in found}
+            jobs.apply_changes(found, now, changed - here)
+        else:
+            jobs.tick(now)
+        totals = engine.billing.totals()
+        if totals.credits != self._last_credits:
+            self._last_credits = totals.credits
+            self.form_pane.refresh_price()
+        self.header.set_totals(totals)
+        self.notifier.update_title(totals)
+        if self._footer_has_job != (jobs.current_id is not None):
+            self._update_footer()
+        if not self._detail_debouncer.is_pending:
+            self._show_current_job()
+        engine.monitor.set_visible(self.job_pane.visible_ids(), jobs.current_id)
+        self._show_notices()
+
+    def _show_current_job(self) -> None:
+        self.detail_pane.set_job(self._current_job())
+
+    def _current_job(self) -> Job | None:
+        """Return the job under the cursor, with why it waits where all looks wait and its own was not refused."""
+        engine, current = self.services.jobs, self.job_pane.job_list.current_id
+        job = engine.store.get(current) if current is not None else None
+        return job if job is None else with_pause_reason(job, engine.monitor.pause_reason)
+
+    def _show_notices(self) -> None:
+        fresh = self.services.jobs.notices[self._notified_count :]
+        self._notified_count += len(fresh)
+        for notice in fresh:
+            self.notify_user(sanitize(notice), "warning")
+
+    def _update_footer(self) -> None:
+        self._footer_has_job = self.job_pane.job_list.current_id is not None
+        self.footer.set_hints(
+            footer_keys(self._focus_scope(), effective_keymap(self.services.settings), has_job=self._footer_has_job)
+        )
+
+    def _focus_scope(self) -> Scope:
+        """Tell where the focus is, as the registry calls it."""
+        nodes = list(self.focused.ancestors_with_self) if self.focused is not None else []
+        if self.form_pane in nodes:
+            return "form"
+        if self.detail_pane in nodes:
+            return "detail"
+        if self.job_pane.contains_filter_bar(nodes):
+            return "filter"
+        return "gallery" if self.job_pane.is_gallery else "list"
+
+    def refresh_keys(self) -> None:
+        self.refresh_bindings()
+        self._update_footer()
+
+    @on(JobList.Highlighted)
+    def _job_highlighted(self, _: JobList.Highlighted) -> None:
+        self._detail_debouncer.trigger()
+
+    def _show_job_detail(self) -> None:
+        job = self._current_job()
+        self.detail_pane.set_job(job, self._raw_responses.get(job.id) if job is not None else None)
+        if job is not None and job.is_ended:
+            self._load_raw_responses(job.id)
+
+    @work(group="answers", exclusive=True)
+    async def _load_raw_responses(self, job_id: int) -> None:
+        answers = await self.services.jobs.load_raw_responses(job_id)
+        if self.detail_pane.job_id == job_id:
+            self.detail_pane.set_job(self.services.jobs.store.get(job_id), answers)
+
+    # Telling and asking
+
+    def _reserve_toast_rows(self, rows: int) -> None:
+        """Let form or list end above what is said, where it covers more than their edge and the keys below it."""
+        covering = self.has_class("-zoom-jobs") or (self.has_class("-drawer") and self.size.width < MIN_WIDE_COLUMNS)
+        body = self.query_one("#body")
+        below = max(0, rows - 2) if covering else 0
+        if body.styles.margin.bottom != below:
+            body.styles.margin = (0, 0, below, 0)
+            body.set_class(bool(below), "-less")
+
+    def notify_user(self, text: SafeText, severity: Severity = "information") -> None:
+        self._show_toast(text, severity)
+
+    def _show_toast(self, text: str, severity: Severity) -> None:
+        self.app.notify(text, severity=severity, markup=False, timeout=8 if severity == "error" else 5)
+
+    async def ask_confirmation(self, dialog: ConfirmDialog) -> bool:
+        answer: bool = await self.app.push_screen_wait(dialog)
+        return answer
+
+    async def check_characters(self, requests: Sequence[GenerateRequest]) -> bool:
+        """Look up whose age is not known yet, where that may be of use; False where nothing may be sent."""
+        if not await self.services.client.has_key():
+            return True
+        if self._character_check is None:
+            from eternal_tui.tui.request_form.character_check import CharacterCheck
+
+            self._character_check = CharacterCheck(
+                self.services.characters, show_progress=self._show_check_progress, notify_user=self.notify_user
+            )
+        return await self._character_check.run(request.character for request in requests)
+
+    def _show_check_progress(self, text: SafeText) -> None:
+        self.form_pane.set_waiting_text(text)
+        if text and not self.form_pane.region:
+            # Sent from the list, with the form out of sight.
+            self.notify_user(format_safe("Before it is sent: {words}. esc stops.", words=text))
 
     # Messages of the panes
 
     @on(JobList.OpenRequested)
     def _open_requested(self, event: JobList.OpenRequested) -> None:
-        self._open_viewer([event.job_id])
+        self.dialogs.open_viewer([event.job_id])
 
     @on(RequestFormPane.SubmitRequested)
     @work
@@ -51,7 +401,7 @@ class MainScreen(HelpMixin, MainView):
             if not all(event.character_names):
                 await self._fill_in_character_names()
         else:
-            await self._ask_for_missing_key()
+            await self._key_prompt.ask_if_missing()
 
     def _confirm_sent(self, count: int) -> None:
         """Say that it was sent where the form covers the list, in which it would be seen."""
@@ -59,7 +409,7 @@ class MainScreen(HelpMixin, MainView):
         sent = self.services.jobs.store.newest_first()[:count]
         if covered and all(job.state in (*POLLED_STATES, JobState.SUCCEEDED) for job in sent):
             what = format_safe("{n} requests", n=count) if count > 1 else SafeText("the request")
-            self.notify_user(format_safe("Sent {what}. esc goes to the list.", what=what))
+            self.notify_user(format_safe("Sent {what}. esc: list.", what=what))
 
     @on(RequestFormPane.PriceRequested)
     def _price_requested(self, event: RequestFormPane.PriceRequested) -> None:
@@ -109,6 +459,10 @@ class MainScreen(HelpMixin, MainView):
     def _form_notification_requested(self, event: RequestFormPane.NotificationRequested) -> None:
         self.notify_user(event.text, "warning")
 
+    @on(JobList.Notice)
+    def _job_list_notice(self, event: JobList.Notice) -> None:
+        self.notify_user(event.text)
+
     @on(FooterLine.Clicked)
     async def _footer_clicked(self, event: FooterLine.Clicked) -> None:
         if event.textual_action:
@@ -116,22 +470,11 @@ class MainScreen(HelpMixin, MainView):
 
     # Actions of the registry
 
-    def _selected_ids(self) -> list[int]:
-        return self.job_pane.job_list.selected_ids()
-
     async def action_job(self, name: str) -> None:
-        """Do something with the marked jobs, or the one under the cursor."""
-        chosen = self._selected_ids()
-        opening = {
-            "edit": self._edit_request,
-            "copy": self._open_copy_menu,
-            "save": self._open_save_as,
-            "note": self._open_note,
-            "compare": self._open_viewer,
-        }
-        if name in opening and chosen:
+        chosen = self.job_pane.job_list.selected_ids()
+        if chosen and self.dialogs.can_open(name):
             # Not in a worker: keys typed ahead wait for what the handler of the one before has opened.
-            await _await_if_awaitable(opening[name](chosen))
+            await self.dialogs.open(name, chosen)
         else:
             self._run_command(chosen, name)
 
@@ -141,81 +484,26 @@ class MainScreen(HelpMixin, MainView):
         if command in ("delete", "again"):
             self.job_pane.job_list.clear_marks()
 
-    async def _edit_request(self, job_ids: list[int]) -> None:
-        job = self.services.jobs.store.get(job_ids[0])
-        if job is not None and job.is_creation:
-            from eternal_tui.tui.screens.job_commands import CREATION_RERUN_MESSAGE
-
-            self.notify_user(CREATION_RERUN_MESSAGE, "warning")
-        elif job is not None:
-            await self.form_pane.load_request(job.request)
-            await self._open_form()
-
-    def _open_copy_menu(self, job_ids: list[int]) -> None:
-        from eternal_tui.tui.screens.copy import CopyMenu
-
-        job = self.services.jobs.store.get(job_ids[0])
-        if job is not None:
-            self.app.push_screen(CopyMenu(job, self.services, self.terminal), self.commands.notify_result)
-
-    def _open_save_as(self, job_ids: list[int]) -> None:
-        from eternal_tui.tui.screens.save_as import SaveAs
-
-        jobs = self._get_jobs(job_ids)
-        self.app.push_screen(
-            SaveAs(jobs, self.commands, self.services.settings.save_template), self.commands.notify_result
-        )
-
-    def _open_note(self, job_ids: list[int]) -> None:
-        from eternal_tui.tui.screens.note import NoteScreen
-
-        if jobs := self._get_jobs(job_ids):
-            self.app.push_screen(NoteScreen(*jobs), self._note_closed)
-
-    def _note_closed(self, annotations: dict[int, Annotations] | None) -> None:
-        if annotations:
-            self._save_annotations(annotations)
-
-    @work
-    async def _save_annotations(self, annotations: dict[int, Annotations]) -> None:
-        for job_id, (note, tags) in annotations.items():
-            await self.services.jobs.annotate(job_id, note=note, tags=tags)
-
-    def _get_jobs(self, job_ids: Sequence[int]) -> list[Job]:
-        return [job for job_id in job_ids if (job := self.services.jobs.store.get(job_id)) is not None]
-
-    def _open_viewer(self, job_ids: list[int]) -> None:
-        from eternal_tui.tui.screens.viewer import Viewer
-
-        if jobs := self._get_jobs(job_ids[:4]):
-            listed = self.job_pane.job_list.listed_ids()
-            self.app.push_screen(Viewer(jobs, self.services, self.terminal, self.commands, listed))
-
     @work
     async def action_undo(self) -> None:
-        """Bring the last deleted jobs back."""
         back = await self.services.jobs.undo_delete()
-        self.notify_user(SafeText("There is nothing to undo.") if not back else SafeText("Brought back."))
+        self.notify_user(SafeText("Restored.") if back else SafeText("Nothing to undo."))
 
     @work
     async def action_retry_failed(self) -> None:
-        """Run every job of the list that failed or was not taken again, after a question with the cost."""
         listed = (self.services.jobs.store.get(job_id) for job_id in self.job_pane.job_list.listed_ids())
         await self.commands.retry_failed([job for job in listed if job is not None])
 
     async def action_new_request(self) -> None:
-        """Go to the form, opening its drawer where it is one."""
-        await self._open_form()
+        await self.open_form()
 
     async def action_submit(self) -> None:
-        """Send what the form holds."""
         if not await self.form_pane.submit():
             self.add_class("-drawer")
 
     async def action_pane(self, number: int) -> None:
-        """Go to a pane: 1 the form, 2 the jobs, 3 the detail."""
         if number == 1:
-            await self._open_form()
+            await self.open_form()
             return
         self._close_drawer()
         if number == 2:
@@ -224,24 +512,19 @@ class MainScreen(HelpMixin, MainView):
             self.detail_pane.focus_text()
 
     def action_gallery(self) -> None:
-        """Show the jobs as thumbnails, or as lines again."""
         self.job_pane.toggle_gallery()
         self.set_class(self.job_pane.is_gallery, "-gallery")
 
     def action_play(self) -> None:
-        """Play the clip of the detail in place, or pause it."""
         self.detail_pane.media_view.toggle_playback()
 
     def action_scrub(self, direction: int) -> None:
-        """Move the clip of the detail by a twentieth of its length."""
         self.detail_pane.media_view.scrub(direction / 20)
 
     def action_json(self) -> None:
-        """Show or hide the JSON of the job in the detail."""
         self.detail_pane.toggle_json()
 
     def action_zoom(self) -> None:
-        """Give the focused pane all the room, or give it back."""
         focused = self.focused
         target = "-zoom-detail" if focused is not None and self.detail_pane in focused.ancestors else "-zoom-jobs"
         zoomed = self.has_class("-zoom-detail") or self.has_class("-zoom-jobs")
@@ -250,11 +533,9 @@ class MainScreen(HelpMixin, MainView):
             self.add_class(target)
 
     def action_split(self, tenths: int) -> None:
-        """Give the list more of the room, or the detail."""
         self._pane_split.resize_list(tenths)
 
     def action_statistics(self) -> None:
-        """Show what the history says in figures."""
         from eternal_tui.jobs.billing.statistics import compute_statistics
         from eternal_tui.tui.screens.statistics import StatisticsScreen
 
@@ -262,13 +543,11 @@ class MainScreen(HelpMixin, MainView):
         self.app.push_screen(StatisticsScreen(figures, self.terminal.glyphs))
 
     def action_jump(self) -> None:
-        """Label every control and go to the one whose letter is pressed."""
         from eternal_tui.tui.screens.jump import JumpScreen
 
         self.app.push_screen(JumpScreen.for_screen(self))
 
     def action_characters(self) -> None:
-        """Browse the characters; the chosen one goes into the form."""
         from eternal_tui.tui.screens.characters import CharactersScreen
 
         if any(isinstance(screen, CharactersScreen) for screen in self.app.screen_stack):
@@ -284,27 +563,25 @@ class MainScreen(HelpMixin, MainView):
                 self._reload_characters()
 
     async def use_character(self, character_id: str) -> None:
-        """Put a character into the form, and go there."""
         from eternal_tui.characters.resolver import format_label
 
         character = self.services.characters.by_id(character_id)
         form = await self.form_pane.mount_form()
         named = format_label(character) if character is not None else character_id
         form.load(msgspec.structs.replace(form.draft, character=named))
-        await self._open_form()
+        await self.open_form()
 
     @work
     async def action_leave(self) -> None:
-        """End the app; asks only while a request is being sent."""
         sending = sum(job.state is JobState.SUBMITTING for job in self.services.jobs.store.newest_first())
         if sending:
             from eternal_tui.tui.widgets.dialog import ConfirmDialog
 
             asked = ConfirmDialog(
-                SafeText("A request is being sent right now. Leaving makes its outcome unclear."),
-                title=SafeText("Leave?"),
-                yes=SafeText("leave"),
-                no=SafeText("stay until it is answered"),
+                SafeText("A request is being sent. Quitting now leaves its outcome unclear."),
+                title=SafeText("Quit?"),
+                yes=SafeText("quit"),
+                no=SafeText("wait for the response"),
             )
             if not await self.ask_confirmation(asked):
                 return
@@ -323,15 +600,10 @@ class MainScreen(HelpMixin, MainView):
         self._close_drawer()
         self.job_pane.focus_jobs()
 
-    async def _open_form(self) -> None:
+    async def open_form(self) -> None:
         self.remove_class("-zoom-detail", "-zoom-jobs")
         self.add_class("-drawer")
         await self.form_pane.focus_first()
 
     def _close_drawer(self) -> None:
         self.remove_class("-drawer")
-
-
-async def _await_if_awaitable(result: Any) -> None:
-    if result is not None:
-        await result

@@ -1,0 +1,94 @@
+"""The small screens about jobs: which of them a key opens, and what becomes of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from eternal_tui.core.sanitize import SafeText, format_safe
+from eternal_tui.jobs.model import Job
+
+if TYPE_CHECKING:
+    from eternal_tui.tui.screens.main import MainScreen
+    from eternal_tui.tui.screens.note import Annotations
+
+MAX_COMPARED_JOBS = 4
+"""Results the viewer shows side by side."""
+
+
+class JobDialogs:
+    """Opens the form with a job's request, its copy menu, save-as, note or viewer over the main screen."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        self._screen = screen
+        self._openers = {
+            "edit": self._edit_request,
+            "copy": self._open_copy_menu,
+            "save": self._open_save_as,
+            "note": self._open_note,
+            "compare": self._compare,
+        }
+
+    def can_open(self, name: str) -> bool:
+        return name in self._openers
+
+    async def open(self, name: str, job_ids: Sequence[int]) -> None:
+        """Open what the action `name` opens for these jobs, those that are gone left out."""
+        if jobs := self._get_jobs(job_ids):
+            await self._openers[name](jobs)
+
+    def _get_jobs(self, job_ids: Sequence[int]) -> list[Job]:
+        store = self._screen.services.jobs.store
+        return [job for job_id in job_ids if (job := store.get(job_id)) is not None]
+
+    async def _edit_request(self, jobs: Sequence[Job]) -> None:
+        if jobs[0].is_creation:
+            from eternal_tui.tui.screens.job_commands import CREATION_RERUN_MESSAGE
+
+            self._screen.notify_user(CREATION_RERUN_MESSAGE, "warning")
+            return
+        await self._screen.form_pane.load_request(jobs[0].request)
+        await self._screen.open_form()
+
+    async def _open_copy_menu(self, jobs: Sequence[Job]) -> None:
+        from eternal_tui.tui.screens.copy import CopyMenu
+
+        screen = self._screen
+        screen.app.push_screen(CopyMenu(jobs[0], screen.services, screen.terminal), screen.commands.notify_result)
+
+    async def _open_save_as(self, jobs: Sequence[Job]) -> None:
+        from eternal_tui.tui.screens.save_as import SaveAs
+
+        template = self._screen.services.settings.save_template
+        commands = self._screen.commands
+        self._screen.app.push_screen(SaveAs(list(jobs), commands, template), commands.notify_result)
+
+    async def _open_note(self, jobs: Sequence[Job]) -> None:
+        from eternal_tui.tui.screens.note import NoteScreen
+
+        self._screen.app.push_screen(NoteScreen(*jobs), self._note_closed)
+
+    def _note_closed(self, annotations: dict[int, Annotations] | None) -> None:
+        if annotations:
+            self._screen.run_worker(self._save_annotations(annotations))
+
+    async def _save_annotations(self, annotations: dict[int, Annotations]) -> None:
+        for job_id, (note, tags) in annotations.items():
+            await self._screen.services.jobs.annotate(job_id, note=note, tags=tags)
+
+    async def _compare(self, jobs: Sequence[Job]) -> None:
+        if len(jobs) == 1:
+            self._screen.notify_user(SafeText("Nothing to compare: mark 2 to 4 jobs with space, then press c."))
+            return
+        if len(jobs) > MAX_COMPARED_JOBS:
+            self._screen.notify_user(format_safe("Comparing the first 4 of {n} jobs.", n=len(jobs)))
+        self.open_viewer([job.id for job in jobs])
+
+    def open_viewer(self, job_ids: Sequence[int]) -> None:
+        """Show up to four results side by side."""
+        from eternal_tui.tui.screens.viewer import Viewer
+
+        screen = self._screen
+        if jobs := self._get_jobs(job_ids[:MAX_COMPARED_JOBS]):
+            listed = screen.job_pane.job_list.listed_ids()
+            screen.app.push_screen(Viewer(jobs, screen.services, screen.terminal, screen.commands, listed))

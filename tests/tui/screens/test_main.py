@@ -1,0 +1,65 @@
+"""The main screen: what a session leaves to the next, and the search and problem keys of its list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eternal_tui.jobs.model import JobState, to_record
+from tests.tui.jobs import make_job
+from tests.tui.screens.stage import make_app, make_services, wait_idle, wait_until
+from tests.tui.screens.test_palette import main_screen
+
+SAVED = {"state": JobState.SUCCEEDED, "file_state": None}
+
+
+async def test_view_comes_back_at_the_next_start(tmp_path: Path) -> None:
+    """Seen to fail with the view not restored, and with batches folded again by the first load."""
+    services = make_services(tmp_path)
+    services.history.add_many(
+        to_record(make_job(prompt=f"Scene {number}", batch="aa" if number > 8 else "", **SAVED)) for number in range(11)
+    )
+    app = make_app(services)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await wait_idle(pilot)
+        await pilot.press("l", "G", "k", "S", "slash", *"scene", "enter", "greater_than_sign", "z")
+        await wait_idle(pilot)
+        jobs = main_screen(app).job_pane.job_list
+        before = jobs.view(), jobs.title, jobs.current_id, jobs.size.width
+        assert jobs.title == "Jobs · scene 11 of 11 · oldest first"
+    again = make_app(make_services(tmp_path))
+    async with again.run_test(size=(100, 40)) as pilot:
+        await wait_idle(pilot)
+        jobs = main_screen(again).job_pane.job_list
+        assert (jobs.view(), jobs.title, jobs.current_id, jobs.size.width) == before
+        assert not main_screen(again).detail_pane.display
+        await pilot.press("escape", "escape", "S", "S", "S", "S")
+        await wait_idle(pilot)
+        assert jobs.count == 12
+
+
+async def test_search_and_problem_keys_go_through_the_list(tmp_path: Path) -> None:
+    """Seen to fail with matches counted among the filtered jobs, and with n as a new request during a search."""
+    services = make_services(tmp_path)
+    jobs = [make_job(prompt=f"Scene {number}", **SAVED) for number in range(1, 9)]
+    jobs[2] = make_job(prompt="Scene 3 in red", state=JobState.FAILED)
+    jobs[5] = make_job(prompt="Scene 6 in red", state=JobState.UNCONFIRMED)
+    services.history.add_many(to_record(job) for job in jobs)
+    app = make_app(services)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await wait_idle(pilot)
+        pane = main_screen(app).job_pane
+        await pilot.press("F", *"red", "enter")
+        await wait_until(pilot, lambda: pane.job_list.current_id == 6)
+        assert pane.job_list.count == 8
+        seen = [str(pane.border_subtitle)]
+        for key in ("n", "n", "N"):
+            await pilot.press(key)
+            await wait_idle(pilot)
+            seen.append(str(pane.border_subtitle))
+        assert seen == ["find red 1/2", "find red 2/2", "find red 1/2", "find red 2/2"]
+        await pilot.press("escape", "exclamation_mark")
+        assert pane.job_list.current_id == 6
+        await pilot.press("exclamation_mark")
+        assert pane.job_list.current_id == 3
+        await pilot.press("slash", *"red", "enter")
+        await wait_until(pilot, lambda: str(pane.border_subtitle) == "2/2")
