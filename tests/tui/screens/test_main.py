@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from eternal_tui.jobs.model import JobState, to_record
 from tests.tui.jobs import make_job
 from tests.tui.screens.stage import make_app, make_services, wait_idle, wait_until
 from tests.tui.screens.test_palette import main_screen
 
-SAVED = {"state": JobState.SUCCEEDED, "file_state": None}
+SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": None}
 
 
 async def test_view_comes_back_at_the_next_start(tmp_path: Path) -> None:
