@@ -171,6 +171,7 @@ class DownloadQueue:
             seconds=downloaded.seconds,
             codec=downloaded.codec,
             sound=downloaded.has_sound,
+            note=downloaded.note,
         )
         now = self._clock.time()
 
@@ -184,9 +185,9 @@ class DownloadQueue:
                 trouble=UntrustedText(""),
                 error=UntrustedText(""),
             )
-            return with_event(
-                kept, now, "saved encrypted, as it came" if job.encrypted else "saved", downloaded.path.name
-            )
+            what = "saved encrypted, as it came" if job.encrypted else "saved"
+            kept = with_event(kept, now, what, downloaded.path.name)
+            return with_event(kept, now, downloaded.note) if downloaded.note else kept
 
         self._settled.emit(await self._store.apply_remote(job_id, settle))
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.model import FileState, Job
+from eternal_tui.media.decode.filetype import RESULT_SUFFIXES
 
 if TYPE_CHECKING:
     from eternal_tui.media.export.xmp import Splice
 
-_RESULT_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.(?:jpg|png|webp|gif|avif|mp4|mov|webm|bin)"
+_RESULT_NAME_PATTERN = rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}\.(?:{'|'.join(sorted(RESULT_SUFFIXES))})"
 
 
 RESULT_FILE_STATES = frozenset({FileState.SAVED, FileState.MISSING})
@@ -37,13 +38,13 @@ def file_name(job: Job) -> str | None:
     return saved_name(job) if job.file_state is FileState.SAVED else None
 
 
-def result_path(job: Job, results_dir: Path) -> Path | None:
-    """Return where the job's verified file is, None where there is none to open.
+def result_path(job: Job, results_dir: Path, *, encrypted: bool = False) -> Path | None:
+    """Return where the job's verified file is, None where there is none to open; an encrypted one only if so asked.
 
     A link, a pipe or a folder in its place is none; where nothing is in its place, whoever opens it finds out.
     """
     name = file_name(job)
-    if name is None or job.encrypted:
+    if name is None or (job.encrypted and not encrypted):
         return None
     path = results_dir / name
     try:

@@ -65,6 +65,7 @@ class JobJson(msgspec.Struct, kw_only=True):
     charge: float | None
     charge_certainty: ChargeCertainty
     verdict_reason: str | None
+    file_note: str | None
 
 
 JSON_FIELDS = JobJson.__struct_fields__
@@ -115,6 +116,7 @@ def job_to_json(job: Job, results_dir: Path) -> dict[str, Any]:
         "charge": charge,
         "charge_certainty": certainty,
         "verdict_reason": job.verdict_reason or None,
+        "file_note": (facts.note or None) if facts else None,
     }
     return fields
 

@@ -80,7 +80,10 @@ class TimelineEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class FileInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What the verified file is: bytes, pixels, seconds of a clip, its codec, whether it has sound."""
+    """What the verified file is: bytes, pixels as it is seen, seconds of a video, its codec, whether it has sound.
+
+    `note` says in a sentence that it is not what was asked for, or why it is kept unopened.
+    """
 
     bytes: int = 0
     width: int = 0
@@ -88,6 +91,7 @@ class FileInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     seconds: float = 0.0
     codec: str = ""
     sound: bool = False
+    note: str = ""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -62,13 +62,12 @@ class BrokenFile(ResultError):
         super().__init__(f"The result is broken: {reason}. It can be fetched again.")
 
 
-class WrongFileType(BrokenFile):
-    """What came is whole for all that is known, but of a kind this program does not take."""
+class UnsupportedFile(ResultError):
+    """The file is whole for all that is known, but it is not opened here: its type, codec or size."""
 
-    def __init__(self, description: str) -> None:
-        ResultError.__init__(
-            self, f"The result is {description}. It was not kept; its link may be opened in a browser."
-        )
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The file is kept, but not shown here: {reason}.")
+        self.reason = reason
 
 
 class DiskFull(ResultError):
@@ -90,7 +89,7 @@ def translate_decode_errors() -> Iterator[None]:
     """Turn whatever a decoder says about hostile bytes into BrokenFile."""
     try:
         yield
-    except BrokenFile:
+    except ResultError:
         raise
     except MemoryError as error:
         raise BrokenFile("it needs more memory than there is") from error

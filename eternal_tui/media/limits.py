@@ -10,12 +10,10 @@ MIB = 1024 * 1024
 class DecodeLimits(msgspec.Struct, frozen=True):
     """Bounds on what one file may make the decoders do. Pixels are per frame, times in seconds."""
 
-    image_pixels: int = 64_000_000
+    image_pixels: int = 8192 * 8192
     """Above any picture the service makes, below Pillow's own warning at 89.5 million."""
     video_pixels: int = 8192 * 4352
     video_seconds: float = 3600.0
-    frames_per_read: int = 600
-    """Frames one seek may decode before the newest one is taken: 20 s at 30 fps between two keyframes."""
     packets_per_read: int = 20_000
     seconds_per_read: float = 5.0
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.core.retry_after import MAX_RETRY_AFTER_SECONDS
+from eternal_tui.media.decode.filetype import MediaKind
 from eternal_tui.media.errors import BrokenFile, DiskFull, LinkExpired, LinkRejected, ResultError, StorageUnreachable
 from eternal_tui.media.limits import DownloadLimits
 from tests.media.fetching import FakeSleep, file_names, open_downloader
@@ -132,7 +133,6 @@ def pad(body: bytes) -> bytes:
         pad(b"<!doctype html><title>Please log in</title>"),
         pad(b"\xef\xbb\xbf\n <?xml version='1.0'?><Error/>"),
         pad(b'{"error": "expired"}'),
-        pad(b"%PDF-1.7"),
         pad(b"\x00\x00\x00\x20ftypavif"),
         b"\xff\xd8\xff\xe0" + b"\x00" * 500,
         pad(b"\x89PNG\r\n\x1a\n"),
@@ -156,33 +156,39 @@ async def test_an_avif_picture_is_saved(tmp_path: Path) -> None:
     assert (result.width, result.height) == (96, 64)
 
 
-async def test_a_clip_where_a_picture_was_due_is_refused_and_the_other_way_round(
-    tmp_path: Path, clip: bytes, jpeg: bytes
-) -> None:
-    async with serve_storage(respond_with(clip)) as host, open_downloader(tmp_path) as fetch:
-        with pytest.raises(BrokenFile, match=r"a clip \(mp4\) where a picture was asked for"):
-            await fetch.fetch(host.url(), name="7", expect="image")
-    async with serve_storage(respond_with(jpeg)) as host, open_downloader(tmp_path) as fetch:
-        with pytest.raises(BrokenFile, match=r"a picture \(jpg\) where a clip was asked for"):
-            await fetch.fetch(host.url(), name="7", expect="video")
+ZIP = b"PK\x03\x04" + bytes(60)
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("kind", "expect", "suffix", "note"),
     [
-        (gzip.compress(b"x", mtime=0), "a gzip-packed file, a kind this program does not take"),
-        (b"\x00\x00\x00 ftypheic" + bytes(60), "a HEIC picture"),
-        (b"BM" + bytes(62), "a BMP picture"),
-        (b"\x7fELF" + bytes(60), "of no kind this program knows"),
-        (b"", "it is empty"),
+        ("clip", "image", "mp4", "An MP4 video came where an image was asked for."),
+        ("jpeg", "video", "jpg", "A JPEG image came where a video was asked for."),
+        (ZIP, "video", "zip", "A zip archive came, where a video was asked for. It is kept unopened: "),
+        (gzip.compress(b"x", mtime=0) + bytes(40), "image", "gz", "A gzip-packed file came, where an image was asked"),
+        (b"\x00\x00\x00 ftypheic" + bytes(60), "image", "heic", "A HEIC image came. It is kept unopened: "),
+        (b"%PDF-1.7" + bytes(60), "image", "pdf", "A PDF document came, where an image was asked for."),
     ],
 )
-async def test_what_is_not_taken_is_called_by_its_name(tmp_path: Path, body: bytes, told: str) -> None:
-    """Seen to fail as it was: each was "broken", of no kind this program opens."""
+async def test_what_was_not_expected_is_kept_and_named(
+    tmp_path: Path, clip: bytes, jpeg: bytes, kind: str | bytes, expect: MediaKind, suffix: str, note: str
+) -> None:
+    """Seen to fail as it was: each was refused, and left to a link that expires."""
+    body = {"clip": clip, "jpeg": jpeg}[kind] if isinstance(kind, str) else kind
     async with serve_storage(respond_with(body)) as host, open_downloader(tmp_path) as fetch:
-        with pytest.raises(BrokenFile, match=told) as raised:
+        saved = await fetch.fetch(host.url(), name="7", expect=expect)
+    assert saved.path.read_bytes() == body
+    assert (saved.path.name, saved.note[: len(note)]) == (f"7.{suffix}", note)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"\x7fELF" + bytes(60), "of no kind this program knows"), (b"", "it is empty"), (b"BM" + bytes(62), "is broken")],
+)
+async def test_what_is_no_result_is_broken(tmp_path: Path, body: bytes, reason: str) -> None:
+    async with serve_storage(respond_with(body)) as host, open_downloader(tmp_path) as fetch:
+        with pytest.raises(BrokenFile, match=reason):
             await fetch.fetch(host.url(), name="7", expect="image")
-    assert ("is broken" in str(raised.value)) is ("no kind" in told or not body)
 
 
 async def test_a_storage_that_refuses_is_not_called_a_link_that_was_not_followed(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from eternal_tui.media.decode.frame import Frame, fit_size
 from eternal_tui.media.decode.images import FrameCache, image_frame
-from eternal_tui.media.errors import BrokenFile
+from eternal_tui.media.errors import BrokenFile, UnsupportedFile
 from eternal_tui.media.limits import DecodeLimits
 from tests.media.files import encode_image, make_image
 
@@ -112,7 +112,7 @@ def test_every_mode_becomes_colours(tmp_path: Path, mode: str) -> None:
 def test_pixels_beyond_the_cap_are_an_error_and_never_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode_image(Image.new("1", (300, 300)), "PNG"))
-    with pytest.raises(BrokenFile, match="300 × 300"):
+    with pytest.raises(UnsupportedFile, match="300 × 300"):
         image_frame(path, 4, 2, limits=DecodeLimits(image_pixels=89_999))
     assert image_frame(path, 4, 2, limits=DecodeLimits(image_pixels=90_000)).width == 4
 

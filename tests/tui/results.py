@@ -33,10 +33,10 @@ def _write_result_file(job: Job, results: Path) -> FileInfo | None:
     if job.file is None:
         return None
     if job.request.type == "video":
-        write_video(results / job.file)
-        return FileInfo(bytes=1_000, width=96, height=64, seconds=1.0, codec="h264")
-    write_image(results / job.file)
-    return FileInfo(bytes=1_000, width=64, height=64)
+        size = write_video(results / job.file).stat().st_size
+        return FileInfo(bytes=size, width=96, height=64, seconds=1.0, codec="h264")
+    size = write_image(results / job.file).stat().st_size
+    return FileInfo(bytes=size, width=64, height=64)
 
 
 @asynccontextmanager

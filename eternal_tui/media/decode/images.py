@@ -2,77 +2,193 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
+import time
 import warnings
 from collections import OrderedDict
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES
 from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, Frame
+from eternal_tui.media.decode.large_images import check_memory, draft_for, reduce_box
 from eternal_tui.media.decode.viewport import WHOLE_VIEWPORT, Crop, Viewport, visible_crop
-from eternal_tui.media.errors import BrokenFile, translate_decode_errors
+from eternal_tui.media.errors import BrokenFile, UnsupportedFile, translate_decode_errors
 from eternal_tui.media.limits import DecodeLimits
 
 if TYPE_CHECKING:
     from PIL import Image
 
-IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """AVIF last: a Pillow built without it knows no such format, and must not stumble before it found the others."""
 BLACK = (0, 0, 0)
 
 _EXIF_ORIENTATION_TAG = 0x0112
-_SIDEWAYS_ORIENTATIONS = frozenset({5, 6, 7, 8})
-"""EXIF orientations that swap width and height."""
+_JPEG_OVERSAMPLING = 5
+"""Times the drawn size from which a JPEG is decoded: its own scaling to just above the drawn size was 4 to 14 levels
+off on text and lines, so it is 1 to 2, for 1.1 times the time."""
+
+_OVERSAMPLING = 3
+"""Times the drawn size to which whole pixels are averaged first: what is left to scale is then as good as exact."""
+
+_MAX_FACTOR = 16
+"""Pixels averaged to one at most: a strip is that high."""
+
+_MAX_PIXELS_PER_BYTE = 10_000
+"""More than any format packs into a byte: an image that claims more lies about its size."""
+
+_LARGE_PIXELS = 12 << 20
+"""Pixels above which WebP and AVIF go through libav, which needs a third of the memory or less."""
+
+_MAX_LIBAV_PIXELS = 20 << 20
+"""Pixels up to which it does so within the limit; a lossy WebP takes a quarter as much, whatever its size."""
+
+_LIBAV_DEMUXERS = {"WEBP": "webp_pipe", "AVIF": "mov"}
+_END_OF_JPEG = b"\xff\xd9"
+_ANIMATION_SECONDS = 2.0
+"""Seconds spent on learning how long an animated image plays."""
 
 
 class ImageInfo(msgspec.Struct, frozen=True):
-    """A picture's size in pixels, upright, and its format's name."""
+    """An image's size in pixels, upright, its format's name, and the seconds it plays, 0 for a still."""
 
     width: int
     height: int
     codec: str
+    seconds: float = 0.0
 
 
 def open_image(source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str, ...] = IMAGE_FORMATS) -> Image.Image:
-    """Open a picture without decoding it; raises BrokenFile for other formats and for too many pixels.
+    """Open an image without decoding it. The caller closes it.
 
-    The caller closes it.
+    Raises BrokenFile for other formats, UnsupportedFile for more pixels than the limit.
     """
     from PIL import Image
 
     # Pillow complains of odd metadata on stderr, where the app draws its screen. Of too many pixels it warns
-    # between its limit and twice that, and only then raises: both are refusals here.
+    # between its limit and twice that, and only then raises: the size is checked here.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
     with translate_decode_errors():
-        image = Image.open(source, formats=formats)
-        width, height = image.size
-        if width < 1 or height < 1 or width * height > limits.image_pixels:
-            image.close()
-            raise BrokenFile(f"it claims {width} × {height} pixels, beyond the limit")
-    return image
+        size = source.stat().st_size if isinstance(source, Path) else source.seek(0, os.SEEK_END)
+        if not isinstance(source, Path):
+            source.seek(0)
+        with warnings.catch_warnings(category=Image.DecompressionBombWarning, action="ignore"):
+            try:
+                image = Image.open(_with_end_marker(source), formats=formats)
+            except Image.DecompressionBombError as error:
+                raise BrokenFile("it claims more pixels than can be") from error
+        # Not `image.close()`: that closes a file which the caller still reads.
+        with contextlib.ExitStack() as stack:
+            stack.push(image)
+            _check_pixels(image.size, size, limits)
+            stack.pop_all()
+        return image
+
+
+def _check_pixels(size: tuple[int, int], file_bytes: int, limits: DecodeLimits) -> None:
+    pixels = size[0] * size[1]
+    if not pixels or pixels > max(file_bytes * _MAX_PIXELS_PER_BYTE, limits.image_pixels):
+        raise BrokenFile(f"it claims {size[0]} × {size[1]} pixels, beyond the limit")
+    if pixels > limits.image_pixels:
+        raise UnsupportedFile(f"it has {size[0]} × {size[1]} pixels, more than are opened here")
+
+
+def _with_end_marker(source: Path | BinaryIO) -> Path | BinaryIO:
+    """Return a JPEG that lacks its last marker with it: otherwise all of it would count as cut."""
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+        is_jpeg = file.read(3) == b"\xff\xd8\xff"
+        if is_jpeg and not _has_end_marker(file):
+            file.seek(0)
+            return BytesIO(file.read() + _END_OF_JPEG)
+        file.seek(0)
+    return source
+
+
+def _has_end_marker(file: BinaryIO) -> bool:
+    file.seek(-2, os.SEEK_END)
+    return file.read(2) == _END_OF_JPEG
+
+
+def _has_whole_scan(file: BinaryIO, limits: DecodeLimits) -> bool:
+    """Tell whether a JPEG has all its pixels: then other bytes behind them change nothing."""
+    if _has_end_marker(file):
+        return True
+    file.seek(0)
+    data = file.read()
+    shown = []
+    for behind in (b"", b"\x55" * 4096):
+        with open_image(BytesIO(data + behind + _END_OF_JPEG), limits, ("JPEG",)) as image:
+            draft_for(image, image.width // 8, image.height // 8)
+            shown.append(image.tobytes())
+    return shown[0] == shown[1]
 
 
 def image_info(file: BinaryIO, decoder: str, limits: DecodeLimits) -> ImageInfo:
-    """Decode all of the first picture of `file` as format `decoder`, return its facts; raises BrokenFile."""
+    """Decode all of the first frame of `file` as format `decoder`, return its facts; raises ResultError."""
+    if (large := _large_size(file, decoder, limits)) is not None:
+        frame = _libav_frame(file, decoder, (1, 1), limits=limits)
+        return ImageInfo(*large, decoder.lower()) if frame.rgb else ImageInfo(0, 0, "")
     with open_image(file, limits, (decoder,)) as image, translate_decode_errors():
-        width, height = image.size
-        if _exif_orientation(image) in _SIDEWAYS_ORIENTATIONS:
-            width, height = height, width
+        width, height = upright_size_of(image)
         codec = (image.format or decoder).lower()
+        check_memory(image)
         # An eighth of the size reads every byte of a JPEG just the same, in a fraction of time and memory.
-        image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
-        image.load()
-    return ImageInfo(width, height, codec)
+        draft_for(image, image.width // 8, image.height // 8)
+        reduce_box(image, file, (0, 0, *image.size), min(_MAX_FACTOR, max(1, min(image.size) // 8)), BLACK)
+        seconds = sum(frame_durations(image))
+        if decoder == "JPEG" and not _has_whole_scan(file, limits):
+            raise BrokenFile("it ends before its data does")
+    return ImageInfo(width, height, codec, seconds)
+
+
+def frame_durations(image: Image.Image) -> list[float]:
+    """Return how many seconds each frame of an opened image stands, an empty list for a still.
+
+    Those that are not read within `_ANIMATION_SECONDS` are taken to be like the others on average.
+    """
+    if not getattr(image, "is_animated", False):
+        return []
+    deadline, found = time.monotonic() + _ANIMATION_SECONDS, list[float]()
+    count = getattr(image, "n_frames", 1)
+    for number in range(count):
+        image.seek(number)
+        milliseconds = float(image.info.get("duration") or 0)
+        # As browsers have it: what is shorter was never meant.
+        found.append(milliseconds / 1000 if milliseconds >= 20 else 0.1)
+        if time.monotonic() > deadline:
+            break
+    return found + [sum(found) / len(found)] * (count - len(found))
+
+
+def upright_size_of(image: Image.Image) -> tuple[int, int]:
+    """Return an opened image's width and height as it is seen."""
+    return _turned(image.size, _exif_orientation(image))
 
 
 def image_size(path: Path, limits: DecodeLimits) -> tuple[int, int]:
-    """Return a picture's upright width and height from its header; raises BrokenFile. Blocks."""
+    """Return an image's upright width and height from its header; raises ResultError. Blocks."""
+    with translate_decode_errors(), path.open("rb") as file:
+        if (large := _large_size(file, _format_of(path), limits)) is not None:
+            return large
     with open_image(path, limits) as image:
-        width, height = image.size
-        return (height, width) if _exif_orientation(image) in _SIDEWAYS_ORIENTATIONS else (width, height)
+        return upright_size_of(image)
+
+
+def is_animated(path: Path, limits: DecodeLimits) -> bool:
+    """Tell whether an image file has several frames; raises ResultError. Blocks."""
+    if path.suffix.lower() not in ANIMATED_SUFFIXES:
+        return False
+    with translate_decode_errors(), path.open("rb") as file:
+        if _large_size(file, _format_of(path), limits) is not None:
+            return False
+    with open_image(path, limits) as image, translate_decode_errors():
+        return bool(getattr(image, "is_animated", False))
 
 
 def image_frame(
@@ -85,57 +201,140 @@ def image_frame(
     limits: DecodeLimits | None = None,
     viewport: Viewport = WHOLE_VIEWPORT,
 ) -> Frame:
-    """Decode `path` to the largest upright frame within columns × rows cells; raises BrokenFile.
+    """Decode `path` to the largest upright frame within columns × rows cells; raises ResultError.
 
     `cell_size` is the frame's pixels per cell; transparency is laid over `background`; `viewport` is which part of the
     picture is wanted. Blocks.
     """
+    limits = limits or DecodeLimits()
+    with translate_decode_errors(), path.open("rb") as file:
+        if _large_size(file, _format_of(path), limits) is not None:
+            cells = (columns, rows)
+            return _libav_frame(file, _format_of(path), cells, cell_size, background, limits=limits, viewport=viewport)
+        with open_image(path, limits) as image:
+            check_memory(image)
+            upright = upright_size_of(image)
+            crop = visible_crop(upright, columns, rows, viewport, cell_size)
+            return render_image(image, file, crop, upright, background)
+
+
+def render_image(
+    image: Image.Image, file: BinaryIO | None, crop: Crop, upright: tuple[int, int], background: tuple[int, int, int]
+) -> Frame:
+    """Return the part `crop` of an opened image, upright and at its final size."""
     from PIL import Image
 
-    with open_image(path, limits or DecodeLimits()) as image, translate_decode_errors():
-        orientation = _exif_orientation(image)
-        sideways = orientation in _SIDEWAYS_ORIENTATIONS
-        upright = (image.height, image.width) if sideways else image.size
-        part = visible_crop(upright, columns, rows, viewport, cell_size)
-        pixels = _scale_crop(image, part, upright, orientation, sideways=sideways)
-        if pixels.mode == "RGBA":
-            ground = Image.new("RGBA", pixels.size, (*background, 255))
-            pixels = Image.alpha_composite(ground, pixels).convert("RGB")
-        return Frame(part.width, part.height, pixels.tobytes())
-
-
-def _scale_crop(
-    image: Image.Image, crop_box: Crop, upright_size: tuple[int, int], orientation: int, *, sideways: bool
-) -> Image.Image:
-    """Return the part of an opened picture, upright and in its final size."""
-    from PIL import Image
-
+    orientation = _exif_orientation(image)
+    box = stored_box((crop.left, crop.top, crop.right, crop.bottom), orientation, upright)
+    width, height = _turned((crop.width, crop.height), orientation)
+    before = image.size
     # The scale of the part is that of the whole: a JPEG is decoded no finer than it will be drawn.
-    whole = crop_box.uncropped_size(upright_size)
-    image.draft("RGB", (whole[1], whole[0]) if sideways else whole)
-    pixels = _to_eight_bit(image)
-    here = (pixels.height, pixels.width) if sideways else pixels.size
-    smaller = whole[0] <= here[0] and whole[1] <= here[1]
-    scale = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
-    if whole == (crop_box.width, crop_box.height):
-        # Scaled before it is turned: turning few pixels is cheap.
-        stored = (whole[1], whole[0]) if sideways else whole
-        return _apply_orientation(pixels.resize(stored, scale), orientation)
-    across, down = here[0] / upright_size[0], here[1] / upright_size[1]
-    box = (crop_box.left * across, crop_box.top * down, crop_box.right * across, crop_box.bottom * down)
-    return _apply_orientation(pixels, orientation).resize((crop_box.width, crop_box.height), scale, box=box)
+    across, down = width / (box[2] - box[0]), height / (box[3] - box[1])
+    draft_for(
+        image, *(round(_JPEG_OVERSAMPLING * side * scale) for side, scale in zip(before, (across, down), strict=True))
+    )
+    drafted = image.width / before[0], image.height / before[1]
+    box = (box[0] * drafted[0], box[1] * drafted[1], box[2] * drafted[0], box[3] * drafted[1])
+    factor = int(min((box[2] - box[0]) / width, (box[3] - box[1]) / height) / _OVERSAMPLING)
+    factor = min(_MAX_FACTOR, max(1, factor))
+    margin = 2 * factor
+    left, top = (max(0, int(edge) - margin) // factor * factor for edge in box[:2])
+    right, bottom = (min(int(edge) + 1 + margin, side) for edge, side in zip(box[2:], image.size, strict=True))
+    pixels = reduce_box(image, file, (left, top, right, bottom), factor, background)
+    smaller = width <= box[2] - box[0] and height <= box[3] - box[1]
+    part = tuple(
+        min(max(0.0, (edge - start) / factor), float(side))
+        for edge, start, side in zip(box, (left, top, left, top), pixels.size * 2, strict=True)
+    )
+    filter_used = Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR
+    scaled = pixels.resize((width, height), filter_used, box=(part[0], part[1], part[2], part[3]))
+    return Frame(crop.width, crop.height, apply_orientation(scaled, orientation).tobytes())
+
+
+def stored_box(
+    box: tuple[float, float, float, float], orientation: int, upright: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """Return where the part `box` of an upright picture lies in the picture as it is stored."""
+    width, height = upright
+    corners = []
+    for x, y in (box[:2], box[2:]):
+        across = x if orientation in (1, 4, 5, 8) else width - x
+        down = y if orientation in (1, 2, 5, 6) else height - y
+        corners.append((down, across) if orientation >= 5 else (across, down))
+    (left, right), (top, bottom) = (sorted(edges) for edges in zip(*corners, strict=True))
+    return left, top, right, bottom
+
+
+def _turned(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    return (size[1], size[0]) if orientation >= 5 else size
+
+
+def _format_of(path: Path) -> str:
+    return path.suffix[1:].upper()
+
+
+def _large_size(file: BinaryIO, image_format: str, limits: DecodeLimits) -> tuple[int, int] | None:
+    """Return the size of a WebP or AVIF too large for Pillow's way of decoding it, else None."""
+    if image_format not in _LIBAV_DEMUXERS:
+        return None
+    file.seek(0)
+    head = file.read(1 << 16)
+    at = head.find(b"ispe")
+    if image_format == "AVIF":
+        size = (int.from_bytes(head[at + 8 : at + 12], "big"), int.from_bytes(head[at + 12 : at + 16], "big"))
+        size = size if at > 0 else (0, 0)
+    elif head[12:16] == b"VP8X":
+        size = (int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1)
+    elif head[12:16] == b"VP8L":
+        packed = int.from_bytes(head[21:25], "little")
+        size = ((packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1)
+    else:
+        size = (int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF)
+    if size[0] * size[1] <= _LARGE_PIXELS:
+        return None
+    _check_pixels(size, file.seek(0, os.SEEK_END), limits)
+    if size[0] * size[1] > _MAX_LIBAV_PIXELS and b"VP8 " not in head:
+        raise UnsupportedFile(f"it has {size[0]} × {size[1]} pixels, more than are opened of its kind")
+    return size
+
+
+def _libav_frame(
+    file: BinaryIO,
+    image_format: str,
+    cells: tuple[int, int],
+    cell_size: tuple[float, float] = HALF_BLOCK_CELL,
+    background: tuple[int, int, int] = BLACK,
+    *,
+    limits: DecodeLimits,
+    viewport: Viewport = WHOLE_VIEWPORT,
+) -> Frame:
+    from eternal_tui.media.decode.video import VideoReader
+
+    file.seek(0)
+    room = msgspec.structs.replace(limits, video_pixels=limits.image_pixels)
+    try:
+        with VideoReader(file, limits=room, decoder=_LIBAV_DEMUXERS[image_format], background=background) as reader:
+            reader.resize(*cells, cell_size, viewport)
+            return reader.frame_at(0.0).frame
+    except BrokenFile as error:
+        raise UnsupportedFile("it is too large for what can open it here") from error
 
 
 def _exif_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 where there is none; unreadable EXIF spoils no picture."""
+    from PIL import Image
+
     try:
-        found = image.getexif().get(_EXIF_ORIENTATION_TAG, 1)
+        # PNG's own way decodes all of it first, in case the EXIF comes last.
+        exif = Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
+        found = exif.get(_EXIF_ORIENTATION_TAG, 1)
     except Exception:  # noqa: BLE001 - any parser error on hostile EXIF means: upright
         return 1
     return found if found in range(1, 9) else 1
 
 
-def _apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
+def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
+    """Return an image as it is seen, by the EXIF number of how it is stored."""
     from PIL.Image import Transpose
 
     turns = {
@@ -149,16 +348,6 @@ def _apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
     }
     turn = turns.get(orientation)
     return image if turn is None else image.transpose(turn)
-
-
-def _to_eight_bit(image: Image.Image) -> Image.Image:
-    """Convert any of Pillow's modes to RGB, or to RGBA where the picture has transparency."""
-    if image.mode.startswith("I"):
-        # Sixteen bits a channel: Pillow's own conversion would clip everything above 255 to white.
-        return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
-    if image.has_transparency_data:
-        return image.convert("RGBA")
-    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 class FrameCache:

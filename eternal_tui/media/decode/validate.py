@@ -1,4 +1,4 @@
-"""The decode check: a file is a result only once a decoder has read it."""
+"""The decode check: a file is a result once a decoder has read it, or once it is known why none here can."""
 
 from __future__ import annotations
 
@@ -6,53 +6,70 @@ from typing import BinaryIO
 
 import msgspec
 
-from eternal_tui.media.decode.filetype import (
-    HEAD_BYTES,
-    FileType,
-    MediaKind,
-    detect_file_type,
-    looks_like_text,
-    unsupported_type_name,
-)
+from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, MediaKind, detect_file_type, looks_like_text
 from eternal_tui.media.decode.images import image_info
+from eternal_tui.media.decode.structure import find_damage
 from eternal_tui.media.decode.video import check_video
-from eternal_tui.media.errors import BrokenFile, WrongFileType
+from eternal_tui.media.errors import BrokenFile, UnsupportedFile
 from eternal_tui.media.limits import DecodeLimits
 
-_KIND_LABELS = {"image": "a picture", "video": "a clip"}
+_KIND_NAMES = {"image": "an image", "video": "a video"}
 
 
 class MediaInfo(msgspec.Struct, frozen=True):
-    """What the decoder found. Sizes in pixels; `seconds` is 0 for a picture and where a clip does not say."""
+    """What the decoder found. Sizes in pixels as the file is seen; `seconds` is 0 for a still.
+
+    `note` is a sentence where the file is not what was asked for or is not opened here, "" else.
+    """
 
     width: int = 0
     height: int = 0
     seconds: float = 0.0
     codec: str = ""
     has_sound: bool = False
+    note: str = ""
 
 
-def check_magic(head: bytes, expect: MediaKind) -> FileType:
-    """Return the type the first bytes show; raises BrokenFile unless it is one of the expected kind."""
+def check_magic(head: bytes) -> FileType:
+    """Return the type the first bytes show; raises BrokenFile for what is of no known type."""
     found = detect_file_type(head[:HEAD_BYTES])
-    if found is None:
-        if not head:
-            raise BrokenFile("it is empty")
-        if looks_like_text(head):
-            raise BrokenFile("the link led to a web page or a message instead of a file")
-        if (name := unsupported_type_name(head)) is not None:
-            raise WrongFileType(f"{name}, a kind this program does not take")
-        raise BrokenFile("it is of no kind this program knows")
-    if found.kind != expect:
-        raise WrongFileType(f"{_KIND_LABELS[found.kind]} ({found.suffix}) where {_KIND_LABELS[expect]} was asked for")
-    return found
+    if found is not None:
+        return found
+    if not head:
+        raise BrokenFile("it is empty")
+    if looks_like_text(head):
+        raise BrokenFile("the link led to a web page or a message instead of a file")
+    raise BrokenFile("it is of no kind this program knows")
 
 
-def check_decodes(file: BinaryIO, file_type: FileType, limits: DecodeLimits) -> MediaInfo:
-    """Decode the picture, or the first frame of the clip and read its rest; raises BrokenFile. Blocks."""
+def check_decodes(
+    file: BinaryIO, file_type: FileType, limits: DecodeLimits, expect: MediaKind | None = None
+) -> MediaInfo:
+    """Decode the image, or the first frame of the video and read its rest; raises BrokenFile where it is damaged.
+
+    What is whole but cannot be opened here has a `note` that says why. Blocks.
+    """
+    if (damage := find_damage(file, file_type)) is not None:
+        raise BrokenFile(damage)
     file.seek(0)
+    try:
+        found = _decode(file, file_type, limits)
+    except UnsupportedFile as error:
+        wanted = f", where {_KIND_NAMES[expect]} was asked for" if expect not in (None, file_type.kind) else ""
+        article = file_type.name[0].upper() + file_type.name[1:]
+        return MediaInfo(note=f"{article} came{wanted}. It is kept unopened: {error.reason}.")
+    if expect in (None, file_type.kind) or (expect == "video" and found.seconds):
+        return found
+    return msgspec.structs.replace(
+        found, note=f"{file_type.name[0].upper()}{file_type.name[1:]} came where {_KIND_NAMES[expect]} was asked for."
+    )
+
+
+def _decode(file: BinaryIO, file_type: FileType, limits: DecodeLimits) -> MediaInfo:
+    if not file_type.decoder:
+        raise UnsupportedFile("this program does not open such files")
     if file_type.kind == "image":
         still = image_info(file, file_type.decoder, limits)
-        return MediaInfo(still.width, still.height, codec=still.codec)
+        return MediaInfo(still.width, still.height, still.seconds, still.codec)
     clip = check_video(file, file_type.decoder, limits)
     return MediaInfo(clip.width, clip.height, clip.seconds or 0.0, clip.codec, has_sound=clip.has_sound)

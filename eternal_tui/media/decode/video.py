@@ -5,56 +5,49 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import BinaryIO, Self
 
 import msgspec
 
 from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, Frame
-from eternal_tui.media.decode.video_scaling import render_crop, rotation_of
+from eternal_tui.media.decode.images import BLACK
+from eternal_tui.media.decode.video_source import SourceFrame, VideoInfo, open_source
 from eternal_tui.media.decode.viewport import WHOLE_VIEWPORT, Viewport, visible_crop
 from eternal_tui.media.errors import BrokenFile, translate_decode_errors
 from eternal_tui.media.limits import DecodeLimits
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
-
-_DEMUXER_BY_SUFFIX = {".mp4": "mp4", ".mov": "mov", ".webm": "webm"}
 _SEEK_AHEAD_SECONDS = 2.0
-"""Seconds ahead beyond which a seek to a keyframe is cheaper than decoding all between."""
-_FALLBACK_FRAME_RATE = 24.0
-_MICROSECONDS_PER_SECOND = 1_000_000
+"""Seconds ahead beyond which a seek is cheaper than decoding all between, where the key frames are not known."""
 
+_SCAN_BYTES = 64 << 20
+"""Size of a file up to which its length is learned from its packets, which takes some 50 ms then."""
 
-class VideoInfo(msgspec.Struct, frozen=True):
-    """A clip's pixels as it is seen, length in seconds (None where it is not said), frames a second, codec, sound."""
-
-    width: int
-    height: int
-    seconds: float | None
-    frame_rate: float
-    codec: str
-    has_sound: bool
+_SOON = 1e-6
 
 
 class TimedFrame(msgspec.Struct, frozen=True):
-    """One decoded frame, its time in the clip in seconds, and whether the clip ends with it."""
+    """One frame, when it begins and ends in the clip in seconds, and whether the clip ends with it.
+
+    `reached` is False where the time for one read ran out on the way to the wanted moment: the next read goes on.
+    """
 
     frame: Frame
     seconds: float
+    until: float
     is_last: bool
+    reached: bool = True
 
 
 class VideoReader:
     """One open clip whose frames come scaled into columns × rows cells.
 
     Calls from several threads wait for each other. Every call blocks: the event loop uses `AsyncVideo`.
-    Raises BrokenFile from the constructor and from every read.
+    Raises ResultError from the constructor and from every read.
     """
 
     def __init__(
@@ -66,28 +59,22 @@ class VideoReader:
         cell_size: tuple[float, float] = HALF_BLOCK_CELL,
         limits: DecodeLimits | None = None,
         decoder: str | None = None,
+        background: tuple[int, int, int] = BLACK,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits or DecodeLimits()
         self._clock = clock
+        self._background = background
         self._lock = threading.Lock()
-        self._current_frame: VideoFrame | None = None
-        self._next_frame: VideoFrame | None = None
-        with translate_decode_errors():
-            self._container = _open_container(source, decoder, self._limits)
-        try:
-            with translate_decode_errors():
-                self._stream = _video_stream(self._container)
-                self.info = _read_info(self._container, self._stream, self._limits)
-                self._start_seconds = float((self._stream.start_time or 0) * (self._stream.time_base or 0))
-                self._frames: Iterator[VideoFrame] = self._decode()
-                self._rotation = rotation_of(self._peek_next())
-        except BaseException:
-            self._container.close()
-            raise
-        if self._rotation % 2:
-            self.info = msgspec.structs.replace(self.info, width=self.info.height, height=self.info.width)
+        self._current: SourceFrame | None = None
+        self._next: SourceFrame | None = None
+        self._source = open_source(source, decoder, self._limits, clock)
         self.resize(columns, rows, cell_size)
+
+    @property
+    def info(self) -> VideoInfo:
+        """The clip's facts, its length as far as it is known."""
+        return self._source.info
 
     def resize(
         self,
@@ -97,8 +84,7 @@ class VideoReader:
         viewport: Viewport = WHOLE_VIEWPORT,
     ) -> None:
         """Scale the part `viewport` of the frames read from now on into columns × rows cells."""
-        self._upright_size = (self.info.width, self.info.height)
-        self._crop = visible_crop(self._upright_size, columns, rows, viewport, cell_size)
+        self._crop = visible_crop((self.info.width, self.info.height), columns, rows, viewport, cell_size)
 
     def __enter__(self) -> Self:
         return self
@@ -109,148 +95,119 @@ class VideoReader:
     def close(self) -> None:
         """Let go of the file and the decoder; closing twice is fine."""
         with self._lock:
-            self._current_frame = self._next_frame = None
-            self._frames = iter(())
-            self._container.close()
+            self._current = self._next = None
+            self._source.close()
+
+    def scan(self) -> VideoInfo:
+        """Read every packet, decoding none, and return the facts with the picture track's own length.
+
+        Raises BrokenFile where the file ends before its data does.
+        """
+        with self._lock, translate_decode_errors():
+            self._current = self._next = None
+            self._source.scan(self._clock() + self._limits.seconds_per_read)
+            self._source.seek(0.0)
+        return self.info
 
     def frame_at(self, seconds: float) -> TimedFrame:
         """Return the frame shown at `seconds` into the clip, the last one beyond its end."""
         with self._lock, translate_decode_errors():
-            target = min(max(0.0, seconds), self.info.seconds or self._limits.video_seconds)
-            # Before anything was shown, the first frame lies ready: how a clip is turned stands with its frames.
-            at = self._current_frame or self._next_frame
-            here = None if at is None else self._seconds_of(at)
-            if here is None or not here <= target <= here + _SEEK_AHEAD_SECONDS:
+            target = min(max(0.0, seconds), self._limits.video_seconds)
+            if not self._can_read_on(target):
                 self._seek(target)
-            return self._read_until(target)
+            return self._read_until(target, self._clock() + self._limits.seconds_per_read)
 
     def step(self, frames: int) -> TimedFrame:
         """Return the frame `frames` after the one read last (before it, if negative)."""
-        if frames == 1 and self._current_frame is not None:
-            with self._lock, translate_decode_errors():
-                following = self._peek_next()
-                return self._read_until(0.0 if following is None else self._seconds_of(following))
-        here = 0.0 if self._current_frame is None else self._seconds_of(self._current_frame)
-        return self.frame_at(here + (frames + 0.5) / self.info.frame_rate)
-
-    def check_complete(self) -> None:
-        """Read every packet, decoding none; raises BrokenFile where the file ends before its data does.
-
-        A clip whose index comes first plays its beginning well however much of its end is missing.
-        """
-        deadline = self._clock() + self._limits.seconds_per_read
         with self._lock, translate_decode_errors():
-            self._seek(0.0)
-            for packet in self._container.demux(self._stream):
-                if packet.is_corrupt:
-                    raise BrokenFile("it ends before its last picture")
+            deadline = self._clock() + self._limits.seconds_per_read
+            if self._current is None:
+                self._read_until(0.0, deadline)
+            if frames < 0:
+                target = self._seconds_before(-frames, deadline)
+                self._seek(target)
+            else:
+                for _ in range(frames):
+                    if (following := self._peek_next()) is None or self._clock() > deadline:
+                        break
+                    self._current, self._next = following, None
+                target = 0.0 if self._current is None else self._current.seconds
+            return self._read_until(target, deadline)
+
+    def _can_read_on(self, target: float) -> bool:
+        """Tell whether decoding on from here is the shorter way to `target`."""
+        at = self._current or self._next
+        if at is None:
+            return target < _SOON
+        if target < at.seconds - _SOON:
+            return False
+        if keys := self._source.key_seconds:
+            return keys[max(0, bisect_right(keys, target + _SOON) - 1)] <= at.seconds + _SOON
+        return target <= at.seconds + _SEEK_AHEAD_SECONDS
+
+    def _seconds_before(self, count: int, deadline: float) -> float:
+        """Return when the frame begins that is `count` frames before the current one, the first at the earliest."""
+        here = 0.0 if self._current is None else self._current.seconds
+        back = _SOON
+        while True:
+            self._seek(max(0.0, here - back))
+            times: list[float] = []
+            while (found := self._source.read()) is not None and found.seconds < here - _SOON:
+                times.append(found.seconds)
                 if self._clock() > deadline:
-                    break
-            self._seek(0.0)
+                    return here
+            if len(times) >= count:
+                return times[-count]
+            if back >= here:
+                return times[0] if times else here
+            # Too few since that key frame: from one further back.
+            back = max(0.5, 2 * back, here - times[0] + _SOON if times else 0.0)
 
     def _seek(self, seconds: float) -> None:
-        self._current_frame = self._next_frame = None
-        offset = round((seconds + self._start_seconds) * _MICROSECONDS_PER_SECOND)
-        self._container.seek(offset, backward=True)
-        self._frames = self._decode()
+        self._current = self._next = None
+        self._source.seek(seconds)
 
-    def _decode(self) -> Iterator[VideoFrame]:
-        """Yield the frames from here on; a long stretch of packets without any counts as damage."""
-        barren = 0
-        for packet in self._container.demux(self._stream):
-            barren += 1
-            for frame in packet.decode():
-                barren = 0
-                yield frame
-            if barren > self._limits.packets_per_read:
-                raise BrokenFile("it has data but no pictures")
-
-    def _peek_next(self) -> VideoFrame | None:
+    def _peek_next(self) -> SourceFrame | None:
         """Return the frame after the current one, None at the end."""
-        if self._next_frame is None:
-            self._next_frame = next(self._frames, None)
-        return self._next_frame
+        if self._next is None:
+            self._next = self._source.read()
+        return self._next
 
-    def _read_until(self, target: float) -> TimedFrame:
-        """Decode until the next frame lies beyond `target`, within the limits, and return the current one."""
-        deadline = self._clock() + self._limits.seconds_per_read
-        for _ in range(self._limits.frames_per_read):
-            following = self._peek_next()
-            if following is None or (self._current_frame is not None and self._seconds_of(following) > target):
+    def _read_until(self, target: float, deadline: float) -> TimedFrame:
+        """Decode until the next frame lies beyond `target` or time is up, and return the current one."""
+        reached = True
+        while (following := self._peek_next()) is not None:
+            if self._current is not None and following.seconds > target + _SOON:
                 break
-            self._current_frame, self._next_frame = following, None
+            self._current, self._next = following, None
             if self._clock() > deadline:
+                reached = (after := self._peek_next()) is None or after.seconds > target
                 break
-        if self._current_frame is None:
+        if self._current is None:
             raise BrokenFile("it holds no picture")
+        following = self._peek_next()
+        at = self._current.seconds
+        end = max(self.info.seconds or 0.0, at + 1 / self.info.frame_rate)
         return TimedFrame(
-            self._render(self._current_frame), self._seconds_of(self._current_frame), self._peek_next() is None
+            self._source.render(self._current, self._crop, self._background),
+            at,
+            end if following is None else following.seconds,
+            is_last=following is None,
+            reached=reached,
         )
-
-    def _seconds_of(self, frame: VideoFrame) -> float:
-        return max(0.0, float(frame.time or 0.0) - self._start_seconds)
-
-    def _render(self, frame: VideoFrame) -> Frame:
-        if frame.width * frame.height > self._limits.video_pixels:
-            raise BrokenFile("a frame is beyond the limit")
-        return render_crop(frame, self._crop, self._upright_size, self._rotation)
-
-
-def _open_container(source: Path | BinaryIO, decoder: str | None, limits: DecodeLimits) -> InputContainer:
-    # One named demuxer: libav would else also open playlists, which name other files and hosts.
-    name = decoder or (_DEMUXER_BY_SUFFIX.get(source.suffix) if isinstance(source, Path) else None)
-    if name is None:
-        raise BrokenFile("it is no clip this program opens")
-    if isinstance(source, Path):
-        # A file that is gone is no reason to load libraries of 19 MB.
-        source.stat()
-    import av
-
-    options = {"max_pixels": str(limits.video_pixels), "protocol_whitelist": "file", "threads": "1"}
-    return av.open(str(source) if isinstance(source, Path) else source, "r", format=name, options=options)
-
-
-def _video_stream(container: InputContainer) -> VideoStream:
-    streams = container.streams.video
-    if not streams:
-        raise BrokenFile("it has no picture track")
-    stream = streams[0]
-    stream.thread_type = "SLICE"
-    # What is asked of the container is not passed on: a decoder would start two threads a processor for small frames.
-    stream.codec_context.thread_count = 1
-    return stream
-
-
-def _read_info(container: InputContainer, stream: VideoStream, limits: DecodeLimits) -> VideoInfo:
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if width < 1 or height < 1 or width * height > limits.video_pixels:
-        raise BrokenFile(f"it claims {width} × {height} pixels, beyond the limit")
-    seconds = container.duration / _MICROSECONDS_PER_SECOND if container.duration else None
-    if seconds is not None and not 0 < seconds <= limits.video_seconds:
-        raise BrokenFile("it claims a length that cannot be")
-    rate = float(stream.average_rate or 0) or _FALLBACK_FRAME_RATE
-    return VideoInfo(
-        width=width,
-        height=height,
-        seconds=seconds,
-        frame_rate=rate if 0 < rate <= 1000 else _FALLBACK_FRAME_RATE,
-        codec=stream.codec_context.name,
-        has_sound=bool(container.streams.audio),
-    )
 
 
 def check_video(file: BinaryIO, decoder: str, limits: DecodeLimits) -> VideoInfo:
-    """Decode a clip's first frame, read it to its end, and return its facts; raises BrokenFile. Blocks."""
+    """Decode a clip's first frame, read it to its end, and return its facts; raises ResultError. Blocks."""
     with VideoReader(file, limits=limits, decoder=decoder) as reader:
         reader.frame_at(0.0)
-        reader.check_complete()
-        return reader.info
+        return reader.scan()
 
 
 def clip_facts(path: Path, limits: DecodeLimits | None = None) -> VideoInfo:
-    """Return a clip's facts from its header; raises BrokenFile. Blocks."""
+    """Return a clip's facts; raises ResultError. Blocks."""
     with VideoReader(path, limits=limits) as reader:
-        return reader.info
+        return reader.scan()
 
 
 def poster(
@@ -261,9 +218,21 @@ def poster(
     cell_size: tuple[float, float] = HALF_BLOCK_CELL,
     limits: DecodeLimits | None = None,
 ) -> Frame:
-    """Return a clip's first frame within columns × rows cells; raises BrokenFile. Blocks."""
+    """Return a clip's first frame within columns × rows cells; raises ResultError. Blocks."""
     with VideoReader(path, columns, rows, cell_size=cell_size, limits=limits) as reader:
         return reader.frame_at(0.0).frame
+
+
+def _open_reader(path: Path, limits: DecodeLimits | None, background: tuple[int, int, int]) -> VideoReader:
+    reader = VideoReader(path, limits=limits, background=background)
+    try:
+        if reader.info.seconds is None or path.stat().st_size <= _SCAN_BYTES:
+            reader.scan()
+    except BrokenFile:
+        # What there is of a clip that was cut later is shown.
+        reader.close()
+        return VideoReader(path, limits=limits, background=background)
+    return reader
 
 
 class AsyncVideo:
@@ -288,12 +257,15 @@ class AsyncVideo:
         *,
         cell_size: tuple[float, float] = HALF_BLOCK_CELL,
         limits: DecodeLimits | None = None,
+        background: tuple[int, int, int] = BLACK,
     ) -> Self:
-        """Open `path` in the clip's own thread; raises BrokenFile."""
+        """Open `path` in the clip's own thread and learn its length; raises ResultError."""
         threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="clip")
-        opening = threads.submit(VideoReader, path, columns, rows, cell_size=cell_size, limits=limits)
+        opening = threads.submit(_open_reader, path, limits, background)
         try:
-            return cls(await asyncio.wrap_future(opening), threads)
+            video = cls(await asyncio.wrap_future(opening), threads)
+            video.resize(columns, rows, cell_size)
+            return video
         except BaseException:
             # Whoever asked may be gone before the thread has opened the file.
             opening.add_done_callback(_close_once_opened)
@@ -301,11 +273,11 @@ class AsyncVideo:
             raise
 
     async def frame_at(self, seconds: float) -> TimedFrame | None:
-        """Return the frame shown at `seconds`; raises BrokenFile."""
+        """Return the frame shown at `seconds`; raises ResultError."""
         return await self._run_latest(lambda: self._reader.frame_at(seconds))
 
     async def step(self, frames: int) -> TimedFrame | None:
-        """Return the frame `frames` away from the one read last; raises BrokenFile."""
+        """Return the frame `frames` away from the one read last; raises ResultError."""
         return await self._run_latest(lambda: self._reader.step(frames))
 
     def resize(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from eternal_tui.media.decode.filetype import MediaKind
+from eternal_tui.media.decode.filetype import IMAGE_SUFFIXES, MediaKind
 from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import MIB, DecodeLimits, DownloadLimits
@@ -33,7 +33,7 @@ AVATAR_LIMITS = DownloadLimits(
 )
 """Much tighter than for a result: an avatar that is none of the usual size is not worth waiting for."""
 
-_FILE_NAME_PATTERN = r"[0-9a-f]{40}(?:-\d+)?\.(?:jpg|png|webp|gif|avif)"
+_FILE_NAME_PATTERN = r"[0-9a-f]{40}(?:-\d+)?\.(?:jpg|png|webp|gif|avif|bmp|tiff)"
 
 
 class Downloader(Protocol):
@@ -106,12 +106,17 @@ class AvatarCache:
             except ResultError:
                 self._failed_urls.add(url)
                 return None
+            if saved.kind != "image" or saved.note:
+                # Results of other types are kept, for they were paid for; an avatar is not.
+                saved.path.unlink(missing_ok=True)
+                self._failed_urls.add(url)
+                return None
         await asyncio.to_thread(self._prune, saved.path)
         return saved.path
 
     def _cached_file(self, name: str) -> Path | None:
-        for suffix in ("jpg", "png", "webp", "gif", "avif"):
-            path = self._cache_dir / f"{name}.{suffix}"
+        for suffix in IMAGE_SUFFIXES:
+            path = self._cache_dir / f"{name}{suffix}"
             if path.is_file() and not path.is_symlink():
                 self._touch(path)
                 return path

@@ -50,7 +50,7 @@ class _PartialDownload:
         self.etag, self.head, self.file_type = "", b"", None
 
     def write(self, chunk: bytes) -> None:
-        """Write `chunk`, refusing the file once its first bytes show that it is not the expected one."""
+        """Write `chunk`, refusing it once its first bytes show that it is no file at all."""
         if len(self.head) < HEAD_BYTES:
             self.head += chunk[: HEAD_BYTES - len(self.head)]
             if len(self.head) == HEAD_BYTES:
@@ -59,7 +59,7 @@ class _PartialDownload:
 
     def check_magic(self) -> None:
         if not self.encrypted:
-            self.file_type = check_magic(self.head, self.expect)
+            self.file_type = check_magic(self.head)
 
 
 class ResultDownloader:
@@ -188,7 +188,9 @@ class ResultDownloader:
     def _verify_and_publish(self, directory: ResultsDirectory, download: _PartialDownload, name: str) -> DownloadedFile:
         """Check, flush and name the file. Blocks: runs in a thread."""
         part, found = download.partial_file, download.file_type
-        facts = MediaInfo() if found is None else check_decodes(part.file, found, self._limits.decode)
+        facts = MediaInfo()
+        if found is not None:
+            facts = check_decodes(part.file, found, self._limits.decode, download.expect)
         digest = sha256_of(part.file)
         part.flush_to_disk()
         return DownloadedFile(
@@ -201,6 +203,7 @@ class ResultDownloader:
             codec=facts.codec,
             has_sound=facts.has_sound,
             sha256=digest,
+            note=facts.note,
         )
 
 

@@ -31,7 +31,6 @@ from eternal_tui.media.errors import (
     LinkRejected,
     StorageRejected,
     StorageUnreachable,
-    WrongFileType,
 )
 from eternal_tui.media.limits import DownloadLimits
 
@@ -91,7 +90,7 @@ def parse_content_range(response: httpx.Response, received_bytes: int) -> Conten
     headers = response.headers
     encodings = {word.strip().lower() for word in headers.get("content-encoding", "").split(",")}
     if packed := encodings & _COMPRESSED_ENCODINGS:
-        raise WrongFileType(f"packed as {min(packed)}, which was not asked for and is not unpacked here")
+        raise BrokenFile(f"it came packed as {min(packed)}, which was not asked for")
     etag = headers.get("etag", "")
     strong = etag if etag.startswith('"') and etag.isascii() and len(etag) <= 256 else ""
     if response.status_code == 206:

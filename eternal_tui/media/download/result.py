@@ -7,11 +7,14 @@ from typing import Literal
 
 import msgspec
 
-DownloadedKind = Literal["image", "video", "encrypted"]
+DownloadedKind = Literal["image", "video", "other", "encrypted"]
 
 
 class DownloadedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A result on disk: checked by length, type and decoding. Sizes in bytes and pixels, length in seconds."""
+    """A result on disk: checked by length, type and decoding. Sizes in bytes and pixels, length in seconds.
+
+    `note` is a sentence where the file is not what was asked for or is kept unopened, "" else.
+    """
 
     path: Path
     kind: DownloadedKind
@@ -22,3 +25,4 @@ class DownloadedFile(msgspec.Struct, frozen=True, kw_only=True):
     codec: str = ""
     has_sound: bool = False
     sha256: str = ""
+    note: str = ""

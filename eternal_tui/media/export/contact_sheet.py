@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
+from eternal_tui.media.decode.filetype import VIDEO_SUFFIXES
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.media.decode.images import image_frame
 from eternal_tui.media.decode.video import poster
@@ -31,8 +32,6 @@ MARGIN_PIXELS, CAPTION_PIXELS, FONT_PIXELS = 16, 40, 13
 BACKGROUND_COLOUR, TEXT_COLOUR, MUTED_COLOUR = (250, 250, 248), (34, 38, 45), (86, 93, 104)
 MAX_CAPTION_CHARS = 120
 """Characters of a line that are looked at: more than fit under a picture."""
-
-_VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm"})
 
 
 class ContactSheetResult(msgspec.Struct, frozen=True):
@@ -93,7 +92,7 @@ def _draw_item(
 
 
 def _load_frame(item: GalleryItem) -> Frame | None:
-    read = poster if item.path.suffix.lower() in _VIDEO_SUFFIXES else image_frame
+    read = poster if item.path.suffix.lower() in VIDEO_SUFFIXES else image_frame
     try:
         return read(item.path, IMAGE_SIDE_PIXELS, IMAGE_SIDE_PIXELS, cell_size=(1, 1))
     except ResultError:

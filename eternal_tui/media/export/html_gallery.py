@@ -29,6 +29,7 @@ _MIME_BY_SUFFIX = {
     "webp": "image/webp",
     "avif": "image/avif",
     "gif": "image/gif",
+    "bmp": "image/bmp",
     "mp4": "video/mp4",
     "mov": "video/quicktime",
     "webm": "video/webm",
@@ -141,8 +142,8 @@ def _write_media(item: GalleryItem, file: TextIO) -> None:
     with source:
         found = detect_file_type(source.read(HEAD_BYTES))
         source.seek(0)
-        if found is None:
-            file.write('<p class="missing">the file is no picture or clip</p>\n')
+        if found is None or found.suffix not in _MIME_BY_SUFFIX:
+            file.write('<p class="missing">browsers do not show a file of this type</p>\n')
             return
         file.write(_media_tag_start(item, found))
         while chunk := source.read(BASE64_CHUNK_BYTES):

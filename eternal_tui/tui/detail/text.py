@@ -127,10 +127,7 @@ def detail_rows(job: Job) -> Iterator[DetailRow]:
     yield from _cost_rows(job)
     yield DetailRow("Character", character_label(job))
     yield DetailRow("Request", request_label(job))
-    if job.facts is not None:
-        yield DetailRow("File", file_label(job.facts))
-    if job.encrypted:
-        yield DetailRow("", SafeText("Marked as encrypted by the API; saved as received."), "$text-warning")
+    yield from _file_rows(job)
     yield _time_row(job)
     yield from _annotation_rows(job)
     if job.request_id:
@@ -151,6 +148,15 @@ def _annotation_rows(job: Job) -> Iterator[DetailRow]:
         yield DetailRow("Note", sanitize(job.note, limit=400))
     if job.template:
         yield DetailRow("Template", sanitize(job.template, limit=400))
+
+
+def _file_rows(job: Job) -> Iterator[DetailRow]:
+    if job.facts is not None:
+        yield DetailRow("File", file_label(job.facts))
+        if job.facts.note:
+            yield DetailRow("", sanitize(job.facts.note, limit=300), "$text-warning")
+    if job.encrypted:
+        yield DetailRow("", SafeText("Marked as encrypted by the API; saved as received."), "$text-warning")
 
 
 def _cost_rows(job: Job) -> Iterator[DetailRow]:

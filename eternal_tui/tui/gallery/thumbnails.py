@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from eternal_tui.media.decode.filetype import VIDEO_SUFFIXES
 from eternal_tui.media.decode.images import image_frame
 from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
-from eternal_tui.tui.picture.picture import DECODE_DELAY_SECONDS, VIDEO_SUFFIXES
+from eternal_tui.tui.picture.picture import DECODE_DELAY_SECONDS
 
 MAX_THUMBNAILS = 400
 """Drawings kept: several screens of the largest terminal, about 30 MB of pixels in one that holds them itself."""

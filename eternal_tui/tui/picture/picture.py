@@ -14,8 +14,9 @@ from textual.message import Message
 from textual.timer import Timer
 
 from eternal_tui.core.sanitize import SafeText, split_safe_lines
-from eternal_tui.media.decode.images import FrameCache, image_size
-from eternal_tui.media.errors import ResultError
+from eternal_tui.media.decode.filetype import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from eternal_tui.media.decode.images import FrameCache, image_size, is_animated
+from eternal_tui.media.errors import ResultError, UnsupportedFile
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
 from eternal_tui.tui.graphics.pacing import FrameBudget
@@ -32,7 +33,6 @@ DECODE_DELAY_SECONDS = 0.03
 LINGER_SECONDS = 0.15
 """Seconds the picture before stays while its successor is on its way: what comes sooner comes without a blink."""
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm"})
 _VIEWPORT_GROUP = "picture-parts"
 
 
@@ -77,6 +77,7 @@ class MediaView(VideoPlayer):
         self._decode_delay_seconds = decode_delay_seconds
         self._linger_seconds = linger_seconds
         self._linger_timer: Timer | None = None
+        self._is_still = False
         self._zoom_state = ZoomState()
 
     # What it shows
@@ -84,11 +85,12 @@ class MediaView(VideoPlayer):
     def set_file(self, path: Path | None, message: SafeText = SafeText("")) -> None:  # noqa: B008 - a NewType, not a call
         """Show `path`, or nothing but `message` if it is None; a newer call overtakes an older one."""
         self.pause()
-        self.path = path
+        self.path, self._is_still = path, False
         self._zoom_state.reset()
         self._cancel_seek()
         self._message_lines = split_safe_lines(message)
         self.position = self.duration_seconds = 0.0
+        self._shown = None
         if path is None or not self.has_drawing:
             self._clear_drawing()
         elif self._linger_timer is None:
@@ -119,7 +121,10 @@ class MediaView(VideoPlayer):
             return
         await asyncio.sleep(self._decode_delay_seconds)
         try:
-            if path.suffix.lower() in VIDEO_SUFFIXES:
+            suffix = path.suffix.lower()
+            if suffix not in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
+                raise UnsupportedFile("this program does not open such files")
+            if suffix in VIDEO_SUFFIXES or await asyncio.to_thread(is_animated, path, self._limits):
                 await self._load_video(path)
             else:
                 await self._load_image(path)
@@ -141,12 +146,14 @@ class MediaView(VideoPlayer):
             return graphics.render(frame)
 
         self.duration_seconds = self.position = 0.0
+        self._is_still = True
         self._show_drawing(await asyncio.to_thread(draw))
 
     async def _load_video(self, path: Path) -> None:
         from eternal_tui.media.decode.video import AsyncVideo
 
-        clip = self._video = await AsyncVideo.open(path, 1, 1, limits=self._limits)
+        ground = self.background_colors[1].rgb
+        clip = self._video = await AsyncVideo.open(path, 1, 1, limits=self._limits, background=ground)
         self._zoom_state.set_source_size((clip.info.width, clip.info.height), self._canvas_size(for_video=True))
         clip.resize(*self._canvas_size(for_video=True), self._zoom_state.viewport)
         self.duration_seconds = clip.info.seconds or 0.0
@@ -188,7 +195,7 @@ class MediaView(VideoPlayer):
             return
         if self._video is not None:
             self._redraw_video_viewport(self._video)
-        elif path.suffix.lower() not in VIDEO_SUFFIXES and not self._is_drawing_viewport():
+        elif self._is_still and not self._is_drawing_viewport():
             self._run_exclusive(lambda: self._draw_viewport(path), _VIEWPORT_GROUP)
 
     def _redraw_video_viewport(self, video: AsyncVideo) -> None:

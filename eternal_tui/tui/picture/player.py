@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     _ReadFrame = Callable[[], Awaitable[TimedFrame | None]]
 
 
+HALF_TICK_SECONDS = 0.0005
+"""Half of the finest step of time that containers keep, a millisecond."""
+
+LONG_FRAMES, HELD_SECONDS = 1.5, 0.1
+"""Frames beyond which a last frame counts as held, and seconds between looks at whether its time is over."""
+
 ROUNDING_FRAMES = 0.25
 """Share of a frame by which it may begin later than it is due: WebM rounds its times to milliseconds."""
 
@@ -56,16 +62,17 @@ class Playhead:
     @property
     def target_seconds(self) -> float:
         """The moment whose frame is to be shown now."""
-        return max(self._due_seconds, self._elapsed_seconds) + ROUNDING_FRAMES / self.frame_rate
+        return max(self._due_seconds, self.elapsed_seconds) + ROUNDING_FRAMES / self.frame_rate
 
     def advance(self, frame_bytes: int) -> float:
         """Go on from a frame that took `frame_bytes` bytes; return the seconds until the next is due."""
         step = max(1.0 / self.frame_rate, self.frame_budget.frame_seconds(frame_bytes))
-        self._due_seconds += step * max(1, int((self._elapsed_seconds - self._due_seconds) / step))
-        return max(0.0, self._due_seconds - self._elapsed_seconds)
+        self._due_seconds += step * max(1, int((self.elapsed_seconds - self._due_seconds) / step))
+        return max(0.0, self._due_seconds - self.elapsed_seconds)
 
     @property
-    def _elapsed_seconds(self) -> float:
+    def elapsed_seconds(self) -> float:
+        """The moment of the clip that it is now."""
         return self._clock() - self._started_at
 
 
@@ -106,13 +113,14 @@ class VideoPlayer(DrawingWidget):
         super().__init__(graphics, name=name, id=id, classes=classes)
         self.path: Path | None = None
         self.playing = False
-        self.position = 0.0
+        self._position = 0.0
         self.duration_seconds = 0.0
         self.playback_graphics = graphics
         self._frame_budget = frame_budget or FrameBudget()
         self._loop = loop
         self._playhead = Playhead(self._frame_budget, clock)
         self._video: AsyncVideo | None = None
+        self._shown: TimedFrame | None = None
         self._seek_target: float | None = None
         self._pending_steps = 0
         self._redraw_pending = False
@@ -143,9 +151,28 @@ class VideoPlayer(DrawingWidget):
         self.play_from(0.0 if self.is_at_end else self.position)
 
     @property
+    def position(self) -> float:
+        """The wanted moment in seconds: while playing the clock's, else where it was moved to.
+
+        The frame on the screen may have begun long before it.
+        """
+        if self.playing:
+            return min(self._playhead.elapsed_seconds, self.duration_seconds)
+        return self._position
+
+    @position.setter
+    def position(self, seconds: float) -> None:
+        self._position = seconds
+
+    @property
     def is_at_end(self) -> bool:
         """Whether the last frame of a clip stands on the screen."""
-        return self._video is not None and self.position >= self.duration_seconds - 1.5 / self._video.info.frame_rate
+        return self._shown is not None and self._shown.is_last
+
+    @property
+    def is_seeking(self) -> bool:
+        """Whether the frame on the screen is one on the way to the wanted moment."""
+        return self._shown is not None and not self._shown.reached
 
     def play_from(self, seconds: float) -> None:
         """Play the clip from `seconds` on; a shorter one stays at its end."""
@@ -153,16 +180,21 @@ class VideoPlayer(DrawingWidget):
         if clip is None or self.playing:
             return
         self.position = min(max(0.0, seconds), self.duration_seconds)
-        self.playing = True
         self._cancel_seek()
         self._playhead.seek(self.position)
-        self.post_message(self.PlaybackChanged(self, playing=self.playing, seconds=self.position))
+        self.playing = True
+        self.post_message(self.PlaybackChanged(self, playing=True, seconds=self._position))
         self._run_exclusive(lambda: self._run_playback(clip), "picture-play")
 
     def pause(self) -> None:
         """Stop at the frame that stands on the screen."""
         if self.playing:
+            at, shown = self.position, self._shown
             self.playing = False
+            # Within what stands on the screen, though the clock may be past it on a slow line.
+            if shown is not None and not shown.is_last:
+                at = max(shown.seconds, min(at, shown.until - HALF_TICK_SECONDS))
+            self.position = at
             self.post_message(self.PlaybackChanged(self, playing=self.playing, seconds=self.position))
 
     def _cancel_seek(self) -> None:
@@ -184,7 +216,7 @@ class VideoPlayer(DrawingWidget):
         if self._video is None:
             return
         self.position = min(max(0.0, seconds), self.duration_seconds)
-        self._playhead.seek(self.position)
+        self._playhead.seek(self._position)
         if not self.playing:
             self._seek_target, self._pending_steps = self.position, 0
             self._start_seek()
@@ -221,7 +253,11 @@ class VideoPlayer(DrawingWidget):
             found = None if target is None else await self._read_frame(partial(clip.frame_at, target))
             if steps:
                 found = await self._read_frame(partial(clip.step, steps))
+                self.position = self.position if found is None else found.seconds
             if found is not None:
+                if not found.reached and not self._pending_steps:
+                    # Time for one read ran out on the way there: show where it is, and go on.
+                    self._seek_target = self.position
                 await self._show_frame(found)
                 self.post_message(self.PlaybackChanged(self, playing=self.playing, seconds=self.position))
 
@@ -240,10 +276,15 @@ class VideoPlayer(DrawingWidget):
                 written = await self._show_frame(found)
                 if self._frame_budget.is_exceeded_by(written):
                     self._reduce_quality()
+                if found.is_last and (left := found.until - head.elapsed_seconds) > LONG_FRAMES / head.frame_rate:
+                    # A last frame that is held: the clip is over when its time is.
+                    await asyncio.sleep(min(left, HELD_SECONDS))
+                    continue
                 if found.is_last and not self._loop:
+                    self._playhead.seek(self.duration_seconds)
                     break
                 if found.is_last:
-                    head.restart(found.seconds + 1 / head.frame_rate)
+                    head.restart(found.until)
             await asyncio.sleep(head.advance(written))
         self.pause()
         if found is not None:
@@ -268,7 +309,7 @@ class VideoPlayer(DrawingWidget):
         return self.display and self.app.app_focus and self.screen.is_active and self.is_on_screen
 
     async def _show_frame(self, video_frame: TimedFrame) -> int:
-        self.position = video_frame.seconds
+        self._shown = video_frame
         playing, graphics = self.playing, self.playback_graphics if self.playing else self.graphics
         moving = playing or graphics.video_cell_size != graphics.cell_size
         drawing = await asyncio.to_thread(graphics.render, video_frame.frame, handle=self._handle, animated=moving)

@@ -20,9 +20,9 @@ MIN_BAR_COLUMNS = 6
 """Cells below which there is no bar, only the words."""
 
 
-def position_text(position: float, duration: float, *, playing: bool) -> SafeText:
+def position_text(position: float, duration: float, *, playing: bool, seeking: bool = False) -> SafeText:
     """Return the moment and the length as a person says them, and whether the clip moves."""
-    state = SafeText("playing") if playing else SafeText("paused")
+    state = SafeText("seeking" if seeking else "playing" if playing else "paused")
     return format_safe(
         "{at} / {length} {state}", at=format_duration(int(position)), length=format_duration(duration), state=state
     )
@@ -50,20 +50,20 @@ class PositionBar(Widget):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__()
         self._glyphs = glyphs
-        self._position: tuple[float, float, bool] | None = None
+        self._position: tuple[float, float, bool, bool] | None = None
         self._drawn_parts: tuple[str, str, str] | None = None
 
-    def set_position(self, position: float, duration: float, *, playing: bool) -> None:
+    def set_position(self, position: float, duration: float, *, playing: bool, seeking: bool = False) -> None:
         """Show this moment of a clip of `duration`, nothing where it has no length."""
-        self._position = (position, duration, playing) if duration > 0 else None
+        self._position = (position, duration, playing, seeking) if duration > 0 else None
         if self._parts() != self._drawn_parts:
             self.refresh()
 
     def _parts(self) -> tuple[str, str, str]:
         if self._position is None:
             return "", "", ""
-        position, seconds, playing = self._position
-        words = position_text(position, seconds, playing=playing)
+        position, seconds, playing, seeking = self._position
+        words = position_text(position, seconds, playing=playing, seeking=seeking)
         room = min(MAX_BAR_COLUMNS, self.size.width - cell_len(words) - 3)
         played, rest = split_bar(position, seconds, room, self._glyphs) if room >= MIN_BAR_COLUMNS else ("", "")
         return played, rest, words

@@ -244,7 +244,7 @@ class JobCommands:
 
     def open_externally(self, job: Job) -> None:
         """Open the verified file in the system's own viewer: no shell, no key in its environment."""
-        path = result_path(job, self._jobs.results_dir)
+        path = self.file_path(job)
         if path is None or not path.is_file():
             self._screen.notify_user(format_safe("Job {id} has no verified file to open.", id=job.id), "warning")
             return
@@ -298,7 +298,7 @@ class JobCommands:
 
     def file_path(self, job: Job) -> Path | None:
         """Return where the job's verified file is, None where it has none."""
-        return result_path(job, self._jobs.results_dir)
+        return result_path(job, self._jobs.results_dir, encrypted=True)
 
     def save_copy(self, job: Job, target: Path) -> Path:
         """Copy the verified file to `target`, numbered where that is taken, and return where; raise OSError."""

@@ -87,10 +87,12 @@ class ViewerPanel(Vertical):
         path = result_path(job, self._results_dir)
         if path is None or path != self.media_view.path:
             self.media_view.set_file(path, self._message_text(path))
-        facts = file_label(job.facts) if job.facts is not None else SafeText("")
+        facts, note = SafeText(""), SafeText("")
+        if job.facts is not None:
+            facts, note = file_label(job.facts), sanitize(job.facts.note)
         star = format_safe("{star} ", star=self._star_glyph) if job.starred else SafeText("")
         words = format_safe("{star}Job {id} · {caption}", star=star, id=job.id, caption=self._caption)
-        self._description.update(Content("\n".join(line for line in (words, facts, self._error) if line)))
+        self._description.update(Content("\n".join(line for line in (words, facts, self._error or note) if line)))
 
     def _message_text(self, path: Path | None) -> SafeText:
         job = self.job
@@ -98,6 +100,8 @@ class ViewerPanel(Vertical):
             return join_safe("\n", *self._state_lines(job))
         if not any(self.media_view.graphics.cell_size):
             return join_safe("\n", request_label(job), SafeText("Pictures are off here. o opens the file outside."))
+        if job.facts is not None and job.facts.note:
+            return join_safe("\n", sanitize(job.facts.note), SafeText("o opens the file outside, s saves a copy."))
         return SafeText("")
 
     def _state_lines(self, job: Job) -> list[SafeText]:
@@ -113,8 +117,10 @@ class ViewerPanel(Vertical):
         picture = self.media_view
         self.set_class(picture.duration_seconds > 0, "-clip")
         # The last frame begins before the end, but who sees it has seen the whole clip.
-        at = picture.duration_seconds if picture.is_at_end else picture.position
-        self._position_bar.set_position(at, picture.duration_seconds, playing=picture.playing)
+        at = picture.duration_seconds if picture.is_at_end and not picture.playing else picture.position
+        self._position_bar.set_position(
+            at, picture.duration_seconds, playing=picture.playing, seeking=picture.is_seeking
+        )
 
     @on(MediaView.Failed)
     def _show_failure(self, event: MediaView.Failed) -> None:

@@ -212,7 +212,7 @@ async def test_keys_that_come_at_once_move_every_clip_alike(tmp_path: Path) -> N
 
 
 async def test_a_file_that_arrives_appears(tmp_path: Path) -> None:
-    """Seen to fail without following the desk: the words stayed."""
+    """Seen to fail without following the store: the words stayed."""
     waiting = make_job(state=JobState.SUCCEEDED, file_state=FileState.BROKEN, error="cut short")
     async with open_services_with_jobs(tmp_path, waiting) as (bench, (job,)):
         stage = viewer_app(bench, [job])
