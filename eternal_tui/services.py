@@ -286,6 +286,7 @@ class Services:
         finally:
             if "avatars" in vars(self):
                 await self.avatars.close()
+            await self.characters.close()
             await self.downloader.close()
             await self.client.close()
             if self.demo is not None:

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from eternal_tui.api.errors import ApiError
-from eternal_tui.api.models import Character
+from eternal_tui.api.errors import ApiError, InvalidResponse
+from eternal_tui.api.models import Character, normalize_character_id
 from eternal_tui.core.clock import Clock
 from eternal_tui.core.files import read_limited, write_atomic
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 
 MAX_AGE_SECONDS = 86_400.0
 """Seconds a stored list is used without asking: characters are added by the day, not by the minute."""
+
+MAX_TRUSTED_SECONDS = 30 * 86_400.0
+"""Seconds for which a stored list still vouches for whom it names, where no newer one can be had."""
 
 PAGE_SIZE = 50
 """Characters of one page of the service."""
 
 MAX_CHARACTERS = 20_000
-"""Characters kept of one listing; a list that never ends stops here. The ids in the service's own page stand at
-6,870, and one beyond the end of what is kept would not be known as under 18."""
-
+"""Characters kept of one listing; a list that never ends stops here, and does not count as whole. The ids in the
+service's own page stand at 6,870."""
 
 BACK_OFF_SECONDS = 30.0
 """Seconds for which a list that could not be had is not asked for once more, request by request."""
+
+LIST_STALL_SECONDS = 15.0
+"""Seconds the list may say nothing while a request waits for it."""
+
+MAX_LIST_SECONDS = 60.0
+"""Seconds a request waits for a list that does come: some 300 pages."""
+
+SETTLE_SECONDS = 3.0
+"""Seconds a request still waits for the rest of the list once its character was named: it may be listed twice."""
+
+LONG_WAIT_SECONDS = 5.0
+"""Seconds after which a person is told what they wait for."""
+
+_CHECK_INTERVAL_SECONDS = 0.1
 
 
 class _StoredCatalog(msgspec.Struct, frozen=True):
@@ -34,11 +53,18 @@ class _StoredCatalog(msgspec.Struct, frozen=True):
     characters: tuple[Character, ...]
 
 
-class CharacterCatalog:
-    """Every listed character by id. `allowed` holds those this client offers; those listed as under 18 it does not.
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether a character may be submitted: `rejection` is why not; `note` what the permission rests on, if unusual."""
 
-    `list_characters` yields the service's list and raises ApiError. The stored copy is `path`, a 0600 file that may be
-    deleted at any time.
+    rejection: str = ""
+    note: SafeText = SafeText("")
+
+
+class CharacterCatalog:
+    """Every listed character by id. `allowed` holds those this client offers: approved adults.
+
+    `list_characters` yields the service's list and raises ApiError. One reading at a time serves everybody who waits.
+    The stored copy is `path`, a 0600 file that may be deleted at any time.
     """
 
     def __init__(
@@ -51,13 +77,18 @@ class CharacterCatalog:
         self._by_id: dict[str, Character] = {}
         self._partial: dict[str, Character] = {}
         self._backed_off_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+        self._partial_listeners: list[Callable[[Sequence[Character]], None]] = []
         self.allowed: Sequence[Character] = ()
         self.fetched_at: float | None = None
 
     @property
     def is_fresh(self) -> bool:
         """Whether the list at hand was fetched within a day."""
-        return self.fetched_at is not None and 0 <= self._clock.time() - self.fetched_at < MAX_AGE_SECONDS
+        return self._is_younger_than(MAX_AGE_SECONDS)
+
+    def _is_younger_than(self, seconds: float) -> bool:
+        return self.fetched_at is not None and 0 <= self._clock.time() - self.fetched_at < seconds
 
     def load_stored(self) -> None:
         """Take in the stored list, if there is a whole one of this service."""
@@ -70,40 +101,55 @@ class CharacterCatalog:
                 self._replace_all(stored.characters, stored.fetched_at)
 
     async def load(
-        self,
-        *,
-        force_refresh: bool = False,
-        on_partial: Callable[[Sequence[Character]], None] | None = None,
-        until_id: str = "",
+        self, *, force_refresh: bool = False, on_partial: Callable[[Sequence[Character]], None] | None = None
     ) -> Sequence[Character]:
         """Return the offered characters, asking the service where the stored list is old; raises ApiError.
 
-        Where nothing was known before, `on_partial` is given those offered so far, a page at a time. With the id
-        `until_id` it is read no further than to that one, and then nothing is kept but what was heard.
+        Where nothing was known before, `on_partial` is given those offered so far, a page at a time. A caller that
+        goes away leaves the reading to go on for the next one.
         """
         if self.is_fresh and not force_refresh:
             return self.allowed
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read(), name="read characters")
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        listeners = [on_partial] if on_partial is not None and not self.allowed else []
+        self._partial_listeners += listeners
+        try:
+            await asyncio.shield(self._reading)
+        finally:
+            for listener in listeners:
+                self._partial_listeners.remove(listener)
+        return self.allowed
+
+    async def close(self) -> None:
+        """End a reading that still goes on."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def _read(self) -> None:
         found = self._partial = {}
-        tell = on_partial if on_partial is not None and not self.allowed else None
         try:
             async for character in self._list_characters():
-                found[character.id] = character
-                if character.id == until_id:
-                    # Another listing may have begun meanwhile, and what is heard with it.
-                    self._partial[until_id] = character
-                    return self.allowed
-                if tell is not None and len(found) % PAGE_SIZE == 0:
-                    tell([each for each in found.values() if each.is_allowed])
+                _merge(found, character)
+                if len(found) % PAGE_SIZE == 0:
+                    for tell in self._partial_listeners:
+                        tell([each for each in found.values() if each.is_allowed])
                 if len(found) >= MAX_CHARACTERS:
                     break
         except ApiError:
             self.back_off()
             raise
-        self._replace_all(tuple(found.values()), self._clock.time())
-        stored = _StoredCatalog(self._service, self._clock.time(), tuple(found.values()))
+        if len(found) >= MAX_CHARACTERS:
+            self._replace_all(found.values(), self.fetched_at)
+            self.back_off()
+            raise InvalidResponse(f"The service's list of characters does not end: {MAX_CHARACTERS:,} of it are shown.")
+        now = self._clock.time()
+        self._replace_all(found.values(), now)
+        stored = _StoredCatalog(self._service, now, tuple(found.values()))
         with contextlib.suppress(OSError, msgspec.EncodeError, UnicodeError):
             write_atomic(self._path, msgspec.json.encode(stored))
-        return self.allowed
 
     @property
     def partial(self) -> Mapping[str, Character]:
@@ -112,27 +158,25 @@ class CharacterCatalog:
 
     def by_id(self, character_id: str) -> Character | None:
         """Return the listed character of that id, offered or not, as it was listed last."""
-        return self._partial.get(character_id) or self._by_id.get(character_id)
+        key = _key(character_id)
+        return self._partial.get(key) or self._by_id.get(key)
 
     def name_of(self, character_id: str) -> str:
         """Return the character's name, untrusted, or an empty string."""
         character = self.by_id(character_id)
         return character.name if character is not None else ""
 
-    def find(self, text: str) -> list[Character]:
-        """Return offered characters whose name, user name or id holds `text`, exact names first."""
-        wanted = text.strip().casefold()
-        exact = [c for c in self.allowed if wanted in (c.name.casefold(), c.username.casefold(), c.id)]
-        if exact or not wanted:
-            return exact or list(self.allowed)
-        return [c for c in self.allowed if wanted in c.name.casefold() or wanted in c.username.casefold()]
-
     def rejection_reason(self, character_id: str) -> str:
-        """Return why this client does not submit the character; empty when it does."""
+        """Return why the character's own entry forbids to submit it; empty where it does not, or there is none."""
         character = self.by_id(character_id)
-        if character is None or character.is_allowed:
+        if character is None or character.is_adult:
             return ""
-        return f"Character {character_id} is listed as under 18; this client does not submit it. Choose an adult one."
+        if not character.is_age_readable:
+            return (
+                f"The age listed for character {character.id} cannot be read; this client does not submit it. "
+                "Choose another."
+            )
+        return f"Character {character.id} is listed as under 18; this client does not submit it. Choose an adult one."
 
     def back_off(self) -> None:
         """Do without the list for a while: it cannot be had now."""
@@ -142,22 +186,97 @@ class CharacterCatalog:
         """Tell whether there is nothing to ask before the character is submitted or refused."""
         if self.fetched_at is None:
             self.load_stored()
-        if self.is_fresh or not character_id or self.by_id(character_id) is not None:
+        if self.is_fresh or not character_id or self.rejection_reason(character_id):
             return True
         return self._clock.monotonic() - self._backed_off_at < BACK_OFF_SECONDS
 
     async def check_allowed(self, character_id: str) -> str:
-        """Return why this client does not submit the character, asking the service where that is not known yet.
+        """Return why this client does not submit the character, asking the service where that is not known yet."""
+        return (await self.judge(character_id)).rejection
 
-        One that the whole list does not name is submitted, and so is one where the list cannot be had: the service,
-        whose list it is, judges the request.
+    async def judge(self, character_id: str) -> Verdict:
+        """Decide whether the character is submitted, asking the service where that is not known yet.
+
+        One that a whole list does not name is: the service, whose list it is, judges the request. Where no list can
+        be had within `MAX_LIST_SECONDS`, only one that a list of the last 30 days names as an adult is.
         """
         if not self.is_known(character_id):
-            with contextlib.suppress(ApiError):
-                await self.load(until_id=character_id)
-        return self.rejection_reason(character_id)
+            await self.refresh(character_id)
+        rejection = self.rejection_reason(character_id)
+        if rejection or not character_id or self.is_fresh or _key(character_id) in self._partial:
+            return Verdict(rejection)
+        if self.by_id(character_id) is not None and self._is_younger_than(MAX_TRUSTED_SECONDS):
+            days = round((self._clock.time() - (self.fetched_at or 0.0)) / 86_400)
+            return Verdict(
+                note=format_safe(
+                    "The list of characters could not be had; the one of {days} days ago names {id} as an adult.",
+                    days=days,
+                    id=sanitize(character_id, limit=80),
+                )
+            )
+        return Verdict(
+            f"The service's list of characters could not be had, so it is not known whether character {character_id} "
+            "is an adult. Try again in a while."
+        )
 
-    def _replace_all(self, characters: Sequence[Character], fetched_at: float) -> None:
-        self._by_id = {character.id: character for character in characters}
-        self.allowed = tuple(character for character in characters if character.is_allowed)
+    async def refresh(self, wanted: str = "", *, on_long_wait: Callable[[], None] = lambda: None) -> bool:
+        """Read the list, for a bounded time, until it is whole or names `wanted`; tell whether it did either.
+
+        One that falls silent, or does not end, is left to itself: the reading goes on for others. `on_long_wait` is
+        called once, after `LONG_WAIT_SECONDS`.
+        """
+        if self.fetched_at is None:
+            self.load_stored()
+        if self.is_fresh:
+            return True
+        waiting = asyncio.ensure_future(self.load())
+        began = heard_at = self._clock.monotonic()
+        named_at: float | None = None
+        heard, key, told = 0, _key(wanted), False
+        try:
+            while not waiting.done():
+                now = self._clock.monotonic()
+                heard, heard_at = len(self._partial), now if len(self._partial) > heard else heard_at
+                if key in self._partial:
+                    named_at = now if named_at is None else named_at
+                    if self.rejection_reason(wanted) or now - named_at >= SETTLE_SECONDS:
+                        return True
+                if now - heard_at >= LIST_STALL_SECONDS or now - began >= MAX_LIST_SECONDS:
+                    self.back_off()
+                    return key in self._partial
+                if not told and now - began >= LONG_WAIT_SECONDS:
+                    told = True
+                    on_long_wait()
+                await _wait_briefly(waiting, self._clock)
+            return waiting.exception() is None or key in self._partial
+        finally:
+            waiting.cancel()
+            with contextlib.suppress(ApiError, asyncio.CancelledError):
+                await waiting
+
+    def _replace_all(self, characters: Iterable[Character], fetched_at: float | None) -> None:
+        self._by_id = {}
+        for character in characters:
+            _merge(self._by_id, character)
+        self.allowed = tuple(each for each in self._by_id.values() if each.is_allowed)
         self.fetched_at = fetched_at
+
+
+def _key(character_id: str) -> str:
+    return normalize_character_id(character_id).casefold()
+
+
+def _merge(known: dict[str, Character], character: Character) -> None:
+    """Add a row; of two about one character, the one that forbids to submit it stays."""
+    key = _key(character.id)
+    if key not in known or known[key].is_adult:
+        known[key] = character
+
+
+async def _wait_briefly(waiting: asyncio.Future[Any], clock: Clock) -> None:
+    pause = asyncio.ensure_future(clock.sleep(_CHECK_INTERVAL_SECONDS))
+    try:
+        await asyncio.wait({waiting, pause}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        pause.cancel()
+        await asyncio.gather(pause, return_exceptions=True)

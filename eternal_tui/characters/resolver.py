@@ -1,4 +1,4 @@
-"""Whom a typed name or ID means, among the characters that are known."""
+"""Which character a typed name or ID means: the one resolver of the form and the command line."""
 
 from __future__ import annotations
 
@@ -6,15 +6,51 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from eternal_tui.api.models import Character, GenerateRequest, is_character_id, validation_errors
-from eternal_tui.core.sanitize import UntrustedText, format_safe, sanitize
+from eternal_tui.api.models import (
+    Character,
+    GenerateRequest,
+    is_character_id,
+    normalize_character_id,
+    validation_errors,
+)
+from eternal_tui.characters.catalog import CharacterCatalog
+from eternal_tui.core.sanitize import SafeText, UntrustedText, format_safe, sanitize
 
-_MINOR_MESSAGE = "This character is listed as under 18: it is not offered, and nothing is submitted with it."
 _LABEL_SEPARATOR = " · "
+_MAX_FOUND = 100
+_MAX_SUGGESTIONS = 5
+
+
+async def resolve_character(
+    catalog: CharacterCatalog, text: str, notify_user: Callable[[SafeText], None]
+) -> ResolvedCharacter:
+    """Return the character that a whole name or an ID means, reading the list as far as needed.
+
+    It takes no longer than the catalog waits for its list, and refuses whom the catalog does not let be submitted.
+    """
+    reading = sanitize("Reading the service's list of characters, as once a day …")
+    is_listed = await catalog.refresh(text, on_long_wait=lambda: notify_user(reading))
+    found = CharacterResolver(catalog.allowed or tuple(catalog.partial.values()), catalog.rejection_reason).resolve(
+        text, whole_names=True
+    )
+    if not found.id:
+        if is_listed or catalog.allowed or catalog.rejection_reason(text):
+            return found
+        return ResolvedCharacter(
+            problem=format_safe(
+                "The list of characters could not be had, so the name {name} could not be looked up. Give the "
+                "character's ID.",
+                name=sanitize(text, limit=40),
+            )
+        )
+    verdict = await catalog.judge(found.id)
+    if verdict.note:
+        notify_user(verdict.note)
+    return ResolvedCharacter(problem=verdict.rejection) if verdict.rejection else found
 
 
 class ResolvedCharacter(msgspec.Struct, frozen=True, kw_only=True):
-    """What one entry of the character field means: an ID that may be sent, or a sentence that says why none."""
+    """What one entry means: an ID that may be sent, or a `problem` that says why none."""
 
     id: str = ""
     character: Character | None = None
@@ -27,10 +63,9 @@ class ResolvedCharacter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CharacterResolver:
-    """The listed characters, ready to be searched as a person types.
+    """The listed characters, ready to be searched as a person types; only those that are allowed are offered.
 
-    Characters listed as under 18 are never offered, and refused by their ID. `rejection_reason` is a further say: it
-    takes an ID and returns a sentence where that ID must not be submitted.
+    `rejection_reason` takes an ID and returns a sentence where that ID must not be submitted.
     """
 
     def __init__(
@@ -38,7 +73,6 @@ class CharacterResolver:
     ) -> None:
         self.allowed: tuple[Character, ...] = tuple(each for each in characters if each.is_allowed)
         self._rejection_reason = rejection_reason
-        self._minor_ids = {each.id for each in characters if not each.is_allowed}
         self._by_id = {each.id: each for each in self.allowed}
         self._search_keys = [(_search_key(each.name), _search_key(each.username), each.id) for each in self.allowed]
 
@@ -56,19 +90,22 @@ class CharacterResolver:
                 later.append(character)
         return [*first, *later][:limit]
 
-    def resolve(self, text: str) -> ResolvedCharacter:
-        """Return what one typed entry means; a beginning that fits one character alone means that character."""
+    def resolve(self, text: str, *, whole_names: bool = False) -> ResolvedCharacter:
+        """Return what one typed entry means: an ID, a label, a name.
+
+        Unless `whole_names`, a beginning that fits one character alone means that character.
+        """
         text = text.strip()
-        identifier = self._id_from_label(text)
-        if sentence := self._rejection_for(identifier):
-            return ResolvedCharacter(problem=sentence)
+        identifier = normalize_character_id(self._id_from_label(text))
+        if problem := self._rejection_reason(identifier) if identifier else "":
+            return ResolvedCharacter(problem=problem)
         if character := self._by_id.get(identifier):
             return ResolvedCharacter(id=identifier, character=character)
         if identifier.isascii() and identifier.isdigit() and is_character_id(identifier):
             return ResolvedCharacter(id=identifier)
         if not text or "/" in text or text.lower().startswith(("data:", "http:", "https:")):
             return ResolvedCharacter(problem=_id_error(text))
-        return self._resolve_name(text)
+        return self._resolve_name(text, whole_names=whole_names)
 
     def resolve_all(self, text: str) -> list[ResolvedCharacter]:
         """Return what each entry of a comma-separated text means; an empty text is one empty entry."""
@@ -78,37 +115,39 @@ class CharacterResolver:
             return [whole if whole.id or not entries else self.resolve(entries[0])]
         return [self.resolve(entry) for entry in entries]
 
-    def _rejection_for(self, identifier: str) -> str:
-        return (
-            _MINOR_MESSAGE
-            if identifier in self._minor_ids
-            else self._rejection_reason(identifier)
-            if identifier
-            else ""
-        )
-
     def _id_from_label(self, text: str) -> str:
         """Return the ID in a label such as "Astrid · 6870", else the text itself."""
         name, separator, identifier = text.rpartition(_LABEL_SEPARATOR)
         # A label's name holds no comma: a text with one is a list, whose last ID must not stand for all of it.
         return identifier.strip() if separator and name and "," not in name else text
 
-    def _resolve_name(self, text: str) -> ResolvedCharacter:
-        if not self.allowed:
-            return ResolvedCharacter(problem="The list of characters is not here yet: type an ID, such as 6870.")
+    def _resolve_name(self, text: str, *, whole_names: bool) -> ResolvedCharacter:
         wanted = _search_key(text)
         exact = [each for each, keys in zip(self.allowed, self._search_keys, strict=True) if wanted in keys[:2]]
-        found = exact or self.search(text, limit=100)
-        if len(found) == 1:
+        found = exact or self.search(text, limit=_MAX_FOUND)
+        if len(found) == 1 and (exact or not whole_names):
             return ResolvedCharacter(id=found[0].id, character=found[0])
+        if not found and is_character_id(text) and any(each.isdigit() for each in text):
+            return ResolvedCharacter(id=text)
+        return ResolvedCharacter(problem=self._name_problem(text, found, whole_names=whole_names))
+
+    def _name_problem(self, text: str, found: Sequence[Character], *, whole_names: bool) -> SafeText:
+        """Return why a name means no character: for the field with its list below, or for the command line."""
+        shown = sanitize(text, limit=40)
+        if found and whole_names:
+            some = ", ".join(f"{each.name} {each.id}" for each in found[:_MAX_SUGGESTIONS])
+            more = " and others" if len(found) > _MAX_SUGGESTIONS else ""
+            return format_safe("{name} may be {some}{more}. Give one's ID.", name=shown, some=some, more=more)
         if found:
-            several = f"{len(found)}{'+' if len(found) == 100 else ''}"
-            return ResolvedCharacter(
-                problem=format_safe("{n} characters fit “{t}”: ↓ to choose one.", n=several, t=sanitize(text, limit=40))
+            several = f"{len(found)}{'+' if len(found) == _MAX_FOUND else ''}"
+            return format_safe("{n} characters fit “{t}”: ↓ to choose one.", n=several, t=shown)
+        if not self.allowed:
+            return SafeText("The list of characters is not here yet: type an ID, such as 6870.")
+        if whole_names:
+            return format_safe(
+                "No character of the public list is named {name}; `eternal-tui characters` lists them.", name=shown
             )
-        return ResolvedCharacter(
-            problem=format_safe("No character is called “{t}”: ↓ for the list.", t=sanitize(text, limit=40))
-        )
+        return format_safe("No character is called “{t}”: ↓ for the list.", t=shown)
 
 
 def format_label(character: Character) -> str:

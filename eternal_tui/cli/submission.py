@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from eternal_tui.cli.casting import resolve_character
+from eternal_tui.characters.resolver import ResolvedCharacter, resolve_character
 from eternal_tui.cli.context import CommandError, Context, close_services
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
@@ -127,20 +127,17 @@ class SubmissionRun:
         return chosen
 
     async def _resolve_characters(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
-        services = self._services
-        resolved = {}
+        resolved: dict[str, ResolvedCharacter] = {}
         for one in planned:
             wanted = one.request.character
             if wanted not in resolved:
-                try:
-                    resolved[wanted] = await resolve_character(
-                        services.characters, wanted, services.clock, self._output.info
-                    )
-                except CommandError as error:
-                    if not one.source:
-                        raise
-                    message = format_safe("{where}: {error}", where=one.source, error=error)
-                    raise CommandError(error.exit_code, message) from None
+                found = resolved[wanted] = await resolve_character(
+                    self._services.characters, wanted, self._output.info
+                )
+                if found.problem:
+                    where = f"{one.source}: " if one.source else ""
+                    problem = format_safe("{where}{problem} Nothing was sent.", where=where, problem=found.problem)
+                    raise CommandError(ExitCode.USAGE, problem)
         return [
             msgspec.structs.replace(
                 one,

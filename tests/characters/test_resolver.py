@@ -21,10 +21,13 @@ SECOND_ELARA = _make_character("6791", "Elara")
 MARY = _make_character("6792", "Mary Ann")
 MINOR = _make_character("6900", "Mia", 16)
 AGE_UNKNOWN = _make_character("6901", "Noor", None)
-RESOLVER = CharacterResolver([ASTRID, ELARA, SECOND_ELARA, MARY, MINOR, AGE_UNKNOWN])
+RESOLVER = CharacterResolver(
+    [ASTRID, ELARA, SECOND_ELARA, MARY, MINOR, AGE_UNKNOWN],
+    lambda identifier: "Listed as under 18." if identifier == MINOR.id else "",
+)
 
 
-@pytest.mark.parametrize("text", ["6870", " 6870 ", "Astrid", "astrid", "ASTR", "Astrid · 6870", "Anything · 6870"])
+@pytest.mark.parametrize("text", ["6870", " 6870 ", "06870", "Astrid", "ASTR", "Astrid · 6870", "Anything · 6870"])
 def test_an_id_a_name_its_beginning_and_the_label_all_mean_the_character(text: str) -> None:
     assert RESOLVER.resolve(text).character == ASTRID
 

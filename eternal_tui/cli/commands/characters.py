@@ -110,6 +110,7 @@ async def _open_catalog(context: Context) -> tuple[CharacterCatalog, Any]:
             yield character
 
     async def close() -> None:
+        await book.close()
         await client.close()
         if demo is not None:
             await asyncio.to_thread(demo.close)

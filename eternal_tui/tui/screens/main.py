@@ -40,7 +40,7 @@ from eternal_tui.tui.widgets.header import HeaderLine
 from eternal_tui.tui.widgets.help_keys import HelpMixin
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.request_form.character_check import CharacterCheck
+    from eternal_tui.characters.check import CharacterCheck
     from eternal_tui.tui.screens.job_commands import JobCommands
     from eternal_tui.tui.screens.job_dialogs import JobDialogs
     from eternal_tui.tui.widgets.dialog import ConfirmDialog
@@ -370,7 +370,7 @@ class MainScreen(HelpMixin, DiffScreen):
         if not await self.services.client.has_key():
             return True
         if self._character_check is None:
-            from eternal_tui.tui.request_form.character_check import CharacterCheck
+            from eternal_tui.characters.check import CharacterCheck
 
             self._character_check = CharacterCheck(
                 self.services.characters, show_progress=self._show_check_progress, notify_user=self.notify_user

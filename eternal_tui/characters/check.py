@@ -1,39 +1,29 @@
-"""Looking characters up before anything is sent: seen while it lasts, stopped by a key, one look at a time."""
+"""Checking characters before anything is sent: with its progress shown, cancelled by a person, one check at a time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
+from eternal_tui.characters.catalog import CharacterCatalog
 from eternal_tui.core.sanitize import SafeText, format_safe
 
 PROGRESS_INTERVAL_SECONDS = 1.0
-"""Seconds between two words on how far it has come."""
+"""Seconds between two remarks on how far it has come."""
 
 CHECK_RUNNING_MESSAGE = SafeText("Still looking the character up: this press sent nothing more.")
 CHECK_STOPPED_MESSAGE = SafeText("Stopped looking. Nothing was sent and nothing was charged.")
 
 
-class Catalog(Protocol):
-    """The list of characters, as far as it is known, and the way to ask for more."""
-
-    @property
-    def partial(self) -> Mapping[str, object]:
-        """Those named so far."""
-
-    def is_known(self, character_id: str, /) -> bool:
-        """Tell whether there is nothing to ask."""
-
-    async def check_allowed(self, character_id: str, /) -> str:
-        """Ask."""
-
-
 class CharacterCheck:
-    """Asks a book about characters. `show_progress` is given what to say while it lasts, and "" behind it."""
+    """Asks the catalog about characters. `show_progress` gets what to say while it lasts, and "" at its end."""
 
     def __init__(
-        self, catalog: Catalog, *, show_progress: Callable[[SafeText], None], notify_user: Callable[[SafeText], None]
+        self,
+        catalog: CharacterCatalog,
+        *,
+        show_progress: Callable[[SafeText], None],
+        notify_user: Callable[[SafeText], None],
     ) -> None:
         self._catalog = catalog
         self._show_progress = show_progress
@@ -41,7 +31,7 @@ class CharacterCheck:
         self._task: asyncio.Task[None] | None = None
 
     async def run(self, characters: Iterable[str]) -> bool:
-        """Return once each is looked up; False where nothing may be sent: a person stopped it, or one goes on."""
+        """Check each; return False where nothing may be sent: a person cancelled it, or another check is under way."""
         unknown = [each for each in dict.fromkeys(characters) if not self._catalog.is_known(each)]
         if not unknown:
             return True
@@ -65,9 +55,10 @@ class CharacterCheck:
         return True
 
     def cancel(self) -> bool:
-        """Give up what is being looked up; tell whether anything was."""
+        """Cancel a check that is under way; tell whether there was one."""
         return self._task is not None and self._task.cancel()
 
     async def _check_each(self, unknown: Iterable[str]) -> None:
         for each in unknown:
-            await self._catalog.check_allowed(each)
+            if note := (await self._catalog.judge(each)).note:
+                self._notify_user(note)
