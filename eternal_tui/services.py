@@ -159,11 +159,13 @@ class LazyDownloader:
         self._network = network
         self._downloader: ResultDownloader | None = None
 
-    async def fetch(self, url: str, *, name: str, expect: MediaType, encrypted: bool) -> DownloadedFile:
+    async def fetch(
+        self, url: str, *, name: str, expect: MediaType, encrypted: bool, on_slow: Callable[[], None] | None = None
+    ) -> DownloadedFile:
         """Fetch, check and keep one result."""
         if self._downloader is None:
             self._downloader = await asyncio.to_thread(self._open_downloader)
-        return await self._downloader.fetch(url, name=name, expect=expect, encrypted=encrypted)
+        return await self._downloader.fetch(url, name=name, expect=expect, encrypted=encrypted, on_slow=on_slow)
 
     def _open_downloader(self) -> ResultDownloader:
         from eternal_tui.media.download.downloader import ResultDownloader

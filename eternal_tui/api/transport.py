@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from eternal_tui.api import errors
+from eternal_tui.core.compression import BodyTooLarge, BoundedDecompressor, UnknownContentEncoding
 from eternal_tui.core.network import DIRECT, Route, connection_failure_text
 
 if TYPE_CHECKING:
@@ -73,14 +73,6 @@ class RawResponse(msgspec.Struct):
     is_complete: bool = False
 
 
-class BodyTooLarge(Exception):
-    """An answer longer than any real one."""
-
-
-class UnknownContentEncoding(Exception):
-    """An answer in a compression that was not asked for and is not known."""
-
-
 async def send(
     client: httpx.AsyncClient, request: httpx.Request, raw_response: RawResponse, auth: httpx.Auth | None
 ) -> None:
@@ -102,35 +94,6 @@ async def send(
         raw_response.is_complete = True
     finally:
         await response.aclose()
-
-
-class BoundedDecompressor:
-    """Undoes the content coding of an answer in bounded steps, so that a few kilobytes cannot fill the memory."""
-
-    def __init__(self, coding: str, limit: int) -> None:
-        self._limit = limit
-        self._remaining_bytes = limit + 1
-        self._received_bytes = 0
-        coding = coding.strip().lower()
-        if coding in ("", "identity"):
-            self._decompressor = None
-        elif coding in ("gzip", "x-gzip", "deflate"):
-            # 32 more than the window size makes zlib read either header, RFC 1950's or gzip's.
-            self._decompressor = zlib.decompressobj(zlib.MAX_WBITS | 32)
-        else:
-            raise UnknownContentEncoding(coding)
-
-    def decompress(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what `chunk` stands for, never more than one byte over the limit in all."""
-        self._received_bytes += len(chunk)
-        if self._received_bytes > self._limit:
-            raise BodyTooLarge
-        if self._decompressor is None:
-            yield chunk
-        elif self._remaining_bytes > 0:
-            part = self._decompressor.decompress(chunk, self._remaining_bytes)
-            self._remaining_bytes -= len(part)
-            yield part
 
 
 def transport_error(

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -31,6 +31,11 @@ KEYRING_SERVICE = "eternal-tui"
 COMMAND_TIMEOUT_SECONDS = 20.0
 KEYRING_TIMEOUT_SECONDS = 20.0
 """How long a password manager may take: enough to type a passphrase, short enough not to look like a hang."""
+
+LINE_GRACE_SECONDS = 2.0
+"""How long a command may go on after its first line before that counts as all it says: its exit code matters, too."""
+
+_CHECK_INTERVAL_SECONDS = 0.05
 
 MAX_SEEN_KEYS = 16
 """Keys remembered to be hidden: a person mistypes a few before one is taken."""
@@ -201,19 +206,21 @@ def _run_for_first_line(words: list[str], environ: dict[str, str]) -> str:
         raise ApiKeyError(
             f"api_key_command could not be started: is {words[0]!a} installed? Check it in the config file."
         ) from None
-    output = b""
+    output, status = None, None
     _running_commands.add(process)
     with process:
         try:
             end = time.monotonic() + COMMAND_TIMEOUT_SECONDS
-            output, complete = _read_until(process.stdout, end)
-            status = process.wait(max(0.1, end - time.monotonic())) if complete else None
+            output = _read_first_line(process, end)
+            if output is not None:
+                status = process.wait(LINE_GRACE_SECONDS if b"\n" in output else max(0.1, end - time.monotonic()))
         except subprocess.TimeoutExpired:
-            status = None
+            # One that goes on after its first line, as an agent does that it has started, has said what it was asked.
+            status = 0 if output and b"\n" in output else None
         finally:
             process.kill()
             _running_commands.discard(process)
-    if status is None:
+    if output is None or status is None:
         raise ApiKeyError(
             f"api_key_command gave no key within {COMMAND_TIMEOUT_SECONDS:g} seconds. Run it by hand to see why."
         )
@@ -222,21 +229,28 @@ def _run_for_first_line(words: list[str], environ: dict[str, str]) -> str:
     return output.partition(b"\n")[0].decode("ascii", "replace")
 
 
-def _read_until(pipe: Any, end: float) -> tuple[bytes, bool]:
-    """Return what a command prints until it closes its output or the clock shows `end`, and whether it closed it.
+def _read_first_line(process: Popen[bytes], end: float) -> bytes | None:
+    """Return what a command prints up to its first line's end, or until it closes its output or ends; None at `end`.
 
-    Read by hand, because a grandchild that keeps the pipe open would hold subprocess.run for ever.
+    Its end is looked for too: a child of it that keeps the pipe open must not hold us.
     """
     import select
     import time
 
+    assert process.stdout is not None
     output = b""
-    while (left := end - time.monotonic()) > 0 and select.select([pipe], [], [], left)[0]:
-        chunk = os.read(pipe.fileno(), 4096)
-        if not chunk:
-            return output, True
-        output = (output + chunk)[:_MAX_OUTPUT_BYTES]
-    return output, False
+    while (left := end - time.monotonic()) > 0:
+        has_ended = process.poll() is not None
+        if select.select([process.stdout], [], [], min(left, 0.0 if has_ended else _CHECK_INTERVAL_SECONDS))[0]:
+            chunk = os.read(process.stdout.fileno(), 4096)
+            output = (output + chunk)[:_MAX_OUTPUT_BYTES]
+            if not chunk or b"\n" in output:
+                return output
+            if len(output) == _MAX_OUTPUT_BYTES:
+                return output + b"\n"
+        elif has_ended and output:
+            return output
+    return None
 
 
 def _usable_keyring() -> KeyringBackend | None:

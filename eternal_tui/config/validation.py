@@ -159,8 +159,9 @@ def resolve_path(text: str, base: Path, home: Path) -> Path:
 def describe_value(given: object) -> str:
     """Return what was found, short and safe to show."""
     if isinstance(given, str):
-        # An address may hold a password, before its last @.
+        # An address may hold a password, before its last @, and a key in what follows its first ? or #.
         given = re.sub(r"//.*@", "//…@", given[:_MAX_INPUT_CHARS], flags=re.DOTALL)
+        given = re.sub(r"(//[^?#]*[?#]).+", r"\1…", given, flags=re.DOTALL)
         return f'"{sanitize(given, limit=_MAX_SHOWN_CHARS)}"'
     if isinstance(given, bool):
         return "true" if given else "false"

@@ -28,6 +28,9 @@ class DownloadLimits(msgspec.Struct, frozen=True):
     connect_seconds: float = 10.0
     stall_seconds: float = 30.0
     overall_seconds: float = 1800.0
+    slow_window_seconds: float = 10.0
+    min_bytes_per_second: float = 4096.0
+    """Below this over a window a download counts as slow: a picture of the service would take a minute."""
     max_redirects: int = 5
     max_resumes: int = 3
     """How often one fetch goes on after a broken transfer before it gives up."""

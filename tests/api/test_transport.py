@@ -14,13 +14,11 @@ import pytest
 from eternal_tui.api import errors
 from eternal_tui.api.transport import (
     MAX_BODY_BYTES,
-    BodyTooLarge,
-    BoundedDecompressor,
     SendTracker,
-    UnknownContentEncoding,
     is_provably_unsent,
     transport_error,
 )
+from eternal_tui.core.compression import BodyTooLarge, BoundedDecompressor, UnknownContentEncoding
 
 UNSENT_ERRORS = {
     httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol,

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eternal_tui.core.compression import BodyTooLarge, BoundedDecompressor
 from eternal_tui.core.network import Network
 from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, MediaKind
 from eternal_tui.media.decode.validate import MediaInfo, check_decodes, check_magic
@@ -99,10 +101,20 @@ class ResultDownloader:
             self._directory.close()
             self._directory = None
 
-    async def fetch(self, url: str, *, name: str, expect: MediaKind, encrypted: bool = False) -> DownloadedFile:
+    async def fetch(
+        self,
+        url: str,
+        *,
+        name: str,
+        expect: MediaKind,
+        encrypted: bool = False,
+        on_slow: Callable[[], None] | None = None,
+    ) -> DownloadedFile:
         """Fetch `url` and return the file saved as `name` plus the suffix its own bytes call for.
 
         `name` is our own job id. An encrypted result is kept as it came, as `name.bin`, unchecked.
+        `on_slow` is called once where less than `min_bytes_per_second` came over a window: the fetch goes on, but
+        nobody should wait in line behind it.
         Raises ResultError, whose kinds `media.errors` lists, and ValueError for a name that is not ours.
         """
         validate_name(name)
@@ -110,6 +122,7 @@ class ResultDownloader:
         download = self._partial_downloads.pop(name, None) or _PartialDownload(
             folder.create_partial(), expect, encrypted
         )
+        watch = asyncio.create_task(self._watch_speed(download.partial_file, on_slow)) if on_slow else None
         try:
             await self._transfer_with_resumes(url, download)
             saved = await asyncio.to_thread(self._verify_and_publish, folder, download, name)
@@ -119,8 +132,21 @@ class ResultDownloader:
         except BaseException:
             download.partial_file.discard()
             raise
+        finally:
+            if watch is not None:
+                watch.cancel()
         download.partial_file.file.close()
         return saved
+
+    async def _watch_speed(self, partial_file: PartialFile, on_slow: Callable[[], None]) -> None:
+        window = self._limits.slow_window_seconds
+        before = partial_file.received_bytes
+        while True:
+            await asyncio.sleep(window)
+            if partial_file.received_bytes - before < window * self._limits.min_bytes_per_second:
+                on_slow()
+                return
+            before = partial_file.received_bytes
 
     def _open_directory(self) -> ResultsDirectory:
         if self._directory is None:
@@ -159,21 +185,26 @@ class ResultDownloader:
         async with self._storage.get(url, received_bytes=part.received_bytes, etag=download.etag) as response:
             body = _start_body(response, download)
             self._check_size(body, download)
-            async for chunk in _iter_raw_chunks(response):
-                if self._clock() > deadline:
-                    raise StorageUnreachable("it took too long")
-                if part.received_bytes + len(chunk) > self._limits.max_bytes(download.expect):
-                    raise BrokenFile("it is larger than the limit")
-                if (
-                    part.received_bytes // _SPACE_CHECK_INTERVAL_BYTES
-                    != (part.received_bytes + len(chunk)) // _SPACE_CHECK_INTERVAL_BYTES
-                ):
-                    self._check_free_space(len(chunk))
-                download.write(chunk)
+            decompressor = BoundedDecompressor(body.coding, self._limits.max_bytes(download.expect))
+            async for raw in _iter_raw_chunks(response):
+                for chunk in _decompress(decompressor, raw):
+                    self._check_chunk(chunk, download, deadline)
+                    download.write(chunk)
+        if not decompressor.is_complete:
+            raise _TransferInterrupted
         if body.total is not None and part.received_bytes != body.total:
             raise _TransferInterrupted
         if download.file_type is None:
             download.check_magic()
+
+    def _check_chunk(self, chunk: bytes, download: _PartialDownload, deadline: float) -> None:
+        if self._clock() > deadline:
+            raise StorageUnreachable("it took too long")
+        received = download.partial_file.received_bytes
+        if received + len(chunk) > self._limits.max_bytes(download.expect):
+            raise BrokenFile("it is larger than the limit")
+        if received // _SPACE_CHECK_INTERVAL_BYTES != (received + len(chunk)) // _SPACE_CHECK_INTERVAL_BYTES:
+            self._check_free_space(len(chunk))
 
     def _check_size(self, content_range: ContentRange, download: _PartialDownload) -> None:
         total = content_range.total or 0
@@ -218,6 +249,15 @@ def _start_body(response: httpx.Response, download: _PartialDownload) -> Content
         download.restart()
     download.etag = body.etag
     return body
+
+
+def _decompress(decompressor: BoundedDecompressor, raw: bytes) -> Iterator[bytes]:
+    try:
+        yield from decompressor.decompress(raw)
+    except BodyTooLarge as error:
+        raise BrokenFile("it is larger than the limit") from error
+    except zlib.error as error:
+        raise BrokenFile("it came packed, and cannot be unpacked") from error
 
 
 async def _iter_raw_chunks(response: httpx.Response) -> AsyncIterator[bytes]:

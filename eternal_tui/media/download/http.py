@@ -41,16 +41,21 @@ if TYPE_CHECKING:
 _EXPIRED_STATUSES = frozenset({400, 401, 403, 404, 410})
 """S3, CloudFront and Azure answer 403 to an expired signature, Google's storage 400."""
 _RETRYABLE_STATUSES = frozenset({408, 425, 429})
-_COMPRESSED_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress"})
+_UNPACKED_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
+_OTHER_ENCODINGS = frozenset({"br", "zstd", "compress"})
 _CONTENT_RANGE_PATTERN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
 class ContentRange(msgspec.Struct, frozen=True):
-    """What an answer brings: bytes from `start`, `total` in all (None if unsaid), a strong `etag` or none."""
+    """What an answer brings: bytes from `start`, `total` in all (None if unsaid), a strong `etag` or none.
+
+    `coding` is the content coding its body comes in, "" for none.
+    """
 
     start: int
     total: int | None
     etag: str
+    coding: str = ""
 
 
 def check_status(response: httpx.Response, now: float, *, resuming: bool) -> None:
@@ -59,7 +64,8 @@ def check_status(response: httpx.Response, now: float, *, resuming: bool) -> Non
     Raises LinkExpired, StorageUnreachable or StorageRejected for every other status.
     """
     status = response.status_code
-    if status == 200 or (resuming and status in (206, 416)):
+    # 203 is a 200 that a proxy has touched; a 206 that nobody asked for may hold the whole file all the same.
+    if status in (200, 203, 206) or (resuming and status == 416):
         return
     if status in _EXPIRED_STATUSES:
         raise LinkExpired(status)
@@ -88,16 +94,24 @@ def redirect_target(current_url: httpx.URL, response: httpx.Response, policy: Li
 def parse_content_range(response: httpx.Response, received_bytes: int) -> ContentRange:
     """Say what this answer to a request for everything after `received_bytes` bytes brings; raises BrokenFile."""
     headers = response.headers
-    encodings = {word.strip().lower() for word in headers.get("content-encoding", "").split(",")}
-    if packed := encodings & _COMPRESSED_ENCODINGS:
-        raise BrokenFile(f"it came packed as {min(packed)}, which was not asked for")
+    encodings = [word.strip().lower() for word in headers.get("content-encoding", "").split(",")]
+    encodings = [word for word in encodings if word not in ("", "identity")]
+    coding = next((each for each in encodings if each in _UNPACKED_ENCODINGS), "")
+    if (other := _OTHER_ENCODINGS.intersection(encodings)) or (coding and len(encodings) > 1):
+        raise BrokenFile(f"it came packed as {min(other, default=', '.join(encodings))}, which is not unpacked here")
     etag = headers.get("etag", "")
     strong = etag if etag.startswith('"') and etag.isascii() and len(etag) <= 256 else ""
     if response.status_code == 206:
         found = _CONTENT_RANGE_PATTERN.fullmatch(headers.get("content-range", ""))
-        if found is None or int(found[1]) != received_bytes or not received_bytes:
+        if found is None or int(found[1]) != received_bytes:
             raise BrokenFile("the storage sent a part that was not asked for")
-        return ContentRange(received_bytes, None if found[3] == "*" else int(found[3]), strong)
+        total = None if found[3] == "*" else int(found[3])
+        if not received_bytes and total is not None and int(found[2]) + 1 != total:
+            raise BrokenFile("the storage sent only a part of it")
+        return ContentRange(received_bytes, total, strong)
+    if coding:
+        # Of a packed body neither the length nor a later range is that of the file.
+        return ContentRange(0, None, "", coding)
     length = headers.get("content-length", "")
     total = int(length) if length.isascii() and length.isdigit() and len(length) <= 18 else None
     return ContentRange(0, total, strong if "bytes" in headers.get("accept-ranges", "").lower() else "")
