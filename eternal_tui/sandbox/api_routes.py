@@ -26,7 +26,12 @@ _END_STATUSES = {
     Fault.COMPLETED_WORD: "completed",
     Fault.UNKNOWN_END: "transmogrified",
     Fault.URL_WITHOUT_SUCCESS: "pending",
+    Fault.CANCELLED_WORD: "cancelled",
+    Fault.MODERATED_WORD: "moderated",
+    Fault.END_WORD: "expired",
 }
+_END_WORDS = ("failed", "error", "cancelled", "moderated", "expired")
+_MODERATION_REASON = "The picture was held back by moderation."
 _FAILURE_REASON = "The model could not follow the prompt."
 _SETBACK_PERCENT = 30
 _PRERENDER_FROM_PERCENT = 40  # per cent: the file is there before it is asked for, however slow the machine
@@ -102,7 +107,7 @@ class ApiRoutes:
         if early := self._early_fault_response(fault, request):
             return early
         service.check_key(request.headers, required=True)
-        order = parse_generate(await _read_json_body(request), service.characters.find)
+        order = parse_generate(await _read_json_body(request), service.characters.find, strict=service.settings.strict)
         if fault is None:
             fault = self._post_fault_in_prompt(order.prompt)
             if fault in UNCHARGED_FAULTS and (early := self._early_fault_response(fault, request)):
@@ -143,6 +148,8 @@ class ApiRoutes:
         if job is None or fault is Fault.POLL_404:
             raise HTTPError(404, "There is no request with this ID.")
         job.polls += 1
+        if fault is Fault.WRONG_ID:
+            return JSONResponse(self._poll_body(job) | {"request_id": "00000000-0000-4000-8000-000000000000"})
         return await self._apply_late_fault(fault, JSONResponse(self._poll_body(job)))
 
     def _poll_body(self, job: SandboxJob) -> dict[str, object]:
@@ -180,12 +187,30 @@ class ApiRoutes:
                 "error": hostile,
                 "effect_type": hostile,
             }
+        if Fault.FALSE_STATUS in job.faults:
+            return {"request_id": job.request_id, "status": False, "error": _FAILURE_REASON, "result": None}
         word = next((word for fault, word in _END_STATUSES.items() if fault in job.faults), "success")
-        if word in ("failed", "error"):
-            return self._status_body(job, word, self._state.simulator.progress(job)) | {"error": _FAILURE_REASON}
+        if word in _END_WORDS:
+            answer = self._status_body(job, word, self._state.simulator.progress(job))
+            if word == "moderated":
+                return answer | {"result": {"error": _MODERATION_REASON}}
+            return answer if word == "expired" else answer | {"error": _FAILURE_REASON}
         answer = self._status_body(job, word, DONE_PROGRESS, self._sign_link(job))
         if Fault.ENCRYPTED in job.faults:
             answer["encrypted_aes_key"] = "c2FuZGJveC1hZXMta2V5LW5vdC1hLXNlY3JldA=="
+        return self._with_odd_link(job, answer)
+
+    def _with_odd_link(self, job: SandboxJob, answer: dict[str, object]) -> dict[str, object]:
+        url = answer["result_url"]
+        if Fault.FTP_LINK in job.faults:
+            return answer | {"result_url": f"ftp://cdn.example.org/{job.request_id}.jpg"}
+        if Fault.OBJECT_LINK in job.faults:
+            return answer | {"result_url": {"path": f"/agent_data/{job.request_id}"}}
+        if Fault.PRIVATE_LINK in job.faults:
+            return answer | {"result_url": "http://169.254.169.254./latest/meta-data"}
+        if Fault.OTHER_LINK_NAME in job.faults:
+            named = {"result": {"video_url": url}} if job.request.kind == "video" else {"output": [{"url": url}]}
+            return {name: value for name, value in answer.items() if name != "result_url"} | named
         return answer
 
     def _sign_link(self, job: SandboxJob) -> str:
@@ -204,13 +229,21 @@ class ApiRoutes:
         service.check_key(request.headers, required=False)
         page = _integer_parameter(request, "page", 1, 1_000_000)
         limit = _integer_parameter(request, "limit", _DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT)
-        listed = []
-        for character in service.characters.page(page, limit):
+        listed: list[dict[str, object]] = []
+        rows = service.characters.page(page, limit)
+        if fault is Fault.ENDLESS_LIST:
+            rows = [
+                msgspec.structs.replace(each, id=1_000_000 + page * limit + number)
+                for number, each in enumerate(service.characters.page(1, limit))
+            ]
+        for character in rows:
             entry = msgspec.structs.asdict(character)
             entry["avatar_url"] = f"{service.cdn_url}/avatars/{character.id}.jpg"
             if fault is Fault.HOSTILE_TEXT:
                 entry |= dict.fromkeys(("username", "display_name", "description"), service.settings.hostile_text)
             listed.append(entry)
+            if fault is Fault.MINOR_TWICE:
+                listed.append(entry | {"age": "sixteen"})
         return await self._apply_late_fault(fault, JSONResponse({"result": listed}))
 
     async def _create_character(self, request: Request) -> Response:

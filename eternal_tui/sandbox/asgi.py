@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,7 @@ class RequestRecorder:
 
     def _carries_key(self, call: RecordedRequest) -> bool:
         key = self._state.settings.key
-        named = "x-api-key" in call.headers or "authorization" in call.headers
+        named = not {"x-api-key", "api-key", "authorization"}.isdisjoint(call.headers)
         return named or any(key in text for text in (call.path, call.query, *call.headers.values()))
 
 
@@ -111,9 +112,46 @@ def padded_response(state: SandboxState, start: bytes, media_type: str) -> Strea
     return StreamingResponse(chunks(), media_type=media_type)
 
 
+def dripping_response(state: SandboxState, content: bytes, media_type: str) -> StreamingResponse:
+    """The whole file with its right length, a byte a second."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for at in range(len(content)):
+            yield content[at : at + 1]
+            await state.delay(1.0)
+
+    return StreamingResponse(chunks(), media_type=media_type, headers={"content-length": str(len(content))})
+
+
 def bad_gateway_response() -> Response:
     """The page a proxy shows when the service behind it is away."""
     return Response(_BAD_GATEWAY_PAGE, status_code=502, media_type="text/html")
+
+
+_FIREWALL_PAGE = (
+    "<!DOCTYPE html><html><head><title>Attention Required! | Firewall</title></head>"
+    "<body><h1>Sorry, you have been blocked</h1></body></html>"
+)
+_REFUSALS: dict[Fault, tuple[int, object]] = {
+    Fault.NOT_YOURS: (403, {"status": False, "error": "This request is not yours.", "result": None}),
+    Fault.MODERATED_403: (403, {"status": False, "error": "The prompt was rejected by moderation.", "result": None}),
+    Fault.REFUSED_200: (200, {"status": False, "error": "insufficient credits", "result": None}),
+    Fault.FIELDS_422: (422, {"errors": {"prompt": ["is too long"], "duration": ["must be from 1 to 5"]}}),
+    Fault.DETAIL_422: (
+        422,
+        {
+            "detail": [
+                {"type": "missing", "loc": ["body", "prompt"], "msg": "Field required"},
+                {"type": "int_parsing", "loc": ["body", "duration"], "msg": "Input should be a valid integer"},
+            ]
+        },
+    ),
+}
+
+
+def _echo_key_response(state: SandboxState) -> Response:
+    key = json.dumps(state.settings.key).replace("/", "\\/")[1:-1]
+    return Response(f'{{"error":"{key} is not accepted here"}}', status_code=401, media_type="application/json")
 
 
 def early_fault_response(fault: Fault | None, state: SandboxState, redirect_url: str) -> Response | None:
@@ -129,6 +167,13 @@ def early_fault_response(fault: Fault | None, state: SandboxState, redirect_url:
         return error_response(500, "Internal error.")
     if fault is Fault.HTML_502:
         return bad_gateway_response()
+    if fault in _REFUSALS:
+        status, body = _REFUSALS[fault]
+        return JSONResponse(body, status_code=status)
+    if fault is Fault.PROXY_403:
+        return Response(_FIREWALL_PAGE, status_code=403, media_type="text/html")
+    if fault is Fault.ECHO_KEY:
+        return _echo_key_response(state)
     if fault is Fault.REDIRECT:
         status = state.settings.redirect_status
         return Response(status_code=status, headers={"location": redirect_url})
@@ -146,4 +191,6 @@ def apply_fault(fault: Fault | None, state: SandboxState, response: JSONResponse
         return Response(text[: len(text) * 2 // 3] + b"\x00\xff{", media_type="application/json")
     if fault is Fault.HUGE_BODY:
         return padded_response(state, bytes(response.body), "application/json")
+    if fault is Fault.EMPTY_ANSWER:
+        return Response(b"", media_type="application/json")
     return response

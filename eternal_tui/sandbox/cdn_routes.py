@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from eternal_tui.sandbox.art.clips import RenderCancelled
-from eternal_tui.sandbox.asgi import DroppedResponse, ShortResponse, early_fault_response, padded_response
+from eternal_tui.sandbox.asgi import (
+    DroppedResponse,
+    ShortResponse,
+    dripping_response,
+    early_fault_response,
+    padded_response,
+)
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.simulator import SandboxJob
 from eternal_tui.sandbox.state import SandboxState
@@ -152,4 +159,8 @@ class CdnRoutes:
             return Response(content[: len(content) // 2], media_type=media_type)
         if fault is Fault.HUGE_BODY:
             return padded_response(self._state, content, media_type)
+        if fault is Fault.DRIP:
+            return dripping_response(self._state, content, media_type)
+        if fault is Fault.GZIP:
+            return Response(gzip.compress(content), media_type=media_type, headers={"content-encoding": "gzip"})
         return _range_response(request, content, media_type)

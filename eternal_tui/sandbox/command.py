@@ -39,18 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--credits", type=float, default=629.36, metavar="N", help="credits at the start")
     parser.add_argument("--seed", type=int, default=None, metavar="N", help="repeat the same ids, durations, pictures")
     parser.add_argument("--state", type=Path, default=None, metavar="FILE", help="remember jobs and credits in a file")
+    parser.add_argument("--key", default=None, metavar="KEY", help="the key that is accepted (sk_…: not in x-api-key)")
+    parser.add_argument("--strict", action="store_true", help="refuse fields that apply to the other type only")
     parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when standard input ends")
 
 
 def _parse_settings(args: argparse.Namespace) -> SandboxSettings:
     from eternal_tui.sandbox.faults import parse_rule
-    from eternal_tui.sandbox.settings import SandboxSettings
+    from eternal_tui.sandbox.settings import DEMO_KEY, SandboxSettings
 
     if args.speed <= 0:
         raise ValueError("--speed must be above 0")
     if not all(0 <= port <= 65_535 for port in (args.port, args.cdn_port)):
         raise ValueError("a port is a number from 0 to 65535")
     return SandboxSettings(
+        key=args.key or DEMO_KEY,
+        strict=args.strict,
         api_port=args.port,
         cdn_port=args.cdn_port,
         speed=args.speed,

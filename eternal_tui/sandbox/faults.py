@@ -39,6 +39,27 @@ wrong-length        cdn                   the whole file, but Content-Length pro
 cut                 cdn                   half of the file with an honest Content-Length
 wrong-type          cdn                   an HTML page with 200
 not-ready           cdn                   403, as a storage not ready yet; the next poll brings the same link
+drip                cdn                   a byte a second
+gzip                cdn                   the file packed as gzip, unasked
+not-yours           poll post             403 about this request alone; nothing is charged
+moderated-403       post                  403 whose reason is moderation; nothing is charged
+proxy-403           post poll (list)      403 with a firewall's HTML page; nothing is charged
+fields-422          post                  422 with one reason a field, as {"errors": {…}}; nothing is charged
+detail-422          post                  422 with a list of reasons, as FastAPI gives them; nothing is charged
+echo-key            post poll             401 that repeats the key it got, with its slashes escaped; nothing is charged
+refused-200         post poll             200 with {"status": false, "error": …}; nothing is charged
+wrong-id            poll                  an answer about another request
+empty-answer        post poll (list)      200 with an empty body; a post is charged
+cancelled-word      job                   ends as "cancelled", with an error
+moderated-word      job                   ends as "moderated", with its reason under result
+end-word            job                   ends as "expired", with no reason at all
+false-status        job                   ends as {"status": false, "error": …} with its id
+ftp-link            job                   ends as success with a link of ftp
+object-link         job                   ends as success with an object in place of its link
+other-link-name     job                   ends as success with its link as result.video_url or output[0].url
+private-link        job                   ends as success with a link to 169.254.169.254
+endless-list        list                  every page is full, for ever
+minor-twice         list                  everybody is listed a second time, at the age of "sixteen"
 =================== ===================== ===========================================================================
 
 Places in brackets need to be named.
@@ -98,6 +119,27 @@ class Fault(StrEnum):
     CUT = "cut"
     WRONG_TYPE = "wrong-type"
     NOT_READY = "not-ready"
+    DRIP = "drip"
+    GZIP = "gzip"
+    NOT_YOURS = "not-yours"
+    MODERATED_403 = "moderated-403"
+    PROXY_403 = "proxy-403"
+    FIELDS_422 = "fields-422"
+    DETAIL_422 = "detail-422"
+    ECHO_KEY = "echo-key"
+    REFUSED_200 = "refused-200"
+    WRONG_ID = "wrong-id"
+    EMPTY_ANSWER = "empty-answer"
+    CANCELLED_WORD = "cancelled-word"
+    MODERATED_WORD = "moderated-word"
+    END_WORD = "end-word"
+    FALSE_STATUS = "false-status"
+    FTP_LINK = "ftp-link"
+    OBJECT_LINK = "object-link"
+    OTHER_LINK_NAME = "other-link-name"
+    PRIVATE_LINK = "private-link"
+    ENDLESS_LIST = "endless-list"
+    MINOR_TWICE = "minor-twice"
 
 
 _REQUEST_PLACES = (FaultPlace.POST, FaultPlace.POLL, FaultPlace.CDN)
@@ -120,6 +162,19 @@ _DEFAULT_PLACES: dict[Fault, tuple[FaultPlace, ...]] = {
     Fault.CUT: (FaultPlace.CDN,),
     Fault.WRONG_TYPE: (FaultPlace.CDN,),
     Fault.NOT_READY: (FaultPlace.CDN,),
+    Fault.DRIP: (FaultPlace.CDN,),
+    Fault.GZIP: (FaultPlace.CDN,),
+    Fault.NOT_YOURS: (FaultPlace.POLL, FaultPlace.POST),
+    Fault.MODERATED_403: (FaultPlace.POST,),
+    Fault.PROXY_403: (FaultPlace.POST, FaultPlace.POLL),
+    Fault.FIELDS_422: (FaultPlace.POST,),
+    Fault.DETAIL_422: (FaultPlace.POST,),
+    Fault.ECHO_KEY: (FaultPlace.POST, FaultPlace.POLL),
+    Fault.REFUSED_200: (FaultPlace.POST, FaultPlace.POLL),
+    Fault.WRONG_ID: (FaultPlace.POLL,),
+    Fault.EMPTY_ANSWER: (FaultPlace.POST, FaultPlace.POLL),
+    Fault.ENDLESS_LIST: (FaultPlace.LIST,),
+    Fault.MINOR_TWICE: (FaultPlace.LIST,),
 }
 _EXPLICIT_PLACES: dict[Fault, tuple[FaultPlace, ...]] = {
     Fault.LOST_ANSWER: (FaultPlace.POLL, FaultPlace.LIST),
@@ -127,6 +182,8 @@ _EXPLICIT_PLACES: dict[Fault, tuple[FaultPlace, ...]] = {
     Fault.RATE_LIMITED: (FaultPlace.LIST,),
     Fault.SERVER_ERROR: (FaultPlace.LIST,),
     Fault.HTML_502: (FaultPlace.LIST,),
+    Fault.PROXY_403: (FaultPlace.LIST,),
+    Fault.EMPTY_ANSWER: (FaultPlace.LIST,),
     Fault.GARBAGE_JSON: (FaultPlace.LIST,),
     Fault.SLOW: (FaultPlace.LIST,),
     Fault.REDIRECT: (FaultPlace.LIST,),
@@ -142,6 +199,13 @@ UNCHARGED_FAULTS = frozenset(
         Fault.HTML_502,
         Fault.REDIRECT,
         Fault.HOSTILE_TEXT,
+        Fault.NOT_YOURS,
+        Fault.MODERATED_403,
+        Fault.PROXY_403,
+        Fault.FIELDS_422,
+        Fault.DETAIL_422,
+        Fault.ECHO_KEY,
+        Fault.REFUSED_200,
     }
 )
 

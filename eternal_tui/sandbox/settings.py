@@ -23,10 +23,12 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``image_size`` and ``video_size`` are pixels (clips need even ones). ``prerender`` draws results while their jobs
     still run; without it they are drawn when first asked for. ``retry_after`` is sent as written, or not at all when
-    empty. ``slow_seconds`` are real ones.
+    empty. ``slow_seconds`` are real ones. ``strict`` refuses fields that apply to the other type. A ``key`` that
+    begins with ``sk_`` is refused in ``x-api-key``, as the service does.
     """
 
     key: str = DEMO_KEY
+    strict: bool = False
     credits: float = 629.36
     speed: float = 1.0
     seed: int | None = None

@@ -86,15 +86,19 @@ class SandboxState:
         self.activity = asyncio.Event()
 
     def check_key(self, headers: Mapping[str, str], *, required: bool) -> None:
-        """Raise Refusal (401) for a wrong key, or for none where one is required."""
-        given = headers.get("x-api-key")
+        """Raise HTTPError (401) for a wrong key, one in the other kind's header, or a missing one if `required`."""
+        key = self.settings.key
         bearer = headers.get("authorization", "")
-        if given is None and bearer.lower().startswith("bearer "):
-            given = bearer[7:]
+        newer = headers.get("api-key") or (bearer[7:] if bearer.lower().startswith("bearer ") else None)
+        given = headers.get("x-api-key") or newer
         if given is None and not required:
             return
-        if given != self.settings.key:
-            raise HTTPError(401, "Invalid API key." if given else "An API key is required: send x-api-key.")
+        if given is None:
+            raise HTTPError(401, "An API key is required: send x-api-key.")
+        if given.startswith("sk_") and newer is None:
+            raise HTTPError(401, "Keys that begin with sk_ go into Authorization: Bearer or api-key, not x-api-key.")
+        if given != key:
+            raise HTTPError(401, "Invalid API key.")
 
     def spend(self, amount: Decimal) -> None:
         """Take credits; raises Refusal (402) when there are too few, and then takes none."""

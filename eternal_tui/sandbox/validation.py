@@ -17,6 +17,8 @@ VIDEO_PRICE_PER_SECOND = Decimal("0.05")
 CHARACTER_PRICE = Decimal("1.00")
 ALLOWED_FIELDS = frozenset({"images", "prompt", "type", "duration", "audio", "quality"})
 
+_FIELDS_OF_OTHER_TYPE: dict[str, tuple[str, ...]] = {"image": ("duration", "audio"), "video": ("quality",)}
+
 RequestType = Literal["image", "video"]
 FindCharacter = Callable[[str], Character | None]
 
@@ -59,7 +61,9 @@ def _parse_character(images: object, find: FindCharacter) -> str:
     identity = images[0]
     if not isinstance(identity, str):
         raise _bad_request("images: the character ID must be a string.")
-    if "://" in identity or identity.startswith(("data:", "//")):
+    if identity.startswith("data:"):
+        raise _bad_request("images: data: URIs and base64 are not supported in v2; give a character ID.")
+    if "://" in identity or identity.startswith("//"):
         raise _bad_request("images: URLs are not supported in v2; give a character ID.")
     if not identity.isascii() or not identity.isdigit() or len(identity) > 18:
         raise _bad_request("images: only character IDs are accepted in v2, not base64 or other text.")
@@ -82,34 +86,34 @@ def parse_prompt(prompt: object) -> str:
     return prompt
 
 
-def _parse_video(fields: dict[str, object], character: str, prompt: str) -> ParsedRequest:
-    if "quality" in fields:
-        raise _bad_request("quality applies to type image only.")
+def _parse_duration(fields: dict[str, object]) -> int:
     duration = fields.get("duration", DEFAULT_DURATION_SECONDS)
     if isinstance(duration, bool) or not isinstance(duration, int):
         raise _bad_request("duration must be an integer.")
     if not 1 <= duration <= 5:
         raise _bad_request("duration must be from 1 to 5 seconds.")
+    return duration
+
+
+def _parse_audio(fields: dict[str, object]) -> bool:
     audio = fields.get("audio", True)
     if not isinstance(audio, bool):
         raise _bad_request("audio must be true or false.")
-    return ParsedRequest(character=character, prompt=prompt, kind="video", duration=duration, audio=audio)
+    return audio
 
 
-def _parse_image(fields: dict[str, object], character: str, prompt: str) -> ParsedRequest:
-    for name in ("duration", "audio"):
-        if name in fields:
-            raise _bad_request(f"{name} applies to type video only.")
+def _parse_quality(fields: dict[str, object]) -> Literal["low", "high"]:
     quality = fields.get("quality", "low")
-    if quality == "low":
-        return ParsedRequest(character=character, prompt=prompt, kind="image", quality="low")
-    if quality == "high":
-        return ParsedRequest(character=character, prompt=prompt, kind="image", quality="high")
-    raise _bad_request('quality must be "low" or "high".')
+    if quality not in ("low", "high"):
+        raise _bad_request('quality must be "low" or "high".')
+    return "high" if quality == "high" else "low"
 
 
-def parse_generate(body: object, find: FindCharacter) -> ParsedRequest:
-    """The order a body asks for; raises Refusal (400) with the first rule it breaks."""
+def parse_generate(body: object, find: FindCharacter, *, strict: bool = False) -> ParsedRequest:
+    """Return the order a body asks for; raises HTTPError (400) with the first rule it breaks.
+
+    Fields that apply to the other type only are ignored, as the service's page has it; `strict` refuses them.
+    """
     fields = _require_object(body)
     if unknown := sorted(set(fields) - ALLOWED_FIELDS):
         raise _bad_request(f"Unknown field: {', '.join(unknown)}.")
@@ -118,11 +122,16 @@ def parse_generate(body: object, find: FindCharacter) -> ParsedRequest:
             raise _bad_request(f"{name} is required.")
     character = _parse_character(fields["images"], find)
     prompt = parse_prompt(fields["prompt"])
-    if fields["type"] == "image":
-        return _parse_image(fields, character, prompt)
-    if fields["type"] == "video":
-        return _parse_video(fields, character, prompt)
-    raise _bad_request('type must be "image" or "video".')
+    kind = fields["type"]
+    if not isinstance(kind, str) or kind not in _FIELDS_OF_OTHER_TYPE:
+        raise _bad_request('type must be "image" or "video".')
+    if strict and (foreign := [name for name in _FIELDS_OF_OTHER_TYPE[kind] if name in fields]):
+        raise _bad_request(f"{foreign[0]} applies to type {'video' if kind == 'image' else 'image'} only.")
+    if kind == "image":
+        return ParsedRequest(character=character, prompt=prompt, kind="image", quality=_parse_quality(fields))
+    return ParsedRequest(
+        character=character, prompt=prompt, kind="video", duration=_parse_duration(fields), audio=_parse_audio(fields)
+    )
 
 
 def parse_create(body: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from eternal_tui.api import errors
@@ -78,6 +79,13 @@ async def test_a_wrong_key_a_bad_field_and_an_unknown_job(sandbox: Sandbox, clie
         ("garbage-json", errors.InvalidResponse),
         ("redirect@post", errors.Redirected),
         ("hostile-text@post", errors.RequestRejected),
+        ("moderated-403", errors.RequestRejected),
+        ("proxy-403@post", errors.RequestRejected),
+        ("fields-422", errors.RequestRejected),
+        ("detail-422", errors.RequestRejected),
+        ("echo-key@post", errors.KeyRejected),
+        ("refused-200@post", errors.InsufficientCredits),
+        ("empty-answer@post", errors.InvalidResponse),
     ],
 )
 async def test_each_fault_of_a_submit_is_told_apart(
@@ -99,10 +107,18 @@ async def test_each_fault_of_a_submit_is_told_apart(
         ("completed-word", "succeeded"),
         ("unknown-end", "succeeded"),
         ("url-without-success", "succeeded"),
-        ("success-without-url", "alive"),
         ("encrypted", "succeeded"),
         ("hostile-text@job", "failed"),
         ("null-progress", "succeeded"),
+        ("cancelled-word", "failed"),
+        ("moderated-word", "failed"),
+        ("false-status", "failed"),
+        ("end-word", "alive end"),
+        ("success-without-url", "alive success"),
+        ("ftp-link", "alive success"),
+        ("object-link", "alive success"),
+        ("other-link-name", "succeeded"),
+        ("private-link", "succeeded"),
     ],
 )
 async def test_each_odd_end_is_understood(sandbox: Sandbox, client: ApiClient, fault: str, outcome: str) -> None:
@@ -110,5 +126,48 @@ async def test_each_odd_end_is_understood(sandbox: Sandbox, client: ApiClient, f
     answer = await client.submit(IMAGE)
     sandbox.finish(answer.request_id)
     end = await client.poll(answer.request_id)
-    assert end.outcome == outcome
+    assert f"{end.outcome} {end.ending}".strip() == outcome
     assert end.encrypted is (fault == "encrypted")
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("not-yours@poll", errors.RequestRejected),
+        ("proxy-403@poll", errors.RequestRejected),
+        ("echo-key@poll", errors.KeyRejected),
+        ("wrong-id", errors.InvalidResponse),
+        ("empty-answer@poll", errors.InvalidResponse),
+    ],
+)
+async def test_each_fault_of_a_poll_is_told_apart(
+    sandbox: Sandbox, client: ApiClient, fault: str, kind: type[errors.ApiError]
+) -> None:
+    answer = await client.submit(IMAGE)
+    inject_fault(sandbox, fault)
+    with pytest.raises(errors.ApiError) as caught:
+        await client.poll(answer.request_id)
+    assert type(caught.value) is kind
+    assert sandbox.key not in caught.value.full_message
+
+
+async def test_lists_that_do_not_end_or_contradict_themselves(sandbox: Sandbox, client: ApiClient) -> None:
+    sandbox.inject(Fault.MINOR_TWICE, times=None)
+    listed = [character async for character in client.list_characters()]
+    assert {each.id for each in listed if not each.is_adult} == {each.id for each in listed}
+    sandbox.heal()
+    sandbox.inject(Fault.ENDLESS_LIST, times=None)
+    with pytest.raises(errors.ResponseLost, match="does not end"):
+        [character async for character in client.list_characters(limit=1)]
+
+
+async def test_a_refused_newer_key_names_the_setting() -> None:
+    async with Sandbox(msgspec.structs.replace(TINY_SETTINGS, key="sk_sandbox-0123")) as sandbox:
+        client = ApiClient(sandbox.api_url, Secret(sandbox.key))
+        with pytest.raises(errors.KeyRejected, match='Set key_header = "Authorization"'):
+            await client.submit(IMAGE)
+        await client.close()
+        for header in ("Authorization", "api-key"):
+            client = ApiClient(sandbox.api_url, Secret(sandbox.key), header=header)
+            assert (await client.submit(IMAGE)).request_id
+            await client.close()

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from eternal_tui.sandbox.server import Sandbox
@@ -71,7 +72,7 @@ BAD_BODIES: list[tuple[str, object, str]] = [
     ("two images", IMAGE_BODY | {"images": ["6870", "6873"]}, "exactly one"),
     ("a number", IMAGE_BODY | {"images": [6870]}, "must be a string"),
     ("a URL", IMAGE_BODY | {"images": ["https://example.org/a.png"]}, "URLs are not supported"),
-    ("a data URL", IMAGE_BODY | {"images": ["data:image/png;base64,AAAA"]}, "URLs are not supported"),
+    ("a data URL", IMAGE_BODY | {"images": ["data:image/png;base64,AAAA"]}, "data: URIs and base64 are not supported"),
     ("base64", IMAGE_BODY | {"images": ["/9j/4AAQSkZJRgABAQ"]}, "not base64"),
     ("other digits", IMAGE_BODY | {"images": ["٦٨٧٠"]}, "only character IDs"),
     ("unknown character", IMAGE_BODY | {"images": ["1"]}, "no character"),
@@ -80,10 +81,6 @@ BAD_BODIES: list[tuple[str, object, str]] = [
     ("long prompt", IMAGE_BODY | {"prompt": "x" * 4001}, "longer than 4000"),
     ("type", IMAGE_BODY | {"type": "gif"}, "type must be"),
     ("type a list", IMAGE_BODY | {"type": ["image"]}, "type must be"),
-    ("duration on image", IMAGE_BODY | {"duration": 3}, "duration applies"),
-    ("audio on image", IMAGE_BODY | {"audio": True}, "audio applies"),
-    ("null duration on image", IMAGE_BODY | {"duration": None}, "duration applies"),
-    ("quality on video", VIDEO_BODY | {"quality": "high"}, "quality applies"),
     ("quality", IMAGE_BODY | {"quality": "ultra"}, "quality must be"),
     ("quality null", IMAGE_BODY | {"quality": None}, "quality must be"),
     ("duration 0", VIDEO_BODY | {"duration": 0}, "from 1 to 5"),
@@ -108,6 +105,38 @@ async def test_a_bad_body_is_refused_in_words_and_costs_nothing(
     assert reason in told["error"]
     assert sandbox.charged == []
     assert sandbox.credits == 629.36
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (IMAGE_BODY | {"duration": 3}, "duration applies to type video only."),
+        (IMAGE_BODY | {"duration": None}, "duration applies to type video only."),
+        (IMAGE_BODY | {"audio": "loud"}, "audio applies to type video only."),
+        (VIDEO_BODY | {"quality": "ultra"}, "quality applies to type image only."),
+    ],
+)
+async def test_fields_of_the_other_type_are_ignored_unless_strict(body: dict[str, object], reason: str) -> None:
+    """As the service's page has it: "only used when the type is video"."""
+    for strict, status in ((False, 200), (True, 400)):
+        async with (
+            Sandbox(msgspec.structs.replace(TINY_SETTINGS, strict=strict)) as sandbox,
+            api_client(sandbox) as api,
+        ):
+            answer = await api.post(GENERATE_PATH, json=body)
+        assert answer.status_code == status
+        assert answer.json().get("error") == (reason if strict else None)
+
+
+async def test_newer_key_is_refused_in_the_other_header(cdn: httpx.AsyncClient) -> None:
+    async with Sandbox(msgspec.structs.replace(TINY_SETTINGS, key="sk_sandbox")) as sandbox:
+        for headers, status in (
+            ({"x-api-key": "sk_sandbox"}, 401),
+            ({"api-key": "sk_sandbox"}, 200),
+            ({"authorization": "Bearer sk_sandbox"}, 200),
+        ):
+            answer = await cdn.post(sandbox.api_url + GENERATE_PATH, json=IMAGE_BODY, headers=headers)
+            assert answer.status_code == status
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
