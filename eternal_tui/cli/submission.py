@@ -131,9 +131,7 @@ class SubmissionRun:
         for one in planned:
             wanted = one.request.character
             if wanted not in resolved:
-                found = resolved[wanted] = await resolve_character(
-                    self._services.characters, wanted, self._output.info
-                )
+                found = resolved[wanted] = await resolve_character(self._services.characters, wanted, self._output.info)
                 if found.problem:
                     where = f"{one.source}: " if one.source else ""
                     problem = format_safe("{where}{problem} Nothing was sent.", where=where, problem=found.problem)
