@@ -9,10 +9,10 @@ import msgspec
 from eternal_tui.api.errors import ApiError, NotFound
 from eternal_tui.api.models import MediaType
 from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.estimation.interval import backoff_seconds
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, with_event, with_state
-from eternal_tui.jobs.polling.interval import backoff_seconds
 from eternal_tui.jobs.polling.monitor import JobMonitor
 from eternal_tui.jobs.polling.scheduler import sleep_until_set
 from eternal_tui.media.download.result import DownloadedFile

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+from eternal_tui.estimation.interval import resume_delay
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
@@ -14,7 +15,6 @@ from eternal_tui.jobs.downloads import DownloadQueue
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 from eternal_tui.jobs.ownership import ORPHAN_CHECK_SECONDS, claim, orphans
-from eternal_tui.jobs.polling.interval import resume_delay
 from eternal_tui.jobs.polling.monitor import JobMonitor, job_kind
 from eternal_tui.jobs.transitions import clear_unsaved, mark_unconfirmed
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.jobs.polling.interval import MAX_WAIT_SECONDS, DurationEstimator, JobKind, Observation, next_poll
+from eternal_tui.estimation.interval import MAX_WAIT_SECONDS, DurationEstimator, JobKind, Observation, next_poll
 from eternal_tui.sandbox.simulator import ProgressShape, progress_at
 
 MEDIANS = {"image": 12.0, "video": 60.0}

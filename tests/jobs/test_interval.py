@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.jobs.polling.durations import MAX_DURATIONS_PER_KIND, MAX_KINDS, MAX_LEARNED_SECONDS
-from eternal_tui.jobs.polling.interval import (
+from eternal_tui.estimation.durations import MAX_DURATIONS_PER_KIND, MAX_KINDS, MAX_LEARNED_SECONDS
+from eternal_tui.estimation.interval import (
     IMMEDIATE_RESUME_COUNT,
     MAX_WAIT_SECONDS,
     MIN_WAIT_SECONDS,
@@ -26,9 +26,9 @@ from eternal_tui.jobs.polling.interval import (
     resume_delay,
     stalled_wait,
 )
-from eternal_tui.jobs.polling.posterior import posterior
-from eternal_tui.jobs.polling.progress_learning import fit_isotonic
-from eternal_tui.jobs.polling.progress_models import LINEAR_TIME_SHARE, curve_library
+from eternal_tui.estimation.posterior import posterior
+from eternal_tui.estimation.progress_learning import fit_isotonic
+from eternal_tui.estimation.progress_models import LINEAR_TIME_SHARE, curve_library
 from tests.benchmarks.cadence_simulation import ATTENTION, NAMED, UNNAMED, Outcome, bound, simulate
 
 any_floats = st.floats(allow_nan=True, allow_infinity=True)

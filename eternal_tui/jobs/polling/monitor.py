@@ -18,12 +18,12 @@ from eternal_tui.api.errors import (
 )
 from eternal_tui.api.models import PollResponse
 from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.estimation import interval
+from eternal_tui.estimation.interval import DurationEstimator, JobKind, Observation
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState, with_state
-from eternal_tui.jobs.polling import interval
-from eternal_tui.jobs.polling.interval import DurationEstimator, JobKind, Observation
 from eternal_tui.jobs.polling.scheduler import PollScheduler
 from eternal_tui.jobs.transitions import apply_poll, mark_lost, mark_waiting
 

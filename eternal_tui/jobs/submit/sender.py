@@ -13,12 +13,12 @@ from eternal_tui.api.errors import OutcomeUnknown, RateLimited, RequestNotSent, 
 from eternal_tui.api.models import CreateCharacterResponse, SubmitResponse
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.core.waiting import StopRequested, StopSignal
+from eternal_tui.estimation.interval import backoff_seconds
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.billing.billing import Billing, ChargeWindow
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import Job, JobState, to_record, with_state
-from eternal_tui.jobs.polling.interval import backoff_seconds
 from eternal_tui.jobs.ports import Record
 from eternal_tui.jobs.sync import HistorySync
 from eternal_tui.jobs.transitions import mark_accepted, mark_created, mark_rejected, mark_unconfirmed

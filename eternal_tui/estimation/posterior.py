@@ -8,8 +8,8 @@ from statistics import NormalDist
 
 import msgspec
 
-from eternal_tui.jobs.polling.durations import DurationModel
-from eternal_tui.jobs.polling.progress_models import (
+from eternal_tui.estimation.durations import DurationModel
+from eternal_tui.estimation.progress_models import (
     OUTLIER_PROBABILITY,
     Observation,
     ProgressCurve,

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from statistics import fmean
 
-from eternal_tui.jobs.polling.progress_models import (
+from eternal_tui.estimation.progress_models import (
     OUTLIER_PROBABILITY,
     PRIOR_CURVE_WEIGHTS,
     Observation,

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import msgspec
 
-from eternal_tui.jobs.polling.durations import DurationEstimator, DurationModel, JobKind
-from eternal_tui.jobs.polling.posterior import MixtureComponent, posterior
-from eternal_tui.jobs.polling.progress_models import Observation, ProgressCurve
+from eternal_tui.estimation.durations import DurationEstimator, DurationModel, JobKind
+from eternal_tui.estimation.posterior import MixtureComponent, posterior
+from eternal_tui.estimation.progress_models import Observation, ProgressCurve
 
 __all__ = [
     "MAX_WAIT_SECONDS",
