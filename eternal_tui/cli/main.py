@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from eternal_tui.core.secret import Secret
 
-_COMMANDS_THAT_CLEAN_UP = frozenset({"config", "export", "login"})
+_COMMANDS_THAT_CLEAN_UP = frozenset({"config", "export", "login", "save"})
 """Those with an editor, unfinished files or a hidden input; the others lose nothing when ctrl+C ends them at once."""
 
 SIGPIPE_EXIT_CODE = 141

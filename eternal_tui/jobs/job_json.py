@@ -54,6 +54,7 @@ class JobJson(msgspec.Struct, kw_only=True):
     tags: list[str]
     note: str | None
     star: bool
+    rating: int
     batch: str | None
     index: int | None
     template: str | None
@@ -105,6 +106,7 @@ def job_to_json(job: Job, results_dir: Path) -> dict[str, Any]:
         "tags": list(job.tags),
         "note": job.note or None,
         "star": job.starred,
+        "rating": job.rating,
         "batch": job.batch or None,
         "index": job.batch_index,
         "template": job.template or None,

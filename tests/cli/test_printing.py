@@ -103,6 +103,7 @@ def test_times_are_iso_8601_in_utc() -> None:
 def test_codes_of_jobs() -> None:
     codes = {state: exit_code_of(a_job(state=state)) for state in JobState if state is not JobState.SUCCEEDED}
     assert codes == {
+        JobState.QUEUED: ExitCode.SUCCESS,
         JobState.SUBMITTING: ExitCode.SUCCESS,
         JobState.RUNNING: ExitCode.SUCCESS,
         JobState.STALLED: ExitCode.SUCCESS,
@@ -171,7 +172,7 @@ def test_jobs_are_listed_filtered_and_limited(program: Program) -> None:
     assert ids() == [4, 3, 2, 1]
     assert ids("--limit", "2") == [4, 3]
     assert ids("--state", "failed") == [2]
-    assert ids("--state", "failed,saved") == [2, 1]
+    assert ids("--state", "failed,missing") == [2, 1]
     assert ids("--state", "unfinished") == [4, 3]
     assert ids("--search", "snow video") == [3]
     assert ids("--search", "astrid") == [1]
@@ -186,13 +187,13 @@ def test_totals_close_the_table_and_stand_alone(program: Program) -> None:
         a_job(created_at=time.time(), ended_after=0.5, cost=0.25, credits_after=99.5),
     )
     ran = program.run("jobs")
-    assert ran.out.splitlines()[-1] == "about 0.25 spent today · 0.75 in all · 99.50 credits left"
+    assert ran.out.splitlines()[-1] == "~0.25 today · ~0.75 total · 99.50 credits left"
     (totals,) = program.run("jobs", "--totals").json_objects
     assert (totals["spent_today"], totals["spent_in_all"], totals["credits_remaining"]) == (0.25, 0.75, 99.5)
     assert totals["states"] == {"succeeded": 2}
     # Seen to fail as it was: a first job, whose cost no counter before it tells, was "about 0.00 spent today".
     program.add_jobs(a_job(created_at=time.time(), ended_after=0.5, credits_after=99.5))
-    assert " in all · 1 of unknown cost · 99.50 credits" in program.run("jobs").out
+    assert " total · 1 of unknown cost · 99.50 credits" in program.run("jobs").out
 
 
 def test_every_line_of_jobs_as_json_says_what_is_spent(program: Program) -> None:
@@ -388,3 +389,30 @@ def test_what_goes_on_without_this_run_is_said_of_jobs_and_files_apart() -> None
         "The service goes on with job 1. The file of job 2 is still to be fetched; `eternal-tui watch 1 2` follows."
     )
     assert describe_unfinished([done]) == ""
+
+
+LISTS = {
+    "a sort": (("--sort", "cost", "--format", "{id} {cost}"), "2 0.1\n1 0.5\n3 \n"),
+    "reversed": (("--sort", "cost", "--reverse", "--format", "{id}"), "3\n1\n2\n"),
+    "limited after the sort": (("--sort", "cost", "--limit", "1", "--format", "{id}"), "2\n"),
+    "a sort by tags": (("--sort", "tags", "--format", "{id} {tags}"), "2 a b\n1 winter\n3 \n"),
+    "cut and escaped": (("--limit", "1", "--format", r"{id}\t{prompt:4}|{{}}"), "3\tAt s|{}\n"),
+    "a filter": (("tag:winter", "--format", "{id} {star}"), "1 true\n"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_jobs_are_sorted_and_formatted(program: Program, name: str) -> None:
+    arguments, expected = LISTS[name]
+    program.add_jobs(
+        a_job(cost=0.5, tags=("winter",), starred=True), a_job(cost=0.1, tags=("a", "b"), state="failed"), a_job()
+    )
+    assert program.run("jobs", *arguments).out.replace("\u2409", "\t") == expected
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--sort", "nope"), ("--format", "{nope}"), ("--format", "{id"), ("--limit", "0")]
+)
+def test_bad_list_options_are_2(program: Program, arguments: tuple[str, ...]) -> None:
+    ran = program.run("jobs", *arguments)
+    assert (ran.code, ran.out) == (2, "")

@@ -88,7 +88,7 @@ async def _load_characters(context: Context) -> list[Character]:
 def _exit_code_for(error: ApiError) -> ExitCode:
     from eternal_tui.api.errors import KeyRejected, RequestNotSent
 
-    if isinstance(error, KeyRejected):
+    if isinstance(error, KeyRejected) or error.status in (401, 403):
         return ExitCode.KEY_ERROR
     return ExitCode.UNREACHABLE if isinstance(error, RequestNotSent) else ExitCode.FAILED
 

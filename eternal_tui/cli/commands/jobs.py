@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.references import iter_jobs
+from eternal_tui.core.format_template import Template, parse_template
 from eternal_tui.core.sanitize import SafeText, join_safe, sanitize
+from eternal_tui.jobs.job_json import JSON_FIELDS, job_to_json
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.billing.totals import Totals
@@ -18,21 +21,21 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 examples:
-  eternal-tui jobs --state unfinished
-  eternal-tui jobs --state failed,lost --json
   eternal-tui jobs 'state:failed type:video since:2d tag:winter'
-  eternal-tui jobs --search "rain coat" --limit 10
-  eternal-tui jobs --json --limit 1 | jq .spent_today
-  eternal-tui jobs --totals                        spent today and in all, credits left, counts, as one JSON object
-
-Each line of --json also says spent_today and spent_in_all: about what every job of the history cost, not this one
-alone, and the same on each line. Where no job matches there is no line; --totals always prints its object.
+  eternal-tui jobs --state unfinished --limit 10
+  eternal-tui jobs --sort cost --reverse --json
+  eternal-tui jobs --format '{id} {state} {file}'
+  eternal-tui jobs 'batch:3f2a91c0' --format '{index}\\t{prompt:40}\\t{file}'
+  eternal-tui jobs --totals                        spent today and in total, credits left, counts, as one JSON object
 
 Filters are those of the app: words, "phrases", -not, and state: type: character: since: until: tag: star: rating:
-batch: template: account:. Several values with commas: type:image,video.
+batch: template: account:. Several values with commas: type:image,video. --sort and --format take the keys of --json
+(see `eternal-tui schema jobs`); \\t and \\n are tab and newline.
+
+Each line of --json also has spent_today and spent_in_all: what all jobs of the history cost, the same on each line.
 
 states: submitting running stalled succeeded failed rejected unsent unconfirmed lost; fetching saved created expired
-broken for what became of one that succeeded; also done, unfinished and attention.
+broken missing for what became of one that succeeded; also done, unfinished and attention.
 """
 
 MIN_FULL_TABLE_COLUMNS = 80
@@ -44,31 +47,78 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("filter", nargs="*", metavar="FILTER", help="only jobs that match, as in the app's list")
     parser.add_argument("--state", metavar="S", help="only jobs in this state; several with commas")
     parser.add_argument("--search", metavar="TEXT", help="a filter, as FILTER")
-    parser.add_argument("--limit", metavar="N", type=int, help="the newest N only")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line, with what is spent in it")
+    parser.add_argument("--limit", metavar="N", type=int, help="the first N only")
+    parser.add_argument("--sort", metavar="KEY", help="sort by a key of --json, ascending (default: newest first)")
+    parser.add_argument("--reverse", action="store_true", help="reverse the order")
+    parser.add_argument("--format", metavar="TEMPLATE", help="print a line per job, such as '{id} {state} {file}'")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
     parser.add_argument("--totals", action="store_true", help="print only the totals, as one JSON object")
 
 
 def run(context: Context) -> int:
     """Print the jobs asked for."""
-    from eternal_tui.cli.references import iter_jobs
-    from eternal_tui.jobs.job_json import job_to_json
-
-    given, streams = context.arguments, context.output
+    given, output = context.arguments, context.output
     if given.limit is not None and given.limit < 1:
-        raise CommandError(ExitCode.USAGE, "--limit is a whole number from 1 on.")
-    wanted = _build_filter([*given.filter, given.search or ""], given.state)
+        raise CommandError(ExitCode.USAGE, "--limit is a whole number from 1.")
+    if given.sort is not None and given.sort not in JSON_FIELDS:
+        raise CommandError(ExitCode.USAGE, sanitize(f"Cannot sort by {given.sort}. Keys: {', '.join(JSON_FIELDS)}."))
+    template = _parse_format(given.format)
+    is_wanted = _build_filter([*given.filter, given.search or ""], given.state)
+    counter = JobCounter()
     with context.open_history() as history:
-        if given.totals:
-            streams.print_json(_totals_to_json(JobCounter().add_all(iter_jobs(history))))
-        elif given.json:
-            totals = JobCounter().add_all(iter_jobs(history)).totals()
-            spent = {"spent_today": totals.spent_today, "spent_in_all": totals.spent_total}
-            for job in _take_first(filter(wanted, iter_jobs(history)), given.limit):
-                streams.print_json(job_to_json(job, context.results_dir) | spent)
-        else:
-            _print_table(context, iter_jobs(history), wanted, given.limit)
+        jobs = []
+        for job in iter_jobs(history):
+            counter.add(job)
+            if not given.totals and is_wanted(job):
+                jobs.append(job)
+    if given.sort is not None:
+        jobs.sort(key=lambda job: _sort_key(job_to_json(job, context.results_dir)[given.sort]))
+    if given.reverse:
+        jobs.reverse()
+    jobs = jobs[: given.limit]
+    if given.totals:
+        output.print_json(_totals_to_json(counter))
+    else:
+        _print_jobs(context, jobs, counter, template)
     return ExitCode.SUCCESS
+
+
+def _print_jobs(context: Context, jobs: Sequence[Job], counter: JobCounter, template: Template | None) -> None:
+    output = context.output
+    if template is not None:
+        for job in jobs:
+            values = {name: _format_value(value) for name, value in job_to_json(job, context.results_dir).items()}
+            output.print_line(SafeText(template.render(values, lambda _field, value: sanitize(value))))
+    elif context.arguments.json:
+        totals = counter.totals()
+        spent = {"spent_today": totals.spent_today, "spent_in_all": totals.spent_total}
+        for job in jobs:
+            output.print_json(job_to_json(job, context.results_dir) | spent)
+    else:
+        _print_table(context, jobs, counter)
+
+
+def _parse_format(text: str | None) -> Template | None:
+    if text is None:
+        return None
+    if not text.isprintable():
+        raise CommandError(ExitCode.USAGE, "--format contains control characters; write \\t and \\n.")
+    try:
+        return parse_template(text.replace("\\t", "\t").replace("\\n", "\n"), JSON_FIELDS)
+    except ValueError as error:
+        raise CommandError(ExitCode.USAGE, sanitize(f"--format: {error}")) from None
+
+
+def _format_value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _sort_key(value: Any) -> tuple[bool, Any]:
+    """Order values of one key: those without one come last."""
+    is_empty = value in (None, [])
+    return is_empty, "" if is_empty else value.casefold() if isinstance(value, str) else value
 
 
 def _build_filter(texts: Sequence[str], states: str | None) -> Callable[[Job], bool]:
@@ -80,12 +130,6 @@ def _build_filter(texts: Sequence[str], states: str | None) -> Callable[[Job], b
         return compile_filter(*texts, now=time.time())
     except FilterError as error:
         raise CommandError(ExitCode.USAGE, sanitize(str(error))) from None
-
-
-def _take_first(jobs: Iterator[Job], limit: int | None) -> Iterator[Job]:
-    from itertools import islice
-
-    return jobs if limit is None else islice(jobs, limit)
 
 
 class JobCounter:
@@ -109,12 +153,6 @@ class JobCounter:
             self.credits = job.credits_after
         self.unknown_cost_count += job.cost is None and job.verdict is not self._not_charged
 
-    def add_all(self, jobs: Iterator[Job]) -> JobCounter:
-        """Count these jobs and return the counter itself."""
-        for job in jobs:
-            self.add(job)
-        return self
-
     def totals(self) -> Totals:
         """Return the figures of all counted jobs."""
         return self._running_totals.totals(self.credits)
@@ -136,27 +174,20 @@ def _totals_to_json(counter: JobCounter) -> dict[str, Any]:
     }
 
 
-def _print_table(context: Context, jobs: Iterator[Job], is_wanted: Callable[[Job], bool], limit: int | None) -> None:
-    streams = context.output
-    count = JobCounter()
-    printed = 0
+def _print_table(context: Context, jobs: Sequence[Job], counter: JobCounter) -> None:
+    output = context.output
+    if jobs and output.width is not None:
+        output.print_line(_table_row(("id", "state", "type", "created", "name", "prompt"), output.width))
     for job in jobs:
-        count.add(job)
-        if is_wanted(job) and (limit is None or printed < limit):
-            if not printed and streams.width is not None:
-                streams.print_line(_table_row(("id", "state", "type", "made", "who", "prompt"), streams.width))
-            streams.print_line(_table_row(_table_cells(job), streams.width))
-            printed += 1
-    if not count.state_counts:
-        streams.info(sanitize("No jobs yet. `eternal-tui generate --help` says how to make one."))
-    elif not printed:
-        streams.info(sanitize("No job matches."))
-    totals = count.totals()
+        output.print_line(_table_row(_table_cells(job), output.width))
+    if not counter.state_counts:
+        output.info(sanitize("No jobs yet. See `eternal-tui generate --help`."))
+    elif not jobs:
+        output.info(sanitize("No job matches."))
+    totals = counter.totals()
     left = "" if totals.credits is None else f" · {totals.credits:.2f} credits left"
-    unknown = f" · {count.unknown_cost_count} of unknown cost" if count.unknown_cost_count else ""
-    streams.print_line(
-        sanitize(f"about {totals.spent_today:.2f} spent today · {totals.spent_total:.2f} in all{unknown}{left}")
-    )
+    unknown = f" · {counter.unknown_cost_count} of unknown cost" if counter.unknown_cost_count else ""
+    output.print_line(sanitize(f"~{totals.spent_today:.2f} today · ~{totals.spent_total:.2f} total{unknown}{left}"))
 
 
 def _table_cells(job: Job) -> tuple[str, ...]:
@@ -166,7 +197,7 @@ def _table_cells(job: Job) -> tuple[str, ...]:
     request = job.request
     word = state_label(job)
     if word == "running" and job.progress:
-        word = f"{job.progress} %"
+        word = f"{job.progress}%"
     made = format_local_time(job.created_at)[:16]
     return str(job.id), word, request.type, made, job.name or request.character, request.prompt
 
