@@ -25,12 +25,34 @@ def test_a_file_is_checked(program: Program) -> None:
     config.parent.mkdir(parents=True)
     config.write_text('theme = "eternal-light"\n[keys]\n"jobs.again" = "R"\n')
     ran = program.run("config", "--check")
-    assert (ran.code, ran.out) == (0, f"{config} is fine.\n")
+    assert (ran.code, ran.out) == (0, f"{config}: no errors.\n")
     config.write_text('theme = "eternal-lihgt"\n[keys]\n"jobs.again" = "e"\n"jobs.agian" = "R"\n')
     ran = program.run("config", "--check")
     assert ran.code == 2
     assert len(ran.err.splitlines()) == 3
     assert 'keys: there is no action "jobs.agian". Did you mean jobs.again?' in ran.err
+
+
+def test_every_error_is_reported(program: Program) -> None:
+    config = config_file_of(program)
+    config.parent.mkdir(parents=True)
+    config.write_text('workers = 99\nwrkers = 1\n[notify]\nbell = "loud"\n[hooks]\non_finished = ["{file}"]\n')
+    ran = program.run("config", "--check", environ={"ETERNAL_TUI_FPS": "fast"})
+    assert (ran.code, len(ran.err.splitlines())) == (2, 5)
+    for number in (1, 2, 4, 6):
+        assert f"line {number}" in ran.err
+    started = program.run("jobs")
+    assert (started.code, len(started.err.splitlines()), "config --check" in started.err) == (2, 1, True)
+
+
+def test_init_writes_a_file_once(program: Program) -> None:
+    config = config_file_of(program)
+    assert program.run("config", "--init").out == f"{config} written.\n"
+    assert "# daily_cap" in config.read_text()
+    assert program.run("config", "--check").code == 0
+    config.write_text("daily_cap = 1.0\n")
+    refused = program.run("config", "--init")
+    assert (refused.code, config.read_text()) == (2, "daily_cap = 1.0\n")
 
 
 def test_an_editor_begins_with_every_setting_explained(program: Program, tmp_path: Path) -> None:

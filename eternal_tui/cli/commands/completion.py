@@ -1,183 +1,157 @@
-"""`completion`: scripts that let a shell complete verbs and options."""
+"""`completion`: shell completion by shtab, with states, jobs, characters and tags looked up while typing."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
-from typing import NamedTuple
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import Context
+from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.core.sanitize import sanitize
+from eternal_tui.cli.output import PROGRAM
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+
+if TYPE_CHECKING:
+    from eternal_tui.api.models import Character
 
 EPILOG = """\
 examples:
+  eternal-tui completion bash --install
   source <(eternal-tui completion bash)
   eternal-tui completion zsh > "${fpath[1]}/_eternal-tui"
   eternal-tui completion fish > ~/.config/fish/completions/eternal-tui.fish
 """
 
+SHELLS = ("bash", "zsh", "fish")
+INSTALL_PATHS = {
+    "bash": ".local/share/bash-completion/completions/eternal-tui",
+    "zsh": ".local/share/zsh/site-functions/_eternal-tui",
+    "fish": ".config/fish/completions/eternal-tui.fish",
+}
+MAX_WORDS = 200
+VALUE_KINDS = ("states", "jobs", "characters", "tags", "commands")
+_KIND_BY_DEST = {
+    "ids": "jobs", "state": "states", "character": "characters", "tag": "tags", "words": "tags", "command": "commands",
+}  # fmt: skip
+_FILE_DESTS = frozenset({"input", "output", "config", "report"})
+_FILES = frozenset({("export", "path"), ("sandbox", "state")})
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `completion`."""
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
+    parser.add_argument("shell", choices=SHELLS, nargs="?", help="for which shell")
+    parser.add_argument("--install", action="store_true", help="write the script where the shell looks for it")
+    parser.add_argument("--values", choices=VALUE_KINDS, help=argparse.SUPPRESS)
 
 
 def run(context: Context) -> int:
-    """Print the script."""
-    write = {"bash": _bash_script, "zsh": _zsh_script, "fish": _fish_script}[context.arguments.shell]
-    for line in write(_collect_options()).splitlines():
-        context.output.print_line(sanitize(line))
+    """Print or install the script, or print the words for the script."""
+    given = context.arguments
+    if given.values is not None:
+        for word in _words(context, given.values):
+            context.output.print_line(sanitize(word))
+        return ExitCode.SUCCESS
+    if given.shell is None:
+        raise CommandError(ExitCode.USAGE, f"Name a shell: {', '.join(SHELLS)}.")
+    script = completion_script(given.shell)
+    if not given.install:
+        for line in script.splitlines():
+            context.output.print_line(SafeText(line))
+        return ExitCode.SUCCESS
+    return install_file(context, INSTALL_PATHS[given.shell], script)
+
+
+def install_file(context: Context, path_below_home: str, text: str) -> int:
+    """Write a file below the home folder and say where."""
+    from eternal_tui.config.loader import home_dir
+
+    path = home_dir(context.environ) / path_below_home
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            ExitCode.USAGE, format_safe("{path} cannot be written: {why}.", path=path, why=error.strerror)
+        ) from None
+    context.output.print_line(format_safe("{path} written.", path=path))
     return ExitCode.SUCCESS
 
 
-class _Option(NamedTuple):
-    """A long option, or "" for what stands without one: what it does, whether a value follows, and which ones fit."""
+def completion_script(shell: str) -> str:
+    """Return the script of a shell."""
+    import shtab
 
-    flag: str
-    help: str
-    takes_value: bool
-    choices: str
-
-
-_OptionsByCommand = dict[str, list[_Option]]
-
-
-def _collect_options() -> _OptionsByCommand:
-    """Return the words by verb; the empty verb has those of the program."""
     from eternal_tui.cli.parser import build_parser
 
-    parser, verbs = build_parser()
-    for verb in verbs.values():
-        verb.add_arguments()
-    found = {name: _parser_options(one) for name, one in verbs.items()}
-    return {"": [word for word in _parser_options(parser) if word.flag], **found}
+    parser, commands = build_parser()
+    words = {kind: f"$({PROGRAM} completion --values {kind} 2>/dev/null)" for kind in VALUE_KINDS}
+    for name, each in {"": parser, **commands}.items():
+        if name:
+            commands[name].add_arguments()
+        for action in each._actions:
+            complete: dict[str, Any] = {}
+            if (name, action.dest) in _FILES or action.dest in _FILE_DESTS:
+                complete = shtab.FILE
+            elif kind := _KIND_BY_DEST.get(action.dest):
+                complete = {"bash": f"_eternal_tui_{kind}", "zsh": f"_eternal_tui_{kind}", "fish": words[kind][1:]}
+            elif isinstance(action.metavar, str) and "|" in action.metavar:
+                listed = words[action.dest] = action.metavar.replace("|", " ")
+                complete = {"bash": f"_eternal_tui_{action.dest}", "zsh": f"({listed})", "fish": listed}
+            elif action.dest == "data_dir":
+                complete = shtab.DIRECTORY
+            if complete:
+                action.complete = complete  # type: ignore[attr-defined]
+    return str(shtab.complete(parser, shell=shell, preamble=_functions(shell, words))).rstrip("\n") + "\n"
 
 
-def _parser_options(parser: argparse.ArgumentParser) -> list[_Option]:
-    return [
-        _Option(
-            option,
-            (action.help or "").replace("%%", "%").split(";")[0],
-            action.nargs != 0,
-            _option_choices(action),
-        )
-        for action in parser._actions
-        for option in action.option_strings or [""]
-        if not option or option.startswith("--")
-        if action.help != argparse.SUPPRESS
-    ]
+def _functions(shell: str, words: Mapping[str, str]) -> str:
+    """Return the shell functions that offer words; fish needs none."""
+    templates = {
+        "bash": '_eternal_tui_{name}() {{ compgen -W "{words}" -- "$1"; }}\n',
+        "zsh": '_eternal_tui_{name}() {{ local -a found; found=("${{(@f){words}}}"); compadd -a found }}\n',
+    }
+    return "".join(templates.get(shell, "").format(name=name, words=value) for name, value in words.items())
 
 
-def _option_choices(action: argparse.Action) -> str:
-    """Return the values there are, as the parser or the help names them: `low|high`."""
-    named = action.metavar if isinstance(action.metavar, str) and "|" in action.metavar else ""
-    return " ".join(map(str, action.choices or named.split("|"))).strip()
+def _words(context: Context, kind: str) -> Iterator[str]:
+    """Yield the words of a kind; none where the history or the list of characters cannot be read."""
+    if kind == "states":
+        from eternal_tui.jobs.model import FileState, JobState
+
+        yield from sorted({*map(str, JobState), *map(str, FileState), "unfinished", "done", "attention", "unsent"})
+    elif kind == "commands":
+        from eternal_tui.cli.json_objects import JSON_OBJECTS
+
+        yield from JSON_OBJECTS
+    elif kind == "characters":
+        yield from _characters(context)
+    else:
+        from eternal_tui.cli.references import iter_jobs
+        from eternal_tui.history.errors import HistoryError
+
+        with contextlib.suppress(HistoryError, CommandError), context.open_history() as history:
+            jobs = list(islice(iter_jobs(history), MAX_WORDS if kind == "jobs" else None))
+            if kind == "jobs":
+                yield from ("last", *(str(job.id) for job in jobs))
+            else:
+                yield from sorted({tag for job in jobs for tag in job.tags})[:MAX_WORDS]
 
 
-def _named_options(options: list[_Option]) -> list[_Option]:
-    return [word for word in options if word.flag]
+def _characters(context: Context) -> Iterator[str]:
+    """Yield the IDs of the stored list; nothing is downloaded."""
+    from eternal_tui.characters.catalog import CharacterCatalog
+    from eternal_tui.core.clock import SystemClock
+    from eternal_tui.services import service_name
+
+    path = context.settings.data_dir / "characters.json"
+    catalog = CharacterCatalog(_no_characters, path, SystemClock(), service=service_name(context.settings.base_url))
+    catalog.load_stored()
+    yield from (character.id for character in catalog.allowed)
 
 
-def _options_with_choices(options: _OptionsByCommand) -> list[tuple[str, _Option]]:
-    """Return those whose values are known, each with its verb."""
-    return [(verb, word) for verb, of_verb in options.items() for word in of_verb if word.choices]
-
-
-def _bash_script(options: _OptionsByCommand) -> str:
-    from eternal_tui.cli.parser import COMMANDS
-
-    cases = "\n".join(
-        f"    {verb}) words={_shell_quote(' '.join(word.flag for word in _named_options(of_verb)))} ;;"
-        for verb, of_verb in options.items()
-        if verb
-    )
-    values = "\n".join(
-        f"    {_shell_quote(f'{verb} {word.flag or verb}')}) words={_shell_quote(word.choices)} ;;"
-        for verb, word in _options_with_choices(options)
-    )
-    first = " ".join([*COMMANDS, *(word.flag for word in options[""])])
-    return f"""\
-_eternal_tui() {{
-  local verb="" word words
-  for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-    case "$word" in {"|".join(COMMANDS)}) verb="$word"; break ;; esac
-  done
-  case "$verb" in
-{cases}
-    *) words={_shell_quote(first)} ;;
-  esac
-  case "$verb ${{COMP_WORDS[COMP_CWORD-1]}}" in
-{values}
-  esac
-  COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
-}}
-complete -o default -F _eternal_tui eternal-tui
-"""
-
-
-def _zsh_script(options_by_command: _OptionsByCommand) -> str:
-    from eternal_tui.cli.parser import COMMANDS
-
-    values = "\n".join(
-        f"    {_shell_quote(f'{verb} {word.flag or verb}')}) compadd -- {word.choices}; return ;;"
-        for verb, word in _options_with_choices(options_by_command)
-    )
-    cases = "\n".join(
-        f"    {_shell_quote(verb)}) "
-        f"options=({_zsh_descriptions((word.flag, word.help) for word in _named_options(of_verb))}) ;;"
-        for verb, of_verb in options_by_command.items()
-    )
-    return f"""\
-#compdef eternal-tui
-_eternal_tui() {{
-  local verb="" word
-  local -a verbs options
-  for word in ${{words[2,CURRENT-1]}}; do
-    case "$word" in {"|".join(COMMANDS)}) verb="$word"; break ;; esac
-  done
-  case "$verb ${{words[CURRENT-1]}}" in
-{values}
-  esac
-  case "$verb" in
-{cases}
-  esac
-  verbs=({_zsh_descriptions(COMMANDS.items())})
-  [[ -n "$verb" ]] || _describe verb verbs
-  _describe -o option options
-  [[ -z "$verb" ]] || _files
-}}
-if [[ "${{funcstack[1]}}" = _eternal-tui ]]; then
-  _eternal_tui "$@"
-else
-  compdef _eternal_tui eternal-tui
-fi
-"""
-
-
-def _fish_script(options: _OptionsByCommand) -> str:
-    from eternal_tui.cli.parser import COMMANDS
-
-    lines = [
-        f"complete -c eternal-tui -f -n __fish_use_subcommand -a {verb} -d {_shell_quote(described)}"
-        for verb, described in COMMANDS.items()
-    ]
-    for verb, of_verb in options.items():
-        where = _shell_quote(f"__fish_seen_subcommand_from {verb}" if verb else "__fish_use_subcommand")
-        for word in of_verb:
-            name = f" -l {word.flag.removeprefix('--')} -d {_shell_quote(word.help)}" if word.flag else ""
-            value = (
-                f" -x -a {_shell_quote(word.choices)}" if word.choices else " -r" if word.takes_value and name else ""
-            )
-            if name or value:
-                lines.append(f"complete -c eternal-tui -n {where}{name}{value}")
-    return "\n".join(lines) + "\n"
-
-
-def _zsh_descriptions(descriptions: Iterable[tuple[str, str]]) -> str:
-    """Return zsh's pairs of a word and what it means."""
-    return " ".join(_shell_quote(f"{word}:{meaning}") for word, meaning in descriptions)
-
-
-def _shell_quote(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+async def _no_characters() -> AsyncIterator[Character]:
+    characters: tuple[Character, ...] = ()
+    for character in characters:
+        yield character

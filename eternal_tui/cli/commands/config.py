@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from pathlib import Path
 
 from eternal_tui.cli.context import CommandError, Context
@@ -12,10 +11,10 @@ from eternal_tui.core.sanitize import format_safe, sanitize
 
 EPILOG = """\
 examples:
-  eternal-tui config > ~/.config/eternal-tui/config.toml
+  eternal-tui config --init                        write a file with every setting explained
+  eternal-tui config --check
   eternal-tui config --path
   eternal-tui config --schema
-  eternal-tui config --check
   VISUAL=nano eternal-tui config --edit
 """
 
@@ -23,37 +22,61 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `config`."""
     what = parser.add_mutually_exclusive_group()
+    what.add_argument("--init", action="store_true", help="create the file with every setting explained")
+    what.add_argument("--edit", action="store_true", help="open the file in $VISUAL or $EDITOR, then check it")
+    what.add_argument("--check", action="store_true", help="validate the file; exit 2 if invalid")
     what.add_argument("--schema", action="store_true", help="print the JSON schema of the file, for editors")
-    what.add_argument("--path", action="store_true", help="print where the file is looked for")
-
-    what.add_argument("--check", action="store_true", help="say what in the file cannot be meant; ends with 2 then")
-    what.add_argument("--edit", action="store_true", help="open the file in $VISUAL or $EDITOR, and check it after")
+    what.add_argument("--path", action="store_true", help="print the config file path")
 
 
 def run(context: Context) -> int:
-    """Print, check or edit, as was asked for."""
-    if context.arguments.edit:
-        return _edit(context)
-    if context.arguments.check:
-        return _check(context)
-    return _print(context)
+    """Print, create, check or edit, as was asked for."""
+    given = context.arguments
+    if given.init or given.edit:
+        return _init(context) if given.init else _edit(context)
+    return _check(context) if given.check else _print(context)
 
 
 def _check(context: Context) -> int:
+    from eternal_tui.config import SettingsError
     from eternal_tui.tui.config_watch import preference_errors
 
-    found = preference_errors(context.settings)
-    for sentence in found:
-        context.output.error(sentence)
-    if not found:
-        context.output.print_line(format_safe("{path} is fine.", path=context.settings.config_path))
-    return ExitCode.USAGE if found else ExitCode.SUCCESS
+    try:
+        errors = [sanitize(error, limit=10_000) for error in preference_errors(context.settings)]
+    except SettingsError as found:
+        errors = [sanitize(error, limit=10_000) for error in found.errors]
+    for error in errors:
+        context.output.error(error)
+    if not errors:
+        context.output.print_line(format_safe("{path}: no errors.", path=context.settings.config_path))
+    return ExitCode.USAGE if errors else ExitCode.SUCCESS
+
+
+def _init(context: Context) -> int:
+    path = _path(context)
+    try:
+        created = _create_if_missing(path)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    if not created:
+        raise CommandError(ExitCode.USAGE, format_safe("{path} exists; `config --edit` opens it.", path=path))
+    context.output.print_line(format_safe("{path} written.", path=path))
+    return ExitCode.SUCCESS
+
+
+def _path(context: Context) -> Path:
+    from eternal_tui.config import find_config_path
+
+    return find_config_path(getattr(context.arguments, "config", None), context.environ)
+
+
+def _unusable(path: Path, error: OSError) -> CommandError:
+    return CommandError(ExitCode.USAGE, format_safe("{path} cannot be written: {why}.", path=path, why=error.strerror))
 
 
 def _edit(context: Context) -> int:
     import subprocess
 
-    from eternal_tui.config import find_config_path
     from eternal_tui.config.credentials import environ_without_keys
     from eternal_tui.drafts.editor import EditorNotFound, editor_command
 
@@ -61,28 +84,30 @@ def _edit(context: Context) -> int:
         command = editor_command(context.environ)
     except EditorNotFound as error:
         raise CommandError(ExitCode.USAGE, str(error)) from None
-    path = find_config_path(getattr(context.arguments, "config", None), context.environ)
+    path = _path(context)
     try:
         _create_if_missing(path)
         status = subprocess.run(  # noqa: S603 - the user's own editor
             [*command, str(path)], env=environ_without_keys(context.environ), check=False
         ).returncode
     except OSError as error:
-        raise CommandError(
-            ExitCode.USAGE, format_safe("{path} cannot be edited: {why}.", path=path, why=error.strerror)
-        ) from None
+        raise _unusable(path, error) from None
     if status:
-        context.output.info(format_safe("The editor ended with {status}; the file is as it left it.", status=status))
+        context.output.info(format_safe("Editor exited with {status}.", status=status))
     return _check(context)
 
 
-def _create_if_missing(path: Path) -> None:
-    """Create the file, every setting explained, where there is none."""
+def _create_if_missing(path: Path) -> bool:
+    """Create the file, every setting explained and commented out; False where it exists."""
     from eternal_tui.config.render import config_template
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
-        file.write(config_template())
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(config_template())
+    except FileExistsError:
+        return False
+    return True
 
 
 def _print(context: Context) -> int:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from eternal_tui import __version__
+from eternal_tui.cli.commands.completion import install_file
 from eternal_tui.cli.context import Context
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.core.sanitize import sanitize
@@ -14,7 +15,7 @@ from eternal_tui.core.sanitize import sanitize
 EPILOG = """\
 examples:
   eternal-tui man | man -l -
-  eternal-tui man > ~/.local/share/man/man1/eternal-tui.1      from then on: man eternal-tui
+  eternal-tui man --install                        into ~/.local/share/man; from then on: man eternal-tui
 """
 
 SCOPE_TITLES = {
@@ -50,7 +51,7 @@ SCOPE_TITLES = {
 _FILES_SECTION = """\
 history.json       every job, a plain TinyDB file; in the data folder, ~/.local/share/eternal-tui
 history.journal    changes not yet folded into it
-results/           pictures and clips
+results/           images and videos
 logs/              log and crash reports
 ~/.config/eternal-tui/config.toml    configuration"""
 
@@ -70,14 +71,17 @@ _ASCII_REPLACEMENTS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `man`: there are none of its own."""
-    del parser
+    """Add the options of `man`."""
+    parser.add_argument("--install", action="store_true", help="write the page where man looks for it")
 
 
 def run(context: Context) -> int:
-    """Print the page."""
-    for line in man_page_lines():
-        context.output.print_line(sanitize(line))
+    """Print or install the page."""
+    lines = [sanitize(line) for line in man_page_lines()]
+    if context.arguments.install:
+        return install_file(context, ".local/share/man/man1/eternal-tui.1", "\n".join(lines) + "\n")
+    for line in lines:
+        context.output.print_line(line)
     return ExitCode.SUCCESS
 
 
@@ -91,13 +95,13 @@ def man_page_lines() -> Iterator[str]:
     yield ".SH NAME"
     yield rf"{_escape_text(PROGRAM)} \- {_escape_text(DESCRIPTION.partition('.')[0])}"
     yield ".SH SYNOPSIS"
-    for words in ("[options]", "[options] VERB [arguments]"):
+    for words in ("[options]", "[options] COMMAND [arguments]"):
         yield from (f".B {_escape_text(PROGRAM)}", _escape_text(words), ".br")
     yield ".SH DESCRIPTION"
     yield _escape_text(DESCRIPTION)
     yield ".SH OPTIONS"
     yield from _option_lines(parser)
-    yield ".SH VERBS"
+    yield ".SH COMMANDS"
     for name, verb in verbs.items():
         verb.add_arguments()
         yield f'.SS "{_escape_text(name)}"'
