@@ -100,13 +100,13 @@ class ApiClient:
     async def submit(self, request: GenerateRequest) -> SubmitResponse:
         """Send one paid generation, once."""
         status, headers, body = await self._post("/v2/base/generate", lambda: parsing.encode_generate(request))
-        with self._key_advice():
+        with self._explained_errors(body):
             return parsing.parse_submit(status, body, headers=headers, now=self._now())
 
     async def poll(self, request_id: str) -> PollResponse:
         """Look once at a running request; free."""
         status, headers, body = await self._get(f"/v2/poll-result/{encode_path_segment(request_id)}", with_key=True)
-        with self._key_advice():
+        with self._explained_errors(body):
             return parsing.parse_poll(status, body, headers=headers, now=self._now(), expected_id=request_id)
 
     async def get_character_page(self, page: int = 1, limit: int = PAGE_SIZE) -> list[Character]:
@@ -139,7 +139,7 @@ class ApiClient:
         status, headers, body = await self._post(
             "/v2/character/create", lambda: parsing.encode_create_character(prompt)
         )
-        with self._key_advice():
+        with self._explained_errors(body):
             return parsing.parse_create_character(status, body, headers=headers, now=self._now())
 
     async def close(self) -> None:
@@ -150,13 +150,15 @@ class ApiClient:
             await client.aclose()
 
     @contextmanager
-    def _key_advice(self) -> Iterator[None]:
-        """Let a refused key say which setting it needs, where it belongs into another header."""
+    def _explained_errors(self, body: bytes) -> Iterator[None]:
+        """Give each error the answer it came from; let a refused key say which setting it needs."""
         refused: errors.KeyRejected | None = None
         try:
             yield
-        except errors.KeyRejected as error:
-            if not (advice := key_header_advice(self._key, self._header, error.service_message)):
+        except errors.ApiError as error:
+            error.raw = parsing.raw_excerpt(body)
+            advice = key_header_advice(self._key, self._header, error.service_message)
+            if not (advice and isinstance(error, errors.KeyRejected)):
                 raise
             charge = "Nothing was charged" if "Nothing was charged." in str(error) else "Nothing was charged for asking"
             refused = errors.KeyRejected(
@@ -164,6 +166,7 @@ class ApiClient:
                 service_message=error.service_message,
                 status=error.status,
             )
+            refused.raw = error.raw
         if refused is not None:
             raise refused
 

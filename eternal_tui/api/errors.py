@@ -16,8 +16,10 @@ class ApiError(Exception):
     """A call to the service that gave no usable answer.
 
     `str(error)` is a whole sentence in our own words. `service_message` is the service's, unsafe to show before the
-    gate.
+    gate; `raw` is the answer as it came, cut short, empty where there was none.
     """
+
+    raw: UntrustedText = UntrustedText("")
 
     def __init__(self, message: str, *, service_message: str = "", status: int | None = None) -> None:
         super().__init__(message)

@@ -63,7 +63,7 @@ def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, no
         status_text=fields.find_status_text(places),
         progress=fields.find_progress(places),
         credits_remaining=fields.find_credits_remaining(places),
-        raw=_raw_excerpt(body),
+        raw=raw_excerpt(body),
     )
 
 
@@ -113,11 +113,12 @@ def parse_poll(
         encrypted=bool(fields.find_text(places, "encrypted_aes_key", 1)),
         error=UntrustedText(_error_text(places, outcome, ending, reason)),
         credits_remaining=fields.find_credits_remaining(places),
-        raw=_raw_excerpt(body),
+        raw=raw_excerpt(body),
     )
 
 
-def _raw_excerpt(body: bytes) -> UntrustedText:
+def raw_excerpt(body: bytes) -> UntrustedText:
+    """Return the beginning of a body as text, to show and to keep."""
     return UntrustedText(body[:MAX_RAW_CHARS].decode("utf-8", "replace"))
 
 
@@ -220,7 +221,7 @@ def parse_create_character(
         character_id=character_id,
         request_id=request_id,
         credits_remaining=fields.find_credits_remaining(places),
-        raw=_raw_excerpt(body),
+        raw=raw_excerpt(body),
     )
 
 
