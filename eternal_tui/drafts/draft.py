@@ -1,29 +1,41 @@
-"""The form as data: everything in it, also what the chosen type hides, so that nothing typed is ever lost."""
+"""The request form as data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 
 from eternal_tui.api.models import MAX_DURATION_SECONDS, MIN_DURATION_SECONDS, GenerateRequest, MediaType, Quality
-from eternal_tui.drafts.matrix import MAX_COUNT, RequestMatrix, RequestSettings, expand
+from eternal_tui.drafts.matrix import MAX_COUNT, RequestMatrix, RequestSettings, expand, split_lines
+from eternal_tui.drafts.template import escape_prompt, expand_prompts, insert_snippets
 
 MAX_PROMPT_CHARS = 20_000
-"""Characters of a prompt the form takes: several times the longest that people write."""
+"""Characters of a prompt: several times the longest that users write."""
 
 _MEDIA_TYPES: tuple[MediaType, ...] = ("image", "video")
 
 T = TypeVar("T")
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A form half filled in.
+_DISK_NAMES = {
+    "count": "times",
+    "one_per_line": "by_line",
+    "extra_durations": "more_durations",
+    "extra_qualities": "more_qualities",
+    "both_audio": "both_sounds",
+}
+"""Fields under the names that `draft.json` and `presets.json` have had since their first version."""
 
-    `character` is as typed: an ID, a name, or several with commas between. `by_line` means that each line of the
-    prompt is one of its own. The duration of 4 s is that of the service's own example. What is chosen beside the
-    first value of a setting, to be sent with it as well, stands in `more_durations`, `more_qualities`, `both_sounds`,
-    and `both_types`: each character and prompt as a picture and as a clip.
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_DISK_NAMES):
+    """The content of the form, also of fields that the chosen type hides.
+
+    `character` is as typed: an ID, a name, or several separated by commas. `prompt` may be a template; with
+    `one_per_line` each of its lines is a prompt. A duration is in seconds; 4 is that of the API's own example. Values
+    chosen in addition to the first one of a setting stand in `extra_durations`, `extra_qualities`, `both_audio` and
+    `both_types`.
     """
 
     character: str = ""
@@ -32,26 +44,38 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duration: int = 4
     audio: bool = True
     quality: Quality = "low"
-    times: int = 1
-    by_line: bool = False
-    more_durations: tuple[int, ...] = ()
-    more_qualities: tuple[Quality, ...] = ()
-    both_sounds: bool = False
+    count: int = 1
+    one_per_line: bool = False
+    extra_durations: tuple[int, ...] = ()
+    extra_qualities: tuple[Quality, ...] = ()
+    both_audio: bool = False
     both_types: bool = False
+
+    def prompts(self, snippets: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return each prompt to send and its template, "" where the prompt is the text as typed.
+
+        Raises TemplateError or TooManyRequests.
+        """
+        texts = split_lines(self.prompt) if self.one_per_line else (self.prompt,)
+        return [
+            (prompt, text if prompt != text else "")
+            for text in texts
+            for prompt in expand_prompts(insert_snippets(text, snippets))
+        ]
 
     @property
     def types(self) -> tuple[MediaType, ...]:
-        """The types that are sent, the one chosen last first."""
+        """The types to send, the one chosen last first."""
         return _unique(self.type, *_MEDIA_TYPES) if self.both_types else (self.type,)
 
     @property
     def settings(self) -> RequestSettings:
-        """What applies to the first type, and nothing else; the first of several combinations."""
+        """The first combination of settings."""
         return self.all_settings[0]
 
     @property
     def all_settings(self) -> tuple[RequestSettings, ...]:
-        """Every combination of what was chosen, for each type what applies to it."""
+        """Every combination of the chosen values that apply to a type."""
         return tuple(
             each for kind in self.types for each in (self._image_settings if kind == "image" else self._video_settings)
         )
@@ -59,48 +83,48 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def _image_settings(self) -> tuple[RequestSettings, ...]:
         return tuple(
-            RequestSettings(type="image", quality=each) for each in _unique(self.quality, *self.more_qualities)
+            RequestSettings(type="image", quality=each) for each in _unique(self.quality, *self.extra_qualities)
         )
 
     @property
     def _video_settings(self) -> tuple[RequestSettings, ...]:
-        sounds = (self.audio, not self.audio) if self.both_sounds else (self.audio,)
+        sounds = (self.audio, not self.audio) if self.both_audio else (self.audio,)
         return tuple(
             RequestSettings(type="video", duration=seconds, audio=audio)
-            for seconds in _unique(self.duration, *self.more_durations)
+            for seconds in _unique(self.duration, *self.extra_durations)
             for audio in sounds
         )
 
     def requests(self, character_id: str, prompt: str) -> tuple[GenerateRequest, ...]:
-        """Return what would be sent to one character with one prompt: a request for each combination of settings."""
+        """Return one request for each combination of settings."""
         return tuple(expand(RequestMatrix(characters=(character_id,), prompts=(prompt,), settings=self.all_settings)))
 
     def with_request(self, request: GenerateRequest) -> Draft:
-        """Return the draft refilled from a request; settings the request does not say keep their value here."""
+        """Return the draft filled from a request; settings the request does not have keep their value."""
         said = {
             name: value for name in ("duration", "audio", "quality") if (value := getattr(request, name)) is not None
         }
         return msgspec.structs.replace(
             self,
             character=request.character,
-            prompt=request.prompt,
+            prompt=escape_prompt(request.prompt),
             type=request.type,
-            by_line=False,
-            more_durations=(),
-            more_qualities=(),
-            both_sounds=False,
+            one_per_line=False,
+            extra_durations=(),
+            extra_qualities=(),
+            both_audio=False,
             both_types=False,
             **said,
         )
 
     def clamped(self) -> Draft:
-        """Return the draft with numbers brought back into their bounds, for one that comes from a file."""
+        """Return the draft with its fields within their bounds, for one read from a file."""
         return msgspec.structs.replace(
             self,
             prompt=self.prompt[:MAX_PROMPT_CHARS],
             duration=_clamp_duration(self.duration),
-            more_durations=_unique(*map(_clamp_duration, self.more_durations)),
-            times=min(max(self.times, 1), MAX_COUNT),
+            extra_durations=_unique(*map(_clamp_duration, self.extra_durations)),
+            count=min(max(self.count, 1), MAX_COUNT),
         )
 
 

@@ -1,4 +1,4 @@
-"""Which editor a person writes in, and the private file the prompt travels in."""
+"""The user's editor, the private file through which a prompt passes to it, and files of prompts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
 
 
 class EditorNotFound(Exception):
-    """No editor is named, or the one that is cannot be run; the sentence says what to set."""
+    """No editor is set, or it cannot be run; the sentence says what to set."""
 
 
 def editor_command(environ: Mapping[str, str]) -> list[str]:
@@ -53,3 +53,18 @@ def read_prompt(path: Path) -> str:
     with path.open("rb") as file:
         data = file.read(MAX_PROMPT_CHARS * 4)
     return clean_prompt(data.decode("utf-8", "replace")).rstrip("\n")[:MAX_PROMPT_CHARS]
+
+
+def prompt_path(prompt: str) -> Path | None:
+    """Return the file that a prompt of nothing but a path names, None where there is no such file.
+
+    A path has a slash (`./prompts.txt`, `~/prompts.txt`), so that no word of a prompt is taken for one.
+    """
+    text = prompt.strip()
+    if "/" not in text or "\n" in text:
+        return None
+    try:
+        path = Path(text).expanduser()
+        return path if path.is_file() else None
+    except (OSError, RuntimeError, ValueError):
+        return None

@@ -25,7 +25,7 @@ class RequestSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class RequestMatrix(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be combined with what: each combination is sent `times` times."""
+    """What is to be combined with what: each combination is sent `count` times."""
 
     characters: tuple[str, ...]
     prompts: tuple[str, ...]

@@ -17,11 +17,11 @@ drafts = st.builds(
     duration=st.integers(1, 5),
     audio=st.booleans(),
     quality=st.sampled_from(["low", "high"]),
-    times=st.integers(1, 20),
-    by_line=st.booleans(),
-    more_durations=st.lists(st.integers(1, 5), max_size=4).map(tuple),
-    more_qualities=st.lists(st.sampled_from(["low", "high"]), max_size=2).map(tuple),
-    both_sounds=st.booleans(),
+    count=st.integers(1, 20),
+    one_per_line=st.booleans(),
+    extra_durations=st.lists(st.integers(1, 5), max_size=4).map(tuple),
+    extra_qualities=st.lists(st.sampled_from(["low", "high"]), max_size=2).map(tuple),
+    both_audio=st.booleans(),
     both_types=st.booleans(),
 )
 
@@ -46,11 +46,11 @@ def test_every_combination_is_asked_for_once(draft: Draft) -> None:
     assert len(set(requests)) == len(requests)
     clips = {(each.duration, each.audio) for each in requests if each.type == "video"}
     stills = {each.quality for each in requests if each.type == "image"}
-    seconds = {draft.duration, *draft.more_durations}
-    sounds = {draft.audio, *([not draft.audio] if draft.both_sounds else [])}
+    seconds = {draft.duration, *draft.extra_durations}
+    sounds = {draft.audio, *([not draft.audio] if draft.both_audio else [])}
     wants_clips, wants_stills = (draft.both_types or draft.type == each for each in ("video", "image"))
     assert clips == ({(s, a) for s in seconds for a in sounds} if wants_clips else set())
-    assert stills == ({draft.quality, *draft.more_qualities} if wants_stills else set())
+    assert stills == ({draft.quality, *draft.extra_qualities} if wants_stills else set())
     first = requests[0]
     assert first.type == draft.type
     assert (first.duration or draft.duration, first.quality or draft.quality) == (draft.duration, draft.quality)
@@ -70,12 +70,12 @@ def test_a_request_put_into_a_draft_comes_out_again(draft: Draft) -> None:
 
 
 def test_what_a_request_does_not_say_keeps_its_value() -> None:
-    draft = Draft(duration=2, audio=False, by_line=True, times=3)
+    draft = Draft(duration=2, audio=False, one_per_line=True, count=3)
     refilled = draft.with_request(GenerateRequest(character="1", prompt="y", type="video"))
-    assert (refilled.duration, refilled.audio, refilled.by_line, refilled.times) == (2, False, False, 3)
+    assert (refilled.duration, refilled.audio, refilled.one_per_line, refilled.count) == (2, False, False, 3)
 
 
 def test_numbers_from_a_file_are_brought_into_bounds() -> None:
-    draft = Draft(duration=99, times=-4, prompt="x" * (MAX_PROMPT_CHARS + 1), more_durations=(-1, 99, 3)).clamped()
-    assert draft.more_durations == (1, 5, 3)
-    assert (draft.duration, draft.times, len(draft.prompt)) == (5, 1, MAX_PROMPT_CHARS)
+    draft = Draft(duration=99, count=-4, prompt="x" * (MAX_PROMPT_CHARS + 1), extra_durations=(-1, 99, 3)).clamped()
+    assert draft.extra_durations == (1, 5, 3)
+    assert (draft.duration, draft.count, len(draft.prompt)) == (5, 1, MAX_PROMPT_CHARS)

@@ -26,7 +26,7 @@ from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.services import Services
 from eternal_tui.tui.notifications import end_message
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
-from eternal_tui.tui.request_form.presets import PresetScreen
+from eternal_tui.tui.request_form.presets import PresetContents, PresetScreen
 from eternal_tui.tui.request_form.prompt_history import PromptHistory
 from eternal_tui.tui.screens.api_key import ApiKeyScreen
 from eternal_tui.tui.screens.characters import CharactersScreen
@@ -119,7 +119,7 @@ async def history_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
 
 async def preset_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
     items = tuple(Preset(name=UntrustedText(each), draft=Draft(prompt=each, character=each)) for each in words)
-    return PresetScreen(Presets(items=items), Draft(), lambda _: None)
+    return PresetScreen(PresetContents(Presets(items=items), {}, Draft(), ""), lambda _: None)
 
 
 def hostile_characters(words: Sequence[str]) -> list[Character]:

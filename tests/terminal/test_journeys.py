@@ -88,7 +88,7 @@ def test_a_batch_from_preset_to_retry(columns: int, rows: int, tmp_path: Path, q
 
     Seen to fail with the batch's name left out of what the form sends: four lines stood in the list.
     """
-    draft = Draft(character="6870", prompt="At sea\nIn snow", more_qualities=("high",), by_line=True)
+    draft = Draft(character="6870", prompt="At sea\nIn snow", extra_qualities=("high",), one_per_line=True)
     data = Path(quick["ETERNAL_TUI_DATA_DIR"])
     PresetStore(data).save(Presets().with_preset("two", draft).toggle_default("two"))
     with Tmux(PROGRAM, make_environ(tmp_path, quick), columns=columns, rows=rows) as app:

@@ -92,7 +92,7 @@ def matches_snapshot(
             await pilot.pause()
         # The form stands beside the list, or in the drawer once it is open.
         if size[0] >= 140 or "e" in keys:
-            await wait_until(pilot, lambda: "Times" in screen_text(app))
+            await wait_until(pilot, lambda: "Count" in screen_text(app))
         for line in app.screen.query(Input):
             line.cursor_blink = False
         app.clear_notifications()

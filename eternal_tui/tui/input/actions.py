@@ -161,9 +161,22 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("viewer.copy", "y", "copy", "Copy", "Copy path, link, prompt, id, curl or JSON", "viewer", True),
     Action("viewer.star", "asterisk", "star", "Star", "Star the job, or take its star away", "viewer", True),
     Action("viewer.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "viewer"),
-    Action("form.editor", "ctrl+e", "editor", "Editor", "Write the prompt in $EDITOR", "form", True, priority=True),
+    Action(
+        "form.editor",
+        "ctrl+e",
+        "editor",
+        "Editor",
+        "Edit the prompt in $EDITOR, one prompt per line",
+        "form",
+        True,
+        priority=True,
+    ),
     Action("form.history", "ctrl+r", "history", "Prompts", "Search earlier prompts", "form", True, priority=True),
-    Action("form.presets", "ctrl+t", "presets", "Presets", "Apply or save a preset", "form", True, priority=True),
+    Action(
+        "form.presets", "ctrl+t", "presets", "Presets", "Apply or save a preset or snippet", "form", True, priority=True
+    ),
+    Action("form.clear", "ctrl+l", "clear", "Clear", "Clear the form", "form", priority=True),
+    Action("form.restore", "ctrl+g", "restore", "Restore", "Bring back the previous draft", "form", priority=True),
     Action("line.pick", "down", "pick", "Choose a character", "Open the list of characters", "line"),
     Action("line.done", "enter", "done", "Done", "Go on; open the list where nobody clear is named", "line"),
     Action("line.above", "up", "app.focus_previous", "Field above", "Go to the field above", "line"),
@@ -292,7 +305,9 @@ ctrl+n and ctrl+p are taken in the list (new request, palette) and move in the l
 
 
 MAIN_SCREEN_ACTIONS: tuple[Action, ...] = (
-    Action("app.new", "ctrl+n", "screen.new_request", "New", "Write a new request", "anywhere", True),
+    Action(
+        "app.new", "ctrl+n", "screen.new_request", "New", "Start a new request with an empty prompt", "anywhere", True
+    ),
     Action("app.submit", "ctrl+s", "screen.submit", "Send", "Send the request in the form", "anywhere", True),
     Action("app.palette", "ctrl+p", "app.command_palette", "Palette", "Find any action, job or character", "anywhere"),
     Action("app.help", "f1", "screen.help", "Help", "Show the keys of what has focus", "anywhere"),
@@ -301,7 +316,7 @@ MAIN_SCREEN_ACTIONS: tuple[Action, ...] = (
     Action("app.suspend", "ctrl+z", "app.suspend_process", "Suspend", "Back to the shell; fg returns", "anywhere"),
     Action("app.quit", "ctrl+q", "screen.leave", "Quit", "Leave; running jobs go on at the service", "anywhere"),
     # ctrl+b is tmux's own key and the other half of ctrl+f; so the characters have none with ctrl.
-    Action("jobs.new", "n", "screen.new_request", "New", "Write a new request", "jobs"),
+    Action("jobs.new", "n", "screen.new_request", "New", "Start a new request with an empty prompt", "jobs"),
     Action("jobs.palette", "colon", "app.command_palette", "Palette", "Find any action, job or character", "jobs"),
     Action("jobs.characters", "C", "screen.characters", "Characters", "Browse the characters", "jobs"),
     Action("jobs.help", "question_mark", "screen.help", "Help", "Show the keys of what has focus", "jobs", True),

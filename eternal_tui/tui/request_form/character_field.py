@@ -1,4 +1,4 @@
-"""Who is in the picture: an ID or a name, completed from the list, and whom it means in a line underneath."""
+"""CharacterField: an ID or a name, completed from the list, and what it resolves to in a line underneath."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MAX_INPUT_CHARS = 400
 """Characters kept in the field: a dozen names, or a URL long enough to be refused by its own name."""
 
 
-class _CharacterInput(Input):
-    """A single line whose arrows leave it, and which takes only text a terminal can be given."""
+class CharacterInput(Input):
+    """A single line whose arrows leave it, and which takes only sanitized text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("line")]
 
@@ -108,16 +108,6 @@ class CharacterField(Vertical):
         text: str
 
     @dataclass
-    class Focused(Message):
-        """The focus came into the field."""
-
-    @dataclass
-    class CurlPasted(Message):
-        """A curl command was pasted, and kept out of the field."""
-
-        text: str
-
-    @dataclass
     class Blurred(Message):
         """The focus left the field."""
 
@@ -130,7 +120,7 @@ class CharacterField(Vertical):
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self._suggester = _NameSuggester()
-        self._input = _CharacterInput(
+        self._input = CharacterInput(
             placeholder="ID or name",
             suggester=self._suggester,
             max_length=MAX_INPUT_CHARS,
@@ -187,16 +177,9 @@ class CharacterField(Vertical):
         self._update_hint()
         self.post_message(self.Edited(self.text))
 
-    @on(_CharacterInput.Focused)
-    def _input_focused(self, event: _CharacterInput.Focused) -> None:
-        event.stop()
+    @on(CharacterInput.Focused)
+    def _input_focused(self) -> None:
         self._update_hint()
-        self.post_message(self.Focused())
-
-    @on(_CharacterInput.CurlPasted)
-    def _curl_pasted(self, event: _CharacterInput.CurlPasted) -> None:
-        event.stop()
-        self.post_message(self.CurlPasted(event.text))
 
     @on(Input.Blurred)
     def _input_blurred(self, event: Input.Blurred) -> None:
@@ -204,13 +187,13 @@ class CharacterField(Vertical):
         self._expand_names()
         self.post_message(self.Blurred())
 
-    @on(_CharacterInput.PickerRequested)
-    def _picker_requested(self, event: _CharacterInput.PickerRequested) -> None:
+    @on(CharacterInput.PickerRequested)
+    def _picker_requested(self, event: CharacterInput.PickerRequested) -> None:
         event.stop()
         self._request_picker()
 
-    @on(_CharacterInput.Completed)
-    def _input_completed(self, event: _CharacterInput.Completed) -> None:
+    @on(CharacterInput.Completed)
+    def _input_completed(self, event: CharacterInput.Completed) -> None:
         event.stop()
         if self._is_resolved:
             self.screen.focus_next()
@@ -246,7 +229,7 @@ class CharacterField(Vertical):
             facts += [f"{character.age} years"] if character.age is not None else []
             return " · ".join([*facts, *(sanitize(each) for each in (character.gender, character.description) if each)])
         if resolved[0].id:
-            return "not in the list; sent as it is" if self._resolver.allowed else ""
+            return "not in the list; sent as typed" if self._resolver.allowed else ""
         if self.text:
             return "  ".join(format_label(each) for each in self._resolver.search(self.text, limit=4))
-        return "↓ opens the list" if self._input.has_focus else ""
+        return "↓ list · enter or tab: next field" if self._input.has_focus else ""

@@ -1,4 +1,4 @@
-"""The fields under the prompt: the type, what that type needs, and how many times."""
+"""SettingsFields: the fields under the prompt, and the row and hint that all fields share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from eternal_tui.tui.widgets.choice import Choice, Stepper
 
 
 class FieldRow(Horizontal):
-    """A dim label beside a control; a bar on the left marks the one that has the focus."""
+    """A dim label beside a control; a bar on the left marks the one with the focus."""
 
     DEFAULT_CSS = """
     FieldRow { height: auto; border-left: blank; }
@@ -47,7 +47,7 @@ _DURATION_OPTIONS = [str(second) for second in range(MIN_DURATION_SECONDS, MAX_D
 
 
 class SettingsFields(Vertical):
-    """Small single-row fields, of which only those that apply are on screen; the others keep their values."""
+    """Single-row fields. Those that do not apply to the type are hidden and keep their values."""
 
     DEFAULT_CSS = """
     SettingsFields { height: auto; }
@@ -60,9 +60,11 @@ class SettingsFields(Vertical):
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         start = Draft()
-        self._prompt_mode = Choice((("one", "one"), ("each", "by line")), "one", radio=True, glyphs=glyphs, id="lines")
+        self._prompt_mode = Choice(
+            (("one", "one"), ("each", "one per line")), "one", radio=True, glyphs=glyphs, id="lines"
+        )
         self._media_type = Choice(
-            (("image", "picture"), ("video", "clip")), start.type, radio=True, multiple=True, glyphs=glyphs, id="type"
+            (("image", "image"), ("video", "video")), start.type, radio=True, multiple=True, glyphs=glyphs, id="type"
         )
         self._duration = Choice(
             [(each, each) for each in _DURATION_OPTIONS],
@@ -75,52 +77,56 @@ class SettingsFields(Vertical):
         self._quality = Choice(
             (("low", "low"), ("high", "high")), start.quality, radio=True, multiple=True, glyphs=glyphs, id="quality"
         )
-        self._repeat_count = Stepper(start.times, minimum=1, maximum=MAX_COUNT, glyphs=glyphs, id="times")
+        self._repeat_count = Stepper(start.count, minimum=1, maximum=MAX_COUNT, glyphs=glyphs, id="times")
 
     def compose(self) -> ComposeResult:
         """Lay the fields out, one a row."""
         yield FieldRow("Prompts", self._prompt_mode, id="lines-row")
         yield FieldRow("Type", self._media_type, id="type-row")
-        yield FieldRow("Seconds", self._duration, id="seconds-row")
-        yield FieldRow("Sound", self._audio, id="sound-row")
+        yield FieldRow("Duration", self._duration, id="seconds-row")
+        yield FieldRow("Audio", self._audio, id="sound-row")
         yield FieldRow("Quality", self._quality, id="quality-row")
-        yield FieldRow("Times", self._repeat_count, id="times-row")
+        yield FieldRow("Count", self._repeat_count, id="times-row")
 
     def apply_to(self, draft: Draft) -> Draft:
         """Return `draft` with what these fields hold."""
         return msgspec.structs.replace(
             draft,
-            by_line=self._prompt_mode.value == "each",
+            one_per_line=self._prompt_mode.value == "each",
             type=cast("MediaType", self._media_type.value),
             duration=int(self._duration.value),
             audio=self._audio.value == "on",
             quality=cast("Quality", self._quality.value),
-            times=self._repeat_count.value,
-            more_durations=tuple(map(int, self._duration.extra_values)),
-            more_qualities=cast("tuple[Quality, ...]", self._quality.extra_values),
-            both_sounds=bool(self._audio.extra_values),
+            count=self._repeat_count.value,
+            extra_durations=tuple(map(int, self._duration.extra_values)),
+            extra_qualities=cast("tuple[Quality, ...]", self._quality.extra_values),
+            both_audio=bool(self._audio.extra_values),
             both_types=bool(self._media_type.extra_values),
         )
 
     def set_draft(self, draft: Draft) -> None:
         """Show what `draft` holds for these fields; posts nothing."""
-        self._prompt_mode.set_value("each" if draft.by_line else "one")
+        self._prompt_mode.set_value("each" if draft.one_per_line else "one")
         self._media_type.set_value(draft.type, ("image", "video") if draft.both_types else ())
-        self._duration.set_value(str(draft.duration), map(str, draft.more_durations))
-        self._audio.set_value("on" if draft.audio else "off", ("on", "off") if draft.both_sounds else ())
-        self._quality.set_value(draft.quality, draft.more_qualities)
-        self._repeat_count.set_value(draft.times)
+        self._duration.set_value(str(draft.duration), map(str, draft.extra_durations))
+        self._audio.set_value("on" if draft.audio else "off", ("on", "off") if draft.both_audio else ())
+        self._quality.set_value(draft.quality, draft.extra_qualities)
+        self._repeat_count.set_value(draft.count)
 
     def show_applicable(self, draft: Draft, *, has_multiple_lines: bool) -> None:
-        """Put on screen what applies to the draft's types, and the choice about lines where there are several."""
-        clip, picture = "video" in draft.types, "image" in draft.types
+        """Show the fields that apply to the draft's types, and the choice about lines where there are several."""
+        has_video, has_image = "video" in draft.types, "image" in draft.types
         for row, applies in (
-            ("#seconds-row", clip),
-            ("#sound-row", clip),
-            ("#quality-row", picture),
-            ("#lines-row", has_multiple_lines or draft.by_line),
+            ("#seconds-row", has_video),
+            ("#sound-row", has_video),
+            ("#quality-row", has_image),
+            ("#lines-row", has_multiple_lines or draft.one_per_line),
         ):
             self.query_one(row).display = applies
+
+    def show_total(self, total: int) -> None:
+        """Show how many requests the whole form makes beside their count."""
+        self._repeat_count.set_note(f"= {total} requests" if total > 1 else "")
 
     def focus_count(self) -> None:
         """Go to the number of repetitions."""
@@ -134,7 +140,7 @@ class SettingsFields(Vertical):
 
 
 class FieldHint(Static):
-    """One quiet line, or a problem of up to four. `reserve_row` holds the row while there is nothing to say."""
+    """One dim line, or an error of up to four. `reserve_row` keeps the row while it is empty."""
 
     DEFAULT_CSS = """
     FieldHint { height: auto; max-height: 4; width: 1fr; color: $text-muted; display: none; }
@@ -148,7 +154,7 @@ class FieldHint(Static):
         self._last_text: tuple[str, str] = ("", "")
 
     def set_text(self, fact: str, error: str = "") -> None:
-        """Show the problem, or the fact where there is none."""
+        """Show the error, or the fact where there is none."""
         if (fact, error) == self._last_text:
             return
         self._last_text = (fact, error)

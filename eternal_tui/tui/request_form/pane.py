@@ -1,4 +1,4 @@
-"""The request pane: the form in its frame, built after the first frame is on the screen, and its files kept."""
+"""RequestFormPane: the form in its frame, and the files in the data folder that belong to it."""
 
 from __future__ import annotations
 
@@ -7,27 +7,36 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textual import on
 from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
 
 from eternal_tui.api.models import Character, GenerateRequest
-from eternal_tui.core.sanitize import SafeText, UntrustedText, format_safe
+from eternal_tui.core.json_store import JsonStore
+from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.stores import DraftStore, PresetStore
+from eternal_tui.drafts.stores import DraftStore, PresetStore, SnippetStore
+from eternal_tui.tui.request_form.messages import (
+    DraftChanged,
+    DraftReplaced,
+    PresetsChanged,
+    RequestsChanged,
+    SubmitRequested,
+)
 from eternal_tui.tui.terminal.glyphs import Glyphs
 
 if TYPE_CHECKING:
     from eternal_tui.tui.request_form.form import RequestForm
 
 REPEAT_GUARD_SECONDS = 1.0
-"""Seconds in which the very same form is not sent twice: a key held down repeats thirty times a second."""
+"""Seconds in which the same requests are not sent twice: a key held down repeats thirty times a second."""
 
 
 class RequestFormPane(Container):
-    """Holds the form and keeps its draft and presets in the data folder.
+    """Mounts the form after the first frame and saves its draft, presets and snippets.
 
-    A draft is written at most once a second, and once more when the pane goes.
+    A draft is written at most once a second, and once more when the pane is removed.
     """
 
     DEFAULT_CSS = """
@@ -37,29 +46,8 @@ class RequestFormPane(Container):
     }
     """
 
-    class SubmitRequested(Message):
-        """The form is to be sent."""
-
-        def __init__(self, requests: Sequence[GenerateRequest], character_names: Sequence[UntrustedText]) -> None:
-            super().__init__()
-            self.requests = requests
-            self.character_names = character_names
-
-    class PriceRequested(Message):
-        """The mean price of these requests is wanted."""
-
-        def __init__(self, requests: Sequence[GenerateRequest]) -> None:
-            super().__init__()
-            self.requests = requests
-
-    class CharactersRequested(Message):
-        """The list of characters is wanted."""
-
-    class PromptHistoryRequested(Message):
-        """Earlier prompts are wanted."""
-
     class NotificationRequested(Message):
-        """Something about the form is to be said."""
+        """A sentence about the form is to be shown."""
 
         def __init__(self, text: SafeText) -> None:
             super().__init__()
@@ -80,7 +68,9 @@ class RequestFormPane(Container):
         self._glyphs = glyphs
         self._monotonic = monotonic
         self._draft_store = DraftStore(data_dir)
+        self._replaced_draft_store = JsonStore(data_dir / "draft_replaced.json", Draft, "The replaced draft")
         self._preset_store = PresetStore(data_dir)
+        self._snippet_store = SnippetStore(data_dir)
         self._form: RequestForm | None = None
         self._mount_task: asyncio.Task[RequestForm] | None = None
         self._characters: tuple[Sequence[Character], Callable[[str], str]] | None = None
@@ -90,7 +80,7 @@ class RequestFormPane(Container):
         self.border_title = Content(f"{pane_number} Request" if pane_number else "Request")
 
     async def mount_form(self) -> RequestForm:
-        """Build the form, once, with the kept draft and presets; return it."""
+        """Mount the form, once, with the saved draft and presets; return it."""
         if self._mount_task is None:
             self._mount_task = asyncio.create_task(self._mount_form())
         return await asyncio.shield(self._mount_task)
@@ -101,136 +91,99 @@ class RequestFormPane(Container):
         form = RequestForm(environ=self._environ, glyphs=self._glyphs)
         await self.mount(form)
         self._form = form
+        form.set_snippets(self._snippet_store.load())
         if (draft := self._draft_store.load()) is not None:
-            form.load(draft)
-        # Behind the draft: one that was left empty is no reason to hide the default preset.
+            form.load(draft, "restored draft", is_replaceable=True)
+        form.set_replaced_draft(self._replaced_draft_store.load())
+        # After the draft: an empty one does not hide the default preset.
         form.set_presets(self._preset_store.load())
         if self._characters is not None:
             form.set_characters(*self._characters)
-        for notice in (*self._draft_store.notices, *self._preset_store.notices):
+        stores = (self._draft_store, self._replaced_draft_store, self._preset_store, self._snippet_store)
+        for notice in (notice for store in stores for notice in store.notices):
             self.post_message(self.NotificationRequested(format_safe("{notice}", notice=notice)))
         return form
 
-    async def focus_first(self) -> None:
-        """Put the cursor into the first field."""
-        (await self.mount_form()).focus_first()
-
-    async def load_request(self, request: GenerateRequest) -> None:
-        """Put a request into the form."""
-        (await self.mount_form()).load_request(request)
-
     async def submit(self) -> bool:
-        """Ask the form to be sent; False when it says what is missing instead."""
+        """Submit the form; False when it shows what is missing instead."""
         return (await self.mount_form()).submit()
 
-    def finish_submit(self, requests: Sequence[GenerateRequest]) -> None:
-        """Note that there is an answer to what was sent, or that it was not sent; the form keeps its text."""
+    def finish_submit(self, requests: Sequence[GenerateRequest], *, is_sent: bool) -> None:
+        """Note that the requests were answered, or not sent."""
         self._pending_requests.remove(requests)
+        if is_sent and self._form is not None:
+            self._form.mark_sent(requests)
         if self._last_sent is not None and self._last_sent[0] == requests:
-            # A thumb that went on pressing while it waited has not seen the answer yet.
+            # A user who kept pressing while it was sent has not seen the answer yet.
             self._last_sent = (requests, self._monotonic())
 
-    def set_waiting_text(self, text: SafeText) -> None:
-        """Say what is waited for before the request is sent; "" ends it."""
-        if self._form is not None:
-            self._form.set_waiting_text(text)
-
     def refresh_price(self) -> None:
-        """Ask for the price of the form's request: what is known of prices has changed."""
+        """Ask for the price of the form's requests again."""
         if self._form is not None:
-            self.post_message(self.PriceRequested(self._form.requests))
-
-    def set_estimate(self, price: float | None) -> None:
-        """Show about what one such request costs."""
-        if self._form is not None:
-            self._form.set_estimate(price)
+            self.post_message(RequestsChanged(self._form.requests))
 
     def set_characters(self, characters: Sequence[Character], rejection_reason: Callable[[str], str]) -> None:
-        """Give the form the list of characters, now or when it is built."""
+        """Set the form's list of characters, now or when it is mounted."""
         self._characters = (characters, rejection_reason)
         if self._form is not None:
             self._form.set_characters(characters, rejection_reason)
 
-    def show_history(self, prompts: Sequence[str]) -> None:
-        """Open the search over earlier prompts."""
-        if self._form is not None:
-            self._form.show_history(prompts)
-
     @property
     def form(self) -> RequestForm | None:
-        """The form, once it is built."""
+        """The form, once it is mounted."""
         return self._form
 
     def save_draft(self) -> None:
         """Write the draft."""
         self._save_scheduled = False
+        self._save("draft", self._draft_store.flush)
+
+    def _save(self, what: str, save: Callable[..., object], *values: object) -> None:
         try:
-            self._draft_store.flush()
+            save(*values)
         except OSError as error:
-            self.post_message(
-                self.NotificationRequested(
-                    format_safe("The draft could not be kept: {why}.", why=error.strerror or error)
-                )
-            )
+            text = format_safe("Could not save the {what}: {why}.", what=what, why=error.strerror or error)
+            self.post_message(self.NotificationRequested(text))
 
     def on_unmount(self) -> None:
-        """Keep what was typed last."""
+        """Save what was typed last."""
         self.save_draft()
 
-    # Handlers by name: the form, and the large text area in it, are imported when it is built.
-
-    def on_request_form_submit_requested(self, event: RequestForm.SubmitRequested) -> None:
-        """Send what the form holds, unless it was sent a moment ago or is on its way."""
-        event.stop()
+    @on(SubmitRequested)
+    def _submit_requested(self, event: SubmitRequested) -> None:
+        """Let the message pass to the screen unless the same requests were just sent or are being sent."""
         if event.requests in self._pending_requests:
-            self.post_message(self.NotificationRequested(SafeText("Still being sent: this press sent nothing more.")))
+            event.stop()
+            self.post_message(self.NotificationRequested(SafeText("Still being sent. Nothing more was sent.")))
             return
         now = self._monotonic()
         if self._last_sent is not None:
             requests, at = self._last_sent
             if requests == event.requests and now - at < REPEAT_GUARD_SECONDS:
-                self.post_message(
-                    self.NotificationRequested(SafeText("Sent just now. Press again to send the same once more."))
-                )
+                event.stop()
+                text = SafeText("Already sent. Press again to send a duplicate.")
+                self.post_message(self.NotificationRequested(text))
                 return
         self._last_sent = (event.requests, now)
         self._pending_requests.append(event.requests)
-        self.post_message(self.SubmitRequested(event.requests, event.character_names))
 
-    def on_request_form_requests_changed(self, event: RequestForm.RequestsChanged) -> None:
-        """Ask for the price of what the form holds now."""
+    @on(DraftChanged)
+    def _draft_changed(self, event: DraftChanged) -> None:
         event.stop()
-        self.post_message(self.PriceRequested(event.requests))
-
-    def on_request_form_draft_changed(self, event: RequestForm.DraftChanged) -> None:
-        """Keep the draft soon."""
-        event.stop()
-        self._save_draft_soon(event.draft)
-
-    def _save_draft_soon(self, draft: Draft) -> None:
-        self._draft_store.set_pending(draft)
+        self._draft_store.set_pending(event.draft)
         if not self._save_scheduled:
             self._save_scheduled = True
             self.set_timer(1.0, self.save_draft)
 
-    def on_request_form_presets_changed(self, event: RequestForm.PresetsChanged) -> None:
-        """Keep the presets."""
+    @on(DraftReplaced)
+    def _draft_replaced(self, event: DraftReplaced) -> None:
         event.stop()
-        try:
-            self._preset_store.save(event.presets)
-        except OSError as error:
-            self.post_message(
-                self.NotificationRequested(
-                    format_safe("The presets could not be kept: {why}.", why=error.strerror or error)
-                )
-            )
+        self._save("replaced draft", self._replaced_draft_store.save, event.draft)
 
-    def on_request_form_characters_requested(self, event: RequestForm.CharactersRequested) -> None:
-        """Ask for the characters."""
+    @on(PresetsChanged)
+    def _presets_changed(self, event: PresetsChanged) -> None:
         event.stop()
-        self.post_message(self.CharactersRequested())
-
-    def on_request_form_prompt_history_requested(self, event: RequestForm.PromptHistoryRequested) -> None:
-        """Ask for earlier prompts."""
-        event.stop()
-        self.post_message(self.PromptHistoryRequested())
+        if event.presets is not None:
+            self._save("presets", self._preset_store.save, event.presets)
+        if event.snippets is not None:
+            self._save("snippets", self._snippet_store.save, event.snippets)

@@ -1,7 +1,9 @@
-"""The prompt with its label above and its sentence below."""
+"""PromptField: the prompt, its label with hints above, its error below."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 from unicodedata import category
@@ -12,16 +14,21 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import Static, TextArea
-from textual.widgets.text_area import Edit, EditResult
+from textual.widgets.text_area import Edit, EditResult, Selection
 
 from eternal_tui.api.curl import is_curl_command
 from eternal_tui.core.sanitize import VARIATION_SELECTORS, ZERO_WIDTH_JOINERS, clean_prompt, sanitize
 from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
+from eternal_tui.drafts.template import SNIPPET_PATTERN
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.request_form.fields import FieldHint
+
+_FINISHED_SNIPPET_PATTERN = re.compile(SNIPPET_PATTERN.pattern + r"[^\w-]$")
+_BEGUN_SNIPPET_PATTERN = re.compile(r"(?<![\w@])@([\w-]*)$")
 
 _INVISIBLE_REMOVED = dict.fromkeys(map(ord, ZERO_WIDTH_JOINERS | VARIATION_SELECTORS))
 
@@ -61,6 +68,10 @@ class PromptArea(TextArea):
     class Blurred(Message):
         """The focus left the prompt."""
 
+    @dataclass
+    class TypedOver(Message):
+        """The first key typed into a restored or sent prompt replaced it."""
+
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(
             id=id,
@@ -68,8 +79,10 @@ class PromptArea(TextArea):
             show_line_numbers=False,
             tab_behavior="focus",
             highlight_cursor_line=False,
-            placeholder="What is to change in the picture",
+            placeholder="Describe the image, e.g. in a raincoat at the harbour",
         )
+        self.snippets: Mapping[str, str] = {}
+        self.is_replaceable = False
 
     def render_line(self, y: int) -> Strip:
         """Draw a line through the gate: what a prompt holds beyond it, as joiners of emoji, has no picture anyway.
@@ -89,10 +102,40 @@ class PromptArea(TextArea):
 
     def edit(self, edit: Edit) -> EditResult:
         """Let only clean text in, and no more of it than there is room for."""
+        if self.is_replaceable:
+            self.is_replaceable = False
+            if self.selected_text == self.text and self.text:
+                self.post_message(self.TypedOver())
         replaced = len(self.get_text_range(*sorted((edit.from_location, edit.to_location))))
         room = max(0, MAX_PROMPT_CHARS - len(self.text) + replaced)
         edit.text = clean_prompt(edit.text)[:room]
-        return super().edit(edit)
+        result = super().edit(edit)
+        if len(edit.text) == 1 and self.snippets:
+            self._insert_snippet(*edit.from_location)
+        return result
+
+    def _insert_snippet(self, row: int, column: int) -> None:
+        """Replace the `@name` that ends before the character just typed."""
+        found = _FINISHED_SNIPPET_PATTERN.search(self.document.get_line(row)[: column + 1])
+        if found and (text := self.snippets.get(found[1])) is not None:
+            self.replace(text, (row, found.start(1) - 1), (row, found.end(1)))
+
+    def matching_snippets(self) -> list[str]:
+        """Return the names of snippets that the word before the cursor may become."""
+        row, column = self.cursor_location
+        found = _BEGUN_SNIPPET_PATTERN.search(self.document.get_line(row)[:column])
+        return [name for name in self.snippets if name.startswith(found[1])] if found else []
+
+    def make_replaceable(self) -> None:
+        """Select the whole text whenever the focus comes, so that typing replaces it, until something else is done."""
+        self.is_replaceable = bool(self.text)
+        if self.has_focus and self.text:
+            self.select_all()
+
+    def on_focus(self) -> None:
+        """Select a text that typing replaces."""
+        if self.is_replaceable:
+            self.select_all()
 
     async def _on_paste(self, event: events.Paste) -> None:
         # Textual calls the handler of the base class by itself, unless the default is prevented.
@@ -102,7 +145,9 @@ class PromptArea(TextArea):
             self.post_message(self.CurlPasted(event.text))
 
     def on_blur(self) -> None:
-        """Say that the prompt is done with for now."""
+        """Report it, and show no selection that no key would replace."""
+        if self.is_replaceable:
+            self.selection = Selection.cursor(self.document.end)
         self.post_message(self.Blurred())
 
     def action_paste(self) -> None:
@@ -113,16 +158,17 @@ class PromptArea(TextArea):
         super().action_paste()
 
 
-_FULL_MESSAGE = f"A prompt holds {MAX_PROMPT_CHARS:,} characters here; more is left out."
+_FULL_MESSAGE = f"The prompt is limited to {MAX_PROMPT_CHARS:,} characters."
+_KEYS_HINT = "enter: new line · tab: next field"
 
 
 class PromptField(Vertical):
-    """The prompt takes all the room the other fields leave."""
+    """Label, text and error of the prompt."""
 
     DEFAULT_CSS = """
     PromptField {
         height: 1fr; min-height: 4; border-left: blank;
-        & #prompt-label { height: 1; width: 1fr; color: $text-muted; }
+        & #prompt-label { height: 1; width: 1fr; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis; }
         &:focus-within { border-left: outer $accent; }
         &:focus-within #prompt-label { color: $text-accent; }
     }
@@ -132,24 +178,16 @@ class PromptField(Vertical):
     class Edited(Message):
         """The prompt changed."""
 
-    @dataclass
-    class Blurred(Message):
-        """The focus left the prompt."""
-
-    @dataclass
-    class CurlPasted(Message):
-        """A curl command was pasted, and kept out of the prompt."""
-
-        text: str
-
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self._area = PromptArea(id="prompt")
         self._hint = FieldHint(id="prompt-hint")
+        self._label = Static("Prompt", id="prompt-label", markup=False)
+        self._origin = ("", "")
 
     def compose(self) -> ComposeResult:
-        """Lay out label, area and sentence."""
-        yield Static("Prompt", id="prompt-label", markup=False)
+        """Lay out label, area and error."""
+        yield self._label
         yield self._area
         yield self._hint
 
@@ -158,13 +196,36 @@ class PromptField(Vertical):
         """The whole prompt."""
         return self._area.text
 
+    @property
+    def selected_text(self) -> str:
+        """The selected part of the prompt."""
+        return self._area.selected_text
+
     def set_text(self, text: str) -> None:
-        """Put `text` in place of the prompt, as one edit that undo takes back."""
+        """Replace the prompt, as one edit that undo takes back."""
+        self._area.is_replaceable = False
         if text != self._area.text:
             self._area.replace_all(text)
+        self._update_label()
+
+    def set_origin(self, origin: str, *, is_replaceable: bool) -> None:
+        """Name where the text comes from until it is edited; typing replaces or continues it."""
+        self._origin = (origin, self.text)
+        if is_replaceable:
+            self._area.make_replaceable()
+        self._update_label()
+
+    def set_snippets(self, snippets: Mapping[str, str]) -> None:
+        """Set what `@name` inserts."""
+        self._area.snippets = snippets
+
+    def insert(self, text: str) -> None:
+        """Insert a text at the cursor."""
+        self._area.is_replaceable = False
+        self._area.insert(text)
 
     def show_error(self, message: str) -> None:
-        """Say what is wrong, or with "" nothing; a full prompt says so by itself."""
+        """Show what is wrong; a full prompt says so by itself."""
         full = len(self.text) >= MAX_PROMPT_CHARS
         self._hint.set_text("", message or (_FULL_MESSAGE if full else ""))
 
@@ -172,17 +233,29 @@ class PromptField(Vertical):
         """Put the cursor into the prompt."""
         self._area.focus()
 
+    def _update_label(self) -> None:
+        origin, unedited = self._origin
+        hints = [origin] if origin and unedited and self.text == unedited else []
+        if self._area.is_replaceable and self._area.has_focus:
+            hints.append("typing replaces it, → continues it")
+        elif self._area.has_focus:
+            names = [f"@{name}" for name in self._area.matching_snippets()[:6]]
+            hints.append(f"{' '.join(names)}: space inserts" if names else _KEYS_HINT)
+        self._label.update(Content(sanitize(" · ".join(["Prompt", *hints]))))
+
     @on(TextArea.Changed)
     def _text_changed(self, event: TextArea.Changed) -> None:
         event.stop()
         self.post_message(self.Edited())
 
-    @on(PromptArea.Blurred)
-    def _text_blurred(self, event: PromptArea.Blurred) -> None:
+    @on(TextArea.SelectionChanged)
+    def _selection_changed(self, event: TextArea.SelectionChanged) -> None:
         event.stop()
-        self.post_message(self.Blurred())
+        if self._area.has_focus and self._area.is_replaceable and self._area.selected_text != self.text:
+            self._area.is_replaceable = False
+        self._update_label()
 
-    @on(PromptArea.CurlPasted)
-    def _curl_pasted(self, event: PromptArea.CurlPasted) -> None:
-        event.stop()
-        self.post_message(self.CurlPasted(event.text))
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def _focus_changed(self) -> None:
+        self._update_label()

@@ -1,4 +1,4 @@
-"""The last line of the form: what it will cost, and the way to send it."""
+"""SubmitBar: the number of requests, their price, and the control that sends them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STOP_HINT = "esc stops"
 
 
 class SubmitBar(Widget, can_focus=True):
-    """Says how many requests and about what they cost; enter or a click on its right end submits."""
+    """Shows how many requests there are and their price; enter or a click on its right end submits."""
 
     DEFAULT_CSS = """
     SubmitBar { height: 1; width: 1fr; }
@@ -29,7 +29,7 @@ class SubmitBar(Widget, can_focus=True):
 
     @dataclass
     class Pressed(Message):
-        """The form is to be submitted."""
+        """The form is to be sent."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -38,37 +38,37 @@ class SubmitBar(Widget, can_focus=True):
         self._waiting_text = SafeText("")
 
     def set_estimate(self, request_count: int, price: float | None) -> None:
-        """Show the number of requests, and the price of one in credits or None where it is not known."""
+        """Show the number of requests, and the price of one in credits or None where it is unknown."""
         if (request_count, price) != (self._request_count, self._price):
             self._request_count, self._price = request_count, price
             self.refresh()
 
     def set_waiting_text(self, text: SafeText) -> None:
-        """Say, in place of all that, what is waited for before it is sent; "" ends it."""
+        """Show what has to finish before it is sent instead; "" ends it."""
         if text != self._waiting_text:
             self._waiting_text = text
             self.refresh()
 
     @property
     def summary_text(self) -> str:
-        """The sentence on the left."""
+        """The text on the left."""
         if self._waiting_text:
             return self._waiting_text
         several = f"{self._request_count} requests · " if self._request_count > 1 else ""
         if self._price is None:
-            return f"{several}price not known yet"
-        return f"{several}about {self._price * self._request_count:.2f} credits"
+            return f"{several}price unknown"
+        return f"{several}~{self._price * self._request_count:.2f} credits"
 
     def render(self) -> Content:
-        """Draw the words on the left and the key on the right."""
+        """Draw the text on the left and the key on the right."""
         width = self.content_size.width
-        words = self.summary_text
+        text = self.summary_text
         key = _STOP_HINT if self._waiting_text else _SEND_HINT
-        if cell_len(words) + len(key) + 1 > width:
-            words = words.replace(" requests", "×").replace(" credits", " cr")
-        space = " " * max(1, width - cell_len(words) - len(key))
+        if cell_len(text) + len(key) + 1 > width:
+            text = text.replace(" requests", "×").replace(" credits", " cr")
+        space = " " * max(1, width - cell_len(text) - len(key))
         style = "bold reverse $text-accent" if self.has_focus else "$text-accent"
-        return Content.assemble((words, "$text-muted"), space, (key, style))
+        return Content.assemble((text, "$text-muted"), space, (key, style))
 
     def on_click(self, event: events.Click) -> None:
         """Submit by mouse."""

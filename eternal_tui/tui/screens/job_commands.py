@@ -55,7 +55,12 @@ class JobCommands:
             self._screen.notify_user(text)
 
     async def submit(
-        self, requests: Sequence[GenerateRequest], character_names: Sequence[str], *, confirmed: bool = False
+        self,
+        requests: Sequence[GenerateRequest],
+        character_names: Sequence[str],
+        templates: Sequence[str] = (),
+        *,
+        confirmed: bool = False,
     ) -> bool:
         """Send requests, asking first where they cost more than is sent unasked; tell whether they were sent."""
         if not await self._screen.check_characters(requests):
@@ -63,13 +68,17 @@ class JobCommands:
         try:
             batch = new_batch_id(len(requests))
             details = [
-                SubmitDetails(character_name=name, batch=batch, batch_index=number if batch else None)
-                for number, name in enumerate(character_names, 1)
+                SubmitDetails(
+                    character_name=name, batch=batch, batch_index=number if batch else None, template=template
+                )
+                for number, (name, template) in enumerate(
+                    zip(character_names, templates or [""] * len(requests), strict=True), 1
+                )
             ]
             await self._jobs.submit_many(requests, details, confirmed=confirmed)
         except ConfirmationRequired as question:
             if await self.confirm_cost(sanitize(str(question)), count=len(requests)):
-                return await self.submit(requests, character_names, confirmed=True)
+                return await self.submit(requests, character_names, templates, confirmed=True)
             self._screen.notify_user(SafeText("Nothing was sent."))
             return False
         except (SubmitRejected, InvalidRequest, HistoryError) as error:
@@ -116,7 +125,12 @@ class JobCommands:
             await self._resend(found.retryable, confirmed=True)
 
     async def _resend(self, jobs: Sequence[Job], *, confirmed: bool) -> None:
-        await self.submit([job.request for job in jobs], [job.name for job in jobs], confirmed=confirmed)
+        await self.submit(
+            [job.request for job in jobs],
+            [job.name for job in jobs],
+            [job.template for job in jobs],
+            confirmed=confirmed,
+        )
 
     def mean_price(self, requests: Sequence[GenerateRequest]) -> float | None:
         """Return about what one of these requests costs in credits, None where one's price is not known yet."""

@@ -47,7 +47,10 @@ class JobDialogs:
 
             self._screen.notify_user(CREATION_RERUN_MESSAGE, "warning")
             return
-        await self._screen.form_pane.load_request(jobs[0].request)
+        form = await self._screen.form_pane.mount_form()
+        # One job of a template is edited as it was sent, all of them as the template.
+        template = jobs[0].template if len(jobs) > 1 and len({job.template for job in jobs}) == 1 else ""
+        form.load_request(jobs[0].request, f"from job {jobs[0].id}", template)
         await self._screen.open_form()
 
     async def _open_copy_menu(self, jobs: Sequence[Job]) -> None:

@@ -30,6 +30,12 @@ from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.notifications import Notifier, Severity
 from eternal_tui.tui.refresh import Debouncer, RefreshTimer
+from eternal_tui.tui.request_form.messages import (
+    CharactersRequested,
+    PromptHistoryRequested,
+    RequestsChanged,
+    SubmitRequested,
+)
 from eternal_tui.tui.request_form.pane import RequestFormPane
 from eternal_tui.tui.screens.key_prompt import KeyPrompt
 from eternal_tui.tui.screens.view_state import PaneSplit, ViewState, ViewStore
@@ -378,7 +384,8 @@ class MainScreen(HelpMixin, DiffScreen):
         return await self._character_check.run(request.character for request in requests)
 
     def _show_check_progress(self, text: SafeText) -> None:
-        self.form_pane.set_waiting_text(text)
+        if self.form_pane.form is not None:
+            self.form_pane.form.set_waiting_text(text)
         if text and not self.form_pane.region:
             # Sent from the list, with the form out of sight.
             self.notify_user(format_safe("Before it is sent: {words}. esc stops.", words=text))
@@ -389,13 +396,14 @@ class MainScreen(HelpMixin, DiffScreen):
     def _open_requested(self, event: JobList.OpenRequested) -> None:
         self.dialogs.open_viewer([event.job_id])
 
-    @on(RequestFormPane.SubmitRequested)
+    @on(SubmitRequested)
     @work
-    async def _submit_requested(self, event: RequestFormPane.SubmitRequested) -> None:
+    async def _submit_requested(self, event: SubmitRequested) -> None:
+        sent = False
         try:
-            sent = await self.commands.submit(event.requests, event.character_names)
+            sent = await self.commands.submit(event.requests, event.character_names, event.templates)
         finally:
-            self.form_pane.finish_submit(event.requests)
+            self.form_pane.finish_submit(event.requests, is_sent=sent)
         if sent:
             self._confirm_sent(len(event.requests))
             if not all(event.character_names):
@@ -411,11 +419,12 @@ class MainScreen(HelpMixin, DiffScreen):
             what = format_safe("{n} requests", n=count) if count > 1 else SafeText("the request")
             self.notify_user(format_safe("Sent {what}. esc: list.", what=what))
 
-    @on(RequestFormPane.PriceRequested)
-    def _price_requested(self, event: RequestFormPane.PriceRequested) -> None:
-        self.form_pane.set_estimate(self.commands.mean_price(event.requests))
+    @on(RequestsChanged)
+    def _price_requested(self, event: RequestsChanged) -> None:
+        if self.form_pane.form is not None:
+            self.form_pane.form.set_estimate(self.commands.mean_price(event.requests))
 
-    @on(RequestFormPane.CharactersRequested)
+    @on(CharactersRequested)
     @work(group="characters", exclusive=True)
     async def _characters_requested(self) -> None:
         await self.load_characters()
@@ -450,10 +459,11 @@ class MainScreen(HelpMixin, DiffScreen):
             )
         self.services.jobs.fill_in_character_names(self.services.characters.name_of)
 
-    @on(RequestFormPane.PromptHistoryRequested)
+    @on(PromptHistoryRequested)
     def _prompt_history_requested(self) -> None:
         prompts = dict.fromkeys(job.request.prompt for job in self.services.jobs.store.newest_first())
-        self.form_pane.show_history(list(prompts)[:MAX_HISTORY_PROMPTS])
+        if self.form_pane.form is not None:
+            self.form_pane.form.show_history(list(prompts)[:MAX_HISTORY_PROMPTS])
 
     @on(RequestFormPane.NotificationRequested)
     def _form_notification_requested(self, event: RequestFormPane.NotificationRequested) -> None:
@@ -495,6 +505,7 @@ class MainScreen(HelpMixin, DiffScreen):
         await self.commands.retry_failed([job for job in listed if job is not None])
 
     async def action_new_request(self) -> None:
+        (await self.form_pane.mount_form()).start_new()
         await self.open_form()
 
     async def action_submit(self) -> None:
@@ -603,7 +614,7 @@ class MainScreen(HelpMixin, DiffScreen):
     async def open_form(self) -> None:
         self.remove_class("-zoom-detail", "-zoom-jobs")
         self.add_class("-drawer")
-        await self.form_pane.focus_first()
+        (await self.form_pane.mount_form()).focus_first()
 
     def _close_drawer(self) -> None:
         self.remove_class("-drawer")

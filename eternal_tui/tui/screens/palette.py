@@ -222,4 +222,4 @@ async def _use_preset(screen: MainScreen, preset: Preset) -> None:
 async def _load_draft(screen: MainScreen, draft: Draft) -> None:
     form = await screen.form_pane.mount_form()
     form.load(draft)
-    await screen.action_new_request()
+    await screen.open_form()

@@ -16,8 +16,14 @@ from textual.widget import Widget
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 
-_MULTIPLE_HINTS = ("  , keeps it while you add another", "  , and")
-"""What the focus says of a choice that takes several: the longest that fits."""
+_KEYS_HINTS = ("  ←→ choose · enter or tab: next", "  enter or tab: next", "  enter: next")
+_MULTIPLE_HINTS = (
+    "  ←→ choose · , adds another · enter: next",
+    "  , adds another · enter: next",
+    "  , adds another",
+    "  , and",
+)
+"""Keys shown while a choice has the focus: the longest that fits."""
 
 Option = tuple[str, str]
 """A value and the word that stands for it."""
@@ -26,7 +32,7 @@ Option = tuple[str, str]
 class Choice(Widget, can_focus=True):
     """One of a few values; with `multiple`, a key keeps the chosen one while another is chosen too.
 
-    `radio` draws `( ) picture  (•) clip`, else the chosen word stands in brackets: `1 [2] 3`. A digit that is a value
+    `radio` draws `( ) image  (•) video`, else the chosen word stands in brackets: `1 [2] 3`. A digit that is a value
     picks it.
     """
 
@@ -96,9 +102,10 @@ class Choice(Widget, can_focus=True):
             Content.styled(self._option_text(value, word), chosen if self._is_selected(value) else "$text-muted")
             for value, word in self._options
         )
-        if self._multiple and self.has_focus:
+        if self.has_focus:
             room = self.content_size.width - drawn.cell_length
-            drawn += Content.styled(next((hint for hint in _MULTIPLE_HINTS if len(hint) <= room), ""), "$text-muted")
+            hints = _MULTIPLE_HINTS if self._multiple else _KEYS_HINTS
+            drawn += Content.styled(next((hint for hint in hints if len(hint) <= room), ""), "$text-muted")
         return drawn
 
     def action_move(self, by: int, around: bool = False) -> None:
@@ -186,6 +193,7 @@ class Stepper(Widget, can_focus=True):
         self._minimum = minimum
         self._maximum = maximum
         self._is_typing = False
+        self._note = ""
         self._arrows = "<>" if glyphs is ASCII else "‹›"
 
     @property
@@ -199,12 +207,21 @@ class Stepper(Widget, can_focus=True):
         self._is_typing = False
         self.refresh()
 
+    def set_note(self, note: str) -> None:
+        """Show what the number amounts to beside it."""
+        if note != self._note:
+            self._note = note
+            self.refresh()
+
     def render(self) -> Content:
         """Draw the number between two arrows that the mouse can press."""
         arrows = "$text-accent" if self.has_focus else "$text-muted"
         number = "bold $text-accent" if self.has_focus else "bold"
         return Content.assemble(
-            (f"{self._arrows[0]} ", arrows), (f"{self._value:>2}", number), (f" {self._arrows[1]}", arrows)
+            (f"{self._arrows[0]} ", arrows),
+            (f"{self._value:>2}", number),
+            (f" {self._arrows[1]}", arrows),
+            (f"  {self._note}", "$text-muted"),
         )
 
     def action_step(self, by: int) -> None:

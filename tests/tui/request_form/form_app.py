@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
-from textual import events
+from textual import events, on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -17,6 +17,14 @@ from textual.widgets import Input, TextArea
 from eternal_tui.api.models import Character, validate
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.tui.request_form.form import RequestForm
+from eternal_tui.tui.request_form.messages import (
+    CharactersRequested,
+    DraftChanged,
+    PresetsChanged,
+    PromptHistoryRequested,
+    RequestsChanged,
+    SubmitRequested,
+)
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.themes import register_themes
 
@@ -91,22 +99,13 @@ class FormApp(App[None]):
     def action_submit(self) -> None:
         self.form.submit()
 
-    def on_request_form_submit_requested(self, message: RequestForm.SubmitRequested) -> None:
-        self.posted.append(message)
-
-    def on_request_form_requests_changed(self, message: RequestForm.RequestsChanged) -> None:
-        self.posted.append(message)
-
-    def on_request_form_draft_changed(self, message: RequestForm.DraftChanged) -> None:
-        self.posted.append(message)
-
-    def on_request_form_presets_changed(self, message: RequestForm.PresetsChanged) -> None:
-        self.posted.append(message)
-
-    def on_request_form_characters_requested(self, message: RequestForm.CharactersRequested) -> None:
-        self.posted.append(message)
-
-    def on_request_form_prompt_history_requested(self, message: RequestForm.PromptHistoryRequested) -> None:
+    @on(SubmitRequested)
+    @on(RequestsChanged)
+    @on(DraftChanged)
+    @on(PresetsChanged)
+    @on(CharactersRequested)
+    @on(PromptHistoryRequested)
+    def _note_posted(self, message: Message) -> None:
         self.posted.append(message)
 
     def posted_of_type(self, message_type: type[Posted]) -> list[Posted]:
@@ -116,11 +115,7 @@ class FormApp(App[None]):
     @property
     def submitted_bodies(self) -> list[dict[str, object]]:
         """The bodies of everything submitted, each of which must keep every documented rule."""
-        return [
-            validate(request).body()
-            for each in self.posted_of_type(RequestForm.SubmitRequested)
-            for request in each.requests
-        ]
+        return [validate(request).body() for each in self.posted_of_type(SubmitRequested) for request in each.requests]
 
     def screen_text(self) -> str:
         """Return what stands on the screen, row by row."""

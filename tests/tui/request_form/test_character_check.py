@@ -45,7 +45,7 @@ async def test_however_often_the_key_is_pressed_while_it_is_looked_up_one_job_is
                 await pilot.press("n", *"6870", "tab", *"At sea", "ctrl+s")
                 await wait_until(pilot, lambda: "looking the ID up · 1 read esc stops" in flat_screen_text(app))
                 await pilot.press("ctrl+s", "ctrl+s")
-                await wait_until(pilot, lambda: "this press sent nothing more" in flat_screen_text(app))
+                await wait_until(pilot, lambda: "Nothing more was sent" in flat_screen_text(app))
                 await pilot.press("!", "ctrl+s")
                 await wait_until(pilot, lambda: CHECK_RUNNING_MESSAGE in flat_screen_text(app))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Presets
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
-from eternal_tui.tui.request_form.form import RequestForm
+from eternal_tui.tui.request_form.messages import CharactersRequested, PresetsChanged, PromptHistoryRequested
 from eternal_tui.tui.widgets.option_table import VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchDialog
 from tests.tui.request_form.form_app import CHARACTERS, FormApp, make_character, paste_text, type_text
@@ -86,7 +86,7 @@ async def test_a_list_that_comes_while_the_picker_is_open_appears_in_it() -> Non
         app.form.set_characters(CHARACTERS)
         await pilot.pause()
         assert "Astrid" in app.screen_text()
-        assert app.posted_of_type(RequestForm.CharactersRequested)
+        assert app.posted_of_type(CharactersRequested)
 
 
 async def test_thousands_of_rows_are_drawn_only_where_they_are_seen() -> None:
@@ -124,7 +124,7 @@ async def test_an_earlier_prompt_is_found_and_used_whole() -> None:
         app.form.load(Draft(prompt="unfinished"))
         await pilot.press("ctrl+r")
         await pilot.pause()
-        assert app.posted_of_type(RequestForm.PromptHistoryRequested)
+        assert app.posted_of_type(PromptHistoryRequested)
         app.form.show_history(["newest", "At the harbour,\nmorning [b]light[/b]", "newest", " ", "oldest"])
         await pilot.pause()
         assert app.screen_text().count("newest") == 1
@@ -158,7 +158,9 @@ async def test_presets_are_saved_applied_made_default_and_deleted() -> None:
         assert "Saved as Rainy clip." in app.screen_text()
         await pilot.press("ctrl+f", "escape")
         await pilot.pause()
-        (saved, default) = (each.presets for each in app.posted_of_type(RequestForm.PresetsChanged))
+        (saved, default) = (each.presets for each in app.posted_of_type(PresetsChanged))
+        assert saved is not None
+        assert default is not None
         assert [each.draft.prompt for each in saved.items] == ["rain"]
         assert default.default == "Rainy clip"
         app.form.load(Draft(character="6790", prompt="other"))
@@ -171,7 +173,7 @@ async def test_presets_are_saved_applied_made_default_and_deleted() -> None:
         await pilot.press("ctrl+t")
         await pilot.pause()
         await pilot.press("ctrl+d")
-        assert app.posted_of_type(RequestForm.PresetsChanged)[-1].presets == Presets()
+        assert app.posted_of_type(PresetsChanged)[-1].presets == Presets()
         assert app.submitted_bodies == []
 
 

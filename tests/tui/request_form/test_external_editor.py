@@ -113,4 +113,4 @@ async def test_where_there_is_no_terminal_to_lend_it_is_said() -> None:
         await pilot.press("ctrl+e")
         await app.workers.wait_for_complete()
         await pilot.pause()
-        assert "cannot be lent to an editor" in app.screen_text()
+        assert "cannot be suspended for an editor" in app.screen_text()

@@ -7,7 +7,7 @@ import pytest
 from eternal_tui.drafts.draft import MAX_PROMPT_CHARS, Draft
 from eternal_tui.drafts.stores import Presets
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
-from eternal_tui.tui.request_form.form import RequestForm
+from eternal_tui.tui.request_form.messages import CharactersRequested, DraftChanged, RequestsChanged, SubmitRequested
 from eternal_tui.tui.terminal.glyphs import ASCII
 from tests.tui.request_form.form_app import CHARACTERS, FormApp, paste_text, type_text
 
@@ -29,9 +29,9 @@ async def test_a_picture_in_a_few_keys() -> None:
         await pilot.press("tab")
         await type_text(pilot, "in rain")
         await pilot.press("ctrl+s")
-        (sent,) = app.posted_of_type(RequestForm.SubmitRequested)
+        (sent,) = app.posted_of_type(SubmitRequested)
         assert app.submitted_bodies == [{"images": ["6870"], "prompt": "in rain", "type": "image"}]
-        assert (sent.character_name, sent.count) == ("Astrid", 1)
+        assert (sent.character_names, len(sent.requests)) == (("Astrid",), 1)
 
 
 async def test_every_field_by_keyboard_in_its_order() -> None:
@@ -43,7 +43,7 @@ async def test_every_field_by_keyboard_in_its_order() -> None:
         await pilot.press("tab", "tab", "l", "tab", "2", "right", "tab", "space", "tab", "3", "tab", "enter")
         body = {"images": ["6870"], "prompt": "one\ntwo", "type": "video", "duration": 3, "audio": False}
         assert app.submitted_bodies == [body] * 3
-        assert app.posted_of_type(RequestForm.SubmitRequested)[0].count == 3
+        assert len(app.posted_of_type(SubmitRequested)[0].requests) == 3
 
 
 async def test_what_a_type_hides_is_not_sent_and_not_forgotten() -> None:
@@ -146,7 +146,7 @@ async def test_a_list_that_comes_late_names_a_typed_id() -> None:
     app = FormApp(characters=())
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        assert app.posted_of_type(RequestForm.CharactersRequested)
+        assert app.posted_of_type(CharactersRequested)
         await type_text(pilot, "6870")
         await pilot.press("tab")
         app.form.set_characters(CHARACTERS)
@@ -160,7 +160,7 @@ async def test_an_unlisted_id_is_sent_as_it_is() -> None:
         app.form.load(Draft(character="424242", prompt="x"))
         await pilot.press("ctrl+s")
         assert app.submitted_bodies[0]["images"] == ["424242"]
-        assert app.posted_of_type(RequestForm.SubmitRequested)[0].character_name == ""
+        assert app.posted_of_type(SubmitRequested)[0].character_names == ("",)
 
 
 @pytest.mark.parametrize("field", ["#prompt", "#character-line"])
@@ -223,21 +223,27 @@ async def test_a_prompt_past_the_limit_is_cut_and_said() -> None:
         await pilot.press("tab")
         await paste_text(app, pilot, "#prompt", "x" * (MAX_PROMPT_CHARS + 5))
         assert len(app.form.draft.prompt) == MAX_PROMPT_CHARS
-        assert "A prompt holds 20,000 characters here" in app.screen_text()
+        assert "The prompt is limited to 20,000 characters." in app.screen_text()
 
 
 async def test_the_preview_is_what_is_sent_and_the_price_is_per_request() -> None:
     app = FormApp(drawer=True)
     async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt="hello", type="video", times=3))
+        app.form.load(Draft(character="6870", prompt="hello", type="video", count=3))
         await pilot.pause()
         text = app.screen_text()
-        assert "3 requests · price not known yet" in text
+        assert "3 requests · price unknown" in text
+        assert "= 3 requests" in text
+        assert "3 Astrid · video 4 s · hello" in text
+        app.form.load(Draft(character="6870", prompt="hello", type="video"))
+        await pilot.pause()
+        text = app.screen_text()
         joined = "".join(line.strip(" │") for line in text.splitlines())
         assert '{"images":["6870"],"prompt":"hello","type":"video","duration":4}' in joined
+        app.form.load(Draft(character="6870", prompt="hello", type="video", count=3))
         app.form.set_estimate(0.2)
         await pilot.pause()
-        assert "3 requests · about 0.60 credits" in app.screen_text()
+        assert "3 requests · ~0.60 credits" in app.screen_text()
 
 
 async def test_a_long_preview_keeps_its_settings_in_sight() -> None:
@@ -253,12 +259,12 @@ async def test_a_long_preview_keeps_its_settings_in_sight() -> None:
 async def test_one_prompt_a_line_for_several_characters() -> None:
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870, Elara", prompt="one\n\ntwo", by_line=True, times=2))
+        app.form.load(Draft(character="6870, Elara", prompt="one\n\ntwo", one_per_line=True, count=2))
         app.form.set_estimate(0.04)
         await pilot.pause()
         assert "8×" in app.screen_text()
         await pilot.press("ctrl+s")
-        (sent,) = app.posted_of_type(RequestForm.SubmitRequested)
+        (sent,) = app.posted_of_type(SubmitRequested)
         assert len(sent.requests) == 8
         assert set(zip((each.prompt for each in sent.requests), sent.character_names, strict=True)) == {
             (prompt, name) for prompt in ("one", "two") for name in ("Astrid", "Elara")
@@ -276,20 +282,20 @@ async def test_a_picture_and_a_clip_of_the_same_in_one_request(size: tuple[int, 
         app.form.load(Draft(character="6870", prompt="hello"))
         await pilot.press("tab", "tab", "comma", "right")
         await pilot.pause()
-        for field in ("Seconds", "Sound", "Quality", "Times", "2 requests"):
+        for field in ("Duration", "Audio", "Quality", "Count", "2 requests"):
             assert field in app.screen_text()
         await pilot.press("ctrl+s")
         assert [each["type"] for each in app.submitted_bodies] == ["video", "image"]
         await pilot.press("left", "comma")
         await pilot.pause()
-        assert "Seconds" not in app.screen_text()
+        assert "Duration" not in app.screen_text()
 
 
 async def test_more_than_a_batch_holds_is_refused() -> None:
     """Seen to fail with the bound taken out of `submit`."""
     app = FormApp(drawer=True)
     async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt="\n".join("abcdef"), by_line=True, times=20))
+        app.form.load(Draft(character="6870", prompt="\n".join("abcdef"), one_per_line=True, count=20))
         await pilot.press("ctrl+s")
         await pilot.pause()
         assert app.submitted_bodies == []
@@ -313,9 +319,9 @@ async def test_every_change_is_told_once() -> None:
         await pilot.pause()
         app.posted.clear()
         await type_text(pilot, "68")
-        drafts = [each.draft.character for each in app.posted_of_type(RequestForm.DraftChanged)]
+        drafts = [each.draft.character for each in app.posted_of_type(DraftChanged)]
         assert drafts == ["6", "68"]
-        assert [each.request.character for each in app.posted_of_type(RequestForm.RequestsChanged)] == ["6", "68"]
+        assert [each.requests[0].character for each in app.posted_of_type(RequestsChanged)] == ["6", "68"]
 
 
 async def test_undo_brings_a_replaced_prompt_back() -> None:
@@ -366,10 +372,10 @@ async def test_several_seconds_and_qualities_are_all_sent() -> None:
         app.query_one("#seconds").focus()
         await pilot.press("comma", "4")
         await pilot.press("tab", "comma", "right")
-        assert [each.duration for each in app.posted_of_type(RequestForm.RequestsChanged)[-1].requests] == [4, 4, 2, 2]
+        assert [each.duration for each in app.posted_of_type(RequestsChanged)[-1].requests] == [4, 4, 2, 2]
         app.form.set_estimate(0.1)
         await pilot.pause()
-        assert "4× · about 0.40" in app.screen_text()
+        assert "4× · ~0.40" in app.screen_text()
         await pilot.press("ctrl+s")
         sent = {(body["duration"], body.get("audio", True)) for body in app.submitted_bodies}
         assert sent == {(2, True), (4, True), (2, False), (4, False)}
@@ -377,11 +383,11 @@ async def test_several_seconds_and_qualities_are_all_sent() -> None:
 
         app.query_one("#seconds").focus()
         await pilot.press("2", "comma")
-        assert app.form.draft.more_durations == ()
+        assert app.form.draft.extra_durations == ()
         app.query_one("#type").focus()
         await pilot.press("comma", "left", "right")
         assert app.form.draft.type == "video"
-        app.form.load(Draft(character="6870", prompt="x", more_qualities=("high",)))
+        app.form.load(Draft(character="6870", prompt="x", extra_qualities=("high",)))
         await pilot.pause()
         assert "(•) low  (•) high" in app.screen_text()
 
@@ -394,7 +400,7 @@ async def test_times_stay_within_bounds() -> None:
         for keys, times in cases:
             app.form.load(Draft())
             await pilot.press(*keys.split())
-            assert app.form.draft.times == times, keys
+            assert app.form.draft.count == times, keys
 
 
 async def test_seconds_stay_within_what_is_documented() -> None:
@@ -420,7 +426,7 @@ async def test_digits_go_to_the_app_only_where_a_field_has_no_use_for_them() -> 
             app.query_one(field).focus()
             await pilot.press("3")
         assert not app.pane_action_called
-        assert app.form.draft == Draft(type="video", duration=3, times=3, prompt="3", character="3")
+        assert app.form.draft == Draft(type="video", duration=3, count=3, prompt="3", character="3")
         app.query_one("#type").focus()
         await pilot.press("3")
         assert app.pane_action_called
@@ -431,7 +437,7 @@ async def test_plain_signs_where_the_terminal_has_no_others() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         app.form.load(Draft(type="video"))
         await pilot.pause()
-        assert "(*) clip" in app.screen_text()
+        assert "(*) video" in app.screen_text()
         assert "<  1 >" in app.screen_text()
 
 
@@ -442,7 +448,7 @@ async def test_everything_fits_a_small_drawer_with_every_sentence_showing() -> N
         await pilot.press("ctrl+s")
         await pilot.pause()
         text = app.screen_text()
-        for word in ("URLs", "Write a prompt", "Seconds", "Sound", "Times", '"type":"video"', "^s send"):
+        for word in ("URLs", "Write a prompt", "Duration", "Audio", "Count", '"type":"video"', "^s send"):
             assert word in text
 
 

@@ -13,7 +13,7 @@ from eternal_tui.drafts.draft import Draft
 from tests.tui.request_form.form_app import FormApp
 from tests.tui.screens.stage import wait_idle
 
-VIDEO_DRAFT = Draft(character="Astrid · 6870", prompt="The person waves and smiles", type="video", times=2)
+VIDEO_DRAFT = Draft(character="Astrid · 6870", prompt="The person waves and smiles", type="video", count=2)
 
 
 class SnapCompare(Protocol):

@@ -170,7 +170,9 @@ async def test_sending_without_a_key_asks_for_one_and_sends_nothing(tmp_path: Pa
         await wait_idle(pilot)
         screen = app.screen
         assert isinstance(screen, MainScreen)
-        await screen.form_pane.load_request(GenerateRequest(character="6870", prompt="At the harbour", type="image"))
+        (await screen.form_pane.mount_form()).load_request(
+            GenerateRequest(character="6870", prompt="At the harbour", type="image")
+        )
         await pilot.press("ctrl+s")
         await _wait_for_key_screen(app, pilot)
         assert list(app.services.jobs.store.newest_first()) == []

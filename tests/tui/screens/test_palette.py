@@ -113,7 +113,9 @@ async def test_a_character_fills_the_form(tmp_path: Path) -> None:
     app = make_app(bench)
     async with app.run_test(size=(100, 30)) as pilot:
         await wait_idle(pilot)
-        await main_screen(app).form_pane.load_request(GenerateRequest(character="1", prompt="kept", type="image"))
+        (await main_screen(app).form_pane.mount_form()).load_request(
+            GenerateRequest(character="1", prompt="kept", type="image")
+        )
         await choose_first_hit(app, pilot, "elara")
         form = main_screen(app).form_pane.form
         assert form is not None

@@ -43,9 +43,9 @@ async def test_the_send_line_and_the_foot_of_a_dialog_stay_in_sight(tmp_path: Pa
             await wait_for_texts(pilot, "tomorrow.")
             # A clip has the most fields.
             await pilot.press("n", "tab", "tab", "right")
-            await wait_for_texts(pilot, "Seconds", "^s send")
+            await wait_for_texts(pilot, "Duration", "^s send")
             screen.notify_user(SHORT, "warning")
-            await wait_for_texts(pilot, "tomorrow.", "price not known yet", "^s send", "Times")
+            await wait_for_texts(pilot, "tomorrow.", "price unknown", "^s send", "Count")
             await pilot.press("f1")
             await wait_for_texts(pilot, "tomorrow.", "esc back")
             assert screen_text(app).count("tomorrow.") == 1

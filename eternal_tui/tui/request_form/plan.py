@@ -1,0 +1,57 @@
+"""SubmitPlan: the requests a draft stands for, and why it cannot be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from eternal_tui.api.models import GenerateRequest, validation_errors
+from eternal_tui.characters.resolver import ResolvedCharacter
+from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.matrix import MAX_REQUESTS, RequestMatrix, TooManyRequests, expand
+from eternal_tui.drafts.template import TemplateError
+
+
+class SubmitPlan(NamedTuple):
+    """`priced` has one request of each combination of settings; `requests` is empty where they are too many."""
+
+    priced: tuple[GenerateRequest, ...]
+    requests: tuple[GenerateRequest, ...]
+    names: tuple[UntrustedText, ...]
+    templates: tuple[str, ...]
+    request_count: int
+    prompt_error: str = ""
+    size_error: str = ""
+
+
+def make_plan(draft: Draft, resolved: Sequence[ResolvedCharacter], snippets: Mapping[str, str]) -> SubmitPlan:
+    """Return the plan for a draft whose character field means `resolved`."""
+    names = {each.id: each.name for each in resolved}
+    prompt_error = size_error = ""
+    try:
+        prompts = draft.prompts(snippets) or [("", "")]
+    except TooManyRequests as error:
+        prompts, size_error = [(draft.prompt, "")], str(error)
+    except TemplateError as error:
+        prompts, prompt_error = [(draft.prompt, "")], str(error)
+    priced = draft.requests(resolved[0].id, prompts[0][0])
+    blank = next((text for text, _ in prompts if not text.strip()), prompts[0][0])
+    prompt_error = prompt_error or validation_errors(draft.requests(resolved[0].id, blank)[0]).get("prompt", "")
+    matrix = RequestMatrix(
+        characters=tuple(names),
+        prompts=tuple(text for text, _ in prompts),
+        settings=draft.all_settings,
+        count=draft.count,
+    )
+    count = len(matrix)
+    if count > MAX_REQUESTS:
+        size_error = f"{count} requests: one submit sends {MAX_REQUESTS} at most."
+    if size_error:
+        return SubmitPlan(priced, (), (), (), count, prompt_error, size_error)
+    requests = tuple(expand(matrix))
+    per_prompt = len(draft.all_settings) * draft.count
+    templates = tuple(template for _ in names for _, template in prompts for _ in range(per_prompt))
+    return SubmitPlan(
+        priced, requests, tuple(names[each.character] for each in requests), templates, count, prompt_error
+    )
