@@ -14,7 +14,6 @@ import msgspec
 
 from eternal_tui import __version__
 from eternal_tui.api import errors, fields, parsing
-from eternal_tui.api.key_header import key_header_advice
 from eternal_tui.api.models import (
     Character,
     CharacterPage,
@@ -24,6 +23,7 @@ from eternal_tui.api.models import (
     SubmitResponse,
 )
 from eternal_tui.api.transport import RawResponse, SendTracker, send, transport_error
+from eternal_tui.config.credentials import key_header_advice
 from eternal_tui.core.logging import REDACTED
 from eternal_tui.core.network import Network, NetworkSetupError, is_loopback
 from eternal_tui.core.secret import Secret, hide

@@ -27,6 +27,9 @@ MIN_TERMINAL_SIZE = (60, 20)
 LOW_DISK_SPACE_BYTES = 500 * 1024 * 1024
 """Bytes of free space below which clips may soon not fit."""
 
+STORAGE_HOST = "cdn.eternalai.org"
+"""The host that results came from in the service's own examples."""
+
 API_TIMEOUT_SECONDS = 10.0
 """How long the service may take to answer."""
 
@@ -45,7 +48,7 @@ def run_checks(context: Context) -> list[Check]:
         ]
     findings += [_check_config(settings), _check_graphics(context, settings), *_check_data_dir(context, settings)]
     key, found = _check_key(settings, context.environ)
-    return [*findings, key, *asyncio.run(_check_api(context, settings, found))]
+    return [*findings, key, _check_routes(context, settings), *asyncio.run(_check_api(context, settings, found))]
 
 
 def check_versions() -> Check:
@@ -144,7 +147,7 @@ def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
 
 
 def _check_key(settings: Settings, environ: Mapping[str, str]) -> tuple[Check, FoundKey | None]:
-    from eternal_tui.config.credentials import ApiKeyError, find_key
+    from eternal_tui.config.credentials import ApiKeyError, find_key, key_header_advice
 
     advice = "Run `eternal-tui login`, or set ETERNALAI_API_KEY. `eternal-tui --demo` needs no key."
     try:
@@ -155,7 +158,24 @@ def _check_key(settings: Settings, environ: Mapping[str, str]) -> tuple[Check, F
         ), None
     if found is None:
         return _failed_check("key", "none was found", advice, ExitCode.KEY_ERROR), None
-    return Check(name="key", detail=f"found: {found.source}"), found
+    wrong_header = key_header_advice(found.key, settings.key_header)
+    return Check(name="key", detail=f"found: {found.source}", ok=not wrong_header, advice=wrong_header), found
+
+
+def _check_routes(context: Context, settings: Settings) -> Check:
+    """Return how the service and the storage of results are reached: directly, or through which proxy."""
+    from eternal_tui.core.network import Network, NetworkSetupError
+
+    network = Network(context.environ)
+    urls = {settings.host: settings.base_url}
+    if settings.is_remote:
+        urls[STORAGE_HOST] = f"https://{STORAGE_HOST}"
+    detail = "; ".join(f"{host}: {network.describe(url)}" for host, url in urls.items())
+    try:
+        network.check()
+    except NetworkSetupError as error:
+        return _failed_check("network", detail, str(error), ExitCode.USAGE)
+    return Check(name="network", detail=detail)
 
 
 async def _check_api(context: Context, settings: Settings, found_key: FoundKey | None) -> list[Check]:

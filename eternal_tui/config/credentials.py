@@ -41,6 +41,7 @@ MAX_SEEN_KEYS = 16
 """Keys remembered to be hidden: a person mistypes a few before one is taken."""
 
 _KEY_PATTERN = r"[!-~]{8,512}"
+_HEADER_PATTERN = r"(?i)(?<![\w-])(x-api-key|api-key|authorization|bearer)(?![\w-])"
 _MAX_FILE_BYTES = 4096
 _MAX_OUTPUT_BYTES = 64 * 1024
 _T = TypeVar("_T")
@@ -85,6 +86,30 @@ def parse_key(text: str, source: str) -> Secret:
         _seen_keys.append(secret)
         del _seen_keys[:-MAX_SEEN_KEYS]
     return secret
+
+
+def key_header_advice(key: Secret | None, header: str, refusal: str = "") -> str:
+    """Return one sentence that names the setting where this key belongs into another header, else an empty string.
+
+    `refusal` is what the service said when it refused the key.
+    """
+    wanted = _header_in_text(refusal, header)
+    newer = key is not None and key.reveal().startswith("sk_")
+    if not wanted and newer and header.lower() == "x-api-key":
+        wanted = "Authorization"
+    if not wanted:
+        return ""
+    why = "Keys that begin with sk_ are refused in x-api-key." if newer else f"The service asks for it in {wanted}."
+    return f'{why} Set key_header = "{wanted}" in the configuration, or ETERNAL_TUI_KEY_HEADER={wanted}.'
+
+
+def _header_in_text(text: str, current: str) -> str:
+    for match in re.finditer(_HEADER_PATTERN, text):
+        word = match[1].lower()
+        header = "Authorization" if word in ("authorization", "bearer") else word
+        if header.lower() != current.lower():
+            return header
+    return ""
 
 
 def find_key(settings: Settings, environ: Mapping[str, str] | None = None) -> FoundKey | None:

@@ -144,6 +144,23 @@ def test_login_keeps_a_piped_key_in_a_private_file(program: Program, sandbox: Sa
     assert "No API key was stored" in program.run("logout", environ=NO_KEY_ENVIRON).out
 
 
+def test_newer_key_is_led_to_its_header_by_login_doctor_and_a_refusal(program: Program) -> None:
+    """Seen to fail as it was: accepted by `login`, praised by `doctor`, refused by the service."""
+    environ = {**NO_KEY_ENVIRON, "ETERNAL_TUI_BASE_URL": "https://service.invalid"}
+    advice = 'Set key_header = "Authorization" in the configuration'
+    kept = program.run("login", "--file", stdin="sk_live_0123456789\n", environ=environ)
+    assert (kept.code, advice in kept.err) == (0, True)
+    told = program.run(
+        "doctor", environ={**environ, "HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "cdn.eternalai.org"}
+    )
+    assert advice in told.out
+    assert "service.invalid: through http://127.0.0.1:1 (HTTPS_PROXY)" in told.out
+    assert "cdn.eternalai.org: direct (NO_PROXY)" in told.out
+    assert "proxy http://127.0.0.1:1 (HTTPS_PROXY)" in told.out
+    environ["ETERNAL_TUI_KEY_HEADER"] = "api-key"
+    assert advice not in program.run("doctor", environ=environ).out
+
+
 def test_login_without_a_keyring_names_the_choice(program: Program) -> None:
     ran = program.run("login", stdin="some-long-key-value\n", environ=NO_KEY_ENVIRON)
     assert ran.code == 2

@@ -43,6 +43,7 @@ def _login(context: Context) -> int:
         KeyStore,
         available_stores,
         key_file,
+        key_header_advice,
         store_key,
     )
 
@@ -56,13 +57,16 @@ def _login(context: Context) -> int:
             f"{key_file(settings)}, unencrypted, readable only by you; or set api_key_command in the configuration.",
         )
     try:
-        where = store_key(_read_key(context), store, settings)
+        key = _read_key(context)
+        where = store_key(key, store, settings)
     except ApiKeyError as problem:
         raise CommandError(ExitCode.USAGE, f"{problem} Nothing was stored.") from None
     plainly = " Not encrypted; readable only by you." if store is KeyStore.FILE else ""
     context.output.print_line(
         format_safe("API key for {host} stored in {where}.{plainly}", host=settings.host, where=where, plainly=plainly)
     )
+    if advice := key_header_advice(key, settings.key_header):
+        context.output.info(sanitize(advice))
     if shadowing := [name for name in KEY_ENV_VARS if context.environ.get(name, "").strip()]:
         context.output.info(format_safe("{name} is set and takes precedence.", name=shadowing[0]))
     return ExitCode.SUCCESS

@@ -20,6 +20,7 @@ from eternal_tui.config.credentials import (
     KeyStore,
     available_stores,
     key_file,
+    key_header_advice,
     parse_key,
     store_key,
 )
@@ -208,7 +209,8 @@ class ApiKeyScreen(Dialog[SafeText]):
         kept = format_safe("The key is kept in {where}.", where=where)
         found = connection.found_key
         if found is not None and found.key == secret:
-            self.dismiss(join_safe(" ", kept, SafeText("ctrl+n writes a request, ctrl+s sends it.")))
+            advice = key_header_advice(secret, self._services.settings.key_header)
+            self.dismiss(join_safe(" ", kept, sanitize(advice or "ctrl+n writes a request, ctrl+s sends it.")))
             return
         self._is_saving = False
         other = (

@@ -68,7 +68,9 @@ async def test_a_pasted_key_goes_into_the_keyring_and_is_found_again(tmp_path: P
             await pilot.press("enter")
             await wait_idle(pilot)
         assert await bench.client.has_key()
-    assert app.results == ["The key is kept in the system keyring. ctrl+n writes a request, ctrl+s sends it."]
+    (said,) = app.results
+    assert said.startswith("The key is kept in the system keyring. Keys that begin with sk_ are refused in x-api-key.")
+
     assert list(memory.passwords.values()) == [KEY]
     assert not key_file(bench.settings).exists()
 
