@@ -1,4 +1,4 @@
-"""One run of the command line: what was asked for, and the settings, history and workbench it works with."""
+"""The context of one command: its arguments, settings, streams, history and services."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class UsageError(Exception):
-    """Arguments that mean nothing; the text is a sentence."""
+    """Invalid arguments; the text is a sentence."""
 
 
 class CommandError(Exception):
-    """A verb cannot go on: `exit_code` to end with and the sentence for the error stream."""
+    """A command cannot go on: its exit code, and the sentence for stderr."""
 
     def __init__(self, exit_code: int, message: str) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class CommandError(Exception):
 
 
 class Context:
-    """What a verb is given. Settings are read when first asked for; SettingsError then."""
+    """What a command is given. Settings are read at first use, which may raise SettingsError."""
 
     def __init__(self, arguments: argparse.Namespace, environ: Mapping[str, str], output: Output) -> None:
         self.arguments = arguments
@@ -52,7 +52,7 @@ class Context:
 
     @property
     def is_demo(self) -> bool:
-        """Whether the sandbox stands in for the service."""
+        """Whether the command runs against the sandbox."""
         return bool(getattr(self.arguments, "demo", False))
 
     @property
@@ -66,7 +66,7 @@ class Context:
         return self.settings.data_dir / "results"
 
     def open_services(self) -> Services:
-        """Open everything a paying or watching verb needs; raises HistoryError."""
+        """Open everything a command that submits or waits needs; raises HistoryError."""
         from eternal_tui.services import DEMO_SPEED, Services
 
         settings = self.settings
@@ -80,11 +80,9 @@ class Context:
             raise
 
     def warn_custom_host(self) -> None:
-        """Say where the key goes, if that is neither EternalAI nor this machine."""
+        """Name the host where it is neither EternalAI nor this machine."""
         if not self.is_demo and self.settings.is_remote and not self.settings.is_official:
-            self.output.info(
-                format_safe("This goes to {host}, not to EternalAI's own service.", host=self.settings.host)
-            )
+            self.output.info(format_safe("Using {host}, not EternalAI.", host=self.settings.host))
 
     def launch_demo(self) -> DemoService:
         """Start the sandbox and return it ready; raises DemoStartError."""
@@ -98,11 +96,9 @@ class Context:
 
     @contextmanager
     def open_history(self) -> Iterator[History]:
-        """Open the history for a verb that only reads it; raises HistoryError."""
+        """Open the history without the engine; raises HistoryError."""
         if self.is_ephemeral:
-            raise CommandError(
-                2, "A demo without --data-dir keeps no history. Name the folder of the one that is meant."
-            )
+            raise CommandError(2, "--demo without --data-dir has no history. Name a folder with --data-dir.")
         from eternal_tui.history.history import History
 
         history = History.open(self.settings.data_dir)
@@ -114,11 +110,9 @@ class Context:
 
 
 async def close_services(services: Services, output: Output) -> None:
-    """Close it, folding the history while it is small, and tell what could not be written."""
+    """Close the services, compacting a small history, and report what could not be written."""
     try:
         await services.close(compact=services.history.is_small)
     except HistoryError as error:
-        output.error(
-            format_safe("The history could not be tidied up: {error} The changes wait in its journal.", error=error)
-        )
+        output.error(format_safe("Cannot compact the history: {error} Its changes are in the journal.", error=error))
     output.print_notices(services.jobs.notices)

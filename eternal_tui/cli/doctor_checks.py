@@ -1,4 +1,4 @@
-"""Looking at terminal, pictures, configuration, data folder, key and service: nothing is changed, nothing paid."""
+"""The checks of `doctor`: terminal, images, configuration, data folder, key and API. Free, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from eternal_tui.cli.context import Context
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.cli.findings import Check
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.core.files import is_accessible_to_others
 
@@ -34,8 +35,21 @@ API_TIMEOUT_SECONDS = 10.0
 """How long the service may take to answer."""
 
 
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One check: what was found, whether it is ok, how to fix it, and the exit code it calls for.
+
+    Texts may contain outside words; they are sanitized where they are printed.
+    """
+
+    name: str
+    detail: str
+    ok: bool = True
+    advice: str = ""
+    exit_code: ExitCode = ExitCode.SUCCESS
+
+
 def run_checks(context: Context) -> list[Check]:
-    """Return everything there is to know, in the order in which it is best mended."""
+    """Run all checks, in the order in which problems are best fixed."""
     from eternal_tui.config import SettingsError
 
     findings = [check_versions(), check_terminal(context)]
@@ -44,7 +58,7 @@ def run_checks(context: Context) -> list[Check]:
     except SettingsError as error:
         return [
             *findings,
-            _failed_check("configuration", str(error), "Mend the configuration as said above.", ExitCode.USAGE),
+            _failed_check("configuration", str(error), "Fix the configuration errors above.", ExitCode.USAGE),
         ]
     findings += [_check_config(settings), _check_graphics(context, settings), *_check_data_dir(context, settings)]
     key, found = _check_key(settings, context.environ)
@@ -66,7 +80,7 @@ def check_terminal(context: Context) -> Check:
     environ, stdout = context.environ, context.output.stdout
     encoding = (getattr(stdout, "encoding", None) or "unknown").upper()
     size = shutil.get_terminal_size()
-    words = [f"{size.columns}×{size.lines}" if is_terminal(stdout) else "output is no terminal"]
+    words = [f"{size.columns}×{size.lines}" if is_terminal(stdout) else "stdout is not a terminal"]
     words += [environ.get("TERM", "") or "TERM is not set", _colour_support(environ), encoding]
     words += [word for word, variable in (("tmux", "TMUX"), ("screen", "STY"), ("over SSH", "SSH_CONNECTION"))
               if environ.get(variable)]  # fmt: skip
@@ -75,9 +89,9 @@ def check_terminal(context: Context) -> Check:
         if (size.columns, size.lines) < MIN_TERMINAL_SIZE or size.lines < MIN_TERMINAL_SIZE[1]:
             advice = f"Make the terminal at least {MIN_TERMINAL_SIZE[0]}×{MIN_TERMINAL_SIZE[1]}."
         elif environ.get("TERM", "dumb") == "dumb":
-            advice = "This terminal cannot show the app; the verbs work. Another terminal, or TERM, may help."
+            advice = "TERM=dumb cannot show the app. Set TERM; commands work."
         elif "UTF" not in encoding:
-            advice = "Set a UTF-8 locale, such as LANG=C.UTF-8: without it, pictures and lines are drawn in ASCII."
+            advice = "Set a UTF-8 locale, such as LANG=C.UTF-8; images and lines are drawn in ASCII without it."
     return Check(name="terminal", detail=", ".join(words), ok=not advice, advice=advice)
 
 
@@ -94,18 +108,18 @@ def _check_graphics(context: Context, settings: Settings) -> Check:
         from eternal_tui.tui.graphics.probe import TerminalInfo, probe
         from eternal_tui.tui.graphics.select import select_backend
     except ImportError as error:
-        return Check(name="pictures", detail=f"cannot be told: {error}", ok=False)
-    facts = TerminalInfo(why="output is no terminal")
+        return Check(name="images", detail=f"cannot be told: {error}", ok=False)
+    facts = TerminalInfo(why="stdout is not a terminal")
     if context.output.stdout is sys.stdout and context.output.stdin is sys.stdin:
         facts = probe(environ=context.environ)
-    return Check(name="pictures", detail=select_backend(settings.images, facts, context.environ).reason)
+    return Check(name="images", detail=select_backend(settings.images, facts, context.environ).reason)
 
 
 def _check_config(settings: Settings) -> Check:
     path = settings.config_path
-    detail = f"{path}" if path.exists() else f"{path} (not there; defaults hold)"
+    detail = f"{path}" if path.exists() else f"{path} (not found, using defaults)"
     if not settings.is_official:
-        detail += f"; the service is {settings.base_url}, not EternalAI's own"
+        detail += f"; base_url is {settings.base_url}, not EternalAI"
     return Check(name="configuration", detail=detail)
 
 
@@ -115,7 +129,7 @@ def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
     from eternal_tui.jobs.formatting import pluralize
 
     if context.is_ephemeral:
-        return [Check(name="data folder", detail="a temporary one, as --demo without --data-dir has")]
+        return [Check(name="data folder", detail="temporary (--demo without --data-dir)")]
     folder = settings.data_dir
     try:
         history = History.open(folder)
@@ -129,14 +143,17 @@ def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
     except (HistoryError, OSError) as error:
         return [
             _failed_check(
-                "data folder", f"{folder}: {error}", "Make the data folder usable, or name another.", ExitCode.USAGE
+                "data folder",
+                f"{folder}: {error}",
+                "Fix the folder, or name another with --data-dir.",
+                ExitCode.USAGE,
             )
         ]
     if not writable:
-        return [_failed_check("data folder", f"{folder} may not be written", f"chmod u+rwx {folder}", ExitCode.USAGE)]
-    advice = "Free some space: clips may soon not fit." if free < LOW_DISK_SPACE_BYTES else ""
+        return [_failed_check("data folder", f"{folder} is not writable", f"chmod u+rwx {folder}", ExitCode.USAGE)]
+    advice = "Free some disk space." if free < LOW_DISK_SPACE_BYTES else ""
     if is_accessible_to_others(folder):
-        advice = f"Others on this machine can look into the data folder. Run: chmod 700 {folder}"
+        advice = f"The data folder is readable by others. Run: chmod 700 {folder}"
     detail = f"{folder}, writable, {_format_bytes(free)} free, locks work"
     size = sum(_file_bytes(folder / name) for name in ("history.json", "history.journal"))
     found = [
@@ -154,10 +171,10 @@ def _check_key(settings: Settings, environ: Mapping[str, str]) -> tuple[Check, F
         found = find_key(settings, environ)
     except ApiKeyError as problem:
         return _failed_check(
-            "key", str(problem), "Mend what is said about the key, or set ETERNALAI_API_KEY.", ExitCode.KEY_ERROR
+            "key", str(problem), "Fix the key problem above, or set ETERNALAI_API_KEY.", ExitCode.KEY_ERROR
         ), None
     if found is None:
-        return _failed_check("key", "none was found", advice, ExitCode.KEY_ERROR), None
+        return _failed_check("key", "not found", advice, ExitCode.KEY_ERROR), None
     wrong_header = key_header_advice(found.key, settings.key_header)
     return Check(name="key", detail=f"found: {found.source}", ok=not wrong_header, advice=wrong_header), found
 
@@ -194,11 +211,11 @@ async def _check_api(context: Context, settings: Settings, found_key: FoundKey |
             begin = time.monotonic()
             await client.get_character_page(1, 1)
             took = time.monotonic() - begin
-            answered = Check(name="service", detail=f"{base_url} answers in {took * 1000:.0f} ms")
+            answered = Check(name="service", detail=f"{base_url} responds in {took * 1000:.0f} ms")
             if found_key is None or demo is not None:
                 return [answered]
             try:
-                # Free: asks about a job that cannot exist, which tells whether the key opens the door.
+                # Free: polls a job that cannot exist, which tells whether the key is accepted.
                 await client.poll("00000000-0000-0000-0000-000000000000")
             except KeyRejected as error:
                 return [
@@ -211,10 +228,8 @@ async def _check_api(context: Context, settings: Settings, found_key: FoundKey |
                 return [answered]
             return [answered]
     except (ApiError, TimeoutError) as error:
-        detail = str(error) or f"{base_url} did not answer within {API_TIMEOUT_SECONDS:.0f} s"
-        return [
-            _failed_check("service", detail, "Check the connection, the base URL and the proxy.", ExitCode.UNREACHABLE)
-        ]
+        detail = str(error) or f"{base_url} did not respond within {API_TIMEOUT_SECONDS:.0f} s"
+        return [_failed_check("service", detail, "Check connection, base_url and proxy.", ExitCode.UNREACHABLE)]
     finally:
         await client.close()
         if demo is not None:

@@ -1,4 +1,4 @@
-"""A report fit to be pasted into an issue: findings, versions, settings and the log's end, without secrets."""
+"""A report for bug reports: checks, versions, settings and the end of the log, without secrets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.doctor_checks import Check
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.cli.findings import Check
 from eternal_tui.core.files import create_private
 from eternal_tui.core.sanitize import SafeText, sanitize
 
@@ -49,12 +49,10 @@ def write_report(path: Path, lines: list[SafeText]) -> None:
         with os.fdopen(create_private(path), "w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
     except FileExistsError:
-        raise CommandError(
-            ExitCode.USAGE, f"{path} exists already and is not overwritten. Name another file."
-        ) from None
+        raise CommandError(ExitCode.USAGE, f"{path} exists and is not overwritten. Name another file.") from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise CommandError(ExitCode.USAGE, f"{path} cannot be made: {why}.") from None
+        raise CommandError(ExitCode.USAGE, f"{path} cannot be written: {why}.") from None
 
 
 def build_report(checks: list[Check], advice: list[SafeText], context: Context) -> list[SafeText]:
@@ -151,7 +149,7 @@ def _package_version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "is not installed"
+        return "not installed"
 
 
 def _setting_lines(context: Context) -> Iterator[str]:
@@ -170,8 +168,8 @@ def _log_tail(log_dir: Path) -> list[str]:
             file.seek(max(0, file.tell() - _MAX_LOG_BYTES))
             lines = file.read().decode("utf-8", "replace").splitlines()[-MAX_LOG_LINES:]
     except OSError:
-        return ["There is no log."]
-    return [told for line in lines if (told := _safe_log_line(line))]
+        return ["No log."]
+    return [safe for line in lines if (safe := _safe_log_line(line))]
 
 
 def _safe_log_line(line: str) -> str:

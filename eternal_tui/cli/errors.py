@@ -1,4 +1,4 @@
-"""Trouble that was foreseen: which exit code it calls for, and the sentence a person is told."""
+"""Expected errors as exit codes and sentences, and unexpected output on stderr, sanitized."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] | None:
-    """Return exit code and sentence, or None for what is a defect of the program."""
+    """Return exit code and sentence, or None for an internal error."""
     if isinstance(error, CommandError):
         return error.exit_code, sanitize(str(error))
     if isinstance(error, OutputError):
         return ExitCode.FAILED, format_safe(
-            "The output could not be written: {why}. What was sent stands in the history; `eternal-tui jobs` lists it.",
+            "Cannot write the output: {why}. What was sent is in the history; see `eternal-tui jobs`.",
             why=error,
         )
-    # Imported only when something went wrong: a verb that goes well needs few of them.
+    # Imported only after an error.
     from eternal_tui.api.models import InvalidRequest
     from eternal_tui.config import SettingsError
     from eternal_tui.config.credentials import ApiKeyError
@@ -64,7 +64,7 @@ MAX_TRACEBACK_LINES = 400
 
 
 class TracebackCollapser:
-    """Takes lines one by one, and gives back those that are to be printed."""
+    """Replaces tracebacks by one line; the log gets them whole."""
 
     def __init__(self) -> None:
         self._preamble: list[str] = []
@@ -72,7 +72,7 @@ class TracebackCollapser:
         self._just_collapsed = False
 
     def feed(self, line: str) -> Iterator[str]:
-        """Yield what to print now that this line has come."""
+        """Yield the lines to print after this line."""
         if self._lines:
             if len(self._lines) < MAX_TRACEBACK_LINES:
                 self._lines.append(line)
@@ -95,7 +95,7 @@ class TracebackCollapser:
             yield line
 
     def flush(self) -> Iterator[str]:
-        """Yield what to print where no more comes for now."""
+        """Yield what is left to print."""
         if self._lines:
             yield self._summarize(self._lines[-1].strip())
         yield from self._take_preamble()
@@ -109,9 +109,9 @@ class TracebackCollapser:
 
         lines, self._lines, self._just_collapsed = self._lines, [], True
         if not logging.getLogger("eternal_tui").handlers:
-            return f"eternal-tui: a defect was met: {error}"
+            return f"eternal-tui: internal error: {error}"
         logging.getLogger("eternal_tui.stray").error("\n".join(lines))
-        return f"eternal-tui: a defect was met, the log says more: {error}"
+        return f"eternal-tui: internal error, see log: {error}"
 
 
 MAX_PARTIAL_LINE_CHARS = 65_536
@@ -119,7 +119,7 @@ MAX_PARTIAL_LINE_CHARS = 65_536
 
 
 class SanitizedStderr(io.TextIOBase):
-    """Stands in for the error stream: every line is gated, keys and the signatures of links hidden."""
+    """A stderr whose lines are sanitized, without keys and signatures of URLs."""
 
     def __init__(self, stream: TextIO, secrets: Callable[[], Iterable[Secret]]) -> None:
         super().__init__()
@@ -129,8 +129,7 @@ class SanitizedStderr(io.TextIOBase):
         self._collapser = TracebackCollapser()
 
     @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of the stream behind."""
+    def encoding(self) -> str:  # type: ignore[override]  # noqa: D102 - of the base class
         return self._stream.encoding
 
     def writable(self) -> bool:

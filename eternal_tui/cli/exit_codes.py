@@ -1,4 +1,4 @@
-"""Exit codes: what scripts are told, and which of several counts."""
+"""Exit codes, and which of several wins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eternal_tui.jobs.model import Job, JobState
 
 
 class ExitCode(IntEnum):
-    """What a verb ended in. Scripts depend on these numbers."""
+    """Exit codes; scripts depend on these numbers."""
 
     SUCCESS = 0
     FAILED = 1
@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
     """`--timeout` passed; the jobs keep running."""
 
     INTERNAL_ERROR = 70
-    """A defect of the program, as EX_SOFTWARE of sysexits.h."""
+    """EX_SOFTWARE of sysexits.h."""
 
 
 _WORST_FIRST = (ExitCode.UNCONFIRMED, ExitCode.KEY_ERROR, ExitCode.UNREACHABLE, ExitCode.TIMEOUT, ExitCode.FAILED)

@@ -1,4 +1,4 @@
-"""One job in the words and fields that the command line prints; scripts depend on the field names."""
+"""One job in the words that the command line prints."""
 
 from __future__ import annotations
 
@@ -21,48 +21,44 @@ def format_local_time(timestamp: float) -> str:
 
 
 def format_job_line(job: Job, results_dir: Path, output: str | None = None) -> SafeText:
-    """Return one line on a job: number, state, and its request id, copy, file or reason."""
-    tail = (
-        output or absolute_result_path(job, results_dir) or (job.error if job.is_ended else "") or job.request_id or ""
-    )
+    """Return one line on a job: number, state, and its copy, file or request id; errors go to stderr."""
+    tail = output or absolute_result_path(job, results_dir) or job.request_id or ""
     if not job.is_ended and job.progress:
-        tail = f"{tail} · {job.progress} %"
+        tail = f"{tail} · {job.progress}%"
     line = format_safe("job {id} · {word}", id=job.id, word=state_label(job))
     return join_safe(" · ", line, sanitize(tail)) if tail else line
 
 
 def job_error_message(job: Job) -> SafeText | None:
-    """Return what a person must know about a job that gave no result, None where nothing went wrong."""
+    """Return the sentence on a job without a result, None where nothing went wrong."""
     fields = {"id": job.id, "error": job.error or job.trouble}
     match job.state:
         case JobState.REJECTED:
-            return format_safe("Job {id} was not taken: {error}", **fields)
+            return format_safe("Job {id} rejected: {error}", **fields)
         case JobState.UNCONFIRMED:
-            return format_safe("Job {id} is unconfirmed: {error} It is not sent again by itself.", **fields)
+            return format_safe("Job {id} unconfirmed: {error} It will not be retried automatically.", **fields)
         case JobState.FAILED:
             return format_safe("Job {id} failed: {error}", **fields)
         case JobState.LOST:
-            return format_safe("Job {id} is lost: {error} `eternal-tui watch {id}` asks, free of charge.", **fields)
+            return format_safe("Job {id} lost: {error} `eternal-tui watch {id}` polls again (free).", **fields)
         case JobState.SUCCEEDED if not job.is_delivered:
-            return format_safe(
-                "Job {id} succeeded, but its file is not here: {error} `eternal-tui watch {id}` tries again.", **fields
-            )
+            return format_safe("Job {id} has no file: {error} `eternal-tui fetch {id}` tries again (free).", **fields)
         case _:
             return None
 
 
 def describe_unfinished(jobs: Sequence[Job]) -> SafeText:
-    """Return what becomes of jobs that nobody waits for any more, and how to come back to them; "" for none."""
+    """Return how to come back to unfinished jobs; "" where there are none."""
     running = [str(job.id) for job in jobs if not job.is_ended]
     finished = [str(job.id) for job in jobs if job.needs_download]
     facts = [
-        *([format_safe("The service goes on with job {ids}", ids=", ".join(running))] if running else ()),
-        *([format_safe("The file of job {ids} is still to be fetched", ids=", ".join(finished))] if finished else ()),
+        *([format_safe("Still running: job {ids}", ids=", ".join(running))] if running else ()),
+        *([format_safe("Not downloaded yet: job {ids}", ids=", ".join(finished))] if finished else ()),
     ]
     if not facts:
         return SafeText("")
     return format_safe(
-        "{facts}; `eternal-tui watch {numbers}` follows.",
+        "{facts}. Resume with `eternal-tui watch {numbers}`.",
         facts=join_safe(". ", *facts),
         numbers=" ".join(running + finished),
     )

@@ -1,4 +1,4 @@
-"""One run of the program: parse, hand over to the verb, and turn what went wrong into a sentence and a code."""
+"""Run the program: parse, run the command, and turn errors into a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def run(
     *,
     own_process: bool = False,
 ) -> int:
-    """Run one command line and return its exit code; every foreseeable trouble is one sentence on `stderr`.
+    """Run one command line and return its exit code; every foreseeable error is one sentence on `stderr`.
 
     `own_process` says that the process ends with the command, so that a signal may end it at once.
     """
@@ -85,6 +85,8 @@ def run(
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
             parsed = _parse_arguments(arguments)
         parsed.own_process = own_process
+        streams.color = getattr(parsed, "color", "never")
+        streams.is_quiet = getattr(parsed, "quiet", False)
         return _run_command(Context(parsed, environ, streams))
     except UsageError as error:
         streams.error(sanitize(str(error)))
@@ -105,7 +107,7 @@ def run(
 
 def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if not arguments:
-        # The app, as most start it: the parsers of all verbs would be imported and built for nothing.
+        # The app, as most start it: no parser is built.
         return cast("argparse.Namespace", SimpleNamespace(verb=None))
     from eternal_tui.cli.parser import parse
 
@@ -126,20 +128,18 @@ def _report_internal_error(
     secrets = [*keys_from_environ(environ), *seen_keys()]
     path = write_report(error, folder / "logs", secrets, command=getattr(parsed, "verb", None) or "app")
     if path is None:
-        return format_safe("A defect of this program: {error}. No report could be written.", error=type(error).__name__)
-    return format_safe(
-        "A defect of this program stopped it. Please send the report {path}; it holds no key.", path=path
-    )
+        return format_safe("Internal error: {error}. No report could be written.", error=type(error).__name__)
+    return format_safe("Internal error. Please attach {path} to a bug report (contains no key).", path=path)
 
 
 def _run_command(context: Context) -> int:
     try:
         return _dispatch(context)
     except Exception as error:
-        told = describe_error(error, context)
-        if told is None:
+        found = describe_error(error, context)
+        if found is None:
             raise
-        code, sentence = told
+        code, sentence = found
     context.output.error(sentence)
     return code
 
@@ -152,8 +152,8 @@ def _dispatch(context: Context) -> int:
         return app.run(context)
     from eternal_tui.cli.parser import load_command
 
-    verb = load_command(name)
+    command = load_command(name)
     gc.enable()
     if name in _COMMANDS_THAT_CLEAN_UP:
         raise_on_interrupt()
-    return verb.run(context)
+    return command.run(context)

@@ -1,4 +1,4 @@
-"""What a verb prints: only gated text and JSON of ASCII, each line flushed, results apart from remarks."""
+"""The output of a command: sanitized text and JSON in ASCII, each line flushed, results apart from remarks."""
 
 from __future__ import annotations
 
@@ -33,8 +33,18 @@ def translate_write_errors() -> Iterator[None]:
         raise OutputError(error.strerror or type(error).__name__) from error
 
 
+STATE_COLORS = {
+    "saved": 32, "succeeded": 32, "created": 32, "running": 36, "submitting": 36, "fetching": 36, "queued": 36,
+    "stalled": 33, "unconfirmed": 33, "lost": 33, "expired": 33, "broken": 31, "missing": 33, "failed": 31,
+    "rejected": 31, "unsent": 31,
+}  # fmt: skip
+"""SGR foreground colours of the words for a job's state."""
+
+ERROR_COLOR = 31
+
+
 class Output:
-    """Standard input, output and error of one run. Results go to the output, everything else to the error stream."""
+    """The streams of one run: results go to stdout, everything else to stderr. `color` is auto, always or never."""
 
     def __init__(self, stdin: TextIO, stdout: TextIO, stderr: TextIO, environ: Mapping[str, str]) -> None:
         self.stdin = stdin
@@ -43,6 +53,14 @@ class Output:
         self._environ = environ
         self._progress_text = ""
         self._printed_notices: set[str] = set()
+        self.color = "never"
+        self.is_quiet = False
+
+    def has_color(self, stream: TextIO) -> bool:
+        """Whether colours go to the stream: by --color, then NO_COLOR, then whether it is a terminal."""
+        if self.color != "auto":
+            return self.color == "always"
+        return is_terminal(stream) and not self._environ.get("NO_COLOR") and not self._is_dumb_terminal
 
     @property
     def width(self) -> int | None:
@@ -51,17 +69,20 @@ class Output:
 
     @property
     def can_show_progress(self) -> bool:
-        """Whether there is a terminal to keep a moving line on."""
-        return is_terminal(self.stderr) and not self._is_dumb_terminal
+        """Whether there is a terminal for a line that is redrawn."""
+        return is_terminal(self.stderr) and not self._is_dumb_terminal and not self.is_quiet
 
     @property
     def _is_dumb_terminal(self) -> bool:
         return self._environ.get("TERM", "dumb") == "dumb"
 
-    def print_line(self, text: SafeText) -> None:
-        """Print one line of result; raises OutputError."""
+    def print_line(self, text: SafeText, *, state: str = "") -> None:
+        """Print one line of result, the first `state` in it in its colour; raises OutputError."""
+        shown = str(text)
+        if state in STATE_COLORS and self.has_color(self.stdout):
+            shown = shown.replace(state, f"\x1b[{STATE_COLORS[state]}m{state}\x1b[0m", 1)
         with translate_write_errors():
-            self._write(self.stdout, text + "\n")
+            self._write(self.stdout, shown + "\n")
 
     def print_json(self, value: Mapping[str, Any]) -> None:
         """Print one JSON object on a line of its own, in ASCII, safe at any terminal; raises OutputError."""
@@ -69,12 +90,14 @@ class Output:
             self._write(self.stdout, dump_json(value) + "\n")
 
     def error(self, message: SafeText) -> None:
-        """Tell what went wrong."""
-        self._write(self.stderr, f"{PROGRAM}: {message}\n")
+        """Print an error."""
+        name = f"\x1b[{ERROR_COLOR}m{PROGRAM}\x1b[0m" if self.has_color(self.stderr) else PROGRAM
+        self._write(self.stderr, f"{name}: {message}\n")
 
     def info(self, message: SafeText) -> None:
-        """Tell something worth knowing."""
-        self._write(self.stderr, message + "\n")
+        """Print a remark, unless --quiet."""
+        if not self.is_quiet:
+            self._write(self.stderr, message + "\n")
 
     def confirm(self, question: SafeText) -> bool:
         """Ask on the terminal and return whether the answer was yes; False where nobody can be asked."""
@@ -84,14 +107,14 @@ class Output:
         return self.stdin.readline(100).strip().lower() in ("y", "yes")
 
     def print_notices(self, messages: Iterable[str]) -> None:
-        """Tell what the history has to say, each sentence once."""
+        """Print the notices of the history, each once."""
         for sentence in messages:
             if sentence not in self._printed_notices:
                 self._printed_notices.add(sentence)
                 self.info(sanitize(sentence))
 
     def show_progress(self, text: SafeText) -> None:
-        """Replace the moving line where it changed; does nothing where there is no terminal for it."""
+        """Redraw the progress line where it changed; does nothing where there is no terminal for it."""
         if not self.can_show_progress:
             return
         line = truncate_to_width(text, shutil.get_terminal_size().columns - 1)
@@ -101,7 +124,7 @@ class Output:
             self._progress_text = line
 
     def clear_progress(self) -> None:
-        """Take the moving line away."""
+        """Remove the progress line."""
         if self._progress_text:
             self._progress_text = ""
             self.stderr.write("\r\x1b[K")

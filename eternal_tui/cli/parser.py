@@ -1,4 +1,4 @@
-"""The arguments: global options before or after the verb, and help that needs no other page."""
+"""The argument parser: global options before or after the command, commands imported when they are used."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from eternal_tui.core.sanitize import sanitize
 
 PROGRAM = "eternal-tui"
 
-DESCRIPTION = "A terminal workbench for EternalAI's character generation. Without a verb, the app opens."
+DESCRIPTION = "Generate EternalAI character images and videos. Without a command, the app opens."
 
 EPILOG = """\
 examples:
   eternal-tui                                       the app
-  eternal-tui --demo                                the app, on a local stand-in for the service; costs nothing
-  eternal-tui generate --character 6870 --prompt "In a rain coat" --wait
+  eternal-tui --demo                                the app, on a local sandbox; costs nothing
+  eternal-tui generate --character 6870 --prompt "In a raincoat" --wait -o raincoat.jpg
   printf '%s\\n' "At sea" "In snow" | eternal-tui generate --character 6870 --type video --duration 2 --json
-  eternal-tui watch                                 follow everything unfinished
-  eternal-tui jobs --state failed --json            one JSON object a line
+  eternal-tui watch                                 wait for all unfinished jobs
+  eternal-tui jobs --state failed --json            one JSON object per line
 
 exit codes:
-  0  done                                  3  no key, or the service refused it
-  1  a job failed or was rejected          4  the service could not be reached; nothing was sent
-  2  wrong usage or input; nothing sent    5  unconfirmed: the answer was lost, it may have been charged
-  For several jobs the gravest counts: 5, then 3, 4, 1. A signal ends with 128 and its number.
+  0  success                               4  service unreachable; nothing was sent
+  1  a job failed or was rejected          5  unconfirmed: the response was lost, it may have been charged
+  2  invalid usage or input; nothing sent  6  --timeout passed; the jobs keep running
+  3  no API key, or it was rejected        70 internal error
+  With several jobs the most severe code wins (5, 3, 4, 6, 1). Signals: 128+N.
 
 environment:
-  ETERNALAI_API_KEY, ETERNAL_AI_API_KEY    the key; else api_key_command, the system keyring, a key file
+  ETERNALAI_API_KEY, ETERNAL_AI_API_KEY    API key; else api_key_command, the system keyring, a key file
   ETERNAL_TUI_<SETTING>                    any setting, such as ETERNAL_TUI_DATA_DIR; see `eternal-tui config`
-  NO_COLOR                                 no colours
+  NO_COLOR                                 no colours, also with --color auto
 """
 
 COMMANDS = {
@@ -82,11 +83,34 @@ _MODULES = {
 """The module of a command, where it has not the command's own name."""
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Options as `-o, --output PATH`, as Python 3.13 prints them."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises UsageError and knows no abbreviations: scripts must not depend on them."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+        super().__init__(allow_abbrev=False, formatter_class=HelpFormatter, **settings)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name close matches of a command, and all values of an option, the same way in every Python."""
+        if action.choices is None or value in action.choices:
+            return
+        import difflib
+
+        names = [str(choice) for choice in action.choices]
+        if action.dest != "verb":
+            raise argparse.ArgumentError(action, f"{value} is not one of {', '.join(names)}")
+        close = difflib.get_close_matches(value, names, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"See {PROGRAM} --help."
+        raise UsageError(f'Unknown command "{value}". {hint}')
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of ending the process."""
@@ -103,13 +127,13 @@ class Command(NamedTuple):
 
 
 class CommandParser(Parser):
-    """The parser of one verb, which learns its options when it is first asked: most runs need one verb's only."""
+    """The parser of one command, which adds its options when it is first used."""
 
     command = ""
     _arguments_added = False
 
     def add_arguments(self) -> None:
-        """Add the verb's options."""
+        """Add the command's options."""
         if self._arguments_added:
             return
         self._arguments_added = True
@@ -120,7 +144,7 @@ class CommandParser(Parser):
 
     # The base class speaks of Any here too.
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
-        """Parse, with the verb's options."""
+        """Parse with the command's options."""
         self.add_arguments()
         return super().parse_known_args(args, namespace)
 
@@ -133,11 +157,11 @@ def load_command(name: str) -> Command:
 
 
 def build_parser() -> tuple[Parser, dict[str, CommandParser]]:
-    """Return the parser of the whole command line, and those of the verbs; the namespace holds `verb` or None."""
+    """Return the parser of the command line and those of the commands; the namespace has `verb`, a command or None."""
     parser = Parser(prog=PROGRAM, description=DESCRIPTION, epilog=EPILOG)
     add_global_options(parser)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs", parser_class=CommandParser)
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", title="commands", parser_class=CommandParser)
     found = {}
     for name, described in COMMANDS.items():
         found[name] = verbs.add_parser(name, help=described, description=described)
@@ -146,26 +170,38 @@ def build_parser() -> tuple[Parser, dict[str, CommandParser]]:
 
 
 def add_global_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that stand before the verb, and are understood after it too."""
-    # Suppressed defaults, so that a verb's parser does not undo what stood before the verb.
+    """Add the options that may come before or after the command."""
+    # Suppressed defaults, so that a command's parser does not undo what came before it.
     options = parser.add_argument_group("global options")
     absent = argparse.SUPPRESS
-    options.add_argument("--demo", action="store_true", default=absent, help="use a local stand-in for the service")
-    options.add_argument("--data-dir", metavar="DIR", default=absent, help="folder of history, results and logs")
-    options.add_argument("--base-url", metavar="URL", default=absent, help="address of the service")
-    options.add_argument("--config", metavar="FILE", default=absent, help="configuration file")
     options.add_argument(
-        "--images", metavar="auto|kitty|sixel|blocks|off", default=absent, help="how pictures are drawn"
+        "--demo", action="store_true", default=absent, help="run against a local sandbox (no key, no cost)"
+    )
+    options.add_argument("--data-dir", metavar="DIR", default=absent, help="folder of history, results and logs")
+    options.add_argument("--base-url", metavar="URL", default=absent, help="base URL of the API")
+    options.add_argument("--config", metavar="FILE", default=absent, help="configuration file")
+    options.add_argument("--images", metavar="auto|kitty|sixel|blocks|off", default=absent, help="how images are drawn")
+    options.add_argument(
+        "--media-bytes-per-second",
+        metavar="N",
+        default=absent,
+        help="max bytes/s written to the terminal for video playback",
     )
     options.add_argument(
-        "--media-bytes-per-second", metavar="N", default=absent, help="most bytes a second a clip may write"
+        "--color",
+        choices=("auto", "always", "never"),
+        default=absent,
+        help="colour states and errors: auto is on a terminal (default: never)",
+    )
+    options.add_argument(
+        "--quiet", action="store_true", default=absent, help="print results and errors only: no remarks, no progress"
     )
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the parsed arguments; raise UsageError, or SystemExit after help and version."""
     if any("\x00" in argument for argument in arguments):
-        raise UsageError("An argument holds a NUL character.")
+        raise UsageError("An argument contains a NUL character.")
     try:
         return build_parser()[0].parse_args(arguments)
     except UsageError as error:

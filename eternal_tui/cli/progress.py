@@ -1,4 +1,4 @@
-"""News while jobs are under way: a moving line on a terminal, and elsewhere a word where nothing moves."""
+"""Progress of unfinished jobs: a line that is redrawn on a terminal; elsewhere only why everything waits."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def _waiting_reason(engine: JobEngine, unfinished: Sequence[Job]) -> str:
 def format_progress(engine: JobEngine, unfinished: Sequence[Job], total: int) -> SafeText:
     """Return how far the jobs under way are, and why they wait if they do."""
     if reason := _waiting_reason(engine, unfinished):
-        return format_safe("{count} under way · {reason}", count=len(unfinished), reason=reason)
+        return format_safe("{count} running · {reason}", count=len(unfinished), reason=reason)
     if total == 1:
         job = unfinished[0]
         left = engine.monitor.estimate_remaining(job)
         line = format_safe(
-            "job {id} · {word} · {progress} %", id=job.id, word=job.word or job.state, progress=job.progress
+            "job {id} · {word} · {progress}%", id=job.id, word=job.word or job.state, progress=job.progress
         )
-        return line if left is None else format_safe("{line} · about {left} s left", line=line, left=f"{left:.0f}")
+        return line if left is None else format_safe("{line} · ~{left} s left", line=line, left=f"{left:.0f}")
     mean = sum(job.progress for job in unfinished) / len(unfinished)
-    return sanitize(f"{len(unfinished)} of {total} under way · {mean:.0f} %")
+    return sanitize(f"{len(unfinished)} of {total} running · {mean:.0f}%")

@@ -25,7 +25,7 @@ from eternal_tui.core.sanitize import format_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import TRANSIENT_CAUSES
 from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded, NoApiKey
-from eternal_tui.jobs.formatting import pluralize
+from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.jobs.submit.submitter import SubmitDetails
@@ -229,7 +229,7 @@ class SubmissionRun:
                 )
             )
         if not self._arguments.json:
-            self._output.print_line(format_job_line(job, self._engine.results_dir))
+            self._output.print_line(format_job_line(job, self._engine.results_dir), state=state_label(job))
         elif not self._arguments.wait or job.state is not JobState.RUNNING:
             self._print_json(job)
         self._report_error(job)
@@ -284,7 +284,7 @@ class SubmissionRun:
         if self._arguments.json:
             self._print_json(job, output)
         else:
-            self._output.print_line(format_job_line(job, self._engine.results_dir, output))
+            self._output.print_line(format_job_line(job, self._engine.results_dir, output), state=state_label(job))
         self._report_error(job)
 
     def _print_json(self, job: Job, output: str | None = None) -> None:

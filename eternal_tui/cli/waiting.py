@@ -144,7 +144,8 @@ async def wait_for_jobs(
             rejected.set()
 
     unsubscribe = engine.store.subscribe(on_change)
-    pending = {asyncio.ensure_future(engine.wait_until_done(job_id)) for job_id in job_ids}
+    tasks = [asyncio.ensure_future(engine.wait_until_done(job_id)) for job_id in job_ids]
+    pending = set(tasks)
     rejection = asyncio.ensure_future(rejected.wait())
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -152,7 +153,7 @@ async def wait_for_jobs(
             while pending:
                 waiting = asyncio.wait({*pending, rejection}, return_when=asyncio.FIRST_COMPLETED)
                 done, _ = await shutdown.run(waiting)
-                for end in pending & done:
+                for end in [task for task in tasks if task in pending & done]:
                     await on_end(end)
                 pending -= done
                 if pending and rejection in done:

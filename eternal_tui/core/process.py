@@ -8,11 +8,31 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
+
+
+def open_in_viewer(path: Path, environ: Mapping[str, str]) -> None:
+    """Open a file with the system's own viewer, without a shell; raise OSError where there is none."""
+    command = "open" if sys.platform == "darwin" else "xdg-open"
+    try:
+        viewer = subprocess.Popen(  # noqa: S603 - a fixed program and a path of our own making
+            [command, str(path.resolve())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=dict(environ),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise FileNotFoundError(error.errno, f"{command} was not found", str(path)) from None
+    # Reaped at its end, whenever that is.
+    threading.Thread(target=viewer.wait, daemon=True, name="viewer").start()
 
 
 class FastExit:

@@ -176,7 +176,7 @@ def mark_lost(job: Job, now: float, reason: str = "") -> Job:
     gone = with_state(
         job,
         JobState.LOST,
-        error=UntrustedText(f"{reason or 'Unknown request id (HTTP 404).'} It was charged; press w to poll it again."),
+        error=UntrustedText(f"{reason or 'Unknown request id (HTTP 404).'} Already charged."),
         finished_at=max(now, job.created_at),
         trouble=UntrustedText(""),
     )

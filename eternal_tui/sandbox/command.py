@@ -27,21 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="X",
-        help="how much faster jobs end than real ones (default: 1)",
+        help="speed multiplier (default: 1)",
     )
     parser.add_argument(
         "--fault",
         action="append",
         default=[],
         metavar="KIND[@PLACE][:N|:P%]",
-        help="let something go wrong, N times, in P%% of cases, or always; may be given again ('list' lists them)",
+        help="inject a fault N times, with probability P%%, or always; repeatable ('list' to show)",
     )
-    parser.add_argument("--credits", type=float, default=629.36, metavar="N", help="credits at the start")
-    parser.add_argument("--seed", type=int, default=None, metavar="N", help="repeat the same ids, durations, pictures")
-    parser.add_argument("--state", type=Path, default=None, metavar="FILE", help="remember jobs and credits in a file")
+    parser.add_argument("--credits", type=float, default=629.36, metavar="N", help="initial credits")
+    parser.add_argument("--seed", type=int, default=None, metavar="N", help="seed of ids, durations and images")
+    parser.add_argument("--state", type=Path, default=None, metavar="FILE", help="keep jobs and credits in a file")
     parser.add_argument("--key", default=None, metavar="KEY", help="the key that is accepted (sk_…: not in x-api-key)")
     parser.add_argument("--strict", action="store_true", help="refuse fields that apply to the other type only")
-    parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when standard input ends")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when stdin closes")
 
 
 def _parse_settings(args: argparse.Namespace) -> SandboxSettings:

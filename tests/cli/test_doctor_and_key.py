@@ -24,7 +24,7 @@ def test_all_is_well(program: Program, sandbox: Sandbox) -> None:
     ran = program.run("doctor")
     assert ran.code == 0
     assert "found: ETERNALAI_API_KEY" in ran.out
-    assert "All is well" in ran.out
+    assert "No problems found" in ran.out
     assert sandbox.key not in ran.out + ran.err
     assert sandbox.posts == []
     (facts,) = program.run("doctor", "--json").json_objects
@@ -42,7 +42,7 @@ def test_it_ends_in_what_to_do(program: Program, sandbox: Sandbox) -> None:
     }
     for code, ran in cases.items():
         assert ran.code == code
-        assert "What to do:" in ran.out
+        assert "To fix:" in ran.out
     refused = program.run("doctor", environ={"ETERNALAI_API_KEY": CANARY})
     assert refused.code == 3
     assert CANARY not in refused.out

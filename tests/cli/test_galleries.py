@@ -116,13 +116,13 @@ def test_the_verb_writes_both_and_overwrites_neither(program: Program, tmp_path:
         ran = program.run("export", str(path))
         assert ran.code == 0
         # What no font of this machine has is told, as that stands on the sheet.
-        assert not ran.err or (name == "all.png" and "no font found here" in ran.err)
+        assert not ran.err or (name == "all.png" and "no font" in ran.err)
         assert "2 results written" in ran.out
         assert path.read_bytes().startswith(begins)
         assert path.stat().st_mode & 0o777 == 0o600
         assert program.run("export", str(path)).code == 2
     ran = program.run("export", "--megabytes", "0.001", str(tmp_path / "small.html"))
-    assert "Described without a file: 2 results" in ran.err
+    assert "2 results listed without the file" in ran.err
     assert program.run("export", "--megabytes", "0", "x.html").code == 2
     assert program.run("export", "--format", "sheet", "-").code == 2
     assert program.run("export", "--format", "html", "-").out.startswith("<!doctype html>")

@@ -124,7 +124,7 @@ def test_an_output_that_is_full_is_a_sentence_and_1(program: Program, sandbox: S
     with Path("/dev/full").open("wb") as full, program.start_process(*verb, stdout=full) as process:
         _, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 1
-    assert err.decode().startswith("eternal-tui: The output could not be written: No space left on device.")
+    assert err.decode().startswith("eternal-tui: Cannot write the output: No space left on device.")
     assert len(program.records()) == 1 + len(sandbox.posts)
 
 
@@ -203,7 +203,7 @@ def test_a_terminal_gets_a_moving_line_and_tables_that_fit(program: Program) -> 
     assert "saved" in screen
     table = run_in_terminal(program, "jobs").splitlines()
     assert all(len(line) <= 60 for line in table[:-1])
-    assert table[0].split() == ["id", "state", "type", "who", "prompt"]
+    assert table[0].split() == ["id", "state", "type", "name", "prompt"]
     assert "\x1b" not in "".join(table)
 
 
@@ -212,7 +212,7 @@ def test_watch_moves_a_line_on_a_terminal_and_prints_objects_into_a_pipe(program
     program.add_fast_jobs()
     program.run(*IMAGE_ARGUMENTS, "--count", "2")
     screen = run_in_terminal(program, "watch")
-    assert "\r\x1b[K2 of 2 under way" in screen
+    assert "\r\x1b[K2 of 2 running" in screen
     assert "saved" in screen
     assert "{" not in screen
     program.run(*IMAGE_ARGUMENTS)
@@ -301,7 +301,7 @@ def test_the_sandbox_is_a_verb(program: Program) -> None:
 
 def test_the_app_without_a_terminal_names_the_verbs(program: Program, sandbox: Sandbox) -> None:
     piped = program.run_process()
-    assert (piped.code, "needs a terminal" in piped.err) == (2, True)
+    assert (piped.code, "Not a terminal" in piped.err) == (2, True)
     assert "TERM" in run_in_terminal(program, term="dumb")
     assert not program.data_dir.exists()
     assert sandbox.requests == []

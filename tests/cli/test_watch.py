@@ -37,6 +37,8 @@ def test_a_named_job_that_ended_is_told_with_its_code(program: Program) -> None:
         a_job(state="unconfirmed", error="Lost.", request_id=None),
         a_job(state="rejected", cause="key", request_id=None),
     )
+    (program.data_dir / "results").mkdir(exist_ok=True)
+    (program.data_dir / "results" / "0000001.jpg").write_bytes(b"\xff\xd8\xff")
     assert [program.run("watch", str(number)).code for number in (1, 2, 3, 4)] == [0, 1, 5, 3]
     assert program.run("watch", "1", "2", "4").code == 3
     ran = program.run("watch", "2", "2", "--json")

@@ -1,6 +1,8 @@
-"""The app itself: the verb that is no verb."""
+"""The app: what runs without a command."""
 
 from __future__ import annotations
+
+import os
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
@@ -13,14 +15,17 @@ def run(context: Context) -> int:
     if not (is_terminal(streams.stdin) and is_terminal(streams.stdout)):
         raise CommandError(
             ExitCode.USAGE,
-            "The app needs a terminal for input and output. For scripts there are verbs: eternal-tui --help",
+            "Not a terminal. Use a command instead, see eternal-tui --help.",
         )
     if context.environ.get("TERM", "dumb") == "dumb":
         raise CommandError(
             ExitCode.USAGE,
-            "TERM says that this terminal cannot show the app. The verbs work here: eternal-tui --help; or set TERM.",
+            "TERM=dumb cannot show the app. Set TERM, or use a command: eternal-tui --help.",
         )
     settings = context.settings
+    if getattr(context.arguments, "color", "") == "never":
+        # Textual reads it when it is imported.
+        os.environ["NO_COLOR"] = "1"
     from eternal_tui.tui.run import run as run_app
 
     return run_app(settings, context.environ, demo=context.is_demo, ephemeral=context.is_ephemeral)

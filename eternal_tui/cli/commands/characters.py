@@ -1,4 +1,4 @@
-"""`characters`: the service's public list, without those listed as under 18."""
+"""`characters`: the public list, without those listed as under 18."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ examples:
   eternal-tui characters --search astrid
   eternal-tui characters --json --refresh
 
-The list is kept for a day; --refresh asks the service at once.
+The list is cached for a day.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `characters`."""
-    parser.add_argument("--search", metavar="TEXT", default="", help="only those whose name, ID or words hold this")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    parser.add_argument("--refresh", action="store_true", help="ask the service, however fresh the kept list is")
+    parser.add_argument("--search", metavar="TEXT", default="", help="only those with this in name, ID or description")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per character")
+    parser.add_argument("--refresh", action="store_true", help="bypass the cache")
 
 
 def run(context: Context) -> int:
@@ -58,7 +58,7 @@ def run(context: Context) -> int:
         else:
             context.output.print_line(_table_row(one, context.output.width))
     if not chosen and code == ExitCode.SUCCESS:
-        context.output.info(sanitize("No character matches." if wanted else "The list is empty."))
+        context.output.info(sanitize("No character matches." if wanted else "No characters."))
     return code
 
 
@@ -74,11 +74,11 @@ async def _load_characters(context: Context) -> list[Character]:
             code = _exit_code_for(error)
             if not book.allowed or context.arguments.refresh:
                 raise CommandError(
-                    code, format_safe("The list could not be had: {account}", account=error.full_message)
+                    code, format_safe("Could not load characters: {account}", account=error.full_message)
                 ) from None
             age = (time.time() - (book.fetched_at or 0.0)) / 86_400
             context.output.info(
-                format_safe("{error} This is the list of {age} days ago.", error=error, age=f"{age:.0f}")
+                format_safe("{error} Showing the list cached {age} days ago.", error=error, age=f"{age:.0f}")
             )
             return list(book.allowed)
     finally:

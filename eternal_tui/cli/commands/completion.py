@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import PROGRAM
-from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.core.sanitize import format_safe, sanitize
 
 if TYPE_CHECKING:
     from eternal_tui.api.models import Character
@@ -58,7 +58,7 @@ def run(context: Context) -> int:
     script = completion_script(given.shell)
     if not given.install:
         for line in script.splitlines():
-            context.output.print_line(SafeText(line))
+            context.output.print_line(sanitize(line, limit=100_000))
         return ExitCode.SUCCESS
     return install_file(context, INSTALL_PATHS[given.shell], script)
 

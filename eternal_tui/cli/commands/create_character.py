@@ -10,7 +10,7 @@ from eternal_tui.cli.exit_codes import ExitCode, exit_code_of
 from eternal_tui.cli.formatting import format_job_line, job_error_message
 from eternal_tui.cli.request_input import read_prompts
 from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, run_with_shutdown
-from eternal_tui.core.sanitize import SafeText
+from eternal_tui.core.sanitize import SafeText, join_safe
 from eternal_tui.jobs.errors import NoApiKey
 from eternal_tui.jobs.job_json import job_to_json
 
@@ -40,7 +40,7 @@ def run(context: Context) -> int:
     prompt = "\n".join(read_prompts(context.arguments.prompt, context.output.stdin))
     if not prompt.strip():
         raise CommandError(ExitCode.USAGE, "Prompt is required. Nothing was sent.")
-    if not context.arguments.yes and not context.output.confirm(SafeText(f"{_QUESTION} Create it?")):
+    if not context.arguments.yes and not context.output.confirm(join_safe(" ", _QUESTION, SafeText("Create it?"))):
         raise CommandError(ExitCode.USAGE, f"{_QUESTION} Add --yes. Nothing was sent.")
 
     async def create(shutdown: Shutdown) -> int:

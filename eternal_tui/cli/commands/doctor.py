@@ -1,4 +1,4 @@
-"""`doctor`: look at everything the program needs, and end in what to do."""
+"""`doctor`: check everything the program needs, and say how to fix it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 
 if TYPE_CHECKING:
-    from eternal_tui.cli.findings import Check
+    from eternal_tui.cli.doctor_checks import Check
 
 
 EPILOG = """\
 examples:
   eternal-tui doctor
   eternal-tui doctor --json
-  eternal-tui doctor --report                      fit to be pasted into an issue
-  eternal-tui doctor --report report.txt           the same as a new private file
+  eternal-tui doctor --report                      for bug reports
+  eternal-tui doctor --report report.txt           the same, to a new private file
 
-exit codes: 0 all is well, 2 configuration or data folder cannot be used, 3 no key or a refused one, 4 service away.
-Nothing it does costs anything, and it never prints the key.
+exit codes: 0 all ok, 2 configuration or data folder unusable, 3 no key or key rejected, 4 service unreachable.
+Free; never prints the key.
 """
 
 
@@ -34,12 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         nargs="?",
         const="-",
-        help="add versions, settings and the log's end, all redacted; to a new file where one is named",
+        help="full redacted report for bug reports; PATH writes it to a file",
     )
 
 
 def run(context: Context) -> int:
-    """Print the findings and return the code of the gravest."""
+    """Print the findings and return the most severe code."""
     from eternal_tui.cli.doctor_checks import run_checks
     from eternal_tui.cli.doctor_report import build_report, write_report
 
@@ -53,7 +53,7 @@ def run(context: Context) -> int:
         report = build_report(findings, _advice_lines(findings), context)
         if path != "-":
             write_report(Path(path), report)
-            told.append(format_safe("The report is in {path}; it holds no key, no link and no prompt.", path=path))
+            told.append(format_safe("{path} written (contains no key, URL or prompt).", path=path))
         else:
             told = report
     for line in told:
@@ -80,5 +80,5 @@ def _check_line(check: Check) -> SafeText:
 def _advice_lines(checks: list[Check]) -> list[SafeText]:
     wanted = [finding.advice for finding in checks if finding.advice]
     if not wanted:
-        return [sanitize("All is well. `eternal-tui` opens the app.")]
-    return [sanitize("What to do:"), *(sanitize(f"  {number}. {advice}") for number, advice in enumerate(wanted, 1))]
+        return [sanitize("No problems found.")]
+    return [sanitize("To fix:"), *(sanitize(f"  {number}. {advice}") for number, advice in enumerate(wanted, 1))]

@@ -1,4 +1,4 @@
-"""`export`: the whole history as one file, for other programs or to look at."""
+"""`export`: the whole history as one file."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def gallery_items(jobs: Iterator[Job], results_dir: Path) -> Iterator[GalleryIte
 def _item_details(job: Job) -> Iterator[tuple[SafeText, SafeText]]:
     yield SafeText("Job"), format_safe("{id}", id=job.id)
     yield SafeText("Character"), character_label(job)
-    yield SafeText("Asked"), request_label(job)
+    yield SafeText("Request"), request_label(job)
     if job.facts is not None:
         yield SafeText("File"), file_label(job.facts)
-    yield SafeText("Made"), format_safe("{at}", at=format_local_time(job.finished_at or job.created_at))
+    yield SafeText("Created"), format_safe("{at}", at=format_local_time(job.finished_at or job.created_at))
     if job.cost is not None:
-        yield SafeText("Cost"), format_safe("about {cost} credits", cost=f"{job.cost:.2f}")
+        yield SafeText("Cost"), format_safe("~{cost} credits", cost=f"{job.cost:.2f}")
     if job.note:
         yield SafeText("Note"), sanitize(job.note, limit=400)
     if job.tags:
@@ -83,7 +83,7 @@ def export_html_gallery(jobs: Iterator[Job], results_dir: Path, file: TextIO, ma
     if not page.omitted_count:
         return ExportResult(page.included_count)
     note = format_safe(
-        "Described without a file: {n}, as all together are beyond {limit} megabytes. --megabytes allows more.",
+        "{n} listed without the file: over {limit} MB. --megabytes allows more.",
         n=pluralize(page.omitted_count, "result"),
         limit=f"{max_megabytes:g}",
     )
@@ -96,17 +96,17 @@ def export_contact_sheet(jobs: Iterator[Job], results_dir: Path, file: TextIO, m
 
     raw = getattr(file, "buffer", None)
     if raw is None:
-        raise CommandError(ExitCode.USAGE, "A contact sheet is a picture and needs a file to go to.")
+        raise CommandError(ExitCode.USAGE, "A contact sheet is an image; name a file.")
     exhibits = list(gallery_items(jobs, results_dir))
     sheet = write_contact_sheet(exhibits, raw)
     notes = []
     if left := len(exhibits) - sheet.included_count:
         notes.append(
-            format_safe("A sheet holds the newest {most}; {n} older ones are not on it.", most=MAX_ITEMS, n=left)
+            format_safe("The sheet has the newest {most}; {n} older ones are left out.", most=MAX_ITEMS, n=left)
         )
     if sheet.substituted_count:
         signs = pluralize(sheet.substituted_count, "character")
-        notes.append(format_safe("Drawn as ?: {signs} that no font found here has.", signs=signs))
+        notes.append(format_safe("{signs} drawn as ?: no font has them.", signs=signs))
     return ExportResult(sheet.included_count, join_safe(" ", *notes) if notes else None)
 
 
@@ -122,8 +122,8 @@ examples:
   eternal-tui export gallery.html
   eternal-tui export --format sheet contact-sheet.png
 
-html is one page with every picture and clip inside it, which needs no network; sheet is a picture of the newest.
-Nothing is overwritten; the file can be read by you alone. Links to results are left out: they are as good as a key.
+html is one page with every image and video inside it; sheet is an image of the newest results.
+Nothing is overwritten; the file is readable only by you. Result URLs are omitted (they grant access).
 """
 
 _FORMULA_PATTERN = re.compile(r"(\A\s*|;\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
@@ -137,15 +137,15 @@ TextWriter = Callable[["Iterator[Job]", Path, TextIO], int]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `export`."""
     names = sorted([*TEXT_FORMATS, *MEDIA_FORMATS])
-    parser.add_argument("--format", choices=names, help="default: by the name's end, else json")
+    parser.add_argument("--format", choices=names, help="file format (default: by the suffix, else json)")
     parser.add_argument(
         "--megabytes",
         type=_parse_megabytes,
         default=DEFAULT_MAX_MEGABYTES,
         metavar="N",
-        help=f"most megabytes of files in an html page (default {DEFAULT_MAX_MEGABYTES:g})",
+        help=f"max total MB embedded in the HTML page (default {DEFAULT_MAX_MEGABYTES:g})",
     )
-    parser.add_argument("path", metavar="PATH", help="the file to make; '-' is standard output")
+    parser.add_argument("path", metavar="PATH", help="output file; '-' is stdout")
 
 
 def run(context: Context) -> int:
@@ -174,7 +174,7 @@ def run(context: Context) -> int:
 def _parse_megabytes(text: str) -> float:
     value = float(text)
     if not 0 < value <= 100_000:
-        raise argparse.ArgumentTypeError("give a number of megabytes above 0")
+        raise argparse.ArgumentTypeError("give a number of MB above 0")
     return value
 
 
@@ -194,12 +194,10 @@ def _open_output(path: str, stdout: TextIO) -> Iterator[TextIO]:
     try:
         handle = create_private(Path(path))
     except FileExistsError:
-        raise CommandError(
-            ExitCode.USAGE, f"{path} exists already and is not overwritten. Name another file."
-        ) from None
+        raise CommandError(ExitCode.USAGE, f"{path} exists and is not overwritten. Name another file.") from None
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise CommandError(ExitCode.USAGE, f"{path} cannot be made: {why}.") from None
+        raise CommandError(ExitCode.USAGE, f"{path} cannot be written: {why}.") from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             yield file
@@ -209,7 +207,7 @@ def _open_output(path: str, stdout: TextIO) -> Iterator[TextIO]:
         if not isinstance(error, OSError):
             raise
         raise CommandError(
-            ExitCode.USAGE, f"{path} cannot be written: {error.strerror}. What there was of it is gone."
+            ExitCode.USAGE, f"{path} cannot be written: {error.strerror}. The partial file was removed."
         ) from None
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
-from pathlib import Path
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
@@ -13,6 +10,7 @@ from eternal_tui.cli.parser import Command
 from eternal_tui.cli.references import add_references, find_jobs
 from eternal_tui.cli.waiting import add_output_options, parse_output
 from eternal_tui.config.credentials import environ_without_keys
+from eternal_tui.core.process import open_in_viewer
 from eternal_tui.core.sanitize import format_safe
 from eternal_tui.jobs.copies import CopyOptions, write_copy
 from eternal_tui.jobs.files import result_path
@@ -75,25 +73,13 @@ def _open(context: Context) -> int:
             code = ExitCode.FAILED
             context.output.error(format_safe("Job {id} has no result file.", id=job.id))
             continue
-        _open_in_viewer(path.resolve(), context)
+        try:
+            open_in_viewer(path, environ_without_keys(context.environ))
+        except OSError as error:
+            raise CommandError(
+                ExitCode.FAILED, format_safe("{why}. The file is {path}.", why=error.strerror, path=path)
+            ) from None
     return code
-
-
-def _open_in_viewer(path: Path, context: Context) -> None:
-    command = "open" if sys.platform == "darwin" else "xdg-open"
-    try:
-        subprocess.Popen(  # noqa: S603 - a fixed program, and a path of our own making
-            [command, str(path)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environ_without_keys(context.environ),
-            start_new_session=True,
-        )
-    except OSError:
-        raise CommandError(
-            ExitCode.FAILED, format_safe("{command} not found. The file is {path}.", command=command, path=path)
-        ) from None
 
 
 COMMANDS = {

@@ -13,6 +13,7 @@ from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.core.format_template import Template, parse_template
 from eternal_tui.core.sanitize import SafeText, join_safe, sanitize
+from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.job_json import JSON_FIELDS, job_to_json
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def _print_jobs(context: Context, jobs: Sequence[Job], counter: JobCounter, temp
     if template is not None:
         for job in jobs:
             values = {name: _format_value(value) for name, value in job_to_json(job, context.results_dir).items()}
-            output.print_line(SafeText(template.render(values, lambda _field, value: sanitize(value))))
+            for line in template.render(values, lambda _field, value: sanitize(value)).split("\n"):
+                output.print_line(join_safe("\t", *map(sanitize, line.split("\t"))))
     elif context.arguments.json:
         totals = counter.totals()
         spent = {"spent_today": totals.spent_today, "spent_in_all": totals.spent_total}
@@ -179,7 +181,7 @@ def _print_table(context: Context, jobs: Sequence[Job], counter: JobCounter) -> 
     if jobs and output.width is not None:
         output.print_line(_table_row(("id", "state", "type", "created", "name", "prompt"), output.width))
     for job in jobs:
-        output.print_line(_table_row(_table_cells(job), output.width))
+        output.print_line(_table_row(_table_cells(job), output.width), state=state_label(job))
     if not counter.state_counts:
         output.info(sanitize("No jobs yet. See `eternal-tui generate --help`."))
     elif not jobs:
@@ -192,7 +194,6 @@ def _print_table(context: Context, jobs: Sequence[Job], counter: JobCounter) -> 
 
 def _table_cells(job: Job) -> tuple[str, ...]:
     from eternal_tui.cli.formatting import format_local_time
-    from eternal_tui.jobs.formatting import state_label
 
     request = job.request
     word = state_label(job)

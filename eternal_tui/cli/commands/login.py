@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 LOGIN_EPILOG = """\
 examples:
-  eternal-tui login                                asks for the key; nothing is shown while you type or paste
+  eternal-tui login                                asks for the key, hidden
   pass show eternalai | eternal-tui login          one line from a pipe
   eternal-tui login --file                         where there is no system keyring, as over SSH
 
-The key is never taken from the command line: other users of the machine could read it there.
+There is no option for the key: other users of the machine could read the command line.
 """
 
 LOGOUT_EPILOG = """\
@@ -79,10 +79,10 @@ def _read_key(context: Context) -> Secret:
     if not is_terminal(stdin):
         return parse_key(stdin.readline(MAX_KEY_LINE_CHARS), "standard input")
     with warnings.catch_warnings():
-        # It warns where it cannot hide what is typed, and goes on; a key on the screen is no way to go on.
+        # It warns where it cannot hide the input, and goes on.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
-            return parse_key(getpass.getpass("API key (nothing is shown): "), "your input")
+            return parse_key(getpass.getpass("API key (hidden): "), "your input")
         except (getpass.GetPassWarning, EOFError):
             raise CommandError(ExitCode.USAGE, "No API key entered. Nothing was stored.") from None
 

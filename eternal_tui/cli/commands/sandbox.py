@@ -1,4 +1,4 @@
-"""`sandbox`: the stand-in for the service, on its own."""
+"""`sandbox`: the local sandbox of the API, on its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EPILOG = """\
 examples:
   eternal-tui sandbox --port 8765 --speed 5
   ETERNALAI_API_KEY=sandbox-demo-key eternal-tui --base-url http://127.0.0.1:8765
-  eternal-tui sandbox --fault lost-answer:1        --fault list tells what can go wrong on purpose
+  eternal-tui sandbox --fault lost-answer:1        --fault list shows all faults
 
 The first line of output is a JSON object with api_url, cdn_url and key. ctrl+c stops it.
 """

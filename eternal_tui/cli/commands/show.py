@@ -55,7 +55,7 @@ def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
         ("job", str(job.id)),
         ("state", state_label(job)),
         ("status", job.word),
-        ("progress", f"{job.progress} %"),
+        ("progress", f"{job.progress}%"),
         ("error", job.error),
         ("waiting", job.trouble),
         ("charged?", f"{job.verdict}: {job.verdict_reason}" if job.verdict else ""),

@@ -1,4 +1,4 @@
-"""`stats`: spending day by day, durations and success by type, from the history alone."""
+"""`stats`: spending by day, durations and success by type, from the history alone."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ EPILOG = """\
 examples:
   eternal-tui stats
   eternal-tui stats --days 7
-  eternal-tui stats --json          one JSON object: jobs, spent, days and kinds; durations are in seconds
+  eternal-tui stats --json          one JSON object: jobs, spent, days and kinds; durations in seconds
 
-Costs are learned from the credits counter, so they are about right.
+Costs are estimates derived from your balance.
 """
 
 MAX_DAYS = 3_660
@@ -28,7 +28,7 @@ MAX_DAYS = 3_660
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `stats`."""
-    parser.add_argument("--days", metavar="N", type=int, default=30, help="days to count one by one (30)")
+    parser.add_argument("--days", metavar="N", type=int, default=30, help="number of days listed (default: 30)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -48,7 +48,7 @@ def run(context: Context) -> int:
         streams.print_json(msgspec.to_builtins(figures))
         return ExitCode.SUCCESS
     if not figures.jobs:
-        streams.info(SafeText("No jobs yet. `eternal-tui generate --help` says how to make one."))
+        streams.info(SafeText("No jobs yet. See `eternal-tui generate --help`."))
     for line in _statistics_lines(figures):
         streams.print_line(line)
     return ExitCode.SUCCESS
@@ -68,10 +68,10 @@ def _statistics_lines(stats: Statistics) -> Iterator[SafeText]:
                 failed=f"{day.failed:>4}",
             )
     for kind in stats.kinds:
-        success = "-" if kind.success is None else f"{kind.success * 100:.0f} %"
+        success = "-" if kind.success is None else f"{kind.success * 100:.0f}%"
         half, most = ("-" if each is None else f"{each:.0f} s" for each in (kind.median, kind.slowest_tenth))
         yield format_safe(
-            "{type}: {jobs}, {success} well, half within {half}, nine of ten within {most}, {spent} credits",
+            "{type}: {jobs}, {success} ok, p50 {half}, p90 {most}, ~{spent} credits",
             type=kind.type,
             jobs=pluralize(kind.jobs, "job"),
             success=success,
@@ -79,4 +79,4 @@ def _statistics_lines(stats: Statistics) -> Iterator[SafeText]:
             most=most,
             spent=f"{kind.spent:.2f}",
         )
-    yield format_safe("about {spent} credits in all", spent=f"{stats.spent:.2f}")
+    yield format_safe("total: ~{spent} credits", spent=f"{stats.spent:.2f}")

@@ -18,6 +18,7 @@ from eternal_tui.cli.signals import Shutdown, ShutdownRequested, run_with_shutdo
 from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, wait_for_jobs
 from eternal_tui.core.sanitize import format_safe, join_safe, sanitize
 from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey
+from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.job_json import format_utc, job_to_json
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 
@@ -157,7 +158,7 @@ class _WatchRun:
             fields: dict[str, Any] = {"event": event, "time": format_utc(time.time())}
             self._output.print_json(fields | job_to_json(job, self._engine.results_dir) | {"output": output})
         else:
-            self._output.print_line(format_job_line(job, self._engine.results_dir, output))
+            self._output.print_line(format_job_line(job, self._engine.results_dir, output), state=state_label(job))
 
     async def _wait_until_done(self, job_ids: list[int]) -> None:
         rejection = await wait_for_jobs(

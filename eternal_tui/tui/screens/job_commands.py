@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +9,7 @@ from typing import Protocol
 from eternal_tui.api.errors import ApiError
 from eternal_tui.api.models import GenerateRequest, InvalidRequest
 from eternal_tui.config.credentials import environ_without_keys
+from eternal_tui.core.process import open_in_viewer
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import RetryCandidates, find_retryable, new_batch_id
@@ -262,23 +260,10 @@ class JobCommands:
         if path is None or not path.is_file():
             self._screen.notify_user(format_safe("Job {id} has no verified file to open.", id=job.id), "warning")
             return
-        command = "open" if sys.platform == "darwin" else "xdg-open"
         try:
-            viewer = subprocess.Popen(  # noqa: S603 - a fixed program, and a path of our own making
-                [command, str(path.resolve())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=environ_without_keys(self._environ),
-                start_new_session=True,
-            )
-        except OSError:
-            self._screen.notify_user(
-                format_safe("{command} was not found. The file is {path}", command=command, path=path), "warning"
-            )
-        else:
-            # Whoever starts a program has to hear of its end, or its name stays in the list of processes.
-            threading.Thread(target=viewer.wait, daemon=True, name="viewer").start()
+            open_in_viewer(path, environ_without_keys(self._environ))
+        except OSError as error:
+            self._screen.notify_user(format_safe("{why}. The file is {path}", why=error.strerror, path=path), "warning")
 
     async def run(self, job_ids: Sequence[int], command: str) -> None:
         """Do the action `command` on these jobs."""
