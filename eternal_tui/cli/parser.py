@@ -177,6 +177,7 @@ def add_global_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--demo", action="store_true", default=absent, help="run against a local sandbox (no key, no cost)"
     )
+    options.add_argument("--empty", action="store_true", default=absent, help="with --demo: start without sample jobs")
     options.add_argument("--data-dir", metavar="DIR", default=absent, help="folder of history, results and logs")
     options.add_argument("--base-url", metavar="URL", default=absent, help="base URL of the API")
     options.add_argument("--config", metavar="FILE", default=absent, help="configuration file")

@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, default=None, metavar="FILE", help="keep jobs and credits in a file")
     parser.add_argument("--key", default=None, metavar="KEY", help="the key that is accepted (sk_…: not in x-api-key)")
     parser.add_argument("--strict", action="store_true", help="refuse fields that apply to the other type only")
+    parser.add_argument("--sample-jobs", action="store_true", help="start with the sample jobs of the demo")
     parser.add_argument("--until-stdin-closes", action="store_true", help="also stop when stdin closes")
 
 
@@ -62,6 +63,7 @@ def _parse_settings(args: argparse.Namespace) -> SandboxSettings:
         seed=args.seed,
         state_file=args.state,
         prerender=True,
+        sample_jobs=args.sample_jobs,
         faults=tuple(parse_rule(text) for text in args.fault),
     )
 

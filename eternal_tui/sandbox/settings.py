@@ -46,6 +46,7 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     video_fps: int = 24
     avatar_size: tuple[int, int] = (256, 256)
     prerender: bool = False
+    sample_jobs: bool = False
     cache_bytes: int = 64 * 1024 * 1024
     faults: tuple[FaultRule, ...] = ()
     retry_after: str = "2"

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.jobs import seeded_rng
+from eternal_tui.sandbox.samples import SAMPLE_JOBS
 from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.sandbox.validation import ParsedRequest
 
@@ -90,6 +91,17 @@ class JobSimulator:
         )
         self.jobs[job.request_id] = job
         return job
+
+    def add_samples(self) -> None:
+        """Add the sample jobs of the demo as if they had been sent before it started."""
+        for sample in SAMPLE_JOBS:
+            self.jobs[sample.request_id] = SandboxJob(
+                request_id=sample.request_id,
+                request=ParsedRequest(character=sample.character, prompt=sample.prompt, kind=sample.kind),
+                created_at=self.now() - sample.age_seconds,
+                run_seconds=sample.run_seconds,
+                shape=ProgressShape.LINEAR,
+            )
 
     def finish(self, request_id: str | None = None) -> None:
         """End one job, or every one, now."""

@@ -73,11 +73,13 @@ class SandboxState:
             renderer=MediaRenderer(settings),
             credits=Decimal(str(settings.credits)).quantize(Decimal("0.01")),
         )
+        if settings.sample_jobs:
+            service.simulator.add_samples()
         if settings.state_file is not None:
             service.state_file = StateFile(settings.state_file)
             if (kept := service.state_file.load()) is not None:
                 service.credits, jobs = kept
-                service.simulator.jobs.update((job.request_id, job) for job in jobs)
+                service.simulator.jobs = {job.request_id: job for job in jobs}
         return service
 
     def notify_activity(self) -> None:

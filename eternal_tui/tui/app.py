@@ -35,9 +35,12 @@ from eternal_tui.tui.terminal.filters import AsciiFilter, to_ascii
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.terminal.guard import TerminalGuard
 from eternal_tui.tui.terminal.later import load_deferred
+from eternal_tui.tui.widgets.footer import TOUR_ACTION_IDS
 
 if TYPE_CHECKING:
+    from textual.actions import ActionParseResult
     from textual.command import Provider
+    from textual.dom import DOMNode
     from textual.types import AnimationLevel
 
 
@@ -75,6 +78,7 @@ class EternalApp(FlowControlledApp):
         *,
         unread_input: bytes = b"",
         guard: TerminalGuard | None = None,
+        has_tour: bool = False,
     ) -> None:
         super().__init__(remote=is_remote(environ), unread_input=unread_input, guard=guard)
         self.services = services
@@ -92,6 +96,7 @@ class EternalApp(FlowControlledApp):
         )
         self.graceful_shutdown = GracefulShutdown(services, exit_app=self.exit, release_terminal=self.restore_terminal)
         self.internal_error: Exception | None = None
+        self._has_tour = has_tour
         self._config_watcher = ConfigWatcher(services.settings, environ)
         self._theme_store = ThemeStore(services.data_dir)
         self._environ = environ
@@ -103,7 +108,21 @@ class EternalApp(FlowControlledApp):
 
     def get_default_screen(self) -> Screen[None]:
         """Return the one screen."""
-        return MainScreen(self.services, self.terminal)
+        screen = MainScreen(self.services, self.terminal)
+        screen.tour_action_ids = list(TOUR_ACTION_IDS) if self._has_tour else []
+        return screen
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Take what is done off the tour."""
+        main = self.screen_stack[0]
+        if isinstance(main, MainScreen) and main.tour_action_ids and isinstance(action, str):
+            main.leave_out_of_tour(action)
+        return await super().run_action(action, default_namespace, namespaces)
 
     def on_mount(self) -> None:
         """Take the person's keys, and the signals that end the app."""

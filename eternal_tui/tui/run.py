@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from eternal_tui.tui.app import EternalApp
 
 
-def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, ephemeral: bool) -> int:
-    """Run the app until it is left and return the exit code.
+def run(
+    settings: Settings, environ: Mapping[str, str], *, demo: bool, ephemeral: bool, has_samples: bool = False
+) -> int:
+    """Run the app until it is left and return the exit code. With `has_samples` a demo starts with sample jobs.
 
     Raises HistoryError where the data folder is unusable, and the defect, whatever it was, that ended the app.
     """
     # Until the first frame stands, everything that is made is kept: looking for garbage finds none.
     gc.disable()
-    app = _build_app(settings, environ, demo=demo, ephemeral=ephemeral)
+    app = _build_app(settings, environ, demo=demo, ephemeral=ephemeral, has_samples=has_samples)
     from eternal_tui.tui import config_watch
 
     for sentence in config_watch.preference_errors(settings):
@@ -41,7 +43,9 @@ def run(settings: Settings, environ: Mapping[str, str], *, demo: bool, ephemeral
     return app.return_code or 0
 
 
-def _build_app(settings: Settings, environ: Mapping[str, str], *, demo: bool, ephemeral: bool) -> EternalApp:
+def _build_app(
+    settings: Settings, environ: Mapping[str, str], *, demo: bool, ephemeral: bool, has_samples: bool
+) -> EternalApp:
     from eternal_tui.tui.graphics.probe import TerminalInfo, probing
     from eternal_tui.tui.terminal.guard import TerminalGuard
     from eternal_tui.tui.terminal.later import defer_imports
@@ -49,7 +53,7 @@ def _build_app(settings: Settings, environ: Mapping[str, str], *, demo: bool, ep
     defer_imports()
     guard = TerminalGuard(sys.stdout.fileno())
     guard.note("modes")
-    service = _launch_demo(environ, None if ephemeral else settings.data_dir) if demo else None
+    service = _launch_demo(environ, None if ephemeral else settings.data_dir, has_samples=has_samples) if demo else None
     try:
         # The terminal is asked first: it answers while the rest is imported.
         with (
@@ -62,6 +66,10 @@ def _build_app(settings: Settings, environ: Mapping[str, str], *, demo: bool, ep
             from eternal_tui.tui.graphics.select import select_backend
 
             bench = Services(settings, environ, demo=service, ephemeral=ephemeral)
+            if has_samples and demo:
+                from eternal_tui.tui.demo import seed_demo
+
+                seed_demo(bench)
             bench.jobs.sync.load_newest()
             terminal = facts()
             choice = select_backend(settings.images, terminal, environ)
@@ -69,15 +77,26 @@ def _build_app(settings: Settings, environ: Mapping[str, str], *, demo: bool, ep
         if service is not None:
             service.close()
         raise
-    return EternalApp(bench, choice.graphics, choice.reason, environ, unread_input=terminal.unread, guard=guard)
+    return EternalApp(
+        bench,
+        choice.graphics,
+        choice.reason,
+        environ,
+        unread_input=terminal.unread,
+        guard=guard,
+        has_tour=has_samples and demo,
+    )
 
 
-def _launch_demo(environ: Mapping[str, str], state_dir: Path | None) -> DemoService:
+def _launch_demo(environ: Mapping[str, str], state_dir: Path | None, *, has_samples: bool) -> DemoService:
     from eternal_tui.sandbox.launch import STATE_FILE_NAME, launch_demo
     from eternal_tui.services import DEMO_SPEED
 
     return launch_demo(
-        environ=environ, speed=DEMO_SPEED, state_file=None if state_dir is None else state_dir / STATE_FILE_NAME
+        environ=environ,
+        speed=DEMO_SPEED,
+        state_file=None if state_dir is None else state_dir / STATE_FILE_NAME,
+        options=["--sample-jobs"] if has_samples else [],
     )
 
 

@@ -196,7 +196,7 @@ def time_demo_exit(method: str, folder: Path, number: int = 0) -> float:
     """Start the demo in a home of its own, with its own place for temporary files, and send it away."""
     home = folder / f"{method}-{number}"
     home.mkdir()
-    app = PtyProgram(make_environ(home, {"TMPDIR": str(home)}), "--demo")
+    app = PtyProgram(make_environ(home, {"TMPDIR": str(home)}), "--demo", "--empty")
     try:
         app.wait_for(b"Nothing here yet")
         return exit_app(method, home, app)
@@ -262,7 +262,10 @@ def test_an_app_that_hangs_is_gone_in_time_and_gives_the_terminal_back(way: str,
     its files; and with a thread that reads keys from a closed terminal over and over.
     """
     app = PtyProgram(
-        make_environ(tmp_path, {"TMPDIR": str(tmp_path)}), "--demo", command=(sys.executable, "-c", HUNG_APP_SCRIPT)
+        make_environ(tmp_path, {"TMPDIR": str(tmp_path)}),
+        "--demo",
+        "--empty",
+        command=(sys.executable, "-c", HUNG_APP_SCRIPT),
     )
     services: list[int] = []
     try:

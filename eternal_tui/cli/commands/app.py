@@ -28,4 +28,10 @@ def run(context: Context) -> int:
         os.environ["NO_COLOR"] = "1"
     from eternal_tui.tui.run import run as run_app
 
-    return run_app(settings, context.environ, demo=context.is_demo, ephemeral=context.is_ephemeral)
+    return run_app(
+        settings,
+        context.environ,
+        demo=context.is_demo,
+        ephemeral=context.is_ephemeral,
+        has_samples=context.is_demo and not getattr(context.arguments, "empty", False),
+    )

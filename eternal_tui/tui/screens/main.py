@@ -41,7 +41,7 @@ from eternal_tui.tui.screens.key_prompt import KeyPrompt
 from eternal_tui.tui.screens.view_state import PaneSplit, ViewState, ViewStore
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.later import load_deferred
-from eternal_tui.tui.widgets.footer import FooterLine, footer_keys
+from eternal_tui.tui.widgets.footer import FooterLine, footer_keys, tour_hint, without_action
 from eternal_tui.tui.widgets.header import HeaderLine
 from eternal_tui.tui.widgets.help_keys import HelpMixin
 
@@ -138,6 +138,7 @@ class MainScreen(HelpMixin, DiffScreen):
             id="detail",
         )
         self.footer = FooterLine()
+        self.tour_action_ids: list[str] = []
         self.notifier = Notifier(
             services.settings,
             terminal.environ,
@@ -315,9 +316,14 @@ class MainScreen(HelpMixin, DiffScreen):
 
     def _update_footer(self) -> None:
         self._footer_has_job = self.job_pane.job_list.current_id is not None
-        self.footer.set_hints(
-            footer_keys(self._focus_scope(), effective_keymap(self.services.settings), has_job=self._footer_has_job)
-        )
+        keymap = effective_keymap(self.services.settings)
+        hints = footer_keys(self._focus_scope(), keymap, has_job=self._footer_has_job)
+        tour = [tour_hint(self.tour_action_ids, keymap)] if self.tour_action_ids else []
+        self.footer.set_hints([*tour, *hints])
+
+    def leave_out_of_tour(self, textual_action: str) -> None:
+        self.tour_action_ids = without_action(self.tour_action_ids, textual_action)
+        self._update_footer()
 
     def _focus_scope(self) -> Scope:
         """Tell where the focus is, as the registry calls it."""

@@ -47,12 +47,11 @@ class FooterLine(Widget):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._hints: Sequence[KeyHint] = ()
-        self._note = ""
 
-    def set_hints(self, hints: Sequence[KeyHint], note: str = "") -> None:
-        """Show these hints, and a gated `note` before them."""
-        if (hints, note) != (self._hints, self._note):
-            self._hints, self._note = hints, note
+    def set_hints(self, hints: Sequence[KeyHint]) -> None:
+        """Show these hints."""
+        if hints != self._hints:
+            self._hints = hints
             self.refresh()
 
     def _hint_positions(self) -> list[tuple[int, KeyHint]]:
@@ -122,6 +121,29 @@ def footer_keys(scope: Scope, keymap: Mapping[str, str], *, has_job: bool) -> li
         for name in _FOOTER_ACTION_IDS.get(scope, ())
         if has_job or name not in _JOB_ACTION_IDS
     ]
+
+
+_TOUR_TITLES = {
+    "app.submit": "send the example",
+    "list.open": "open a result",
+    "jobs.play": "play a video",
+    "jobs.gallery": "thumbnails",
+    "jobs.help": "all keys",
+}
+TOUR_ACTION_IDS = tuple(_TOUR_TITLES)
+"""Steps of the demo's tour; each is left out once its action was run."""
+
+
+def tour_hint(action_ids: Sequence[str], keymap: Mapping[str, str]) -> KeyHint:
+    """Return the next step of the tour."""
+    hint = _key_hint(action_ids[0], keymap)
+    place = f"{len(TOUR_ACTION_IDS) - len(action_ids) + 1}/{len(TOUR_ACTION_IDS)}"
+    return KeyHint(f"Tour {place}: {hint.key}", f"{_TOUR_TITLES[action_ids[0]]}  │", hint.textual_action)
+
+
+def without_action(action_ids: Sequence[str], textual_action: str) -> list[str]:
+    """Return the steps of the tour less the one whose action this is."""
+    return [each for each in action_ids if _ACTIONS_BY_ID[each].textual_action != textual_action]
 
 
 def _key_hint(action_id: str, keymap: Mapping[str, str]) -> KeyHint:

@@ -50,10 +50,10 @@ async def test_the_send_line_and_the_foot_of_a_dialog_stay_in_sight(tmp_path: Pa
             await wait_for_texts(pilot, "tomorrow.", "esc back")
             assert screen_text(app).count("tomorrow.") == 1
             await pilot.press("escape", "ctrl+t")
-            await wait_for_texts(pilot, "tomorrow.", "type a name and press")
+            await wait_for_texts(pilot, "tomorrow.", "type a name, ^s")
             assert screen_text(app).count("tomorrow.") == 1
             app.clear_notifications()
-            await wait_for_texts(pilot, "type a name and press")
+            await wait_for_texts(pilot, "type a name, ^s")
             await pilot.press("escape")
             await wait_for_texts(pilot, "^s send", "{")
             assert "-less" not in screen.query_one("#body").classes

@@ -1,0 +1,64 @@
+"""The history and the draft that a demo starts with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from eternal_tui.api.models import GenerateRequest
+from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.stores import DraftStore
+from eternal_tui.jobs.model import Job, JobState, to_record, with_event
+from eternal_tui.sandbox.samples import SAMPLE_JOBS
+from eternal_tui.services import Services
+
+DEMO_DRAFT = Draft(character="Astrid · 6870", prompt="In a yellow raincoat at the harbour, early morning")
+
+
+def seed_demo(services: Services) -> None:
+    """Add the sample jobs and the draft to a data folder without jobs. The sandbox has the same jobs.
+
+    All but the unconfirmed one are recorded as running: the first poll finds them finished, and their files are
+    downloaded as always.
+    """
+    if services.history.count():
+        return
+    services.history.add_many(map(to_record, _sample_jobs(services)))
+    drafts = DraftStore(services.data_dir)
+    if drafts.load() is None:
+        drafts.save(DEMO_DRAFT)
+
+
+def _sample_jobs(services: Services) -> Iterator[Job]:
+    now, credits_left = services.clock.time(), 630.0
+    batches = [each.batch for each in SAMPLE_JOBS]
+    for place, sample in enumerate(SAMPLE_JOBS):
+        sent_at = now - sample.age_seconds
+        is_unconfirmed = sample.state == "unconfirmed"
+        request = GenerateRequest(
+            character=sample.character,
+            prompt=sample.prompt,
+            type=sample.kind,
+            duration=4 if sample.kind == "video" else None,
+            quality="low" if sample.kind == "image" else None,
+        )
+        job = Job(
+            id=0,
+            request=request,
+            state=JobState.UNCONFIRMED if is_unconfirmed else JobState.RUNNING,
+            created_at=sent_at,
+            name=UntrustedText(sample.name),
+            request_id=None if is_unconfirmed else sample.request_id,
+            error=UntrustedText("The response to the request was lost." if is_unconfirmed else ""),
+            submitted_at=None if is_unconfirmed else sent_at,
+            credits_before=credits_left,
+            credits_after=None if is_unconfirmed else credits_left - sample.cost,
+            cost=sample.cost,
+            service=services.service_name,
+            batch=sample.batch,
+            batch_index=batches[:place].count(sample.batch) + 1 if sample.batch else None,
+            template=sample.template,
+        )
+        credits_left -= sample.cost
+        job = with_event(job, sent_at, "intent recorded")
+        yield with_event(job, sent_at + 1, "no response" if is_unconfirmed else "accepted", job.request_id or "")
