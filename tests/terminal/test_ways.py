@@ -220,7 +220,7 @@ def test_the_list(app: Tmux, tmp_path: Path) -> None:
     app.wait_for(lacks("of 12"))
 
     # Facets and orders.
-    for facet in ("running", "done", "needs attention", "all"):
+    for facet in ("unfinished", "done", "needs attention", "all"):
         app.type("f")
         app.wait_for(f"Jobs · {facet}")
     for order in ("oldest first", "longest first", "dearest first", "by character"):
@@ -274,7 +274,7 @@ def test_the_list(app: Tmux, tmp_path: Path) -> None:
     app.type("n")
     app.wait_for(contains("q quit"))
     app.type("T")
-    app.wait_for("Run the job")
+    app.wait_for("Run 1 failed job")
     app.type("y")
     app.wait_for("2 failed today")
     app.press("q")
@@ -332,7 +332,7 @@ def test_about_the_screen(app: Tmux, tmp_path: Path) -> None:
     app.wait_for(lacks("In the list of jobs"))
     app.press("I")
     app.wait_for("Spending, the last 30 days")
-    app.press("q")
+    app.press("Escape")
     app.wait_for(lacks("Spending"))
     app.press("v")
     app.wait_for(lambda screen: screen.count("▀") > 20)

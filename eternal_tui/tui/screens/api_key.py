@@ -122,9 +122,9 @@ class ApiKeyScreen(Dialog[SafeText]):
         file = format_safe(
             "keep it in a file only you can read, unencrypted: {path}", path=key_file(self._services.settings)
         )
-        yield KeyOption("^f", file, "screen.keep_in_file", id="way-file")
+        yield KeyOption("f3", file, "screen.keep_in_file", id="way-file")
         yield KeyOption(
-            "^d", SafeText("leave, and try the demo instead: no key, no cost"), "screen.demo", id="way-demo"
+            "f4", SafeText("leave, and try the demo instead: no key, no cost"), "screen.demo", id="way-demo"
         )
         yield KeyOption("esc", SafeText("look around without a key"), "screen.leave", id="way-look")
 
@@ -163,7 +163,7 @@ class ApiKeyScreen(Dialog[SafeText]):
         """Keep the key in the system keyring; never in a file by itself."""
         if self._has_keyring is False:
             self.set_footer_text(
-                SafeText("There is no system keyring here. ^f keeps the key in a file, if you want that."),
+                SafeText("No system keyring here. f3 stores the key in a file."),
                 is_error=True,
             )
         else:

@@ -1,8 +1,8 @@
-"""What can be done with jobs: each wish of a person turned into calls of the desk, with the questions it needs."""
+"""What the user can do with jobs: calls of the engine, with the confirmations they need."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,39 +16,46 @@ from eternal_tui.jobs.batch import RetryCandidates, find_retryable, new_batch_id
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.errors import ConfirmationRequired, InvalidJobState, JobNotFound, SubmitRejected
 from eternal_tui.jobs.files import copy_to, result_path
+from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
 from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.tui.notifications import Severity
 from eternal_tui.tui.widgets.dialog import ConfirmDialog
 
-CREATION_RERUN_MESSAGE = SafeText(
-    "A character is not made like a picture. Another one is made among the characters: f2, n."
-)
+CREATION_RERUN_MESSAGE = SafeText("Characters are created in the character browser: f2, then n.")
+
+_RERUN_STATES = frozenset({JobState.FAILED, JobState.REJECTED})
 
 
 class ScreenApi(Protocol):
-    """What the actions need of the screen they work for."""
+    """What the commands need of the screen they work for."""
 
-    def notify_user(self, text: SafeText, severity: Severity = "information") -> None:
-        """Show one sentence."""
+    def notify_user(self, text: SafeText, severity: Severity = "information") -> None: ...
 
-    async def ask_confirmation(self, question: ConfirmDialog) -> bool:
-        """Show a question and return the answer."""
+    async def ask_confirmation(self, question: ConfirmDialog) -> bool: ...
 
     async def check_characters(self, requests: Sequence[GenerateRequest]) -> bool:
         """Look the characters up where that has to be waited for; False where nothing may be sent."""
 
 
 class JobCommands:
-    """Acts on jobs through the desk. Every foreseeable failure ends in one sentence on the face."""
+    """Acts on jobs through the engine. Expected errors become a notification."""
 
     def __init__(self, jobs: JobEngine, screen: ScreenApi, environ: Mapping[str, str]) -> None:
         self._jobs = jobs
         self._screen = screen
         self._environ = environ
+        self._commands: dict[str, Callable[[Sequence[Job]], Awaitable[None]]] = {
+            "again": self.rerun,
+            "delete": self.delete,
+            "star": self.star,
+            "retry": self.retry_all,
+            "watch": self.watch_all,
+            "outside": self.open_all,
+        }
 
     def notify_result(self, text: SafeText | None) -> None:
-        """Show on the face the sentence that a small screen was left with, if it was left with one."""
+        """Show the sentence that a small screen was left with, if any."""
         if text:
             self._screen.notify_user(text)
 
@@ -60,7 +67,7 @@ class JobCommands:
         *,
         confirmed: bool = False,
     ) -> bool:
-        """Send requests, asking first where they cost more than is sent unasked; tell whether they were sent."""
+        """Send requests, asking first where a setting wants it; tell whether they were sent."""
         if not await self._screen.check_characters(requests):
             return False
         try:
@@ -88,32 +95,35 @@ class JobCommands:
         """Ask whether to pay."""
         yes = format_safe("send {n} requests", n=count) if count != 1 else SafeText("send it")
         return await self._screen.ask_confirmation(
-            ConfirmDialog(question, title=SafeText("This costs credits"), yes=yes, no=SafeText("do not send"))
+            ConfirmDialog(question, title=SafeText("This costs credits"), yes=yes, no=SafeText("cancel"))
         )
 
     async def rerun(self, jobs: Sequence[Job]) -> None:
-        """Run jobs again exactly as they were; more than one asks first, with about what it costs.
+        """Run jobs again exactly as they were; more than one asks first, with what they cost.
 
-        Of one that may have been paid already this is a retry, whatever the key: it asks, and links both.
+        An unconfirmed one may have been paid already: for it this is a retry, which asks and links both jobs.
         """
         if any(job.is_creation for job in jobs):
             self._screen.notify_user(CREATION_RERUN_MESSAGE, "warning")
             return
         undecided = [job for job in jobs if job.state is JobState.UNCONFIRMED and _is_retryable(job)]
         for job in undecided:
-            await self._decide_unconfirmed(job)
-        jobs = [job for job in jobs if job not in undecided]
-        if not jobs:
-            return
-        requests = [job.request for job in jobs]
-        if len(jobs) > 1:
-            question = join_safe(" ", format_safe("Run {n} jobs again?", n=len(jobs)), self.cost_text(requests))
-            if not await self.confirm_cost(question, count=len(jobs)):
+            await self._resolve_unconfirmed(job)
+        if jobs := [job for job in jobs if job not in undecided]:
+            await self._confirm_and_resend(jobs, ask=len(jobs) > 1)
+
+    async def _confirm_and_resend(self, jobs: Sequence[Job], *, ask: bool) -> None:
+        if ask:
+            what = format_safe("{n} jobs", n=len(jobs)) if len(jobs) > 1 else format_safe("job {id}", id=jobs[0].id)
+            cost = self.cost_text([job.request for job in jobs])
+            if not await self.confirm_cost(
+                format_safe("Run {what} again? {cost}", what=what, cost=cost), count=len(jobs)
+            ):
                 return
-        await self._resend(jobs, confirmed=len(jobs) > 1)
+        await self._resend(jobs, confirmed=ask)
 
     async def retry_failed(self, listed: Sequence[Job]) -> None:
-        """Run again what failed or was not taken among the jobs listed, after one question with what it costs."""
+        """Run again what failed or was rejected among the jobs listed, after one question with what it costs."""
         found = find_retryable(listed, self._jobs.store.newest_first())
         if not found.retryable:
             self._screen.notify_user(_nothing_to_retry_message(found))
@@ -136,11 +146,11 @@ class JobCommands:
         return sum(prices) / len(prices) if prices else None
 
     def cost_text(self, requests: Sequence[GenerateRequest]) -> SafeText:
-        """Return about what requests cost together, in words."""
+        """Return what requests cost together, in words."""
         prices = self._estimates(requests)
         if prices is None:
-            return SafeText("The price is not known yet.")
-        return format_safe("About {sum} credits.", sum=f"{sum(prices):.2f}")
+            return SafeText("Price unknown.")
+        return format_safe("Costs ~{sum} credits.", sum=f"{sum(prices):.2f}")
 
     def _estimates(self, requests: Sequence[GenerateRequest]) -> list[float] | None:
         """Return about what each request costs, None where one's price is not known yet."""
@@ -148,19 +158,23 @@ class JobCommands:
         return prices if len(prices) == len(requests) else None
 
     async def retry(self, job: Job) -> None:
-        """Do what `t` means for the job: fetch its file again, decide an unconfirmed one, ask after a lost one."""
+        """Do what `t` means for the job; asks first where that is a paid request."""
         if job.state is JobState.UNCONFIRMED:
-            await self._decide_unconfirmed(job)
+            await self._resolve_unconfirmed(job)
         elif job.state is JobState.LOST:
             await self._jobs.watch_now(job.id)
         elif job.state is JobState.SUCCEEDED and not job.is_delivered:
             await self._jobs.retry_download(job.id)
-            self._screen.notify_user(format_safe("Fetching job {id} again. Nothing is charged.", id=job.id))
-        elif job.state in (JobState.FAILED, JobState.REJECTED):
-            await self.rerun([job])
+            self._screen.notify_user(format_safe("Downloading job {id} again (free).", id=job.id))
+        elif job.state in _RERUN_STATES and not job.is_creation and job.retried_by is None:
+            question = format_safe("Retry job {id}? {cost}", id=job.id, cost=self.cost_text([job.request]))
+            if await self.confirm_cost(question) and await self._screen.check_characters([job.request]):
+                await self._jobs.submitter.retry_unconfirmed(job.id, confirmed=True)
+        elif job.state in _RERUN_STATES:
+            await self.rerun([job]) if job.is_creation else await self._confirm_and_resend([job], ask=True)
         else:
             self._screen.notify_user(
-                format_safe("Job {id} is {state}; there is nothing to retry.", id=job.id, state=job.state)
+                format_safe("Nothing to retry: job {id} is {state}.", id=job.id, state=state_label(job))
             )
 
     async def retry_all(self, jobs: Sequence[Job]) -> None:
@@ -168,85 +182,93 @@ class JobCommands:
         if len(jobs) == 1:
             await self.retry(jobs[0])
             return
-        failed = [job for job in jobs if job.state in (JobState.FAILED, JobState.REJECTED)]
+        failed = [job for job in jobs if job.state in _RERUN_STATES]
         others = [job for job in jobs if job not in failed and _is_retryable(job)]
         for job in others:
             await self.retry(job)
         if failed:
             await self.rerun(failed)
         elif not others:
-            self._screen.notify_user(SafeText("There is nothing to retry among these jobs."))
+            self._screen.notify_user(SafeText("Nothing to retry among these jobs."))
 
-    async def _decide_unconfirmed(self, job: Job) -> None:
-        verdict = (
-            format_safe("{verdict}: {reason}", verdict=job.verdict, reason=job.verdict_reason)
-            if job.verdict
-            else SafeText("Whether it was charged is not known.")
-        )
-        question = join_safe(
-            " ",
-            format_safe("The answer to job {id} was lost.", id=job.id),
-            verdict,
-            SafeText("Sending it again may pay twice."),
-            self.cost_text([job.request]),
-        )
-        asked = ConfirmDialog(
-            question,
+    async def _resolve_unconfirmed(self, job: Job) -> None:
+        """Ask whether to retry or to dismiss; a job that is resolved already is only said to be."""
+        if not _is_retryable(job):
+            self._screen.notify_user(format_safe("Job {id} is already resolved.", id=job.id))
+            return
+        dialog = ConfirmDialog(
+            join_safe(
+                " ",
+                format_safe("No response for job {id}.", id=job.id),
+                _charge_text(job),
+                SafeText("Retrying may charge you twice."),
+                self.cost_text([job.request]),
+            ),
             title=SafeText("Unconfirmed job"),
-            yes=SafeText("send it again, as a new job linked to this one"),
-            no=SafeText("leave it as it is"),
+            yes=SafeText("retry as a new job"),
+            no=SafeText("cancel"),
+            other=SafeText("dismiss: leave it, and stop asking"),
         )
-        if await self._screen.ask_confirmation(asked) and await self._screen.check_characters([job.request]):
+        confirmed = await self._screen.ask_confirmation(dialog)
+        if dialog.chose_other:
+            await self._jobs.dismiss(job.id)
+            self._screen.notify_user(format_safe("Job {id} dismissed.", id=job.id))
+        elif confirmed and await self._screen.check_characters([job.request]):
             await self._jobs.submitter.retry_unconfirmed(job.id, confirmed=True)
 
+    async def watch_all(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            await self.watch(job)
+
     async def watch(self, job: Job) -> None:
-        """Look at the job now; one that is watched already is let go after a question."""
+        """Poll the job now; one that is polled already is asked about."""
         if job.state is JobState.LOST or (job.state in POLLED_STATES and not job.watched):
             await self._jobs.watch_now(job.id)
-            self._screen.notify_user(format_safe("Watching job {id}.", id=job.id))
+            self._screen.notify_user(format_safe("Polling job {id}.", id=job.id))
             return
         if job.state not in POLLED_STATES:
             self._screen.notify_user(
-                format_safe("Job {id} is {state}; there is nothing to watch.", id=job.id, state=job.state)
+                format_safe("Nothing to poll: job {id} is {state}.", id=job.id, state=state_label(job))
             )
             return
-        asked = ConfirmDialog(
-            format_safe(
-                "Stop watching job {id}? It goes on at the service and stays charged; w watches it again.", id=job.id
-            ),
-            title=SafeText("Stop watching"),
-            yes=SafeText("stop watching here"),
-            no=SafeText("look at it now"),
+        dialog = ConfirmDialog(
+            format_safe("Stop polling job {id}? It keeps running and stays charged; w polls it again.", id=job.id),
+            title=SafeText("Stop polling"),
+            yes=SafeText("stop polling"),
+            no=SafeText("poll now"),
         )
-        if await self._screen.ask_confirmation(asked):
+        if await self._screen.ask_confirmation(dialog):
             await self._jobs.stop_watching(job.id)
         else:
             await self._jobs.watch_now(job.id)
 
     async def delete(self, jobs: Sequence[Job]) -> None:
-        """Remove jobs from the history, asking where one is not ended."""
-        alive = [job for job in jobs if not job.is_ended or job.needs_download]
+        """Remove jobs from the history, asking where one is not ended or may have been charged."""
         if any(job.state is JobState.SUBMITTING for job in jobs):
-            self._screen.notify_user(
-                SafeText("A job that is being sent cannot be deleted; wait for its answer."), "warning"
-            )
+            self._screen.notify_user(SafeText("A job being sent cannot be deleted; wait for the response."), "warning")
             return
-        if alive:
-            asked = ConfirmDialog(
-                format_safe(
-                    "{n} of these still run. They go on at the service, charged, and will not be fetched.", n=len(alive)
-                ),
-                title=SafeText("Delete running jobs"),
+        running = sum(not job.is_ended or job.needs_download for job in jobs)
+        unconfirmed = sum(job.state is JobState.UNCONFIRMED and _is_retryable(job) for job in jobs)
+        reasons = [
+            *(
+                [format_safe("{n} running: stays charged, is not downloaded.", n=running)]
+                if running
+                else ()
+            ),
+            *([format_safe("{n} unconfirmed: may have been charged.", n=unconfirmed)] if unconfirmed else ()),
+        ]
+        what = format_safe("job {id}", id=jobs[0].id) if len(jobs) == 1 else format_safe("{n} jobs", n=len(jobs))
+        if reasons:
+            dialog = ConfirmDialog(
+                join_safe(" ", format_safe("Delete {what}?", what=what), *reasons),
+                title=SafeText("Delete"),
                 yes=SafeText("delete"),
-                no=SafeText("keep"),
+                no=SafeText("cancel"),
             )
-            if not await self._screen.ask_confirmation(asked):
+            if not await self._screen.ask_confirmation(dialog):
                 return
         await self._jobs.delete([job.id for job in jobs])
-        what = format_safe("job {id}", id=jobs[0].id) if len(jobs) == 1 else format_safe("{n} jobs", n=len(jobs))
-        self._screen.notify_user(
-            format_safe("Deleted {what}. u brings back. Files stay in the results folder.", what=what)
-        )
+        self._screen.notify_user(format_safe("Deleted {what} (u to undo). Files are kept.", what=what))
 
     async def star(self, jobs: Sequence[Job]) -> None:
         """Star jobs, or take the star away where all have one."""
@@ -254,11 +276,15 @@ class JobCommands:
         for job in jobs:
             await self._jobs.annotate(job.id, starred=on)
 
+    async def open_all(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self.open_externally(job)
+
     def open_externally(self, job: Job) -> None:
         """Open the verified file in the system's own viewer: no shell, no key in its environment."""
         path = self.file_path(job)
         if path is None or not path.is_file():
-            self._screen.notify_user(format_safe("Job {id} has no verified file to open.", id=job.id), "warning")
+            self._screen.notify_user(format_safe("Job {id} has no file to open.", id=job.id), "warning")
             return
         try:
             open_in_viewer(path, environ_without_keys(self._environ))
@@ -269,31 +295,12 @@ class JobCommands:
         """Do the action `command` on these jobs."""
         jobs = [job for job_id in job_ids if (job := self._jobs.store.get(job_id)) is not None]
         if not jobs:
-            self._screen.notify_user(SafeText("There is no job here yet. ctrl+n writes a request."))
+            self._screen.notify_user(SafeText("No job selected. Press n to create one."))
             return
         try:
-            await self._dispatch(command, jobs)
+            await self._commands[command](jobs)
         except (InvalidJobState, JobNotFound, SubmitRejected, HistoryError, ApiError) as error:
             self._screen.notify_user(sanitize(str(error)), "error")
-
-    async def _dispatch(self, command: str, jobs: Sequence[Job]) -> None:
-        match command:
-            case "again":
-                await self.rerun(jobs)
-            case "delete":
-                await self.delete(jobs)
-            case "star":
-                await self.star(jobs)
-            case "retry":
-                await self.retry_all(jobs)
-            case "watch":
-                for job in jobs:
-                    await self.watch(job)
-            case "outside":
-                for job in jobs:
-                    self.open_externally(job)
-            case _:
-                raise ValueError(command)
 
     def file_path(self, job: Job) -> Path | None:
         """Return where the job's verified file is, None where it has none."""
@@ -309,28 +316,29 @@ class JobCommands:
 
 def _rerun_question(candidates: RetryCandidates) -> SafeText:
     """Ask about the jobs to run again, and say which are left as they are."""
-    count = len(candidates.retryable)
-    jobs = SafeText("the job that failed or was not taken")
-    if count > 1:
-        jobs = format_safe("the {n} jobs that failed or were not taken", n=count)
-    left = (
-        format_safe("{n} refused for what they ask stay as they are.", n=len(candidates.rejected))
-        if candidates.rejected
-        else SafeText("")
-    )
-    return (
-        join_safe(" ", format_safe("Run {jobs} again?", jobs=jobs), left)
-        if left
-        else format_safe("Run {jobs} again?", jobs=jobs)
-    )
+    question = format_safe("Run {jobs} again?", jobs=pluralize(len(candidates.retryable), "failed job"))
+    if not candidates.rejected:
+        return question
+    left = pluralize(len(candidates.rejected), "job")
+    return format_safe("{question} {left} rejected by the API left out: edit with e.", question=question, left=left)
 
 
 def _nothing_to_retry_message(candidates: RetryCandidates) -> SafeText:
     if candidates.rejected:
-        return SafeText("What failed here was refused for what it asks: e changes it and sends it anew.")
+        return SafeText("Rejected by the API as they are: press e to change the request.")
     if candidates.retried:
-        return SafeText("Every failed job of this list was run again already.")
-    return SafeText("No job in this list has failed.")
+        return SafeText("Every failed job in this list was already run again.")
+    return SafeText("No failed job in this list.")
+
+
+def _refusal(verb: str, job: Job) -> SafeText:
+    return format_safe("Nothing to {verb}: job {id} is {state}.", verb=verb, id=job.id, state=state_label(job))
+
+
+def _charge_text(job: Job) -> SafeText:
+    if job.verdict is None:
+        return SafeText("Charged? unknown.")
+    return format_safe("Charged? {verdict}: {reason}", verdict=job.verdict, reason=job.verdict_reason)
 
 
 def _is_retryable(job: Job) -> bool:

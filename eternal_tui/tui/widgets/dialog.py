@@ -137,7 +137,7 @@ class Dialog(Overlay[Result | None], Generic[Result]):
 
 
 class ConfirmDialog(Overlay[bool]):
-    """Asks; ends in True only on `y`. Enter, Esc and n say no: nothing is paid by a habit of the thumb."""
+    """Asks; ends in True only on `y`, so that no habit pays. Enter, Esc and n say no; `d` is a third answer."""
 
     CSS = """
     ConfirmDialog { align: center middle; background: $background 60%; }
@@ -150,21 +150,30 @@ class ConfirmDialog(Overlay[bool]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("confirm")]
 
-    def __init__(self, question: SafeText, *, title: SafeText, yes: SafeText, no: SafeText) -> None:
-        """Build the question; `yes` and `no` say in words what each answer does."""
+    def __init__(
+        self, question: SafeText, *, title: SafeText, yes: SafeText, no: SafeText, other: SafeText | None = None
+    ) -> None:
+        """Build the question; `yes`, `no` and `other` say in words what each answer does."""
         super().__init__()
         self._question = question
         self._title = title
-        self._answers = (yes, no)
+        self._answers = {"y": yes, "d": other, "n": no}
+        self.chose_other = False
 
     def compose(self) -> ComposeResult:
         """Lay out the question over its answers."""
         with Vertical() as box:
             box.border_title = Content(self._title)
             yield Static(Content(self._question), markup=False)
-            yes, no = self._answers
-            yield Static(Content(f"y  {yes}\nn  {no}"), id="answers", markup=False)
+            lines = [f"{key}  {text}" for key, text in self._answers.items() if text]
+            yield Static(Content("\n".join(lines)), id="answers", markup=False)
 
     def action_answer(self, answer: bool) -> None:
         """End with the answer."""
         self.dismiss(answer)
+
+    def action_other(self) -> None:
+        """End with the third answer, where there is one."""
+        if self._answers["d"]:
+            self.chose_other = True
+            self.dismiss(False)

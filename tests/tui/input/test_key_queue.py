@@ -45,7 +45,7 @@ INPUT_CASES: dict[str, tuple[Sequence[str], str]] = {
 """What is pressed in the list, and what the line that has the focus then ends with: d would delete, r pay again."""
 
 SCREEN_CASES: dict[str, tuple[Sequence[str], str]] = {
-    "statistics": (["I", "q"], "JobList"),
+    "statistics": (["I", "escape"], "JobList"),
     "copy": (["y", "d", "escape"], "JobList"),
     "jump": (["ctrl+o", "d"], "JobList"),
     "viewer": (["enter", "d", "escape"], "JobList"),

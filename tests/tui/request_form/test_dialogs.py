@@ -156,7 +156,7 @@ async def test_presets_are_saved_applied_made_default_and_deleted() -> None:
         await type_text(pilot, "Rainy clip")
         await pilot.press("ctrl+s")
         assert "Saved as Rainy clip." in app.screen_text()
-        await pilot.press("ctrl+f", "escape")
+        await pilot.press("ctrl+y", "escape")
         await pilot.pause()
         (saved, default) = (each.presets for each in app.posted_of_type(PresetsChanged))
         assert saved is not None

@@ -88,7 +88,7 @@ async def test_without_a_keyring_enter_writes_no_file(tmp_path: Path) -> None:
             assert "^f keeps the key in a file" in flat_screen_text(app)
             assert not key_file(bench.settings).exists()
             assert app.results == []
-            await pilot.press("ctrl+f")
+            await pilot.press("f3")
             await wait_idle(pilot)
     path = key_file(bench.settings)
     assert path.read_text() == KEY + "\n"
@@ -158,7 +158,7 @@ async def test_the_demo_is_named_on_the_way_out(tmp_path: Path) -> None:
     app = make_app(make_services(tmp_path, ENVIRON), ENVIRON)
     async with app.run_test(size=(80, 24)) as pilot:
         await _wait_for_key_screen(app, pilot)
-        await pilot.press("ctrl+d")
+        await pilot.press("f4")
         await pilot.pause()
         assert "eternal-tui --demo" in str(app._exit_renderables)
     assert app.return_code == 0
@@ -194,7 +194,7 @@ async def test_a_refused_key_is_asked_for_anew_and_the_new_one_is_used(tmp_path:
             await _wait_for_key_screen(app, pilot)
             assert "refused the key" in flat_screen_text(app)
             app.post_message(events.Paste(demo.key))
-            await pilot.press("ctrl+f")
+            await pilot.press("f3")
             await wait_until(pilot, lambda: not isinstance(app.screen, ApiKeyScreen))
             taken = await app.services.jobs.submit(request, SubmitDetails(character_name="Astrid"))
             assert taken.request_id

@@ -64,7 +64,7 @@ async def test_from_the_list_to_the_form(tmp_path: Path, demo: DemoService) -> N
         assert list((bench.data_dir / "avatars").glob("*.jpg"))
         assert "years" in flat_screen_text(stage)
         await pilot.press("question_mark")
-        await wait_until(pilot, lambda: "Like, or like no longer" in flat_screen_text(stage))
+        await wait_until(pilot, lambda: "Toggle favourite" in flat_screen_text(stage))
         await pilot.press("escape")
         await pilot.press("j", "asterisk", "f")
         await wait_until(pilot, lambda: "favourites · 1" in screen_text(stage))

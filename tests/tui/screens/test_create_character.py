@@ -77,4 +77,4 @@ async def test_it_is_not_run_again_like_a_picture() -> None:
     await actions.retry(created_job(state=JobState.REJECTED))
     await actions.retry(created_job())
     assert face.notifications[:2] == [CREATION_RERUN_MESSAGE] * 2
-    assert "nothing to retry" in face.notifications[2]
+    assert "Nothing to retry" in face.notifications[2]

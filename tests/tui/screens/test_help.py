@@ -77,7 +77,7 @@ async def test_typing_narrows_and_escape_closes(tmp_path: Path) -> None:
         assert app.screen.query_one("#help-line", SearchInput).has_focus
         await pilot.press(*"undo")
         await wait_idle(pilot)
-        assert "Bring the last deleted jobs back" in screen_text(app)
+        assert "Restore the last deleted jobs" in screen_text(app)
         assert "Put the job" not in screen_text(app)
         await pilot.press(*"zzz")
         await wait_idle(pilot)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.core.sanitize import SafeText
-from eternal_tui.jobs.model import FileState, JobState
+from eternal_tui.jobs.model import FileState, JobState, to_record
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.tui.screens.job_commands import JobCommands
@@ -54,10 +54,10 @@ async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> 
         saved = make_job(8, state=JobState.SUCCEEDED, file_state=FileState.SAVED)
         await actions.retry_all([*failed, rejected, running, unclear, settled, saved])
         assert len(face.questions) == 2
-        assert face.questions[0].startswith("The answer to job 6 was lost.")
-        assert face.questions[1] == "Run 4 jobs again? The price is not known yet."
+        assert face.questions[0].startswith("No response for job 6.")
+        assert face.questions[1] == "Run 4 jobs again? Price unknown."
         await actions.retry_all([running, settled])
-        assert face.notifications == ["There is nothing to retry among these jobs."]
+        assert face.notifications == ["Nothing to retry among these jobs."]
         assert bench.jobs.store.newest_first() == []
 
 
@@ -71,9 +71,7 @@ async def test_what_may_have_been_paid_is_sent_again_only_after_a_question_and_l
         lost = await bench.engine.submit(IMAGE_REQUEST)
         doubtful, sure = FakeScreen(), FakeScreen(answer=True)
         await JobCommands(bench.engine, doubtful, ENVIRON).run([lost.id], key)
-        assert [question.startswith(f"The answer to job {lost.id} was lost.") for question in doubtful.questions] == [
-            True
-        ]
+        assert [question.startswith(f"No response for job {lost.id}.") for question in doubtful.questions] == [True]
         assert len(sandbox.posts) == 1
         await JobCommands(bench.engine, sure, ENVIRON).run([lost.id], key)
         assert len(sure.questions) == 1
@@ -94,14 +92,33 @@ async def test_all_failed_are_asked_about_once_with_the_cost(tmp_path: Path) -> 
         await actions.retry_failed([refused])
         await actions.retry_failed([])
         assert face.questions == [
-            "Run the job that failed or was not taken again? The price is not known yet.",
-            (
-                "Run the 2 jobs that failed or were not taken again? 1 refused for what they ask stay as they are. "
-                "The price is not known yet."
-            ),
+            "Run 1 failed job again? Price unknown.",
+            "Run 2 failed jobs again? 1 job rejected by the API left out: edit with e. Price unknown.",
         ]
         assert face.notifications == [
-            "What failed here was refused for what it asks: e changes it and sends it anew.",
-            "No job in this list has failed.",
+            "Rejected by the API as they are: press e to change the request.",
+            "No failed job in this list.",
         ]
         assert bench.jobs.store.newest_first() == []
+
+
+@pytest.mark.parametrize(
+    ("command", "state", "question"),
+    [
+        ("retry", JobState.FAILED, "Retry job 1? Price unknown."),
+        ("retry", JobState.REJECTED, "Retry job 1? Price unknown."),
+        ("delete", JobState.UNCONFIRMED, "Delete job 1? 1 unconfirmed: may have been charged."),
+        ("delete", JobState.RUNNING, "Delete job 1? 1 running: stays charged, is not downloaded."),
+    ],
+)
+async def test_what_costs_or_may_have_cost_asks_first(
+    tmp_path: Path, command: str, state: JobState, question: str
+) -> None:
+    """Seen to fail with `t` sending a failed job at once, and with `d` deleting an unconfirmed one."""
+    face = FakeScreen()
+    async with open_services(tmp_path) as bench:
+        bench.history.add_many([to_record(make_job(state=state))])
+        await bench.jobs.start()
+        await JobCommands(bench.jobs, face, ENVIRON).run([1], command)
+        assert face.questions == [question]
+        assert [job.id for job in bench.jobs.store.newest_first()] == [1]
