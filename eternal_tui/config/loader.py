@@ -21,7 +21,7 @@ APP_NAME = "eternal-tui"
 _INTERNAL_FIELDS = frozenset({"config_path", "sources"})
 SETTING_NAMES = tuple(name for name in Settings.__struct_fields__ if name not in _INTERNAL_FIELDS)
 _TABLES: dict[str, type[msgspec.Struct]] = {"notify": NotifySettings, "hooks": HookSettings}
-_TABLE_NAMES = frozenset({*_TABLES, "keys"})
+_TABLE_NAMES = frozenset({*_TABLES, "keys", "views"})
 _MAX_CONFIG_BYTES = 1024 * 1024
 
 
@@ -141,6 +141,8 @@ def _from_file(path: Path, errors: list[str], *, must_exist: bool, environ: Mapp
                 checked: Any = _parse_table(name, value, text, path, errors)
             elif name == "keys":
                 checked = validation.parse_keys(value, where)
+            elif name == "views":
+                checked = validation.parse_views(value, where)
             else:
                 checked = validation.parse_value(name, value, where, base=path.parent, home=home_dir(environ))
             layer[name] = (checked, str(path))

@@ -30,14 +30,15 @@ def render_config(settings: Settings) -> str:
     """
     lines: list[str] = []
     for name in SETTING_NAMES:
-        if name not in ("notify", "hooks", "keys"):
+        if name not in ("notify", "hooks", "keys", "views"):
             lines += _setting_lines(Settings, name, getattr(settings, name), settings.sources.get(name, "default"))
     for title, struct in (("notify", NotifySettings), ("hooks", HookSettings)):
         lines += [f"[{title}]"]
         for name in struct.__struct_fields__:
             lines += _setting_lines(struct, name, getattr(getattr(settings, title), name), "")
-    lines += ["[keys]", *_comment_lines(Settings, "keys")]
-    lines += [f"{_toml_string(action)} = {_toml_string(key)}" for action, key in sorted(settings.keys.items())]
+    for title, table in (("keys", settings.keys), ("views", settings.views)):
+        lines += [f"[{title}]", *_comment_lines(Settings, title)]
+        lines += [f"{_toml_string(name)} = {_toml_string(value)}" for name, value in sorted(table.items())]
     return "\n".join(lines) + "\n"
 
 

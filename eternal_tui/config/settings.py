@@ -136,6 +136,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         dict[str, str],
         Meta(description='Keys by the id of an action, such as "jobs.again" = "R".'),
     ] = {}
+    views: Annotated[
+        dict[str, str],
+        Meta(description='Named filters of the list, in the palette: "winter" = "tag:winter state:done".'),
+    ] = {}
     config_path: Path = msgspec.field(default_factory=Path)
     sources: dict[str, str] = {}
 

@@ -63,6 +63,18 @@ def parse_keys(given: object, where: str) -> dict[str, str]:
     return dict(given)
 
 
+def parse_views(given: object, where: str) -> dict[str, str]:
+    """Return the table of filters by name; raise SettingsError."""
+    if not isinstance(given, dict):
+        raise SettingsError(
+            f'{where} is {describe_value(given)}, but it is a table: [views], lines of "name" = "filter".'
+        )
+    for name, text in given.items():
+        if not isinstance(text, str) or not text.strip():
+            raise SettingsError(f"{where}.{name} is {describe_value(text)}, but it is a filter, such as state:failed.")
+    return dict(given)
+
+
 def _validate(
     struct: type[msgspec.Struct], name: str, given: object, where: str, *, base: Path, home: Path, strict: bool
 ) -> Any:

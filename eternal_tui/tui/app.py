@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
-from textual.app import App, ScreenStackError, SystemCommand
+from textual.app import ScreenStackError, SystemCommand
 from textual.events import Event, Key, Paste
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message_pump import MessagePump
@@ -65,7 +65,7 @@ class EternalApp(FlowControlledApp):
 
     TITLE = "eternal-tui"
     CSS_PATH = "workbench.tcss"
-    COMMANDS = App.COMMANDS | {_load_command_provider}
+    COMMANDS: ClassVar[set[Any]] = {_load_command_provider}
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
 

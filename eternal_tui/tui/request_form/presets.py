@@ -32,7 +32,7 @@ class PresetScreen(SearchDialog[Preset | str]):
 
     HEADING = "Presets and snippets"
     PLACEHOLDER = "search, or a new name and ^s: name for the form, @name for the prompt"
-    KEYS_HINT = "enter apply · ^s save the form as name, the prompt as @name · ^d delete · ^f default · esc back"
+    KEYS_HINT = "enter apply · ^s save the form as name, the prompt as @name · del delete · ^y default · esc back"
     COLUMNS = (Column(1), Column(22), Column(0, dim=True))
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("presets")]
 

@@ -250,11 +250,7 @@ class JobCommands:
         running = sum(not job.is_ended or job.needs_download for job in jobs)
         unconfirmed = sum(job.state is JobState.UNCONFIRMED and _is_retryable(job) for job in jobs)
         reasons = [
-            *(
-                [format_safe("{n} running: stays charged, is not downloaded.", n=running)]
-                if running
-                else ()
-            ),
+            *([format_safe("{n} running: stays charged, is not downloaded.", n=running)] if running else ()),
             *([format_safe("{n} unconfirmed: may have been charged.", n=unconfirmed)] if unconfirmed else ()),
         ]
         what = format_safe("job {id}", id=jobs[0].id) if len(jobs) == 1 else format_safe("{n} jobs", n=len(jobs))

@@ -34,10 +34,10 @@ class JobDialogs:
 
     async def open(self, name: str, job_ids: Sequence[int]) -> None:
         """Open what the action `name` opens for these jobs, those that are gone left out."""
-        if jobs := self._get_jobs(job_ids):
+        if jobs := self.get_jobs(job_ids):
             await self._openers[name](jobs)
 
-    def _get_jobs(self, job_ids: Sequence[int]) -> list[Job]:
+    def get_jobs(self, job_ids: Sequence[int]) -> list[Job]:
         store = self._screen.services.jobs.store
         return [job for job_id in job_ids if (job := store.get(job_id)) is not None]
 
@@ -92,6 +92,6 @@ class JobDialogs:
         from eternal_tui.tui.screens.viewer import Viewer
 
         screen = self._screen
-        if jobs := self._get_jobs(job_ids[:MAX_COMPARED_JOBS]):
+        if jobs := self.get_jobs(job_ids[:MAX_COMPARED_JOBS]):
             listed = screen.job_pane.job_list.listed_ids()
             screen.app.push_screen(Viewer(jobs, screen.services, screen.terminal, screen.commands, listed))

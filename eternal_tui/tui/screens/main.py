@@ -486,6 +486,19 @@ class MainScreen(HelpMixin, DiffScreen):
 
     # Actions of the registry
 
+    def selected_jobs(self) -> list[Job]:
+        """Return the marked jobs, or those under the cursor."""
+        return self.dialogs.get_jobs(self.job_pane.job_list.selected_ids())
+
+    def show_filter(self, text: str) -> None:
+        """List the jobs that pass this filter, whatever facet or marks there were."""
+        jobs = self.job_pane.job_list
+        jobs.clear_marks()
+        filter_errors = jobs.set_filter(text, "all").errors
+        self.job_pane.focus_jobs()
+        if filter_errors:
+            self.notify_user(sanitize(filter_errors[0]), "warning")
+
     async def action_job(self, name: str) -> None:
         chosen = self.job_pane.job_list.selected_ids()
         if chosen and self.dialogs.can_open(name):

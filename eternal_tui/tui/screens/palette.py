@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textual import on
 from textual.app import SystemCommand
-from textual.command import CommandPalette, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
@@ -19,7 +19,7 @@ from textual.worker import WorkerCancelled, WorkerFailed
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.filter import parse_filter, search_text
-from eternal_tui.jobs.model import Job
+from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import themes
 from eternal_tui.tui.config_watch import effective_keymap
 from eternal_tui.tui.input.actions import CONTROL_ACTIONS, MAIN_SCREEN_ACTIONS, Action
@@ -54,34 +54,55 @@ EXACT_ID_SCORE, NAME_SCORE, PROMPT_SCORE = 1_000.0, 0.9, 0.1
 def system_commands(
     screen: Screen[object], settings: Settings, choose_theme: Callable[[str], None]
 ) -> Iterable[SystemCommand]:
-    """Yield what can be done on this screen, with its key, and the themes."""
-    keys = effective_keymap(settings)
-    for action in MAIN_SCREEN_ACTIONS:
-        if action.id not in _EXCLUDED_ACTION_IDS:
-            yield _system_command(action, keys, screen.run_action)
-    yield from _pane_commands(screen, keys)
-    for each in themes.THEMES:
-        yield SystemCommand(
-            f"Theme {each.name}", "Change the colours, now and at the next start", partial(choose_theme, each.name)
-        )
-
-
-def _pane_commands(screen: Screen[object], keys: Mapping[str, str]) -> Iterable[SystemCommand]:
-    """Yield what the list and the form can do, wherever the focus is."""
+    """Yield what can be done on this screen, with its key, what fits the selection first; then views and themes."""
     from eternal_tui.tui.screens.main import MainScreen
 
-    if not isinstance(screen, MainScreen):
+    main = screen if isinstance(screen, MainScreen) else None
+    fitting = fitting_action_ids(main.selected_jobs()) if main is not None else ()
+    found = {action.id: (action, run) for action, run in _actions(screen, main)}
+    keys = effective_keymap(settings)
+    for action_id in (*fitting, *(each for each in found if each not in fitting)):
+        if action_id in found:
+            action, run = found[action_id]
+            key = key_label(keys.get(action.id, action.keys))
+            yield SystemCommand(f"{action.title}  ({key})", action.description, partial(run, action.textual_action))
+    if main is not None:
+        for name, text in settings.views.items():
+            # In the title, because Textual reads the help below it as markup.
+            title = format_safe("View {name}  {text}", name=sanitize(name, limit=40), text=sanitize(text, limit=60))
+            yield SystemCommand(title, "", partial(main.show_filter, text))
+    for theme in themes.THEMES:
+        yield SystemCommand(f"Theme {theme.name}", "Change the colours", partial(choose_theme, theme.name))
+
+
+def _actions(screen: Screen[object], main: MainScreen | None) -> Iterator[tuple[Action, Callable[[str], Any]]]:
+    for action in MAIN_SCREEN_ACTIONS:
+        if action.id not in _EXCLUDED_ACTION_IDS:
+            yield action, screen.run_action
+    if main is None:
         return
     for action in CONTROL_ACTIONS:
         if action.scope == "list":
-            yield _system_command(action, keys, screen.job_pane.job_list.run_action)
-        elif action.scope == "form" and screen.form_pane.form is not None:
-            yield _system_command(action, keys, screen.form_pane.form.run_action)
+            yield action, main.job_pane.job_list.run_action
+        elif action.scope == "form" and main.form_pane.form is not None:
+            yield action, main.form_pane.form.run_action
 
 
-def _system_command(action: Action, keys: Mapping[str, str], run: Callable[[str], Any]) -> SystemCommand:
-    key = key_label(keys.get(action.id, action.keys))
-    return SystemCommand(f"{action.title}  ({key})", action.description, partial(run, action.textual_action))
+def fitting_action_ids(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """Return the actions that fit these jobs, the likeliest first."""
+    if not jobs:
+        return ("app.new", "app.characters")
+    if len(jobs) > 1:
+        return ("jobs.compare", "jobs.save", "jobs.star", "jobs.note", "jobs.retry", "jobs.delete")
+    job = jobs[0]
+    if job.is_delivered:
+        play = ("jobs.play",) if job.request.type == "video" else ()
+        return ("list.open", *play, "jobs.save", "jobs.copy", "jobs.outside", "jobs.star", "jobs.again", "jobs.edit")
+    if job.state is JobState.LOST or not job.is_ended:
+        return ("jobs.watch", "jobs.copy", "jobs.edit")
+    if job.state in (JobState.FAILED, JobState.REJECTED):
+        return ("jobs.retry", "jobs.edit", "jobs.again", "jobs.delete")
+    return ("jobs.retry", "jobs.delete")
 
 
 class Palette(CommandPalette):
@@ -108,7 +129,13 @@ class PaletteItem(NamedTuple):
 
 
 class WorkbenchProvider(Provider):
-    """Finds jobs, characters and presets of the workbench. All words typed must be in one of them."""
+    """Finds actions, jobs, characters and presets. Jobs are found by the list's filter language, others by words."""
+
+    async def discover(self) -> Hits:
+        """Yield the actions in their order; Textual's own provider would sort them by name."""
+        for title, help_text, run, is_discovered in self.app.get_system_commands(self.screen):
+            if is_discovered:
+                yield DiscoveryHit(Content(title), run, text=title, help=help_text)
 
     async def startup(self) -> None:
         """Read the presets, and the characters behind the first letters typed."""
@@ -129,10 +156,16 @@ class WorkbenchProvider(Provider):
             self._presets = asyncio.create_task(asyncio.to_thread(PresetStore(bench.data_dir).load))
 
     async def search(self, query: str) -> Hits:
-        """Yield what holds every word of the query."""
+        """Yield what matches the query."""
         words = query.casefold().split()
+        if not words:
+            return
+        matcher = self.matcher(query)
+        for title, help_text, run, _ in self.app.get_system_commands(self.screen):
+            if (score := matcher.match(title)) > 0:
+                yield Hit(score, matcher.highlight(title), run, help=help_text)
         screen = self._main_screen
-        if not words or screen is None:
+        if screen is None:
             return
         presets = (await asyncio.shield(self._presets)).items
         for found in (*_find_characters(screen, words), *_find_presets(screen, presets, words)):

@@ -172,7 +172,7 @@ async def test_presets_are_saved_applied_made_default_and_deleted() -> None:
         assert (draft.prompt, draft.type, draft.duration) == ("rain", "video", 2)
         await pilot.press("ctrl+t")
         await pilot.pause()
-        await pilot.press("ctrl+d")
+        await pilot.press("delete")
         assert app.posted_of_type(PresetsChanged)[-1].presets == Presets()
         assert app.submitted_bodies == []
 
