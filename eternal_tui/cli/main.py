@@ -62,7 +62,8 @@ def _open_stream(stream: TextIO | None) -> TextIO:
     if stream is None:
         return open(os.devnull, "r+", encoding="utf-8")  # noqa: PTH123 - as long as the process
     with contextlib.suppress(AttributeError):
-        stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
+        # What cannot be printed is replaced; what cannot be read must not be sent.
+        stream.reconfigure(errors="strict" if stream is sys.stdin else "replace")  # type: ignore[attr-defined]
     return stream
 
 

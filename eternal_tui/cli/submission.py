@@ -103,7 +103,7 @@ class SubmissionRun:
             except ShutdownRequested as stopped:
                 return self._report_shutdown(stopped, planned)
         jobs = self._own_jobs()
-        if len(planned) > 1 and self._arguments.wait:
+        if len(planned) > 1:
             self._output.info(sanitize(describe_end(jobs)))
         codes = [self._exit_code(job) for job in jobs]
         if self._result_output.failed:

@@ -174,13 +174,14 @@ def _key_rejection_reason(engine: JobEngine, job_ids: Sequence[int]) -> str:
 def describe_end(jobs: Sequence[Job]) -> str:
     """Return one line on several jobs: how many are saved, failed or still running, and what they cost."""
     summary = summarize(jobs)
-    parts = [f"{len(jobs)} jobs: {summary.done} done"]
+    parts = []
     for count, word in (
-        (summary.failed, "failed"), (summary.needs_decision, "unconfirmed or lost"), (summary.in_progress, "unfinished")
+        (summary.done, "done"),
+        (summary.failed, "failed"), (summary.needs_decision, "unconfirmed or lost"), (summary.in_progress, "running")
     ):  # fmt: skip
         if count:
             parts.append(f"{count} {word}")
     cost = "" if summary.cost is None else f" · ~{summary.cost:.2f} credits"
     batches = {job.batch for job in jobs}
     batch = f" · batch {batches.pop()}" if len(batches) == 1 and jobs[0].batch else ""
-    return f"{', '.join(parts)}{cost}{batch}"
+    return f"{len(jobs)} jobs: {', '.join(parts)}{cost}{batch}"

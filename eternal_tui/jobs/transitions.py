@@ -99,7 +99,7 @@ def _rejection_cause(error: ApiError) -> str:
 
 
 def mark_unconfirmed(job: Job, reason: str, now: float, estimate: float | None) -> Job:
-    """Return the job as sent without a known answer: it may be charged, and is never sent again by itself."""
+    """Return the job as sent without a response: it may have been charged, and is not retried automatically."""
     unclear = with_state(
         job,
         JobState.UNCONFIRMED,

@@ -39,7 +39,7 @@ def test_input_is_sent_line_by_line(program: Program, sandbox: Sandbox, tmp_path
     ran = program.run(
         "generate", "--input", path, "--character", "6870", "--tag", "all", "--json", stdin=text if name == "-" else ""
     )
-    assert (ran.code, ran.err) == (0, "")
+    assert (ran.code, len(ran.err.splitlines())) == (0, 1)
     snow = {"images": ["6870"], "prompt": "In snow,\nat night", "type": "video", "duration": 2, "audio": False}
     sea = {"images": ["6870"], "prompt": "At sea", "type": "image", "quality": "high"}
     assert bodies(sandbox) == [sea, snow, snow]
@@ -47,6 +47,7 @@ def test_input_is_sent_line_by_line(program: Program, sandbox: Sandbox, tmp_path
         (1, ["all", "winter", "sea"]), (2, ["all"]), (3, ["all"])
     ]  # fmt: skip
     (batch,) = {job["batch"] for job in ran.json_objects}
+    assert batch in ran.err
     listed = program.run("jobs", f"batch:{batch}", "--json").json_objects
     assert [job["index"] for job in listed] == [3, 2, 1]
 
@@ -116,6 +117,15 @@ def test_a_template_is_kept_with_its_jobs(program: Program) -> None:
 def test_a_byte_order_mark_is_not_part_of_a_prompt(program: Program, sandbox: Sandbox) -> None:
     assert program.run("generate", "--character", "6870", stdin="\ufeffAt sea\n").code == 0
     assert bodies(sandbox)[0]["prompt"] == "At sea"
+
+
+def test_bytes_that_are_no_text_are_not_sent_by_a_process(program: Program, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Seen to fail: stdin replaced what it could not read, and the prompt went out with a replacement sign in it."""
+    path = tmp_path / "prompts"
+    path.write_bytes(b"At sea \xff\n")
+    with path.open("rb") as file:
+        ran = program.run_process("generate", "--character", "6870", stdin=file)
+    assert (ran.code, "UTF-8" in ran.err, sandbox.posts) == (2, True, [])
 
 
 def test_resume_sends_only_what_was_not_sent(program: Program, sandbox: Sandbox, tmp_path: Path) -> None:

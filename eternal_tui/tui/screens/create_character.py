@@ -97,5 +97,5 @@ class CreateCharacter(Dialog[str]):
 
     def _show_failure(self, reason: SafeText, *, is_unconfirmed: bool = False) -> None:
         self._is_waiting = False
-        doubt = SafeText("It stands in the list of jobs as unconfirmed and is not sent again by itself.")
+        doubt = SafeText("It is in the list of jobs as unconfirmed and is not retried automatically.")
         self.set_footer_text(join_safe(" ", reason, doubt) if is_unconfirmed else reason, is_error=True)

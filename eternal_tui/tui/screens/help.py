@@ -23,7 +23,7 @@ from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 
 BILLING_NOTES: tuple[SafeText, ...] = (
-    SafeText("One key press sends at most one paid request, and none is ever sent again by itself."),
+    SafeText("The form sends as many requests as it shows. Only HTTP 429 (rate limit) is retried automatically."),
     SafeText("A request whose answer was lost is unconfirmed: it may be charged, and you decide with t."),
     SafeText("Watching, fetching a file again, restarting and reading the history cost nothing."),
     SafeText("To stop watching or to delete a job does not stop it at the service; it stays charged."),
