@@ -1,0 +1,129 @@
+"""Polls that are refused or cannot be read: one job's trouble stays its own, and every wait ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.jobs.model import JobState
+from eternal_tui.sandbox.server import Sandbox
+from tests.api.raw_server import RawServer
+from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
+from tests.jobs.clock import FakeClock
+from tests.jobs.disk import UnsyncedFileSystem
+
+ALIVE = (200, b'{"status": "processing", "progress": 5}')
+FAILED = (200, b'{"status": "failed", "error": "no"}')
+
+
+class Service:
+    """Takes every submit, with ids r-1, r-2 ..., and answers polls by id from `answers`."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, bytes]] = {}
+        self.polls: list[str] = []
+        self._submits = 0
+
+    async def respond(
+        self, _server: RawServer, request: bytes, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if request.startswith(b"POST"):
+            self._submits += 1
+            status, body = 200, json.dumps({"request_id": f"r-{self._submits}", "status": "pending"}).encode()
+        else:
+            request_id = request.split(b" ")[1].rpartition(b"/")[2].decode()
+            self.polls.append(request_id)
+            status, body = self.answers.get(request_id, ALIVE)
+        head = f"HTTP/1.1 {status} Any\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+
+
+@asynccontextmanager
+async def _run(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, submits: int
+) -> AsyncIterator[tuple[Bench, Service]]:
+    service = Service()
+    async with (
+        RawServer(service.respond) as server,
+        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), base_url=server.url) as bench,
+    ):
+        for _ in range(submits):
+            await bench.engine.submit(IMAGE_REQUEST)
+        yield bench, service
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_key_refused_for_one_job_loses_that_job_alone(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, status: int
+) -> None:
+    """Seen to fail with every refused key pausing all polls for a minute."""
+    async with _run(tmp_path, sandbox, clock, 3) as (bench, service):
+        service.answers["r-2"] = (status, b"{}")
+        refused = asyncio.ensure_future(bench.engine.wait_until_done(2))
+        await bench.advance_until(lambda: "r-2" in service.polls)
+        count = len(service.polls)
+        await bench.advance_until(lambda: {"r-1", "r-3"} <= set(service.polls[count:]), limit_seconds=50)
+        assert not bench.engine.monitor.is_key_rejected
+        await bench.advance_until(refused.done, limit_seconds=200)
+        assert refused.result().state is JobState.LOST
+        assert str(status) in refused.result().error or "key" in refused.result().error
+        assert {job.state for job in bench.engine.store.newest_first()} == {JobState.RUNNING, JobState.LOST}
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_a_key_refused_for_every_job_is_probed_once_and_pauses_polls(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, count: int
+) -> None:
+    """Seen to fail without the probe: the first refusal of a single job counted as the key's."""
+    async with _run(tmp_path, sandbox, clock, count) as (bench, service):
+        service.answers = {f"r-{number}": (401, b"{}") for number in range(1, count + 1)}
+        monitor = bench.engine.monitor
+        await bench.advance_until(lambda: monitor.is_key_rejected, limit_seconds=120)
+        assert len(service.polls) >= min(count, 3) + 1
+        assert "key" in monitor.pause_reason
+        made = len(service.polls)
+        await bench.clock.advance(50)
+        await bench.advance_until(lambda: len(service.polls) > made, limit_seconds=30)
+        await bench.advance_until(lambda: monitor.pause_reason != "", limit_seconds=0.0)
+        assert len(service.polls) == made + 1
+        service.answers.clear()
+        await bench.advance_until(lambda: not monitor.is_key_rejected, limit_seconds=120)
+        made = len(service.polls)
+        await bench.advance_until(lambda: len(set(service.polls[made:])) == count, limit_seconds=60)
+        assert {job.state for job in bench.engine.store.newest_first()} == {JobState.RUNNING}
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reason"),
+    [
+        ((404, b"{}"), JobState.LOST, "404"),
+        ((400, b'{"error": "bad id"}'), JobState.LOST, "bad id"),
+        ((422, b'{"detail": "no such field"}'), JobState.LOST, "no such field"),
+        ((200, b""), JobState.STALLED, ""),
+        ((200, b"<html>maintenance</html>"), JobState.STALLED, ""),
+        ((200, b"[]"), JobState.STALLED, ""),
+        ((302, b""), JobState.STALLED, ""),
+        ((500, b'{"error": "later"}'), JobState.STALLED, "later"),
+    ],
+    ids=lambda value: str(value[:2]) if isinstance(value, tuple) else None,
+)
+async def test_a_wait_ends_whatever_polls_answer(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, answer: tuple[int, bytes], state: JobState, reason: str
+) -> None:
+    """Seen to fail, for all but the 404, by waiting for ever. A job that answers after all ends as usual."""
+    async with _run(tmp_path, sandbox, clock, 1) as (bench, service):
+        service.answers["r-1"] = answer
+        waiting = asyncio.ensure_future(bench.engine.wait_until_done(1))
+        await bench.advance_until(waiting.done, step_seconds=5, limit_seconds=2_500)
+        job = waiting.result()
+        assert (job.state, reason in (job.error or job.trouble)) == (state, True)
+        service.answers["r-1"] = FAILED
+        if state is JobState.LOST:
+            await bench.engine.watch_now(1)
+        await bench.wait_for_state(1, "failed")
