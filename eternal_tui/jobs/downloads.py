@@ -15,6 +15,7 @@ from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, with_event, with_state
 from eternal_tui.jobs.polling.monitor import JobMonitor
 from eternal_tui.jobs.polling.scheduler import sleep_until_set
+from eternal_tui.jobs.transitions import NO_LINK_MESSAGE
 from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRejected, ResultError, StorageUnreachable
 
@@ -26,6 +27,10 @@ MAX_QUICK_TRIES = 6
 
 SLOW_RETRY_SECONDS = 300.0
 """Seconds between further tries: links live about a day, and an outage ends when it ends."""
+
+
+class NoUsableLink(Exception):
+    """The service reports success for the job and names no link that can be followed."""
 
 
 class DownloadQueue:
@@ -96,13 +101,15 @@ class DownloadQueue:
             return SLOW_RETRY_SECONDS
         except LinkExpired as error:
             await self._mark_unavailable(job_id, FileState.EXPIRED, str(error))
+        except NoUsableLink:
+            await self._mark_unavailable(job_id, FileState.MISSING, NO_LINK_MESSAGE)
         except (BrokenFile, LinkRejected) as error:
             await self._mark_unavailable(job_id, FileState.BROKEN, str(error))
         except ResultError as error:
             self._mark_pending(job_id, error)
             self._abandon(job_id)
         else:
-            await self._mark_saved(job_id, saved)
+            await self.mark_saved(job_id, saved)
         return None
 
     async def _wait_for_retry(self, job_id: int, seconds: float) -> None:
@@ -124,11 +131,14 @@ class DownloadQueue:
     async def _fetch_with_relink(self, job_id: int) -> DownloadedFile:
         job = self._store[job_id]
         try:
-            return await self._fetch(job)
-        except LinkExpired:
-            fresh = await self._request_fresh_link(job)
-            if fresh is None:
-                raise
+            if job.result_url is not None:
+                return await self._fetch(job)
+            expired = None
+        except LinkExpired as error:
+            expired = error
+        fresh = await self._request_fresh_link(job)
+        if fresh is None:
+            raise expired or NoUsableLink
         if fresh == self._store[job_id].result_url:
             # The same link again: a storage that was not ready yet has had the time of one poll.
             return await self._fetch(job)
@@ -156,14 +166,15 @@ class DownloadQueue:
         return answer.result_url
 
     async def _fetch(self, job: Job) -> DownloadedFile:
-        if job.result_url is None:
-            raise LinkExpired(404)
-        expect: MediaType = "video" if job.request.type == "video" else "image"
-        return await self._downloader.fetch(
-            job.result_url, name=f"{job.id:07d}", expect=expect, encrypted=job.encrypted
-        )
+        return await self.fetch_url(job, job.result_url or "")
 
-    async def _mark_saved(self, job_id: int, downloaded: DownloadedFile) -> None:
+    async def fetch_url(self, job: Job, url: str) -> DownloadedFile:
+        """Download and verify a link of the job's result; raises ResultError. The job is not changed."""
+        expect: MediaType = "video" if job.request.type == "video" else "image"
+        return await self._downloader.fetch(url, name=f"{job.id:07d}", expect=expect, encrypted=job.encrypted)
+
+    async def mark_saved(self, job_id: int, downloaded: DownloadedFile) -> Job:
+        """Record the verified file as the job's result and return the job."""
         facts = FileInfo(
             bytes=downloaded.bytes,
             width=downloaded.width,
@@ -184,12 +195,16 @@ class DownloadQueue:
                 facts=facts,
                 trouble=UntrustedText(""),
                 error=UntrustedText(""),
+                finished_at=job.finished_at if job.state is JobState.SUCCEEDED else now,
+                progress=100,
             )
             what = "saved encrypted, as it came" if job.encrypted else "saved"
             kept = with_event(kept, now, what, downloaded.path.name)
             return with_event(kept, now, downloaded.note) if downloaded.note else kept
 
-        self._settled.emit(await self._store.apply_remote(job_id, settle))
+        saved = await self._store.apply_remote(job_id, settle)
+        self._settled.emit(saved)
+        return saved
 
     async def _mark_unavailable(self, job_id: int, file_state: FileState, reason: str) -> None:
         now = self._clock.time()

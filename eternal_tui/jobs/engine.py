@@ -139,6 +139,7 @@ class JobEngine:
         """
         record = await self.store.call_history(self.store.history.get, job_id) or {}
         self.store.load_full(job_id, record)
+        record |= self.store.unsaved_fields(job_id)
         return {name: record[name] for name in ("submit_answer", "last_answer") if name in record}
 
     async def submit(
@@ -221,6 +222,19 @@ class JobEngine:
             ),
         )
         self.downloads.fetch(pending)
+
+    async def download_from(self, job_id: int, url: str) -> Job:
+        """Download a result link given by the user, verify it, and record it as the job's; raises ResultError.
+
+        Nothing changes where the link does not lead to a whole file.
+        """
+        job = self.store[job_id]
+        if job.request_id is None or job.is_creation:
+            raise InvalidJobState(f"Job {job_id} is {job.state}; it can have no result.")
+        await self.sync.ensure_owned(job)
+        saved = await self.downloads.fetch_url(job, url)
+        self.monitor.forget(job_id)
+        return await self.downloads.mark_saved(job_id, saved)
 
     async def watch_now(self, job_id: int) -> None:
         """Poll a running, stalled, unwatched or lost job at once, and go on polling it."""

@@ -204,6 +204,10 @@ class JobStore:
         if newer := {name: value for name, value in waiting.items() if name not in fields or fields[name] != value}:
             self._unsaved_fields[job_id] = newer
 
+    def unsaved_fields(self, job_id: int) -> Record:
+        """Return what is known of the job and not written yet, by record field."""
+        return dict(self._unsaved_fields.get(job_id, {}))
+
     def is_durable(self, job_id: int) -> bool:
         """Tell whether no durable field of the job waits to be written."""
         return DURABLE_FIELDS.isdisjoint(self._unsaved_fields.get(job_id, ()))

@@ -139,17 +139,23 @@ def apply_poll(job: Job, response: PollResponse, now: float, *, is_overdue: bool
     return seen
 
 
+NO_LINK_MESSAGE = "The API reports success but gives no usable link. It can be polled again; that is free."
+
+
 def _mark_succeeded(job: Job, response: PollResponse, now: float) -> Job:
+    has_link = response.result_url is not None
     done = with_state(
         job,
         JobState.SUCCEEDED,
         progress=100,
         result_url=response.result_url,
         encrypted=response.encrypted,
-        file_state=FileState.PENDING,
+        file_state=FileState.PENDING if has_link else FileState.MISSING,
+        error=UntrustedText("") if has_link else UntrustedText(NO_LINK_MESSAGE),
         finished_at=now,
     )
-    return _append_event(done, now, "finished", response.status_text)
+    summary = "finished" if has_link else "finished without a usable link"
+    return _append_event(done, now, summary, response.unusable_link or response.status_text)
 
 
 def _mark_failed(job: Job, response: PollResponse, now: float) -> Job:

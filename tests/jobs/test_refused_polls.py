@@ -13,9 +13,9 @@ import pytest
 from eternal_tui.jobs.model import JobState
 from eternal_tui.sandbox.server import Sandbox
 from tests.api.raw_server import RawServer
+from tests.history.faults import UnsyncedFileSystem
 from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock
-from tests.jobs.disk import UnsyncedFileSystem
 
 ALIVE = (200, b'{"status": "processing", "progress": 5}')
 FAILED = (200, b'{"status": "failed", "error": "no"}')
@@ -127,3 +127,38 @@ async def test_a_wait_ends_whatever_polls_answer(
         if state is JobState.LOST:
             await bench.engine.watch_now(1)
         await bench.wait_for_state(1, "failed")
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "error"),
+    [
+        ({"status": "success", "result_url": ""}, "missing", "no usable link"),
+        ({"status": "success", "result_url": "ftp://cdn.example/a.png"}, "missing", "no usable link"),
+        ({"status": "completed", "progress": 100}, "missing", "no usable link"),
+        ({"status": "cancelled"}, "failed", "cancelled"),
+        ({"status": "moderated", "progress": 7}, "failed", "moderated"),
+    ],
+    ids=str,
+)
+async def test_an_end_without_link_or_reason_counts_after_a_minute(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, body: dict[str, object], state: str, error: str
+) -> None:
+    """Seen to fail by polling for ever every two seconds. The response is kept from the first on."""
+    async with _run(tmp_path, sandbox, clock, 1) as (bench, service):
+        service.answers["r-1"] = (200, json.dumps(body).encode())
+        waiting = asyncio.ensure_future(bench.engine.wait_until_done(1))
+        await bench.advance_until(lambda: len(service.polls) >= 2)
+        assert json.loads((await bench.engine.load_raw_responses(1))["last_answer"]) == body
+        assert bench.engine.store[1].state is JobState.RUNNING
+        started = clock.monotonic()
+        await bench.advance_until(waiting.done, limit_seconds=120)
+        assert clock.monotonic() - started > 40
+        assert len(service.polls) <= 8
+        job = waiting.result()
+        assert state in (str(job.state), str(job.file_state))
+        assert error in job.error
+        if state == "missing":
+            made = len(service.polls)
+            await bench.engine.retry_download(1)
+            await bench.wait_for_state(1, "missing")
+            assert len(service.polls) == made + 1

@@ -13,6 +13,7 @@ import pytest
 
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import FileState, Job, JobState
+from eternal_tui.media.errors import ResultError
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import UnsyncedFileSystem
@@ -252,3 +253,43 @@ async def test_a_saved_file_is_not_fetched_again(bench: Bench) -> None:
     with pytest.raises(InvalidJobState):
         await bench.engine.retry_download(job.id)
     assert len(bench.sandbox.downloads) == 1
+
+
+@pytest.mark.parametrize("damage", ["deleted", "changed"])
+async def test_a_saved_file_that_is_gone_is_missing_and_fetched_again(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, damage: str
+) -> None:
+    """In the running engine and after a start. Seen to fail with the record believed: the job counted as saved."""
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        job = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
+        assert job.file is not None
+        path = bench.engine.results_dir / job.file
+        path.unlink()
+        if damage == "changed":
+            path.write_bytes(b"something else")
+        gone = await bench.wait_for_state(job.id, "missing")
+        assert damage in gone.error or "no longer" in gone.error
+        assert not gone.is_delivered
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        assert bench.engine.store[job.id].file_state is FileState.MISSING
+        await bench.engine.retry_download(job.id)
+        again = await bench.wait_for_state(job.id, "saved")
+        assert again.file is not None
+        assert (bench.engine.results_dir / again.file).read_bytes().startswith(b"\xff\xd8\xff")
+        assert again.error == ""
+    assert len(sandbox.posts) == 1
+
+
+async def test_a_link_given_by_hand_is_verified_and_saved(bench: Bench) -> None:
+    """Of a lost job, a link that leads nowhere changes nothing. Seen to fail without the check of the file."""
+    done = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
+    bench.sandbox.inject(Fault.POLL_404, times=None)
+    lost = await bench.wait_for_state((await _submit_image(bench)).id, "lost")
+    with pytest.raises(ResultError):
+        await bench.engine.download_from(lost.id, f"{bench.sandbox.cdn_url}/nothing.png")
+    assert bench.engine.store[lost.id].state is JobState.LOST
+    assert done.result_url is not None
+    found = await bench.engine.download_from(lost.id, done.result_url)
+    assert (found.state, found.file_state, found.error) == (JobState.SUCCEEDED, FileState.SAVED, "")
+    assert _result_names(bench) == {done.file, found.file}
+    assert len(bench.sandbox.posts) == 2

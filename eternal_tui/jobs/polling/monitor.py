@@ -25,6 +25,7 @@ from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState, with_state
 from eternal_tui.jobs.polling.scheduler import PollScheduler
+from eternal_tui.jobs.ports import Record
 from eternal_tui.jobs.transitions import apply_poll, mark_lost, mark_waiting
 
 REFUSED_GRACE_SECONDS = 60.0
@@ -36,6 +37,13 @@ MIN_REFUSALS = 3
 
 UNREADABLE_GRACE_SECONDS = 180.0
 """Seconds of responses that cannot be read before the job counts as stalled and is polled slowly."""
+
+ENDING_GRACE_SECONDS = 60.0
+"""Seconds over which a success without a usable link, or an end word without a reason, is polled again before it
+counts."""
+
+MIN_ENDINGS = 3
+"""Responses in a row that must say so."""
 
 KEY_REJECTED_PAUSE_SECONDS = 60.0
 """Seconds without polls once the API key is known to be refused: only the user can change that."""
@@ -95,6 +103,7 @@ class JobMonitor:
         self._start_times: dict[int, float] = {}
         self._refused_since: dict[int, float] = {}
         self._unreadable_since: dict[int, float] = {}
+        self._endings: dict[int, tuple[str, float, int]] = {}
         self._failure_counts: dict[int, int] = {}
         self._key_refused_ids: set[int] = set()
         self._probe_id: int | None = None
@@ -118,7 +127,7 @@ class JobMonitor:
         self._waited_for_ids.discard(job_id)
         self._key_refused_ids.discard(job_id)
         self._forget_refusals(job_id)
-        for table in (self._observations, self._start_times):
+        for table in (self._observations, self._start_times, self._endings):
             table.pop(job_id, None)
         if job_id == self._probe_id:
             self._probe_id = None
@@ -257,24 +266,45 @@ class JobMonitor:
         before = self._store.get(job.id)
         if before is None or before.state not in POLLED_STATES:
             return
+        is_observed_end = not response.ending
+        response, wait = self._resolve_ending(job.id, response)
         after = apply_poll(before, response, now, is_overdue=overdue)
+        raw = {"last_answer": response.raw} if response.raw else None
         if after.state is before.state:
             current = self._record_poll(
-                job.id, lambda held: apply_poll(held, response, now, is_overdue=overdue, age=age)
+                job.id,
+                lambda held: apply_poll(held, response, now, is_overdue=overdue, age=age),
+                extra=raw if response.ending or response.status_text != before.word else None,
             )
-            self._reschedule(current)
+            self._reschedule(current, wait)
             return
-        raw = {"last_answer": response.raw} if response.raw else None
         current = await self._store.apply_remote(
             job.id, lambda held: apply_poll(held, response, now, is_overdue=overdue), extra=raw
         )
         if current.state in POLLED_STATES:
             self._reschedule(current)
             return
-        if current.state is JobState.SUCCEEDED:
+        if current.state is JobState.SUCCEEDED and is_observed_end:
             self.durations.learn_job(job_kind(current), sightings, age)
         self.forget(job.id)
         self._context.events.finished.emit(current)
+
+    def _resolve_ending(self, job_id: int, response: PollResponse) -> tuple[PollResponse, float | None]:
+        """Return the response as the end it names once that has stood for a while, and the wait until then."""
+        if response.outcome != "alive" or not response.ending:
+            self._endings.pop(job_id, None)
+            return response, None
+        now = self._clock.monotonic()
+        named, since, count = self._endings.get(job_id, (response.ending, now, 0))
+        if named != response.ending:
+            since, count = now, 0
+        self._endings[job_id] = (response.ending, since, count := count + 1)
+        if count < MIN_ENDINGS or now - since < ENDING_GRACE_SECONDS:
+            return response, interval.backoff_seconds(count + 1)
+        if response.ending == "success":
+            return msgspec.structs.replace(response, outcome="succeeded"), None
+        reason = UntrustedText(f"The API reports “{response.status_text}” and gives no reason.")
+        return msgspec.structs.replace(response, outcome="failed", error=reason), None
 
     def _is_overdue(self, job: Job) -> bool:
         return self.age(job) > self._context.policy.stall_after_seconds
@@ -352,12 +382,12 @@ class JobMonitor:
             slowest = interval.stalled_wait(self.age(job)) if job.state is JobState.STALLED else 0.0
             self._reschedule(job, max(seconds, slowest))
 
-    def _record_poll(self, job_id: int, edit: Callable[[Job], Job]) -> Job:
-        """Note what a look brought; that a thing is not on disk yet outweighs any other trouble."""
+    def _record_poll(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
+        """Record what a poll brought; that something is not on disk yet outweighs any other trouble."""
         if self._store.is_durable(job_id):
-            return self._store.change_in_memory(job_id, edit)
+            return self._store.change_in_memory(job_id, edit, extra=extra)
         return self._store.change_in_memory(
-            job_id, lambda held: msgspec.structs.replace(edit(held), trouble=held.trouble)
+            job_id, lambda held: msgspec.structs.replace(edit(held), trouble=held.trouble), extra=extra
         )
 
     def _reschedule(self, job: Job, seconds: float | None = None) -> None:
