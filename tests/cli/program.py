@@ -150,6 +150,10 @@ class Program:
     def add_jobs(self, *jobs: Job) -> list[int]:
         """Write jobs into the history, as an earlier run would have."""
         with self.open_history() as history:
+            for job in jobs:
+                if job.file is not None and not (path := history.folder / "results" / job.file).exists():
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(bytes(job.facts.bytes if job.facts is not None else 1))
             return history.add_many([to_record(job) for job in jobs])
 
     def add_fast_jobs(self) -> None:

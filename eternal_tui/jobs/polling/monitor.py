@@ -338,6 +338,7 @@ class JobMonitor:
             self.is_key_rejected = True
             self.scheduler.backoff.hold(self._clock.monotonic(), KEY_REJECTED_PAUSE_SECONDS, error.full_message)
             self._mark_waiting(job.id, error.full_message, KEY_REJECTED_PAUSE_SECONDS)
+            self._store.publish([job.id])
         elif len(self._key_refused_ids) >= min(KEY_DOUBT_JOBS, len(self._start_times)):
             self._mark_waiting(job.id, error.full_message, self._next_backoff_seconds(job.id))
             self._choose_probe()
