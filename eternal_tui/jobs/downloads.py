@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -19,8 +21,11 @@ from eternal_tui.jobs.transitions import NO_LINK_MESSAGE
 from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRejected, ResultError, StorageUnreachable
 
-MAX_CONCURRENT_DOWNLOADS = 2
-"""Downloads under way: enough to fill a home line, few enough to leave polling alone."""
+MAX_CONCURRENT_DOWNLOADS = 4
+"""Downloads at full speed: enough to fill a home line, few enough to leave polling alone."""
+
+MAX_SLOW_DOWNLOADS = 32
+"""Downloads that go on beside them because the storage sends next to nothing."""
 
 MAX_QUICK_TRIES = 6
 """Tries in quick succession of a result whose storage cannot be reached, before those who wait for it are told."""
@@ -43,6 +48,7 @@ class DownloadQueue:
         self._settled = context.events.settled
         self._monitor = monitor
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_DOWNLOADS)
+        self._slow_count = 0
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._retry_events: dict[int, asyncio.Event] = {}
         self._abandoned_ids: set[int] = set()
@@ -91,8 +97,8 @@ class DownloadQueue:
     async def _try_download(self, job_id: int, attempt: int) -> float | None:
         """Try once; return the seconds until the next try, None when there is none by itself."""
         try:
-            async with self._slots:
-                saved = await self._fetch_with_relink(job_id)
+            async with self._slot() as give_up_slot:
+                saved = await self._fetch_with_relink(job_id, give_up_slot)
         except StorageUnreachable as error:
             self._mark_pending(job_id, error)
             if attempt < MAX_QUICK_TRIES:
@@ -112,6 +118,27 @@ class DownloadQueue:
             await self.mark_saved(job_id, saved)
         return None
 
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[Callable[[], None]]:
+        """Hold one of the slots; the function yielded gives it back early, for a body that drips."""
+        await self._slots.acquire()
+        is_slow = False
+
+        def give_up() -> None:
+            nonlocal is_slow
+            if not is_slow and self._slow_count < MAX_SLOW_DOWNLOADS:
+                is_slow = True
+                self._slow_count += 1
+                self._slots.release()
+
+        try:
+            yield give_up
+        finally:
+            if is_slow:
+                self._slow_count -= 1
+            else:
+                self._slots.release()
+
     async def _wait_for_retry(self, job_id: int, seconds: float) -> None:
         self._retry_events[job_id] = asyncio.Event()
         try:
@@ -128,11 +155,11 @@ class DownloadQueue:
         reason = UntrustedText(str(error))
         self._store.change_in_memory(job_id, lambda job: with_state(job, job.state, trouble=reason))
 
-    async def _fetch_with_relink(self, job_id: int) -> DownloadedFile:
+    async def _fetch_with_relink(self, job_id: int, on_slow: Callable[[], None]) -> DownloadedFile:
         job = self._store[job_id]
         try:
             if job.result_url is not None:
-                return await self._fetch(job)
+                return await self.fetch_url(job, job.result_url, on_slow)
             expired = None
         except LinkExpired as error:
             expired = error
@@ -141,7 +168,7 @@ class DownloadQueue:
             raise expired or NoUsableLink
         if fresh == self._store[job_id].result_url:
             # The same link again: a storage that was not ready yet has had the time of one poll.
-            return await self._fetch(job)
+            return await self.fetch_url(job, fresh, on_slow)
         now = self._clock.time()
         relinked = await self._store.apply_remote(
             job_id,
@@ -149,7 +176,7 @@ class DownloadQueue:
                 msgspec.structs.replace(job, result_url=fresh), now, "link had expired, asked for a fresh one"
             ),
         )
-        return await self._fetch(relinked)
+        return await self.fetch_url(relinked, fresh, on_slow)
 
     async def _request_fresh_link(self, job: Job) -> UntrustedText | None:
         """Ask for another link; None where there is none to be had, StorageUnreachable where nobody could be asked."""
@@ -165,13 +192,12 @@ class DownloadQueue:
             ) from error
         return answer.result_url
 
-    async def _fetch(self, job: Job) -> DownloadedFile:
-        return await self.fetch_url(job, job.result_url or "")
-
-    async def fetch_url(self, job: Job, url: str) -> DownloadedFile:
+    async def fetch_url(self, job: Job, url: str, on_slow: Callable[[], None] | None = None) -> DownloadedFile:
         """Download and verify a link of the job's result; raises ResultError. The job is not changed."""
         expect: MediaType = "video" if job.request.type == "video" else "image"
-        return await self._downloader.fetch(url, name=f"{job.id:07d}", expect=expect, encrypted=job.encrypted)
+        return await self._downloader.fetch(
+            url, name=f"{job.id:07d}", expect=expect, encrypted=job.encrypted, on_slow=on_slow
+        )
 
     async def mark_saved(self, job_id: int, downloaded: DownloadedFile) -> Job:
         """Record the verified file as the job's result and return the job."""

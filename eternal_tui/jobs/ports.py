@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -35,8 +35,13 @@ class Service(Protocol):
 class Downloader(Protocol):
     """Turns a signed link into a verified file. Raises `media.errors.ResultError`."""
 
-    async def fetch(self, url: str, *, name: str, expect: MediaType, encrypted: bool) -> DownloadedFile:
-        """Fetch, check and keep the result under a name made from `name` and its checked type."""
+    async def fetch(
+        self, url: str, *, name: str, expect: MediaType, encrypted: bool, on_slow: Callable[[], None] | None = None
+    ) -> DownloadedFile:
+        """Fetch, check and keep the result under a name made from `name` and its checked type.
+
+        `on_slow` is called once where the body comes too slowly to hold up others for it.
+        """
 
     async def close(self) -> None:
         """Close every connection."""

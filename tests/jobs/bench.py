@@ -23,6 +23,7 @@ from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.media.download.downloader import ResultDownloader
 from eternal_tui.media.download.url_policy import OPEN_POLICY
+from eternal_tui.media.limits import DownloadLimits
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.clock import FakeClock
 from tests.jobs.quiet import loop_activity, wait_idle
@@ -117,6 +118,7 @@ async def run_engine(
     fs: FileSystem | None = None,
     base_url: str = "",
     grace_seconds: float = 0.05,
+    limits: DownloadLimits | None = None,
 ) -> AsyncIterator[Bench]:
     """Run a desk on `data_dir` against the sandbox, and close it in order."""
     loop_activity().add_sandbox(sandbox.state)
@@ -124,7 +126,7 @@ async def run_engine(
     history = History.open(data_dir, now=clock.time, fs=fs)
     instance = InstanceLock.acquire(data_dir, clock.time, os.getpid())
     client = KeyedClient(base_url or sandbox.api_url, Secret(sandbox.key), now=clock.time)
-    fetcher = ResultDownloader(data_dir / "results", policy=OPEN_POLICY, sleep=clock.sleep)
+    fetcher = ResultDownloader(data_dir / "results", limits, policy=OPEN_POLICY, sleep=clock.sleep)
     desk = JobEngine(
         Ports(history, instance, client, fetcher, clock, random.Random(seed), "loopback"),
         policy or JobPolicy(),

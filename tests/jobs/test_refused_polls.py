@@ -10,15 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.jobs.model import JobState
+from eternal_tui.jobs.model import FileState, JobState
+from eternal_tui.media.limits import DownloadLimits
 from eternal_tui.sandbox.server import Sandbox
 from tests.api.raw_server import RawServer
 from tests.history.faults import UnsyncedFileSystem
 from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock
+from tests.tui.results import write_image
 
 ALIVE = (200, b'{"status": "processing", "progress": 5}')
 FAILED = (200, b'{"status": "failed", "error": "no"}')
+
+
+LIMITS = DownloadLimits(slow_window_seconds=0.1)
 
 
 class Service:
@@ -27,6 +32,8 @@ class Service:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.polls: list[str] = []
+        self.image = b""
+        self.url = ""
         self._submits = 0
 
     async def respond(
@@ -35,6 +42,13 @@ class Service:
         if request.startswith(b"POST"):
             self._submits += 1
             status, body = 200, json.dumps({"request_id": f"r-{self._submits}", "status": "pending"}).encode()
+        elif b"/slow" in request.split(b" ")[1]:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: image/jpeg\r\ncontent-length: 1000000\r\n\r\n\xff\xd8")
+            await writer.drain()
+            await asyncio.Event().wait()
+            return
+        elif b"/fast" in request.split(b" ")[1]:
+            status, body = 200, self.image
         else:
             request_id = request.split(b" ")[1].rpartition(b"/")[2].decode()
             self.polls.append(request_id)
@@ -51,8 +65,11 @@ async def _run(
     service = Service()
     async with (
         RawServer(service.respond) as server,
-        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), base_url=server.url) as bench,
+        run_engine(
+            tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), base_url=server.url, limits=LIMITS
+        ) as bench,
     ):
+        service.url = server.url
         for _ in range(submits):
             await bench.engine.submit(IMAGE_REQUEST)
         yield bench, service
@@ -162,3 +179,16 @@ async def test_an_end_without_link_or_reason_counts_after_a_minute(
             await bench.engine.retry_download(1)
             await bench.wait_for_state(1, "missing")
             assert len(service.polls) == made + 1
+
+
+async def test_downloads_that_drip_hold_up_no_other(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Six bodies that stop after two bytes, and one of full speed behind them. Seen to fail with slots held."""
+    async with _run(tmp_path, sandbox, clock, 7) as (bench, service):
+        service.image = write_image(tmp_path / "a.jpg").read_bytes()
+        for number in range(1, 8):
+            body = {"status": "success", "result_url": f"{service.url}/{'slow' if number < 7 else 'fast'}.jpg"}
+            service.answers[f"r-{number}"] = (200, json.dumps(body).encode())
+            await bench.engine.watch_now(number)
+            await bench.advance_until(lambda number=number: bench.engine.store[number].state is JobState.SUCCEEDED)  # type: ignore[misc]
+        await bench.wait_until_published(lambda: bench.engine.store[7].file_state is FileState.SAVED)
+        assert all(bench.engine.store[number].needs_download for number in range(1, 7))
