@@ -25,7 +25,8 @@ JSON_LINES = """\
 
 
 def bodies(sandbox: Sandbox) -> list[dict[str, object]]:
-    return [json.loads(call.body) for call in sandbox.posts]
+    # A process that is killed may leave a POST without its body.
+    return [json.loads(call.body) for call in sandbox.posts if call.body.endswith(b"}")]
 
 
 @pytest.mark.parametrize(
@@ -128,13 +129,18 @@ def test_bytes_that_are_no_text_are_not_sent_by_a_process(program: Program, sand
     assert (ran.code, "UTF-8" in ran.err, sandbox.posts) == (2, True, [])
 
 
-def test_resume_sends_only_what_was_not_sent(program: Program, sandbox: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("count", "kills"), [(30, (5, 15, 22)), pytest.param(1_000, tuple(range(40, 1_000, 75)), marks=pytest.mark.long)]
+)
+def test_resume_sends_only_what_was_not_sent(
+    program: Program, sandbox: Sandbox, tmp_path: Path, count: int, kills: tuple[int, ...]
+) -> None:
     """Kills in the middle of a batch: every line is sent at most once, and all of them in the end."""
-    lines = [f"line {number}" for number in range(30)]
+    lines = [f"line {number}" for number in range(count)]
     path = tmp_path / "batch.jsonl"
     path.write_text("".join(json.dumps({"prompt": line, "character": "6870"}) + "\n" for line in lines))
     arguments = ("generate", "--input", str(path), "--yes")
-    for number, sent in enumerate((5, 15, 22)):
+    for number, sent in enumerate(kills):
         with program.start_process(*arguments, *(["--resume"] if number else [])) as process:
             wait_until(lambda sent=sent: len(sandbox.posts) >= sent)  # type: ignore[misc]
             process.send_signal(signal.SIGKILL)
