@@ -78,8 +78,7 @@ def parse_key(text: str, source: str) -> Secret:
     stripped = text.strip()
     if not re.fullmatch(_KEY_PATTERN, stripped):
         raise ApiKeyError(
-            f"What stands in {source} is no API key: a key is 8 to 512 letters, digits and signs, without spaces. "
-            "Copy it again from the service's site."
+            f"{source} is not a valid API key (expected 8–512 characters, no spaces). Copy it again from EternalAI."
         )
     secret = Secret(stripped)
     if secret not in _seen_keys:
@@ -151,8 +150,7 @@ def store_key(secret: Secret, store: KeyStore, settings: Settings) -> str:
     backend = _usable_keyring()
     if backend is None:
         raise ApiKeyError(
-            "This machine has no system keyring that keeps anything, as is usual over SSH. The key can be kept in a "
-            f"file that only you can read: {key_file(settings)}."
+            f"No system keyring available (common over SSH). Store the key in a file instead: {key_file(settings)}."
         )
     _with_timeout(lambda: backend.set_password(KEYRING_SERVICE, settings.host, secret.reveal()))
     return "the system keyring"
@@ -172,7 +170,7 @@ def delete_key(settings: Settings) -> list[str]:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise ApiKeyError(f"{path} cannot be removed: {error.strerror}. Remove it by hand.") from None
+        raise ApiKeyError(f"{path} cannot be removed: {error.strerror}. Remove it manually.") from None
     return forgotten
 
 
@@ -204,7 +202,7 @@ def _key_from_command(command: str, environ: Mapping[str, str]) -> Secret:
     except ValueError:
         words = []
     if not words:
-        raise ApiKeyError("api_key_command cannot be split into words. Check its quotes in the config file.")
+        raise ApiKeyError("api_key_command has an unclosed quote. Fix it in the config file.")
     return parse_key(
         _run_for_first_line(words, environ_without_keys(environ)), "the first line that api_key_command printed"
     )
@@ -228,9 +226,7 @@ def _run_for_first_line(words: list[str], environ: dict[str, str]) -> str:
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ
         )
     except (OSError, ValueError):
-        raise ApiKeyError(
-            f"api_key_command could not be started: is {words[0]!a} installed? Check it in the config file."
-        ) from None
+        raise ApiKeyError(f"api_key_command could not start: is {words[0]!a} installed?") from None
     output, status = None, None
     _running_commands.add(process)
     with process:
@@ -247,10 +243,10 @@ def _run_for_first_line(words: list[str], environ: dict[str, str]) -> str:
             _running_commands.discard(process)
     if output is None or status is None:
         raise ApiKeyError(
-            f"api_key_command gave no key within {COMMAND_TIMEOUT_SECONDS:g} seconds. Run it by hand to see why."
+            f"api_key_command printed no key within {COMMAND_TIMEOUT_SECONDS:g} s. Run it manually to see why."
         )
     if status != 0:
-        raise ApiKeyError(f"api_key_command failed with exit code {status}. Run it by hand to see why.")
+        raise ApiKeyError(f"api_key_command failed with exit code {status}. Run it manually to see why.")
     return output.partition(b"\n")[0].decode("ascii", "replace")
 
 
@@ -328,7 +324,7 @@ def _with_timeout(operation: Callable[[], _T]) -> _T:
     if answers:
         return answers[0]
     why = failures[0] if failures else f"no answer within {KEYRING_TIMEOUT_SECONDS:g} seconds"
-    raise ApiKeyError(f"The system keyring did not help ({why}). Unlock it, or keep the key in a file.")
+    raise ApiKeyError(f"The system keyring failed ({why}). Unlock it, or store the key in a file.")
 
 
 def _key_from_file(path: Path) -> Secret | None:
@@ -341,9 +337,9 @@ def _key_from_file(path: Path) -> Secret | None:
     try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid != os.geteuid():
-            raise ApiKeyError(f"The key file {path} is not a file of yours. Remove it and run: eternal-tui login")
+            raise ApiKeyError(f"The key file {path} is not owned by you. Remove it and run: eternal-tui login")
         if facts.st_mode & 0o077:
-            raise ApiKeyError(f"Others on this machine can read the key file {path}. Run: chmod 600 {path}")
+            raise ApiKeyError(f"The key file {path} is readable by others. Run: chmod 600 {path}")
         text = os.read(handle, _MAX_FILE_BYTES).decode("ascii", "replace")
     finally:
         os.close(handle)

@@ -136,7 +136,7 @@ def _from_file(path: Path, errors: list[str], *, must_exist: bool, environ: Mapp
         where = f"{path}{_line_suffix(text, name)}: {name}"
         with _collecting(errors):
             if name not in SETTING_NAMES:
-                raise SettingsError(f"{where} is not a setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
+                raise SettingsError(f"{where}: unknown setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
             if name in _TABLES:
                 checked: Any = _parse_table(name, value, text, path, errors)
             elif name == "keys":
@@ -160,7 +160,7 @@ def _parse_table(table_name: str, table: object, text: str, path: Path, errors: 
         with _collecting(errors):
             if name not in struct.__struct_fields__:
                 raise SettingsError(
-                    f"{where} is not a setting. {validation.suggestion_sentence(name, struct.__struct_fields__)}"
+                    f"{where}: unknown setting. {validation.suggestion_sentence(name, struct.__struct_fields__)}"
                 )
             checked[name] = validation.parse_table_value(struct, name, value, where)
     return checked
@@ -219,7 +219,7 @@ def _from_environment(environ: Mapping[str, str], errors: list[str]) -> Layer:
                 layer["notify"] = (notify, f"{ENV_PREFIX}NOTIFY_…")
             elif near := validation.suggest(variable, [*variables, *nested, f"{ENV_PREFIX}CONFIG"]):
                 # A cap with a slip in its name would silently be no cap. Names far from ours may be somebody else's.
-                raise SettingsError(f"{variable} is not a setting. Did you mean {near}?")
+                raise SettingsError(f"{variable}: unknown setting. Did you mean {near}?")
     return layer
 
 
@@ -228,7 +228,7 @@ def _from_options(given: Mapping[str, Any], environ: Mapping[str, str]) -> Layer
     for name, value in given.items():
         flag = "--" + name.replace("_", "-")
         if name not in SETTING_NAMES or name in _TABLE_NAMES:
-            raise SettingsError(f"{flag} is not a setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
+            raise SettingsError(f"{flag}: unknown setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
         read = validation.parse_text_value if isinstance(value, str) else validation.parse_value
         layer[name] = (read(name, value, flag, base=Path.cwd(), home=home_dir(environ)), flag)
     return layer

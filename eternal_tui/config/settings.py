@@ -27,13 +27,11 @@ class SettingsError(ValueError):
 
 
 class NotifySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the end of a job is told."""
+    """Notifications of jobs that ended."""
 
-    bell: Annotated[bool, Meta(description="Ring the terminal's bell when a job ends unseen.")] = True
-    desktop: Annotated[
-        bool, Meta(description="Ask the terminal for a desktop notification (OSC 9) when a job ends unseen.")
-    ] = True
-    title: Annotated[bool, Meta(description="Show the number of running jobs in the terminal's title.")] = True
+    bell: Annotated[bool, Meta(description="Ring the terminal bell when a job ends unseen.")] = True
+    desktop: Annotated[bool, Meta(description="Send a desktop notification (OSC 9) when a job ends unseen.")] = True
+    title: Annotated[bool, Meta(description="Show the number of running jobs in the terminal title.")] = True
     quiet_hours: Annotated[
         str, Meta(description='Local time without bell and desktop notifications, such as "22:00-07:00".')
     ] = ""
@@ -60,7 +58,7 @@ class HookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting of the program, each valid. `config_path` and `sources` say where they came from."""
 
-    base_url: Annotated[str, Meta(description="Where the service is: https only, or http on this machine.")] = (
+    base_url: Annotated[str, Meta(description="Base URL of the API: https, or http on this machine.")] = (
         f"https://{OFFICIAL_HOST}"
     )
     key_header: Annotated[
@@ -72,42 +70,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = False
     api_key_command: Annotated[
         str,
-        Meta(description="A command whose first line of output is the API key; run without a shell."),
+        Meta(description="Command whose first line of output is the API key; run without a shell."),
     ] = ""
-    data_dir: Annotated[Path, Meta(description="Where the history, the results and the logs are kept.")] = (
-        msgspec.field(default_factory=Path)
+    data_dir: Annotated[Path, Meta(description="Folder of history, results and logs.")] = msgspec.field(
+        default_factory=Path
     )
-    images: Annotated[GraphicsMode, Meta(description="How pictures are drawn in the terminal.")] = "auto"
-    theme: Annotated[
-        str, Meta(max_length=64, description="The name of a colour theme; empty means the program's own.")
-    ] = ""
-    workers: Annotated[int, Meta(ge=1, le=16, description="Polls under way at once, silent ones aside.")] = 4
+    images: Annotated[GraphicsMode, Meta(description="How images are drawn in the terminal.")] = "auto"
+    theme: Annotated[str, Meta(max_length=64, description="Colour theme; empty: the default.")] = ""
+    workers: Annotated[int, Meta(ge=1, le=16, description="Max concurrent polls.")] = 4
     requests_per_second: Annotated[
-        float, Meta(gt=0, le=100, description="Most requests a second to the service, all jobs together.")
+        float, Meta(gt=0, le=100, description="Max requests per second to the API, all jobs together.")
     ] = 10.0
     stall_after_minutes: Annotated[
         float,
-        Meta(gt=0, le=10_080, description="Minutes after which a job counts as stalled and is polled slowly."),
+        Meta(gt=0, le=10_080, description="Minutes after which a job counts as stalled and is polled less often."),
     ] = 30.0
     resume_stagger_seconds: Annotated[
         float,
         Meta(ge=0, le=60, description="Seconds between the first polls of unfinished jobs after a start."),
     ] = 0.25
-    daily_cap: Annotated[
-        NonNegativeCredits | None, Meta(description="Most credits a day; a request that may exceed it is not sent.")
-    ] = None
+    daily_cap: Annotated[NonNegativeCredits | None, Meta(description="Daily spending limit in credits.")] = None
     confirm_above: Annotated[
-        NonNegativeCredits | None, Meta(description="Ask before a request that may cost more credits than this.")
+        NonNegativeCredits | None, Meta(description="Ask before sending what costs more credits than this.")
     ] = None
-    fps: Annotated[int, Meta(ge=1, le=30, description="Frames a second when a clip plays; over SSH at most 4.")] = 24
+    fps: Annotated[int, Meta(ge=1, le=30, description="Frames per second of video playback; at most 4 over SSH.")] = 24
     media_bytes_per_second: Annotated[
         Annotated[int, Meta(ge=1_000, le=1_000_000_000)] | None,
-        Meta(description="Most bytes a second a clip may write; unset: no limit here, 200 kB over SSH."),
+        Meta(description="Max bytes/s written to the terminal for video playback; unset: no limit, 200 kB/s over SSH."),
     ] = None
-    max_image_megabytes: Annotated[float, Meta(gt=0, le=10_000, description="A larger picture is not downloaded.")] = (
-        64.0
-    )
-    max_clip_megabytes: Annotated[float, Meta(gt=0, le=10_000, description="A larger clip is not downloaded.")] = 512.0
+    max_image_megabytes: Annotated[float, Meta(gt=0, le=10_000, description="Larger images are not downloaded.")] = 64.0
+    max_clip_megabytes: Annotated[float, Meta(gt=0, le=10_000, description="Larger videos are not downloaded.")] = 512.0
     save_template: Annotated[
         str,
         Meta(
@@ -131,7 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bool, Meta(description="Write the request into each copy, where the format has a place for it.")
     ] = False
     hooks: Annotated[HookSettings, Meta(description="Commands that run when jobs end.")] = HookSettings()
-    notify: Annotated[NotifySettings, Meta(description="How the end of a job is told.")] = NotifySettings()
+    notify: Annotated[NotifySettings, Meta(description="Notifications.")] = NotifySettings()
     keys: Annotated[
         dict[str, str],
         Meta(description='Keys by the id of an action, such as "jobs.again" = "R".'),

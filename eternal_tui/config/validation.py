@@ -225,7 +225,7 @@ def suggestion_sentence(name: str, names: Iterable[str]) -> str:
 
     known = sorted(names)
     close = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+    return f"Did you mean {close[0]}?" if close else f"Valid: {', '.join(known)}."
 
 
 def suggest(name: str, names: Sequence[str]) -> str | None:
