@@ -13,6 +13,7 @@ import msgspec
 
 from eternal_tui.config import validation
 from eternal_tui.config.settings import HookSettings, NotifySettings, Settings, SettingsError
+from eternal_tui.core.files import open_regular
 from eternal_tui.core.sanitize import sanitize
 
 ENV_PREFIX = "ETERNAL_TUI_"
@@ -54,19 +55,40 @@ def _xdg_dir(
 
 
 def home_dir(environ: Mapping[str, str]) -> Path:
-    """Return the person's own folder: HOME, or what the system knows where HOME names none from the root.
+    """Return the home folder: HOME, or that of the account where HOME is no absolute path. Raises SettingsError.
 
     One that is relative would be another folder, and another history, in each where the program is started.
     """
     told = environ.get("HOME", "")
-    if told.startswith("/") or not told or sys.platform == "win32":
-        return Path(told) if told else Path.home()
-    import pwd
-
+    if told.startswith("/") or (told and sys.platform == "win32"):
+        return Path(told)
     try:
+        if sys.platform == "win32":
+            return Path.home()
+        import pwd
+
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:
-        return Path("/")
+    except (KeyError, RuntimeError):
+        raise SettingsError(
+            "There is no home folder: HOME is not set, and this user has no account here. "
+            f"Set HOME, or name a folder by --data-dir or {ENV_PREFIX}DATA_DIR."
+        ) from None
+
+
+def _resolver(environ: Mapping[str, str], base: Path | None = None) -> validation.Resolve:
+    """Return what makes a path absolute. Home and working folder are looked up only for a path that needs them."""
+
+    def resolve(text: str) -> Path:
+        if text == "~" or text.startswith("~/"):
+            return home_dir(environ) / text[2:]
+        try:
+            return Path(os.path.normpath(text if text.startswith("/") else (base or Path.cwd()) / text))
+        except FileNotFoundError:
+            raise SettingsError(
+                f"The working folder no longer exists: give {sanitize(text)} as a path that begins with /."
+            ) from None
+
+    return resolve
 
 
 def load_settings(options: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -77,7 +99,14 @@ def load_settings(options: Mapping[str, Any] | None = None, environ: Mapping[str
     """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    path, asked_for = _resolve_config_path(given.pop("config", None), environ)
+    data_dir = given.get("data_dir") or environ.get(f"{ENV_PREFIX}DATA_DIR", "").strip()
+    try:
+        path, asked_for = _resolve_config_path(given.pop("config", None), environ)
+    except SettingsError:
+        if not data_dir:
+            raise
+        # Without a home folder everything is in the one that was named.
+        path, asked_for = _resolver(environ)(str(data_dir)) / "config.toml", False
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     errors: list[str] = []
@@ -93,7 +122,8 @@ def load_settings(options: Mapping[str, Any] | None = None, environ: Mapping[str
             values[name] = {**values.get(name, {}), **value} if name in _TABLE_NAMES else value
             sources[name] = source
     tables: dict[str, Any] = {name: msgspec.convert(values.pop(name, {}), struct) for name, struct in _TABLES.items()}
-    values.setdefault("data_dir", default_data_dir(environ))
+    if "data_dir" not in values:
+        values["data_dir"] = default_data_dir(environ)
     return Settings(**values, **tables, config_path=path, sources=sources)
 
 
@@ -106,10 +136,8 @@ Layer = dict[str, tuple[Any, str]]
 
 
 def _resolve_config_path(option: object, environ: Mapping[str, str]) -> tuple[Path, bool]:
-    if option is not None:
-        return validation.resolve_path(str(option), Path.cwd(), home_dir(environ)), True
-    if told := environ.get(f"{ENV_PREFIX}CONFIG", "").strip():
-        return validation.resolve_path(told, Path.cwd(), home_dir(environ)), True
+    if told := str(option) if option is not None else environ.get(f"{ENV_PREFIX}CONFIG", "").strip():
+        return _resolver(environ)(told), True
     return default_config_path(environ), False
 
 
@@ -144,7 +172,7 @@ def _from_file(path: Path, errors: list[str], *, must_exist: bool, environ: Mapp
             elif name == "views":
                 checked = validation.parse_views(value, where)
             else:
-                checked = validation.parse_value(name, value, where, base=path.parent, home=home_dir(environ))
+                checked = validation.parse_value(name, value, where, resolve=_resolver(environ, path.parent))
             layer[name] = (checked, str(path))
     return layer
 
@@ -169,7 +197,7 @@ def _parse_table(table_name: str, table: object, text: str, path: Path, errors: 
 def _read_config(path: Path, *, must_exist: bool) -> str:
     shown = sanitize(str(path))
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(_MAX_CONFIG_BYTES + 1)
     except FileNotFoundError:
         if must_exist:
@@ -212,7 +240,7 @@ def _from_environment(environ: Mapping[str, str], errors: list[str]) -> Layer:
             continue
         with _collecting(errors):
             if name := variables.get(variable):
-                checked = validation.parse_text_value(name, text, variable, base=Path.cwd(), home=home_dir(environ))
+                checked = validation.parse_text_value(name, text, variable, resolve=_resolver(environ))
                 layer[name] = (checked, variable)
             elif name := nested.get(variable):
                 notify[name] = validation.parse_table_value(NotifySettings, name, text, variable, as_text=True)
@@ -230,5 +258,5 @@ def _from_options(given: Mapping[str, Any], environ: Mapping[str, str]) -> Layer
         if name not in SETTING_NAMES or name in _TABLE_NAMES:
             raise SettingsError(f"{flag}: unknown setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
         read = validation.parse_text_value if isinstance(value, str) else validation.parse_value
-        layer[name] = (read(name, value, flag, base=Path.cwd(), home=home_dir(environ)), flag)
+        layer[name] = (read(name, value, flag, resolve=_resolver(environ)), flag)
     return layer

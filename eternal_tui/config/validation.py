@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -21,6 +20,10 @@ from eternal_tui.core.sanitize import sanitize
 TEMPLATE_FIELDS = ("date", "time", "character", "type", "id")
 _QUIET_HOURS_PATTERN = r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]"
 _MAX_SHOWN_CHARS = 60
+
+Resolve = Callable[[str], Path]
+"""Makes a path absolute: ~ is the home folder, a relative one starts at the file's or the working folder."""
+
 _MAX_INPUT_CHARS = 4_096
 
 
@@ -30,21 +33,21 @@ def field_types(struct: type[msgspec.Struct]) -> dict[str, Any]:
     return get_type_hints(struct, include_extras=True)
 
 
-def parse_value(name: str, given: object, where: str, *, base: Path, home: Path) -> Any:
+def parse_value(name: str, given: object, where: str, *, resolve: Resolve) -> Any:
     """Return a value from TOML or code as its field wants it; raise SettingsError."""
-    return _validate(Settings, name, given, where, base=base, home=home, strict=True)
+    return _validate(Settings, name, given, where, resolve=resolve, strict=True)
 
 
-def parse_text_value(name: str, given: str, where: str, *, base: Path, home: Path) -> Any:
+def parse_text_value(name: str, given: str, where: str, *, resolve: Resolve) -> Any:
     """Return a value given as text, by a variable or a flag, as its field wants it; raise SettingsError."""
-    return _validate(Settings, name, given.strip(), where, base=base, home=home, strict=False)
+    return _validate(Settings, name, given.strip(), where, resolve=resolve, strict=False)
 
 
 def parse_table_value(
     struct: type[msgspec.Struct], name: str, given: object, where: str, *, as_text: bool = False
 ) -> Any:
     """Return one value of a table such as [notify]; raise SettingsError."""
-    return _validate(struct, name, given, where, base=Path(), home=Path(), strict=not as_text)
+    return _validate(struct, name, given, where, resolve=Path, strict=not as_text)
 
 
 def parse_keys(given: object, where: str) -> dict[str, str]:
@@ -76,16 +79,16 @@ def parse_views(given: object, where: str) -> dict[str, str]:
 
 
 def _validate(
-    struct: type[msgspec.Struct], name: str, given: object, where: str, *, base: Path, home: Path, strict: bool
+    struct: type[msgspec.Struct], name: str, given: object, where: str, *, resolve: Resolve, strict: bool
 ) -> Any:
     kind = field_types(struct)[name]
     if name == "data_dir":
         if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
             raise SettingsError(f"{where} is {describe_value(given)}, but it is the path of a folder.")
-        return resolve_path(str(given), base, home)
+        return resolve(str(given))
     if name == "auto_save_to" and isinstance(given, str) and given.strip():
         # A path from a configuration file starts at that file.
-        given = f"{resolve_path(given, base, home)}{'/' if given.endswith('/') else ''}"
+        given = f"{resolve(given)}{'/' if given.endswith('/') else ''}"
     if not strict and isinstance(given, str) and given.lower() in ("none", "no", "off", "yes", "on"):
         given = _parse_yes_no_none(name, given.lower(), kind)
     try:
@@ -159,13 +162,6 @@ def _check_command(command: str) -> None:
         shlex.split(command)
     except ValueError as error:
         raise ValueError(f"It cannot be split into words: {error}.") from None
-
-
-def resolve_path(text: str, base: Path, home: Path) -> Path:
-    """Return `text` as an absolute path: ~ is `home`, a relative one starts at `base`."""
-    if text == "~" or text.startswith("~/"):
-        return home / text[2:]
-    return Path(os.path.normpath(base / text))
 
 
 def describe_value(given: object) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 PRIVATE_DIR_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
@@ -76,10 +78,23 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open for reading what is a plain file; raises OSError for anything else: a FIFO would be waited on for ever.
+
+    What stands under /dev or /proc, such as a shell's <(command), is taken as it is.
+    """
+    special = path.parts[1:2] in (("dev",), ("proc",))
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if special else os.O_NONBLOCK))
+    if special or stat.S_ISREG(os.fstat(handle).st_mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise OSError(errno.EINVAL, "it is not a plain file")
+
+
 def read_limited(path: Path) -> bytes | None:
     """Return the file's bytes, None where there is none; raise OSError, or ValueError where it is far too large."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_READ_BYTES + 1)
     except FileNotFoundError:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -23,8 +24,12 @@ class FileSystem:
             raise HistoryError("The history needs POSIX file locks: run it under Linux, macOS or WSL.")
 
     def open(self, path: Path, flags: int) -> int:
-        """Open without following a final symbolic link; a file made here gets mode 0600."""
-        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+        """Open a plain file, never a FIFO or a symbolic link; one made here gets mode 0600."""
+        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE_MODE)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise UnsafeFileError(f"{path} is not a plain file. Move it out of the way.")
+        return fd
 
     def create(self, path: Path) -> int:
         """Make a file that must not exist yet, 0600 whatever the umask, open for reading and writing."""

@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.config import Settings, home_dir
+from eternal_tui.config import Settings, SettingsError, home_dir
 
 if TYPE_CHECKING:
     from eternal_tui.sandbox.launch import DemoService
@@ -100,8 +100,10 @@ def _launch_demo(environ: Mapping[str, str], state_dir: Path | None, *, has_samp
     )
 
 
-def _probe_cache_path(environ: Mapping[str, str]) -> Path:
+def _probe_cache_path(environ: Mapping[str, str]) -> Path | None:
     told = environ.get("XDG_CACHE_HOME", "").strip()
     # One that is relative means nothing: it would be another folder in each where the app is started.
-    base = Path(told) if told.startswith("/") else home_dir(environ) / ".cache"
-    return base / "eternal-tui" / "terminals.json"
+    with suppress(SettingsError):
+        base = Path(told) if told.startswith("/") else home_dir(environ) / ".cache"
+        return base / "eternal-tui" / "terminals.json"
+    return None

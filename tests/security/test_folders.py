@@ -54,7 +54,9 @@ def test_a_relative_folder_means_nothing(
     for told in ("rel/here", "~/x", "."):
         environ = {"ETERNAL_TUI_DATA_DIR": None, variable: told}
         assert program.run("jobs", environ=environ).code == 0
-        assert _probe_cache_path(program.environ_with(environ)).is_relative_to(program.environ["HOME"])
+        cache = _probe_cache_path(program.environ_with(environ))
+        assert cache is not None
+        assert cache.is_relative_to(program.environ["HOME"])
     assert list(here.iterdir()) == []
     # The system knows where a person is at home.
     assert home_dir({"HOME": "rel/here"}).is_absolute()

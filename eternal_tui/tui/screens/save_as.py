@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,6 +34,19 @@ def abbreviate_home(path: Path, home: Path) -> str:
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)
 
 
+def _existing_dir(lookup: Callable[[], Path], instead: Path) -> Path:
+    """Return `instead` where the working folder was deleted, or the user has no home folder."""
+    try:
+        return lookup()
+    except (OSError, RuntimeError):
+        return instead
+
+
+def _same_kind(suffix: str, other: str) -> bool:
+    first, second = (each.lower().replace(".jpeg", ".jpg") for each in (suffix, other))
+    return first == second
+
+
 class SaveAs(Dialog[SafeText]):
     """Asks where to, for several jobs for a folder, and leaves with the sentence that tells where the copies are."""
 
@@ -60,8 +74,10 @@ class SaveAs(Dialog[SafeText]):
         )
         self._commands = commands
         self._template = template
-        self._home = home if home is not None else Path.home()
-        self._default_dir = default_save_dir(self._home, cwd if cwd is not None else Path.cwd())
+        self._home = home if home is not None else _existing_dir(Path.home, Path("/"))
+        self._default_dir = default_save_dir(
+            self._home, cwd if cwd is not None else _existing_dir(Path.cwd, self._home)
+        )
         self._is_saving = False
         self.path_input = SearchInput(compact=True, select_on_focus=False, id="save-line")
         self._path_label = Static(Content("File" if count == 1 else "Into the folder"), classes="label", markup=False)
@@ -108,9 +124,10 @@ class SaveAs(Dialog[SafeText]):
 
     def _target_paths(self, text: str) -> list[Path]:
         """Return where each file goes; a bare name stays in the folder that was proposed."""
-        given = Path(
-            text[:1].replace("~", str(self._home)) + text[1:] if text.startswith("~/") or text == "~" else text
-        )
+        if text == "~" or text.startswith("~/"):
+            text = f"{self._home}{text[1:]}"
+        text = os.path.expandvars(os.path.expanduser(text))  # noqa: PTH111 - before it is a path
+        given = Path(text)
         place = given if given.is_absolute() or "/" in text else self._default_dir / given
         if len(self._jobs) != 1 or place.is_dir():
             return [place / self._suggested_filename(job) for job in self._jobs]
@@ -145,7 +162,11 @@ class SaveAs(Dialog[SafeText]):
 
     def _result_message(self, saved: Sequence[Path]) -> SafeText:
         if len(saved) == 1 and not self._skipped_count:
-            return format_safe("Saved as {path}.", path=abbreviate_home(saved[0], self._home))
+            path = abbreviate_home(saved[0], self._home)
+            file = self._commands.file_path(self._jobs[0])
+            if file is not None and not _same_kind(file.suffix, saved[0].suffix):
+                return format_safe("Saved as {path}. Its content is {type}.", path=path, type=file.suffix[1:].upper())
+            return format_safe("Saved as {path}.", path=path)
         told = format_safe(
             "Saved {n} files in {path}.", n=len(saved), path=abbreviate_home(saved[0].parent, self._home)
         )
