@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from eternal_tui.services import Services
 
 
+_NO_DIR = Path("/nonexistent")
+"""Home of users without one, by Debian's convention: no file of it is ever there."""
+
+
 class UsageError(Exception):
     """Invalid arguments; the text is a sentence."""
 
@@ -48,7 +52,7 @@ class Context:
         given = vars(self.arguments)
         names = ("config", "data_dir", "base_url", "images", "media_bytes_per_second")
         flags = {name: given.get(name) for name in names}
-        return load_settings(flags, self.environ)
+        return load_settings(flags, self.environ, homeless_dir=_NO_DIR if self.is_ephemeral else None)
 
     @property
     def is_demo(self) -> bool:

@@ -91,15 +91,21 @@ def _resolver(environ: Mapping[str, str], base: Path | None = None) -> validatio
     return resolve
 
 
-def load_settings(options: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    options: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    homeless_dir: Path | None = None,
+) -> Settings:
     """Return the settings: defaults, then the config file, then the environment, then flags.
 
     `options` maps field names, and `config` for the file, to values or texts; None means the flag was not given.
-    Raises SettingsError with every error of file and environment.
+    `homeless_dir` is used where there is no home folder and no data folder was named. Raises SettingsError with every
+    error of file and environment.
     """
     environ = os.environ if environ is None else environ
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    data_dir = given.get("data_dir") or environ.get(f"{ENV_PREFIX}DATA_DIR", "").strip()
+    data_dir = given.get("data_dir") or environ.get(f"{ENV_PREFIX}DATA_DIR", "").strip() or homeless_dir
     try:
         path, asked_for = _resolve_config_path(given.pop("config", None), environ)
     except SettingsError:
@@ -123,7 +129,12 @@ def load_settings(options: Mapping[str, Any] | None = None, environ: Mapping[str
             sources[name] = source
     tables: dict[str, Any] = {name: msgspec.convert(values.pop(name, {}), struct) for name, struct in _TABLES.items()}
     if "data_dir" not in values:
-        values["data_dir"] = default_data_dir(environ)
+        try:
+            values["data_dir"] = default_data_dir(environ)
+        except SettingsError:
+            if homeless_dir is None:
+                raise
+            values["data_dir"] = homeless_dir
     return Settings(**values, **tables, config_path=path, sources=sources)
 
 

@@ -152,3 +152,20 @@ def test_reading_keys_fails_with_a_report(tmp_path: Path) -> None:
         assert b"A defect of this program stopped it" in terminal.written
     (report,) = (tmp_path / "data" / "logs").glob("crash-*.txt")
     assert "MemoryError" in report.read_text()
+
+
+def test_saving_a_copy_in_a_deleted_folder(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Seen to fail with a crash: there is no working folder to propose."""
+    gone = tmp_path / "gone"
+    script = f'mkdir {gone} && cd {gone} && rmdir {gone} && exec "$0" "$@"'
+    environ = make_environ(tmp_path, sandbox.api_url, sandbox.key)
+    program = Program(tmp_path, sandbox.api_url, sandbox.key)
+    ran = program.run_process("generate", "--character", "6870", "--prompt", "At sea", "--wait")
+    assert ran.code == 0, ran.err
+    with start_app(tmp_path, environ, command=("/bin/sh", "-c", script, *APP_COMMAND)) as terminal:
+        terminal.wait_for("At sea")
+        terminal.send(b"s")
+        terminal.wait_for("Save job")
+        terminal.send(b"\x15$HOME/wrong.png\r")
+        terminal.wait_for("Its content is JPG")
+    assert (tmp_path / "wrong.png").read_bytes().startswith(b"\xff\xd8")
