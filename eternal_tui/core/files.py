@@ -85,10 +85,11 @@ def open_regular(path: Path) -> BinaryIO:
     """
     special = path.parts[1:2] in (("dev",), ("proc",))
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if special else os.O_NONBLOCK))
-    if special or stat.S_ISREG(os.fstat(handle).st_mode):
+    mode = os.fstat(handle).st_mode
+    if special or stat.S_ISREG(mode):
         return os.fdopen(handle, "rb")
     os.close(handle)
-    raise OSError(errno.EINVAL, "it is not a plain file")
+    raise OSError(errno.EINVAL, os.strerror(errno.EISDIR) if stat.S_ISDIR(mode) else "it is not a plain file")
 
 
 def read_limited(path: Path) -> bytes | None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -31,19 +32,18 @@ def run(program: Program, *command: str, home: str | None = None) -> tuple[int, 
 
 @needs_setpriv
 @pytest.mark.parametrize("home", [None, "", "relative"])
-def test_commands_without_home_and_account(program: Program, tmp_path: Path, home: str | None) -> None:
-    tmp_path.chmod(0o755)
-    folder = tmp_path / "anyones"
-    folder.mkdir(mode=0o777)
-    folder.chmod(0o777)
+def test_commands_without_home_and_account(program: Program, home: str | None) -> None:
     command = (*NO_ACCOUNT, sys.executable, "-m", "eternal_tui")
     if run(program, *command, "--version", home=home)[0]:
         pytest.skip("another user cannot read this checkout")
     code, told = run(program, *command, "jobs", home=home)
     assert (code, told.count("\n")) == (2, 1)
     assert "HOME is not set" in told
-    assert run(program, *command, "jobs", "--data-dir", str(folder / "data"), home=home)[0] == 0
-    assert (folder / "data").stat().st_uid == 54321
+    # pytest's own folders let no other user in.
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        assert run(program, *command, "jobs", "--data-dir", f"{name}/data", home=home)[0] == 0
+        assert Path(name, "data").stat().st_uid == 54321
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_commands_in_a_deleted_folder(
     program: Program, tmp_path: Path, arguments: tuple[str, ...], code: int, told: str
 ) -> None:
     gone = tmp_path / "gone"
-    script = f"mkdir {gone} && cd {gone} && rmdir {gone} && exec \"$@\""
+    script = f'mkdir {gone} && cd {gone} && rmdir {gone} && exec "$@"'
     command = ("/bin/sh", "-c", script, "sh", sys.executable, "-m", "eternal_tui", *arguments)
     ended, words = run(program, *command, home=str(tmp_path))
     assert ended == code, words

@@ -85,7 +85,7 @@ def test_bytes(terminal: ListTerminal) -> None:
 def test_a_cursor_in_the_form_stands_still(tmp_path: Path) -> None:
     """Seen to fail with cursors that blink, as Textual's do: 230 bytes a second."""
     with start_app(tmp_path) as terminal:
-        terminal.wait_for("Nothing here yet")
+        terminal.wait_for("No jobs yet")
         terminal.send(b"\x0e")
         terminal.wait_for("opens the list")
         assert terminal.becomes_idle(1.5)
