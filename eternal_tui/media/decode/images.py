@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import threading
 import time
@@ -158,6 +159,9 @@ def frame_durations(image: Image.Image) -> list[float]:
     count = getattr(image, "n_frames", 1)
     for number in range(count):
         image.seek(number)
+        if image.format in _LIBAV_DEMUXERS:
+            # WebP and AVIF say it only of a frame that is decoded.
+            image.load()
         milliseconds = float(image.info.get("duration") or 0)
         # As browsers have it: what is shorter was never meant.
         found.append(milliseconds / 1000 if milliseconds >= 20 else 0.1)
@@ -318,6 +322,9 @@ def _libav_frame(
             return reader.frame_at(0.0).frame
     except BrokenFile as error:
         raise UnsupportedFile("it is too large for what can open it here") from error
+    finally:
+        # libav's objects refer to each other: a hundred megabytes would wait for the next collection.
+        gc.collect()
 
 
 def _exif_orientation(image: Image.Image) -> int:

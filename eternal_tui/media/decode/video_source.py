@@ -94,6 +94,7 @@ class AnimationSource:
     """An animated GIF, WebP, PNG or AVIF."""
 
     def __init__(self, path: Path, limits: DecodeLimits) -> None:
+        self._path, self._limits = path, limits
         self._image: Image.Image = open_image(path, limits)
         try:
             check_memory(self._image)
@@ -131,7 +132,12 @@ class AnimationSource:
 
     def render(self, frame: SourceFrame, crop: Crop, background: tuple[int, int, int]) -> Frame:
         """Return the part `crop` of a frame at the size it is drawn."""
-        self._image.seek(frame.data)  # type: ignore[arg-type]
+        number: int = frame.data  # type: ignore[assignment]
+        if number < self._image.tell():
+            # Pillow 13 finds "sequence errors" in an animated PNG that is rewound.
+            self._image.close()
+            self._image = open_image(self._path, self._limits)
+        self._image.seek(number)
         return render_image(self._image, None, crop, self._size, background)
 
     def close(self) -> None:
