@@ -100,13 +100,13 @@ class ApiClient:
     async def submit(self, request: GenerateRequest) -> SubmitResponse:
         """Send one paid generation, once."""
         status, headers, body = await self._post("/v2/base/generate", lambda: parsing.encode_generate(request))
-        with self._explained_errors(body):
+        with self._explained_errors(body, paid=True):
             return parsing.parse_submit(status, body, headers=headers, now=self._now())
 
     async def poll(self, request_id: str) -> PollResponse:
         """Look once at a running request; free."""
         status, headers, body = await self._get(f"/v2/poll-result/{encode_path_segment(request_id)}", with_key=True)
-        with self._explained_errors(body):
+        with self._explained_errors(body, paid=False):
             return parsing.parse_poll(status, body, headers=headers, now=self._now(), expected_id=request_id)
 
     async def get_character_page(self, page: int = 1, limit: int = PAGE_SIZE) -> list[Character]:
@@ -132,14 +132,14 @@ class ApiClient:
                 return
             if time.monotonic() > deadline:
                 break
-        raise errors.ResponseLost("The service's list of characters does not end; it was left after a while.")
+        raise errors.ResponseLost("The character list does not end; stopped reading it.")
 
     async def create_character(self, prompt: str) -> CreateCharacterResponse:
         """Ask for a new character, once; costs credits. Experimental: the service's body is not documented."""
         status, headers, body = await self._post(
             "/v2/character/create", lambda: parsing.encode_create_character(prompt)
         )
-        with self._explained_errors(body):
+        with self._explained_errors(body, paid=True):
             return parsing.parse_create_character(status, body, headers=headers, now=self._now())
 
     async def close(self) -> None:
@@ -150,7 +150,7 @@ class ApiClient:
             await client.aclose()
 
     @contextmanager
-    def _explained_errors(self, body: bytes) -> Iterator[None]:
+    def _explained_errors(self, body: bytes, *, paid: bool) -> Iterator[None]:
         """Give each error the answer it came from; let a refused key say which setting it needs."""
         refused: errors.KeyRejected | None = None
         try:
@@ -160,9 +160,8 @@ class ApiClient:
             advice = key_header_advice(self._key, self._header, error.service_message)
             if not (advice and isinstance(error, errors.KeyRejected)):
                 raise
-            charge = "Nothing was charged" if "Nothing was charged." in str(error) else "Nothing was charged for asking"
             refused = errors.KeyRejected(
-                f"The service did not accept the API key in the header {self._header}. {charge}. {advice}",
+                f"API key rejected in the header {self._header}. {'Not charged. ' if paid else ''}{advice}",
                 service_message=error.service_message,
                 status=error.status,
             )
@@ -177,8 +176,7 @@ class ApiClient:
     async def _post(self, path: str, encode: Callable[[], bytes]) -> tuple[int, dict[str, str], bytes]:
         if self._key is None:
             raise errors.KeyRejected(
-                "There is no API key yet. Nothing was sent and nothing was charged. Give one with: eternal-tui login; "
-                "or try everything without one: eternal-tui --demo"
+                "No API key. Nothing was sent. Run `eternal-tui login`, or try `eternal-tui --demo`."
             )
         try:
             content = encode()
@@ -186,10 +184,7 @@ class ApiClient:
             # Raised below, without a cause that would hold the prompt.
             content = None
         if content is None:
-            raise errors.Unsendable(
-                "The request holds text that cannot be written as JSON. Nothing was sent and nothing was charged. "
-                "Type the prompt again."
-            )
+            raise errors.Unsendable("The prompt cannot be written as JSON. Nothing was sent or charged. Type it again.")
         return await self._call("POST", path, content, paid=True, with_key=True)
 
     async def _get(self, path: str, *, with_key: bool) -> tuple[int, dict[str, str], bytes]:
@@ -243,7 +238,7 @@ class ApiClient:
     async def _ensure_open(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
         async with self._open_lock:
             if self._closed:
-                raise errors.Unsendable("The program is closing. Nothing was sent and nothing was charged.")
+                raise errors.Unsendable("Shutting down. Nothing was sent or charged.")
             if self._clients is None:
                 problem: str | None = None
                 try:
@@ -252,7 +247,7 @@ class ApiClient:
                 except NetworkSetupError as error:
                     problem = str(error)
                 if problem is not None:
-                    raise errors.Unsendable(f"{problem} Nothing was sent and nothing was charged.")
+                    raise errors.Unsendable(f"{problem} Nothing was sent or charged.")
             assert self._clients is not None
             return self._clients
 

@@ -29,9 +29,7 @@ class ApiError(Exception):
     @property
     def full_message(self) -> UntrustedText:
         """The whole account of what happened: our sentence, and the service's own words set apart from it."""
-        return UntrustedText(
-            f"{self} The service said: “{self.service_message}”" if self.service_message else str(self)
-        )
+        return UntrustedText(f"{self} The API said: “{self.service_message}”" if self.service_message else str(self))
 
 
 class RequestNotSent(ApiError):
@@ -104,8 +102,8 @@ Headers = Mapping[str, str]
 def charge_notice(paid: bool) -> str:
     """Return what is known of money after an answer that tells nothing."""
     if not paid:
-        return " Nothing was charged for asking; try again later."
-    return " The request may have been charged. Look at your credits before you send it again."
+        return " Checking is free; safe to retry."
+    return " You may have been charged. Check your balance before retrying."
 
 
 def error_from_response(
@@ -120,20 +118,20 @@ def error_from_response(
         return _rejection(_error_spec(status, said, is_page, paid=paid), status, headers, said, paid=paid, now=now)
     if 500 <= status <= 599:
         return ServerError(
-            f"The service is in trouble (status {status})." + charge_notice(paid),
+            f"Server error (HTTP {status})." + charge_notice(paid),
             service_message=said,
             status=status,
             retry_after=parse_retry_after(_header_value(headers, "retry-after"), now),
         )
     if 300 <= status <= 399:
         return Redirected(
-            f"The service pointed to another address (status {status}). It was not followed, because your key "
-            "belongs to the service alone. Check the base URL." + charge_notice(paid),
+            f"Unexpected redirect (HTTP {status}), not followed to protect your API key. Check base_url."
+            + charge_notice(paid),
             service_message=_header_value(headers, "location").partition("?")[0][:500] or said,
             status=status,
         )
     return InvalidResponse(
-        f"The service answered with the status {status}, which has no meaning here." + charge_notice(paid),
+        f"Unexpected HTTP status {status}." + charge_notice(paid),
         service_message=said,
         status=status,
     )
@@ -146,14 +144,14 @@ def error_from_refusal(code: int | None, reason: str, *, paid: bool) -> ApiError
     the reason concerns the asking (key, unknown id, a busy service); None where it concerns the job itself.
     """
     if code is not None and 500 <= code <= 599:
-        return ServerError(f"The service is in trouble (status {code}).{charge_notice(paid)}", service_message=reason)
+        return ServerError(f"Server error ({code}).{charge_notice(paid)}", service_message=reason)
     spec = _error_spec(code, reason, is_page=False, paid=paid) if code in _ERROR_SPECS else _spec_by_reason(reason)
     if paid:
         # Never as a RateLimited: only a real 429 is sent again by itself.
         spec = _RATE_LIMITED._replace(error_type=RequestRejected) if spec is _RATE_LIMITED else spec
         return _rejection(spec or _PAID_REJECTED, None, {}, reason, paid=True, now=0.0)
     if _TRANSIENT_PATTERN.search(reason):
-        return ServerError(f"The service is busy.{charge_notice(paid)}", service_message=reason)
+        return ServerError(f"The API is busy.{charge_notice(paid)}", service_message=reason)
     if spec is not None and spec in (_KEY_REJECTED, _NOT_FOUND, _RATE_LIMITED):
         return _rejection(spec, None, {}, reason, paid=False, now=0.0)
     return None
@@ -179,44 +177,40 @@ class _ErrorSpec(NamedTuple):
     error_type: type[RequestRejected]
     summary: str
     paid_advice: str
-    free_advice: str = "It can be asked again."
+    free_advice: str = "Checking is free; safe to retry."
 
 
 _KEY_REJECTED = _ErrorSpec(
     KeyRejected,
-    "The service did not accept the API key",
-    "Run `eternal-tui login` to give another key.",
-    "Run `eternal-tui login` to give another key.",
+    "API key rejected",
+    "Run `eternal-tui login` to set a new key.",
+    "Run `eternal-tui login` to set a new key.",
 )
 _NOT_FOUND = _ErrorSpec(
     NotFound,
-    "The service has nothing under this address",
-    "Check the character and the base URL, then send it again.",
-    "Check the base URL.",
+    "Not found",
+    "Check the character ID and base_url, then retry.",
+    "Check base_url.",
 )
-_REQUEST_TIMEOUT = _ErrorSpec(RequestRejected, "The service did not take the request in time", "Send it again.")
+_REQUEST_TIMEOUT = _ErrorSpec(RequestRejected, "Request timed out", "Retry.")
 _INSUFFICIENT_CREDITS = _ErrorSpec(
     InsufficientCredits,
-    "The account has too few credits for this",
-    "Add credits on the service's site, then send it again.",
+    "Not enough credits",
+    "Top up your account, then retry.",
 )
-_RATE_LIMITED = _ErrorSpec(RateLimited, "The service asks to slow down", "Wait a while, then send it again.")
-_PAID_REJECTED = _ErrorSpec(
-    RequestRejected, "The service refused the request", "Change the request as the service says, then send it again."
-)
-_FREE_REJECTED = _PAID_REJECTED._replace(summary="The service refused to answer")
-_MODERATED = _PAID_REJECTED._replace(
-    summary="The service does not allow this content", paid_advice="Change the prompt, then send it again."
-)
+_RATE_LIMITED = _ErrorSpec(RateLimited, "Rate limited", "Retry later.")
+_PAID_REJECTED = _ErrorSpec(RequestRejected, "Request rejected", "Change the request, then retry.")
+_FREE_REJECTED = _PAID_REJECTED._replace(summary="The API refused to answer")
+_MODERATED = _PAID_REJECTED._replace(summary="Content not allowed", paid_advice="Change the prompt, then retry.")
 _BLOCKED = _ErrorSpec(
     RequestRejected,
-    "A proxy or firewall on the way refused the request, not the service",
-    "Check the network or VPN, then send it again.",
+    "Blocked by a proxy or firewall, not by the API",
+    "Check the network or VPN, then retry.",
 )
 _PROXY_LOGIN = _ErrorSpec(
     RequestRejected,
-    "The proxy asks for a user name and password",
-    "Put them into the proxy's variable, as in HTTPS_PROXY=http://user:password@host:port.",
+    "The proxy requires a user name and password",
+    "Set them in the proxy variable, e.g. HTTPS_PROXY=http://user:password@host:port.",
 )
 _ERROR_SPECS = {
     401: _KEY_REJECTED,
@@ -291,12 +285,8 @@ def _spec_by_reason(reason: str) -> _ErrorSpec | None:
 def _rejection(
     meaning: _ErrorSpec, status: int | None, headers: Headers, service_message: str, *, paid: bool, now: float
 ) -> RequestRejected:
-    charge = (
-        f"Nothing was charged. {meaning.paid_advice}"
-        if paid
-        else f"Nothing was charged for asking. {meaning.free_advice}"
-    )
-    sentence = f"{meaning.summary}{'' if status is None else f' (status {status})'}. {charge}"
+    charge = f"Not charged. {meaning.paid_advice}" if paid else meaning.free_advice
+    sentence = f"{meaning.summary}{'' if status is None else f' (HTTP {status})'}. {charge}"
     if meaning.error_type is RateLimited:
         wait = parse_retry_after(_header_value(headers, "retry-after"), now)
         return RateLimited(sentence, service_message=service_message, retry_after=wait)

@@ -166,7 +166,7 @@ def validation_errors(request: GenerateRequest) -> dict[str, str]:
         for field, sentence in (
             ("character", _character_error(request.character)),
             ("prompt", _prompt_error(request.prompt)),
-            ("type", "" if request.type in ("image", "video") else "The type is image or video."),
+            ("type", "" if request.type in ("image", "video") else "type must be image or video."),
             ("duration", _duration_error(request)),
             ("audio", _audio_error(request)),
             ("quality", _quality_error(request)),
@@ -193,23 +193,23 @@ def character_request(prompt: str) -> GenerateRequest:
 
 def _character_error(character: str) -> str:
     if not character.strip():
-        return "Choose a character first: its ID, such as 6870."
+        return "Character is required (ID or name, e.g. 6870)."
     if is_character_id(character):
         return ""
     if "/" in character or character.lower().startswith(("http:", "https:", "data:")):
-        return "The service takes a character ID here, such as 6870; URLs, paths and encoded images are not accepted."
-    return "A character ID is made of letters, digits, - and _ only, such as 6870."
+        return "Character must be an ID, e.g. 6870; URLs, paths and encoded images are not accepted."
+    return "A character ID contains only letters, digits, - and _, e.g. 6870."
 
 
 def _prompt_error(prompt: str) -> str:
     if not prompt.strip():
-        return "Write a prompt: what is to change in the character's picture."
+        return "Prompt is required."
     try:
         prompt.encode()
     except UnicodeEncodeError:
-        return "The prompt holds characters that are not valid text (lone surrogates). Type it again."
+        return "Prompt contains invalid characters (lone surrogates). Type it again."
     if "\x00" in prompt:
-        return "The prompt holds a NUL character. Remove it."
+        return "Prompt contains a NUL character. Remove it."
     return ""
 
 
@@ -217,20 +217,20 @@ def _duration_error(request: GenerateRequest) -> str:
     if request.duration is None:
         return ""
     if request.type != "video":
-        return "Duration belongs to videos only."
+        return "duration applies to videos only."
     # Not isinstance: True is an int too, and would go out as a duration of `true`.
     if type(request.duration) is not int or not MIN_DURATION_SECONDS <= request.duration <= MAX_DURATION_SECONDS:
-        return f"Duration is a whole number of seconds from {MIN_DURATION_SECONDS} to {MAX_DURATION_SECONDS}."
+        return f"duration must be a whole number of seconds from {MIN_DURATION_SECONDS} to {MAX_DURATION_SECONDS}."
     return ""
 
 
 def _audio_error(request: GenerateRequest) -> str:
-    return "Sound belongs to videos only." if request.audio is not None and request.type != "video" else ""
+    return "audio applies to videos only." if request.audio is not None and request.type != "video" else ""
 
 
 def _quality_error(request: GenerateRequest) -> str:
     if request.quality is None:
         return ""
     if request.type != "image":
-        return "Quality belongs to images only."
-    return "" if request.quality in ("low", "high") else "Quality is low or high."
+        return "quality applies to images only."
+    return "" if request.quality in ("low", "high") else "quality must be low or high."

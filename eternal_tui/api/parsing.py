@@ -53,8 +53,8 @@ def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, no
     request_id = fields.find_request_id(places)
     if request_id is None:
         raise errors.InvalidResponse(
-            "The service answered without a request id that can be used, so there is nothing to poll. The request "
-            "may have been charged. Look at your credits before you send it again.",
+            "Response has no usable request id, so there is nothing to poll. You may have been charged"
+            ". Check your balance before retrying.",
             service_message=reasons.extract_reason(places[0]),
             status=status,
         )
@@ -89,8 +89,7 @@ def parse_poll(
     if expected_id and named and expected_id.casefold() not in named:
         # A cache or a proxy that mixes answers up: its link would lead to somebody else's picture.
         raise errors.InvalidResponse(
-            "The service answered about another request than this one. That answer was not used. It is asked again; "
-            "asking is free.",
+            "Response is about another request and was ignored. Checking again (free).",
             status=status,
         )
     word = fields.find_status_text(places)
@@ -139,9 +138,7 @@ def _error_text(places: list[fields.JsonObject], outcome: Outcome, ending: Endin
     if outcome == "failed":
         return reason or reasons.extract_reason(places[0])
     if ending == "success":
-        return (
-            "The service calls it finished, but sent no link that can be followed. It is asked again; asking is free."
-        )
+        return "Finished, but the result URL is missing or unusable. Checking again (free)."
     # A live job may carry a friendly `message`; only what is called an error is one.
     return reasons.extract_reason([place.get("error") for place in places])
 
@@ -152,8 +149,7 @@ def parse_characters(status: int, body: bytes, *, headers: Headers = _NO_HEADERS
     rows = answer if isinstance(answer, list) else _find_rows(answer)
     if rows is None:
         raise errors.InvalidResponse(
-            "The service's list of characters is not in a form this program knows. Try again later, or type "
-            "a character ID by hand.",
+            "Character list has an unknown format. Retry later, or type a character ID.",
             service_message=reasons.extract_reason(answer),
             status=status,
         )
@@ -212,8 +208,8 @@ def parse_create_character(
     character_id, request_id = _find_character_id(places), next(iter(fields.find_request_ids(places)), None)
     if character_id is None and request_id is None:
         raise errors.InvalidResponse(
-            "The service answered without a character ID. The character may have been made and charged. Look at "
-            "the list of characters and at your credits before you send it again.",
+            "Response has no character ID. The character may have been created and charged. Check the character "
+            "list and your balance before retrying.",
             service_message=reasons.extract_reason(places[0]),
             status=status,
         )
@@ -256,7 +252,7 @@ def _parse_json(status: int, headers: Headers, body: bytes, *, now: float, paid:
 
 def _invalid_response(status: int, service_message: str, *, paid: bool) -> errors.InvalidResponse:
     return errors.InvalidResponse(
-        "The service's answer could not be read as JSON of a known form." + charge_notice(paid),
+        "Response is not JSON of a known shape." + charge_notice(paid),
         service_message=service_message,
         status=status,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from eternal_tui.api import errors
+from eternal_tui.api.errors import charge_notice
 from eternal_tui.core.compression import BodyTooLarge, BoundedDecompressor, UnknownContentEncoding
 from eternal_tui.core.network import DIRECT, Route, connection_failure_text
 
@@ -102,23 +103,10 @@ def transport_error(
     """Return the typed error for an exchange that ended without an answer; `route` is how it was to get there."""
     if is_provably_unsent(error, tracker):
         if type(error).__name__ in ("InvalidURL", "UnsupportedProtocol"):
-            return errors.Unsendable(
-                f"The address of the service at {host} cannot be used. Nothing was sent and nothing was charged. "
-                "Check the base URL in the settings."
-            )
-        return errors.Unreachable(
-            f"{connection_failure_text(error, host, route)} Nothing was sent and nothing was charged."
-        )
+            return errors.Unsendable(f"The address {host} cannot be used. Nothing was sent or charged. Check base_url.")
+        return errors.Unreachable(f"{connection_failure_text(error, host, route)} Nothing was sent or charged.")
     if isinstance(error, BodyTooLarge | UnknownContentEncoding | zlib.error):
         return errors.InvalidResponse(
-            f"The answer of {host} was too large or in an unknown coding.{_charge_notice(paid)}"
+            f"Response from {host} is too large or uses an unsupported encoding.{charge_notice(paid)}"
         )
-    return errors.ResponseLost(
-        f"The connection to {host} broke or fell silent before the whole answer came.{_charge_notice(paid)}"
-    )
-
-
-def _charge_notice(paid: bool) -> str:
-    if not paid:
-        return " Nothing was charged for asking; it can be asked again."
-    return " The request may have been charged. Look at your credits before you send it again."
+    return errors.ResponseLost(f"Connection to {host} was lost before the response arrived.{charge_notice(paid)}")

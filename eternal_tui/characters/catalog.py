@@ -144,7 +144,7 @@ class CharacterCatalog:
         if len(found) >= MAX_CHARACTERS:
             self._replace_all(found.values(), self.fetched_at)
             self.back_off()
-            raise InvalidResponse(f"The service's list of characters does not end: {MAX_CHARACTERS:,} of it are shown.")
+            raise InvalidResponse(f"The character list does not end; showing the first {MAX_CHARACTERS:,}.")
         now = self._clock.time()
         self._replace_all(found.values(), now)
         stored = _StoredCatalog(self._service, now, tuple(found.values()))
@@ -172,11 +172,8 @@ class CharacterCatalog:
         if character is None or character.is_adult:
             return ""
         if not character.is_age_readable:
-            return (
-                f"The age listed for character {character.id} cannot be read; this client does not submit it. "
-                "Choose another."
-            )
-        return f"Character {character.id} is listed as under 18; this client does not submit it. Choose an adult one."
+            return f"Character {character.id} is listed with an unreadable age and is not submitted. Choose another."
+        return f"Character {character.id} is listed as under 18 and is not submitted. Choose an adult."
 
     def back_off(self) -> None:
         """Do without the list for a while: it cannot be had now."""
@@ -209,14 +206,13 @@ class CharacterCatalog:
             days = round((self._clock.time() - (self.fetched_at or 0.0)) / 86_400)
             return Verdict(
                 note=format_safe(
-                    "The list of characters could not be had; the one of {days} days ago names {id} as an adult.",
+                    "Could not load the character list; the list cached {days} days ago shows {id} as an adult.",
                     days=days,
                     id=sanitize(character_id, limit=80),
                 )
             )
         return Verdict(
-            f"The service's list of characters could not be had, so it is not known whether character {character_id} "
-            "is an adult. Try again in a while."
+            f"Could not load the character list, so the age of character {character_id} is unknown. Retry later."
         )
 
     async def refresh(self, wanted: str = "", *, on_long_wait: Callable[[], None] = lambda: None) -> bool:

@@ -11,8 +11,8 @@ from eternal_tui.core.sanitize import SafeText, format_safe
 PROGRESS_INTERVAL_SECONDS = 1.0
 """Seconds between two remarks on how far it has come."""
 
-CHECK_RUNNING_MESSAGE = SafeText("Still looking the character up: this press sent nothing more.")
-CHECK_STOPPED_MESSAGE = SafeText("Stopped looking. Nothing was sent and nothing was charged.")
+CHECK_RUNNING_MESSAGE = SafeText("Still checking the character; nothing more was sent.")
+CHECK_STOPPED_MESSAGE = SafeText("Check cancelled. Nothing was sent or charged.")
 
 
 class CharacterCheck:
@@ -42,7 +42,9 @@ class CharacterCheck:
         asking = self._task = asyncio.create_task(self._check_each(unknown), name="look up")
         try:
             while not asking.done():
-                self._show_progress(format_safe("looking the ID up · {n} read", n=f"{len(self._catalog.partial):,}"))
+                self._show_progress(
+                    format_safe("checking the character · {n} read", n=f"{len(self._catalog.partial):,}")
+                )
                 await asyncio.wait({asking}, timeout=PROGRESS_INTERVAL_SECONDS)
         finally:
             asking.cancel()

@@ -28,7 +28,7 @@ async def resolve_character(
 
     It takes no longer than the catalog waits for its list, and refuses whom the catalog does not let be submitted.
     """
-    reading = sanitize("Reading the service's list of characters, as once a day …")
+    reading = sanitize("Loading the character list (once a day) …")
     is_listed = await catalog.refresh(text, on_long_wait=lambda: notify_user(reading))
     found = CharacterResolver(catalog.allowed or tuple(catalog.partial.values()), catalog.rejection_reason).resolve(
         text, whole_names=True
@@ -38,8 +38,7 @@ async def resolve_character(
             return found
         return ResolvedCharacter(
             problem=format_safe(
-                "The list of characters could not be had, so the name {name} could not be looked up. Give the "
-                "character's ID.",
+                "Could not load the character list, so the name “{name}” cannot be looked up. Use an ID.",
                 name=sanitize(text, limit=40),
             )
         )
@@ -137,17 +136,15 @@ class CharacterResolver:
         if found and whole_names:
             some = ", ".join(f"{each.name} {each.id}" for each in found[:_MAX_SUGGESTIONS])
             more = " and others" if len(found) > _MAX_SUGGESTIONS else ""
-            return format_safe("{name} may be {some}{more}. Give one's ID.", name=shown, some=some, more=more)
+            return format_safe("“{name}” is ambiguous: {some}{more}. Use an ID.", name=shown, some=some, more=more)
         if found:
             several = f"{len(found)}{'+' if len(found) == _MAX_FOUND else ''}"
-            return format_safe("{n} characters fit “{t}”: ↓ to choose one.", n=several, t=shown)
+            return format_safe("{n} characters match “{t}”. Press ↓ to choose.", n=several, t=shown)
         if not self.allowed:
-            return SafeText("The list of characters is not here yet: type an ID, such as 6870.")
+            return SafeText("Character list not loaded yet; use an ID, e.g. 6870.")
         if whole_names:
-            return format_safe(
-                "No character of the public list is named {name}; `eternal-tui characters` lists them.", name=shown
-            )
-        return format_safe("No character is called “{t}”: ↓ for the list.", t=shown)
+            return format_safe("Unknown character “{name}”. See `eternal-tui characters`.", name=shown)
+        return format_safe("Unknown character “{t}”. Press ↓ for the list.", t=shown)
 
 
 def format_label(character: Character) -> str:

@@ -133,8 +133,8 @@ class Network:
                 next(Path(path).iterdir(), None)
                 return ssl.create_default_context(capath=path)
             except (OSError, ssl.SSLError, ValueError) as error:
-                why = (isinstance(error, OSError) and error.strerror) or "it holds no certificate"
-            raise NetworkSetupError(f"{name} names {path!a}, which cannot be used: {why}. Correct or unset {name}.")
+                why = (isinstance(error, OSError) and error.strerror) or "no certificate in it"
+            raise NetworkSetupError(f"{name}: cannot read {path!a}: {why}. Fix or unset {name}.")
         context = ssl.create_default_context(cafile=certifi.where())
         context.load_default_certs()
         return context
@@ -153,8 +153,8 @@ class Network:
         try:
             return httpx.AsyncClient(verify=context, proxy=proxy, trust_env=False, http2=False, **options)
         except ImportError:
-            problem = f"{route.variable} names a SOCKS proxy, for which the package socksio is missing."
-        raise NetworkSetupError(f"{problem} Install it, or name an http proxy.")
+            problem = f"{route.variable} is a SOCKS proxy, for which the package socksio is missing."
+        raise NetworkSetupError(f"{problem} Install it, or use an http proxy.")
 
 
 def _as_httpx_spells(proxy: str) -> str:
@@ -195,13 +195,10 @@ def _parse_proxy(variable: str, value: str) -> Route:
         host, port, scheme = "", None, "http"
     if scheme not in PROXY_SCHEMES:
         raise NetworkSetupError(
-            f"{variable} names a proxy of the kind {scheme!a}, which cannot be used: it may be http, https or socks5. "
-            f"Correct or unset {variable}."
+            f"{variable}: unsupported proxy type {scheme!a}. Use http, https or socks5, or unset {variable}."
         )
     if not host or re.search(r"[\s\\]", url):
-        raise NetworkSetupError(
-            f"{variable} does not hold the address of a proxy, such as http://host:8080. Correct or unset it."
-        )
+        raise NetworkSetupError(f"{variable} is not a proxy address, e.g. http://host:8080. Fix or unset it.")
     shown = f"[{host}]" if ":" in host else host
     address = f"{scheme}://{shown}{'' if port is None else f':{port}'}"
     return Route(proxy=Secret(url), address=address, variable=variable)
@@ -271,39 +268,37 @@ def connection_failure_text(error: BaseException, host: str, route: Route = DIRE
     if certificate is not None:
         return _certificate_failure_text(certificate, host)
     if any(isinstance(cause, ssl.SSLError) for cause in chain):
-        return f"The connection to {host} could not be secured: its TLS was not accepted. Check the network or proxy."
+        return f"TLS error connecting to {host}. Check the network or proxy."
     if type(error).__name__ == "ProxyError":
         return _proxy_failure_text(str(error), host, route)
     if any(isinstance(cause, socket.gaierror | UnicodeError) for cause in chain):
-        return f"The name of {target} could not be resolved. Check {route.variable or 'the connection'} and try again."
+        return f"Could not resolve {target}. Check {route.variable or 'the connection'}."
     if type(error).__name__ == "PoolTimeout":
-        return f"Too many requests to {host} were under way at once. Try again."
+        return f"Too many concurrent requests to {host}. Retry."
     late = isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
-    problem = "No connection could be made in time" if late else "No connection could be made"
-    return f"{problem} to {target}. Check {route.variable or 'the connection'} and try again."
+    problem = "Timed out connecting" if late else "Could not connect"
+    return f"{problem} to {target}. Check {route.variable or 'the connection'}."
 
 
 def _certificate_failure_text(error: ssl.SSLCertVerificationError, host: str) -> str:
-    problem = f"The connection to {host} could not be secured: "
+    problem = f"TLS error connecting to {host}: certificate "
     code = getattr(error, "verify_code", 0)
     if code in _UNKNOWN_AUTHORITY_CODES:
         return (
-            f"{problem}its certificate is signed by an authority unknown here, as behind a company's proxy. If that is "
-            "yours, put the authority's certificate into a file and name it in SSL_CERT_FILE."
+            f"{problem}signed by an unknown authority, e.g. a company proxy's. If you trust it, save its CA "
+            "certificate to a file and set SSL_CERT_FILE to that file."
         )
     if code in (9, 10):
-        return f"{problem}its certificate is not valid today. Check this machine's clock."
-    return f"{problem}its certificate is not that of {host}. Check the network or proxy."
+        return f"{problem}expired or not yet valid. Check this machine's clock."
+    return f"{problem}rejected. Check the network or proxy."
 
 
 def _proxy_failure_text(reason: str, host: str, route: Route) -> str:
     proxy = f"The proxy {route.address} ({route.variable})"
     if re.search("^407|username|password|acceptable", reason, re.IGNORECASE):
-        return (
-            f"{proxy} asks for a user name and password. Put them into {route.variable}: scheme://user:password@host."
-        )
+        return f"{proxy} requires a user name and password. Set {route.variable}=http://user:password@host:port."
     status = re.match("[0-9]{3}", reason)
-    return f"{proxy} did not connect to {host}{f' (status {status[0]})' if status else ''}. Check {route.variable}."
+    return f"{proxy} could not reach {host}{f' (HTTP {status[0]})' if status else ''}. Check {route.variable}."
 
 
 def _cause_chain(error: BaseException) -> Iterator[BaseException]:

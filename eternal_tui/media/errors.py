@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-NOT_CHARGED_NOTE = "Nothing is charged again."
+NOT_CHARGED_NOTE = "Free to retry."
 
 
 class ResultError(Exception):
@@ -24,7 +24,7 @@ class LinkExpired(ResultError):
     """The storage no longer gives this link's file away: ask the service for a fresh link, which is free."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"The link to this result no longer works (HTTP {status}). A fresh one can be asked for.")
+        super().__init__(f"Result link expired (HTTP {status}). Poll again for a new one.")
         self.status = status
 
 
@@ -32,16 +32,14 @@ class LinkRejected(ResultError):
     """The link leads somewhere this program does not go: a scheme, host, account or redirect it refuses."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The link to this result was not followed: {reason}.")
+        super().__init__(f"Result link not followed: {reason}.")
 
 
 class StorageRejected(LinkRejected):
     """The storage was asked and answered that it gives this file to nobody."""
 
     def __init__(self, status: int) -> None:
-        ResultError.__init__(
-            self, f"The storage does not hand this result out (HTTP {status}). It can be fetched again."
-        )
+        ResultError.__init__(self, f"Storage refused the file (HTTP {status}).")
 
 
 class StorageUnreachable(ResultError):
@@ -51,7 +49,7 @@ class StorageUnreachable(ResultError):
     """
 
     def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
-        super().__init__(f"The result could not be fetched: {reason}. It can be tried again.")
+        super().__init__(f"Download failed: {reason}.")
         self.retry_after = retry_after
 
 
@@ -59,7 +57,7 @@ class BrokenFile(ResultError):
     """What came is not a whole picture or clip of the expected kind, or is beyond the limits."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The result is broken: {reason}. It can be fetched again.")
+        super().__init__(f"File is damaged: {reason}.")
 
 
 class UnsupportedFile(ResultError):
@@ -74,14 +72,14 @@ class DiskFull(ResultError):
     """There is not enough room for the result."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The result was not saved: {reason}. Make room, then fetch it again.")
+        super().__init__(f"File not saved: {reason}. Free some space, then retry.")
 
 
 class ResultsDirUnusable(ResultError):
     """The results folder cannot be used: missing rights, or a symbolic link stands in its place."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The result was not saved: the results folder {reason}. Put that right, then fetch it again.")
+        super().__init__(f"File not saved: the results folder {reason}. Fix that, then retry.")
 
 
 @contextmanager

@@ -193,7 +193,7 @@ async def test_nobody_listening_is_certainly_not_sent() -> None:
     async with RawServer(never_respond) as server:
         port = server.port
     async with ManagedClient(f"http://127.0.0.1:{port}") as client:
-        with pytest.raises(errors.Unreachable, match="nothing was charged"):
+        with pytest.raises(errors.Unreachable, match="Nothing was sent or charged"):
             await client.submit(REQUEST)
 
 
@@ -355,7 +355,7 @@ async def test_a_closed_client_says_so() -> None:
         await client.poll("abc")
         await client.close()
         await client.close()
-        with pytest.raises(errors.Unsendable, match="closing"):
+        with pytest.raises(errors.Unsendable, match="Shutting down"):
             await client.submit(REQUEST)
 
 
@@ -499,23 +499,21 @@ async def test_a_proxy_sees_a_tunnel_and_never_the_key() -> None:
     """The environment's proxy is asked to CONNECT, and its refusal is certainly not sent."""
     async with RawServer(always_respond(http_response(407, b"no"), close=True)) as proxy:
         said = await run_probe("https://service.invalid", {"HTTPS_PROXY": proxy.url})
-    assert said.startswith(f"False Unreachable The proxy {proxy.url} (HTTPS_PROXY) asks for a user name and password.")
+    assert said.startswith(f"False Unreachable The proxy {proxy.url} (HTTPS_PROXY) requires a user name and password.")
     assert proxy.requests[0].startswith(b"CONNECT service.invalid:443 ")
     assert CANARY.encode() not in b"".join(proxy.requests)
 
 
 async def test_a_proxy_that_cannot_be_used_is_said() -> None:
     said = await run_probe("https://service.invalid", {"HTTPS_PROXY": "socks5://127.0.0.1:1"})
-    assert said.startswith(
-        "False Unreachable No connection could be made to the proxy socks5://127.0.0.1:1 (HTTPS_PROXY)"
-    )
+    assert said.startswith("False Unreachable Could not connect to the proxy socks5://127.0.0.1:1 (HTTPS_PROXY)")
     said = await run_probe("https://service.invalid", {"ALL_PROXY": "socks4://user:sesame@127.0.0.1:1"})
-    assert said.startswith("False Unsendable ALL_PROXY names a proxy of the kind 'socks4', which cannot be used")
+    assert said.startswith("False Unsendable ALL_PROXY: unsupported proxy type 'socks4'")
     assert "sesame" not in said
 
 
 async def test_a_name_that_does_not_exist_is_said() -> None:
     for host in ("service.invalid", "a" * 64 + ".invalid"):
         async with ManagedClient(f"https://{host}") as client:
-            with pytest.raises(errors.RequestNotSent, match="nothing was charged"):
+            with pytest.raises(errors.RequestNotSent, match="Nothing was sent or charged"):
                 await client.submit(REQUEST)

@@ -1,4 +1,4 @@
-"""Whom the catalog vouches for: nobody whose age, in any list that can be had, is below 18 or cannot be read."""
+"""Whom the catalog vouches for: nobody whose age, in any list that can be had, is below 18 or unreadable age."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.jobs.clock import FakeClock, run_ready_tasks
 
 
 class CharacterList:
-    """A service's list: `count` adults from 1 on, 51 is 16, 52 has an age that cannot be read, 60 comes twice.
+    """A service's list: `count` adults from 1 on, 51 is 16, 52 has an age that unreadable age, 60 comes twice.
 
     A page of 50 takes `page_seconds` seconds. `error` stands before the row `error_at`, and the list is held back
     before the row `held_at` until `resume` is set.
@@ -77,13 +77,13 @@ def catalog(tmp_path: Path, listing: CharacterList, clock: FakeClock) -> Charact
     ("character_id", "reason"),
     [
         ("7", ""), ("007", ""), ("999", ""), ("", ""), ("51", "listed as under 18"), ("0051", "listed as under 18"),
-        (" 51 ", "listed as under 18"), ("60", "listed as under 18"), ("52", "cannot be read"),
+        (" 51 ", "listed as under 18"), ("60", "listed as under 18"), ("52", "unreadable age"),
     ],
 )  # fmt: skip
 async def test_check_allowed_refuses_minors_in_every_spelling(
     catalog: CharacterCatalog, character_id: str, reason: str
 ) -> None:
-    """Seen to fail as it was for 0051, for the one listed twice and for the age that cannot be read.
+    """Seen to fail as it was for 0051, for the one listed twice and for the age that unreadable age.
 
     One that the whole list does not name is left to the service.
     """
@@ -97,9 +97,9 @@ async def test_judge_refuses_where_no_list_can_be_had_and_asks_again_later(
 ) -> None:
     """Seen to fail as it was: each ID was then submitted."""
     listing.error = Unreachable("no answer")
-    assert "could not be had" in await catalog.check_allowed("7")
+    assert "Could not load the character list" in await catalog.check_allowed("7")
     listing.error = None
-    assert "could not be had" in await catalog.check_allowed("7")
+    assert "Could not load the character list" in await catalog.check_allowed("7")
     assert listing.read_count == 0
     await clock.advance(BACK_OFF_SECONDS + 1.0)
     assert not await catalog.check_allowed("7")
@@ -111,7 +111,7 @@ async def test_judge_counts_a_list_that_broke_off_only_for_whom_it_named(
     listing.error, listing.error_at = Unreachable("no answer"), 61
     assert not await catalog.check_allowed("7")
     assert "under 18" in await catalog.check_allowed("51")
-    assert "could not be had" in await catalog.check_allowed("70")
+    assert "Could not load the character list" in await catalog.check_allowed("70")
 
 
 async def test_judge_trusts_an_old_list_for_30_days_and_says_so(
@@ -123,9 +123,9 @@ async def test_judge_trusts_an_old_list_for_30_days_and_says_so(
     verdict = await catalog.judge("7")
     assert (verdict.rejection, "3 days ago" in verdict.note) == ("", True)
     assert "under 18" in await catalog.check_allowed("51")
-    assert "could not be had" in await catalog.check_allowed("999")
+    assert "Could not load the character list" in await catalog.check_allowed("999")
     await clock.advance(MAX_TRUSTED_SECONDS)
-    assert "could not be had" in await catalog.check_allowed("7")
+    assert "Could not load the character list" in await catalog.check_allowed("7")
 
 
 async def test_load_goes_on_for_others_when_its_caller_leaves(
@@ -173,7 +173,7 @@ async def test_refresh_ends_with_a_refusal_where_the_list_is_silent_or_endless(
     await run_ready_tasks()
     await clock.advance(seconds + 0.5)
     assert checking.done()
-    assert "could not be had" in await checking
+    assert "Could not load the character list" in await checking
     await catalog.close()
 
 
@@ -182,7 +182,7 @@ async def test_load_ends_a_list_that_never_ends_and_does_not_call_it_whole(
 ) -> None:
     monkeypatch.setattr(catalog_module, "MAX_CHARACTERS", 1_000)
     listing.count = 10**9
-    assert "could not be had" in await catalog.check_allowed("5000")
+    assert "Could not load the character list" in await catalog.check_allowed("5000")
     assert not await catalog.check_allowed("7")
     assert listing.read_count == 1_000
     assert len(catalog.allowed) == 998
@@ -194,9 +194,9 @@ Resolve = Callable[[str], "asyncio.Task[ResolvedCharacter]"]
 @pytest.mark.parametrize(
     ("text", "character_id", "problem"),
     [
-        ("7", "7", ""), ("007", "7", ""), ("Name 7", "7", ""), ("name 77", "77", ""), ("Name", "", "Give one's ID"),
-        ("Name 1", "1", ""), ("Nam", "", "may be Name 1 1, Name 2 2"), ("Nobody", "", "No character of the"),
-        ("Name 51", "", "No character"), ("51", "", "under 18"), ("9999", "9999", ""), ("abc-1", "abc-1", ""),
+        ("7", "7", ""), ("007", "7", ""), ("Name 7", "7", ""), ("name 77", "77", ""), ("Name", "", "Use an ID"),
+        ("Name 1", "1", ""), ("Nam", "", "is ambiguous: Name 1 1, Name 2 2"), ("Nobody", "", "Unknown character"),
+        ("Name 51", "", "Unknown character"), ("51", "", "under 18"), ("9999", "9999", ""), ("abc-1", "abc-1", ""),
         ("https://h/a.png", "", "URLs"),
     ],
 )  # fmt: skip
@@ -212,14 +212,14 @@ async def test_resolve_character_says_what_it_waits_for_and_what_it_rests_on(
 ) -> None:
     told: list[SafeText] = []
     listing.error = Unreachable("no answer")
-    assert "name Nobody could not be looked up" in (await resolve_character(catalog, "Nobody", told.append)).problem
+    assert "“Nobody” cannot be looked up" in (await resolve_character(catalog, "Nobody", told.append)).problem
     await clock.advance(BACK_OFF_SECONDS + 1.0)
     listing.error, listing.page_seconds = None, 4.0
     waiting = asyncio.ensure_future(resolve_character(catalog, "Name 77", told.append))
     await run_ready_tasks()
     await clock.advance(10.0)
     assert (await waiting).id == "77"
-    assert [line[:7] for line in told] == ["Reading"]
+    assert [line[:7] for line in told] == ["Loading"]
     await clock.advance(MAX_AGE_SECONDS * 2)
     listing.error = Unreachable("no answer")
     assert (await resolve_character(catalog, "7", told.append)).id == "7"

@@ -40,14 +40,14 @@ def test_an_unlisted_number_is_taken_as_an_id() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "Choose a character"),
+        ("", "Character is required"),
         ("https://example.org/me.png", "URLs, paths"),
         ("/home/me/me.png", "URLs, paths"),
         ("data:image/png;base64,AAAA", "URLs, paths"),
-        ("Elara", "2 characters fit"),
-        ("Nobody", "No character is called “Nobody”"),
-        ("٣٤٥", "No character is called"),
-        ("1" * 65, "No character is called"),
+        ("Elara", "2 characters match"),
+        ("Nobody", "Unknown character “Nobody”"),
+        ("٣٤٥", "Unknown character"),
+        ("1" * 65, "Unknown character"),
     ],
 )
 def test_anything_else_is_refused_in_words(text: str, sentence: str) -> None:
@@ -82,7 +82,7 @@ def test_several_entries_each_mean_someone() -> None:
 
 def test_without_a_list_only_ids_are_taken() -> None:
     assert CharacterResolver().resolve("6870").id == "6870"
-    assert "not here yet" in CharacterResolver().resolve("Astrid").problem
+    assert "not loaded yet" in CharacterResolver().resolve("Astrid").problem
 
 
 def test_later_words_of_a_name_are_found_after_first_ones() -> None:

@@ -56,11 +56,11 @@ def test_options_of_a_video_go_out_as_documented(program: Program, sandbox: Sand
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("generate",), "Choose a character"),
-        (("generate", "--character", "  ", "--prompt", "x"), "Choose a character"),
+        (("generate",), "Character is required"),
+        (("generate", "--character", "  ", "--prompt", "x"), "Character is required"),
         (("generate", "--character", "https://example.org/a.png", "--prompt", "x"), "URLs"),
         (("generate", "--character", "../6870", "--prompt", "x"), "URLs"),
-        (("generate", "--character", "6870", "--prompt", "   "), "Write a prompt"),
+        (("generate", "--character", "6870", "--prompt", "   "), "Prompt is required"),
         (("generate", "--character", "6870", "--prompt", "x" * 100_001), "longer than 100000"),
         (("generate", "--character", "6870"), "contains no prompt"),
         (("generate", "--character", "6870", "--prompt", "-"), "contains no prompt"),
@@ -69,10 +69,10 @@ def test_options_of_a_video_go_out_as_documented(program: Program, sandbox: Sand
         ((*IMAGE_ARGUMENTS, "--type", "video", "--duration", "0"), "1 to 5"),
         ((*IMAGE_ARGUMENTS, "--type", "video", "--duration", "2.5"), "1 to 5"),
         ((*IMAGE_ARGUMENTS, "--type", "video", "--duration", "9" * 5000), "1 to 5"),
-        ((*IMAGE_ARGUMENTS, "--type", "video", "--quality", "high"), "Quality belongs to images"),
-        ((*IMAGE_ARGUMENTS, "--duration", "2"), "Duration belongs to videos"),
-        ((*IMAGE_ARGUMENTS, "--no-audio"), "Sound belongs to videos"),
-        ((*IMAGE_ARGUMENTS, "--audio"), "Sound belongs to videos"),
+        ((*IMAGE_ARGUMENTS, "--type", "video", "--quality", "high"), "quality applies to images"),
+        ((*IMAGE_ARGUMENTS, "--duration", "2"), "duration applies to videos"),
+        ((*IMAGE_ARGUMENTS, "--no-audio"), "audio applies to videos"),
+        ((*IMAGE_ARGUMENTS, "--audio"), "audio applies to videos"),
         ((*IMAGE_ARGUMENTS, "--quality", "best"), "low or high"),
         ((*IMAGE_ARGUMENTS, "--count", "0"), "--count"),
         ((*IMAGE_ARGUMENTS, "--count", "101"), "--count"),
@@ -81,8 +81,8 @@ def test_options_of_a_video_go_out_as_documented(program: Program, sandbox: Sand
         ((*IMAGE_ARGUMENTS, "--dur", "2"), "--dur"),
         (("--base-url", "http://example.org", *IMAGE_ARGUMENTS), "Plain http"),
         (("--config", "/nowhere/config.toml", *IMAGE_ARGUMENTS), "no such file"),
-        (("generate", "--character", "Nobody Atall", "--prompt", "x"), "No character"),
-        (("generate", "--character", "a", "--prompt", "x"), "may be"),
+        (("generate", "--character", "Nobody Atall", "--prompt", "x"), "Unknown character"),
+        (("generate", "--character", "a", "--prompt", "x"), "is ambiguous"),
     ],
 )  # fmt: skip
 def test_bad_input_is_a_sentence_and_nothing_is_sent(
@@ -139,15 +139,15 @@ def test_an_id_goes_on_without_a_list_only_where_a_list_of_30_days_names_it(
     sandbox.inject(fault, on=FaultPlace.LIST, times=None)
     refused = program.run(*IMAGE_ARGUMENTS)
     assert refused.code == 2
-    assert "not known whether character 6870 is an adult" in refused.err
+    assert "age of character 6870 is unknown" in refused.err
     named = program.run("generate", "--character", "Astrid", "--prompt", "x")
     assert named.code == 2
-    assert "Give the character's ID" in named.err
+    assert "Use an ID" in named.err
     assert sandbox.posts == []
     write_character_list(program.data_dir, sandbox.api_url, "6870", days_old=3)
     sent = program.run(*IMAGE_ARGUMENTS)
     assert sent.code == 0
-    assert "the one of 3 days ago names 6870 as an adult" in sent.err
+    assert "cached 3 days ago shows 6870 as an adult" in sent.err
     assert len(sandbox.posts) == 1
 
 

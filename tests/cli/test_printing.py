@@ -307,11 +307,11 @@ def test_a_list_that_cannot_be_had_says_who_says_so_and_ends_in_the_right_code(p
     sandbox.inject(Fault.SERVER_ERROR, on=FaultPlace.LIST, times=1)
     in_trouble = program.run("characters")
     assert in_trouble.code == 1
-    assert "The service said: “" in in_trouble.err
+    assert "The API said: “" in in_trouble.err
     with json_server(b'{"error": "members only"}', 403) as url:
         refused = program.run("characters", environ={"ETERNAL_TUI_BASE_URL": url})
     assert refused.code == 3
-    assert "The service said: “members only”" in refused.err
+    assert "The API said: “members only”" in refused.err
 
 
 def test_the_kept_list_is_used_for_a_day(program: Program, sandbox: Any) -> None:

@@ -110,7 +110,7 @@ def test_who_waits_in_a_script_is_told_once_what_for(program: Program) -> None:
         write_character_list(program.data_dir, url, "6870")
         with program.start_process(*IMAGE_ARGUMENTS, "--wait", environ={"ETERNAL_TUI_BASE_URL": url}) as process:
             assert process.stderr is not None
-            assert process.stderr.readline().startswith(b"Waiting: The service is in trouble (status 503).")
+            assert process.stderr.readline().startswith(b"Waiting: Server error (HTTP 503).")
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert b"Waiting" not in err

@@ -74,7 +74,7 @@ async def test_the_request_says_nothing_about_us(tmp_path: Path, jpeg: bytes, mo
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 async def test_an_expired_link_says_so(tmp_path: Path, status: int) -> None:
     async with serve_storage(respond_with(b"<Error/>", f"{status} No")) as host, open_downloader(tmp_path) as fetch:
-        with pytest.raises(LinkExpired, match="Nothing is charged again") as caught:
+        with pytest.raises(LinkExpired, match="Free to retry") as caught:
             await fetch.fetch(host.url(), name="7", expect="image")
     assert caught.value.status == status
     assert file_names(tmp_path) == []
@@ -184,7 +184,11 @@ async def test_what_was_not_expected_is_kept_and_named(
 
 @pytest.mark.parametrize(
     ("body", "reason"),
-    [(b"\x7fELF" + bytes(60), "of no kind this program knows"), (b"", "it is empty"), (b"BM" + bytes(62), "is broken")],
+    [
+        (b"\x7fELF" + bytes(60), "of no kind this program knows"),
+        (b"", "it is empty"),
+        (b"BM" + bytes(62), "is damaged"),
+    ],
 )
 async def test_what_is_no_result_is_broken(tmp_path: Path, body: bytes, reason: str) -> None:
     async with serve_storage(respond_with(body)) as host, open_downloader(tmp_path) as fetch:
@@ -198,7 +202,7 @@ async def test_a_storage_that_refuses_is_not_called_a_link_that_was_not_followed
         serve_storage(respond_with(b"", "416 Range Not Satisfiable")) as host,
         open_downloader(tmp_path) as fetch,
     ):
-        with pytest.raises(LinkRejected, match=r"does not hand this result out \(HTTP 416\)") as raised:
+        with pytest.raises(LinkRejected, match=r"refused the file \(HTTP 416\)") as raised:
             await fetch.fetch(host.url(), name="7", expect="image")
     assert "not followed" not in str(raised.value)
 
@@ -442,7 +446,7 @@ async def test_a_silent_storage_is_given_up(tmp_path: Path) -> None:
 async def test_no_room_is_seen_before_a_byte_is_written(tmp_path: Path, jpeg: bytes) -> None:
     limits = DownloadLimits(reserve_bytes=10**18)
     async with serve_storage(respond_with(jpeg)) as host, open_downloader(tmp_path, limits) as fetch:
-        with pytest.raises(DiskFull, match="Nothing is charged again"):
+        with pytest.raises(DiskFull, match="Free to retry"):
             await fetch.fetch(host.url(), name="7", expect="image")
     assert file_names(tmp_path) == []
 
@@ -457,7 +461,7 @@ async def test_a_length_beyond_the_room_on_the_disk_is_seen_before_a_byte_is_wri
 
     limits = DownloadLimits(image_bytes=10**18)
     async with serve_storage(handler) as host, open_downloader(tmp_path, limits) as fetch, asyncio.timeout(60):
-        with pytest.raises(DiskFull, match="Nothing is charged again"):
+        with pytest.raises(DiskFull, match="Free to retry"):
             await fetch.fetch(host.url(), name="7", expect="image")
     assert file_names(tmp_path) == []
 
@@ -488,4 +492,4 @@ async def test_no_error_carries_the_link_or_the_server_s_words(tmp_path: Path) -
             with pytest.raises(ResultError) as caught:
                 await fetch.fetch(host.url("/?signature=CANARY"), name="7", expect="image")
         assert "CANARY" not in str(caught.value)
-        assert "Nothing is charged again" in str(caught.value)
+        assert "Free to retry" in str(caught.value)

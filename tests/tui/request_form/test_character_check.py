@@ -43,7 +43,7 @@ async def test_however_often_the_key_is_pressed_while_it_is_looked_up_one_job_is
                 # Ten seconds pass from each press to the next: far more than a held key takes.
                 screen.form_pane._monotonic = itertools.count(step=10).__next__
                 await pilot.press("n", *"6870", "tab", *"At sea", "ctrl+s")
-                await wait_until(pilot, lambda: "looking the ID up · 1 read esc stops" in flat_screen_text(app))
+                await wait_until(pilot, lambda: "checking the character · 1 read esc stops" in flat_screen_text(app))
                 await pilot.press("ctrl+s", "ctrl+s")
                 await wait_until(pilot, lambda: "Nothing more was sent" in flat_screen_text(app))
                 await pilot.press("!", "ctrl+s")
@@ -56,7 +56,7 @@ async def test_however_often_the_key_is_pressed_while_it_is_looked_up_one_job_is
                 assert not bench.jobs.store.newest_first()
 
                 await pilot.press("ctrl+s")
-                await wait_until(pilot, lambda: "looking the ID up" in flat_screen_text(app))
+                await wait_until(pilot, lambda: "checking the character" in flat_screen_text(app))
                 await pilot.press("ctrl+s")
                 listing.resume.set()
                 await wait_until(pilot, lambda: "Sent the request" in flat_screen_text(app))
