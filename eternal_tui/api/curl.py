@@ -100,15 +100,15 @@ def parse_curl(text: str) -> GenerateRequest:
     InvalidRequest where the request in it breaks a documented rule.
     """
     if len(text) > MAX_PASTE_CHARS:
-        raise CurlError("The pasted command is too long to be a request.")
+        raise CurlError("Pasted command is too long.")
     if not _CURL_COMMAND_PATTERN.match(text):
-        raise CurlError("This is not a curl command.")
+        raise CurlError("Not a curl command.")
     # A terminal sends a carriage return for each line break of what is pasted, which no shell takes for one.
     urls, bodies = _parse_arguments(list(_split_words(_LINE_BREAK.sub("\n", text))))
     if not any(url.split("?")[0].rstrip("/").endswith("/generate") for url in urls):
-        raise CurlError(f"The pasted curl does not call {GENERATE_PATH}, so the form is left as it was.")
+        raise CurlError(f"Pasted curl command does not call {GENERATE_PATH}. Form unchanged.")
     if not bodies:
-        raise CurlError("The pasted curl has no --data with the request in it.")
+        raise CurlError("Pasted curl command has no --data.")
     return validate(_build_request(_decode_body("&".join(bodies))))
 
 
@@ -137,7 +137,7 @@ def _parse_arguments(words: list[str]) -> tuple[list[str], list[str]]:
             taken = next(rest, "") if value is None else value
             if option in _DATA_OPTIONS:
                 if taken.startswith("@") and option != "--data-raw":
-                    raise CurlError("The pasted curl reads its request from a file. Paste the JSON itself.")
+                    raise CurlError("Pasted curl command reads its body from a file. Paste the JSON itself.")
                 bodies.append(taken)
             elif option == "--url":
                 urls.append(taken)
@@ -163,15 +163,15 @@ def _decode_body(body: str) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise CurlError("The --data of the pasted curl is not JSON.") from error
+        raise CurlError("--data of the pasted curl command is not JSON.") from error
 
 
 def _build_request(body: Any) -> GenerateRequest:
     if not isinstance(body, dict):
-        raise CurlError("The --data of the pasted curl is not a JSON object.")
+        raise CurlError("--data of the pasted curl command is not a JSON object.")
     images = body.get("images")
     if not isinstance(images, list) or len(images) != 1:
-        raise CurlError("The pasted curl needs exactly one character ID in images.")
+        raise CurlError("images in the pasted curl command must contain exactly one character ID.")
     character = images[0]
     if isinstance(character, int) and not isinstance(character, bool):
         character = str(character)
@@ -180,12 +180,12 @@ def _build_request(body: Any) -> GenerateRequest:
     for name, kind in kinds.items():
         value = body.get(name)
         if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-            raise CurlError(f"The {name} in the pasted curl is not {_TYPE_NAMES[kind]}.")
+            raise CurlError(f"{name} in the pasted curl command is not {_TYPE_NAMES[kind]}.")
         fields[name] = value
     if not isinstance(character, str):
-        raise CurlError("The character ID in the pasted curl is not a string.")
+        raise CurlError("The character ID in the pasted curl command is not a string.")
     if fields["prompt"] is None or fields["type"] is None:
-        raise CurlError("The pasted curl lacks a prompt or a type.")
+        raise CurlError("Pasted curl command lacks prompt or type.")
     return GenerateRequest(**fields)
 
 
@@ -226,7 +226,7 @@ def _next_part(text: str, position: int) -> tuple[str, int]:
     return found[0], found.end()
 
 
-_UNCLOSED_QUOTE = "The pasted curl ends inside a quotation: some of it is missing."
+_UNCLOSED_QUOTE = "Pasted curl command has an unclosed quote."
 
 
 def _parse_single_quoted(text: str, position: int) -> tuple[str, int]:

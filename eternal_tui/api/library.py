@@ -157,7 +157,7 @@ class Client:
             quality=quality,
         )
         validate(request)
-        if request.character.casefold() in await self._unavailable_ids():
+        if request.character in await self._unavailable_ids():
             raise InvalidRequest({"character": "This character is listed as under 18, or its age cannot be read."})
         response = await self._api.submit(request)
         kind = JobKind(type=request.type, quality=request.quality, duration=request.duration)
@@ -240,7 +240,7 @@ class Client:
         try:
             async for character in self._api.list_characters():
                 if not character.is_adult:
-                    found.add(character.id.casefold())
+                    found.add(character.id)
         except errors.ApiError:
             # The service, whose list it is, judges the request; the next one asks for the list again.
             self._listing = None

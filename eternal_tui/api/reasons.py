@@ -20,7 +20,7 @@ _REASON_NAME = re.compile(
     r"err(?:or)?s?|error_?(?:message|msg|text|info|reason|description|details?)|err(?:or)?_?msg|messages?|msg"
     r"|(?:user|display|status|localized|public)_?message|details?|reasons?|.{0,20}_reason|description|failures?"
     r"|fail(?:ed)?_?(?:message|msg)|failure_?(?:message|details?)|title|cause|explanation|issues|problems?|violations"
-    r"|warnings?|faults?|faultstring|invalid_?params|moderation(?:_?(?:message|result))?|validation_?errors?"
+    r"|warnings?|(?:flagged_)?categories|faults?|faultstring|invalid_?params|moderation(?:_?(?:message|result))?|validation_?errors?"
     r"|field_?errors?|constraints|non_field_errors|__all__|base|logs?"
 )
 """Names that hold a reason, in lower case with `-` as `_`; they are read in the order in which they came."""
@@ -184,7 +184,9 @@ def _codes(value: Any, depth: int, code_name: re.Pattern[str]) -> Iterator[str]:
     for item in value[:_MAX_ITEMS] if isinstance(value, list) else [value]:
         for name, inner in list(item.items())[: _MAX_ITEMS * 3] if isinstance(item, dict) else ():
             plain = _plain_name(name)
-            if isinstance(inner, str) and code_name.fullmatch(plain) and normalize_reason(inner):
+            if type(inner) is int and inner not in (0, 200) and plain.endswith("code"):
+                yield f"code {inner}"
+            elif isinstance(inner, str) and code_name.fullmatch(plain) and normalize_reason(inner):
                 if inner.strip().casefold() not in _EMPTY_WORDS and not _URL_PATTERN.fullmatch(inner.strip()):
                     yield normalize_reason(inner)
             elif isinstance(inner, dict | list) and _REASON_NAME.fullmatch(plain):

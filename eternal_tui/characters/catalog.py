@@ -158,7 +158,7 @@ class CharacterCatalog:
 
     def by_id(self, character_id: str) -> Character | None:
         """Return the listed character of that id, offered or not, as it was listed last."""
-        key = _key(character_id)
+        key = normalize_character_id(character_id)
         return self._partial.get(key) or self._by_id.get(key)
 
     def name_of(self, character_id: str) -> str:
@@ -200,7 +200,7 @@ class CharacterCatalog:
         if not self.is_known(character_id):
             await self.refresh(character_id)
         rejection = self.rejection_reason(character_id)
-        if rejection or not character_id or self.is_fresh or _key(character_id) in self._partial:
+        if rejection or not character_id or self.is_fresh or normalize_character_id(character_id) in self._partial:
             return Verdict(rejection)
         if self.by_id(character_id) is not None and self._is_younger_than(MAX_TRUSTED_SECONDS):
             days = round((self._clock.time() - (self.fetched_at or 0.0)) / 86_400)
@@ -228,7 +228,7 @@ class CharacterCatalog:
         waiting = asyncio.ensure_future(self.load())
         began = heard_at = self._clock.monotonic()
         named_at: float | None = None
-        heard, key, told = 0, _key(wanted), False
+        heard, key, told = 0, normalize_character_id(wanted), False
         try:
             while not waiting.done():
                 now = self._clock.monotonic()
@@ -258,13 +258,9 @@ class CharacterCatalog:
         self.fetched_at = fetched_at
 
 
-def _key(character_id: str) -> str:
-    return normalize_character_id(character_id).casefold()
-
-
 def _merge(known: dict[str, Character], character: Character) -> None:
     """Add a row; of two about one character, the one that forbids to submit it stays."""
-    key = _key(character.id)
+    key = normalize_character_id(character.id)
     if key not in known or known[key].is_adult:
         known[key] = character
 

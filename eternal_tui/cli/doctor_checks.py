@@ -191,7 +191,7 @@ def _check_routes(context: Context, settings: Settings) -> Check:
     try:
         network.check()
     except NetworkSetupError as error:
-        return _failed_check("network", detail, str(error), ExitCode.USAGE)
+        return _failed_check("network", detail, str(error), ExitCode.UNREACHABLE)
     return Check(name="network", detail=detail)
 
 

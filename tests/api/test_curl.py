@@ -77,10 +77,10 @@ def test_reads_its_common_spellings(command: str) -> None:
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("wget https://x/v2/base/generate", "not a curl"),
+        ("wget https://x/v2/base/generate", "Not a curl"),
         ("curl https://open.eternalai.org/v2/characters", "does not call"),
         ("curl https://open.eternalai.org/v2/base/generate", "no --data"),
-        (DOCUMENTED[:-1], "quotation"),
+        (DOCUMENTED[:-1], "unclosed quote"),
         ("curl https://h/v2/base/generate -d @body.json", "from a file"),
         ("curl https://h/v2/base/generate -d 'hello'", "not JSON"),
         ("curl https://h/v2/base/generate -d '[1]'", "not a JSON object"),

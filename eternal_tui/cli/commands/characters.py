@@ -76,10 +76,9 @@ async def _load_characters(context: Context) -> list[Character]:
                 raise CommandError(
                     code, format_safe("Could not load characters: {account}", account=error.full_message)
                 ) from None
-            age = (time.time() - (book.fetched_at or 0.0)) / 86_400
-            context.output.info(
-                format_safe("{error} Showing the list cached {age} days ago.", error=error, age=f"{age:.0f}")
-            )
+            age = "" if book.fetched_at is None else f"{(time.time() - book.fetched_at) / 86_400:.0f}"
+            cached = format_safe(" Showing the list cached {age} days ago.", age=age) if age else ""
+            context.output.info(format_safe("{error}{cached}", error=error, cached=cached))
             return list(book.allowed)
     finally:
         await close()

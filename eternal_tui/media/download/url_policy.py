@@ -48,7 +48,7 @@ class LinkPolicy(msgspec.Struct, frozen=True):
         """Return the policy for results of the service at `base_url`."""
         parts = urlsplit(base_url)
         here = is_loopback(parts.hostname or "")
-        return cls(public=not here, allow_http=allow_http or parts.scheme != "https")
+        return cls(public=not here, allow_http=allow_http or here)
 
 
 DEFAULT_POLICY = LinkPolicy()

@@ -185,7 +185,7 @@ async def test_a_curl_that_cannot_be_read_leaves_the_form_alone() -> None:
         await paste_text(app, pilot, "#prompt", DOCUMENTED_CURL[:-1])
         await pilot.pause()
         assert app.form.draft == draft
-        assert "! The pasted curl ends" in app.screen_text()
+        assert "! Pasted curl command has an unclosed" in app.screen_text()
 
 
 async def test_pasted_text_is_cleaned_before_it_is_shown_or_sent() -> None:
