@@ -72,6 +72,7 @@ class CharacterResolver:
     ) -> None:
         self.allowed: tuple[Character, ...] = tuple(each for each in characters if each.is_allowed)
         self._rejection_reason = rejection_reason
+        self._refused_ids = {each.id for each in characters if not each.is_adult}
         self._by_id = {each.id: each for each in self.allowed}
         self._search_keys = [(_search_key(each.name), _search_key(each.username), each.id) for each in self.allowed]
 
@@ -98,6 +99,8 @@ class CharacterResolver:
         identifier = normalize_character_id(self._id_from_label(text))
         if problem := self._rejection_reason(identifier) if identifier else "":
             return ResolvedCharacter(problem=problem)
+        if identifier in self._refused_ids:
+            return ResolvedCharacter(problem=f"Character {identifier} is listed as under 18 and is not submitted.")
         if character := self._by_id.get(identifier):
             return ResolvedCharacter(id=identifier, character=character)
         if identifier.isascii() and identifier.isdigit() and is_character_id(identifier):

@@ -29,7 +29,9 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def client(sandbox: Sandbox) -> AsyncIterator[Client]:
+async def client(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    # The jobs of this sandbox end at once.
+    monkeypatch.setattr(library, "MAX_POLL_SECONDS", 0.5)
     async with Client(sandbox.api_url, api_key=sandbox.key, environ={}) as opened:
         yield opened
 

@@ -21,10 +21,7 @@ SECOND_ELARA = _make_character("6791", "Elara")
 MARY = _make_character("6792", "Mary Ann")
 MINOR = _make_character("6900", "Mia", 16)
 AGE_UNKNOWN = _make_character("6901", "Noor", None)
-RESOLVER = CharacterResolver(
-    [ASTRID, ELARA, SECOND_ELARA, MARY, MINOR, AGE_UNKNOWN],
-    lambda identifier: "Listed as under 18." if identifier == MINOR.id else "",
-)
+RESOLVER = CharacterResolver([ASTRID, ELARA, SECOND_ELARA, MARY, MINOR, AGE_UNKNOWN])
 
 
 @pytest.mark.parametrize("text", ["6870", " 6870 ", "06870", "Astrid", "ASTR", "Astrid · 6870", "Anything · 6870"])

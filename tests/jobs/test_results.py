@@ -199,7 +199,7 @@ async def test_a_result_for_which_there_is_no_room_waits_with_its_reason_and_t_w
             held = bench.engine.store.get(job.id)
             assert held is not None
             assert (held.state, held.file_state) == (JobState.SUCCEEDED, FileState.PENDING)
-            assert "room" in held.trouble
+            assert "Free some space" in held.trouble
             assert _result_names(bench) == set()
         await bench.advance_until(lambda: bench.engine.store.is_durable(job.id))
         await bench.engine.retry_download(job.id)

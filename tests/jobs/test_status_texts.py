@@ -65,7 +65,7 @@ async def test_success_without_a_link_is_not_called_done(bench: Bench) -> None:
     bench.sandbox.finish()
     await bench.advance_until(lambda: bench.engine.store.get(job.id).word == "success")  # type: ignore[union-attr]
     assert bench.engine.store.get(job.id).state is JobState.RUNNING  # type: ignore[union-attr]
-    assert "sent no link" in bench.engine.store.get(job.id).trouble  # type: ignore[union-attr]
+    assert "URL is missing" in bench.engine.store.get(job.id).trouble  # type: ignore[union-attr]
     await bench.advance_until(lambda: bench.engine.store.get(job.id).state is JobState.STALLED, step_seconds=30.0)  # type: ignore[union-attr]
     bench.sandbox.heal()
     await bench.wait_for_state(job.id, "saved")

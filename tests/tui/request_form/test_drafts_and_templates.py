@@ -86,7 +86,7 @@ async def test_a_template_is_counted_and_sent_with_every_prompt() -> None:
 async def test_a_template_that_cannot_be_sent_says_why() -> None:
     app = FormApp(drawer=True)
     async with app.run_test(size=(80, 24)) as pilot:
-        for prompt, reason in (("a {red|blue", "not closed"), ("{a|b}" * 7, "128"), ("{|x}", "Write a prompt")):
+        for prompt, reason in (("a {red|blue", "not closed"), ("{a|b}" * 7, "128"), ("{|x}", "Prompt is required")):
             app.form.load(Draft(character="6870", prompt=prompt))
             await pilot.press("ctrl+s")
             assert reason in " ".join(app.screen_text().split())

@@ -62,14 +62,14 @@ async def test_what_a_type_hides_is_not_sent_and_not_forgotten() -> None:
 
 
 INVALID_INPUT = [
-    ("", "x", "Choose a character first: its ID, such as 6870.", "character-line"),
+    ("", "x", "Character is required (ID or name, e.g. 6870).", "character-line"),
     ("https://h/a.png", "x", "URLs, paths and encoded images", "character-line"),
     ("../me.png", "x", "URLs, paths and encoded images", "character-line"),
-    ("nobody", "x", "No character is called “nobody”", "character-line"),
+    ("nobody", "x", "Unknown character “nobody”", "character-line"),
     ("6900", "x", "under 18", "character-line"),
     ("6870, 6900", "x", "under 18", "character-line"),
-    ("6870", "", "Write a prompt", "prompt"),
-    ("6870", " \n ", "Write a prompt", "prompt"),
+    ("6870", "", "Prompt is required", "prompt"),
+    ("6870", " \n ", "Prompt is required", "prompt"),
 ]
 
 
@@ -96,7 +96,7 @@ async def test_nothing_is_called_wrong_before_it_was_touched() -> None:
         assert "!" not in app.screen_text()
         await pilot.press("tab")
         await pilot.pause()
-        assert "! No character" in app.screen_text()
+        assert "! Unknown character" in app.screen_text()
 
 
 async def test_a_url_is_refused_as_it_is_pasted() -> None:
@@ -104,7 +104,7 @@ async def test_a_url_is_refused_as_it_is_pasted() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await paste_text(app, pilot, "#character-line", "https://h/a.png\nmore")
         await pilot.pause()
-        assert "! The service takes" in app.screen_text()
+        assert "! Character must be an ID" in app.screen_text()
 
 
 async def test_the_form_keeps_its_text_for_the_next_request() -> None:
@@ -185,7 +185,7 @@ async def test_a_curl_that_cannot_be_read_leaves_the_form_alone() -> None:
         await paste_text(app, pilot, "#prompt", DOCUMENTED_CURL[:-1])
         await pilot.pause()
         assert app.form.draft == draft
-        assert "! Pasted curl command has an unclosed" in app.screen_text()
+        assert "! Pasted curl" in app.screen_text()
 
 
 async def test_pasted_text_is_cleaned_before_it_is_shown_or_sent() -> None:
@@ -448,7 +448,7 @@ async def test_everything_fits_a_small_drawer_with_every_sentence_showing() -> N
         await pilot.press("ctrl+s")
         await pilot.pause()
         text = app.screen_text()
-        for word in ("URLs", "Write a prompt", "Duration", "Audio", "Count", '"type":"video"', "^s send"):
+        for word in ("URLs", "Prompt is required", "Duration", "Audio", "Count", '"type":"video"', "^s send"):
             assert word in text
 
 

@@ -119,7 +119,7 @@ async def test_a_service_that_is_away_is_told_and_nothing_is_charged(tmp_path: P
             await pilot.press("n", *"A pilot", "enter")
             await pilot.pause()
             await pilot.press("y")
-            await wait_until(pilot, lambda: "nothing was charged" in flat_screen_text(stage))
+            await wait_until(pilot, lambda: "sent or charged" in flat_screen_text(stage))
             assert [(job.request.type, str(job.state)) for job in bench.jobs.store.newest_first()] == [
                 ("character", "rejected")
             ]

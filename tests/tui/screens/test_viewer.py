@@ -247,7 +247,7 @@ async def test_a_file_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:
         (bench.jobs.results_dir / "a.png").write_bytes(b"nothing of the kind")
         stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(80, 20)) as pilot:
-            await wait_until(pilot, lambda: "The result is broken" in flat_screen_text(stage))
+            await wait_until(pilot, lambda: "File is damaged" in flat_screen_text(stage))
 
 
 def test_only_what_differs_is_named() -> None:
