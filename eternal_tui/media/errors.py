@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-NOT_CHARGED_NOTE = "Retrying is free."
+NOT_CHARGED_NOTE = "Not charged again."
 
 
 class ResultError(Exception):

@@ -74,7 +74,7 @@ async def test_the_request_says_nothing_about_us(tmp_path: Path, jpeg: bytes, mo
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 async def test_an_expired_link_says_so(tmp_path: Path, status: int) -> None:
     async with serve_storage(respond_with(b"<Error/>", f"{status} No")) as host, open_downloader(tmp_path) as fetch:
-        with pytest.raises(LinkExpired, match="Retrying is free") as caught:
+        with pytest.raises(LinkExpired, match="Not charged again") as caught:
             await fetch.fetch(host.url(), name="7", expect="image")
     assert caught.value.status == status
     assert file_names(tmp_path) == []
@@ -446,7 +446,7 @@ async def test_a_silent_storage_is_given_up(tmp_path: Path) -> None:
 async def test_no_room_is_seen_before_a_byte_is_written(tmp_path: Path, jpeg: bytes) -> None:
     limits = DownloadLimits(reserve_bytes=10**18)
     async with serve_storage(respond_with(jpeg)) as host, open_downloader(tmp_path, limits) as fetch:
-        with pytest.raises(DiskFull, match="Retrying is free"):
+        with pytest.raises(DiskFull, match="Not charged again"):
             await fetch.fetch(host.url(), name="7", expect="image")
     assert file_names(tmp_path) == []
 
@@ -461,7 +461,7 @@ async def test_a_length_beyond_the_room_on_the_disk_is_seen_before_a_byte_is_wri
 
     limits = DownloadLimits(image_bytes=10**18)
     async with serve_storage(handler) as host, open_downloader(tmp_path, limits) as fetch, asyncio.timeout(60):
-        with pytest.raises(DiskFull, match="Retrying is free"):
+        with pytest.raises(DiskFull, match="Not charged again"):
             await fetch.fetch(host.url(), name="7", expect="image")
     assert file_names(tmp_path) == []
 
@@ -492,4 +492,4 @@ async def test_no_error_carries_the_link_or_the_server_s_words(tmp_path: Path) -
             with pytest.raises(ResultError) as caught:
                 await fetch.fetch(host.url("/?signature=CANARY"), name="7", expect="image")
         assert "CANARY" not in str(caught.value)
-        assert "Retrying is free" in str(caught.value)
+        assert "Not charged again" in str(caught.value)

@@ -89,7 +89,7 @@ def test_swapping_the_folder_for_a_link_half_way_gains_nothing(tmp_path: Path) -
 @pytest.mark.parametrize("kind", ["file", "under a file"])
 def test_a_file_in_the_folder_s_place_is_said(tmp_path: Path, kind: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResultsDirUnusable, match="Retrying is free"):
+    with pytest.raises(ResultsDirUnusable, match="Not charged again"):
         ResultsDirectory(tmp_path / "file" if kind == "file" else tmp_path / "file" / "results")
 
 
@@ -180,5 +180,5 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
     """
     said = run_script(code, str(tmp_path))
     assert "the disk is full" in said
-    assert "Retrying is free" in said
+    assert "Not charged again" in said
     assert file_names(tmp_path) == []

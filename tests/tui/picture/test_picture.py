@@ -79,7 +79,7 @@ async def test_a_broken_file_says_so_and_leaves_the_words(tmp_path: Path, red: P
         app.media_view.set_file(path, SafeText("words"))
         failed = await app.wait_for_message(MediaView.Failed)
         assert isinstance(failed, MediaView.Failed)
-        assert (failed.path, "Retrying is free" in failed.reason) == (path, True)
+        assert (failed.path, "Not charged again" in failed.reason) == (path, True)
         await pilot.pause()
         assert [row.strip() for row in rendered_rows(app.media_view)] == ["", "words", ""]
 
