@@ -238,9 +238,20 @@ def _value_test(key: str, value: str, now: float) -> Callable[[Job], bool]:
     return lambda job: _TEXT_TESTS[key](job, value)
 
 
+def _is_character(job: Job, value: str) -> bool:
+    if value.startswith("="):
+        return value[1:] in (job.request.character, normalize_text(job.name))
+    return job.request.character == value or value in normalize_text(job.name)
+
+
+def _starts_with(text: str, value: str) -> bool:
+    """Tell whether the text starts with the value, or is the whole of one written with = before it."""
+    return text == value[1:] if value.startswith("=") else text.startswith(value)
+
+
 _TEXT_TESTS: dict[str, Callable[[Job, str], bool]] = {
-    "character": lambda job, value: job.request.character == value or value in normalize_text(job.name),
-    "tag": lambda job, value: any(normalize_text(tag).startswith(value) for tag in job.tags),
+    "character": _is_character,
+    "tag": lambda job, value: any(_starts_with(normalize_text(tag), value) for tag in job.tags),
     "batch": lambda job, value: bool(job.batch) and (value == "any" or job.batch.startswith(value)),
     "template": lambda job, value: bool(job.template) and (value == "any" or value in normalize_text(job.template)),
     "account": lambda job, value: bool(job.account) and job.account.startswith(value),

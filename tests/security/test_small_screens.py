@@ -22,6 +22,7 @@ from eternal_tui.core.sanitize import SafeText, UntrustedText, sanitize
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Preset, Presets
 from eternal_tui.jobs.billing.statistics import compute_statistics
+from eternal_tui.jobs.groups import group_jobs
 from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.services import Services
 from eternal_tui.tui.notifications import end_message
@@ -151,7 +152,9 @@ async def help_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
 
 
 async def statistics_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return StatisticsScreen(compute_statistics([hostile_job(each) for each in words], 1_700_000_100.0), UNICODE)
+    jobs = [hostile_job(each) for each in words]
+    groups = group_jobs(jobs, lambda job: job.cost or 0.0)
+    return StatisticsScreen(compute_statistics(jobs, 1_700_000_100.0), groups, UNICODE)
 
 
 class Scene(NamedTuple):

@@ -285,17 +285,11 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("key.look", "escape", "leave", "Look around", "Go on without a key", "key"),
     Action("statistics.back", "escape", "leave", "Back", "Go back to the list", "statistics"),
     Action("statistics.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "statistics"),
-    Action("statistics.down", "j,down", "scroll(1)", "Down", "Scroll down", "statistics"),
-    Action("statistics.up", "k,up", "scroll(-1)", "Up", "Scroll up", "statistics"),
-    Action(
-        "statistics.page_down",
-        "pagedown,ctrl+v,ctrl+d",
-        "scroll(10)",
-        "Page down",
-        "Go a screen down",
-        "statistics",
-    ),
-    Action("statistics.page_up", "pageup,alt+v,ctrl+u", "scroll(-10)", "Page up", "Go a screen up", "statistics"),
+    Action("statistics.choose", "enter", "choose", "List jobs", "List the jobs behind these figures", "statistics"),
+    Action("statistics.down", "j,down", "move(1)", "Down", "Go to the next line", "statistics"),
+    Action("statistics.up", "k,up", "move(-1)", "Up", "Go to the line before", "statistics"),
+    Action("statistics.page_down", "pagedown,ctrl+v,ctrl+d", "move(10)", "Page down", "Ten lines down", "statistics"),
+    Action("statistics.page_up", "pageup,alt+v,ctrl+u", "move(-10)", "Page up", "Ten lines up", "statistics"),
 )
 """Movement is there twice: as vim has it (j k g G, ctrl+d ctrl+u) and as emacs does (ctrl+v alt+v, alt+< alt+>).
 

@@ -567,10 +567,14 @@ class MainScreen(HelpMixin, DiffScreen):
 
     def action_statistics(self) -> None:
         from eternal_tui.jobs.billing.statistics import compute_statistics
+        from eternal_tui.jobs.billing.totals import cost_of
+        from eternal_tui.jobs.groups import group_jobs
         from eternal_tui.tui.screens.statistics import StatisticsScreen
 
-        figures = compute_statistics(self.services.jobs.store.newest_first(), self.services.clock.time())
-        self.app.push_screen(StatisticsScreen(figures, self.terminal.glyphs))
+        jobs = self.services.jobs.store.newest_first()
+        figures = compute_statistics(jobs, self.services.clock.time())
+        screen = StatisticsScreen(figures, group_jobs(jobs, cost_of), self.terminal.glyphs)
+        self.app.push_screen(screen, lambda text: self.show_filter(text) if text is not None else None)
 
     def action_jump(self) -> None:
         from eternal_tui.tui.screens.jump import JumpScreen

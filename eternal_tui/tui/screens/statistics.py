@@ -1,26 +1,28 @@
-"""Statistics: what was spent day by day, and how long and how well each type runs, drawn once when it is opened."""
+"""Statistics: spending by day, then jobs, success, durations and cost by type, character, tag and day."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from eternal_tui.core.sanitize import SafeText, format_safe, join_safe
-from eternal_tui.jobs.billing.statistics import DayStats, Statistics, TypeStats
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.jobs.billing.statistics import DayStats, Statistics
+from eternal_tui.jobs.groups import JobGroup
 from eternal_tui.tui.detail.text import format_duration
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.terminal.glyphs import Glyphs
+from eternal_tui.tui.widgets.cells import fit
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.help_keys import HelpMixin
-from eternal_tui.tui.widgets.plots import ACCENT_STYLE, DIM_STYLE, bar_chart, progress_bar, sparkline
+from eternal_tui.tui.widgets.option_table import Column, VirtualList
+from eternal_tui.tui.widgets.plots import ACCENT_STYLE, DIM_STYLE, bar_chart
 
 CHART_ROWS = 5
 """Rows of the spending chart: enough to tell a third from a half, few enough for 24 rows with everything else."""
@@ -28,62 +30,94 @@ CHART_ROWS = 5
 AXIS_COLUMNS = 8
 """Cells of the figures left of the chart."""
 
-BAR_COLUMNS = 20
-TYPE_LABELS = {"image": SafeText("Pictures"), "video": SafeText("Clips"), "character": SafeText("Characters")}
+GROUP_COLUMNS = (
+    Column(9, dim=True), Column(0), Column(5, align_right=True), Column(5, align_right=True),
+    Column(7, align_right=True), Column(7, align_right=True), Column(9, align_right=True),
+)  # fmt: skip
+HEADINGS = ("", "", "jobs", "ok", "p50", "p90", "credits")
 
 
-class StatisticsScreen(HelpMixin, Dialog[None]):
-    """Shows the figures it was given; nothing is done from here."""
+class StatisticsScreen(HelpMixin, Dialog[str]):
+    """Spending by day over the groups of jobs; ends with the filter of the group that was chosen."""
 
-    KEYS_HINT = SafeText("costs are about right: they are learned from your credits · esc back")
+    KEYS_HINT = SafeText("~ estimated from your balance · enter: list jobs · esc: back")
     DEFAULT_CSS = """
     StatisticsScreen {
-        & > #dialog { width: 84; padding: 1 2 0 2; }
-        & VerticalScroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; margin-bottom: 1; }
+        & > #dialog { width: 92; height: 100%; padding: 0 2; }
+        & #groups { height: 1fr; margin-bottom: 1; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("statistics")]
 
-    def __init__(self, statistics: Statistics, glyphs: Glyphs) -> None:
+    def __init__(self, statistics: Statistics, groups: Sequence[JobGroup], glyphs: Glyphs) -> None:
         super().__init__(SafeText("Statistics"))
         self._statistics = statistics
+        self._groups = groups
         self._glyphs = glyphs
         self._text = Static(markup=False)
-        self._scroll = VerticalScroll(self._text, can_focus=False)
+        self._list = VirtualList(GROUP_COLUMNS, self._row_cells, id="groups")
         self._drawn_width = 0
 
     def body(self) -> Iterable[Widget]:
-        """Show the text."""
-        return (self._scroll,)
+        return (self._text, self._list)
 
     def on_mount(self) -> None:
-        """Draw for the width there is."""
+        self._list.set_rows(range(len(self._groups)))
         self.call_after_refresh(self._redraw)
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Draw anew."""
         self.call_after_refresh(self._redraw)
 
-    def action_scroll(self, rows: int) -> None:
-        """Scroll the figures."""
-        self._scroll.scroll_relative(y=rows, animate=False)
+    def action_move(self, rows: int) -> None:
+        self._list.move_cursor(rows)
+
+    def action_choose(self) -> None:
+        """Leave with the filter of the group under the cursor."""
+        if self._list.current_row is not None:
+            self.dismiss(self._groups[self._list.current_row].filter)
+
+    @on(VirtualList.RowClicked)
+    def _row_clicked(self) -> None:
+        self.action_choose()
 
     def _redraw(self) -> None:
-        width = self._scroll.size.width - 2
+        width = self._text.size.width
         if width > 0 and width != self._drawn_width:
             self._drawn_width = width
-            self._text.update(render_statistics(self._statistics, width, self._glyphs))
+            self._text.update(render_statistics(self._statistics, self._groups, width, self._glyphs))
+
+    def _row_cells(self, row: int) -> Sequence[str]:
+        group = self._groups[row]
+        before = self._groups[row - 1].kind if row else ""
+        times = ("" if each is None else format_duration(each) for each in (group.median, group.p90))
+        return (
+            group.kind if group.kind != before else "",
+            self._glyphs.to_drawable(sanitize(group.name, limit=80)),
+            f"{group.jobs:,}",
+            "" if group.success is None else f"{group.success:.0%}",
+            *times,
+            f"{group.spent:,.2f}",
+        )
 
 
-def render_statistics(statistics: Statistics, width: int, glyphs: Glyphs) -> Content:
-    """Return the figures as styled lines of at most `width` cells."""
+def render_statistics(statistics: Statistics, groups: Sequence[JobGroup], width: int, glyphs: Glyphs) -> Content:
+    """Return the spending by day and the headings of the groups, as styled lines of at most `width` cells."""
     if not statistics.jobs:
-        nothing = SafeText("No jobs yet. With the first ones come spending, durations and success.")
+        nothing = SafeText("No jobs yet. Spending, durations and success rates appear with the first ones.")
         return Content("\n").join(Content.styled(nothing, DIM_STYLE).wrap(width))
-    lines = list(_spending_lines(statistics, width, glyphs))
-    for kind in statistics.kinds:
-        lines += [Content(""), *_type_lines(kind, width, glyphs)]
+    lines = [*_spending_lines(statistics, width, glyphs), Content("")]
+    if groups:
+        lines.append(Content.styled(_headings(width), DIM_STYLE))
     return Content("\n").join(line.truncate(width) for line in lines)
+
+
+def _headings(width: int) -> str:
+    rest = width - 2 - sum(column.width for column in GROUP_COLUMNS) - 2 * (len(GROUP_COLUMNS) - 1)
+    cells = [
+        fit(text, column.width or max(0, rest), align_right=column.align_right)
+        for column, text in zip(GROUP_COLUMNS, HEADINGS, strict=True)
+    ]
+    return "  " + "  ".join(cells)
 
 
 def _spending_lines(statistics: Statistics, width: int, glyphs: Glyphs) -> Iterator[Content]:
@@ -92,8 +126,8 @@ def _spending_lines(statistics: Statistics, width: int, glyphs: Glyphs) -> Itera
     days = statistics.days[-(room // wide) :]
     spent = [day.spent for day in days]
     top = max(spent, default=0.0)
-    title = format_safe("Spending, the last {n} days", n=len(days))
-    in_all = format_safe("{sum} credits, {all} in all", sum=f"{sum(spent):,.2f}", all=f"{statistics.spent:,.2f}")
+    title = format_safe("Spending, last {n} days", n=len(days))
+    in_all = format_safe("~{sum} credits, ~{all} total", sum=f"{sum(spent):,.2f}", all=f"{statistics.spent:,.2f}")
     yield _justify(Content.styled(title, ACCENT_STYLE), Content.styled(in_all, DIM_STYLE), width)
     chart = bar_chart(spent, CHART_ROWS, glyphs, column_width=wide)
     for row, line in enumerate(chart):
@@ -112,34 +146,6 @@ def _date_axis(days: tuple[DayStats, ...], width: int) -> Content:
 def _format_day(iso: str) -> str:
     day = date.fromisoformat(iso)
     return f"{day.day} {day:%b}"
-
-
-def _type_lines(stats: TypeStats, width: int, glyphs: Glyphs) -> Iterator[Content]:
-    counts = [format_safe("{n} jobs", n=stats.jobs) if stats.jobs != 1 else SafeText("1 job")]
-    if stats.failed:
-        counts.append(format_safe("{n} failed", n=stats.failed))
-    if stats.rejected:
-        counts.append(format_safe("{n} not taken", n=stats.rejected))
-    counts.append(format_safe("{sum} credits", sum=f"{stats.spent:,.2f}"))
-    gap = f" {glyphs.dot} "
-    yield _justify(
-        Content.styled(TYPE_LABELS[stats.type], ACCENT_STYLE), Content.styled(join_safe(gap, *counts), DIM_STYLE), width
-    )
-    if stats.success is not None:
-        percent = format_safe(" {share} %", share=round(stats.success * 100))
-        yield _labelled_line(SafeText("Success"), progress_bar(stats.success, BAR_COLUMNS, glyphs) + Content(percent))
-    if stats.median is not None and stats.slowest_tenth is not None:
-        words = format_safe(
-            "half within {half}, nine of ten within {most}",
-            half=format_duration(stats.median),
-            most=format_duration(stats.slowest_tenth),
-        )
-        yield _labelled_line(SafeText("Time"), Content(words))
-        yield _labelled_line(SafeText("Latest"), sparkline(stats.durations, glyphs))
-
-
-def _labelled_line(label: SafeText, rest: Content) -> Content:
-    return Content.styled(f"{label:<{AXIS_COLUMNS}}", DIM_STYLE) + rest
 
 
 def _justify(left: Content, right: Content, width: int) -> Content:

@@ -19,7 +19,7 @@ from eternal_tui.tui.widgets.cells import fit
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column: its width in cells, 0 for what is left of the line, and whether it is drawn dim."""
+    """One column: its width in cells, 0 for what the others leave, and whether it is drawn dim."""
 
     width: int
     dim: bool = False
@@ -88,7 +88,7 @@ class VirtualList(ScrollView, can_focus=False):
     def render_line(self, y: int) -> Strip:
         """Draw one line of the list."""
         place = y + self.scroll_offset.y
-        width = self.size.width
+        width = self.scrollable_content_region.width
         if place >= len(self._rows):
             return Strip.blank(width, self.rich_style)
         row = self._rows[place]
@@ -99,8 +99,9 @@ class VirtualList(ScrollView, can_focus=False):
         sign = "●" if row in self._marked_rows else "▌" if here else " "
         segments = [Segment(f"{sign} ", text)]
         left = width - 2
+        rest = left - sum(column.width for column in self._columns) - 2 * (len(self._columns) - 1)
         for column, cell in zip(self._columns, self._row_cells(row), strict=True):
-            room = min(column.width or left, left)
+            room = min(column.width or max(0, rest), left)
             gap = min(2, left - room)
             gated = sanitize(cell, limit=300).replace("⏎", " ")
             segments.append(

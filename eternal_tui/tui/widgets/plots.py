@@ -1,4 +1,4 @@
-"""Numbers as signs in cells: columns over days, a line of small columns, a bar. Pure text, each part in its style."""
+"""Numbers as block characters: columns over days."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from textual.content import Content
 
 from eternal_tui.tui.terminal.glyphs import Glyphs
 
-ACCENT_STYLE, TRACK_STYLE, DIM_STYLE = "$accent", "$text-disabled", "$text-muted"
+ACCENT_STYLE, DIM_STYLE = "$accent", "$text-muted"
 
 
 def bar_chart(values: Sequence[float], rows: int, glyphs: Glyphs, *, column_width: int = 1) -> list[Content]:
@@ -33,22 +33,3 @@ def _eighths(value: float, top: float, rows: int) -> int:
     if value <= 0 or top <= 0:
         return 0
     return max(1, round(value / top * rows * 8))
-
-
-def sparkline(values: Sequence[float], glyphs: Glyphs) -> Content:
-    """Return one line of small columns, from the least value to the largest."""
-    if not values:
-        return Content("")
-    low, high = min(values), max(values)
-    reach = high - low
-    steps = len(glyphs.levels) - 1
-    signs = [glyphs.levels[round((value - low) / reach * steps) if reach > 0 else steps // 2] for value in values]
-    return Content.styled("".join(signs), ACCENT_STYLE)
-
-
-def progress_bar(share: float, width: int, glyphs: Glyphs) -> Content:
-    """Return a bar of `width` cells of which `share` (0 to 1) is full."""
-    full = round(max(0.0, min(1.0, share)) * width)
-    return Content.styled(glyphs.bar_full * full, ACCENT_STYLE) + Content.styled(
-        glyphs.bar_rest * (width - full), TRACK_STYLE
-    )

@@ -85,7 +85,7 @@ async def test_without_a_keyring_enter_writes_no_file(tmp_path: Path) -> None:
             app.post_message(events.Paste(KEY))
             await pilot.press("enter")
             await wait_idle(pilot)
-            assert "^f keeps the key in a file" in flat_screen_text(app)
+            assert "f3 stores the key in a file" in flat_screen_text(app)
             assert not key_file(bench.settings).exists()
             assert app.results == []
             await pilot.press("f3")
