@@ -274,9 +274,7 @@ async def test_the_keys_are_shown_where_they_are_asked_for(tmp_path: Path, key: 
             await pilot.press(key)
             await pilot.pause()
             said = flat_screen_text(stage)
-            assert all(
-                words in said for words in ("Zoom in", "Go one frame on", "Go back to the list")
-            )
+            assert all(words in said for words in ("Zoom in", "Go one frame on", "Go back to the list"))
             await pilot.press("escape", "escape")
             assert not isinstance(stage.screen, Viewer)
 
