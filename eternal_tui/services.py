@@ -28,6 +28,7 @@ from eternal_tui.api.models import (
 from eternal_tui.characters.catalog import CharacterCatalog
 from eternal_tui.config import Settings
 from eternal_tui.config.credentials import ApiKeyError, FoundKey, find_key, keys_from_environ, kill_key_commands
+from eternal_tui.core.account import account_fingerprint
 from eternal_tui.core.clock import SystemClock
 from eternal_tui.core.files import is_accessible_to_others, restrict_to_owner
 from eternal_tui.core.logging import open_log
@@ -79,7 +80,9 @@ class LazyClient:
         network: Network,
         *,
         add_secret: Callable[[Secret], None],
+        salt_path: Path,
     ) -> None:
+        self.account = ""
         self.found_key: FoundKey | None = None
         self.key_error = ""
         self._settings = settings
@@ -87,6 +90,7 @@ class LazyClient:
         self._demo = demo
         self._network = network
         self._add_secret = add_secret
+        self._salt_path = salt_path
         self._client: ApiClient | None = None
         self._connect_lock = asyncio.Lock()
 
@@ -102,8 +106,9 @@ class LazyClient:
 
         if self._demo is not None:
             await self._demo.wait_ready()
+            self.account = "demo"
             return ApiClient(self._demo.api_url, Secret(self._demo.key), network=self._network)
-        self.found_key, self.key_error = None, ""
+        self.found_key, self.key_error, self.account = None, "", ""
         try:
             self.found_key = await asyncio.to_thread(find_key, self._settings, self._environ)
         except ApiKeyError as problem:
@@ -112,6 +117,7 @@ class LazyClient:
         key = self.found_key.key if self.found_key is not None else None
         if key is not None:
             self._add_secret(key)
+            self.account = account_fingerprint(key, self._settings.base_url, self._salt_path)
         return ApiClient(self._settings.base_url, key, header=self._settings.key_header, network=self._network)
 
     async def has_key(self) -> bool:
@@ -227,7 +233,14 @@ class Services:
             self.log.add_secret(secret)
         self.service_name = "loopback" if demo is not None else service_name(settings.base_url)
         _log.info("opened", extra={"version": __version__, "service": self.service_name, "demo": demo is not None})
-        self.client = LazyClient(settings, environ, demo, self._network, add_secret=self.log.add_secret)
+        self.client = LazyClient(
+            settings,
+            environ,
+            demo,
+            self._network,
+            add_secret=self.log.add_secret,
+            salt_path=self.data_dir / "account.salt",
+        )
         self.downloader = LazyDownloader(settings, self.data_dir / "results", self._policy, self._network)
         self.characters = CharacterCatalog(
             self.client.list_characters, self.data_dir / "characters.json", clock, service=self.service_name
@@ -245,6 +258,7 @@ class Services:
             JobPolicy(
                 daily_cap=settings.daily_cap,
                 confirm_above=settings.confirm_above,
+                confirm_count=settings.confirm_count,
                 workers=settings.workers,
                 requests_per_second=settings.requests_per_second,
                 stall_after_seconds=settings.stall_after_minutes * 60.0,

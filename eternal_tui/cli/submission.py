@@ -14,6 +14,7 @@ import msgspec
 
 from eternal_tui.characters.resolver import ResolvedCharacter, resolve_character
 from eternal_tui.cli.context import CommandError, Context, close_services
+from eternal_tui.cli.cost_limits import CostLimit, add_cost_options
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.progress import ProgressLine
@@ -24,7 +25,7 @@ from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end
 from eternal_tui.core.sanitize import format_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import TRANSIENT_CAUSES
-from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded, NoApiKey
+from eternal_tui.jobs.errors import DailyCapExceeded, NoApiKey
 from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job, JobState
@@ -42,7 +43,7 @@ def add_submit_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command that submits."""
     parser.add_argument("--wait", action="store_true", help="wait until every result is saved")
     parser.add_argument("--json", action="store_true", help="print one JSON object per job")
-    parser.add_argument("--yes", action="store_true", help="skip the confirm_above prompt")
+    add_cost_options(parser)
     add_wait_options(parser)
 
 
@@ -84,6 +85,8 @@ class SubmissionRun:
         self._planned_by_job: dict[int, PlannedRequest | None] = {}
         self._printed_ids: set[int] = set()
         self._extra_codes: list[ExitCode] = []
+        self._limit = CostLimit(services.jobs, context.output, context.arguments)
+        self._is_dry_run: bool = getattr(context.arguments, "dry_run", False)
 
     async def run(self, planned: Sequence[PlannedRequest]) -> int:
         """Submit the requests, print their jobs, and return the exit code."""
@@ -93,6 +96,9 @@ class SubmissionRun:
         await self._engine.start(only_job_ids=())
         await self._engine.sync.load(one.retry_of for one in planned if one.retry_of is not None)
         planned = await self._shutdown.run(self._prepare(planned))
+        if self._is_dry_run:
+            self._limit.print_plan(planned, as_json=self._arguments.json)
+            return ExitCode.SUCCESS
         newest = self._engine.store.newest_first()
         self._last_earlier_id = newest[0].id if newest else 0
         with ProgressLine(self._engine, self._output, self._job_ids):
@@ -112,7 +118,7 @@ class SubmissionRun:
 
     async def _prepare(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
         """Resolve characters, leave out what was sent before, and check the rest together."""
-        if not await self._services.client.has_key():
+        if not await self._services.client.has_key() and not self._is_dry_run:
             problem = self._services.client.key_error
             raise CommandError(ExitCode.KEY_ERROR, f"{problem} Nothing was sent.") if problem else NoApiKey
         chosen = await self._resolve_characters(planned)
@@ -120,10 +126,8 @@ class SubmissionRun:
             chosen = await self._leave_out_sent(chosen)
         elif len(chosen) > 1 or chosen[0].source:
             self._batch = os.urandom(4).hex()
-        try:
-            await self._engine.submitter.check([one.request for one in chosen], confirmed=self._arguments.yes)
-        except ConfirmationRequired as error:
-            raise CommandError(ExitCode.USAGE, f"{error} Add --yes to send it.") from None
+        if not self._is_dry_run:
+            await self._limit.check(chosen)
         return chosen
 
     async def _resolve_characters(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
@@ -168,6 +172,11 @@ class SubmissionRun:
             for number, one in enumerate(planned):
                 if self._shutdown.is_requested:
                     raise ShutdownRequested(self._shutdown.signal_number)
+                if (refusal := self._limit.refusal(one, self._own_jobs())) is not None:
+                    self._extra_codes.append(ExitCode.FAILED if self._job_ids else ExitCode.USAGE)
+                    self._output.error(refusal)
+                    self._report_unsent(len(planned) - number)
+                    return
                 try:
                     # Confirmed together before; the cap is checked again for each.
                     submitting = self._engine.submit(one.request, self._details(one), confirmed=True)

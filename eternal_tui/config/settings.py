@@ -93,6 +93,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     confirm_above: Annotated[
         NonNegativeCredits | None, Meta(description="Ask before sending what costs more credits than this.")
     ] = None
+    confirm_count: Annotated[
+        int, Meta(ge=1, le=1_000, description="Ask before one submit sends more requests than this.")
+    ] = 1
     fps: Annotated[int, Meta(ge=1, le=30, description="Frames per second of video playback; at most 4 over SSH.")] = 24
     media_bytes_per_second: Annotated[
         Annotated[int, Meta(ge=1_000, le=1_000_000_000)] | None,

@@ -182,6 +182,11 @@ class History:
         """Up to ``limit`` records with ids below ``before``, newest first."""
         return self._read_with_repair(lambda: list(islice(self._iter_descending(before, limit), limit)))
 
+    @property
+    def last_charge_id(self) -> int:
+        """The id of the newest row of the table ``charges`` read so far; one below the first where there is none."""
+        return self._open_files.last_charge_id
+
     def charges(self, before: int | None = None, limit: int = 500) -> list[tuple[int, Record]]:
         """Up to ``limit`` rows of the table ``charges`` with ids below ``before``, newest first."""
         return self._read_with_repair(lambda: list(islice(self._iter_descending(before, limit, charges=True), limit)))

@@ -22,11 +22,17 @@ class CharacterNotAllowed(SubmitRejected):
 
 
 class ConfirmationRequired(SubmitRejected):
-    """The submit costs more than `confirm_above`, or an unknown amount; ask, then submit with `confirmed=True`."""
+    """More requests than `confirm_count`, or a cost above `confirm_above` or unknown: ask, then pass `confirmed=True`.
 
-    def __init__(self, estimate: float | None, limit: float) -> None:
-        price = "an amount not known yet" if estimate is None else f"about {estimate:.2f} credits"
-        super().__init__(f"This costs {price}; submits above {limit:.2f} want a confirmation. Nothing was sent.")
+    `limit` is the cost that is exceeded, None where only the number of requests asks.
+    """
+
+    def __init__(self, count: int, estimate: float | None, limit: float | None, confirm_count: int | None) -> None:
+        what = "1 request" if count == 1 else f"{count} requests"
+        price = "price not known yet" if estimate is None else f"~{estimate:.2f} credits"
+        above = f"above {limit:.2f} credits" if limit is not None else f"of more than {confirm_count} at once"
+        super().__init__(f"This sends {what} ({price}). Requests {above} need a confirmation. Nothing was sent.")
+        self.count = count
         self.estimate = estimate
         self.limit = limit
 

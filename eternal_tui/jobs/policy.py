@@ -10,6 +10,7 @@ class JobPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     daily_cap: float | None = None
     confirm_above: float | None = None
+    confirm_count: int | None = None
     workers: int = 4
     requests_per_second: float = 10.0
     stall_after_seconds: float = 1800.0

@@ -16,6 +16,10 @@ Record = dict[str, Any]
 class Service(Protocol):
     """The generation service. Every method raises `api.errors.ApiError`."""
 
+    @property
+    def account(self) -> str:
+        """A fingerprint of the key, empty until one was found."""
+
     async def has_key(self) -> bool:
         """Tell whether there is a key to pay with."""
 
@@ -51,12 +55,16 @@ class Transaction(Protocol):
     """The history held under its exclusive lock, to read and then write as one step."""
 
     concurrent_changes: list[Change]
+    changes: list[Change]
 
     def get(self, job_id: int) -> Record | None:
         """Read a record as it stands under the lock."""
 
     def add(self, record: Record) -> int:
         """Add a new record to what is written when the transaction ends, and return its id."""
+
+    def add_charge(self, row: Record) -> int:
+        """Add a row of the table `charges` to what is written when the transaction ends, and return its id."""
 
     def update(self, job_id: int, fields: Record) -> None:
         """Add a change to what is written when the transaction ends."""
@@ -78,6 +86,13 @@ class History(Protocol):
 
     def recent(self, limit: int) -> list[tuple[int, Record]]:
         """Return the newest records, newest first."""
+
+    @property
+    def last_charge_id(self) -> int:
+        """The id of the newest row of the table `charges` read so far."""
+
+    def charges(self, before: int | None = None, limit: int = 500) -> list[tuple[int, Record]]:
+        """Return rows of the table `charges` below an id, newest first."""
 
     def iter_pages(self, size: int = 500) -> Iterator[list[tuple[int, Record]]]:
         """Yield every record, newest first, in bounded slices."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from eternal_tui.history.errors import HistoryError
-from eternal_tui.history.journal import Change
+from eternal_tui.history.journal import FIRST_CHARGE_ID, Change
 from eternal_tui.jobs.derived import with_file_presence
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import Job, from_record, to_record
@@ -276,6 +276,8 @@ class JobStore:
         """Apply what other instances wrote and return the ids it changed."""
         touched: list[int] = []
         for change in changes:
+            if change.id >= FIRST_CHARGE_ID:
+                continue
             if change.op == "delete":
                 if change.id in self._jobs:
                     self._remove_from_memory(change.id)

@@ -63,6 +63,7 @@ class HistorySync:
             await self._load_since(created_since)
         if self._only_job_ids:
             await self.load(self._only_job_ids)
+        await self._billing.load()
         await self._claim_orphans()
 
     def load_newest(self) -> None:
@@ -97,6 +98,7 @@ class HistorySync:
         slices = self._store.history.iter_pages(PAGE_SIZE)
         while (records := await self._store.call_history(next, slices, None)) is not None:
             self._store.load(records, compact=compact)
+        await self._billing.load_older()
         self._store.is_fully_loaded = True
         if self._store.invalid_record_count:
             self._context.events.warning.emit(
@@ -133,6 +135,7 @@ class HistorySync:
         else:
             touched = self._store.apply_changes(news)
         self._update_watches(touched)
+        await self._billing.flush()
 
     def _update_watches(self, job_ids: Iterable[int]) -> None:
         """Take up what others gave back to this instance, and let go of what they took, ended or deleted."""
@@ -221,7 +224,10 @@ class HistorySync:
     async def _mark_interrupted(self, job: Job) -> None:
         estimate = self._billing.estimate(job.request)
         now = self._clock.time()
-        await self._store.apply_remote(job.id, lambda held: mark_unconfirmed(held, INTERRUPTED_MESSAGE, now, estimate))
+        lost = await self._store.apply_remote(
+            job.id, lambda held: mark_unconfirmed(held, INTERRUPTED_MESSAGE, now, estimate)
+        )
+        await self._billing.record_outcome(lost)
 
     async def _compact_if_large(self) -> None:
         history = self._store.history

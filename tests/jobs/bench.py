@@ -38,6 +38,7 @@ class KeyedClient(ApiClient):
     """The real client, answering the desk's question whether it has a key, and telling when it is at work."""
 
     has_api_key = True
+    account = "test"
 
     async def has_key(self) -> bool:
         """Tell whether there is a key to pay with."""

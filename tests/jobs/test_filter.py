@@ -161,7 +161,7 @@ def test_header_totals_filter_and_statistics_agree() -> None:
     totals = RunningTotals(lambda: NOW, list)
     for job in jobs:
         totals.apply_change(None, job)
-    counts = totals.totals(None)
+    counts = totals.totals()
     stats = compute_statistics(jobs, NOW, days=1)
 
     def found(text: str) -> int:

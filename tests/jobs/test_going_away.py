@@ -111,7 +111,7 @@ async def test_a_change_cancelled_while_it_is_written_is_seen_as_it_stands_on_di
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with a caller's cancel passed on to the change: on disk it was starred, on screen it was not."""
-    files = PausingFileSystem(4)
+    files = PausingFileSystem(5)
     async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
         job = await bench.engine.submit(IMAGE_REQUEST)
         starring = asyncio.create_task(bench.engine.annotate(job.id, starred=True))

@@ -138,9 +138,11 @@ async def test_two_instances_at_once_stay_within_one_cap(tmp_path: Path, sandbox
         await one.engine.submit(IMAGE_REQUEST)
         await one.engine.submit(IMAGE_REQUEST)
         await two.advance_until(lambda: len(two.engine.store.newest_first()) == 2)
-        jobs = await asyncio.gather(
+        sending = asyncio.gather(
             one.engine.submit(IMAGE_REQUEST), two.engine.submit(IMAGE_REQUEST), return_exceptions=True
         )
+        await one.advance_until(sending.done)
+        jobs = await sending
     sent = [job for job in jobs if not isinstance(job, BaseException) and job.state is JobState.RUNNING]
     assert len(sent) <= 1
 

@@ -116,10 +116,11 @@ async def test_several_instances_at_once_pass_the_cap_by_nothing(
         await one.engine.submit(IMAGE_REQUEST)
         for bench in (two, three):
             await bench.advance_until(lambda bench=bench: bench.engine.billing.estimate(IMAGE_REQUEST) is not None)
-        await asyncio.gather(
+        sending = asyncio.gather(
             *(bench.engine.submit(IMAGE_REQUEST) for _ in range(4) for bench in (one, two, three)),
             return_exceptions=True,
         )
+        await one.advance_until(sending.done)
         assert sandbox.settings.credits - sandbox.credits <= 0.25 + 1e-9
         assert 3 <= len(sandbox.posts) <= 6
 

@@ -10,11 +10,8 @@ import msgspec
 
 from eternal_tui.history.history import History
 from eternal_tui.history.journal import Change
-from eternal_tui.jobs.billing.prices import Prices
-from eternal_tui.jobs.billing.reconciliation import MAX_TRACKED_JOBS, Reconciler
 from eternal_tui.jobs.model import Job
-from tests.benchmarks.full_history import ended_job
-from tests.jobs.stores import NOW, open_ended_jobs
+from tests.jobs.stores import open_ended_jobs
 
 
 class WriteCountingHistory(History):
@@ -61,17 +58,3 @@ async def test_what_may_be_lost_is_written_together(tmp_path: Path) -> None:
         assert await roster.flush() == []
         assert (history.get(7) or {})["file"] == "another.jpg"
         assert {(history.get(number) or {})["seen_running"] for number in range(1, 21)} == {12.5}
-
-
-async def test_doubts_that_are_over_are_forgotten_in_the_end(tmp_path: Path) -> None:
-    """Seen to fail with every job's kept: 70 bytes a job for good."""
-    with open_ended_jobs(WriteCountingHistory, tmp_path, 1) as (roster, _):
-        reconciliation = Reconciler(roster, Prices())
-        job = ended_job(1, 1, NOW)
-        for number in range(1, 3 * MAX_TRACKED_JOBS):
-            sent = msgspec.structs.replace(job, id=number, state="submitting")
-            reconciliation._apply_change(None, sent)
-            began = reconciliation.epoch(number)
-            reconciliation._apply_change(sent, msgspec.structs.replace(sent, state="running"))
-            assert reconciliation.epoch(number) == began
-        assert len(reconciliation._changes_by_job) <= MAX_TRACKED_JOBS

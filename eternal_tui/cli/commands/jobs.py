@@ -17,6 +17,8 @@ from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.job_json import JSON_FIELDS, job_to_json
 
 if TYPE_CHECKING:
+    from eternal_tui.history.history import History
+    from eternal_tui.jobs.billing.ledger import Spending
     from eternal_tui.jobs.billing.totals import Totals
     from eternal_tui.jobs.model import Job
 
@@ -65,8 +67,8 @@ def run(context: Context) -> int:
         raise CommandError(ExitCode.USAGE, sanitize(f"Cannot sort by {given.sort}. Keys: {', '.join(JSON_FIELDS)}."))
     template = _parse_format(given.format)
     is_wanted = _build_filter([*given.filter, given.search or ""], given.state)
-    counter = JobCounter()
     with context.open_history() as history:
+        counter = JobCounter(history)
         jobs = []
         for job in iter_jobs(history):
             counter.add(job)
@@ -135,29 +137,53 @@ def _build_filter(texts: Sequence[str], states: str | None) -> Callable[[Job], b
 
 
 class JobCounter:
-    """Counts jobs in passing: totals, jobs by state, and the newest reading of the credits counter."""
+    """Counts jobs in passing: totals, jobs by state, and from the charges what was spent."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: History) -> None:
+        from eternal_tui.history.lock import InstanceLock
+        from eternal_tui.jobs.billing.reading import read_ledger
         from eternal_tui.jobs.billing.totals import RunningTotals
-        from eternal_tui.jobs.model import Verdict
 
-        self._not_charged = Verdict.NOT_CHARGED
         self.state_counts: Counter[str] = Counter()
-        self.credits: float | None = None
-        self.unknown_cost_count = 0
+        self.ledger = read_ledger(history, InstanceLock.observer(history.folder).is_alive)
+        self._credits: float | None = None
+        self._unbilled: list[Job] = []
         self._running_totals = RunningTotals(time.time, list)
 
     def add(self, job: Job) -> None:
         """Count one job."""
         self._running_totals.apply_change(None, job)
         self.state_counts[str(job.state)] += 1
-        if self.credits is None:
-            self.credits = job.credits_after
-        self.unknown_cost_count += job.cost is None and job.verdict is not self._not_charged
+        if self._credits is None:
+            self._credits = job.credits_after
+        if job.id not in self.ledger.charges:
+            self._unbilled.append(job)
+
+    def spending(self, since: float = 0.0) -> Spending:
+        """Return what was spent since a time, over all accounts."""
+        from eternal_tui.jobs.billing.reading import add_unbilled_jobs
+
+        add_unbilled_jobs(self.ledger, self._unbilled)
+        self._unbilled.clear()
+        return self.ledger.spending(charge for charge in self.ledger.charges_of() if charge.sent >= since)
 
     def totals(self) -> Totals:
         """Return the figures of all counted jobs."""
-        return self._running_totals.totals(self.credits)
+        from msgspec.structs import replace
+
+        from eternal_tui.jobs.billing.totals import day_bounds
+
+        today, everything = self.spending(day_bounds(time.time())[0]), self.spending()
+        balance = self.ledger.newest_balance
+        return replace(
+            self._running_totals.totals(),
+            credits=self._credits if balance is None else float(balance),
+            spent_today=float(today.spent),
+            spent_total=float(everything.spent),
+            unexplained_today=float(today.unexplained),
+            unconfirmed_today=float(today.unconfirmed),
+            is_spent_exact=everything.is_exact,
+        )
 
 
 def _totals_to_json(counter: JobCounter) -> dict[str, Any]:
@@ -165,6 +191,9 @@ def _totals_to_json(counter: JobCounter) -> dict[str, Any]:
     return {
         "spent_today": totals.spent_today,
         "spent_in_all": totals.spent_total,
+        "unexplained_today": totals.unexplained_today,
+        "unconfirmed_today": totals.unconfirmed_today,
+        "is_exact": totals.is_spent_exact,
         "credits_remaining": totals.credits,
         "jobs": counter.state_counts.total(),
         "running": totals.running,
@@ -186,10 +215,14 @@ def _print_table(context: Context, jobs: Sequence[Job], counter: JobCounter) -> 
         output.info(sanitize("No jobs yet. See `eternal-tui generate --help`."))
     elif not jobs:
         output.info(sanitize("No job matches."))
-    totals = counter.totals()
-    left = "" if totals.credits is None else f" · {totals.credits:.2f} credits left"
-    unknown = f" · {counter.unknown_cost_count} of unknown cost" if counter.unknown_cost_count else ""
-    output.print_line(sanitize(f"~{totals.spent_today:.2f} today · ~{totals.spent_total:.2f} total{unknown}{left}"))
+    totals, spent = counter.totals(), counter.spending()
+    about = "" if totals.is_spent_exact else "~"
+    parts = [f"{about}{totals.spent_today:.2f} today", f"{about}{totals.spent_total:.2f} total"]
+    parts += [f"{spent.unknown_count} of unknown cost"] if spent.unknown_count else []
+    parts += [f"~{spent.unconfirmed:.2f} unconfirmed"] if spent.unconfirmed else []
+    parts += [f"{spent.unexplained:.2f} unexplained"] if spent.unexplained else []
+    parts += [] if totals.credits is None else [f"{totals.credits:.2f} credits left"]
+    output.print_line(sanitize(" · ".join(parts)))
 
 
 def _table_cells(job: Job) -> tuple[str, ...]:

@@ -1,53 +1,68 @@
-"""`stats`: spending by day, durations and success by type, from the history alone."""
+"""`stats`: spending by day, account, character, type and tag, and durations and success by type."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.core.sanitize import SafeText, format_safe
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.billing.statistics import Statistics
+    from eternal_tui.jobs.billing.statistics import GroupStats, Money, Statistics
 
 EPILOG = """\
 examples:
   eternal-tui stats
   eternal-tui stats --days 7
-  eternal-tui stats --json          one JSON object: jobs, spent, days and kinds; durations in seconds
+  eternal-tui stats --account 3f9a
+  eternal-tui stats --json          one JSON object: jobs, spent, days, kinds, accounts, characters, tags
 
-Costs are estimates derived from your balance.
+Deleted jobs count as well. The API publishes no prices: `~` marks what is not told by balances. Part of what is spent
+may be unexplained (the balance fell by more than the requests cost) or unconfirmed (the response was lost). An account
+is shown as a fingerprint of its API key.
 """
 
 MAX_DAYS = 3_660
+MAX_GROUPS = 10
+"""Rows of each table of groups; --json has all."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `stats`."""
     parser.add_argument("--days", metavar="N", type=int, default=30, help="number of days listed (default: 30)")
+    parser.add_argument("--account", metavar="ID", default="", help="only this account; its first digits are enough")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(context: Context) -> int:
     """Print the figures."""
     from eternal_tui.cli.references import iter_jobs
+    from eternal_tui.history.lock import InstanceLock
+    from eternal_tui.jobs.billing.reading import add_unbilled_jobs, read_ledger
     from eternal_tui.jobs.billing.statistics import compute_statistics
 
     given, streams = context.arguments, context.output
     if not 1 <= given.days <= MAX_DAYS:
         raise CommandError(ExitCode.USAGE, format_safe("--days is a whole number from 1 to {most}.", most=MAX_DAYS))
     with context.open_history() as history:
-        figures = compute_statistics(iter_jobs(history), time.time(), days=given.days)
+        ledger = read_ledger(history, InstanceLock.observer(history.folder).is_alive)
+        jobs = list(iter_jobs(history))
+    add_unbilled_jobs(ledger, jobs)
+    known = sorted({account.name for account in ledger.accounts() if account.name})
+    if given.account and not any(name.startswith(given.account) for name in known):
+        names = ", ".join(known) or "none"
+        raise CommandError(ExitCode.USAGE, format_safe("There is no such account. Accounts: {names}.", names=names))
+    figures = compute_statistics(jobs, time.time(), days=given.days, ledger=ledger, account=given.account)
     if given.json:
         import msgspec
 
         streams.print_json(msgspec.to_builtins(figures))
         return ExitCode.SUCCESS
-    if not figures.jobs:
+    if not figures.jobs and not figures.spent:
         streams.info(SafeText("No jobs yet. See `eternal-tui generate --help`."))
     for line in _statistics_lines(figures):
         streams.print_line(line)
@@ -58,25 +73,52 @@ def _statistics_lines(stats: Statistics) -> Iterator[SafeText]:
     from eternal_tui.jobs.formatting import pluralize
 
     for day in stats.days:
-        if day.sent:
+        if day.sent or day.spent:
             yield format_safe(
-                "{date}  {spent} credits  {sent} sent  {done} done  {failed} failed",
+                "{date}  {spent}  {sent} sent  {done} done  {failed} failed",
                 date=day.date,
-                spent=f"{day.spent:>9.2f}",
+                spent=_money_columns(day),
                 sent=f"{day.sent:>5}",
                 done=f"{day.succeeded:>5}",
                 failed=f"{day.failed:>4}",
             )
+    for title, groups in (("account", stats.accounts), ("character", stats.characters), ("tag", stats.tags)):
+        yield from _group_lines(title, groups)
     for kind in stats.kinds:
         success = "-" if kind.success is None else f"{kind.success * 100:.0f}%"
         half, most = ("-" if each is None else f"{each:.0f} s" for each in (kind.median, kind.slowest_tenth))
         yield format_safe(
-            "{type}: {jobs}, {success} ok, p50 {half}, p90 {most}, ~{spent} credits",
+            "{type}: {jobs}, {success} ok, p50 {half}, p90 {most}, {spent}",
             type=kind.type,
             jobs=pluralize(kind.jobs, "job"),
             success=success,
             half=half,
             most=most,
-            spent=f"{kind.spent:.2f}",
+            spent=_money_columns(kind).strip(),
         )
-    yield format_safe("total: ~{spent} credits", spent=f"{stats.spent:.2f}")
+    yield format_safe("total: {spent}", spent=_money_columns(stats).strip())
+
+
+def _group_lines(title: str, groups: Sequence[GroupStats]) -> Iterator[SafeText]:
+    """Yield a row for each group, the dearest first; none where there is only one without a name."""
+    if not any(group.name for group in groups):
+        return
+    for group in groups[:MAX_GROUPS]:
+        name = sanitize(group.name or "-", limit=24)
+        yield format_safe(
+            "{title} {name}  {spent}  {count} requests",
+            title=sanitize(f"{title:<9}"),
+            name=sanitize(f"{name:<24}"),
+            spent=_money_columns(group),
+            count=f"{group.requests:>5}",
+        )
+
+
+def _money_columns(money: Money) -> SafeText:
+    about = "" if money.is_exact else "~"
+    parts = [format_safe("{sum} credits", sum=f"{about}{money.spent:,.2f}".rjust(10))]
+    if money.unconfirmed:
+        parts.append(format_safe("~{sum} unconfirmed", sum=f"{money.unconfirmed:,.2f}"))
+    if money.unexplained:
+        parts.append(format_safe("{sum} unexplained", sum=f"{money.unexplained:,.2f}"))
+    return join_safe("  ", *parts)

@@ -1,193 +1,442 @@
-"""Billing: estimates, limits, the credit balance and what each job cost, behind one class."""
+"""Billing: estimates, limits, the balance and what each request costs, behind one class."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from eternal_tui.api.errors import RequestNotSent
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.jobs.billing.balance import CreditBalance
-from eternal_tui.jobs.billing.prices import EPSILON_CREDITS, Prices
-from eternal_tui.jobs.billing.reconciliation import Reconciler
-from eternal_tui.jobs.billing.totals import RunningTotals, Totals, cost_of
-from eternal_tui.jobs.context import JobContext
+from eternal_tui.core.waiting import StopSignal
+from eternal_tui.history.errors import HistoryError
+from eternal_tui.history.journal import FIRST_CHARGE_ID, Change
+from eternal_tui.jobs.billing.charges import (
+    Charge,
+    Row,
+    RowKind,
+    from_row_record,
+    intent_row,
+    rows_of_old_jobs,
+    to_amount,
+    to_row_record,
+)
+from eternal_tui.jobs.billing.ledger import Ledger, Spending
+from eternal_tui.jobs.billing.prices import price_key
+from eternal_tui.jobs.billing.reading import PAGE_SIZE, add_unbilled_jobs, read_ledger, read_rows
+from eternal_tui.jobs.billing.totals import RunningTotals, Totals, day_bounds
 from eternal_tui.jobs.errors import CapUndeterminable, ConfirmationRequired, DailyCapExceeded
-from eternal_tui.jobs.model import Job, Verdict
-from eternal_tui.jobs.transitions import UnsentOverCap
+from eternal_tui.jobs.model import Job, JobState, Verdict, from_record, with_event
 
-MAX_UNPRICED_JOBS = 1
-"""Jobs of a day whose cost may be unknown under a cap while another is sent: the second tells what both cost."""
+if TYPE_CHECKING:
+    from eternal_tui.jobs.billing.accounts import Account
+    from eternal_tui.jobs.context import JobContext
+    from eternal_tui.jobs.ports import Transaction
 
-RecordIntent = Callable[[Job], Awaitable[Job]]
-"""Writes an intent durably and returns it with its id."""
+MAX_UNKNOWN_CHARGES = 2
+"""Requests of a day, sent or in flight, whose price may be unknown under a cap: the second reveals what both cost."""
 
+MAX_IN_FLIGHT_UNDER_CAP = 2
+"""Requests of an account in flight at once under a cap: a known price may have risen, so each of them is uncertain."""
 
-class ChargeWindow:
-    """The time in which one POST is in flight; `is_disturbed` when another overlaps, so that neither can be priced."""
+CAP_WAIT_SECONDS = 60.0
+"""Seconds a request waits under a cap for those in flight before it, in any process."""
 
-    def __init__(self, credits_before: float | None, epoch: int, *, is_disturbed: bool) -> None:
-        self.credits_before = credits_before
-        self.epoch = epoch
-        self.is_disturbed = is_disturbed
+CAP_POLL_SECONDS = 0.2
+"""Seconds between two looks whether those in flight have been answered."""
+
+MIN_LOADED_ROWS = 1_000
+"""Newest rows read at a start, at the least: enough to know the prices."""
+
+AddIntent = Callable[["Transaction", Job], int]
+"""Adds the intent to a transaction and returns its id; may raise what the submit then raises."""
+
+_KINDS = {JobState.REJECTED: RowKind.FREE, JobState.UNCONFIRMED: RowKind.UNCONFIRMED}
 
 
 class Billing:
-    """Answers what requests cost and whether they may be sent, and follows the service's credit counter.
+    """Answers what requests cost and whether they may be sent, and keeps the ledger of charges.
 
-    Around a paid request: `check`, `record_intent`, `check_recorded`, `charge_window`, `record_response`. Around a
-    poll: `epoch` and `record_free_reading`. Amounts are in the service's credits.
+    Around a paid request: `check`, `record_intent`, `record_outcome`. Around a poll: `epoch` and
+    `record_free_reading`. Amounts are in the service's credits: decimal in the ledger, numbers towards frontends.
     """
 
     def __init__(self, context: JobContext) -> None:
+        self.ledger = Ledger()
         self._context = context
         self._store = context.store
-        self._prices = Prices()
-        self._running_totals = RunningTotals(context.ports.clock.time, self._store.newest_first)
-        self._store.subscribe_changes(self._running_totals.apply_change)
-        self._balance = CreditBalance(self._store, self._prices)
-        self._reconciler = Reconciler(self._store, self._prices)
-        self._open_windows: set[ChargeWindow] = set()
+        self._history = context.ports.history
+        self._clock = context.ports.clock
+        self._counts = RunningTotals(context.ports.clock.time, self._store.newest_first)
+        # The ledger changes on the history's thread, inside transactions, and is read on the event loop.
+        self._lock = threading.RLock()
+        self._is_stale = False
+        self._first_number = 0
+        self._outcomes: list[tuple[int, RowKind, Decimal | None]] = []
+        self._today: tuple[int, float, str, Spending] | None = None
+        self._store.subscribe_changes(self._counts.apply_change)
+        self._store.subscribe_changes(self._follow_failure)
+
+    # Figures
 
     @property
     def credits(self) -> float | None:
-        """The last reading of the credit counter, None before the first."""
-        return self._balance.credits
+        """The newest balance of the account in use, None before the first."""
+        with self._lock:
+            return _to_number(self._account().balance)
 
     def totals(self) -> Totals:
         """Return the figures of the header."""
-        totals = self._running_totals.totals(self.credits)
-        return msgspec.structs.replace(totals, is_complete=self._store.is_fully_loaded)
+        with self._lock:
+            account, today = self._account(), self._spending_today()
+            spent_total = sum(
+                (each.total for each in self.ledger.accounts() if each in (account, self.ledger.unnamed(account))),
+                today.spent - today.recorded,
+            )
+            several = len([each for each in self.ledger.accounts() if each.name]) > 1
+        return msgspec.structs.replace(
+            self._counts.totals(),
+            credits=_to_number(account.balance),
+            spent_today=float(today.spent),
+            spent_total=float(spent_total),
+            unexplained_today=float(today.unexplained),
+            unconfirmed_today=float(today.unconfirmed),
+            is_spent_exact=today.is_exact,
+            account=account.name if several else "",
+            is_complete=self._store.is_fully_loaded,
+        )
 
     def estimate(self, request: GenerateRequest) -> float | None:
-        """Return the likely cost of the request, None while nothing comparable was paid for."""
-        return self._prices.estimate(request)
+        """Return the likely cost of the request, None while nothing comparable was paid for with this account."""
+        with self._lock:
+            return _to_number(self._account().prices.estimate(price_key(request)))
 
     def today_start(self) -> float:
         """Return when the local day began, in seconds since the epoch."""
-        return self._running_totals.today_start()
+        return day_bounds(self._clock.time())[0]
+
+    def _account(self) -> Account:
+        """The account in use; before a key was read, the one last used at this service."""
+        service, name = self._context.ports.service_name, self._context.ports.service.account
+        if not name:
+            used = [each.name for each in self.ledger.accounts() if each.service == service]
+            name = used[-1] if used else ""
+        return self.ledger.account(service, name)
+
+    def _spending_today(self) -> Spending:
+        account, begin = self._account(), self.today_start()
+        if self._today is None or self._today[:3] != (self.ledger.version, begin, account.name):
+            charges = self.ledger.charges_of(account.service, account.name)
+            spending = self.ledger.spending(charge for charge in charges if charge.sent >= begin)
+            self._today = (self.ledger.version, begin, account.name, spending)
+        return self._today[3]
+
+    async def read_full_ledger(self) -> Ledger:
+        """Return the ledger with every row, read anew: the one kept here holds the newest."""
+        ledger = await self._store.call_history(read_ledger, self._history, self._context.ports.registry.is_alive)
+        add_unbilled_jobs(ledger, self._store.newest_first())
+        return ledger
 
     # Before a paid request
 
     def check(self, requests: Sequence[GenerateRequest], *, confirmed: bool) -> None:
         """Raise DailyCapExceeded, CapUndeterminable or ConfirmationRequired where these may not be sent together."""
-        estimates = [self.estimate(request) for request in requests]
-        known = sum(price for price in estimates if price is not None)
-        total = known if None not in estimates else None
-        cap, limit = self._context.policy.daily_cap, self._context.policy.confirm_above
-        spent = self._running_totals.spent_today()
-        if cap is not None and (spent >= cap or spent + known > cap):
-            raise DailyCapExceeded(spent, total, cap)
-        if cap is not None and total is None and (unpriced := self._unpriced_today()) > MAX_UNPRICED_JOBS:
-            raise CapUndeterminable(spent, unpriced, cap)
-        if limit is not None and not confirmed and (total is None or total > limit):
-            raise ConfirmationRequired(total, limit)
-
-    async def record_intent(self, intent: Job, write: RecordIntent) -> Job:
-        """Write the intent with its estimate and the credits before it, and return it with its id.
-
-        Other processes' changes must have been read just before, or their charges would be taken for this one's.
-        """
-        quiet = self._balance.is_certain and not self._reconciler.has_in_flight
-        return await write(
-            msgspec.structs.replace(
-                intent, cost=self.estimate(intent.request), credits_before=self.credits if quiet else None
+        policy = self._context.policy
+        with self._lock:
+            estimates = [self._account().prices.estimate(price_key(request)) for request in requests]
+            refusal = self._cap_refusal(estimates)
+        if refusal is not None:
+            raise refusal
+        total = None if None in estimates else sum((price for price in estimates if price is not None), Decimal(0))
+        limit = to_amount(policy.confirm_above)
+        is_dear = policy.confirm_above is not None and (total is None or limit is None or total > limit)
+        is_many = policy.confirm_count is not None and len(requests) > policy.confirm_count
+        if not confirmed and (is_dear or is_many):
+            raise ConfirmationRequired(
+                len(requests), _to_number(total), policy.confirm_above if is_dear else None, policy.confirm_count
             )
-        )
 
-    def check_recorded(self, intent: Job) -> RequestNotSent | None:
-        """Return why a recorded intent may not be sent, counting what other processes intended before it."""
-        cap = self._context.policy.daily_cap
-        if cap is None:
+    def _cap_refusal(self, estimates: Sequence[Decimal | None]) -> DailyCapExceeded | None:
+        """Return why the cap forbids these; a cap that is no amount allows nothing."""
+        if self._context.policy.daily_cap is None:
             return None
-        begin = self.today_start()
-        earlier = sum(
-            cost_of(job) for job in self._store.newest_first() if job.id < intent.id and job.created_at >= begin
-        )
-        if not (earlier < cap and earlier + (intent.cost or 0.0) <= cap):
-            return UnsentOverCap(str(DailyCapExceeded(earlier, intent.cost, cap)))
-        if intent.cost is None and (unpriced := self._unpriced_today()) > MAX_UNPRICED_JOBS:
-            return UnsentOverCap(str(CapUndeterminable(earlier, unpriced, cap)))
+        cap = to_amount(self._context.policy.daily_cap) or Decimal(0)
+        spending = self._spending_today()
+        known = sum((price for price in estimates if price is not None), Decimal(0))
+        if spending.spent >= cap or spending.spent + known > cap:
+            total = None if None in estimates else float(known)
+            return DailyCapExceeded(float(spending.spent), total, float(cap))
+        # Those in doubt are counted apart: one killed process must not keep the price from being learned.
+        unknown = max(spending.unknown_count - spending.doubtful_count, spending.doubtful_count)
+        if None in estimates and unknown >= MAX_UNKNOWN_CHARGES:
+            return CapUndeterminable(float(spending.spent), spending.unknown_count, float(cap))
         return None
 
-    def _unpriced_today(self) -> int:
-        begin = self.today_start()
-        unpriced = [job for job in map(self._store.get, self._balance.unpriced_ids) if job is not None]
-        return sum(job.created_at >= begin and job.verdict is not Verdict.NOT_CHARGED for job in unpriced)
+    async def record_intent(self, intent: Job, add: AddIntent, stop: StopSignal) -> Job:
+        """Write the intent and its charge in one step, where the cap allows it, and return the job with its id.
 
-    # While it is in flight, and with its response
+        Under a cap it waits its turn: at most two requests of an account are in flight, over all processes. Raises
+        DailyCapExceeded, HistoryError, or what `add` raises; nothing was written then.
+        """
+        until = self._clock.monotonic() + CAP_WAIT_SECONDS
+        while True:
+            outcome, news = await self._store.call_history(self._reserve, intent, add)
+            self._store.apply_changes(news)
+            if isinstance(outcome, int):
+                return self._store[outcome]
+            if outcome.in_flight == 0 or self._clock.monotonic() >= until:
+                raise outcome.refusal
+            await stop.run_until_stopped(self._clock.sleep(CAP_POLL_SECONDS))
 
-    @contextmanager
-    def charge_window(self, intent: Job) -> Iterator[ChargeWindow]:
-        """Mark the intent's POST as in flight, and other open windows as disturbed by it."""
-        disturbed = (
-            bool(self._open_windows) or not self._balance.is_certain or self._reconciler.has_other_in_flight(intent.id)
-        )
-        window = ChargeWindow(self.credits, self.epoch(intent.id), is_disturbed=disturbed)
-        for other in self._open_windows:
-            other.is_disturbed = True
-        self._open_windows.add(window)
+    def _reserve(self, intent: Job, add: AddIntent) -> tuple[int | _Refusal, list[Change]]:
+        with self._transaction() as transaction:
+            account = self._account()
+            estimate = account.prices.estimate(price_key(intent.request))
+            refusal = self._cap_refusal([estimate])
+            in_flight = len(account.in_flight) if self._context.policy.daily_cap is not None else 0
+            if refusal is None and in_flight >= MAX_IN_FLIGHT_UNDER_CAP:
+                spent = float(self._spending_today().spent)
+                refusal = DailyCapExceeded(spent, _to_number(estimate), self._context.policy.daily_cap or 0.0)
+            if refusal is not None:
+                return _Refusal(refusal, in_flight), self._news(transaction)
+            quiet = not account.since
+            placed = msgspec.structs.replace(
+                intent,
+                account=account.name,
+                cost=_to_number(estimate),
+                credits_before=_to_number(account.settled_balance) if quiet else None,
+            )
+            job_id = add(transaction, placed)
+            row = intent_row(msgspec.structs.replace(placed, id=job_id), account.name, estimate)
+            self._write(transaction, [row])
+        return job_id, self._news(transaction)
+
+    # After it, and around a poll
+
+    async def record_outcome(self, job: Job, credits_left: float | None = None) -> None:
+        """Record what became of a request whose job has left `submitting`, and the balance its response carried.
+
+        What the disk refuses is written with the next outcome, or by `flush`.
+        """
+        self._outcomes.append((job.id, _KINDS.get(job.state, RowKind.CHARGED), to_amount(credits_left)))
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Write outcomes that are not on disk yet, and read the rows of other processes."""
         try:
-            yield window
-        finally:
-            self._open_windows.discard(window)
+            rows, news = await self._store.call_history(self._write_outcomes)
+        except HistoryError:
+            return
+        self._store.apply_changes(news)
+        self._show(rows)
 
-    def record_response(self, job: Job, window: ChargeWindow, credits_left: float | None) -> Job:
-        """Record what an accepted job cost, where its window tells, and the reading that its response carried."""
-        cost = self._measured_cost(window, credits_left) if self.epoch(job.id) == window.epoch else None
-        if cost is not None and job.id in self._store:
-            self._store.change_in_memory(job.id, partial(_with_cost, price=cost))
-        job = self._store.get(job.id) or job
-        if credits_left is not None:
-            self._apply_reading(credits_left, job, window.epoch)
-        return job
+    def _write_outcomes(self) -> tuple[list[Row], list[Change]]:
+        if not self._outcomes:
+            with self._lock:
+                self._catch_up()
+            return [], []
+        pending, rows = list(self._outcomes), list[Row]()
+        with self._transaction() as transaction:
+            for job_id, kind, reading in pending:
+                charge = self.ledger.charges.get(job_id)
+                if charge is not None:
+                    account = self.ledger.account(charge.service, charge.account)
+                    failed = self._failed_charges(account)
+                    rows += self._write(
+                        transaction, self.ledger.outcome(charge, kind, reading, self._clock.time(), failed)
+                    )
+                    rows += self._write(transaction, self.ledger.newly_priced(account, self._clock.time()))
+        del self._outcomes[: len(pending)]
+        return rows, self._news(transaction)
 
-    # Around a poll
-
-    def epoch(self, job_id: int = 0) -> int:
-        """Return a number that stays the same while no charge but this job's comes into or out of doubt."""
-        return self._reconciler.epoch(job_id)
+    def epoch(self) -> int:
+        """Return a number that stays the same while no row is added."""
+        return self.ledger.version
 
     def record_free_reading(self, credits_left: float, epoch_at_send: int) -> None:
-        """Take a reading that came with a poll, unless something was charged while it was in flight."""
-        if epoch_at_send == self.epoch() and not self._reconciler.has_in_flight:
-            self._balance.record(credits_left)
-            self._apply_reading(credits_left, None, epoch_at_send)
+        """Take a balance that came with a poll, unless something was charged while it was in flight."""
+        reading = to_amount(credits_left)
+        with self._lock:
+            if reading is None or epoch_at_send != self.epoch():
+                return
+            is_news = bool(self.ledger.free_reading(self._account(), reading, self._clock.time(), ()))
+        if is_news:
+            self._context.background.start(self._record_free_reading(reading, epoch_at_send))
 
-    # Within
+    async def _record_free_reading(self, reading: Decimal, epoch: int) -> None:
+        def write() -> tuple[list[Row], list[Change]]:
+            with self._transaction() as transaction:
+                if epoch != self.epoch():
+                    return [], self._news(transaction)
+                account, now = self._account(), self._clock.time()
+                rows = self.ledger.free_reading(account, reading, now, self._failed_charges(account))
+                self._write(transaction, rows)
+                rows += self._write(transaction, self.ledger.newly_priced(account, now))
+            return rows, self._news(transaction)
 
-    def _measured_cost(self, window: ChargeWindow, credits_left: float | None) -> float | None:
-        if window.is_disturbed or window.credits_before is None or credits_left is None:
-            return None
-        drop = round(window.credits_before - credits_left, 6)
-        return drop if drop > EPSILON_CREDITS else None
+        rows, news = await self._store.call_history(write)
+        self._store.apply_changes(news)
+        self._show(rows)
 
-    def _apply_reading(self, credits_left: float, job: Job | None, epoch_at_send: int) -> None:
-        self._infer_missing_cost(credits_left, job, epoch_at_send)
-        self._estimate_missing_costs()
-        for resolution in self._reconciler.resolve(credits_left, job, epoch_at_send):
-            self._context.background.start(self._store.change(resolution.job_id, resolution.apply))
+    def _failed_charges(self, account: Account) -> list[Charge]:
+        """Return the day's charges of failed jobs, which the service may have refunded."""
+        found = []
+        for charge in self.ledger.charges_of(account.service, account.name):
+            job = self._store.get(charge.job)
+            if job is not None and job.state is JobState.FAILED and charge.kind is RowKind.CHARGED:
+                recent = job.finished_at is None or job.finished_at >= self._clock.time() - 86_400
+                found += [charge] if recent and not charge.is_refunded else []
+        return found
 
-    def _infer_missing_cost(self, credits_left: float, cause: Job | None, epoch_at_send: int) -> None:
-        """Record the cost of the newest job whose response carried no credits, where nothing else explains the drop."""
-        silent = [self._store[job_id] for job_id in self._balance.unpriced_ids]
-        newest = max((job for job in silent if job.credits_after is None), key=lambda job: job.id, default=None)
-        if newest is None or newest is cause:
+    def _follow_failure(self, old: Job | None, new: Job | None) -> None:
+        """A job that fails may have been refunded: that explains what "probably not charged" was concluded from."""
+        if old is None or new is None or new.state is not JobState.FAILED or old.state is JobState.FAILED:
             return
-        price = self._reconciler.implied_cost(newest, credits_left, cause, epoch_at_send)
-        if price is not None:
-            self._store.change_in_memory(newest.id, partial(_with_cost, price=price))
+        with self._lock:
+            charge = self.ledger.charges.get(new.id)
+            if charge is not None and self.ledger.overturned_verdicts(charge, 0.0):
+                self._context.background.start(self._overturn_verdicts(charge))
 
-    def _estimate_missing_costs(self) -> None:
-        """Fill in the cost of the first job of a kind once the second has revealed the price."""
-        for job_id in tuple(self._balance.unpriced_ids):
-            price = self.estimate(self._store[job_id].request)
-            if price is not None:
-                self._store.change_in_memory(job_id, partial(_with_cost, price=price))
+    async def _overturn_verdicts(self, charge: Charge) -> None:
+        def write() -> tuple[list[Row], list[Change]]:
+            with self._transaction() as transaction:
+                rows = self._write(transaction, self.ledger.overturned_verdicts(charge, self._clock.time()))
+            return rows, self._news(transaction)
+
+        rows, news = await self._store.call_history(write)
+        self._store.apply_changes(news)
+        self._show(rows)
+
+    def _show(self, rows: Sequence[Row]) -> None:
+        """Put into the jobs what their rows say."""
+        for row in rows:
+            if row.job not in self._store:
+                continue
+            if row.kind in (RowKind.VERDICT, RowKind.REFUND):
+                self._context.background.start(self._store.change(row.job, partial(_corrected, row=row)))
+            elif row.kind in (RowKind.PRICE, RowKind.CHARGED) and row.amount is not None:
+                self._store.change_in_memory(row.job, partial(_with_cost, cost=float(row.amount)))
+
+    # The rows on disk
+
+    async def load(self) -> None:
+        """Read the newest rows, those of the day at the least; make them from the jobs of before there were any."""
+        await self._store.call_history(self._load)
+        begin = self.today_start()
+        unbilled = [
+            job for job in self._store.newest_first() if job.created_at >= begin and job.id not in self.ledger.charges
+        ]
+        if unbilled or not self.ledger.last_number:
+            await self._store.call_history(self._migrate, unbilled)
+
+    async def load_older(self) -> None:
+        """Add up the rows that `load` left unread."""
+        before = self._first_number
+        while before:
+            page = await self._store.call_history(self._history.charges, before, PAGE_SIZE)
+            with self._lock:
+                for _, record in page:
+                    if (row := from_row_record(record)) is not None:
+                        self.ledger.account(row.service, row.account).total += row.change
+                self._first_number = before = page[-1][0] if page else 0
+
+    def _load(self) -> None:
+        begin = self.today_start() - 3_600
+        rows = read_rows(self._history, lambda count, last: count >= MIN_LOADED_ROWS and last.at < begin)
+        with self._lock:
+            self._first_number = rows[-1][0] if rows else 0
+            for number, row in reversed(rows):
+                self.ledger.skip(number) if row is None else self.ledger.apply(number, row)
+
+    def _migrate(self, unbilled: Sequence[Job]) -> None:
+        """Make charges of jobs that have none: of all where there is no charge at all, else of the day's."""
+        service = self._context.ports.service_name
+        with self._transaction() as transaction:
+            if not self.ledger.last_number:
+                rows = [row for page in self._history.iter_pages() for row in _rows_of_page(page, service)]
+                rows.sort(key=lambda row: row.job)
+            else:
+                missing = [job for job in unbilled if job.id not in self.ledger.charges]
+                rows = list(rows_of_old_jobs(missing, service))
+            self._write(transaction, rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        """Hold the history's lock with every row read; an error leaves the ledger to be read anew."""
+        try:
+            with self._history.transaction() as transaction, self._lock:
+                self._catch_up()
+                is_alive = self._context.ports.registry.is_alive
+                self._write(transaction, self.ledger.lost_intents(is_alive, self._clock.time()))
+                yield transaction
+        except BaseException:
+            self._is_stale = True
+            raise
+
+    def _catch_up(self) -> None:
+        """Apply the rows of other processes since the last one known here."""
+        if self._is_stale:
+            self.ledger, self._is_stale, self._first_number = Ledger(), False, 0
+            self._load()
+            return
+        known = max(self.ledger.last_number, FIRST_CHARGE_ID - 1)
+        if self._history.last_charge_id <= known:
+            return
+        fresh, before = list[tuple[int, Row | None]](), None
+        while page := self._history.charges(before, PAGE_SIZE):
+            fresh += ((number, from_row_record(record)) for number, record in page if number > known)
+            before = page[-1][0]
+            if before <= known:
+                break
+        for number, row in reversed(fresh):
+            self.ledger.skip(number) if row is None else self.ledger.apply(number, row)
+
+    def _write(self, transaction: Transaction, rows: list[Row]) -> list[Row]:
+        for row in rows:
+            self.ledger.apply(transaction.add_charge(to_row_record(row)), row)
+        return rows
+
+    def _news(self, transaction: Transaction) -> list[Change]:
+        return [*transaction.concurrent_changes, *transaction.changes]
 
 
-def _with_cost(job: Job, *, price: float) -> Job:
-    return msgspec.structs.replace(job, cost=price)
+class _Refusal(msgspec.Struct):
+    refusal: DailyCapExceeded
+    in_flight: int
+
+
+def _rows_of_page(page: Sequence[tuple[int, dict[str, object]]], service: str) -> Iterator[Row]:
+    for job_id, record in page:
+        try:
+            job = from_record(job_id, record)
+        except msgspec.ValidationError:
+            continue
+        yield from rows_of_old_jobs([job], service)
+
+
+def _with_cost(job: Job, *, cost: float) -> Job:
+    return msgspec.structs.replace(job, cost=cost)
+
+
+def _corrected(job: Job, *, row: Row) -> Job:
+    """Return the job with the verdict or the refund of a row, unless its response came meanwhile."""
+    cost = None if row.amount is None else float(row.amount)
+    if row.kind is RowKind.REFUND:
+        return with_event(msgspec.structs.replace(job, cost=cost), row.at, "refund seen")
+    if job.state is not JobState.UNCONFIRMED:
+        return job
+    return msgspec.structs.replace(
+        job,
+        verdict=row.verdict,
+        verdict_reason=row.reason or "A job that failed meanwhile may have been refunded, which looks the same.",
+        credits_after=float(row.balance) if row.balance is not None else job.credits_after,
+        cost=job.cost if row.verdict is Verdict.NOT_CHARGED else cost,
+    )
+
+
+def _to_number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)

@@ -3,30 +3,54 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from eternal_tui.api.models import RequestType
-from eternal_tui.jobs.billing.totals import cost_of, day_bounds
+from eternal_tui.jobs.billing.charges import Charge
+from eternal_tui.jobs.billing.ledger import Ledger
+from eternal_tui.jobs.billing.reading import add_unbilled_jobs
+from eternal_tui.jobs.billing.totals import day_bounds
 from eternal_tui.jobs.model import Job, JobState
 
 MAX_DAYS = 30
 """Days that are counted one by one: about what a wide terminal shows as one line of bars."""
 
 
-class DayStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One local day. `spent` is about what its requests cost, in credits; jobs count on the day they were sent."""
+class Money(msgspec.Struct, frozen=True, kw_only=True):
+    """What some requests cost, in credits.
+
+    `spent` holds the parts `unexplained` (the balance fell by more than the requests cost) and `unconfirmed`;
+    `is_exact` is whether balances tell all of it.
+    """
+
+    spent: float = 0.0
+    unexplained: float = 0.0
+    unconfirmed: float = 0.0
+    is_exact: bool = True
+
+
+class DayStats(Money, frozen=True, kw_only=True):
+    """One local day. Jobs count on the day they were sent."""
 
     date: str
-    spent: float = 0.0
     sent: int = 0
     succeeded: int = 0
     failed: int = 0
 
 
-class TypeStats(msgspec.Struct, frozen=True, kw_only=True):
+class GroupStats(Money, frozen=True, kw_only=True):
+    """The paid requests of one account, character or tag; `name` is empty for those without one."""
+
+    name: str
+    requests: int = 0
+
+
+class TypeStats(Money, frozen=True, kw_only=True):
     """All jobs of one type. `success` is the share of those that ended well or failed, None where none has ended.
 
     `median`, `slowest_tenth` (the time nine of ten were done in) and `durations` (newest last, at most DAYS of them)
@@ -38,45 +62,109 @@ class TypeStats(msgspec.Struct, frozen=True, kw_only=True):
     succeeded: int = 0
     failed: int = 0
     rejected: int = 0
-    spent: float = 0.0
     success: float | None = None
     median: float | None = None
     slowest_tenth: float | None = None
     durations: tuple[float, ...] = ()
 
 
-class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+class Statistics(Money, frozen=True, kw_only=True):
     """The figures of a history; `days` are the last ones, oldest first, those without a job included."""
 
     jobs: int
-    spent: float
     days: tuple[DayStats, ...]
     kinds: tuple[TypeStats, ...]
-
-
-def compute_statistics(jobs: Iterable[Job], now: float, *, days: int = MAX_DAYS) -> Statistics:
-    """Count jobs; `now` is in seconds since the epoch and says which day is the last."""
-    every = sorted(jobs, key=lambda job: job.created_at)
-    kinds = tuple(_type_stats(name, [job for job in every if job.request.type == name]) for name in REQUEST_TYPES)
-    return Statistics(
-        jobs=len(every),
-        spent=round(sum(cost_of(job) for job in every), 4),
-        days=_daily_stats(every, now, days),
-        kinds=tuple(kind for kind in kinds if kind.jobs),
-    )
+    accounts: tuple[GroupStats, ...] = ()
+    characters: tuple[GroupStats, ...] = ()
+    tags: tuple[GroupStats, ...] = ()
 
 
 REQUEST_TYPES: tuple[RequestType, ...] = ("image", "video", "character")
 
 
-def _daily_stats(jobs: Sequence[Job], now: float, day_count: int) -> tuple[DayStats, ...]:
+def compute_statistics(
+    jobs: Iterable[Job], now: float, *, days: int = MAX_DAYS, ledger: Ledger | None = None, account: str = ""
+) -> Statistics:
+    """Count jobs and add up charges.
+
+    `now` is in seconds since the epoch and says which day is the last. Without a ledger the jobs alone tell what was
+    spent. `account` counts one account only, given by the beginning of its name.
+    """
+    every = sorted(jobs, key=lambda job: job.created_at)
+    if ledger is None:
+        ledger = Ledger()
+        add_unbilled_jobs(ledger, every)
+    charges = list(ledger.charges_of())
+    if account:
+        every = [job for job in every if job.account.startswith(account)]
+        charges = [charge for charge in charges if charge.account.startswith(account)]
+    money = _MoneyOf(ledger)
+    kinds = tuple(
+        _type_stats(
+            name, [job for job in every if job.request.type == name], money([c for c in charges if c.key[0] == name])
+        )
+        for name in REQUEST_TYPES
+    )
+    return Statistics(
+        jobs=len(every),
+        days=_daily_stats(every, charges, money, now, days),
+        kinds=tuple(kind for kind in kinds if kind.jobs or kind.spent),
+        accounts=_group_stats(charges, money, lambda charge: [f"{charge.service} {charge.account}".strip()]),
+        characters=_group_stats([c for c in charges if c.job], money, lambda charge: [charge.character]),
+        tags=_group_stats([c for c in charges if c.job], money, _tags_of({job.id: job.tags for job in every})),
+        **money(charges),
+    )
+
+
+class _MoneyOf:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def __call__(self, charges: Iterable[Charge]) -> dict[str, Any]:
+        spending = self._ledger.spending(charges)
+        return {
+            "spent": round(float(spending.spent), 6),
+            "unexplained": round(float(spending.unexplained), 6),
+            "unconfirmed": round(float(spending.unconfirmed), 6),
+            "is_exact": spending.is_exact,
+        }
+
+
+def _tags_of(tags_by_job: dict[int, tuple[str, ...]]) -> Callable[[Charge], Sequence[str]]:
+    return lambda charge: tags_by_job.get(charge.job) or ("",)
+
+
+def _group_stats(
+    charges: Sequence[Charge], money: _MoneyOf, names_of: Callable[[Charge], Sequence[str]]
+) -> tuple[GroupStats, ...]:
+    """Add up the charges under each of their names, the dearest first."""
+    groups: dict[str, list[Charge]] = defaultdict(list)
+    for charge in charges:
+        for name in names_of(charge):
+            groups[name].append(charge)
+    found = [
+        GroupStats(name=name, requests=sum(c.job != 0 and not c.is_free for c in each), **money(each))
+        for name, each in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda group: (-group.spent, group.name)))
+
+
+def _daily_stats(
+    jobs: Sequence[Job], charges: Sequence[Charge], money: _MoneyOf, now: float, day_count: int
+) -> tuple[DayStats, ...]:
     begins = _day_starts(now, day_count)
     end = day_bounds(now)[1]
     gathered: list[list[Job]] = [[] for _ in begins]
+    spent: list[list[Charge]] = [[] for _ in begins]
     for job in jobs:
         if begins[0] <= job.created_at < end:
             gathered[bisect_right(begins, job.created_at) - 1].append(job)
-    return tuple(_day_stats(begin, those) for begin, those in zip(begins, gathered, strict=True))
+    for charge in charges:
+        if begins[0] <= charge.sent < end:
+            spent[bisect_right(begins, charge.sent) - 1].append(charge)
+    return tuple(
+        _day_stats(begin, those, money(each)) for begin, those, each in zip(begins, gathered, spent, strict=True)
+    )
 
 
 def _day_starts(now: float, day_count: int) -> list[float]:
@@ -87,17 +175,17 @@ def _day_starts(now: float, day_count: int) -> list[float]:
     return [datetime(date.year, date.month, date.day).astimezone().timestamp() for date in dates]
 
 
-def _day_stats(day_start: float, jobs: Sequence[Job]) -> DayStats:
+def _day_stats(day_start: float, jobs: Sequence[Job], money: dict[str, Any]) -> DayStats:
     return DayStats(
         date=datetime.fromtimestamp(day_start).astimezone().date().isoformat(),
-        spent=round(sum(cost_of(job) for job in jobs), 4),
+        **money,
         sent=sum(job.state is not JobState.REJECTED for job in jobs),
         succeeded=sum(job.state is JobState.SUCCEEDED for job in jobs),
         failed=sum(job.state is JobState.FAILED for job in jobs),
     )
 
 
-def _type_stats(request_type: RequestType, jobs: Sequence[Job]) -> TypeStats:
+def _type_stats(request_type: RequestType, jobs: Sequence[Job], money: dict[str, Any]) -> TypeStats:
     succeeded = [job for job in jobs if job.state is JobState.SUCCEEDED]
     failed = sum(job.state is JobState.FAILED for job in jobs)
     took = [
@@ -113,7 +201,7 @@ def _type_stats(request_type: RequestType, jobs: Sequence[Job]) -> TypeStats:
         succeeded=len(succeeded),
         failed=failed,
         rejected=sum(job.state is JobState.REJECTED for job in jobs),
-        spent=round(sum(cost_of(job) for job in jobs), 4),
+        **money,
         success=len(succeeded) / ended if ended else None,
         median=_percentile(took, 0.5),
         slowest_tenth=_percentile(took, 0.9),

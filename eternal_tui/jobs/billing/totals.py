@@ -17,7 +17,9 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     `sending` counts requests that have no answer yet, `waiting` those and files still to be fetched. A job counts on
     the day it was made, like its cost, and as the filters `state:done`, `state:failed` ... find it. `is_complete` is
-    whether every job is counted, not only those read so far.
+    whether every job is counted, not only those read so far. Money is that of one account, which `account` names where
+    there are several. `spent_today` holds the parts `unexplained_today` (the balance fell by more than the requests
+    cost) and `unconfirmed_today`; `is_spent_exact` is whether balances tell all of it.
     """
 
     sending: int = 0
@@ -31,12 +33,16 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     credits: float | None = None
     spent_today: float = 0.0
     spent_total: float = 0.0
+    unexplained_today: float = 0.0
+    unconfirmed_today: float = 0.0
+    is_spent_exact: bool = True
+    account: str = ""
     is_complete: bool = True
 
 
 def cost_of(job: Job) -> float:
-    """Return about what the job cost: 0 where nothing was charged or nothing is known."""
-    if job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED:
+    """Return the known or likely cost of the job: 0 where nothing was charged or nothing is known."""
+    if job.state in (JobState.REJECTED, JobState.QUEUED) or job.verdict is Verdict.NOT_CHARGED:
         return 0.0
     return job.cost or 0.0
 
@@ -61,8 +67,6 @@ class RunningTotals:
         self._list_jobs = list_jobs
         self._day_start, self._day_end = day_bounds(clock())
         self._counts: Counter[str] = Counter()
-        self._spent_today = 0.0
-        self._spent_total = 0.0
 
     def apply_change(self, old: Job | None, new: Job | None) -> None:
         """Count `new` instead of `old`."""
@@ -71,8 +75,8 @@ class RunningTotals:
         if new is not None:
             self._add(new, +1)
 
-    def totals(self, credits_left: float | None) -> Totals:
-        """Return the figures as they stand now."""
+    def totals(self) -> Totals:
+        """Return the counts as they stand now."""
         if not self._day_start <= self._clock() < self._day_end:
             self._recount()
         counts = self._counts
@@ -85,23 +89,11 @@ class RunningTotals:
             failed_today=counts["failed today"],
             rejected_today=counts["rejected today"],
             unsent_today=counts["unsent today"],
-            credits=credits_left,
-            spent_today=round(self._spent_today, 4),
-            spent_total=round(self._spent_total, 4),
         )
-
-    def spent_today(self) -> float:
-        """Return about what the jobs of the local day cost, in credits."""
-        return self.totals(None).spent_today
-
-    def today_start(self) -> float:
-        """Return when the local day began, in seconds since the epoch."""
-        return day_bounds(self._clock())[0]
 
     def _recount(self) -> None:
         self._day_start, self._day_end = day_bounds(self._clock())
         self._counts.clear()
-        self._spent_today = self._spent_total = 0.0
         for job in self._list_jobs():
             self._add(job, +1)
 
@@ -118,7 +110,3 @@ class RunningTotals:
         if self._day_start <= job.created_at < self._day_end:
             label = "done" if job.state is JobState.SUCCEEDED else state_label(job)
             self._counts[f"{label} today"] += sign
-        charge = sign * cost_of(job)
-        self._spent_total += charge
-        if self._day_start <= job.created_at < self._day_end:
-            self._spent_today += charge

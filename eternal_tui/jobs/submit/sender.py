@@ -14,8 +14,7 @@ from eternal_tui.api.models import CreateCharacterResponse, SubmitResponse
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.core.waiting import StopRequested, StopSignal
 from eternal_tui.estimation.interval import backoff_seconds
-from eternal_tui.history.errors import HistoryError
-from eternal_tui.jobs.billing.billing import Billing, ChargeWindow
+from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import Job, JobState, to_record, with_state
@@ -51,14 +50,6 @@ class RequestSender:
 
         Once told to stop it sends nothing more, and gives up the answer it waits for.
         """
-        with self._billing.charge_window(intent) as window:
-            return await self._send_and_record(intent, window, stop)
-
-    async def reject_unsent(self, intent: Job, error: RequestNotSent) -> Job:
-        """End an intent that was certainly never sent."""
-        return await self._record_outcome(intent, lambda job: mark_rejected(job, error, self._clock.time()))
-
-    async def _send_and_record(self, intent: Job, window: ChargeWindow, stop: StopSignal) -> Job:
         try:
             answer = await self._post_with_retries(intent, stop)
         except (RequestNotSent, RequestRejected) as error:
@@ -78,15 +69,12 @@ class RequestSender:
             raise
         estimate = self._billing.estimate(intent.request)
         raw = {"submit_answer": answer.raw} if answer.raw else None
-        job = await self._record_outcome(
-            intent, lambda job: _apply_submit_response(job, answer, self._clock.time(), estimate), extra=raw
+        return await self._record_outcome(
+            intent,
+            lambda job: _apply_submit_response(job, answer, self._clock.time(), estimate),
+            extra=raw,
+            credits_left=answer.credits_remaining,
         )
-        # The request id is on disk before anything else. What the job cost needs the other processes' changes.
-        try:
-            await self._sync.sync()
-        except HistoryError:
-            window.is_disturbed = True
-        return self._billing.record_response(job, window, answer.credits_remaining)
 
     async def _post_with_retries(self, intent: Job, stop: StopSignal) -> SubmitResponse | CreateCharacterResponse:
         unsent = iter(UNSENT_RETRY_SECONDS)
@@ -141,13 +129,25 @@ class RequestSender:
             intent, lambda job: mark_unconfirmed(job, reason, self._clock.time(), estimate)
         )
 
-    async def _record_outcome(self, intent: Job, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
-        """Record what became of the intent, also where somebody has deleted it meanwhile: it may have cost money."""
+    async def _record_outcome(
+        self,
+        intent: Job,
+        edit: Callable[[Job], Job],
+        *,
+        extra: Record | None = None,
+        credits_left: float | None = None,
+    ) -> Job:
+        """Record what became of the intent, also where somebody has deleted it meanwhile: it may have cost money.
+
+        The job comes first, with the request id; the charge follows.
+        """
         try:
-            return await self._store.apply_remote(intent.id, edit, extra=extra)
+            job = await self._store.apply_remote(intent.id, edit, extra=extra)
         except JobNotFound:
             await self._store.restore(intent.id, to_record(intent))
-            return await self._store.apply_remote(intent.id, edit, extra=extra)
+            job = await self._store.apply_remote(intent.id, edit, extra=extra)
+        await self._billing.record_outcome(job, credits_left)
+        return self._store.get(job.id) or job
 
 
 def _apply_submit_response(

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 import msgspec
 
-from eternal_tui.api.errors import RequestNotSent
 from eternal_tui.api.models import GenerateRequest, validate
 from eternal_tui.core.sanitize import UntrustedText
-from eternal_tui.core.waiting import StopSignal
-from eternal_tui.history.errors import HistoryError
-from eternal_tui.history.journal import Change
-from eternal_tui.jobs.billing.billing import Billing, RecordIntent
+from eternal_tui.core.waiting import StopRequested, StopSignal
+from eternal_tui.jobs.billing.billing import AddIntent, Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import (
     CharacterNotAllowed,
+    DailyCapExceeded,
     InvalidJobState,
     JobNotFound,
     NoApiKey,
     ShuttingDown,
 )
 from eternal_tui.jobs.model import Job, JobState, from_record, to_record, with_event
-from eternal_tui.jobs.ports import History
+from eternal_tui.jobs.ports import Transaction
 from eternal_tui.jobs.submit.sender import RequestSender
 from eternal_tui.jobs.sync import HistorySync
+from eternal_tui.jobs.transitions import UnsentOverCap, mark_rejected
 
 RETRYABLE_STATES = frozenset({JobState.UNCONFIRMED, JobState.FAILED, JobState.REJECTED})
 
@@ -58,24 +56,26 @@ def check_retryable(job: Job) -> None:
         raise InvalidJobState(f"Job {job.id} was already retried as job {job.retried_by}.")
 
 
-def record_retry(history: History, old_id: int, intent: Job, now: float) -> tuple[int, list[Change]]:
-    """Write `intent` as the one retry of a job, unless another process was first.
+def add_intent(transaction: Transaction, intent: Job) -> int:
+    """Add the intent to the transaction and return its id."""
+    return transaction.add(to_record(intent))
 
-    Returns the new id and every change of the transaction. Raises JobNotFound, InvalidJobState or HistoryError.
+
+def add_retry(transaction: Transaction, intent: Job) -> int:
+    """Add the intent as the one retry of the job it names, unless another process was first.
+
+    Raises JobNotFound or InvalidJobState; nothing is written then.
     """
-    with history.transaction() as transaction:
-        record = transaction.get(old_id)
-        if record is None:
-            raise JobNotFound(old_id)
-        old = from_record(old_id, record)
-        check_retryable(old)
-        fresh = to_record(intent)
-        new_id = transaction.add(fresh)
-        noted = with_event(old, now, "retried", f"job {new_id}")
-        link = {"retried_by": new_id, "timeline": msgspec.to_builtins(noted.timeline)}
-        transaction.update(old_id, link)
-        news = [*transaction.concurrent_changes, Change("put", new_id, fresh), Change("patch", old_id, link)]
-    return new_id, news
+    old_id = intent.retry_of or 0
+    record = transaction.get(old_id)
+    if record is None:
+        raise JobNotFound(old_id)
+    old = from_record(old_id, record)
+    check_retryable(old)
+    new_id = add_intent(transaction, intent)
+    noted = with_event(old, intent.created_at, "retried", f"job {new_id}")
+    transaction.update(old_id, {"retried_by": new_id, "timeline": msgspec.to_builtins(noted.timeline)})
+    return new_id
 
 
 BATCH_STOPPING_CAUSES = frozenset({"key", "credits", "cap"})
@@ -126,11 +126,24 @@ class Submitter:
         for request, one in zip(requests, details, strict=True):
             if jobs and self._closing:
                 break
-            record = self._store.add if one.retry_of is None else partial(self._record_retry, one.retry_of)
-            jobs.append(await self._send(self._new_intent(request, one), record))
+            add = add_intent if one.retry_of is None else add_retry
+            intent = self._new_intent(request, one)
+            try:
+                jobs.append(await self._send(intent, add))
+            except DailyCapExceeded as refusal:
+                if not jobs:
+                    raise
+                jobs.append(await self._record_unsent(intent, refusal))
             if jobs[-1].cause in BATCH_STOPPING_CAUSES:
                 break
         return jobs
+
+    async def _record_unsent(self, intent: Job, refusal: DailyCapExceeded) -> Job:
+        """Record where and why a batch ended."""
+        error = UnsentOverCap(str(refusal))
+        job = await self._store.add(mark_rejected(intent, error, self._context.ports.clock.time()))
+        self._context.events.submitted.emit(job)
+        return job
 
     async def retry_unconfirmed(self, job_id: int, *, confirmed: bool = False) -> Job:
         """Submit the request of a job of `RETRYABLE_STATES` again, once, as a new job linked to it."""
@@ -184,12 +197,12 @@ class Submitter:
         )
         return with_event(intent, now, "intent recorded")
 
-    async def _send(self, intent: Job, record: RecordIntent) -> Job:
+    async def _send(self, intent: Job, add: AddIntent) -> Job:
         """Carry one intent to its outcome in a task of its own, which a caller that goes away only asks to stop."""
         if self._closing:
             raise ShuttingDown
         stop = StopSignal()
-        sending = asyncio.create_task(self._record_and_send(intent, record, stop), name="submit")
+        sending = asyncio.create_task(self._record_and_send(intent, add, stop), name="submit")
         self._active_sends[sending] = stop
         sending.add_done_callback(self._active_sends.pop)
         try:
@@ -199,29 +212,12 @@ class Submitter:
             await asyncio.wait((sending,))
             raise
 
-    async def _record_and_send(self, intent: Job, record: RecordIntent, stop: StopSignal) -> Job:
+    async def _record_and_send(self, intent: Job, add: AddIntent, stop: StopSignal) -> Job:
         await self._sync.sync()
-        placed = await self._billing.record_intent(intent, record)
-        refusal = await self._check_cap(placed)
-        if refusal is not None:
-            job = await self._sender.reject_unsent(placed, refusal)
-        else:
-            job = await self._sender.send(placed, stop)
+        try:
+            placed = await self._billing.record_intent(intent, add, stop)
+        except StopRequested:
+            raise ShuttingDown from None
+        job = await self._sender.send(placed, stop)
         self._context.events.submitted.emit(job)
         return job
-
-    async def _record_retry(self, old_id: int, intent: Job) -> Job:
-        history, now = self._store.history, self._context.ports.clock.time()
-        new_id, news = await self._store.call_history(record_retry, history, old_id, intent, now)
-        self._store.apply_changes(news)
-        return self._store[new_id]
-
-    async def _check_cap(self, intent: Job) -> RequestNotSent | None:
-        """Check the cap once more against what other instances intended first: ids are minted in one order."""
-        if self._context.policy.daily_cap is None:
-            return None
-        try:
-            await self._sync.sync()
-        except HistoryError as error:
-            return RequestNotSent(f"The cap could not be checked, so nothing was sent. {error}")
-        return self._billing.check_recorded(intent)

@@ -571,10 +571,14 @@ class MainScreen(HelpMixin, DiffScreen):
         from eternal_tui.jobs.groups import group_jobs
         from eternal_tui.tui.screens.statistics import StatisticsScreen
 
-        jobs = self.services.jobs.store.newest_first()
-        figures = compute_statistics(jobs, self.services.clock.time())
-        screen = StatisticsScreen(figures, group_jobs(jobs, cost_of), self.terminal.glyphs)
-        self.app.push_screen(screen, lambda text: self.show_filter(text) if text is not None else None)
+        async def show() -> None:
+            engine = self.services.jobs
+            jobs, ledger = engine.store.newest_first(), await engine.billing.read_full_ledger()
+            figures = compute_statistics(jobs, self.services.clock.time(), ledger=ledger)
+            screen = StatisticsScreen(figures, group_jobs(jobs, cost_of), self.terminal.glyphs)
+            self.app.push_screen(screen, lambda text: self.show_filter(text) if text is not None else None)
+
+        self.run_worker(show(), exclusive=True, group="statistics")
 
     def action_jump(self) -> None:
         from eternal_tui.tui.screens.jump import JumpScreen

@@ -1,0 +1,147 @@
+"""What a command that submits may spend: the confirmation, `--max-cost` and `--dry-run`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from eternal_tui.cli.context import CommandError
+from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.output import Output, is_terminal
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
+from eternal_tui.jobs.billing.charges import to_amount
+from eternal_tui.jobs.errors import ConfirmationRequired
+from eternal_tui.jobs.formatting import pluralize
+
+if TYPE_CHECKING:
+    from eternal_tui.cli.request_input import PlannedRequest
+    from eternal_tui.jobs.engine import JobEngine
+    from eternal_tui.jobs.model import Job
+
+UNATTENDED_MAX_REQUESTS = 10
+"""Requests that are sent without --yes where nobody can be asked: scripts of a few lines go on as they are."""
+
+MAX_UNKNOWN_REQUESTS = 2
+"""Requests of unknown price sent under --max-cost: the second reveals what both cost."""
+
+
+def add_cost_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options about money."""
+    parser.add_argument(
+        "--yes",
+        action="store_true",
+        help="do not ask, above confirm_count and confirm_above too",
+    )
+    parser.add_argument(
+        "--max-cost", metavar="X", type=_parse_credits, help="spend at most X credits; the rest is not sent"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print what would be sent and its cost; send nothing")
+
+
+def _parse_credits(text: str) -> Decimal:
+    amount = to_amount(text.strip())
+    if amount is None:
+        raise argparse.ArgumentTypeError("is not an amount of credits, such as 1.5")
+    return amount
+
+
+class CostLimit:
+    """The limits of one run. Amounts are credits."""
+
+    def __init__(self, engine: JobEngine, output: Output, given: argparse.Namespace) -> None:
+        self._engine = engine
+        self._output = output
+        self._is_confirmed: bool = given.yes
+        self._max_cost: Decimal | None = getattr(given, "max_cost", None)
+
+    async def check(self, planned: Sequence[PlannedRequest]) -> None:
+        """Raise CommandError or SubmitRejected where these may not be sent together; ask where somebody is there."""
+        requests = [one.request for one in planned]
+        total = self._total(planned)
+        if self._max_cost is not None and total is not None and total > self._max_cost:
+            raise CommandError(
+                ExitCode.USAGE,
+                format_safe(
+                    "{requests} would cost ~{total} credits, more than --max-cost {limit}. Nothing was sent.",
+                    requests=pluralize(len(planned), "request"),
+                    total=f"{total:.2f}",
+                    limit=format(self._max_cost, "f"),
+                ),
+            )
+        try:
+            await self._engine.submitter.check(requests, confirmed=self._is_confirmed)
+        except ConfirmationRequired as question:
+            if is_terminal(self._output.stdin) and is_terminal(self._output.stderr):
+                if not self._output.confirm(_question(question)):
+                    raise CommandError(ExitCode.USAGE, "Nothing was sent.") from None
+            elif question.limit is not None or len(planned) > UNATTENDED_MAX_REQUESTS:
+                at_most = (
+                    "" if question.limit is not None else f" Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
+                )
+                raise CommandError(ExitCode.USAGE, sanitize(f"{question}{at_most} Add --yes to send it.")) from None
+            await self._engine.submitter.check(requests, confirmed=True)
+
+    def refusal(self, one: PlannedRequest, jobs: Sequence[Job]) -> SafeText | None:
+        """Return why --max-cost forbids the next request after these jobs."""
+        if self._max_cost is None:
+            return None
+        spent = sum((to_amount(job.cost) or Decimal(0) for job in jobs), Decimal(0))
+        price = to_amount(self._engine.billing.estimate(one.request))
+        unknown = sum(job.cost is None for job in jobs)
+        if spent + (price or Decimal(0)) <= self._max_cost and (price is not None or unknown < MAX_UNKNOWN_REQUESTS):
+            return None
+        return format_safe(
+            "--max-cost {limit} is reached: ~{spent} credits are spent and the next request costs {price}.",
+            limit=format(self._max_cost, "f"),
+            spent=f"{spent:.2f}",
+            price=sanitize("an unknown amount" if price is None else f"~{price:.2f}"),
+        )
+
+    def print_plan(self, planned: Sequence[PlannedRequest], *, as_json: bool) -> None:
+        """Print what would be sent, with the estimated cost."""
+        for one in planned:
+            request, estimate = one.request, self._engine.billing.estimate(one.request)
+            if as_json:
+                self._output.print_json(
+                    {
+                        "character": request.character,
+                        "character_name": one.name,
+                        "prompt": request.prompt,
+                        "type": request.type,
+                        "duration": request.duration,
+                        "audio": request.audio,
+                        "quality": request.quality,
+                        "estimate": estimate,
+                    }
+                )
+                continue
+            kind = [request.type, request.quality or "", f"{request.duration} s" if request.duration else ""]
+            self._output.print_line(
+                join_safe(
+                    "  ",
+                    sanitize(" ".join(part for part in kind if part)),
+                    sanitize(one.name or request.character),
+                    sanitize("unknown cost" if estimate is None else f"~{estimate:.2f}"),
+                    sanitize(request.prompt),
+                )
+            )
+        total = self._total(planned)
+        self._output.info(
+            format_safe(
+                "{requests}, {total}. Nothing was sent.",
+                requests=pluralize(len(planned), "request"),
+                total=sanitize("price not known yet" if total is None else f"~{total:.2f} credits"),
+            )
+        )
+
+    def _total(self, planned: Sequence[PlannedRequest]) -> Decimal | None:
+        estimates = [to_amount(self._engine.billing.estimate(one.request)) for one in planned]
+        known = [price for price in estimates if price is not None]
+        return sum(known, Decimal(0)) if len(known) == len(estimates) else None
+
+
+def _question(error: ConfirmationRequired) -> SafeText:
+    price = "price not known yet" if error.estimate is None else f"~{error.estimate:.2f} credits"
+    return format_safe("Send {requests} ({price})?", requests=pluralize(error.count, "request"), price=sanitize(price))

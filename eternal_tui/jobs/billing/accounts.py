@@ -1,0 +1,82 @@
+"""One account of one service: its balance, its prices, and the charges its balance does not account for yet."""
+
+from __future__ import annotations
+
+import copy
+from decimal import Decimal
+
+from eternal_tui.jobs.billing.charges import Charge, RowKind
+from eternal_tui.jobs.billing.prices import Prices
+from eternal_tui.jobs.model import Verdict
+
+
+class Account:
+    """Follows the readings of a balance.
+
+    `name` is the fingerprint of a key. `balance` is the newest reading. `settled_balance` is the last one that every
+    charge up to then is accounted for in, None before the first; `since` holds the charges begun after it. `total` is
+    the sum of every row read so far.
+    """
+
+    def __init__(self, service: str, name: str, known: Account | None = None) -> None:
+        self.service = service
+        self.name = name
+        self.prices: Prices = Prices() if known is None else copy.deepcopy(known.prices)
+        self.balance: Decimal | None = None if known is None else known.balance
+        self.settled_balance: Decimal | None = None
+        self.total = Decimal(0)
+        self.has_risen = False
+        self.since: dict[int, Charge] = {}
+        self.in_flight: dict[int, Charge] = {}
+
+    def begin(self, charge: Charge) -> None:
+        """Count the charge as in flight."""
+        if self.in_flight:
+            for each in (charge, *self.in_flight.values()):
+                each.is_alone = False
+        self.in_flight[charge.job] = self.since[charge.job] = charge
+
+    def record_balance(self, reading: Decimal, charge: Charge | None) -> None:
+        """Take a reading; of responses that overlapped, the lowest balance is the newest."""
+        if self.settled_balance is not None and reading > self.settled_balance:
+            self.has_risen = True
+        if charge is None or (charge.is_alone and charge.job in self.since):
+            self.balance = reading
+        elif charge.job in self.since or self.balance is None:
+            charge.balance = reading
+            self.balance = min(self._overlapping_balances(reading))
+
+    def settling_balance(self, charge: Charge, kind: RowKind, reading: Decimal) -> Decimal | None:
+        """Return the balance after every charge so far, None where the reading may lack one that is or was in flight.
+
+        Responses that overlapped need not arrive in the order of their charges: it takes all of them.
+        """
+        if charge.job not in self.since or self.in_flight.keys() - {charge.job}:
+            return None
+        if charge.is_alone:
+            return reading
+        others = [each for each in self.since.values() if not each.is_alone and each is not charge]
+        is_incomplete = any(
+            each.kind is RowKind.UNCONFIRMED or (each.kind is RowKind.CHARGED and each.balance is None)
+            for each in others
+        )
+        return None if is_incomplete or kind is RowKind.UNCONFIRMED else min(self._overlapping_balances(reading))
+
+    def settle(self, balance: Decimal, *, is_told: bool) -> None:
+        """Account for every charge up to this balance; `is_told` is whether balances tell their sum."""
+        for charge in self.since.values():
+            if not charge.is_in_flight:
+                charge.is_settled = is_told and charge.verdict is not Verdict.UNKNOWN
+        self.settled_balance = self.balance = balance
+        self.since = dict(self.in_flight)
+        self.has_risen = False
+
+    def open_drop(self) -> Decimal:
+        """Return how far the balance has fallen since it was settled."""
+        if self.settled_balance is None or self.balance is None:
+            return Decimal(0)
+        return max(Decimal(0), self.settled_balance - self.balance)
+
+    def _overlapping_balances(self, reading: Decimal) -> list[Decimal]:
+        known = [each.balance for each in self.since.values() if not each.is_alone and each.balance is not None]
+        return [*known, reading]

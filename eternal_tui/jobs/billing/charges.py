@@ -1,0 +1,220 @@
+"""Rows of the table `charges`, and the charge that the rows of one paid request add up to.
+
+Rows are only ever added. The first one of a request is its intent; later ones correct it: the response, a price, a
+verdict, a refund. A drop of the balance that no request explains is a row of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from eternal_tui.jobs.billing.prices import PriceKey, price_key
+from eternal_tui.jobs.model import Job, JobState, Verdict
+
+MAX_CREDITS = Decimal(10**9)
+"""A million times what an account holds: a larger balance is no balance."""
+
+SMALLEST_CREDITS = Decimal("0.000001")
+"""Amounts are kept to this: services that count in binary fractions report 629.3199999999999."""
+
+
+def to_amount(value: object) -> Decimal | None:
+    """Return credits as a decimal, None where the value is no usable amount: no number, negative, not finite, huge."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return round_credits(amount) if amount.is_finite() and 0 <= amount <= MAX_CREDITS else None
+
+
+def round_credits(amount: Decimal) -> Decimal:
+    """Return the amount in whole millionths, without trailing zeros."""
+    rounded = amount.quantize(SMALLEST_CREDITS).normalize()
+    return rounded or Decimal(0)
+
+
+def to_text(amount: Decimal | None) -> str | None:
+    """Return the amount as it is kept on disk."""
+    return None if amount is None else format(amount, "f")
+
+
+class RowKind(StrEnum):
+    """What a row records."""
+
+    INTENT = "intent"
+    CHARGED = "charged"
+    FREE = "free"
+    UNCONFIRMED = "unconfirmed"
+    PRICE = "price"
+    VERDICT = "verdict"
+    REFUND = "refund"
+    UNEXPLAINED = "unexplained"
+    BALANCE = "balance"
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One row. Amounts are credits as decimal text, `at` and `sent` are seconds since the epoch.
+
+    `job` names the request, 0 where the row is about none. `amount` is what the request costs from this row on, None
+    while unknown, and `was` what it cost before; `measured` says that two balances tell it. `balance` is the reading
+    that came with the row. `settled` is the balance up to which every charge is accounted for by now, and `is_told`
+    says that balances tell the sum of these charges.
+    """
+
+    kind: RowKind
+    at: float
+    job: int = 0
+    sent: float = 0.0
+    service: str = ""
+    account: str = ""
+    owner: str = ""
+    type: str = ""
+    quality: str = ""
+    seconds: int = 0
+    character: str = ""
+    amount: str | None = None
+    was: str | None = None
+    measured: bool = False
+    verdict: Verdict | None = None
+    balance: str | None = None
+    settled: str | None = None
+    is_told: bool = False
+    reason: str = ""
+
+    @property
+    def change(self) -> Decimal:
+        """What the row adds to the sum of all amounts."""
+        return Decimal(self.amount or 0) - Decimal(self.was or 0)
+
+
+def to_row_record(row: Row) -> dict[str, Any]:
+    """Return the row as a JSON object."""
+    record: dict[str, Any] = msgspec.to_builtins(row)
+    return record
+
+
+def from_row_record(record: dict[str, Any]) -> Row | None:
+    """Return the row a record holds, None where it is none of ours."""
+    try:
+        row = msgspec.convert(record, Row)
+    except msgspec.ValidationError:
+        return None
+    texts = (row.amount, row.was, row.balance, row.settled)
+    return None if any(text is not None and to_amount(text) is None for text in texts) else row
+
+
+@dataclass(slots=True, eq=False)
+class Charge:
+    """One paid request as its rows leave it, or, with `job` 0, an unexplained drop of the balance.
+
+    `is_alone` is whether no other request of the account was in flight beside it. `is_settled` is whether balances
+    tell the sum that it is part of. The numbers are those of rows.
+    """
+
+    job: int
+    service: str
+    account: str
+    sent: float
+    key: PriceKey
+    owner: str = ""
+    character: str = ""
+    kind: RowKind = RowKind.INTENT
+    amount: Decimal | None = None
+    is_measured: bool = False
+    is_settled: bool = False
+    is_alone: bool = True
+    verdict: Verdict | None = None
+    balance: Decimal | None = None
+    is_refunded: bool = False
+    first_number: int = 0
+    judged_number: int = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it certainly or probably cost nothing."""
+        return self.kind is RowKind.FREE or self.verdict is Verdict.NOT_CHARGED
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it may or may not have been charged."""
+        return self.kind is RowKind.UNCONFIRMED and self.verdict is not Verdict.NOT_CHARGED
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether no response, and no loss of one, is recorded yet."""
+        return self.kind is RowKind.INTENT
+
+
+def intent_row(job: Job, account: str, estimate: Decimal | None) -> Row:
+    """Return the first row of a request, written in one step with the job."""
+    _, quality, seconds = price_key(job.request)
+    return Row(
+        kind=RowKind.INTENT,
+        at=job.created_at,
+        job=job.id,
+        sent=job.created_at,
+        service=job.service,
+        account=account,
+        owner=job.owner,
+        type=job.request.type,
+        quality=quality,
+        seconds=seconds,
+        character=job.request.character,
+        amount=to_text(estimate),
+    )
+
+
+def correction_row(charge: Charge, kind: RowKind, at: float, amount: Decimal | None, **changes: Any) -> Row:
+    """Return a row that corrects the charge."""
+    return Row(
+        kind=kind,
+        at=at,
+        job=charge.job,
+        sent=charge.sent,
+        service=charge.service,
+        account=charge.account,
+        amount=to_text(amount),
+        was=to_text(charge.amount),
+        **changes,
+    )
+
+
+def is_cost_measured(job: Job) -> bool:
+    """Whether the job's cost is the difference of the two balances around it, not an estimate."""
+    before, after, cost = (to_amount(value) for value in (job.credits_before, job.credits_after, job.cost))
+    return None not in (before, after, cost) and before - after == cost  # type: ignore[operator]
+
+
+def rows_of_old_jobs(jobs: Iterable[Job], service: str) -> Iterator[Row]:
+    """Yield the one row of each job from before there were charges, oldest first; their account is not known.
+
+    `service` stands for the one of jobs from before services were recorded.
+    """
+    for job in sorted(jobs, key=lambda job: job.id):
+        if job.state is JobState.QUEUED:
+            continue
+        free = job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED
+        kind = {JobState.SUBMITTING: RowKind.INTENT, JobState.UNCONFIRMED: RowKind.UNCONFIRMED}.get(
+            job.state, RowKind.CHARGED
+        )
+        yield msgspec.structs.replace(
+            intent_row(job, job.account, Decimal(0) if free else to_amount(job.cost)),
+            service=job.service or service,
+            kind=RowKind.FREE if job.state is JobState.REJECTED else kind,
+            measured=is_cost_measured(job),
+            verdict=job.verdict,
+            balance=to_text(to_amount(job.credits_after)) if kind is RowKind.CHARGED else None,
+        )
+
+
+def key_of_row(row: Row) -> PriceKey:
+    """Return what the price of the row's request depends on."""
+    return (row.type, row.quality, row.seconds)

@@ -1,0 +1,240 @@
+"""Ledger: what the rows of the table `charges` say, account by account, and the rows that each event adds to them.
+
+The rows are read in the order of their ids, which is the same for every process, so all come to the same figures. A
+method that answers an event returns the rows to write; nothing changes before they are applied.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from eternal_tui.jobs.billing.accounts import Account
+from eternal_tui.jobs.billing.charges import Charge, Row, RowKind, correction_row, key_of_row, to_text
+from eternal_tui.jobs.billing.settlement import Settlement
+from eternal_tui.jobs.model import Verdict
+
+
+class Spending(NamedTuple):
+    """What was spent over some charges, in credits.
+
+    `spent` counts every charge at its known or likely cost, those in doubt and in flight included, and what is
+    `unexplained`. `low` and `high` bound what the service took; `high` is None while a price is unknown. `unconfirmed`
+    is the part of it in doubt. `unknown_count` counts charges without a known price, `doubtful_count` those among them
+    in doubt, `in_flight_count` those without a response. `recorded` is what rows say of `spent`.
+    """
+
+    spent: Decimal = Decimal(0)
+    low: Decimal = Decimal(0)
+    high: Decimal | None = Decimal(0)
+    unexplained: Decimal = Decimal(0)
+    unconfirmed: Decimal = Decimal(0)
+    unknown_count: int = 0
+    doubtful_count: int = 0
+    in_flight_count: int = 0
+    recorded: Decimal = Decimal(0)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether balances tell the whole sum."""
+        return self.low == self.high == self.spent
+
+
+class Ledger:
+    """Charges by job, and the state of each account of each service.
+
+    Rows of before there were accounts carry none: they count for every account of their service.
+    """
+
+    def __init__(self) -> None:
+        self.last_number = 0
+        self.version = 0
+        self.charges: dict[int, Charge] = {}
+        self.unexplained: list[Charge] = []
+        self.newest_balance: Decimal | None = None
+        self._accounts: dict[tuple[str, str], Account] = {}
+
+    def account(self, service: str, account: str) -> Account:
+        """Return the account, a new one where nothing is known of it; what is known of no account passes to it."""
+        found = self._accounts.get((service, account))
+        if found is None:
+            known = self._accounts.get((service, ""))
+            found = self._accounts[service, account] = Account(service, account, known)
+        return found
+
+    def unnamed(self, account: Account) -> Account | None:
+        """Return what is known of the service from before accounts were recorded."""
+        return self._accounts.get((account.service, ""))
+
+    def skip(self, number: int) -> None:
+        """Pass over a row that cannot be read."""
+        self.last_number = max(self.last_number, number)
+
+    def accounts(self) -> list[Account]:
+        """Return every account, in the order in which they were first used."""
+        return list(self._accounts.values())
+
+    def apply(self, number: int, row: Row) -> None:
+        """Apply a row under its id; one that was applied already changes nothing."""
+        if number <= self.last_number:
+            return
+        self.last_number = number
+        self.version += 1
+        account = self.account(row.service, row.account)
+        account.total += row.change
+        charge = self._charge_of(number, row, account)
+        if charge is not None:
+            self._correct(charge, number, row, account)
+        if row.balance is not None:
+            account.record_balance(Decimal(row.balance), charge)
+            self.newest_balance = account.balance
+        if row.settled is not None:
+            account.settle(Decimal(row.settled), is_told=row.is_told)
+
+    def _charge_of(self, number: int, row: Row, account: Account) -> Charge | None:
+        if row.kind is RowKind.UNEXPLAINED:
+            drop = Charge(0, row.service, row.account, row.sent or row.at, ("", "", 0), first_number=number)
+            drop.is_settled = drop.is_measured = True
+            self.unexplained.append(drop)
+            return drop
+        if not row.job:
+            return None
+        charge = self.charges.get(row.job)
+        if charge is None:
+            charge = Charge(
+                row.job, row.service, row.account, row.sent or row.at, key_of_row(row), row.owner, row.character,
+                amount=None if row.was is None else Decimal(row.was), first_number=number,
+            )  # fmt: skip
+            self.charges[row.job] = charge
+            if row.kind is RowKind.INTENT:
+                account.begin(charge)
+        return charge
+
+    def _correct(self, charge: Charge, number: int, row: Row, account: Account) -> None:
+        if row.kind not in (RowKind.PRICE, RowKind.VERDICT, RowKind.REFUND):
+            charge.kind = row.kind
+        if charge.kind is not RowKind.INTENT:
+            account.in_flight.pop(charge.job, None)
+        charge.amount = None if row.amount is None else Decimal(row.amount)
+        charge.is_measured = row.measured or charge.job == 0
+        charge.is_refunded = charge.is_refunded or row.kind is RowKind.REFUND
+        if row.kind in (RowKind.VERDICT, RowKind.CHARGED, RowKind.FREE):
+            charge.verdict = row.verdict
+            charge.judged_number = number
+        elif row.verdict is not None:
+            charge.verdict = row.verdict
+        if charge.is_measured and charge.job and charge.amount is not None:
+            account.prices.learn(charge.key, charge.amount, charge.job)
+
+    # Events, each answered with the rows it adds
+
+    def lost_intents(self, is_alive: Callable[[str], bool], now: float) -> list[Row]:
+        """Return rows that mark requests in flight as unconfirmed whose process is gone."""
+        return [
+            correction_row(charge, RowKind.UNCONFIRMED, now, self.amount_of(charge))
+            for account in self._accounts.values()
+            for charge in account.in_flight.values()
+            if not is_alive(charge.owner)
+        ]
+
+    def outcome(
+        self, charge: Charge, kind: RowKind, reading: Decimal | None, now: float, failed: Sequence[Charge]
+    ) -> list[Row]:
+        """Return the rows for the response to a request, or for its loss; `reading` is the balance it carried."""
+        account = self.account(charge.service, charge.account)
+        amount = Decimal(0) if kind is RowKind.FREE else self.amount_of(charge)
+        row = correction_row(charge, kind, now, amount, balance=to_text(reading))
+        final = None if reading is None else account.settling_balance(charge, kind, reading)
+        if final is None:
+            return [row]
+        return Settlement(account, final, now, failed, cause=charge, cause_row=row).rows()
+
+    def free_reading(self, account: Account, reading: Decimal, now: float, failed: Sequence[Charge]) -> list[Row]:
+        """Return the rows for a balance that was read while nothing was in flight; none where it says nothing new."""
+        if account.in_flight or (not account.since and reading == account.settled_balance):
+            return []
+        return Settlement(account, reading, now, failed).rows()
+
+    def newly_priced(self, account: Account, now: float) -> list[Row]:
+        """Return rows for charges of unknown price whose price has been learned since."""
+        rows = []
+        for charge in self.charges.values():
+            if charge.amount is None and charge.account == account.name and charge.service == account.service:
+                price = account.prices.estimate(charge.key)
+                if price is not None and not charge.is_free and not charge.is_in_flight:
+                    rows.append(correction_row(charge, RowKind.PRICE, now, price, verdict=charge.verdict))
+        return rows
+
+    def overturned_verdicts(self, failed: Charge, now: float) -> list[Row]:
+        """Return rows that take back "probably not charged": the job has failed, and its refund explains the same."""
+        return [
+            correction_row(
+                charge,
+                RowKind.VERDICT,
+                now,
+                charge.amount or self.account(charge.service, charge.account).prices.estimate(charge.key),
+                verdict=Verdict.UNKNOWN,
+            )
+            for charge in self.charges.values()
+            if charge.verdict is Verdict.NOT_CHARGED
+            and (charge.service, charge.account) == (failed.service, failed.account)
+            and failed.first_number < charge.judged_number
+        ]
+
+    # Figures
+
+    def amount_of(self, charge: Charge) -> Decimal | None:
+        """Return what the charge costs as far as known: its own amount, or the price learned meanwhile."""
+        if charge.amount is not None or charge.is_free:
+            return charge.amount or Decimal(0)
+        return self.account(charge.service, charge.account).prices.estimate(charge.key)
+
+    def charges_of(self, service: str | None = None, account: str | None = None) -> Iterator[Charge]:
+        """Yield charges and unexplained drops, of one service and account where given."""
+        for charge in (*self.charges.values(), *self.unexplained):
+            if service in (None, charge.service) and (account is None or charge.account in ("", account)):
+                yield charge
+
+    def spending(self, charges: Iterable[Charge]) -> Spending:
+        """Return the sum over the charges, and the drop of their accounts' balances that is not settled yet."""
+        figures: dict[str, Decimal] = defaultdict(Decimal)
+        unknown = doubtful = in_flight = 0
+        is_bounded = True
+        unsettled: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for charge in charges:
+            if charge.is_free:
+                continue
+            amount = self.amount_of(charge)
+            if amount is None:
+                unknown += 1
+                doubtful += charge.is_in_doubt
+                is_bounded = False
+            cost = amount or Decimal(0)
+            figures["recorded"] += charge.amount or Decimal(0)
+            in_flight += charge.is_in_flight
+            figures["spent"] += cost
+            if charge.is_settled:
+                figures["low"] += cost
+            elif charge.job in self.account(charge.service, charge.account).since:
+                unsettled[charge.service, charge.account] += cost
+            if charge.is_in_doubt:
+                figures["unconfirmed"] += cost
+            if not charge.job:
+                figures["unexplained"] += cost
+        for (service, name), counted in unsettled.items():
+            if (drop := self.account(service, name).open_drop() - counted) > 0:
+                figures["unexplained"] += drop
+                figures["spent"] += drop
+        return Spending(
+            spent=figures["spent"],
+            low=figures["low"],
+            high=figures["spent"] if is_bounded else None,
+            unexplained=figures["unexplained"],
+            unconfirmed=figures["unconfirmed"],
+            unknown_count=unknown,
+            doubtful_count=doubtful,
+            in_flight_count=in_flight,
+            recorded=figures["recorded"],
+        )

@@ -1,0 +1,212 @@
+"""Settlement of an account: what a balance says about the charges since the balance settled before it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from eternal_tui.jobs.billing.accounts import Account
+from eternal_tui.jobs.billing.charges import Charge, Row, RowKind, correction_row, round_credits, to_text
+from eternal_tui.jobs.model import Verdict
+
+ROUNDING_CREDITS = Decimal("0.005")
+"""Credits that count as nothing: the balance is reported in hundredths, so half of one is rounding."""
+
+PRICE_TOLERANCE_SHARE = Decimal("0.25")
+"""Share of a price by which a drop may miss it and still be taken for it."""
+
+
+class Settlement:
+    """Compares the drop between two balances with the charges between them.
+
+    `balance` holds every charge so far. `failed` are charges of failed jobs, which the service may have refunded.
+    `cause` is the request whose response carried the balance, `cause_row` its row, which may be amended.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        balance: Decimal,
+        now: float,
+        failed: Sequence[Charge],
+        *,
+        cause: Charge | None = None,
+        cause_row: Row | None = None,
+    ) -> None:
+        self._account = account
+        self._balance = balance
+        self._now = now
+        self._failed = failed
+        self._cause = cause
+        self._cause_row = cause_row
+        self._rows: list[Row] = []
+        members = [charge for charge in account.since.values() if charge is cause or not charge.is_in_flight]
+        self._billed = [charge for charge in members if self._kind_of(charge) is RowKind.CHARGED]
+        self._lost = [charge for charge in members if self._kind_of(charge) is RowKind.UNCONFIRMED]
+
+    def rows(self) -> list[Row]:
+        """Return the rows to add, the last of which settles the account."""
+        is_told = self._compare()
+        rows = ([] if self._cause_row is None else [self._cause_row]) + self._rows
+        if not rows:
+            rows.append(self._account_row(RowKind.BALANCE))
+        text = to_text(self._balance)
+        rows[-1] = msgspec.structs.replace(rows[-1], balance=text, settled=text, is_told=is_told)
+        return rows
+
+    def _compare(self) -> bool:
+        """Add the rows; return whether the balances tell the sum of the charges."""
+        before = self._account.settled_balance
+        if before is None:
+            self._judge_all(
+                Verdict.UNKNOWN, "The credits before this submit were not known, so nothing can be compared."
+            )
+            self._price_from_overlapping()
+            return False
+        drop = before - self._balance
+        if self._lost:
+            return self._judge(before, drop)
+        if not self._billed:
+            if drop < -ROUNDING_CREDITS:
+                self._refund(-drop)
+            return False
+        known = [self._expected(charge) for charge in self._billed]
+        rest = drop - sum((price for price in known if price is not None), Decimal(0))
+        unpriced = [charge for charge, price in zip(self._billed, known, strict=True) if price is None]
+        if unpriced:
+            return self._share(rest, unpriced)
+        if rest < -ROUNDING_CREDITS and self._refund(-rest):
+            return True
+        if len(self._billed) == 1:
+            if drop > 0:
+                self._price(self._billed[0], drop, is_measured=True)
+            return drop > 0
+        if rest > ROUNDING_CREDITS:
+            self._rows.append(self._account_row(RowKind.UNEXPLAINED, rest))
+        return rest >= -ROUNDING_CREDITS
+
+    def _share(self, rest: Decimal, unpriced: list[Charge]) -> bool:
+        """Lay what nothing else explains on the charges of unknown price."""
+        if rest <= ROUNDING_CREDITS and rest <= 0:
+            return False
+        is_one_kind = len({charge.key for charge in unpriced}) == 1
+        share = round_credits(rest / len(unpriced))
+        for charge in unpriced[1:]:
+            self._price(charge, share, is_measured=is_one_kind)
+        self._price(unpriced[0], rest - share * (len(unpriced) - 1), is_measured=is_one_kind)
+        return True
+
+    def _price_from_overlapping(self) -> None:
+        """Learn the price from responses that overlapped, where nothing was known before them."""
+        kinds = {charge.key for charge in self._billed}
+        balances = sorted(self._balance_of(charge) or Decimal(0) for charge in self._billed if not charge.is_alone)
+        steps = {later - earlier for earlier, later in itertools.pairwise(balances)}
+        if len(kinds) == 1 and not self._lost and len(steps) == 1 and (price := steps.pop()) > 0 and balances[0] > 0:
+            for charge in self._billed:
+                self._price(charge, price, is_measured=True)
+
+    # Verdicts
+
+    def _judge(self, before: Decimal, drop: Decimal) -> bool:
+        expected = [self._expected(charge) for charge in self._billed]
+        known = [price for price in expected if price is not None]
+        if len(known) < len(expected):
+            text = (
+                f"Credits went from {before:.2f} to {self._balance:.2f} with another job of unknown price in between."
+            )
+            return self._judge_all(Verdict.UNKNOWN, text)
+        typical = sum(known, Decimal(0))
+        rest = drop - typical
+        sums = f"{before:.2f} before, {self._balance:.2f} after; {typical:.2f} of it explained, {rest:.2f} not."
+        estimates = [self._account.prices.estimate(charge.key) for charge in self._lost]
+        prices = [price for price in estimates if price is not None]
+        is_priced = len(prices) == len(self._lost)
+        if rest < -ROUNDING_CREDITS or self._account.has_risen:
+            if rest < -ROUNDING_CREDITS:
+                self._refund(-rest)
+            return self._judge_all(
+                Verdict.UNKNOWN, f"{sums} The account was topped up or refunded, or the price has changed."
+            )
+        if rest <= ROUNDING_CREDITS:
+            return self._judge_uncharged(drop, sums)
+        if len(self._lost) == 1 and (not prices or abs(rest - prices[0]) <= PRICE_TOLERANCE_SHARE * prices[0]):
+            return self._judge_all(Verdict.CHARGED, sums, rest)
+        if is_priced and abs(rest - sum(prices)) <= PRICE_TOLERANCE_SHARE * min(prices):
+            count = len(self._lost)
+            return self._judge_all(Verdict.CHARGED, f"{sums} That is about what all {count} together cost.")
+        beyond = rest - sum(prices)
+        if beyond > ROUNDING_CREDITS:
+            self._rows.append(self._account_row(RowKind.UNEXPLAINED, beyond))
+        return self._judge_all(Verdict.UNKNOWN, f"{sums} That does not tell which of {len(self._lost)} were charged.")
+
+    def _judge_uncharged(self, drop: Decimal, sums: str) -> bool:
+        """Say "probably not charged" where nothing else explains the numbers: it invites to pay again."""
+        # A creation's price is itself only what other prices left over.
+        least = sum(
+            (
+                min(self._expected(charge) or Decimal(0), self._account.prices.lowest(charge.key))
+                for charge in self._billed
+                if charge.key[0] != "character"
+            ),
+            Decimal(0),
+        )
+        if drop - least > ROUNDING_CREDITS:
+            return self._judge_all(Verdict.UNKNOWN, f"{sums} The other jobs' prices are not certain enough to tell.")
+        if self._failed:
+            return self._judge_all(Verdict.UNKNOWN, f"{sums} A job that failed may have been refunded.")
+        return self._judge_all(Verdict.NOT_CHARGED, sums, Decimal(0))
+
+    def _judge_all(self, verdict: Verdict, reason: str, amount: Decimal | None = None) -> bool:
+        for charge in self._lost:
+            cost = amount if amount is not None else self._expected(charge)
+            row = correction_row(charge, RowKind.VERDICT, self._now, cost, verdict=verdict, reason=reason)
+            self._rows.append(msgspec.structs.replace(row, balance=to_text(self._balance)))
+        return verdict is not Verdict.UNKNOWN
+
+    # Rows
+
+    def _refund(self, surplus: Decimal) -> bool:
+        """Record the refund of failed jobs whose amounts make up the surplus; return whether they do."""
+        amounts = {charge: charge.amount for charge in self._failed if charge.amount}
+        total = sum(amounts.values(), Decimal(0))
+        if amounts and abs(total - surplus) <= ROUNDING_CREDITS:
+            refunded = list(amounts)
+        else:
+            refunded = [charge for charge, amount in amounts.items() if abs(amount - surplus) <= ROUNDING_CREDITS][-1:]
+        for charge in refunded:
+            self._rows.append(
+                correction_row(charge, RowKind.REFUND, self._now, Decimal(0), verdict=charge.verdict, measured=True)
+            )
+        return bool(refunded)
+
+    def _price(self, charge: Charge, amount: Decimal, *, is_measured: bool) -> None:
+        if charge is self._cause and self._cause_row is not None:
+            self._cause_row = msgspec.structs.replace(self._cause_row, amount=to_text(amount), measured=is_measured)
+        else:
+            row = correction_row(charge, RowKind.PRICE, self._now, amount, measured=is_measured, verdict=charge.verdict)
+            self._rows.append(row)
+
+    def _account_row(self, kind: RowKind, amount: Decimal | None = None) -> Row:
+        return Row(
+            kind=kind,
+            at=self._now,
+            service=self._account.service,
+            account=self._account.name,
+            amount=to_text(amount),
+        )
+
+    def _kind_of(self, charge: Charge) -> RowKind:
+        return self._cause_row.kind if charge is self._cause and self._cause_row is not None else charge.kind
+
+    def _balance_of(self, charge: Charge) -> Decimal | None:
+        if charge is self._cause and self._cause_row is not None and self._cause_row.balance is not None:
+            return Decimal(self._cause_row.balance)
+        return charge.balance
+
+    def _expected(self, charge: Charge) -> Decimal | None:
+        if charge.is_measured:
+            return charge.amount
+        return self._account.prices.estimate(charge.key) or charge.amount
