@@ -51,6 +51,10 @@ MAX_LIST_SECONDS = 120.0
 """Seconds a whole list of characters may take, however many pages it has and however quickly they come."""
 
 
+PAGE_RETRY_SECONDS = (0.3, 1.0)
+"""Seconds before each further try of a page of characters behind the first."""
+
+
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds a call may take, step by step and in all.
 
@@ -122,7 +126,9 @@ class ApiClient:
         seen: dict[str, bool] = {}
         deadline = time.monotonic() + MAX_LIST_SECONDS
         for page in range(1, MAX_PAGES + 1):
-            found = await self._fetch_character_page(page, limit)
+            found = (
+                await self._fetch_later_page(page, limit) if page > 1 else await self._fetch_character_page(1, limit)
+            )
             known = len(seen)
             for character in found.characters:
                 if seen.get(character.id, True) and character.is_adult is not seen.get(character.id):
@@ -133,6 +139,15 @@ class ApiClient:
             if time.monotonic() > deadline:
                 break
         raise errors.ResponseLost("The character list does not end; stopped reading it.")
+
+    async def _fetch_later_page(self, page: int, limit: int) -> CharacterPage:
+        """Fetch one page more, trying again where it fails: half a list says of nobody that they are not in it."""
+        for seconds in PAGE_RETRY_SECONDS:
+            try:
+                return await self._fetch_character_page(page, limit)
+            except (errors.OutcomeUnknown, errors.RequestNotSent):
+                await asyncio.sleep(seconds)
+        return await self._fetch_character_page(page, limit)
 
     async def create_character(self, prompt: str) -> CreateCharacterResponse:
         """Ask for a new character, once; costs credits. Experimental: the service's body is not documented."""

@@ -151,6 +151,14 @@ async def test_each_fault_of_a_poll_is_told_apart(
     assert sandbox.key not in caught.value.full_message
 
 
+async def test_a_later_page_that_fails_is_fetched_again(sandbox: Sandbox, client: ApiClient) -> None:
+    """Seen to fail as it was: one lost page of many held back every request."""
+    listing = client.list_characters()
+    first = await anext(listing)
+    sandbox.inject(Fault.HTML_502, on=FaultPlace.LIST)
+    assert len({first.id, *[character.id async for character in listing]}) == 137
+
+
 async def test_lists_that_do_not_end_or_contradict_themselves(sandbox: Sandbox, client: ApiClient) -> None:
     sandbox.inject(Fault.MINOR_TWICE, times=None)
     listed = [character async for character in client.list_characters()]

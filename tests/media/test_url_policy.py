@@ -378,3 +378,13 @@ def test_plain_http_link_is_followed_only_where_the_service_or_the_setting_allow
     else:
         with pytest.raises(LinkRejected, match="allow_http_links"):
             validate_url("http://cdn.example/a", policy)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254.", "metadata", "nas.lan", "[fe80::1]", "192.168.1.1"])
+async def test_a_service_on_this_machine_leads_to_this_machine_and_no_other_private_one(
+    tmp_path: Path, jpeg: bytes, host: str
+) -> None:
+    async with serve_storage(respond_with(jpeg)) as there, open_downloader(tmp_path, resolve=fail_on_resolve) as fetch:
+        with pytest.raises(LinkRejected, match="private network"):
+            await fetch.fetch(f"http://{host}/a.jpg", name="7", expect="image")
+        await fetch.fetch(there.url(host="127.0.0.1."), name="7", expect="image")

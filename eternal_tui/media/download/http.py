@@ -20,8 +20,7 @@ from eternal_tui.media.download.url_policy import (
     LinkPolicy,
     Resolver,
     check_host,
-    is_public,
-    parse_ip_literal,
+    is_allowed,
     resolve_host,
     validate_url,
 )
@@ -167,7 +166,7 @@ class StorageClient:
     async def _send(self, url: httpx.URL, received_bytes: int, etag: str) -> httpx.Response:
         import httpx
 
-        literal = check_host(url.host) if self._policy.public else parse_ip_literal(url.host)
+        literal = check_host(url.host, self._policy)
         try:
             route = self._network.route(str(url))
             addresses = [literal] if literal or route.proxy is not None else await self._resolve_checked(url)
@@ -212,7 +211,7 @@ class StorageClient:
                 found = await self._resolve(url.host, url.port or (443 if url.scheme == "https" else 80))
         except (OSError, UnicodeError) as error:
             raise StorageUnreachable("the storage's name was not found") from error
-        if self._policy.public and not all(is_public(address) for address in found):
+        if not all(is_allowed(address, self._policy) for address in found):
             raise LinkRejected("it leads into a private network")
         return list(found[:_MAX_ADDRESSES])
 

@@ -35,9 +35,9 @@ _ISATAP_IDENTIFIERS = (0x5EFE, 0x0200_5EFE)
 
 
 class LinkPolicy(msgspec.Struct, frozen=True):
-    """Where links may lead: with `public` not into private networks, without `allow_http` not over plain http.
+    """Where links may lead: never into private networks, to this machine unless `public`, over http if `allow_http`.
 
-    A service on this machine hands out links to this machine: both are then open.
+    A service on this machine hands out links to this machine: it is not `public`, and its links may be plain http.
     """
 
     public: bool = True
@@ -127,12 +127,21 @@ def is_local_name(host: str) -> bool:
     return len(labels) < 2 or any(".".join(labels[-count:]) in _LOCAL_SUFFIXES for count in (1, 2))
 
 
-def check_host(host: str) -> str | None:
-    """Return the address that `host` spells, or None; raises LinkRejected where either is not a public one."""
-    literal = parse_ip_literal(host)
-    if is_public(literal) if literal is not None else not is_local_name(host):
-        return literal
-    raise LinkRejected("it leads into a private network")
+def is_allowed(address: str, policy: LinkPolicy) -> bool:
+    """Tell whether a link may lead to this IP address."""
+    return is_public(address) or (not policy.public and is_loopback(address.partition("%")[0]))
+
+
+def check_host(host: str, policy: LinkPolicy) -> str | None:
+    """Return the address that `host` spells, or None; raises LinkRejected where a link may not lead there."""
+    literal, name = parse_ip_literal(host), normalize_host(host)
+    if literal is not None:
+        allowed = is_allowed(literal, policy)
+    else:
+        allowed = not is_local_name(host) or (not policy.public and name.split(".")[-1] == "localhost")
+    if not allowed:
+        raise LinkRejected("it leads into a private network")
+    return literal
 
 
 def validate_url(url: str, policy: LinkPolicy = OPEN_POLICY) -> httpx.URL:
