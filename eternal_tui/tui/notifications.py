@@ -1,65 +1,66 @@
-"""Telling that jobs ended: one toast a batch; unseen ones also by bell, notification and title."""
+"""Notifications of ended jobs: one toast per batch; without focus also bell, desktop notification and title."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Literal
 
 from eternal_tui.config import Settings
-from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.billing.totals import Totals
-from eternal_tui.jobs.formatting import pluralize
+from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.terminal import escape_codes
 
 COALESCE_SECONDS = 0.6
-"""Seconds ends are gathered before they are told: a batch that ends together is one sentence and one bell."""
+"""Seconds ended jobs are collected: jobs that end together are one sentence and one bell."""
 
 Severity = Literal["information", "warning", "error"]
 ShowToast = Callable[[str, Severity], None]
 
 
 def end_message(job: Job) -> SafeText:
-    """Return one sentence on how a job ended."""
-    what = "clip" if job.request.type == "video" else "picture"
+    """Return one sentence on how a job ended, or why it needs attention."""
     who = job.name or job.request.character
     if job.is_delivered and job.is_creation:
         if not who:
-            return format_safe("Job {id}: the list will have the new character when it is made.", id=job.id)
-        return format_safe("Job {id}: character {who} was created.", id=job.id, who=who)
+            return format_safe("Job {id} accepted: the character is listed once it is created.", id=job.id)
+        return format_safe("Job {id} created: character {who}", id=job.id, who=who)
     if job.is_delivered:
-        return format_safe("Job {id}, {who}'s {what}, is saved.", id=job.id, who=who, what=what)
+        return format_safe("Job {id} done: {who}", id=job.id, who=who)
     if job.state is JobState.UNCONFIRMED:
-        return format_safe("Job {id}: the answer was lost, it may be charged. t decides.", id=job.id)
+        return format_safe("Job {id} unconfirmed: may have been charged. t: retry or dismiss", id=job.id)
     if job.state is JobState.STALLED:
-        return format_safe("Job {id} is past its deadline; it is watched on, more slowly.", id=job.id)
-    reason = sanitize(job.error or job.trouble or "no reason was given", limit=120)
-    state = job.file_state if job.state is JobState.SUCCEEDED and job.file_state else job.state
-    return format_safe("Job {id} {state}: {reason}", id=job.id, state=state, reason=reason)
+        return format_safe("Job {id} stalled; polling less often.", id=job.id)
+    reason = sanitize(job.error or job.trouble or "no reason given", limit=200)
+    label = state_label(job)
+    if label == "rejected":
+        # The reason says itself that it is a rejection.
+        return format_safe("Job {id}: {reason}", id=job.id, reason=reason)
+    return format_safe("Job {id} {label}: {reason}", id=job.id, label=label, reason=reason)
 
 
 def batch_end_message(jobs: list[Job]) -> tuple[SafeText, Severity]:
-    """Return one sentence for a batch of ended jobs, and how grave it is."""
-    good = sum(job.is_delivered for job in jobs)
-    bad = len(jobs) - good
-    severity: Severity = "information" if not bad else "error" if not good else "warning"
+    """Return one sentence for a batch of ended jobs, and its severity."""
+    bad = [job for job in jobs if not job.is_delivered]
+    severity: Severity = "information" if not bad else "error" if len(bad) == len(jobs) else "warning"
     if len(jobs) == 1:
         return end_message(jobs[0]), severity
     if not bad:
-        return format_safe("{good} jobs are done.", good=good), severity
-    worst = next(job for job in jobs if not job.is_delivered)
-    told = format_safe(
-        "{good} saved, {bad} not: {worst}", good=pluralize(good, "job"), bad=bad, worst=end_message(worst)
-    )
-    return told, severity
+        return format_safe("{jobs} done", jobs=pluralize(len(jobs), "job")), severity
+    counts = Counter("done" if job.is_delivered else state_label(job) for job in jobs)
+    summary = join_safe(", ", *(format_safe("{n} {label}", n=count, label=label) for label, count in counts.items()))
+    return format_safe("{summary}. {worst}", summary=summary, worst=end_message(bad[0])), severity
 
 
 class Notifier:
-    """Gathers ends and tells them once, those of a batch when the whole of it is through.
+    """Collects ended jobs and tells of them once, those of a batch when all of it has ended.
 
-    `write` puts a sequence on the terminal, `has_focus` says if it is looked at, `is_batch_active` if a batch does.
+    `write` puts a sequence on the terminal, `has_focus` tells whether the terminal has the focus, `is_batch_active`
+    whether more jobs of a batch will end soon.
     """
 
     def __init__(
@@ -83,9 +84,10 @@ class Notifier:
         self._title = SafeText("")
 
     def notify_soon(self, job: Job) -> None:
-        """Tell soon that the job ended."""
-        self._ended_jobs.append(job)
-        self._schedule()
+        """Tell soon that the job ended; a rejected key is told by the screen that asks for another."""
+        if job.state is not JobState.REJECTED or job.cause != "key":
+            self._ended_jobs.append(job)
+            self._schedule()
 
     def _schedule(self) -> None:
         if self._timer is None:
@@ -117,7 +119,7 @@ class Notifier:
         for job in ended:
             (self._ended_jobs if self._is_batch_active(job.batch) else jobs).append(job)
         if self._ended_jobs:
-            # The last of a batch may end in another window, or be deleted: nobody else would tell the others.
+            # The last of a batch may end in another instance, or be deleted.
             self._schedule()
         if not jobs:
             return

@@ -63,8 +63,8 @@ async def test_a_batch_is_told_once_and_failure_too() -> None:
     ears = NotificationRecorder()
     told = await ears.end_jobs(SAVED_JOB, SAVED_JOB, FAILED_JOB)
     assert told.count("\a") == 3  # the ends of two notifications, and one bell
-    assert told.startswith("\x1b]9;2 jobs saved, 1 not: Job 2 failed: The prompt could not be drawn.")
-    assert "\x1b]777;notify;eternal-tui;2 jobs saved, 1 not" in told
+    assert told.startswith("\x1b]9;2 done, 1 failed. Job 2 failed: The prompt could not be drawn.")
+    assert "\x1b]777;notify;eternal-tui;2 done, 1 failed" in told
     assert "\x1b]0;" not in told
     assert [severity for _, severity in ears.toasts] == ["warning"]
     assert batch_end_message([SAVED_JOB, FAILED_JOB])[0].startswith("1 job saved, 1 not: ")
@@ -84,7 +84,7 @@ async def test_a_batch_is_told_when_the_whole_of_it_is_through() -> None:
     ears.active_batches.clear()
     ears.notified.clear()
     assert (await ears.end_jobs(last)).count("\a") == 6
-    assert [text for text, _ in ears.toasts[1:]] == ["2 jobs are done."]
+    assert [text for text, _ in ears.toasts[1:]] == ["2 jobs done"]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ async def test_no_sound_where_none_is_wanted(ears: NotificationRecorder) -> None
 async def test_tmux_hands_it_on() -> None:
     """Seen to fail with single ESCs inside tmux's envelope, at which tmux stops."""
     told = await NotificationRecorder(environ={"TMUX": "/tmp/s,1,0"}).end_jobs(SAVED_JOB)
-    assert told.startswith("\x1bPtmux;\x1b\x1b]9;Job 1, Astrid's picture, is saved.\x07\x1b\\")
+    assert told.startswith("\x1bPtmux;\x1b\x1b]9;Job 1 done: Astrid\x07\x1b\\")
     assert told.endswith("\x07\x1b\\\a")
 
 

@@ -111,8 +111,8 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         self._load_characters()
 
     def _reserve_toast_rows(self, rows: int) -> None:
-        """Let the list end above what is said, where that covers more than its edge and the keys below it."""
-        self.query_one("#browser").styles.margin = (0, 0, max(0, rows - 2), 0)
+        """Let the list end above the notifications."""
+        self.query_one("#browser").styles.margin = (0, 0, rows, 0)
 
     @work(exit_on_error=False)
     async def _load_characters(self) -> None:

@@ -359,10 +359,10 @@ class MainScreen(HelpMixin, DiffScreen):
     # Telling and asking
 
     def _reserve_toast_rows(self, rows: int) -> None:
-        """Let form or list end above what is said, where it covers more than their edge and the keys below it."""
+        """Let form or zoomed list end above the notifications; otherwise they stand over the detail."""
         covering = self.has_class("-zoom-jobs") or (self.has_class("-drawer") and self.size.width < MIN_WIDE_COLUMNS)
         body = self.query_one("#body")
-        below = max(0, rows - 2) if covering else 0
+        below = rows if covering else 0
         if body.styles.margin.bottom != below:
             body.styles.margin = (0, 0, below, 0)
             body.set_class(bool(below), "-less")

@@ -45,8 +45,8 @@ def test_the_list_and_the_detail_say_what_it_is_and_what_it_cost() -> None:
 def test_it_is_announced_as_a_character_and_asks_for_nothing() -> None:
     assert created_job().is_delivered
     assert not needs_attention(created_job())
-    assert end_message(created_job()) == "Job 1: character 7001 was created."
-    assert "when it is made" in end_message(created_job(""))
+    assert end_message(created_job()) == "Job 1 created: character 7001"
+    assert "once it is created" in end_message(created_job(""))
 
 
 def test_no_command_is_copied_that_would_ask_for_a_picture() -> None:
