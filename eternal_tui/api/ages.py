@@ -1,4 +1,4 @@
-"""The age that a list of characters gives, in whatever form."""
+"""Ages in the character list, in whatever form they are given."""
 
 from __future__ import annotations
 

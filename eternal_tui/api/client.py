@@ -1,4 +1,4 @@
-"""The client of the service: four calls, one host, one key that goes nowhere else."""
+"""The HTTP client of the API: four calls, one host, and a key that goes nowhere else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PAGE_SIZE = 50
 """Characters a page, the service's default."""
 
 KEEPALIVE_SECONDS = 10.0
-"""Seconds a connection for polls is kept unused: jobs in view are looked at more often. httpcore asks each one that is
+"""Seconds a connection for polls is kept unused: visible jobs are polled more often. httpcore checks each one that is
 kept, twice a request, whether it still stands, and those a start opened side by side are hardly used afterwards."""
 
 MAX_PAGES = 400
@@ -238,7 +238,7 @@ class ApiClient:
         return reply.status, headers, bytes(reply.body) if safe == text else safe.encode("utf-8", "replace")
 
     def _hide_key(self, text: str) -> str:
-        """Return what a service told without the key: an error that repeats it is shown and kept on disk."""
+        """Return text of a response without the key: an error that repeats it is shown and saved."""
         if self._key is None or len(self._key.reveal()) < MIN_REDACTED_KEY_CHARS:
             return text
         return hide(text, self._key, REDACTED)

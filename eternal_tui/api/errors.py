@@ -1,4 +1,4 @@
-"""What can go wrong on the wire, sorted by the only question that matters for money: was it sent, was it taken?"""
+"""Errors of the API, sorted by what matters for money: was the request sent, was it accepted?"""
 
 from __future__ import annotations
 

@@ -50,11 +50,11 @@ class GenerationFailed(errors.ApiError):
 
 
 class NoResultLink(errors.ApiError):
-    """The service calls the job finished, but sends no link that can be followed; `raw` is its answer."""
+    """The job succeeded, but its response has no usable result URL; `raw` is that response."""
 
 
 class CharacterList:
-    """The characters that may be used: await it for a list, or iterate over it asynchronously, page by page."""
+    """Usable characters: await it for a list, or iterate over it asynchronously, page by page."""
 
     def __init__(self, iterate: Callable[[], AsyncIterator[Character]]) -> None:
         self._iterate = iterate
@@ -248,7 +248,7 @@ class Client:
 
 
 class _Waiting:
-    """What was seen of one job while somebody waits for it, and when to look again."""
+    """One job that is waited for: its polls so far, and when the next one is due."""
 
     def __init__(self, durations: DurationEstimator, kind: JobKind, began: float) -> None:
         self._durations = durations

@@ -1,4 +1,4 @@
-"""What the service answers, as plain data. Strings here are the service's own: untrusted until gated."""
+"""Requests and responses as plain data. Strings in responses are untrusted until gated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_RAW_CHARS = 8_000
 
 
 class SubmitResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a paid POST that was taken: the id to poll, and the credits left, where said."""
+    """The response to an accepted POST: the id to poll, and the remaining credits, where given."""
 
     request_id: str
     status_text: UntrustedText = UntrustedText("")
@@ -69,12 +69,12 @@ class Character(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_adult(self) -> bool:
-        """Whether this client submits the character: neither listed as under 18 nor with an age that cannot be read."""
+        """Return whether the character may be submitted: not under 18, and no unreadable age."""
         return self.is_age_readable and (self.age is None or self.age >= 18)
 
     @property
     def is_allowed(self) -> bool:
-        """Whether this client offers the character: an adult whom the service has approved."""
+        """Return whether the character is offered: an adult, and approved by the API."""
         return self.is_adult and self.status.casefold() in ("", "approved")
 
 

@@ -48,32 +48,32 @@ def encode_create_character(prompt: str) -> bytes:
 
 def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> SubmitResponse:
     """Return the answer to a paid POST that was taken; raise ApiError for anything that carries no request id."""
-    places = _parse_objects(status, headers, body, now=now, paid=True)
-    _raise_refusal(places)
-    request_id = fields.find_request_id(places)
+    objects = _parse_objects(status, headers, body, now=now, paid=True)
+    _raise_refusal(objects)
+    request_id = fields.find_request_id(objects)
     if request_id is None:
         raise errors.InvalidResponse(
             "Response has no usable request id, so there is nothing to poll. You may have been charged"
             ". Check your balance before retrying.",
-            service_message=reasons.extract_reason(places[0]),
+            service_message=reasons.extract_reason(objects[0]),
             status=status,
         )
     return SubmitResponse(
         request_id=request_id,
-        status_text=fields.find_status_text(places),
-        progress=fields.find_progress(places),
-        credits_remaining=fields.find_credits_remaining(places),
+        status_text=fields.find_status_text(objects),
+        progress=fields.find_progress(objects),
+        credits_remaining=fields.find_credits_remaining(objects),
         raw=raw_excerpt(body),
     )
 
 
-def _raise_refusal(places: list[fields.JsonObject]) -> None:
+def _raise_refusal(objects: list[fields.JsonObject]) -> None:
     """Raise the refusal that a POST's answer of status 200 says explicitly: with a reason, and without an id."""
-    said_no, code = fields.find_refusal(places)
-    reason = reasons.extract_reason(places[0])
-    if not reason or fields.find_request_ids(places):
+    said_no, code = fields.find_refusal(objects)
+    reason = reasons.extract_reason(objects[0])
+    if not reason or fields.find_request_ids(objects):
         return
-    word = fields.find_status_text(places)
+    word = fields.find_status_text(objects)
     if said_no or is_failure_word(word) or is_end_word(word):
         refusal = error_from_refusal(code, reason, paid=True)
         assert refusal is not None
@@ -84,18 +84,18 @@ def parse_poll(
     status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0, expected_id: str = ""
 ) -> PollResponse:
     """Return one look at the running request `expected_id`; raise ApiError where the answer says nothing about it."""
-    places = _parse_objects(status, headers, body, now=now, paid=False)
-    named = [each.casefold() for each in fields.find_request_ids(places)]
+    objects = _parse_objects(status, headers, body, now=now, paid=False)
+    named = [each.casefold() for each in fields.find_request_ids(objects)]
     if expected_id and named and expected_id.casefold() not in named:
         # A cache or a proxy that mixes answers up: its link would lead to somebody else's picture.
         raise errors.InvalidResponse(
             "Response is about another request and was ignored. Checking again (free).",
             status=status,
         )
-    word = fields.find_status_text(places)
-    url = links.find_result_url(places, only_documented=is_pending_word(word))
-    said_no, code = fields.find_refusal(places)
-    reason = reasons.extract_reason(places[0]) if said_no or url is None else ""
+    word = fields.find_status_text(objects)
+    url = links.find_result_url(objects, only_documented=is_pending_word(word))
+    said_no, code = fields.find_refusal(objects)
+    reason = reasons.extract_reason(objects[0]) if said_no or url is None else ""
     # About the asking rather than the job: an unknown id, the key, a service that is busy.
     about_asking = said_no and reason and url is None and not named and not word
     if about_asking and (refusal := error_from_refusal(code, reason, paid=False)) is not None:
@@ -105,13 +105,13 @@ def parse_poll(
         outcome=outcome,
         ending=ending,
         status_text=word,
-        progress=fields.find_progress(places),
+        progress=fields.find_progress(objects),
         result_url=url,
-        unusable_link=links.find_unusable_link(places) if ending == "success" else UntrustedText(""),
-        effect_type=fields.find_text(places, "effect_type"),
-        encrypted=bool(fields.find_text(places, "encrypted_aes_key", 1)),
-        error=UntrustedText(_error_text(places, outcome, ending, reason)),
-        credits_remaining=fields.find_credits_remaining(places),
+        unusable_link=links.find_unusable_link(objects) if ending == "success" else UntrustedText(""),
+        effect_type=fields.find_text(objects, "effect_type"),
+        encrypted=bool(fields.find_text(objects, "encrypted_aes_key", 1)),
+        error=UntrustedText(_error_text(objects, outcome, ending, reason)),
+        credits_remaining=fields.find_credits_remaining(objects),
         raw=raw_excerpt(body),
     )
 
@@ -134,13 +134,13 @@ def _outcome(word: str, url: str | None, reason: str, *, said_no: bool) -> tuple
     return "alive", "end" if is_end_word(word) else ""
 
 
-def _error_text(places: list[fields.JsonObject], outcome: Outcome, ending: Ending, reason: str) -> str:
+def _error_text(objects: list[fields.JsonObject], outcome: Outcome, ending: Ending, reason: str) -> str:
     if outcome == "failed":
-        return reason or reasons.extract_reason(places[0])
+        return reason or reasons.extract_reason(objects[0])
     if ending == "success":
         return "Finished, but the result URL is missing or unusable. Checking again (free)."
     # A live job may carry a friendly `message`; only what is called an error is one.
-    return reasons.extract_reason([place.get("error") for place in places])
+    return reasons.extract_reason([each.get("error") for each in objects])
 
 
 def parse_characters(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> CharacterPage:
@@ -202,21 +202,21 @@ def parse_create_character(
     status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0
 ) -> CreateCharacterResponse:
     """Return the answer to creating a character; raise ApiError where it holds neither an id nor a request id."""
-    places = _parse_objects(status, headers, body, now=now, paid=True)
-    if _find_character_id(places) is None:
-        _raise_refusal(places)
-    character_id, request_id = _find_character_id(places), next(iter(fields.find_request_ids(places)), None)
+    objects = _parse_objects(status, headers, body, now=now, paid=True)
+    if _find_character_id(objects) is None:
+        _raise_refusal(objects)
+    character_id, request_id = _find_character_id(objects), next(iter(fields.find_request_ids(objects)), None)
     if character_id is None and request_id is None:
         raise errors.InvalidResponse(
             "Response has no character ID. The character may have been created and charged. Check the character "
             "list and your balance before retrying.",
-            service_message=reasons.extract_reason(places[0]),
+            service_message=reasons.extract_reason(objects[0]),
             status=status,
         )
     return CreateCharacterResponse(
         character_id=character_id,
         request_id=request_id,
-        credits_remaining=fields.find_credits_remaining(places),
+        credits_remaining=fields.find_credits_remaining(objects),
         raw=raw_excerpt(body),
     )
 

@@ -1,4 +1,4 @@
-"""The reason inside an answer: one reader for every shape in which services give one."""
+"""Reasons in error responses: one reader for every shape in which APIs give them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 MAX_REASON_CHARS = 500
-"""Characters kept of a stranger's explanation: a few sentences, not a page."""
+"""Characters kept of an explanation: a few sentences, not a page."""
 
 _MAX_READ_CHARS = 64 * 1024
 _MAX_DEPTH = 8

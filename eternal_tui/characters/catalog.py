@@ -1,4 +1,4 @@
-"""The service's public characters, kept for a day, and the rule on whom this client never submits."""
+"""The public characters, cached for a day, and the rule on which are never submitted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_AGE_SECONDS = 86_400.0
 """Seconds a stored list is used without asking: characters are added by the day, not by the minute."""
 
 MAX_TRUSTED_SECONDS = 30 * 86_400.0
-"""Seconds for which a stored list still vouches for whom it names, where no newer one can be had."""
+"""Seconds for which a stored list still counts for the characters it lists, where no newer one can be loaded."""
 
 PAGE_SIZE = 50
 """Characters of one page of the service."""
@@ -42,7 +42,7 @@ SETTLE_SECONDS = 3.0
 """Seconds a request still waits for the rest of the list once its character was named: it may be listed twice."""
 
 LONG_WAIT_SECONDS = 5.0
-"""Seconds after which a person is told what they wait for."""
+"""Seconds after which the user is told about the wait."""
 
 _CHECK_INTERVAL_SECONDS = 0.1
 
@@ -54,7 +54,7 @@ class _StoredCatalog(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether a character may be submitted: `rejection` is why not; `note` what the permission rests on, if unusual."""
+    """The decision about a character: `rejection` is why it is not submitted; `note` says so where its basis is old."""
 
     rejection: str = ""
     note: SafeText = SafeText("")
@@ -63,7 +63,7 @@ class Verdict(msgspec.Struct, frozen=True):
 class CharacterCatalog:
     """Every listed character by id. `allowed` holds those this client offers: approved adults.
 
-    `list_characters` yields the service's list and raises ApiError. One reading at a time serves everybody who waits.
+    `list_characters` yields the service's list and raises ApiError. One read at a time serves all who wait.
     The stored copy is `path`, a 0600 file that may be deleted at any time.
     """
 
@@ -84,7 +84,7 @@ class CharacterCatalog:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the list at hand was fetched within a day."""
+        """Return whether the list was fetched within a day."""
         return self._is_younger_than(MAX_AGE_SECONDS)
 
     def _is_younger_than(self, seconds: float) -> bool:
@@ -134,8 +134,8 @@ class CharacterCatalog:
             async for character in self._list_characters():
                 _merge(found, character)
                 if len(found) % PAGE_SIZE == 0:
-                    for tell in self._partial_listeners:
-                        tell([each for each in found.values() if each.is_allowed])
+                    for listener in self._partial_listeners:
+                        listener([each for each in found.values() if each.is_allowed])
                 if len(found) >= MAX_CHARACTERS:
                     break
         except ApiError:
@@ -226,22 +226,22 @@ class CharacterCatalog:
         if self.is_fresh:
             return True
         waiting = asyncio.ensure_future(self.load())
-        began = heard_at = self._clock.monotonic()
+        began = last_read_at = self._clock.monotonic()
         named_at: float | None = None
-        heard, key, told = 0, normalize_character_id(wanted), False
+        count, key, is_reported = 0, normalize_character_id(wanted), False
         try:
             while not waiting.done():
                 now = self._clock.monotonic()
-                heard, heard_at = len(self._partial), now if len(self._partial) > heard else heard_at
+                count, last_read_at = len(self._partial), now if len(self._partial) > count else last_read_at
                 if key in self._partial:
                     named_at = now if named_at is None else named_at
                     if self.rejection_reason(wanted) or now - named_at >= SETTLE_SECONDS:
                         return True
-                if now - heard_at >= LIST_STALL_SECONDS or now - began >= MAX_LIST_SECONDS:
+                if now - last_read_at >= LIST_STALL_SECONDS or now - began >= MAX_LIST_SECONDS:
                     self.back_off()
                     return key in self._partial
-                if not told and now - began >= LONG_WAIT_SECONDS:
-                    told = True
+                if not is_reported and now - began >= LONG_WAIT_SECONDS:
+                    is_reported = True
                     on_long_wait()
                 await _wait_briefly(waiting, self._clock)
             return waiting.exception() is None or key in self._partial

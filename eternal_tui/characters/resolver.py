@@ -1,4 +1,4 @@
-"""Which character a typed name or ID means: the one resolver of the form and the command line."""
+"""Resolve a typed name or ID to a character, for the form and the command line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def resolve_character(
 ) -> ResolvedCharacter:
     """Return the character that a whole name or an ID means, reading the list as far as needed.
 
-    It takes no longer than the catalog waits for its list, and refuses whom the catalog does not let be submitted.
+    It takes no longer than the catalog waits for its list, and refuses characters that the catalog does not allow.
     """
     reading = sanitize("Loading the character list (once a day) …")
     is_listed = await catalog.refresh(text, on_long_wait=lambda: notify_user(reading))
@@ -49,7 +49,7 @@ async def resolve_character(
 
 
 class ResolvedCharacter(msgspec.Struct, frozen=True, kw_only=True):
-    """What one entry means: an ID that may be sent, or a `problem` that says why none."""
+    """The result for one entry: an ID that may be sent, or a `problem` that says why there is none."""
 
     id: str = ""
     character: Character | None = None

@@ -100,19 +100,19 @@ class ApiRoutes:
         return None
 
     async def _generate(self, request: Request) -> Response:
-        service = self._state
-        fault = service.faults.next_fault(FaultPlace.POST)
+        state = self._state
+        fault = state.faults.next_fault(FaultPlace.POST)
         if fault is not Fault.DROP_BEFORE:
             await request.body()
         if early := self._early_fault_response(fault, request):
             return early
-        service.check_key(request.headers, required=True)
-        order = parse_generate(await _read_json_body(request), service.characters.find, strict=service.settings.strict)
+        state.check_key(request.headers, required=True)
+        parsed = parse_generate(await _read_json_body(request), state.characters.find, strict=state.settings.strict)
         if fault is None:
-            fault = self._post_fault_in_prompt(order.prompt)
+            fault = self._post_fault_in_prompt(parsed.prompt)
             if fault in UNCHARGED_FAULTS and (early := self._early_fault_response(fault, request)):
                 return early
-        job = service.accept(order)
+        job = state.accept(parsed)
         self._arm_prompt_faults(job)
         return await self._apply_late_fault(fault, JSONResponse(self._submit_body(job, fault)))
 
@@ -138,13 +138,13 @@ class ApiRoutes:
         return answer | {"credits_remaining": float(self._state.credits)}
 
     async def _poll(self, request: Request) -> Response:
-        service = self._state
+        state = self._state
         request_id = request.path_params["request_id"]
-        fault = service.faults.next_fault(FaultPlace.POLL, request_id)
+        fault = state.faults.next_fault(FaultPlace.POLL, request_id)
         if early := self._early_fault_response(fault, request):
             return early
-        service.check_key(request.headers, required=False)
-        job = service.simulator.jobs.get(request_id)
+        state.check_key(request.headers, required=False)
+        job = state.simulator.jobs.get(request_id)
         if job is None or fault is Fault.POLL_404:
             raise HTTPError(404, "There is no request with this ID.")
         job.polls += 1
@@ -222,46 +222,46 @@ class ApiRoutes:
         )
 
     async def _characters(self, request: Request) -> Response:
-        service = self._state
-        fault = service.faults.next_fault(FaultPlace.LIST)
+        state = self._state
+        fault = state.faults.next_fault(FaultPlace.LIST)
         if fault is not Fault.HOSTILE_TEXT and (early := self._early_fault_response(fault, request)):
             return early
-        service.check_key(request.headers, required=False)
+        state.check_key(request.headers, required=False)
         page = _integer_parameter(request, "page", 1, 1_000_000)
         limit = _integer_parameter(request, "limit", _DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT)
         listed: list[dict[str, object]] = []
-        rows = service.characters.page(page, limit)
+        rows = state.characters.page(page, limit)
         if fault is Fault.ENDLESS_LIST:
             rows = [
                 msgspec.structs.replace(each, id=1_000_000 + page * limit + number)
-                for number, each in enumerate(service.characters.page(1, limit))
+                for number, each in enumerate(state.characters.page(1, limit))
             ]
         for character in rows:
             entry = msgspec.structs.asdict(character)
-            entry["avatar_url"] = f"{service.cdn_url}/avatars/{character.id}.jpg"
+            entry["avatar_url"] = f"{state.cdn_url}/avatars/{character.id}.jpg"
             if fault is Fault.HOSTILE_TEXT:
-                entry |= dict.fromkeys(("username", "display_name", "description"), service.settings.hostile_text)
+                entry |= dict.fromkeys(("username", "display_name", "description"), state.settings.hostile_text)
             listed.append(entry)
             if fault is Fault.MINOR_TWICE:
                 listed.append(entry | {"age": "sixteen"})
         return await self._apply_late_fault(fault, JSONResponse({"result": listed}))
 
     async def _create_character(self, request: Request) -> Response:
-        service = self._state
-        fault = service.faults.next_fault(FaultPlace.POST)
+        state = self._state
+        fault = state.faults.next_fault(FaultPlace.POST)
         if fault is not Fault.DROP_BEFORE:
             await request.body()
         if early := self._early_fault_response(fault, request):
             return early
-        service.check_key(request.headers, required=True)
+        state.check_key(request.headers, required=True)
         prompt = parse_create(await _read_json_body(request))
         if fault is None:
             fault = self._post_fault_in_prompt(prompt)
             if fault in UNCHARGED_FAULTS and (early := self._early_fault_response(fault, request)):
                 return early
-        service.spend(CHARACTER_PRICE)
-        character = service.characters.create(prompt)
-        service.created.append(str(character.id))
+        state.spend(CHARACTER_PRICE)
+        character = state.characters.create(prompt)
+        state.created.append(str(character.id))
         return await self._apply_late_fault(fault, JSONResponse({"status": 1, "data": {"id": character.id}}))
 
 

@@ -155,7 +155,7 @@ def _echo_key_response(state: SandboxState) -> Response:
 
 
 def early_fault_response(fault: Fault | None, state: SandboxState, redirect_url: str) -> Response | None:
-    """The answer of a fault that strikes before the request is looked at; None when this fault does not."""
+    """Return the response of a fault that strikes before the request is read; None where it does not."""
     if fault is Fault.DROP_BEFORE:
         return DroppedResponse()
     if fault is Fault.RATE_LIMITED:

@@ -122,24 +122,24 @@ class CdnRoutes:
         return job
 
     async def _result_file(self, request: Request) -> Response:
-        service = self._state
+        state = self._state
         path = request.url.path
         job = self._find_job(path)
         if job is None:
             return await self._access_denied(request)
-        if problem := service.signer.rejection_reason(path, request.query_params, service.simulator.now()):
+        if problem := state.signer.rejection_reason(path, request.query_params, state.simulator.now()):
             return _xml_error(403, "AccessDenied", problem)
-        fault = service.faults.next_fault(FaultPlace.CDN, job.request_id)
-        if early := early_fault_response(fault, service, f"{service.cdn_url}{path}?{request.url.query}&hop=1"):
+        fault = state.faults.next_fault(FaultPlace.CDN, job.request_id)
+        if early := early_fault_response(fault, state, f"{state.cdn_url}{path}?{request.url.query}&hop=1"):
             return early
         if fault is Fault.SLOW:
-            await service.delay(service.settings.slow_seconds)
+            await state.delay(state.settings.slow_seconds)
         if fault is Fault.NOT_READY:
-            service.repeated_links[job.request_id] = f"{service.cdn_url}{path}?{request.url.query}"
+            state.repeated_links[job.request_id] = f"{state.cdn_url}{path}?{request.url.query}"
             return await self._access_denied(request)
         if fault is Fault.WRONG_TYPE:
             return Response(_LOGIN_PAGE, media_type="text/html")
-        content = await service.renderer.render_result(job.request)
+        content = await state.renderer.render_result(job.request)
         if Fault.ENCRYPTED in job.faults:
             content = self._encrypt(content)
         media_type = "video/mp4" if job.request.kind == "video" else "image/jpeg"

@@ -1,4 +1,4 @@
-"""The cast of the sandbox: 137 invented characters, always the same."""
+"""The characters of the sandbox: 137 invented ones, always the same."""
 
 from __future__ import annotations
 
@@ -86,19 +86,19 @@ def _make_character(name: str, gender: str, character_id: int) -> Character:
 
 def default_characters() -> list[Character]:
     """The 137 characters in list order; two are mascots listed as under 18, which clients must leave out."""
-    cast: list[Character] = []
+    made: list[Character] = []
     names = _names()
-    while len(cast) < 137:
-        identity = FIRST_ID + ID_STEP * len(cast)
-        if mascot := _MASCOTS.get(len(cast)):
+    while len(made) < 137:
+        identity = FIRST_ID + ID_STEP * len(made)
+        if mascot := _MASCOTS.get(len(made)):
             name, age, text = mascot
-            cast.append(
+            made.append(
                 Character(identity, f"{name.lower()}_mascot", name, text, age, _MASCOT_GENDER, category="education")
             )
         else:
             name, gender = next(names)
-            cast.append(_make_character(name, gender, identity))
-    return cast
+            made.append(_make_character(name, gender, identity))
+    return made
 
 
 class CharacterCatalog:

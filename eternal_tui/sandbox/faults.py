@@ -1,4 +1,4 @@
-"""Everything that can go wrong on purpose.
+"""Faults: what goes wrong on purpose.
 
 A fault is armed by ``--fault KIND[@PLACE][:N|:P%]``, by ``Sandbox.inject`` or by a prompt that contains
 ``fault:KIND`` or ``fault:KIND:N``; without a number it holds for ever, with one it strikes N times. Places:
@@ -211,12 +211,12 @@ UNCHARGED_FAULTS = frozenset(
 
 
 def default_places(fault: Fault) -> tuple[FaultPlace, ...]:
-    """Where a fault strikes when no place is named."""
+    """Return where a fault strikes when no place is named."""
     return _DEFAULT_PLACES.get(fault, (FaultPlace.JOB,))
 
 
 def allowed_places(fault: Fault) -> tuple[FaultPlace, ...]:
-    """Every place a fault may be armed at."""
+    """Return every place where a fault may be armed."""
     return default_places(fault) + _EXPLICIT_PLACES.get(fault, ())
 
 
@@ -264,7 +264,7 @@ def parse_rule(text: str) -> FaultRule:
 
 
 def rules_in_prompt(prompt: str) -> list[FaultRule]:
-    """The faults a prompt asks for; words that name no fault are ordinary prompt text."""
+    """Return the faults named in a prompt; words that name no fault are ordinary prompt text."""
     rules = []
     for kind, place, times in _PROMPT_RULE_PATTERN.findall(prompt):
         if kind in set(Fault):
@@ -302,12 +302,12 @@ class FaultPlan:
         return True
 
     def next_fault(self, place: FaultPlace, request_id: str | None = None) -> Fault | None:
-        """The first fault that strikes here, used up by one."""
+        """Return the first fault that strikes here, used up by one."""
         for rule, left in self._rules:
             if self._try_consume(rule, left, place, request_id):
                 return rule.fault
         return None
 
     def next_faults(self, place: FaultPlace) -> frozenset[Fault]:
-        """Every fault that strikes here, each used up by one."""
+        """Return every fault that strikes here, each used up by one."""
         return frozenset(rule.fault for rule, left in self._rules if self._try_consume(rule, left, place, None))

@@ -57,7 +57,7 @@ class DemoService:
 
     @property
     def is_running(self) -> bool:
-        """Whether the child is alive."""
+        """Return whether the child is alive."""
         return self._process.poll() is None
 
     def _ready_field(self, name: str) -> str:
@@ -100,7 +100,7 @@ class DemoService:
         return line
 
     def kill(self) -> None:
-        """End the child at once, from any thread. What it remembers is on disk: it is written with each order."""
+        """End the child at once, from any thread. What it remembers is on disk: it is written with each request."""
         self._process.kill()
 
     def close(self, grace_seconds: float = _STOP_TIMEOUT_SECONDS) -> None:

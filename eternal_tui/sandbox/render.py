@@ -25,13 +25,13 @@ class MediaRenderer:
         self.render_count = 0
 
     async def render_result(self, request: ParsedRequest) -> bytes:
-        """The JPEG or MP4 of an order, the same bytes for the same order and seed; raises RenderCancelled."""
+        """Return the JPEG or MP4 of a request, the same bytes for the same request and seed; raises RenderCancelled."""
         return await self._render_cached(request, lambda: self._render_request(request))
 
     def prerender(self, request: ParsedRequest) -> None:
-        """Start to draw an order that will be asked for soon."""
+        """Start to draw a result that will be fetched soon."""
         if request not in self._cache and not self._stop_event.is_set():
-            # Whoever asks for the file hears what went wrong; an order nobody asks for may fail in silence.
+            # Whoever asks for the file hears what went wrong; a result that is not fetched may fail in silence.
             self._render_task(request, lambda: self._render_request(request)).add_done_callback(
                 lambda task: task.exception()
             )
@@ -68,7 +68,7 @@ class MediaRenderer:
 
     async def _run_render(self, key: object, draw: Callable[[], bytes]) -> bytes:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="studio")
+            self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="renderer")
         try:
             drawn = await asyncio.get_running_loop().run_in_executor(self._pool, draw)
         finally:

@@ -80,7 +80,7 @@ class _Listener:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody is connected, or a request is being answered."""
+        """Return whether a client is connected or a request is being answered."""
         state = self._server.server_state
         return bool(state.connections or state.tasks)
 
@@ -140,7 +140,7 @@ class Sandbox:
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Stop both servers and the studio; open connections are cut."""
+        """Stop both servers and the renderer; open connections are cut."""
         for port in self._listeners:
             port.cut()
         # Only now: a handler that waits would answer before its connection is cut, from Python 3.12 on.

@@ -1,4 +1,4 @@
-"""What a sandbox can be told before it starts."""
+"""The settings of one sandbox."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEMO_KEY = "sandbox-demo-key"
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that shapes one sandbox; the defaults are those of the demo.
+    """Settings; the defaults are those of the demo.
 
     Durations are seconds of the given clock before division by ``speed``. The medians and the spread of the
     job durations come from the service's own guidance on how long a picture and a clip usually take.

@@ -28,7 +28,7 @@ class LinkSigner:
         return hmac.new(self._secret, f"{path}\n{expires}\n{nonce}".encode(), hashlib.sha256).hexdigest()
 
     def sign(self, path: str, expires_at: float) -> str:
-        """The query that opens ``path`` until ``expires_at`` (seconds since the epoch)."""
+        """Return the query that opens ``path`` until ``expires_at`` (seconds since the epoch)."""
         expires, nonce = str(int(expires_at)), self._rng.randbytes(6).hex()
         return f"Expires={expires}&Nonce={nonce}&Signature={self._signature(path, expires, nonce)}"
 

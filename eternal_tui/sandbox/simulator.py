@@ -31,7 +31,7 @@ class ProgressShape(StrEnum):
 
 @dataclass(slots=True)
 class SandboxJob:
-    """One accepted order; times are seconds of the sandbox's clock."""
+    """One accepted request; times are seconds of the sandbox's clock."""
 
     request_id: str
     request: ParsedRequest
@@ -80,7 +80,7 @@ class JobSimulator:
         return self._rng.lognormvariate(math.log(median), self._settings.duration_sigma) / self._settings.speed
 
     def create(self, request: ParsedRequest, faults: frozenset[Fault]) -> SandboxJob:
-        """Queue an order; ids and durations follow from the seed when there is one."""
+        """Queue a request; ids and durations follow from the seed when there is one."""
         job = SandboxJob(
             request_id=str(uuid.UUID(int=self._rng.getrandbits(128), version=4)),
             request=request,
@@ -111,7 +111,7 @@ class JobSimulator:
                 job.run_seconds = min(job.run_seconds, self.now() - job.created_at)
 
     def has_ended(self, job: SandboxJob) -> bool:
-        """Whether the job's time is over; a stuck one's never is."""
+        """Return whether the job has ended; a stuck one never does."""
         if Fault.STUCK in job.faults:
             return False
         if job.ended_at is None and self.now() >= job.created_at + job.run_seconds:

@@ -1,4 +1,4 @@
-"""The state that both ports of a sandbox share."""
+"""The state shared by both ports of a sandbox."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RecordedRequest:
 
 @dataclass(slots=True)
 class SandboxState:
-    """Jobs, money, cast, armed faults and the record of what was asked.
+    """Jobs, credits, characters, armed faults and the requests received.
 
     `delayed_responses` counts answers kept back on purpose.
     """
@@ -65,7 +65,7 @@ class SandboxState:
     def create(cls, settings: SandboxSettings) -> SandboxState:
         """A service as new; with a seed, ids, durations and chances repeat."""
         rng = seeded_rng(os.urandom(16).hex() if settings.seed is None else settings.seed)
-        service = cls(
+        state = cls(
             settings=settings,
             simulator=JobSimulator(settings, rng),
             faults=FaultPlan(settings.faults, seeded_rng(rng.random())),
@@ -74,13 +74,13 @@ class SandboxState:
             credits=Decimal(str(settings.credits)).quantize(Decimal("0.01")),
         )
         if settings.sample_jobs:
-            service.simulator.add_samples()
+            state.simulator.add_samples()
         if settings.state_file is not None:
-            service.state_file = StateFile(settings.state_file)
-            if (kept := service.state_file.load()) is not None:
-                service.credits, jobs = kept
-                service.simulator.jobs = {job.request_id: job for job in jobs}
-        return service
+            state.state_file = StateFile(settings.state_file)
+            if (kept := state.state_file.load()) is not None:
+                state.credits, jobs = kept
+                state.simulator.jobs = {job.request_id: job for job in jobs}
+        return state
 
     def notify_activity(self) -> None:
         """Wake whoever waits for a request to arrive or to be answered."""
@@ -109,7 +109,7 @@ class SandboxState:
         self.credits -= amount
 
     def accept(self, request: ParsedRequest) -> SandboxJob:
-        """Charge for an order and queue it."""
+        """Charge for a request and queue it."""
         self.spend(price(request))
         job = self.simulator.create(request, self.faults.next_faults(FaultPlace.JOB))
         self.charged.append(job.request_id)
@@ -122,7 +122,7 @@ class SandboxState:
         try:
             self.state_file.save(self.credits, tuple(self.simulator.jobs.values()))
         except OSError as problem:
-            # Charged and queued all the same: it is served until the end of this run. Told once.
+            # Charged and queued all the same, and served until the end of this run. Reported once.
             self.state_file = None
             sys.stderr.write(f"sandbox: jobs are no longer remembered: {problem.strerror or repr(problem)}.\n")
 

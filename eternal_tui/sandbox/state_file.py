@@ -1,4 +1,4 @@
-"""What a sandbox remembers from one run to the next, so that a demo left with jobs under way can be returned to."""
+"""The state a sandbox keeps between runs, so that a demo left with running jobs can be continued."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 
 class _StoredJob(msgspec.Struct, frozen=True):
     request_id: str
-    order: ParsedRequest
+    request: ParsedRequest = msgspec.field(name="order")
     created_at: float
-    takes: float
+    run_seconds: float = msgspec.field(name="takes")
     shape: ProgressShape
     faults: tuple[Fault, ...]
 
@@ -35,7 +35,7 @@ class _StoredState(msgspec.Struct, frozen=True):
 
 
 class StateFile:
-    """A file with the credits and every accepted order; written whole after each, read once at the start.
+    """A file with the credits and every accepted request; written whole after each, read once at the start.
 
     Unreadable memory is forgotten: it belongs to a demo.
     """
@@ -53,9 +53,9 @@ class StateFile:
         return credits_left, [
             SandboxJob(
                 request_id=each.request_id,
-                request=each.order,
+                request=each.request,
                 created_at=each.created_at,
-                run_seconds=each.takes,
+                run_seconds=each.run_seconds,
                 shape=each.shape,
                 faults=set(each.faults),
             )

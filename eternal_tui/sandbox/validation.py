@@ -1,4 +1,4 @@
-"""What the service accepts and what it costs: pure functions over a parsed body."""
+"""Validation and prices of requests: pure functions over a parsed body."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _parse_character(images: object, find: FindCharacter) -> str:
 
 
 def parse_prompt(prompt: object) -> str:
-    """The prompt as sent; raises Refusal when it is no text, blank, or longer than 4,000 characters."""
+    """The prompt as sent; raises HTTPError when it is no text, blank, or longer than 4,000 characters."""
     if not isinstance(prompt, str):
         raise _bad_request("prompt must be a string.")
     if not prompt.strip():
@@ -110,7 +110,7 @@ def _parse_quality(fields: dict[str, object]) -> Literal["low", "high"]:
 
 
 def parse_generate(body: object, find: FindCharacter, *, strict: bool = False) -> ParsedRequest:
-    """Return the order a body asks for; raises HTTPError (400) with the first rule it breaks.
+    """Return the request a body asks for; raises HTTPError (400) with the first rule it breaks.
 
     Fields that apply to the other type only are ignored, as the service's page has it; `strict` refuses them.
     """
@@ -135,7 +135,7 @@ def parse_generate(body: object, find: FindCharacter, *, strict: bool = False) -
 
 
 def parse_create(body: object) -> str:
-    """The prompt of a new character; raises Refusal (400) for anything but ``{"prompt": text}``."""
+    """The prompt of a new character; raises HTTPError (400) for anything but ``{"prompt": text}``."""
     fields = _require_object(body)
     if unknown := sorted(set(fields) - {"prompt"}):
         raise _bad_request(f"Unknown field: {', '.join(unknown)}.")
@@ -145,7 +145,7 @@ def parse_create(body: object) -> str:
 
 
 def price(request: ParsedRequest) -> Decimal:
-    """Credits an order costs; a picture of high quality costs exactly twice a low one, sound is free."""
+    """Return the credits a request costs; an image of high quality costs twice a low one, audio is free."""
     if request.kind == "video":
         return VIDEO_PRICE_PER_SECOND * request.duration
     return IMAGE_PRICE * (2 if request.quality == "high" else 1)

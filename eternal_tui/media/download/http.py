@@ -1,4 +1,4 @@
-"""Asking a storage host for a file, as nobody in particular.
+"""HTTP requests to storage hosts, anonymous.
 
 Nothing of ours goes with the request, neither key nor cookie nor account; every redirect is followed by hand,
 and every host is checked before a connection is opened to the very address that was checked.
@@ -46,7 +46,7 @@ _CONTENT_RANGE_PATTERN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)"
 
 
 class ContentRange(msgspec.Struct, frozen=True):
-    """What an answer brings: bytes from `start`, `total` in all (None if unsaid), a strong `etag` or none.
+    """The content of a response: bytes from `start`, `total` in all (None if unsaid), a strong `etag` or none.
 
     `coding` is the content coding its body comes in, "" for none.
     """

@@ -1,4 +1,4 @@
-"""What a fetched and verified result is."""
+"""A downloaded and verified result."""
 
 from __future__ import annotations
 
