@@ -149,7 +149,9 @@ class Network:
         route = self.route(url)
         secure = url.lower().startswith("https:") or route.address.startswith("https:")
         context = self.tls_context() if secure else _empty_tls_context()
-        proxy = route.proxy and httpx.Proxy(_as_httpx_spells(route.proxy.reveal()), ssl_context=None)
+        proxy = route.proxy and httpx.Proxy(
+            _as_httpx_spells(route.proxy.reveal()), ssl_context=context if route.address.startswith("https:") else None
+        )
         try:
             return httpx.AsyncClient(verify=context, proxy=proxy, trust_env=False, http2=False, **options)
         except ImportError:
