@@ -118,7 +118,7 @@ class History(Protocol):
     def read_changes(self) -> list[Change]:
         """Return what other instances wrote since the last call."""
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
+    def transaction(self, *, keep_concurrent: bool = False) -> AbstractContextManager[Transaction]:
         """Hold the lock for a read-then-write step."""
 
     def close(self, *, compact: bool) -> None:

@@ -202,7 +202,7 @@ class Billing:
                 spent = float(self._spending_today().spent)
                 refusal = DailyCapExceeded(spent, _to_number(estimate), self._context.policy.daily_cap or 0.0)
             if refusal is not None:
-                return _Refusal(refusal, in_flight), self._news(transaction)
+                return _Refusal(refusal, in_flight), transaction.changes
             quiet = not account.since
             placed = msgspec.structs.replace(
                 intent,
@@ -213,7 +213,7 @@ class Billing:
             job_id = add(transaction, placed)
             row = intent_row(msgspec.structs.replace(placed, id=job_id), account.name, estimate)
             self._write(transaction, [row])
-        return job_id, self._news(transaction)
+        return job_id, transaction.changes
 
     # After it, and around a poll
 
@@ -251,7 +251,7 @@ class Billing:
                     )
                     rows += self._write(transaction, self.ledger.newly_priced(account, self._clock.time()))
         del self._outcomes[: len(pending)]
-        return rows, self._news(transaction)
+        return rows, transaction.changes
 
     def epoch(self) -> int:
         """Return a number that stays the same while no row is added."""
@@ -271,12 +271,12 @@ class Billing:
         def write() -> tuple[list[Row], list[Change]]:
             with self._transaction() as transaction:
                 if epoch != self.epoch():
-                    return [], self._news(transaction)
+                    return [], transaction.changes
                 account, now = self._account(), self._clock.time()
                 rows = self.ledger.free_reading(account, reading, now, self._failed_charges(account))
                 self._write(transaction, rows)
                 rows += self._write(transaction, self.ledger.newly_priced(account, now))
-            return rows, self._news(transaction)
+            return rows, transaction.changes
 
         rows, news = await self._store.call_history(write)
         self._store.apply_changes(news)
@@ -305,7 +305,7 @@ class Billing:
         def write() -> tuple[list[Row], list[Change]]:
             with self._transaction() as transaction:
                 rows = self._write(transaction, self.ledger.overturned_verdicts(charge, self._clock.time()))
-            return rows, self._news(transaction)
+            return rows, transaction.changes
 
         rows, news = await self._store.call_history(write)
         self._store.apply_changes(news)
@@ -368,7 +368,7 @@ class Billing:
     def _transaction(self) -> Iterator[Transaction]:
         """Hold the history's lock with every row read; an error leaves the ledger to be read anew."""
         try:
-            with self._history.transaction() as transaction, self._lock:
+            with self._history.transaction(keep_concurrent=True) as transaction, self._lock:
                 self._catch_up()
                 is_alive = self._context.ports.registry.is_alive
                 self._write(transaction, self.ledger.lost_intents(is_alive, self._clock.time()))
@@ -399,9 +399,6 @@ class Billing:
         for row in rows:
             self.ledger.apply(transaction.add_charge(to_row_record(row)), row)
         return rows
-
-    def _news(self, transaction: Transaction) -> list[Change]:
-        return [*transaction.concurrent_changes, *transaction.changes]
 
 
 class _Refusal(msgspec.Struct):

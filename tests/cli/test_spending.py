@@ -1,0 +1,256 @@
+"""What the command line spends and says about it: several processes, accounts, deletions, kills and lost responses."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from eternal_tui.sandbox import state as sandbox_state
+from eternal_tui.sandbox.faults import Fault, FaultPlace
+from eternal_tui.sandbox.server import Sandbox
+from tests.cli.program import FAST_SETTINGS, Program, threaded_sandbox, wait_until
+
+GENERATE = ("generate", "--character", "6870", "--prompt", "At sea")
+SECOND_KEY = "another-key-of-the-suite-4567"
+
+
+@pytest.fixture
+def prices(monkeypatch: pytest.MonkeyPatch) -> dict[str, Decimal]:
+    """The price of every request, which a test may change."""
+    current = {"price": Decimal("0.04")}
+    monkeypatch.setattr(sandbox_state, "price", lambda _order: current["price"])
+    return current
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[tuple[Program, Sandbox]]:
+    """A program whose service answers slowly once it has the fault: long enough for all processes to start."""
+    with threaded_sandbox(msgspec.structs.replace(FAST_SETTINGS, slow_seconds=4.0)) as sandbox:
+        yield Program(tmp_path, sandbox.api_url, sandbox.key), sandbox
+
+
+def capped(program: Program, cap: str) -> Program:
+    return program.with_environ({"ETERNAL_TUI_DAILY_CAP": cap})
+
+
+def taken(sandbox: Sandbox) -> Decimal:
+    return Decimal(str(sandbox.settings.credits)) - sandbox.state.credits
+
+
+def totals(program: Program) -> dict[str, float]:
+    figures: dict[str, float] = json.loads(program.run("jobs", "--totals").out)
+    return figures
+
+
+def test_cap_and_totals_outlive_deleted_jobs(program: Program, sandbox: Sandbox, prices: dict[str, Decimal]) -> None:
+    program = capped(program, "0.12")
+    for _ in range(3):
+        assert program.run(*GENERATE).code == 0
+    assert program.run(*GENERATE).code == 2
+    assert program.run("delete", "1", "2", "3", "--yes").code == 0
+    assert program.run(*GENERATE).code == 2
+    assert program.run("jobs", "--json").out == ""
+    assert totals(program)["spent_today"] == totals(program)["spent_in_all"] == 0.12
+    stats = json.loads(program.run("stats", "--json").out)
+    assert (stats["jobs"], stats["spent"], stats["days"][-1]["spent"]) == (0, 0.12, 0.12)
+    assert "0.12" in program.run("stats").out
+    assert taken(sandbox) == Decimal("0.12")
+    with program.open_history() as history:
+        rows = [row for _, row in history.charges()]
+    assert all(isinstance(row["amount"], str) for row in rows if "amount" in row)
+    assert sandbox.key not in json.dumps(rows)
+
+
+@pytest.mark.parametrize(("cap", "price"), [("0.3", "0.1"), ("0.7", "0.1"), ("0.06", "0.02"), ("2.1", "0.7")])
+def test_cap_of_whole_prices_is_used_up(
+    program: Program, sandbox: Sandbox, prices: dict[str, Decimal], cap: str, price: str
+) -> None:
+    prices["price"] = Decimal(price)
+    program = capped(program, cap)
+    codes = [program.run(*GENERATE).code for _ in range(int(Decimal(cap) / Decimal(price)) + 1)]
+    assert codes == [0] * (len(codes) - 1) + [2]
+    assert taken(sandbox) == Decimal(cap)
+
+
+def test_processes_at_once_send_at_most_two_of_unknown_price(
+    slow: tuple[Program, Sandbox], prices: dict[str, Decimal]
+) -> None:
+    program, sandbox = slow
+    prices["price"] = Decimal("1.0")
+    program = capped(program, "0.05")
+    sandbox.inject(Fault.SLOW, times=None, on=FaultPlace.POST)
+    with ExitStack() as stack:
+        processes = [stack.enter_context(program.start_process(*GENERATE)) for _ in range(8)]
+        codes = sorted(process.wait(60) for process in processes)
+    assert len(sandbox.posts) == 2
+    assert codes == [0, 0, *[2] * 6]
+    assert totals(program)["spent_today"] in (2.0, 1.0)
+
+
+def test_price_rise_under_concurrency_counts_against_the_cap(
+    program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
+) -> None:
+    for _ in range(2):
+        assert program.run(*GENERATE).code == 0
+    program = capped(program, "1.0")
+    prices["price"] = Decimal("4.0")
+    with ExitStack() as stack:
+        for process in [stack.enter_context(program.start_process(*GENERATE)) for _ in range(8)]:
+            process.wait(60)
+    assert taken(sandbox) <= Decimal("8.08")
+    assert totals(program)["spent_today"] == pytest.approx(float(taken(sandbox)), abs=0.01)
+    assert program.run(*GENERATE).code == 2
+
+
+def test_unexplained_drop_while_requests_are_in_flight_is_spending(
+    slow: tuple[Program, Sandbox], prices: dict[str, Decimal]
+) -> None:
+    program, sandbox = slow
+    for _ in range(2):
+        assert program.run(*GENERATE).code == 0
+    prices["price"] = Decimal("4.0")
+    sandbox.inject(Fault.SLOW, times=None, on=FaultPlace.POST)
+    with ExitStack() as stack:
+        processes = [stack.enter_context(program.start_process(*GENERATE)) for _ in range(4)]
+        wait_until(lambda: len(sandbox.posts) == 6)
+        assert [process.wait(60) for process in processes] == [0] * 4
+    sandbox.heal()
+    stats = json.loads(program.run("stats", "--json").out)
+    assert stats["spent"] == pytest.approx(16.08, abs=0.001)
+    assert stats["days"][-1]["unexplained"] == stats["unexplained"] == pytest.approx(4 * 3.96, abs=0.001)
+    assert "unexplained" in program.run("stats").out
+    assert capped(program, "17").run(*GENERATE).code == 0
+    assert capped(program, "17").run(*GENERATE).code == 2
+
+
+def test_accounts_are_counted_apart(program: Program, sandbox: Sandbox, prices: dict[str, Decimal]) -> None:
+    with threaded_sandbox() as other:
+        elsewhere = program.with_environ({"ETERNAL_TUI_BASE_URL": other.api_url})
+        sandbox.state.credits = Decimal(1000)
+        other.state.credits = Decimal("4.08")
+        for _ in range(3):
+            assert program.run(*GENERATE).code == 0
+            assert elsewhere.run(*GENERATE).code == 0
+        sandbox.inject(Fault.LOST_ANSWER, times=1)
+        assert program.run(*GENERATE).code == 5
+        assert elsewhere.run(*GENERATE).code == 0
+        stats = json.loads(program.run("stats", "--json").out)
+        assert stats["spent"] == pytest.approx(0.32)
+        assert [group["spent"] for group in stats["accounts"]] == pytest.approx([0.16, 0.16])
+        (name, *_) = [group["name"].split()[-1] for group in stats["accounts"] if group["unconfirmed"] == 0]
+        assert json.loads(program.run("stats", "--json", "--account", name[:6]).out)["spent"] == pytest.approx(0.16)
+        lost = next(job for job in program.records() if job["state"] == "unconfirmed")
+        assert lost.get("verdict") is None
+        assert capped(program, "0.21").run(*GENERATE).code == 0
+        assert capped(program, "0.21").run(*GENERATE).code == 2
+        assert program.run("stats", "--account", "zz").code == 2
+
+
+def test_refund_of_the_same_size_leaves_the_verdict_open(
+    program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
+) -> None:
+    for _ in range(2):
+        assert program.run(*GENERATE, "--wait").code == 0
+    failing = program.run(*GENERATE[:-1], "At sea fault:failed", "--wait")
+    assert failing.code == 1
+    sandbox.inject(Fault.LOST_ANSWER, times=1)
+    assert program.run(*GENERATE).code == 5
+    sandbox.state.credits += Decimal("0.04")
+    assert program.run(*GENERATE).code == 0
+    lost = next(job for job in program.records() if job["state"] == "unconfirmed")
+    assert lost["verdict"] == "can't tell"
+
+
+def test_killed_submit_is_unconfirmed_for_every_reader_and_the_cap_goes_on(
+    program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
+) -> None:
+    program = capped(program, "50")
+    sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
+    with program.start_process(*GENERATE) as process:
+        wait_until(lambda: len(sandbox.posts) == 1)
+        process.send_signal(signal.SIGKILL)
+    sandbox.heal()
+    assert json.loads(program.run("jobs", "--json").out.splitlines()[0])["state"] == "unconfirmed"
+    assert json.loads(program.run("show", "1", "--json").out)["state"] == "unconfirmed"
+    assert [program.run(*GENERATE).code for _ in range(5)] == [0] * 5
+    assert totals(program)["spent_today"] == pytest.approx(0.24)
+    assert totals(program)["unconfirmed_today"] == pytest.approx(0.04)
+    assert not totals(program)["is_exact"]
+    assert "~" in program.run("jobs").out.splitlines()[-1]
+
+
+def test_many_requests_need_a_confirmation(program: Program, sandbox: Sandbox, prices: dict[str, Decimal]) -> None:
+    prompts = "".join(f"Prompt {number}\n" for number in range(130))
+    refused = program.run("generate", "--character", "6870", "--prompt", "-", stdin=prompts)
+    assert (refused.code, len(sandbox.posts)) == (2, 0)
+    assert "130" in refused.err
+    assert "--yes" in refused.err
+    assert program.run(*GENERATE, "--count", "3").code == 0
+    assert program.run(*GENERATE, "--count", "11").code == 2
+    assert program.run(*GENERATE, "--count", "11", "--yes").code == 0
+    assert len(sandbox.posts) == 14
+
+
+def test_dry_run_prints_the_plan_and_sends_nothing(
+    program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
+) -> None:
+    assert program.run(*GENERATE, "--count", "2").code == 0
+    plan = program.run(*GENERATE, "--count", "3", "--dry-run")
+    assert plan.code == 0
+    assert len(plan.out.splitlines()) == 3
+    assert "~0.12" in plan.err
+    objects = program.run(*GENERATE, "--count", "3", "--dry-run", "--json").json_objects
+    assert [(one["prompt"], one["estimate"]) for one in objects] == [("At sea", 0.04)] * 3
+    assert len(sandbox.posts) == 2
+    assert len(program.records()) == 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "sent"), [("0.04", 2, 0), ("0.12", 0, 3), ("0.1", 2, 0), ("0", 2, 0), ("abc", 2, 0), ("-1", 2, 0)]
+)
+def test_max_cost_refuses_what_would_cost_more(
+    program: Program, sandbox: Sandbox, prices: dict[str, Decimal], limit: str, code: int, sent: int
+) -> None:
+    assert program.run(*GENERATE, "--count", "2").code == 0
+    assert program.run(*GENERATE, "--count", "3", f"--max-cost={limit}").code == code
+    assert len(sandbox.posts) == 2 + sent
+
+
+def test_max_cost_ends_a_run_of_unknown_price(program: Program, sandbox: Sandbox, prices: dict[str, Decimal]) -> None:
+    result = program.run(*GENERATE, "--count", "9", "--max-cost", "0.1")
+    assert result.code == 1
+    assert len(sandbox.posts) == 2
+    assert "--max-cost" in result.err
+
+
+@pytest.mark.parametrize("cap", ["nan", "inf", "-1", "lots", "1e400"])
+def test_cap_that_is_no_amount_sends_nothing(program: Program, sandbox: Sandbox, cap: str) -> None:
+    result = capped(program, cap).run(*GENERATE)
+    assert (result.code, sandbox.posts) == (2, [])
+    assert "daily_cap" in result.err.lower()
+
+
+def test_charges_are_built_once_from_older_histories(
+    program: Program, sandbox: Sandbox, prices: dict[str, Decimal], tmp_path: Path
+) -> None:
+    for _ in range(3):
+        assert program.run(*GENERATE).code == 0
+    with program.open_history() as history:
+        jobs = {str(job_id): {**job, "account": ""} for job_id, job in history.find_all()}
+    for path in program.data_dir.glob("history*"):
+        path.unlink()
+    (program.data_dir / "history.json").write_text(json.dumps({"jobs": jobs}))
+    assert totals(program)["spent_today"] == 0.12
+    assert capped(program, "0.15").run(*GENERATE).code == 2
+    assert program.run(*GENERATE).code == 0
+    assert program.run("delete", "1", "2", "3", "4", "--yes").code in (0, 2)
+    for _ in range(2):
+        assert totals(program)["spent_today"] == pytest.approx(0.16)
+        assert capped(program, "0.19").run(*GENERATE).code == 2
