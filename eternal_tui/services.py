@@ -27,7 +27,14 @@ from eternal_tui.api.models import (
 )
 from eternal_tui.characters.catalog import CharacterCatalog
 from eternal_tui.config import Settings
-from eternal_tui.config.credentials import ApiKeyError, FoundKey, find_key, keys_from_environ, kill_key_commands
+from eternal_tui.config.credentials import (
+    ApiKeyError,
+    FoundKey,
+    find_key,
+    keys_from_environ,
+    kill_key_commands,
+    overriding_key_source,
+)
 from eternal_tui.core.account import account_fingerprint
 from eternal_tui.core.clock import SystemClock
 from eternal_tui.core.files import is_accessible_to_others, restrict_to_owner
@@ -93,6 +100,11 @@ class LazyClient:
         self._salt_path = salt_path
         self._client: ApiClient | None = None
         self._connect_lock = asyncio.Lock()
+
+    @property
+    def overriding_key_source(self) -> str:
+        """Where a key comes from that is used before a stored one, "" where there is none."""
+        return overriding_key_source(self._settings, self._environ)
 
     async def get_client(self) -> ApiClient:
         """Return the connected client, making it at the first call."""

@@ -7,6 +7,9 @@ import re
 from eternal_tui.core.network import is_loopback
 
 OFFICIAL_HOST = "open.eternalai.org"
+API_KEY_URL = "https://eternalai.org/api"
+"""Where EternalAI's site gives out keys."""
+
 
 _HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?"
 _PATH_PATTERN = r"(/[A-Za-z0-9._~-]+)*"

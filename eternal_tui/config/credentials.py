@@ -130,6 +130,12 @@ def find_key(settings: Settings, environ: Mapping[str, str] | None = None) -> Fo
     return None
 
 
+def overriding_key_source(settings: Settings, environ: Mapping[str, str]) -> str:
+    """Return the variable or setting whose key is used before a stored one, "" where there is none."""
+    variables = [name for name in KEY_ENV_VARS if environ.get(name, "").strip()]
+    return next(iter([*variables, *(["api_key_command"] if settings.api_key_command else [])]), "")
+
+
 def key_file(settings: Settings) -> Path:
     """Return the path of the key file, beside the config file."""
     return settings.config_path.parent / "key"

@@ -198,7 +198,7 @@ def time_demo_exit(method: str, folder: Path, number: int = 0) -> float:
     home.mkdir()
     app = PtyProgram(make_environ(home, {"TMPDIR": str(home)}), "--demo", "--empty")
     try:
-        app.wait_for(b"Nothing here yet")
+        app.wait_for(b"No jobs yet")
         return exit_app(method, home, app)
     finally:
         app.close()
@@ -270,7 +270,7 @@ def test_an_app_that_hangs_is_gone_in_time_and_gives_the_terminal_back(way: str,
     services: list[int] = []
     try:
         usual = termios.tcgetattr(app.master)
-        app.wait_for(b"Nothing here yet")
+        app.wait_for(b"No jobs yet")
         os.write(app.master, b"\x1b[19~")
         app.wait_for(b"hangs")
         assert termios.tcgetattr(app.master) != usual
@@ -299,7 +299,7 @@ def test_a_key_command_that_waits_is_neither_waited_for_nor_left(way: str, tmp_p
     config.write_text('api_key_command = "sleep 600"\n')
     app = PtyProgram(make_environ(tmp_path, {"ETERNAL_TUI_BASE_URL": "http://127.0.0.1:9"}), "--config", str(config))
     try:
-        app.wait_for(b"Nothing here yet")
+        app.wait_for(b"No jobs yet")
         latest = time.monotonic() + TIMEOUT_SECONDS
         while not (commands := app.children()):
             assert time.monotonic() < latest, app.written[-500:]
@@ -320,7 +320,7 @@ def test_a_job_sent_before_the_line_dropped_is_there_after(tmp_path: Path, servi
     environ = make_environ(tmp_path, service)
     app = PtyProgram(environ)
     try:
-        app.wait_for(b"Nothing here yet")
+        app.wait_for(b"No jobs yet")
         os.write(app.master, b"\x0e")
         app.wait_for(b"opens the list")
         os.write(app.master, b"6870\tIn a red coat\x13")

@@ -20,7 +20,7 @@ SIZES = [(80, 24), (200, 60)]
 def app(request: pytest.FixtureRequest, tmp_path: Path, service: dict[str, str]) -> Iterator[Tmux]:
     columns, rows = request.param
     with Tmux(PROGRAM, make_environ(tmp_path, service), columns=columns, rows=rows) as terminal:
-        terminal.wait_for("Nothing here yet")
+        terminal.wait_for("No jobs yet")
         yield terminal
 
 
@@ -57,7 +57,7 @@ def test_from_the_first_job_to_the_end(app: Tmux) -> None:
     app.wait_for("✓ saved")
 
     app.press("d")
-    app.wait_for("Nothing here yet")
+    app.wait_for("No jobs yet")
     app.press("u")
     app.wait_for("✓ saved")
 
@@ -145,7 +145,7 @@ def test_start_without_a_key(tmp_path: Path, service: dict[str, str]) -> None:
         app.wait_for("look around without a key")
         assert "--demo" in app.screen() or "demo" in app.screen()
         app.press_escape()
-        app.wait_for(lambda screen: "look around" not in screen and "Nothing here yet" in screen)
+        app.wait_for(lambda screen: "look around" not in screen and "No jobs yet" in screen)
         app.press("C-q")
         app.wait_for("gone: 0")
 
@@ -153,14 +153,14 @@ def test_start_without_a_key(tmp_path: Path, service: dict[str, str]) -> None:
 def test_quitting_says_what_goes_on(tmp_path: Path, service: dict[str, str]) -> None:
     """Seen to fail without the sentence after the end, and with a form that covers the list and says nothing."""
     with Tmux(PROGRAM, make_environ(tmp_path, service), columns=120) as app:
-        app.wait_for("Nothing here yet")
+        app.wait_for("No jobs yet")
         app.press("C-n")
         app.wait_for("opens the list")
         app.type("6870\tfault:stuck in the rain")
         app.press("C-s")
         app.wait_for("1 running")
         # The form covers the list here.
-        app.wait_for("Sent the request. esc goes to the list.")
+        app.wait_for("Sent the request. esc: list.")
         app.press("C-q")
         screen = app.wait_for("gone: 0")
         assert "1 job goes on at the service. `eternal-tui watch`, or the app, picks up what is unfinished." in screen
@@ -175,13 +175,13 @@ def test_suspend_and_resume(tmp_path: Path, service: dict[str, str]) -> None:
     with Tmux(shell, make_environ(tmp_path, {**service, "PS1": "ready> "})) as app:
         app.wait_for("ready>")
         app.type(" ".join(PROGRAM) + "\r")
-        app.wait_for("Nothing here yet")
+        app.wait_for("No jobs yet")
         app.press("C-z")
-        app.wait_for(lambda screen: "ready>" in screen and "Nothing here yet" not in screen)
+        app.wait_for(lambda screen: "ready>" in screen and "No jobs yet" not in screen)
         app.type("echo alive $((6*7))\r")
         app.wait_for("alive 42")
         app.type("fg\r")
-        app.wait_for("Nothing here yet")
+        app.wait_for("No jobs yet")
         app.press("C-n")
         app.wait_for("opens the list")
         app.press("C-q")

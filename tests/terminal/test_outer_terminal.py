@@ -36,7 +36,7 @@ def test_an_end_unseen_rings_notifies_and_is_in_the_title_outside_of_tmux(tmp_pa
     with Tmux(PROGRAM, environ, config=TMUX_CONFIG + TITLE_CONFIG) as inner:
         outer = PtyProgram(environ, command=["tmux", "-S", str(inner._socket), "attach"])
         try:
-            outer.wait_for(b"Nothing here yet")
+            outer.wait_for(b"No jobs yet")
             os.write(outer.master, FOCUS_GAINED + b"\x0e")
             outer.wait_for(b"opens the list")
             os.write(outer.master, b"6870\tIn a red coat")

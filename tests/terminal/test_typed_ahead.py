@@ -15,7 +15,7 @@ pytestmark = [needs_tmux, pytest.mark.terminal]
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Tmux]:
     with Tmux([*PROGRAM, "--demo", "--empty"], make_environ(tmp_path)) as terminal:
-        terminal.wait_for("Nothing here yet")
+        terminal.wait_for("No jobs yet")
         yield terminal
 
 

@@ -232,4 +232,4 @@ class CharacterField(Vertical):
             return "not in the list; sent as typed" if self._resolver.allowed else ""
         if self.text:
             return "  ".join(format_label(each) for each in self._resolver.search(self.text, limit=4))
-        return "↓ list · enter or tab: next field" if self._input.has_focus else ""
+        return "↓ opens the list · enter or tab: next" if self._input.has_focus else ""

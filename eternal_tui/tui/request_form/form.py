@@ -152,8 +152,10 @@ class RequestForm(Vertical):
         self._replaced_draft = draft
 
     def start_new(self) -> None:
-        """Empty the prompt; character and settings stay."""
-        self.load(msgspec.structs.replace(self.draft, prompt="", one_per_line=False))
+        """Empty the prompt, or start from the default preset; what that leaves open stays."""
+        draft = msgspec.structs.replace(self.draft, prompt="", one_per_line=False)
+        default = self._presets.get(self._presets.default)
+        self.load(default.merged_into(draft) if default else draft)
 
     def action_clear(self) -> None:
         """Empty the whole form, or fill it from the default preset."""

@@ -1,4 +1,4 @@
-"""The first five minutes: no key yet, or one that was refused. Paste one, see the demo, or just look around."""
+"""ApiKeyScreen: asks for an API key where there is none or the API rejected it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from eternal_tui.config.base_url import API_KEY_URL
 from eternal_tui.config.credentials import (
-    KEY_ENV_VARS,
     ApiKeyError,
     KeyStore,
     available_stores,
@@ -27,24 +27,23 @@ from eternal_tui.config.credentials import (
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.core.secret import Secret
 from eternal_tui.services import Services
+from eternal_tui.tui.config_watch import effective_keymap
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.widgets.dialog import Dialog
+from eternal_tui.tui.widgets.footer import key_hint
 
-WELCOME_MESSAGE = SafeText(
-    "Sending requests to EternalAI needs an API key, which the service gives you on its site. "
-    "Paste it here; it is sent to the service and nowhere else."
+WELCOME_MESSAGE = format_safe(
+    "You need an EternalAI API key. Get one at {url} and paste it here. It is only ever sent to EternalAI.",
+    url=API_KEY_URL,
 )
-KEY_REJECTED_MESSAGE = SafeText(
-    "The service refused the key. Paste another one; nothing was charged for the refused request."
+KEY_REJECTED_MESSAGE = format_safe(
+    "API key rejected. Nothing was charged. Paste another one; keys are listed at {url}.", url=API_KEY_URL
 )
 DEMO_COMMAND = "eternal-tui --demo"
 
-OVERRIDING_SOURCES = frozenset({*KEY_ENV_VARS, "api_key_command"})
-"""Where a key goes before any that is kept from here."""
-
 
 class ApiKeyInput(Input):
-    """A line that shows nothing of what is in it, and does not give it back."""
+    """A line that does not show its text and cannot be copied from."""
 
     def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
@@ -53,7 +52,7 @@ class ApiKeyInput(Input):
             self.replace(words[0], *sorted(self.selection))
 
     def action_copy(self) -> None:
-        """Copy nothing: a key goes in and does not come out again."""
+        """Copy nothing."""
 
     def action_cut(self) -> None:
         """Only delete."""
@@ -61,12 +60,11 @@ class ApiKeyInput(Input):
 
 
 class KeyOption(Horizontal):
-    """One way to go on: its key, what it does, and the same by a click."""
+    """A key and what it does; a click does the same."""
 
     DEFAULT_CSS = """
     KeyOption { height: auto; }
     KeyOption > .key { width: 7; color: $accent; }
-    KeyOption.-closed > Static { color: $text-muted; }
     """
 
     def __init__(self, key: str, text: SafeText, textual_action: str, *, id: str) -> None:  # noqa: A002
@@ -76,22 +74,18 @@ class KeyOption(Horizontal):
         self._textual_action = textual_action
 
     def compose(self) -> ComposeResult:
-        """Put the key before the words."""
         yield Static(Content(self._key), classes="key", markup=False)
         yield self._label
 
-    def mark_unavailable(self, reason: SafeText) -> None:
-        """Say why this way is closed."""
-        self.add_class("-closed")
-        self._label.update(Content(reason))
-
     async def on_click(self) -> None:
-        """Go this way."""
         await self.screen.run_action(self._textual_action)
 
 
 class ApiKeyScreen(Dialog[SafeText]):
-    """Leaves with the sentence that tells where the key is kept, or with None when there is still none."""
+    """Leaves with a sentence on where the key was saved, or with None.
+
+    Where a key from the environment or a command would be used before a saved one, no line for a key is shown.
+    """
 
     KEYS_HINT = SafeText("The key is never shown, logged or put into the history.")
     DEFAULT_CSS = """
@@ -103,50 +97,58 @@ class ApiKeyScreen(Dialog[SafeText]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("key")]
 
     def __init__(self, services: Services, reason: SafeText = WELCOME_MESSAGE) -> None:
-        """Ask for a key for the service of `services`; `reason` says why."""
         super().__init__(SafeText("API key"))
         self._services = services
         self._reason = reason
+        self._overriding_source = services.client.overriding_key_source
         self._has_keyring: bool | None = None
         self._is_saving = False
         self.api_key_input = ApiKeyInput(password=True, compact=True, placeholder="paste the key", id="key-line")
         self._keyring_option = KeyOption(
-            "enter", SafeText("keep it in the system keyring"), "screen.keep", id="way-keyring"
+            "enter", SafeText("save to the system keyring"), "screen.keep", id="way-keyring"
         )
+
+    def _option(self, action_id: str, text: SafeText) -> KeyOption:
+        hint = key_hint(action_id, effective_keymap(self._services.settings))
+        return KeyOption(hint.key, text, f"screen.{hint.textual_action}", id=f"way-{action_id.partition('.')[2]}")
 
     def body(self) -> Iterable[Widget]:
-        """Show why, the line, and the ways to go on."""
-        yield Static(Content(self._reason), id="key-why", markup=False)
-        yield self.api_key_input
-        yield self._keyring_option
-        file = format_safe(
-            "keep it in a file only you can read, unencrypted: {path}", path=key_file(self._services.settings)
+        """Show the reason, the line and the options."""
+        if self._overriding_source:
+            yield Static(Content(self._override_message()), id="key-why", markup=False)
+        else:
+            yield Static(Content(self._reason), id="key-why", markup=False)
+            yield self.api_key_input
+            yield self._keyring_option
+            path = key_file(self._services.settings)
+            yield self._option("key.file", format_safe("save to a private, unencrypted file: {path}", path=path))
+        yield self._option("key.demo", SafeText("quit and show how to start the demo: no key, no cost"))
+        yield self._option("key.look", SafeText("look around without a key"))
+
+    def _override_message(self) -> SafeText:
+        connection = self._services.client
+        problem = sanitize(connection.key_error) if connection.key_error else SafeText("API key rejected.")
+        remedy = format_safe(
+            "{source} takes precedence over a key saved here. Change it there and restart. Keys: {url}",
+            source=self._overriding_source,
+            url=API_KEY_URL,
         )
-        yield KeyOption("f3", file, "screen.keep_in_file", id="way-file")
-        yield KeyOption(
-            "f4", SafeText("leave, and try the demo instead: no key, no cost"), "screen.demo", id="way-demo"
-        )
-        yield KeyOption("esc", SafeText("look around without a key"), "screen.leave", id="way-look")
+        return join_safe(" ", problem, remedy)
 
     def on_mount(self) -> None:
-        """Go to the line, and see what this machine can keep a key in."""
+        """Focus the line and look for a keyring."""
+        if self._overriding_source:
+            return
         self.api_key_input.focus()
-        connection = self._services.client
-        if connection.key_error:
-            self.set_footer_text(sanitize(connection.key_error), is_error=True)
-        elif connection.found_key is not None and connection.found_key.source in OVERRIDING_SOURCES:
-            first = format_safe(
-                "The key in use comes from {place}, which goes first.", place=connection.found_key.source
-            )
-            self.set_footer_text(join_safe(" ", first, SafeText("Change it there and start again.")), is_error=True)
+        if self._services.client.key_error:
+            self.set_footer_text(sanitize(self._services.client.key_error), is_error=True)
         self._detect_keyring()
 
     @work(group="keyring")
     async def _detect_keyring(self) -> None:
         stores = await asyncio.to_thread(available_stores)
         self._has_keyring = KeyStore.KEYRING in stores
-        if not self._has_keyring:
-            self._keyring_option.mark_unavailable(SafeText("no system keyring was found on this machine"))
+        self._keyring_option.display = self._has_keyring
 
     @on(Input.Changed)
     def _input_changed(self, event: Input.Changed) -> None:
@@ -160,21 +162,20 @@ class ApiKeyScreen(Dialog[SafeText]):
         self.action_keep()
 
     def action_keep(self) -> None:
-        """Keep the key in the system keyring; never in a file by itself."""
+        """Save the key to the system keyring; to a file only by its own key."""
         if self._has_keyring is False:
-            self.set_footer_text(
-                SafeText("No system keyring here. f3 stores the key in a file."),
-                is_error=True,
-            )
+            key = key_hint("key.file", effective_keymap(self._services.settings)).key
+            self.set_footer_text(format_safe("No system keyring. {key} saves to a file.", key=key), is_error=True)
         else:
             self._save(KeyStore.KEYRING)
 
     def action_keep_in_file(self) -> None:
-        """Keep the key in a file, as the person chose in so many words."""
-        self._save(KeyStore.FILE)
+        """Save the key to a file."""
+        if not self._overriding_source:
+            self._save(KeyStore.FILE)
 
     def action_demo(self) -> None:
-        """Leave the program and tell how the demo is started."""
+        """Quit and print the command that starts the demo."""
         self.app.exit(message=f"The demo needs no key: {DEMO_COMMAND}")
 
     def _save(self, store: KeyStore) -> None:
@@ -195,7 +196,7 @@ class ApiKeyScreen(Dialog[SafeText]):
 
     @work(group="keep")
     async def _store_key(self, secret: Secret, store: KeyStore) -> None:
-        self.set_footer_text(SafeText("Keeping it …"))
+        self.set_footer_text(SafeText("Saving …"))
         try:
             where = await asyncio.to_thread(store_key, secret, store, self._services.settings)
         except ApiKeyError as problem:
@@ -206,16 +207,11 @@ class ApiKeyScreen(Dialog[SafeText]):
         connection = self._services.client
         await connection.reload_key()
         await connection.has_key()
-        kept = format_safe("The key is kept in {where}.", where=where)
+        kept = format_safe("Key saved to {where}.", where=where)
         found = connection.found_key
         if found is not None and found.key == secret:
             advice = key_header_advice(secret, self._services.settings.key_header)
             self.dismiss(join_safe(" ", kept, sanitize(advice or "ctrl+n writes a request, ctrl+s sends it.")))
             return
         self._is_saving = False
-        other = (
-            format_safe("But {source} comes first and holds another key.", source=found.source)
-            if found
-            else SafeText("")
-        )
-        self.set_footer_text(join_safe(" ", kept, other or sanitize(connection.key_error)), is_error=True)
+        self.set_footer_text(join_safe(" ", kept, sanitize(connection.key_error)), is_error=True)

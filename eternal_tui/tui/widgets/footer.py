@@ -117,7 +117,7 @@ _ACTIONS_BY_ID = {action.id: action for action in ALL_ACTIONS}
 def footer_keys(scope: Scope, keymap: Mapping[str, str], *, has_job: bool) -> list[KeyHint]:
     """Return what the footer says while the focus is at `scope`; without a `has_job` only what works without one."""
     return [
-        _BACK_HINT if name == "form.back" else _key_hint(name, keymap)
+        _BACK_HINT if name == "form.back" else key_hint(name, keymap)
         for name in _FOOTER_ACTION_IDS.get(scope, ())
         if has_job or name not in _JOB_ACTION_IDS
     ]
@@ -136,7 +136,7 @@ TOUR_ACTION_IDS = tuple(_TOUR_TITLES)
 
 def tour_hint(action_ids: Sequence[str], keymap: Mapping[str, str]) -> KeyHint:
     """Return the next step of the tour."""
-    hint = _key_hint(action_ids[0], keymap)
+    hint = key_hint(action_ids[0], keymap)
     place = f"{len(TOUR_ACTION_IDS) - len(action_ids) + 1}/{len(TOUR_ACTION_IDS)}"
     return KeyHint(f"Tour {place}: {hint.key}", f"{_TOUR_TITLES[action_ids[0]]}  │", hint.textual_action)
 
@@ -146,7 +146,8 @@ def without_action(action_ids: Sequence[str], textual_action: str) -> list[str]:
     return [each for each in action_ids if _ACTIONS_BY_ID[each].textual_action != textual_action]
 
 
-def _key_hint(action_id: str, keymap: Mapping[str, str]) -> KeyHint:
+def key_hint(action_id: str, keymap: Mapping[str, str]) -> KeyHint:
+    """Return the hint of an action with its effective key."""
     action = _ACTIONS_BY_ID[action_id]
     return KeyHint(
         key_label(effective_keys(action, keymap)),
