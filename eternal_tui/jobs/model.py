@@ -140,6 +140,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     retried_by: int | None = None
     batch: str = ""
     batch_index: int | None = None
+    hooks: tuple[str, ...] = ()
     polls: int = 0
     seen_running: float | None = None
     tags: tuple[str, ...] = ()

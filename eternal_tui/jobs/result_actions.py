@@ -9,15 +9,12 @@ from pathlib import Path
 import msgspec
 
 from eternal_tui.history.errors import HistoryError
-from eternal_tui.history.journal import Change
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.copies import CopyOptions, write_copy
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.hooks import HookName, HookRunner, hook_name
 from eternal_tui.jobs.model import Job, from_record, with_event
 from eternal_tui.jobs.ports import History
-
-BATCH_ENDED = "batch ended"
 
 
 class ResultActions:
@@ -81,15 +78,40 @@ class ResultActions:
                 path = self._saved[job.id] = await self.copy(job, self.copies)
             except OSError as error:
                 await self._add_event(job.id, "copy failed", error.strerror or str(error))
+        store = self._context.store
+        if (command := self.hooks.command(event)) and await store.call_history(claim, store.history, job.id, event):
+            await self.run_hook(event, command, job, path)
+        if job.batch and (command := self.hooks.command("on_batch")):
+            jobs = await store.call_history(ended_batch, store.history, job.batch)
+            if jobs and await store.call_history(claim, store.history, jobs[0].id, "on_batch"):
+                result = await self.hooks.run("on_batch", command, jobs, None)
+                await self._add_event(jobs[0].id, "on_batch command", result.summary)
+        return path
+
+    def _on_settled(self, job: Job) -> None:
+        event = hook_name(job)
+        if event is None or job.id in self._tasks:
+            return
+        on_batch = bool(job.batch and self.hooks.command("on_batch"))
+        if (self.copies is not None and job.is_delivered) or self.hooks.command(event) or on_batch:
+            task = asyncio.create_task(self._act(job, event), name=f"actions-{job.id}")
+            self._tasks[job.id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
+
+    async def _act(self, job: Job, event: HookName) -> Path | None:
+        path = None
+        if self.copies is not None and job.is_delivered and not job.is_creation:
+            try:
+                path = self._saved[job.id] = await self.copy(job, self.copies)
+            except OSError as error:
+                await self._add_event(job.id, "copy failed", error.strerror or str(error))
         if (command := self.hooks.command(event)) and not any(
             each.summary == f"{event} command" for each in job.timeline
         ):
             await self.run_hook(event, command, job, path)
         if job.batch and (command := self.hooks.command("on_batch")):
-            store, now = self._context.store, self._context.ports.clock.time()
-            jobs, changes = await store.call_history(claim_batch, store.history, job.batch, now)
-            store.apply_changes(changes)
-            if jobs:
+            store = self._context.store
+            if jobs := await store.call_history(claim_batch, store.history, job.batch):
                 result = await self.hooks.run("on_batch", command, jobs, None)
                 await self._add_event(jobs[0].id, "on_batch command", result.summary)
         return path
@@ -103,24 +125,22 @@ class ResultActions:
             return
 
 
-def claim_batch(history: History, batch: str, now: float) -> tuple[list[Job], list[Change]]:
-    """Claim the command of a batch under the history's lock, so that it runs in one process.
+def claim(history: History, job_id: int, event: HookName) -> bool:
+    """Note on disk that the command of an event runs now; False where this or another process did so before."""
+    # The changes of others are left to the sync, which also knows what to do after a compaction.
+    with history.transaction(keep_concurrent=True) as transaction:
+        record = transaction.get(job_id)
+        if record is None or event in record.get("hooks", ()):
+            return False
+        transaction.update(job_id, {"hooks": [*record.get("hooks", ()), event]})
+    return True
 
-    Returns all jobs of the batch, oldest first: none where one has not ended or another process was first. The changes
-    are those of others and the claim itself.
-    """
-    found = [job_id for page in history.iter_pages() for job_id, record in page if record.get("batch") == batch]
-    with history.transaction() as transaction:
-        changes = list(transaction.concurrent_changes)
-        records = [(job_id, transaction.get(job_id)) for job_id in sorted(found)]
-        try:
-            jobs = [from_record(job_id, record) for job_id, record in records if record is not None]
-        except msgspec.ValidationError:
-            return [], changes
-        if not jobs or any(hook_name(job) is None for job in jobs):
-            return [], changes
-        if any(each.summary == BATCH_ENDED for each in jobs[0].timeline):
-            return [], changes
-        claim = {"timeline": msgspec.to_builtins(with_event(jobs[0], now, BATCH_ENDED, f"{len(jobs)} jobs").timeline)}
-        transaction.update(jobs[0].id, claim)
-        return jobs, [*changes, Change("patch", jobs[0].id, claim)]
+
+def ended_batch(history: History, batch: str) -> list[Job]:
+    """Return all jobs of a batch, oldest first; none where one of them has not ended."""
+    records = [found for page in history.iter_pages() for found in page if found[1].get("batch") == batch]
+    try:
+        jobs = [from_record(job_id, record) for job_id, record in reversed(records)]
+    except msgspec.ValidationError:
+        return []
+    return jobs if all(hook_name(job) is not None for job in jobs) else []

@@ -213,3 +213,20 @@ def write_config(program: Program, text: str) -> None:
     path = Path(program.environ["XDG_CONFIG_HOME"]) / "eternal-tui" / "config.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+def test_hooks_run_once_across_instances(program: Program, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Three processes wait for one batch: who saves a file runs its command, and one runs that of the batch."""
+    seen = tmp_path / "seen"
+    finished = write_script(tmp_path, "finished", f'echo "$1" >> "{seen}"')
+    batch = write_script(tmp_path, "batch", f'echo batch >> "{seen}"')
+    program.add_fast_jobs()
+    program.run(*GENERATE, "--count", "4", "--yes")
+    write_config(program, f'[hooks]\non_finished = ["{finished}", "{{id}}"]\non_batch = ["{batch}"]\n')
+    with (
+        program.start_process("watch", "9", "10", "--json") as first,
+        program.start_process("watch", "11", "--json") as second,
+        program.start_process("watch", "--json") as third,
+    ):
+        assert [process.wait(60) for process in (first, second, third)] == [0, 0, 0]
+    assert sorted(seen.read_text().split()) == ["10", "11", "12", "9", "batch"]
