@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.hooks import HookName, HookRunner, hook_name
 from eternal_tui.jobs.model import Job, from_record, with_event
 from eternal_tui.jobs.ports import History
+
+_log = logging.getLogger(__name__)
 
 
 class ResultActions:
@@ -78,6 +81,13 @@ class ResultActions:
                 path = self._saved[job.id] = await self.copy(job, self.copies)
             except OSError as error:
                 await self._add_event(job.id, "copy failed", error.strerror or str(error))
+        try:
+            await self._run_hooks(job, event, path)
+        except HistoryError as error:
+            _log.warning("hooks not run", extra={"job": job.id, "reason": str(error)})
+        return path
+
+    async def _run_hooks(self, job: Job, event: HookName, path: Path | None) -> None:
         store = self._context.store
         if (command := self.hooks.command(event)) and await store.call_history(claim, store.history, job.id, event):
             await self.run_hook(event, command, job, path)
@@ -86,35 +96,6 @@ class ResultActions:
             if jobs and await store.call_history(claim, store.history, jobs[0].id, "on_batch"):
                 result = await self.hooks.run("on_batch", command, jobs, None)
                 await self._add_event(jobs[0].id, "on_batch command", result.summary)
-        return path
-
-    def _on_settled(self, job: Job) -> None:
-        event = hook_name(job)
-        if event is None or job.id in self._tasks:
-            return
-        on_batch = bool(job.batch and self.hooks.command("on_batch"))
-        if (self.copies is not None and job.is_delivered) or self.hooks.command(event) or on_batch:
-            task = asyncio.create_task(self._act(job, event), name=f"actions-{job.id}")
-            self._tasks[job.id] = task
-            task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
-
-    async def _act(self, job: Job, event: HookName) -> Path | None:
-        path = None
-        if self.copies is not None and job.is_delivered and not job.is_creation:
-            try:
-                path = self._saved[job.id] = await self.copy(job, self.copies)
-            except OSError as error:
-                await self._add_event(job.id, "copy failed", error.strerror or str(error))
-        if (command := self.hooks.command(event)) and not any(
-            each.summary == f"{event} command" for each in job.timeline
-        ):
-            await self.run_hook(event, command, job, path)
-        if job.batch and (command := self.hooks.command("on_batch")):
-            store = self._context.store
-            if jobs := await store.call_history(claim_batch, store.history, job.batch):
-                result = await self.hooks.run("on_batch", command, jobs, None)
-                await self._add_event(jobs[0].id, "on_batch command", result.summary)
-        return path
 
     async def _add_event(self, job_id: int, summary: str, detail: str) -> None:
         now = self._context.ports.clock.time()
