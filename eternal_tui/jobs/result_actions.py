@@ -89,13 +89,17 @@ class ResultActions:
 
     async def _run_hooks(self, job: Job, event: HookName, path: Path | None) -> None:
         store = self._context.store
-        if (command := self.hooks.command(event)) and await store.call_history(claim, store.history, job.id, event):
+        if (command := self.hooks.command(event)) and await self._claim(job.id, event):
             await self.run_hook(event, command, job, path)
         if job.batch and (command := self.hooks.command("on_batch")):
             jobs = await store.call_history(ended_batch, store.history, job.batch)
-            if jobs and await store.call_history(claim, store.history, jobs[0].id, "on_batch"):
+            if jobs and await self._claim(jobs[0].id, "on_batch"):
                 result = await self.hooks.run("on_batch", command, jobs, None)
                 await self._add_event(jobs[0].id, "on_batch command", result.summary)
+
+    async def _claim(self, job_id: int, event: HookName) -> bool:
+        store = self._context.store
+        return await store.call_history(claim, store.history, job_id, event)
 
     async def _add_event(self, job_id: int, summary: str, detail: str) -> None:
         now = self._context.ports.clock.time()

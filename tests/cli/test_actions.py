@@ -44,7 +44,7 @@ REFUSED = {
     "a creation": (("again", "3"), "create-character"),
     "no job": (("again", "77"), "No job 77"),
     "a request id with spaces": (("adopt", "a b"), "not a request id"),
-    "a character that is none": (("adopt", "abcd", "--character", "../x"), "character"),
+    "a character that is none": (("adopt", "abcd", "--character", "../x"), "Nothing adopted"),
     "a creation without yes": (("create-character", "A keeper"), "--yes"),
     "a creation without a prompt": (("create-character", "  ", "--yes"), "Prompt"),
     "a schema of no command": (("schema", "tag"), "no --json"),
@@ -95,7 +95,8 @@ def test_save_copies_and_never_overwrites(program: Program, tmp_path: Path, monk
         ran = program.run("save", "tag:winter", "-o", "{id}{ext}", "--sidecar", "xmp")
         assert (ran.code, ran.out) == (0, f"{tmp_path}/{expected}\n")
         assert b"At sea" in (tmp_path / f"{expected}.xmp").read_bytes()
-    assert program.run("save", "1", "-o", "x.jpg").code == 1
+    program.add_jobs(a_job(state="failed"))
+    assert program.run("save", "last", "-o", "x.jpg").code == 1
     assert not (tmp_path / "x.jpg").exists()
 
 
@@ -111,7 +112,8 @@ def test_open_starts_the_viewer_without_the_key(program: Program, tmp_path: Path
     wait_until(seen.exists)
     assert "0000009.jpg" in seen.read_text()
     assert program.environ["ETERNALAI_API_KEY"] not in seen.read_text()
-    assert program.run("open", "1").code == 1
+    program.add_jobs(a_job(state="failed"))
+    assert program.run("open", "last").code == 1
 
 
 HOOK_RUNS = {
