@@ -67,7 +67,7 @@ async def test_a_batch_is_told_once_and_failure_too() -> None:
     assert "\x1b]777;notify;eternal-tui;2 done, 1 failed" in told
     assert "\x1b]0;" not in told
     assert [severity for _, severity in ears.toasts] == ["warning"]
-    assert batch_end_message([SAVED_JOB, FAILED_JOB])[0].startswith("1 job saved, 1 not: ")
+    assert batch_end_message([SAVED_JOB, FAILED_JOB])[0].startswith("1 done, 1 failed. ")
 
 
 async def test_a_batch_is_told_when_the_whole_of_it_is_through() -> None:
