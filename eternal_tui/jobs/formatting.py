@@ -36,14 +36,12 @@ def request_label(job: Job) -> SafeText:
     """Return what was asked for, in words."""
     request = job.request
     if job.is_creation:
-        return SafeText("a new character")
+        return SafeText("new character")
     if request.type == "image":
         return (
-            format_safe("picture, {quality} quality", quality=request.quality)
-            if request.quality
-            else SafeText("picture")
+            format_safe("image, {quality} quality", quality=request.quality) if request.quality else SafeText("image")
         )
-    parts = [SafeText("clip")]
+    parts = [SafeText("video")]
     if request.duration is not None:
         parts.append(format_safe("{n} s", n=request.duration))
     if request.audio is not None:

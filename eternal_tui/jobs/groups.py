@@ -3,50 +3,69 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
 
 from eternal_tui.core.sanitize import sanitize
+from eternal_tui.jobs.billing.statistics import MAX_DAYS, Money, Statistics
 from eternal_tui.jobs.model import Job, JobState
 
 MAX_GROUPS = 20
 """Groups of one kind: the most important."""
 
-MAX_DAYS = 30
+KINDS = ("type", "character", "tag", "account", "day")
 
 
 class JobGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Some jobs. `filter` finds them in the list; times are seconds from request to result, None where unknown.
+    """Some jobs and what they cost. `filter` finds them in the list; it is empty for all.
 
-    `success` is the share of those that ended well among those that succeeded or failed.
+    Times are seconds from request to result, None where unknown. `success` is the share of those that ended well among
+    those that succeeded or failed.
     """
 
     kind: str
     name: str
     filter: str
-    jobs: int
-    spent: float
-    success: float | None
-    median: float | None
-    p90: float | None
+    jobs: int = 0
+    money: Money
+    success: float | None = None
+    median: float | None = None
+    p90: float | None = None
 
 
-def group_jobs(jobs: Iterable[Job], cost_of: Callable[[Job], float]) -> list[JobGroup]:
-    """Return the groups of a history: types, characters and tags with the most jobs first, then the latest days."""
+def group_jobs(jobs: Iterable[Job], figures: Statistics) -> list[JobGroup]:
+    """Return the groups of a history: types, characters, tags and accounts with the most jobs first, then days.
+
+    What each cost is that of `figures`, which also knows the requests of deleted jobs.
+    """
     found: dict[str, dict[tuple[str, str], list[Job]]] = defaultdict(lambda: defaultdict(list))
     for job in jobs:
         for kind, name, text in _keys(job):
             found[kind][name, text].append(job)
+    money = _money_by_group(figures)
     groups = []
-    for kind in ("type", "character", "tag", "day"):
-        counted = [_count(kind, name, text, those, cost_of) for (name, text), those in found[kind].items()]
+    for kind in KINDS:
+        counted = [
+            _count(kind, name, text, those, money.get((kind, name), Money()))
+            for (name, text), those in found[kind].items()
+        ]
         if kind == "day":
             groups += sorted(counted, key=lambda group: group.name, reverse=True)[:MAX_DAYS]
-        else:
+        elif kind != "account" or len(counted) > 1:
             groups += sorted(counted, key=lambda group: -group.jobs)[:MAX_GROUPS]
     return groups
+
+
+def _money_by_group(figures: Statistics) -> dict[tuple[str, str], Money]:
+    money: dict[tuple[str, str], Money] = {("type", kind.type): kind for kind in figures.kinds}
+    money |= {("day", day.date): day for day in figures.days}
+    for kind, groups in (("character", figures.characters), ("tag", figures.tags)):
+        money |= {(kind, sanitize(group.name, limit=80)): group for group in groups}
+    # An account's name is that of its service and its own, as there may be several services.
+    money |= {("account", sanitize(group.name.rpartition(" ")[2], limit=80)): group for group in figures.accounts}
+    return money
 
 
 def _keys(job: Job) -> list[tuple[str, str, str]]:
@@ -58,6 +77,8 @@ def _keys(job: Job) -> list[tuple[str, str, str]]:
         character = sanitize(request.character, limit=80)
         keys.append(("character", character, f"character:={character}"))
     keys += [("tag", tag, f'tag:"={tag}"') for tag in (sanitize(each, limit=80) for each in job.tags)]
+    if job.account:
+        keys.append(("account", sanitize(job.account, limit=80), f"account:{job.account}"))
     try:
         day = datetime.fromtimestamp(job.created_at).astimezone().date().isoformat()
     except (ValueError, OverflowError, OSError):
@@ -65,7 +86,7 @@ def _keys(job: Job) -> list[tuple[str, str, str]]:
     return [*keys, ("day", day, f"since:{day} until:{day}")]
 
 
-def _count(kind: str, name: str, text: str, jobs: Sequence[Job], cost_of: Callable[[Job], float]) -> JobGroup:
+def _count(kind: str, name: str, text: str, jobs: Sequence[Job], money: Money) -> JobGroup:
     if kind == "character":
         name = next((f"{job.name} {name}" for job in jobs if job.name), name)
     succeeded = [job for job in jobs if job.state is JobState.SUCCEEDED]
@@ -82,7 +103,7 @@ def _count(kind: str, name: str, text: str, jobs: Sequence[Job], cost_of: Callab
         name=name,
         filter=text,
         jobs=len(jobs),
-        spent=sum(map(cost_of, jobs)),
+        money=money,
         success=len(succeeded) / ended if ended else None,
         median=median,
         p90=p90,

@@ -153,8 +153,8 @@ async def help_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
 
 async def statistics_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
     jobs = [hostile_job(each) for each in words]
-    groups = group_jobs(jobs, lambda job: job.cost or 0.0)
-    return StatisticsScreen(compute_statistics(jobs, 1_700_000_100.0), groups, UNICODE)
+    figures = compute_statistics(jobs, 1_700_000_100.0)
+    return StatisticsScreen(figures, group_jobs(jobs, figures), UNICODE)
 
 
 class Scene(NamedTuple):

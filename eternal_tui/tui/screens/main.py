@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import msgspec
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal
 from textual.widget import MountError
 
-from eternal_tui.api.models import Character, GenerateRequest
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
 from eternal_tui.services import Services
@@ -37,6 +35,7 @@ from eternal_tui.tui.request_form.messages import (
     SubmitRequested,
 )
 from eternal_tui.tui.request_form.pane import RequestFormPane
+from eternal_tui.tui.screens.character_loader import CharacterLoader
 from eternal_tui.tui.screens.key_prompt import KeyPrompt
 from eternal_tui.tui.screens.view_state import PaneSplit, ViewState, ViewStore
 from eternal_tui.tui.terminal.compositor import DiffScreen
@@ -159,6 +158,7 @@ class MainScreen(HelpMixin, DiffScreen):
         )
         self._character_check: CharacterCheck | None = None
         self._key_prompt = KeyPrompt(self)
+        self.characters = CharacterLoader(self)
         self._view_store = ViewStore(services.data_dir)
         self._pane_split = PaneSplit(self.job_pane, self.detail_pane)
         self._was_resumed = False
@@ -413,7 +413,7 @@ class MainScreen(HelpMixin, DiffScreen):
         if sent:
             self._confirm_sent(len(event.requests))
             if not all(event.character_names):
-                await self._fill_in_character_names()
+                await self.characters.fill_in_names()
         else:
             await self._key_prompt.ask_if_missing()
 
@@ -433,37 +433,7 @@ class MainScreen(HelpMixin, DiffScreen):
     @on(CharactersRequested)
     @work(group="characters", exclusive=True)
     async def _characters_requested(self) -> None:
-        await self.load_characters()
-
-    async def load_characters(self) -> Sequence[Character]:
-        """Give the form the service's characters: the stored ones at once, fresh ones when they come."""
-        from eternal_tui.api.errors import ApiError
-
-        book = self.services.characters
-        if book.fetched_at is None:
-            book.load_stored()
-            self.form_pane.set_characters(book.allowed, book.rejection_reason)
-        try:
-            self.form_pane.set_characters(await book.load(), book.rejection_reason)
-        except ApiError as error:
-            self.notify_user(sanitize(str(error)), "warning")
-        self.services.jobs.fill_in_character_names(book.name_of)
-        return book.allowed
-
-    @work(group="characters", exclusive=True)
-    async def _reload_characters(self) -> None:
-        await self._fill_in_character_names(force_refresh=True)
-
-    async def _fill_in_character_names(self, *, force_refresh: bool = False) -> None:
-        """Name what was sent before the characters were here; without a service they keep their numbers."""
-        from eternal_tui.api.errors import ApiError
-
-        with contextlib.suppress(ApiError):
-            self.form_pane.set_characters(
-                await self.services.characters.load(force_refresh=force_refresh),
-                self.services.characters.rejection_reason,
-            )
-        self.services.jobs.fill_in_character_names(self.services.characters.name_of)
+        await self.characters.load()
 
     @on(PromptHistoryRequested)
     def _prompt_history_requested(self) -> None:
@@ -567,7 +537,6 @@ class MainScreen(HelpMixin, DiffScreen):
 
     def action_statistics(self) -> None:
         from eternal_tui.jobs.billing.statistics import compute_statistics
-        from eternal_tui.jobs.billing.totals import cost_of
         from eternal_tui.jobs.groups import group_jobs
         from eternal_tui.tui.screens.statistics import StatisticsScreen
 
@@ -575,7 +544,7 @@ class MainScreen(HelpMixin, DiffScreen):
             engine = self.services.jobs
             jobs, ledger = engine.store.newest_first(), await engine.billing.read_full_ledger()
             figures = compute_statistics(jobs, self.services.clock.time(), ledger=ledger)
-            screen = StatisticsScreen(figures, group_jobs(jobs, cost_of), self.terminal.glyphs)
+            screen = StatisticsScreen(figures, group_jobs(jobs, figures), self.terminal.glyphs)
             self.app.push_screen(screen, lambda text: self.show_filter(text) if text is not None else None)
 
         self.run_worker(show(), exclusive=True, group="statistics")
@@ -586,28 +555,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self.app.push_screen(JumpScreen.for_screen(self))
 
     def action_characters(self) -> None:
-        from eternal_tui.tui.screens.characters import CharactersScreen
-
-        if any(isinstance(screen, CharactersScreen) for screen in self.app.screen_stack):
-            return
-        self.app.push_screen(CharactersScreen(self.services, self.terminal), self._character_chosen)
-
-    async def _character_chosen(self, character_id: str | None) -> None:
-        self.form_pane.set_characters(self.services.characters.allowed, self.services.characters.rejection_reason)
-        if character_id is not None:
-            await self.use_character(character_id)
-            if self.services.characters.by_id(character_id) is None:
-                # It was just created; the form shows its ID until the list names it.
-                self._reload_characters()
-
-    async def use_character(self, character_id: str) -> None:
-        from eternal_tui.characters.resolver import format_label
-
-        character = self.services.characters.by_id(character_id)
-        form = await self.form_pane.mount_form()
-        named = format_label(character) if character is not None else character_id
-        form.load(msgspec.structs.replace(form.draft, character=named))
-        await self.open_form()
+        self.characters.browse()
 
     @work
     async def action_leave(self) -> None:

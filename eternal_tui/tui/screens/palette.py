@@ -230,7 +230,7 @@ def _find_characters(screen: MainScreen, words: Sequence[str]) -> Iterator[Palet
         if _contains_all(f"character {each.name} {each.username} {each.id}", words):
             title = format_safe("Character {name} {id}", name=sanitize(each.name, limit=60), id=each.id)
             rest = sanitize(each.description, limit=80)
-            yield PaletteItem(NAME_SCORE, title, rest, partial(screen.use_character, each.id))
+            yield PaletteItem(NAME_SCORE, title, rest, partial(screen.characters.use, each.id))
             count += 1
             if count == MAX_CHARACTERS:
                 return

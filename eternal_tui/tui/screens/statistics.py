@@ -32,9 +32,12 @@ AXIS_COLUMNS = 8
 
 GROUP_COLUMNS = (
     Column(9, dim=True), Column(0), Column(5, align_right=True), Column(5, align_right=True),
-    Column(7, align_right=True), Column(7, align_right=True), Column(9, align_right=True),
+    Column(6, align_right=True), Column(6, align_right=True), Column(8, align_right=True),
 )  # fmt: skip
 HEADINGS = ("", "", "jobs", "ok", "p50", "p90", "credits")
+MONEY_COLUMNS = (Column(11, align_right=True), Column(11, align_right=True))
+MONEY_HEADINGS = ("unexplained", "unconfirmed")
+"""Shown where there is any: parts of the credits that are not sure to be the group's."""
 
 
 class StatisticsScreen(HelpMixin, Dialog[str]):
@@ -43,7 +46,7 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
     KEYS_HINT = SafeText("~ estimated from your balance · enter: list jobs · esc: back")
     DEFAULT_CSS = """
     StatisticsScreen {
-        & > #dialog { width: 92; height: 100%; padding: 0 2; }
+        & > #dialog { width: 104; height: 100%; padding: 0 2; }
         & #groups { height: 1fr; margin-bottom: 1; }
     }
     """
@@ -55,7 +58,9 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
         self._groups = groups
         self._glyphs = glyphs
         self._text = Static(markup=False)
-        self._list = VirtualList(GROUP_COLUMNS, self._row_cells, id="groups")
+        self._has_doubts = any(group.money.unexplained or group.money.unconfirmed for group in groups)
+        self._columns = (*GROUP_COLUMNS, *MONEY_COLUMNS) if self._has_doubts else GROUP_COLUMNS
+        self._list = VirtualList(self._columns, self._row_cells, id="groups")
         self._drawn_width = 0
 
     def body(self) -> Iterable[Widget]:
@@ -84,7 +89,7 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
         width = self._text.size.width
         if width > 0 and width != self._drawn_width:
             self._drawn_width = width
-            self._text.update(render_statistics(self._statistics, self._groups, width, self._glyphs))
+            self._text.update(render_statistics(self._statistics, self._columns, width, self._glyphs))
 
     def _row_cells(self, row: int) -> Sequence[str]:
         group = self._groups[row]
@@ -96,28 +101,32 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
             f"{group.jobs:,}",
             "" if group.success is None else f"{group.success:.0%}",
             *times,
-            f"{group.spent:,.2f}",
+            _credits(group.money.spent),
+            *((_credits(group.money.unexplained), _credits(group.money.unconfirmed)) if self._has_doubts else ()),
         )
 
 
-def render_statistics(statistics: Statistics, groups: Sequence[JobGroup], width: int, glyphs: Glyphs) -> Content:
+def render_statistics(statistics: Statistics, columns: Sequence[Column], width: int, glyphs: Glyphs) -> Content:
     """Return the spending by day and the headings of the groups, as styled lines of at most `width` cells."""
     if not statistics.jobs:
         nothing = SafeText("No jobs yet. Spending, durations and success rates appear with the first ones.")
         return Content("\n").join(Content.styled(nothing, DIM_STYLE).wrap(width))
     lines = [*_spending_lines(statistics, width, glyphs), Content("")]
-    if groups:
-        lines.append(Content.styled(_headings(width), DIM_STYLE))
+    lines.append(Content.styled(_headings(columns, width), DIM_STYLE))
     return Content("\n").join(line.truncate(width) for line in lines)
 
 
-def _headings(width: int) -> str:
-    rest = width - 2 - sum(column.width for column in GROUP_COLUMNS) - 2 * (len(GROUP_COLUMNS) - 1)
+def _headings(columns: Sequence[Column], width: int) -> str:
+    rest = width - 2 - sum(column.width for column in columns) - 2 * (len(columns) - 1)
     cells = [
         fit(text, column.width or max(0, rest), align_right=column.align_right)
-        for column, text in zip(GROUP_COLUMNS, HEADINGS, strict=True)
+        for column, text in zip(columns, (*HEADINGS, *MONEY_HEADINGS)[: len(columns)], strict=True)
     ]
     return "  " + "  ".join(cells)
+
+
+def _credits(amount: float) -> str:
+    return f"{amount:,.2f}"
 
 
 def _spending_lines(statistics: Statistics, width: int, glyphs: Glyphs) -> Iterator[Content]:

@@ -36,7 +36,7 @@ def test_the_list_and_the_detail_say_what_it_is_and_what_it_cost() -> None:
     assert "char" in line
     assert "7001" in line
     assert "State created" in detail_text(created_job())
-    assert "a new character" in detail_text(created_job())
+    assert "new character" in detail_text(created_job())
     assert "~1.00 credits" in detail_text(created_job())
     assert "listed once it is created" in detail_text(created_job("", request_id="r-1"))
     assert "may have been charged" in detail_text(created_job("", state=JobState.UNCONFIRMED))

@@ -172,7 +172,7 @@ async def test_marked_clips_move_as_one_and_say_how_they_differ(tmp_path: Path) 
         async with stage.run_test(size=(120, 20)) as pilot:
             first, second, still = await wait_until_drawn(pilot)
             said = flat_screen_text(stage)
-            assert all(words in said for words in ("By the sea", "In the hills", "At home", "clip", "picture"))
+            assert all(words in said for words in ("By the sea", "In the hills", "At home", "video", "image"))
             first.seek(0.125)
             await wait_until(pilot, lambda: first.position == 0.125)
             await pilot.press("right_square_bracket")
