@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.api.errors import ApiError, InvalidResponse
+from eternal_tui.api.errors import ApiError, InvalidResponse, ResponseLost
 from eternal_tui.api.models import Character, normalize_character_id
 from eternal_tui.core.clock import Clock
 from eternal_tui.core.files import read_limited, write_atomic
@@ -81,6 +81,7 @@ class CharacterCatalog:
         self._partial_listeners: list[Callable[[Sequence[Character]], None]] = []
         self.allowed: Sequence[Character] = ()
         self.fetched_at: float | None = None
+        self.load_error: ApiError | None = None
 
     @property
     def is_fresh(self) -> bool:
@@ -138,13 +139,14 @@ class CharacterCatalog:
                         listener([each for each in found.values() if each.is_allowed])
                 if len(found) >= MAX_CHARACTERS:
                     break
-        except ApiError:
-            self.back_off()
+        except ApiError as error:
+            self.back_off(error)
             raise
         if len(found) >= MAX_CHARACTERS:
             self._replace_all(found.values(), self.fetched_at)
-            self.back_off()
-            raise InvalidResponse(f"The character list does not end; showing the first {MAX_CHARACTERS:,}.")
+            endless = InvalidResponse(f"The character list does not end; showing the first {MAX_CHARACTERS:,}.")
+            self.back_off(endless)
+            raise endless
         now = self._clock.time()
         self._replace_all(found.values(), now)
         stored = _StoredCatalog(self._service, now, tuple(found.values()))
@@ -175,8 +177,9 @@ class CharacterCatalog:
             return f"Character {character.id} is listed with an unreadable age and is not submitted. Choose another."
         return f"Character {character.id} is listed as under 18 and is not submitted. Choose an adult."
 
-    def back_off(self) -> None:
-        """Do without the list for a while: it cannot be had now."""
+    def back_off(self, error: ApiError) -> None:
+        """Do without the list for a while, because of `error`."""
+        self.load_error = error
         self._backed_off_at = self._clock.monotonic()
 
     def is_known(self, character_id: str) -> bool:
@@ -212,7 +215,7 @@ class CharacterCatalog:
                 )
             )
         return Verdict(
-            f"Could not load the character list, so the age of character {character_id} is unknown. Retry later."
+            f"Could not load the character list to check the age of character {character_id}: {self.load_error}"
         )
 
     async def refresh(self, wanted: str = "", *, on_long_wait: Callable[[], None] = lambda: None) -> bool:
@@ -238,7 +241,7 @@ class CharacterCatalog:
                     if self.rejection_reason(wanted) or now - named_at >= SETTLE_SECONDS:
                         return True
                 if now - last_read_at >= LIST_STALL_SECONDS or now - began >= MAX_LIST_SECONDS:
-                    self.back_off()
+                    self.back_off(ResponseLost("It did not arrive in time. Checking is free; safe to retry."))
                     return key in self._partial
                 if not is_reported and now - began >= LONG_WAIT_SECONDS:
                     is_reported = True

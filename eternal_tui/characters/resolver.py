@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from eternal_tui.api.errors import RequestNotSent
 from eternal_tui.api.models import (
     Character,
     GenerateRequest,
@@ -38,22 +39,31 @@ async def resolve_character(
             return found
         return ResolvedCharacter(
             problem=format_safe(
-                "Could not load the character list, so the name “{name}” cannot be looked up. Use an ID.",
+                "Could not load the character list to look up “{name}”: {error} Use an ID.",
                 name=sanitize(text, limit=40),
-            )
+                error=catalog.load_error or "",
+            ),
+            is_unreachable=isinstance(catalog.load_error, RequestNotSent),
         )
     verdict = await catalog.judge(found.id)
     if verdict.note:
         notify_user(verdict.note)
-    return ResolvedCharacter(problem=verdict.rejection) if verdict.rejection else found
+    if not verdict.rejection:
+        return found
+    is_unreachable = not catalog.rejection_reason(found.id) and isinstance(catalog.load_error, RequestNotSent)
+    return ResolvedCharacter(problem=verdict.rejection, is_unreachable=is_unreachable)
 
 
 class ResolvedCharacter(msgspec.Struct, frozen=True, kw_only=True):
-    """The result for one entry: an ID that may be sent, or a `problem` that says why there is none."""
+    """The result for one entry: an ID that may be sent, or a `problem` that says why there is none.
+
+    `is_unreachable` tells of a list that could not be loaded because the service was not reached.
+    """
 
     id: str = ""
     character: Character | None = None
     problem: str = ""
+    is_unreachable: bool = False
 
     @property
     def name(self) -> UntrustedText:

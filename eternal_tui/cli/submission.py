@@ -138,8 +138,9 @@ class SubmissionRun:
                 found = resolved[wanted] = await resolve_character(self._services.characters, wanted, self._output.info)
                 if found.problem:
                     where = f"{one.source}: " if one.source else ""
-                    problem = format_safe("{where}{problem} Nothing was sent.", where=where, problem=found.problem)
-                    raise CommandError(ExitCode.USAGE, problem)
+                    sent = "" if "Nothing was sent" in found.problem else " Nothing was sent."
+                    problem = format_safe("{where}{problem}{sent}", where=where, problem=found.problem, sent=sent)
+                    raise CommandError(ExitCode.UNREACHABLE if found.is_unreachable else ExitCode.USAGE, problem)
         return [
             msgspec.structs.replace(
                 one,

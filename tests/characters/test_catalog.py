@@ -212,7 +212,7 @@ async def test_resolve_character_says_what_it_waits_for_and_what_it_rests_on(
 ) -> None:
     told: list[SafeText] = []
     listing.error = Unreachable("no answer")
-    assert "“Nobody” cannot be looked up" in (await resolve_character(catalog, "Nobody", told.append)).problem
+    assert "look up “Nobody”: no answer Use an ID" in (await resolve_character(catalog, "Nobody", told.append)).problem
     await clock.advance(BACK_OFF_SECONDS + 1.0)
     listing.error, listing.page_seconds = None, 4.0
     waiting = asyncio.ensure_future(resolve_character(catalog, "Name 77", told.append))

@@ -62,3 +62,13 @@ def test_generate_sends_nothing_for_a_character_with_two_ages(
     sandbox.inject(Fault.MINOR_TWICE, times=None)
     assert program.run("generate", "--character", character, "--prompt", "x").code == 2
     assert sandbox.posts == []
+
+
+def test_generate_without_a_service_names_the_cause_and_ends_in_4(program: Program) -> None:
+    """Also where the list, which is asked for first, is what cannot be loaded."""
+    environ = {"ETERNAL_TUI_BASE_URL": "https://service.invalid", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    for character in ("6870", "Astrid"):
+        ran = program.run("generate", "--character", character, "--prompt", "x", environ=environ)
+        assert ran.code == 4
+        assert "Could not connect to the proxy http://127.0.0.1:9 (HTTPS_PROXY)" in ran.err
+        assert "Nothing was sent" in ran.err

@@ -139,7 +139,7 @@ def test_an_id_goes_on_without_a_list_only_where_a_list_of_30_days_names_it(
     sandbox.inject(fault, on=FaultPlace.LIST, times=None)
     refused = program.run(*IMAGE_ARGUMENTS)
     assert refused.code == 2
-    assert "age of character 6870 is unknown" in refused.err
+    assert "Could not load the character list to check the age of character 6870: " in refused.err
     named = program.run("generate", "--character", "Astrid", "--prompt", "x")
     assert named.code == 2
     assert "Use an ID" in named.err
