@@ -32,6 +32,7 @@ def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] |
     from eternal_tui.config.credentials import ApiKeyError
     from eternal_tui.history.errors import HistoryError
     from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey, SubmitRejected
+    from eternal_tui.media.errors import ResultError
     from eternal_tui.sandbox.launch import DemoStartError
 
     if isinstance(error, ApiKeyError | NoApiKey):
@@ -44,6 +45,8 @@ def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] |
         return ExitCode.USAGE, format_safe(
             "{error}{unsent} The data folder is {folder}.", error=error, unsent=unsent, folder=folder
         )
+    if isinstance(error, ResultError):
+        return ExitCode.FAILED, sanitize(str(error))
     if isinstance(error, DemoStartError):
         return ExitCode.UNREACHABLE, sanitize(str(error))
     return None

@@ -127,7 +127,7 @@ _FACT_NAMES = ("width", "height", "bytes", "seconds", "codec")
 
 
 def _charge(job: Job) -> tuple[float | None, ChargeCertainty]:
-    if job.state is JobState.REJECTED:
+    if job.state in (JobState.REJECTED, JobState.QUEUED):
         return 0.0, "none"
     if job.state in (JobState.UNCONFIRMED, JobState.SUBMITTING):
         return job.cost, "unconfirmed"

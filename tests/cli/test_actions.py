@@ -232,3 +232,25 @@ def test_hooks_run_once_across_instances(program: Program, sandbox: Sandbox, tmp
     ):
         assert [process.wait(60) for process in (first, second, third)] == [0, 0, 0]
     assert sorted(seen.read_text().split()) == ["10", "11", "12", "9", "batch"]
+
+
+def test_a_result_is_fetched_from_a_url_found_elsewhere(program: Program, sandbox: Sandbox) -> None:
+    program.add_fast_jobs()
+    sandbox.inject(Fault.EXPIRED_LINK, times=None)
+    program.run(*GENERATE, "--wait")
+    raw = json.loads(run_unchecked(program, "show", "last", "--json", "--raw")["last_answer"])
+    sandbox.heal()
+    url = next(value for value in raw.values() if isinstance(value, str) and value.startswith("http"))
+    assert program.run("fetch", "1", "2", "--url", url).code == 2
+    refused = program.run("fetch", "last", "--url", "ftp://127.0.0.1/x.jpg")
+    assert (refused.code, program.run("show", "last", "--json").json_objects[0]["file"]) == (1, None)
+    fetched = program.run("fetch", "last", "--url", url, "--json")
+    assert (fetched.code, fetched.json_objects[-1]["file_state"]) == (0, "saved")
+
+
+def run_unchecked(program: Program, *arguments: str) -> dict[str, str]:
+    """Run as a process whose output may contain a signed URL."""
+    with program.start_process(*arguments) as process:
+        out, _ = process.communicate(timeout=60)
+    found: dict[str, str] = json.loads(out)
+    return found

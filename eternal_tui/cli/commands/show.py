@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import Context
 from eternal_tui.cli.exit_codes import ExitCode
@@ -22,6 +23,7 @@ examples:
   eternal-tui show 12
   eternal-tui show last --json
   eternal-tui show 7f3c9a                          the beginning of a request id
+  eternal-tui show 12 --json --raw                 with the API's last response
 """
 
 
@@ -29,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `show`."""
     add_references(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object per job")
+    parser.add_argument(
+        "--raw", action="store_true", help="add the API's last responses as they came, with result URLs"
+    )
 
 
 def run(context: Context) -> int:
@@ -37,13 +42,21 @@ def run(context: Context) -> int:
 
     with context.open_history() as history:
         jobs = find_jobs(history, context.arguments.ids, context.output.stdin)
+        raw = {job.id: _raw_responses(history.get(job.id) or {}) for job in jobs} if context.arguments.raw else {}
     for number, job in enumerate(jobs):
         if context.arguments.json:
-            context.output.print_json(job_to_json(job, context.results_dir))
+            context.output.print_json(job_to_json(job, context.results_dir) | raw.get(job.id, {}))
             continue
         for line in (*([SafeText("")] if number else ()), *_detail_lines(job, context.results_dir)):
             context.output.print_line(line)
+        for name, text in raw.get(job.id, {}).items():
+            context.output.print_line(_labelled_line(name.replace("_", " "), sanitize(text or "", limit=10_000)))
     return ExitCode.SUCCESS
+
+
+def _raw_responses(record: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the responses to submit and last poll, cut as they were recorded."""
+    return {name: record.get(name) for name in ("submit_answer", "last_answer")}
 
 
 def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:

@@ -41,7 +41,8 @@ FETCH_EPILOG = """\
 examples:
   eternal-tui fetch 12
   eternal-tui fetch 12 -o portrait.jpg
-  eternal-tui fetch 'state:expired,broken' --json
+  eternal-tui fetch 'state:expired,broken,missing' --json
+  eternal-tui fetch 12 --url https://…             a result URL found elsewhere
 
 A job that has its file is not downloaded again, only copied with -o. Free.
 """
@@ -67,6 +68,10 @@ class _WatchRun:
             self._output.info(sanitize("No unfinished jobs."))
             return ExitCode.SUCCESS
         await self._engine.start(only_job_ids=ids)
+        if (url := getattr(self._arguments, "url", None)) is not None:
+            if len(ids) != 1:
+                raise CommandError(ExitCode.USAGE, f"--url needs exactly one job, not {len(ids)}.")
+            await self._shutdown.run(self._engine.download_from(ids[0], url))
         await self._shutdown.run(self._resume_polling(ids))
         unsubscribe = self._engine.store.subscribe(self._on_change)
         timed_out = False
@@ -201,6 +206,7 @@ def _add_watch_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
     add_references(parser)
+    parser.add_argument("--url", metavar="URL", help="download the result of one job from this URL")
     _add_common_arguments(parser)
 
 
