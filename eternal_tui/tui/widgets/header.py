@@ -59,28 +59,26 @@ def _banner_items(demo: bool, other_host: str, glyphs: Glyphs) -> list[_HeaderIt
 
 def _totals_items(totals: Totals, glyphs: Glyphs) -> list[_HeaderItem]:
     dot = f" {glyphs.dot} "
-    parts = []
-    if totals.unconfirmed:
-        parts.append(_HeaderItem(f"{totals.unconfirmed} unconfirmed", "warn", 8, dot))
-    if totals.sending:
-        parts.append(_HeaderItem(f"{totals.sending} sending", "live", 8, dot))
-    if totals.running:
-        parts.append(_HeaderItem(f"{totals.running} running", "live", 6, dot))
-    for count, word in (
-        (totals.failed_today, "failed"),
-        (totals.rejected_today, "rejected"),
-        (totals.unsent_today, "unsent"),
-    ):
-        if count:
-            parts.append(_HeaderItem(f"{count} {word} today", "bad", 5, dot))
-    if totals.done_today:
-        parts.append(_HeaderItem(f"{totals.done_today} done today", "dim", 3, dot))
+    counts = (
+        (totals.unconfirmed, "unconfirmed", "warn", 8),
+        (totals.sending, "sending", "live", 8),
+        (totals.running, "running", "live", 6),
+        (totals.failed_today, "failed today", "bad", 5),
+        (totals.rejected_today, "rejected today", "bad", 5),
+        (totals.unsent_today, "unsent today", "bad", 5),
+        (totals.done_today, "done today", "dim", 3),
+    )
+    parts = [_HeaderItem(f"{count} {word}", role, priority, dot) for count, word, role, priority in counts if count]
     if totals.credits is not None:
-        parts.append(_HeaderItem(f"{totals.credits:,.2f} credits", "text", 7))
+        account = f" ({totals.account[:4]})" if totals.account else ""
+        parts.append(_HeaderItem(f"{totals.credits:,.2f} credits{account}", "text", 7))
+    sign = glyphs.minus if totals.is_spent_exact else "~"
     if totals.spent_today:
-        parts.append(_HeaderItem(f"{glyphs.minus}{totals.spent_today:,.2f} today", "dim", 2, "  "))
+        parts.append(_HeaderItem(f"{sign}{totals.spent_today:,.2f} today", "dim", 2, "  "))
+    if totals.unexplained_today:
+        parts.append(_HeaderItem(f"{totals.unexplained_today:,.2f} unexplained", "warn", 2, dot))
     if totals.spent_total and totals.is_complete:
-        parts.append(_HeaderItem(f"{glyphs.minus}{totals.spent_total:,.2f} total", "dim", 1, dot))
+        parts.append(_HeaderItem(f"{sign}{totals.spent_total:,.2f} total", "dim", 1, dot))
     return parts
 
 

@@ -34,7 +34,13 @@ def test_everything_is_said_where_there_is_room() -> None:
 
 def test_what_was_spent_in_all_is_said_once_every_job_is_counted() -> None:
     """Seen to fail with the sum of the jobs read so far."""
-    assert "in all" not in header_text(140, msgspec.structs.replace(TOTALS, is_complete=False))
+    assert "total" not in header_text(140, msgspec.structs.replace(TOTALS, is_complete=False))
+
+
+def test_money_that_is_not_sure_is_said_to_be() -> None:
+    """Seen to fail with an estimate written like a sum of balances."""
+    unsure = msgspec.structs.replace(TOTALS, is_spent_exact=False, unexplained_today=0.08, account="ab12cd34")
+    assert "1,629.32 credits (ab12)  ~0.42 today · 0.08 unexplained · ~31.50 total" in header_text(170, unsure)
 
 
 def test_narrow_lines_keep_what_is_about_money() -> None:
