@@ -1,11 +1,12 @@
-"""The gallery: the listed jobs as a grid of thumbnails, moved through by the same keys as the list."""
+"""Gallery: the listed jobs as a grid of thumbnails."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -18,7 +19,16 @@ from textual.worker import Worker
 
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.gallery.grid import Grid, grid_for, prompt_caption, state_caption, text_tile_lines
+from eternal_tui.tui.gallery.grid import (
+    FRAME_CELLS,
+    TILE_GAP_COLUMNS,
+    Grid,
+    caption,
+    grid_for,
+    reason_lines,
+    state_caption,
+    text_tile_lines,
+)
 from eternal_tui.tui.gallery.thumbnails import ThumbnailCache, ThumbnailKey
 from eternal_tui.tui.graphics.base import GraphicsBackend
 from eternal_tui.tui.input.actions import bindings
@@ -26,38 +36,12 @@ from eternal_tui.tui.job_list.row import state_labels
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import fit
 
-
-class JobListApi(Protocol):
-    """What the gallery shows: the jobs of the list, in its order and under its filter, with its cursor and marks."""
-
-    @property
-    def count(self) -> int:
-        """How many jobs are listed."""
-
-    @property
-    def row(self) -> int:
-        """The row of the cursor."""
-
-    @property
-    def marked_ids(self) -> frozenset[int]:
-        """The marked ids."""
-
-    @property
-    def can_clear(self) -> bool:
-        """Whether there are marks or a filter to clear."""
-
-    def job_at(self, row: int) -> Job:
-        """Return the job listed in a row."""
-
-    def go_to_row(self, row: int) -> None:
-        """Put the cursor in a row, the nearest where there is none."""
-
-    def perform_action(self, action: str) -> None:
-        """Do what the list does by this action."""
+if TYPE_CHECKING:
+    from eternal_tui.tui.job_list.widget import JobList
 
 
 class _Tile(NamedTuple):
-    """Everything that decides what a tile looks like."""
+    """Everything a tile is drawn from."""
 
     job: Job
     has_cursor: bool
@@ -66,7 +50,7 @@ class _Tile(NamedTuple):
 
 
 class Gallery(ScrollView, can_focus=True):
-    """Draws the tiles in view and no others. Jobs, cursor and marks are the list's, which it steers."""
+    """Draws the tiles in view. Jobs, cursor and marks are those of the job list."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "gallery--text",
@@ -75,7 +59,7 @@ class Gallery(ScrollView, can_focus=True):
         "gallery--ok",
         "gallery--warn",
         "gallery--bad",
-        "gallery--here",
+        "gallery--cursor",
         "gallery--mark",
     }
     DEFAULT_CSS = """
@@ -88,9 +72,8 @@ class Gallery(ScrollView, can_focus=True):
         & > .gallery--warn { color: $warning; }
         & > .gallery--bad { color: $error; }
         & > .gallery--mark { color: $accent; text-style: bold; }
-        & > .gallery--here { background: $block-cursor-blurred-background; }
-        &:focus > .gallery--here { background: $block-cursor-background; text-style: bold; }
-        &:ansi > .gallery--here { background: transparent; text-style: reverse; }
+        & > .gallery--cursor { color: $foreground; text-style: bold; }
+        &:focus > .gallery--cursor { color: $accent; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("gallery")]
@@ -100,7 +83,7 @@ class Gallery(ScrollView, can_focus=True):
 
     def __init__(
         self,
-        job_list: JobListApi,
+        job_list: JobList,
         graphics: GraphicsBackend,
         results_dir: Path,
         *,
@@ -117,9 +100,9 @@ class Gallery(ScrollView, can_focus=True):
         self._thumbnails = ThumbnailCache(graphics, transmit=self._transmit, on_rendered=lambda _: self.redraw())
         self._tiles: dict[int, _Tile] = {}
         self._rendering: tuple[ThumbnailKey, ...] = ()
-        self._styles: dict[tuple[str, bool], Style] = {}
+        self._styles: dict[str, Style] = {}
 
-    # What it shows
+    # Tiles
 
     def redraw(self) -> None:
         """Draw the tiles in view that have changed, and have the missing thumbnails made."""
@@ -147,8 +130,8 @@ class Gallery(ScrollView, can_focus=True):
 
     def _visible_range(self) -> range:
         top, height, grid = self.scroll_offset.y, self.size.height, self._grid
-        first = top // grid.pitch * grid.columns
-        last = ((top + height - 1) // grid.pitch + 1) * grid.columns
+        first = top // grid.height * grid.columns
+        last = ((top + height - 1) // grid.height + 1) * grid.columns
         return range(min(first, self._job_list.count), min(last, self._job_list.count))
 
     def visible_ids(self) -> list[int]:
@@ -163,11 +146,11 @@ class Gallery(ScrollView, can_focus=True):
 
     def _thumbnail_key(self, job: Job) -> ThumbnailKey | None:
         path = result_path(job, self._results_dir) if self._shows_images else None
-        return None if path is None else ThumbnailKey(path, self._grid.width, self._grid.image_rows)
+        return None if path is None else ThumbnailKey(path, self._grid.inner_width, self._grid.image_rows)
 
     def _tile_region(self, tile_index: int) -> Region:
         x, line = self._grid.tile_origin(tile_index)
-        return Region(x - 1, line - self.scroll_offset.y, self._grid.width + 1, self._grid.height)
+        return Region(x, line - self.scroll_offset.y, self._grid.width, self._grid.height)
 
     def _render_missing(self) -> None:
         wanted = (self._thumbnail_key(tile.job) for tile in self._tiles.values())
@@ -183,19 +166,19 @@ class Gallery(ScrollView, can_focus=True):
 
         return self.run_worker(run, group="gallery", exclusive=True)
 
-    # Life
+    # Lifetime
 
     def on_mount(self) -> None:
-        """Send pictures again after a suspend: leaving the screen makes the terminal forget them."""
+        """Send images again after a suspend: leaving the screen makes the terminal forget them."""
         self.app.app_resume_signal.subscribe(self, lambda _: self._thumbnails.retransmit())
 
     def on_unmount(self) -> None:
-        """Let the terminal forget the pictures."""
+        """Delete the images from the terminal."""
         self.app.app_resume_signal.unsubscribe(self)
         self._thumbnails.clear()
 
     def on_hide(self) -> None:
-        """Keep nothing for a grid nobody sees."""
+        """Free everything that is not shown."""
         self._thumbnails.clear()
         self._tiles.clear()
         self._rendering = ()
@@ -232,11 +215,11 @@ class Gallery(ScrollView, can_focus=True):
         self._styles.clear()
 
     def on_focus(self) -> None:
-        """Say so, and draw the cursor as the one that keys move."""
+        """Report it and draw the cursor in its focused colour."""
         self._update_focus()
 
     def on_blur(self) -> None:
-        """Say so, and draw the cursor as one at rest."""
+        """Report it and draw the cursor in its unfocused colour."""
         self._update_focus()
 
     def _update_focus(self) -> None:
@@ -261,12 +244,12 @@ class Gallery(ScrollView, can_focus=True):
 
     def action_page(self, pages: float) -> None:
         """Move the cursor by screens."""
-        rows = max(1, self.size.height // self._grid.pitch)
+        rows = max(1, self.size.height // self._grid.height)
         by = int(max(1, rows * abs(pages))) * self._grid.columns
         self._move_cursor_to(self._job_list.row + (by if pages > 0 else -by))
 
     def action_ask(self, action: str) -> None:
-        """Have the list do what it does by this action."""
+        """Perform an action of the list."""
         self._job_list.perform_action(action)
         self.scroll_to_cursor()
 
@@ -295,74 +278,71 @@ class Gallery(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Return one line of the screen: a slice through one row of tiles."""
         width, grid = self.size.width, self._grid
-        row, line = divmod(y + self.scroll_offset.y, grid.pitch)
+        row, line = divmod(y + self.scroll_offset.y, grid.height)
         first = row * grid.columns
-        if line >= grid.height or first >= self._job_list.count:
+        if first >= self._job_list.count:
             return Strip.blank(width, self._style_for(""))
+        gap = Strip.blank(TILE_GAP_COLUMNS, self._style_for(""))
         strips = []
         for place in range(first, min(first + grid.columns, self._job_list.count)):
-            tile = self._tiles.get(place) or self._build_tile(place)
-            strips += [self._gutter_strip(tile, line), self._tile_strip(tile, line, grid)]
-            strips.append(Strip.blank(1, self._style_for("")))
+            strips += [self._tile_strip(self._tiles.get(place) or self._build_tile(place), line, grid), gap]
         return Strip.join(strips).adjust_cell_length(width, self._style_for(""))
 
-    def _gutter_strip(self, tile: _Tile, line: int) -> Strip:
-        if tile.is_marked and line == 0:
-            return Strip([Segment(self._glyphs.mark, self._style_for("mark"))], 1)
-        if tile.has_cursor and self.has_focus:
-            return Strip([Segment(self._glyphs.cursor, self._style_for("live"))], 1)
-        return Strip.blank(1, self._style_for(""))
-
     def _tile_strip(self, tile: _Tile, line: int, grid: Grid) -> Strip:
-        job, width = tile.job, grid.width
-        caption = line - grid.image_rows
-        if caption < 0:
-            return self._image_strip(tile, line, grid)
-        if caption == 0:
-            role = state_labels(job)[2]
-            return self._text_strip(
-                self._glyphs.to_drawable(state_caption(job, self._glyphs)), width, role, has_cursor=tile.has_cursor
+        frame = self._glyphs.bold_frame if tile.has_cursor else self._glyphs.frame
+        top_left, top_right, bottom_right, bottom_left, horizontal, vertical = tuple(frame)
+        style = self._style_for("cursor" if tile.has_cursor else "mark" if tile.is_marked else "dim")
+        inside = line - 1
+        if inside < 0:
+            mark = f" {self._glyphs.mark} " if tile.is_marked else ""
+            room = grid.inner_width - cell_len(mark) - 2
+            state = self._glyphs.to_drawable(state_caption(tile.job, self._glyphs))
+            text = state if cell_len(state) <= room else fit(state, room, ellipsis=self._glyphs.ellipsis)
+            rest = horizontal * (room - cell_len(text))
+            role = self._style_for(state_labels(tile.job)[2])
+            segments = (
+                (f"{top_left} ", style),
+                (text, role),
+                (f" {rest}", style),
+                (mark, self._style_for("mark")),
+                (top_right, style),
             )
-        if grid.image_rows:
-            return self._text_strip(
-                self._glyphs.to_drawable(prompt_caption(job)), width, "dim", has_cursor=tile.has_cursor
-            )
-        words = text_tile_lines(job, width, grid.height - 1)
-        text = words[caption - 1] if caption - 1 < len(words) else ""
-        return self._text_strip(
-            self._glyphs.to_drawable(text), width, "text" if caption == 1 else "dim", has_cursor=tile.has_cursor
-        )
+            return Strip([Segment(*each) for each in segments if each[0]]).adjust_cell_length(grid.width, style)
+        if line == grid.height - 1:
+            return Strip([Segment(f"{bottom_left}{horizontal * grid.inner_width}{bottom_right}", style)], grid.width)
+        side = Strip([Segment(vertical, style)], 1)
+        return Strip.join([side, self._inner_strip(tile, inside, grid), side])
 
-    def _image_strip(self, tile: _Tile, line: int, grid: Grid) -> Strip:
+    def _inner_strip(self, tile: _Tile, line: int, grid: Grid) -> Strip:
+        width = grid.inner_width
+        if not grid.image_rows:
+            lines = text_tile_lines(tile.job, width, grid.height - FRAME_CELLS)
+            return self._text_strip(lines[line] if line < len(lines) else "", width, "dim" if line else "text")
+        if line == grid.image_rows:
+            return self._text_strip(caption(tile.job), width, "text")
         wanted = self._thumbnail_key(tile.job)
         drawing = self._thumbnails.get(wanted) if wanted is not None else None
+        blank = self._style_for("")
         if drawing is not None and drawing.strips:
             row = line - (grid.image_rows - len(drawing.strips)) // 2
             if not 0 <= row < len(drawing.strips):
-                return Strip.blank(grid.width, self._style_for(""))
-            left = (grid.width - drawing.width) // 2
-            right = grid.width - left - drawing.width
-            blank = self._style_for("")
+                return Strip.blank(width, blank)
+            left = (width - drawing.width) // 2
+            right = width - left - drawing.width
             return Strip.join([Strip.blank(left, blank), drawing.row(row, blank), Strip.blank(right, blank)])
-        # A picture on its way is no reason to read: only what will have none is told in words.
-        words = text_tile_lines(tile.job, grid.width, grid.image_rows) if wanted is None or drawing is not None else []
-        return self._text_strip(
-            self._glyphs.to_drawable(words[line]) if line < len(words) else "", grid.width, "dim", has_cursor=False
-        )
+        # Text stands only where there will be no image, not while one is loaded.
+        lines = reason_lines(tile.job, width, grid.image_rows) if wanted is None or drawing is not None else []
+        return self._text_strip(lines[line] if line < len(lines) else "", width, "dim")
 
-    def _text_strip(self, text: str, width: int, role: str, *, has_cursor: bool) -> Strip:
-        return Strip(
-            [Segment(fit(text, width, ellipsis=self._glyphs.ellipsis), self._style_for(role, has_cursor=has_cursor))],
-            width,
-        )
+    def _text_strip(self, text: str, width: int, role: str) -> Strip:
+        drawable = fit(self._glyphs.to_drawable(text), width, ellipsis=self._glyphs.ellipsis)
+        return Strip([Segment(drawable, self._style_for(role))], width)
 
-    def _style_for(self, role: str, *, has_cursor: bool = False) -> Style:
-        style = self._styles.get((role, has_cursor))
+    def _style_for(self, role: str) -> Style:
+        style = self._styles.get(role)
         if style is None:
             style = self.rich_style
             if role:
                 style += self.get_component_rich_style(f"gallery--{role}", partial=True)
-            if has_cursor:
-                style += self.get_component_rich_style("gallery--here", partial=True)
-            self._styles[role, has_cursor] = style
+            self._styles[role] = style
         return style

@@ -1,4 +1,4 @@
-"""The gallery's arithmetic and words: how many tiles fit, where each stands, and what is written under it. Pure."""
+"""Grid: how many gallery tiles fit and where each is, and the texts of a tile."""
 
 from __future__ import annotations
 
@@ -12,24 +12,30 @@ from eternal_tui.tui.job_list.row import LIVE_STATES, state_glyph, state_labels
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import fit
 
-CAPTION_ROWS = 2
-"""Lines under a picture: how the job stands, and its prompt."""
+FRAME_CELLS = 2
+"""Columns, and rows, of the frame around a tile."""
 
-TILE_GAP_COLUMNS = 2
-"""Columns between two tiles."""
+CAPTION_ROWS = 1
+"""Rows under an image: the character and the prompt."""
+
+TILE_GAP_COLUMNS = 1
+"""Columns between two frames."""
 
 MAX_IMAGE_ROWS, MIN_IMAGE_ROWS = 12, 3
-"""Rows of a picture: no more than looks like a thumbnail, no fewer than tell one from another."""
+"""Rows of a thumbnail."""
 
 MIN_TILE_COLUMNS = 16
-"""Columns in which a state and the beginning of a prompt can be read."""
+"""Columns inside a frame in which a state and the beginning of a prompt can be read."""
 
-TEXT_TILE_COLUMNS, TEXT_TILE_ROWS = 30, 4
-"""Columns and rows of a tile that has no picture but words."""
+PREFERRED_COLUMNS = 4
+"""Tiles side by side for which a tile is made narrower, down to MIN_TILE_COLUMNS."""
+
+TEXT_TILE_COLUMNS, TEXT_TILE_ROWS = 30, 3
+"""Columns and rows inside the frame of a tile without an image."""
 
 
 class Grid(NamedTuple):
-    """Tiles of `width` × `height` cells, `columns` of them in a row; `image_rows` rows of each hold the picture."""
+    """Frames of `width` × `height` cells, `columns` of them in a row; `image_rows` rows of each have the image."""
 
     columns: int
     width: int
@@ -37,39 +43,42 @@ class Grid(NamedTuple):
     image_rows: int
 
     @property
-    def pitch(self) -> int:
-        """Rows from one row of tiles to the next, the blank line between them included."""
-        return self.height + 1
+    def inner_width(self) -> int:
+        """Columns inside a frame."""
+        return self.width - FRAME_CELLS
 
     def line_count(self, tile_count: int) -> int:
         """Return the lines that so many tiles take."""
-        return -(-tile_count // self.columns) * self.pitch
+        return -(-tile_count // self.columns) * self.height
 
     def tile_origin(self, tile: int) -> tuple[int, int]:
-        """Return the column and the line at which a tile begins."""
+        """Return the column and the line of a frame's top left corner."""
         row, column = divmod(tile, self.columns)
-        return 1 + column * (self.width + TILE_GAP_COLUMNS), row * self.pitch
+        return column * (self.width + TILE_GAP_COLUMNS), row * self.height
 
     def tile_at(self, x: int, y: int) -> int | None:
         """Return the tile that covers a cell, counted from the first, None between tiles."""
-        column, into = divmod(x - 1, self.width + TILE_GAP_COLUMNS)
-        if not 0 <= column < self.columns or into >= self.width or y % self.pitch >= self.height:
+        column, offset = divmod(x, self.width + TILE_GAP_COLUMNS)
+        if not 0 <= column < self.columns or offset >= self.width:
             return None
-        return y // self.pitch * self.columns + column
+        return y // self.height * self.columns + column
 
 
 def grid_for(width: int, height: int, *, with_images: bool) -> Grid:
-    """Return the grid that fills a pane of width × height cells: two rows of tiles where they can be told apart."""
-    if not with_images:
-        tile = max(1, min(TEXT_TILE_COLUMNS, width - 1))
-        return Grid(max(1, (width - 1 + TILE_GAP_COLUMNS) // (tile + TILE_GAP_COLUMNS)), tile, TEXT_TILE_ROWS, 0)
-    two = (height - 1) // 2 - CAPTION_ROWS
-    picture = min(MAX_IMAGE_ROWS, two if two >= 2 * MIN_IMAGE_ROWS else max(MIN_IMAGE_ROWS, height - CAPTION_ROWS))
-    # A cell is half as wide as it is high: this is a square, in which any portrait fits.
-    tile = max(1, min(max(2 * picture, MIN_TILE_COLUMNS), width - 1))
-    return Grid(
-        max(1, (width - 1 + TILE_GAP_COLUMNS) // (tile + TILE_GAP_COLUMNS)), tile, picture + CAPTION_ROWS, picture
-    )
+    """Return the grid that fills a pane of width × height cells: two rows of tiles where images stay recognisable."""
+    if with_images:
+        two = height // 2 - FRAME_CELLS - CAPTION_ROWS
+        one = max(MIN_IMAGE_ROWS, height - FRAME_CELLS - CAPTION_ROWS)
+        image_rows = min(MAX_IMAGE_ROWS, two if two >= 2 * MIN_IMAGE_ROWS else one)
+        # A cell is half as wide as it is high: this is a square, in which any portrait fits.
+        wanted, rows = max(2 * image_rows, MIN_TILE_COLUMNS), image_rows + CAPTION_ROWS
+        for_columns = (width + TILE_GAP_COLUMNS) // PREFERRED_COLUMNS - TILE_GAP_COLUMNS - FRAME_CELLS
+        wanted = min(wanted, max(for_columns, MIN_TILE_COLUMNS))
+    else:
+        image_rows, wanted, rows = 0, TEXT_TILE_COLUMNS, TEXT_TILE_ROWS
+    outer = max(FRAME_CELLS + 1, min(wanted + FRAME_CELLS, width))
+    columns = max(1, (width + TILE_GAP_COLUMNS) // (outer + TILE_GAP_COLUMNS))
+    return Grid(columns, outer, rows + FRAME_CELLS, image_rows)
 
 
 def state_caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
@@ -84,13 +93,18 @@ def state_caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
     return join_safe(" ", *parts)
 
 
-def prompt_caption(job: Job) -> SafeText:
-    """Return the beginning of the prompt on one line."""
-    return sanitize(job.request.prompt, limit=200)
+def caption(job: Job) -> SafeText:
+    """Return the character's name and the beginning of the prompt on one line."""
+    prompt = sanitize(job.request.prompt, limit=200)
+    return join_safe(" · ", sanitize(job.name, limit=60), prompt) if job.name else prompt
+
+
+def reason_lines(job: Job, width: int, rows: int) -> list[str]:
+    """Return why a tile has no image, or else its prompt, wrapped into at most `rows` lines."""
+    text = sanitize(job.error or job.trouble or job.request.prompt, limit=400)
+    return [fit(line, width) for line in textwrap.wrap(text, max(4, width))[:rows]]
 
 
 def text_tile_lines(job: Job, width: int, rows: int) -> list[str]:
-    """Return what stands in place of a picture: who, and the prompt or what went wrong, in `line_count` lines."""
-    told = sanitize(job.error or job.trouble or job.request.prompt, limit=400)
-    lines = [fit(character_label(job), width), *textwrap.wrap(told, max(4, width))]
-    return [fit(line, width) for line in lines[:rows]]
+    """Return the lines of a tile without an image: the character, then what `reason_lines` returns."""
+    return [fit(character_label(job), width), *reason_lines(job, width, rows - 1)]

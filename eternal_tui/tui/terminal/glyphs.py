@@ -13,7 +13,8 @@ _UTF8_PATTERN = r"(?i)utf-?8"
 class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     """One set of signs; every state sign, bar part and gutter sign is exactly one cell wide.
 
-    `levels` are eight steps of a column, from an eighth of a row to a whole one.
+    `levels` are eight steps of a column, from an eighth of a row to a whole one. Frames are their corners from the
+    top left clockwise, then the horizontal and the vertical line.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     times: str
     quotes: tuple[str, str]
     levels: str
+    frame: str
+    bold_frame: str
 
     def to_drawable(self, safe_text: str) -> str:
         """Return already gated text in characters this set's terminal can draw."""
@@ -77,6 +80,8 @@ UNICODE = Glyphs(
     times="×",
     quotes=("“", "”"),
     levels="▁▂▃▄▅▆▇█",
+    frame="╭╮╯╰─│",
+    bold_frame="┏┓┛┗━┃",
 )
 
 ASCII = Glyphs(
@@ -107,6 +112,8 @@ ASCII = Glyphs(
     times="x",
     quotes=('"', '"'),
     levels="..::||##",
+    frame="++++-|",
+    bold_frame="####=#",
 )
 
 
