@@ -91,12 +91,7 @@ def _count(kind: str, name: str, text: str, jobs: Sequence[Job], money: Money) -
         name = next((f"{job.name} {name}" for job in jobs if job.name), name)
     succeeded = [job for job in jobs if job.state is JobState.SUCCEEDED]
     ended = len(succeeded) + sum(job.state is JobState.FAILED for job in jobs)
-    seconds = sorted(
-        job.finished_at - job.submitted_at
-        for job in succeeded
-        # A clock set back makes nonsense of a duration.
-        if job.finished_at is not None and job.submitted_at is not None and job.finished_at >= job.submitted_at
-    )
+    seconds = sorted(job.run_seconds for job in succeeded if job.run_seconds is not None)
     median, p90 = (seconds[int(share * len(seconds))] if seconds else None for share in (0.5, 0.9))
     return JobGroup(
         kind=kind,

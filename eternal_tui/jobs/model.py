@@ -104,8 +104,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     inside the results folder. `owner` is the instance that polls and downloads it, `service` the host it runs at.
     `trouble` is why a live job is waiting, `error` why an ended one has no result. `credits_before` and
     `credits_after` bracket the submit; `seen_running` is the age in seconds at the last look that saw the job still
-    running. `rating` is the user's: 1 to 5, -1 for rejected, 0 for none. `template` is the prompt before its
-    alternatives were chosen. `account` is the fingerprint of the API key it was sent with.
+    running, and `took` what it took from submit to end, 0 where the end was not observed closely. `rating` is the
+    user's: 1 to 5, -1 for rejected, 0 for none. `template` is the prompt before its alternatives were chosen. `account`
+    is the fingerprint of the API key it was sent with.
     """
 
     id: int
@@ -143,6 +144,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     hooks: tuple[str, ...] = ()
     polls: int = 0
     seen_running: float | None = None
+    took: float | None = None
     tags: tuple[str, ...] = ()
     starred: bool = False
     rating: int = 0
@@ -155,6 +157,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     def is_ended(self) -> bool:
         """Whether nothing more will happen to this job by itself."""
         return self.state in ENDED_STATES
+
+    @property
+    def run_seconds(self) -> float | None:
+        """Seconds from submit to end, None where the end was not observed closely enough to tell."""
+        if self.took is not None:
+            return self.took or None
+        if self.finished_at is None or self.submitted_at is None or self.finished_at < self.submitted_at:
+            return None
+        return self.finished_at - self.submitted_at
 
     @property
     def is_creation(self) -> bool:

@@ -242,10 +242,10 @@ class HistorySync:
         newest = [
             job
             for job in self._store.newest_first()[:MAX_LEARNED_JOBS]
-            if job.state is JobState.SUCCEEDED and job.finished_at and job.submitted_at
+            if job.state is JobState.SUCCEEDED and job.run_seconds is not None
         ]
         for job in reversed(newest):
-            took = max(0.1, (job.finished_at or 0.0) - (job.submitted_at or 0.0))
+            took = max(0.1, job.run_seconds or 0.0)
             self._monitor.durations.learn(job_kind(job), took, last_running_age=job.seen_running)
             await asyncio.sleep(0)
 

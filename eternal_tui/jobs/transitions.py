@@ -75,7 +75,7 @@ def mark_rejected(job: Job, error: ApiError, now: float) -> Job:
         verdict_reason="",
         error=UntrustedText(reason),
         cause=_rejection_cause(error),
-        finished_at=now,
+        finished_at=max(now, job.created_at),
         cost=0.0,
         trouble=UntrustedText(""),
     )
@@ -104,17 +104,26 @@ def mark_unconfirmed(job: Job, reason: str, now: float, estimate: float | None) 
         job,
         JobState.UNCONFIRMED,
         error=UntrustedText(reason),
-        finished_at=now,
+        finished_at=max(now, job.created_at),
         cost=estimate,
         trouble=UntrustedText(""),
     )
     return _append_event(unclear, now, "answer lost, may be charged", reason)
 
 
-def apply_poll(job: Job, response: PollResponse, now: float, *, is_overdue: bool, age: float | None = None) -> Job:
+def apply_poll(
+    job: Job,
+    response: PollResponse,
+    now: float,
+    *,
+    is_overdue: bool,
+    age: float | None = None,
+    took: float | None = None,
+) -> Job:
     """Return the job after one look at it; `is_overdue` says that its watch deadline has passed.
 
-    `age` is kept as the last one at which the job was seen running: between it and the end lies what it took.
+    `age` is kept as the last one at which the job was seen running: between it and the end lies what it took. `took`
+    is that time where this look found the end, 0 where the job was not observed closely enough.
     """
     seen = with_state(
         job,
@@ -127,9 +136,9 @@ def apply_poll(job: Job, response: PollResponse, now: float, *, is_overdue: bool
         seen_running=age if age is not None and response.outcome == "alive" else job.seen_running,
     )
     if response.outcome == "succeeded":
-        return _mark_succeeded(seen, response, now)
+        return _mark_succeeded(msgspec.structs.replace(seen, took=took), response, now)
     if response.outcome == "failed":
-        return _mark_failed(seen, response, now)
+        return _mark_failed(msgspec.structs.replace(seen, took=took), response, now)
     if is_overdue and seen.state is JobState.RUNNING:
         return _append_event(with_state(seen, JobState.STALLED), now, "stalled, polling less often")
     if not is_overdue and seen.state is JobState.STALLED:
@@ -152,7 +161,7 @@ def _mark_succeeded(job: Job, response: PollResponse, now: float) -> Job:
         encrypted=response.encrypted,
         file_state=FileState.PENDING if has_link else FileState.MISSING,
         error=UntrustedText("") if has_link else UntrustedText(NO_LINK_MESSAGE),
-        finished_at=now,
+        finished_at=max(now, job.submitted_at or job.created_at),
     )
     summary = "finished" if has_link else "finished without a usable link"
     return _append_event(done, now, summary, response.unusable_link or response.status_text)
@@ -160,7 +169,8 @@ def _mark_succeeded(job: Job, response: PollResponse, now: float) -> Job:
 
 def _mark_failed(job: Job, response: PollResponse, now: float) -> Job:
     reason = response.error or UntrustedText("The service gave no reason.")
-    return _append_event(with_state(job, JobState.FAILED, error=reason, finished_at=now), now, "failed", reason)
+    ended = max(now, job.submitted_at or job.created_at)
+    return _append_event(with_state(job, JobState.FAILED, error=reason, finished_at=ended), now, "failed", reason)
 
 
 UNSAVED_PREFIX = "Not on disk yet"

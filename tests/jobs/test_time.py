@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from eternal_tui.jobs.billing.statistics import compute_statistics
 from eternal_tui.jobs.billing.totals import day_bounds
 from eternal_tui.jobs.model import JobState
 from eternal_tui.jobs.policy import JobPolicy
@@ -56,6 +57,35 @@ async def test_a_wall_clock_that_jumps_changes_nothing_but_dates(bench: Bench, j
     for job in [*jobs, newer]:
         await bench.wait_for_state(job.id, "saved")
     assert len(bench.sandbox.posts) == 5
+
+
+@pytest.mark.parametrize("jump", [DAY_SECONDS, -DAY_SECONDS])
+async def test_duration_is_not_taken_from_a_clock_that_jumped(bench: Bench, jump: float) -> None:
+    job = await bench.engine.submit(IMAGE_REQUEST)
+    bench.clock.jump_wall_clock(jump)
+    bench.sandbox.finish()
+    done = await bench.wait_for_state(job.id, "saved")
+    assert done.run_seconds is not None
+    assert 0 < done.run_seconds < 120
+    assert done.finished_at is not None
+    assert done.finished_at >= done.created_at
+    (images,) = compute_statistics([done], bench.clock.time()).kinds
+    assert images.median == done.run_seconds
+
+
+@pytest.mark.parametrize(("closed_seconds", "is_known"), [(609.0, False), (3.0, True)])
+async def test_duration_is_unknown_where_nobody_looked(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, closed_seconds: float, is_known: bool
+) -> None:
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        job = await bench.engine.submit(IMAGE_REQUEST)
+    await clock.advance(closed_seconds)
+    sandbox.finish()
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        done = await bench.wait_for_state(job.id, "saved")
+        assert (done.run_seconds is not None) is is_known
+        assert len(bench.engine.monitor.durations._residuals) == is_known
+        assert compute_statistics([done], clock.time()).kinds[0].durations == ((done.run_seconds,) if is_known else ())
 
 
 async def test_eight_hours_asleep_with_both_clocks_is_one_look_at_each_job(bench: Bench) -> None:

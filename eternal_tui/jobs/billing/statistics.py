@@ -188,12 +188,7 @@ def _day_stats(day_start: float, jobs: Sequence[Job], money: dict[str, Any]) -> 
 def _type_stats(request_type: RequestType, jobs: Sequence[Job], money: dict[str, Any]) -> TypeStats:
     succeeded = [job for job in jobs if job.state is JobState.SUCCEEDED]
     failed = sum(job.state is JobState.FAILED for job in jobs)
-    took = [
-        job.finished_at - job.submitted_at
-        for job in succeeded
-        # A clock set back makes nonsense of a duration.
-        if job.finished_at is not None and job.submitted_at is not None and job.finished_at >= job.submitted_at
-    ]
+    took = [job.run_seconds for job in succeeded if job.run_seconds is not None]
     ended = len(succeeded) + failed
     return TypeStats(
         type=request_type,

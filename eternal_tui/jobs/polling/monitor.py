@@ -35,6 +35,12 @@ behind its front."""
 MIN_REFUSALS = 3
 """Refused polls before a job counts as lost, however long they took."""
 
+MAX_UNOBSERVED_SECONDS = 15.0
+"""Seconds without a look, at the most, after which a job taken up from another process still tells how long it took."""
+
+MAX_POLL_GAP_SECONDS = 120.0
+"""Seconds between the last look at a running job and the one that found it ended, for its duration to be known."""
+
 UNREADABLE_GRACE_SECONDS = 180.0
 """Seconds of responses that cannot be read before the job counts as stalled and is polled slowly."""
 
@@ -110,6 +116,7 @@ class JobMonitor:
         self._visible: frozenset[int] = frozenset()
         self._selected: int | None = None
         self._waited_for_ids: set[int] = set()
+        self._unobserved_ids: set[int] = set()
 
     def watch(self, job: Job, *, delay_seconds: float | None = None) -> None:
         """Begin to look at the job, at `delay_seconds` seconds from now or when its cadence says."""
@@ -117,6 +124,8 @@ class JobMonitor:
             # The wall clock is asked once; from here on only the monotonic one counts, which no one can set.
             age = max(0.0, self._clock.time() - (job.submitted_at or job.created_at))
             self._start_times[job.id] = self._clock.monotonic() - age
+            if not 0 <= age - (job.seen_running or 0.0) <= MAX_UNOBSERVED_SECONDS:
+                self._unobserved_ids.add(job.id)
             # When an earlier run saw the recorded progress is not known: dated now, it would mislead.
             self._observations[job.id] = [] if job.polls else [Observation(age=0.0, progress=job.progress)]
         self.scheduler.poll_in(job.id, self._next_wait_seconds(job) if delay_seconds is None else delay_seconds)
@@ -125,6 +134,7 @@ class JobMonitor:
         """Stop looking at the job and drop what was learned while watching it."""
         self.scheduler.remove(job_id)
         self._waited_for_ids.discard(job_id)
+        self._unobserved_ids.discard(job_id)
         self._key_refused_ids.discard(job_id)
         self._forget_refusals(job_id)
         for table in (self._observations, self._start_times, self._endings):
@@ -269,6 +279,7 @@ class JobMonitor:
         is_observed_end = not response.ending
         response, wait = self._resolve_ending(job.id, response)
         after = apply_poll(before, response, now, is_overdue=overdue)
+        took = self._observed_seconds(job.id, age, before)
         raw = {"last_answer": response.raw} if response.raw else None
         if after.state is before.state:
             current = self._record_poll(
@@ -279,15 +290,21 @@ class JobMonitor:
             self._reschedule(current, wait)
             return
         current = await self._store.apply_remote(
-            job.id, lambda held: apply_poll(held, response, now, is_overdue=overdue), extra=raw
+            job.id, lambda held: apply_poll(held, response, now, is_overdue=overdue, took=took), extra=raw
         )
         if current.state in POLLED_STATES:
             self._reschedule(current)
             return
-        if current.state is JobState.SUCCEEDED and is_observed_end:
+        if current.state is JobState.SUCCEEDED and is_observed_end and took:
             self.durations.learn_job(job_kind(current), sightings, age)
         self.forget(job.id)
         self._context.events.finished.emit(current)
+
+    def _observed_seconds(self, job_id: int, age: float, before: Job) -> float:
+        """Return the age at which a job was found ended, 0 where nobody looked for too long before."""
+        gap = age - (before.seen_running or 0.0)
+        is_close = job_id not in self._unobserved_ids and gap <= max(MAX_POLL_GAP_SECONDS, 0.5 * age)
+        return round(max(age, 0.001), 3) if is_close else 0.0
 
     def _resolve_ending(self, job_id: int, response: PollResponse) -> tuple[PollResponse, float | None]:
         """Return the response as the end it names once that has stood for a while, and the wait until then."""

@@ -145,16 +145,11 @@ class SortOrder(msgspec.Struct, frozen=True):
         return -int(key[1] if isinstance(key, tuple) else key)
 
 
-def _run_seconds(job: Job) -> float:
-    begun = job.submitted_at if job.submitted_at is not None else job.created_at
-    return job.finished_at - begun if job.finished_at is not None else 0.0
-
-
 NEWEST_FIRST = SortOrder("newest first")
 SORT_ORDERS = (
     NEWEST_FIRST,
     SortOrder("oldest first", lambda job: float(job.id)),
-    SortOrder("longest first", lambda job: -_run_seconds(job)),
+    SortOrder("longest first", lambda job: -(job.run_seconds or 0.0)),
     SortOrder("most expensive first", lambda job: -(job.cost or 0.0)),
     SortOrder("by character", lambda job: normalize_text(job.name or job.request.character)),
 )

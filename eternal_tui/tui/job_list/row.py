@@ -279,9 +279,10 @@ def bar_spans(percent: int, x: int, width: int, glyphs: Glyphs) -> Iterator[Span
 
 
 def run_seconds(job: Job) -> float | None:
-    """Return the whole seconds from the sending of a job to its end, None where one of both is missing."""
-    begun = job.submitted_at if job.submitted_at is not None else job.created_at
-    return (job.finished_at - begun) // 1 if job.finished_at is not None else None
+    """Return the whole seconds a job took, None where that is not known."""
+    if job.submitted_at is None and job.took is None:
+        return (job.finished_at - job.created_at) // 1 if job.finished_at is not None else None
+    return None if job.run_seconds is None else job.run_seconds // 1
 
 
 def _clock_text(job: Job, now: float, clock_step: float) -> str:
@@ -292,7 +293,10 @@ def _clock_text(job: Job, now: float, clock_step: float) -> str:
 
 
 def _cost_text(job: Job, glyphs: Glyphs) -> str:
-    return f"{glyphs.minus}{job.cost:.2f}" if job.cost else ""
+    if not job.cost or job.verdict is Verdict.NOT_CHARGED:
+        return ""
+    about = "~" if job.state is JobState.UNCONFIRMED else ""
+    return f"{about}{glyphs.minus}{job.cost:.2f}"
 
 
 def _reason_and_role(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str]:
