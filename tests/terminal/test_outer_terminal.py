@@ -19,7 +19,7 @@ pytestmark = [needs_tmux, pytest.mark.terminal]
 
 TITLE_CONFIG = 'set -g set-titles on\nset -g set-titles-string "#T"\n'
 WAYS = (b"\x1b]9;", b"\x1b]777;notify;eternal-tui;")
-SAVED = b"Job 1, Astrid's picture, is saved.\x07"
+SAVED = b"Job 1 done: Astrid\x07"
 FOCUS_LOST, FOCUS_GAINED = b"\x1b[O", b"\x1b[I"
 
 

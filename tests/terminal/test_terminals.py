@@ -33,7 +33,7 @@ def shows_saved(screen: str) -> bool:
 
 def shows_no_toast(screen: str) -> bool:
     """Tell whether nothing lies over the panes either."""
-    return shows_saved(screen) and "is saved." not in screen
+    return shows_saved(screen) and "done: " not in screen
 
 
 def sgr_codes(written: bytes) -> set[str]:
@@ -101,7 +101,7 @@ def test_resizing(times: int, quick: dict[str, str], tmp_path: Path) -> None:
     with Tmux(PROGRAM, make_environ(tmp_path, quick), columns=200, rows=60) as terminal:
         run_one_job(terminal)
         # What tells of the end comes a moment later, and goes; a screen before it is not at rest.
-        terminal.wait_for("is saved.")
+        terminal.wait_for("done: ")
         wide = terminal.wait_for(lambda screen: shows_no_toast(screen) and screen.count("▀") > 100)
         for _ in range(times):
             terminal.resize(40, 12)

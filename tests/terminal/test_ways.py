@@ -44,7 +44,7 @@ def shows_request_count(count: int) -> Callable[[str], bool]:
 def return_to_list(app: Tmux) -> None:
     """Go to the list and let what was said go away."""
     app.press("Escape")
-    app.wait_for(lambda screen: "q quit" in screen and "is saved." not in screen and "jobs are done" not in screen)
+    app.wait_for(lambda screen: "q quit" in screen and "done: " not in screen and "jobs done" not in screen)
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_the_list(app: Tmux, tmp_path: Path) -> None:
     for facet in ("unfinished", "done", "needs attention", "all"):
         app.type("f")
         app.wait_for(f"Jobs · {facet}")
-    for order in ("oldest first", "longest first", "dearest first", "by character"):
+    for order in ("oldest first", "longest first", "most expensive first", "by character"):
         app.type("S")
         app.wait_for(order)
     app.type("S")
@@ -252,7 +252,7 @@ def test_the_list(app: Tmux, tmp_path: Path) -> None:
     app.type("d")
     app.wait_for(lacks("A red boat"))
     app.type("u")
-    app.wait_for(contains("A red boat", "Brought back."))
+    app.wait_for(contains("A red boat", "Restored."))
     app.press("Escape", "Escape")
     app.wait_for(lacks("of 12"))
 
@@ -270,7 +270,7 @@ def test_the_list(app: Tmux, tmp_path: Path) -> None:
     app.press("Escape")
     app.wait_for(lacks("of 14"))
     app.type("T")
-    app.wait_for(contains("Run the job that failed or was not taken again?", "bout"))
+    app.wait_for(contains("Run 1 failed job again?", "~"))
     app.type("n")
     app.wait_for(contains("q quit"))
     app.type("T")
@@ -331,7 +331,7 @@ def test_about_the_screen(app: Tmux, tmp_path: Path) -> None:
     app.press("Escape")
     app.wait_for(lacks("In the list of jobs"))
     app.press("I")
-    app.wait_for("Spending, the last 30 days")
+    app.wait_for("Spending, last 30 days")
     app.press("Escape")
     app.wait_for(lacks("Spending"))
     app.press("v")

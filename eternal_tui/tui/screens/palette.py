@@ -72,7 +72,9 @@ def system_commands(
             title = format_safe("View {name}  {text}", name=sanitize(name, limit=40), text=sanitize(text, limit=60))
             yield SystemCommand(title, "", partial(main.show_filter, text))
     for theme in themes.THEMES:
-        yield SystemCommand(f"Theme {theme.name}", "Change the colours", partial(choose_theme, theme.name))
+        yield SystemCommand(
+            f"Theme {theme.name}", "Change the colours, now and at the next start", partial(choose_theme, theme.name)
+        )
 
 
 def _actions(screen: Screen[object], main: MainScreen | None) -> Iterator[tuple[Action, Callable[[str], Any]]]:
