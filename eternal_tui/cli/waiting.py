@@ -176,8 +176,8 @@ def describe_end(jobs: Sequence[Job]) -> str:
     summary = summarize(jobs)
     parts = []
     for count, word in (
-        (summary.done, "done"),
-        (summary.failed, "failed"), (summary.needs_decision, "unconfirmed or lost"), (summary.in_progress, "running")
+        (summary.done, "done"), (summary.failed, "failed"), (summary.rejected, "rejected"),
+        (summary.unconfirmed, "unconfirmed"), (summary.lost, "lost"), (summary.in_progress, "running"),
     ):  # fmt: skip
         if count:
             parts.append(f"{count} {word}")

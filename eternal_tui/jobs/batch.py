@@ -29,14 +29,14 @@ class BatchSummary(msgspec.Struct, frozen=True):
     done: int
     failed: int
     rejected: int
-    needs_decision: int
+    unconfirmed: int
+    lost: int
     without_file: int
     in_progress: int
     percent: int
     cost: float | None
 
 
-_DECISION_STATES = frozenset({JobState.UNCONFIRMED, JobState.LOST})
 _UNAVAILABLE_FILE_STATES = frozenset({FileState.EXPIRED, FileState.BROKEN})
 
 
@@ -59,7 +59,8 @@ def summarize(jobs: Iterable[Job]) -> BatchSummary:
         states[JobState.SUCCEEDED],
         states[JobState.FAILED],
         states[JobState.REJECTED],
-        sum(states[state] for state in _DECISION_STATES),
+        states[JobState.UNCONFIRMED],
+        states[JobState.LOST],
         without_file,
         in_progress,
         progress // count if count else 0,
@@ -82,7 +83,7 @@ class RetryCandidates(msgspec.Struct, frozen=True):
 def find_retryable(listed: Iterable[Job], all_jobs: Iterable[Job]) -> RetryCandidates:
     """Sort the failures among `listed`.
 
-    `all_jobs` is where a later run of the same request is looked for.
+    `all_jobs` may hold a later run of the same request.
 
     The jobs of one batch are no runs of each other: three of a kind that failed are three to run again.
     """
@@ -115,7 +116,7 @@ def _is_later_run(job: Job, later: Job) -> bool:
 class ActiveBatches:
     """Counts the jobs of each batch that something will still happen to, and knows which are being sent.
 
-    A stalled job, or one that nobody watches, holds back nothing: it may go on for hours.
+    A stalled job, or one that is not polled, does not count: it may run for hours.
     """
 
     def __init__(self) -> None:

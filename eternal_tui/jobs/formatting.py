@@ -66,7 +66,7 @@ def file_label(file_info: FileInfo) -> SafeText:
 
 
 def format_bytes(count: int) -> SafeText:
-    """Return a number of bytes as a person says it."""
+    """Return a number of bytes in B, kB or MB."""
     if count < 1_000:
         return format_safe("{n} B", n=count)
     if count < 1_000_000:

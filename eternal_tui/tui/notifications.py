@@ -84,7 +84,7 @@ class Notifier:
         self._title = SafeText("")
 
     def notify_soon(self, job: Job) -> None:
-        """Tell soon that the job ended; a rejected key is told by the screen that asks for another."""
+        """Notify soon; of a rejected key the screen that asks for another tells."""
         if job.state is not JobState.REJECTED or job.cause != "key":
             self._ended_jobs.append(job)
             self._schedule()

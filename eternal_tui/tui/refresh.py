@@ -1,4 +1,4 @@
-"""Costly drawing waits for a hand that moves on: while a key is held the list alone follows it."""
+"""The refresh timer, and a debouncer for redraws that are too expensive while a cursor key is held."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 LOCAL_REFRESH_SECONDS = 0.25
-"""Seconds between two beats on a local terminal: as fast as a person can read a number change."""
+"""Seconds between two refreshes on a local terminal."""
 
 REMOTE_REFRESH_SECONDS = 1.0
-"""Seconds between two beats over SSH, where each costs bytes on a line that may be slow."""
+"""Seconds between two refreshes over SSH, where each costs bytes on a line that may be slow."""
 
 CLOCK_REFRESH_SECONDS = 1.0
-"""Seconds between two beats that only advance clocks."""
+"""Seconds between two refreshes that only advance clocks."""
 
 REMOTE_CLOCK_STEP_SECONDS = 5.0
 """Seconds by which running clocks advance over SSH."""
@@ -28,12 +28,12 @@ def is_remote(environ: Mapping[str, str]) -> bool:
 
 
 def refresh_seconds_for(environ: Mapping[str, str]) -> float:
-    """Return the seconds between two beats for the terminal that `environ` tells of."""
+    """Return the seconds between two refreshes."""
     return REMOTE_REFRESH_SECONDS if is_remote(environ) else LOCAL_REFRESH_SECONDS
 
 
 def clock_step_seconds_for(environ: Mapping[str, str]) -> float:
-    """Return the seconds by which running clocks advance for the terminal that `environ` tells of."""
+    """Return the seconds by which running clocks advance."""
     return REMOTE_CLOCK_STEP_SECONDS if is_remote(environ) else 1.0
 
 
@@ -43,10 +43,10 @@ def schedule_on_loop(delay: float, callback: Callable[[], None]) -> Cancel:
 
 
 class RefreshTimer:
-    """Gathers changed ids and calls every drawer once a beat; with nothing changed and nothing alive it has no timer.
+    """Collects changed ids and calls every callback once per refresh; without changes and clocks it has no timer.
 
-    `needs_clock` tells whether something on the screen changes by time alone. `monotonic` spaces the beats, `wall` is
-    the time given to drawers, both in seconds. Drawers must not raise.
+    `needs_clock` tells whether something on the screen changes by time alone. `monotonic` spaces refreshes, `wall` is
+    the time given to callbacks, both in seconds. Callbacks must not raise.
     """
 
     def __init__(
@@ -71,20 +71,20 @@ class RefreshTimer:
 
     @property
     def idle(self) -> bool:
-        """Whether no beat is due."""
+        """Whether no refresh is due."""
         return self._cancel is None
 
     def subscribe(self, callback: RefreshCallback) -> None:
-        """Call `callback(changed ids, time)` at every beat, after those added before."""
+        """Call `callback(changed ids, time)` at every refresh, after those added before."""
         self._callbacks.append(callback)
 
     def mark_changed(self, job_ids: Iterable[int] = ()) -> None:
-        """Draw these jobs at the next beat; without ids, look again whether anything is alive."""
+        """Redraw these jobs at the next refresh; without ids, check again whether a clock is needed."""
         self._changed_ids.update(job_ids)
         self._schedule_at(max(self._monotonic(), self._last_refresh + self._interval_seconds))
 
     def stop(self) -> None:
-        """Cancel the beat that is due, if any."""
+        """Cancel the refresh that is due, if any."""
         if self._cancel is not None:
             self._cancel()
         self._cancel, self._due_at = None, float("inf")
@@ -108,11 +108,11 @@ class RefreshTimer:
 
 
 BURST_DELAY_SECONDS = 0.15
-"""Seconds between two moves below which a hand is on its way: keys repeat every 30 to 50 ms, a reader is slower."""
+"""Seconds between two moves below which a key counts as held: keys repeat every 30 to 50 ms."""
 
 
 SINGLE_DELAY_SECONDS = 0.04
-"""Seconds after a single move: the next key of a hurry just begun finds nobody at work on something else."""
+"""Seconds after a single move, in case a key is only just being held."""
 
 
 class Debouncer:

@@ -1,4 +1,4 @@
-"""The detail pane: the picture or poster of a job over every fact of it."""
+"""The detail pane: the result of a job, and its facts below or beside it."""
 
 from __future__ import annotations
 
@@ -161,13 +161,13 @@ class DetailPane(Container):
         self._set_text(render_detail(job, self._raw_responses, width=width, with_json=self._shows_json))
 
     def _set_title(self, title: SafeText) -> None:
-        # A title that is set, be it the same, draws the whole pane anew.
+        # Setting even the same title repaints the whole pane.
         if title != self._title:
             self._title = title
             self.border_title = Content(f"{self._title_prefix}{title}")
 
     def _set_text(self, text: Content) -> None:
-        """Show these words; a screen is laid out anew only where they take another number of lines."""
+        """Show this text; only another number of lines needs a new layout."""
         before, width = self._drawn_text, self._scroll.scrollable_content_region.width
         self._drawn_text = text, width
         if before is None or before[1] != width or before[0].plain.count("\n") != text.plain.count("\n"):

@@ -85,7 +85,7 @@ class UnseenJobs:
     def update(self, top: int, job_ids: Collection[int] | None = None) -> None:
         """Forget those in or below the row `top` by now, or gone; with `job_ids` look at these alone.
 
-        What arrives leaves the others above: to look at all each time would cost 14 ms of it after 10,000 unseen jobs.
+        A new job leaves the others above; looking at all of them would cost 14 ms after 10,000 unseen jobs.
         """
         rows = {job_id: self._index.row_of(job_id) for job_id in (self._ids if job_ids is None else job_ids)}
         self._ids.difference_update(job_id for job_id, row in rows.items() if row is None or row >= top)

@@ -10,7 +10,7 @@ from eternal_tui.jobs.model import Job
 from eternal_tui.tui.job_list.index import NEWEST_FIRST, JobIndex, SortKey, SortOrder
 
 SLICE_JOBS = 4_000
-"""Jobs looked at between two looks at the keyboard: under 10 ms of work even on a slow core with cold texts."""
+"""Jobs filtered between two turns of the event loop: under 10 ms even on a slow core with cold texts."""
 
 
 class IncrementalFilter:
@@ -37,8 +37,8 @@ class IncrementalFilter:
         return self._filter.is_empty and self._order is NEWEST_FIRST
 
     def start(self, job_filter: JobFilter, order: SortOrder, now: float) -> None:
-        """Start anew; the index keeps what it shows until `finish`."""
-        # A longer word is looked for only where the shorter one was found, if that search came to its end.
+        """Start a search; the index keeps what it shows until `finish`."""
+        # A narrower filter searches only what a finished wider one found.
         settled = self._changed_ids is None and self._is_done
         narrower = settled and order is NEWEST_FIRST is self._order and job_filter.is_narrower_than(self._filter)
         self._filter, self._order, self._now = job_filter, order, now
@@ -84,13 +84,13 @@ class IncrementalFilter:
         self.finish()
 
     async def prebuild(self) -> None:
-        """Make every text that words are looked up in, slice by slice."""
+        """Build the search text of every job, slice by slice."""
         for jobs in self._iter_slices(self._index.ids_newest_first()):
             prebuild_search_texts(self.search_texts, jobs)
             await asyncio.sleep(0)
 
     def mark_changed(self, job: Job) -> None:
-        """Note that a job changed: its text is made anew when next needed."""
+        """Note that a job changed: its search text is built again when needed."""
         self.search_texts.pop(job.id, None)
         if self._changed_ids is not None:
             self._changed_ids.add(job.id)

@@ -1,4 +1,4 @@
-"""Which jobs the list shows and in which order, kept up to date change by change."""
+"""The index of the list: the shown jobs in order, updated change by change."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ SORT_ORDERS = (
 class JobIndex:
     """Every job by id, and the shown ones in order. A change costs the logarithm of the length, and one shift.
 
-    Where everything is shown newest first, and `fold_batches` is wished, a batch has one row while it is folded.
+    Where everything is shown newest first, and `fold_batches` is set, a batch has one row while it is folded.
     """
 
     def __init__(self, order: SortOrder = NEWEST_FIRST) -> None:
@@ -249,7 +249,7 @@ class JobIndex:
         self._batch_tree.replace_all(self.jobs.values())
 
     def show_all(self) -> None:
-        """Show every job, newest first, in batches where that is wished."""
+        """Show every job, newest first, folded into batches with `fold_batches`."""
         self.show_only(
             self._batch_tree.row_keys(self._all_keys) if self.fold_batches else self._all_keys.copy(), NEWEST_FIRST
         )

@@ -138,11 +138,11 @@ class LineCache:
         columns = columns_for(width, self._name_columns, child=self._index.is_child(job))
         marked, live = job.id in self.marks, has_clock(job)
         clock = elapsed(job, self.now, self._clock_step) if live else None
-        # Where a line has no room for the time that is left, nobody need work it out.
+        # Estimates cost time; narrow lines have no column for them.
         left = self._eta_cache.remaining_seconds(job, self.now) if live and columns.size else None
-        look = (columns, cursor, marked, clock, format_remaining(left))
+        appearance = (columns, cursor, marked, clock, format_remaining(left))
         known = self._lines.get(job.id)
-        if known is not None and known.job is job and known.appearance == look:
+        if known is not None and known.job is job and known.appearance == appearance:
             return known
         line = job_line(
             job,
@@ -155,18 +155,18 @@ class LineCache:
             clock_step=self._clock_step,
             retry_key=self._retry_key,
         )
-        return self._remember(job.id, CachedLine(job, look, line, cursor))
+        return self._remember(job.id, CachedLine(job, appearance, line, cursor))
 
     def _batch_line(self, batch: str, row: int, width: int, cursor: bool) -> CachedLine:
         ids, opened = self._index.ids_at(row), self._index.is_open(batch)
         columns, marked = columns_for(width, self._name_columns), self.marks.issuperset(ids)
         members = [self._index.jobs[job_id] for job_id in ids]
-        look = (columns, cursor, marked, opened, members)
+        appearance = (columns, cursor, marked, opened, members)
         known = self._lines.get(batch)
-        if known is not None and known.appearance == look:
+        if known is not None and known.appearance == appearance:
             return known
         line = batch_line(members, columns, opened=opened, glyphs=self.glyphs, cursor=cursor, marked=marked)
-        return self._remember(batch, CachedLine(members[0], look, line, cursor))
+        return self._remember(batch, CachedLine(members[0], appearance, line, cursor))
 
     def _remember(self, key: int | str, line: CachedLine) -> CachedLine:
         if len(self._lines) >= MAX_CACHED_LINES:

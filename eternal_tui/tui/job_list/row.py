@@ -21,7 +21,7 @@ PLAIN_STATUS_TEXTS = frozenset({"", "pending", "running"})
 LIVE_STATES = frozenset({JobState.SUBMITTING, JobState.RUNNING, JobState.STALLED})
 
 MAX_TEXT_CHARS = 300
-"""Characters of outside text looked at for a line: more than any line holds."""
+"""Characters of outside text that are laid out: more than any line holds."""
 
 MAX_NAME_COLUMNS = 14
 _GLYPH_COLUMN = 3
@@ -338,7 +338,15 @@ def batch_line(
 ) -> Line:
     """Return the batch as cells that fill exactly `columns.width` columns; the newest of its jobs comes first."""
     summary = summarize(jobs)
-    role = "live" if summary.in_progress else "warn" if summary.needs_decision else "bad" if summary.failed else "ok"
+    role = (
+        "live"
+        if summary.in_progress
+        else "warn"
+        if summary.unconfirmed or summary.lost
+        else "bad"
+        if summary.failed
+        else "ok"
+    )
     types = {job.request.type for job in jobs}
     tail = f"{summary.percent} %" if summary.in_progress else f"~{summary.cost:.2f}" if summary.cost else ""
     words = batch_summary_text(summary, glyphs)
@@ -369,8 +377,8 @@ def batch_line(
 def batch_summary_text(summary: BatchSummary, glyphs: Glyphs = UNICODE) -> str:
     """Return how the batch stands, what matters most first."""
     counts = (
-        (summary.needs_decision, "to decide"), (summary.failed, "failed"), (summary.rejected, "rejected"),
-        (summary.without_file, "without file"),
+        (summary.unconfirmed, "unconfirmed"), (summary.lost, "lost"), (summary.failed, "failed"),
+        (summary.rejected, "rejected"), (summary.without_file, "without file"),
     )  # fmt: skip
     words = [*(f"{count} {word}" for count, word in counts if count)]
     return f" {glyphs.dot} ".join([f"{summary.done}/{summary.job_count} done", *words])

@@ -284,7 +284,7 @@ class JobList(ScrollView, can_focus=True):
 
     def _set_cursor_row(self, row: int, *, scroll: bool = True) -> None:
         if self._cursor.set_row(row) and self.is_attached:
-            # Textual ends at the parent what a parent's handler had its child say, and the screen listens.
+            # Without another sender Textual stops the message at a parent whose handler caused it.
             self.post_message(self.Highlighted(self._cursor.job_id).set_sender(self))
         if scroll and self.is_attached:
             self._scroll_to_rows(self._cursor.row)
@@ -345,7 +345,7 @@ class JobList(ScrollView, can_focus=True):
             self._update_title()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Scroll, and count anew what came above: of that nothing comes into view by scrolling down."""
+        """Scroll; scrolling up brings new jobs above into view."""
         super().watch_scroll_y(old_value, new_value)
         if new_value < old_value:
             self._update_unseen()

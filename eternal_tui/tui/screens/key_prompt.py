@@ -38,5 +38,5 @@ class KeyPrompt:
         app = self._screen.app
         if any(isinstance(screen, ApiKeyScreen) for screen in app.screen_stack):
             return
-        if told := await app.push_screen_wait(ApiKeyScreen(self._screen.services, reason)):
-            self._screen.notify_user(told)
+        if message := await app.push_screen_wait(ApiKeyScreen(self._screen.services, reason)):
+            self._screen.notify_user(message)

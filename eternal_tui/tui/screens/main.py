@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from eternal_tui.tui.widgets.dialog import ConfirmDialog
 
 FULL_RELOAD_JOBS = 10_000
-"""Changed jobs from which the list is made anew instead of brought up to date: more than one slice of a history."""
+"""Changed jobs from which the list is rebuilt instead of updated: more than one slice of a history."""
 
 MIN_WIDE_COLUMNS = 140
 """Columns from which the form stands beside the list."""
@@ -90,7 +90,7 @@ def _size_classes() -> str:
 
 
 MAX_HISTORY_PROMPTS = 2_000
-"""Earlier prompts the search offers: more than anybody scrolls through, few enough to search at a key's pace."""
+"""Earlier prompts the search offers: few enough to search between two keys."""
 
 
 class MainScreen(HelpMixin, DiffScreen):
@@ -236,7 +236,7 @@ class MainScreen(HelpMixin, DiffScreen):
             if not self.app._exit:
                 raise
             return
-        # What stands now stays: the garbage collector need not look through it for as long as the app runs.
+        # What exists now stays: the garbage collector need not scan it again.
         gc.freeze()
         gc.enable()
         await self._key_prompt.ask_if_missing()
@@ -303,7 +303,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self.detail_pane.set_job(self._current_job())
 
     def _current_job(self) -> Job | None:
-        """Return the job under the cursor, with why it waits where all looks wait and its own was not refused."""
+        """Return the job under the cursor, with the reason where all polls wait."""
         engine, current = self.services.jobs, self.job_pane.job_list.current_id
         job = engine.store.get(current) if current is not None else None
         return job if job is None else with_pause_reason(job, engine.monitor.pause_reason)
@@ -574,7 +574,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self.app.exit()
 
     def key_escape(self, event: events.Key) -> None:
-        """Stop what is looked up; else close the drawer or the zoom and go to the list. Esc never quits."""
+        """Cancel a running character check; else close the drawer or the zoom and go to the list. Esc never quits."""
         if self._character_check is not None and self._character_check.cancel():
             event.stop()
             return

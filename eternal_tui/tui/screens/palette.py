@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MAX_JOBS = 20
 MAX_CHARACTERS = 20
 MAX_PRESETS = 20
-"""What the palette offers of each kind: what one looks through before typing another word."""
+"""Hits of each kind: more typing finds the others."""
 
 _EXCLUDED_ACTION_IDS = frozenset(
     {"app.palette", "jobs.palette", "jobs.new", "jobs.characters", "jobs.help", "jobs.quit"}
@@ -42,7 +42,7 @@ _EXCLUDED_ACTION_IDS = frozenset(
 """Second keys of what is offered already, and the palette itself."""
 
 SLICE_JOBS = 500
-"""Jobs looked at between two turns of the event loop: about a millisecond."""
+"""Jobs searched between two turns of the event loop: about a millisecond."""
 
 SEARCH_TIMEOUT_SECONDS = 1.0
 """Seconds Enter waits for what is still searched: far longer than a search takes."""
@@ -108,7 +108,7 @@ def fitting_action_ids(jobs: Sequence[Job]) -> tuple[str, ...]:
 
 
 class Palette(CommandPalette):
-    """Textual's palette, in which Enter is for what was typed: its own takes what an earlier letter had found."""
+    """Textual's palette, in which Enter waits for the search of what was typed: Textual's takes an earlier hit."""
 
     @on(Input.Submitted)
     async def _input_submitted(self, event: Input.Submitted) -> None:
@@ -179,7 +179,7 @@ class WorkbenchProvider(Provider):
 async def _load_catalog(catalog: CharacterCatalog) -> None:
     from eternal_tui.api.errors import ApiError
 
-    # Without the service the palette offers what is stored; the form is where its absence is told.
+    # Offline the palette offers what is stored; the form says that the list could not be loaded.
     with contextlib.suppress(ApiError):
         await catalog.load()
 

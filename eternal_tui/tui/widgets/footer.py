@@ -109,7 +109,7 @@ _JOB_ACTION_IDS = frozenset({
 
 _SHORT_TITLES = {"form.editor": "editor", "filter.done": "to the list", "jobs.outside": "open outside"}
 _BACK_HINT = KeyHint("esc", "jobs", "screen.pane(2)")
-"""Esc is nobody's to give away: it is no entry of the registry."""
+"""Esc cannot be remapped, so it is no entry of the registry."""
 
 _ACTIONS_BY_ID = {action.id: action for action in ALL_ACTIONS}
 

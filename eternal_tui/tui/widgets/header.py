@@ -160,7 +160,6 @@ class HeaderLine(Widget):
         )
 
     def on_resize(self) -> None:
-        """Draw anew."""
         self._drawn_line = ()
 
     def render_line(self, y: int) -> Strip:

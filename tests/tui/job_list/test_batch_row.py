@@ -31,7 +31,7 @@ def line_text(width: int, jobs: list[Job] | None = None, *, opened: bool = False
 def test_it_says_how_far_the_batch_is_and_what_it_costs() -> None:
     line = line_text(120)
     assert "▸ 20 jobs" in line
-    assert "12/20 done · 1 to decide · 1 failed" in line
+    assert "12/20 done · 1 unconfirmed · 1 failed" in line
     assert "~0.28" in line_text(120, make_batch()[:14])
     assert "85 %" in line
     assert "▾ 20 jobs" in line_text(120, opened=True)
@@ -52,7 +52,7 @@ def test_it_fills_every_width_and_the_count_is_never_lost(width: int) -> None:
         assert "12/20 d" in line_text(width)
     if width >= 80:
         assert "The person" in line_text(width)
-        assert "1 to decide" in line_text(width)
+        assert "1 unconfirmed" in line_text(width)
 
 
 def test_several_characters_and_types_are_said_as_such() -> None:
