@@ -15,7 +15,6 @@ from eternal_tui.core.format_template import OUTPUT_FIELDS, Template, parse_temp
 from eternal_tui.jobs.files import copy_to, result_path, safe_filename
 from eternal_tui.jobs.job_json import format_utc
 from eternal_tui.jobs.model import Job
-from eternal_tui.media.export.xmp import embedding_splices, xmp_packet
 
 MAX_COMPONENT_BYTES = 200
 """Bytes of one name: with number and suffix under the 255 that most disks allow."""
@@ -100,6 +99,8 @@ class CopyOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_copy(job: Job, results_dir: Path, options: CopyOptions, *, number: int = 1) -> Path:
     """Copy the job's verified file, with -2, -3 … where a name is taken, and return the path. Raises OSError."""
+    from eternal_tui.media.export.xmp import embedding_splices, xmp_packet
+
     source = result_path(job, results_dir)
     if source is None or not source.is_file():
         raise FileNotFoundError(2, f"job {job.id} has no result file")
