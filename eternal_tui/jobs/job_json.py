@@ -8,17 +8,19 @@ from typing import Any, Literal
 
 import msgspec
 
+from eternal_tui.jobs.billing.charges import is_cost_measured
 from eternal_tui.jobs.files import file_name
 from eternal_tui.jobs.model import Job, JobState
 
-ChargeCertainty = Literal["none", "estimated", "unconfirmed", "unknown"]
+ChargeCertainty = Literal["none", "measured", "estimated", "unconfirmed", "unknown"]
 
 
 class JobJson(msgspec.Struct, kw_only=True):
     """One job. Times are ISO 8601 in UTC, durations seconds, sizes pixels and bytes, amounts credits.
 
-    `charge_certainty`: `none` where nothing was sent, `estimated` from balances, `unconfirmed` where the response was
-    lost, `unknown` where no price is known. Result URLs are left out: they grant access.
+    `charge_certainty`: `none` where nothing was sent, `measured` by the balance, `estimated` from earlier prices,
+    `unconfirmed` where the response was lost, `unknown` where no price is known. Result URLs are left out: they grant
+    access.
     """
 
     id: int
@@ -131,7 +133,9 @@ def _charge(job: Job) -> tuple[float | None, ChargeCertainty]:
         return 0.0, "none"
     if job.state in (JobState.UNCONFIRMED, JobState.SUBMITTING):
         return job.cost, "unconfirmed"
-    return (None, "unknown") if job.cost is None else (job.cost, "estimated")
+    if job.cost is None:
+        return None, "unknown"
+    return job.cost, "measured" if is_cost_measured(job) else "estimated"
 
 
 def _download_error(job: Job) -> str:

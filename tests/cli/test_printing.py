@@ -172,7 +172,7 @@ def test_jobs_are_listed_filtered_and_limited(program: Program) -> None:
     assert ids() == [4, 3, 2, 1]
     assert ids("--limit", "2") == [4, 3]
     assert ids("--state", "failed") == [2]
-    assert ids("--state", "failed,missing") == [2, 1]
+    assert ids("--state", "failed,saved") == [2, 1]
     assert ids("--state", "unfinished") == [4, 3]
     assert ids("--search", "snow video") == [3]
     assert ids("--search", "astrid") == [1]
