@@ -137,10 +137,10 @@ class EternalApp(FlowControlledApp):
     def action_command_palette(self) -> None:
         """Open the palette, be it before all of it is loaded: keys may have been typed ahead of the first frame."""
         load_deferred()
-        from eternal_tui.tui.screens.palette import Palette
+        from eternal_tui.tui.terminal.textual_internals import PatientPalette
 
-        if not isinstance(self.screen, Palette):
-            self.push_screen(Palette(id="--command-palette"))
+        if not isinstance(self.screen, PatientPalette):
+            self.push_screen(PatientPalette(id="--command-palette"))
 
     async def action_quit(self) -> None:
         """Leave as the list's own key does: Textual's would not ask while a request is being sent."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeAlias, Unpack
 
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -25,6 +25,7 @@ from eternal_tui.tui.job_list.painter import LinePainter
 from eternal_tui.tui.job_list.row import has_clock
 from eternal_tui.tui.job_list.titles import empty_state, list_title
 from eternal_tui.tui.terminal.compositor import DiffScreen
+from eternal_tui.tui.terminal.textual_internals import KeyTable
 from eternal_tui.tui.widgets.cells import Line
 
 _PROBLEM_STATES = frozenset({JobState.FAILED, JobState.REJECTED, JobState.UNCONFIRMED, JobState.LOST})
@@ -106,8 +107,7 @@ class JobList(ScrollView, can_focus=True):
         self._title = SafeText("")
         self._position = SafeText("")
         self._filter_pending = False
-        self._keymap: object = None
-        self._bindings_by_key: dict[str, list[Binding]] = {}
+        self._key_table = KeyTable(self)
 
     @property
     def count(self) -> int:
@@ -474,25 +474,17 @@ class JobList(ScrollView, can_focus=True):
         return super().check_action(action, parameters)
 
     async def on_key(self, event: events.Key) -> None:
-        """Do at once what a key of the list does: on its way through every parent it would wait for each of them.
+        """Do at once what a key of the list does; on its way through every parent it would wait for each of them.
 
         Esc alone goes the long way, for it may be meant for something around the list.
         """
         if event.key == "escape":
             return
-        for binding in self._resolve_bindings().get(event.key, ()):
+        for binding in self._key_table.bindings_for(event.key):
             if await self.app.run_action(binding.action, self):
                 event.stop()
                 event.prevent_default()
                 return
-
-    def _resolve_bindings(self) -> dict[str, list[Binding]]:
-        keymap = self.app._keymap
-        if keymap is not self._keymap:
-            bound = self._bindings.copy()
-            bound.apply_keymap(keymap)
-            self._keymap, self._bindings_by_key = keymap, bound.key_to_bindings
-        return self._bindings_by_key
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the click was; a second click opens."""

@@ -40,6 +40,7 @@ from eternal_tui.tui.screens.key_prompt import KeyPrompt
 from eternal_tui.tui.screens.view_state import PaneSplit, ViewState, ViewStore
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.later import load_deferred
+from eternal_tui.tui.terminal.textual_internals import is_exiting
 from eternal_tui.tui.widgets.footer import FooterLine, footer_keys, tour_hint, without_action
 from eternal_tui.tui.widgets.header import HeaderLine
 from eternal_tui.tui.widgets.help_keys import HelpMixin
@@ -233,7 +234,7 @@ class MainScreen(HelpMixin, DiffScreen):
             self._reload_jobs()
             await self.form_pane.mount_form()
         except MountError:
-            if not self.app._exit:
+            if not is_exiting(self.app):
                 raise
             return
         # What exists now stays: the garbage collector need not scan it again.

@@ -8,13 +8,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from textual import on
 from textual.app import SystemCommand
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Input
-from textual.worker import WorkerCancelled, WorkerFailed
 
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
@@ -43,9 +40,6 @@ _EXCLUDED_ACTION_IDS = frozenset(
 
 SLICE_JOBS = 500
 """Jobs searched between two turns of the event loop: about a millisecond."""
-
-SEARCH_TIMEOUT_SECONDS = 1.0
-"""Seconds Enter waits for what is still searched: far longer than a search takes."""
 
 EXACT_ID_SCORE, NAME_SCORE, PROMPT_SCORE = 1_000.0, 0.9, 0.1
 """Scores: a job's own number before everything, names among the actions, prompts after them."""
@@ -105,20 +99,6 @@ def fitting_action_ids(jobs: Sequence[Job]) -> tuple[str, ...]:
     if job.state in (JobState.FAILED, JobState.REJECTED):
         return ("jobs.retry", "jobs.edit", "jobs.again", "jobs.delete")
     return ("jobs.retry", "jobs.delete")
-
-
-class Palette(CommandPalette):
-    """Textual's palette, in which Enter waits for the search of what was typed: Textual's takes an earlier hit."""
-
-    @on(Input.Submitted)
-    async def _input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        event.prevent_default()
-        searches = [each for each in self.workers if each.group == self._GATHER_COMMANDS_GROUP and each.node is self]
-        with contextlib.suppress(TimeoutError, WorkerCancelled, WorkerFailed):
-            async with asyncio.timeout(SEARCH_TIMEOUT_SECONDS):
-                await self.workers.wait_for_complete(searches)
-        self._select_or_command()
 
 
 class PaletteItem(NamedTuple):
