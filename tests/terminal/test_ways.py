@@ -82,7 +82,7 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     app.press("Tab", ",", "Right")  # two lengths of clip
     app.wait_for(shows_request_count(6))
     app.press("C-t")
-    app.wait_for("type a name and press ^s")
+    app.wait_for("Presets and snippets")
     app.type("storm")
     app.press("C-s")
     app.wait_for("Saved as storm.")
@@ -289,7 +289,7 @@ def test_about_the_screen(app: Tmux, tmp_path: Path) -> None:
     app.press("C-s")
     app.wait_for("1 done today")
     app.press("C-t")
-    app.wait_for("type a name and press ^s")
+    app.wait_for("Presets and snippets")
     app.type("storm")
     app.press("C-s")
     app.wait_for("Saved as storm.")

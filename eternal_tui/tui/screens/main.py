@@ -536,19 +536,18 @@ class MainScreen(HelpMixin, DiffScreen):
     def action_split(self, tenths: int) -> None:
         self._pane_split.resize_list(tenths)
 
-    def action_statistics(self) -> None:
+    async def action_statistics(self) -> None:
         from eternal_tui.jobs.billing.statistics import compute_statistics
         from eternal_tui.jobs.groups import group_jobs
         from eternal_tui.tui.screens.statistics import StatisticsScreen
 
-        async def show() -> None:
-            engine = self.services.jobs
-            jobs, ledger = engine.store.newest_first(), await engine.billing.read_full_ledger()
-            figures = compute_statistics(jobs, self.services.clock.time(), ledger=ledger)
-            screen = StatisticsScreen(figures, group_jobs(jobs, figures), self.terminal.glyphs)
-            self.app.push_screen(screen, lambda text: self.show_filter(text) if text is not None else None)
-
-        self.run_worker(show(), exclusive=True, group="statistics")
+        engine = self.services.jobs
+        # Not in a worker: keys typed ahead are for the screen that this opens.
+        ledger = await engine.billing.read_full_ledger()
+        jobs = engine.store.newest_first()
+        figures = compute_statistics(jobs, self.services.clock.time(), ledger=ledger)
+        screen = StatisticsScreen(figures, group_jobs(jobs, figures), self.terminal.glyphs)
+        self.app.push_screen(screen, lambda text: self.show_filter(text) if text is not None else None)
 
     def action_jump(self) -> None:
         from eternal_tui.tui.screens.jump import JumpScreen

@@ -262,8 +262,10 @@ def test_glyphs_follow_the_locale() -> None:
     assert glyphs_for({"LC_ALL": "C", "LANG": "en_US.UTF-8"}) is ASCII
     assert glyphs_for({}) is UNICODE
     for glyphs in (UNICODE, ASCII):
-        signs = [*glyphs.levels]
+        signs = [*glyphs.levels, *glyphs.frame, *glyphs.bold_frame]
         signs += [
-            getattr(glyphs, name) for name in glyphs.__struct_fields__ if name not in ("name", "levels", "quotes")
+            getattr(glyphs, name)
+            for name in glyphs.__struct_fields__
+            if name not in ("name", "levels", "quotes", "frame", "bold_frame")
         ]
         assert {cell_len(sign) for sign in signs} == {1}
