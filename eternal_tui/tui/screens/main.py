@@ -535,6 +535,7 @@ class MainScreen(HelpMixin, DiffScreen):
 
     def action_split(self, tenths: int) -> None:
         self._pane_split.resize_list(tenths)
+        self._save_view()
 
     async def action_statistics(self) -> None:
         from eternal_tui.jobs.billing.statistics import compute_statistics
