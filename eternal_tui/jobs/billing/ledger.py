@@ -123,6 +123,7 @@ class Ledger:
         if row.kind in (RowKind.VERDICT, RowKind.CHARGED, RowKind.FREE):
             charge.verdict = row.verdict
             charge.judged_number = number
+            charge.is_settled = charge.is_settled and row.verdict is not Verdict.UNKNOWN
         elif row.verdict is not None:
             charge.verdict = row.verdict
         if charge.is_measured and charge.job and charge.amount is not None:

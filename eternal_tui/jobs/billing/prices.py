@@ -55,6 +55,10 @@ class Prices:
         """Return the lowest price seen of exactly this kind, 0 where none was."""
         return min(self._seen(key), default=Decimal(0))
 
+    def is_stable(self, key: PriceKey) -> bool:
+        """Whether every price seen of exactly this kind is the same; False where none was."""
+        return len(set(self._seen(key))) == 1
+
     def _seen(self, key: PriceKey) -> list[Decimal]:
         return [cost for _, cost in self._history.get(key, ())]
 

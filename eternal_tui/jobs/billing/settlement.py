@@ -15,9 +15,6 @@ from eternal_tui.jobs.model import Verdict
 ROUNDING_CREDITS = Decimal("0.005")
 """Credits that count as nothing: the balance is reported in hundredths, so half of one is rounding."""
 
-PRICE_TOLERANCE_SHARE = Decimal("0.25")
-"""Share of a price by which a drop may miss it and still be taken for it."""
-
 
 class Settlement:
     """Compares the drop between two balances with the charges between them.
@@ -121,9 +118,6 @@ class Settlement:
         typical = sum(known, Decimal(0))
         rest = drop - typical
         sums = f"{before:.2f} before, {self._balance:.2f} after; {typical:.2f} of it explained, {rest:.2f} not."
-        estimates = [self._account.prices.estimate(charge.key) for charge in self._lost]
-        prices = [price for price in estimates if price is not None]
-        is_priced = len(prices) == len(self._lost)
         if rest < -ROUNDING_CREDITS or self._account.has_risen:
             if rest < -ROUNDING_CREDITS:
                 self._refund(-rest)
@@ -132,15 +126,22 @@ class Settlement:
             )
         if rest <= ROUNDING_CREDITS:
             return self._judge_uncharged(drop, sums)
-        if len(self._lost) == 1 and (not prices or abs(rest - prices[0]) <= PRICE_TOLERANCE_SHARE * prices[0]):
+        return self._judge_charged(rest, sums)
+
+    def _judge_charged(self, rest: Decimal, sums: str) -> bool:
+        """Say "probably charged" where the prices of the lost requests make up what is not explained."""
+        prices = [self._account.prices.estimate(charge.key) for charge in self._lost]
+        together = sum((price for price in prices if price is not None), Decimal(0))
+        # A price that only a sibling's stands in for proves nothing, and one that rose may explain any drop.
+        is_seen = all(self._account.prices.lowest(charge.key) for charge in (*self._lost, *self._billed))
+        if is_seen and abs(rest - together) <= ROUNDING_CREDITS:
+            return self._judge_all(Verdict.CHARGED, sums)
+        if prices == [None] and all(self._account.prices.is_stable(charge.key) for charge in self._billed):
             return self._judge_all(Verdict.CHARGED, sums, rest)
-        if is_priced and abs(rest - sum(prices)) <= PRICE_TOLERANCE_SHARE * min(prices):
-            count = len(self._lost)
-            return self._judge_all(Verdict.CHARGED, f"{sums} That is about what all {count} together cost.")
-        beyond = rest - sum(prices)
-        if beyond > ROUNDING_CREDITS:
-            self._rows.append(self._account_row(RowKind.UNEXPLAINED, beyond))
-        return self._judge_all(Verdict.UNKNOWN, f"{sums} That does not tell which of {len(self._lost)} were charged.")
+        if rest - together > ROUNDING_CREDITS and None not in prices:
+            self._rows.append(self._account_row(RowKind.UNEXPLAINED, rest - together))
+        which = "the other prices are not certain enough" if len(self._lost) == 1 else "that does not tell which were"
+        return self._judge_all(Verdict.UNKNOWN, f"{sums} Whether it was charged cannot be told: {which}.")
 
     def _judge_uncharged(self, drop: Decimal, sums: str) -> bool:
         """Say "probably not charged" where nothing else explains the numbers: it invites to pay again."""
