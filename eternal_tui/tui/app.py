@@ -137,7 +137,7 @@ class EternalApp(FlowControlledApp):
     def action_command_palette(self) -> None:
         """Open the palette, be it before all of it is loaded: keys may have been typed ahead of the first frame."""
         load_deferred()
-        from eternal_tui.tui.terminal.textual_internals import PatientPalette
+        from eternal_tui.tui.terminal.patient_palette import PatientPalette
 
         if not isinstance(self.screen, PatientPalette):
             self.push_screen(PatientPalette(id="--command-palette"))
