@@ -35,9 +35,8 @@ GROUP_COLUMNS = (
     Column(6, align_right=True), Column(6, align_right=True), Column(8, align_right=True),
 )  # fmt: skip
 HEADINGS = ("", "", "jobs", "ok", "p50", "p90", "credits")
-MONEY_COLUMNS = (Column(11, align_right=True), Column(11, align_right=True))
-MONEY_HEADINGS = ("unexplained", "unconfirmed")
-"""Shown where there is any: parts of the credits that are not sure to be the group's."""
+DOUBT_FIELDS = {"unexplained": "unexpl.", "unconfirmed": "unconf."}
+"""Parts of the credits that are not sure to be the group's, with their headings: shown where there are any."""
 
 
 class StatisticsScreen(HelpMixin, Dialog[str]):
@@ -58,8 +57,8 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
         self._groups = groups
         self._glyphs = glyphs
         self._text = Static(markup=False)
-        self._has_doubts = any(group.money.unexplained or group.money.unconfirmed for group in groups)
-        self._columns = (*GROUP_COLUMNS, *MONEY_COLUMNS) if self._has_doubts else GROUP_COLUMNS
+        self._doubts = [name for name in DOUBT_FIELDS if any(getattr(group.money, name) for group in groups)]
+        self._columns = [*GROUP_COLUMNS, *(Column(7, align_right=True) for _ in self._doubts)]
         self._list = VirtualList(self._columns, self._row_cells, id="groups")
         self._drawn_width = 0
 
@@ -89,7 +88,12 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
         width = self._text.size.width
         if width > 0 and width != self._drawn_width:
             self._drawn_width = width
-            self._text.update(render_statistics(self._statistics, self._columns, width, self._glyphs))
+            self._text.update(self._render_text(width))
+
+    def _render_text(self, width: int) -> Content:
+        headings = (*HEADINGS, *(DOUBT_FIELDS[name] for name in self._doubts))
+        table = zip(self._columns, headings, strict=True)
+        return render_statistics(self._statistics, list(table), width, self._glyphs)
 
     def _row_cells(self, row: int) -> Sequence[str]:
         group = self._groups[row]
@@ -101,12 +105,13 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
             f"{group.jobs:,}",
             "" if group.success is None else f"{group.success:.0%}",
             *times,
-            _credits(group.money.spent),
-            *((_credits(group.money.unexplained), _credits(group.money.unconfirmed)) if self._has_doubts else ()),
+            *(_credits(getattr(group.money, name)) for name in ("spent", *self._doubts)),
         )
 
 
-def render_statistics(statistics: Statistics, columns: Sequence[Column], width: int, glyphs: Glyphs) -> Content:
+def render_statistics(
+    statistics: Statistics, columns: Sequence[tuple[Column, str]], width: int, glyphs: Glyphs
+) -> Content:
     """Return the spending by day and the headings of the groups, as styled lines of at most `width` cells."""
     if not statistics.jobs:
         nothing = SafeText("No jobs yet. Spending, durations and success rates appear with the first ones.")
@@ -116,17 +121,14 @@ def render_statistics(statistics: Statistics, columns: Sequence[Column], width: 
     return Content("\n").join(line.truncate(width) for line in lines)
 
 
-def _headings(columns: Sequence[Column], width: int) -> str:
-    rest = width - 2 - sum(column.width for column in columns) - 2 * (len(columns) - 1)
-    cells = [
-        fit(text, column.width or max(0, rest), align_right=column.align_right)
-        for column, text in zip(columns, (*HEADINGS, *MONEY_HEADINGS)[: len(columns)], strict=True)
-    ]
+def _headings(columns: Sequence[tuple[Column, str]], width: int) -> str:
+    rest = width - 2 - sum(column.width for column, _ in columns) - 2 * (len(columns) - 1)
+    cells = [fit(text, column.width or max(0, rest), align_right=column.align_right) for column, text in columns]
     return "  " + "  ".join(cells)
 
 
 def _credits(amount: float) -> str:
-    return f"{amount:,.2f}"
+    return f"{amount:,.2f}" if amount else ""
 
 
 def _spending_lines(statistics: Statistics, width: int, glyphs: Glyphs) -> Iterator[Content]:

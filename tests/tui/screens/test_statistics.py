@@ -14,7 +14,7 @@ from eternal_tui.jobs.filter import compile_filter
 from eternal_tui.jobs.groups import group_jobs
 from eternal_tui.jobs.model import Job, to_record
 from eternal_tui.tui.screens.main import MainScreen
-from eternal_tui.tui.screens.statistics import GROUP_COLUMNS, StatisticsScreen, render_statistics
+from eternal_tui.tui.screens.statistics import GROUP_COLUMNS, HEADINGS, StatisticsScreen, render_statistics
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.widgets.plots import bar_chart
 from tests.jobs.test_statistics import succeeded_job
@@ -37,7 +37,7 @@ def test_no_line_is_wider_than_its_room(glyphs: Glyphs, width: int, jobs: list[t
     figures = compute_statistics(
         [succeeded_job(n, NOW - ago, took, cost=cost) for n, (ago, took, cost) in enumerate(jobs)], NOW
     )
-    text = render_statistics(figures, GROUP_COLUMNS, width, glyphs)
+    text = render_statistics(figures, list(zip(GROUP_COLUMNS, HEADINGS, strict=True)), width, glyphs)
     assert max(line.cell_length for line in text.split("\n")) <= width
     if glyphs is ASCII:
         assert text.plain.isascii()
