@@ -39,7 +39,7 @@ class CommandError(Exception):
 
 
 class Context:
-    """What a command is given. Settings are read at first use, which may raise SettingsError."""
+    """Arguments, environment and streams of a command. Settings are read at first use (SettingsError)."""
 
     def __init__(self, arguments: argparse.Namespace, environ: Mapping[str, str], output: Output) -> None:
         self.arguments = arguments

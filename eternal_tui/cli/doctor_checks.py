@@ -108,7 +108,7 @@ def _check_graphics(context: Context, settings: Settings) -> Check:
         from eternal_tui.tui.graphics.probe import TerminalInfo, probe
         from eternal_tui.tui.graphics.select import select_backend
     except ImportError as error:
-        return Check(name="images", detail=f"cannot be told: {error}", ok=False)
+        return Check(name="images", detail=f"unknown: {error}", ok=False)
     facts = TerminalInfo(why="stdout is not a terminal")
     if context.output.stdout is sys.stdout and context.output.stdin is sys.stdin:
         facts = probe(environ=context.environ)
@@ -215,7 +215,7 @@ async def _check_api(context: Context, settings: Settings, found_key: FoundKey |
             if found_key is None or demo is not None:
                 return [answered]
             try:
-                # Free: polls a job that cannot exist, which tells whether the key is accepted.
+                # Free: polls a job that cannot exist, which shows whether the key is accepted.
                 await client.poll("00000000-0000-0000-0000-000000000000")
             except KeyRejected as error:
                 return [

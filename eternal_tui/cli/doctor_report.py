@@ -40,7 +40,7 @@ _SAFE_LOG_FIELDS = (
 """Facts of the log that are the program's own words and numbers."""
 
 _HIDDEN_SETTINGS = frozenset({"api_key_command", "data_dir"})
-"""Settings of which only that they are set is told: a command line may hold a secret, a path a name."""
+"""Settings whose values are left out: a command line may contain a secret, a path a name."""
 
 
 def write_report(path: Path, lines: list[SafeText]) -> None:

@@ -136,11 +136,11 @@ class SanitizedStderr(io.TextIOBase):
         return self._stream.encoding
 
     def writable(self) -> bool:
-        """Tell that it can be written to."""
+        """Return True."""
         return True
 
     def isatty(self) -> bool:
-        """Tell whether the stream behind is a terminal."""
+        """Whether the wrapped stream is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
@@ -152,8 +152,8 @@ class SanitizedStderr(io.TextIOBase):
         # In pieces, as the interpreter writes: half a key would not be known as one.
         *whole, self._partial_line = (self._partial_line + text).split("\n")
         for line in whole:
-            for told in self._collapser.feed(line):
-                self._stream.write(self._sanitize_line(told) + "\n")
+            for shown in self._collapser.feed(line):
+                self._stream.write(self._sanitize_line(shown) + "\n")
         if len(self._partial_line) > MAX_PARTIAL_LINE_CHARS:
             self.flush()
         elif whole:
@@ -165,8 +165,8 @@ class SanitizedStderr(io.TextIOBase):
         begun, self._partial_line = self._partial_line, ""
         # Asked for at the interpreter's end too, when the reader of a pipe may be gone.
         with contextlib.suppress(ValueError):
-            for told in self._collapser.flush():
-                self._stream.write(self._sanitize_line(told) + "\n")
+            for shown in self._collapser.flush():
+                self._stream.write(self._sanitize_line(shown) + "\n")
             if begun:
                 self._stream.write(self._sanitize_line(begun))
             self._stream.flush()

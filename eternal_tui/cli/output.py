@@ -19,7 +19,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class OutputError(Exception):
-    """What was to be printed could not be, as on a full disk; a reader that went away is a BrokenPipeError."""
+    """Writing to stdout failed, as on a full disk; a closed pipe is a BrokenPipeError instead."""
 
 
 @contextmanager
@@ -137,7 +137,7 @@ class Output:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Tell whether the stream is a terminal; a closed one is not."""
+    """Whether the stream is a terminal; a closed one is not."""
     try:
         return stream.isatty()
     except (ValueError, OSError):

@@ -118,7 +118,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Command(NamedTuple):
-    """What a command is made of."""
+    """The epilog, options and function of a command."""
 
     epilog: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
@@ -161,10 +161,10 @@ def build_parser() -> tuple[Parser, dict[str, CommandParser]]:
     parser = Parser(prog=PROGRAM, description=DESCRIPTION, epilog=EPILOG)
     add_global_options(parser)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", title="commands", parser_class=CommandParser)
+    commands = parser.add_subparsers(dest="verb", metavar="COMMAND", title="commands", parser_class=CommandParser)
     found = {}
     for name, described in COMMANDS.items():
-        found[name] = verbs.add_parser(name, help=described, description=described)
+        found[name] = commands.add_parser(name, help=described, description=described)
         found[name].command = name
     return parser, found
 

@@ -28,7 +28,7 @@ MIN_REFRESHES_BETWEEN_REASONS = 20
 class ProgressLine:
     """Keeps the line up to date for the block's duration; `job_ids` may grow meanwhile.
 
-    Where no line can move, whoever waits is told once why, and again where the reason changes.
+    Off a terminal only the reason for waiting is printed, once and again when it changes.
     """
 
     def __init__(self, engine: JobEngine, output: Output, job_ids: Sequence[int]) -> None:

@@ -29,7 +29,7 @@ STDIN_KEYWORD = "-"
 MAX_STDIN_REFERENCES = 10_000
 MAX_REFERENCE_CHARS = 4_096
 _FILTER_PATTERN = re.compile(r'[\s:"]')
-"""What a filter contains and no id does; ids of the API are letters, digits, `-` and `_`."""
+"""Characters of filters that no id contains; ids of the API are letters, digits, `-` and `_`."""
 
 REFERENCE_HELP = "job number, request id or its beginning, batch, 'last', '-' (ids on stdin), or a filter in quotes"
 

@@ -348,7 +348,7 @@ def _errors_of(fields: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _is_invalid_character(character: str) -> bool:
-    """Tell whether the text can be neither an ID nor a name: a URL, a path or an encoded image."""
+    """Whether the text can be neither an ID nor a name: a URL, a path or an encoded image."""
     return "/" in character or len(character) > 100 or character.lower().startswith(("http:", "https:", "data:"))
 
 

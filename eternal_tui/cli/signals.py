@@ -26,7 +26,7 @@ Well inside the two that are promised: on a busy machine the signal itself, and 
 
 
 class ShutdownRequested(Exception):
-    """The run was told to stop; `exit_code` is what shells expect of a process that a signal ended."""
+    """A signal asked the run to stop; `exit_code` is 128 and its number."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"signal {signal_number}")
@@ -65,15 +65,15 @@ class Shutdown:
         Raises ShutdownRequested after cancelling it `grace_seconds` seconds after a signal.
         """
         task = asyncio.ensure_future(awaitable)
-        hearing = asyncio.ensure_future(self._requested.wait())
+        waiting = asyncio.ensure_future(self._requested.wait())
         try:
-            await asyncio.wait({task, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done() and grace_seconds:
                 await asyncio.wait({task}, timeout=grace_seconds)
             if task.done():
                 return task.result()
         finally:
-            hearing.cancel()
+            waiting.cancel()
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -22,19 +22,21 @@ from eternal_tui.cli.references import iter_jobs
 from eternal_tui.cli.request_input import PlannedRequest
 from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested, run_with_shutdown
 from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, parse_output, wait_for_jobs
-from eternal_tui.core.sanitize import format_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import TRANSIENT_CAUSES
 from eternal_tui.jobs.errors import DailyCapExceeded, NoApiKey
-from eternal_tui.jobs.formatting import pluralize, state_label
+from eternal_tui.jobs.formatting import UNSENT_CAUSES, pluralize, state_label
 from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.jobs.submit.submitter import SubmitDetails
 
 if TYPE_CHECKING:
+    from eternal_tui.api.models import GenerateRequest
     from eternal_tui.history.history import History
     from eternal_tui.services import Services
 
+_UNSENT_CAUSES = TRANSIENT_CAUSES | UNSENT_CAUSES
 _FATAL_CAUSES = frozenset({"key", "credits", "unreachable", "stopped"})
 """Causes of a rejection that the next request would meet too."""
 
@@ -132,15 +134,21 @@ class SubmissionRun:
 
     async def _resolve_characters(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
         resolved: dict[str, ResolvedCharacter] = {}
+        problems: list[SafeText] = []
+        code = ExitCode.USAGE
         for one in planned:
             wanted = one.request.character
             if wanted not in resolved:
                 found = resolved[wanted] = await resolve_character(self._services.characters, wanted, self._output.info)
                 if found.problem:
                     where = f"{one.source}: " if one.source else ""
-                    sent = "" if "Nothing was sent" in found.problem else " Nothing was sent."
-                    problem = format_safe("{where}{problem}{sent}", where=where, problem=found.problem, sent=sent)
-                    raise CommandError(ExitCode.UNREACHABLE if found.is_unreachable else ExitCode.USAGE, problem)
+                    problems.append(format_safe("{where}{problem}", where=where, problem=found.problem))
+                    code = ExitCode.UNREACHABLE if found.is_unreachable else code
+        for problem in problems[:-1]:
+            self._output.error(problem)
+        if problems:
+            sent = "" if "Nothing was sent" in problems[-1] else " Nothing was sent."
+            raise CommandError(code, f"{problems[-1]}{sent}")
         return [
             msgspec.structs.replace(
                 one,
@@ -151,7 +159,7 @@ class SubmissionRun:
         ]
 
     async def _leave_out_sent(self, planned: list[PlannedRequest]) -> list[PlannedRequest]:
-        self._batch, sent = await asyncio.to_thread(find_sent, self._services.history, planned)
+        self._batch, sent, unclear = await asyncio.to_thread(find_sent, self._services.history, planned)
         if not self._batch:
             self._batch = os.urandom(4).hex()
             self._output.info(sanitize("Nothing of this was sent before; submitting all of it."))
@@ -162,9 +170,9 @@ class SubmissionRun:
                 sent[one.request] -= 1
             else:
                 rest.append(one)
-        self._output.info(
-            sanitize(f"Batch {self._batch}: {len(planned) - len(rest)} of {len(planned)} requests were sent before.")
-        )
+        doubt = f", {unclear} of them unconfirmed and not sent again" if unclear else ""
+        done = len(planned) - len(rest)
+        self._output.info(sanitize(f"Batch {self._batch}: {done} of {len(planned)} requests were sent before{doubt}."))
         return rest
 
     async def _submit(self, planned: Sequence[PlannedRequest]) -> None:
@@ -321,18 +329,29 @@ class SubmissionRun:
         return ExitCode.UNCONFIRMED if unclear else shutdown.exit_code
 
 
-def find_sent(history: History, planned: Sequence[PlannedRequest]) -> tuple[str, Counter[object]]:
-    """Return the newest batch with any of these requests, and how often each of them was sent in it.
+def find_sent(history: History, planned: Sequence[PlannedRequest]) -> tuple[str, Counter[GenerateRequest], int]:
+    """Return the batch an earlier run of this input sent, how often it sent each request, and how many are unclear.
 
-    An interrupted or unconfirmed request counts as sent: it may have been charged. One that certainly never reached the
-    service, or was rejected for the key or for credits, does not.
+    The batch with no other requests and the most of these is taken, the newest of several. An interrupted or
+    unconfirmed request counts as sent: it may have been charged. One that certainly never reached the API, or was
+    rejected for the key or for credits, does not.
     """
-    wanted = {one.request for one in planned}
-    batch, sent = "", Counter[object]()
+    wanted = Counter(one.request for one in planned)
+    jobs_by_batch: dict[str, list[Job]] = {}
     for job in iter_jobs(history):
-        if not job.batch or job.batch_index is None or job.request not in wanted or job.batch != (batch or job.batch):
-            continue
-        batch = job.batch
-        if job.retry_of is None and not (job.state is JobState.REJECTED and job.cause in TRANSIENT_CAUSES):
-            sent[job.request] += 1
-    return batch, sent
+        if job.batch and job.batch_index is not None and job.retry_of is None:
+            jobs_by_batch.setdefault(job.batch, []).append(job)
+    best = max(
+        jobs_by_batch.values(),
+        key=lambda jobs: (
+            all(job.request in wanted for job in jobs),
+            (Counter(job.request for job in jobs) & wanted).total(),
+            jobs[0].id,
+        ),
+        default=[],
+    )
+    sent = Counter(job.request for job in best if not (job.state is JobState.REJECTED and job.cause in _UNSENT_CAUSES))
+    if not Counter(job.request for job in best) & wanted:
+        return "", Counter(), 0
+    unclear = sum(job.state in (JobState.UNCONFIRMED, JobState.SUBMITTING) for job in best)
+    return best[0].batch, sent, unclear

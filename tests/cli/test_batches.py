@@ -154,6 +154,28 @@ def test_resume_sends_only_what_was_not_sent(
     assert program.run(*arguments, "--resume").out == ""
 
 
+def test_resume_finds_the_batch_of_the_same_input(program: Program, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Another input that shares a line was sent since: its batch is not taken for this one."""
+    first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    first.write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
+    second.write_text('{"prompt": "b"}\n{"prompt": "c"}\n')
+    for path in (first, second):
+        assert program.run("generate", "--input", str(path), "--character", "6870", "--yes").code == 0
+    ran = program.run("generate", "--input", str(first), "--character", "6870", "--yes", "--resume")
+    assert (ran.code, ran.out, len(sandbox.posts)) == (0, "", 4)
+    first.write_text('{"prompt": "a"}\n{"prompt": "b"}\n{"prompt": "d"}\n')
+    program.run("generate", "--input", str(first), "--character", "6870", "--yes", "--resume")
+    assert [body["prompt"] for body in bodies(sandbox)] == ["a", "b", "b", "c", "d"]
+
+
+def test_every_unknown_character_is_reported(program: Program, sandbox: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("character,prompt\nNobody,x\n6870,x\nNowhere,x\n")
+    ran = program.run("generate", "--input", str(path), "--yes")
+    assert (ran.code, sandbox.posts, len(ran.err.splitlines())) == (2, [], 2)
+    assert all(word in ran.err for word in ("line 2", "line 4", "Nothing was sent"))
+
+
 OUTPUTS = {
     "a file": ("x/sea.jpg", ["x/sea.jpg"]),
     "a folder": ("x/", None),

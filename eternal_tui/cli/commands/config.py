@@ -123,6 +123,6 @@ def _print(context: Context) -> int:
     else:
         text = render_config(context.settings)
     for line in text.splitlines():
-        # Each line passes the gate: a setting may have come from a hostile file or variable.
+        # A setting may have come from a hostile file or variable.
         streams.print_line(sanitize(line, limit=100_000))
     return ExitCode.SUCCESS

@@ -30,14 +30,18 @@ _QUESTION = SafeText("Creating a character costs an undocumented number of credi
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `create-character`."""
-    parser.add_argument("prompt", metavar="PROMPT", help="appearance, character and story; '-' reads it from stdin")
+    parser.add_argument(
+        "text", metavar="PROMPT", nargs="?", help="appearance, character and story; '-' reads it from stdin"
+    )
+    parser.add_argument("--prompt", metavar="TEXT", help="the same as an option")
     parser.add_argument("--yes", action="store_true", help="create it without asking")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(context: Context) -> int:
     """Ask, submit once and print the job."""
-    prompt = "\n".join(read_prompts(context.arguments.prompt, context.output.stdin))
+    given = context.arguments
+    prompt = "\n".join(read_prompts(given.text if given.prompt is None else given.prompt, context.output.stdin))
     if not prompt.strip():
         raise CommandError(ExitCode.USAGE, "Prompt is required. Nothing was sent.")
     if not context.arguments.yes and not context.output.confirm(join_safe(" ", _QUESTION, SafeText("Create it?"))):

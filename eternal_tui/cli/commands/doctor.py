@@ -39,30 +39,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> int:
-    """Print the findings and return the most severe code."""
+    """Print the checks and return the most severe code."""
     from eternal_tui.cli.doctor_checks import run_checks
     from eternal_tui.cli.doctor_report import build_report, write_report
 
-    findings = run_checks(context)
-    code = _exit_code(findings)
+    checks = run_checks(context)
+    code = _exit_code(checks)
     if context.arguments.json:
-        context.output.print_json({"exit_code": code, "findings": [_check_to_json(finding) for finding in findings]})
+        context.output.print_json({"exit_code": code, "findings": [_check_to_json(check) for check in checks]})
         return code
-    told = [*(_check_line(one) for one in findings), SafeText(""), *_advice_lines(findings)]
+    lines = [*(_check_line(one) for one in checks), SafeText(""), *_advice_lines(checks)]
     if (path := context.arguments.report) is not None:
-        report = build_report(findings, _advice_lines(findings), context)
+        report = build_report(checks, _advice_lines(checks), context)
         if path != "-":
             write_report(Path(path), report)
-            told.append(format_safe("{path} written (contains no key, URL or prompt).", path=path))
+            lines.append(format_safe("{path} written (contains no key, URL or prompt).", path=path))
         else:
-            told = report
-    for line in told:
+            lines = report
+    for line in lines:
         context.output.print_line(line)
     return code
 
 
 def _exit_code(checks: list[Check]) -> int:
-    met = {finding.exit_code for finding in checks}
+    met = {check.exit_code for check in checks}
     return next(
         (code for code in (ExitCode.USAGE, ExitCode.KEY_ERROR, ExitCode.UNREACHABLE) if code in met), ExitCode.SUCCESS
     )
@@ -78,7 +78,7 @@ def _check_line(check: Check) -> SafeText:
 
 
 def _advice_lines(checks: list[Check]) -> list[SafeText]:
-    wanted = [finding.advice for finding in checks if finding.advice]
+    wanted = [check.advice for check in checks if check.advice]
     if not wanted:
         return [sanitize("No problems found.")]
     return [sanitize("To fix:"), *(sanitize(f"  {number}. {advice}") for number, advice in enumerate(wanted, 1))]

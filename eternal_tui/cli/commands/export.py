@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_MAX_MEGABYTES = 200.0
-"""Files in one page unless told otherwise: what browsers open without complaint."""
+"""Default total of files in one page: what browsers open without trouble."""
 
 
 class ExportResult(msgspec.Struct, frozen=True):
@@ -127,7 +127,7 @@ Nothing is overwritten; the file is readable only by you. Result URLs are omitte
 """
 
 _FORMULA_PATTERN = re.compile(r"(\A\s*|;\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""What a spreadsheet may take for the beginning of a formula: also behind space, which some leave out, in the wide
+"""Beginnings that spreadsheets may take for a formula: also behind space, which some leave out, in the wide
 form, which some take for the narrow one, and behind the sign that ends a cell where the comma stands in numbers."""
 
 TextWriter = Callable[["Iterator[Job]", Path, TextIO], int]

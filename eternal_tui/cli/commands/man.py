@@ -46,7 +46,7 @@ SCOPE_TITLES = {
     "key": "The key",
     "statistics": "Statistics",
 }
-"""What the places where keys work are called, in the order in which they are told."""
+"""The headings of the scopes of keys, in the order of the page."""
 
 _FILES_SECTION = """\
 history.json       every job, a plain TinyDB file; in the data folder, ~/.local/share/eternal-tui
@@ -90,7 +90,7 @@ def man_page_lines() -> Iterator[str]:
     from eternal_tui.cli.parser import COMMANDS, DESCRIPTION, PROGRAM, build_parser
     from eternal_tui.cli.parser import EPILOG as GENERAL
 
-    parser, verbs = build_parser()
+    parser, commands = build_parser()
     yield f'.TH {PROGRAM.upper()} 1 "" "{PROGRAM} {__version__}" "User Commands"'
     yield ".SH NAME"
     yield rf"{_escape_text(PROGRAM)} \- {_escape_text(DESCRIPTION.partition('.')[0])}"
@@ -102,12 +102,12 @@ def man_page_lines() -> Iterator[str]:
     yield ".SH OPTIONS"
     yield from _option_lines(parser)
     yield ".SH COMMANDS"
-    for name, verb in verbs.items():
-        verb.add_arguments()
+    for name, command in commands.items():
+        command.add_arguments()
         yield f'.SS "{_escape_text(name)}"'
         yield _escape_text(COMMANDS[name])
-        yield from _option_lines(verb, without_globals=True)
-        yield from _epilog_lines(verb.epilog or "", heading=".PP")
+        yield from _option_lines(command, without_globals=True)
+        yield from _epilog_lines(command.epilog or "", heading=".PP")
     yield ".SH KEYS"
     yield _escape_text("Every key can be changed by the name in brackets, in the [keys] section of the configuration.")
     yield from _key_lines()

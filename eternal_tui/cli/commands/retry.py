@@ -44,7 +44,8 @@ def _retry(context: Context) -> int:
         try:
             check_retryable(job)
         except InvalidJobState as error:
-            hint = "" if job.retried_by is not None else f" Repeat any job with `eternal-tui again {job.id}`."
+            verb = "again" if job.is_delivered or job.retried_by is not None else "fetch"
+            hint = f" `eternal-tui {verb} {job.id}` {'repeats its request' if verb == 'again' else 'gets its result'}."
             raise CommandError(ExitCode.USAGE, f"{error}{hint} Nothing was sent.") from None
     unconfirmed = [job for job in jobs if job.state is JobState.UNCONFIRMED]
     if unconfirmed and not context.arguments.yes:

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> int:
-    """Serve until told to stop."""
+    """Serve until interrupted."""
     from eternal_tui.sandbox.command import run as serve
 
     return serve(context.arguments)
