@@ -1,1 +1,1 @@
-"""What a person is about to ask for: drafts, presets, and who a typed name means."""
+"""Drafts of requests, presets, snippets and prompt templates."""

@@ -12,7 +12,7 @@ from eternal_tui.drafts.draft import MAX_PROMPT_CHARS, Draft
 
 
 class DraftStore(JsonStore[Draft]):
-    """Keeps the newest draft in memory with `set_pending`, and puts it on disk when the owner's tick calls `flush`."""
+    """Holds the newest draft in memory (`set_pending`) and writes it to disk on `flush`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "draft.json", Draft, "The draft")
@@ -30,7 +30,7 @@ class DraftStore(JsonStore[Draft]):
         self._pending = draft
 
     def flush(self) -> bool:
-        """Write the kept draft if it is news; tell whether anything was written. Raises OSError."""
+        """Write the pending draft if it changed; tell whether it was written. Raises OSError."""
         draft = self._pending
         if draft is None or draft == self._saved:
             return False
@@ -43,7 +43,7 @@ MAX_PRESET_NAME_CHARS = 60
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A draft under a name a person gave it."""
+    """A draft under a name."""
 
     name: UntrustedText
     draft: Draft

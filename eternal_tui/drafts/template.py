@@ -10,7 +10,7 @@ from math import prod
 from eternal_tui.drafts.matrix import MAX_REQUESTS, TooManyRequests
 
 MAX_DEPTH = 8
-"""Groups nested in one another; a prompt pasted with more braces than that is no template a person wrote."""
+"""Groups nested in one another; a pasted prompt with more braces than that was not written as a template."""
 
 SNIPPET_PATTERN = re.compile(r"(?<![\w@])@([\w][\w-]*)")
 """A snippet's name in a prompt: a word behind an @ that no letter precedes, so that addresses are none."""

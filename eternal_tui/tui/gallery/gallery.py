@@ -169,26 +169,21 @@ class Gallery(ScrollView, can_focus=True):
     # Lifetime
 
     def on_mount(self) -> None:
-        """Send images again after a suspend: leaving the screen makes the terminal forget them."""
         self.app.app_resume_signal.subscribe(self, lambda _: self._thumbnails.retransmit())
 
     def on_unmount(self) -> None:
-        """Delete the images from the terminal."""
         self.app.app_resume_signal.unsubscribe(self)
         self._thumbnails.clear()
 
     def on_hide(self) -> None:
-        """Free everything that is not shown."""
         self._thumbnails.clear()
         self._tiles.clear()
         self._rendering = ()
 
     def on_show(self) -> None:
-        """Draw what is listed now."""
         self.call_after_refresh(self._rebuild)
 
     def on_resize(self) -> None:
-        """Lay the tiles out for the new size."""
         self._rebuild()
 
     def _rebuild(self) -> None:
@@ -215,11 +210,9 @@ class Gallery(ScrollView, can_focus=True):
         self._styles.clear()
 
     def on_focus(self) -> None:
-        """Report it and draw the cursor in its focused colour."""
         self._update_focus()
 
     def on_blur(self) -> None:
-        """Report it and draw the cursor in its unfocused colour."""
         self._update_focus()
 
     def _update_focus(self) -> None:
@@ -265,7 +258,6 @@ class Gallery(ScrollView, can_focus=True):
         return super().check_action(action, parameters)
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the click was; a second click opens."""
         place = self._grid.tile_at(event.x, event.y + self.scroll_offset.y)
         if place is None or place >= self._job_list.count:
             return
@@ -276,7 +268,6 @@ class Gallery(ScrollView, can_focus=True):
     # Drawing
 
     def render_line(self, y: int) -> Strip:
-        """Return one line of the screen: a slice through one row of tiles."""
         width, grid = self.size.width, self._grid
         row, line = divmod(y + self.scroll_offset.y, grid.height)
         first = row * grid.columns

@@ -1,4 +1,4 @@
-"""Small drawings of results, made off the event loop and kept while there is room."""
+"""ThumbnailCache: small drawings of results, rendered in threads."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
 from eternal_tui.tui.picture.picture import DECODE_DELAY_SECONDS
 
 MAX_THUMBNAILS = 400
-"""Drawings kept: several screens of the largest terminal, about 30 MB of pixels in one that holds them itself."""
+"""Drawings cached: several screens of the largest terminal, about 30 MB of pixels in one that holds them itself."""
 
 EMPTY_DRAWING = Drawing((), 0)
 
 
 class ThumbnailKey(NamedTuple):
-    """A file as it is to be drawn: its path and the cells it may take."""
+    """A file and the cells its drawing may take."""
 
     path: Path
     columns: int
@@ -31,10 +31,10 @@ class ThumbnailKey(NamedTuple):
 
 
 class ThumbnailCache:
-    """Draws what is wanted now, one after the other; what is no longer wanted is not begun.
+    """An LRU cache that renders the wanted thumbnails one after the other.
 
-    `transmit` sends to the terminal, `on_rendered` is told after each new drawing. A file that cannot be drawn becomes
-    an empty drawing.
+    `transmit` writes to the terminal, `on_rendered` is called after each new drawing. A file that cannot be drawn
+    becomes an empty drawing.
     """
 
     def __init__(
@@ -53,17 +53,14 @@ class ThumbnailCache:
         self._drawings: OrderedDict[ThumbnailKey, Drawing] = OrderedDict()
 
     def get(self, key: ThumbnailKey) -> Drawing | None:
-        """Return the drawing, None where it has not been made."""
+        """Return the drawing, None where it is not rendered yet."""
         found = self._drawings.get(key)
         if found is not None:
             self._drawings.move_to_end(key)
         return found
 
     async def render_missing(self, keys: Sequence[ThumbnailKey], delay_seconds: float = DECODE_DELAY_SECONDS) -> None:
-        """Make those that are missing, after the choice has stood for `delay_seconds` seconds.
-
-        A new choice cancels it.
-        """
+        """Render the missing ones after `delay_seconds` without a new call, which would cancel this one."""
         await asyncio.sleep(delay_seconds)
         for one in keys:
             if one in self._drawings:
@@ -73,12 +70,12 @@ class ThumbnailCache:
             self._on_rendered(one)
 
     def retransmit(self) -> None:
-        """Send the pixels of every drawing again: the terminal forgot them while the screen was left."""
+        """Send every drawing again after the terminal dropped them with the screen."""
         for drawing in self._drawings.values():
             self._transmit(drawing.transmit)
 
     def clear(self) -> None:
-        """Let the terminal and this process forget every drawing."""
+        """Free every drawing here and in the terminal."""
         while self._drawings:
             self._evict_oldest()
 

@@ -20,7 +20,7 @@ from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.request_form.fields import FieldHint, FieldRow
 
 MAX_INPUT_CHARS = 400
-"""Characters kept in the field: a dozen names, or a URL long enough to be refused by its own name."""
+"""Characters of the field: a dozen names, or a URL long enough to be refused by its own name."""
 
 
 class CharacterInput(Input):
@@ -61,15 +61,12 @@ class CharacterInput(Input):
             self.replace(lines[0], *sorted(self.selection))
 
     def on_focus(self) -> None:
-        """Say so."""
         self.post_message(self.Focused())
 
     def action_pick(self) -> None:
-        """Ask for the list."""
         self.post_message(self.PickerRequested())
 
     def action_done(self) -> None:
-        """Say that the entry is finished."""
         self.post_message(self.Completed())
 
 
@@ -133,13 +130,11 @@ class CharacterField(Vertical):
         self._shows_errors = False
 
     def compose(self) -> ComposeResult:
-        """Lay the line over its hint."""
         yield FieldRow("Character", self._input, id="character-row")
         yield self._hint
 
     @property
     def text(self) -> str:
-        """What stands in the field."""
         return self._input.value
 
     @property
@@ -168,7 +163,6 @@ class CharacterField(Vertical):
         self._expand_names()
 
     def focus_input(self) -> None:
-        """Put the cursor into the field."""
         self._input.focus()
 
     @on(Input.Changed)

@@ -1,4 +1,4 @@
-"""The list of characters, to be searched by name, ID or what their description says."""
+"""CharacterPicker: the character list with search."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CharacterPicker(SearchDialog[tuple[Character, ...]]):
 
     HEADING = "Characters"
     PLACEHOLDER = "name, ID or a word of the description"
-    KEYS_HINT = "enter choose · tab mark several · esc back"
+    KEYS_HINT = "enter: choose · tab: mark several · esc: back"
     COLUMNS = (
         Column(6, dim=True, align_right=True),
         Column(16),
@@ -34,28 +34,24 @@ class CharacterPicker(SearchDialog[tuple[Character, ...]]):
         self._marked_ids: frozenset[str] = frozenset()
 
     def set_characters(self, characters: Sequence[Character]) -> None:
-        """Take a list that came while the screen was open."""
+        """Replace the list while the screen is open."""
         self._characters = tuple(each for each in characters if each.is_allowed)
         self.reload_rows(keep_cursor=True)
         self._update_marks()
 
     def search_texts(self) -> list[str]:
-        """Search ID, name, user name and the first words of the description."""
         return [f"{each.id} {each.name} {each.username} {each.description[:400]}" for each in self._characters]
 
     def row_cells(self, row: int) -> Sequence[str]:
-        """Show ID, name, age, gender and the description's beginning."""
         each = self._characters[row]
         return (each.id, each.name, "" if each.age is None else str(each.age), each.gender, each.description)
 
     def result_of(self, row: int) -> tuple[Character, ...]:
-        """Leave with the marked ones, in the order of the list, or this one."""
         marked = tuple(each for each in self._characters if each.id in self._marked_ids)
         return marked or (self._characters[row],)
 
     def empty_text(self) -> str:
-        """Say that the list is on its way."""
-        return "the list is being read; an ID such as 6870 can be typed in the form"
+        return "loading; an ID such as 6870 can be typed in the form"
 
     def action_mark(self) -> None:
         """Mark or unmark the character under the cursor and go one down."""

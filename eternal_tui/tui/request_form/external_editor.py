@@ -1,4 +1,4 @@
-"""Lending the terminal to the person's own editor, while the rest of the program works on."""
+"""Runs the user's editor on the terminal while the event loop keeps running."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from eternal_tui.drafts.editor import editor_command, read_prompt, temporary_pro
 
 @contextmanager
 def suspended_app(app: App[object]) -> Iterator[None]:
-    """Hand the terminal over and take it back; raises SuspendNotSupported where there is none to hand over.
+    """Suspend the app on the terminal; raises SuspendNotSupported where there is no terminal.
 
-    Meanwhile the event loop runs on, so that polls and downloads do too: nothing is painted, and an interrupt meant
-    for the editor does not end the program. The handler is a function, not SIG_IGN, because a child would inherit
-    being deaf.
+    The event loop keeps running, and with it polls and downloads. Nothing is painted, and SIGINT does not end the
+    program. The handler is a function because a child process would inherit SIG_IGN.
     """
     with app.batch_update(), app.suspend():
         before = signal.signal(signal.SIGINT, lambda _signal, _frame: None)
@@ -32,9 +31,9 @@ def suspended_app(app: App[object]) -> Iterator[None]:
 
 @contextmanager
 def _discard_output(app: App[object]) -> Iterator[None]:
-    """Drop what is written to the terminal: titles and bells, which are not painted and so not held back.
+    """Drop titles and bells, which are written without painting.
 
-    A suspended driver has no thread that empties its queue of 30 writes; the next one would stand the event loop still.
+    A suspended driver has no thread that empties its queue of 30 writes; the 31st would block the event loop.
     """
     driver = app._driver
     if driver is None:
@@ -48,14 +47,14 @@ def _discard_output(app: App[object]) -> Iterator[None]:
 
 
 async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str]) -> str:
-    """Return the prompt after the person closed their editor; raise EditorNotFound, SuspendNotSupported or OSError.
+    """Return the prompt as edited; raise EditorNotFound, SuspendNotSupported or OSError.
 
-    The editor gets `environ` without the key.
+    The editor gets `environ` without keys.
     """
     command = editor_command(environ)
     with temporary_prompt_file(prompt) as path:
         with suspended_app(app):
             process = await asyncio.create_subprocess_exec(*command, str(path), env=environ_without_keys(environ))
             status = await process.wait()
-        # An editor that fails, or is told to (:cq in vim), leaves the prompt as it was.
+        # An editor that exits with an error (:cq in vim) leaves the prompt unchanged.
         return read_prompt(path) if status == 0 else prompt

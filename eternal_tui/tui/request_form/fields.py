@@ -38,7 +38,6 @@ class FieldRow(Horizontal):
         self._control = control
 
     def compose(self) -> ComposeResult:
-        """Put the label before the control."""
         yield Static(self._label, markup=False, classes="label")
         yield self._control
 
@@ -80,7 +79,6 @@ class SettingsFields(Vertical):
         self._repeat_count = Stepper(start.count, minimum=1, maximum=MAX_COUNT, glyphs=glyphs, id="times")
 
     def compose(self) -> ComposeResult:
-        """Lay the fields out, one a row."""
         yield FieldRow("Prompts", self._prompt_mode, id="lines-row")
         yield FieldRow("Type", self._media_type, id="type-row")
         yield FieldRow("Duration", self._duration, id="seconds-row")

@@ -90,7 +90,6 @@ class RequestForm(Vertical):
         self._notice = ""
 
     def compose(self) -> ComposeResult:
-        """Lay the fields out."""
         yield self._character_field
         yield self._prompt_field
         yield self._settings_fields
@@ -100,16 +99,14 @@ class RequestForm(Vertical):
         yield self._preview
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Give the preview more rows where there are many."""
         self._update_tall_class()
 
     def _update_tall_class(self) -> None:
         self.set_class(self.size.height >= MIN_TALL_ROWS, "-tall")
 
     def on_mount(self) -> None:
-        """Show what applies, once every field is there."""
         self.call_after_refresh(self._refresh_fields)
-        # A form mounted into a pane that has its size already is not always told of its own.
+        # A form mounted into a pane that has its size already does not always get a resize event.
         self.call_after_refresh(self._update_tall_class)
 
     @property
@@ -216,12 +213,10 @@ class RequestForm(Vertical):
             self.load(default.draft)
 
     def set_snippets(self, snippets: Mapping[str, str]) -> None:
-        """Set what `@name` stands for."""
         self._snippets = snippets
         self._prompt_field.set_snippets(snippets)
 
     def focus_first(self) -> None:
-        """Put the cursor into the first field."""
         self._character_field.focus_input()
 
     def submit(self) -> bool:
@@ -256,7 +251,6 @@ class RequestForm(Vertical):
         self.app.push_screen(PromptHistory(prompts), use)
 
     def action_history(self) -> None:
-        """Ask for the earlier prompts."""
         self.post_message(PromptHistoryRequested())
 
     def _replace_prompt(self, prompt: str, origin: str = "", **settings: Any) -> None:
@@ -264,7 +258,6 @@ class RequestForm(Vertical):
         self._prompt_field.focus_input()
 
     def action_presets(self) -> None:
-        """Open the presets."""
         from eternal_tui.tui.request_form.presets import PresetContents, PresetScreen
 
         def use(chosen: Preset | str | None) -> None:

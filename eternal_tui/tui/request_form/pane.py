@@ -146,7 +146,6 @@ class RequestFormPane(Container):
             self.post_message(self.NotificationRequested(text))
 
     def on_unmount(self) -> None:
-        """Save what was typed last."""
         self.save_draft()
 
     @on(SubmitRequested)

@@ -49,22 +49,18 @@ class PresetScreen(SearchDialog[Preset | str]):
         ]
 
     def search_texts(self) -> list[str]:
-        """Search names and prompts."""
         return [f"{name} {each.draft.prompt if isinstance(each, Preset) else each}" for name, each in self._rows]
 
     def row_cells(self, row: int) -> Sequence[str]:
-        """Show the mark of the default, the name and the content."""
         name, each = self._rows[row]
         if isinstance(each, str):
             return " ", name, each
         return "*" if name == self._presets.default else " ", name, summarize_draft(each.draft)
 
     def result_of(self, row: int) -> Preset | str:
-        """Leave with the preset or the text."""
         return self._rows[row][1]
 
     def empty_text(self) -> str:
-        """Show how the first one is saved."""
         return "type a name, ^s saves the form as a preset; @name saves the prompt as a snippet"
 
     def action_save(self) -> None:

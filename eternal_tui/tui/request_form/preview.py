@@ -40,7 +40,6 @@ class Preview(ScrollView, can_focus=True):
             self._update_rows()
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Wrap to the new width."""
         self._update_rows()
 
     def _update_rows(self) -> None:
@@ -61,7 +60,6 @@ class Preview(ScrollView, can_focus=True):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Draw one row."""
         row = y + self.scroll_offset.y
         text = self._rows[row] if row < len(self._rows) else ""
         width = self.scrollable_content_region.width

@@ -96,7 +96,6 @@ class PromptArea(TextArea):
         return drawn.adjust_cell_length(strip.cell_length)
 
     def replace_all(self, text: str) -> None:
-        """Put `text` in place of the whole prompt as one edit, so that undo brings the old one back."""
         self.replace(text, self.document.start, self.document.end, maintain_selection_offset=False)
         self.move_cursor(self.document.end)
 
@@ -133,7 +132,6 @@ class PromptArea(TextArea):
             self.select_all()
 
     def on_focus(self) -> None:
-        """Select a text that typing replaces."""
         if self.is_replaceable:
             self.select_all()
 
@@ -145,13 +143,11 @@ class PromptArea(TextArea):
             self.post_message(self.CurlPasted(event.text))
 
     def on_blur(self) -> None:
-        """Report it, and show no selection that no key would replace."""
         if self.is_replaceable:
             self.selection = Selection.cursor(self.document.end)
         self.post_message(self.Blurred())
 
     def action_paste(self) -> None:
-        """Paste from the program's own clipboard."""
         if is_curl_command(self.app.clipboard):
             self.post_message(self.CurlPasted(self.app.clipboard))
             return
@@ -186,19 +182,16 @@ class PromptField(Vertical):
         self._origin = ("", "")
 
     def compose(self) -> ComposeResult:
-        """Lay out label, area and error."""
         yield self._label
         yield self._area
         yield self._hint
 
     @property
     def text(self) -> str:
-        """The whole prompt."""
         return self._area.text
 
     @property
     def selected_text(self) -> str:
-        """The selected part of the prompt."""
         return self._area.selected_text
 
     def set_text(self, text: str) -> None:
@@ -216,7 +209,6 @@ class PromptField(Vertical):
         self._update_label()
 
     def set_snippets(self, snippets: Mapping[str, str]) -> None:
-        """Set what `@name` inserts."""
         self._area.snippets = snippets
 
     def insert(self, text: str) -> None:
@@ -230,7 +222,6 @@ class PromptField(Vertical):
         self._hint.set_text("", message or (_FULL_MESSAGE if full else ""))
 
     def focus_input(self) -> None:
-        """Put the cursor into the prompt."""
         self._area.focus()
 
     def _update_label(self) -> None:

@@ -1,4 +1,4 @@
-"""Prompts sent before, newest first, to be searched and used again."""
+"""PromptHistory: earlier prompts, newest first, with search."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from eternal_tui.tui.widgets.search_dialog import SearchDialog
 
 
 class PromptHistory(SearchDialog[str]):
-    """Leaves with a prompt, whole and as it was sent."""
+    """Leaves with a prompt as it was sent."""
 
     HEADING = "Prompts"
     PLACEHOLDER = "words of the prompt"
-    KEYS_HINT = "enter use this prompt · esc back"
+    KEYS_HINT = "enter: use this prompt · esc: back"
     COLUMNS = (Column(0),)
 
     def __init__(self, prompts: Sequence[str]) -> None:
@@ -21,17 +21,13 @@ class PromptHistory(SearchDialog[str]):
         self._prompts = tuple(dict.fromkeys(each for each in prompts if each.strip()))
 
     def search_texts(self) -> list[str]:
-        """Search the prompts themselves."""
         return list(self._prompts)
 
     def row_cells(self, row: int) -> Sequence[str]:
-        """Show a prompt on one line."""
         return (self._prompts[row],)
 
     def result_of(self, row: int) -> str:
-        """Leave with the prompt."""
         return self._prompts[row]
 
     def empty_text(self) -> str:
-        """Say where prompts come from."""
-        return "every prompt you send will be here"
+        return "no prompts sent yet"

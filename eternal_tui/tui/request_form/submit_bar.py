@@ -60,7 +60,6 @@ class SubmitBar(Widget, can_focus=True):
         return f"{several}~{self._price * self._request_count:.2f} credits"
 
     def render(self) -> Content:
-        """Draw the text on the left and the key on the right."""
         width = self.content_size.width
         text = self.summary_text
         key = _STOP_HINT if self._waiting_text else _SEND_HINT
@@ -71,10 +70,8 @@ class SubmitBar(Widget, can_focus=True):
         return Content.assemble((text, "$text-muted"), space, (key, style))
 
     def on_click(self, event: events.Click) -> None:
-        """Submit by mouse."""
         if event.x >= self.content_size.width - len(_SEND_HINT):
             self.post_message(self.Pressed())
 
     def action_press(self) -> None:
-        """Submit by key."""
         self.post_message(self.Pressed())

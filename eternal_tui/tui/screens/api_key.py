@@ -113,7 +113,6 @@ class ApiKeyScreen(Dialog[SafeText]):
         return KeyOption(hint.key, text, f"screen.{hint.textual_action}", id=f"way-{action_id.partition('.')[2]}")
 
     def body(self) -> Iterable[Widget]:
-        """Show the reason, the line and the options."""
         if self._overriding_source:
             yield Static(Content(self._override_message()), id="key-why", markup=False)
         else:
@@ -136,7 +135,6 @@ class ApiKeyScreen(Dialog[SafeText]):
         return join_safe(" ", problem, remedy)
 
     def on_mount(self) -> None:
-        """Focus the line and look for a keyring."""
         if self._overriding_source:
             return
         self.api_key_input.focus()
@@ -207,11 +205,11 @@ class ApiKeyScreen(Dialog[SafeText]):
         connection = self._services.client
         await connection.reload_key()
         await connection.has_key()
-        kept = format_safe("Key saved to {where}.", where=where)
+        saved = format_safe("Key saved to {where}.", where=where)
         found = connection.found_key
         if found is not None and found.key == secret:
             advice = key_header_advice(secret, self._services.settings.key_header)
-            self.dismiss(join_safe(" ", kept, sanitize(advice or "ctrl+n writes a request, ctrl+s sends it.")))
+            self.dismiss(join_safe(" ", saved, sanitize(advice or "ctrl+n: new request · ctrl+s: send.")))
             return
         self._is_saving = False
-        self.set_footer_text(join_safe(" ", kept, sanitize(connection.key_error)), is_error=True)
+        self.set_footer_text(join_safe(" ", saved, sanitize(connection.key_error)), is_error=True)

@@ -1,4 +1,4 @@
-"""The characters: everyone the service lists, with face and story, to be found, liked, and put into the form."""
+"""CharactersScreen: the listed characters with avatar and description, to search, mark and choose."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from eternal_tui.tui.widgets.help_keys import HelpMixin
 from eternal_tui.tui.widgets.option_table import Column, VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 
-FACETS = ("all", "favourites", "used lately")
+FACETS = ("all", "favourites", "recent")
 
 AVATAR_DELAY_SECONDS = 0.12
-"""Seconds a row must stand before its avatar is asked for: a key held down asks for none."""
+"""Seconds the cursor rests on a row before its avatar is requested."""
 
 RECENT_JOB_COUNT = 500
-"""Newest jobs in which characters used lately are looked for."""
+"""Newest jobs searched for recent characters."""
 
 
 class CharactersScreen(HelpMixin, ResultScreen[str | None]):
-    """Leaves with the id of the chosen character, or of one that was just created."""
+    """Leaves with the ID of the chosen or just created character."""
 
     CSS = """
     CharactersScreen { background: $background; }
@@ -78,7 +78,6 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         self._is_creating = False
 
     def compose(self) -> ComposeResult:
-        """Lay the list beside the face and the story."""
         with Horizontal(id="browser"):
             with Vertical(id="found"):
                 yield self._search_input
@@ -89,7 +88,6 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         yield self._footer
 
     def on_mount(self) -> None:
-        """Show the stored list at once, and ask for a fresh one where it is old."""
         watch_toast_height(self, self._reserve_toast_rows)
         self.set_class(not any(self._terminal.graphics.cell_size), "-words")
         self._footer.set_hints(
@@ -116,19 +114,19 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
 
     @work(exit_on_error=False)
     async def _load_characters(self) -> None:
-        book = self._services.characters
-        # The demo's storage is at another address each time, so a kept list leads to no avatars.
-        again = self._services.demo is not None
-        if again or not book.is_fresh:
-            self._set_status_text(SafeText("reading the list"))
+        catalog = self._services.characters
+        # The demo's storage has another address each time, so a cached list has dead avatar URLs.
+        is_demo = self._services.demo is not None
+        if is_demo or not catalog.is_fresh:
+            self._set_status_text(SafeText("loading"))
         try:
-            self._set_characters(await book.load(force_refresh=again, on_partial=self._set_characters))
+            self._set_characters(await catalog.load(force_refresh=is_demo, on_partial=self._set_characters))
             self._set_status_text(SafeText(""))
         except ApiError as error:
             self._set_status_text(sanitize(str(error)))
 
     def _set_characters(self, characters: Sequence[Character]) -> None:
-        # Those listed as under 18 are not in the book's list; asked once more where they would be shown.
+        # The catalog already leaves out characters listed as under 18; checked again where they would be shown.
         self._characters = [each for each in characters if each.is_allowed]
         self._search_texts = [
             f"{each.id} {each.name} {each.username} {each.description[:400]}".casefold() for each in self._characters
@@ -139,7 +137,7 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         self._status_text = text
         self._update_title()
 
-    # The list
+    # List
 
     def _recent_ranks(self) -> dict[str, int]:
         newest = self._services.jobs.store.newest_first()[:RECENT_JOB_COUNT]
@@ -156,7 +154,7 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         elif self._facet_index == 2:
             found = sorted((row for row in found if ids[row] in recent), key=lambda row: recent[ids[row]])
         else:
-            # Sorted by what is true of them and else left in the service's order.
+            # A stable sort: favourites first, else in the order of the API.
             found.sort(key=lambda row: ids[row] not in liked)
         self._list.set_rows(found, keep_cursor=keep_cursor)
         self._match_count = len(found)
@@ -182,7 +180,7 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         row = self._list.current_row
         return self._characters[row] if row is not None else None
 
-    # Face and story
+    # Details
 
     def _show_details(self) -> None:
         each = self._current_character()
@@ -198,7 +196,7 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         self._bio.update(
             Content.styled(title, "$foreground bold")
             + Content.styled(f"\n{join_safe(' · ', *facts)}\n\n", "$text-muted")
-            + Content.styled(story or "No story is given.", "$foreground")
+            + Content.styled(story or "No description.", "$foreground")
         )
         if (each.id, each.avatar_url) != self._shown_avatar:
             self._shown_avatar = (each.id, each.avatar_url)
@@ -206,21 +204,21 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
 
     def _empty_message(self) -> SafeText:
         if self._characters:
-            return SafeText("Nobody fits. f shows all, / changes the search.")
-        return self._status_text or SafeText("The list is empty.")
+            return SafeText("No matches. f: show all · /: edit search")
+        return self._status_text or SafeText("No characters.")
 
-    @work(group="face", exclusive=True, exit_on_error=False)
+    @work(group="avatar", exclusive=True, exit_on_error=False)
     async def _load_avatar(self, character: Character) -> None:
         if not any(self._terminal.graphics.cell_size):
             return
         await asyncio.sleep(AVATAR_DELAY_SECONDS)
         path = await self._services.avatars.get(character.avatar_url)
         if self._shown_avatar == (character.id, character.avatar_url):
-            self._avatar.set_file(path, SafeText("" if path else "no picture to be had"))
+            self._avatar.set_file(path, SafeText("" if path else "No image."))
 
     @on(MediaView.Failed)
     def _avatar_failed(self) -> None:
-        self._avatar.set_file(None, SafeText("no picture to be had"))
+        self._avatar.set_file(None, SafeText("No image."))
 
     # Actions
 
@@ -244,23 +242,19 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         await self.run_action(event.textual_action)
 
     def action_move(self, by: int) -> None:
-        """Move the cursor."""
         self._list.move_cursor(by)
         self._show_details()
 
     def action_search(self) -> None:
-        """Go to the line one searches in."""
         self._search_input.focus()
 
     def action_choose(self) -> None:
-        """Leave with the character under the cursor."""
         each = self._current_character()
         if each is not None and not self._is_creating:
             self._mark_used(each.id)
             self.dismiss(each.id)
 
     def action_favourite(self) -> None:
-        """Make the character a favourite, or no longer one."""
         each = self._current_character()
         if each is not None:
             self._favourites = self._favourites.toggle(each.id)
@@ -268,16 +262,14 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
             if FACETS[self._facet_index] == "favourites":
                 self._refilter(keep_cursor=True)
             else:
-                # Rows are put in order at the next search, not under the person's fingers.
+                # Rows are sorted at the next search, not under the cursor.
                 self._list.refresh()
 
     def action_facet(self) -> None:
-        """Show the next of all, favourites, used lately."""
         self._facet_index = (self._facet_index + 1) % len(FACETS)
         self._refilter()
 
     def action_leave(self) -> None:
-        """From the search back to the list, from a search that stands to all, and then away."""
         if self._is_creating:
             return
         if self.focused is not None:
@@ -288,7 +280,6 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
             self.dismiss(None)
 
     def action_create(self) -> None:
-        """Create a character from a prompt, after a question."""
         from eternal_tui.tui.screens.create_character import CreateCharacter
 
         # A key may arrive after that screen is closed and before its result: it must not choose or leave.
@@ -309,5 +300,5 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         try:
             self._favourite_store.save(self._favourites)
         except OSError as error:
-            words = format_safe("The favourites could not be kept: {why}.", why=error.strerror or error)
-            self.notify(words, severity="warning", markup=False)
+            text = format_safe("Could not save the favourites: {why}.", why=error.strerror or error)
+            self.notify(text, severity="warning", markup=False)

@@ -1,4 +1,4 @@
-"""The copy menu: what there is of a job, each under a letter, put on the person's own clipboard."""
+"""CopyMenu: copies one text of a job to the clipboard."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class CopyItem(NamedTuple):
 
 
 def copy_items(job: Job, *, results_dir: Path, base_url: str, key_header: str) -> list[CopyItem]:
-    """Return what there is to copy of the job, most wanted first."""
+    """Return the texts of the job that can be copied, most wanted first."""
     request = job.request
     found: list[CopyItem] = []
     if (path := result_path(job, results_dir)) is not None:
@@ -65,20 +65,20 @@ def copy_items(job: Job, *, results_dir: Path, base_url: str, key_header: str) -
 
 
 def copy_rejection(item: CopyItem) -> SafeText:
-    """Return why this text is not copied, empty when it is: a shell could act on what it holds when it is pasted."""
+    """Return why this text must not be copied, "" where it may be: a shell could act on it when it is pasted."""
     found = (_CONTROL_PATTERN if item.is_multiline else _CONTROL_OR_BREAK_PATTERN).search(item.text)
     if found is None:
         return SafeText("")
     sign = f"U+{ord(found[0]):04X}"
     return format_safe(
-        "The {what} holds a control character ({sign}) that a shell would act on when pasted; it is not copied.",
+        "Not copied: the {what} contains a control character ({sign}) that a shell would act on when pasted.",
         what=item.label,
         sign=sign,
     )
 
 
 def copied_message(item: CopyItem) -> SafeText:
-    """Return the sentence that tells it was copied."""
+    """Return the sentence that confirms the copy."""
     count = len(item.text)
     return format_safe(
         "Copied the {what}, {count} {word}.",
@@ -91,7 +91,7 @@ def copied_message(item: CopyItem) -> SafeText:
 def too_long_message(item: CopyItem, max_bytes: int) -> SafeText:
     """Return the sentence for a text longer than a terminal takes, in bytes of UTF-8."""
     return format_safe(
-        "Too long for the terminal's clipboard: the {what} is {size} bytes, and {limit} is the most it takes.",
+        "Too long for the terminal's clipboard: the {what} is {size} bytes, the limit is {limit}.",
         what=item.label,
         size=f"{len(item.text.encode('utf-8', 'replace')):,}",
         limit=f"{max_bytes:,}",
@@ -112,9 +112,9 @@ _ITEM_TITLES = {
 
 
 class CopyMenu(Dialog[SafeText]):
-    """Copies one text of a job and leaves with the sentence that tells so; Esc leaves with None."""
+    """Copies one text of a job and leaves with a sentence on it, or with None."""
 
-    KEYS_HINT = SafeText("a letter, or enter, copies · esc back")
+    KEYS_HINT = SafeText("letter or enter: copy · esc: cancel")
     DEFAULT_CSS = """
     CopyMenu VirtualList { margin-bottom: 1; }
     """
@@ -133,12 +133,10 @@ class CopyMenu(Dialog[SafeText]):
         self._list = VirtualList((Column(3), Column(18), Column(0, dim=True)), self._row_cells, id="copies")
 
     def body(self) -> Iterable[Widget]:
-        """Show one line for each text."""
         self._list.styles.height = len(self._items)
         return (self._list,)
 
     def on_mount(self) -> None:
-        """Fill the list."""
         self._list.set_rows(range(len(self._items)))
 
     def _row_cells(self, row: int) -> Sequence[str]:
@@ -147,16 +145,14 @@ class CopyMenu(Dialog[SafeText]):
         return (key, _ITEM_TITLES[one.id], " ".join(sanitize(one.text, limit=200).replace("⏎", " ").split()))
 
     def action_move(self, by: int) -> None:
-        """Move the cursor."""
         self._list.move_cursor(by)
 
     def action_choose(self) -> None:
-        """Copy what is under the cursor."""
         if self._list.current_row is not None:
             self._copy_item(self._items[self._list.current_row])
 
     def action_copy(self, what: str) -> None:
-        """Copy one text by its name, where the job has it."""
+        """Copy the text of this name, where the job has one."""
         for one in self._items:
             if one.id == what:
                 self._copy_item(one)
@@ -177,9 +173,9 @@ class CopyMenu(Dialog[SafeText]):
 
 
 async def copy_to_clipboard(item: CopyItem, terminal: TerminalContext) -> SafeText:
-    """Put the text on the clipboard by every way there is and return the sentence for it.
+    """Copy the text by every available way and return a sentence on it.
 
-    The terminal's own way works over SSH too; that of the machine is used only where the person sits at it.
+    OSC 52 works over SSH too; the command of this machine is used only in a local session.
     """
     sequence = escape_codes.clipboard_sequence(item.text, terminal.environ)
     if sequence is not None:

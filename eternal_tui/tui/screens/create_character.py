@@ -1,4 +1,4 @@
-"""Creating a character: a prompt, a question, one paid request, and what became of it in words."""
+"""CreateCharacter: creates a character from a prompt, by one paid request."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from eternal_tui.tui.widgets.dialog import ConfirmDialog, Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 
 INTRODUCTION = SafeText(
-    "Experimental: the service does not document this request. It makes look, name and story of a new character from "
-    "your words, and it costs credits. Adults only."
+    "Experimental, undocumented by the API. Generates a new character (appearance, name, backstory) from your prompt. "
+    "Costs credits. Adults only."
 )
 
 
 class CreateCharacter(Dialog[str]):
-    """Leaves with the new character's id, with None where there is none. Sends at most once."""
+    """Leaves with the new character's ID, or None. Sends at most once."""
 
-    KEYS_HINT = SafeText("enter asks, then creates · esc back")
+    KEYS_HINT = SafeText("enter: create (asks first) · esc: cancel")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("create")]
 
     def __init__(self, services: Services) -> None:
@@ -40,13 +40,11 @@ class CreateCharacter(Dialog[str]):
         self.prompt_input = SearchInput(placeholder="a harbour pilot in her forties, calm, weathered", compact=True)
 
     def body(self) -> Iterable[Widget]:
-        """Say what this is, over the line for the prompt."""
         yield Static(Content(INTRODUCTION), classes="label", markup=False)
         yield Static("", markup=False)
         yield self.prompt_input
 
     def on_mount(self) -> None:
-        """Begin to write."""
         self.prompt_input.focus()
 
     @on(Input.Submitted)
@@ -54,7 +52,7 @@ class CreateCharacter(Dialog[str]):
         event.stop()
         prompt = event.value.strip()
         if not prompt:
-            self.set_footer_text(SafeText("Write a few words first."), is_error=True)
+            self.set_footer_text(SafeText("Prompt is required."), is_error=True)
         elif not self._is_sent:
             self._create(prompt)
 
@@ -62,24 +60,22 @@ class CreateCharacter(Dialog[str]):
     async def _create(self, prompt: str) -> None:
         price = self._services.jobs.billing.estimate(character_request(prompt))
         cost = (
-            format_safe("about {n} credits", n=f"{price:.2f}")
-            if price is not None
-            else SafeText("credits; how many is not known")
+            format_safe("~{n} credits", n=f"{price:.2f}") if price is not None else SafeText("credits (price unknown)")
         )
         question = format_safe("Create a character from “{prompt}”? It costs {cost}.", prompt=prompt, cost=cost)
         if price is None and self._services.settings.daily_cap is not None:
-            question = join_safe(" ", question, SafeText("So it may go past your daily cap."))
+            question = join_safe(" ", question, SafeText("It may exceed your daily_cap."))
         asked = ConfirmDialog(
             question,
             title=SafeText("This costs credits"),
-            yes=SafeText("create it, one request"),
-            no=SafeText("do not send"),
+            yes=SafeText("create"),
+            no=SafeText("cancel"),
         )
         if self._is_sent or not await self.app.push_screen_wait(asked) or self._is_sent:
             return
         self._is_sent = self._is_waiting = True
         self.prompt_input.disabled = True
-        self.set_footer_text(SafeText("Sent; waiting for the answer."))
+        self.set_footer_text(SafeText("Sent. Waiting for the response."))
         try:
             job = await self._services.jobs.create_character(prompt, confirmed=True)
         except (SubmitRejected, InvalidRequest, HistoryError) as error:
@@ -91,11 +87,10 @@ class CreateCharacter(Dialog[str]):
         self.dismiss(job.request.character or None)
 
     def action_leave(self) -> None:
-        """Leave, but not while the answer to a paid request is awaited."""
         if not self._is_waiting:
             self.dismiss(None)
 
     def _show_failure(self, reason: SafeText, *, is_unconfirmed: bool = False) -> None:
         self._is_waiting = False
-        doubt = SafeText("It is in the list of jobs as unconfirmed and is not retried automatically.")
-        self.set_footer_text(join_safe(" ", reason, doubt) if is_unconfirmed else reason, is_error=True)
+        note = SafeText("It is in the list of jobs as unconfirmed and is not retried automatically.")
+        self.set_footer_text(join_safe(" ", reason, note) if is_unconfirmed else reason, is_error=True)

@@ -1,4 +1,4 @@
-"""Help: the keys of what has focus, then those that work everywhere, found by typing; and how money is treated."""
+"""HelpScreen: the keys of the focused control, then those that work everywhere, with search."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from eternal_tui.tui.widgets.search_dialog import SearchInput
 
 BILLING_NOTES: tuple[SafeText, ...] = (
     SafeText("The form sends as many requests as it shows. Only HTTP 429 (rate limit) is retried automatically."),
-    SafeText("A request whose answer was lost is unconfirmed: it may be charged, and you decide with t."),
-    SafeText("Watching, fetching a file again, restarting and reading the history cost nothing."),
-    SafeText("To stop watching or to delete a job does not stop it at the service; it stays charged."),
-    SafeText("Prices are learned from your credits, so they say about; daily_cap and confirm_above bound them."),
+    SafeText("If the response to a request is lost, it is unconfirmed: it may have been charged. t: retry or dismiss."),
+    SafeText("Polling, downloading again, restarting and reading the history are free."),
+    SafeText("Deleting or unwatching a job does not cancel it or refund it."),
+    SafeText("Prices are estimates. Set daily_cap and confirm_above to limit spending."),
 )
 
 _SCOPE_HEADINGS = {
-    "form": SafeText("In the request"),
-    "jobs": SafeText("In the list of jobs"),
-    "detail": SafeText("In the detail"),
+    "form": SafeText("Request form"),
+    "jobs": SafeText("Job list"),
+    "detail": SafeText("Job detail"),
 }
 _BUILTIN_ACTION_TITLES = {
     "app.focus_next": "Next control",
-    "app.focus_previous": "Control before",
+    "app.focus_previous": "Previous control",
     "screen.copy_text": "Copy selection",
 }
 _SHORT_KEY_NAMES = {"pagedown": "pgdn", "pageup": "pgup", "delete": "del"}
@@ -50,11 +50,11 @@ TITLE_WIDTH = 14
 
 
 NARROW_WIDTH = 48
-"""Cells below which what a key does stands under its title instead of beside it: the help of a 60-column terminal."""
+"""Cells below which a description stands under its title instead of beside it."""
 
 
 class HelpRow(NamedTuple):
-    """One thing to do: its keys as people write them, its title, and what it does where that is known."""
+    """The keys of an action, its title and its description."""
 
     keys: str
     title: str
@@ -69,7 +69,7 @@ class HelpSection(NamedTuple):
 
 
 def help_sections(screen: Screen[Any]) -> list[HelpSection]:
-    """Return what the keys of this screen do right now, what is nearest to the focus first."""
+    """Return the keys active on the screen, those nearest to the focus first."""
     here: dict[str, list[ActiveBinding]] = {}
     everywhere: dict[str, list[ActiveBinding]] = {}
     writing: dict[str, list[ActiveBinding]] = {}
@@ -80,7 +80,7 @@ def help_sections(screen: Screen[Any]) -> list[HelpSection]:
     found = [
         HelpSection(_focus_heading(screen.focused), _help_rows(here)),
         HelpSection(SafeText("Everywhere"), _help_rows(everywhere)),
-        HelpSection(SafeText("While writing"), _help_rows(writing)),
+        HelpSection(SafeText("Text editing"), _help_rows(writing)),
     ]
     return [section for section in found if section.rows]
 
@@ -92,7 +92,7 @@ def _section_for(
         return everywhere
     if isinstance(active.node, Screen) and (active.binding.priority or active.binding.action in _BUILTIN_ACTION_TITLES):
         return everywhere
-    # Keys without a name are those of a text field as such; ours all have one.
+    # Bindings without an ID or tooltip are Textual's own for text fields.
     return here if active.binding.id or active.binding.tooltip else writing
 
 
@@ -102,7 +102,7 @@ def _focus_heading(focused: Widget | None) -> SafeText:
 
 
 def _help_rows(bindings_by_action: _BindingsByAction) -> list[HelpRow]:
-    # What the footer names is wanted most; moving about is known.
+    # Keys of the footer come first, movement last.
     wanted = sorted(bindings_by_action.values(), key=lambda actives: not actives[0].binding.show)
     return [
         HelpRow(
@@ -121,13 +121,13 @@ def _keys_text(active_bindings: Iterable[ActiveBinding]) -> str:
 
 
 def filter_sections(sections: Iterable[HelpSection], text: str) -> list[HelpSection]:
-    """Return only the rows that hold every word of `text`."""
+    """Return the rows that contain every word of `text`."""
     words = text.casefold().split()
-    kept = [
+    found = [
         HelpSection(title, [row for row in rows if all(word in " ".join(row).casefold() for word in words)])
         for title, rows in sections
     ]
-    return [section for section in kept if section.rows]
+    return [section for section in found if section.rows]
 
 
 def render_sections(sections: Sequence[HelpSection], width: int) -> Content:
@@ -143,45 +143,44 @@ def render_sections(sections: Sequence[HelpSection], width: int) -> Content:
 def _render_row(row: HelpRow, width: int) -> Iterable[Content]:
     keys = Content.styled(format_safe("{keys}", keys=row.keys), "$accent")
     title = format_safe("{title}", title=row.title)
-    does = format_safe("{does}", does=row.description)
+    description = format_safe("{text}", text=row.description)
     if width < NARROW_WIDTH:
         yield from (keys + Content(f"  {title}")).wrap(width)
-        yield from _hanging_indent(Content(""), does, 2, width, "$text-muted") if does else ()
+        yield from _hanging_indent(Content(""), description, 2, width, "$text-muted") if description else ()
         return
     if keys.cell_length >= KEY_WIDTH:
         yield keys
         keys = Content("")
     head = keys.pad_right(KEY_WIDTH - keys.cell_length)
-    if does and len(title) < TITLE_WIDTH:
+    if description and len(title) < TITLE_WIDTH:
         yield from _hanging_indent(
-            head + Content(f"{title:<{TITLE_WIDTH}}"), does, KEY_WIDTH + TITLE_WIDTH, width, "$text-muted"
+            head + Content(f"{title:<{TITLE_WIDTH}}"), description, KEY_WIDTH + TITLE_WIDTH, width, "$text-muted"
         )
     else:
         yield from _hanging_indent(head, title, KEY_WIDTH, width, "$foreground")
 
 
 def _hanging_indent(head: Content, text: SafeText, indent: int, width: int, style: str) -> Iterable[Content]:
-    """Yield the text in lines of `width` cells behind `head`, going on under its own beginning."""
+    """Yield the text after `head` in lines of `width` cells, later lines indented."""
     for line in Content(text).wrap(width - indent):
         yield head.pad_right(indent - head.cell_length) + line.rstrip().stylize(style)
         head = Content("")
 
 
 class _HelpScroll(VerticalScroll):
-    """The part that scrolls, which tells when it has got its width: the screen has its own before."""
+    """Reports when it has its width, which it gets after the screen."""
 
     class Sized(Message):
-        """It is as wide as it will be."""
+        """The width is known."""
 
     def on_resize(self, _event: events.Resize) -> None:
-        """Tell the screen."""
         self.post_message(self.Sized())
 
 
 class HelpScreen(Dialog[None]):
-    """Shows what it was made of; nothing is done from here. Typing narrows it, Esc goes back."""
+    """Lists keys; typing narrows the list."""
 
-    KEYS_HINT = SafeText("type to search · up and down scroll · esc back")
+    KEYS_HINT = SafeText("type to search · up/down: scroll · esc: back")
     DEFAULT_CSS = """
     HelpScreen {
         & > #dialog { width: 90; height: 94%; }
@@ -200,15 +199,13 @@ class HelpScreen(Dialog[None]):
 
     @classmethod
     def for_screen(cls, screen: Screen[Any]) -> HelpScreen:
-        """Return the help for this screen as it stands."""
+        """Return the help for the focused control of the screen."""
         return cls(help_sections(screen))
 
     def body(self) -> Iterable[Widget]:
-        """Show the line to search in over the keys."""
         return (self.search_input, self._scroll)
 
     def on_mount(self) -> None:
-        """Go to the line."""
         self.search_input.focus()
 
     @on(_HelpScroll.Sized)
@@ -222,7 +219,6 @@ class HelpScreen(Dialog[None]):
         self._scroll.scroll_home(animate=False)
 
     def action_scroll(self, rows: int) -> None:
-        """Scroll the keys."""
         self._scroll.scroll_relative(y=rows, animate=False)
 
     def _redraw(self) -> None:
@@ -237,7 +233,7 @@ class HelpScreen(Dialog[None]):
         if not text:
             content = Content("\n").join([content, Content(""), *_render_billing_notes(width)])
         elif not found:
-            content = Content.styled("No key does that here.", "$text-muted")
+            content = Content.styled("No matching keys.", "$text-muted")
         self._text.update(content)
 
 

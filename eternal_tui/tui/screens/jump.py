@@ -1,4 +1,4 @@
-"""Jump mode: a letter over every control that can be seen and focused; pressing it goes there."""
+"""JumpScreen: labels every focusable control with a letter that focuses it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from eternal_tui.core.sanitize import SafeText
 from eternal_tui.tui.widgets.dialog import Overlay
 
 JUMP_LETTERS = "asdfgjklqwertyuiopzxcvbnmh"
-"""The resting row of the hand first, then what is near it."""
+"""The home row of the keyboard first."""
 
 LABEL_WIDTH = 3
 """Cells of a label: a letter between two spaces."""
 
 
 class JumpTarget(NamedTuple):
-    """A control, the letter that goes to it, and where the letter stands."""
+    """A control, its letter, and the letter's screen offset."""
 
     widget: Widget
     letter: str
@@ -33,7 +33,7 @@ class JumpTarget(NamedTuple):
 
 
 def jump_targets(screen: Screen[Any]) -> list[JumpTarget]:
-    """Return the controls of the screen that can be seen now, in the order of Tab, as many as there are letters."""
+    """Return the visible controls in the order of Tab, as many as there are letters."""
     seen = [widget for widget in screen.focus_chain if _label_offset(screen, widget) is not None]
     return [
         JumpTarget(widget, letter, at)
@@ -43,10 +43,7 @@ def jump_targets(screen: Screen[Any]) -> list[JumpTarget]:
 
 
 def _label_offset(screen: Screen[Any], widget: Widget) -> Offset | None:
-    """Return where a letter can stand on the control: at its beginning, at its end, or nowhere.
-
-    Nowhere is while it is covered, or not laid out yet: keys come faster than frames.
-    """
+    """Return the offset of the control's letter, None while it is covered or not laid out yet."""
     try:
         geometry = screen.find_widget(widget)
     except NoWidget:
@@ -67,13 +64,12 @@ class JumpLabel(Static):
         self.styles.offset = target.offset
 
     def on_click(self) -> None:
-        """Go there by mouse, too."""
         if isinstance(self.screen, JumpScreen):
             self.screen.focus_target(self.target)
 
 
 class JumpScreen(Overlay[None]):
-    """Takes one key press and goes: to the control of that letter, or nowhere at any other key."""
+    """Takes one key: focuses the control of that letter, or closes."""
 
     AUTO_FOCUS = None
     CSS = """
@@ -90,17 +86,15 @@ class JumpScreen(Overlay[None]):
 
     @classmethod
     def for_screen(cls, screen: Screen[Any]) -> JumpScreen:
-        """Return the labels for this screen as it stands."""
+        """Return the screen for the controls now visible."""
         return cls(screen, jump_targets(screen))
 
     def compose(self) -> ComposeResult:
-        """Put every letter where its control begins."""
         for target in self._targets:
             yield JumpLabel(target)
-        yield Static(Content(SafeText("a letter goes there · any other key goes back")), id="jump-foot", markup=False)
+        yield Static(Content(SafeText("type a letter to jump · any other key: cancel")), id="jump-foot", markup=False)
 
     def on_key(self, event: events.Key) -> None:
-        """Go, or go back."""
         event.stop()
         event.prevent_default()
         for target in self._targets:
@@ -110,11 +104,9 @@ class JumpScreen(Overlay[None]):
         self.dismiss(None)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Leave when the controls move away from under the letters."""
         if event.size != self._target_screen.size:
             self.dismiss(None)
 
     def focus_target(self, target: JumpTarget) -> None:
-        """Close the letters and put the focus there."""
         self._target_screen.set_focus(target.widget)
         self.dismiss(None)

@@ -1,4 +1,4 @@
-"""A person's own words on a job: a note, and tags to find it by."""
+"""NoteScreen: the note and the tags of jobs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Annotations = tuple[str, tuple[str, ...]]
 
 
 class NoteScreen(Dialog[dict[int, Annotations]]):
-    """Leaves with the note and the tags of each job, or with None where they stay as they are.
+    """Leaves with the note and the tags of each job, or with None where nothing changed.
 
-    Of several jobs it shows what all have: a note that is written goes to all, tags are added to or taken from all.
+    Of several jobs it shows what they share; the note is written to all, tags are added to and removed from all.
     """
 
-    KEYS_HINT = SafeText("enter keeps · tab the other line · esc back")
+    KEYS_HINT = SafeText("enter: save · tab: next field · esc: cancel")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("note")]
 
     def __init__(self, *jobs: Job) -> None:
@@ -40,18 +40,16 @@ class NoteScreen(Dialog[dict[int, Annotations]]):
         self._initial_values = (sanitize(note), sanitize(" ".join(self._shared_tags)))
         self.note_input = SearchInput(compact=True, select_on_focus=False, id="note-line")
         self.tags_input = SearchInput(
-            compact=True, select_on_focus=False, id="tags-line", placeholder="words to find it by"
+            compact=True, select_on_focus=False, id="tags-line", placeholder="space-separated tags"
         )
 
     def body(self) -> Iterable[Widget]:
-        """Show a line for the note and one for the tags."""
         yield Static(Content("Note"), classes="label", markup=False)
         yield self.note_input
         yield Static(Content("Tags"), classes="label", markup=False)
         yield self.tags_input
 
     def on_mount(self) -> None:
-        """Fill the lines and go to the note."""
         self.note_input.value, self.tags_input.value = self._initial_values
         self.note_input.focus()
 

@@ -1,4 +1,4 @@
-"""Save as: a copy of a verified file under a name of the person's own, wherever they like."""
+"""SaveAs: copies result files to a path of the user's choice."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from eternal_tui.tui.widgets.search_dialog import SearchInput
 
 
 def default_save_dir(home: Path, cwd: Path) -> Path:
-    """Return where copies go unless told otherwise: the person's downloads, or where they started the program."""
+    """Return the default folder of copies: Downloads, else the working folder."""
     downloads = home / "Downloads"
     return downloads if downloads.is_dir() else cwd
 
 
 def abbreviate_home(path: Path, home: Path) -> str:
-    """Return a path as people write it."""
+    """Return the path with ~ for the home folder."""
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) and path != home else str(path)
 
 
@@ -48,9 +48,9 @@ def _same_kind(suffix: str, other: str) -> bool:
 
 
 class SaveAs(Dialog[SafeText]):
-    """Asks where to, for several jobs for a folder, and leaves with the sentence that tells where the copies are."""
+    """Asks for a path, or a folder for several jobs, and leaves with a sentence on the copies."""
 
-    KEYS_HINT = SafeText("enter saves · esc back · a name that is taken gets -2")
+    KEYS_HINT = SafeText("enter: save · esc: cancel · existing names get a -2 suffix")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("save")]
 
     def __init__(
@@ -62,7 +62,7 @@ class SaveAs(Dialog[SafeText]):
         home: Path | None = None,
         cwd: Path | None = None,
     ) -> None:
-        """Offer to save the verified files of `jobs`; `home` and `cwd` are the person's own by default."""
+        """Offer to save the verified files of `jobs`; `home` and `cwd` are the user's by default."""
         self._jobs = [job for job in jobs if commands.file_path(job) is not None]
         self._skipped_count = len(jobs) - len(self._jobs)
         self._first_job = jobs[0] if jobs else None
@@ -92,11 +92,9 @@ class SaveAs(Dialog[SafeText]):
         return abbreviate_home(self._default_dir / self._suggested_filename(self._jobs[0]), self._home)
 
     def body(self) -> Iterable[Widget]:
-        """Show the line to write in."""
         return (self._path_label, self.path_input)
 
     def on_mount(self) -> None:
-        """Go to the line; leave at once where there is nothing to save."""
         if self._jobs:
             self.path_input.value = self._suggested_path()
             self.path_input.focus()
@@ -123,12 +121,12 @@ class SaveAs(Dialog[SafeText]):
             self._save_copies(event.value.strip())
 
     def _target_paths(self, text: str) -> list[Path]:
-        """Return where each file goes; a bare name stays in the folder that was proposed."""
+        """Return the path of each copy; a bare name is one in the default folder."""
         if text == "~" or text.startswith("~/"):
             text = f"{self._home}{text[1:]}"
         text = os.path.expandvars(os.path.expanduser(text))  # noqa: PTH111 - before it is a path
-        given = Path(text)
-        place = given if given.is_absolute() or "/" in text else self._default_dir / given
+        entered = Path(text)
+        place = entered if entered.is_absolute() or "/" in text else self._default_dir / entered
         if len(self._jobs) != 1 or place.is_dir():
             return [place / self._suggested_filename(job) for job in self._jobs]
         file = self._commands.file_path(self._jobs[0])
@@ -137,22 +135,22 @@ class SaveAs(Dialog[SafeText]):
     @work
     async def _save_copies(self, text: str) -> None:
         if not text:
-            self._show_error(SafeText("Write a name first."))
+            self._show_error(SafeText("File name is required."))
             return
         saved: list[Path] = []
         self.set_footer_text(SafeText("Saving …"))
         try:
             targets = await asyncio.to_thread(self._target_paths, text)
             if not await asyncio.to_thread(targets[0].parent.is_dir):
-                self._show_error(format_safe("There is no folder {path}. Nothing was saved.", path=targets[0].parent))
+                self._show_error(
+                    format_safe("Folder {path} does not exist. Nothing was saved.", path=targets[0].parent)
+                )
                 return
             for job, target in zip(self._jobs, targets, strict=True):
                 saved.append(await asyncio.to_thread(self._commands.save_copy, job, target))
         except OSError as error:
-            done = format_safe(" {n} were saved before.", n=len(saved)) if saved else SafeText("")
-            self._show_error(
-                join_safe("", format_safe("It could not be saved: {why}.", why=error.strerror or error), done)
-            )
+            done = format_safe(" {n} were saved.", n=len(saved)) if saved else SafeText("")
+            self._show_error(join_safe("", format_safe("Could not save: {why}.", why=error.strerror or error), done))
             return
         self.dismiss(self._result_message(saved))
 
@@ -167,9 +165,9 @@ class SaveAs(Dialog[SafeText]):
             if file is not None and not _same_kind(file.suffix, saved[0].suffix):
                 return format_safe("Saved as {path}. Its content is {type}.", path=path, type=file.suffix[1:].upper())
             return format_safe("Saved as {path}.", path=path)
-        told = format_safe(
+        message = format_safe(
             "Saved {n} files in {path}.", n=len(saved), path=abbreviate_home(saved[0].parent, self._home)
         )
         if not self._skipped_count:
-            return told
-        return join_safe(" ", told, format_safe("{n} had no verified file.", n=self._skipped_count))
+            return message
+        return join_safe(" ", message, format_safe("{n} had no verified file.", n=self._skipped_count))

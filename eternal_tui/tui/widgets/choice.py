@@ -1,4 +1,4 @@
-"""A choice among a few words on one line, moved by arrows: one tab stop, one row, no box."""
+"""Choice and Stepper: single-row controls, each one tab stop."""
 
 from __future__ import annotations
 
@@ -77,12 +77,11 @@ class Choice(Widget, can_focus=True):
 
     @property
     def value(self) -> str:
-        """The value chosen last."""
         return self._value
 
     @property
     def extra_values(self) -> tuple[str, ...]:
-        """The values chosen beside it."""
+        """The other chosen values."""
         return tuple(each for each, _ in self._options if each in self._extra_values and each != self._value)
 
     def set_value(self, value: str, extra_values: Iterable[str] = ()) -> None:
@@ -96,7 +95,6 @@ class Choice(Widget, can_focus=True):
             self.refresh()
 
     def render(self) -> Content:
-        """Draw the options; the chosen one is marked by a sign, so that it is seen without colour."""
         chosen = "bold $text-accent" if self.has_focus else "bold"
         drawn = Content("").join(
             Content.styled(self._option_text(value, word), chosen if self._is_selected(value) else "$text-muted")
@@ -109,28 +107,24 @@ class Choice(Widget, can_focus=True):
         return drawn
 
     def action_move(self, by: int, around: bool = False) -> None:
-        """Choose the option so many places on; at the ends stay, or go around."""
         place = [value for value, _ in self._options].index(self._value) + by
         last = len(self._options) - 1
         self._change_value(self._options[place % (last + 1) if around else min(max(place, 0), last)][0])
 
     def action_also(self) -> None:
-        """Keep the chosen value while another is chosen too; one that is kept already is kept no longer."""
         self._extra_values ^= {self._value}
         self.refresh()
 
     def action_digit(self, digit: str) -> None:
-        """Choose by digit."""
         self._change_value(digit)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave a digit that is no value of this choice to whom it means something."""
+        """Leave a digit that is no value to the bindings of others."""
         if action == "also":
             return self._multiple
         return action != "digit" or any(parameters == (value,) for value, _ in self._options)
 
     def on_click(self, event: events.Click) -> None:
-        """Choose by mouse."""
         end = 0
         for value, word in self._options:
             end += cell_len(self._option_text(value, word))
@@ -198,7 +192,6 @@ class Stepper(Widget, can_focus=True):
 
     @property
     def value(self) -> int:
-        """The number."""
         return self._value
 
     def set_value(self, value: int) -> None:
@@ -208,13 +201,12 @@ class Stepper(Widget, can_focus=True):
         self.refresh()
 
     def set_note(self, note: str) -> None:
-        """Show what the number amounts to beside it."""
+        """Show a text beside the number."""
         if note != self._note:
             self._note = note
             self.refresh()
 
     def render(self) -> Content:
-        """Draw the number between two arrows that the mouse can press."""
         arrows = "$text-accent" if self.has_focus else "$text-muted"
         number = "bold $text-accent" if self.has_focus else "bold"
         return Content.assemble(
@@ -230,7 +222,6 @@ class Stepper(Widget, can_focus=True):
         self._change_value(min(max(self._value + by, self._minimum), self._maximum))
 
     def action_digit(self, digit: str) -> None:
-        """Take a typed digit: a second one joins the first while the number stays in bounds."""
         joined = int(f"{self._value}{digit}") if self._is_typing else 0
         typed = joined if self._minimum <= joined <= self._maximum else int(digit)
         if self._minimum <= typed <= self._maximum:
@@ -238,11 +229,9 @@ class Stepper(Widget, can_focus=True):
             self._change_value(typed)
 
     def on_blur(self) -> None:
-        """Begin a new number with the next digit."""
         self._is_typing = False
 
     def on_click(self, event: events.Click) -> None:
-        """Press an arrow."""
         if event.x <= 1:
             self.action_step(-1)
         elif 4 <= event.x <= 6:

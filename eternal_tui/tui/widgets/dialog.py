@@ -1,4 +1,4 @@
-"""A dialog: one box in the middle of the dimmed screen, with a title, what it asks, and one quiet line of keys."""
+"""Dialogs: a box over the dimmed screen with a title, a body and a line of keys."""
 
 from __future__ import annotations
 
@@ -52,14 +52,13 @@ class ResultScreen(Screen[Result]):
 
 
 class Overlay(ResultScreen[Result], ModalScreen[Result]):
-    """A small screen over another one, which leaves nothing behind."""
+    """A modal screen over a dimmed one."""
 
     def on_mount(self) -> None:
-        """Have nothing cover what it asks."""
         watch_toast_height(self, self.reserve_toast_rows)
 
     def reserve_toast_rows(self, rows: int) -> None:
-        """Move up from the last rows, as far as something of this stands there."""
+        """Move boxes up out of the rows that toasts cover."""
         boxes = [each for each in self.children if each.display and not each.has_class("-textual-system")]
         height = self.outer_size.height
         if rows and max((box.region.bottom for box in boxes), default=0) <= height - rows:
@@ -69,13 +68,12 @@ class Overlay(ResultScreen[Result], ModalScreen[Result]):
             box.styles.max_height = height - rows
 
     def render(self) -> RenderableType:
-        """Draw the screen below, dimmed."""
         found = super().render()
         return DimmedBackground(found.screen, found.color) if isinstance(found, BackgroundScreen) else found
 
 
 class DimmedBackground(BackgroundScreen):
-    """Textual's dimming, which keeps its hands off cells of kitty's pictures: their colour is the picture's number."""
+    """Textual's dimming, except of kitty placeholder cells: their colour is the image's ID."""
 
     @classmethod
     def process_segments(cls, segments: Iterable[Segment], color: Color) -> Iterable[Segment]:
@@ -86,7 +84,7 @@ class DimmedBackground(BackgroundScreen):
 
 
 class Dialog(Overlay[Result | None], Generic[Result]):
-    """What the small screens share. Under the body stands one line: the keys, or what is wrong."""
+    """Base of the small screens. The line under the body shows the keys or an error."""
 
     KEYS_HINT: ClassVar[SafeText] = SafeText("esc back")
 
@@ -114,25 +112,22 @@ class Dialog(Overlay[Result | None], Generic[Result]):
         self.footer = Static(Content(self.KEYS_HINT), id="dialog-foot", markup=False)
 
     def body(self) -> Iterable[Widget]:
-        """Return what stands between the title and the line of keys."""
         return ()
 
     def compose(self) -> ComposeResult:
-        """Lay out the box."""
         with Vertical(id="dialog") as box:
             box.border_title = Content(self._title)
             yield from self.body()
             yield self.footer
 
     def set_footer_text(self, text: SafeText | None = None, *, is_error: bool = False) -> None:
-        """Say something in place of the keys, or name the keys again."""
+        """Show a text in place of the keys, or the keys again."""
         self.footer.set_class(is_error, "-problem")
         self.footer.update(Content(text or self.KEYS_HINT))
-        # On a low terminal the box scrolls, and what is wrong must not be below its edge.
+        # On a low terminal the box scrolls, and an error must not be below its edge.
         self.call_after_refresh(self.footer.scroll_visible, animate=False)
 
     def action_leave(self) -> None:
-        """Leave with nothing."""
         self.dismiss(None)
 
 
@@ -161,7 +156,6 @@ class ConfirmDialog(Overlay[bool]):
         self.chose_other = False
 
     def compose(self) -> ComposeResult:
-        """Lay out the question over its answers."""
         with Vertical() as box:
             box.border_title = Content(self._title)
             yield Static(Content(self._question), markup=False)
@@ -169,7 +163,6 @@ class ConfirmDialog(Overlay[bool]):
             yield Static(Content("\n".join(lines)), id="answers", markup=False)
 
     def action_answer(self, answer: bool) -> None:
-        """End with the answer."""
         self.dismiss(answer)
 
     def action_other(self) -> None:

@@ -86,7 +86,6 @@ class VirtualList(ScrollView, can_focus=False):
         self._scroll_to_cursor()
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of the list."""
         place = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
         if place >= len(self._rows):
@@ -111,7 +110,6 @@ class VirtualList(ScrollView, can_focus=False):
         return Strip(segments, width).adjust_cell_length(width, text if here else self.rich_style)
 
     def on_click(self, event: events.Click) -> None:
-        """Choose the row under the mouse."""
         place = event.y + self.scroll_offset.y
         if place < len(self._rows):
             self._cursor = place

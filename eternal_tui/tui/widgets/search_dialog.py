@@ -1,4 +1,4 @@
-"""A small screen over the app: a line to search in, a list under it, one row to leave with."""
+"""SearchDialog: a search line over a list, which leaves with a row."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ Result = TypeVar("Result")
 
 
 class SearchInput(Input):
-    """The line one searches in; takes only text a terminal can be given."""
+    """A line that takes only sanitized text."""
 
     def replace(self, text: str, start: int, end: int) -> None:
-        """Put gated text in place of a range."""
         super().replace(sanitize(text, limit=400), start, end)
 
     def _on_paste(self, event: events.Paste) -> None:
@@ -36,12 +35,12 @@ class SearchInput(Input):
 
 
 class SearchDialog(Overlay[Result | None], Generic[Result]):
-    """What the character picker, the prompt history and the presets share. Escape leaves with None."""
+    """Base of the character picker, the prompt history and the presets."""
 
     HEADING: ClassVar[str] = ""
     PLACEHOLDER: ClassVar[str] = "search"
     COLUMNS: ClassVar[Sequence[Column]] = ()
-    KEYS_HINT: ClassVar[str] = "enter choose · esc back"
+    KEYS_HINT: ClassVar[str] = "enter: choose · esc: back"
 
     DEFAULT_CSS = """
     SearchDialog {
@@ -75,14 +74,12 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
 
     @abstractmethod
     def result_of(self, row: int) -> Result:
-        """Return what leaving with this row means."""
+        """Return the result of choosing this row."""
 
     def empty_text(self) -> str:
-        """Return what to say where there is no row at all."""
-        return "nothing here yet"
+        return "empty"
 
     def compose(self) -> ComposeResult:
-        """Lay out title, line, list and foot."""
         with Vertical(id="search-box") as box:
             box.border_title = Content(self.HEADING)
             yield self.search_input
@@ -90,7 +87,6 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
             yield self.footer
 
     def on_mount(self) -> None:
-        """Fill the list once the screen is drawn."""
         self.search_input.focus()
         self.call_after_refresh(self.reload_rows)
 
@@ -100,9 +96,9 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
         self._filter_rows(keep_cursor=keep_cursor)
 
     def set_footer_text(self, text: str = "") -> None:
-        """Say something in the foot, or which keys there are."""
+        """Show a text under the list, or the keys."""
         self.footer.update(
-            sanitize(text or (self.KEYS_HINT if self._search_texts else f"{self.empty_text()} · esc back"))
+            sanitize(text or (self.KEYS_HINT if self._search_texts else f"{self.empty_text()} · esc: back"))
         )
 
     @on(Input.Changed)
@@ -116,15 +112,12 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
         self.dismiss(self.result_of(event.row))
 
     def action_move(self, by: int) -> None:
-        """Move the cursor of the list."""
         self.virtual_list.move_cursor(by)
 
     def action_leave(self) -> None:
-        """Leave with nothing."""
         self.dismiss(None)
 
     def action_choose(self) -> None:
-        """Leave with the row under the cursor."""
         if self.virtual_list.current_row is not None:
             self.dismiss(self.result_of(self.virtual_list.current_row))
 

@@ -93,7 +93,7 @@ async def test_one_character_is_created_by_one_request(tmp_path: Path, demo: Dem
     async with stage.run_test(size=(100, 30)) as pilot:
         await wait_until(pilot, lambda: "Astrid" in screen_text(stage))
         await pilot.press("n", "enter")
-        await wait_until(pilot, lambda: "Write a few words first" in flat_screen_text(stage))
+        await wait_until(pilot, lambda: "Prompt is required" in flat_screen_text(stage))
         assert "Experimental" in flat_screen_text(stage)
         await pilot.press(*"A calm pilot", "enter", "enter")
         await wait_until(pilot, lambda: isinstance(stage.screen, CreateCharacter))

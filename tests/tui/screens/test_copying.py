@@ -107,5 +107,5 @@ def test_the_sentences_count() -> None:
     assert copied_message(CopyItem("path", SafeText("path"), "x" * 1043)) == "Copied the path, 1,043 characters."
     assert copied_message(CopyItem("path", SafeText("path"), "é")) == "Copied the path, 1 character."
     assert too_long_message(CopyItem("prompt", SafeText("prompt"), "é" * 40_000), 74_994) == (
-        "Too long for the terminal's clipboard: the prompt is 80,000 bytes, and 74,994 is the most it takes."
+        "Too long for the terminal's clipboard: the prompt is 80,000 bytes, the limit is 74,994."
     )

@@ -91,12 +91,12 @@ async def test_what_is_wrong_is_said_and_can_be_mended(tmp_path: Path) -> None:
         app = ScreenApp(screen)
         async with app.run_test(size=(80, 24)) as pilot:
             await submit_path(pilot, screen, "~/nowhere/a.jpg")
-            assert "There is no folder" in screen_text(app)
+            assert "does not exist" in screen_text(app)
             assert not (home / "nowhere").exists()
             await submit_path(pilot, screen, "")
-            assert "Write a name first." in screen_text(app)
+            assert "File name is required." in screen_text(app)
             await submit_path(pilot, screen, "x" * 300)
-            assert "could not be saved" in screen_text(app)
+            assert "Could not save" in screen_text(app)
             assert app.results == []
             await submit_path(pilot, screen, "a.jpg")
     assert app.results == ["Saved as ~/Downloads/a.jpg."]
@@ -124,7 +124,7 @@ async def test_several_jobs_need_a_folder_that_is_there(tmp_path: Path) -> None:
         app = ScreenApp(screen)
         async with app.run_test(size=(80, 24)) as pilot:
             await submit_path(pilot, screen, "~/new")
-            assert "There is no folder" in screen_text(app)
+            assert "does not exist" in screen_text(app)
             await pilot.press("escape")
     assert app.results == [None]
 
