@@ -252,8 +252,10 @@ def _split_at_structure(line: str, first_width: int, rest_width: int) -> list[st
     while cell_len(line) > width:
         head = set_cell_size(line, width).rstrip()
         start = len(head) - len(head.lstrip())
-        ends = [max(head.rfind(each) for each in group) for group in (" ,", "/&?=;:-_.")]
-        end = next((end + 1 for end in ends if end > start + len(head) // 3), len(head))
+        ends = [max(head.rfind(each, start) for each in group) for group in (" ,", "/&?=;:-_.")]
+        # A value that fits on a line of its own goes there whole, a longer one starts beside its name.
+        fits = cell_len(line[ends[0] + 1 :].lstrip()) <= rest_width
+        end = next((end + 1 for end in ends if end > start and (fits or end > len(head) // 3)), len(head))
         parts.append(line[:end].rstrip())
         line, width = line[end:].lstrip(), rest_width
     return [*parts, line]

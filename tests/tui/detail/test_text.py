@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eternal_tui.jobs.model import Job, JobState, Verdict
-from eternal_tui.tui.detail.text import detail_rows
+from eternal_tui.tui.detail.text import detail_rows, render_detail
 from tests.tui.jobs import make_job
 
 VERDICT_REASON = "100.00 before, 99.94 after; 0.04 of it explained, 0.02 not."
@@ -41,3 +41,20 @@ def test_a_retry_and_what_it_retries_name_each_other() -> None:
 def test_a_request_on_its_way_is_no_job_that_stands_at_nothing() -> None:
     """Seen to fail as it was: "submitting 0 %", as if the service had begun."""
     assert dict(detail_texts(make_job(state=JobState.SUBMITTING)))["State"] == "submitting · no response yet"
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_json_breaks_at_its_structure(width: int) -> None:
+    """Seen to fail with lines wrapped at spaces alone, which broke an id and a host in the middle."""
+    raw = (
+        '{"request_id": "5a3b1c00-0000-4000-8000-000000000002", "url": "https://cdn.test/2026/vid.mp4?Expires=17&S=ab"}'
+    )
+    text = render_detail(make_job(), {"submit_answer": raw}, width=width, with_json=True).plain
+    body = text.partition("Response\n")[2]
+    assert max(map(len, body.splitlines())) <= width
+    joined = "".join(line.strip() for line in body.splitlines())
+    assert "5a3b1c00-0000-4000-8000-000000000002" in joined
+    ends = [line[-1] for line in body.splitlines() if line.strip()]
+    assert set(ends) <= set('",{}/&?=;:-_.'), ends
+    assert "JSON sent" in render_detail(make_job(), {"submit_answer": raw}, width=width).plain
+    assert "request_id" not in render_detail(make_job(), {"submit_answer": raw}, width=width).plain
