@@ -50,7 +50,7 @@ from eternal_tui.jobs.hooks import HookPolicy, HookRunner
 from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.jobs.result_actions import ResultActions
 from eternal_tui.media.download.result import DownloadedFile
-from eternal_tui.media.download.url_policy import OPEN_POLICY, LinkPolicy
+from eternal_tui.media.limits import OPEN_POLICY, LinkPolicy
 
 if TYPE_CHECKING:
     from eternal_tui.api.client import ApiClient

@@ -18,7 +18,7 @@ _UNITS = (
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_NUMBER_PATTERN = re.compile(r"[0-9]{1,9}(?:[.,][0-9]{1,3})?")
+_NUMBER_PATTERN = r"[0-9]{1,9}(?:[.,][0-9]{1,3})?"
 
 
 def parse_age(value: Any) -> tuple[int | None, bool]:
@@ -44,7 +44,7 @@ def _iter_ages(value: Any, depth: int) -> Iterator[float]:
 
 
 def _ages_in_text(text: str) -> Iterator[float]:
-    yield from (float(number.replace(",", ".")) for number in _NUMBER_PATTERN.findall(text))
+    yield from (float(number.replace(",", ".")) for number in re.findall(_NUMBER_PATTERN, text))
     tens = 0
     for word in [*re.findall("[a-z]+", text), ""]:
         if word in _UNITS:

@@ -150,7 +150,7 @@ def error_from_refusal(code: int | None, reason: str, *, paid: bool) -> ApiError
         # Never as a RateLimited: only a real 429 is sent again by itself.
         spec = _RATE_LIMITED._replace(error_type=RequestRejected) if spec is _RATE_LIMITED else spec
         return _rejection(spec or _PAID_REJECTED, None, {}, reason, paid=True, now=0.0)
-    if _TRANSIENT_PATTERN.search(reason):
+    if re.search(_TRANSIENT_PATTERN, reason):
         return ServerError(f"The API is busy.{charge_notice(paid)}", service_message=reason)
     if spec is not None and spec in (_KEY_REJECTED, _NOT_FOUND, _RATE_LIMITED):
         return _rejection(spec, None, {}, reason, paid=False, now=0.0)
@@ -224,33 +224,33 @@ _ERROR_SPECS = {
     429: _RATE_LIMITED,
 }
 
-_CREDITS_PATTERN = re.compile(
+_CREDITS_PATTERN = (
     r"(?i)\b(?:insufficient|not enough|too few|out of|no(?: more)?|low|exceed(?:s|ed)?|lack(?:ing)?)[ _-]?"
     r".{0,30}?(?:credit|balance|fund|quota)|quota.{0,10}exceed|(?:credit|balance).{0,20}(?:insufficient|exhausted)"
     r"|top[ -]?up|payment required|add (?:more )?(?:credits|funds)"
 )
-_API_KEY_PATTERN = re.compile(
+_API_KEY_PATTERN = (
     r"(?i)(?:invalid|incorrect|missing|expired|revoked|unknown|no|wrong|bad).{0,20}api[ _-]?key"
     r"|api[ _-]?key.{0,30}(?:invalid|incorrect|missing|required|expired|revoked|not |disabled|header)"
 )
-_MODERATION_PATTERN = re.compile(
+_MODERATION_PATTERN = (
     r"(?i)moderat|nsfw|polic(?:y|ies)|prohibited|inappropriate|unsafe|safety|sensitive|explicit|harmful|forbidden "
     r"(?:word|content)|banned word|guideline|flagged|content.{0,20}(?:block|reject|filter|violat|not allowed)|violat"
 )
-_KEY_PATTERN = re.compile(
+_KEY_PATTERN = (
     r"(?i)api[ _-]?key|\bkeys?\b|token|authori[sz]|authenticat|credential|bearer|\bauth\b|log ?in|sign ?in|signature"
     r"|\baccount\b|permission|access denied"
 )
-_NOT_FOUND_PATTERN = re.compile(
+_NOT_FOUND_PATTERN = (
     r"(?i)(?:request|task|job|id|record|result|generation)\b.{0,40}(?:not found|not exist|unknown|no longer)"
     r"|^not[ _]found|(?:no such|unknown|cannot find|could not find).{0,12}(?:request|task|job|id|record|result)"
 )
-_RATE_PATTERN = re.compile(r"(?i)too many requests|rate[ _-]?limit|slow down|throttl")
-_TRANSIENT_PATTERN = re.compile(
+_RATE_PATTERN = r"(?i)too many requests|rate[ _-]?limit|slow down|throttl"
+_TRANSIENT_PATTERN = (
     r"(?i)try (?:it )?again|temporar|overload|\bbusy\b|unavailable|internal (?:server )?error|server error|bad gateway"
     r"|gateway time|upstream|maintenance|database|connection (?:reset|refused)"
 )
-_UNTOLD_403 = re.compile(r"(?i)\W*(?:403\W*)?(?:forbidden|unauthori[sz]ed|access denied|not allowed)?\W*")
+_UNTOLD_403 = r"(?i)\W*(?:403\W*)?(?:forbidden|unauthori[sz]ed|access denied|not allowed)?\W*"
 
 
 def _error_spec(status: int | None, reason: str, is_page: bool, *, paid: bool) -> _ErrorSpec:
@@ -259,9 +259,9 @@ def _error_spec(status: int | None, reason: str, is_page: bool, *, paid: bool) -
     if status not in (401, 403):
         found = _ERROR_SPECS.get(status or 0, other)
         by_reason = _spec_by_reason(reason) if found is other else None
-        said_so = by_reason in (_MODERATED, _INSUFFICIENT_CREDITS) or _API_KEY_PATTERN.search(reason)
+        said_so = by_reason in (_MODERATED, _INSUFFICIENT_CREDITS) or re.search(_API_KEY_PATTERN, reason)
         return by_reason if by_reason is not None and said_so else found
-    if status == 401 or (not is_page and _UNTOLD_403.fullmatch(reason)):
+    if status == 401 or (not is_page and re.fullmatch(_UNTOLD_403, reason)):
         return _KEY_REJECTED
     if is_page:
         return _BLOCKED
@@ -277,7 +277,7 @@ def _spec_by_reason(reason: str) -> _ErrorSpec | None:
         (_RATE_PATTERN, _RATE_LIMITED),
         (_KEY_PATTERN, _KEY_REJECTED),
     ):
-        if pattern.search(reason):
+        if re.search(pattern, reason):
             return spec
     return None
 

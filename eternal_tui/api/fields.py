@@ -19,7 +19,7 @@ MAX_CREDITS = 1e9
 """A million times what an account holds. What a job cost is told from two balances, and a cap counts it all day."""
 
 _MAX_INT_DIGITS = 400
-_PERCENT_PATTERN = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,20})?)\s*%?\s*")
+_PERCENT_PATTERN = r"\s*([0-9]{1,6}(?:\.[0-9]{1,20})?)\s*%?\s*"
 
 JsonObject = dict[str, Any]
 
@@ -149,7 +149,7 @@ def find_progress(objects: list[JsonObject]) -> int | None:
 
 
 def _parse_percent(value: Any) -> int | None:
-    if isinstance(value, str) and (match := _PERCENT_PATTERN.fullmatch(value)):
+    if isinstance(value, str) and (match := re.fullmatch(_PERCENT_PATTERN, value)):
         value = float(match[1])
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

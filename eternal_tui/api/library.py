@@ -30,7 +30,7 @@ from eternal_tui.core.secret import Secret
 from eternal_tui.estimation.interval import DurationEstimator, JobKind, Observation, backoff_seconds, next_poll
 from eternal_tui.media.download.downloader import ResultDownloader
 from eternal_tui.media.download.result import DownloadedFile
-from eternal_tui.media.download.url_policy import LinkPolicy
+from eternal_tui.media.limits import LinkPolicy
 
 DEFAULT_WAIT_SECONDS = 1800.0
 """Seconds `wait` waits at most: a job that is not done after half an hour rarely ends at all."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ _MAX_DEPTH = 8
 _MAX_ITEMS = 20
 _MAX_REASONS = 40
 
-_REASON_NAME = re.compile(
+_REASON_NAME = (
     r"err(?:or)?s?|error_?(?:message|msg|text|info|reason|description|details?)|err(?:or)?_?msg|messages?|msg"
     r"|(?:user|display|status|localized|public)_?message|details?|reasons?|.{0,20}_reason|description|failures?"
     r"|fail(?:ed)?_?(?:message|msg)|failure_?(?:message|details?)|title|cause|explanation|issues|problems?|violations"
@@ -25,13 +24,13 @@ _REASON_NAME = re.compile(
 )
 """Names that hold a reason, in lower case with `-` as `_`; they are read in the order in which they came."""
 
-_CODE_NAME = re.compile(r"(?:error_?)?(?:code|type|name|status)|__type|fault_?code|error_?key|statuscode")
+_CODE_NAME = r"(?:error_?)?(?:code|type|name|status)|__type|fault_?code|error_?key|statuscode"
 """Names of a code that says why: taken where no reason in words stands beside it."""
 
-_OUTER_CODE_NAME = re.compile(r"(?:error_?)?code|error_type|__type|fault_?code|error_?key")
+_OUTER_CODE_NAME = r"(?:error_?)?code|error_type|__type|fault_?code|error_?key"
 """The same outside what is called an error, where a status, a type and a name are those of the job."""
 
-_CONTAINER_NAME = re.compile(r"data|result|results|response|output|body|payload|job|task|extensions|meta|request")
+_CONTAINER_NAME = r"data|result|results|response|output|body|payload|job|task|extensions|meta|request"
 _FIELD_NAMES = ("loc", "field", "param", "parameter", "property", "path", "pointer", "attribute", "name", "source")
 _LATE_NAMES = frozenset({"title", "description", "cause", "base", "log", "logs", "warning", "warnings"})
 _LOCATION_ROOTS = frozenset({"body", "query", "header", "data", "attributes", "__root__", "root", "json"})
@@ -53,10 +52,10 @@ _GENERIC_REASONS = frozenset(
 """Phrases that only repeat the status: dropped where anything else is said."""
 
 # Neither pattern can look back over what it has passed, so that hostile markup costs linear time.
-_TAG_PATTERN = re.compile(r"<[^<>]*>")
-_MARKUP_PATTERN = re.compile(r"\s*<(?:!|\?xml|[a-z])", re.IGNORECASE)
-_URL_PATTERN = re.compile(r"[a-z][a-z0-9+.-]*://\S+|/\S*|\S+/\S+/\S+", re.IGNORECASE)
-_CODE_PATTERN = re.compile(r"[A-Za-z0-9]+(?:[_.:#-]+[A-Za-z0-9]+)*")
+_TAG_PATTERN = r"<[^<>]*>"
+_MARKUP_PATTERN = r"(?i)\s*<(?:!|\?xml|[a-z])"
+_URL_PATTERN = r"(?i)[a-z][a-z0-9+.-]*://\S+|/\S*|\S+/\S+/\S+"
+_CODE_PATTERN = r"[A-Za-z0-9]+(?:[_.:#-]+[A-Za-z0-9]+)*"
 
 
 def extract_reason(answer: Any, *, with_result: bool = True) -> str:
@@ -76,7 +75,7 @@ def extract_reason(answer: Any, *, with_result: bool = True) -> str:
     if not found:
         found = list(_codes(answer, _MAX_DEPTH, _OUTER_CODE_NAME))[:1]
     telling = [each for each in found if each.casefold().rstrip(".") not in _GENERIC_REASONS] or found[:1]
-    prose = [each for each in telling if not _CODE_PATTERN.fullmatch(each)] or telling
+    prose = [each for each in telling if not re.fullmatch(_CODE_PATTERN, each)] or telling
     whole = [each for each in prose if not any(each != other and each in other for other in prose)]
     return normalize_reason("; ".join(each.rstrip(";") for each in whole))
 
@@ -84,17 +83,19 @@ def extract_reason(answer: Any, *, with_result: bool = True) -> str:
 def extract_reason_from_text(text: str) -> str:
     """Return the explanation inside an answer that is no JSON: the title or the text of a page, or plain words."""
     head = text[:_MAX_READ_CHARS]
-    if not _MARKUP_PATTERN.match(head):
+    if not re.match(_MARKUP_PATTERN, head):
         event = head.strip().removeprefix("data:").strip()
         if event[:1] in ("{", "[") and (inner := _load(event.partition("\n")[0])) is not None:
             return extract_reason(inner)
         return normalize_reason(head)
+    import html
+
     if is_html(head):
         return normalize_reason(html.unescape(_element_text(head, "title"))) or normalize_reason(
-            html.unescape(_TAG_PATTERN.sub(" ", _strip_scripts(head)))
+            html.unescape(re.sub(_TAG_PATTERN, " ", _strip_scripts(head)))
         )
     return normalize_reason(html.unescape(_element_text(head, "message"))) or normalize_reason(
-        html.unescape(_TAG_PATTERN.sub(" ", _strip_scripts(head)))
+        html.unescape(re.sub(_TAG_PATTERN, " ", _strip_scripts(head)))
     )
 
 
@@ -127,7 +128,7 @@ def _reasons(value: Any, depth: int, about: str) -> Iterator[str]:
 
 def _reasons_in_object(value: dict[str, Any], depth: int, about: str) -> Iterator[str]:
     named = [(_plain_name(name), inner) for name, inner in list(value.items())[: _MAX_ITEMS * 3]]
-    reasons = [(name, inner) for name, inner in named if _REASON_NAME.fullmatch(name) and inner]
+    reasons = [(name, inner) for name, inner in named if re.fullmatch(_REASON_NAME, name) and inner]
     about = _field_of(value) or about
     found = False
     for name, inner in sorted(reasons, key=lambda pair: pair[0] in _LATE_NAMES):
@@ -137,7 +138,7 @@ def _reasons_in_object(value: dict[str, Any], depth: int, about: str) -> Iterato
                 found = True
                 yield text
     for name, inner in named:
-        if _CONTAINER_NAME.fullmatch(name) and isinstance(inner, dict | list):
+        if re.fullmatch(_CONTAINER_NAME, name) and isinstance(inner, dict | list):
             for text in _reasons_in_container(inner, depth - 1):
                 found = True
                 yield text
@@ -154,7 +155,7 @@ def _reasons_in_container(value: Any, depth: int) -> Iterator[str]:
 def _field_reasons(value: dict[str, Any], depth: int) -> Iterator[str]:
     """Yield what stands in a map of fields to what is wrong with them, as {"prompt": ["is required"]}."""
     for name, inner in list(value.items())[:_MAX_ITEMS]:
-        if _CONTAINER_NAME.fullmatch(_plain_name(name)) or _CODE_NAME.fullmatch(_plain_name(name)):
+        if re.fullmatch(_CONTAINER_NAME, _plain_name(name)) or re.fullmatch(_CODE_NAME, _plain_name(name)):
             continue
         texts = inner if isinstance(inner, list) else list(inner.values()) if isinstance(inner, dict) else [inner]
         if texts and all(isinstance(each, str) and " " in each.strip() for each in texts):
@@ -178,7 +179,7 @@ def _field_of(value: dict[str, Any]) -> str:
     return ""
 
 
-def _codes(value: Any, depth: int, code_name: re.Pattern[str]) -> Iterator[str]:
+def _codes(value: Any, depth: int, code_name: str) -> Iterator[str]:
     if depth <= 0:
         return
     for item in value[:_MAX_ITEMS] if isinstance(value, list) else [value]:
@@ -186,12 +187,12 @@ def _codes(value: Any, depth: int, code_name: re.Pattern[str]) -> Iterator[str]:
             plain = _plain_name(name)
             if type(inner) is int and inner not in (0, 200) and plain.endswith("code"):
                 yield f"code {inner}"
-            elif isinstance(inner, str) and code_name.fullmatch(plain) and normalize_reason(inner):
-                if inner.strip().casefold() not in _EMPTY_WORDS and not _URL_PATTERN.fullmatch(inner.strip()):
+            elif isinstance(inner, str) and re.fullmatch(code_name, plain) and normalize_reason(inner):
+                if inner.strip().casefold() not in _EMPTY_WORDS and not re.fullmatch(_URL_PATTERN, inner.strip()):
                     yield normalize_reason(inner)
-            elif isinstance(inner, dict | list) and _REASON_NAME.fullmatch(plain):
+            elif isinstance(inner, dict | list) and re.fullmatch(_REASON_NAME, plain):
                 yield from _codes(inner, depth - 1, _CODE_NAME)
-            elif isinstance(inner, dict | list) and _CONTAINER_NAME.fullmatch(plain):
+            elif isinstance(inner, dict | list) and re.fullmatch(_CONTAINER_NAME, plain):
                 yield from _codes(inner, depth - 1, code_name)
 
 
@@ -200,7 +201,7 @@ def _result_words(answer: Any) -> list[str]:
         if isinstance(answer, dict):
             answer = next((answer[name] for name in ("result", "data", "output", "response") if answer.get(name)), None)
     if isinstance(answer, str) and (words := normalize_reason(answer)):
-        return [] if _URL_PATTERN.fullmatch(words) or words.casefold() in _EMPTY_WORDS else [words]
+        return [] if re.fullmatch(_URL_PATTERN, words) or words.casefold() in _EMPTY_WORDS else [words]
     return []
 
 

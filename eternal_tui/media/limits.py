@@ -1,8 +1,12 @@
-"""How much of a result is read, decoded and waited for."""
+"""Limits on results: how much is read, decoded and waited for, and where links may lead."""
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import msgspec
+
+from eternal_tui.core.network import is_loopback
 
 MIB = 1024 * 1024
 
@@ -39,3 +43,24 @@ class DownloadLimits(msgspec.Struct, frozen=True):
     def max_bytes(self, expect: str) -> int:
         """Return the byte cap for an expected kind, `image` or `video`."""
         return self.image_bytes if expect == "image" else self.video_bytes
+
+
+class LinkPolicy(msgspec.Struct, frozen=True):
+    """Where links may lead: never into private networks, to this machine unless `public`, over http if `allow_http`.
+
+    A service on this machine hands out links to this machine: it is not `public`, and its links may be plain http.
+    """
+
+    public: bool = True
+    allow_http: bool = False
+
+    @classmethod
+    def of_service(cls, base_url: str, *, allow_http: bool) -> LinkPolicy:
+        """Return the policy for results of the service at `base_url`."""
+        parts = urlsplit(base_url)
+        here = is_loopback(parts.hostname or "")
+        return cls(public=not here, allow_http=allow_http or here)
+
+
+DEFAULT_POLICY = LinkPolicy()
+OPEN_POLICY = LinkPolicy(public=False, allow_http=True)

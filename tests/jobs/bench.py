@@ -22,8 +22,7 @@ from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.media.download.downloader import ResultDownloader
-from eternal_tui.media.download.url_policy import OPEN_POLICY
-from eternal_tui.media.limits import DownloadLimits
+from eternal_tui.media.limits import OPEN_POLICY, DownloadLimits
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.clock import FakeClock
 from tests.jobs.quiet import loop_activity, wait_idle

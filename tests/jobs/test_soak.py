@@ -26,7 +26,7 @@ from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import FileState
 from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.media.download.downloader import ResultDownloader
-from eternal_tui.media.download.url_policy import OPEN_POLICY
+from eternal_tui.media.limits import OPEN_POLICY
 from tests.jobs.bench import KeyedClient
 
 JOB_COUNT = int(os.environ.get("SOAK_JOBS", "10000"))

@@ -9,8 +9,7 @@ from typing import Any
 
 from eternal_tui.core.network import Network
 from eternal_tui.media.download.downloader import ResultDownloader
-from eternal_tui.media.download.url_policy import LinkPolicy
-from eternal_tui.media.limits import DownloadLimits
+from eternal_tui.media.limits import DownloadLimits, LinkPolicy
 
 
 class FakeSleep:

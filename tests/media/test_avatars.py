@@ -12,7 +12,7 @@ from PIL import Image
 from eternal_tui.core.network import Network
 from eternal_tui.media.download.avatars import AVATAR_LIMITS, MAX_CONCURRENT_DOWNLOADS, AvatarCache
 from eternal_tui.media.download.downloader import ResultDownloader
-from eternal_tui.media.download.url_policy import LinkPolicy
+from eternal_tui.media.limits import LinkPolicy
 from tests.media import bombs
 from tests.media.fetching import file_names
 from tests.media.files import encode_image, make_image

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.core.network import Network
-from eternal_tui.media.download.url_policy import LinkPolicy, is_public, parse_ip_literal, validate_url
+from eternal_tui.media.download.url_policy import is_public, parse_ip_literal, validate_url
 from eternal_tui.media.errors import LinkRejected, ResultError, StorageUnreachable
+from eternal_tui.media.limits import LinkPolicy
 from tests.certificates import make_certificate
 from tests.media.fetching import file_names, open_downloader
 from tests.media.server import ReceivedRequest, respond_with, response_head, serve_storage

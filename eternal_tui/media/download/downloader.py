@@ -21,9 +21,9 @@ from eternal_tui.media.decode.validate import MediaInfo, check_decodes, check_ma
 from eternal_tui.media.download.http import ContentRange, StorageClient, parse_content_range
 from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.download.results_dir import PartialFile, ResultsDirectory, sha256_of, validate_name
-from eternal_tui.media.download.url_policy import DEFAULT_POLICY, LinkPolicy, Resolver, resolve_host
+from eternal_tui.media.download.url_policy import Resolver, resolve_host
 from eternal_tui.media.errors import BrokenFile, DiskFull, StorageUnreachable
-from eternal_tui.media.limits import MIB, DownloadLimits
+from eternal_tui.media.limits import DEFAULT_POLICY, MIB, DownloadLimits, LinkPolicy
 
 if TYPE_CHECKING:
     import httpx

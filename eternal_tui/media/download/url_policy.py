@@ -12,12 +12,10 @@ import socket
 import unicodedata
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-
-import msgspec
 
 from eternal_tui.core.network import is_loopback
 from eternal_tui.media.errors import LinkRejected
+from eternal_tui.media.limits import OPEN_POLICY, LinkPolicy
 
 if TYPE_CHECKING:
     import httpx
@@ -32,27 +30,6 @@ _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 was for private networks, and the forms that carry an IPv4 address, ::a.b.c.d and ::ffff:0:a.b.c.d."""
 _ISATAP_IDENTIFIERS = (0x5EFE, 0x0200_5EFE)
 """Middle of an address whose end is the IPv4 address of a tunnel's host (RFC 5214)."""
-
-
-class LinkPolicy(msgspec.Struct, frozen=True):
-    """Where links may lead: never into private networks, to this machine unless `public`, over http if `allow_http`.
-
-    A service on this machine hands out links to this machine: it is not `public`, and its links may be plain http.
-    """
-
-    public: bool = True
-    allow_http: bool = False
-
-    @classmethod
-    def of_service(cls, base_url: str, *, allow_http: bool) -> LinkPolicy:
-        """Return the policy for results of the service at `base_url`."""
-        parts = urlsplit(base_url)
-        here = is_loopback(parts.hostname or "")
-        return cls(public=not here, allow_http=allow_http or here)
-
-
-DEFAULT_POLICY = LinkPolicy()
-OPEN_POLICY = LinkPolicy(public=False, allow_http=True)
 
 
 async def resolve_host(host: str, port: int) -> list[str]:
