@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from eternal_tui.history.journal import Change
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.ports import History, InstanceRegistry
 
@@ -12,28 +11,22 @@ ORPHAN_CHECK_SECONDS = 5.0
 """Seconds between looks for jobs whose owner has died: well inside the half minute a take-over may last."""
 
 
-def claim(history: History, registry: InstanceRegistry, jobs: Sequence[Job]) -> tuple[list[int], list[Change]]:
-    """Make this instance the owner of those `jobs` whose owner is gone, in one locked step.
+def claim(history: History, registry: InstanceRegistry, jobs: Sequence[Job]) -> list[int]:
+    """Make this instance the owner of those `jobs` whose owner is gone, in one locked step; return their ids.
 
-    Returns the ids now owned here, and what other instances wrote meanwhile, for the roster to absorb.
+    What other instances wrote meanwhile is left to the next `read_changes`.
     """
-    with history.transaction() as transaction:
-        owners = {job.id: job.owner for job in jobs}
-        gone: set[int] = set()
-        for change in transaction.concurrent_changes:
-            if change.op == "delete":
-                gone.add(change.id)
-            elif change.id in owners and "owner" in change.fields:
-                owners[change.id] = change.fields["owner"]
-        mine: list[int] = []
-        for job_id, owner in owners.items():
-            if job_id in gone or (owner not in ("", registry.id) and registry.is_alive(owner)):
+    mine: list[int] = []
+    with history.transaction(keep_concurrent=True) as transaction:
+        for job in jobs:
+            record = transaction.get(job.id)
+            owner = "" if record is None else record.get("owner", "")
+            if record is None or (owner not in ("", registry.id) and registry.is_alive(owner)):
                 continue
             if owner != registry.id:
-                transaction.update(job_id, {"owner": registry.id})
-            mine.append(job_id)
-        news = list(transaction.concurrent_changes)
-    return mine, news
+                transaction.update(job.id, {"owner": registry.id})
+            mine.append(job.id)
+    return mine
 
 
 def orphans(jobs: Iterable[Job], registry: InstanceRegistry) -> list[Job]:

@@ -162,8 +162,9 @@ class HistorySync:
         candidates = orphans(here, self._registry)
         if not candidates:
             return []
-        mine, news = await self._store.call_history(claim, self._store.history, self._registry, candidates)
-        self._store.apply_changes(news)
+        mine = await self._store.call_history(claim, self._store.history, self._registry, candidates)
+        # A job may have ended at its last owner since it was read here; the journal may have been compacted since.
+        await self.sync()
         for job_id in mine:
             self._store.set_owner(job_id, self._registry.id)
         resumed = 0

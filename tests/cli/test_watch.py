@@ -56,7 +56,8 @@ def test_a_lost_job_is_asked_about_again_and_a_broken_file_fetched_again(program
         history.update(10, {"state": "lost", "error": "gone"})
     ran = program.run("watch", first, second, "--json")
     assert ran.code == 0
-    assert {job["file_state"] for job in ran.json_objects[-2:]} == {"saved"}
+    finished = [job for job in ran.json_objects if job["event"] == "finished"]
+    assert [job["file_state"] for job in finished] == ["saved", "saved"]
     assert len(sandbox.posts) == 2
 
 
