@@ -108,7 +108,7 @@ class ApiClient:
             return parsing.parse_submit(status, body, headers=headers, now=self._now())
 
     async def poll(self, request_id: str) -> PollResponse:
-        """Look once at a running request; free."""
+        """Poll a request once; free. `outcome` is "alive", "succeeded" or "failed", `progress` whole percent."""
         status, headers, body = await self._get(f"/v2/poll-result/{encode_path_segment(request_id)}", with_key=True)
         with self._explained_errors(body, paid=False):
             return parsing.parse_poll(status, body, headers=headers, now=self._now(), expected_id=request_id)

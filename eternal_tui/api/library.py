@@ -74,8 +74,8 @@ class CharacterList:
         return collect().__await__()
 
 
-class Client:
-    """The generation service: submit, poll, wait, download.
+class Client(ApiClient):
+    """The generation API for other programs: submit, poll, wait, download.
 
         async with Client(api_key="…") as client:
             submitted = await client.generate(character="6870", prompt="At the harbour", type="image")
@@ -105,9 +105,8 @@ class Client:
         environ = os.environ if environ is None else environ
         key = Secret(api_key) if api_key else next(iter(keys_from_environ(environ)), None)
         base_url = validate_base_url(base_url)
-        self._network = Network(environ)
+        super().__init__(base_url, key, header=key_header, timeouts=timeouts, network=Network(environ))
         self._policy = LinkPolicy.of_service(base_url, allow_http=allow_http_links)
-        self._api = ApiClient(base_url, key, header=key_header, timeouts=timeouts, network=self._network)
         self._downloaders: dict[Path, ResultDownloader] = {}
         self._durations = DurationEstimator()
         self._kinds: dict[str, tuple[JobKind, float]] = {}
@@ -130,7 +129,7 @@ class Client:
             await asyncio.gather(self._listing, return_exceptions=True)
         for downloader in self._downloaders.values():
             await downloader.close()
-        await self._api.close()
+        await super().close()
 
     async def generate(
         self,
@@ -159,14 +158,10 @@ class Client:
         validate(request)
         if request.character in await self._unavailable_ids():
             raise InvalidRequest({"character": "This character is listed as under 18, or its age cannot be read."})
-        response = await self._api.submit(request)
+        response = await self.submit(request)
         kind = JobKind(type=request.type, quality=request.quality, duration=request.duration)
         self._kinds[response.request_id] = (kind, time.monotonic())
         return response
-
-    async def poll(self, request_id: str) -> PollResponse:
-        """Look once at a request; free. `outcome` is "alive", "succeeded" or "failed", `progress` whole percent."""
-        return await self._api.poll(request_id)
 
     async def wait(
         self,
@@ -186,7 +181,7 @@ class Client:
         async with asyncio.timeout(timeout):
             while True:
                 try:
-                    response = await self._api.poll(request_id)
+                    response = await self.poll(request_id)
                 except errors.KeyRejected:
                     raise
                 except errors.ApiError as error:
@@ -227,7 +222,7 @@ class Client:
 
         No key is needed. Raises ApiError.
         """
-        return CharacterList(self._api.list_characters)
+        return CharacterList(self.list_characters)
 
     async def _unavailable_ids(self) -> frozenset[str]:
         """Return the IDs that must not be submitted, read once; none where the list cannot be had."""
@@ -238,7 +233,7 @@ class Client:
     async def _read_unavailable_ids(self) -> frozenset[str]:
         found: set[str] = set()
         try:
-            async for character in self._api.list_characters():
+            async for character in self.list_characters():
                 if not character.is_adult:
                     found.add(character.id)
         except errors.ApiError:
