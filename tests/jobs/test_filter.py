@@ -170,7 +170,7 @@ def test_header_totals_filter_and_statistics_agree() -> None:
     day = stats.days[0]
     assert found("state:done") == counts.done_today == day.succeeded > 1
     assert found("state:failed") == counts.failed_today == day.failed > 0
-    assert found("state:rejected") == counts.rejected_today > 0
-    assert found("state:unsent") == counts.unsent_today
+    assert found("state:rejected") == counts.rejected_today == day.rejected > 0
+    assert found("state:unsent") == counts.unsent_today == day.unsent > 0
     assert found("state:running") == counts.running > 0
     assert found("state:unconfirmed") == counts.unconfirmed > 0

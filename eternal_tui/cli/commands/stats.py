@@ -73,14 +73,16 @@ def _statistics_lines(stats: Statistics) -> Iterator[SafeText]:
     from eternal_tui.jobs.formatting import pluralize
 
     for day in stats.days:
-        if day.sent or day.spent:
+        if day.sent or day.spent or day.rejected or day.unsent:
+            more = ((day.rejected, "rejected"), (day.unsent, "unsent"))
             yield format_safe(
-                "{date}  {spent}  {sent} sent  {done} done  {failed} failed",
+                "{date}  {spent}  {sent} sent  {done} done  {failed} failed{more}",
                 date=day.date,
                 spent=_money_columns(day),
                 sent=f"{day.sent:>5}",
                 done=f"{day.succeeded:>5}",
                 failed=f"{day.failed:>4}",
+                more="".join(f"  {count:>4} {word}" for count, word in more if count),
             )
     for title, groups in (("account", stats.accounts), ("character", stats.characters), ("tag", stats.tags)):
         yield from _group_lines(title, groups)

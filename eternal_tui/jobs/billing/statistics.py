@@ -15,6 +15,7 @@ from eternal_tui.jobs.billing.charges import Charge
 from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.reading import add_unbilled_jobs
 from eternal_tui.jobs.billing.totals import day_bounds
+from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.model import Job, JobState
 
 MAX_DAYS = 30
@@ -35,12 +36,14 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DayStats(Money, frozen=True, kw_only=True):
-    """One local day. Jobs count on the day they were sent."""
+    """One local day. Jobs count on the day they were made; `unsent` are those that never reached the API."""
 
     date: str
     sent: int = 0
     succeeded: int = 0
     failed: int = 0
+    rejected: int = 0
+    unsent: int = 0
 
 
 class GroupStats(Money, frozen=True, kw_only=True):
@@ -182,6 +185,8 @@ def _day_stats(day_start: float, jobs: Sequence[Job], money: dict[str, Any]) -> 
         sent=sum(job.state is not JobState.REJECTED for job in jobs),
         succeeded=sum(job.state is JobState.SUCCEEDED for job in jobs),
         failed=sum(job.state is JobState.FAILED for job in jobs),
+        rejected=sum(state_label(job) == "rejected" for job in jobs),
+        unsent=sum(state_label(job) == "unsent" for job in jobs),
     )
 
 
