@@ -276,20 +276,11 @@ class History:
         nothing to fold or another instance is at it.
         """
         self._check_open()
-        large = self.journal_size > LARGE_COMPACTION_BYTES
-        if large:
-            from eternal_tui.spare_memory import keep_little
-
-            keep_little()
         with translate_oserror("folding the journal into the history"):
             try:
                 self._open_files.compact()
             except CorruptDocumentError:
                 self._open_files.repair()
-        if large:
-            from eternal_tui.spare_memory import give_back
-
-            give_back()
 
     def close(self, *, compact: bool) -> None:
         """Close the files, after folding if asked; a second call does nothing."""

@@ -99,6 +99,7 @@ class CopyOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_copy(job: Job, results_dir: Path, options: CopyOptions, *, number: int = 1) -> Path:
     """Copy the job's verified file, with -2, -3 … where a name is taken, and return the path. Raises OSError."""
+    # 10 ms that no start needs.
     from eternal_tui.media.export.xmp import embedding_splices, xmp_packet
 
     source = result_path(job, results_dir)

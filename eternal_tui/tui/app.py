@@ -34,7 +34,6 @@ from eternal_tui.tui.terminal.driver import FlowControlledApp
 from eternal_tui.tui.terminal.filters import AsciiFilter, to_ascii
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.terminal.guard import TerminalGuard
-from eternal_tui.tui.terminal.later import load_deferred
 from eternal_tui.tui.widgets.footer import TOUR_ACTION_IDS
 
 if TYPE_CHECKING:
@@ -135,8 +134,7 @@ class EternalApp(FlowControlledApp):
         self.app_resume_signal.subscribe(self, lambda _: self._resume())
 
     def action_command_palette(self) -> None:
-        """Open the palette, be it before all of it is loaded: keys may have been typed ahead of the first frame."""
-        load_deferred()
+        """Open the palette, whatever screen is open."""
         from eternal_tui.tui.terminal.patient_palette import PatientPalette
 
         if not isinstance(self.screen, PatientPalette):

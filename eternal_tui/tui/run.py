@@ -48,9 +48,7 @@ def _build_app(
 ) -> EternalApp:
     from eternal_tui.tui.graphics.probe import TerminalInfo, probing
     from eternal_tui.tui.terminal.guard import TerminalGuard
-    from eternal_tui.tui.terminal.later import defer_imports
 
-    defer_imports()
     guard = TerminalGuard(sys.stdout.fileno())
     guard.note("modes")
     service = _launch_demo(environ, None if ephemeral else settings.data_dir, has_samples=has_samples) if demo else None

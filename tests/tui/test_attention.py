@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-import rich.cells
-from rich.cells import cell_len
-from rich.segment import Segment
-from textual._styles_cache import StylesCache
-from textual.color import Color
 from textual.events import AppBlur
-from textual.style import Style
 from textual.widgets._toast import Toast, ToastHolder
 
 from eternal_tui.tui.screens.main import MainScreen
-from eternal_tui.tui.terminal.line_memory import MAX_CACHED_CUTS, MAX_CACHED_WIDTHS
 from eternal_tui.tui.widgets.footer import footer_keys
 from tests.tui.screens.stage import make_app, make_services, screen_text, wait_idle
-
-
-def _uncached_inner_outer(_: StylesCache, base: Color, background: Color) -> tuple[Style, Style]:
-    """Return what Textual's own method does."""
-    return Style(background=base + background), Style(background=base)
 
 
 async def test_the_newest_word_takes_the_place_of_the_one_before(
@@ -33,14 +19,8 @@ async def test_the_newest_word_takes_the_place_of_the_one_before(
     """A warning stays its time; no word lies over a frame. Seen to fail with Textual's own.
 
     And nothing is left of words gone by: seen to fail, with five, while what held them stayed on the screen. An app
-    that had seen ten thousand jobs took 157 MB by it, where a fresh start over them takes 63. Nor of the lines that
-    were below them: seen to fail with rich's own memory of cuts and widths, and with Textual's of
-    each toast's rows.
+    that had seen ten thousand jobs took 157 MB by it, where a fresh start over them takes 63.
     """
-    theirs: Any = lru_cache(16_384)(Segment._split_cells.__wrapped__)
-    monkeypatch.setattr(Segment, "_split_cells", classmethod(theirs))
-    monkeypatch.setattr(StylesCache, "get_inner_outer", lru_cache(1_024)(_uncached_inner_outer))
-    monkeypatch.setattr(rich.cells, "cached_cell_len", lru_cache(4_096)(rich.cells.cached_cell_len.__wrapped__))
     app = make_app(make_services(tmp_path))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await wait_idle(pilot)
@@ -58,13 +38,6 @@ async def test_the_newest_word_takes_the_place_of_the_one_before(
             await wait_idle(pilot)
             assert f"Later {number}." in screen_text(app)
         assert len(app.screen.query(ToastHolder)) == 2
-        for number in range(2 * MAX_CACHED_CUTS):
-            left, right = Segment(f"✓ saved, {number}").split_cells(2)
-            assert (left.text, right.text) == ("✓ ", f"saved, {number}")
-        assert Segment._split_cells.cache_info().currsize == MAX_CACHED_CUTS
-        assert not hasattr(StylesCache.get_inner_outer, "cache_info")
-        assert [cell_len(f"✓ saved, {number}") for number in range(2 * MAX_CACHED_WIDTHS)][-1] == len("✓ saved, 0000")
-        assert rich.cells.cached_cell_len.cache_info().currsize == MAX_CACHED_WIDTHS
 
 
 async def test_keys_act_though_the_terminal_said_that_nobody_is_there(tmp_path: Path) -> None:

@@ -39,7 +39,6 @@ from eternal_tui.tui.screens.character_loader import CharacterLoader
 from eternal_tui.tui.screens.key_prompt import KeyPrompt
 from eternal_tui.tui.screens.view_state import PaneSplit, ViewState, ViewStore
 from eternal_tui.tui.terminal.compositor import DiffScreen
-from eternal_tui.tui.terminal.later import load_deferred
 from eternal_tui.tui.terminal.textual_internals import is_exiting
 from eternal_tui.tui.widgets.footer import FooterLine, footer_keys, tour_hint, without_action
 from eternal_tui.tui.widgets.header import HeaderLine
@@ -219,13 +218,8 @@ class MainScreen(HelpMixin, DiffScreen):
 
     @work(exit_on_error=True)
     async def _start_after_first_frame(self) -> None:
-        load_deferred()
-        from eternal_tui.tui.terminal.line_memory import shrink_rich_caches
-        from eternal_tui.tui.terminal.style_pairs import patch_style_pair_cache
         from eternal_tui.tui.terminal.toast_room import watch_toast_height
 
-        shrink_rich_caches()
-        patch_style_pair_cache()
         watch_toast_height(self, self._reserve_toast_rows)
         try:
             await self.detail_pane.mount_content()

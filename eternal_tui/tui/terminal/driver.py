@@ -22,7 +22,9 @@ from typing import IO, Any
 
 from rich.console import RenderableType
 from textual import events
+from textual._styles_cache import StylesCache
 from textual.app import App
+from textual.await_complete import AwaitComplete
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
@@ -295,6 +297,11 @@ class FlowControlledApp(App[None]):
             self._full_repaint_due = True
         driver.request_wakeup()
         self._schedule_repaint()
+
+    def pop_screen(self) -> AwaitComplete:
+        """Leave a screen, and let go of what it drew: Textual remembers style pairs with the widgets that asked."""
+        StylesCache.get_inner_outer.cache_clear()
+        return super().pop_screen()
 
     def _schedule_repaint(self) -> None:
         """Paint what is owed also where an answer is lost that would have said when."""

@@ -20,7 +20,6 @@ from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.graphics.base import NullGraphics
 from eternal_tui.tui.screens.job_commands import JobCommands
 from eternal_tui.tui.terminal.glyphs import UNICODE
-from eternal_tui.tui.terminal.style_pairs import patch_style_pair_cache
 from eternal_tui.tui.themes import register_themes
 from tests import drawn as drawing
 
@@ -70,8 +69,6 @@ class ScreenApp(App[None]):
         self.results: list[Any] = []
 
     def on_mount(self) -> None:
-        # As the workbench does behind its first frame.
-        patch_style_pair_cache()
         self.push_screen(self.shown_screen, self.results.append)
         self.call_after_refresh(self._stop_cursor_blink)
 
