@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.formatting import state_label
-from eternal_tui.jobs.job_json import absolute_result_path
+from eternal_tui.jobs.job_json import absolute_result_path, job_to_json
 from eternal_tui.jobs.model import Job, JobState
+
+if TYPE_CHECKING:
+    from eternal_tui.cli.context import Context
 
 
 def format_local_time(timestamp: float) -> str:
@@ -18,6 +22,15 @@ def format_local_time(timestamp: float) -> str:
         return datetime.fromtimestamp(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return "?"
+
+
+def print_changed_jobs(context: Context, jobs: Iterable[Job], done: str) -> None:
+    """Print the jobs that a command changed: what was done, or the whole job with --json."""
+    for job in jobs:
+        if context.arguments.json:
+            context.output.print_json(job_to_json(job, context.results_dir))
+        else:
+            context.output.print_line(format_safe("job {id} · {done}", id=job.id, done=done))
 
 
 def format_job_line(job: Job, results_dir: Path, output: str | None = None) -> SafeText:

@@ -68,6 +68,7 @@ JSON_OBJECTS: dict[str, type[msgspec.Struct]] = {
     "jobs": ListedJob,
     "show": JobJson,
     "save": JobCopy,
+    **dict.fromkeys(("star", "tag", "note", "delete", "undo"), JobJson),
     "stats": Statistics,
     "characters": CharacterJson,
     "doctor": DoctorJson,

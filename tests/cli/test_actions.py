@@ -47,7 +47,7 @@ REFUSED = {
     "a character that is none": (("adopt", "abcd", "--character", "../x"), "Nothing adopted"),
     "a creation without yes": (("create-character", "A keeper"), "--yes"),
     "a creation without a prompt": (("create-character", "  ", "--yes"), "Prompt"),
-    "a schema of no command": (("schema", "tag"), "no --json"),
+    "a schema of no command": (("schema", "open"), "no --json"),
 }
 
 

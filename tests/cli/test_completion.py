@@ -87,13 +87,14 @@ def test_zsh_reads_the_script_and_looks_words_up(shell: Program) -> None:
         (("completion", "bash"), ".local/share/bash-completion/completions/eternal-tui"),
         (("completion", "zsh"), ".local/share/zsh/site-functions/_eternal-tui"),
         (("completion", "fish"), ".config/fish/completions/eternal-tui.fish"),
+        (("completion",), ".config/fish/completions/eternal-tui.fish"),
         (("man",), ".local/share/man/man1/eternal-tui.1"),
     ],
 )
 def test_files_are_installed_where_they_are_looked_for(
     program: Program, tmp_path: Path, arguments: tuple[str, ...], path: str
 ) -> None:
-    environ = {"ETERNALAI_API_KEY": None}
+    environ = {"ETERNALAI_API_KEY": None, "SHELL": "/usr/bin/fish"}
     ran = program.run(*arguments, "--install", environ=environ)
     assert (ran.code, ran.out) == (0, f"{tmp_path / path} written.\n")
     assert (tmp_path / path).read_text() == program.run(*arguments, environ=environ).out

@@ -45,7 +45,7 @@ RUNS: dict[str, list[tuple[str, ...]]] = {
     "logout": [("logout",)],
     "config": [("config", "--check"), ("config", "--path"), ("config", "--init")],
     "sandbox": [],
-    "schema": [("schema", "tag")],
+    "schema": [("schema", "open")],
     "completion": [("completion",), ("completion", "--values", "jobs")],
     "man": [],
     "doctor": [],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 examples:
-  eternal-tui completion bash --install
+  eternal-tui completion --install                 for the shell of $SHELL
   source <(eternal-tui completion bash)
   eternal-tui completion zsh > "${fpath[1]}/_eternal-tui"
   eternal-tui completion fish > ~/.config/fish/completions/eternal-tui.fish
@@ -41,7 +41,7 @@ _FILES = frozenset({("export", "path"), ("sandbox", "state")})
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `completion`."""
-    parser.add_argument("shell", choices=SHELLS, nargs="?", help="for which shell")
+    parser.add_argument("shell", choices=SHELLS, nargs="?", help="for which shell (default: $SHELL)")
     parser.add_argument("--install", action="store_true", help="write the script where the shell looks for it")
     parser.add_argument("--values", choices=VALUE_KINDS, help=argparse.SUPPRESS)
 
@@ -53,14 +53,15 @@ def run(context: Context) -> int:
         for word in _words(context, given.values):
             context.output.print_line(sanitize(word))
         return ExitCode.SUCCESS
-    if given.shell is None:
+    shell = given.shell or context.environ.get("SHELL", "").rpartition("/")[2]
+    if shell not in SHELLS:
         raise CommandError(ExitCode.USAGE, f"Name a shell: {', '.join(SHELLS)}.")
-    script = completion_script(given.shell)
+    script = completion_script(shell)
     if not given.install:
         for line in script.splitlines():
             context.output.print_line(sanitize(line, limit=100_000))
         return ExitCode.SUCCESS
-    return install_file(context, INSTALL_PATHS[given.shell], script)
+    return install_file(context, INSTALL_PATHS[shell], script)
 
 
 def install_file(context: Context, path_below_home: str, text: str) -> int:

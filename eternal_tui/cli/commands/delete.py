@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.formatting import print_changed_jobs
 from eternal_tui.cli.parser import Command
 from eternal_tui.cli.references import add_references, find_jobs
 from eternal_tui.core.files import write_atomic
@@ -44,11 +47,13 @@ Each `undo` restores one `delete`, the last one first. Deletions made in the app
 def add_delete_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `delete`."""
     add_references(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
     parser.add_argument("--yes", action="store_true", help="delete running and unconfirmed jobs without asking")
 
 
 def add_undo_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add no options."""
+    """Add the options of `undo`."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
 
 
 def _delete(context: Context) -> int:
@@ -56,11 +61,11 @@ def _delete(context: Context) -> int:
         jobs = find_jobs(history, context.arguments.ids, context.output.stdin)
         _confirm(context, jobs)
         removed = _remove(history, jobs, context.settings.data_dir / DELETED_FILE_NAME)
-    context.output.print_line(
-        format_safe(
-            "Deleted {what} (`eternal-tui undo` restores). Files are kept.", what=pluralize(len(removed), "job")
-        )
-    )
+    if context.arguments.json:
+        print_changed_jobs(context, [job for job in jobs if str(job.id) in removed], "deleted")
+        return ExitCode.SUCCESS
+    what = pluralize(len(removed), "job")
+    context.output.print_line(format_safe("Deleted {what} (`eternal-tui undo` restores). Files are kept.", what=what))
     return ExitCode.SUCCESS
 
 
@@ -104,8 +109,7 @@ def _undo(context: Context) -> int:
                     transaction.put(int(job_id), record)
                     restored.append(from_record(int(job_id), record))
         _write_deletions(path, deletions[:-1])
-    for job in restored:
-        context.output.print_line(format_safe("job {id} · restored", id=job.id))
+    print_changed_jobs(context, restored, "restored")
     return ExitCode.SUCCESS
 
 
@@ -119,8 +123,13 @@ def _read_deletions(path: Path) -> list[dict[str, Any]]:
 
 
 def _is_deletion(value: Any) -> bool:
-    jobs = value.get("jobs") if isinstance(value, dict) else None
-    return isinstance(jobs, dict) and all(key.isdecimal() and isinstance(jobs[key], dict) for key in jobs)
+    """Whether the value is a deletion whose records are jobs."""
+    try:
+        for job_id, record in value["jobs"].items():
+            from_record(int(job_id), record)
+    except (msgspec.ValidationError, TypeError, KeyError, AttributeError, ValueError):
+        return False
+    return True
 
 
 def _write_deletions(path: Path, deletions: list[dict[str, Any]]) -> None:

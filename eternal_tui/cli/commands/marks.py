@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.formatting import print_changed_jobs
 from eternal_tui.cli.parser import Command
 from eternal_tui.cli.references import add_references, find_jobs
 from eternal_tui.core.sanitize import format_safe
@@ -42,12 +43,14 @@ examples:
 def add_star_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `star`."""
     add_references(parser)
+    _add_json(parser)
     parser.add_argument("--off", action="store_true", help="remove the star")
 
 
 def add_tag_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `tag`."""
     add_references(parser, nargs=None)
+    _add_json(parser)
     parser.add_argument("words", metavar="WORD", nargs="*", help="tags to add; none: print the tags")
     parser.add_argument("--remove", action="store_true", help="remove these tags instead; without WORD, all tags")
 
@@ -55,7 +58,12 @@ def add_tag_arguments(parser: argparse.ArgumentParser) -> None:
 def add_note_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `note`."""
     add_references(parser, nargs=None)
+    _add_json(parser)
     parser.add_argument("text", metavar="TEXT", nargs="?", help='the note; "" removes it; left out: print it')
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
 
 
 def _star(context: Context) -> int:
@@ -90,7 +98,10 @@ def _note(context: Context) -> int:
 def _print_marks(context: Context, text_of: Callable[[Job], str]) -> int:
     with context.open_history() as history:
         for job in find_jobs(history, [context.arguments.ids], context.output.stdin):
-            context.output.print_line(format_safe("{id}  {text}", id=job.id, text=text_of(job)))
+            if context.arguments.json:
+                print_changed_jobs(context, [job], "")
+            else:
+                context.output.print_line(format_safe("{id}  {text}", id=job.id, text=text_of(job)))
     return ExitCode.SUCCESS
 
 
@@ -99,13 +110,15 @@ def _change(context: Context, references: list[str], edit: Callable[[Job], dict[
 
     with context.open_history() as history:
         jobs = find_jobs(history, references, context.output.stdin)
+        changed = []
         with history.transaction() as transaction:
             for job in jobs:
                 record = transaction.get(job.id)
                 if record is not None:
-                    transaction.update(job.id, edit(from_record(job.id, record)))
-    for job in jobs:
-        context.output.print_line(format_safe("job {id} · {done}", id=job.id, done=done))
+                    fields = edit(from_record(job.id, record))
+                    transaction.update(job.id, fields)
+                    changed.append(from_record(job.id, {**record, **fields}))
+    print_changed_jobs(context, changed, done)
     return ExitCode.SUCCESS
 
 
