@@ -278,7 +278,7 @@ class JobCommands:
 
     def open_externally(self, job: Job) -> None:
         """Open the verified file in the system's own viewer: no shell, no key in its environment."""
-        path = self.file_path(job)
+        path = result_path(job, self._jobs.results_dir)
         if path is None or not path.is_file():
             self._screen.notify_user(format_safe("Job {id} has no file to open.", id=job.id), "warning")
             return

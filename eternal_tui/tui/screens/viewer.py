@@ -109,7 +109,7 @@ class ViewerPanel(Vertical):
         if reason := job.error or job.trouble:
             lines.append(sanitize(reason, limit=200))
         if job.file_state is FileState.SAVED and job.encrypted:
-            lines.append(SafeText("The service encrypted it, so it cannot be drawn. o opens the file outside."))
+            lines.append(SafeText("The service encrypted it, so it cannot be drawn. s saves a copy."))
         return lines
 
     def update_position(self) -> None:

