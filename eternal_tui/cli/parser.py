@@ -181,7 +181,12 @@ def add_global_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument("--data-dir", metavar="DIR", default=absent, help="folder of history, results and logs")
     options.add_argument("--base-url", metavar="URL", default=absent, help="base URL of the API")
     options.add_argument("--config", metavar="FILE", default=absent, help="configuration file")
-    options.add_argument("--images", metavar="auto|kitty|sixel|blocks|off", default=absent, help="how images are drawn")
+    options.add_argument(
+        "--images",
+        metavar="auto|kitty|sixel|symbols|blocks|off",
+        default=absent,
+        help="how images are drawn; symbols:quadrants, :sextants, :octants say which",
+    )
     options.add_argument(
         "--media-bytes-per-second",
         metavar="N",

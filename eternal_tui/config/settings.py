@@ -12,7 +12,9 @@ from msgspec import Meta
 from eternal_tui.config.base_url import OFFICIAL_HOST
 from eternal_tui.core.network import is_loopback
 
-GraphicsMode = Literal["auto", "kitty", "sixel", "blocks", "off"]
+GraphicsMode = Literal[
+    "auto", "kitty", "sixel", "symbols", "symbols:quadrants", "symbols:sextants", "symbols:octants", "blocks", "off"
+]
 NonNegativeCredits = Annotated[float, Meta(ge=0)]
 
 

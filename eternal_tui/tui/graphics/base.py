@@ -10,7 +10,7 @@ from textual.strip import Strip
 
 from eternal_tui.media.decode.frame import Frame
 
-GraphicsName = Literal["kitty", "sixel", "blocks", "off"]
+GraphicsName = Literal["kitty", "sixel", "symbols", "blocks", "off"]
 
 
 class Drawing(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from rich.color import Color, ColorType
 from rich.color_triplet import ColorTriplet
 from rich.segment import Segment
@@ -27,7 +29,7 @@ class PixelPairStyle(Style):
     _null = False
 
     @classmethod
-    def from_pixels(cls, pair: bytes, *, truecolor: bool) -> PixelPairStyle:
+    def from_pixels(cls, pair: bytes, *, truecolor: bool) -> Self:
         """Return the style; `truecolor` promises that the terminal takes 24 bits, and so what it is told."""
         style = cls.__new__(cls)
         style._pair = pair
@@ -44,6 +46,29 @@ class PixelPairStyle(Style):
     def _bgcolor(self) -> Color | None:  # type: ignore[override]
         lower = self._pair[3:]
         return _rich_colour(lower) if lower else None
+
+
+class GroundStyle(PixelPairStyle):
+    """One colour of a whole cell, behind its character."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_pixels(cls, pair: bytes, *, truecolor: bool) -> Self:
+        """Return the style of a colour of three bytes."""
+        style = super().from_pixels(pair, truecolor=False)
+        style._hash = hash((pair, "ground"))
+        if truecolor:
+            style._ansi = f"48;2;{pair[0]};{pair[1]};{pair[2]}"
+        return style
+
+    @property
+    def _color(self) -> Color | None:  # type: ignore[override]
+        return None
+
+    @property
+    def _bgcolor(self) -> Color | None:  # type: ignore[override]
+        return _rich_colour(self._pair)
 
 
 # Numbers with what stands beside them, written once: a third of the time of writing them into each cell.
@@ -71,10 +96,10 @@ _MAX_CACHED_CELLS = 8_192
 _MAX_CACHED_ROWS = 192
 """Rows drawn lately, at least those of the last frames of four clips side by side: most rows of a frame are those of
 the frame before."""
-_FIRST_REDUCED_BITS = 5
-_ANIMATED_BITS = 6
+FIRST_REDUCED_BITS = 5
+ANIMATED_BITS = 6
 """Bits a channel that frames of a clip keep: what a codec wavers by disappears, and with it a third of the work."""
-_MIN_BITS = 3
+MIN_BITS = 3
 
 
 class HalfBlocks:
@@ -94,7 +119,7 @@ class HalfBlocks:
             raise ValueError("bits must lie between 1 and 8")
         self.bits = bits
         self._levels = quantization_table(bits)
-        self._animated_levels = quantization_table(min(bits, _ANIMATED_BITS))
+        self._animated_levels = quantization_table(min(bits, ANIMATED_BITS))
         self._truecolor = truecolor
         self._cached_cells: dict[bytes, Segment] = {}
         self._recent_rows: dict[tuple[bytes, bytes], Strip] = {}
@@ -116,9 +141,9 @@ class HalfBlocks:
 
     def lower_quality(self) -> HalfBlocks | None:
         """Return half-blocks with one bit a channel less, down to three."""
-        if self.bits <= _MIN_BITS:
+        if self.bits <= MIN_BITS:
             return None
-        return HalfBlocks(min(self.bits - 1, _FIRST_REDUCED_BITS), truecolor=self._truecolor)
+        return HalfBlocks(min(self.bits - 1, FIRST_REDUCED_BITS), truecolor=self._truecolor)
 
     def release(self, handle: int) -> str:  # noqa: ARG002
         """Return nothing: nothing is held."""

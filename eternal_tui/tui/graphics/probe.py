@@ -256,7 +256,7 @@ def _query_tmux(environ: Mapping[str, str]) -> TerminalInfo:
     tmux = shutil.which("tmux", path=environ.get("PATH"))
     if tmux is None:
         return TerminalInfo(tmux=True, why="inside tmux, and its command was not found")
-    wanted = "#{client_termtype}\t#{client_cell_width}\t#{client_cell_height}\t#{allow-passthrough}"
+    wanted = "#{client_termtype}\t#{client_cell_width}\t#{client_cell_height}\t#{allow-passthrough}\t#{client_termname}"
     pane = ["-t", environ["TMUX_PANE"]] if environ.get("TMUX_PANE", "").lstrip("%").isdigit() else []
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command, no shell
@@ -269,11 +269,12 @@ def _query_tmux(environ: Mapping[str, str]) -> TerminalInfo:
         )
     except (OSError, subprocess.SubprocessError):
         return TerminalInfo(tmux=True, why="inside tmux, which did not answer")
-    fields = [_printable_ascii(field) for field in done.stdout.strip(b"\n").split(b"\t")] + [""] * 4
+    fields = [_printable_ascii(field) for field in done.stdout.strip(b"\n").split(b"\t")] + [""] * 5
     width, height = (int(field) if field.isdigit() else 0 for field in fields[1:3])
     passthrough = fields[3] in ("on", "all", "1", "2")
     return TerminalInfo(
-        name=fields[0],
+        # One that does not say its name is known by its terminfo entry.
+        name=fields[0] or fields[4],
         cell=(width, height) if width and height else (0, 0),
         tmux=True,
         passthrough=passthrough,

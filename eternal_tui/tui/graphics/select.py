@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from eternal_tui.config.settings import GraphicsMode
 from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.probe import TerminalInfo
+from eternal_tui.tui.graphics.symbol_support import supported_symbols
+from eternal_tui.tui.graphics.symbols import SYMBOL_NAMES, SymbolName, Symbols
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
-
-GraphicsMode = Literal["auto", "kitty", "sixel", "blocks", "off"]
 
 DEFAULT_CELL_SIZE = (10, 20)
 """Pixels of a cell where the terminal does not say: the terminal scales, only sharpness is at stake."""
@@ -33,9 +34,33 @@ class BackendChoice(NamedTuple):
 
 
 def select_backend(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[str, str]) -> BackendChoice:
-    """Choose by the user's wish first, then by what the terminal said."""
+    """Choose by the setting first, then by what the terminal said."""
+    if mode != "auto":
+        return _asked_choice(mode, terminal, environ)
     bits = _REMOTE_BITS if is_remote(environ) else 8
-    match mode:
+    if without := _disabled_reason(environ):
+        return BackendChoice(NullGraphics(), without)
+    obstacle = _kitty_obstacle(terminal)
+    if obstacle and terminal.sixel and all(terminal.cell) and not terminal.tmux and not is_remote(environ):
+        return _sixel_choice(terminal, bits, f"because {terminal.name or 'the terminal'} says that it draws them")
+    if obstacle and environ.get("TERM") == "linux":
+        return BackendChoice(
+            _half_blocks(bits, environ), "Half-blocks, because the console's font has no other blocks."
+        )
+    if obstacle:
+        symbols = supported_symbols(terminal, environ)
+        return BackendChoice(_symbols(symbols, bits, environ), f"{symbols.capitalize()}, because {obstacle}.")
+    through = ", through tmux" if terminal.tmux else ""
+    coarse = ", with fewer pixels over SSH" if is_remote(environ) else ""
+    return BackendChoice(
+        _kitty_backend(terminal, environ),
+        f"Kitty graphics{through}{coarse}, because the terminal says it is {terminal.name}.",
+    )
+
+
+def _asked_choice(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[str, str]) -> BackendChoice:
+    bits = _REMOTE_BITS if is_remote(environ) else 8
+    match mode.partition(":")[0]:
         case "off":
             return BackendChoice(NullGraphics(), "Pictures are off, as asked: words instead.")
         case "kitty":
@@ -45,25 +70,19 @@ def select_backend(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[
             )
         case "sixel":
             return _sixel_choice(terminal, bits, "as asked; whether this terminal can draw them was not judged")
-        case "blocks":
-            return BackendChoice(_half_blocks(bits, environ), "Half-blocks, as asked.")
-    if without := _disabled_reason(environ):
-        return BackendChoice(NullGraphics(), without)
-    obstacle = _kitty_obstacle(terminal)
-    if obstacle and terminal.sixel and all(terminal.cell) and not terminal.tmux and not is_remote(environ):
-        return _sixel_choice(terminal, bits, f"because {terminal.name or 'the terminal'} says that it draws them")
-    if obstacle:
-        return BackendChoice(_half_blocks(bits, environ), f"Half-blocks, because {obstacle}.")
-    through = ", through tmux" if terminal.tmux else ""
-    coarse = ", with fewer pixels over SSH" if is_remote(environ) else ""
-    return BackendChoice(
-        _kitty_backend(terminal, environ),
-        f"Kitty graphics{through}{coarse}, because the terminal says it is {terminal.name}.",
-    )
+        case "symbols":
+            asked = (name for name in SYMBOL_NAMES if mode.endswith(name))
+            symbols = next(asked, None) or supported_symbols(terminal, environ)
+            return BackendChoice(_symbols(symbols, bits, environ), f"{symbols.capitalize()}, as asked.")
+    return BackendChoice(_half_blocks(bits, environ), "Half-blocks, as asked.")
 
 
 def _half_blocks(bits: int, environ: Mapping[str, str]) -> HalfBlocks:
     return HalfBlocks(bits, truecolor=_has_truecolor(environ))
+
+
+def _symbols(symbols: SymbolName, bits: int, environ: Mapping[str, str]) -> Symbols:
+    return Symbols(symbols, bits, truecolor=_has_truecolor(environ), remote=is_remote(environ))
 
 
 def _has_truecolor(environ: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.pacing import FrameBudget, frame_budget_for
 from eternal_tui.tui.graphics.probe import TerminalInfo
 from eternal_tui.tui.graphics.select import GraphicsMode, select_backend
+from eternal_tui.tui.graphics.symbol_support import supported_symbols
 
 XTERM = {"TERM": "xterm-256color"}
 KITTY = TerminalInfo(name="kitty(0.35.1)", kitty_graphics=True, cell=(9, 18), answered=True)
@@ -31,18 +32,18 @@ UNMEASURED = TerminalInfo(name="foot(1.13.1)", sixel=True, answered=True)
         ("auto", KITTY, XTERM, "kitty", "kitty(0.35.1)"),
         ("auto", KITTY, XTERM | {"SSH_TTY": "/dev/pts/1"}, "kitty", "fewer pixels over SSH"),
         ("auto", GHOSTTY, XTERM, "kitty", "ghostty"),
-        ("auto", WEZTERM, XTERM, "blocks", "WezTerm"),
-        ("auto", MUTE_KITTY, XTERM, "blocks", "did not agree"),
-        ("auto", OLD_KITTY, XTERM, "blocks", "too old"),
-        ("auto", OLD_THROUGH_TMUX, XTERM, "blocks", "too old"),
-        ("auto", SILENT, XTERM, "blocks", "did not answer"),
+        ("auto", WEZTERM, XTERM, "symbols", "WezTerm"),
+        ("auto", MUTE_KITTY, XTERM, "symbols", "did not agree"),
+        ("auto", OLD_KITTY, XTERM, "symbols", "too old"),
+        ("auto", OLD_THROUGH_TMUX, XTERM, "symbols", "too old"),
+        ("auto", SILENT, XTERM, "symbols", "did not answer"),
         ("auto", SIXELS, XTERM, "sixel", "foot(1.13.1) says"),
-        ("auto", SIXELS, XTERM | {"SSH_TTY": "/dev/pts/1"}, "blocks", "not known"),
+        ("auto", SIXELS, XTERM | {"SSH_TTY": "/dev/pts/1"}, "symbols", "not known"),
         ("auto", SIXELS, XTERM | {"NO_COLOR": "1"}, "off", "NO_COLOR"),
-        ("auto", UNMEASURED, XTERM, "blocks", "not known"),
+        ("auto", UNMEASURED, XTERM, "symbols", "not known"),
         ("sixel", SIXELS, XTERM | {"SSH_TTY": "/dev/pts/1"}, "sixel", "as asked"),
         ("sixel", UNMEASURED, XTERM, "blocks", "how large its cells are"),
-        ("auto", IN_TMUX, XTERM, "blocks", "allow-passthrough"),
+        ("auto", IN_TMUX, XTERM, "symbols", "allow-passthrough"),
         ("auto", THROUGH_TMUX, XTERM, "kitty", "through tmux"),
         ("auto", KITTY, XTERM | {"NO_COLOR": "1"}, "off", "NO_COLOR"),
         ("auto", SILENT, {"TERM": "dumb"}, "off", "no colours"),
@@ -50,6 +51,9 @@ UNMEASURED = TerminalInfo(name="foot(1.13.1)", sixel=True, answered=True)
         ("blocks", KITTY, XTERM | {"NO_COLOR": "1"}, "blocks", "as asked"),
         ("kitty", SILENT, XTERM, "kitty", "as asked"),
         ("off", KITTY, XTERM, "off", "as asked"),
+        ("auto", SILENT, {"TERM": "linux", "LANG": "C.UTF-8"}, "blocks", "the console's font"),
+        ("symbols", WEZTERM, XTERM, "symbols", "Sextants, as asked"),
+        ("symbols:octants", SILENT, XTERM, "symbols", "Octants, as asked"),
     ],
 )
 def test_the_choice_and_its_sentence(
@@ -91,3 +95,25 @@ def test_only_kitty_itself_is_told_of_changes() -> None:
     for terminal, changes in ((KITTY, True), (THROUGH_TMUX, True), (GHOSTTY, False), (SILENT, False)):
         drawing = select_backend("kitty", terminal, XTERM).graphics.render(Frame(8, 16, bytes(384)), animated=True)
         assert bool(drawing.update) == changes
+
+
+@pytest.mark.parametrize(
+    ("name", "environ", "symbols"),
+    [
+        ("foot(1.13.1)", {}, "sextants"),
+        ("foot(1.21.0)", {}, "octants"),
+        ("kitty(0.41.1)", {}, "octants"),
+        ("ghostty 1.1.0", {}, "sextants"),
+        ("WezTerm 20240203-110809-5046fc22", {}, "sextants"),
+        ("VTE(7600)", {}, "sextants"),
+        ("XTerm(379)", {"TERM": "xterm-256color"}, "quadrants"),
+        ("", {"TERM": "alacritty"}, "sextants"),
+        ("", {"TERM": "xterm-256color", "VTE_VERSION": "7600"}, "sextants"),
+        ("", {"TERM_PROGRAM": "WezTerm", "TERM_PROGRAM_VERSION": "20240203-110809-5046fc22"}, "sextants"),
+        ("", {"TERM_PROGRAM": "Apple_Terminal", "TERM_PROGRAM_VERSION": "455"}, "quadrants"),
+    ],
+)
+def test_symbols_are_those_the_terminal_draws_itself(name: str, environ: dict[str, str], symbols: str) -> None:
+    assert supported_symbols(TerminalInfo(name=name), environ) == symbols
+    inside = supported_symbols(TerminalInfo(name=name, tmux=True), environ | {"VTE_VERSION": "7600"})
+    assert inside == (symbols if name else "quadrants")
