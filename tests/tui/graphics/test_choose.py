@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from eternal_tui.config.settings import GraphicsMode
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.pacing import FrameBudget, frame_budget_for
 from eternal_tui.tui.graphics.probe import TerminalInfo
-from eternal_tui.tui.graphics.select import GraphicsMode, select_backend
+from eternal_tui.tui.graphics.select import select_backend
 from eternal_tui.tui.graphics.symbol_support import supported_symbols
 
 XTERM = {"TERM": "xterm-256color"}
