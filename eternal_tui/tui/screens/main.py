@@ -164,6 +164,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self._was_resumed = False
         self._notified_count = 0
         self._footer_has_job = False
+        self._footer_is_searching = False
         self._last_credits: float | None = None
         self._raw_responses: dict[int, Mapping[str, Any]] = {}
 
@@ -264,8 +265,6 @@ class MainScreen(HelpMixin, DiffScreen):
         self._detail_debouncer.stop()
         self.notifier.stop()
 
-    # Drawing
-
     def _reload_jobs(self) -> None:
         now = self.services.clock.time()
         self.job_pane.job_list.set_jobs(self.services.jobs.store.newest_first(), now)
@@ -311,6 +310,7 @@ class MainScreen(HelpMixin, DiffScreen):
 
     def _update_footer(self) -> None:
         self._footer_has_job = self.job_pane.job_list.current_id is not None
+        self._footer_is_searching = self.job_pane.job_list.is_searching
         keymap = effective_keymap(self.services.settings)
         hints = footer_keys(self._focus_scope(), keymap, has_job=self._footer_has_job)
         tour = [tour_hint(self.tour_action_ids, keymap)] if self.tour_action_ids else []
@@ -329,7 +329,9 @@ class MainScreen(HelpMixin, DiffScreen):
             return "detail"
         if self.job_pane.contains_filter_bar(nodes):
             return "filter"
-        return "gallery" if self.job_pane.is_gallery else "list"
+        if self.job_pane.is_gallery:
+            return "gallery"
+        return "matches" if self.job_pane.job_list.is_searching else "list"
 
     def refresh_keys(self) -> None:
         self.refresh_bindings()
@@ -350,8 +352,6 @@ class MainScreen(HelpMixin, DiffScreen):
         answers = await self.services.jobs.load_raw_responses(job_id)
         if self.detail_pane.job_id == job_id:
             self.detail_pane.set_job(self.services.jobs.store.get(job_id), answers)
-
-    # Telling and asking
 
     def _reserve_toast_rows(self, rows: int) -> None:
         """Let form or zoomed list end above the notifications; otherwise they stand over the detail."""
@@ -413,7 +413,6 @@ class MainScreen(HelpMixin, DiffScreen):
             await self._key_prompt.ask_if_missing()
 
     def _confirm_sent(self, count: int) -> None:
-        """Say that it was sent where the form covers the list, in which it would be seen."""
         covered = self.form_pane.region.width == self.size.width
         sent = self.services.jobs.store.newest_first()[:count]
         if covered and all(job.state in (*POLLED_STATES, JobState.SUCCEEDED) for job in sent):
@@ -440,6 +439,11 @@ class MainScreen(HelpMixin, DiffScreen):
     def _form_notification_requested(self, event: RequestFormPane.NotificationRequested) -> None:
         self.notify_user(event.text, "warning")
 
+    @on(JobList.TitleChanged)
+    def _job_list_title_changed(self) -> None:
+        if self.job_pane.job_list.is_searching != self._footer_is_searching:
+            self._update_footer()
+
     @on(JobList.Notice)
     def _job_list_notice(self, event: JobList.Notice) -> None:
         self.notify_user(event.text)
@@ -452,11 +456,9 @@ class MainScreen(HelpMixin, DiffScreen):
     # Actions of the registry
 
     def selected_jobs(self) -> list[Job]:
-        """Return the marked jobs, or those under the cursor."""
         return self.dialogs.get_jobs(self.job_pane.job_list.selected_ids())
 
     def show_filter(self, text: str) -> None:
-        """List the jobs that pass this filter, whatever facet or marks there were."""
         jobs = self.job_pane.job_list
         jobs.clear_marks()
         filter_errors = jobs.set_filter(text, "all").errors

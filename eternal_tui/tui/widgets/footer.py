@@ -93,6 +93,10 @@ _FOOTER_ACTION_IDS: dict[Scope, tuple[str, ...]] = {
         "jobs.new", "list.open", "jobs.again", "jobs.edit", "jobs.copy", "jobs.help", "jobs.quit", "list.filter",
         "jobs.outside", "jobs.gallery", "app.palette",
     ),
+    "matches": (
+        "list.next_match", "list.previous_match", "list.clear", "list.open", "jobs.again", "jobs.edit", "jobs.copy",
+        "jobs.help", "jobs.quit", "list.filter",
+    ),
     "gallery": (
         "jobs.new", "gallery.open", "jobs.again", "jobs.edit", "jobs.copy", "jobs.help", "jobs.quit", "gallery.filter",
         "jobs.outside", "jobs.gallery", "app.palette",
