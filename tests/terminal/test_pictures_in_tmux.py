@@ -61,7 +61,7 @@ def test_a_picture_a_gallery_and_a_clip(tmux: Tmux) -> None:
     """Seen to fail with pictures off, where words stand in their place."""
     tmux.wait_for(lambda screen: "3 Job 2" in screen and UPPER_HALF_BLOCK * 8 in screen)
     tmux.press("G")
-    tmux.wait_for(lambda screen: "picture" in screen and UPPER_HALF_BLOCK * 8 in screen)
+    tmux.wait_for(lambda screen: "image" in screen and UPPER_HALF_BLOCK * 8 in screen)
     tmux.press("Enter")
     tmux.wait_for(lambda screen: UPPER_HALF_BLOCK * 36 in screen and "zoom" in screen)
     assert {"255;0;0", "0;0;255"} <= half_block_colours(tmux.screen(styled=True))

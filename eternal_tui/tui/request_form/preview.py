@@ -48,12 +48,7 @@ class Preview(ScrollView, can_focus=True):
             # Cut first and sanitize after: sanitize looks at every character.
             self._rows = [sanitize(row) for row in fit_rows(to_json(self._requests[0]), width, height)]
         else:
-            digits = len(str(len(self._requests)))
-            pairs = zip(self._requests, self._names, strict=True)
-            self._rows = [
-                f"{number:>{digits}} {describe_request(request, name, width)}"
-                for number, (request, name) in enumerate(pairs, start=1)
-            ]
+            self._rows = batch_rows(self._requests, self._names, width, height)
         self.virtual_size = Size(width, len(self._rows))
         # Tab stops here only where there is something to scroll to.
         self.can_focus = len(self._rows) > height
@@ -63,9 +58,23 @@ class Preview(ScrollView, can_focus=True):
         row = y + self.scroll_offset.y
         text = self._rows[row] if row < len(self._rows) else ""
         width = self.scrollable_content_region.width
-        if cell_len(text) > width:
-            text = f"{set_cell_size(text, max(0, width - 1))}…"
         return Strip([Segment(text, self.rich_style)]).adjust_cell_length(width, self.rich_style)
+
+
+def batch_rows(requests: Sequence[GenerateRequest], names: Sequence[str], width: int, height: int) -> list[str]:
+    """Return the numbered requests, each in as many rows as all of them have room for."""
+    per_request = max(1, height // max(1, len(requests)))
+    indent = len(str(len(requests))) + 1
+    room = max(1, width - indent)
+    rows = []
+    for number, (request, name) in enumerate(zip(requests, names, strict=True), start=1):
+        lines = chop_cells(describe_request(request, name, room * per_request), room)
+        if len(lines) > per_request:
+            lines[per_request - 1] = f"{set_cell_size(lines[per_request - 1], room - 1)}…"
+        rows += [
+            f"{number if not place else '':>{indent - 1}} {line}" for place, line in enumerate(lines[:per_request])
+        ]
+    return rows
 
 
 def describe_request(request: GenerateRequest, name: str, limit: int) -> str:
