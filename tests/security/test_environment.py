@@ -42,7 +42,7 @@ def command_output_lines(
     """Return the lines of a verb, all the same but for how long the service took."""
     found = command_output(program.with_environ(given), command, stream_type)
     assert FORBIDDEN_BYTES_PATTERN.findall(found.replace(b"\r\x1b[K", b"")) == []
-    return re.sub(rb"answers in \d+ ms", b"", found).splitlines()
+    return re.sub(rb"responds in \d+ ms", b"", found).splitlines()
 
 
 @pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])

@@ -75,7 +75,7 @@ def test_what_the_interpreter_prints_is_gated_and_holds_no_key(program: Program)
     assert "aaaaaaaa" not in ran.stderr
     assert "Traceback" not in ran.stderr
     assert 'File "' not in ran.stderr
-    assert ran.stderr.count("a defect was met: ValueError: ") == 4
+    assert ran.stderr.count("internal error: ValueError: ") == 4
 
 
 CHAINED_TRACEBACK = """\
@@ -108,8 +108,8 @@ def test_a_traceback_is_one_line_and_the_log_has_it_whole(tmp_path: Path) -> Non
     log.close()
     assert shown_lines.getvalue().splitlines() == [
         "warned of something",
-        "eternal-tui: a defect was met, the log says more: KeyError: 'a'",
-        "eternal-tui: a defect was met, the log says more: ValueError: ␛[2J",
+        "eternal-tui: internal error, see log: KeyError: 'a'",
+        "eternal-tui: internal error, see log: ValueError: ␛[2J",
         "and goes on",
         "Exception in thread without one",
     ]

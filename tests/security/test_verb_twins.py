@@ -140,7 +140,7 @@ def test_a_report_for_an_issue_reads_as_that_of_the_twin(program: Program) -> No
         ]
         (logs / "eternal-tui.log").write_text("\n".join(lines))
         report_ = command_output(program, ("doctor", "--report"), io.TextIOWrapper)
-        told.append(re.sub(rb"answers in \d+ ms|[\d.]+ \wB free", b"", report_).decode())
+        told.append(re.sub(rb"responds in \d+ ms|[\d.]+ \wB free", b"", report_).decode())
     (logs / "eternal-tui.log").unlink()
     assert strip_replacements(told[0]).splitlines() == strip_replacements(told[1]).splitlines()
     assert len(told[0].splitlines()) > 40
