@@ -221,7 +221,7 @@ def _next_part(text: str, position: int) -> tuple[str, int]:
         return _parse_single_quoted(text, position)
     if text[position] == '"':
         return _parse_double_quoted(text, position + 1)
-    found = re.match(_UNQUOTED_PATTERN, text, position)
+    found = re.compile(_UNQUOTED_PATTERN).match(text, position)
     assert found is not None
     return found[0], found.end()
 
