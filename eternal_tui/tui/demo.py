@@ -15,18 +15,19 @@ from eternal_tui.services import Services
 DEMO_DRAFT = Draft(character="Astrid · 6870", prompt="In a yellow raincoat at the harbour, early morning")
 
 
-def seed_demo(services: Services) -> None:
-    """Add the sample jobs and the draft to a data folder without jobs. The sandbox has the same jobs.
+def seed_demo(services: Services) -> bool:
+    """Add the sample jobs and the draft to a data folder without jobs; tell whether it was one.
 
-    All but the unconfirmed one are recorded as running: the first poll finds them finished, and their files are
-    downloaded as always.
+    The sandbox has the same jobs. All but the unconfirmed one are recorded as running: the first poll finds them
+    finished, and their files are downloaded as always.
     """
     if services.history.count():
-        return
+        return False
     services.history.add_many(map(to_record, _sample_jobs(services)))
     drafts = DraftStore(services.data_dir)
     if drafts.load() is None:
         drafts.save(DEMO_DRAFT)
+    return True
 
 
 def _sample_jobs(services: Services) -> Iterator[Job]:

@@ -64,10 +64,11 @@ def _build_app(
             from eternal_tui.tui.graphics.select import select_backend
 
             bench = Services(settings, environ, demo=service, ephemeral=ephemeral)
+            has_tour = False
             if has_samples and demo:
                 from eternal_tui.tui.demo import seed_demo
 
-                seed_demo(bench)
+                has_tour = seed_demo(bench)
             bench.jobs.sync.load_newest()
             terminal = facts()
             choice = select_backend(settings.images, terminal, environ)
@@ -82,7 +83,7 @@ def _build_app(
         environ,
         unread_input=terminal.unread,
         guard=guard,
-        has_tour=has_samples and demo,
+        has_tour=has_tour,
     )
 
 

@@ -22,6 +22,9 @@ def run(context: Context) -> int:
             ExitCode.USAGE,
             "TERM=dumb cannot show the app. Set TERM, or use a command: eternal-tui --help.",
         )
+    is_empty = getattr(context.arguments, "empty", False)
+    if is_empty and not context.is_demo:
+        raise CommandError(ExitCode.USAGE, "--empty goes with --demo.")
     settings = context.settings
     if getattr(context.arguments, "color", "") == "never":
         # Textual reads it when it is imported.
@@ -33,5 +36,5 @@ def run(context: Context) -> int:
         context.environ,
         demo=context.is_demo,
         ephemeral=context.is_ephemeral,
-        has_samples=context.is_demo and not getattr(context.arguments, "empty", False),
+        has_samples=context.is_demo and not is_empty,
     )

@@ -86,6 +86,7 @@ class RequestForm(Vertical):
         self._price: float | None = None
         self._touched_fields: set[str] = set()
         self._last_draft: Draft | None = None
+        self._last_plan: tuple[tuple[Any, ...], SubmitPlan] | None = None
         self._replaced_draft: Draft | None = None
         self._notice = ""
 
@@ -122,7 +123,11 @@ class RequestForm(Vertical):
         return self._plan().priced
 
     def _plan(self) -> SubmitPlan:
-        return make_plan(self.draft, self._character_field.resolved, self._snippets)
+        """Return the plan of the form, made once for each of its states."""
+        state = (self.draft, self._character_field.resolved, self._snippets)
+        if self._last_plan is None or self._last_plan[0] != state:
+            self._last_plan = (state, make_plan(*state))
+        return self._last_plan[1]
 
     def load(self, draft: Draft, origin: str = "", *, is_replaceable: bool = False) -> None:
         """Show a draft in place of the form's content, which ctrl+g brings back.

@@ -155,7 +155,7 @@ class PromptArea(TextArea):
 
 
 _FULL_MESSAGE = f"The prompt is limited to {MAX_PROMPT_CHARS:,} characters."
-_KEYS_HINT = "enter: new line · tab: next field"
+_KEYS_HINT = "enter: newline · tab: next"
 
 
 class PromptField(Vertical):
