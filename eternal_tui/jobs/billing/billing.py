@@ -363,6 +363,10 @@ class Billing:
                 missing = [job for job in unbilled if job.id not in self.ledger.charges]
                 rows = list(rows_of_old_jobs(missing, service))
             self._write(transaction, rows)
+        # Only the newest rows stay in memory.
+        self._is_stale = True
+        with self._lock:
+            self._catch_up()
 
     @contextmanager
     def _transaction(self) -> Iterator[Transaction]:

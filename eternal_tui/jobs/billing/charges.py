@@ -6,6 +6,7 @@ verdict, a refund. A drop of the balance that no request explains is a row of it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -22,6 +23,9 @@ MAX_CREDITS = Decimal(10**9)
 
 SMALLEST_CREDITS = Decimal("0.000001")
 """Amounts are kept to this: services that count in binary fractions report 629.3199999999999."""
+
+
+_AMOUNT_PATTERN = r"[0-9]{1,12}(\.[0-9]{1,12})?"
 
 
 def to_amount(value: object) -> Decimal | None:
@@ -108,7 +112,7 @@ def from_row_record(record: dict[str, Any]) -> Row | None:
     except msgspec.ValidationError:
         return None
     texts = (row.amount, row.was, row.balance, row.settled)
-    return None if any(text is not None and to_amount(text) is None for text in texts) else row
+    return None if any(text is not None and not re.fullmatch(_AMOUNT_PATTERN, text) for text in texts) else row
 
 
 @dataclass(slots=True, eq=False)
@@ -202,9 +206,9 @@ def rows_of_old_jobs(jobs: Iterable[Job], service: str) -> Iterator[Row]:
         if job.state is JobState.QUEUED:
             continue
         free = job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED
-        kind = {JobState.SUBMITTING: RowKind.INTENT, JobState.UNCONFIRMED: RowKind.UNCONFIRMED}.get(
-            job.state, RowKind.CHARGED
-        )
+        # A submit of an older version records no charge when it ends.
+        in_doubt = job.state in (JobState.SUBMITTING, JobState.UNCONFIRMED)
+        kind = RowKind.UNCONFIRMED if in_doubt else RowKind.CHARGED
         yield msgspec.structs.replace(
             intent_row(job, job.account, Decimal(0) if free else to_amount(job.cost)),
             service=job.service or service,
