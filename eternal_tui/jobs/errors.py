@@ -32,6 +32,7 @@ class ConfirmationRequired(SubmitRejected):
         price = "price not known yet" if estimate is None else f"~{estimate:.2f} credits"
         above = f"above {limit:.2f} credits" if limit is not None else f"of more than {confirm_count} at once"
         super().__init__(f"This sends {what} ({price}). Requests {above} need a confirmation. Nothing was sent.")
+        self.question = f"This sends {what} ({price})."
         self.count = count
         self.estimate = estimate
         self.limit = limit

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -254,3 +256,21 @@ def test_charges_are_built_once_from_older_histories(
     for _ in range(2):
         assert totals(program)["spent_today"] == pytest.approx(0.16)
         assert capped(program, "0.19").run(*GENERATE).code == 2
+
+
+@pytest.mark.parametrize("balance", ["-5", "1e300", '"lots"', "[1]", "NaN"])
+def test_balance_that_is_no_amount_is_said_and_counts_as_unknown(
+    program: Program, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, balance: str
+) -> None:
+    write = json.dumps
+
+    def spoiled(value: object, **options: Any) -> str:
+        return re.sub(r'"credits_remaining": ?[^,}]+', f'"credits_remaining": {balance}', write(value, **options))
+
+    monkeypatch.setattr(json, "dumps", spoiled)
+    program = capped(program, "1")
+    results = [program.run(*GENERATE) for _ in range(3)]
+    monkeypatch.undo()
+    assert [result.code for result in results] == [0, 0, 2]
+    assert "no amount" in results[0].err
+    assert len(sandbox.posts) == 2

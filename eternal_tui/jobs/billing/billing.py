@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from eternal_tui.api.models import GenerateRequest
+from eternal_tui.core.sanitize import sanitize
 from eternal_tui.core.waiting import StopSignal
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import FIRST_CHARGE_ID, Change
@@ -54,6 +56,8 @@ MIN_LOADED_ROWS = 1_000
 
 AddIntent = Callable[["Transaction", Job], int]
 """Adds the intent to a transaction and returns its id; may raise what the submit then raises."""
+
+_BALANCE_PATTERN = r'"credits_remaining"\s*:\s*("[^"]{0,60}"?|[^,}\]\s]{1,60})'
 
 _KINDS = {JobState.REJECTED: RowKind.FREE, JobState.UNCONFIRMED: RowKind.UNCONFIRMED}
 
@@ -224,6 +228,15 @@ class Billing:
         """
         self._outcomes.append((job.id, _KINDS.get(job.state, RowKind.CHARGED), to_amount(credits_left)))
         await self.flush()
+
+    def warn_of_unusable_balance(self, raw: str, credits_left: float | None) -> None:
+        """Tell the user of a balance that is no amount; what the request cost then counts as unknown."""
+        reported = re.search(_BALANCE_PATTERN, raw)
+        if reported is not None and reported[1] != "null" and to_amount(credits_left) is None:
+            value = sanitize(reported[1], limit=40)
+            self._context.events.warning.emit(
+                f"The API reported a balance that is no amount ({value}). It is ignored, so the cost is not known."
+            )
 
     async def flush(self) -> None:
         """Write outcomes that are not on disk yet, and read the rows of other processes."""

@@ -67,6 +67,7 @@ class RequestSender:
                 intent, f"The request was cut off while under way ({type(defect).__name__}). It may have been charged."
             )
             raise
+        self._billing.warn_of_unusable_balance(answer.raw, answer.credits_remaining)
         estimate = self._billing.estimate(intent.request)
         raw = {"submit_answer": answer.raw} if answer.raw else None
         return await self._record_outcome(

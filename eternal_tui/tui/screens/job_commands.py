@@ -82,7 +82,7 @@ class JobCommands:
             ]
             await self._jobs.submit_many(requests, details, confirmed=confirmed)
         except ConfirmationRequired as question:
-            if await self.confirm_cost(sanitize(str(question)), count=len(requests)):
+            if await self.confirm_cost(sanitize(question.question), count=len(requests)):
                 return await self.submit(requests, character_names, templates, confirmed=True)
             self._screen.notify_user(SafeText("Nothing was sent."))
             return False
