@@ -96,6 +96,8 @@ def test_a_batch_from_preset_to_retry(columns: int, rows: int, tmp_path: Path, q
         app.press("C-n")
         app.wait_for(lambda screen: "In snow" in screen and "4 requests" in screen.replace("4×", "4 requests"))
         app.press("C-s")
+        app.wait_for("This sends 4 requests")
+        app.type("y")
         app.wait_for("4 done today")
         app.press_escape()
         app.wait_for("4/4 done")
