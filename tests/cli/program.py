@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -151,7 +152,12 @@ class Program:
         """Write jobs into the history, as an earlier run would have."""
         with self.open_history() as history:
             for job in jobs:
-                if job.file is not None and not (path := history.folder / "results" / job.file).exists():
+                name = job.file or ""
+                # A hostile name leads out of the folder: no file is made for it.
+                if (
+                    re.fullmatch(r"\w[\w-]{0,63}\.\w+", name, re.ASCII)
+                    and not (path := history.folder / "results" / name).exists()
+                ):
                     path.parent.mkdir(exist_ok=True)
                     path.write_bytes(bytes(job.facts.bytes if job.facts is not None else 1))
             return history.add_many([to_record(job) for job in jobs])
