@@ -273,6 +273,8 @@ class Services:
                 confirm_count=settings.confirm_count,
                 workers=settings.workers,
                 requests_per_second=settings.requests_per_second,
+                max_running=settings.max_running,
+                queue_round_robin=settings.queue_round_robin,
                 stall_after_seconds=settings.stall_after_minutes * 60.0,
             ),
             results_dir=self.results_dir,

@@ -83,6 +83,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     requests_per_second: Annotated[
         float, Meta(gt=0, le=100, description="Max requests per second to the API, all jobs together.")
     ] = 10.0
+    max_running: Annotated[
+        int, Meta(ge=0, le=1_000, description="Jobs running at once, over all processes; more are queued. 0: no limit.")
+    ] = 0
+    queue_round_robin: Annotated[
+        bool, Meta(description="Send queued requests of different batches in turn instead of batch by batch.")
+    ] = False
     stall_after_minutes: Annotated[
         float,
         Meta(gt=0, le=10_080, description="Minutes after which a job counts as stalled and is polled less often."),

@@ -17,22 +17,30 @@ from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import Ports, build_context
 from eternal_tui.jobs.downloads import DownloadQueue
 from eternal_tui.jobs.errors import InvalidJobState
-from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState
+from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, to_record
 from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.jobs.polling.monitor import JobMonitor
 from eternal_tui.jobs.polling.scheduler import raise_task_exception
 from eternal_tui.jobs.ports import Record
 from eternal_tui.jobs.store import JobStore
+from eternal_tui.jobs.submit.queue import RequestQueue
 from eternal_tui.jobs.submit.sender import RequestSender
 from eternal_tui.jobs.submit.submitter import NO_DETAILS, CharacterCheck, SubmitDetails, Submitter, allow_all
 from eternal_tui.jobs.sync import INITIAL_JOB_COUNT, HistorySync
 
+QUEUE_FILE_RETRY_SECONDS = 60.0
+"""Seconds nothing is sent where the hold could not be written."""
+
 
 class DeletedJobs:
-    """Deletes jobs and undoes deletions, the last one first. Files stay on disk."""
+    """Deletes jobs and undoes deletions, the last one first. Files stay on disk.
 
-    def __init__(self, store: JobStore) -> None:
+    A queued job is cancelled instead, and stays in the history.
+    """
+
+    def __init__(self, store: JobStore, queue: RequestQueue) -> None:
         self._store = store
+        self._queue = queue
         self._deletions: list[dict[int, Record]] = []
         # One at a time: what is undone a moment after it was deleted waits until all of it is.
         self._lock = asyncio.Lock()
@@ -48,7 +56,11 @@ class DeletedJobs:
             removed: dict[int, Record] = {}
             try:
                 for job_id in wanted:
-                    removed[job_id] = await self._store.remove(job_id)
+                    record = to_record(self._store[job_id])
+                    if await self._queue.cancel([job_id]):
+                        removed[job_id] = record
+                    else:
+                        removed[job_id] = await self._store.remove(job_id)
             finally:
                 if removed:
                     self._deletions.append(removed)
@@ -89,13 +101,16 @@ class JobEngine:
         self.downloads = DownloadQueue(context, self.monitor)
         self.sync = HistorySync(context, self.billing, self.monitor, self.downloads)
         sender = RequestSender(context, self.billing, self.sync)
-        self.submitter = Submitter(context, self.billing, sender, self.sync, check_character)
-        self._deleted_jobs = DeletedJobs(self.store)
+        self.queue = RequestQueue(context)
+        self.submitter = Submitter(context, self.billing, sender, self.sync, self.queue, check_character)
+        self._deleted_jobs = DeletedJobs(self.store, self.queue)
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
         self.store.subscribe_changes(self.active_batches.apply_change)
         self.store.subscribe_changes(partial(log_state_change, owner=ports.registry.id))
         self.events.rate_limited.connect(self.monitor.hold)
+        self.events.rate_limited.connect(self.queue.pause)
+        self.events.queue_held.connect(self._on_queue_held)
         self.events.submitted.connect(self._on_submitted)
         self.events.finished.connect(self._on_finished)
         self.events.settled.connect(lambda job: self.store.publish([job.id]))
@@ -112,6 +127,7 @@ class JobEngine:
         self._tasks = [
             asyncio.create_task(self.monitor.scheduler.run(), name="poller"),
             asyncio.create_task(self.sync.run(), name="sync"),
+            asyncio.create_task(self.submitter.run(), name="queue"),
         ]
         for task in self._tasks:
             task.add_done_callback(raise_task_exception)
@@ -300,6 +316,23 @@ class JobEngine:
             self.downloads.fetch(job)
         else:
             self.events.settled.emit(job)
+
+    def _on_queue_held(self, reason: str) -> None:
+        self.events.warning.emit(f"The queue is held: {reason}")
+        try:
+            self.queue.hold(reason)
+        except OSError as error:
+            self.queue.pause(QUEUE_FILE_RETRY_SECONDS)
+            self.events.warning.emit(f"The queue could not be held on disk: {error.strerror}.")
+
+    async def release_queue(self) -> int:
+        """Send queued requests again, those of processes that are gone included, and return how many there are.
+
+        Costs what they cost: ask first. Raises OSError or HistoryError.
+        """
+        await self.sync.claim(self.queue.unowned())
+        self.queue.release()
+        return len(self.queue.entries())
 
     def _on_warning(self, message: str) -> None:
         self.notices.append(message)

@@ -46,7 +46,8 @@ class Verdict(StrEnum):
 _TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.SUBMITTING, JobState.REJECTED}),
     JobState.SUBMITTING: frozenset({JobState.RUNNING, JobState.REJECTED, JobState.UNCONFIRMED, JobState.QUEUED}),
-    JobState.REJECTED: frozenset(),
+    # Only by undoing a cancellation.
+    JobState.REJECTED: frozenset({JobState.QUEUED}),
     # Only by the answer itself, where another instance took the submit for interrupted before it came.
     JobState.UNCONFIRMED: frozenset({JobState.RUNNING, JobState.REJECTED}),
     JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STALLED, JobState.LOST}),
@@ -151,6 +152,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     template: str = ""
     account: str = ""
     note: UntrustedText = UntrustedText("")
+    queue_order: float | None = None
     timeline: tuple[TimelineEvent, ...] = ()
 
     @property

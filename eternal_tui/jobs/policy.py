@@ -13,4 +13,6 @@ class JobPolicy(msgspec.Struct, frozen=True, kw_only=True):
     confirm_count: int | None = None
     workers: int = 4
     requests_per_second: float = 10.0
+    max_running: int = 0
+    queue_round_robin: bool = False
     stall_after_seconds: float = 1800.0

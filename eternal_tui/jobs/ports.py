@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 from eternal_tui.api.models import CreateCharacterResponse, GenerateRequest, MediaType, PollResponse, SubmitResponse
@@ -72,6 +73,10 @@ class Transaction(Protocol):
 
 class History(Protocol):
     """The durable record of every job. Every method may raise `history.errors.HistoryError`."""
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
 
     @property
     def notices(self) -> list[str]:

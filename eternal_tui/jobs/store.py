@@ -231,7 +231,7 @@ class JobStore:
 
     async def _restore(self, job_id: int, record: Record) -> None:
         await self.call_history(self.history.put, job_id, record)
-        self.load([(job_id, record)])
+        self.apply_changes([Change("put", job_id, record)])
 
     def load(self, records: Iterable[tuple[int, Record]], *, compact: bool = False) -> list[int]:
         """Take in records read from the history; those already here stay as they are.

@@ -218,7 +218,8 @@ class HistorySync:
         foreign = [
             job
             for job in self._unfinished.values()
-            if self._only_job_ids is None or job.id in self._only_job_ids or job.state is JobState.SUBMITTING
+            if job.state is not JobState.QUEUED
+            and (self._only_job_ids is None or job.id in self._only_job_ids or job.state is JobState.SUBMITTING)
         ]
         await self.claim(foreign)
 

@@ -64,6 +64,26 @@ def mark_created(job: Job, response: CreateCharacterResponse, now: float, cost: 
     return _append_event(made, now, f"taken{late}, the list will have it when it is made", response.request_id or "")
 
 
+def mark_cancelled(job: Job, now: float) -> Job:
+    """Return a queued job as taken out of the queue: it was never sent, and costs nothing."""
+    gone = with_state(
+        job,
+        JobState.REJECTED,
+        cause="cancelled",
+        error=UntrustedText("Cancelled before sending."),
+        finished_at=now,
+        cost=0.0,
+        trouble=UntrustedText(""),
+    )
+    return _append_event(gone, now, "cancelled before sending")
+
+
+def mark_requeued(job: Job, reason: str, now: float) -> Job:
+    """Return a job that was certainly not taken as queued again."""
+    back = with_state(job, JobState.QUEUED, trouble=UntrustedText(reason), credits_before=None)
+    return _append_event(back, now, "queued again", reason)
+
+
 def mark_rejected(job: Job, error: ApiError, now: float) -> Job:
     """Return the job as refused or never sent: ended, and nothing charged."""
     what = "never sent" if isinstance(error, RequestNotSent) else "refused"

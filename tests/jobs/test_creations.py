@@ -130,7 +130,7 @@ async def test_a_silent_charge_is_not_laid_on_an_unconfirmed_job(bench: Bench) -
 
 async def test_the_limits_hold_for_creations_too(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail with a creation that goes past the checks of a submit."""
-    policy = JobPolicy(daily_cap=1.3, confirm_above=0.5)
+    policy = JobPolicy(requests_per_second=1e6, daily_cap=1.3, confirm_above=0.5)
     async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
         for _ in range(2):
             await bench.engine.submit(IMAGE_REQUEST, confirmed=True)

@@ -118,7 +118,9 @@ async def test_retrying_an_unconfirmed_job_links_both_and_happens_once(bench: Be
 
 async def test_the_cap_holds_and_no_confirmation_lifts_it(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail against a cap that is only compared with what was spent before, not with what comes."""
-    async with run_engine(tmp_path, sandbox, clock=clock, policy=JobPolicy(daily_cap=0.13)) as bench:
+    async with run_engine(
+        tmp_path, sandbox, clock=clock, policy=JobPolicy(requests_per_second=1e6, daily_cap=0.13)
+    ) as bench:
         for _ in range(3):
             await bench.engine.submit(IMAGE_REQUEST)
         with pytest.raises(DailyCapExceeded):
@@ -130,7 +132,7 @@ async def test_the_cap_holds_and_no_confirmation_lifts_it(tmp_path: Path, sandbo
 
 async def test_two_instances_at_once_stay_within_one_cap(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail without the second look at the cap: both sent."""
-    policy = JobPolicy(daily_cap=0.12)
+    policy = JobPolicy(requests_per_second=1e6, daily_cap=0.12)
     async with (
         run_engine(tmp_path, sandbox, clock=clock, policy=policy) as one,
         run_engine(tmp_path, sandbox, clock=clock, policy=policy, compact=False) as two,
@@ -148,7 +150,9 @@ async def test_two_instances_at_once_stay_within_one_cap(tmp_path: Path, sandbox
 
 
 async def test_above_the_limit_a_person_is_asked(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with run_engine(tmp_path, sandbox, clock=clock, policy=JobPolicy(confirm_above=0.05)) as bench:
+    async with run_engine(
+        tmp_path, sandbox, clock=clock, policy=JobPolicy(requests_per_second=1e6, confirm_above=0.05)
+    ) as bench:
         with pytest.raises(ConfirmationRequired):
             await bench.engine.submit(IMAGE_REQUEST)
         await bench.engine.submit(IMAGE_REQUEST, confirmed=True)

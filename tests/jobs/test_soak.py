@@ -90,7 +90,7 @@ async def test_soak(tmp_path: Path) -> None:
         fetcher = ResultDownloader(tmp_path / "results", policy=OPEN_POLICY)
         desk = JobEngine(
             Ports(history, instance, client, fetcher, clock, random.Random(7), "loopback"),
-            JobPolicy(confirm_above=1e9, requests_per_second=1e4),
+            JobPolicy(confirm_above=1e9, requests_per_second=1e6),
             results_dir=tmp_path / "results",
         )
         await desk.start()

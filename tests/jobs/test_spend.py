@@ -36,7 +36,7 @@ async def test_the_cap_begins_anew_at_midnight_and_what_was_spent_stays(
 ) -> None:
     """Seen to fail with a day counted once at start: the next one began with yesterday's sum."""
     clock.jump_wall_clock(day_bounds(clock.time())[1] - clock.time() - 300)
-    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(daily_cap=0.1)) as bench:
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6, daily_cap=0.1)) as bench:
         await bench.engine.submit(IMAGE_REQUEST)
         await bench.engine.submit(IMAGE_REQUEST)
         with pytest.raises(DailyCapExceeded):
@@ -56,7 +56,7 @@ async def test_the_cap_holds_at_once_after_a_start_however_many_jobs_the_day_has
         job = await bench.engine.submit(IMAGE_REQUEST)
         record = {**bench.history.get(job.id), "state": "failed", "cost": 0.04}
         bench.history.add_many([record] * 299)
-    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(daily_cap=11.0)) as bench:
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6, daily_cap=11.0)) as bench:
         with pytest.raises(DailyCapExceeded):
             await bench.engine.submit(IMAGE_REQUEST)
     assert len(sandbox.posts) == 1
@@ -64,7 +64,7 @@ async def test_the_cap_holds_at_once_after_a_start_however_many_jobs_the_day_has
 
 async def test_a_batch_ends_where_the_cap_is_met(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Nothing was known of the price when it began. Seen to fail with no end: 18 more were written as rejected."""
-    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(daily_cap=0.1)) as bench:
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6, daily_cap=0.1)) as bench:
         jobs = await bench.engine.submit_many([IMAGE_REQUEST] * 20)
         assert [str(job.state) for job in jobs] == ["running", "running", "rejected"]
         assert jobs[-1].cause == "cap"
@@ -81,7 +81,9 @@ async def test_a_cap_that_cannot_be_counted_is_not_passed_unseen(
     Seen to fail with an unknown cost taken for nothing: twenty were sent under a cap of two pictures.
     """
     sandbox.inject(Fault.NO_CREDITS, times=None)
-    async with _run_engine(tmp_path / "silent", sandbox, clock, JobPolicy(daily_cap=0.1)) as bench:
+    async with _run_engine(
+        tmp_path / "silent", sandbox, clock, JobPolicy(requests_per_second=1e6, daily_cap=0.1)
+    ) as bench:
         jobs = await bench.engine.submit_many([IMAGE_REQUEST] * 20)
         assert [str(job.state) for job in jobs] == ["running", "running", "rejected"]
         assert (jobs[-1].cause, jobs[-1].cost) == ("cap", 0.0)
@@ -91,7 +93,9 @@ async def test_a_cap_that_cannot_be_counted_is_not_passed_unseen(
     assert len(sandbox.posts) == 2
     sandbox.heal()
     sandbox.inject(Fault.LOST_ANSWER, times=None)
-    async with _run_engine(tmp_path / "lost", sandbox, clock, JobPolicy(daily_cap=0.1)) as bench:
+    async with _run_engine(
+        tmp_path / "lost", sandbox, clock, JobPolicy(requests_per_second=1e6, daily_cap=0.1)
+    ) as bench:
         for _ in range(2):
             assert (await bench.engine.submit(IMAGE_REQUEST)).state is JobState.UNCONFIRMED
         with pytest.raises(CapUndeterminable):
@@ -106,7 +110,7 @@ async def test_several_instances_at_once_pass_the_cap_by_nothing(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Three instances, twelve submits at once. Seen to fail without a second look at the cap after the intent."""
-    policy = JobPolicy(daily_cap=0.25)
+    policy = JobPolicy(requests_per_second=1e6, daily_cap=0.25)
     async with (
         _run_engine(tmp_path, sandbox, clock, policy) as one,
         _run_engine(tmp_path, sandbox, clock, policy, compact=False) as two,
@@ -133,9 +137,9 @@ async def test_what_others_send_at_the_same_moment_is_not_taken_for_the_price(
     Seen to fail with the drop between two answers laid on one job, whoever else was charged in it: 0.12 for a picture.
     """
     async with (
-        _run_engine(tmp_path, sandbox, clock, JobPolicy()) as one,
-        _run_engine(tmp_path, sandbox, clock, JobPolicy(), compact=False) as two,
-        _run_engine(tmp_path, sandbox, clock, JobPolicy(), compact=False) as three,
+        _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6)) as one,
+        _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6), compact=False) as two,
+        _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6), compact=False) as three,
     ):
         benches = (one, two, three)
         for _ in range(4):
@@ -144,7 +148,7 @@ async def test_what_others_send_at_the_same_moment_is_not_taken_for_the_price(
         await one.engine.submit(IMAGE_REQUEST)
         await one.engine.submit(IMAGE_REQUEST)
         assert one.engine.billing.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
-    async with _run_engine(tmp_path, sandbox, clock, JobPolicy()) as later:
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6)) as later:
         assert later.engine.billing.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
         await later.advance_until(lambda: later.engine.billing.totals().spent_total == pytest.approx(14 * 0.04))
     assert len(sandbox.posts) == 14
@@ -158,7 +162,7 @@ async def test_readings_that_come_in_another_order_than_the_ids_are_not_trusted(
     Seen to fail with the reading of the highest id taken for the newest: the next picture cost 0.08, and a lost answer
     that had cost nothing was "probably charged".
     """
-    async with _run_engine(tmp_path, sandbox, clock, JobPolicy()) as bench:
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6)) as bench:
         for _ in range(3):
             await bench.engine.submit(IMAGE_REQUEST)
         post, gate = bench.client.submit, asyncio.Event()
@@ -184,7 +188,7 @@ async def test_an_unknown_price_wants_a_confirmation_and_is_counted_once_it_is_k
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with an unknown price taken for nothing, and with unpriced unconfirmed jobs left out for ever."""
-    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(confirm_above=1.0)) as bench:
+    async with _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6, confirm_above=1.0)) as bench:
         with pytest.raises(ConfirmationRequired):
             await bench.engine.submit(IMAGE_REQUEST)
         sandbox.inject(Fault.LOST_ANSWER, times=1)

@@ -59,7 +59,7 @@ AddIntent = Callable[["Transaction", Job], int]
 
 _BALANCE_PATTERN = r'"credits_remaining"\s*:\s*("[^"]{0,60}"?|[^,}\]\s]{1,60})'
 
-_KINDS = {JobState.REJECTED: RowKind.FREE, JobState.UNCONFIRMED: RowKind.UNCONFIRMED}
+_KINDS = {JobState.REJECTED: RowKind.FREE, JobState.QUEUED: RowKind.FREE, JobState.UNCONFIRMED: RowKind.UNCONFIRMED}
 
 
 class Billing:

@@ -9,7 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from eternal_tui.api.errors import OutcomeUnknown, RateLimited, RequestNotSent, RequestRejected
+from eternal_tui.api.errors import (
+    ApiError,
+    InsufficientCredits,
+    KeyRejected,
+    OutcomeUnknown,
+    RateLimited,
+    RequestNotSent,
+    RequestRejected,
+)
 from eternal_tui.api.models import CreateCharacterResponse, SubmitResponse
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.core.waiting import StopRequested, StopSignal
@@ -20,7 +28,7 @@ from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import Job, JobState, to_record, with_state
 from eternal_tui.jobs.ports import Record
 from eternal_tui.jobs.sync import HistorySync
-from eternal_tui.jobs.transitions import mark_accepted, mark_created, mark_rejected, mark_unconfirmed
+from eternal_tui.jobs.transitions import mark_accepted, mark_created, mark_rejected, mark_requeued, mark_unconfirmed
 
 STOPPED_BEFORE_SEND_MESSAGE = "The program was told to stop before the service took the request. Nothing was charged."
 
@@ -30,8 +38,11 @@ UNSENT_RETRY_SECONDS = (0.5, 1.5)
 RATE_LIMIT_RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0)
 """Seconds before each further try after a 429 that names no time of its own."""
 
-MAX_RATE_LIMIT_WAIT_SECONDS = 300.0
-"""Seconds a submit waits in all for a service that keeps answering 429, before it counts as refused."""
+REQUEUED_PAUSE_SECONDS = 30.0
+"""Seconds before another queued request is sent after the service could not be reached."""
+
+HOLDING_ERRORS = (InsufficientCredits, KeyRejected)
+"""Refusals that every other entry of the queue would meet too."""
 
 
 class RequestSender:
@@ -41,18 +52,27 @@ class RequestSender:
         self._store = context.store
         self._service = context.ports.service
         self._clock = context.ports.clock
-        self._rate_limited = context.events.rate_limited
+        self._events = context.events
+        self._refusal_count = 0
         self._billing = billing
         self._sync = sync
 
-    async def send(self, intent: Job, stop: StopSignal) -> Job:
-        """Send the recorded intent and return the job as it then stands: running, rejected or unconfirmed.
+    async def send(self, intent: Job, stop: StopSignal, *, from_queue: bool = False) -> Job:
+        """Send the recorded intent and return the job as it then stands: running, rejected, unconfirmed or queued.
 
-        Once told to stop it sends nothing more, and gives up the answer it waits for.
+        After a 429 it is queued again; `from_queue`, after everything else that concerns the next entry as well. Once
+        told to stop it sends nothing more, and gives up the response it waits for.
         """
         try:
             answer = await self._post_with_retries(intent, stop)
-        except (RequestNotSent, RequestRejected) as error:
+        except RateLimited as error:
+            return await self._requeue(intent, error)
+        except (RequestNotSent, *HOLDING_ERRORS) as error:
+            if from_queue:
+                return await self._requeue(intent, error)
+            refused = error
+            return await self._record_outcome(intent, lambda job: mark_rejected(job, refused, self._clock.time()))
+        except RequestRejected as error:
             refusal = error
             return await self._record_outcome(intent, lambda job: mark_rejected(job, refusal, self._clock.time()))
         except OutcomeUnknown as error:
@@ -79,29 +99,36 @@ class RequestSender:
 
     async def _post_with_retries(self, intent: Job, stop: StopSignal) -> SubmitResponse | CreateCharacterResponse:
         unsent = iter(UNSENT_RETRY_SECONDS)
-        busy = iter(RATE_LIMIT_RETRY_SECONDS)
-        refusals = 0
-        patience = self._clock.monotonic() + MAX_RATE_LIMIT_WAIT_SECONDS
         while True:
             if stop.is_set:
                 raise RequestNotSent(STOPPED_BEFORE_SEND_MESSAGE)
             try:
-                return await stop.run_until_stopped(self._post(intent))
-            except RateLimited as error:
-                refusals += 1
-                named, own = error.retry_after, next(busy, None)
-                # A time of "0", or one gone by, said again and again would be a storm of paid requests.
-                wait = own if named is None else max(named, backoff_seconds(refusals))
-                if wait is None or self._clock.monotonic() + wait > patience:
-                    raise
-                self._rate_limited.emit(wait)
-                self._show_waiting(intent, f"The service is busy; trying again in {wait:.0f} s. Nothing charged yet.")
+                response = await stop.run_until_stopped(self._post(intent))
             except RequestNotSent as error:
                 wait = next(unsent, None)
                 if wait is None:
                     raise
                 self._show_waiting(intent, f"{error} Trying again.")
+            else:
+                self._refusal_count = 0
+                return response
             await self._wait_unsent(wait, stop)
+
+    async def _requeue(self, intent: Job, error: ApiError) -> Job:
+        """Put the job back into the queue, and pause or hold that as the error asks."""
+        reason = f"{error.full_message} Nothing was charged."
+        if isinstance(error, RateLimited):
+            self._refusal_count += 1
+            named = RATE_LIMIT_RETRY_SECONDS[min(self._refusal_count, len(RATE_LIMIT_RETRY_SECONDS)) - 1]
+            # A time of "0", or one gone by, said again and again would be a storm of paid requests.
+            wait = named if error.retry_after is None else max(error.retry_after, backoff_seconds(self._refusal_count))
+            self._events.rate_limited.emit(wait)
+            reason = f"Rate limited; sent again in {wait:.0f} s. Nothing was charged."
+        elif isinstance(error, HOLDING_ERRORS):
+            self._events.queue_held.emit(str(error))
+        else:
+            self._events.rate_limited.emit(REQUEUED_PAUSE_SECONDS)
+        return await self._record_outcome(intent, lambda job: mark_requeued(job, reason, self._clock.time()))
 
     async def _post(self, intent: Job) -> SubmitResponse | CreateCharacterResponse:
         if intent.is_creation:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from eternal_tui.api.models import GenerateRequest, validate
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.core.waiting import StopRequested, StopSignal
+from eternal_tui.history.errors import HistoryError
+from eternal_tui.history.journal import Change
 from eternal_tui.jobs.billing.billing import AddIntent, Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import (
@@ -21,7 +24,9 @@ from eternal_tui.jobs.errors import (
     ShuttingDown,
 )
 from eternal_tui.jobs.model import Job, JobState, from_record, to_record, with_event
+from eternal_tui.jobs.polling.scheduler import sleep_until_set
 from eternal_tui.jobs.ports import Transaction
+from eternal_tui.jobs.submit.queue import RECHECK_SECONDS, EntryUnavailable, RequestQueue, take_entry
 from eternal_tui.jobs.submit.sender import RequestSender
 from eternal_tui.jobs.sync import HistorySync
 from eternal_tui.jobs.transitions import UnsentOverCap, mark_rejected
@@ -78,6 +83,9 @@ def add_retry(transaction: Transaction, intent: Job) -> int:
     return new_id
 
 
+MAX_QUEUED_WAIT_SECONDS = 300.0
+"""Seconds `submit` waits for a queued request to be sent; it stays queued then."""
+
 BATCH_STOPPING_CAUSES = frozenset({"key", "credits", "cap"})
 """Causes of a refusal that would meet every further request of a batch too."""
 
@@ -99,6 +107,7 @@ class Submitter:
         billing: Billing,
         sender: RequestSender,
         sync: HistorySync,
+        queue: RequestQueue,
         check_character: CharacterCheck,
     ) -> None:
         self._context = context
@@ -106,22 +115,32 @@ class Submitter:
         self._billing = billing
         self._sender = sender
         self._sync = sync
+        self._queue = queue
         self._check_character = check_character
         self._active_sends: dict[asyncio.Task[Job], StopSignal] = {}
         self._closing = False
 
     async def submit(
-        self, requests: Sequence[GenerateRequest], details: Sequence[SubmitDetails], *, confirmed: bool
+        self,
+        requests: Sequence[GenerateRequest],
+        details: Sequence[SubmitDetails],
+        *,
+        confirmed: bool,
+        only_queue: bool = False,
     ) -> list[Job]:
         """Send requests one after the other, so that the credits counter tells what each costs.
 
-        Each intent is recorded just before it is sent: one on disk that was never sent would count as perhaps
-        charged after a crash.
+        Where the queue is held, full or not empty, or with `only_queue`, all are queued first. Without `only_queue`
+        it then waits until each was sent, the queue is held, or `MAX_QUEUED_WAIT_SECONDS` have passed.
         """
         for one in details:
             if one.retry_of is not None:
                 check_retryable(self._store[one.retry_of])
         await self.check(requests, confirmed=confirmed)
+        if only_queue or self._queue.is_blocked:
+            self._billing.check([*requests, *(job.request for job in self._queue.entries())], confirmed=True)
+            queued = [await self._enqueue(request, one) for request, one in zip(requests, details, strict=True)]
+            return queued if only_queue else [await self._wait_until_sent(job) for job in queued]
         jobs: list[Job] = []
         for request, one in zip(requests, details, strict=True):
             if jobs and self._closing:
@@ -129,7 +148,7 @@ class Submitter:
             add = add_intent if one.retry_of is None else add_retry
             intent = self._new_intent(request, one)
             try:
-                jobs.append(await self._send(intent, add))
+                jobs.append(await self._wait_until_sent(await self._send(intent, add)))
             except DailyCapExceeded as refusal:
                 if not jobs:
                     raise
@@ -213,11 +232,72 @@ class Submitter:
             raise
 
     async def _record_and_send(self, intent: Job, add: AddIntent, stop: StopSignal) -> Job:
+        from_queue = intent.id != 0
+        await self._queue.wait_for_turn()
         await self._sync.sync()
         try:
             placed = await self._billing.record_intent(intent, add, stop)
         except StopRequested:
             raise ShuttingDown from None
-        job = await self._sender.send(placed, stop)
-        self._context.events.submitted.emit(job)
+        job = await self._sender.send(placed, stop, from_queue=from_queue)
+        if job.state is not JobState.QUEUED:
+            self._context.events.submitted.emit(job)
         return job
+
+    async def _enqueue(self, request: GenerateRequest, details: SubmitDetails) -> Job:
+        intent = msgspec.structs.replace(
+            self._new_intent(request, details), state=JobState.QUEUED, cost=self._billing.estimate(request)
+        )
+        add = add_intent if details.retry_of is None else add_retry
+
+        def write() -> tuple[int, list[Change]]:
+            with self._store.history.transaction() as transaction:
+                job_id = add(transaction, intent)
+                return job_id, [*transaction.concurrent_changes, *transaction.changes]
+
+        job_id, news = await self._store.call_history(write)
+        self._store.apply_changes(news)
+        return self._store[job_id]
+
+    async def _wait_until_sent(self, job: Job) -> Job:
+        """Wait until a queued job was sent or deleted, the queue is held, or it took too long."""
+        changed = asyncio.Event()
+        clock = self._context.ports.clock
+        until = clock.monotonic() + MAX_QUEUED_WAIT_SECONDS
+        unsubscribe = self._store.subscribe(lambda _: changed.set())
+        try:
+            while (job := self._store.get(job.id) or job).state in (JobState.QUEUED, JobState.SUBMITTING):
+                is_gone = job.id not in self._store or self._closing
+                is_hopeless = clock.monotonic() + self._queue.pause_seconds >= until
+                if is_gone or (job.state is JobState.QUEUED and (self._queue.state.held or is_hopeless)):
+                    break
+                changed.clear()
+                await sleep_until_set(clock, RECHECK_SECONDS, changed)
+        finally:
+            unsubscribe()
+        return job
+
+    async def run(self) -> None:
+        """Send this process's entries of the queue until cancelled."""
+        while True:
+            await self._queue.wait()
+            while not self._closing and (entry := self._queue.next_entry()) is not None:
+                await self._send_entry(entry)
+
+    async def _send_entry(self, entry: Job) -> None:
+        now = self._context.ports.clock.time()
+        add = partial(take_entry, now=now, is_limited=self._context.policy.max_running > 0)
+        # Its charge counts on the day on which it is sent.
+        intent = msgspec.structs.replace(entry, created_at=now, state=JobState.SUBMITTING, trouble=UntrustedText(""))
+        try:
+            await self._send(intent, add)
+            self._queue.mark_sent(entry)
+        except EntryUnavailable:
+            await self._context.background.run_guarded(self._sync.sync())
+        except DailyCapExceeded as refusal:
+            self._context.events.queue_held.emit(str(refusal))
+        except ShuttingDown:
+            return
+        except HistoryError as error:
+            self._context.events.warning.emit(str(error))
+            self._queue.pause(RECHECK_SECONDS)

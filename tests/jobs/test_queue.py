@@ -1,0 +1,161 @@
+"""The queue: held and released, in order, within its limits, never sent twice and never by itself after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.jobs.errors import DailyCapExceeded, InvalidJobState
+from eternal_tui.jobs.model import Job, JobState
+from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.submit.submitter import SubmitDetails
+from eternal_tui.sandbox.faults import Fault, FaultPlace
+from eternal_tui.sandbox.server import Sandbox
+from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
+from tests.jobs.clock import FakeClock
+
+LIMITED = JobPolicy(requests_per_second=1e6, max_running=2)
+
+
+async def _queue(bench: Bench, count: int, batch: str = "") -> list[Job]:
+    details = [SubmitDetails(batch=batch)] * count
+    return await bench.engine.submitter.submit([IMAGE_REQUEST] * count, details, confirmed=True, only_queue=True)
+
+
+async def test_held_entries_are_sent_in_order_once_released(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Seen to fail with the hold ignored. A request sent while it holds is queued, and `submit` does not wait."""
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        queue = bench.engine.queue
+        queue.hold("by hand")
+        jobs = [await bench.engine.submit(IMAGE_REQUEST) for _ in range(4)]
+        assert {job.state for job in jobs} == {JobState.QUEUED}
+        await clock.advance(60)
+        assert sandbox.posts == []
+        await queue.move(jobs[3].id, 0)
+        await queue.move(jobs[1].id, 3)
+        await bench.engine.delete([jobs[2].id])
+        assert bench.engine.store[jobs[2].id].cause == "cancelled"
+        await bench.engine.undo_delete()
+        assert [job.id for job in queue.entries()] == [jobs[number].id for number in (3, 0, 2, 1)]
+        with pytest.raises(InvalidJobState):
+            await queue.move(99, 0)
+        assert (queue.summary().count, queue.summary().is_held, queue.summary().reason) == (4, True, "by hand")
+        sent: list[int] = []
+        bench.engine.events.submitted.connect(lambda job: sent.append(job.id))
+        assert await bench.engine.release_queue() == 4
+        await bench.advance_until(lambda: len(sandbox.posts) == 4 and not queue.entries())
+        assert sent == [jobs[number].id for number in (3, 0, 2, 1)]
+
+
+async def test_the_limit_holds_across_processes(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Two engines queue four requests each. Seen to fail with each counting what it had read before the lock."""
+    async with (
+        run_engine(tmp_path, sandbox, clock=clock, policy=LIMITED, fs=UnsyncedFileSystem()) as one,
+        run_engine(tmp_path, sandbox, clock=clock, policy=LIMITED, fs=UnsyncedFileSystem(), compact=False) as two,
+    ):
+        most = 0
+
+        def count(_ids: frozenset[int]) -> None:
+            nonlocal most
+            running = [
+                job for job in one.engine.store.newest_first() if job.state in (JobState.RUNNING, JobState.SUBMITTING)
+            ]
+            most = max(most, len(running))
+
+        one.engine.store.subscribe(count)
+        await _queue(one, 4)
+        await _queue(two, 4)
+        await one.advance_until(
+            lambda: sum(job.is_delivered for job in one.engine.store.newest_first()) == 8, limit_seconds=20_000
+        )
+        assert len(sandbox.posts) == 8
+        assert most == 2
+
+
+async def test_nothing_is_sent_by_itself_after_a_restart(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Seen to fail with orphans of the queue claimed like running jobs."""
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        bench.engine.queue.hold()
+        await _queue(bench, 3)
+        bench.engine.queue.release()
+        bench.engine.queue.hold()
+    (tmp_path / "queue.json").unlink()
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        await clock.advance(120)
+        assert sandbox.posts == []
+        assert bench.engine.queue.summary().unowned == 3
+        # What is sent now does not wait behind them.
+        assert (await bench.engine.submit(VIDEO_REQUEST)).state is JobState.RUNNING
+        await bench.engine.release_queue()
+        await bench.advance_until(lambda: len(sandbox.posts) == 4)
+        await clock.advance(60)
+        assert len(sandbox.posts) == 4
+
+
+@pytest.mark.parametrize("fault", [Fault.RATE_LIMITED, Fault.ECHO_KEY, None])
+async def test_a_refusal_of_all_keeps_every_entry(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, fault: Fault | None
+) -> None:
+    """A 429 pauses the queue, 402 and 401 hold it and say so. Seen to fail with the entries ended as rejected."""
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        before = sandbox.state.credits
+        if fault is None:
+            sandbox.state.credits = Decimal(0)
+        else:
+            sandbox.inject(fault, times=None, on=FaultPlace.POST)
+        await _queue(bench, 3)
+        await sandbox.wait_until(lambda: len(sandbox.posts) >= 1)
+        await bench.advance_until(lambda: any(job.trouble for job in bench.engine.queue.entries()), step_seconds=0.1)
+        await clock.advance(20)
+        unsent = {JobState.QUEUED, JobState.SUBMITTING}
+        assert [job.state in unsent for job in bench.engine.store.newest_first()] == [True] * 3
+        assert bench.engine.queue.state.held is (fault is not Fault.RATE_LIMITED)
+        assert sum("held" in notice for notice in bench.engine.notices) == (fault is not Fault.RATE_LIMITED)
+        assert len(sandbox.posts) <= 6
+        sandbox.heal()
+        sandbox.state.credits = before
+        await bench.engine.release_queue()
+        await bench.advance_until(lambda: not bench.engine.queue.entries())
+        assert len(sandbox.charged) == 3
+        assert {job.state for job in bench.engine.store.newest_first()} & {JobState.REJECTED} == set()
+
+
+async def test_queued_requests_count_against_the_cap(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Seen to fail with only what was sent counted."""
+    policy = JobPolicy(requests_per_second=1e6, daily_cap=0.2)
+    async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
+        for _ in range(2):
+            await bench.engine.submit(IMAGE_REQUEST)
+        bench.engine.queue.hold()
+        await _queue(bench, 2)
+        with pytest.raises(DailyCapExceeded):
+            await _queue(bench, 2)
+        assert len(bench.engine.queue.entries()) == 2
+
+
+async def test_batches_take_turns_where_wanted(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Seen to fail with the setting ignored: one batch after the other."""
+    policy = JobPolicy(requests_per_second=1e6, queue_round_robin=True)
+    async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
+        bench.engine.queue.hold()
+        await _queue(bench, 3, "a")
+        await _queue(bench, 3, "b")
+        sent: list[str] = []
+        bench.engine.events.submitted.connect(lambda job: sent.append(job.batch))
+        await bench.engine.release_queue()
+        await bench.advance_until(lambda: len(sent) == 6)
+        assert sent == ["a", "b"] * 3
+
+
+async def test_posts_keep_to_the_rate(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Thirty requests at 10 a second. Seen to fail with only polls counted."""
+    async with run_engine(tmp_path, sandbox, clock=clock, policy=JobPolicy(), fs=UnsyncedFileSystem()) as bench:
+        began = clock.monotonic()
+        sending = asyncio.ensure_future(bench.engine.submit_many([IMAGE_REQUEST] * 30, confirmed=True))
+        await bench.advance_until(sending.done, step_seconds=0.05)
+        assert clock.monotonic() - began >= 2.8
+        assert len(sandbox.posts) == 30
