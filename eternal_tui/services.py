@@ -129,7 +129,11 @@ class LazyClient:
         key = self.found_key.key if self.found_key is not None else None
         if key is not None:
             self._add_secret(key)
-            self.account = account_fingerprint(key, self._settings.base_url, self._salt_path)
+            try:
+                self.account = account_fingerprint(key, self._settings.base_url, self._salt_path)
+            except OSError as error:
+                # A full disk: charges are then kept under no account, and count for all.
+                _log.warning("no account fingerprint", extra={"reason": str(error)})
         return ApiClient(self._settings.base_url, key, header=self._settings.key_header, network=self._network)
 
     async def has_key(self) -> bool:

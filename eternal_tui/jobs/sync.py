@@ -204,6 +204,7 @@ class HistorySync:
         await self._context.background.wait()
         await self._store.wait_idle()
         await self._context.background.run_guarded(self._flush_unsaved())
+        await self._billing.flush()
         try:
             self._registry.release()
         except HistoryError as error:
