@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,8 @@ def account_fingerprint(key: Secret, base_url: str, salt_path: Path) -> str:
     The salt is random and stays in the data folder, so that a fingerprint says nothing elsewhere. The address is part
     of it: two services on one machine may take the same key.
     """
+    import hashlib
+
     salt = _read_or_create_salt(salt_path)
     text = f"{base_url}\n{key.reveal()}".encode()
     return hashlib.blake2b(text, key=salt, digest_size=FINGERPRINT_BYTES).hexdigest()

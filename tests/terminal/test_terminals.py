@@ -77,7 +77,7 @@ def test_no_utf8(quick: dict[str, str], tmp_path: Path) -> None:
 def test_a_dumb_terminal_is_told_of_the_command_line(tmp_path: Path) -> None:
     with Tmux(PROGRAM, make_environ(tmp_path), term="dumb", columns=120) as terminal:
         screen = terminal.wait_for("gone: 2")
-        assert "The verbs work here: eternal-tui --help" in screen
+        assert "use a command: eternal-tui --help" in screen
         assert b"\x1b" not in terminal.written
 
 
