@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from eternal_tui.api.models import RequestType
+from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.billing.charges import Charge
 from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.reading import add_unbilled_jobs
@@ -149,7 +150,7 @@ def _group_stats(
         GroupStats(name=name, requests=sum(c.job != 0 and not c.is_free for c in each), **money(each))
         for name, each in groups.items()
     ]
-    return tuple(sorted(found, key=lambda group: (-group.spent, group.name)))
+    return tuple(sorted(found, key=lambda group: (-group.spent, sanitize(group.name))))
 
 
 def _daily_stats(
