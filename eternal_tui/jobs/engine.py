@@ -272,10 +272,17 @@ class JobEngine:
         self.monitor.forget(job_id)
 
     async def annotate(
-        self, job_id: int, *, starred: bool | None = None, tags: tuple[str, ...] | None = None, note: str | None = None
+        self,
+        job_id: int,
+        *,
+        starred: bool | None = None,
+        tags: tuple[str, ...] | None = None,
+        note: str | None = None,
+        rating: int | None = None,
     ) -> None:
         """Set the user's own marks on a job; None leaves a mark as it is."""
-        given = {"starred": starred, "tags": tags, "note": None if note is None else UntrustedText(note)}
+        text = None if note is None else UntrustedText(note)
+        given = {"starred": starred, "tags": tags, "note": text, "rating": rating}
         marks = {name: value for name, value in given.items() if value is not None}
         await self.store.change(job_id, lambda job: msgspec.structs.replace(job, **marks))
 

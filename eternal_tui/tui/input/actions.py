@@ -159,7 +159,10 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("viewer.outside", "o", "outside", "Open outside", "Open the file in the system's viewer", "viewer", True),
     Action("viewer.save", "s", "save", "Save as", "Save a copy of the file elsewhere", "viewer", True),
     Action("viewer.copy", "y", "copy", "Copy", "Copy path, link, prompt, id, curl or JSON", "viewer", True),
-    Action("viewer.star", "asterisk", "star", "Star", "Toggle star", "viewer", True),
+    Action("viewer.star", "asterisk", "star", "Star", "Toggle star, and show the next job", "viewer", True),
+    Action("viewer.reject", "x", "reject", "Reject", "Toggle rejected, and show the next job", "viewer", True),
+    Action("viewer.mark", "tab", "mark(1)", "Mark one", "Side by side: keys mean the next one alone", "viewer", True),
+    Action("viewer.wipe", "w", "wipe", "Wipe", "Show two results in one place, split by a line", "viewer", True),
     Action("viewer.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "viewer"),
     Action(
         "form.editor",

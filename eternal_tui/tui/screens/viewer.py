@@ -51,6 +51,7 @@ class ViewerPanel(Vertical):
     ViewerPanel > MediaView { height: 1fr; }
     ViewerPanel > PositionBar { display: none; }
     ViewerPanel.-clip > PositionBar { display: block; }
+    ViewerPanel.-marked > Static { text-style: bold underline; }
     ViewerPanel > Static { height: auto; max-height: 4; text-align: center; color: $text-muted; padding: 0 1; }
     """
 
@@ -61,6 +62,7 @@ class ViewerPanel(Vertical):
         self._position_bar = PositionBar(terminal.glyphs)
         self._star_glyph = terminal.glyphs.star
         self._caption = caption
+        self._is_compared = False
         self._description = Static(markup=False)
         self._results_dir = results_dir
         self._error = SafeText("")
@@ -73,6 +75,12 @@ class ViewerPanel(Vertical):
 
     def on_mount(self) -> None:
         """Show the file, or say why there is none."""
+        self.update_job(self.job)
+
+    def compare(self, *, marked: bool) -> None:
+        """Show the caption as what tells this result from the others, and whether keys mean it alone."""
+        self._is_compared = True
+        self.set_class(marked, "-marked")
         self.update_job(self.job)
 
     def set_job(self, job: Job, caption: SafeText) -> None:
@@ -91,8 +99,11 @@ class ViewerPanel(Vertical):
         if job.facts is not None:
             facts, note = file_label(job.facts), sanitize(job.facts.note)
         star = format_safe("{star} ", star=self._star_glyph) if job.starred else SafeText("")
-        words = format_safe("{star}Job {id} · {caption}", star=star, id=job.id, caption=self._caption)
-        self._description.update(Content("\n".join(line for line in (words, facts, self._error or note) if line)))
+        reject = SafeText("rejected · ") if job.rating < 0 else SafeText("")
+        title = format_safe("{star}Job {id} · {reject}", star=star, id=job.id, reject=reject)
+        words = Content(title) + Content.styled(self._caption, "$text-accent" if self._is_compared else "")
+        lines = [words, *(Content(line) for line in (facts, self._error or note) if line)]
+        self._description.update(Content("\n").join(lines))
 
     def _message_text(self, path: Path | None) -> SafeText:
         job = self.job
@@ -137,6 +148,9 @@ class ViewerPanel(Vertical):
 SCRUB_SHARE = 0.05
 """Share of a clip's length by which `[` and `]` move."""
 
+WIPE_STEP, WIPE_EDGE = 0.05, 0.1
+"""Shares of the width by which the line of a wipe moves, and that stay on each side of it."""
+
 MAX_COMPARED = 4
 """Results side by side: of more none is large enough to tell anything."""
 
@@ -167,6 +181,8 @@ class Viewer(HelpMixin, DiffScreen):
         self._commands = commands
         self._listed_ids = listed_ids
         self._footer = FooterLine()
+        self._marked: int | None = None
+        self._wipe_share: float | None = None
 
     def compose(self) -> ComposeResult:
         """Lay the panels side by side."""
@@ -177,6 +193,7 @@ class Viewer(HelpMixin, DiffScreen):
         """Name the keys, and follow the jobs: one of them may still be on its way."""
         # Captions of one height: pictures side by side are compared at one size.
         self.set_class(len(self._jobs) > 1, "-several")
+        self._show_marks()
         self._update_footer()
         self._unsubscribe = self._services.jobs.store.subscribe(self._apply_job_changes)
         self._position_timer = self.set_interval(self._terminal.refresh_seconds, self._update_positions, pause=True)
@@ -196,6 +213,9 @@ class Viewer(HelpMixin, DiffScreen):
             *([KeyHint("+ -", "zoom", "")] if seen else []),
             KeyHint("s", "save", "screen.save"),
             KeyHint("*", "star", "screen.star"),
+            KeyHint("x", "reject", "screen.reject"),
+            *([KeyHint("tab", "one", "screen.mark(1)")] if len(self._jobs) > 1 else []),
+            *([KeyHint("w", "wipe", "screen.wipe")] if self._can_wipe else []),
             KeyHint("o", "outside", "screen.outside"),
             KeyHint("y", "copy", "screen.copy"),
             *([KeyHint("0", "whole", "screen.zoom(0)")] if seen else []),
@@ -279,7 +299,11 @@ class Viewer(HelpMixin, DiffScreen):
             picture.zoom_by(steps)
 
     async def action_go(self, right: int, down: int) -> None:
-        """Pan what is zoomed; else go to a neighbour."""
+        """Move the line of a wipe; pan what is zoomed; else go to a neighbour."""
+        if self._wipe_share is not None and right:
+            self._wipe_share = min(max(WIPE_EDGE, self._wipe_share + right * WIPE_STEP), 1 - WIPE_EDGE)
+            self._lay_out_wipe()
+            return
         zoomed = [picture for picture in self._media_views() if picture.zoom_factor > 1]
         for picture in zoomed:
             picture.pan(right, down)
@@ -287,8 +311,8 @@ class Viewer(HelpMixin, DiffScreen):
             await self._show_neighbour(right + down)
 
     def action_outside(self) -> None:
-        """Open every file in the system's viewer."""
-        for job in self._jobs:
+        """Open the files in the system's viewer."""
+        for job in self._meant_jobs:
             self._commands.open_externally(job)
 
     # Not in workers: keys typed ahead wait for what the handler of the one before has opened.
@@ -298,17 +322,78 @@ class Viewer(HelpMixin, DiffScreen):
         from eternal_tui.tui.screens.save_as import SaveAs
 
         template = self._services.settings.save_template
-        self.app.push_screen(SaveAs(self._jobs, self._commands, template), self._commands.notify_result)
+        self.app.push_screen(SaveAs(self._meant_jobs, self._commands, template), self._commands.notify_result)
 
     def action_copy(self) -> None:
         """Copy something of the job, the first where several are compared."""
         from eternal_tui.tui.screens.copy import CopyMenu
 
-        self.app.push_screen(CopyMenu(self._jobs[0], self._services, self._terminal), self._commands.notify_result)
+        menu = CopyMenu(self._meant_jobs[0], self._services, self._terminal)
+        self.app.push_screen(menu, self._commands.notify_result)
 
     async def action_star(self) -> None:
-        """Star the jobs, or take their stars away where all have one."""
-        await self._commands.run([job.id for job in self._jobs], "star")
+        """Star the jobs, or take their stars away where all have one; from a job now starred go to the next."""
+        await self._commands.run([job.id for job in self._meant_jobs], "star")
+        if self._jobs[0].starred:
+            await self._show_neighbour(1)
+
+    async def action_reject(self) -> None:
+        """Reject the jobs, or take that back where all are rejected; from a job now rejected go to the next."""
+        rating = 0 if all(job.rating < 0 for job in self._meant_jobs) else -1
+        for job in self._meant_jobs:
+            await self._services.jobs.annotate(job.id, rating=rating)
+        if rating:
+            await self._show_neighbour(1)
+
+    # Side by side
+
+    @property
+    def _meant_jobs(self) -> list[Job]:
+        """The jobs that keys mean: the marked one, or all."""
+        return self._jobs if self._marked is None else [self._jobs[self._marked]]
+
+    @property
+    def _can_wipe(self) -> bool:
+        # Sixels lie over the cells and cannot be cut by them.
+        return len(self._jobs) == 2 and self._terminal.graphics.name not in ("off", "sixel")
+
+    def action_mark(self, step: int) -> None:
+        """Mark the next result, after the last none: what is marked is alone starred, rejected, copied and saved."""
+        if len(self._jobs) > 1:
+            places = [None, *range(len(self._jobs))]
+            self._marked = places[(places.index(self._marked) + step) % len(places)]
+            self._show_marks()
+
+    def _show_marks(self) -> None:
+        if len(self._jobs) > 1:
+            for place, panel in enumerate(self.query(ViewerPanel)):
+                panel.compare(marked=place == self._marked)
+
+    def action_wipe(self) -> None:
+        """Show two results in one place, the left part of one and the right part of the other, or side by side."""
+        if self._can_wipe:
+            self._wipe_share = 0.5 if self._wipe_share is None else None
+            self._lay_out_wipe()
+
+    def on_resize(self) -> None:
+        """Keep the line of a wipe where it is."""
+        if self._wipe_share is not None:
+            self._lay_out_wipe()
+
+    def _lay_out_wipe(self) -> None:
+        """Give both pictures the whole width, and each panel a part of it that cuts them."""
+        panels = list(self.query(ViewerPanel))
+        width = self.size.width
+        split = None if self._wipe_share is None else round(width * self._wipe_share)
+        for panel, columns, shift in zip(panels, (split, split and width - split), (0, split or 0), strict=True):
+            picture = panel.media_view
+            if columns is None:
+                for widget in (panel, picture):
+                    widget.styles.clear_rule("width")
+                    widget.styles.clear_rule("offset")
+                    widget.refresh(layout=True)
+                continue
+            panel.styles.width, picture.styles.width, picture.styles.offset = columns, width, (-shift, 0)
 
     async def _show_neighbour(self, direction: int) -> None:
         if len(self._jobs) != 1 or self._jobs[0].id not in self._listed_ids:

@@ -19,7 +19,7 @@ from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks
 from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.picture.position_bar import position_text, split_bar
-from eternal_tui.tui.screens.viewer import Viewer, distinguishing_captions
+from eternal_tui.tui.screens.viewer import Viewer, ViewerPanel, distinguishing_captions
 from tests.tui.jobs import make_job
 from tests.tui.results import open_services_with_jobs, saved_job, write_image
 from tests.tui.screens.stage import (
@@ -309,3 +309,69 @@ def measure_resources() -> tuple[int, int]:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return len(list(Path("/proc/self/fd").iterdir())), pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_culling_goes_on_to_the_next(tmp_path: Path) -> None:
+    async with open_services_with_jobs(tmp_path, *(saved_job(f"{name}.png") for name in "abc")) as (bench, jobs):
+        ids = [job.id for job in jobs]
+        stage = viewer_app(bench, jobs[:1], ids)
+        async with stage.run_test(size=(60, 20)) as pilot:
+            (picture,) = await wait_until_drawn(pilot)
+            await pilot.press("asterisk", "x", "x", "x")
+            # The last stays, and its second x takes the first one back.
+            assert (picture.path or Path()).name == "c.png"
+            kept = [bench.jobs.store.get(job_id) for job_id in ids]
+            assert [(job.starred, job.rating) for job in kept if job is not None] == [
+                (True, 0),
+                (False, -1),
+                (False, 0),
+            ]
+
+
+async def test_one_of_several_is_marked_and_meant(tmp_path: Path) -> None:
+    async with open_services_with_jobs(tmp_path, saved_job("a.png"), saved_job("b.png")) as (bench, jobs):
+        stage = viewer_app(bench, jobs)
+        async with stage.run_test(size=(80, 20)) as pilot:
+            await wait_until_drawn(pilot)
+            await pilot.press("tab", "tab", "asterisk")
+            assert [one.has_class("-marked") for one in stage.screen.query(ViewerPanel)] == [False, True]
+            assert [bool(found and found.starred) for found in map(bench.jobs.store.get, (1, 2))] == [False, True]
+            await pilot.press("tab", "x")
+            assert [found.rating for found in map(bench.jobs.store.get, (1, 2)) if found] == [-1, -1]
+
+
+async def test_a_wipe_shows_the_left_of_one_and_the_right_of_the_other(tmp_path: Path) -> None:
+    async with open_services_with_jobs(tmp_path, saved_job("a.png"), saved_job("b.png")) as (bench, jobs):
+        results = bench.jobs.results_dir
+        write_image(results / jobs[0].file, "red", (400, 100))  # type: ignore[operator]
+        write_image(results / jobs[1].file, "blue", (400, 100))  # type: ignore[operator]
+        stage = viewer_app(bench, jobs)
+        async with stage.run_test(size=(80, 30)) as pilot:
+            await wait_until_drawn(pilot)
+            await pilot.press("w", "right", "right")
+            views = media_views(stage)
+            await wait_until(pilot, lambda: all(one.size.width == 80 and one._drawing.width == 80 for one in views))
+            await pilot.pause()
+            assert drawn_colours(stage) == {"red": (0, 48), "blue": (48, 80)}
+            await pilot.press("w")
+            await wait_until(pilot, lambda: all(one.size.width == 40 and one._drawing.width == 40 for one in views))
+            await pilot.pause()
+            assert drawn_colours(stage) == {"red": (0, 40), "blue": (40, 80)}
+
+
+def drawn_colours(stage: ScreenApp) -> dict[str, tuple[int, int]]:
+    """Return from where to where a middle line of the pictures is red, and where it is blue."""
+    found: dict[str, tuple[int, int]] = {}
+    rows = [row for row in stage.screen._compositor.render_strips() if UPPER_HALF_BLOCK in row.text]
+    x = 0
+    for text, style, _ in rows[len(rows) // 2]:
+        if (
+            style is not None
+            and style.color is not None
+            and style.color.triplet is not None
+            and UPPER_HALF_BLOCK in text
+        ):
+            name = "red" if style.color.triplet.red > style.color.triplet.blue else "blue"
+            found[name] = (found.get(name, (x, x))[0], x + len(text))
+        x += len(text)
+    return found
