@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from eternal_tui.services import Services
 
 _UNSENT_CAUSES = TRANSIENT_CAUSES | UNSENT_CAUSES
+_NOT_WAITED_FOR = frozenset({JobState.REJECTED, JobState.UNCONFIRMED})
 _FATAL_CAUSES = frozenset({"key", "credits", "unreachable", "stopped"})
 """Causes of a rejection that the next request would meet too."""
 
@@ -248,7 +249,7 @@ class SubmissionRun:
             )
         if not self._arguments.json:
             self._output.print_line(format_job_line(job, self._engine.results_dir), state=state_label(job))
-        elif not self._arguments.wait or job.state is not JobState.RUNNING:
+        elif not self._arguments.wait or job.state in _NOT_WAITED_FOR:
             self._print_json(job)
         self._report_error(job)
 
@@ -269,7 +270,7 @@ class SubmissionRun:
 
     async def _wait_for_results(self) -> None:
         # Also those that ended while others were sent: their results are reported like any other.
-        waiting = [job.id for job in self._own_jobs() if job.state not in (JobState.REJECTED, JobState.UNCONFIRMED)]
+        waiting = [job.id for job in self._own_jobs() if job.state not in _NOT_WAITED_FOR]
         timeout = self._arguments.timeout
         left = None if timeout is None else max(0.0, timeout - (time.monotonic() - self._started_at))
         try:
