@@ -288,8 +288,22 @@ class Services:
             self.jobs.context,
             HookRunner(HookPolicy(**msgspec.structs.asdict(settings.hooks)), environ, self.results_dir),
             self.results_dir,
-            _copy_options(settings),
+            self._copy_options(),
         )
+
+    def _copy_options(self) -> CopyOptions | None:
+        """Return what `auto_save_to` asks for; None and a notice where its folder cannot be used."""
+        settings = self.settings
+        if not settings.auto_save_to:
+            return None
+        try:
+            output = parse_output_path(
+                settings.auto_save_to, settings.save_template, base=self.data_dir, is_folder=True
+            )
+        except ValueError as error:
+            self.jobs.notices.append(f"auto_save_to: {error} Results are saved in the data folder only.")
+            return None
+        return CopyOptions(output=output, sidecar=settings.sidecar, embed=settings.embed)
 
     @property
     def results_dir(self) -> Path:
@@ -340,15 +354,3 @@ class Services:
             self.demo.kill()
         if self._temporary_dir is not None:
             shutil.rmtree(self.data_dir, ignore_errors=True)
-
-
-def _copy_options(settings: Settings) -> CopyOptions | None:
-    """Return what `auto_save_to` asks for, None where it is empty or its folder cannot be used."""
-    if not settings.auto_save_to:
-        return None
-    try:
-        output = parse_output_path(settings.auto_save_to, settings.save_template, base=Path.cwd(), is_folder=True)
-    except ValueError as error:
-        _log.warning("auto_save_to", extra={"reason": str(error)})
-        return None
-    return CopyOptions(output=output, sidecar=settings.sidecar, embed=settings.embed)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from eternal_tui.core.secret import Secret
 
 
+_PAID_COMMANDS = frozenset({"generate", "retry", "again", "create-character"})
+
+
 def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] | None:
     """Return exit code and sentence, or None for an internal error."""
     if isinstance(error, CommandError):
@@ -41,7 +44,7 @@ def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] |
         return ExitCode.USAGE, sanitize(str(error))
     if isinstance(error, HistoryError):
         folder = context.settings.data_dir
-        unsent = " Nothing was sent." if context.arguments.verb == "generate" else ""
+        unsent = " Nothing was sent." if context.arguments.verb in _PAID_COMMANDS else ""
         return ExitCode.USAGE, format_safe(
             "{error}{unsent} The data folder is {folder}.", error=error, unsent=unsent, folder=folder
         )

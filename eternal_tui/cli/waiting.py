@@ -68,6 +68,8 @@ def parse_output(context: Context, text: str) -> OutputPath:
     """Return the checked output path of an option or an input line; CommandError where it cannot be used."""
     try:
         return parse_output_path(text, context.settings.save_template, base=Path.cwd())
+    except FileNotFoundError:
+        raise CommandError(ExitCode.USAGE, "The current folder no longer exists. Name an absolute path.") from None
     except ValueError as error:
         raise CommandError(ExitCode.USAGE, sanitize(f"--output {text}: {error}")) from None
 

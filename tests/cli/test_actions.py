@@ -199,6 +199,14 @@ def test_results_are_copied_by_the_setting(program: Program, tmp_path: Path) -> 
     assert Path(f"{copy}.json").exists()
 
 
+def test_a_folder_for_copies_that_cannot_be_used_is_said(program: Program) -> None:
+    program.add_fast_jobs()
+    write_config(program, 'auto_save_to = "/dev/null/out"\n')
+    ran = program.run(*GENERATE, "--wait", "--json")
+    assert (ran.code, ran.json_objects[0]["output"]) == (0, None)
+    assert "auto_save_to: /dev/null is not a folder" in ran.err
+
+
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER])
 def test_on_failed_runs_for_an_unconfirmed_job(
     program: Program, sandbox: Sandbox, tmp_path: Path, fault: Fault
