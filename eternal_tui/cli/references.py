@@ -61,16 +61,6 @@ def find_jobs(history: History, references: Iterable[str], stdin: TextIO) -> lis
     return list(found.values())
 
 
-def find_job(history: History, reference: str, stdin: TextIO) -> Job:
-    """Return the one job that the reference names; CommandError where there is none or several."""
-    jobs = find_jobs(history, [reference], stdin)
-    if len(jobs) != 1:
-        raise CommandError(
-            ExitCode.USAGE, format_safe("{reference} names {n} jobs; name one.", reference=reference, n=len(jobs))
-        )
-    return jobs[0]
-
-
 def read_references(stdin: TextIO) -> list[str]:
     """Return the ids on standard input: words, or JSON objects with an `id` as `--json` prints them."""
     found: list[str] = []

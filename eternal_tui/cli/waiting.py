@@ -95,11 +95,6 @@ class ResultOutput:
                 raise CommandError(ExitCode.USAGE, sanitize(f"--on-finished {text}: {error}")) from None
         self.failed = False
 
-    @property
-    def is_given(self) -> bool:
-        """Whether copies go where the command line says."""
-        return self._output is not None
-
     def attach(self, services: Services) -> None:
         """Leave copies to this command where it names a path."""
         if self._output is not None:

@@ -21,20 +21,17 @@ MAX_COMPONENT_BYTES = 200
 
 
 class OutputPath(msgspec.Struct, frozen=True):
-    """Where copies go: a file, a template of files, or a folder, in which they are named by `folder_template`."""
+    """The template of the paths of copies; without `has_suffix` the file's own suffix is added."""
 
     template: Template
-    is_folder: bool = False
+    has_suffix: bool
 
     def path_for(self, job: Job, suffix: str, number: int) -> Path:
         """Return the path for the job's file of that suffix; fields become safe names without separators."""
-        name = self.template.render(_fields(job, suffix, number), _clean)
-        folder, _, last = name.rpartition("/")
-        if not os.path.splitext(last)[1]:  # noqa: PTH122 - of a name, not of a path
-            last += suffix
-        stem, end = os.path.splitext(last)  # noqa: PTH122
-        stem = stem.encode()[:MAX_COMPONENT_BYTES].decode(errors="ignore")
-        return Path(f"{folder}/{stem}{end}" if folder or name.startswith("/") else f"{stem}{end}")
+        name = self.template.render(_fields(job, suffix, number), _clean) + ("" if self.has_suffix else suffix)
+        folder, slash, last = name.rpartition("/")
+        stem, end = (last[: -len(suffix)], suffix) if last.endswith(suffix) else os.path.splitext(last)  # noqa: PTH122
+        return Path(folder + slash + stem.encode()[:MAX_COMPONENT_BYTES].decode(errors="ignore") + end)
 
 
 def parse_output_path(text: str, folder_template: str, *, base: Path, is_folder: bool = False) -> OutputPath:
@@ -54,7 +51,10 @@ def parse_output_path(text: str, folder_template: str, *, base: Path, is_folder:
     if not whole.startswith("/"):
         whole = f"{str(base).replace('{', '{{').replace('}', '}}')}/{whole}"
     _check_folder(whole)
-    return OutputPath(parse_template(whole, OUTPUT_FIELDS), folder)
+    checked = parse_template(whole, OUTPUT_FIELDS)
+    last = checked.parts[-1]
+    has_suffix = "ext" in checked.fields or (not last.field and "." in last.literal.rpartition("/")[2])
+    return OutputPath(checked, has_suffix)
 
 
 def _check_folder(template: str) -> None:

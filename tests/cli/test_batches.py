@@ -181,6 +181,7 @@ OUTPUTS = {
     "a folder": ("x/", None),
     "a template": ("x/{character}/{n}-{prompt:6}{ext}", ["x/6870/1-At-sea.jpg"]),
     "without an ending": ("x/{id}", ["x/9.jpg"]),
+    "a prompt with dots": ("x/{prompt}", ["x/At-sea-.-harbour.jpg"]),
     "braces": ("x/{{{id}}}{ext}", ["x/{9}.jpg"]),
 }
 
