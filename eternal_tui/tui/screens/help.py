@@ -31,9 +31,9 @@ BILLING_NOTES: tuple[SafeText, ...] = (
 )
 
 _SCOPE_HEADINGS = {
-    "form": SafeText("Request form"),
-    "jobs": SafeText("Job list"),
-    "detail": SafeText("Job detail"),
+    "form": SafeText("In the request"),
+    "jobs": SafeText("In the list of jobs"),
+    "detail": SafeText("In the detail"),
 }
 _BUILTIN_ACTION_TITLES = {
     "app.focus_next": "Next control",

@@ -36,7 +36,7 @@ async def test_the_list_comes_first_when_it_has_focus_and_everything_of_the_regi
         assert isinstance(app.screen, MainScreen)
         app.screen.job_pane.job_list.focus()
         sections = help_sections(app.screen)
-    assert [section.title for section in sections][:2] == ["Job list", "Everywhere"]
+    assert [section.title for section in sections][:2] == ["In the list of jobs", "Everywhere"]
     rows = {
         (key, row.title, row.description) for section in sections for row in section.rows for key in row.keys.split()
     }
@@ -51,7 +51,7 @@ async def test_in_the_form_single_letters_are_letters(tmp_path: Path) -> None:
         await app.screen.action_new_request()
         await pilot.pause()
         sections = help_sections(app.screen)
-    assert sections[0].title == "Request form"
+    assert sections[0].title == "In the request"
     keys = {key for section in sections for row in section.rows for key in row.keys.split()}
     assert not {"r", "d", "q", "?"} & keys
     assert {"^e", "^s", "f1"} <= keys
