@@ -262,3 +262,12 @@ def run_unchecked(program: Program, *arguments: str) -> dict[str, str]:
         out, _ = process.communicate(timeout=60)
     found: dict[str, str] = json.loads(out)
     return found
+
+
+def test_at_most_so_many_hooks_run_at_once(program: Program, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    script = write_script(tmp_path, "hook", f'echo begin >> "{seen}"; sleep 0.1; echo end >> "{seen}"')
+    program.add_fast_jobs()
+    write_config(program, f'[hooks]\non_finished = ["{script}"]\nmax_running = 1\n')
+    assert program.run(*GENERATE, "--count", "4", "--wait", "--yes").code == 0
+    assert seen.read_text().split() == ["begin", "end"] * 4
