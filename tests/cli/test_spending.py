@@ -276,3 +276,18 @@ def test_balance_that_is_no_amount_is_said_and_counts_as_unknown(
     assert [result.code for result in results] == [0, 0, 2]
     assert "no amount" in results[0].err
     assert len(sandbox.posts) == 2
+
+
+def test_killed_submit_gets_its_verdict_from_the_next_process(
+    program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
+) -> None:
+    for _ in range(2):
+        assert program.run(*GENERATE).code == 0
+    sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
+    with program.start_process(*GENERATE) as process:
+        wait_until(lambda: len(sandbox.posts) == 3)
+        process.send_signal(signal.SIGKILL)
+    sandbox.heal()
+    assert program.run(*GENERATE).code == 0
+    job = json.loads(program.run("show", "3", "--json").out)
+    assert (job["state"], job["verdict"]) == ("unconfirmed", "probably charged")
