@@ -10,7 +10,7 @@ from typing import Any
 
 from eternal_tui.api.models import GenerateRequest, validate
 
-_HEADER_NAME_PATTERN = r"[A-Za-z0-9-]{1,64}"
+_HEADER_NAME_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}")
 _BEARER_HEADER = "authorization"
 
 
@@ -48,7 +48,7 @@ def to_python(request: GenerateRequest, base_url: str, header: str = "x-api-key"
 
 def header_line(header: str, key: str) -> str:
     """Return the header line that carries `key`; raise ValueError for a name that is no header's."""
-    if not re.fullmatch(_HEADER_NAME_PATTERN, header):
+    if not _HEADER_NAME_PATTERN.fullmatch(header):
         raise ValueError("The key header's name may hold letters, digits and hyphens only.")
     return f"{header}: {'Bearer ' if header.lower() == _BEARER_HEADER else ''}{key}"
 
@@ -77,11 +77,11 @@ _ANSI_C_ESCAPES = {
     "e": "\x1b",
     "E": "\x1b",
 }
-_LINE_BREAK = r"\r\n?"
+_LINE_BREAK = re.compile(r"\r\n?")
 _CONTINUATION = "\\\n"
-_SHELL_PROMPT_PATTERN = r"\s*(?:\$\s+)?"
-_UNQUOTED_PATTERN = r"[^\s\\'\"|;&<>$]+|\$"
-_CURL_COMMAND_PATTERN = r"\s*(?:\$\s+)?curl(?:\.exe)?\s"
+_SHELL_PROMPT_PATTERN = re.compile(r"\s*(?:\$\s+)?")
+_UNQUOTED_PATTERN = re.compile(r"[^\s\\'\"|;&<>$]+|\$")
+_CURL_COMMAND_PATTERN = re.compile(r"\s*(?:\$\s+)?curl(?:\.exe)?\s")
 
 
 class CurlError(ValueError):
@@ -90,7 +90,7 @@ class CurlError(ValueError):
 
 def is_curl_command(text: str) -> bool:
     """Tell whether `text` is a curl command rather than a prompt that happens to begin with that word."""
-    return re.match(_CURL_COMMAND_PATTERN, text[:40]) is not None and "://" in text[:MAX_PASTE_CHARS]
+    return _CURL_COMMAND_PATTERN.match(text[:40]) is not None and "://" in text[:MAX_PASTE_CHARS]
 
 
 def parse_curl(text: str) -> GenerateRequest:
@@ -101,10 +101,10 @@ def parse_curl(text: str) -> GenerateRequest:
     """
     if len(text) > MAX_PASTE_CHARS:
         raise CurlError("Pasted command is too long.")
-    if not re.match(_CURL_COMMAND_PATTERN, text):
+    if not _CURL_COMMAND_PATTERN.match(text):
         raise CurlError("Not a curl command.")
     # A terminal sends a carriage return for each line break of what is pasted, which no shell takes for one.
-    urls, bodies = _parse_arguments(list(_split_words(re.sub(_LINE_BREAK, "\n", text))))
+    urls, bodies = _parse_arguments(list(_split_words(_LINE_BREAK.sub("\n", text))))
     if not any(url.split("?")[0].rstrip("/").endswith("/generate") for url in urls):
         raise CurlError(f"Pasted curl command does not call {GENERATE_PATH}. Form unchanged.")
     if not bodies:
@@ -197,7 +197,7 @@ def _split_words(text: str) -> Iterator[str]:
 
     The standard library's shlex knows neither line continuations nor `$'…'`, which browsers write.
     """
-    place = re.match(_SHELL_PROMPT_PATTERN, text).end()  # type: ignore[union-attr] # it matches the empty text too
+    place = _SHELL_PROMPT_PATTERN.match(text).end()  # type: ignore[union-attr] # it matches the empty text too
     while place < len(text):
         parts: list[str] = []
         begun = place
@@ -221,7 +221,7 @@ def _next_part(text: str, position: int) -> tuple[str, int]:
         return _parse_single_quoted(text, position)
     if text[position] == '"':
         return _parse_double_quoted(text, position + 1)
-    found = re.compile(_UNQUOTED_PATTERN).match(text, position)
+    found = _UNQUOTED_PATTERN.match(text, position)
     assert found is not None
     return found[0], found.end()
 
