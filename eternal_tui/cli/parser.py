@@ -43,6 +43,7 @@ COMMANDS = {
     "again": "Submit the same requests once more, whatever became of them. This spends credits.",
     "create-character": "Create a character from a prompt (experimental). This spends credits.",
     "watch": "Wait for jobs to finish and download their results. Free.",
+    "queue": "List, hold, send or cancel queued requests. `run` spends credits.",
     "fetch": "Download the results of finished jobs again. Free.",
     "adopt": "Add requests made elsewhere to the history by their request ids. Free.",
     "jobs": "List jobs, newest first.",

@@ -45,6 +45,7 @@ _FATAL_CAUSES = frozenset({"key", "credits", "unreachable", "stopped"})
 def add_submit_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command that submits."""
     parser.add_argument("--wait", action="store_true", help="wait until every result is saved")
+    parser.add_argument("--queue", action="store_true", help="only queue the requests; `queue run` sends them")
     parser.add_argument("--json", action="store_true", help="print one JSON object per job")
     add_cost_options(parser)
     add_wait_options(parser)
@@ -89,6 +90,7 @@ class SubmissionRun:
         self._printed_ids: set[int] = set()
         self._extra_codes: list[ExitCode] = []
         self._limit = CostLimit(services.jobs, context.output, context.arguments)
+        self._only_queue: bool = getattr(context.arguments, "queue", False)
         self._is_dry_run: bool = getattr(context.arguments, "dry_run", False)
 
     async def run(self, planned: Sequence[PlannedRequest]) -> int:
@@ -189,8 +191,10 @@ class SubmissionRun:
                     return
                 try:
                     # Confirmed together before; the cap is checked again for each.
-                    submitting = self._engine.submit(one.request, self._details(one), confirmed=True)
-                    job = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
+                    submitting = self._engine.submitter.submit(
+                        [one.request], [self._details(one)], confirmed=True, only_queue=self._only_queue
+                    )
+                    (job,) = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
                 except (DailyCapExceeded, HistoryError) as error:
                     if not self._job_ids:
                         raise
@@ -233,6 +237,8 @@ class SubmissionRun:
         if not self._engine.store.is_durable(job.id):
             return ExitCode.UNCONFIRMED
         # Without --wait the ids on disk are all that was asked for.
+        if job.state is JobState.QUEUED and not self._only_queue:
+            return ExitCode.TIMEOUT
         is_sent = job.state is JobState.SUCCEEDED and not self._arguments.wait
         return ExitCode.SUCCESS if is_sent else exit_code_of(job)
 
@@ -252,6 +258,11 @@ class SubmissionRun:
         elif not self._arguments.wait or job.state in _NOT_WAITED_FOR:
             self._print_json(job)
         self._report_error(job)
+        if job.state is JobState.QUEUED and not self._only_queue:
+            reason = self._engine.queue.state.reason or job.trouble or "the queue is held"
+            self._output.info(
+                format_safe("Job {id} is queued: {reason} `eternal-tui queue run` sends it.", id=job.id, reason=reason)
+            )
 
     def _report_error(self, job: Job) -> None:
         if (sentence := job_error_message(job)) is not None:

@@ -65,6 +65,7 @@ class JobStore:
         self._unsaved_fields: dict[int, Record] = {}
         self._closed = False
         self._write_lock = asyncio.Lock()
+        self.news_lock = asyncio.Lock()
         self._running_steps: set[asyncio.Task[Any]] = set()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
 
@@ -103,6 +104,19 @@ class JobStore:
             raise HistoryError("The history is closed.")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: call(*args, **kwargs))
+
+    async def call_with_news(self, call: Callable[..., tuple[T, list[Change]]], *args: Any) -> T:
+        """Run a history call that also returns changes, apply these, and return its value.
+
+        One at a time: a call that decides under the history's lock then finds every change applied that was read.
+        """
+        return await self._run_shielded(self._call_with_news(call, args))
+
+    async def _call_with_news(self, call: Callable[..., tuple[T, list[Change]]], args: tuple[Any, ...]) -> T:
+        async with self.news_lock:
+            value, news = await self.call_history(call, *args)
+            self.apply_changes(news)
+        return value
 
     async def add(self, job: Job, extra: Record | None = None) -> Job:
         """Write a new job durably and return it with the id it was given."""

@@ -128,12 +128,13 @@ class HistorySync:
 
     async def sync(self) -> None:
         """Take in what other instances wrote."""
-        news = await self._store.call_history(self._store.history.read_changes)
-        if any(change.op == "reload" for change in news):
-            self._store.replace_all(await self._store.call_history(self._read_all_records))
-            touched = list(self._unfinished)
-        else:
-            touched = self._store.apply_changes(news)
+        async with self._store.news_lock:
+            news = await self._store.call_history(self._store.history.read_changes)
+            if any(change.op == "reload" for change in news):
+                self._store.replace_all(await self._store.call_history(self._read_all_records))
+                touched = list(self._unfinished)
+            else:
+                touched = self._store.apply_changes(news)
         self._update_watches(touched)
         await self._billing.flush()
 

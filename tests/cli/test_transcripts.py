@@ -28,6 +28,7 @@ RUNS: dict[str, list[tuple[str, ...]]] = {
     "create-character": [("create-character", "A keeper"), ("create-character", "A keeper", "--yes")],
     "watch": [("watch", "1", "2", "4", "--no-json"), ("watch", "--timeout", "soon")],
     "fetch": [("fetch", "2", "--no-json")],
+    "queue": [("queue",), ("queue", "hold"), ("queue", "run"), ("queue", "clear", "2")],
     "adopt": [("adopt", "abcd-1234", "--prompt", "At sea"), ("adopt", "abcd-1234")],
     "jobs": [("jobs",), ("jobs", "state:failed", "--format", "{id} {state}"), ("jobs", "nothing"), ("jobs", "x:y")],
     "show": [("show", "2"), ("show", "99")],

@@ -23,7 +23,8 @@ LIMITED = JobPolicy(requests_per_second=1e6, max_running=2)
 
 async def _queue(bench: Bench, count: int, batch: str = "") -> list[Job]:
     details = [SubmitDetails(batch=batch)] * count
-    return await bench.engine.submitter.submit([IMAGE_REQUEST] * count, details, confirmed=True, only_queue=True)
+    submit = bench.engine.submitter.submit
+    return await submit([IMAGE_REQUEST] * count, details, confirmed=True, only_queue=True)
 
 
 async def test_held_entries_are_sent_in_order_once_released(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
@@ -68,7 +69,10 @@ async def test_the_limit_holds_across_processes(tmp_path: Path, sandbox: Sandbox
 
         one.engine.store.subscribe(count)
         await _queue(one, 4)
+        await one.engine.release_queue()
         await _queue(two, 4)
+        await two.engine.sync.sync()
+        await two.engine.release_queue()
         await one.advance_until(
             lambda: sum(job.is_delivered for job in one.engine.store.newest_first()) == 8, limit_seconds=20_000
         )
@@ -108,6 +112,7 @@ async def test_a_refusal_of_all_keeps_every_entry(
         else:
             sandbox.inject(fault, times=None, on=FaultPlace.POST)
         await _queue(bench, 3)
+        await bench.engine.release_queue()
         await sandbox.wait_until(lambda: len(sandbox.posts) >= 1)
         await bench.advance_until(lambda: any(job.trouble for job in bench.engine.queue.entries()), step_seconds=0.1)
         await clock.advance(20)

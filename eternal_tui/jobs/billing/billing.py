@@ -188,8 +188,7 @@ class Billing:
         """
         until = self._clock.monotonic() + CAP_WAIT_SECONDS
         while True:
-            outcome, news = await self._store.call_history(self._reserve, intent, add)
-            self._store.apply_changes(news)
+            outcome = await self._store.call_with_news(self._reserve, intent, add)
             if isinstance(outcome, int):
                 return self._store[outcome]
             if outcome.in_flight == 0 or self._clock.monotonic() >= until:
@@ -241,10 +240,9 @@ class Billing:
     async def flush(self) -> None:
         """Write outcomes that are not on disk yet, and read the rows of other processes."""
         try:
-            rows, news = await self._store.call_history(self._write_outcomes)
+            rows = await self._store.call_with_news(self._write_outcomes)
         except HistoryError:
             return
-        self._store.apply_changes(news)
         self._show(rows)
 
     def _write_outcomes(self) -> tuple[list[Row], list[Change]]:
@@ -291,8 +289,7 @@ class Billing:
                 rows += self._write(transaction, self.ledger.newly_priced(account, now))
             return rows, transaction.changes
 
-        rows, news = await self._store.call_history(write)
-        self._store.apply_changes(news)
+        rows = await self._store.call_with_news(write)
         self._show(rows)
 
     def _failed_charges(self, account: Account) -> list[Charge]:
@@ -320,8 +317,7 @@ class Billing:
                 rows = self._write(transaction, self.ledger.overturned_verdicts(charge, self._clock.time()))
             return rows, transaction.changes
 
-        rows, news = await self._store.call_history(write)
-        self._store.apply_changes(news)
+        rows = await self._store.call_with_news(write)
         self._show(rows)
 
     def _show(self, rows: Sequence[Row]) -> None:

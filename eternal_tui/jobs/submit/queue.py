@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -48,13 +48,18 @@ class EntryUnavailable(Exception):
     """The entry is no longer queued, or others have started jobs meanwhile: read their changes and look again."""
 
 
-def take_entry(transaction: Transaction, intent: Job, *, now: float, is_limited: bool) -> int:
+def take_entry(
+    transaction: Transaction, intent: Job, *, now: float, is_limited: bool, is_full: Callable[[], bool]
+) -> int:
     """Turn a queued record into one that is being sent, under the history's lock; raises EntryUnavailable.
 
     With `is_limited`, changes of other processes that were not read yet forbid it: they may have reached the limit.
+    `is_full` is asked again, because those read since the entry was chosen may have, too.
     """
     record = transaction.get(intent.id)
     if record is None or record.get("state") != JobState.QUEUED or record.get("owner") != intent.owner:
+        raise EntryUnavailable
+    if is_full():
         raise EntryUnavailable
     if is_limited and any(
         change.op != "patch" or "state" in change.fields for change in transaction.concurrent_changes
@@ -126,10 +131,10 @@ class RequestQueue:
     def is_blocked(self) -> bool:
         """Whether a new request has to be queued rather than sent at once."""
         own = any(self._context.owns(job) for job in self._entries.values())
-        return own or self.state.held or self._is_full or self.pause_seconds > 0
+        return own or self.state.held or self.is_full() or self.pause_seconds > 0
 
-    @property
-    def _is_full(self) -> bool:
+    def is_full(self) -> bool:
+        """Whether as many jobs are running as `max_running` allows."""
         return 0 < self._context.policy.max_running <= len(self._running_ids)
 
     @property
@@ -140,7 +145,7 @@ class RequestQueue:
     def next_entry(self) -> Job | None:
         """Return the entry of this process to send now, None where there is none or something holds it."""
         own = [job for job in self.entries() if self._context.owns(job)]
-        if not own or self.state.held or self._is_full or self.pause_seconds > 0:
+        if not own or self.state.held or self.is_full() or self.pause_seconds > 0:
             return None
         if self._context.policy.queue_round_robin:
             return min(own, key=lambda job: self._last_sent.get(job.batch, 0))

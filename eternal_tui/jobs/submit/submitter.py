@@ -139,7 +139,10 @@ class Submitter:
         await self.check(requests, confirmed=confirmed)
         if only_queue or self._queue.is_blocked:
             self._billing.check([*requests, *(job.request for job in self._queue.entries())], confirmed=True)
-            queued = [await self._enqueue(request, one) for request, one in zip(requests, details, strict=True)]
+            # Without an owner, nothing is sent before the queue is released.
+            owner = "" if only_queue else self._context.ports.registry.id
+            pairs = zip(requests, details, strict=True)
+            queued = [await self._enqueue(request, one, owner) for request, one in pairs]
             return queued if only_queue else [await self._wait_until_sent(job) for job in queued]
         jobs: list[Job] = []
         for request, one in zip(requests, details, strict=True):
@@ -244,9 +247,12 @@ class Submitter:
             self._context.events.submitted.emit(job)
         return job
 
-    async def _enqueue(self, request: GenerateRequest, details: SubmitDetails) -> Job:
+    async def _enqueue(self, request: GenerateRequest, details: SubmitDetails, owner: str) -> Job:
         intent = msgspec.structs.replace(
-            self._new_intent(request, details), state=JobState.QUEUED, cost=self._billing.estimate(request)
+            self._new_intent(request, details),
+            state=JobState.QUEUED,
+            owner=owner,
+            cost=self._billing.estimate(request),
         )
         add = add_intent if details.retry_of is None else add_retry
 
@@ -255,9 +261,7 @@ class Submitter:
                 job_id = add(transaction, intent)
                 return job_id, [*transaction.concurrent_changes, *transaction.changes]
 
-        job_id, news = await self._store.call_history(write)
-        self._store.apply_changes(news)
-        return self._store[job_id]
+        return self._store[await self._store.call_with_news(write)]
 
     async def _wait_until_sent(self, job: Job) -> Job:
         """Wait until a queued job was sent or deleted, the queue is held, or it took too long."""
@@ -286,7 +290,8 @@ class Submitter:
 
     async def _send_entry(self, entry: Job) -> None:
         now = self._context.ports.clock.time()
-        add = partial(take_entry, now=now, is_limited=self._context.policy.max_running > 0)
+        is_limited = self._context.policy.max_running > 0
+        add = partial(take_entry, now=now, is_limited=is_limited, is_full=self._queue.is_full)
         # Its charge counts on the day on which it is sent.
         intent = msgspec.structs.replace(entry, created_at=now, state=JobState.SUBMITTING, trouble=UntrustedText(""))
         try:
