@@ -6,10 +6,10 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
+from eternal_tui.core.files import create_private
 from eternal_tui.core.sanitize import clean_prompt
 from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
 
@@ -34,15 +34,12 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
     return words
 
 
-@contextmanager
-def temporary_prompt_file(prompt: str) -> Iterator[Path]:
-    """Put the prompt into a 0600 file in a 0700 folder of its own, and remove both at the end."""
-    with tempfile.TemporaryDirectory(prefix="eternal-tui-") as folder:
-        path = Path(folder) / "prompt.txt"
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(prompt)
-        yield path
+def create_prompt_file(prompt: str) -> Path:
+    """Put the prompt into a 0600 file in a new 0700 folder of its own, which the caller removes."""
+    path = Path(tempfile.mkdtemp(prefix="eternal-tui-")) / "prompt.txt"
+    with os.fdopen(create_private(path), "w", encoding="utf-8", errors="replace", newline="\n") as file:
+        file.write(prompt)
+    return path
 
 
 def read_prompt(path: Path) -> str:

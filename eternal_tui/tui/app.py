@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -13,7 +12,6 @@ from textual.app import ScreenStackError, SystemCommand
 from textual.events import Event, Key, Paste
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message_pump import MessagePump
-from textual.notifications import Notify
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -30,10 +28,11 @@ from eternal_tui.tui.input.key_queue import KeyQueue
 from eternal_tui.tui.refresh import clock_step_seconds_for, is_remote, refresh_seconds_for
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.shutdown import GracefulShutdown
-from eternal_tui.tui.terminal.driver import FlowControlledApp
+from eternal_tui.tui.terminal.base_app import TerminalApp
 from eternal_tui.tui.terminal.filters import AsciiFilter, to_ascii
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
 from eternal_tui.tui.terminal.guard import TerminalGuard
+from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.footer import TOUR_ACTION_IDS
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def _accepts_raw_paste(focused: Widget | None) -> bool:
     """Tell whether the focus is in a line of Textual's own, which would show pasted control characters raw."""
     from textual.widgets import Input
 
-    return isinstance(focused, Input) and type(focused)._on_paste is Input._on_paste
+    return isinstance(focused, Input) and not hasattr(focused, "on_paste")
 
 
 def _load_command_provider() -> type[Provider]:
@@ -59,7 +58,7 @@ def _load_command_provider() -> type[Provider]:
     return WorkbenchProvider
 
 
-class EternalApp(FlowControlledApp):
+class EternalApp(TerminalApp):
     """The workbench on a terminal."""
 
     TITLE = "eternal-tui"
@@ -94,13 +93,12 @@ class EternalApp(FlowControlledApp):
             frame_budget=frame_budget_for(environ, services.settings.media_bytes_per_second, services.settings.fps),
         )
         self.graceful_shutdown = GracefulShutdown(services, exit_app=self.exit, release_terminal=self.restore_terminal)
-        self.internal_error: Exception | None = None
         self._has_tour = has_tour
         self._config_watcher = ConfigWatcher(services.settings, environ)
         self._theme_store = ThemeStore(services.data_dir)
         self._environ = environ
         self._key_queue = KeyQueue(
-            super().on_event, self._pending_pumps, self._has_unmounted_widgets, self._handle_exception
+            super().on_event, self._pending_pumps, self._has_unmounted_widgets, self.report_internal_error
         )
         themes.register_themes(self)
         self._apply_theme(services.settings)
@@ -156,31 +154,13 @@ class EternalApp(FlowControlledApp):
         """Let each key find the focus where the one before put it, and no line show what was pasted as it came."""
         if isinstance(event, Key) and not event.is_forwarded:
             # Whoever types is there, though the terminal said that the focus left: not every one says it is back.
-            self._restore_app_focus()
+            self.restore_focus()
             await self._key_queue.put(event)
         elif isinstance(event, Paste) and not event.is_forwarded and _accepts_raw_paste(self.focused):
             lines = event.text.strip().splitlines()
             await super().on_event(Paste(sanitize(lines[0], limit=400) if lines else ""))
         else:
             await super().on_event(event)
-
-    def on_notify(self, event: Notify) -> None:
-        """Let the newest word stand alone: it takes the place of the answer before it, and of itself."""
-        fresh = event.notification
-        for old in tuple(self._notifications):
-            if old.message == fresh.message or old.severity == fresh.severity == "information":
-                self._unnotify(old, refresh=False)
-        self._remove_empty_toast_holders()
-
-    def _remove_empty_toast_holders(self) -> None:
-        """Remove the notifications that are over with what holds them: Textual leaves that for good, empty."""
-        for screen in self.screen_stack:
-            for holder in screen.query("ToastHolder"):
-                told = [
-                    toast._notification for toast in holder.query("Toast").results() if hasattr(toast, "_notification")
-                ]
-                if not any(notification in self._notifications for notification in told):
-                    holder.remove()
 
     def _pending_pumps(self) -> Iterable[MessagePump]:
         try:
@@ -196,16 +176,8 @@ class EternalApp(FlowControlledApp):
 
     def on_app_focus(self) -> None:
         """Read the settings again when the person comes back, perhaps from an editor beside this terminal."""
-        self._restore_app_focus()
+        self.restore_focus()
         self._reload_config()
-
-    def _restore_app_focus(self) -> None:
-        """Put the focus back where it was, or where it belongs on a screen that was begun behind somebody's back."""
-        if self.app_focus:
-            return
-        self.app_focus = True
-        with suppress(ScreenStackError):
-            self.screen._update_auto_focus()
 
     def _reload_config(self) -> None:
         try:
@@ -227,7 +199,9 @@ class EternalApp(FlowControlledApp):
         chosen = self._theme_store.effective(usual)
         self.theme = chosen if chosen in self.available_themes else usual
         self.set_class(self.theme == themes.MONO.name, "-mono")
-        self._filters = [*self._foreign_filters(), *self._own_filters()]
+        # What Textual puts over everything under NO_COLOR draws the terminal's own colours black on black.
+        replaced = (NoColor, AsciiFilter, *((Monochrome,) if self.native_ansi_color else ()))
+        self.replace_filters(lambda each: isinstance(each, replaced), self._own_filters())
         self.set_keymap(config_watch.effective_keymap(settings))
 
     def refresh_css(self, animate: bool = True) -> None:
@@ -250,11 +224,6 @@ class EternalApp(FlowControlledApp):
             self.notify(told, severity="warning", markup=False)
         self._apply_theme(self.services.settings)
 
-    def _foreign_filters(self) -> Iterable[LineFilter]:
-        # What the toolkit puts over everything under NO_COLOR draws the terminal's own colours black on black.
-        ours = (NoColor, AsciiFilter, *((Monochrome,) if self.native_ansi_color else ()))
-        return (each for each in self._filters if not isinstance(each, ours))
-
     def _own_filters(self) -> Iterable[LineFilter]:
         if self.theme == themes.MONO.name:
             from eternal_tui.tui.terminal.filters import GreyscaleFilter
@@ -266,23 +235,6 @@ class EternalApp(FlowControlledApp):
     def _notify_config_problems(self) -> None:
         for sentence in config_watch.preference_errors(self.services.settings):
             self.notify(sentence, severity="warning", markup=False, timeout=10)
-
-    def _handle_exception(self, error: Exception) -> None:
-        """Keep a defect for whoever started the app: it tells it in a sentence, and writes the report."""
-        from textual.worker import WorkerFailed
-
-        cause = error.error if isinstance(error, WorkerFailed) else error
-        if self.internal_error is None and isinstance(cause, Exception):
-            self.internal_error = cause
-        super()._handle_exception(error)
-
-    def _fatal_error(self) -> None:
-        """Leave without Textual's own report: it shows the variables of every frame, and keys are among them."""
-        self._close_messages_no_wait()
-
-    def panic(self, *renderables: object) -> None:  # noqa: ARG002
-        """Leave; what it would show is told by whoever started the app."""
-        self._close_messages_no_wait()
 
     def _report_task_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Note a defect of something that nobody waits for; the rest of the app goes on."""
@@ -326,5 +278,4 @@ class EternalApp(FlowControlledApp):
         return format_safe("{jobs} `eternal-tui watch`, or the app, picks up what is unfinished.", jobs=jobs)
 
     def _write_sequence(self, sequence: str) -> None:
-        if self._driver is not None:
-            self._driver.write(to_ascii(sequence) if self.terminal.glyphs is ASCII else sequence)
+        write_to_terminal(self, to_ascii(sequence) if self.terminal.glyphs is ASCII else sequence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
-from eternal_tui.drafts.editor import EditorNotFound, editor_command, read_prompt, temporary_prompt_file
+from eternal_tui.drafts.editor import EditorNotFound, create_prompt_file, editor_command, read_prompt
 
 PATH = {"PATH": str(Path(sys.executable).parent)}
 PYTHON = Path(sys.executable).name
@@ -26,12 +27,12 @@ def test_without_a_usable_editor_a_sentence_says_what_to_set(named: dict[str, st
         editor_command({**PATH, **named})
 
 
-def test_the_prompt_travels_in_a_private_file_that_is_gone_afterwards() -> None:
-    with temporary_prompt_file("héllo\nworld") as path:
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-        assert read_prompt(path) == "héllo\nworld"
-    assert not path.parent.exists()
+def test_create_prompt_file_is_private() -> None:
+    path = create_prompt_file("héllo\nworld")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert read_prompt(path) == "héllo\nworld"
+    shutil.rmtree(path.parent)
 
 
 def test_what_comes_back_is_cleaned_and_bounded(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from eternal_tui.tui.graphics.base import GraphicsBackend
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.job_list.row import state_labels
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.cells import fit
 
 if TYPE_CHECKING:
@@ -221,9 +222,7 @@ class Gallery(ScrollView, can_focus=True):
         self.post_message(self.FocusChanged())
 
     def _transmit(self, data: str) -> None:
-        driver = self.app._driver
-        if data and driver is not None:
-            driver.write(data)
+        write_to_terminal(self.app, data)
 
     # Actions
 

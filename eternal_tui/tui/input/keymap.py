@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from textual.keys import Keys, _character_to_key
+from textual.keys import Keys
 
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.tui.input.actions import ALL_ACTIONS, PARENT_SCOPES, Action, Scope
+from eternal_tui.tui.terminal.textual_internals import key_name
 
 INDISTINGUISHABLE_KEYS = {"ctrl+h": "Backspace", "ctrl+i": "Tab", "ctrl+j": "Enter", "ctrl+m": "Enter", "ctrl+[": "Esc"}
 """Keys a terminal cannot tell from another one."""
@@ -115,7 +116,7 @@ def _is_inner_scope(inner: Scope, outer: Scope) -> bool:
 
 
 def _normalized_keys(keys: str) -> set[str]:
-    return {_character_to_key(key) if len(key) == 1 else key for key in map(str.strip, keys.split(","))}
+    return {key_name(key) if len(key) == 1 else key for key in map(str.strip, keys.split(","))}
 
 
 MAX_KEY_CHARS = 24

@@ -19,6 +19,7 @@ from eternal_tui.core.sanitize import SafeText
 from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
 from eternal_tui.tui.graphics.pacing import estimate_bytes
 from eternal_tui.tui.terminal.overlays import find_overlays
+from eternal_tui.tui.terminal.textual_internals import terminal_driver, write_to_terminal
 
 EMPTY_DRAWING = Drawing((), 0)
 EMPTY_STRIP = Strip([], 0)
@@ -108,13 +109,11 @@ class DrawingWidget(Widget):
             overlays.place(self, drawing.overlay, lambda: self.drawn_region, self.graphics.cell_size)
 
     def _transmit(self, data: str) -> None:
-        driver = self.app._driver
-        if data and driver is not None:
-            driver.write(data)
+        write_to_terminal(self.app, data)
 
     def _is_link_congested(self) -> bool:
         """Tell whether the terminal takes its time with what was written before."""
-        driver: object = self.app._driver
+        driver: object = terminal_driver(self.app)
         return isinstance(driver, CongestionAwareDriver) and driver.is_congested()
 
     @property

@@ -50,7 +50,7 @@ class CharacterInput(Input):
         """Put gated text in place of a range; every way into the field but `value` comes through here."""
         super().replace(sanitize(text, limit=MAX_INPUT_CHARS), start, end)
 
-    def _on_paste(self, event: events.Paste) -> None:
+    def on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
         if is_curl_command(event.text):

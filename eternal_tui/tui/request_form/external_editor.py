@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from textual.app import App
 
 from eternal_tui.config.credentials import environ_without_keys
-from eternal_tui.drafts.editor import editor_command, read_prompt, temporary_prompt_file
+from eternal_tui.drafts.editor import create_prompt_file, editor_command, read_prompt
+
+RETURNED_AT_ONCE_SECONDS = 1.0
+"""Seconds within which nobody opens, reads and leaves an editor."""
 
 
 @contextmanager
@@ -23,38 +29,45 @@ def suspended_app(app: App[object]) -> Iterator[None]:
     with app.batch_update(), app.suspend():
         before = signal.signal(signal.SIGINT, lambda _signal, _frame: None)
         try:
-            with _discard_output(app):
-                yield
+            yield
         finally:
             signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
-def _discard_output(app: App[object]) -> Iterator[None]:
-    """Drop titles and bells, which are written without painting.
+class EditedPrompt(NamedTuple):
+    """What an editor left, and a sentence about what went wrong, empty where nothing did."""
 
-    A suspended driver has no thread that empties its queue of 30 writes; the 31st would block the event loop.
-    """
-    driver = app._driver
-    if driver is None:
-        yield
-        return
-    driver.write = lambda data: None  # type: ignore[method-assign] # noqa: ARG005
-    try:
-        yield
-    finally:
-        del driver.write  # the method of the class shows again
+    text: str
+    notice: str = ""
 
 
-async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str]) -> str:
+async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str]) -> EditedPrompt:
     """Return the prompt as edited; raise EditorNotFound, SuspendNotSupported or OSError.
 
-    The editor gets `environ` without keys.
+    The editor gets `environ` without keys. Its file is kept where its text could be lost otherwise: an editor that
+    fails, and one that returns at once because it opened a window of its own.
     """
     command = editor_command(environ)
-    with temporary_prompt_file(prompt) as path:
+    path = create_prompt_file(prompt)
+    is_kept = False
+    try:
         with suspended_app(app):
+            began = time.monotonic()
             process = await asyncio.create_subprocess_exec(*command, str(path), env=environ_without_keys(environ))
             status = await process.wait()
-        # An editor that exits with an error (:cq in vim) leaves the prompt unchanged.
-        return read_prompt(path) if status == 0 else prompt
+        text = read_prompt(path)
+        if status and text != prompt:
+            is_kept = True
+            how = f"exit code {status}" if status > 0 else f"signal {-status}"
+            return EditedPrompt(prompt, f"The editor ended with {how}. The prompt is unchanged; its text is in {path}.")
+        if not status and text == prompt and time.monotonic() - began < RETURNED_AT_ONCE_SECONDS:
+            is_kept = True
+            return EditedPrompt(
+                prompt,
+                f"The editor returned at once. If it has its own window, set VISUAL to one that waits (code --wait); "
+                f"what it saves is in {path}.",
+            )
+        return EditedPrompt(text)
+    finally:
+        if not is_kept:
+            shutil.rmtree(path.parent, ignore_errors=True)

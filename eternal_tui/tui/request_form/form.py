@@ -286,7 +286,9 @@ class RequestForm(Vertical):
         prompt, notice = self._prompt_field.text, ""
         path = prompt_path(prompt)
         try:
-            text = read_prompt(path) if path else await edit_prompt(self.app, prompt, self._environ)
+            text = read_prompt(path) if path else ""
+            if path is None:
+                text, notice = await edit_prompt(self.app, prompt, self._environ)
         except EditorNotFound as error:
             notice = str(error)
         except SuspendNotSupported:

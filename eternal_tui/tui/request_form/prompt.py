@@ -135,7 +135,7 @@ class PromptArea(TextArea):
         if self.is_replaceable:
             self.select_all()
 
-    async def _on_paste(self, event: events.Paste) -> None:
+    async def on_paste(self, event: events.Paste) -> None:
         # Textual calls the handler of the base class by itself, unless the default is prevented.
         if is_curl_command(event.text):
             event.prevent_default()

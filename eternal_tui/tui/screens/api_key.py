@@ -45,7 +45,7 @@ DEMO_COMMAND = "eternal-tui --demo"
 class ApiKeyInput(Input):
     """A line that does not show its text and cannot be copied from."""
 
-    def _on_paste(self, event: events.Paste) -> None:
+    def on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
         if words := event.text.split():

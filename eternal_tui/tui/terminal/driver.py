@@ -177,6 +177,16 @@ class FlowControlledDriver(LinuxDriver):
             None if thread is None else BackgroundWriter(thread._file, self._flow_controller, self._notify_writable)
         )
 
+    def write(self, data: str) -> None:
+        """Write; while another program has the terminal, drop titles and bells."""
+        if self._background_writer is not None:
+            self._background_writer.write(data)
+
+    def close(self) -> None:
+        """End the writer, when all is written."""
+        super().close()
+        self._background_writer = None
+
     def available(self) -> int:
         """Return how many characters the line takes now; MOST is no limit."""
         return MAX_WINDOW_CHARS if self._background_writer is None else self._background_writer.available()

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from textual.app import App
-from textual.binding import Binding
-from textual.widget import Widget
+from textual.keys import _character_to_key
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.binding import Binding
+    from textual.widget import Widget
+
+
+def key_name(character: str) -> str:
+    """Return the name that a key binding has for a character."""
+    return _character_to_key(character)
+
+
+def terminal_driver(app: App[Any]) -> Any:
+    """Return the driver, None before the app runs."""
+    return app._driver
+
+
+def write_to_terminal(app: App[Any], sequence: str) -> None:
+    """Write control sequences that are no part of the screen."""
+    if sequence and (driver := terminal_driver(app)) is not None:
+        driver.write(sequence)
 
 
 def is_exiting(app: App[Any]) -> bool:

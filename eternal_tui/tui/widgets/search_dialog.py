@@ -27,7 +27,7 @@ class SearchInput(Input):
     def replace(self, text: str, start: int, end: int) -> None:
         super().replace(sanitize(text, limit=400), start, end)
 
-    def _on_paste(self, event: events.Paste) -> None:
+    def on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
         if lines := event.text.strip().splitlines():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.terminal.stage import make_environ, start_app
 from tests.tui.request_form.form_app import FormApp
 
 EDITOR_SCRIPT = """\
@@ -48,7 +49,10 @@ class Edited(FormApp):
         if self.form.draft.prompt != "waves":
             self.exit(self.form.draft.prompt)
 
-print("RESULT", Edited(environ=environ_without_keys(os.environ)).run())
+from eternal_tui.tui.terminal.driver import FlowControlledDriver
+app = Edited(environ=environ_without_keys(os.environ))
+app.driver_class = FlowControlledDriver
+print("RESULT", app.run())
 """
 
 
@@ -114,3 +118,27 @@ async def test_where_there_is_no_terminal_to_lend_it_is_said() -> None:
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert "cannot be suspended for an editor" in app.screen_text()
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ('echo lost > "$1"; exit 3', b"The editor ended with"),
+        ('echo lost > "$1"; kill -SEGV $$', b"The editor ended with"),
+        ("exit 0", b"The editor returned at once"),
+    ],
+    ids=["failed", "crashed", "window"],
+)
+def test_editor_text_is_never_lost(tmp_path: Path, script: str, told: bytes) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text(f"#!/bin/sh\n{script}\n")
+    editor.chmod(0o700)
+    environ = make_environ(tmp_path, EDITOR=str(editor), TMPDIR=str(tmp_path))
+    with start_app(tmp_path, environ, columns=160) as terminal:
+        terminal.wait_for("No jobs yet")
+        terminal.send(b"n\tmine")
+        terminal.wait_for("mine")
+        terminal.send(b"\x05")
+        terminal.wait_for(told)
+    (kept,) = tmp_path.glob("eternal-tui-*/prompt.txt")
+    assert kept.read_text().strip() == ("lost" if "lost" in script else "mine")

@@ -1,0 +1,69 @@
+"""Base of the app: what is changed of Textual by its private names, for crashes, notifications, focus and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from textual.app import ScreenStackError
+from textual.filter import LineFilter
+from textual.notifications import Notify
+
+from eternal_tui.tui.terminal.driver import FlowControlledApp
+
+
+class TerminalApp(FlowControlledApp):
+    """An app that keeps the defect which ended it in `internal_error`, and shows one notification at a time."""
+
+    internal_error: Exception | None = None
+
+    def report_internal_error(self, error: Exception) -> None:
+        """End the app with this defect."""
+        self._handle_exception(error)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Keep a defect for whoever started the app: it tells it in a sentence, and writes the report."""
+        from textual.worker import WorkerFailed
+
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if self.internal_error is None and isinstance(cause, Exception):
+            self.internal_error = cause
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """Leave without Textual's own report: it shows the variables of every frame, and keys are among them."""
+        self._close_messages_no_wait()
+
+    def panic(self, *renderables: object) -> None:  # noqa: ARG002
+        """Leave; what it would show is told by whoever started the app."""
+        self._close_messages_no_wait()
+
+    def on_notify(self, event: Notify) -> None:
+        """Let the newest word stand alone: it takes the place of the answer before it, and of itself."""
+        fresh = event.notification
+        for old in tuple(self._notifications):
+            if old.message == fresh.message or old.severity == fresh.severity == "information":
+                self._unnotify(old, refresh=False)
+        self._remove_empty_toast_holders()
+
+    def _remove_empty_toast_holders(self) -> None:
+        """Remove the notifications that are over with what holds them: Textual leaves that for good, empty."""
+        for screen in self.screen_stack:
+            for holder in screen.query("ToastHolder"):
+                shown = [
+                    toast._notification for toast in holder.query("Toast").results() if hasattr(toast, "_notification")
+                ]
+                if not any(notification in self._notifications for notification in shown):
+                    holder.remove()
+
+    def restore_focus(self) -> None:
+        """Put the focus back where it was when the terminal lost it, or where it belongs on a screen begun since."""
+        if self.app_focus:
+            return
+        self.app_focus = True
+        with suppress(ScreenStackError):
+            self.screen._update_auto_focus()
+
+    def replace_filters(self, is_replaced: Callable[[LineFilter], bool], filters: Iterable[LineFilter]) -> None:
+        """Put `filters` behind those of Textual's that are not replaced."""
+        self._filters = [*(each for each in self._filters if not is_replaced(each)), *filters]
