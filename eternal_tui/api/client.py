@@ -224,6 +224,7 @@ class ApiClient:
                 await send(client, request, reply, self._auth() if with_key else None)
         # Whatever breaks, the question whether it was sent has to be answered: an unknown error is an unclear one.
         except Exception as error:  # noqa: BLE001
+            await leaving.close_streams()
             lost = transport_error(error, leaving, self._host, paid=paid, route=self._network.route(self._base_url))
         # Raised outside the handler and without a cause: the frames below hold the key in their variables, and
         # a traceback that shows variables would show it.
