@@ -30,8 +30,8 @@ class ConfirmationRequired(SubmitRejected):
     def __init__(self, count: int, estimate: float | None, limit: float | None, confirm_count: int | None) -> None:
         what = "1 request" if count == 1 else f"{count} requests"
         price = "price not known yet" if estimate is None else f"~{estimate:.2f} credits"
-        above = f"above {limit:.2f} credits" if limit is not None else f"of more than {confirm_count} at once"
-        super().__init__(f"This sends {what} ({price}). Requests {above} need a confirmation. Nothing was sent.")
+        setting = f"confirm_above ({limit:.2f} credits)" if limit is not None else f"confirm_count ({confirm_count})"
+        super().__init__(f"This sends {what} ({price}), above {setting}. Nothing was sent.")
         self.question = f"This sends {what} ({price})."
         self.count = count
         self.estimate = estimate
@@ -42,9 +42,9 @@ class DailyCapExceeded(SubmitRejected):
     """The submit would go past the spend cap of the day. Not even a confirmation lifts it."""
 
     def __init__(self, spent: float, estimate: float | None, cap: float) -> None:
-        price = "and the price is not known" if estimate is None else f"and this costs about {estimate:.2f}"
+        price = "an amount not known yet" if estimate is None else f"~{estimate:.2f}"
         super().__init__(
-            f"The daily cap is {cap:.2f} credits: about {spent:.2f} are spent today {price}. Nothing was sent. "
+            f"daily_cap is {cap:.2f} credits: ~{spent:.2f} are spent today and this costs {price}. Nothing was sent. "
             "Raise daily_cap in the configuration, or wait until tomorrow."
         )
         self.spent = spent
@@ -61,7 +61,7 @@ class CapUndeterminable(DailyCapExceeded):
 
     def __str__(self) -> str:
         return (
-            f"The daily cap of {self.cap:.2f} credits cannot be kept: what {self._unpriced} jobs of today cost is not "
+            f"daily_cap ({self.cap:.2f} credits) cannot be kept: what {self._unpriced} requests of today cost is not "
             "known, nor what this one would. Nothing was sent. Remove daily_cap from the configuration to go on."
         )
 
