@@ -20,8 +20,7 @@ from pathlib import Path
 
 from tests.benchmarks.row import Row, row
 from tests.benchmarks.shown_lines import ShownLines
-from tests.benchmarks.slow_line import PICTURE, QUIET
-from tests.media.files import encode_image, make_image
+from tests.benchmarks.slow_line import PICTURE, QUIET, picture_of
 from tests.terminal.pseudo_terminal import ROOT, PseudoTerminal
 from tests.terminal.ssh_server import SSHD, ServerUnavailable, ssh_server
 from tests.terminal.stage import make_environ
@@ -68,11 +67,16 @@ def netem_line(folder: Path) -> Iterator[Row]:
     login.mkdir()
     results = home / "data" / "results"
     results.mkdir(parents=True, exist_ok=True)
-    (results / PICTURE).write_bytes(encode_image(make_image(768, 1024), "JPEG"))
+    (results / PICTURE).write_bytes(picture_of(199))
     for name, shaper in SHAPERS.items():
         with suppress(subprocess.CalledProcessError, ServerUnavailable):
             with shaped_line(shaper) as inside, ssh_server(login, HERE) as ssh:
-                yield from _rows(f"ssh, {name}: ", (*inside, *ssh), make_environ(home), make_environ(login))
+                yield from _rows(
+                    f"ssh, {name}: ",
+                    (*inside, *ssh),
+                    make_environ(home),
+                    make_environ(login, ETERNAL_TUI_IMAGES="blocks"),
+                )
             return
 
 

@@ -16,7 +16,7 @@ from tests.media.files import encode_image, make_image
 from tests.terminal.pseudo_terminal import PseudoTerminal
 from tests.terminal.stage import make_environ, start_app
 
-SSH = {"SSH_CONNECTION": "192.0.2.1 5022 192.0.2.2 22"}
+SSH = {"SSH_CONNECTION": "192.0.2.1 5022 192.0.2.2 22", "ETERNAL_TUI_IMAGES": "blocks"}
 LINK_BYTES = 256_000 / 8
 LINK_DELAY = 0.15
 READ_AT_ONCE = 640
@@ -25,6 +25,13 @@ QUIET = 0.7
 """Seconds without a byte after which a picture counts as drawn."""
 
 PICTURE = "000199-tomas.jpg"
+
+
+def picture_of(number: int) -> bytes:
+    """Return the result of a job of `full_history`, which says how many bytes it has."""
+    return encode_image(make_image(768, 1024), "JPEG").ljust(91_000 + number, b"\0")
+
+
 """The file of the last job but one of a history of 200."""
 
 
@@ -33,7 +40,7 @@ def slow_line(folder: Path) -> Iterator[Row]:
     home = folder / "200"
     results = home / "data" / "results"
     results.mkdir(parents=True, exist_ok=True)
-    (results / PICTURE).write_bytes(encode_image(make_image(768, 1024), "JPEG"))
+    (results / PICTURE).write_bytes(picture_of(199))
     with start_app(home, make_environ(home, **SSH)) as terminal:
         terminal.reply_delay_seconds, terminal.link_bytes_per_second, terminal.read_chunk_bytes = (
             LINK_DELAY,

@@ -9,8 +9,7 @@ from pathlib import Path
 from eternal_tui.tui.terminal.flow_control import INITIAL_REMOTE_WINDOW_CHARS, REPLY_TIMEOUT_SECONDS
 from eternal_tui.tui.terminal.input_parser import REMOTE_ESCAPE_SECONDS
 from tests.benchmarks.full_history import fill
-from tests.benchmarks.slow_line import LINK_BYTES, LINK_DELAY, PICTURE, SSH
-from tests.media.files import encode_image, make_image
+from tests.benchmarks.slow_line import LINK_BYTES, LINK_DELAY, PICTURE, SSH, picture_of
 from tests.terminal.stage import make_environ, start_app
 
 NEVER_SECONDS = 1e9
@@ -28,7 +27,7 @@ def test_what_is_asked_for_comes_before_the_rest_of_a_picture(tmp_path: Path) ->
     fill(tmp_path / "data", 20)
     results = tmp_path / "data" / "results"
     results.mkdir(parents=True, exist_ok=True)
-    (results / PICTURE.replace("000199", "000019")).write_bytes(encode_image(make_image(768, 1024), "JPEG"))
+    (results / PICTURE.replace("000199", "000019")).write_bytes(picture_of(19))
     with start_app(tmp_path, make_environ(tmp_path, **SSH)) as terminal:
         terminal.reply_delay_seconds, terminal.link_bytes_per_second = LINK_DELAY, LINK_BYTES
         terminal.wait_for("Take 20", keep=True)

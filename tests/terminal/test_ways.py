@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Program
-from tests.terminal.tmux import PROGRAM, Tmux, make_environ, needs_tmux
+from tests.terminal.tmux import PROGRAM, Tmux, count_picture_cells, make_environ, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal, pytest.mark.long]
 
@@ -335,7 +335,7 @@ def test_about_the_screen(app: Tmux, tmp_path: Path) -> None:
     app.press("Escape")
     app.wait_for(lacks("Spending"))
     app.press("v")
-    app.wait_for(lambda screen: screen.count("▀") > 20)
+    app.wait_for(lambda screen: count_picture_cells(screen) > 20)
     app.press("v")
     app.press("C")
     app.wait_for("searches name, ID and story")

@@ -49,6 +49,11 @@ def make_environ(home: Path, changes: Mapping[str, str | None] | None = None) ->
     return {name: value for name, value in merged.items() if value is not None}
 
 
+def count_picture_cells(screen: str) -> int:
+    """Return how many cells of a screen show block symbols, as text pictures are drawn with by default."""
+    return sum(screen.count(symbol) for symbol in "▐▗▄▝▞▖▟▀")
+
+
 class Tmux:
     """One tmux of its own with one pane that runs one program. `written` is what the program wrote to its terminal."""
 
