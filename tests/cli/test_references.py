@@ -110,6 +110,20 @@ def test_delete_is_undone_by_a_later_run(four: Program) -> None:
     assert (four.run("undo").code, four.run("undo").err) == (1, "Nothing to undo.\n")
 
 
+def test_what_deleted_jobs_cost_is_still_counted(program: Program) -> None:
+    """Also of jobs from before there was a ledger. Seen to fail: deleting them lifted the cap of the day."""
+    now = time.time()
+    program.add_jobs(*(a_job(created_at=now, ended_after=0.1, cost=0.04) for _ in range(3)))
+    before = program.run("jobs", "--totals").json_objects[0]["spent_today"]
+    assert program.run("delete", "2", "3").code == 0
+    assert program.run("delete", "1").code == 0
+    assert program.run("jobs", "--totals").json_objects[0]["spent_today"] == before == pytest.approx(0.12)
+    refused = program.run("generate", "--character", "6870", "--prompt", "x", environ={"ETERNAL_TUI_DAILY_CAP": "0.12"})
+    assert refused.code == 2
+    program.run("undo")
+    assert program.run("jobs", "--totals").json_objects[0]["spent_today"] == before
+
+
 @pytest.mark.parametrize("job", ["3", "4"])
 def test_delete_asks_before_it_drops_what_is_charged(four: Program, job: str) -> None:
     refused = four.run("delete", job)

@@ -15,7 +15,7 @@ from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.formatting import print_changed_jobs
 from eternal_tui.cli.parser import Command
-from eternal_tui.cli.references import add_references, find_jobs
+from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
 from eternal_tui.core.files import write_atomic
 from eternal_tui.core.sanitize import format_safe
 from eternal_tui.jobs.formatting import pluralize
@@ -60,7 +60,7 @@ def _delete(context: Context) -> int:
     with context.open_history() as history:
         jobs = find_jobs(history, context.arguments.ids, context.output.stdin)
         _confirm(context, jobs)
-        removed = _remove(history, jobs, context.settings.data_dir / DELETED_FILE_NAME)
+        removed = _remove(context, history, jobs)
     if context.arguments.json:
         print_changed_jobs(context, [job for job in jobs if str(job.id) in removed], "deleted")
         return ExitCode.SUCCESS
@@ -83,16 +83,34 @@ def _confirm(context: Context, jobs: list[Job]) -> None:
         raise CommandError(ExitCode.USAGE, format_safe("{question} Add --yes. Nothing deleted.", question=question))
 
 
-def _remove(history: History, jobs: list[Job], path: Path) -> dict[str, Any]:
-    """Delete the jobs and return their records, which are written to `path` before the deletion."""
+def _remove(context: Context, history: History, jobs: list[Job]) -> dict[str, Any]:
+    """Delete the jobs and return their records, which are written to a file of deletions before."""
+    path = context.settings.data_dir / DELETED_FILE_NAME
     removed = {}
+    charges = _missing_charges(context, history, jobs)
     with history.transaction(keep_concurrent=True) as transaction:
+        for row in charges:
+            transaction.add_charge(row)
         for job in jobs:
             if (record := transaction.get(job.id)) is not None:
                 removed[str(job.id)] = record
                 transaction.delete(job.id)
         _write_deletions(path, [*_read_deletions(path), {"at": time.time(), "jobs": removed}])
     return removed
+
+
+def _missing_charges(context: Context, history: History, jobs: list[Job]) -> list[dict[str, Any]]:
+    """Return the rows of the ledger for jobs from before there was one: what they cost outlives them."""
+    from eternal_tui.history.lock import InstanceLock
+    from eternal_tui.jobs.billing.charges import rows_of_old_jobs, to_row_record
+    from eternal_tui.jobs.billing.reading import read_ledger
+    from eternal_tui.services import service_name
+
+    ledger = read_ledger(history, InstanceLock.observer(history.folder).is_alive)
+    # The engine makes the rows of all old jobs only where there is none yet.
+    unbilled = iter_jobs(history) if not ledger.last_number else jobs
+    missing = sorted((job for job in unbilled if job.id not in ledger.charges), key=lambda job: job.id)
+    return [to_row_record(row) for row in rows_of_old_jobs(missing, service_name(context.settings.base_url))]
 
 
 def _undo(context: Context) -> int:
