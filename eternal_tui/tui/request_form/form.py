@@ -245,6 +245,10 @@ class RequestForm(Vertical):
         if self._plan().requests == requests:
             self._prompt_field.set_origin("sent", is_replaceable=True)
 
+    def unmark_sent(self) -> None:
+        """Let typing continue the prompt, which was not sent after all."""
+        self._prompt_field.set_origin("", is_replaceable=False)
+
     def show_history(self, prompts: Sequence[str]) -> None:
         """Open the search over earlier prompts, newest first."""
         from eternal_tui.tui.request_form.prompt_history import PromptHistory

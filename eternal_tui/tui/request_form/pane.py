@@ -108,11 +108,14 @@ class RequestFormPane(Container):
         """Submit the form; False when it shows what is missing instead."""
         return (await self.mount_form()).submit()
 
-    def finish_submit(self, requests: Sequence[GenerateRequest], *, is_sent: bool) -> None:
+    def mark_sent(self, requests: Sequence[GenerateRequest]) -> None:
+        """Let typing replace the prompt of requests that the form submitted and that are about to be sent."""
+        if requests in self._pending_requests and self._form is not None:
+            self._form.mark_sent(requests)
+
+    def finish_submit(self, requests: Sequence[GenerateRequest]) -> None:
         """Note that the requests were answered, or not sent."""
         self._pending_requests.remove(requests)
-        if is_sent and self._form is not None:
-            self._form.mark_sent(requests)
         if self._last_sent is not None and self._last_sent[0] == requests:
             # A user who kept pressing while it was sent has not seen the answer yet.
             self._last_sent = (requests, self._monotonic())

@@ -206,6 +206,9 @@ class PromptField(Vertical):
         self._origin = (origin, self.text)
         if is_replaceable:
             self._area.make_replaceable()
+        elif self._area.is_replaceable:
+            self._area.is_replaceable = False
+            self._area.move_cursor(self._area.document.end)
         self._update_label()
 
     def set_snippets(self, snippets: Mapping[str, str]) -> None:

@@ -382,7 +382,11 @@ class MainScreen(HelpMixin, DiffScreen):
             self._character_check = CharacterCheck(
                 self.services.characters, show_progress=self._show_check_progress, notify_user=self.notify_user
             )
-        return await self._character_check.run(request.character for request in requests)
+        allowed = await self._character_check.run(request.character for request in requests)
+        if allowed:
+            # Before the POST: a prompt typed meanwhile is the next one, not the end of this one.
+            self.form_pane.mark_sent(requests)
+        return allowed
 
     def _show_check_progress(self, text: SafeText) -> None:
         if self.form_pane.form is not None:
@@ -400,16 +404,16 @@ class MainScreen(HelpMixin, DiffScreen):
     @on(SubmitRequested)
     @work
     async def _submit_requested(self, event: SubmitRequested) -> None:
-        sent = False
         try:
             sent = await self.commands.submit(event.requests, event.character_names, event.templates)
         finally:
-            self.form_pane.finish_submit(event.requests, is_sent=sent)
+            self.form_pane.finish_submit(event.requests)
         if sent:
             self._confirm_sent(len(event.requests))
             if not all(event.character_names):
                 await self.characters.fill_in_names()
         else:
+            (await self.form_pane.mount_form()).unmark_sent()
             await self._key_prompt.ask_if_missing()
 
     def _confirm_sent(self, count: int) -> None:

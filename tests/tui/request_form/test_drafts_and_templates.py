@@ -9,11 +9,14 @@ import msgspec
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import DraftStore, Presets
 from eternal_tui.jobs.model import JobState, to_record
+from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultRule
+from eternal_tui.sandbox.server import Sandbox
+from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.tui.request_form.messages import PresetsChanged, SubmitRequested
 from eternal_tui.tui.screens.main import MainScreen
 from tests.tui.jobs import make_job
 from tests.tui.request_form.form_app import FormApp, type_text
-from tests.tui.screens.stage import make_app, open_services, wait_until
+from tests.tui.screens.stage import ENVIRON, make_app, open_services, wait_until
 
 DRAFT = Draft(character="6870", prompt="in rain", type="video", duration=2, count=3)
 
@@ -155,3 +158,21 @@ async def test_n_starts_empty_and_e_edits_the_prompt_of_a_job(tmp_path: Path) ->
             await pilot.press("tab", *"in rain", "ctrl+g")
             assert form.draft.prompt == "at {sea}"
         assert DraftStore(services.data_dir).load() == form.draft
+
+
+async def test_a_prompt_typed_while_another_is_sent_is_the_next_one(tmp_path: Path) -> None:
+    """The response to the first request takes a while."""
+    settings = SandboxSettings(
+        faults=(FaultRule(fault=Fault.SLOW, places=(FaultPlace.POST,), times=1),), slow_seconds=1.0
+    )
+    async with Sandbox(settings) as sandbox:
+        environ = {**ENVIRON, "ETERNALAI_API_KEY": sandbox.key}
+        async with open_services(tmp_path, environ, base_url=sandbox.api_url) as services:
+            app = make_app(services, environ)
+            async with app.run_test(size=(140, 40)) as pilot:
+                await pilot.press("n", *"6870", "tab", *"one", "ctrl+s")
+                await wait_until(pilot, lambda: len(sandbox.posts) == 1)
+                await pilot.press(*"two", "ctrl+s")
+                await wait_until(pilot, lambda: len(sandbox.posts) == 2)
+                await wait_until(pilot, lambda: all(job.request_id for job in services.jobs.store.newest_first()))
+                assert [job.request.prompt for job in services.jobs.store.newest_first()] == ["two", "one"]
