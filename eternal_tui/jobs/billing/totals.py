@@ -22,6 +22,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     cost) and `unconfirmed_today`; `is_spent_exact` is whether balances tell all of it.
     """
 
+    queued: int = 0
+    is_queue_held: bool = False
     sending: int = 0
     running: int = 0
     waiting: int = 0
@@ -81,6 +83,7 @@ class RunningTotals:
             self._recount()
         counts = self._counts
         return Totals(
+            queued=counts["queued"],
             sending=counts["sending"],
             running=counts["running"],
             waiting=counts["waiting"],
@@ -100,6 +103,8 @@ class RunningTotals:
     def _add(self, job: Job, sign: int) -> None:
         if job.state in POLLED_STATES:
             self._counts["running"] += sign
+        elif job.state is JobState.QUEUED:
+            self._counts["queued"] += sign
         elif job.state is JobState.SUBMITTING:
             self._counts["sending"] += sign
             self._counts["waiting"] += sign

@@ -128,6 +128,11 @@ class RequestQueue:
         return QueueSummary(len(self._entries), unowned, state.held, state.reason, sum(costs) if costs else None)
 
     @property
+    def is_held(self) -> bool:
+        """Whether entries wait for `release`: the hold, or that their process is gone."""
+        return self.state.held or bool(self.unowned())
+
+    @property
     def is_blocked(self) -> bool:
         """Whether a new request has to be queued rather than sent at once."""
         own = any(self._context.owns(job) for job in self._entries.values())

@@ -342,6 +342,8 @@ MAIN_SCREEN_ACTIONS: tuple[Action, ...] = (
     Action("jobs.scrub_back", "left_square_bracket", "screen.scrub(-1)", "Scrub back", "Seek -5%", "jobs"),
     Action("jobs.scrub", "right_square_bracket", "screen.scrub(1)", "Scrub on", "Seek +5%", "jobs"),
     Action("jobs.json", "J", "screen.json", "JSON", "Show or hide the JSON sent and received", "jobs"),
+    Action("jobs.queue", "H", "screen.hold_queue", "Queue", "Hold the queue, or send what is queued", "jobs"),
+    Action("jobs.sooner", "K", "screen.move_queued(-1)", "Sooner", "Send a queued job sooner (J: later)", "jobs"),
     Action("jobs.star", "asterisk", "screen.job('star')", "Star", "Toggle star", "jobs"),
     Action("jobs.note", "N", "screen.job('note')", "Note", "Write a note or tags for the job", "jobs"),
     Action("jobs.delete", "d", "screen.job('delete')", "Delete", "Delete from the history (u: undo)", "jobs"),

@@ -247,7 +247,7 @@ class JobCommands:
         if any(job.state is JobState.SUBMITTING for job in jobs):
             self._screen.notify_user(SafeText("A job being sent cannot be deleted; wait for the response."), "warning")
             return
-        running = sum(not job.is_ended or job.needs_download for job in jobs)
+        running = sum((not job.is_ended and job.state is not JobState.QUEUED) or job.needs_download for job in jobs)
         unconfirmed = sum(job.state is JobState.UNCONFIRMED and _is_retryable(job) for job in jobs)
         reasons = [
             *([format_safe("{n} running: stays charged, is not downloaded.", n=running)] if running else ()),
@@ -265,6 +265,43 @@ class JobCommands:
                 return
         await self._jobs.delete([job.id for job in jobs])
         self._screen.notify_user(format_safe("Deleted {what} (u to undo). Files are kept.", what=what))
+
+    async def toggle_queue(self) -> None:
+        """Hold the queue; where it is held, ask with count and cost and send what is queued."""
+        queue = self._jobs.queue
+        try:
+            if not queue.is_held:
+                queue.hold("by hand")
+                self._screen.notify_user(SafeText("Queue held: nothing is sent until H releases it."))
+                return
+            summary = queue.summary()
+            if summary.count:
+                cost = f"~{summary.cost:.2f} credits" if summary.cost is not None else "Price unknown"
+                question = format_safe(
+                    "Send {requests}? {cost}.", requests=pluralize(summary.count, "queued request"), cost=cost
+                )
+                if not await self.confirm_cost(question, count=summary.count):
+                    return
+            await self._jobs.release_queue()
+            self._screen.notify_user(SafeText("Queue released."))
+        except (OSError, HistoryError) as error:
+            self._screen.notify_user(sanitize(f"The queue could not be changed: {error}"), "error")
+
+    async def move_queued(self, job: Job, places: int) -> None:
+        """Send a queued job sooner, or later."""
+        order = [each.id for each in self._jobs.queue.entries()]
+        if job.id not in order:
+            self._screen.notify_user(format_safe("Job {id} is not queued.", id=job.id))
+            return
+        place = min(max(order.index(job.id) + places, 0), len(order) - 1)
+        try:
+            await self._jobs.queue.move(job.id, place)
+        except (InvalidJobState, JobNotFound, HistoryError) as error:
+            self._screen.notify_user(sanitize(str(error)), "error")
+            return
+        self._screen.notify_user(
+            format_safe("Job {id} is number {n} of {count} in the queue.", id=job.id, n=place + 1, count=len(order))
+        )
 
     async def star(self, jobs: Sequence[Job]) -> None:
         """Star jobs, or take the star away where all have one."""

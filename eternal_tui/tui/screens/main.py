@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -16,6 +17,7 @@ from textual.widget import MountError
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.jobs.billing.totals import Totals
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
 from eternal_tui.services import Services
 from eternal_tui.tui.config_watch import effective_keymap
@@ -198,7 +200,7 @@ class MainScreen(HelpMixin, DiffScreen):
         engine.events.settled.connect(self._key_prompt.job_settled)
         self.job_pane.job_list.set_jobs(engine.store.newest_first(), self.services.clock.time())
         self._update_footer()
-        self.header.set_totals(engine.billing.totals())
+        self.header.set_totals(self._totals())
         self.watch(self, "focused", self._update_footer, init=False)
         # What is not in the first frame waits for it.
         self.call_after_refresh(self._start_after_first_frame)
@@ -280,7 +282,7 @@ class MainScreen(HelpMixin, DiffScreen):
             jobs.apply_changes(found, now, changed - here)
         else:
             jobs.tick(now)
-        totals = engine.billing.totals()
+        totals = self._totals()
         if totals.credits != self._last_credits:
             self._last_credits = totals.credits
             self.form_pane.refresh_price()
@@ -484,6 +486,21 @@ class MainScreen(HelpMixin, DiffScreen):
         if command in ("delete", "again"):
             self.job_pane.job_list.clear_marks()
 
+    def _totals(self) -> Totals:
+        engine = self.services.jobs
+        totals = engine.billing.totals()
+        return msgspec.structs.replace(totals, is_queue_held=engine.queue.is_held) if totals.queued else totals
+
+    @work
+    async def action_hold_queue(self) -> None:
+        await self.commands.toggle_queue()
+
+    @work
+    async def action_move_queued(self, places: int) -> None:
+        job = self.services.jobs.store.get(self.job_pane.job_list.current_id or 0)
+        if job is not None:
+            await self.commands.move_queued(job, places)
+
     @work
     async def action_undo(self) -> None:
         back = await self.services.jobs.undo_delete()
@@ -523,6 +540,10 @@ class MainScreen(HelpMixin, DiffScreen):
         self.detail_pane.media_view.scrub(direction / 20)
 
     def action_json(self) -> None:
+        current = self.services.jobs.store.get(self.job_pane.job_list.current_id or 0)
+        if current is not None and current.state is JobState.QUEUED:
+            self.action_move_queued(1)
+            return
         self.detail_pane.toggle_json()
 
     def action_zoom(self) -> None:

@@ -61,6 +61,7 @@ def _totals_items(totals: Totals, glyphs: Glyphs) -> list[_HeaderItem]:
     dot = f" {glyphs.dot} "
     counts = (
         (totals.unconfirmed, "unconfirmed", "warn", 8),
+        (totals.queued, "queued (held)" if totals.is_queue_held else "queued", "live", 8),
         (totals.sending, "sending", "live", 8),
         (totals.running, "running", "live", 6),
         (totals.failed_today, "failed today", "bad", 5),
