@@ -122,3 +122,26 @@ async def test_what_costs_or_may_have_cost_asks_first(
         await JobCommands(bench.jobs, face, ENVIRON).run([1], command)
         assert face.questions == [question]
         assert [job.id for job in bench.jobs.store.newest_first()] == [1]
+
+
+async def test_the_queue_is_held_and_released_after_a_question(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    """Seen to fail without the question: what others had queued was sent at one key."""
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        face = FakeScreen()
+        commands = JobCommands(bench.engine, face, ENVIRON)
+        await commands.toggle_queue()
+        first, second = [await bench.engine.submit(IMAGE_REQUEST) for _ in range(2)]
+        await commands.move_queued(second, -1)
+        assert face.notifications[-1] == "Job 2 is number 1 of 2 in the queue."
+        await commands.delete([first])
+        assert face.questions == []
+        await commands.toggle_queue()
+        assert face.questions == ["Send 1 queued request? Price unknown."]
+        await clock.advance(30)
+        assert sandbox.posts == []
+        face.answer = True
+        await commands.toggle_queue()
+        await bench.advance_until(lambda: len(sandbox.posts) == 1)
+        assert bench.engine.store[first.id].cause == "cancelled"
