@@ -73,7 +73,14 @@ def _confirm(context: Context, jobs: list[Job]) -> None:
     sending = [job.id for job in jobs if job.state is JobState.SUBMITTING]
     if sending:
         raise CommandError(ExitCode.USAGE, f"Job {sending[0]} is being sent; wait for its response. Nothing deleted.")
-    open_jobs = [job for job in jobs if not job.is_ended or job.needs_download or job.state is JobState.UNCONFIRMED]
+    open_jobs = [
+        job
+        for job in jobs
+        # What is queued was not sent: deleting cancels it.
+        if (not job.is_ended and job.state is not JobState.QUEUED)
+        or job.needs_download
+        or job.state is JobState.UNCONFIRMED
+    ]
     if not open_jobs or context.arguments.yes:
         return
     question = format_safe(
