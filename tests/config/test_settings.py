@@ -372,7 +372,9 @@ def test_the_schema_describes_the_file() -> None:
         "maximum": 16,
         "default": 4,
     }
-    assert properties["images"]["enum"] == ["auto", "blocks", "kitty", "off", "sixel"]
+    assert properties["images"]["enum"] == [
+        "auto", "blocks", "kitty", "off", "sixel", "symbols", "symbols:octants", "symbols:quadrants", "symbols:sextants"
+    ]  # fmt: skip
     assert schema["$defs"]["Settings"]["additionalProperties"] is False
 
 
