@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.filter import SYNTAX_EXAMPLES
 from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.widgets.grapheme_input import GraphemeInput
 
 SYNTAX_HINT = f'words  "a phrase"  -not  {SYNTAX_EXAMPLES}'
 
@@ -51,7 +52,7 @@ class FilterBar(Horizontal):
 
     def __init__(self) -> None:
         super().__init__()
-        self._input = Input(placeholder=SYNTAX_HINT, id="filter-text", select_on_focus=False)
+        self._input = GraphemeInput(placeholder=SYNTAX_HINT, id="filter-text", select_on_focus=False)
         self._sign = Static("/", id="filter-sign", markup=False)
         self._error = Static("", id="filter-problem", markup=False)
         self._find = False

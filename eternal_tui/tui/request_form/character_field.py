@@ -18,12 +18,13 @@ from eternal_tui.characters.resolver import CharacterResolver, ResolvedCharacter
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.request_form.fields import FieldHint, FieldRow
+from eternal_tui.tui.widgets.grapheme_input import GraphemeInput
 
 MAX_INPUT_CHARS = 400
 """Characters of the field: a dozen names, or a URL long enough to be refused by its own name."""
 
 
-class CharacterInput(Input):
+class CharacterInput(GraphemeInput):
     """A single line whose arrows leave it, and which takes only sanitized text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("line")]

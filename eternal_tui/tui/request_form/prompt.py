@@ -26,6 +26,7 @@ from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
 from eternal_tui.drafts.template import SNIPPET_PATTERN
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.request_form.fields import FieldHint
+from eternal_tui.tui.widgets.grapheme_input import GraphemeTextArea
 
 _FINISHED_SNIPPET_PATTERN = re.compile(SNIPPET_PATTERN.pattern + r"[^\w-]$")
 _BEGUN_SNIPPET_PATTERN = re.compile(r"(?<![\w@])@([\w-]*)$")
@@ -45,7 +46,7 @@ def _sanitize_cluster(cluster: str, width: int) -> str:
     return set_cell_size(drawn, width) if cell_len(drawn) < width or category(cluster[0]) == "So" else drawn
 
 
-class PromptArea(TextArea):
+class PromptArea(GraphemeTextArea):
     """A text area that holds only text a terminal can be given: everything that enters it passes `clean_prompt`."""
 
     DEFAULT_CSS = """

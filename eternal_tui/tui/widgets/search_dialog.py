@@ -16,12 +16,13 @@ from textual.widgets import Input, Static
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.widgets.dialog import Overlay
+from eternal_tui.tui.widgets.grapheme_input import GraphemeInput
 from eternal_tui.tui.widgets.option_table import Column, VirtualList
 
 Result = TypeVar("Result")
 
 
-class SearchInput(Input):
+class SearchInput(GraphemeInput):
     """A line that takes only sanitized text."""
 
     def replace(self, text: str, start: int, end: int) -> None:
