@@ -51,6 +51,10 @@ class ApiKeyError(Exception):
     """A key that cannot be used or kept; the text is a sentence and never holds the key."""
 
 
+class KeyringTimeout(ApiKeyError):
+    """The system's keyring is there and does not answer, as with a D-Bus that hangs."""
+
+
 _seen_keys: list[Secret] = []
 
 
@@ -123,10 +127,16 @@ def find_key(settings: Settings, environ: Mapping[str, str] | None = None) -> Fo
             return FoundKey(parse_key(text, variable), variable)
     if settings.api_key_command.strip():
         return FoundKey(_key_from_command(settings.api_key_command, environ), "api_key_command")
-    if (stored := _key_from_keyring(settings)) is not None:
-        return FoundKey(stored, "the system keyring")
+    timeout: KeyringTimeout | None = None
+    try:
+        if (stored := _key_from_keyring(settings)) is not None:
+            return FoundKey(stored, "the system keyring")
+    except KeyringTimeout as error:
+        timeout = error
     if (kept := _key_from_file(key_file(settings))) is not None:
         return FoundKey(kept, str(key_file(settings)))
+    if timeout is not None:
+        raise timeout
     return None
 
 
@@ -143,7 +153,11 @@ def key_file(settings: Settings) -> Path:
 
 def available_stores() -> list[KeyStore]:
     """Return where a key can be kept on this machine, the better place first."""
-    return [KeyStore.KEYRING, KeyStore.FILE] if _usable_keyring() is not None else [KeyStore.FILE]
+    try:
+        return [KeyStore.KEYRING, KeyStore.FILE] if _usable_keyring() is not None else [KeyStore.FILE]
+    except KeyringTimeout:
+        # Whoever chooses it is told so.
+        return [KeyStore.KEYRING, KeyStore.FILE]
 
 
 def store_key(secret: Secret, store: KeyStore, settings: Settings) -> str:
@@ -281,7 +295,10 @@ def _read_first_line(process: Popen[bytes], end: float) -> bytes | None:
 
 
 def _usable_keyring() -> KeyringBackend | None:
-    """Return the system's keyring, or None where there is none that is encrypted and really keeps anything."""
+    """Return the system's keyring, or None where there is none that is encrypted and really keeps anything.
+
+    Raises KeyringTimeout.
+    """
 
     def best() -> KeyringBackend | None:
         import keyring
@@ -294,6 +311,8 @@ def _usable_keyring() -> KeyringBackend | None:
 
     try:
         return _with_timeout(best)
+    except KeyringTimeout:
+        raise
     except ApiKeyError:
         return None
 
@@ -304,6 +323,8 @@ def _key_from_keyring(settings: Settings) -> Secret | None:
         return None
     try:
         text = _with_timeout(lambda: backend.get_password(KEYRING_SERVICE, settings.host))
+    except KeyringTimeout:
+        raise
     except ApiKeyError:
         # A locked or broken keyring must not hide a key file.
         return None
@@ -329,8 +350,12 @@ def _with_timeout(operation: Callable[[], _T]) -> _T:
     thread.join(KEYRING_TIMEOUT_SECONDS)
     if answers:
         return answers[0]
-    why = failures[0] if failures else f"no answer within {KEYRING_TIMEOUT_SECONDS:g} seconds"
-    raise ApiKeyError(f"The system keyring failed ({why}). Unlock it, or store the key in a file.")
+    if not failures:
+        raise KeyringTimeout(
+            f"The system keyring did not answer within {KEYRING_TIMEOUT_SECONDS:g} seconds. Unlock it, set "
+            f"{KEY_ENV_VARS[0]}, or store the key in a file: eternal-tui login --file."
+        )
+    raise ApiKeyError(f"The system keyring failed ({failures[0]}). Unlock it, or store the key in a file.")
 
 
 def _key_from_file(path: Path) -> Secret | None:

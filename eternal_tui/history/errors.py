@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class HistoryError(Exception):
@@ -73,7 +75,7 @@ def error_from_oserror(error: OSError, activity: str) -> HistoryError:
     if error.errno in DISK_FULL_ERRNOS:
         return DiskFullError(f"No room left while {activity} ({cause}). The history is as it was: free some space.")
     if error.errno in READ_ONLY_ERRNOS:
-        return ReadOnlyError(f"Not permitted while {activity} ({cause}). Make the data folder writable.")
+        return ReadOnlyError(f"Not permitted while {activity} ({cause}). Make {_denied_path(error)} writable.")
     if error.errno in MISSING_ERRNOS:
         return DataFolderMissingError(
             f"The data folder is gone or was moved: {activity} failed ({cause}). Start again."
@@ -89,6 +91,14 @@ def error_from_oserror(error: OSError, activity: str) -> HistoryError:
     if error.errno == errno.ENAMETOOLONG:
         return HistoryError(f"{activity.capitalize()} failed ({cause}). Choose a data folder with a shorter name.")
     return HistoryError(f"The disk failed while {activity} ({cause}).")
+
+
+def _denied_path(error: OSError) -> str:
+    """Return what the system denied: a file that is there, else the folder it was to be made in."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return "the data folder"
+    path = Path(error.filename)
+    return str(path if os.access(path, os.F_OK) else path.parent)
 
 
 @contextmanager

@@ -69,6 +69,21 @@ def test_commands_in_a_deleted_folder(
     assert "Traceback" not in words
 
 
+@needs_setpriv
+def test_a_file_that_is_denied_is_named(program: Program) -> None:
+    command = (*NO_ACCOUNT, sys.executable, "-m", "eternal_tui")
+    with tempfile.TemporaryDirectory() as name:
+        history = Path(name) / "history.json"
+        Path(name).chmod(0o777)
+        history.write_text("{}")
+        history.chmod(0o600)
+        code, told = run(program, *command, "jobs", "--data-dir", name)
+        if "eternal-tui:" not in told:
+            pytest.skip("another user cannot read this checkout")
+        assert code == 2
+        assert f"Make {history} writable" in told
+
+
 @pytest.mark.parametrize("name", ["data/history.json", "data/history.journal", "home/.config/eternal-tui/config.toml"])
 def test_a_fifo_is_refused(program: Program, tmp_path: Path, name: str) -> None:
     """Opening one waits for ever for a writer."""

@@ -321,7 +321,11 @@ def test_a_keyring_that_does_not_answer_is_given_up(settings: Settings, monkeypa
 
     monkeypatch.setattr(credentials, "KEYRING_TIMEOUT_SECONDS", 0.1)
     keyring.set_keyring(Waiting())
-    assert find_key(settings, {}) is None
+    # Not "no keyring": the user would look in the wrong place.
+    with pytest.raises(ApiKeyError, match="did not answer"):
+        find_key(settings, {})
+    store_key(Secret(CANARY), KeyStore.FILE, settings)
+    assert key_and_source(settings, {})[0] == CANARY
     asked.set()
 
 
