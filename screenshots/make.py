@@ -12,59 +12,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from PIL import Image
 from textual.pilot import Pilot
 
 from eternal_tui.config import load_settings
-from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.services import Services
 from eternal_tui.tui.app import EternalApp
+from eternal_tui.tui.demo import seed_demo
 from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
-from eternal_tui.tui.graphics.half_blocks import HalfBlocks
+from eternal_tui.tui.graphics.symbols import Symbols
 from eternal_tui.tui.picture.picture import MediaView
 
 HERE = Path(__file__).parent
 CELL = (9.95, 24.4)
 """Pixels of a cell in Textual's SVG export, to size the browser's window."""
 
-PROMPTS = (
-    ("6870", "image", "At the harbour, early morning, in a yellow raincoat"),
-    ("6870", "video", "The person waves and smiles"),
-    ("6871", "image", "Reading under a lamp while it snows outside"),
-    ("6872", "video", "Dancing slowly in the evening light"),
-    ("6870", "image", "fault:failed in the rain"),
-    ("6871", "image", "Walking through an autumn forest"),
-    ("6872", "image", "fault:lost-answer on a night train"),
-)
-
 PAGE = (1400, 900)
 """Pixels of the window in which the exported page is photographed."""
 
 Step = Callable[[Pilot[None], EternalApp], Awaitable[None]]
-
-
-async def submit_all(app: EternalApp) -> None:
-    """Send the prompts, so that the list shows every kind of end."""
-    from eternal_tui.api.models import GenerateRequest
-
-    book = app.services.characters
-    await book.load()
-    names = [book.allowed[0], book.allowed[1], book.allowed[2]]
-    by_number = dict(zip(("6870", "6871", "6872"), names, strict=True))
-    for number, kind, prompt in PROMPTS:
-        character = by_number[number]
-        request = GenerateRequest(
-            character=character.id,
-            prompt=prompt,
-            type="video" if kind == "video" else "image",
-            duration=4 if kind == "video" else None,
-            audio=True if kind == "video" else None,
-            quality=None if kind == "video" else "low",
-        )
-        await app.services.jobs.submit(request, SubmitDetails(character_name=character.name))
 
 
 async def finished(app: EternalApp, count: int) -> None:
@@ -77,21 +48,80 @@ async def finished(app: EternalApp, count: int) -> None:
 async def shot(
     name: str, size: tuple[int, int], steps: Step, *, speed: float, graphics: GraphicsBackend | None = None
 ) -> None:
-    """Run the app once and keep the screen it ends on."""
-    environ = {**os.environ, "LANG": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    environ.pop("NO_COLOR", None)
-    demo = launch_demo(environ=environ, speed=speed, seed=11)
-    bench = Services(load_settings({}, environ), environ, demo=demo, ephemeral=True)
-    app = EternalApp(bench, graphics or HalfBlocks(), "", environ)
-    async with app.run_test(size=size) as pilot:
-        await submit_all(app)
+    """Run the demo once, by the keys of `steps`, and save the screen it ends on as `name`.png."""
+    async with running_demo(size, speed, graphics or Symbols(truecolor=True)) as (pilot, app):
         await steps(pilot, app)
         app.clear_notifications()
         await pilot.pause(1.0)
-        if not name:
-            return
-        svg = app.export_screenshot(title="eternal-tui")
-        await render(svg, HERE / f"{name}.png", size)
+        if name:
+            await render(app.export_screenshot(title="eternal-tui"), HERE / f"{name}.png", size)
+
+
+@asynccontextmanager
+async def running_demo(
+    size: tuple[int, int], speed: float, graphics: GraphicsBackend
+) -> AsyncIterator[tuple[Pilot[None], EternalApp]]:
+    """Run the app on the demo's sample jobs."""
+    environ = {**os.environ, "LANG": "C.UTF-8", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    environ.pop("NO_COLOR", None)
+    demo = launch_demo(environ=environ, speed=speed, seed=11, options=["--sample-jobs"])
+    services = Services(load_settings({}, environ), environ, demo=demo, ephemeral=True)
+    seed_demo(services)
+    app = EternalApp(services, graphics, "", environ)
+    async with app.run_test(size=size) as pilot:
+        yield pilot, app
+
+
+FRAME_WIDTH = 900
+"""Pixels of a frame of the animation."""
+
+
+async def animate(size: tuple[int, int], graphics: GraphicsBackend) -> None:
+    """Save `demo.gif`: a request is sent, watched and opened, a batch unfolded, a video played."""
+    frames: list[tuple[Image.Image, int]] = []
+    async with running_demo(size, 6.0, graphics) as (pilot, app):
+
+        async def take(milliseconds: int) -> None:
+            with tempfile.TemporaryDirectory() as folder:
+                target = Path(folder) / "frame.png"
+                await render(app.export_screenshot(title="eternal-tui"), target, size)
+                with Image.open(target) as picture:
+                    height = round(picture.height * FRAME_WIDTH / picture.width)
+                    frames.append((picture.convert("RGB").resize((FRAME_WIDTH, height)), milliseconds))
+
+        await finished(app, 4)
+        app.clear_notifications()
+        await pilot.pause(0.5)
+        await take(1500)
+        for keys, pause, milliseconds in (
+            (("ctrl+s",), 0.6, 900),
+            ((), 0.7, 700),
+            ((), 0.7, 700),
+            (("escape",), 2.0, 1200),
+            (("g",), 0.6, 1500),
+            (("j", "j", "right"), 0.6, 1500),
+            (("j",), 0.8, 1200),
+            (("enter",), 1.2, 1800),
+            (("escape", "G", "k"), 0.8, 900),
+            (("enter", "p"), 0.6, 250),
+            *(((), 0.1, 250) for _ in range(7)),
+            (("escape", "v"), 1.2, 2000),
+            (("escape", "I"), 1.0, 2200),
+        ):
+            await pilot.press(*keys)
+            await pilot.pause(pause)
+            app.clear_notifications()
+            await take(milliseconds)
+    first, *others = [frame.quantize(128, dither=Image.Dither.NONE) for frame, _ in frames]
+    first.save(
+        HERE / "demo.gif",
+        save_all=True,
+        append_images=others,
+        duration=[each for _, each in frames],
+        loop=0,
+        optimize=True,
+    )
+    print(HERE / "demo.gif", (HERE / "demo.gif").stat().st_size)
 
 
 async def render(svg: str, target: Path, size: tuple[int, int]) -> None:
@@ -122,25 +152,23 @@ async def photograph(page: Path, target: Path, size: tuple[int, int]) -> None:
     print(target)
 
 
+OPEN_BATCH = ("g", "j", "right", "j")
+"""Keys to the first image of the sample batch."""
+
+
 async def overview(pilot: Pilot[None], app: EternalApp) -> None:
-    await finished(app, 2)
-    await pilot.pause(1.0)
-    await pilot.press("G")
-
-
-async def list_with_picture(pilot: Pilot[None], app: EternalApp) -> None:
     await finished(app, 4)
+    await pilot.press(*OPEN_BATCH)
     await pilot.pause(0.5)
-    await pilot.press("G")
 
 
 async def open_image(pilot: Pilot[None], app: EternalApp) -> None:
-    await finished(app, 5)
-    await pilot.press("G", "enter")
+    await finished(app, 4)
+    await pilot.press(*OPEN_BATCH, "enter")
 
 
 async def open_clip(pilot: Pilot[None], app: EternalApp) -> None:
-    await finished(app, 5)
+    await finished(app, 4)
     await pilot.press("G", "k", "enter")
     await pilot.pause(1.0)
     await pilot.press("p")
@@ -149,33 +177,33 @@ async def open_clip(pilot: Pilot[None], app: EternalApp) -> None:
 
 
 async def drawer(pilot: Pilot[None], app: EternalApp) -> None:
-    await finished(app, 3)
-    await pilot.press("ctrl+n")
+    await finished(app, 4)
+    await pilot.press("1")
     await pilot.pause(0.5)
 
 
 async def gallery(pilot: Pilot[None], app: EternalApp) -> None:
-    await finished(app, 5)
-    await pilot.press("g", "v", "z", "l")
+    await finished(app, 4)
+    await pilot.press(*OPEN_BATCH, "v", "z", "l")
     await pilot.pause(1.5)
 
 
 async def compare(pilot: Pilot[None], app: EternalApp) -> None:
-    await finished(app, 5)
-    await pilot.press("G", "space", "k", "k", "space", "c")
+    await finished(app, 4)
+    await pilot.press(*OPEN_BATCH, "space", "j", "space", "c")
     await pilot.pause(1.5)
 
 
 async def zoomed(pilot: Pilot[None], app: EternalApp) -> None:
-    await finished(app, 5)
-    await pilot.press("G", "enter")
+    await finished(app, 4)
+    await pilot.press(*OPEN_BATCH, "enter")
     await pilot.pause(1.0)
     await pilot.press("plus", "plus", "plus", "up")
     await pilot.pause(0.5)
 
 
 async def characters(pilot: Pilot[None], app: EternalApp) -> None:
-    await finished(app, 1)
+    await finished(app, 4)
     await pilot.press("f2")
     await pilot.pause(1.0)
     await pilot.press("asterisk", "j")
@@ -185,13 +213,13 @@ async def characters(pilot: Pilot[None], app: EternalApp) -> None:
 
 
 async def figures(pilot: Pilot[None], app: EternalApp) -> None:
-    await finished(app, 5)
+    await finished(app, 4)
     await pilot.press("G", "I")
     await pilot.pause(0.5)
 
 
 async def in_words(pilot: Pilot[None], app: EternalApp) -> None:
-    await finished(app, 5)
+    await finished(app, 4)
     await pilot.press("G", "v")
     await pilot.pause(0.5)
 
@@ -200,7 +228,7 @@ async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
     """Keep the page that `export --format html` makes of this history, as Chromium shows it."""
     from eternal_tui.cli.commands.export import export_html_gallery
 
-    await finished(app, 5)
+    await finished(app, 4)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
         with page.open("w", encoding="utf-8") as file:
@@ -215,7 +243,7 @@ async def on_one_sheet(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: AR
     from eternal_tui.cli.commands.export import gallery_items
     from eternal_tui.media.export.contact_sheet import write_contact_sheet
 
-    await finished(app, 5)
+    await finished(app, 4)
     with (HERE / "sheet.png").open("wb") as file:
         write_contact_sheet(
             list(gallery_items(iter(app.services.jobs.store.newest_first()), app.services.jobs.results_dir)), file
@@ -240,7 +268,7 @@ def in_terminal(name: str, terminal: tuple[str, ...]) -> None:
     environ = {**os.environ, "LANG": "C.UTF-8", "PYTHONPATH": str(HERE.parent), "LIBGL_ALWAYS_SOFTWARE": "1"}
     with tempfile.TemporaryDirectory() as folder:
         program = [sys.executable, "-m", "eternal_tui", "--demo", "--data-dir", f"{folder}/data"]
-        request = ["generate", "--character", "6870", "--prompt", PROMPTS[0][2], "--wait"]
+        request = ["generate", "--character", "6870", "--prompt", "At the harbour, early morning", "--wait"]
         subprocess.run(
             [*program, *request], env=environ | {"HOME": folder}, check=True, capture_output=True, timeout=120
         )
@@ -257,10 +285,10 @@ def in_terminal(name: str, terminal: tuple[str, ...]) -> None:
 async def main() -> None:
     """Make them all."""
     wanted = sys.argv[1:]
-    blocks, words = HalfBlocks(), NullGraphics()
+    blocks, words = Symbols(truecolor=True), NullGraphics()
     for name, size, steps, speed, graphics in (
         ("workbench-140x40", (140, 40), overview, 6.0, blocks),
-        ("workbench-80x24", (80, 24), list_with_picture, 12.0, blocks),
+        ("workbench-80x24", (80, 24), overview, 12.0, blocks),
         ("form-80x24", (80, 24), drawer, 12.0, blocks),
         ("picture-140x40", (140, 40), open_image, 40.0, blocks),
         ("clip-140x40", (140, 40), open_clip, 40.0, blocks),
@@ -273,6 +301,8 @@ async def main() -> None:
     ):
         if not wanted or name in wanted:
             await shot(name, size, steps, speed=speed, graphics=graphics)
+    if not wanted or "demo" in wanted:
+        await animate((110, 32), blocks)
     for name, terminal in (("sixel-140x40", XTERM), ("kitty-140x40", KITTY)):
         if not wanted or name in wanted:
             await asyncio.to_thread(in_terminal, name, terminal)
