@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -27,6 +27,7 @@ from eternal_tui.config.credentials import key_header_advice
 from eternal_tui.core.logging import REDACTED
 from eternal_tui.core.network import Network, NetworkSetupError, is_loopback
 from eternal_tui.core.secret import Secret, hide
+from eternal_tui.core.waiting import awake_timeout
 
 if TYPE_CHECKING:
     import httpx
@@ -213,7 +214,7 @@ class ApiClient:
         leaving, reply = SendTracker(), RawResponse()
         lost: errors.ApiError | None = None
         try:
-            async with asyncio.timeout(self._timeouts.deadline_post if paid else self._timeouts.deadline_get):
+            async with self._limit(reply, paid=paid):
                 request = client.build_request(
                     method,
                     self._base_url + path,
@@ -237,6 +238,13 @@ class ApiClient:
         text = fields.decode_text(bytes(reply.body))
         safe = self._hide_key(text)
         return reply.status, headers, bytes(reply.body) if safe == text else safe.encode("utf-8", "replace")
+
+    def _limit(self, reply: RawResponse, *, paid: bool) -> AbstractAsyncContextManager[object]:
+        """Return what ends an exchange that takes too long; a paid one has no unclear end because of a SIGSTOP."""
+        if not paid:
+            return asyncio.timeout(self._timeouts.deadline_get)
+        waits = self._timeouts
+        return awake_timeout(waits.deadline_post, waits.read_post, lambda: (reply.status, len(reply.body)))
 
     def _hide_key(self, text: str) -> str:
         """Return text of a response without the key: an error that repeats it is shown and saved."""
@@ -292,7 +300,7 @@ class ApiClient:
             limits=limits,
             timeout=httpx.Timeout(
                 connect=waits.connect,
-                read=waits.read_post if paid else waits.read_get,
+                read=None if paid else waits.read_get,
                 write=waits.write,
                 pool=waits.pool,
             ),

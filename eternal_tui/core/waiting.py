@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -41,3 +42,36 @@ class StopSignal:
         if waiting.cancelled():
             raise StopRequested
         return waiting.result()
+
+
+TICK_SECONDS = 0.5
+
+
+@asynccontextmanager
+async def awake_timeout(seconds: float, silence: float, progress: Callable[[], object]) -> AsyncIterator[None]:
+    """Raise TimeoutError after `seconds`, or `silence` seconds in which `progress` returned the same.
+
+    Time in which the process was stopped does not count: what arrived meanwhile is read first.
+    """
+    loop = asyncio.get_running_loop()
+    tick = min(TICK_SECONDS, seconds / 4, silence / 4)
+    left, quiet, last, seen = seconds, silence, loop.time(), progress()
+    timer: asyncio.TimerHandle
+    async with asyncio.timeout(None) as limit:
+
+        def count() -> None:
+            nonlocal left, quiet, last, seen, timer
+            now, found = loop.time(), progress()
+            passed = min(now - last, 2 * tick)
+            last, left = now, left - passed
+            quiet, seen = (quiet - passed if found == seen else silence), found
+            if min(left, quiet) <= 0:
+                limit.reschedule(now)
+            else:
+                timer = loop.call_later(tick, count)
+
+        timer = loop.call_later(tick, count)
+        try:
+            yield
+        finally:
+            timer.cancel()
