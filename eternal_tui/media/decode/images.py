@@ -71,18 +71,17 @@ def open_image(source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str
     """
     from PIL import Image
 
-    # Pillow complains of odd metadata on stderr, where the app draws its screen. Of too many pixels it warns
-    # between its limit and twice that, and only then raises: the size is checked here.
+    # Pillow warns of odd metadata and of many pixels on stderr, where the app draws its screen; the size is checked
+    # here. For good and not for the moment: other threads decode too.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     with translate_decode_errors():
         size = source.stat().st_size if isinstance(source, Path) else source.seek(0, os.SEEK_END)
         if not isinstance(source, Path):
             source.seek(0)
-        with warnings.catch_warnings(category=Image.DecompressionBombWarning, action="ignore"):
-            try:
-                image = Image.open(_with_end_marker(source), formats=formats)
-            except Image.DecompressionBombError as error:
-                raise BrokenFile("it claims more pixels than can be") from error
+        try:
+            image = Image.open(_with_end_marker(source), formats=formats)
+        except Image.DecompressionBombError as error:
+            raise BrokenFile("it claims more pixels than can be") from error
         # Not `image.close()`: that closes a file which the caller still reads.
         with contextlib.ExitStack() as stack:
             stack.push(image)

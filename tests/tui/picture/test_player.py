@@ -13,6 +13,7 @@ from eternal_tui.tui.graphics.base import Drawing
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.pacing import FrameBudget
 from eternal_tui.tui.picture.picture import MediaView
+from tests.media import corpus
 from tests.media.files import write_video
 from tests.tui.picture.picture_stage import MediaViewApp, rendered_rows
 
@@ -122,3 +123,61 @@ async def test_four_frames_a_second_are_four(clip: Path) -> None:
         app.media_view.play()
         await app.wait_for_message(MediaView.PlaybackChanged, lambda message: not message.playing)  # type: ignore[attr-defined]
     assert 2 <= graphics.render_count <= 6
+
+
+async def test_every_scrub_of_a_short_clip_moves_the_moment(tmp_path: Path) -> None:
+    """16 frames: a twentieth is less than a frame. Seen to fail as it was: the moment was that of the frame shown."""
+    path = corpus.write_clip(tmp_path / "a.mp4", corpus.grey_frames(16))
+    app = MediaViewApp()
+    async with app.run_test(size=(40, 12)):
+        app.media_view.set_file(path)
+        await app.wait_for_message(MediaView.Loaded)
+        for number in range(1, 20):
+            app.media_view.scrub(0.05)
+            await app.wait_for_message(MediaView.PlaybackChanged)
+            assert app.media_view.position == pytest.approx(number * 0.08)
+        assert app.media_view.is_at_end
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+async def test_an_animated_image_plays_to_its_end_and_again(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a.{kind.lower()}"
+    path.write_bytes(corpus.animation(kind, frames=3, milliseconds=60))
+    await _plays_twice(path, 0.18)
+
+
+async def test_a_clip_whose_sound_is_longer_plays_twice(tmp_path: Path) -> None:
+    """Seen to fail as it was: its end was the container's, which no frame reached."""
+    path = corpus.write_clip(tmp_path / "a.mp4", corpus.grey_frames(3), sound_seconds=0.5)
+    await _plays_twice(path, 0.3)
+
+
+async def test_the_clock_runs_while_a_frame_is_held(tmp_path: Path) -> None:
+    """The second frame is held for 0.6 s: seen to fail as it was, the clock stood."""
+    path = corpus.write_clip(tmp_path / "a.mkv", corpus.grey_frames(3), times=[0, 100, 700])
+    now = [0.0]
+    app = MediaViewApp(clock=lambda: now[0])
+    async with app.run_test(size=(40, 12)):
+        app.media_view.set_file(path)
+        await app.wait_for_message(MediaView.Loaded)
+        app.media_view.play()
+        await app.wait_for_message(MediaView.PlaybackChanged)
+        for now[0] in (0.3, 0.4, 0.5):
+            assert app.media_view.position == pytest.approx(now[0])
+
+
+async def _plays_twice(path: Path, seconds: float) -> None:
+    app = MediaViewApp()
+    async with app.run_test(size=(40, 12)):
+        app.media_view.set_file(path)
+        await app.wait_for_message(MediaView.Loaded)
+        assert app.media_view.duration_seconds == pytest.approx(seconds, abs=0.01)
+        for _ in range(2):
+            app.media_view.play()
+            started = await app.wait_for_message(MediaView.PlaybackChanged)
+            ended = await app.wait_for_message(MediaView.PlaybackChanged)
+            assert isinstance(started, MediaView.PlaybackChanged)
+            assert isinstance(ended, MediaView.PlaybackChanged)
+            assert (started.playing, started.seconds, ended.playing) == (True, 0.0, False)
+            assert ended.seconds == pytest.approx(seconds, abs=0.01)
+            assert app.media_view.is_at_end
