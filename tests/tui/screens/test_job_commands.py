@@ -145,3 +145,14 @@ async def test_the_queue_is_held_and_released_after_a_question(
         await commands.toggle_queue()
         await bench.advance_until(lambda: len(sandbox.posts) == 1)
         assert bench.engine.store[first.id].cause == "cancelled"
+
+
+async def test_a_queued_job_is_cancelled_without_a_question(tmp_path: Path) -> None:
+    """Seen to fail with the question about running jobs, which says that it stays charged."""
+    face = FakeScreen()
+    async with open_services(tmp_path) as bench:
+        bench.history.add_many([to_record(make_job(state=JobState.QUEUED))])
+        await bench.jobs.start()
+        await JobCommands(bench.jobs, face, ENVIRON).run([1], "delete")
+        assert face.questions == []
+        assert not any(job.state is JobState.QUEUED for job in bench.jobs.store.newest_first())
