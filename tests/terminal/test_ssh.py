@@ -95,3 +95,26 @@ def test_start_copy_drop_return(line: SshLogin, tmp_path: Path, quick: dict[str,
         assert again.process.wait(TIMEOUT_SECONDS) == 0
     finally:
         again.close()
+
+
+def test_arrow_keys_whose_bytes_come_apart_are_arrows(line: SshLogin, tmp_path: Path, quick: dict[str, str]) -> None:
+    """Seen to fail with Textual's wait of 0.1 s: Esc left the form."""
+    app = line.start(make_environ(tmp_path, quick), *PROGRAM)
+    try:
+        app.wait_for(b"2 Jobs")
+        os.write(app.master, b"n")
+        app.wait_for(b"send")
+        os.write(app.master, b"68")
+        while app.read(0.5):
+            pass
+        for _ in range(3):
+            os.write(app.master, b"\x1b")
+            app.read(0.25)
+            os.write(app.master, b"[D")
+            while app.read(0.3):
+                pass
+        app.written = b""
+        os.write(app.master, b"Z")
+        app.wait_for(b"Z")
+    finally:
+        app.close()
