@@ -95,3 +95,30 @@ class JobDialogs:
         if jobs := self.get_jobs(job_ids[:MAX_COMPARED_JOBS]):
             listed = screen.job_pane.job_list.listed_ids()
             screen.app.push_screen(Viewer(jobs, screen.services, screen.terminal, screen.commands, listed))
+
+    async def open_statistics(self) -> None:
+        """Show the figures of the history; a chosen line lists the jobs behind it."""
+        from eternal_tui.jobs.billing.statistics import compute_statistics
+        from eternal_tui.jobs.groups import group_jobs
+        from eternal_tui.tui.screens.statistics import StatisticsScreen
+
+        screen, engine = self._screen, self._screen.services.jobs
+        # Not in a worker: keys typed ahead are for the screen that this opens.
+        ledger = await engine.billing.read_full_ledger()
+        jobs = engine.store.newest_first()
+        figures = compute_statistics(jobs, screen.services.clock.time(), ledger=ledger)
+        opened = StatisticsScreen(figures, group_jobs(jobs, figures), screen.terminal.glyphs)
+        screen.app.push_screen(opened, lambda text: screen.show_filter(text) if text is not None else None)
+
+    async def confirm_quit(self) -> bool:
+        """Ask whether to quit while a request is being sent."""
+        from eternal_tui.tui.widgets.dialog import ConfirmDialog
+
+        return await self._screen.ask_confirmation(
+            ConfirmDialog(
+                SafeText("A request is being sent. Quitting now leaves its outcome unclear."),
+                title=SafeText("Quit?"),
+                yes=SafeText("quit"),
+                no=SafeText("wait for the response"),
+            )
+        )

@@ -559,17 +559,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self._save_view()
 
     async def action_statistics(self) -> None:
-        from eternal_tui.jobs.billing.statistics import compute_statistics
-        from eternal_tui.jobs.groups import group_jobs
-        from eternal_tui.tui.screens.statistics import StatisticsScreen
-
-        engine = self.services.jobs
-        # Not in a worker: keys typed ahead are for the screen that this opens.
-        ledger = await engine.billing.read_full_ledger()
-        jobs = engine.store.newest_first()
-        figures = compute_statistics(jobs, self.services.clock.time(), ledger=ledger)
-        screen = StatisticsScreen(figures, group_jobs(jobs, figures), self.terminal.glyphs)
-        self.app.push_screen(screen, lambda text: self.show_filter(text) if text is not None else None)
+        await self.dialogs.open_statistics()
 
     def action_jump(self) -> None:
         from eternal_tui.tui.screens.jump import JumpScreen
@@ -581,19 +571,9 @@ class MainScreen(HelpMixin, DiffScreen):
 
     @work
     async def action_leave(self) -> None:
-        sending = sum(job.state is JobState.SUBMITTING for job in self.services.jobs.store.newest_first())
-        if sending:
-            from eternal_tui.tui.widgets.dialog import ConfirmDialog
-
-            asked = ConfirmDialog(
-                SafeText("A request is being sent. Quitting now leaves its outcome unclear."),
-                title=SafeText("Quit?"),
-                yes=SafeText("quit"),
-                no=SafeText("wait for the response"),
-            )
-            if not await self.ask_confirmation(asked):
-                return
-        self.app.exit()
+        sending = any(job.state is JobState.SUBMITTING for job in self.services.jobs.store.newest_first())
+        if not sending or await self.dialogs.confirm_quit():
+            self.app.exit()
 
     def key_escape(self, event: events.Key) -> None:
         """Cancel a running character check; else close the drawer or the zoom and go to the list. Esc never quits."""
