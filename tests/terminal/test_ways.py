@@ -319,9 +319,9 @@ def test_about_the_screen(app: Tmux, tmp_path: Path) -> None:
         app.wait_for("q quit")
 
     app.press("C-o")
-    app.wait_for("a letter goes there")
+    app.wait_for("type a letter to jump")
     app.press("a")
-    app.wait_for(lacks("a letter goes there"))
+    app.wait_for(lacks("type a letter to jump"))
     app.press("Escape")
     app.wait_for("q quit")
     app.press("?")
