@@ -77,7 +77,7 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     app.press("Right")
     app.wait_for(shows_request_count(2))
     app.press("Tab", ",", "Right")  # picture and clip
-    app.wait_for(contains("Seconds", "Sound", "Quality"))
+    app.wait_for(contains("Duration", "Audio", "Quality"))
     app.wait_for(shows_request_count(4))
     app.press("Tab", ",", "Right")  # two lengths of clip
     app.wait_for(shows_request_count(6))
@@ -86,14 +86,16 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     app.type("storm")
     app.press("C-s")
     app.wait_for("Saved as storm.")
-    app.press("C-f")
+    app.press("C-y")
     app.wait_for("New forms start from storm.")
     app.press("Escape")
     app.wait_for(lacks("New forms start"))
     app.press("C-s")
+    app.wait_for("send 6 requests")
+    app.type("y")
     app.wait_for("6 done today")
     return_to_list(app)
-    app.wait_for("6 of 6 done")
+    app.wait_for("6/6 done")
 
     # One earlier prompt, found by a word of it.
     app.press("n")

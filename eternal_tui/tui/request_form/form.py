@@ -142,6 +142,7 @@ class RequestForm(Vertical):
         self._settings_fields.set_draft(draft)
         self._prompt_field.set_text(draft.prompt)
         self._prompt_field.set_origin(origin, is_replaceable=is_replaceable)
+        self._prompt_field.set_restorable(self._replaced_draft.prompt if self._replaced_draft else "")
         self._refresh_fields()
 
     def _keep_replaced(self, old: Draft, new: Draft) -> None:
@@ -152,6 +153,7 @@ class RequestForm(Vertical):
     def set_replaced_draft(self, draft: Draft | None) -> None:
         """Set what ctrl+g brings back."""
         self._replaced_draft = draft
+        self._prompt_field.set_restorable(draft.prompt if draft else "")
 
     def start_new(self) -> None:
         """Empty the prompt, or start from the default preset; what that leaves open stays."""

@@ -28,6 +28,8 @@ from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.request_form.fields import FieldHint
 from eternal_tui.tui.widgets.grapheme_input import GraphemeTextArea
 
+_PLACEHOLDER = "Describe the image, e.g. in a raincoat at the harbour"
+
 _FINISHED_SNIPPET_PATTERN = re.compile(SNIPPET_PATTERN.pattern + r"[^\w-]$")
 _BEGUN_SNIPPET_PATTERN = re.compile(r"(?<![\w@])@([\w-]*)$")
 
@@ -80,7 +82,7 @@ class PromptArea(GraphemeTextArea):
             show_line_numbers=False,
             tab_behavior="focus",
             highlight_cursor_line=False,
-            placeholder="Describe the image, e.g. in a raincoat at the harbour",
+            placeholder=_PLACEHOLDER,
         )
         self.snippets: Mapping[str, str] = {}
         self.is_replaceable = False
@@ -211,6 +213,13 @@ class PromptField(Vertical):
             self._area.is_replaceable = False
             self._area.move_cursor(self._area.document.end)
         self._update_label()
+
+    def set_restorable(self, prompt: str) -> None:
+        """Show in the empty prompt which one ctrl+g brings back, "" for none."""
+        beginning = " ".join(prompt[:200].split())
+        self._area.placeholder = Content(
+            sanitize(f"{_PLACEHOLDER}\n^g restores: {beginning}" if beginning else _PLACEHOLDER)
+        )
 
     def set_snippets(self, snippets: Mapping[str, str]) -> None:
         self._area.snippets = snippets

@@ -27,6 +27,8 @@ async def test_start_new_empties_the_prompt_and_restore_brings_it_back() -> None
         app.form.load(DRAFT)
         app.form.start_new()
         assert app.form.draft == msgspec.structs.replace(DRAFT, prompt="")
+        await pilot.pause()
+        assert "^g restores: in rain" in app.screen_text()
         await pilot.press("tab", *"sun", "ctrl+g")
         assert app.form.draft.prompt == "in rain"
         assert "restored draft · typing replaces it" in app.screen_text()
