@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import Context
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.cli.output import is_terminal
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 
 if TYPE_CHECKING:
     from eternal_tui.cli.doctor_checks import Check
@@ -48,7 +49,7 @@ def run(context: Context) -> int:
     if context.arguments.json:
         context.output.print_json({"exit_code": code, "findings": [_check_to_json(check) for check in checks]})
         return code
-    lines = [*(_check_line(one) for one in checks), SafeText(""), *_advice_lines(checks)]
+    lines = [*(_check_line(one) for one in checks), *_test_card_lines(context), SafeText(""), *_advice_lines(checks)]
     if (path := context.arguments.report) is not None:
         report = build_report(checks, _advice_lines(checks), context)
         if path != "-":
@@ -75,6 +76,16 @@ def _check_to_json(check: Check) -> dict[str, object]:
 def _check_line(check: Check) -> SafeText:
     word = "ok" if check.ok else "!!" if check.exit_code else "--"
     return format_safe("{word}  {name}  {detail}", word=f"{word:<2}", name=f"{check.name:<13}", detail=check.detail)
+
+
+def _test_card_lines(context: Context) -> list[SafeText]:
+    """Return a line for each set of block symbols, for a person at a terminal to see which it draws right."""
+    if not is_terminal(context.output.stdout):
+        return []
+    from eternal_tui.tui.graphics.symbol_support import SYMBOL_TEST_CARD
+
+    card = [join_safe("    ", SafeText(""), line) for line in SYMBOL_TEST_CARD]
+    return [*card, SafeText("    Use the last that is a staircase without gaps: --images symbols:NAME")]
 
 
 def _advice_lines(checks: list[Check]) -> list[SafeText]:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from eternal_tui.core.sanitize import SafeText, join_safe
 from eternal_tui.tui.graphics.probe import TerminalInfo
-from eternal_tui.tui.graphics.symbols import SYMBOL_NAMES, SymbolName, symbol_characters
+from eternal_tui.tui.graphics.symbols import SYMBOL_NAMES, SymbolName
 
 
 class _Support(NamedTuple):
@@ -66,11 +67,13 @@ def _symbols_of(name: str) -> SymbolName:
     return "sextants" if name.startswith(_SEXTANT_TERMS) else "quadrants"
 
 
-def symbol_test_card() -> list[tuple[SymbolName, str]]:
-    """Return a line for each set of symbols: where it is drawn right, a staircase without gaps or boxes."""
-    card: list[tuple[SymbolName, str]] = []
-    for name, pixels in zip(SYMBOL_NAMES, (4, 6, 8), strict=True):
-        characters = symbol_characters(name)
-        steps = [sum(1 << bit for bit in range(pixels - count, pixels)) for count in range(1, pixels)]
-        card.append((name, "".join(characters[pattern] for pattern in [*steps, *reversed(steps)])))
-    return card
+SYMBOL_TEST_CARD = (
+    join_safe("  ", SafeText("quadrants    "), SafeText("▗▄▟▟▄▗")),
+    join_safe("  ", SafeText("sextants     "), SafeText("🬞🬭🬵🬹🬻🬻🬹🬵🬭🬞")),
+    join_safe(
+        "  ",
+        SafeText("octants      "),
+        SafeText("\U0001cea0▂\U0001cdcb▄\U0001cde1▆\U0001cde5\U0001cde5▆\U0001cde1▄\U0001cdcb▂\U0001cea0"),
+    ),
+)
+"""A line for each set of symbols: where it is drawn right, a staircase without gaps or boxes."""

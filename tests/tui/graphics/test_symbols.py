@@ -12,7 +12,7 @@ from PIL import Image
 
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.symbol_support import symbol_test_card
+from eternal_tui.tui.graphics.symbol_support import SYMBOL_TEST_CARD
 from eternal_tui.tui.graphics.symbols import SYMBOL_NAMES, SymbolName, Symbols, symbol_characters
 from tests.benchmarks.bench_symbols import as_text, paint, ssim
 from tests.media.corpus import noisy_page
@@ -123,10 +123,11 @@ def test_clips_are_drawn_coarser(remote: bool) -> None:
     assert (lower.bits, lower.video_cell_size) == (5, backend.video_cell_size)
 
 
-def test_the_test_card_has_a_line_for_each_set() -> None:
-    card = dict(symbol_test_card())
-    assert card["quadrants"] == "▗▄▟▟▄▗"
-    assert [len(card[name]) for name in SYMBOL_NAMES] == [6, 10, 14]
+def test_the_test_card_is_a_staircase_of_each_set() -> None:
+    for symbols, pixels, line in zip(SYMBOL_NAMES, (4, 6, 8), SYMBOL_TEST_CARD, strict=True):
+        up = [sum(1 << bit for bit in range(pixels - count, pixels)) for count in range(1, pixels)]
+        characters = symbol_characters(symbols)
+        assert line.split() == [symbols, "".join(characters[pattern] for pattern in [*up, *reversed(up)])]
 
 
 def test_numpy_is_not_imported_with_the_app() -> None:
