@@ -62,6 +62,7 @@ _MAX_CACHED_ROWS = 192
 _MAX_CACHED_STYLES = 8_192
 
 
+@lru_cache(maxsize=3)
 def symbol_characters(name: SymbolName) -> str:
     """Return the characters of a set, by pattern: bit 0 is the upper left pixel, bit 1 the one right of it."""
     if name == "quadrants":
@@ -138,19 +139,16 @@ class Symbols:
         columns, rgb = _scale_to_cells(frame, cell, _PIXEL_ROWS[symbols])
         stride = columns * 2 * _PIXEL_ROWS[symbols] * 3
         keys = [(rgb[at : at + stride], animated) for at in range(0, len(rgb), stride)]
-        missing = [key for key in dict.fromkeys(keys) if not self._cached_row(key)]
+        # By names of its own: other threads draw with the same cache.
+        rows, older = self._rows, self._older_rows
+        found = {key: strip for key in keys if (strip := rows.get(key) or older.get(key)) is not None}
+        missing = [key for key in dict.fromkeys(keys) if key not in found]
         drawn = self._draw_rows([row for row, _ in missing], columns, symbols, animated=animated)
-        for key, strip in zip(missing, drawn, strict=True):
-            self._rows[key] = strip
-        strips = tuple(self._rows.get(key) or self._older_rows[key] for key in keys)
-        if len(self._rows) > _MAX_CACHED_ROWS:
-            self._rows, self._older_rows = {}, self._rows
-        return Drawing(strips, columns)
-
-    def _cached_row(self, key: tuple[bytes, bool]) -> bool:
-        if key not in self._rows and key in self._older_rows:
-            self._rows[key] = self._older_rows[key]
-        return key in self._rows
+        found.update(zip(missing, drawn, strict=True))
+        rows.update(found)
+        if len(rows) > _MAX_CACHED_ROWS:
+            self._rows, self._older_rows = {}, rows
+        return Drawing(tuple(found[key] for key in keys), columns)
 
     def _draw_rows(self, rows: list[bytes], columns: int, symbols: SymbolName, *, animated: bool) -> list[Strip]:
         """Return rows of cells made of as many rows of pixels."""
