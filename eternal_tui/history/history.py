@@ -44,6 +44,7 @@ class Transaction:
         self, reader: _RecordReader, concurrent_changes: list[Change], last_id: int, last_charge_id: int
     ) -> None:
         self.concurrent_changes = concurrent_changes
+        self.unread_changes: list[Change] = []
         self.durable = True
         self.changes: list[Change] = []
         self._reader = reader
@@ -354,6 +355,7 @@ class History:
         with translate_oserror("recording a change"), self._hold_current():
             news = [] if keep_concurrent else self._take_concurrent_changes()
             transaction = Transaction(self, news, self._open_files.last_id, self._open_files.last_charge_id)
+            transaction.unread_changes = self._open_files.concurrent_changes
             try:
                 yield transaction
                 self._open_files.append(transaction.changes, durable=transaction.durable)

@@ -56,6 +56,8 @@ class Transaction(Protocol):
     """The history held under its exclusive lock, to read and then write as one step."""
 
     concurrent_changes: list[Change]
+    unread_changes: list[Change]
+    """Changes of others that are left for `read_changes`."""
     changes: list[Change]
 
     def get(self, job_id: int) -> Record | None:

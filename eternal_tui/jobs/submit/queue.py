@@ -62,7 +62,8 @@ def take_entry(
     if is_full():
         raise EntryUnavailable
     if is_limited and any(
-        change.op != "patch" or "state" in change.fields for change in transaction.concurrent_changes
+        change.op != "patch" or "state" in change.fields
+        for change in (*transaction.concurrent_changes, *transaction.unread_changes)
     ):
         raise EntryUnavailable
     queued = msgspec.structs.replace(intent, state=JobState.QUEUED)
