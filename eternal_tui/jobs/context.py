@@ -12,8 +12,7 @@ from eternal_tui.core.clock import Clock
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import Job
-from eternal_tui.jobs.policy import JobPolicy
-from eternal_tui.jobs.ports import Downloader, History, InstanceRegistry, Service
+from eternal_tui.jobs.ports import Downloader, History, InstanceRegistry, JobPolicy, Service
 from eternal_tui.jobs.store import JobStore
 
 T = TypeVar("T")

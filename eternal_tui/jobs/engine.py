@@ -18,10 +18,9 @@ from eternal_tui.jobs.context import Ports, build_context
 from eternal_tui.jobs.downloads import DownloadQueue
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, to_record
-from eternal_tui.jobs.policy import JobPolicy
 from eternal_tui.jobs.polling.monitor import JobMonitor
 from eternal_tui.jobs.polling.scheduler import raise_task_exception
-from eternal_tui.jobs.ports import Record
+from eternal_tui.jobs.ports import JobPolicy, Record
 from eternal_tui.jobs.store import JobStore
 from eternal_tui.jobs.submit.queue import RequestQueue
 from eternal_tui.jobs.submit.sender import RequestSender

@@ -1,4 +1,4 @@
-"""What the domain needs from outside, as Protocols that the floors below and the tests fulfil."""
+"""Protocols of what the engine needs from lower layers, and the settings it obeys."""
 
 from __future__ import annotations
 
@@ -7,11 +7,26 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from eternal_tui.api.models import CreateCharacterResponse, GenerateRequest, MediaType, PollResponse, SubmitResponse
 from eternal_tui.history.journal import Change
 from eternal_tui.media.download.result import DownloadedFile
 
 Record = dict[str, Any]
+
+
+class JobPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings the engine obeys. Money in credits, times in seconds; None means no limit."""
+
+    daily_cap: float | None = None
+    confirm_above: float | None = None
+    confirm_count: int | None = None
+    workers: int = 4
+    requests_per_second: float = 10.0
+    max_running: int = 0
+    queue_round_robin: bool = False
+    stall_after_seconds: float = 1800.0
 
 
 class Service(Protocol):

@@ -20,7 +20,7 @@ from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.context import Ports
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import Job
-from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.media.download.downloader import ResultDownloader
 from eternal_tui.media.limits import OPEN_POLICY, DownloadLimits
 from eternal_tui.sandbox.server import Sandbox

@@ -10,7 +10,7 @@ import pytest
 from eternal_tui.api.models import InvalidRequest, character_request
 from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded, InvalidJobState, NoApiKey
 from eternal_tui.jobs.model import FileState, JobState, Verdict
-from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import UnsyncedFileSystem

@@ -33,7 +33,7 @@ from eternal_tui.jobs.billing.reading import read_ledger
 from eternal_tui.jobs.context import JobContext, Ports, build_context
 from eternal_tui.jobs.errors import DailyCapExceeded
 from eternal_tui.jobs.model import Job, JobState, Verdict
-from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.jobs.submit.submitter import add_intent
 from tests.history.faults import UnsyncedFileSystem
 

@@ -10,7 +10,7 @@ import pytest
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded, InvalidJobState
 from eternal_tui.jobs.model import JobState, Verdict
-from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine

@@ -9,7 +9,7 @@ import pytest
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import Job
-from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.simulator import ProgressShape

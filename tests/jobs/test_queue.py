@@ -10,7 +10,7 @@ import pytest
 
 from eternal_tui.jobs.errors import DailyCapExceeded, InvalidJobState
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox

@@ -24,7 +24,7 @@ from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.context import Ports
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import FileState
-from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.media.download.downloader import ResultDownloader
 from eternal_tui.media.limits import OPEN_POLICY
 from tests.jobs.bench import KeyedClient

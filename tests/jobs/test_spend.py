@@ -14,7 +14,7 @@ from eternal_tui.api.models import GenerateRequest, SubmitResponse
 from eternal_tui.jobs.billing.totals import day_bounds
 from eternal_tui.jobs.errors import CapUndeterminable, ConfirmationRequired, DailyCapExceeded
 from eternal_tui.jobs.model import Job, JobState, Verdict
-from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.sandbox import state as sandbox_service
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox

@@ -15,7 +15,7 @@ import pytest
 from eternal_tui.jobs.billing.statistics import compute_statistics
 from eternal_tui.jobs.billing.totals import day_bounds
 from eternal_tui.jobs.model import JobState
-from eternal_tui.jobs.policy import JobPolicy
+from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import UnsyncedFileSystem
