@@ -360,7 +360,10 @@ class JobMonitor:
             self._mark_waiting(job.id, error.full_message, self._next_backoff_seconds(job.id))
             self._choose_probe()
         else:
-            await self._apply_refused(job, error, f"The key works, but not for this job. {error.full_message}")
+            other = job.account and job.account != self._service.account
+            sent_with = f"It was sent with another API key (account {job.account[:4]}). " if other else ""
+            reason = f"The key works, but not for this job. {sent_with}{error.full_message}"
+            await self._apply_refused(job, error, reason)
 
     async def _apply_refused(self, job: Job, error: RequestRejected, reason: str) -> None:
         """Poll a job again that the service does not know or refuses to answer for; a minute later it is lost."""
