@@ -1,0 +1,54 @@
+"""Files of a data folder and a configuration written before the formats grew: they open whole and mean the same."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from eternal_tui.characters.favourites import FavouriteStore
+from eternal_tui.config import load_settings
+from eternal_tui.drafts.stores import DraftStore, PresetStore
+from eternal_tui.history.history import History
+from eternal_tui.jobs.model import FileState, JobState, Verdict, from_record
+
+FOLDER = Path(__file__).parent / "version_0"
+
+
+def test_a_history_of_an_older_version_opens(tmp_path: Path) -> None:
+    """Four jobs: saved, running, failed, unconfirmed. Seen to fail with a field renamed without its alias."""
+    shutil.copy(FOLDER / "history.json", tmp_path)
+    history = History.open(tmp_path)
+    try:
+        jobs = [from_record(job_id, record) for job_id, record in history.recent(10)]
+        assert history.notices == []
+        assert [job.id for job in jobs] == [4, 3, 2, 1]
+        assert [job.state for job in jobs] == [
+            JobState.UNCONFIRMED,
+            JobState.FAILED,
+            JobState.RUNNING,
+            JobState.SUCCEEDED,
+        ]
+        saved = jobs[-1]
+        assert (saved.file, saved.file_state) == ("0000001.jpg", FileState.SAVED)
+        assert saved.request.prompt == "At the harbour"
+        assert saved.facts is not None
+        assert saved.run_seconds is not None
+        assert jobs[1].error == "The model could not follow the prompt."
+        assert jobs[0].verdict in (None, Verdict.UNKNOWN)
+        assert len(saved.timeline) == 4
+    finally:
+        history.close(compact=True)
+
+
+def test_small_files_of_an_older_version_open(tmp_path: Path) -> None:
+    for name in ("draft.json", "presets.json", "favourites.json", "config.toml"):
+        shutil.copy(FOLDER / name, tmp_path)
+    draft = DraftStore(tmp_path).load()
+    assert draft is not None
+    assert (draft.character, draft.prompt, draft.type) == ("6870", "In a raincoat at the harbour", "video")
+    presets = PresetStore(tmp_path).load()
+    assert (presets.items[0].name, presets.default) == ("harbour", "harbour")
+    assert FavouriteStore(tmp_path).load().favourites == ("6870",)
+    settings = load_settings({"config": tmp_path / "config.toml"}, {"HOME": str(tmp_path)})
+    assert (settings.key_header, settings.workers, settings.notify.bell) == ("x-api-key", 4, True)
+    assert settings.save_template == "{date}-{character}-{type}-{id}"
