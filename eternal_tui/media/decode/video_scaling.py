@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
+from math import exp
 from typing import TYPE_CHECKING, Any
 
 from eternal_tui.media.decode.frame import Frame
@@ -29,8 +30,8 @@ PQ, HLG = 16, 18
 """Transfer characteristics of HDR by ITU-T H.273: SMPTE ST 2084, and ARIB STD-B67."""
 
 _LUT_SIZE = 33
-_WHITE_NITS, _PEAK_NITS = 203.0, 1000.0
-"""Nits of a white page in HDR by ITU-R BT.2408, and of the brightest that is told from white."""
+_WHITE_NITS, _KNEE = 203.0, 0.5
+"""Nits of a white page in HDR by ITU-R BT.2408, and the share of it from which highlights are drawn closer together."""
 
 _BT2020_TO_BT709 = ((1.6605, -0.5876, -0.0728), (-0.1246, 1.1329, -0.0083), (-0.0182, -0.1006, 1.1187))
 
@@ -113,13 +114,11 @@ def _pq_light(signal: float) -> float:
 
 def _hlg_light(signal: float) -> float:
     """Return the nits of an HLG signal on a screen of 1000 nits, by ITU-R BT.2100."""
-    from math import exp
-
     scene = signal * signal / 3 if signal <= 0.5 else (exp((signal - 0.55991073) / 0.17883277) + 0.28466892) / 12
     return float(1000.0 * scene**1.2)
 
 
 def _compress(nits: float) -> float:
-    """Return the share of white at which so many nits are shown: Reinhard's curve, which keeps highlights apart."""
-    light, peak = nits / _WHITE_NITS, _PEAK_NITS / _WHITE_NITS
-    return min(1.0, light * (1 + light / peak**2) / (1 + light))
+    """Return the share of white at which so many nits are shown: as they are up to a knee, then ever less apart."""
+    light = nits / _WHITE_NITS
+    return light if light <= _KNEE else 1.0 - (1.0 - _KNEE) * exp((_KNEE - light) / (1.0 - _KNEE))
