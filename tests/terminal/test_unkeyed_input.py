@@ -58,7 +58,7 @@ def test_replies_press_no_keys(tmp_path: Path, sandbox: Sandbox, screen: str, pa
         terminal.send(SCREENS[screen])
         terminal.read_until_quiet(0.3)
         for reply in REPLIES:
-            for at in range(2, len(reply)) if pause else (2, len(reply) // 2, len(reply) - 1):
+            for at in (2, len(reply) // 2, len(reply) - 1):
                 for part in (reply[:at], reply[at:]):
                     terminal.send(part)
                     terminal.read(0.005)
