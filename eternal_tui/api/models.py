@@ -21,6 +21,8 @@ class SubmitResponse(msgspec.Struct, frozen=True, kw_only=True):
     """The response to an accepted POST: the id to poll, and the remaining credits, where given."""
 
     request_id: str
+    other_request_id: str | None = None
+    """A second id in the same response: polled where the first turns out to be unknown."""
     status_text: UntrustedText = UntrustedText("")
     progress: int | None = None
     credits_remaining: float | None = None

@@ -58,8 +58,10 @@ def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, no
             service_message=reasons.extract_reason(objects[0]),
             status=status,
         )
+    others = [each for each in fields.find_request_ids(objects) if each != request_id]
     return SubmitResponse(
         request_id=request_id,
+        other_request_id=others[-1] if others else None,
         status_text=fields.find_status_text(objects),
         progress=fields.find_progress(objects),
         credits_remaining=fields.find_credits_remaining(objects),

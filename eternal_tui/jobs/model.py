@@ -116,6 +116,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     created_at: float
     name: UntrustedText = UntrustedText("")
     request_id: str | None = None
+    other_request_id: str | None = None
     word: UntrustedText = UntrustedText("")
     progress: int = 0
     trouble: UntrustedText = UntrustedText("")

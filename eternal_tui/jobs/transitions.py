@@ -30,6 +30,7 @@ def mark_accepted(job: Job, response: SubmitResponse, now: float, cost: float | 
         job,
         JobState.RUNNING,
         request_id=response.request_id,
+        other_request_id=response.other_request_id,
         word=response.status_text,
         progress=max(job.progress, response.progress or 0),
         submitted_at=now,
@@ -205,6 +206,14 @@ def mark_unsaved(job: Job, reason: str) -> Job:
 def clear_unsaved(job: Job) -> Job:
     """Return the job without that trouble, now that the disk took it."""
     return msgspec.structs.replace(job, trouble=UntrustedText("")) if job.trouble.startswith(UNSAVED_PREFIX) else job
+
+
+def use_other_id(job: Job, now: float) -> Job:
+    """Return the job with the second id of its submit's response as the one that is polled."""
+    other = with_state(
+        job, job.state, request_id=job.other_request_id, other_request_id=None, trouble=UntrustedText("")
+    )
+    return _append_event(other, now, "unknown id, polling the other one of the response", job.other_request_id or "")
 
 
 def mark_lost(job: Job, now: float, reason: str = "") -> Job:

@@ -33,6 +33,7 @@ class Service:
         self.answers: dict[str, tuple[int, bytes]] = {}
         self.polls: list[str] = []
         self.image = b""
+        self.submit_fields: dict[str, object] = {}
         self.url = ""
         self._submits = 0
 
@@ -41,7 +42,8 @@ class Service:
     ) -> None:
         if request.startswith(b"POST"):
             self._submits += 1
-            status, body = 200, json.dumps({"request_id": f"r-{self._submits}", "status": "pending"}).encode()
+            response = {"request_id": f"r-{self._submits}", "status": "pending"} | self.submit_fields
+            status, body = 200, json.dumps(response).encode()
         elif b"/slow" in request.split(b" ")[1]:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: image/jpeg\r\ncontent-length: 1000000\r\n\r\n\xff\xd8")
             await writer.drain()
@@ -192,3 +194,16 @@ async def test_downloads_that_drip_hold_up_no_other(tmp_path: Path, sandbox: San
             await bench.advance_until(lambda number=number: bench.engine.store[number].state is JobState.SUCCEEDED)  # type: ignore[misc]
         await bench.wait_until_published(lambda: bench.engine.store[7].file_state is FileState.SAVED)
         assert all(bench.engine.store[number].needs_download for number in range(1, 7))
+
+
+async def test_the_second_id_of_a_response_is_polled_before_a_job_is_lost(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    """The inner id comes first. Seen to fail with the job lost, though the outer id was the right one."""
+    async with _run(tmp_path, sandbox, clock, 0) as (bench, service):
+        service.submit_fields = {"data": {"request_id": "inner"}}
+        service.answers = {"inner": (404, b"{}"), "r-1": FAILED}
+        job = await bench.engine.submit(IMAGE_REQUEST)
+        assert job.request_id == "inner"
+        ended = await bench.wait_for_state(job.id, "failed")
+        assert ended.request_id == "r-1"

@@ -26,7 +26,7 @@ from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState, with_state
 from eternal_tui.jobs.polling.scheduler import PollScheduler
 from eternal_tui.jobs.ports import Record
-from eternal_tui.jobs.transitions import apply_poll, mark_lost, mark_waiting
+from eternal_tui.jobs.transitions import apply_poll, mark_lost, mark_waiting, use_other_id
 
 REFUSED_GRACE_SECONDS = 60.0
 """Seconds over which a poll answered 404 or another 4xx is repeated before the job counts as lost: a store may lag
@@ -376,6 +376,11 @@ class JobMonitor:
             return
         held = self._store.get(job.id)
         if held is None or held.state not in POLLED_STATES:
+            return
+        if held.other_request_id is not None:
+            self._forget_refusals(job.id)
+            now_wall = self._clock.time()
+            self._reschedule(await self._store.apply_remote(job.id, lambda held: use_other_id(held, now_wall)))
             return
         reason = "" if isinstance(error, NotFound) else reason
         lost = await self._store.apply_remote(job.id, lambda held: mark_lost(held, self._clock.time(), reason))
