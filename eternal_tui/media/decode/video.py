@@ -226,10 +226,11 @@ def poster(
     rows: int,
     *,
     cell_size: tuple[float, float] = HALF_BLOCK_CELL,
+    background: tuple[int, int, int] = BLACK,
     limits: DecodeLimits | None = None,
 ) -> Frame:
     """Return a clip's first frame within columns × rows cells; raises ResultError. Blocks."""
-    with VideoReader(path, columns, rows, cell_size=cell_size, limits=limits) as reader:
+    with VideoReader(path, columns, rows, cell_size=cell_size, background=background, limits=limits) as reader:
         return reader.frame_at(0.0).frame
 
 

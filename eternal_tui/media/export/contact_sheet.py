@@ -94,7 +94,8 @@ def _draw_item(
 def _load_frame(item: GalleryItem) -> Frame | None:
     read = poster if item.path.suffix.lower() in VIDEO_SUFFIXES else image_frame
     try:
-        return read(item.path, IMAGE_SIDE_PIXELS, IMAGE_SIDE_PIXELS, cell_size=(1, 1))
+        side = IMAGE_SIDE_PIXELS
+        return read(item.path, side, side, cell_size=(1, 1), background=BACKGROUND_COLOUR)
     except ResultError:
         return None
 
