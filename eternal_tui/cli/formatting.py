@@ -62,16 +62,19 @@ def job_error_message(job: Job) -> SafeText | None:
 
 def describe_unfinished(jobs: Sequence[Job]) -> SafeText:
     """Return how to come back to unfinished jobs; "" where there are none."""
-    running = [str(job.id) for job in jobs if not job.is_ended]
+    queued = [str(job.id) for job in jobs if job.state is JobState.QUEUED]
+    running = [str(job.id) for job in jobs if not job.is_ended and job.state is not JobState.QUEUED]
     finished = [str(job.id) for job in jobs if job.needs_download]
     facts = [
         *([format_safe("Still running: job {ids}", ids=", ".join(running))] if running else ()),
         *([format_safe("Not downloaded yet: job {ids}", ids=", ".join(finished))] if finished else ()),
     ]
-    if not facts:
-        return SafeText("")
-    return format_safe(
-        "{facts}. Resume with `eternal-tui watch {numbers}`.",
-        facts=join_safe(". ", *facts),
-        numbers=" ".join(running + finished),
-    )
+    sentences = []
+    if facts:
+        numbers = " ".join(running + finished)
+        stand = join_safe(". ", *facts)
+        sentences.append(format_safe("{stand}. Resume with `eternal-tui watch {ids}`.", stand=stand, ids=numbers))
+    if queued:
+        ids = ", ".join(queued)
+        sentences.append(format_safe("Queued, not sent: job {ids}. Send with `eternal-tui queue run`.", ids=ids))
+    return join_safe(" ", *sentences)

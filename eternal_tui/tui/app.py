@@ -17,7 +17,7 @@ from textual.widget import Widget
 
 from eternal_tui.config import Settings, SettingsError
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
-from eternal_tui.jobs.model import UNFINISHED_STATES
+from eternal_tui.jobs.model import UNFINISHED_STATES, JobState
 from eternal_tui.services import Services
 from eternal_tui.tui import config_watch, themes
 from eternal_tui.tui.config_watch import ConfigWatcher, ThemeStore
@@ -267,7 +267,10 @@ class EternalApp(TerminalApp):
         """What goes on without this program, in a sentence for the terminal it leaves; empty where nothing does."""
         if self.services.demo is not None:
             return SafeText("")
-        running = sum(job.state in UNFINISHED_STATES for job in self.services.jobs.store.newest_first())
+        running = sum(
+            job.state in UNFINISHED_STATES and job.state is not JobState.QUEUED
+            for job in self.services.jobs.store.newest_first()
+        )
         if not running:
             return SafeText("")
         jobs = (

@@ -34,6 +34,9 @@ def test_a_held_queue_keeps_what_is_generated(program: Program, sandbox: Sandbox
     assert "queue run" in ran.err
     ran = program.run(*IMAGE_ARGUMENTS, "--wait", "--timeout", "0.2")
     assert (ran.code, sandbox.posts) == (6, [])
+    assert "Queued, not sent: job 2." in ran.err
+    ran = program.run("watch")
+    assert (ran.code, "2 jobs queued" in ran.err) == (0, True)
     assert program.run("queue", "run").code == 0
     assert len(sandbox.posts) == 2
     assert program.run("watch").code == 0

@@ -18,7 +18,7 @@ from eternal_tui.cli.signals import Shutdown, ShutdownRequested, run_with_shutdo
 from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, wait_for_jobs
 from eternal_tui.core.sanitize import format_safe, join_safe, sanitize
 from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey
-from eternal_tui.jobs.formatting import state_label
+from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.job_json import format_utc, job_to_json
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 
@@ -115,7 +115,11 @@ class _WatchRun:
         ]
         for job in elsewhere:
             self._output.info(format_safe("Job {id} belongs to {host}; skipped.", id=job.id, host=job.service))
-        ids = [job.id for job in jobs if job not in elsewhere]
+        queued = [job for job in jobs if job.state is JobState.QUEUED]
+        if queued:
+            count = pluralize(len(queued), "job")
+            self._output.info(format_safe("{count} queued, not sent: `eternal-tui queue run` sends.", count=count))
+        ids = [job.id for job in jobs if job not in elsewhere and job not in queued]
         if elsewhere and self._references and not ids:
             raise CommandError(ExitCode.USAGE, "None of these jobs belongs to this service; --base-url names another.")
         return ids
