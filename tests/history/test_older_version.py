@@ -37,7 +37,7 @@ def test_a_history_of_an_older_version_opens(tmp_path: Path) -> None:
         assert jobs[0].verdict in (None, Verdict.UNKNOWN)
         assert len(saved.timeline) == 4
     finally:
-        history.close(compact=True)
+        history.close(compact=False)
 
 
 def test_small_files_of_an_older_version_open(tmp_path: Path) -> None:
