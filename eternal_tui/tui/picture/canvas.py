@@ -39,15 +39,8 @@ class DrawingWidget(Widget):
     It holds what the terminal was given for it, gives it again after a suspend, and has it forgotten at the end.
     """
 
-    def __init__(
-        self,
-        graphics: GraphicsBackend,
-        *,
-        name: str | None = None,
-        id: str | None = None,  # noqa: A002 - Textual's own name for it
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(name=name, id=id, classes=classes)
+    def __init__(self, graphics: GraphicsBackend) -> None:
+        super().__init__()
         self.graphics = graphics
         self._message_lines: tuple[SafeText, ...] = ()
         self._drawing = EMPTY_DRAWING

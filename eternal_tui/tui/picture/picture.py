@@ -67,11 +67,8 @@ class MediaView(VideoPlayer):
         decode_delay_seconds: float = DECODE_DELAY_SECONDS,
         linger_seconds: float = LINGER_SECONDS,
         clock: Callable[[], float] = time.monotonic,
-        name: str | None = None,
-        id: str | None = None,  # noqa: A002 - Textual's own name for it
-        classes: str | None = None,
     ) -> None:
-        super().__init__(graphics, frame_budget=frame_budget, loop=loop, clock=clock, name=name, id=id, classes=classes)
+        super().__init__(graphics, frame_budget=frame_budget, loop=loop, clock=clock)
         self._cache = cache or FrameCache()
         self._limits = limits or DecodeLimits()
         self._decode_delay_seconds = decode_delay_seconds

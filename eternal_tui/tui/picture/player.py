@@ -106,11 +106,8 @@ class VideoPlayer(DrawingWidget):
         frame_budget: FrameBudget | None = None,
         loop: bool = False,
         clock: Callable[[], float] = time.monotonic,
-        name: str | None = None,
-        id: str | None = None,  # noqa: A002 - Textual's own name for it
-        classes: str | None = None,
     ) -> None:
-        super().__init__(graphics, name=name, id=id, classes=classes)
+        super().__init__(graphics)
         self.path: Path | None = None
         self.playing = False
         self._position = 0.0
