@@ -1,6 +1,7 @@
-"""Which block symbols a terminal draws itself: a font's own have gaps between them, or are missing.
+"""Block symbols that a terminal draws itself: a font's own have gaps between them, or are missing.
 
-Versions are those of the terminals' change logs where these name one, else of a release that was seen to draw them.
+Of the versions only those of WezTerm and Alacritty were confirmed in release notes; the others are conservative
+estimates. `--images symbols:sextants` overrides them, and `doctor` prints a line of each kind to compare.
 """
 
 from __future__ import annotations
