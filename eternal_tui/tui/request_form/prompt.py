@@ -217,9 +217,7 @@ class PromptField(Vertical):
     def set_restorable(self, prompt: str) -> None:
         """Show in the empty prompt which one ctrl+g brings back, "" for none."""
         beginning = " ".join(prompt[:200].split())
-        self._area.placeholder = Content(
-            sanitize(f"{_PLACEHOLDER}\n^g restores: {beginning}" if beginning else _PLACEHOLDER)
-        )
+        self._area.placeholder = Content(sanitize(f"^g restores: {beginning}" if beginning else _PLACEHOLDER))
 
     def set_snippets(self, snippets: Mapping[str, str]) -> None:
         self._area.snippets = snippets
