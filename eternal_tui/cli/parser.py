@@ -57,7 +57,7 @@ COMMANDS = {
     "undo": "Restore the jobs deleted last.",
     "stats": "Show spending, durations and success rates.",
     "characters": "List EternalAI's public characters. Needs no key.",
-    "export": "Write the history to a file: JSON, CSV, a web page or a contact sheet.",
+    "export": "Write jobs to a file (JSON, CSV, a web page, a contact sheet), or copy results to a folder.",
     "login": "Store the API key.",
     "logout": "Remove the stored API key.",
     "doctor": "Check terminal, API key, folders and connectivity.",
@@ -145,9 +145,12 @@ class CommandParser(Parser):
 
     # The base class speaks of Any here too.
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
-        """Parse with the command's options."""
+        """Parse with the command's options; jobs may also stand behind options that follow the first arguments."""
         self.add_arguments()
-        return super().parse_known_args(args, namespace)
+        parsed, rest = super().parse_known_args(args, namespace)
+        if isinstance(getattr(parsed, "ids", None), list) and not any(each.startswith("-") for each in rest):
+            parsed.ids, rest = [*parsed.ids, *rest], []
+        return parsed, rest
 
 
 def load_command(name: str) -> Command:

@@ -57,6 +57,11 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="PATH",
         help="copy results to a file, a folder or a template: {id} {character} {name} {prompt:40} {date} {n} {ext}",
     )  # fmt: skip
+    add_copy_options(parser)
+
+
+def add_copy_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--sidecar` and `--embed`."""
     parser.add_argument("--sidecar", choices=("json", "xmp"), help="write the request beside each copy")
     parser.add_argument(
         "--embed", action=argparse.BooleanOptionalAction, default=None,
@@ -64,14 +69,14 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def parse_output(context: Context, text: str) -> OutputPath:
-    """Return the checked output path of an option or an input line; CommandError where it cannot be used."""
+def parse_output(context: Context, text: str, *, option: str = "--output ") -> OutputPath:
+    """Return the checked output path; CommandError, which begins with `option`, where it cannot be used."""
     try:
         return parse_output_path(text, context.settings.save_template, base=Path.cwd())
     except FileNotFoundError:
         raise CommandError(ExitCode.USAGE, "The current folder no longer exists. Name an absolute path.") from None
     except ValueError as error:
-        raise CommandError(ExitCode.USAGE, sanitize(f"--output {text}: {error}")) from None
+        raise CommandError(ExitCode.USAGE, sanitize(f"{option}{text}: {error}")) from None
 
 
 class ResultOutput:

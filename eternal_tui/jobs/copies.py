@@ -59,7 +59,7 @@ def parse_output_path(text: str, folder_template: str, *, base: Path, is_folder:
 
 def _check_folder(template: str) -> None:
     """Raise ValueError where the folder above the first field cannot be written to."""
-    fixed = Path(template.replace("{{", "{").partition("{")[0]).parent if "{" in template else Path(template).parent
+    fixed = Path(f"{template.replace('{{', '{').partition('{')[0]}_").parent
     existing = next(one for one in (fixed, *fixed.parents) if one.exists())
     if not existing.is_dir():
         raise ValueError(f"{existing} is not a folder.")

@@ -100,6 +100,32 @@ def test_save_copies_and_never_overwrites(program: Program, tmp_path: Path, monk
     assert not (tmp_path / "x.jpg").exists()
 
 
+def test_export_copies_what_matches_into_a_folder(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.add_fast_jobs()
+    program.run(*GENERATE, "--wait", "--tag", "winter")
+    program.run(*GENERATE, "--wait")
+    program.run("star", "tag:winter")
+    program.add_jobs(a_job(state="failed"))
+    monkeypatch.chdir(tmp_path)
+    export = ("export", "--format", "folder")
+    for expected in (1, 2):
+        ran = program.run(*export, "best/{type}", "--sidecar", "json", "star:yes")
+        assert (ran.code, ran.out) == (0, "1 result copied to best/{type}.\n")
+        assert len(list((tmp_path / "best" / "image").glob("*.jpg"))) == expected
+        assert len(list((tmp_path / "best" / "image").glob("*.jpg.json"))) == expected
+    # All of them: what has no result is passed over, but not where it was named.
+    assert program.run(*export, "all").code == 0
+    assert len(list((tmp_path / "all").iterdir())) > 2
+    assert program.run(*export, "named", "last").code == 1
+    assert program.run(*export, "none", "tag:nowhere").code == 2
+    (tmp_path / "file").touch()
+    assert [program.run(*export, path).code for path in ("-", "", "file")] == [2, 2, 2]
+    assert not {"named", "none"} & {path.name for path in tmp_path.iterdir()}
+    assert [each["id"] for each in json.loads(program.run("export", "-", "star:yes").out)] == [9]
+
+
 def test_open_starts_the_viewer_without_the_key(program: Program, tmp_path: Path) -> None:
     program.add_fast_jobs()
     program.run(*GENERATE, "--wait")

@@ -41,7 +41,11 @@ RUNS: dict[str, list[tuple[str, ...]]] = {
     "undo": [("undo",)],
     "stats": [("stats",)],
     "characters": [("characters", "--search", "6870"), ("characters", "--search", "nobody at all")],
-    "export": [("export", "{folder}/jobs.json"), ("export", "{folder}/jobs.json")],
+    "export": [
+        ("export", "{folder}/jobs.json"),
+        ("export", "{folder}/jobs.json"),
+        ("export", "--format", "folder", "{folder}/best", "1"),
+    ],
     "login": [("login", "--file")],
     "logout": [("logout",)],
     "config": [("config", "--check"), ("config", "--path"), ("config", "--init")],

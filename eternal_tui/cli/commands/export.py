@@ -1,4 +1,4 @@
-"""`export`: the whole history as one file."""
+"""`export`: the history, or the jobs named, as one file or as copies of their results in a folder."""
 
 from __future__ import annotations
 
@@ -114,16 +114,21 @@ MEDIA_FORMATS: dict[str, MediaWriter] = {"html": export_html_gallery, "sheet": e
 """Every gallery by its name."""
 
 
+FOLDER_FORMAT = "folder"
+
 EPILOG = """\
 examples:
   eternal-tui export history.json
   eternal-tui export --format csv - | head
   eternal-tui export --format csv jobs.csv
   eternal-tui export gallery.html
-  eternal-tui export --format sheet contact-sheet.png
+  eternal-tui export --format sheet contact-sheet.png 'star:yes'
+  eternal-tui export --format folder best 'star:yes'
 
+Without JOB it is the whole history. folder copies each result, named by save_template; PATH may be a template.
 html is one page with every image and video inside it; sheet is an image of the newest results.
-Nothing is overwritten; the file is readable only by you. Result URLs are omitted (they grant access).
+Nothing is overwritten: in a folder a name that is taken gets -2, -3 … A file is readable only by you.
+Result URLs are omitted (they grant access).
 """
 
 _FORMULA_PATTERN = re.compile(r"(\A\s*|;\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
@@ -136,7 +141,10 @@ TextWriter = Callable[["Iterator[Job]", Path, TextIO], int]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `export`."""
-    names = sorted([*TEXT_FORMATS, *MEDIA_FORMATS])
+    from eternal_tui.cli.references import add_references
+    from eternal_tui.cli.waiting import add_copy_options
+
+    names = sorted([*TEXT_FORMATS, *MEDIA_FORMATS, FOLDER_FORMAT])
     parser.add_argument("--format", choices=names, help="file format (default: by the suffix, else json)")
     parser.add_argument(
         "--megabytes",
@@ -145,21 +153,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"max total MB embedded in the HTML page (default {DEFAULT_MAX_MEGABYTES:g})",
     )
-    parser.add_argument("path", metavar="PATH", help="output file; '-' is stdout")
+    add_copy_options(parser)
+    parser.add_argument("path", metavar="PATH", help="output file, or folder; '-' is stdout")
+    add_references(parser, nargs="*", extra="; default all")
 
 
 def run(context: Context) -> int:
-    """Write the history and say how much of it there was."""
-    from eternal_tui.cli.references import iter_jobs
-
+    """Write the jobs and say how many there were."""
     path = context.arguments.path
     name = context.arguments.format or _format_for_path(path)
+    if name == FOLDER_FORMAT:
+        return _export_folder(context)
     gallery = MEDIA_FORMATS.get(name)
-    with context.open_history() as history, _open_output(path, context.output.stdout) as file:
+    with _open_jobs(context) as jobs, _open_output(path, context.output.stdout) as file:
         if gallery is not None:
-            written = gallery(iter_jobs(history), context.results_dir, file, context.arguments.megabytes)
+            written = gallery(jobs, context.results_dir, file, context.arguments.megabytes)
         else:
-            written = ExportResult(TEXT_FORMATS[name](iter_jobs(history), context.results_dir, file))
+            written = ExportResult(TEXT_FORMATS[name](jobs, context.results_dir, file))
         file.flush()
     if path != "-":
         from eternal_tui.jobs.formatting import pluralize
@@ -169,6 +179,31 @@ def run(context: Context) -> int:
     if written.note is not None:
         context.output.info(written.note)
     return ExitCode.SUCCESS
+
+
+@contextmanager
+def _open_jobs(context: Context) -> Iterator[Iterator[Job]]:
+    """Yield the jobs named, each once, or all where none is named."""
+    from eternal_tui.cli.references import find_jobs, iter_jobs
+
+    ids = context.arguments.ids
+    with context.open_history() as history:
+        yield iter(find_jobs(history, ids, context.output.stdin)) if ids else iter_jobs(history)
+
+
+def _export_folder(context: Context) -> int:
+    """Copy results; without named jobs those that have none are passed over, a named one without is an error."""
+    from eternal_tui.cli.commands.files import copy_results
+    from eternal_tui.cli.waiting import parse_output
+
+    text, results_dir = context.arguments.path, context.results_dir
+    output = parse_output(context, text if text.strip() in ("", "-") else f"{text}/", option="")
+    with _open_jobs(context) as jobs:
+        found = [job for job in jobs if context.arguments.ids or result_path(job, results_dir) is not None]
+    paths = [path for _, path in copy_results(context, found, output)]
+    what = pluralize(sum(path is not None for path in paths), "result")
+    context.output.print_line(format_safe("{what} copied to {path}.", what=what, path=text))
+    return ExitCode.FAILED if None in paths else ExitCode.SUCCESS
 
 
 def _parse_megabytes(text: str) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
@@ -12,7 +14,7 @@ from eternal_tui.cli.waiting import add_output_options, parse_output
 from eternal_tui.config.credentials import environ_without_keys
 from eternal_tui.core.process import open_in_viewer
 from eternal_tui.core.sanitize import format_safe
-from eternal_tui.jobs.copies import CopyOptions, write_copy
+from eternal_tui.jobs.copies import CopyOptions, OutputPath, write_copy
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job
@@ -39,25 +41,33 @@ def _add_save_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _save(context: Context) -> int:
-    given, settings = context.arguments, context.settings
-    options = CopyOptions(
-        output=parse_output(context, given.output or "./"),
-        sidecar=given.sidecar or settings.sidecar,
-        embed=settings.embed if given.embed is None else given.embed,
-    )
+    output = parse_output(context, context.arguments.output or "./")
     code = ExitCode.SUCCESS
-    for number, job in enumerate(_find(context), 1):
-        try:
-            path = write_copy(job, context.results_dir, options, number=job.batch_index or number)
-        except OSError as error:
+    for job, path in copy_results(context, _find(context), output):
+        if path is None:
             code = ExitCode.FAILED
-            context.output.error(format_safe("Job {id} not saved: {why}.", id=job.id, why=error.strerror or error))
-            continue
-        if given.json:
+        elif context.arguments.json:
             context.output.print_json(job_to_json(job, context.results_dir) | {"output": str(path)})
         else:
             context.output.print_line(format_safe("{path}", path=path))
     return code
+
+
+def copy_results(context: Context, jobs: Iterable[Job], output: OutputPath) -> Iterator[tuple[Job, Path | None]]:
+    """Copy the jobs' files and yield where each copy is, None after an error, which is printed."""
+    given, settings = context.arguments, context.settings
+    options = CopyOptions(
+        output=output,
+        sidecar=given.sidecar or settings.sidecar,
+        embed=settings.embed if given.embed is None else given.embed,
+    )
+    for number, job in enumerate(jobs, 1):
+        path = None
+        try:
+            path = write_copy(job, context.results_dir, options, number=job.batch_index or number)
+        except OSError as error:
+            context.output.error(format_safe("Job {id} not saved: {why}.", id=job.id, why=error.strerror or error))
+        yield job, path
 
 
 def _find(context: Context) -> list[Job]:
