@@ -309,7 +309,7 @@ class Gallery(ScrollView, can_focus=True):
             lines = text_tile_lines(tile.job, width, grid.height - FRAME_CELLS)
             return self._text_strip(lines[line] if line < len(lines) else "", width, "dim" if line else "text")
         if line == grid.image_rows:
-            return self._text_strip(caption(tile.job), width, "text")
+            return self._text_strip(caption(tile.job, self._glyphs), width, "text")
         wanted = self._thumbnail_key(tile.job)
         drawing = self._thumbnails.get(wanted) if wanted is not None else None
         blank = self._style_for("")

@@ -93,10 +93,12 @@ def state_caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
     return join_safe(" ", *parts)
 
 
-def caption(job: Job) -> SafeText:
-    """Return the character's name and the beginning of the prompt on one line."""
-    prompt = sanitize(job.request.prompt, limit=200)
-    return join_safe(" · ", sanitize(job.name, limit=60), prompt) if job.name else prompt
+def caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
+    """Return star or rejection, the character's name and the beginning of the prompt on one line."""
+    parts = [SafeText("rejected")] if job.rating < 0 else []
+    parts += [sanitize(job.name, limit=60)] if job.name else []
+    text = join_safe(" · ", *parts, sanitize(job.request.prompt, limit=200))
+    return format_safe("{star} {text}", star=glyphs.star, text=text) if job.starred else text
 
 
 def reason_lines(job: Job, width: int, rows: int) -> list[str]:

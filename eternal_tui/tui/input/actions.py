@@ -105,6 +105,7 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
         "gallery.mark_range", "V,shift+space", "ask('mark_range')", "Mark range", "Mark from the last mark", "gallery"
     ),
     Action("gallery.mark_all", "ctrl+a", "ask('mark_all')", "Mark all", "Mark every job listed", "gallery"),
+    Action("gallery.reject", "x", "screen.cull('reject')", "Reject", "Toggle rejected, and go to the next", "gallery"),
     Action("gallery.filter", "slash", "ask('filter')", "Filter", "Filter as you type", "gallery", True),
     Action("gallery.facet", "f", "ask('facet')", "Facet", "All, unfinished, done, needs attention", "gallery"),
     Action("gallery.sort", "S", "ask('sort')", "Sort", "Sort another way", "gallery"),
@@ -344,7 +345,7 @@ MAIN_SCREEN_ACTIONS: tuple[Action, ...] = (
     Action("jobs.json", "J", "screen.json", "JSON", "Show or hide the JSON sent and received", "jobs"),
     Action("jobs.queue", "H", "screen.hold_queue", "Queue", "Hold the queue, or send what is queued", "jobs"),
     Action("jobs.sooner", "K", "screen.move_queued(-1)", "Sooner", "Send a queued job sooner (J: later)", "jobs"),
-    Action("jobs.star", "asterisk", "screen.job('star')", "Star", "Toggle star", "jobs"),
+    Action("jobs.star", "asterisk", "screen.job('star')", "Star", "Toggle star (gallery: then next)", "jobs"),
     Action("jobs.note", "N", "screen.job('note')", "Note", "Write a note or tags for the job", "jobs"),
     Action("jobs.delete", "d", "screen.job('delete')", "Delete", "Delete from the history (u: undo)", "jobs"),
     Action("jobs.undo", "u", "screen.undo", "Undo", "Restore the last deleted jobs", "jobs"),

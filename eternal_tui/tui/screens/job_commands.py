@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from eternal_tui.api.errors import ApiError
 from eternal_tui.api.models import GenerateRequest, InvalidRequest
@@ -49,6 +49,7 @@ class JobCommands:
             "again": self.rerun,
             "delete": self.delete,
             "star": self.star,
+            "reject": self.reject,
             "retry": self.retry_all,
             "watch": self.watch_all,
             "outside": self.open_all,
@@ -308,6 +309,18 @@ class JobCommands:
         on = not all(job.starred for job in jobs)
         for job in jobs:
             await self._jobs.annotate(job.id, starred=on)
+
+    async def reject(self, jobs: Sequence[Job]) -> None:
+        """Reject jobs, or take that back where all are rejected."""
+        rating = 0 if all(job.rating < 0 for job in jobs) else -1
+        for job in jobs:
+            await self._jobs.annotate(job.id, rating=rating)
+
+    async def cull(self, job_ids: Sequence[int], command: Literal["star", "reject"]) -> bool:
+        """Star or reject jobs; True where it was one that now has that mark, and the next is to be shown."""
+        await self.run(job_ids, command)
+        job = self._jobs.store.get(job_ids[0]) if len(job_ids) == 1 else None
+        return job is not None and (job.starred if command == "star" else job.rating < 0)
 
     async def open_all(self, jobs: Sequence[Job]) -> None:
         for job in jobs:

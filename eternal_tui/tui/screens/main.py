@@ -6,7 +6,7 @@ import gc
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 from textual import events, on, work
@@ -473,12 +473,23 @@ class MainScreen(HelpMixin, DiffScreen):
             self.notify_user(sanitize(filter_errors[0]), "warning")
 
     async def action_job(self, name: str) -> None:
+        if name == "star" and self._focus_scope() == "gallery":
+            await self.action_cull("star")
+            return
         chosen = self.job_pane.job_list.selected_ids()
         if chosen and self.dialogs.can_open(name):
             # Not in a worker: keys typed ahead wait for what the handler of the one before has opened.
             await self.dialogs.open(name, chosen)
         else:
             self._run_command(chosen, name)
+
+    async def action_cull(self, command: Literal["star", "reject"]) -> None:
+        """Star or reject the job of a tile and go to the next, or all marked ones."""
+        jobs = self.job_pane.job_list
+        chosen, current = jobs.selected_ids(), jobs.current_id
+        # A filter may have taken the job away meanwhile: then the cursor is on the next already.
+        if await self.commands.cull(chosen, command) and jobs.current_id == current == chosen[0]:
+            self.job_pane.gallery.action_go(1, 0)
 
     @work
     async def _run_command(self, job_ids: list[int], command: str) -> None:

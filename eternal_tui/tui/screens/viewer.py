@@ -333,16 +333,12 @@ class Viewer(HelpMixin, DiffScreen):
 
     async def action_star(self) -> None:
         """Star the jobs, or take their stars away where all have one; from a job now starred go to the next."""
-        await self._commands.run([job.id for job in self._meant_jobs], "star")
-        if self._jobs[0].starred:
+        if await self._commands.cull([job.id for job in self._meant_jobs], "star"):
             await self._show_neighbour(1)
 
     async def action_reject(self) -> None:
         """Reject the jobs, or take that back where all are rejected; from a job now rejected go to the next."""
-        rating = 0 if all(job.rating < 0 for job in self._meant_jobs) else -1
-        for job in self._meant_jobs:
-            await self._services.jobs.annotate(job.id, rating=rating)
-        if rating:
+        if await self._commands.cull([job.id for job in self._meant_jobs], "reject"):
             await self._show_neighbour(1)
 
     # Side by side

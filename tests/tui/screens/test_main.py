@@ -64,3 +64,36 @@ async def test_search_and_problem_keys_go_through_the_list(tmp_path: Path) -> No
         assert pane.job_list.current_id == 3
         await pilot.press("slash", *"red", "enter")
         await wait_until(pilot, lambda: str(pane.border_subtitle) == "2/2")
+
+
+async def test_culling_in_the_gallery_goes_on_to_the_next(tmp_path: Path) -> None:
+    services = make_services(tmp_path)
+    services.history.add_many(to_record(make_job(prompt=f"Scene {number}", **SAVED)) for number in range(1, 5))
+    app = make_app(services)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await wait_idle(pilot)
+        pane = main_screen(app).job_pane
+
+        def marks() -> list[tuple[bool, int]]:
+            found = (services.jobs.store.get(number) for number in (4, 3, 2, 1))
+            return [(job.starred, job.rating) for job in found if job is not None]
+
+        await pilot.press("v")
+        await wait_until(pilot, lambda: pane.gallery.has_focus)
+        await pilot.press("asterisk", "x", "x")
+        await wait_until(pilot, lambda: pane.job_list.current_id == 1)
+        assert marks() == [(True, 0), (False, -1), (False, -1), (False, 0)]
+        # What is taken back stays in sight; of several marked nothing moves.
+        await pilot.press("h", "x")
+        await wait_until(pilot, lambda: marks()[2] == (False, 0))
+        assert pane.job_list.current_id == 2
+        await pilot.press("ctrl+a", "x")
+        await wait_until(pilot, lambda: [rating for _, rating in marks()] == [-1] * 4)
+        assert pane.job_list.current_id == 2
+        await pilot.press("escape")
+        # A filter that the mark takes the job out of has put the cursor on the next already.
+        main_screen(app).show_filter("star:no")
+        await wait_until(pilot, lambda: pane.job_list.count == 3)
+        await pilot.press("g", "asterisk")
+        await wait_until(pilot, lambda: pane.job_list.count == 2)
+        assert pane.job_list.current_id == 2
