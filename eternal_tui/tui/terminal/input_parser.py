@@ -54,7 +54,7 @@ _INVALID_BYTES = re.compile("[\udc80-\udcff]")
 _STRING_TAIL = re.compile(r"[ -~]*\x1b\\")
 """The end of a string whose beginning was read by somebody else."""
 _LATE_TAIL = re.compile(
-    r"\[[0-?]*[ -/]*[@-~]|\[[0-?]{2,}|O[A-Za-z]\Z|P(?:>\||!\||\d*[$+!])|\](?:\d+;|[lLI])|_G|[P\]_^X][ -~]*\x1b\\"
+    r"\[[0-?]*[ -/]*[@-~]|\[[0-?]|O[A-Za-z]\Z|P(?:[>!]|\d*[$+!]|\d\Z)|\](?:\d+(?:;|\Z)|[lLI])|_G|[P\]_^X][ -~]*\x1b\\"
 )
 """What a read begins with that goes on behind an ESC that was taken for the key."""
 _CURSOR_REPORT = re.compile(r"\x1b\[(\d{1,5});(\d{1,5})R")

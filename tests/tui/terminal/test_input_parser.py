@@ -72,6 +72,15 @@ def test_parser_drops_replies(reply: bytes, remote: bool, pause: float) -> None:
         assert got == ["j", "k"] or (at == 1 and got == ["j", "escape", "k"] and pause > 0.1), (at, got)
 
 
+@pytest.mark.parametrize(
+    "reply", [b"\x1b[12;34R", b"\x1bP>|tmux 3.5a\x1b\\", b"\x1b]11;rgb:0000/0000/0000\x1b\\"], ids=repr
+)
+def test_parser_drops_replies_in_three_late_parts(reply: bytes) -> None:
+    """Seen to fail: behind `ESC` and `[1` the rest of a cursor report was typed into the form."""
+    for at in range(3, len(reply) - 1):
+        assert actions(Keyboard().read(reply[:1], reply[1:at], reply[at:], pause=0.35)) == ["escape"]
+
+
 @pytest.mark.parametrize("reply", REPLIES, ids=repr)
 def test_parser_drops_replies_byte_by_byte(reply: bytes) -> None:
     keyboard = Keyboard()
