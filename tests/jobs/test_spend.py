@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 from eternal_tui.api.models import GenerateRequest, SubmitResponse
+from eternal_tui.jobs.billing.charges import rows_of_old_jobs
+from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.totals import day_bounds
 from eternal_tui.jobs.errors import CapUndeterminable, ConfirmationRequired, DailyCapExceeded
 from eternal_tui.jobs.model import Job, JobState, Verdict
@@ -284,3 +286,15 @@ async def test_a_refusal_for_the_key_or_for_credits_ends_a_batch_and_costs_nothi
         assert [str(job.state) for job in jobs] == ["running", "running", "rejected"]
         assert jobs[-1].cause == "credits"
     assert len(sandbox.posts) == 3
+
+
+def test_the_balance_of_an_older_history_is_that_of_its_last_job() -> None:
+    """Seen to fail: the header showed what was left after the first job."""
+    ledger = Ledger()
+    jobs = [
+        Job(id=number, request=IMAGE_REQUEST, state=JobState.SUCCEEDED, created_at=number, credits_after=10 - number)
+        for number in (1, 2, 3)
+    ]
+    for number, row in enumerate(rows_of_old_jobs(jobs, "service"), 1):
+        ledger.apply(number, row)
+    assert ledger.newest_balance == 7

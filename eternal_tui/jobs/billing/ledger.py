@@ -88,7 +88,9 @@ class Ledger:
         if charge is not None:
             self._correct(charge, number, row, account)
         if row.balance is not None:
-            account.record_balance(Decimal(row.balance), charge)
+            # A charge that begins with a reading is a job from before there were charges: they come oldest first.
+            is_old = charge is not None and charge.first_number == number
+            account.record_balance(Decimal(row.balance), None if is_old else charge)
             self.newest_balance = account.balance
         if row.settled is not None:
             account.settle(Decimal(row.settled), is_told=row.is_told)
