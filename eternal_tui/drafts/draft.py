@@ -134,3 +134,7 @@ def _unique(*values: T) -> tuple[T, ...]:
 
 def _clamp_duration(seconds: int) -> int:
     return min(max(seconds, MIN_DURATION_SECONDS), MAX_DURATION_SECONDS)
+
+
+DEMO_DRAFT = Draft(character="Astrid · 6870", prompt="In a yellow raincoat at the harbour, early morning")
+"""The form of a demo's first start."""

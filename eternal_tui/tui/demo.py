@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import UntrustedText
-from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.draft import DEMO_DRAFT
 from eternal_tui.drafts.stores import DraftStore
 from eternal_tui.jobs.model import Job, JobState, to_record, with_event
 from eternal_tui.sandbox.samples import SAMPLE_JOBS
+from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.services import Services
-
-DEMO_DRAFT = Draft(character="Astrid · 6870", prompt="In a yellow raincoat at the harbour, early morning")
 
 
 def seed_demo(services: Services) -> bool:
@@ -31,7 +30,8 @@ def seed_demo(services: Services) -> bool:
 
 
 def _sample_jobs(services: Services) -> Iterator[Job]:
-    now, credits_left = services.clock.time(), 630.0
+    now = services.clock.time()
+    credits_left = SandboxSettings().credits + sum(sample.cost for sample in SAMPLE_JOBS)
     batches = [each.batch for each in SAMPLE_JOBS]
     for place, sample in enumerate(SAMPLE_JOBS):
         sent_at = now - sample.age_seconds

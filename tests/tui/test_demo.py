@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from eternal_tui.drafts.draft import DEMO_DRAFT
 from eternal_tui.jobs.model import JobState
 from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.services import Services
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.demo import DEMO_DRAFT, seed_demo
+from eternal_tui.tui.demo import seed_demo
 from eternal_tui.tui.graphics.base import NullGraphics
 from tests.tui.screens.stage import ENVIRON, make_settings, screen_text, wait_until
 
@@ -21,13 +22,15 @@ async def test_demo_has_jobs_in_every_state_and_a_request_to_send(tmp_path: Path
     store = services.jobs.store
     services.jobs.sync.load_newest()
     app = EternalApp(services, NullGraphics(), "", ENVIRON, has_tour=True)
-    async with app.run_test(size=(100, 30)) as pilot:
+    async with app.run_test(size=(140, 40)) as pilot:
         await wait_until(pilot, lambda: sum(job.is_delivered for job in store.newest_first()) == 4)
         assert [str(job.state) for job in store.newest_first()] == [
             "running", "succeeded", "succeeded", "succeeded", "succeeded", "unconfirmed",
         ]  # fmt: skip
         assert len({job.batch for job in store.newest_first()[1:4]}) == 1
         assert "Tour 1/5: ^s send the example" in screen_text(app)
+        assert "Prompt · example" in screen_text(app)
+        assert "629.36 credits" in screen_text(app)
         await pilot.press("ctrl+s")
         await wait_until(pilot, lambda: len(store.newest_first()) == 7)
         sent = store.newest_first()[0]

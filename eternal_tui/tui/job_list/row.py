@@ -295,8 +295,7 @@ def _clock_text(job: Job, now: float, clock_step: float) -> str:
 def _cost_text(job: Job, glyphs: Glyphs) -> str:
     if not job.cost or job.verdict is Verdict.NOT_CHARGED:
         return ""
-    about = "~" if job.state is JobState.UNCONFIRMED else ""
-    return f"{about}{glyphs.minus}{job.cost:.2f}"
+    return f"{'~' if job.state is JobState.UNCONFIRMED else glyphs.minus}{job.cost:.2f}"
 
 
 def _reason_and_role(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str]:
@@ -348,7 +347,8 @@ def batch_line(
         else "ok"
     )
     types = {job.request.type for job in jobs}
-    tail = f"{summary.percent} %" if summary.in_progress else f"~{summary.cost:.2f}" if summary.cost else ""
+    sign = "~" if summary.unconfirmed else glyphs.minus
+    tail = f"{summary.percent} %" if summary.in_progress else f"{sign}{summary.cost:.2f}" if summary.cost else ""
     words = batch_summary_text(summary, glyphs)
     prompt = glyphs.to_drawable(sanitize(jobs[0].request.prompt.strip(), limit=MAX_TEXT_CHARS))
     spans = [

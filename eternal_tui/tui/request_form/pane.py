@@ -15,7 +15,7 @@ from textual.message import Message
 from eternal_tui.api.models import Character, GenerateRequest
 from eternal_tui.core.json_store import JsonStore
 from eternal_tui.core.sanitize import SafeText, format_safe
-from eternal_tui.drafts.draft import Draft
+from eternal_tui.drafts.draft import DEMO_DRAFT, Draft
 from eternal_tui.drafts.stores import DraftStore, PresetStore, SnippetStore
 from eternal_tui.tui.request_form.messages import (
     DraftChanged,
@@ -93,7 +93,7 @@ class RequestFormPane(Container):
         self._form = form
         form.set_snippets(self._snippet_store.load())
         if (draft := self._draft_store.load()) is not None:
-            form.load(draft, "restored draft", is_replaceable=True)
+            form.load(draft, "example" if draft == DEMO_DRAFT else "restored draft", is_replaceable=True)
         form.set_replaced_draft(self._replaced_draft_store.load())
         # After the draft: an empty one does not hide the default preset.
         form.set_presets(self._preset_store.load())

@@ -33,6 +33,7 @@ def test_it_says_how_far_the_batch_is_and_what_it_costs() -> None:
     assert "▸ 20 jobs" in line
     assert "12/20 done · 1 unconfirmed · 1 failed" in line
     assert "~0.28" in line_text(120, make_batch()[:14])
+    assert line_text(120, make_batch()[:2]).endswith("−0.04 ")
     assert "85 %" in line
     assert "▾ 20 jobs" in line_text(120, opened=True)
 

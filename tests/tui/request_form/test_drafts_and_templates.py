@@ -28,6 +28,7 @@ async def test_start_new_empties_the_prompt_and_restore_brings_it_back() -> None
         app.form.start_new()
         assert app.form.draft == msgspec.structs.replace(DRAFT, prompt="")
         await pilot.pause()
+        assert "⏎" not in app.screen_text()
         assert "^g restores: in rain" in app.screen_text()
         await pilot.press("tab", *"sun", "ctrl+g")
         assert app.form.draft.prompt == "in rain"
