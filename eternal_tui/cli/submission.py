@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import time
 from collections import Counter
@@ -29,7 +30,7 @@ from eternal_tui.jobs.errors import DailyCapExceeded, NoApiKey
 from eternal_tui.jobs.formatting import UNSENT_CAUSES, pluralize, state_label
 from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.jobs.submit.submitter import SubmitDetails
+from eternal_tui.jobs.submit.submitter import MAX_QUEUED_WAIT_SECONDS, SubmitDetails
 
 if TYPE_CHECKING:
     from eternal_tui.api.models import GenerateRequest
@@ -192,7 +193,11 @@ class SubmissionRun:
                 try:
                     # Confirmed together before; the cap is checked again for each.
                     submitting = self._engine.submitter.submit(
-                        [one.request], [self._details(one)], confirmed=True, only_queue=self._only_queue
+                        [one.request],
+                        [self._details(one)],
+                        confirmed=True,
+                        only_queue=self._only_queue,
+                        wait_seconds=min(MAX_QUEUED_WAIT_SECONDS, self._seconds_left()),
                     )
                     (job,) = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
                 except (DailyCapExceeded, HistoryError) as error:
@@ -279,11 +284,14 @@ class SubmissionRun:
                 )
             )  # fmt: skip
 
+    def _seconds_left(self) -> float:
+        timeout = getattr(self._arguments, "timeout", None)
+        return math.inf if timeout is None else max(0.0, timeout - (time.monotonic() - self._started_at))
+
     async def _wait_for_results(self) -> None:
         # Also those that ended while others were sent: their results are reported like any other.
         waiting = [job.id for job in self._own_jobs() if job.state not in _NOT_WAITED_FOR]
-        timeout = self._arguments.timeout
-        left = None if timeout is None else max(0.0, timeout - (time.monotonic() - self._started_at))
+        left = None if self._arguments.timeout is None else self._seconds_left()
         try:
             rejection = await wait_for_jobs(
                 self._engine, waiting, self._shutdown, self._report_end, timeout_seconds=left

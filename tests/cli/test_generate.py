@@ -254,6 +254,14 @@ def test_429_is_waited_out_and_sent_again(program: Program, sandbox: Sandbox) ->
     assert ran.json_objects[0]["state"] == "running"
 
 
+def test_timeout_covers_a_rate_limit_that_does_not_end(program: Program, sandbox: Sandbox) -> None:
+    sandbox.inject(Fault.RATE_LIMITED, on=FaultPlace.POST, times=None)
+    ran = program.run(*IMAGE_ARGUMENTS, "--wait", "--timeout", "1", "--json")
+    assert ran.code == 6
+    assert "Queued, not sent: job 1" in ran.err
+    assert sandbox.charged == []
+
+
 def test_the_service_refusing_a_request_is_1(program: Program, sandbox: Sandbox) -> None:
     sandbox.inject(Fault.HOSTILE_TEXT, on=FaultPlace.POST, times=1)
     ran = program.run(*IMAGE_ARGUMENTS)

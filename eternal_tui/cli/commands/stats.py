@@ -53,10 +53,12 @@ def run(context: Context) -> int:
         jobs = list(iter_jobs(history))
     add_unbilled_jobs(ledger, jobs)
     known = sorted({account.name for account in ledger.accounts() if account.name})
-    if given.account and not any(name.startswith(given.account) for name in known):
+    # As it is printed: behind the name of the service.
+    wanted = given.account.rpartition(" ")[2]
+    if wanted and not any(name.startswith(wanted) for name in known):
         names = ", ".join(known) or "none"
         raise CommandError(ExitCode.USAGE, format_safe("There is no such account. Accounts: {names}.", names=names))
-    figures = compute_statistics(jobs, time.time(), days=given.days, ledger=ledger, account=given.account)
+    figures = compute_statistics(jobs, time.time(), days=given.days, ledger=ledger, account=wanted)
     if given.json:
         import msgspec
 

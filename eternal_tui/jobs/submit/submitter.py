@@ -127,11 +127,12 @@ class Submitter:
         *,
         confirmed: bool,
         only_queue: bool = False,
+        wait_seconds: float = MAX_QUEUED_WAIT_SECONDS,
     ) -> list[Job]:
         """Send requests one after the other, so that the credits counter tells what each costs.
 
         Where the queue is held, full or not empty, or with `only_queue`, all are queued first. Without `only_queue`
-        it then waits until each was sent, the queue is held, or `MAX_QUEUED_WAIT_SECONDS` have passed.
+        it then waits until each was sent, the queue is held, or it has waited `wait_seconds` for one.
         """
         for one in details:
             if one.retry_of is not None:
@@ -143,7 +144,7 @@ class Submitter:
             owner = "" if only_queue else self._context.ports.registry.id
             pairs = zip(requests, details, strict=True)
             queued = [await self._enqueue(request, one, owner) for request, one in pairs]
-            return queued if only_queue else [await self._wait_until_sent(job) for job in queued]
+            return queued if only_queue else [await self._wait_until_sent(job, wait_seconds) for job in queued]
         jobs: list[Job] = []
         for request, one in zip(requests, details, strict=True):
             if jobs and self._closing:
@@ -151,7 +152,7 @@ class Submitter:
             add = add_intent if one.retry_of is None else add_retry
             intent = self._new_intent(request, one)
             try:
-                jobs.append(await self._wait_until_sent(await self._send(intent, add)))
+                jobs.append(await self._wait_until_sent(await self._send(intent, add), wait_seconds))
             except DailyCapExceeded as refusal:
                 if not jobs:
                     raise
@@ -263,11 +264,11 @@ class Submitter:
 
         return self._store[await self._store.call_with_news(write)]
 
-    async def _wait_until_sent(self, job: Job) -> Job:
-        """Wait until a queued job was sent or deleted, the queue is held, or it took too long."""
+    async def _wait_until_sent(self, job: Job, wait_seconds: float) -> Job:
+        """Wait until a queued job was sent or deleted, the queue is held, or it cannot be sent in time."""
         changed = asyncio.Event()
         clock = self._context.ports.clock
-        until = clock.monotonic() + MAX_QUEUED_WAIT_SECONDS
+        until = clock.monotonic() + wait_seconds
         unsubscribe = self._store.subscribe(lambda _: changed.set())
         try:
             while (job := self._store.get(job.id) or job).state in (JobState.QUEUED, JobState.SUBMITTING):
