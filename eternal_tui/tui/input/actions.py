@@ -61,7 +61,7 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("list.page_up", "pageup,alt+v", "page(-1)", "Page up", "Go a screen up", "list"),
     Action("list.half_down", "ctrl+d", "page(0.5)", "Half down", "Go half a screen down", "list"),
     Action("list.half_up", "ctrl+u", "page(-0.5)", "Half up", "Go half a screen up", "list"),
-    Action("list.open", "enter", "open", "Open", "Open the job's result", "list", True),
+    Action("list.open", "enter", "open", "Open", "Open the result, or the batch as thumbnails", "list", True),
     Action("list.mark", "space", "mark", "Mark", "Mark the job and go to the next", "list"),
     Action(
         "list.mark_range",

@@ -23,6 +23,14 @@ class OpenRequested(Message, namespace="job_list"):
         self.job_id = job_id
 
 
+class BatchOpenRequested(Message, namespace="job_list"):
+    """The user asked to open this batch."""
+
+    def __init__(self, batch: str) -> None:
+        super().__init__()
+        self.batch = batch
+
+
 class MarksChanged(Message, namespace="job_list"):
     """Other jobs are marked now."""
 

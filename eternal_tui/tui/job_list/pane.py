@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.dom import DOMNode
+from textual.message import Message
 
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
@@ -41,6 +42,9 @@ class JobListPane(Vertical):
     }
     """
 
+    class GalleryToggled(Message):
+        """Thumbnails are shown instead of lines, or lines again."""
+
     def __init__(
         self,
         *,
@@ -62,6 +66,7 @@ class JobListPane(Vertical):
         self._graphics = graphics or NullGraphics()
         self._results_dir = results_dir or Path()
         self.set_class(glyphs is ASCII, "-ascii")
+        self.is_batch_open = False
         self._title_prefix = f"{pane_number} " if pane_number else ""
 
     def compose(self) -> ComposeResult:
@@ -98,12 +103,22 @@ class JobListPane(Vertical):
         """Show thumbnails instead of lines, or lines again."""
         if not self.gallery.is_attached:
             self.mount(self.gallery)
+        self.is_batch_open = False
+        self.post_message(self.GalleryToggled())
         focused = self.job_list.has_focus or self.gallery.has_focus
         self.toggle_class("-gallery")
         self.job_list.set_batch_folding(not self.is_gallery)
         self.job_list.on_redrawn = self._redraw_gallery if self.is_gallery else lambda: None
         if focused:
             self.focus_jobs()
+
+    @on(JobList.BatchOpenRequested)
+    def _open_batch(self, event: JobList.BatchOpenRequested) -> None:
+        """Show the batch's jobs as thumbnails until the filter is cleared."""
+        event.stop()
+        self.job_list.set_filter(f"batch:{event.batch}", "all")
+        self.toggle_gallery()
+        self.is_batch_open = True
 
     def focus_jobs(self) -> None:
         """Put the focus on the jobs, however they are shown."""
@@ -139,6 +154,7 @@ class JobListPane(Vertical):
         """Filter or search the list, and say what could not be read."""
         event.stop()
         chosen = (self.job_list.set_search if event.find else self.job_list.set_filter)(event.text)
+        self.is_batch_open = self.is_batch_open and not self.job_list.filter.is_empty
         self._filter_bar.show_error(chosen.errors[0] if chosen.errors else "")
 
     def on_filter_bar_closed(self, event: FilterBar.Closed) -> None:
@@ -149,5 +165,7 @@ class JobListPane(Vertical):
     @on(JobList.FilterCleared)
     def _filter_cleared(self, event: JobList.FilterCleared) -> None:
         event.stop()
+        if self.is_batch_open and self.job_list.filter.is_empty:
+            self.toggle_gallery()
         if self._filter_bar.is_attached:
             self._filter_bar.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, TypeAlias, Unpack
 
@@ -29,6 +30,9 @@ from eternal_tui.tui.terminal.textual_internals import KeyTable
 from eternal_tui.tui.widgets.cells import Line
 
 _PROBLEM_STATES = frozenset({JobState.FAILED, JobState.REJECTED, JobState.UNCONFIRMED, JobState.LOST})
+
+_BATCH_PATTERN = re.compile("[0-9a-z-]+")
+"""Batches that a filter can name; any other, from a history made elsewhere, is unfolded instead of opened."""
 
 
 class JobList(ScrollView, can_focus=True):
@@ -84,6 +88,7 @@ class JobList(ScrollView, can_focus=True):
 
     Highlighted: TypeAlias = messages.Highlighted
     OpenRequested: TypeAlias = messages.OpenRequested
+    BatchOpenRequested: TypeAlias = messages.BatchOpenRequested
     MarksChanged: TypeAlias = messages.MarksChanged
     TitleChanged: TypeAlias = messages.TitleChanged
     FilterRequested: TypeAlias = messages.FilterRequested
@@ -382,9 +387,13 @@ class JobList(ScrollView, can_focus=True):
             self.post_message(self.Notice(SafeText("No failed or unconfirmed job in this list.")))
 
     def action_open(self) -> None:
-        """Ask for the job under the cursor to be opened; a batch is opened or folded here."""
+        """Ask for the job or batch under the cursor to be opened."""
         if self._cursor.on_batch:
-            self.action_fold(self._index.is_open(self._index.batch_at(self._cursor.row)))
+            batch = self._index.batch_at(self._cursor.row)
+            if _BATCH_PATTERN.fullmatch(batch):
+                self.post_message(self.BatchOpenRequested(batch))
+            else:
+                self.action_fold(self._index.is_open(batch))
         elif self._cursor.job_id is not None:
             self.post_message(self.OpenRequested(self._cursor.job_id))
 

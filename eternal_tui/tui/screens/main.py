@@ -216,8 +216,11 @@ class MainScreen(HelpMixin, DiffScreen):
 
     def _save_view(self) -> None:
         zoom = next((pane for pane in ("jobs", "detail") if self.has_class(f"-zoom-{pane}")), "")
-        jobs = self.job_pane.job_list.view()
-        self._view_store.save(ViewState(self._pane_split.list_tenths, jobs, zoom, gallery=self.job_pane.is_gallery))
+        pane, jobs = self.job_pane, self.job_pane.job_list.view()
+        if pane.is_batch_open:
+            jobs = msgspec.structs.replace(jobs, filter="", facet="all")
+        is_gallery = pane.is_gallery and not pane.is_batch_open
+        self._view_store.save(ViewState(self._pane_split.list_tenths, jobs, zoom, gallery=is_gallery))
 
     @work(exit_on_error=True)
     async def _start_after_first_frame(self) -> None:
@@ -542,6 +545,9 @@ class MainScreen(HelpMixin, DiffScreen):
 
     def action_gallery(self) -> None:
         self.job_pane.toggle_gallery()
+
+    @on(JobListPane.GalleryToggled)
+    def _gallery_toggled(self) -> None:
         self.set_class(self.job_pane.is_gallery, "-gallery")
 
     def action_play(self) -> None:

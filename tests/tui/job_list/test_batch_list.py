@@ -56,9 +56,7 @@ async def test_a_batch_is_one_line_that_opens_and_folds() -> None:
         await pilot.press("left")
         assert app.job_list.count == 6
         assert app.job_list.selected_ids() == BATCH_IDS
-        await pilot.press("enter")
-        assert app.job_list.count == 10
-        await pilot.press("enter", "j")
+        await pilot.press("j")
         assert app.job_list.selected_ids() == [5]
         assert not any(isinstance(each, JobList.OpenRequested) for each in app.posted)
         assert app.job_list.go_to_job(7)
@@ -115,3 +113,34 @@ async def test_the_gallery_shows_each_picture() -> None:
         app.query_one(JobListPane).toggle_gallery()
         await pilot.pause()
         assert app.job_list.count == 6
+
+
+async def test_enter_opens_a_batch_as_thumbnails_until_escape() -> None:
+    app = PaneApp([make_job(12), *listed_jobs()])
+    async with app.run_test(size=(120, 30)) as pilot:
+        pane = app.query_one(JobListPane)
+        await pilot.press("j", "enter")
+        await pilot.pause()
+        assert pane.gallery.has_focus
+        assert app.job_list.listed_ids() == BATCH_IDS
+        fresh = [make_job(number, batch=batch, state=JobState.RUNNING) for number, batch in ((13, "x"), (14, "y"))]
+        app.job_list.apply_changes(fresh, NOW)
+        assert app.job_list.listed_ids() == [13, *BATCH_IDS]
+        await pilot.press("l", "space", "escape")
+        await pilot.pause()
+        assert (pane.is_gallery, app.job_list.marked_ids) == (True, frozenset())
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not pane.is_gallery
+        assert app.job_list.has_focus
+        assert app.job_list.filter.is_empty
+        assert app.job_list.selected_ids() == [13, *BATCH_IDS]
+
+
+async def test_a_batch_that_no_filter_can_name_is_unfolded() -> None:
+    app = PaneApp([make_job(number, batch='My "own"', state=JobState.RUNNING) for number in BATCH_IDS])
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.press("enter")
+        assert (app.query_one(JobListPane).is_gallery, app.job_list.count) == (False, 5)
+        await pilot.press("enter")
+        assert app.job_list.count == 1
