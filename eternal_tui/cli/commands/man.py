@@ -24,6 +24,7 @@ SCOPE_TITLES = {
     "list": "The list of jobs",
     "matches": "The list, while a search stands",
     "gallery": "The gallery",
+    "tiles": "The gallery: culling",
     "filter": "The filter",
     "detail": "The detail",
     "viewer": "The viewer",

@@ -77,7 +77,7 @@ class Gallery(ScrollView, can_focus=True):
         &:focus > .gallery--cursor { color: $accent; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("gallery")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("gallery"), *bindings("tiles")]
 
     class FocusChanged(Message):
         """The gallery got the focus or lost it."""

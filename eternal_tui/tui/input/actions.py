@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from textual.binding import Binding
 
 Scope = Literal[
-    "anywhere", "jobs", "list", "matches",
+    "anywhere", "jobs", "list", "matches", "tiles",
     "gallery", "filter", "detail", "viewer", "form", "line", "prompt", "choice", "stepper",
     "submit", "search", "picker", "presets", "copy", "help", "browser", "create", "confirm", "save", "note", "key",
     "statistics",
@@ -18,6 +18,7 @@ PARENT_SCOPES: dict[Scope, tuple[Scope, ...]] = {
     "anywhere": (),
     "list": ("jobs", "anywhere"),
     "matches": (),
+    "tiles": (),
     "gallery": ("jobs", "anywhere"),
     "filter": ("jobs", "anywhere"),
     "detail": ("jobs", "anywhere"),
@@ -105,7 +106,7 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
         "gallery.mark_range", "V,shift+space", "ask('mark_range')", "Mark range", "Mark from the last mark", "gallery"
     ),
     Action("gallery.mark_all", "ctrl+a", "ask('mark_all')", "Mark all", "Mark every job listed", "gallery"),
-    Action("gallery.reject", "x", "screen.cull('reject')", "Reject", "Toggle rejected, and go to the next", "gallery"),
+    Action("gallery.reject", "x", "screen.cull('reject')", "Reject", "Toggle rejected, and go to the next", "tiles"),
     Action("gallery.filter", "slash", "ask('filter')", "Filter", "Filter as you type", "gallery", True),
     Action("gallery.facet", "f", "ask('facet')", "Facet", "All, unfinished, done, needs attention", "gallery"),
     Action("gallery.sort", "S", "ask('sort')", "Sort", "Sort another way", "gallery"),
