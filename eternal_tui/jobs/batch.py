@@ -35,6 +35,7 @@ class BatchSummary(msgspec.Struct, frozen=True):
     in_progress: int
     percent: int
     cost: float | None
+    queued: int = 0
 
 
 _UNAVAILABLE_FILE_STATES = frozenset({FileState.EXPIRED, FileState.BROKEN})
@@ -65,6 +66,7 @@ def summarize(jobs: Iterable[Job]) -> BatchSummary:
         in_progress,
         progress // count if count else 0,
         sum(costs) if costs else None,
+        states[JobState.QUEUED],
     )
 
 

@@ -68,7 +68,7 @@ def test_the_figures_of_a_batch_count_every_job_once() -> None:
     assert now.percent == (6 * 100 + 99 + 51) // 8
     assert now.cost == pytest.approx(0.28)
     assert summarize([make_job(1)]).cost is None
-    assert summarize([]) == BatchSummary(0, 0, 0, 0, 0, 0, 0, 0, 0, None)
+    assert summarize([]) == BatchSummary(0, 0, 0, 0, 0, 0, 0, 0, 0, None, 0)
 
 
 def test_only_several_requests_are_a_batch() -> None:

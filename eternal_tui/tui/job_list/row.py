@@ -19,6 +19,8 @@ PLAIN_STATUS_TEXTS = frozenset({"", "pending", "running"})
 """Words of a live job that say no more than "running" does; any other is shown as it came."""
 
 LIVE_STATES = frozenset({JobState.SUBMITTING, JobState.RUNNING, JobState.STALLED})
+_ESTIMATED_STATES = frozenset({JobState.QUEUED, JobState.SUBMITTING, JobState.UNCONFIRMED})
+"""States of jobs whose cost is not certain to be charged."""
 
 MAX_TEXT_CHARS = 300
 """Characters of outside text that are laid out: more than any line holds."""
@@ -293,9 +295,9 @@ def _clock_text(job: Job, now: float, clock_step: float) -> str:
 
 
 def _cost_text(job: Job, glyphs: Glyphs) -> str:
-    if not job.cost or job.verdict is Verdict.NOT_CHARGED:
+    if not job.cost or job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED:
         return ""
-    return f"{'~' if job.state is JobState.UNCONFIRMED else glyphs.minus}{job.cost:.2f}"
+    return f"{'~' if job.state in _ESTIMATED_STATES else glyphs.minus}{job.cost:.2f}"
 
 
 def _reason_and_role(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str]:
@@ -347,7 +349,7 @@ def batch_line(
         else "ok"
     )
     types = {job.request.type for job in jobs}
-    sign = "~" if summary.unconfirmed else glyphs.minus
+    sign = "~" if summary.unconfirmed or summary.queued else glyphs.minus
     tail = f"{summary.percent} %" if summary.in_progress else f"{sign}{summary.cost:.2f}" if summary.cost else ""
     words = batch_summary_text(summary, glyphs)
     prompt = glyphs.to_drawable(sanitize(jobs[0].request.prompt.strip(), limit=MAX_TEXT_CHARS))
@@ -378,7 +380,7 @@ def batch_summary_text(summary: BatchSummary, glyphs: Glyphs = UNICODE) -> str:
     """Return how the batch stands, what matters most first."""
     counts = (
         (summary.unconfirmed, "unconfirmed"), (summary.lost, "lost"), (summary.failed, "failed"),
-        (summary.rejected, "rejected"), (summary.without_file, "without file"),
+        (summary.rejected, "rejected"), (summary.without_file, "without file"), (summary.queued, "queued"),
     )  # fmt: skip
     words = [*(f"{count} {word}" for count, word in counts if count)]
     return f" {glyphs.dot} ".join([f"{summary.done}/{summary.job_count} done", *words])

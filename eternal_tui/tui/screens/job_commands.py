@@ -264,8 +264,12 @@ class JobCommands:
             )
             if not await self._screen.ask_confirmation(dialog):
                 return
+        are_queued = all(job.state is JobState.QUEUED for job in jobs)
         await self._jobs.delete([job.id for job in jobs])
-        self._screen.notify_user(format_safe("Deleted {what} (u to undo). Files are kept.", what=what))
+        text = (
+            "Cancelled {what}, not sent (u to undo)." if are_queued else "Deleted {what} (u to undo). Files are kept."
+        )
+        self._screen.notify_user(format_safe(text, what=what))
 
     async def toggle_queue(self) -> None:
         """Hold the queue; where it is held, ask with count and cost and send what is queued."""

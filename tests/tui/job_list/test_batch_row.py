@@ -34,6 +34,8 @@ def test_it_says_how_far_the_batch_is_and_what_it_costs() -> None:
     assert "12/20 done · 1 unconfirmed · 1 failed" in line
     assert "~0.28" in line_text(120, make_batch()[:14])
     assert line_text(120, make_batch()[:2]).endswith("−0.04 ")
+    queued = [make_job(number, batch="b", state=JobState.QUEUED) for number in (2, 1)]
+    assert "0/2 done · 2 queued" in line_text(120, queued)
     assert "85 %" in line
     assert "▾ 20 jobs" in line_text(120, opened=True)
 
