@@ -266,10 +266,11 @@ class JobCommands:
                 return
         are_queued = all(job.state is JobState.QUEUED for job in jobs)
         await self._jobs.delete([job.id for job in jobs])
-        text = (
-            "Cancelled {what}, not sent (u to undo)." if are_queued else "Deleted {what} (u to undo). Files are kept."
+        self._screen.notify_user(
+            format_safe("Cancelled {what}, not sent (u to undo).", what=what)
+            if are_queued
+            else format_safe("Deleted {what} (u to undo). Files are kept.", what=what)
         )
-        self._screen.notify_user(format_safe(text, what=what))
 
     async def toggle_queue(self) -> None:
         """Hold the queue; where it is held, ask with count and cost and send what is queued."""
