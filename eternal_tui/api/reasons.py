@@ -158,7 +158,7 @@ def _field_reasons(value: dict[str, Any], depth: int) -> Iterator[str]:
         if re.fullmatch(_CONTAINER_NAME, _plain_name(name)) or re.fullmatch(_CODE_NAME, _plain_name(name)):
             continue
         texts = inner if isinstance(inner, list) else list(inner.values()) if isinstance(inner, dict) else [inner]
-        if texts and all(isinstance(each, str) and " " in each.strip() for each in texts):
+        if all(isinstance(each, str) for each in texts) and any(" " in each.strip() for each in texts):
             yield from _reasons(texts, depth - 1, "" if isinstance(inner, dict) else name)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.api import errors, parsing
+from eternal_tui.api import errors, parsing, reasons
 from eternal_tui.api.errors import error_from_response
 from eternal_tui.api.models import CharacterPage, CreateCharacterResponse, GenerateRequest, PollResponse, SubmitResponse
 
@@ -294,6 +294,11 @@ def test_429_and_503_carry_the_wait() -> None:
 def test_a_redirect_tells_where_without_its_query() -> None:
     error = error_from_response(302, {"location": "https://other.example/x?sig=secret"}, b"")
     assert error.service_message == "https://other.example/x"
+
+
+def test_a_field_with_several_faults_names_each_also_the_short_ones() -> None:
+    text = reasons.extract_reason({"errors": {"prompt": ["is too long", "invalid"]}})
+    assert text == "prompt: is too long; prompt: invalid"
 
 
 def character_row(**fields: object) -> dict[str, object]:
