@@ -182,7 +182,8 @@ def _parse_character(row: Any) -> Character | None:
     identity = normalize_character_id(number)
     place = [row]
     username = fields.find_text(place, "username")
-    age, is_readable = parse_age(row.get("age"))
+    ages = [value for name, value in row.items() if name.strip().casefold() == "age"]
+    age, is_readable = parse_age(ages[0] if len(ages) == 1 else ages or None)
     return Character(
         id=identity,
         name=fields.find_text(place, "display_name")

@@ -305,6 +305,12 @@ def character_row(**fields: object) -> dict[str, object]:
     return {"id": 6790, "username": "astrid", "display_name": "Astrid", "age": 27, **fields}
 
 
+def test_an_age_under_18_counts_whatever_the_case_of_its_name() -> None:
+    rows = [{"id": 7, "Age": 16}, {"id": 8, "age": 24, "AGE": "16"}, {"id": 9, "Age": 24}]
+    found = parsing.parse_characters(200, to_json({"result": rows})).characters
+    assert [one.is_adult for one in found] == [False, False, True]
+
+
 def test_a_page_of_characters() -> None:
     rows = [
         character_row(description="Reads maps.", gender="female", status="approved", category="default"),
