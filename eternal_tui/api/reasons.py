@@ -123,10 +123,10 @@ def _reasons(value: Any, depth: int, about: str) -> Iterator[str]:
         for item in value[:_MAX_ITEMS]:
             yield from _reasons(item, depth - 1, about)
     elif isinstance(value, dict):
-        yield from _reasons_in_object(value, depth, about)
+        yield from _reasons_in_object(value, depth, about, is_error=depth < _MAX_DEPTH)
 
 
-def _reasons_in_object(value: dict[str, Any], depth: int, about: str) -> Iterator[str]:
+def _reasons_in_object(value: dict[str, Any], depth: int, about: str, *, is_error: bool = False) -> Iterator[str]:
     named = [(_plain_name(name), inner) for name, inner in list(value.items())[: _MAX_ITEMS * 3]]
     reasons = [(name, inner) for name, inner in named if re.fullmatch(_REASON_NAME, name) and inner]
     about = _field_of(value) or about
@@ -143,7 +143,7 @@ def _reasons_in_object(value: dict[str, Any], depth: int, about: str) -> Iterato
                 found = True
                 yield text
     if not found:
-        yield from _field_reasons(value, depth)
+        yield from _field_reasons(value, depth, is_error=is_error)
 
 
 def _reasons_in_container(value: Any, depth: int) -> Iterator[str]:
@@ -152,13 +152,17 @@ def _reasons_in_container(value: Any, depth: int) -> Iterator[str]:
             yield from (text for text in _reasons_in_object(item, depth, ""))
 
 
-def _field_reasons(value: dict[str, Any], depth: int) -> Iterator[str]:
-    """Yield what stands in a map of fields to what is wrong with them, as {"prompt": ["is required"]}."""
+def _field_reasons(value: dict[str, Any], depth: int, *, is_error: bool) -> Iterator[str]:
+    """Yield what stands in a map of fields to what is wrong with them, as {"prompt": ["is required"]}.
+
+    A single word is a reason only in a list inside what is called an error.
+    """
     for name, inner in list(value.items())[:_MAX_ITEMS]:
         if re.fullmatch(_CONTAINER_NAME, _plain_name(name)) or re.fullmatch(_CODE_NAME, _plain_name(name)):
             continue
         texts = inner if isinstance(inner, list) else list(inner.values()) if isinstance(inner, dict) else [inner]
-        if all(isinstance(each, str) for each in texts) and any(" " in each.strip() for each in texts):
+        may_be_short = is_error and isinstance(inner, list)
+        if all(isinstance(each, str) for each in texts) and any(" " in each.strip() or may_be_short for each in texts):
             yield from _reasons(texts, depth - 1, "" if isinstance(inner, dict) else name)
 
 

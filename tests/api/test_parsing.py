@@ -299,6 +299,8 @@ def test_a_redirect_tells_where_without_its_query() -> None:
 def test_a_field_with_several_faults_names_each_also_the_short_ones() -> None:
     text = reasons.extract_reason({"errors": {"prompt": ["is too long", "invalid"]}})
     assert text == "prompt: is too long; prompt: invalid"
+    assert reasons.extract_reason({"errors": {"prompt": ["required"]}}) == "prompt: required"
+    assert reasons.extract_reason({"images": ["6870"]}) == ""
 
 
 def character_row(**fields: object) -> dict[str, object]:
