@@ -235,6 +235,8 @@ def test_show_tells_everything_but_the_signed_link(program: Program) -> None:
         assert ran.code == 0
         assert "SECRET" not in ran.out + ran.err
     assert "saved: 0000001.jpg" in program.run("show", "1").out
+    next((program.data_dir / "results").iterdir()).unlink()
+    assert program.run("show", "1").code == ExitCode.FAILED
 
 
 def test_an_export_is_whole_private_and_overwrites_nothing(program: Program, tmp_path: Path) -> None:

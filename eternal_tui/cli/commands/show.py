@@ -37,8 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> int:
-    """Print the jobs asked for."""
+    """Print the jobs asked for; ends with 1 where a saved file is no longer on disk."""
     from eternal_tui.jobs.job_json import job_to_json
+    from eternal_tui.jobs.model import FileState
 
     with context.open_history() as history:
         jobs = find_jobs(history, context.arguments.ids, context.output.stdin)
@@ -51,7 +52,7 @@ def run(context: Context) -> int:
             context.output.print_line(line)
         for name, text in raw.get(job.id, {}).items():
             context.output.print_line(_labelled_line(name.replace("_", " "), sanitize(text or "", limit=10_000)))
-    return ExitCode.SUCCESS
+    return ExitCode.FAILED if any(job.file_state is FileState.MISSING for job in jobs) else ExitCode.SUCCESS
 
 
 def _raw_responses(record: Mapping[str, Any]) -> dict[str, str | None]:
