@@ -99,14 +99,21 @@ class ApiRoutes:
                 return rule.fault
         return None
 
-    async def _generate(self, request: Request) -> Response:
-        state = self._state
-        fault = state.faults.next_fault(FaultPlace.POST)
+    async def _begin_post(self, request: Request) -> tuple[Fault | None, Response | None]:
+        """Read the body and check the key; return the fault that strikes, and the response it ends in at once."""
+        fault = self._state.faults.next_fault(FaultPlace.POST)
         if fault is not Fault.DROP_BEFORE:
             await request.body()
         if early := self._early_fault_response(fault, request):
+            return fault, early
+        self._state.check_key(request.headers, required=True)
+        return fault, None
+
+    async def _generate(self, request: Request) -> Response:
+        state = self._state
+        fault, early = await self._begin_post(request)
+        if early is not None:
             return early
-        state.check_key(request.headers, required=True)
         parsed = parse_generate(await _read_json_body(request), state.characters.find, strict=state.settings.strict)
         if fault is None:
             fault = self._post_fault_in_prompt(parsed.prompt)
@@ -248,12 +255,9 @@ class ApiRoutes:
 
     async def _create_character(self, request: Request) -> Response:
         state = self._state
-        fault = state.faults.next_fault(FaultPlace.POST)
-        if fault is not Fault.DROP_BEFORE:
-            await request.body()
-        if early := self._early_fault_response(fault, request):
+        fault, early = await self._begin_post(request)
+        if early is not None:
             return early
-        state.check_key(request.headers, required=True)
         prompt = parse_create(await _read_json_body(request))
         if fault is None:
             fault = self._post_fault_in_prompt(prompt)
