@@ -44,7 +44,7 @@ def format_job_line(job: Job, results_dir: Path, output: str | None = None) -> S
 
 def job_error_message(job: Job) -> SafeText | None:
     """Return the sentence on a job without a result, None where nothing went wrong."""
-    fields = {"id": job.id, "error": job.error or job.trouble}
+    fields = {"id": job.id, "error": job.error or job.waiting_reason}
     match job.state:
         case JobState.REJECTED:
             return format_safe("Job {id} rejected: {error}", **fields)

@@ -75,7 +75,7 @@ class ProgressLine:
 
 def _waiting_reason(engine: JobEngine, unfinished: Sequence[Job]) -> str:
     return (
-        engine.monitor.pause_reason or next((job.trouble for job in unfinished if job.trouble), "")
+        engine.monitor.pause_reason or next((job.waiting_reason for job in unfinished if job.waiting_reason), "")
         if unfinished
         else ""
     )
@@ -89,7 +89,7 @@ def format_progress(engine: JobEngine, unfinished: Sequence[Job], total: int) ->
         job = unfinished[0]
         left = engine.monitor.estimate_remaining(job)
         line = format_safe(
-            "job {id} · {word} · {progress}%", id=job.id, word=job.word or job.state, progress=job.progress
+            "job {id} · {word} · {progress}%", id=job.id, word=job.status_text or job.state, progress=job.progress
         )
         return line if left is None else format_safe("{line} · ~{left} s left", line=line, left=f"{left:.0f}")
     mean = sum(job.progress for job in unfinished) / len(unfinished)

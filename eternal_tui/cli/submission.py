@@ -254,7 +254,7 @@ class SubmissionRun:
                     "Job {id} was accepted, but could not be written to disk: {trouble} "
                     "Its request id is {request}. Free some space and keep that id.",
                     id=job.id,
-                    trouble=job.trouble,
+                    trouble=job.waiting_reason,
                     request=job.request_id,
                 )
             )
@@ -264,7 +264,7 @@ class SubmissionRun:
             self._print_json(job)
         self._report_error(job)
         if job.state is JobState.QUEUED and not self._only_queue:
-            reason = self._engine.queue.state.reason or job.trouble or "the queue is held"
+            reason = self._engine.queue.state.reason or job.waiting_reason or "the queue is held"
             self._output.info(
                 format_safe("Job {id} is queued: {reason} `eternal-tui queue run` sends it.", id=job.id, reason=reason)
             )

@@ -170,7 +170,7 @@ async def wait_for_jobs(
 
 def _key_rejection_reason(engine: JobEngine, job_ids: Sequence[int]) -> str:
     jobs = (job for job in map(engine.store.get, job_ids) if job is not None)
-    return next((job.trouble for job in jobs if job.trouble), "API key rejected.")
+    return next((job.waiting_reason for job in jobs if job.waiting_reason), "API key rejected.")
 
 
 def describe_end(jobs: Sequence[Job]) -> str:

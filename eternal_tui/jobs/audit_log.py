@@ -16,9 +16,9 @@ def log_state_change(old: Job | None, new: Job | None, *, owner: str) -> None:
     """Write a line where a job of the instance `owner` changed its state, its file's state or why it waits."""
     if old is None or new is None or new.owner != owner:
         return
-    if (old.state, old.file_state, old.trouble) == (new.state, new.file_state, new.trouble):
+    if (old.state, old.file_state, old.waiting_reason) == (new.state, new.file_state, new.waiting_reason):
         return
-    reason = new.error if new.is_ended else new.trouble
+    reason = new.error if new.is_ended else new.waiting_reason
     facts = {
         "job": new.id,
         "was": str(old.state),
@@ -28,7 +28,7 @@ def log_state_change(old: Job | None, new: Job | None, *, owner: str) -> None:
         "request_id": new.request_id,
         "reason": reason,
     }
-    grave = bool(new.trouble) or new.state in _WARNING_STATES or new.file_state in _WARNING_FILE_STATES
+    grave = bool(new.waiting_reason) or new.state in _WARNING_STATES or new.file_state in _WARNING_FILE_STATES
     # An empty fact tells nothing.
     _log.log(
         logging.WARNING if grave else logging.INFO, "job", extra={name: fact for name, fact in facts.items() if fact}

@@ -46,7 +46,7 @@ def _file_problem(job: Job, path: Path) -> str:
     except OSError as error:
         # A folder that may not be entered says nothing about the file.
         return FILE_GONE_MESSAGE if error.errno in (errno.ENOENT, errno.ENOTDIR) else ""
-    known = job.facts.bytes if job.facts is not None else 0
+    known = job.file_info.bytes if job.file_info is not None else 0
     return FILE_CHANGED_MESSAGE if known and size != known else ""
 
 

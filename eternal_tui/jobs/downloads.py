@@ -153,7 +153,7 @@ class DownloadQueue:
 
     def _mark_pending(self, job_id: int, error: ResultError) -> None:
         reason = UntrustedText(str(error))
-        self._store.change_in_memory(job_id, lambda job: with_state(job, job.state, trouble=reason))
+        self._store.change_in_memory(job_id, lambda job: with_state(job, job.state, waiting_reason=reason))
 
     async def _fetch_with_relink(self, job_id: int, on_slow: Callable[[], None]) -> DownloadedFile:
         job = self._store[job_id]
@@ -207,7 +207,7 @@ class DownloadQueue:
             height=downloaded.height,
             seconds=downloaded.seconds,
             codec=downloaded.codec,
-            sound=downloaded.has_sound,
+            has_sound=downloaded.has_sound,
             note=downloaded.note,
         )
         now = self._clock.time()
@@ -218,8 +218,8 @@ class DownloadQueue:
                 JobState.SUCCEEDED,
                 file=downloaded.path.name,
                 file_state=FileState.SAVED,
-                facts=facts,
-                trouble=UntrustedText(""),
+                file_info=facts,
+                waiting_reason=UntrustedText(""),
                 error=UntrustedText(""),
                 finished_at=job.finished_at if job.state is JobState.SUCCEEDED else now,
                 progress=100,
@@ -237,7 +237,7 @@ class DownloadQueue:
 
         def settle(job: Job) -> Job:
             without = with_state(
-                job, job.state, file_state=file_state, error=UntrustedText(reason), trouble=UntrustedText("")
+                job, job.state, file_state=file_state, error=UntrustedText(reason), waiting_reason=UntrustedText("")
             )
             return with_event(without, now, f"file {file_state}", reason)
 

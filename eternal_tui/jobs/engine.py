@@ -233,7 +233,7 @@ class JobEngine:
         pending = await self.store.change(
             job_id,
             lambda job: msgspec.structs.replace(
-                job, file_state=FileState.PENDING, error=UntrustedText(""), trouble=UntrustedText("")
+                job, file_state=FileState.PENDING, error=UntrustedText(""), waiting_reason=UntrustedText("")
             ),
         )
         self.downloads.fetch(pending)

@@ -59,7 +59,7 @@ def file_label(file_info: FileInfo) -> SafeText:
     if file_info.codec:
         parts.append(sanitize(file_info.codec, limit=20))
     if file_info.seconds:
-        parts.append(SafeText("sound") if file_info.sound else SafeText("silent"))
+        parts.append(SafeText("sound") if file_info.has_sound else SafeText("silent"))
     if file_info.bytes:
         parts.append(format_bytes(file_info.bytes))
     return join_safe(" · ", *parts)

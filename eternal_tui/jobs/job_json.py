@@ -76,7 +76,7 @@ JSON_FIELDS = JobJson.__struct_fields__
 
 def job_to_json(job: Job, results_dir: Path) -> dict[str, Any]:
     """Return the fields of `JobJson`, in their order."""
-    request, facts = job.request, job.facts
+    request, facts = job.request, job.file_info
     charge, certainty = _charge(job)
     fields: dict[str, Any] = {
         "id": job.id,
@@ -89,12 +89,12 @@ def job_to_json(job: Job, results_dir: Path) -> dict[str, Any]:
         "duration": request.duration,
         "audio": request.audio,
         "quality": request.quality,
-        "word": job.word or None,
+        "word": job.status_text or None,
         "progress": job.progress,
         "file": absolute_result_path(job, results_dir),
         "file_state": None if job.file_state is None else str(job.file_state),
         "error": job.error or _download_error(job) or None,
-        "trouble": job.trouble or None,
+        "trouble": job.waiting_reason or None,
         "created_at": format_utc(job.created_at),
         "finished_at": format_utc(job.finished_at),
         "credits_remaining": job.credits_after,
@@ -104,7 +104,7 @@ def job_to_json(job: Job, results_dir: Path) -> dict[str, Any]:
         "retried_by": job.retried_by,
         "encrypted": job.encrypted,
         **{name: (getattr(facts, name) or None) if facts else None for name in _FACT_NAMES},
-        "sound": facts.sound if facts and facts.seconds else None,
+        "sound": facts.has_sound if facts and facts.seconds else None,
         "tags": list(job.tags),
         "note": job.note or None,
         "star": job.starred,
@@ -140,7 +140,7 @@ def _charge(job: Job) -> tuple[float | None, ChargeCertainty]:
 
 def _download_error(job: Job) -> str:
     """Return why a job that succeeded has no file."""
-    return job.trouble if job.state is JobState.SUCCEEDED and not job.is_delivered else ""
+    return job.waiting_reason if job.state is JobState.SUCCEEDED and not job.is_delivered else ""
 
 
 def absolute_result_path(job: Job, results_dir: Path) -> str | None:

@@ -80,10 +80,10 @@ class TimelineEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     detail: UntrustedText = UntrustedText("")
 
 
-class FileInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What the verified file is: bytes, pixels as it is seen, seconds of a video, its codec, whether it has sound.
+class FileInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, rename={"has_sound": "sound"}):
+    """The verified file: bytes, pixels as displayed, seconds of a video, and its codec.
 
-    `note` says in a sentence that it is not what was asked for, or why it is kept unopened.
+    `note` says in a sentence that it is not what was requested, or why it is kept unopened.
     """
 
     bytes: int = 0
@@ -91,23 +91,32 @@ class FileInfo(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     height: int = 0
     seconds: float = 0.0
     codec: str = ""
-    sound: bool = False
+    has_sound: bool = False
     note: str = ""
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An immutable snapshot of one job: a picture, a clip, or a character to be made.
+_RECORD_NAMES = {
+    "status_text": "word",
+    "waiting_reason": "trouble",
+    "file_info": "facts",
+    "last_running_age": "seen_running",
+    "observed_seconds": "took",
+}
+"""Fields under the names that records on disk have had since their first version."""
 
-    Times are seconds since the epoch, money is in the service's credits.
 
-    `word` and `progress` are the service's own, progress never running backwards. `cause` says in one word why a
-    rejected job was not taken: "key", "credits", "unreachable", "stopped", "cap" or "refused". `file` is a name
-    inside the results folder. `owner` is the instance that polls and downloads it, `service` the host it runs at.
-    `trouble` is why a live job is waiting, `error` why an ended one has no result. `credits_before` and
-    `credits_after` bracket the submit; `seen_running` is the age in seconds at the last look that saw the job still
-    running, and `took` what it took from submit to end, 0 where the end was not observed closely. `rating` is the
-    user's: 1 to 5, -1 for rejected, 0 for none. `template` is the prompt before its alternatives were chosen. `account`
-    is the fingerprint of the API key it was sent with.
+class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, rename=_RECORD_NAMES):
+    """An immutable snapshot of one job: an image, a video, or a character to create.
+
+    Times are seconds since the epoch, amounts are the service's credits.
+
+    `status_text` and `progress` come from the service; progress never decreases. `cause` is why a rejected job was not
+    accepted: "key", "credits", "unreachable", "stopped", "cap" or "refused". `file` is a name inside the results
+    folder. `owner` is the instance that polls and downloads it, `service` the host it runs at. `waiting_reason` is why
+    a live job is waiting, `error` why an ended one has no result. `credits_before` and `credits_after` bracket the
+    submit; `last_running_age` is the age in seconds at the last poll that found the job running, `observed_seconds`
+    the time from submit to end, 0 where the end was not observed closely. `rating` is 1 to 5, -1 for rejected, 0 for
+    none. `template` is the prompt before its alternatives were chosen. `account` is the fingerprint of the API key.
     """
 
     id: int
@@ -117,9 +126,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     name: UntrustedText = UntrustedText("")
     request_id: str | None = None
     other_request_id: str | None = None
-    word: UntrustedText = UntrustedText("")
+    status_text: UntrustedText = UntrustedText("")
     progress: int = 0
-    trouble: UntrustedText = UntrustedText("")
+    waiting_reason: UntrustedText = UntrustedText("")
     error: UntrustedText = UntrustedText("")
     cause: str = ""
     submitted_at: float | None = None
@@ -134,7 +143,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     encrypted: bool = False
     file: str | None = None
     file_state: FileState | None = None
-    facts: FileInfo | None = None
+    file_info: FileInfo | None = None
     owner: str = ""
     service: str = ""
     watched: bool = True
@@ -145,8 +154,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     batch_index: int | None = None
     hooks: tuple[str, ...] = ()
     polls: int = 0
-    seen_running: float | None = None
-    took: float | None = None
+    last_running_age: float | None = None
+    observed_seconds: float | None = None
     tags: tuple[str, ...] = ()
     starred: bool = False
     rating: int = 0
@@ -164,8 +173,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     @property
     def run_seconds(self) -> float | None:
         """Seconds from submit to end, None where the end was not observed closely enough to tell."""
-        if self.took is not None:
-            return self.took or None
+        if self.observed_seconds is not None:
+            return self.observed_seconds or None
         if self.finished_at is None or self.submitted_at is None or self.finished_at < self.submitted_at:
             return None
         return self.finished_at - self.submitted_at

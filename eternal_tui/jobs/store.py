@@ -37,8 +37,8 @@ T = TypeVar("T")
 def changed_record_fields(old: Job, new: Job) -> Record:
     """Return the fields in which two snapshots differ, as JSON values, defaults included."""
     return {
-        name: msgspec.to_builtins(getattr(new, name))
-        for name in Job.__struct_fields__
+        record_name: msgspec.to_builtins(getattr(new, name))
+        for name, record_name in zip(Job.__struct_fields__, Job.__struct_encode_fields__, strict=True)
         if getattr(old, name) != getattr(new, name)
     }
 

@@ -36,24 +36,24 @@ class JobCompactor:
         """Return the job without timeline, link, readings and file size if it is settled, else as it is."""
         if not is_immutable(job):
             return job
-        facts = job.facts
+        facts = job.file_info
         return msgspec.structs.replace(
             job,
             request=msgspec.structs.replace(job.request, character=self._intern(job.request.character)),
             name=self._intern(job.name),
-            word=self._intern(job.word),
+            status_text=self._intern(job.status_text),
             error=self._intern(job.error),
             effect_type=self._intern(job.effect_type),
             owner=self._intern(job.owner),
             service=self._intern(job.service),
             batch=self._intern(job.batch),
             cost=self._intern(job.cost),
-            facts=None if facts is None else self._intern(_without_size(facts)),
+            file_info=None if facts is None else self._intern(_without_size(facts)),
             timeline=(),
             result_url=None,
             credits_before=None,
             credits_after=None,
-            seen_running=None,
+            last_running_age=None,
         )
 
     def _intern(self, value: T) -> T:

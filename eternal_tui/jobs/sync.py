@@ -250,7 +250,7 @@ class HistorySync:
         ]
         for job in reversed(newest):
             took = max(0.1, job.run_seconds or 0.0)
-            self._monitor.durations.learn(job_kind(job), took, last_running_age=job.seen_running)
+            self._monitor.durations.learn(job_kind(job), took, last_running_age=job.last_running_age)
             await asyncio.sleep(0)
 
     def _track_unfinished(self, old: Job | None, new: Job | None) -> None:

@@ -31,12 +31,12 @@ def mark_accepted(job: Job, response: SubmitResponse, now: float, cost: float | 
         JobState.RUNNING,
         request_id=response.request_id,
         other_request_id=response.other_request_id,
-        word=response.status_text,
+        status_text=response.status_text,
         progress=max(job.progress, response.progress or 0),
         submitted_at=now,
         credits_after=response.credits_remaining,
         cost=cost,
-        trouble=UntrustedText(""),
+        waiting_reason=UntrustedText(""),
         **_CLEARED_DOUBT,
     )
     return _append_event(taken, now, f"accepted{_late_suffix(job)}", response.request_id)
@@ -56,7 +56,7 @@ def mark_created(job: Job, response: CreateCharacterResponse, now: float, cost: 
         progress=100,
         credits_after=response.credits_remaining,
         cost=cost,
-        trouble=UntrustedText(""),
+        waiting_reason=UntrustedText(""),
         **_CLEARED_DOUBT | {"finished_at": now},
     )
     late = _late_suffix(job)
@@ -74,14 +74,14 @@ def mark_cancelled(job: Job, now: float) -> Job:
         error=UntrustedText("Cancelled before sending."),
         finished_at=now,
         cost=0.0,
-        trouble=UntrustedText(""),
+        waiting_reason=UntrustedText(""),
     )
     return _append_event(gone, now, "cancelled before sending")
 
 
 def mark_requeued(job: Job, reason: str, now: float) -> Job:
     """Return a job that was certainly not taken as queued again."""
-    back = with_state(job, JobState.QUEUED, trouble=UntrustedText(reason), credits_before=None)
+    back = with_state(job, JobState.QUEUED, waiting_reason=UntrustedText(reason), credits_before=None)
     return _append_event(back, now, "queued again", reason)
 
 
@@ -98,7 +98,7 @@ def mark_rejected(job: Job, error: ApiError, now: float) -> Job:
         cause=_rejection_cause(error),
         finished_at=max(now, job.created_at),
         cost=0.0,
-        trouble=UntrustedText(""),
+        waiting_reason=UntrustedText(""),
     )
     return _append_event(gone, now, what, reason)
 
@@ -127,7 +127,7 @@ def mark_unconfirmed(job: Job, reason: str, now: float, estimate: float | None) 
         error=UntrustedText(reason),
         finished_at=max(now, job.created_at),
         cost=estimate,
-        trouble=UntrustedText(""),
+        waiting_reason=UntrustedText(""),
     )
     return _append_event(unclear, now, "answer lost, may be charged", reason)
 
@@ -139,33 +139,33 @@ def apply_poll(
     *,
     is_overdue: bool,
     age: float | None = None,
-    took: float | None = None,
+    observed_seconds: float | None = None,
 ) -> Job:
-    """Return the job after one look at it; `is_overdue` says that its watch deadline has passed.
+    """Return the job after a poll; `is_overdue` says that its watch deadline has passed.
 
-    `age` is kept as the last one at which the job was seen running: between it and the end lies what it took. `took`
-    is that time where this look found the end, 0 where the job was not observed closely enough.
+    `age` becomes the last age at which the job was seen running. `observed_seconds` is the time from submit to end
+    where this poll found the end, 0 where the job was not observed closely enough.
     """
     seen = with_state(
         job,
         job.state,
-        word=response.status_text,
+        status_text=response.status_text,
         progress=max(job.progress, response.progress or 0),
         effect_type=response.effect_type or job.effect_type,
-        trouble=response.error if response.outcome == "alive" else UntrustedText(""),
+        waiting_reason=response.error if response.outcome == "alive" else UntrustedText(""),
         polls=job.polls + 1,
-        seen_running=age if age is not None and response.outcome == "alive" else job.seen_running,
+        last_running_age=age if age is not None and response.outcome == "alive" else job.last_running_age,
     )
     if response.outcome == "succeeded":
-        return _mark_succeeded(msgspec.structs.replace(seen, took=took), response, now)
+        return _mark_succeeded(msgspec.structs.replace(seen, observed_seconds=observed_seconds), response, now)
     if response.outcome == "failed":
-        return _mark_failed(msgspec.structs.replace(seen, took=took), response, now)
+        return _mark_failed(msgspec.structs.replace(seen, observed_seconds=observed_seconds), response, now)
     if is_overdue and seen.state is JobState.RUNNING:
         return _append_event(with_state(seen, JobState.STALLED), now, "stalled, polling less often")
     if not is_overdue and seen.state is JobState.STALLED:
         return _append_event(with_state(seen, JobState.RUNNING), now, "no longer stalled")
-    if seen.word != job.word and job.polls:
-        return _append_event(seen, now, "now says", seen.word)
+    if seen.status_text != job.status_text and job.polls:
+        return _append_event(seen, now, "now says", seen.status_text)
     return seen
 
 
@@ -200,18 +200,22 @@ UNSAVED_PREFIX = "Not on disk yet"
 def mark_unsaved(job: Job, reason: str) -> Job:
     """Return the job with the trouble that the disk refused what is known of it."""
     note = f" Note the request id {job.request_id}." if job.request_id else ""
-    return msgspec.structs.replace(job, trouble=UntrustedText(f"{UNSAVED_PREFIX}: {reason}{note}"))
+    return msgspec.structs.replace(job, waiting_reason=UntrustedText(f"{UNSAVED_PREFIX}: {reason}{note}"))
 
 
 def clear_unsaved(job: Job) -> Job:
     """Return the job without that trouble, now that the disk took it."""
-    return msgspec.structs.replace(job, trouble=UntrustedText("")) if job.trouble.startswith(UNSAVED_PREFIX) else job
+    return (
+        msgspec.structs.replace(job, waiting_reason=UntrustedText(""))
+        if job.waiting_reason.startswith(UNSAVED_PREFIX)
+        else job
+    )
 
 
 def use_other_id(job: Job, now: float) -> Job:
     """Return the job with the second id of its submit's response as the one that is polled."""
     other = with_state(
-        job, job.state, request_id=job.other_request_id, other_request_id=None, trouble=UntrustedText("")
+        job, job.state, request_id=job.other_request_id, other_request_id=None, waiting_reason=UntrustedText("")
     )
     return _append_event(other, now, "unknown id, polling the other one of the response", job.other_request_id or "")
 
@@ -223,14 +227,14 @@ def mark_lost(job: Job, now: float, reason: str = "") -> Job:
         JobState.LOST,
         error=UntrustedText(f"{reason or 'Unknown request id (HTTP 404).'} Already charged."),
         finished_at=max(now, job.created_at),
-        trouble=UntrustedText(""),
+        waiting_reason=UntrustedText(""),
     )
     return _append_event(gone, now, "lost", reason or job.request_id or "")
 
 
 def mark_waiting(job: Job, reason: str, now: float, *, is_stalled: bool = False) -> Job:
     """Return the job, still waiting, with why; `is_stalled` says that it has waited for too long."""
-    waiting = with_state(job, job.state, trouble=UntrustedText(reason), polls=job.polls + 1)
+    waiting = with_state(job, job.state, waiting_reason=UntrustedText(reason), polls=job.polls + 1)
     if is_stalled and job.state is JobState.RUNNING:
         return _append_event(with_state(waiting, JobState.STALLED), now, "stalled, polling less often", reason)
     return waiting

@@ -35,7 +35,7 @@ def end_message(job: Job) -> SafeText:
         return format_safe("Job {id} unconfirmed: may have been charged. t: retry or dismiss", id=job.id)
     if job.state is JobState.STALLED:
         return format_safe("Job {id} stalled; polling less often.", id=job.id)
-    reason = sanitize(job.error or job.trouble or "no reason given", limit=200)
+    reason = sanitize(job.error or job.waiting_reason or "no reason given", limit=200)
     label = state_label(job)
     if label == "rejected":
         # The reason says itself that it is a rejection.

@@ -159,7 +159,7 @@ class Program:
                     and not (path := history.folder / "results" / name).exists()
                 ):
                     path.parent.mkdir(exist_ok=True)
-                    path.write_bytes(bytes(job.facts.bytes if job.facts is not None else 1))
+                    path.write_bytes(bytes(job.file_info.bytes if job.file_info is not None else 1))
             return history.add_many([to_record(job) for job in jobs])
 
     def add_fast_jobs(self) -> None:

@@ -86,14 +86,14 @@ async def test_an_id_that_cannot_be_written_is_shown_and_written_later(
         job = await submitting
         bench.sandbox.state.closing.clear()
         assert (job.state, job.request_id) == (JobState.RUNNING, bench.sandbox.charged[0])
-        assert bench.sandbox.charged[0] in job.trouble
+        assert bench.sandbox.charged[0] in job.waiting_reason
         assert not bench.engine.store.is_durable(job.id)
         await bench.advance_until(lambda: len(bench.sandbox.polls()) >= 2)
         held = bench.engine.store.get(job.id)
         assert held is not None
-        assert "Not on disk yet" in held.trouble
+        assert "Not on disk yet" in held.waiting_reason
     await bench.advance_until(lambda: bench.engine.store.is_durable(job.id))
-    assert bench.engine.store.get(job.id).trouble == ""  # type: ignore[union-attr]
+    assert bench.engine.store.get(job.id).waiting_reason == ""  # type: ignore[union-attr]
     with_history = History.open(shutil.copytree(tmp_path / "data", tmp_path / "killed"))
     assert with_history.recent(1)[0][1]["request_id"] == bench.sandbox.charged[0]
     with_history.close(compact=False)
@@ -143,7 +143,7 @@ async def test_a_refused_submit_ends_though_the_disk_is_full(bench: Bench, files
         with files.fail_calls(errno.ENOSPC, calls_before_failure=2):
             job = await bench.engine.submit(IMAGE_REQUEST)
             assert (str(job.state), bench.engine.store.is_durable(job.id)) == (state, False)
-            assert "Not on disk yet" in job.trouble
+            assert "Not on disk yet" in job.waiting_reason
         await bench.advance_until(lambda job_id=job.id: bench.engine.store.is_durable(job_id))  # type: ignore[misc]
         assert bench.history.get(job.id)["state"] == state  # type: ignore[index]
 

@@ -32,8 +32,8 @@ async def test_a_picture_goes_the_whole_way(bench: Bench) -> None:
 async def test_a_clip_goes_the_whole_way(bench: Bench) -> None:
     job = await bench.engine.submit(VIDEO_REQUEST)
     saved = await bench.wait_for_state(job.id, "saved")
-    assert saved.facts is not None
-    assert saved.facts.seconds == pytest.approx(1.0, abs=0.2)
+    assert saved.file_info is not None
+    assert saved.file_info.seconds == pytest.approx(1.0, abs=0.2)
     assert saved.file is not None
     assert saved.file.endswith(".mp4")
 

@@ -129,11 +129,11 @@ async def test_a_submit_cancelled_while_it_waits_out_a_429_was_never_taken(bench
     bench.sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POST)
     submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
     await bench.sandbox.wait_until(lambda: bool(bench.sandbox.posts) and bench.sandbox.posts[0].status == 429)
-    await bench.wait_until_published(lambda: any(job.trouble for job in bench.engine.store.newest_first()))
+    await bench.wait_until_published(lambda: any(job.waiting_reason for job in bench.engine.store.newest_first()))
     await _cancel(submitting)
     (job,) = bench.engine.store.newest_first()
     assert job.state is JobState.QUEUED
-    assert "Nothing was charged." in job.trouble
+    assert "Nothing was charged." in job.waiting_reason
     assert bench.engine.billing.totals().spent_today == 0.0
     assert len(bench.sandbox.posts) == 1
 

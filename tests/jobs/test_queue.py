@@ -114,7 +114,9 @@ async def test_a_refusal_of_all_keeps_every_entry(
         await _queue(bench, 3)
         await bench.engine.release_queue()
         await sandbox.wait_until(lambda: len(sandbox.posts) >= 1)
-        await bench.advance_until(lambda: any(job.trouble for job in bench.engine.queue.entries()), step_seconds=0.1)
+        await bench.advance_until(
+            lambda: any(job.waiting_reason for job in bench.engine.queue.entries()), step_seconds=0.1
+        )
         await clock.advance(20)
         unsent = {JobState.QUEUED, JobState.SUBMITTING}
         assert [job.state in unsent for job in bench.engine.store.newest_first()] == [True] * 3

@@ -141,7 +141,7 @@ async def test_a_wait_ends_whatever_polls_answer(
         waiting = asyncio.ensure_future(bench.engine.wait_until_done(1))
         await bench.advance_until(waiting.done, step_seconds=5, limit_seconds=2_500)
         job = waiting.result()
-        assert (job.state, reason in (job.error or job.trouble)) == (state, True)
+        assert (job.state, reason in (job.error or job.waiting_reason)) == (state, True)
         service.answers["r-1"] = FAILED
         if state is JobState.LOST:
             await bench.engine.watch_now(1)

@@ -143,7 +143,7 @@ async def test_a_storage_that_is_down_for_hours_is_gone_on_with_by_itself(bench:
     bench.sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.CDN)
     job = await _submit_image(bench)
     await bench.advance_until(lambda: bool(ended))
-    assert (ended[0].file_state, bool(ended[0].trouble)) == (FileState.PENDING, True)
+    assert (ended[0].file_state, bool(ended[0].waiting_reason)) == (FileState.PENDING, True)
     asked = len(bench.sandbox.downloads)
     began = bench.clock.monotonic()
     while bench.clock.monotonic() - began < 2 * 3600:
@@ -199,12 +199,12 @@ async def test_a_result_for_which_there_is_no_room_waits_with_its_reason_and_t_w
             held = bench.engine.store.get(job.id)
             assert held is not None
             assert (held.state, held.file_state) == (JobState.SUCCEEDED, FileState.PENDING)
-            assert "Free some space" in held.trouble
+            assert "Free some space" in held.waiting_reason
             assert _result_names(bench) == set()
         await bench.advance_until(lambda: bench.engine.store.is_durable(job.id))
         await bench.engine.retry_download(job.id)
         saved = await bench.wait_for_state(job.id, "saved")
-        assert saved.trouble == ""
+        assert saved.waiting_reason == ""
     assert len(sandbox.posts) == 1
 
 
@@ -225,7 +225,7 @@ async def test_a_name_that_is_taken_is_not_overwritten(bench: Bench) -> None:
     saved = await bench.wait_for_state(job.id, "saved")
     assert taken.read_bytes() == b"somebody's own picture"
     assert saved.file not in (None, taken.name)
-    assert (bench.engine.results_dir / str(saved.file)).stat().st_size == saved.facts.bytes  # type: ignore[union-attr]
+    assert (bench.engine.results_dir / str(saved.file)).stat().st_size == saved.file_info.bytes  # type: ignore[union-attr]
 
 
 async def test_a_job_deleted_while_its_file_is_fetched_leaves_no_defect_and_comes_back_with_undo(bench: Bench) -> None:

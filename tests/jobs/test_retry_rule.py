@@ -189,7 +189,7 @@ async def _wait_until_retrying(bench: Bench, sending: asyncio.Task[Job]) -> None
     """Wait for the submit to have read its 429 and to wait for the clock."""
 
     def waits() -> bool:
-        return any(job.trouble for job in bench.engine.store.newest_first())
+        return any(job.waiting_reason for job in bench.engine.store.newest_first())
 
     await bench.wait_until_published(waits)
     assert not sending.done()

@@ -37,7 +37,7 @@ async def test_an_unknown_word_is_shown_and_the_job_lives(bench: Bench) -> None:
     job = await _submit_video(bench, Fault.UNKNOWN_WORD)
     seen = _record_snapshots(bench, job)
     await bench.wait_for_state(job.id, "saved")
-    assert "transmogrifying" in {snapshot.word for snapshot in seen if snapshot.state is JobState.RUNNING}
+    assert "transmogrifying" in {snapshot.status_text for snapshot in seen if snapshot.state is JobState.RUNNING}
 
 
 @pytest.mark.parametrize("fault", [Fault.NULL_PROGRESS, Fault.BACKWARDS_PROGRESS])
@@ -63,7 +63,7 @@ async def test_success_without_a_link_is_not_called_done(bench: Bench) -> None:
     """It lives, says so, then ends with no file; `t` finds the link. Seen to fail with the word believed."""
     job = await _submit_video(bench, Fault.SUCCESS_WITHOUT_URL)
     bench.sandbox.finish()
-    await bench.advance_until(lambda: bench.engine.store.get(job.id).word == "success")  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store.get(job.id).status_text == "success")  # type: ignore[union-attr]
     assert bench.engine.store.get(job.id).state is JobState.RUNNING  # type: ignore[union-attr]
     await bench.wait_for_state(job.id, "missing")
     bench.sandbox.heal()
@@ -84,8 +84,8 @@ async def test_an_id_unknown_for_a_moment_is_asked_for_again(bench: Bench) -> No
     """Seen to fail with the first 404 taken at its word."""
     job = await _submit_video(bench)
     bench.sandbox.inject(Fault.POLL_404, times=4)
-    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).trouble))  # type: ignore[union-attr]
-    assert (await bench.wait_for_state(job.id, "saved")).trouble == ""
+    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).waiting_reason))  # type: ignore[union-attr]
+    assert (await bench.wait_for_state(job.id, "saved")).waiting_reason == ""
 
 
 async def test_an_id_unknown_for_a_minute_is_lost_with_its_id_kept_and_can_be_watched_again(bench: Bench) -> None:
@@ -94,7 +94,7 @@ async def test_an_id_unknown_for_a_minute_is_lost_with_its_id_kept_and_can_be_wa
     bench.sandbox.inject(Fault.POLL_404, times=None)
     ended: list[Job] = []
     bench.engine.events.settled.connect(ended.append)
-    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).trouble))  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).waiting_reason))  # type: ignore[union-attr]
     began = bench.clock.monotonic()
     lost = await bench.wait_for_state(job.id, "lost")
     assert 59 <= bench.clock.monotonic() - began <= 100
@@ -135,8 +135,8 @@ async def test_a_stuck_job_is_stalled_after_its_deadline_never_failed_and_recove
 async def test_a_poll_that_goes_wrong_says_why_and_loses_nothing(bench: Bench, fault: Fault) -> None:
     job = await bench.engine.submit(IMAGE_REQUEST)
     bench.sandbox.inject(fault, times=5, on=FaultPlace.POLL)
-    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).trouble))  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).waiting_reason))  # type: ignore[union-attr]
     assert bench.engine.store.get(job.id).state is JobState.RUNNING  # type: ignore[union-attr]
     saved = await bench.wait_for_state(job.id, "saved")
-    assert saved.trouble == ""
+    assert saved.waiting_reason == ""
     assert len(bench.sandbox.posts) == 1

@@ -30,7 +30,7 @@ class WriteCountingHistory(History):
 
 
 def _with_poll(job: Job) -> Job:
-    return msgspec.structs.replace(job, polls=job.polls + 1, seen_running=12.5)
+    return msgspec.structs.replace(job, polls=job.polls + 1, last_running_age=12.5)
 
 
 async def test_a_look_that_brought_nothing_new_is_kept_and_not_told(tmp_path: Path) -> None:

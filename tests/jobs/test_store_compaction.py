@@ -71,10 +71,10 @@ def test_what_a_list_shows_is_kept() -> None:
     for job, small in zip(whole, kept, strict=True):
         assert _fields_in_list(job) == _fields_in_list(small)
     assert kept[0].owner is kept[5].owner
-    assert len({id(job.facts) for job in kept if job.facts is not None}) == 1
+    assert len({id(job.file_info) for job in kept if job.file_info is not None}) == 1
 
 
 def _fields_in_list(job: Job) -> tuple[object, ...]:
-    size = (job.facts.width, job.facts.height) if job.facts is not None else None
+    size = (job.file_info.width, job.file_info.height) if job.file_info is not None else None
     return (job.id, job.request, job.state, job.name, job.file, job.cost, job.created_at, job.finished_at,
             job.submitted_at, job.request_id, job.error, job.starred, job.tags, job.note, size)  # fmt: skip

@@ -42,8 +42,8 @@ def jobs_of_every_kind() -> list[Job]:
     kinds: list[dict[str, Any]] = [
         {"state": JobState.SUBMITTING, "prompt": "At the harbour, morning light"},
         {"state": JobState.RUNNING, "progress": 68, "submitted_at": NOW - 41, "kind": "video"},
-        {"state": JobState.RUNNING, "progress": 24, "word": "rendering", "starred": True, "name": "Elara"},
-        {"state": JobState.RUNNING, "progress": 34, "trouble": "service away, next look in 12 s"},
+        {"state": JobState.RUNNING, "progress": 24, "status_text": "rendering", "starred": True, "name": "Elara"},
+        {"state": JobState.RUNNING, "progress": 34, "waiting_reason": "service away, next look in 12 s"},
         {"state": JobState.RUNNING, "progress": 50, "watched": False, "prompt": "Playing chess in the park"},
         {"state": JobState.STALLED, "progress": 90, "submitted_at": NOW - 4_000},
         {"state": JobState.UNCONFIRMED, "prompt": "In a rain coat", "kind": "video"},
@@ -52,7 +52,7 @@ def jobs_of_every_kind() -> list[Job]:
         {"state": JobState.SUCCEEDED, "file_state": FileState.PENDING, "progress": 99, "finished_at": NOW - 2},
         {
             "state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "progress": 99, "cost": 0.04,
-            "finished_at": NOW - 22, "facts": facts, "name": "Marguerite-Élise",
+            "finished_at": NOW - 22, "file_info": facts, "name": "Marguerite-Élise",
         },
         {"state": JobState.SUCCEEDED, "file_state": FileState.EXPIRED, "cost": 0.2, "finished_at": NOW - 10},
         {"state": JobState.SUCCEEDED, "file_state": FileState.BROKEN, "error": "the file was cut short"},

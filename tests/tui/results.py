@@ -48,7 +48,7 @@ async def open_services_with_jobs(
         bench.jobs.results_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = []
         for plain in jobs:
-            job = msgspec.structs.replace(plain, facts=_write_result_file(plain, bench.jobs.results_dir))
+            job = msgspec.structs.replace(plain, file_info=_write_result_file(plain, bench.jobs.results_dir))
             kept.append(msgspec.structs.replace(job, id=bench.history.add(to_record(job))))
         await bench.jobs.start()
         yield bench, kept

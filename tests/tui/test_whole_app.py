@@ -56,7 +56,7 @@ JOBS: list[dict[str, Any]] = [
     {"state": JobState.UNCONFIRMED, "prompt": "In a rain coat", "finished_at": NOW - 80},
     {
         "state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "cost": 0.04, "credits_after": 629.32,
-        "submitted_at": NOW - 138, "finished_at": NOW - 100, "facts": FACTS, "starred": True, "tags": ("cover",),
+        "submitted_at": NOW - 138, "finished_at": NOW - 100, "file_info": FACTS, "starred": True, "tags": ("cover",),
         "request_id": "4f1c2d7e-8a55-4a60-9d5c-0a4f6c1b2e33", "name": "Elara", "prompt": PROMPTS[0], "progress": 100,
         "note": "The light is right; take the second one too.",
     },
@@ -66,7 +66,7 @@ JOBS: list[dict[str, Any]] = [
         {
             "state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "cost": 0.04, "prompt": PROMPTS[n % 3],
             "submitted_at": NOW - 4_000 * n - 640, "finished_at": NOW - 4_000 * n - 600, "progress": 100,
-            "name": ("Astrid", "Elara", "Julia")[n % 3], "facts": FACTS, "created_at": NOW - 4_000 * n - 640,
+            "name": ("Astrid", "Elara", "Julia")[n % 3], "file_info": FACTS, "created_at": NOW - 4_000 * n - 640,
         }
         for n in range(12)
     ),

@@ -60,8 +60,8 @@ def _item_details(job: Job) -> Iterator[tuple[SafeText, SafeText]]:
     yield SafeText("Job"), format_safe("{id}", id=job.id)
     yield SafeText("Character"), character_label(job)
     yield SafeText("Request"), request_label(job)
-    if job.facts is not None:
-        yield SafeText("File"), file_label(job.facts)
+    if job.file_info is not None:
+        yield SafeText("File"), file_label(job.file_info)
     yield SafeText("Created"), format_safe("{at}", at=format_local_time(job.finished_at or job.created_at))
     if job.cost is not None:
         yield SafeText("Cost"), format_safe("~{cost} credits", cost=f"{job.cost:.2f}")

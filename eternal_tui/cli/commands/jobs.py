@@ -165,7 +165,7 @@ class JobCounter:
 
         add_unbilled_jobs(self.ledger, self._unbilled)
         self._unbilled.clear()
-        return self.ledger.spending(charge for charge in self.ledger.charges_of() if charge.sent >= since)
+        return self.ledger.spending(charge for charge in self.ledger.charges_of() if charge.sent_at >= since)
 
     def totals(self) -> Totals:
         """Return the figures of all counted jobs."""

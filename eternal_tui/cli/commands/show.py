@@ -68,10 +68,10 @@ def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
     facts = (
         ("job", str(job.id)),
         ("state", state_label(job)),
-        ("status", job.word),
+        ("status", job.status_text),
         ("progress", f"{job.progress}%"),
         ("error", job.error),
-        ("waiting", job.trouble),
+        ("waiting", job.waiting_reason),
         ("charged?", f"{job.verdict}: {job.verdict_reason}" if job.verdict else ""),
         ("file", absolute_result_path(job, results_dir) or ""),
         ("request id", job.request_id or ""),

@@ -159,7 +159,7 @@ class _WatchRun:
                 # The end is printed once its actions are done.
                 if not job.is_ended or job.needs_download:
                     self._print_job("state", job)
-            elif self._prints_json and (old.progress, old.word) != (job.progress, job.word):
+            elif self._prints_json and (old.progress, old.status_text) != (job.progress, job.status_text):
                 self._print_job("progress", job)
 
     def _print_job(self, event: str, job: Job, output: str | None = None) -> None:

@@ -62,11 +62,11 @@ class Account:
         )
         return None if is_incomplete or kind is RowKind.UNCONFIRMED else min(self._overlapping_balances(reading))
 
-    def settle(self, balance: Decimal, *, is_told: bool) -> None:
-        """Account for every charge up to this balance; `is_told` is whether balances tell their sum."""
+    def settle(self, balance: Decimal, *, is_sum_measured: bool) -> None:
+        """Account for every charge up to this balance; `is_sum_measured` is whether balances tell their sum."""
         for charge in self.since.values():
             if not charge.is_in_flight:
-                charge.is_settled = is_told and charge.verdict is not Verdict.UNKNOWN
+                charge.is_settled = is_sum_measured and charge.verdict is not Verdict.UNKNOWN
         self.settled_balance = self.balance = balance
         self.since = dict(self.in_flight)
         self.has_risen = False

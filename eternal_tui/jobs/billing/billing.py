@@ -135,7 +135,7 @@ class Billing:
         account, begin = self._account(), self.today_start()
         if self._today is None or self._today[:3] != (self.ledger.version, begin, account.name):
             charges = self.ledger.charges_of(account.service, account.name)
-            spending = self.ledger.spending(charge for charge in charges if charge.sent >= begin)
+            spending = self.ledger.spending(charge for charge in charges if charge.sent_at >= begin)
             self._today = (self.ledger.version, begin, account.name, spending)
         return self._today[3]
 

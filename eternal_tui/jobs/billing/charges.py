@@ -64,19 +64,29 @@ class RowKind(StrEnum):
     BALANCE = "balance"
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """One row. Amounts are credits as decimal text, `at` and `sent` are seconds since the epoch.
+_RECORD_NAMES = {
+    "sent_at": "sent",
+    "previous_amount": "was",
+    "is_measured": "measured",
+    "settled_balance": "settled",
+    "is_sum_measured": "is_told",
+}
+"""Fields under the names that rows on disk have had since their first version."""
 
-    `job` names the request, 0 where the row is about none. `amount` is what the request costs from this row on, None
-    while unknown, and `was` what it cost before; `measured` says that two balances tell it. `balance` is the reading
-    that came with the row. `settled` is the balance up to which every charge is accounted for by now, and `is_told`
-    says that balances tell the sum of these charges.
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False, rename=_RECORD_NAMES):
+    """One row. Amounts are credits as decimal text, `at` and `sent_at` are seconds since the epoch.
+
+    `job` is the id of the request, 0 where the row is about none. `amount` is the cost of the request from this row
+    on, None while unknown, and `previous_amount` its cost before; with `is_measured` two balances prove it. `balance`
+    is the reading that came with the row. `settled_balance` is the balance that every charge so far is accounted for
+    in; with `is_sum_measured` balances prove the sum of these charges.
     """
 
     kind: RowKind
     at: float
     job: int = 0
-    sent: float = 0.0
+    sent_at: float = 0.0
     service: str = ""
     account: str = ""
     owner: str = ""
@@ -85,18 +95,18 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     seconds: int = 0
     character: str = ""
     amount: str | None = None
-    was: str | None = None
-    measured: bool = False
+    previous_amount: str | None = None
+    is_measured: bool = False
     verdict: Verdict | None = None
     balance: str | None = None
-    settled: str | None = None
-    is_told: bool = False
+    settled_balance: str | None = None
+    is_sum_measured: bool = False
     reason: str = ""
 
     @property
     def change(self) -> Decimal:
         """What the row adds to the sum of all amounts."""
-        return Decimal(self.amount or 0) - Decimal(self.was or 0)
+        return Decimal(self.amount or 0) - Decimal(self.previous_amount or 0)
 
 
 def to_row_record(row: Row) -> dict[str, Any]:
@@ -111,7 +121,7 @@ def from_row_record(record: dict[str, Any]) -> Row | None:
         row = msgspec.convert(record, Row)
     except msgspec.ValidationError:
         return None
-    texts = (row.amount, row.was, row.balance, row.settled)
+    texts = (row.amount, row.previous_amount, row.balance, row.settled_balance)
     return None if any(text is not None and not re.fullmatch(_AMOUNT_PATTERN, text) for text in texts) else row
 
 
@@ -126,7 +136,7 @@ class Charge:
     job: int
     service: str
     account: str
-    sent: float
+    sent_at: float
     key: PriceKey
     owner: str = ""
     character: str = ""
@@ -164,7 +174,7 @@ def intent_row(job: Job, account: str, estimate: Decimal | None) -> Row:
         kind=RowKind.INTENT,
         at=job.created_at,
         job=job.id,
-        sent=job.created_at,
+        sent_at=job.created_at,
         service=job.service,
         account=account,
         owner=job.owner,
@@ -182,11 +192,11 @@ def correction_row(charge: Charge, kind: RowKind, at: float, amount: Decimal | N
         kind=kind,
         at=at,
         job=charge.job,
-        sent=charge.sent,
+        sent_at=charge.sent_at,
         service=charge.service,
         account=charge.account,
         amount=to_text(amount),
-        was=to_text(charge.amount),
+        previous_amount=to_text(charge.amount),
         **changes,
     )
 
@@ -213,7 +223,7 @@ def rows_of_old_jobs(jobs: Iterable[Job], service: str) -> Iterator[Row]:
             intent_row(job, job.account, Decimal(0) if free else to_amount(job.cost)),
             service=job.service or service,
             kind=RowKind.FREE if job.state is JobState.REJECTED else kind,
-            measured=is_cost_measured(job),
+            is_measured=is_cost_measured(job),
             verdict=job.verdict,
             balance=to_text(to_amount(job.credits_after)) if kind is RowKind.CHARGED else None,
         )

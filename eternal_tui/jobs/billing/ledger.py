@@ -92,12 +92,12 @@ class Ledger:
             is_old = charge is not None and charge.first_number == number
             account.record_balance(Decimal(row.balance), None if is_old else charge)
             self.newest_balance = account.balance
-        if row.settled is not None:
-            account.settle(Decimal(row.settled), is_told=row.is_told)
+        if row.settled_balance is not None:
+            account.settle(Decimal(row.settled_balance), is_sum_measured=row.is_sum_measured)
 
     def _charge_of(self, number: int, row: Row, account: Account) -> Charge | None:
         if row.kind is RowKind.UNEXPLAINED:
-            drop = Charge(0, row.service, row.account, row.sent or row.at, ("", "", 0), first_number=number)
+            drop = Charge(0, row.service, row.account, row.sent_at or row.at, ("", "", 0), first_number=number)
             drop.is_settled = drop.is_measured = True
             self.unexplained.append(drop)
             return drop
@@ -106,8 +106,8 @@ class Ledger:
         charge = self.charges.get(row.job)
         if charge is None:
             charge = Charge(
-                row.job, row.service, row.account, row.sent or row.at, key_of_row(row), row.owner, row.character,
-                amount=None if row.was is None else Decimal(row.was), first_number=number,
+                row.job, row.service, row.account, row.sent_at or row.at, key_of_row(row), row.owner, row.character,
+                amount=None if row.previous_amount is None else Decimal(row.previous_amount), first_number=number,
             )  # fmt: skip
             self.charges[row.job] = charge
             if row.kind is RowKind.INTENT:
@@ -120,7 +120,7 @@ class Ledger:
         if charge.kind is not RowKind.INTENT:
             account.in_flight.pop(charge.job, None)
         charge.amount = None if row.amount is None else Decimal(row.amount)
-        charge.is_measured = row.measured or charge.job == 0
+        charge.is_measured = row.is_measured or charge.job == 0
         charge.is_refunded = charge.is_refunded or row.kind is RowKind.REFUND
         if row.kind in (RowKind.VERDICT, RowKind.CHARGED, RowKind.FREE):
             charge.verdict = row.verdict

@@ -52,4 +52,4 @@ def add_unbilled_jobs(ledger: Ledger, jobs: Iterable[Job]) -> None:
 
 def _apply(ledger: Ledger, rows: Iterable[Row]) -> None:
     for row in rows:
-        ledger.apply(ledger.last_number + 1, msgspec.structs.replace(row, settled=None))
+        ledger.apply(ledger.last_number + 1, msgspec.structs.replace(row, settled_balance=None))

@@ -46,12 +46,14 @@ class Settlement:
 
     def rows(self) -> list[Row]:
         """Return the rows to add, the last of which settles the account."""
-        is_told = self._compare()
+        is_sum_measured = self._compare()
         rows = ([] if self._cause_row is None else [self._cause_row]) + self._rows
         if not rows:
             rows.append(self._account_row(RowKind.BALANCE))
         text = to_text(self._balance)
-        rows[-1] = msgspec.structs.replace(rows[-1], balance=text, settled=text, is_told=is_told)
+        rows[-1] = msgspec.structs.replace(
+            rows[-1], balance=text, settled_balance=text, is_sum_measured=is_sum_measured
+        )
         return rows
 
     def _compare(self) -> bool:
@@ -179,15 +181,17 @@ class Settlement:
             refunded = [charge for charge, amount in amounts.items() if abs(amount - surplus) <= ROUNDING_CREDITS][-1:]
         for charge in refunded:
             self._rows.append(
-                correction_row(charge, RowKind.REFUND, self._now, Decimal(0), verdict=charge.verdict, measured=True)
+                correction_row(charge, RowKind.REFUND, self._now, Decimal(0), verdict=charge.verdict, is_measured=True)
             )
         return bool(refunded)
 
     def _price(self, charge: Charge, amount: Decimal, *, is_measured: bool) -> None:
         if charge is self._cause and self._cause_row is not None:
-            self._cause_row = msgspec.structs.replace(self._cause_row, amount=to_text(amount), measured=is_measured)
+            self._cause_row = msgspec.structs.replace(self._cause_row, amount=to_text(amount), is_measured=is_measured)
         else:
-            row = correction_row(charge, RowKind.PRICE, self._now, amount, measured=is_measured, verdict=charge.verdict)
+            row = correction_row(
+                charge, RowKind.PRICE, self._now, amount, is_measured=is_measured, verdict=charge.verdict
+            )
             self._rows.append(row)
 
     def _account_row(self, kind: RowKind, amount: Decimal | None = None) -> Row:

@@ -164,8 +164,8 @@ def _daily_stats(
         if begins[0] <= job.created_at < end:
             gathered[bisect_right(begins, job.created_at) - 1].append(job)
     for charge in charges:
-        if begins[0] <= charge.sent < end:
-            spent[bisect_right(begins, charge.sent) - 1].append(charge)
+        if begins[0] <= charge.sent_at < end:
+            spent[bisect_right(begins, charge.sent_at) - 1].append(charge)
     return tuple(
         _day_stats(begin, those, money(each)) for begin, those, each in zip(begins, gathered, spent, strict=True)
     )

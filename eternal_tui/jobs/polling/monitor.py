@@ -124,7 +124,7 @@ class JobMonitor:
             # The wall clock is asked once; from here on only the monotonic one counts, which no one can set.
             age = max(0.0, self._clock.time() - (job.submitted_at or job.created_at))
             self._start_times[job.id] = self._clock.monotonic() - age
-            if not 0 <= age - (job.seen_running or 0.0) <= MAX_UNOBSERVED_SECONDS:
+            if not 0 <= age - (job.last_running_age or 0.0) <= MAX_UNOBSERVED_SECONDS:
                 self._unobserved_ids.add(job.id)
             # When an earlier run saw the recorded progress is not known: dated now, it would mislead.
             self._observations[job.id] = [] if job.polls else [Observation(age=0.0, progress=job.progress)]
@@ -285,12 +285,12 @@ class JobMonitor:
             current = self._record_poll(
                 job.id,
                 lambda held: apply_poll(held, response, now, is_overdue=overdue, age=age),
-                extra=raw if response.ending or response.status_text != before.word else None,
+                extra=raw if response.ending or response.status_text != before.status_text else None,
             )
             self._reschedule(current, wait)
             return
         current = await self._store.apply_remote(
-            job.id, lambda held: apply_poll(held, response, now, is_overdue=overdue, took=took), extra=raw
+            job.id, lambda held: apply_poll(held, response, now, is_overdue=overdue, observed_seconds=took), extra=raw
         )
         if current.state in POLLED_STATES:
             self._reschedule(current)
@@ -302,7 +302,7 @@ class JobMonitor:
 
     def _observed_seconds(self, job_id: int, age: float, before: Job) -> float:
         """Return the age at which a job was found ended, 0 where nobody looked for too long before."""
-        gap = age - (before.seen_running or 0.0)
+        gap = age - (before.last_running_age or 0.0)
         is_close = job_id not in self._unobserved_ids and gap <= max(MAX_POLL_GAP_SECONDS, 0.5 * age)
         return round(max(age, 0.001), 3) if is_close else 0.0
 
@@ -413,7 +413,7 @@ class JobMonitor:
         if self._store.is_durable(job_id):
             return self._store.change_in_memory(job_id, edit, extra=extra)
         return self._store.change_in_memory(
-            job_id, lambda held: msgspec.structs.replace(edit(held), trouble=held.trouble), extra=extra
+            job_id, lambda held: msgspec.structs.replace(edit(held), waiting_reason=held.waiting_reason), extra=extra
         )
 
     def _reschedule(self, job: Job, seconds: float | None = None) -> None:

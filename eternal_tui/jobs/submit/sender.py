@@ -145,7 +145,7 @@ class RequestSender:
     def _show_waiting(self, intent: Job, reason: str) -> None:
         if intent.id in self._store:
             self._store.change_in_memory(
-                intent.id, lambda job: with_state(job, job.state, trouble=UntrustedText(reason))
+                intent.id, lambda job: with_state(job, job.state, waiting_reason=UntrustedText(reason))
             )
 
     async def _mark_unconfirmed(self, intent: Job, reason: str) -> Job:

@@ -294,7 +294,9 @@ class Submitter:
         is_limited = self._context.policy.max_running > 0
         add = partial(take_entry, now=now, is_limited=is_limited, is_full=self._queue.is_full)
         # Its charge counts on the day on which it is sent.
-        intent = msgspec.structs.replace(entry, created_at=now, state=JobState.SUBMITTING, trouble=UntrustedText(""))
+        intent = msgspec.structs.replace(
+            entry, created_at=now, state=JobState.SUBMITTING, waiting_reason=UntrustedText("")
+        )
         try:
             await self._send(intent, add)
             self._queue.mark_sent(entry)

@@ -87,10 +87,14 @@ def state_row(job: Job) -> DetailRow:
     """Return how the job stands, in one line."""
     if job.state is JobState.SUCCEEDED and job.is_creation and not job.request.character:
         return DetailRow("State", SafeText("accepted · listed once it is created"), "$text-success")
-    if job.needs_download and job.trouble:
+    if job.needs_download and job.waiting_reason:
         return DetailRow("State", SafeText("finished, not downloaded yet · t: retry now (free)"), "$text-warning")
     if job.state in POLLED_STATES:
-        said = format_safe(" · API: “{word}”", word=sanitize(job.word, limit=40)) if job.word else SafeText("")
+        said = (
+            format_safe(" · API: “{word}”", word=sanitize(job.status_text, limit=40))
+            if job.status_text
+            else SafeText("")
+        )
         watched = SafeText("") if job.watched else SafeText(" · not polled · w: poll")
         return DetailRow(
             "State",
@@ -112,16 +116,16 @@ def state_row(job: Job) -> DetailRow:
 
 def with_pause_reason(job: Job, reason: str) -> Job:
     """Return the job with the reason why all polls wait, "" for none, where it is one of those that do."""
-    if not reason or job.trouble or job.state not in POLLED_STATES or not job.watched:
+    if not reason or job.waiting_reason or job.state not in POLLED_STATES or not job.watched:
         return job
-    return msgspec.structs.replace(job, trouble=UntrustedText(reason))
+    return msgspec.structs.replace(job, waiting_reason=UntrustedText(reason))
 
 
 def detail_rows(job: Job) -> Iterator[DetailRow]:
     """Yield the labelled facts of a job, most wanted first."""
     yield state_row(job)
-    if job.trouble:
-        yield DetailRow("Status", sanitize(job.trouble, limit=400), "$text-warning")
+    if job.waiting_reason:
+        yield DetailRow("Status", sanitize(job.waiting_reason, limit=400), "$text-warning")
     if job.error:
         yield DetailRow("Reason", sanitize(job.error, limit=600), "$text-error")
     yield from _cost_rows(job)
@@ -151,10 +155,10 @@ def _annotation_rows(job: Job) -> Iterator[DetailRow]:
 
 
 def _file_rows(job: Job) -> Iterator[DetailRow]:
-    if job.facts is not None:
-        yield DetailRow("File", file_label(job.facts))
-        if job.facts.note:
-            yield DetailRow("", sanitize(job.facts.note, limit=300), "$text-warning")
+    if job.file_info is not None:
+        yield DetailRow("File", file_label(job.file_info))
+        if job.file_info.note:
+            yield DetailRow("", sanitize(job.file_info.note, limit=300), "$text-warning")
     if job.encrypted:
         yield DetailRow("", SafeText("Marked as encrypted by the API; saved as received."), "$text-warning")
 

@@ -88,7 +88,7 @@ def state_caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
     if job.state in LIVE_STATES:
         parts.append(format_safe("{progress} %", progress=job.progress))
     if job.request.type == "video":
-        seconds = round(job.facts.seconds) if job.facts is not None else job.request.duration
+        seconds = round(job.file_info.seconds) if job.file_info is not None else job.request.duration
         parts.append(format_safe("{n} s", n=seconds) if seconds else SafeText("clip"))
     return join_safe(" ", *parts)
 
@@ -103,7 +103,7 @@ def caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
 
 def reason_lines(job: Job, width: int, rows: int) -> list[str]:
     """Return why a tile has no image, or else its prompt, wrapped into at most `rows` lines."""
-    text = sanitize(job.error or job.trouble or job.request.prompt, limit=400)
+    text = sanitize(job.error or job.waiting_reason or job.request.prompt, limit=400)
     return [fit(line, width) for line in textwrap.wrap(text, max(4, width))[:rows]]
 
 

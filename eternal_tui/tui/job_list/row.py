@@ -160,7 +160,7 @@ def job_line(
     prompt = _prompt_text(job, glyphs)
     reason, reason_role = _reason_and_role(job, glyphs, retry_key)
     live = job.state in LIVE_STATES
-    if live and job.trouble:
+    if live and job.waiting_reason:
         reason = f"{_progress_percent(job)} % {reason}"
     cost = _cost_text(job, glyphs)
     if reason and columns.right:
@@ -169,7 +169,11 @@ def job_line(
     elif live:
         right = _progress_spans(job, _clock_text(job, now, clock_step), columns, remaining_seconds, glyphs)
     else:
-        size = f"{job.facts.width}{glyphs.times}{job.facts.height}" if job.facts and job.facts.width else ""
+        size = (
+            f"{job.file_info.width}{glyphs.times}{job.file_info.height}"
+            if job.file_info and job.file_info.width
+            else ""
+        )
         right = _column_spans(columns, (_clock_text(job, now, clock_step), size, cost), glyphs)
     spans = [
         *gutter_spans(glyphs, cursor=cursor, marked=marked),
@@ -215,8 +219,8 @@ def _text_and_right(columns: Columns, text: str, role: str, right: Sequence[Span
 def _prompt_text(job: Job, glyphs: Glyphs) -> str:
     star = f"{glyphs.star} " if job.starred else ""
     word = ""
-    if job.state in LIVE_STATES and job.word[:24].strip().lower() not in PLAIN_STATUS_TEXTS:
-        word = f"{glyphs.quotes[0]}{sanitize(job.word, limit=24)}{glyphs.quotes[1]} "
+    if job.state in LIVE_STATES and job.status_text[:24].strip().lower() not in PLAIN_STATUS_TEXTS:
+        word = f"{glyphs.quotes[0]}{sanitize(job.status_text, limit=24)}{glyphs.quotes[1]} "
     return star + glyphs.to_drawable(word + sanitize(job.request.prompt.strip(), limit=MAX_TEXT_CHARS))
 
 
@@ -282,7 +286,7 @@ def bar_spans(percent: int, x: int, width: int, glyphs: Glyphs) -> Iterator[Span
 
 def run_seconds(job: Job) -> float | None:
     """Return the whole seconds a job took, None where that is not known."""
-    if job.submitted_at is None and job.took is None:
+    if job.submitted_at is None and job.observed_seconds is None:
         return (job.finished_at - job.created_at) // 1 if job.finished_at is not None else None
     return None if job.run_seconds is None else job.run_seconds // 1
 
@@ -305,8 +309,8 @@ def _reason_and_role(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str
         return _unconfirmed_reason(job, glyphs, retry_key)
     if job.state is JobState.LOST:
         return "unknown to the API", "warn"
-    if job.trouble and (job.state in LIVE_STATES or job.needs_download):
-        return glyphs.to_drawable(sanitize(job.trouble, limit=MAX_TEXT_CHARS)), "warn"
+    if job.waiting_reason and (job.state in LIVE_STATES or job.needs_download):
+        return glyphs.to_drawable(sanitize(job.waiting_reason, limit=MAX_TEXT_CHARS)), "warn"
     if job.state in LIVE_STATES:
         if not job.watched:
             return "not watched", "dim"

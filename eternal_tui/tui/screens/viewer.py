@@ -96,8 +96,8 @@ class ViewerPanel(Vertical):
         if path is None or path != self.media_view.path:
             self.media_view.set_file(path, self._message_text(path))
         facts, note = SafeText(""), SafeText("")
-        if job.facts is not None:
-            facts, note = file_label(job.facts), sanitize(job.facts.note)
+        if job.file_info is not None:
+            facts, note = file_label(job.file_info), sanitize(job.file_info.note)
         star = format_safe("{star} ", star=self._star_glyph) if job.starred else SafeText("")
         reject = SafeText("rejected · ") if job.rating < 0 else SafeText("")
         title = format_safe("{star}Job {id} · {reject}", star=star, id=job.id, reject=reject)
@@ -111,13 +111,13 @@ class ViewerPanel(Vertical):
             return join_safe("\n", *self._state_lines(job))
         if not any(self.media_view.graphics.cell_size):
             return join_safe("\n", request_label(job), SafeText("Pictures are off here. o opens the file outside."))
-        if job.facts is not None and job.facts.note:
-            return join_safe("\n", sanitize(job.facts.note), SafeText("o opens the file outside, s saves a copy."))
+        if job.file_info is not None and job.file_info.note:
+            return join_safe("\n", sanitize(job.file_info.note), SafeText("o opens the file outside, s saves a copy."))
         return SafeText("")
 
     def _state_lines(self, job: Job) -> list[SafeText]:
         lines = [state_row(job).text]
-        if reason := job.error or job.trouble:
+        if reason := job.error or job.waiting_reason:
             lines.append(sanitize(reason, limit=200))
         if job.file_state is FileState.SAVED and job.encrypted:
             lines.append(SafeText("The service encrypted it, so it cannot be drawn. s saves a copy."))

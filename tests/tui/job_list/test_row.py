@@ -28,15 +28,15 @@ jobs = st.builds(
     state=st.sampled_from(JobState),
     file_state=st.one_of(st.none(), st.sampled_from(FileState)),
     name=texts,
-    word=texts,
-    trouble=st.one_of(st.just(""), texts),
+    status_text=texts,
+    waiting_reason=st.one_of(st.just(""), texts),
     error=st.one_of(st.just(""), texts),
     progress=st.integers(-5, 500),
     submitted_at=times,
     finished_at=times,
     cost=st.one_of(st.none(), st.floats(0, 1e9)),
     verdict=st.one_of(st.none(), st.sampled_from(Verdict)),
-    facts=st.one_of(st.none(), st.builds(FileInfo, width=st.integers(0, 10**9), height=st.integers(0, 10**9))),
+    file_info=st.one_of(st.none(), st.builds(FileInfo, width=st.integers(0, 10**9), height=st.integers(0, 10**9))),
     starred=st.booleans(),
     watched=st.booleans(),
     dismissed=st.booleans(),
@@ -58,7 +58,7 @@ def line_text(job: Job, width: int = 102, **how: Any) -> str:
 def test_every_line_fills_its_width_and_shows_no_control(
     job: Job, width: int, glyphs: Glyphs, left: float | None, flag: bool
 ) -> None:
-    """Seen to fail with text cut by characters instead of cells, and with `job.word` drawn without the gate."""
+    """Seen to fail with text cut by characters instead of cells, and with `job.status_text` drawn without the gate."""
     line = job_line(job, NOW, columns_for(width), glyphs=glyphs, remaining_seconds=left, cursor=flag, marked=flag)
     text = text_of(line)
     assert cell_len(text) == width
@@ -165,7 +165,7 @@ def test_the_prompt_gets_the_room_that_is_left(width: int, cells: int) -> None:
     """Seen to fail at every width with the columns of the first version: 24 cells at 98, 38 at 138."""
     facts = FileInfo(width=1080, height=1920, bytes=1)
     job = make_job(
-        prompt="x" * 200, state=JobState.SUCCEEDED, file_state=FileState.SAVED, facts=facts, cost=12.34,
+        prompt="x" * 200, state=JobState.SUCCEEDED, file_state=FileState.SAVED, file_info=facts, cost=12.34,
         submitted_at=NOW - 62, finished_at=NOW,
     )  # fmt: skip
     text = line_text(job, width)
@@ -190,14 +190,14 @@ def test_every_state_has_its_own_word_and_a_sign_in_both_sets() -> None:
 
 
 def test_words_of_the_service_are_shown_only_when_they_say_more() -> None:
-    assert "“rendering”" in line_text(make_job(state=JobState.RUNNING, word="rendering"))
-    assert "pending" not in line_text(make_job(state=JobState.RUNNING, word="pending"))
-    assert "\x1b" not in line_text(make_job(state=JobState.RUNNING, word="\x1b[2J"))
+    assert "“rendering”" in line_text(make_job(state=JobState.RUNNING, status_text="rendering"))
+    assert "pending" not in line_text(make_job(state=JobState.RUNNING, status_text="pending"))
+    assert "\x1b" not in line_text(make_job(state=JobState.RUNNING, status_text="\x1b[2J"))
 
 
 @pytest.mark.parametrize("width", [60, 78, 102, 150])
 def test_trouble_and_reasons_stand_in_the_line(width: int) -> None:
-    troubled = line_text(make_job(state=JobState.RUNNING, progress=34, trouble="service away, waiting"), width)
+    troubled = line_text(make_job(state=JobState.RUNNING, progress=34, waiting_reason="service away, waiting"), width)
     assert "service away" in troubled
     assert "34 %" in troubled
     assert "refused by" in line_text(make_job(state=JobState.FAILED, error="refused by the service"), width)

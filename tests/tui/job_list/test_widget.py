@@ -418,7 +418,7 @@ async def test_hostile_texts_reach_the_screen_as_plain_text(glyphs: Glyphs) -> N
 def _hostile_jobs(texts: Iterator[str]) -> Iterator[Job]:
     for number, text in enumerate(texts, 1):
         yield make_job(
-            number, prompt=text, name=text, word=text, trouble=text, error=text, progress=number % 100,
+            number, prompt=text, name=text, status_text=text, waiting_reason=text, error=text, progress=number % 100,
             state=list(JobState)[number % len(JobState)],
         )  # fmt: skip
 
