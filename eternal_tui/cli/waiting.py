@@ -174,12 +174,14 @@ def _key_rejection_reason(engine: JobEngine, job_ids: Sequence[int]) -> str:
 
 
 def describe_end(jobs: Sequence[Job]) -> str:
-    """Return one line on several jobs: how many are saved, failed or still running, and what they cost."""
+    """Return one line on several jobs: how many ended how or still run, each counted once, and what they cost."""
     summary = summarize(jobs)
     parts = []
     for count, word in (
-        (summary.done, "done"), (summary.failed, "failed"), (summary.rejected, "rejected"),
-        (summary.unconfirmed, "unconfirmed"), (summary.lost, "lost"), (summary.in_progress, "running"),
+        (summary.done - summary.fetching - summary.without_file, "done"), (summary.without_file, "without file"),
+        (summary.failed, "failed"), (summary.rejected, "rejected"), (summary.unconfirmed, "unconfirmed"),
+        (summary.lost, "lost"), (summary.queued, "queued"), (summary.fetching, "downloading"),
+        (summary.in_progress - summary.queued - summary.fetching, "running"),
     ):  # fmt: skip
         if count:
             parts.append(f"{count} {word}")

@@ -21,8 +21,9 @@ def new_batch_id(request_count: int) -> str:
 class BatchSummary(msgspec.Struct, frozen=True):
     """Counts of a batch's jobs as the filters `state:done`, `state:failed` ... find them, and its progress in percent.
 
-    `rejected` includes those never sent, `without_file` are done ones whose file expired or is broken. `cost` is the
-    sum in credits of what is known or estimated, None where nothing is.
+    `rejected` includes those never sent. Of the done ones `fetching` are still to be downloaded, `without_file` are
+    those whose file expired, is broken or missing. `cost` is the sum in credits of what is known or estimated, None
+    where nothing is.
     """
 
     job_count: int
@@ -36,15 +37,16 @@ class BatchSummary(msgspec.Struct, frozen=True):
     percent: int
     cost: float | None
     queued: int = 0
+    fetching: int = 0
 
 
-_UNAVAILABLE_FILE_STATES = frozenset({FileState.EXPIRED, FileState.BROKEN})
+_UNAVAILABLE_FILE_STATES = frozenset({FileState.EXPIRED, FileState.BROKEN, FileState.MISSING})
 
 
 def summarize(jobs: Iterable[Job]) -> BatchSummary:
     """Return how these jobs stand together."""
     states: Counter[JobState] = Counter()
-    count = without_file = in_progress = progress = 0
+    count = without_file = in_progress = fetching = progress = 0
     costs: list[float] = []
     for job in jobs:
         count += 1
@@ -52,6 +54,7 @@ def summarize(jobs: Iterable[Job]) -> BatchSummary:
         without_file += job.file_state in _UNAVAILABLE_FILE_STATES
         ended = job.is_ended and not job.needs_download
         in_progress += not ended
+        fetching += job.needs_download
         progress += 100 if ended else min(max(job.progress, 0), 99)
         if job.cost is not None and job.state is not JobState.REJECTED:
             costs.append(job.cost)
@@ -67,6 +70,7 @@ def summarize(jobs: Iterable[Job]) -> BatchSummary:
         progress // count if count else 0,
         sum(costs) if costs else None,
         states[JobState.QUEUED],
+        fetching,
     )
 
 

@@ -63,6 +63,15 @@ _STATE_TESTS: dict[str, Callable[[Job], bool]] = {
     "pending": lambda job: job.needs_download,
     **{name: FACETS[name] for name in ("unfinished", "done", "attention")},
 }
+_RESULT_LABELS = frozenset({"fetching", "created", *(str(state) for state in FileState)})
+_STATE_WORDS = {
+    **{label: frozenset({label}) for label in (*(str(state) for state in JobState), *_RESULT_LABELS, "unsent")},
+    "done": _RESULT_LABELS,
+    "sending": frozenset({str(JobState.SUBMITTING)}),
+    "charged?": frozenset({str(JobState.UNCONFIRMED)}),
+}
+"""The words that lists show for states, with the state labels of the jobs they find."""
+
 _TYPES = {"image": "image", "picture": "image", "video": "video", "clip": "video", "character": "character"}
 _YES_NO = {"yes": True, "no": False, "true": True, "false": False}
 _KEYS = {"char": "character"}
@@ -84,7 +93,8 @@ class FilterTerm(msgspec.Struct, frozen=True):
     def implies(self, other: FilterTerm) -> bool:
         """Tell whether what meets this condition certainly meets the other."""
         words = not (self.key or other.key or self.negated or other.negated)
-        return self == other or (words and other.values[0] in self.values[0])
+        # By its beginning: words for states are found by theirs.
+        return self == other or (words and self.values[0].startswith(other.values[0]))
 
 
 class JobFilter(msgspec.Struct, frozen=True):
@@ -118,7 +128,12 @@ class JobFilter(msgspec.Struct, frozen=True):
                 continue
             texts = _get_search_texts(search_texts, chosen)
             word, found = term.values[0], not term.negated
-            chosen = [job for job, text in zip(chosen, texts, strict=True) if (word in text) is found]
+            labels = frozenset[str]().union(*(each for name, each in _STATE_WORDS.items() if name.startswith(word)))
+            chosen = [
+                job
+                for job, text in zip(chosen, texts, strict=True)
+                if (word in text or (bool(labels) and state_label(job) in labels)) is found
+            ]
         return chosen
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
-from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState
+from eternal_tui.jobs.billing.charges import is_cost_measured
+from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, Verdict
 
 UNSENT_CAUSES = frozenset({"unreachable", "stopped", "cap", "cancelled"})
 """Causes of a rejection before anything was sent; every other is the API's."""
@@ -23,6 +24,17 @@ def state_label(job: Job) -> str:
     if job.state is JobState.REJECTED and job.cause in UNSENT_CAUSES:
         return "unsent"
     return str(job.state)
+
+
+_UNSETTLED_STATES = frozenset({JobState.QUEUED, JobState.SUBMITTING, JobState.UNCONFIRMED})
+
+
+def cost_label(job: Job) -> SafeText:
+    """Return the job's cost in credits: 0.20 as measured by the balance, ~0.20 as estimated; "" where there is none."""
+    if not job.cost or job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED:
+        return SafeText("")
+    is_certain = job.state not in _UNSETTLED_STATES and is_cost_measured(job)
+    return format_safe("{about}{cost}", about="" if is_certain else "~", cost=f"{job.cost:.2f}")
 
 
 def character_label(job: Job) -> SafeText:

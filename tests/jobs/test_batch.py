@@ -65,6 +65,7 @@ def test_the_figures_of_a_batch_count_every_job_once() -> None:
     now = summarize(jobs)
     assert (now.job_count, now.done, now.failed, now.rejected) == (8, 4, 1, 1)
     assert (now.unconfirmed, now.lost, now.without_file, now.in_progress) == (1, 0, 1, 2)
+    assert (now.fetching, now.queued) == (1, 0)
     assert now.percent == (6 * 100 + 99 + 51) // 8
     assert now.cost == pytest.approx(0.28)
     assert summarize([make_job(1)]).cost is None

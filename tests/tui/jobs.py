@@ -19,6 +19,11 @@ def make_job(
     return Job(id=job_id, request=GenerateRequest(character="6870", prompt=prompt, type=kind), **fields)
 
 
+def charged(cost: float) -> dict[str, float]:
+    """Return the fields of a job whose cost the balances before and after it show."""
+    return {"cost": cost, "credits_before": 100.0, "credits_after": 100.0 - cost}
+
+
 def make_jobs(count: int, *, now: float = NOW) -> list[Job]:
     """Return `count` jobs, newest first: every seventh failed, every eleventh a clip."""
     return [
@@ -51,10 +56,10 @@ def jobs_of_every_kind() -> list[Job]:
         {"state": JobState.UNCONFIRMED, "dismissed": True, "prompt": "Reading in a café"},
         {"state": JobState.SUCCEEDED, "file_state": FileState.PENDING, "progress": 99, "finished_at": NOW - 2},
         {
-            "state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "progress": 99, "cost": 0.04,
+            "state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "progress": 99, **charged(0.04),
             "finished_at": NOW - 22, "file_info": facts, "name": "Marguerite-Élise",
         },
-        {"state": JobState.SUCCEEDED, "file_state": FileState.EXPIRED, "cost": 0.2, "finished_at": NOW - 10},
+        {"state": JobState.SUCCEEDED, "file_state": FileState.EXPIRED, **charged(0.2), "finished_at": NOW - 10},
         {"state": JobState.SUCCEEDED, "file_state": FileState.BROKEN, "error": "the file was cut short"},
         {"state": JobState.FAILED, "error": "The prompt could not be drawn.", "cost": 0.2, "finished_at": NOW - 1},
         {"state": JobState.REJECTED, "error": "No credits are left.", "finished_at": NOW - 59},

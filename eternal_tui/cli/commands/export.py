@@ -22,7 +22,7 @@ from eternal_tui.cli.output import translate_write_errors
 from eternal_tui.core.files import create_private
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.jobs.files import result_path
-from eternal_tui.jobs.formatting import character_label, file_label, pluralize, request_label
+from eternal_tui.jobs.formatting import character_label, cost_label, file_label, pluralize, request_label
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.model import Job
@@ -63,8 +63,8 @@ def _item_details(job: Job) -> Iterator[tuple[SafeText, SafeText]]:
     if job.file_info is not None:
         yield SafeText("File"), file_label(job.file_info)
     yield SafeText("Created"), format_safe("{at}", at=format_local_time(job.finished_at or job.created_at))
-    if job.cost is not None:
-        yield SafeText("Cost"), format_safe("~{cost} credits", cost=f"{job.cost:.2f}")
+    if cost := cost_label(job):
+        yield SafeText("Cost"), format_safe("{cost} credits", cost=cost)
     if job.note:
         yield SafeText("Note"), sanitize(job.note, limit=400)
     if job.tags:

@@ -61,7 +61,7 @@ def _raw_responses(record: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
-    from eternal_tui.jobs.formatting import state_label
+    from eternal_tui.jobs.formatting import cost_label, state_label
     from eternal_tui.jobs.job_json import absolute_result_path
 
     request = job.request
@@ -80,7 +80,7 @@ def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
         ("duration", f"{request.duration} s" if request.duration else ""),
         ("sound", "" if request.audio is None else "on" if request.audio else "off"),
         ("quality", request.quality or ""),
-        ("cost", "" if job.cost is None else f"~{job.cost:.2f} credits"),
+        ("cost", f"{cost} credits" if (cost := cost_label(job)) else ""),
         ("credits left", "" if job.credits_after is None else f"{job.credits_after:.2f}"),
         ("retry of", str(job.retry_of or "")),
         ("retried by", str(job.retried_by or "")),

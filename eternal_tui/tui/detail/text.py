@@ -12,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from eternal_tui.core.sanitize import SafeText, UntrustedText, format_safe, join_safe, sanitize, sanitize_block
-from eternal_tui.jobs.formatting import character_label, file_label, request_label, state_label
+from eternal_tui.jobs.formatting import character_label, cost_label, file_label, request_label, state_label
 from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, Verdict
 from eternal_tui.tui.job_list.row import run_seconds
 
@@ -172,13 +172,13 @@ def _cost_rows(job: Job) -> Iterator[DetailRow]:
         yield DetailRow("Charged?", SafeText("unknown until the next response"), "$text-muted")
     if job.state is JobState.REJECTED:
         yield DetailRow("Cost", SafeText("not charged"))
-    elif job.cost is not None and job.verdict is not Verdict.NOT_CHARGED:
+    elif cost := cost_label(job):
         left = (
             format_safe(", {left} left after", left=f"{job.credits_after:.2f}")
             if job.credits_after is not None
             else SafeText("")
         )
-        yield DetailRow("Cost", format_safe("~{cost} credits{left}", cost=f"{job.cost:.2f}", left=left))
+        yield DetailRow("Cost", format_safe("{cost} credits{left}", cost=cost, left=left))
 
 
 def _time_row(job: Job) -> DetailRow:
@@ -193,8 +193,9 @@ def timeline_rows(job: Job) -> list[DetailRow]:
     return [
         DetailRow(
             format_time(event.at),
+            # The request id has a row of its own.
             join_safe(" ", sanitize(event.summary), sanitize(event.detail, limit=160))
-            if event.detail
+            if event.detail and event.detail != job.request_id
             else sanitize(event.summary),
             "$text-muted",
         )

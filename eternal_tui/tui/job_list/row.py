@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.batch import BatchSummary, summarize
-from eternal_tui.jobs.formatting import state_label
+from eternal_tui.jobs.formatting import cost_label, state_label
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, fit, layout_spans
@@ -19,9 +19,6 @@ PLAIN_STATUS_TEXTS = frozenset({"", "pending", "running"})
 """Words of a live job that say no more than "running" does; any other is shown as it came."""
 
 LIVE_STATES = frozenset({JobState.SUBMITTING, JobState.RUNNING, JobState.STALLED})
-_ESTIMATED_STATES = frozenset({JobState.QUEUED, JobState.SUBMITTING, JobState.UNCONFIRMED})
-"""States of jobs whose cost is not certain to be charged."""
-
 MAX_TEXT_CHARS = 300
 """Characters of outside text that are laid out: more than any line holds."""
 
@@ -299,9 +296,8 @@ def _clock_text(job: Job, now: float, clock_step: float) -> str:
 
 
 def _cost_text(job: Job, glyphs: Glyphs) -> str:
-    if not job.cost or job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED:
-        return ""
-    return f"{'~' if job.state in _ESTIMATED_STATES else glyphs.minus}{job.cost:.2f}"
+    cost = cost_label(job)
+    return cost if cost.startswith("~") or not cost else f"{glyphs.minus}{cost}"
 
 
 def _reason_and_role(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str]:
@@ -353,7 +349,7 @@ def batch_line(
         else "ok"
     )
     types = {job.request.type for job in jobs}
-    sign = "~" if summary.unconfirmed or summary.queued else glyphs.minus
+    sign = "~" if any(cost_label(job).startswith("~") for job in jobs) else glyphs.minus
     tail = f"{summary.percent} %" if summary.in_progress else f"{sign}{summary.cost:.2f}" if summary.cost else ""
     words = batch_summary_text(summary, glyphs)
     prompt = glyphs.to_drawable(sanitize(jobs[0].request.prompt.strip(), limit=MAX_TEXT_CHARS))

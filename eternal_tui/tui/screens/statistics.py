@@ -138,7 +138,12 @@ def _spending_lines(statistics: Statistics, width: int, glyphs: Glyphs) -> Itera
     spent = [day.spent for day in days]
     top = max(spent, default=0.0)
     title = format_safe("Spending, last {n} days", n=len(days))
-    in_all = format_safe("~{sum} credits, ~{all} total", sum=f"{sum(spent):,.2f}", all=f"{statistics.spent:,.2f}")
+    about = "" if all(day.is_exact for day in days) else "~"
+    in_all = format_safe(
+        "{about}{sum} credits, {about_all}{all} total",
+        about=about, sum=f"{sum(spent):,.2f}", about_all="" if statistics.is_exact else "~",
+        all=f"{statistics.spent:,.2f}",
+    )  # fmt: skip
     yield _justify(Content.styled(title, ACCENT_STYLE), Content.styled(in_all, DIM_STYLE), width)
     chart = bar_chart(spent, CHART_ROWS, glyphs, column_width=wide)
     for row, line in enumerate(chart):

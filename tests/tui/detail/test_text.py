@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from eternal_tui.jobs.model import Job, JobState, Verdict
+from eternal_tui.jobs.model import Job, JobState, Verdict, with_event
 from eternal_tui.tui.detail.text import detail_rows, render_detail
-from tests.tui.jobs import make_job
+from eternal_tui.tui.job_list.row import columns_for, job_line
+from tests.tui.jobs import NOW, jobs_of_every_kind, make_job
 
 VERDICT_REASON = "100.00 before, 99.94 after; 0.04 of it explained, 0.02 not."
 
@@ -41,6 +44,21 @@ def test_a_retry_and_what_it_retries_name_each_other() -> None:
 def test_a_request_on_its_way_is_no_job_that_stands_at_nothing() -> None:
     """Seen to fail as it was: "submitting 0 %", as if the service had begun."""
     assert dict(detail_texts(make_job(state=JobState.SUBMITTING)))["State"] == "submitting · no response yet"
+
+
+@pytest.mark.parametrize("job", jobs_of_every_kind())
+def test_the_cost_is_signed_as_in_the_list(job: Job) -> None:
+    """A minus is a charge, ~ an estimate. Seen to fail with ~ for every job in the detail, minus in the list."""
+    cells = job_line(job, NOW, columns_for(200))
+    in_list = re.search(r"([~−])(\d+\.\d\d) $", "".join(cell.text for cell in cells))
+    in_detail = dict(detail_texts(job)).get("Cost", "").partition(" credits")[0]
+    assert (in_list.group().strip().lstrip("−") if in_list else "") == in_detail.replace("not charged", "")
+
+
+def test_the_request_id_is_there_once() -> None:
+    """Seen to fail with the id again in the event that brought it."""
+    job = with_event(make_job(request_id="req-77", state=JobState.RUNNING), NOW, "accepted", "req-77")
+    assert render_detail(job, {}, width=80).plain.count("req-77") == 1
 
 
 @pytest.mark.parametrize("width", [20, 40, 60])

@@ -10,7 +10,7 @@ from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.job_list.row import batch_line, columns_for
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE
-from tests.tui.jobs import make_job
+from tests.tui.jobs import charged, make_job
 
 
 def make_batch() -> list[Job]:
@@ -18,7 +18,7 @@ def make_batch() -> list[Job]:
     done = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED}
     kinds: list[dict[str, Any]] = [*[done] * 12, {"state": JobState.FAILED}, {"state": JobState.UNCONFIRMED}]
     kinds += [{"state": JobState.RUNNING, "progress": 50}] * 6
-    return [make_job(20 - number, batch="b", cost=0.02, **fields) for number, fields in enumerate(kinds)]
+    return [make_job(20 - number, batch="b", **{**charged(0.02), **fields}) for number, fields in enumerate(kinds)]
 
 
 def line_text(width: int, jobs: list[Job] | None = None, *, opened: bool = False, ascii_only: bool = False) -> str:

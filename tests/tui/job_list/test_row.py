@@ -15,7 +15,7 @@ from eternal_tui.tui.job_list.row import columns_for, format_remaining, format_s
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs, glyphs_for
 from eternal_tui.tui.widgets.cells import Line, Span, changed_spans, fit
 from tests.payloads import PAYLOADS
-from tests.tui.jobs import NOW, jobs_of_every_kind, make_job
+from tests.tui.jobs import NOW, charged, jobs_of_every_kind, make_job
 
 WIDTHS = (40, 46, 60, 78, 102, 118, 200)
 texts = st.one_of(st.text(max_size=80), st.sampled_from([text for text in PAYLOADS if len(text) < 2_000]))
@@ -165,7 +165,7 @@ def test_the_prompt_gets_the_room_that_is_left(width: int, cells: int) -> None:
     """Seen to fail at every width with the columns of the first version: 24 cells at 98, 38 at 138."""
     facts = FileInfo(width=1080, height=1920, bytes=1)
     job = make_job(
-        prompt="x" * 200, state=JobState.SUCCEEDED, file_state=FileState.SAVED, file_info=facts, cost=12.34,
+        prompt="x" * 200, state=JobState.SUCCEEDED, file_state=FileState.SAVED, file_info=facts, **charged(12.34),
         submitted_at=NOW - 62, finished_at=NOW,
     )  # fmt: skip
     text = line_text(job, width)
