@@ -19,7 +19,7 @@ def make_job(
     return Job(id=job_id, request=GenerateRequest(character="6870", prompt=prompt, type=kind), **fields)
 
 
-def charged(cost: float) -> dict[str, float]:
+def charged(cost: float) -> dict[str, Any]:
     """Return the fields of a job whose cost the balances before and after it show."""
     return {"cost": cost, "credits_before": 100.0, "credits_after": 100.0 - cost}
 
