@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from eternal_tui.cli.context import CommandError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import Output, is_terminal
+from eternal_tui.core.formatting import format_amount, format_cost
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.billing.charges import to_amount
 from eternal_tui.jobs.errors import ConfirmationRequired
@@ -66,7 +67,7 @@ class CostLimit:
                 format_safe(
                     "{requests} would cost ~{total} credits, more than --max-cost {limit}. Nothing was sent.",
                     requests=pluralize(len(planned), "request"),
-                    total=f"{total:.2f}",
+                    total=format_amount(total),
                     limit=format(self._max_cost, "f"),
                 ),
             )
@@ -95,8 +96,8 @@ class CostLimit:
         return format_safe(
             "--max-cost {limit} is reached: ~{spent} credits are spent and the next request costs {price}.",
             limit=format(self._max_cost, "f"),
-            spent=f"{spent:.2f}",
-            price=sanitize("an unknown amount" if price is None else f"~{price:.2f}"),
+            spent=format_amount(spent),
+            price=sanitize("an unknown amount" if price is None else f"~{format_amount(price)}"),
         )
 
     def print_plan(self, planned: Sequence[PlannedRequest], *, as_json: bool) -> None:
@@ -123,7 +124,7 @@ class CostLimit:
                     "  ",
                     sanitize(" ".join(part for part in kind if part)),
                     sanitize(one.name or request.character),
-                    sanitize("unknown cost" if estimate is None else f"~{estimate:.2f}"),
+                    sanitize(format_cost(estimate)),
                     sanitize(request.prompt),
                 )
             )
@@ -132,7 +133,7 @@ class CostLimit:
             format_safe(
                 "{requests}, {total}. Nothing was sent.",
                 requests=pluralize(len(planned), "request"),
-                total=sanitize("price not known yet" if total is None else f"~{total:.2f} credits"),
+                total=format_cost(total),
             )
         )
 
@@ -143,5 +144,5 @@ class CostLimit:
 
 
 def _question(error: ConfirmationRequired) -> SafeText:
-    price = "price not known yet" if error.estimate is None else f"~{error.estimate:.2f} credits"
-    return format_safe("Send {requests} ({price})?", requests=pluralize(error.count, "request"), price=sanitize(price))
+    requests, price = pluralize(error.count, "request"), format_cost(error.estimate)
+    return format_safe("Send {requests} ({price})?", requests=requests, price=price)

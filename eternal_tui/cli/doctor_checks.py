@@ -17,6 +17,7 @@ from eternal_tui.cli.context import Context
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.core.files import is_accessible_to_others
+from eternal_tui.core.formatting import format_bytes
 
 if TYPE_CHECKING:
     from eternal_tui.config import Settings
@@ -154,11 +155,11 @@ def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
     advice = "Free some disk space." if free < LOW_DISK_SPACE_BYTES else ""
     if is_accessible_to_others(folder):
         advice = f"The data folder is readable by others. Run: chmod 700 {folder}"
-    detail = f"{folder}, writable, {_format_bytes(free)} free, locks work"
+    detail = f"{folder}, writable, {format_bytes(free)} free, locks work"
     size = sum(_file_bytes(folder / name) for name in ("history.json", "history.journal"))
     found = [
         Check(name="data folder", detail=detail, ok=not advice, advice=advice),
-        Check(name="history", detail=f"{pluralize(count, 'job')}, {_format_bytes(size)}"),
+        Check(name="history", detail=f"{pluralize(count, 'job')}, {format_bytes(size)}"),
     ]
     return found + [Check(name="history", detail=notice, ok=False) for notice in notices]
 
@@ -245,11 +246,3 @@ def _file_bytes(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _format_bytes(count: float) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

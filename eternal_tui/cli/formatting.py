@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +13,6 @@ from eternal_tui.jobs.model import Job, JobState
 
 if TYPE_CHECKING:
     from eternal_tui.cli.context import Context
-
-
-def format_local_time(timestamp: float) -> str:
-    """Return seconds since the epoch as local date and time; `?` for what is no time."""
-    try:
-        return datetime.fromtimestamp(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return "?"
 
 
 def print_changed_jobs(context: Context, jobs: Iterable[Job], done: str) -> None:

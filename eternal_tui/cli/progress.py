@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from eternal_tui.cli.output import Output
+from eternal_tui.core.formatting import format_remaining
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.model import Job
 
@@ -91,6 +92,6 @@ def format_progress(engine: JobEngine, unfinished: Sequence[Job], total: int) ->
         line = format_safe(
             "job {id} · {word} · {progress}%", id=job.id, word=job.status_text or job.state, progress=job.progress
         )
-        return line if left is None else format_safe("{line} · ~{left} s left", line=line, left=f"{left:.0f}")
+        return line if left is None else format_safe("{line} · {left} left", line=line, left=format_remaining(left))
     mean = sum(job.progress for job in unfinished) / len(unfinished)
     return sanitize(f"{len(unfinished)} of {total} running · {mean:.0f}%")

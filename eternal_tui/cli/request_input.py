@@ -17,6 +17,7 @@ from eternal_tui.api.models import GenerateRequest, validation_errors
 from eternal_tui.cli.context import CommandError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import is_terminal
+from eternal_tui.core.formatting import format_bytes
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.drafts.template import expand_prompts, is_template
 from eternal_tui.jobs.model import parse_tags
@@ -186,9 +187,7 @@ def _read_text(name: str, stdin: TextIO) -> str:
         why = error.strerror if isinstance(error, OSError) else error
         raise CommandError(ExitCode.USAGE, f"{name} cannot be read: {why}. Nothing was sent.") from None
     if len(data) > MAX_INPUT_BYTES:
-        raise CommandError(
-            ExitCode.USAGE, f"{name} is larger than {MAX_INPUT_BYTES // 1_000_000} MB. Nothing was sent."
-        )
+        raise CommandError(ExitCode.USAGE, f"{name} is larger than {format_bytes(MAX_INPUT_BYTES)}. Nothing was sent.")
     try:
         return str(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

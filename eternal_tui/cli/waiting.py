@@ -14,6 +14,7 @@ from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.signals import Shutdown
 from eternal_tui.config.validation import check_hook_command
+from eternal_tui.core.formatting import format_cost
 from eternal_tui.core.sanitize import format_safe, sanitize
 from eternal_tui.jobs.batch import summarize
 from eternal_tui.jobs.copies import CopyOptions, parse_output_path
@@ -185,7 +186,7 @@ def describe_end(jobs: Sequence[Job]) -> str:
     ):  # fmt: skip
         if count:
             parts.append(f"{count} {word}")
-    cost = "" if summary.cost is None else f" · ~{summary.cost:.2f} credits"
+    cost = "" if summary.cost is None else f" · {format_cost(summary.cost)}"
     batches = {job.batch for job in jobs}
     batch = f" · batch {batches.pop()}" if len(batches) == 1 and jobs[0].batch else ""
     return f"{len(jobs)} jobs: {', '.join(parts)}{cost}{batch}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from eternal_tui.core.formatting import format_amount, format_cost
+
 
 class SubmitRejected(Exception):
     """This client declined to send. Nothing was sent, nothing was charged; the sentence says what to do."""
@@ -29,8 +31,10 @@ class ConfirmationRequired(SubmitRejected):
 
     def __init__(self, count: int, estimate: float | None, limit: float | None, confirm_count: int | None) -> None:
         what = "1 request" if count == 1 else f"{count} requests"
-        price = "price not known yet" if estimate is None else f"~{estimate:.2f} credits"
-        setting = f"confirm_above ({limit:.2f} credits)" if limit is not None else f"confirm_count ({confirm_count})"
+        price = format_cost(estimate)
+        setting = (
+            f"confirm_count ({confirm_count})" if limit is None else f"confirm_above ({format_amount(limit)} credits)"
+        )
         super().__init__(f"This sends {what} ({price}), above {setting}. Nothing was sent.")
         self.question = f"This sends {what} ({price})."
         self.count = count
@@ -42,10 +46,10 @@ class DailyCapExceeded(SubmitRejected):
     """The submit would go past the spend cap of the day. Not even a confirmation lifts it."""
 
     def __init__(self, spent: float, estimate: float | None, cap: float) -> None:
-        price = "an amount not known yet" if estimate is None else f"~{estimate:.2f}"
+        price = "an unknown amount" if estimate is None else f"~{format_amount(estimate)}"
         super().__init__(
-            f"daily_cap is {cap:.2f} credits: ~{spent:.2f} are spent today and this costs {price}. Nothing was sent. "
-            "Raise daily_cap in the configuration, or wait until tomorrow."
+            f"daily_cap is {format_amount(cap)} credits: ~{format_amount(spent)} are spent today and this costs "
+            f"{price}. Nothing was sent. Raise daily_cap in the configuration, or wait until tomorrow."
         )
         self.spent = spent
         self.estimate = estimate
@@ -61,8 +65,8 @@ class CapUndeterminable(DailyCapExceeded):
 
     def __str__(self) -> str:
         return (
-            f"daily_cap ({self.cap:.2f} credits) cannot be kept: what {self._unpriced} requests of today cost is not "
-            "known, nor what this one would. Nothing was sent. Remove daily_cap from the configuration to go on."
+            f"daily_cap ({format_amount(self.cap)} credits) cannot be checked: the cost of {self._unpriced} requests "
+            "of today and of this one is unknown. Nothing was sent. Remove daily_cap from the configuration to go on."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eternal_tui.core.formatting import format_amount, format_bytes
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.billing.charges import is_cost_measured
 from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, Verdict
@@ -34,7 +35,7 @@ def cost_label(job: Job) -> SafeText:
     if not job.cost or job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED:
         return SafeText("")
     is_certain = job.state not in _UNSETTLED_STATES and is_cost_measured(job)
-    return format_safe("{about}{cost}", about="" if is_certain else "~", cost=f"{job.cost:.2f}")
+    return sanitize(format_amount(job.cost, is_exact=is_certain))
 
 
 def character_label(job: Job) -> SafeText:
@@ -75,12 +76,3 @@ def file_label(file_info: FileInfo) -> SafeText:
     if file_info.bytes:
         parts.append(format_bytes(file_info.bytes))
     return join_safe(" · ", *parts)
-
-
-def format_bytes(count: int) -> SafeText:
-    """Return a number of bytes in B, kB or MB."""
-    if count < 1_000:
-        return format_safe("{n} B", n=count)
-    if count < 1_000_000:
-        return format_safe("{n} kB", n=f"{count / 1_000:.0f}")
-    return format_safe("{n} MB", n=f"{count / 1_000_000:.1f}")

@@ -134,7 +134,7 @@ async def test_the_limits_hold_for_creations_too(tmp_path: Path, sandbox: Sandbo
     async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
         for _ in range(2):
             await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
-        with pytest.raises(ConfirmationRequired, match="not known yet"):
+        with pytest.raises(ConfirmationRequired, match="price unknown"):
             await bench.engine.create_character(CHARACTER_PROMPT)
         await bench.engine.create_character(CHARACTER_PROMPT, confirmed=True)
         await bench.engine.submit(IMAGE_REQUEST)

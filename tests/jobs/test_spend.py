@@ -89,7 +89,7 @@ async def test_a_cap_that_cannot_be_counted_is_not_passed_unseen(
         jobs = await bench.engine.submit_many([IMAGE_REQUEST] * 20)
         assert [str(job.state) for job in jobs] == ["running", "running", "rejected"]
         assert (jobs[-1].cause, jobs[-1].cost) == ("cap", 0.0)
-        assert "cannot be kept" in jobs[-1].error
+        assert "cannot be checked" in jobs[-1].error
         with pytest.raises(CapUndeterminable):
             await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
     assert len(sandbox.posts) == 2

@@ -7,9 +7,9 @@ import csv
 import io
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -17,9 +17,9 @@ import msgspec
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.cli.formatting import format_local_time
 from eternal_tui.cli.output import translate_write_errors
 from eternal_tui.core.files import create_private
+from eternal_tui.core.formatting import format_bytes, format_datetime
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.formatting import character_label, cost_label, file_label, pluralize, request_label
@@ -62,7 +62,7 @@ def _item_details(job: Job) -> Iterator[tuple[SafeText, SafeText]]:
     yield SafeText("Request"), request_label(job)
     if job.file_info is not None:
         yield SafeText("File"), file_label(job.file_info)
-    yield SafeText("Created"), format_safe("{at}", at=format_local_time(job.finished_at or job.created_at))
+    yield SafeText("Created"), format_datetime(job.finished_at or job.created_at)
     if cost := cost_label(job):
         yield SafeText("Cost"), format_safe("{cost} credits", cost=cost)
     if job.note:
@@ -75,7 +75,7 @@ def export_html_gallery(jobs: Iterator[Job], results_dir: Path, file: TextIO, ma
     """Write one page with every result in it."""
     from eternal_tui.media.export.html_gallery import write_gallery
 
-    about = format_safe("Results of eternal-tui, {day}", day=datetime.now().astimezone().strftime("%Y-%m-%d"))
+    about = format_safe("Results of eternal-tui, {day}", day=format_datetime(time.time(), "%Y-%m-%d"))
     limit = int(max_megabytes * 1_000_000)
     page = write_gallery(
         gallery_items(jobs, results_dir), file, title=SafeText("Gallery"), subtitle=about, max_bytes=limit
@@ -83,9 +83,9 @@ def export_html_gallery(jobs: Iterator[Job], results_dir: Path, file: TextIO, ma
     if not page.omitted_count:
         return ExportResult(page.included_count)
     note = format_safe(
-        "{n} listed without the file: over {limit} MB. --megabytes allows more.",
+        "{n} listed without the file: over {limit}. --megabytes allows more.",
         n=pluralize(page.omitted_count, "result"),
-        limit=f"{max_megabytes:g}",
+        limit=format_bytes(limit),
     )
     return ExportResult(page.included_count, note)
 

@@ -12,6 +12,7 @@ from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.core.format_template import Template, parse_template
+from eternal_tui.core.formatting import format_amount, format_datetime
 from eternal_tui.core.sanitize import SafeText, join_safe, sanitize
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.job_json import JSON_FIELDS, job_to_json
@@ -217,22 +218,20 @@ def _print_table(context: Context, jobs: Sequence[Job], counter: JobCounter) -> 
         output.info(sanitize("No job matches."))
     totals, spent = counter.totals(), counter.spending()
     about = "" if totals.is_spent_exact else "~"
-    parts = [f"{about}{totals.spent_today:.2f} today", f"{about}{totals.spent_total:.2f} total"]
+    parts = [f"{about}{format_amount(totals.spent_today)} today", f"{about}{format_amount(totals.spent_total)} total"]
     parts += [f"{spent.unknown_count} of unknown cost"] if spent.unknown_count else []
-    parts += [f"~{spent.unconfirmed:.2f} unconfirmed"] if spent.unconfirmed else []
-    parts += [f"{spent.unexplained:.2f} unexplained"] if spent.unexplained else []
-    parts += [] if totals.credits is None else [f"{totals.credits:.2f} credits left"]
+    parts += [f"~{format_amount(spent.unconfirmed)} unconfirmed"] if spent.unconfirmed else []
+    parts += [f"{format_amount(spent.unexplained)} unexplained"] if spent.unexplained else []
+    parts += [] if totals.credits is None else [f"{format_amount(totals.credits)} credits left"]
     output.print_line(sanitize(" · ".join(parts)))
 
 
 def _table_cells(job: Job) -> tuple[str, ...]:
-    from eternal_tui.cli.formatting import format_local_time
-
     request = job.request
     word = state_label(job)
     if word == "running" and job.progress:
         word = f"{job.progress}%"
-    made = format_local_time(job.created_at)[:16]
+    made = format_datetime(job.created_at, "%Y-%m-%d %H:%M")
     return str(job.id), word, request.type, made, job.name or request.character, request.prompt
 
 

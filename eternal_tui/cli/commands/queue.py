@@ -12,6 +12,7 @@ from eternal_tui.cli.formatting import format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.references import find_jobs, iter_jobs
 from eternal_tui.cli.signals import Shutdown, run_with_shutdown
+from eternal_tui.core.formatting import format_cost
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.model import Job, JobState
@@ -72,7 +73,7 @@ def describe_queue(engine: JobEngine) -> SafeText:
     summary = engine.queue.summary()
     if not summary.count:
         return sanitize("The queue is empty." if not summary.is_held else "The queue is empty and held.")
-    cost = f", ~{summary.cost:.2f} credits" if summary.cost is not None else ", price unknown"
+    cost = f", {format_cost(summary.cost)}"
     held = ""
     if summary.is_held:
         held = f"; held{': ' + summary.reason if summary.reason else ''}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from eternal_tui.cli.context import Context
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.references import add_references, find_jobs
+from eternal_tui.core.formatting import format_amount, format_datetime
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block, split_safe_lines
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
         ("sound", "" if request.audio is None else "on" if request.audio else "off"),
         ("quality", request.quality or ""),
         ("cost", f"{cost} credits" if (cost := cost_label(job)) else ""),
-        ("credits left", "" if job.credits_after is None else f"{job.credits_after:.2f}"),
+        ("credits left", "" if job.credits_after is None else format_amount(job.credits_after)),
         ("retry of", str(job.retry_of or "")),
         ("retried by", str(job.retried_by or "")),
         ("tags", " ".join(job.tags)),
@@ -100,7 +101,5 @@ def _labelled_line(label: str, text: SafeText) -> SafeText:
 
 
 def _event_line(event: TimelineEvent) -> SafeText:
-    from eternal_tui.cli.formatting import format_local_time
-
-    what = format_safe("{at}{what}", at=f"{format_local_time(event.at):<21}", what=event.summary)
+    what = format_safe("{at}{what}", at=f"{format_datetime(event.at):<21}", what=event.summary)
     return join_safe(": ", what, sanitize(event.detail)) if event.detail else what

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.core.formatting import format_amount, format_duration
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _statistics_lines(stats: Statistics) -> Iterator[SafeText]:
         yield from _group_lines(title, groups)
     for kind in stats.kinds:
         success = "-" if kind.success is None else f"{kind.success * 100:.0f}%"
-        half, most = ("-" if each is None else f"{each:.0f} s" for each in (kind.median, kind.slowest_tenth))
+        half, most = ("-" if each is None else format_duration(each) for each in (kind.median, kind.slowest_tenth))
         yield format_safe(
             "{type}: {jobs}, {success} ok, p50 {half}, p90 {most}, {spent}",
             type=kind.type,
@@ -120,9 +121,9 @@ def _group_lines(title: str, groups: Sequence[GroupStats]) -> Iterator[SafeText]
 
 def _money_columns(money: Money) -> SafeText:
     about = "" if money.is_exact else "~"
-    parts = [format_safe("{sum} credits", sum=f"{about}{money.spent:,.2f}".rjust(10))]
+    parts = [format_safe("{sum} credits", sum=f"{about}{format_amount(money.spent)}".rjust(10))]
     if money.unconfirmed:
-        parts.append(format_safe("~{sum} unconfirmed", sum=f"{money.unconfirmed:,.2f}"))
+        parts.append(format_safe("~{sum} unconfirmed", sum=format_amount(money.unconfirmed)))
     if money.unexplained:
-        parts.append(format_safe("{sum} unexplained", sum=f"{money.unexplained:,.2f}"))
+        parts.append(format_safe("{sum} unexplained", sum=format_amount(money.unexplained)))
     return join_safe("  ", *parts)

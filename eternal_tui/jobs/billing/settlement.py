@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from eternal_tui.core.formatting import format_amount
 from eternal_tui.jobs.billing.accounts import Account
 from eternal_tui.jobs.billing.charges import Charge, Row, RowKind, correction_row, round_credits, to_text
 from eternal_tui.jobs.model import Verdict
@@ -112,14 +113,14 @@ class Settlement:
     def _judge(self, before: Decimal, drop: Decimal) -> bool:
         expected = [self._expected(charge) for charge in self._billed]
         known = [price for price in expected if price is not None]
+        was, now = format_amount(before), format_amount(self._balance)
         if len(known) < len(expected):
-            text = (
-                f"Credits went from {before:.2f} to {self._balance:.2f} with another job of unknown price in between."
-            )
+            text = f"Credits went from {was} to {now} with another job of unknown price in between."
             return self._judge_all(Verdict.UNKNOWN, text)
         typical = sum(known, Decimal(0))
         rest = drop - typical
-        sums = f"{before:.2f} before, {self._balance:.2f} after; {typical:.2f} of it explained, {rest:.2f} not."
+        explained, unexplained = format_amount(typical), format_amount(rest)
+        sums = f"{was} before, {now} after; {explained} of it explained, {unexplained} not."
         if rest < -ROUNDING_CREDITS or self._account.has_risen:
             if rest < -ROUNDING_CREDITS:
                 self._refund(-rest)

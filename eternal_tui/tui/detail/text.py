@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
+from eternal_tui.core.formatting import format_amount, format_datetime, format_duration
 from eternal_tui.core.sanitize import SafeText, UntrustedText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.jobs.formatting import character_label, cost_label, file_label, request_label, state_label
 from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, Verdict
@@ -24,9 +24,6 @@ MAX_SHOWN_EVENTS = 200
 MAX_SHOWN_TAGS = 100
 """Events and tags drawn of a job: several times what the program writes down."""
 
-MAX_DURATION_SECONDS = 1e9
-"""Seconds that are still a length of time: thirty years."""
-
 
 class DetailRow(NamedTuple):
     """One line of the detail; `style` is a style of the theme, empty for plain."""
@@ -34,34 +31,6 @@ class DetailRow(NamedTuple):
     label: str
     text: SafeText
     style: str = ""
-
-
-def format_duration(seconds: float) -> SafeText:
-    """Return a length of time as minutes and seconds, with hours where there are any."""
-    if not -MAX_DURATION_SECONDS < seconds < MAX_DURATION_SECONDS:
-        return SafeText("?")
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    return format_safe("{t}", t=f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}")
-
-
-def format_time(timestamp: float) -> SafeText:
-    """Return a local time of day, with the date when it is not today's."""
-    return _format_local(timestamp, "%H:%M:%S")
-
-
-def format_datetime(timestamp: float) -> SafeText:
-    """Return a local date and time."""
-    return _format_local(timestamp, "%Y-%m-%d %H:%M")
-
-
-def _format_local(timestamp: float, strftime_format: str) -> SafeText:
-    try:
-        return format_safe("{t}", t=datetime.fromtimestamp(timestamp).astimezone().strftime(strftime_format))
-    except (ValueError, OverflowError, OSError):
-        # A number that is no time: the history is a file that others can write.
-        return SafeText("?")
 
 
 _FILE_TEXTS = {
@@ -174,7 +143,7 @@ def _cost_rows(job: Job) -> Iterator[DetailRow]:
         yield DetailRow("Cost", SafeText("not charged"))
     elif cost := cost_label(job):
         left = (
-            format_safe(", {left} left after", left=f"{job.credits_after:.2f}")
+            format_safe(", {left} left after", left=format_amount(job.credits_after))
             if job.credits_after is not None
             else SafeText("")
         )
@@ -182,7 +151,7 @@ def _cost_rows(job: Job) -> Iterator[DetailRow]:
 
 
 def _time_row(job: Job) -> DetailRow:
-    sent = format_datetime(job.submitted_at or job.created_at)
+    sent = format_datetime(job.submitted_at or job.created_at, "%Y-%m-%d %H:%M")
     if job.submitted_at is not None and (seconds := run_seconds(job)) is not None:
         sent = format_safe("{sent}, took {duration}", sent=sent, duration=format_duration(seconds))
     return DetailRow("Sent", sent)
@@ -192,7 +161,7 @@ def timeline_rows(job: Job) -> list[DetailRow]:
     """Return what happened when, oldest first."""
     return [
         DetailRow(
-            format_time(event.at),
+            format_datetime(event.at, "%H:%M:%S"),
             # The request id has a row of its own.
             join_safe(" ", sanitize(event.summary), sanitize(event.detail, limit=160))
             if event.detail and event.detail != job.request_id

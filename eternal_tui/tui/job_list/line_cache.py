@@ -9,6 +9,7 @@ import msgspec
 from rich.cells import cell_len
 from textual.strip import Strip
 
+from eternal_tui.core.formatting import format_remaining
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.job_list.index import JobIndex
@@ -18,7 +19,6 @@ from eternal_tui.tui.job_list.row import (
     batch_line,
     columns_for,
     elapsed,
-    format_remaining,
     has_clock,
     job_line,
 )

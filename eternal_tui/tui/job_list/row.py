@@ -8,6 +8,7 @@ from functools import lru_cache
 import msgspec
 from rich.cells import cell_len
 
+from eternal_tui.core.formatting import format_amount, format_remaining, format_short_duration
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.batch import BatchSummary, summarize
 from eternal_tui.jobs.formatting import cost_label, state_label
@@ -114,24 +115,6 @@ def elapsed(job: Job, now: float, clock_step: float) -> float:
     """Return the seconds a job has been under way at `now`, in whole steps: its line is another when they are."""
     begun = job.submitted_at if job.submitted_at is not None else job.created_at
     return (now - begun) // clock_step * clock_step
-
-
-def format_short_duration(seconds: float) -> str:
-    """Return a length of time in at most five cells: 0:41, 12:05, from an hour on 1h02, from 100 hours on days."""
-    whole = int(max(0.0, min(seconds, 1e12)))
-    if whole < 3_600:
-        return f"{whole // 60}:{whole % 60:02d}"
-    if whole < 360_000:
-        return f"{whole // 3_600}h{whole // 60 % 60:02d}"
-    return f"{min(whole // 86_400, 9_999)}d"
-
-
-def format_remaining(seconds: float | None) -> str:
-    """Return an estimate of the time left, in steps coarse enough for an estimate; empty when there is none."""
-    if seconds is None:
-        return ""
-    step = 5 if seconds < 60 else 15 if seconds < 600 else 60
-    return f"~{format_short_duration(max(1, -(-seconds // step)) * step)}"
 
 
 def job_line(
@@ -349,8 +332,9 @@ def batch_line(
         else "ok"
     )
     types = {job.request.type for job in jobs}
-    sign = "~" if any(cost_label(job).startswith("~") for job in jobs) else glyphs.minus
-    tail = f"{summary.percent} %" if summary.in_progress else f"{sign}{summary.cost:.2f}" if summary.cost else ""
+    is_exact = not any(cost_label(job).startswith("~") for job in jobs)
+    cost = f"{glyphs.minus if is_exact else '~'}{format_amount(summary.cost)}" if summary.cost else ""
+    tail = f"{summary.percent} %" if summary.in_progress else cost
     words = batch_summary_text(summary, glyphs)
     prompt = glyphs.to_drawable(sanitize(jobs[0].request.prompt.strip(), limit=MAX_TEXT_CHARS))
     spans = [

@@ -9,8 +9,8 @@ from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
+from eternal_tui.core.formatting import format_duration
 from eternal_tui.core.sanitize import SafeText, format_safe
-from eternal_tui.tui.detail.text import format_duration
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 MAX_BAR_COLUMNS = 40

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
+from eternal_tui.core.formatting import format_cost
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.tui.input.actions import bindings
 
@@ -55,9 +56,7 @@ class SubmitBar(Widget, can_focus=True):
         if self._waiting_text:
             return self._waiting_text
         several = f"{self._request_count} requests · " if self._request_count > 1 else ""
-        if self._price is None:
-            return f"{several}price unknown"
-        return f"{several}~{self._price * self._request_count:.2f} credits"
+        return several + format_cost(None if self._price is None else self._price * self._request_count)
 
     def render(self) -> Content:
         width = self.content_size.width

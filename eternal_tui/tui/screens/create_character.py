@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.api.models import InvalidRequest, character_request
+from eternal_tui.core.formatting import format_cost
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.errors import SubmitRejected
@@ -59,9 +60,7 @@ class CreateCharacter(Dialog[str]):
     @work
     async def _create(self, prompt: str) -> None:
         price = self._services.jobs.billing.estimate(character_request(prompt))
-        cost = (
-            format_safe("~{n} credits", n=f"{price:.2f}") if price is not None else SafeText("credits (price unknown)")
-        )
+        cost = format_cost(price) if price is not None else "credits (price unknown)"
         question = format_safe("Create a character from “{prompt}”? It costs {cost}.", prompt=prompt, cost=cost)
         if price is None and self._services.settings.daily_cap is not None:
             question = join_safe(" ", question, SafeText("It may exceed your daily_cap."))

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from eternal_tui.api.errors import ApiError
 from eternal_tui.api.models import GenerateRequest, InvalidRequest
 from eternal_tui.config.credentials import environ_without_keys
+from eternal_tui.core.formatting import format_cost
 from eternal_tui.core.process import open_in_viewer
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
@@ -151,7 +152,7 @@ class JobCommands:
         prices = self._estimates(requests)
         if prices is None:
             return SafeText("Price unknown.")
-        return format_safe("Costs ~{sum} credits.", sum=f"{sum(prices):.2f}")
+        return format_safe("Costs {sum}.", sum=format_cost(sum(prices)))
 
     def _estimates(self, requests: Sequence[GenerateRequest]) -> list[float] | None:
         """Return about what each request costs, None where one's price is not known yet."""
@@ -282,7 +283,7 @@ class JobCommands:
                 return
             summary = queue.summary()
             if summary.count:
-                cost = f"~{summary.cost:.2f} credits" if summary.cost is not None else "Price unknown"
+                cost = "Price unknown" if summary.cost is None else f"Costs {format_cost(summary.cost)}"
                 question = format_safe(
                     "Send {requests}? {cost}.", requests=pluralize(summary.count, "queued request"), cost=cost
                 )

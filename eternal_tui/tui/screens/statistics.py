@@ -12,10 +12,10 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from eternal_tui.core.formatting import format_amount, format_duration
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.billing.statistics import DayStats, Statistics
 from eternal_tui.jobs.groups import JobGroup
-from eternal_tui.tui.detail.text import format_duration
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.terminal.glyphs import Glyphs
 from eternal_tui.tui.widgets.cells import fit
@@ -128,7 +128,7 @@ def _headings(columns: Sequence[tuple[Column, str]], width: int) -> str:
 
 
 def _credits(amount: float) -> str:
-    return f"{amount:,.2f}" if amount else ""
+    return format_amount(amount) if amount else ""
 
 
 def _spending_lines(statistics: Statistics, width: int, glyphs: Glyphs) -> Iterator[Content]:
@@ -138,16 +138,13 @@ def _spending_lines(statistics: Statistics, width: int, glyphs: Glyphs) -> Itera
     spent = [day.spent for day in days]
     top = max(spent, default=0.0)
     title = format_safe("Spending, last {n} days", n=len(days))
-    about = "" if all(day.is_exact for day in days) else "~"
-    in_all = format_safe(
-        "{about}{sum} credits, {about_all}{all} total",
-        about=about, sum=f"{sum(spent):,.2f}", about_all="" if statistics.is_exact else "~",
-        all=f"{statistics.spent:,.2f}",
-    )  # fmt: skip
+    recent = format_amount(sum(spent), is_exact=all(day.is_exact for day in days))
+    total = format_amount(statistics.spent, is_exact=statistics.is_exact)
+    in_all = format_safe("{recent} credits, {total} total", recent=recent, total=total)
     yield _justify(Content.styled(title, ACCENT_STYLE), Content.styled(in_all, DIM_STYLE), width)
     chart = bar_chart(spent, CHART_ROWS, glyphs, column_width=wide)
     for row, line in enumerate(chart):
-        mark = f"{top:,.2f}" if row == 0 else "0.00" if row == CHART_ROWS - 1 else ""
+        mark = format_amount(top) if row == 0 else "0.00" if row == CHART_ROWS - 1 else ""
         yield Content.styled(f"{mark:>{AXIS_COLUMNS - 1}} ", DIM_STYLE) + line
     yield Content.styled(" " * AXIS_COLUMNS, DIM_STYLE) + _date_axis(days, len(days) * wide)
 

@@ -6,7 +6,7 @@ from textual.widgets import Input, TextArea
 from textual.widgets.input import Selection
 from textual.widgets.text_area import Location
 
-from eternal_tui.core.graphemes import grapheme_end, grapheme_start
+from eternal_tui.core.text_width import grapheme_end, grapheme_start
 
 
 class GraphemeInput(Input):

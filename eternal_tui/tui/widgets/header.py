@@ -12,6 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from eternal_tui.core.formatting import format_amount
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, changed_spans, layout_spans
@@ -72,14 +73,14 @@ def _totals_items(totals: Totals, glyphs: Glyphs) -> list[_HeaderItem]:
     parts = [_HeaderItem(f"{count} {word}", role, priority, dot) for count, word, role, priority in counts if count]
     if totals.credits is not None:
         account = f" ({totals.account[:4]})" if totals.account else ""
-        parts.append(_HeaderItem(f"{totals.credits:,.2f} credits{account}", "text", 7))
+        parts.append(_HeaderItem(f"{format_amount(totals.credits)} credits{account}", "text", 7))
     sign = glyphs.minus if totals.is_spent_exact else "~"
     if totals.spent_today:
-        parts.append(_HeaderItem(f"{sign}{totals.spent_today:,.2f} today", "dim", 2, "  "))
+        parts.append(_HeaderItem(f"{sign}{format_amount(totals.spent_today)} today", "dim", 2, "  "))
     if totals.unexplained_today:
-        parts.append(_HeaderItem(f"{totals.unexplained_today:,.2f} unexplained", "warn", 2, dot))
+        parts.append(_HeaderItem(f"{format_amount(totals.unexplained_today)} unexplained", "warn", 2, dot))
     if totals.spent_total and totals.is_complete:
-        parts.append(_HeaderItem(f"{sign}{totals.spent_total:,.2f} total", "dim", 1, dot))
+        parts.append(_HeaderItem(f"{sign}{format_amount(totals.spent_total)} total", "dim", 1, dot))
     return parts
 
 

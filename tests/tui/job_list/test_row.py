@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, Verdict
-from eternal_tui.tui.job_list.row import columns_for, format_remaining, format_short_duration, job_line
+from eternal_tui.tui.job_list.row import columns_for, job_line
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs, glyphs_for
 from eternal_tui.tui.widgets.cells import Line, Span, changed_spans, fit
 from tests.payloads import PAYLOADS
@@ -231,23 +231,6 @@ def test_an_ended_job_does_not_change_with_time() -> None:
     for job in jobs_of_every_kind():
         if job.is_ended:
             assert job_line(job, NOW, columns_for(102)) == job_line(job, NOW + 7_777, columns_for(102))
-
-
-def test_lengths_of_time() -> None:
-    assert [format_short_duration(seconds) for seconds in (-3, 41, 725, 3_723, 360_000)] == [
-        "0:00",
-        "0:41",
-        "12:05",
-        "1h02",
-        "4d",
-    ]
-    assert [format_remaining(left) for left in (None, 1, 19, 61, 601)] == [
-        "",
-        "~0:05",
-        "~0:20",
-        "~1:15",
-        "~11:00",
-    ]
 
 
 def test_columns_never_take_more_than_there_is() -> None:

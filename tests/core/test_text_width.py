@@ -1,11 +1,13 @@
-"""Boundaries of user-perceived characters, and inputs that go by them."""
+"""Columns and user-perceived characters of text, and inputs that go by them."""
 
 from __future__ import annotations
 
 import pytest
+from rich.cells import cell_len
 from textual.app import App, ComposeResult
 
-from eternal_tui.core.graphemes import grapheme_boundaries
+from eternal_tui.core.sanitize import SafeText
+from eternal_tui.core.text_width import display_width, grapheme_boundaries, pad_to_width
 from eternal_tui.tui.widgets.grapheme_input import GraphemeInput, GraphemeTextArea
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
@@ -24,6 +26,14 @@ CLUSTERS = [
 def test_grapheme_boundaries(clusters: list[str]) -> None:
     ends = [len("".join(clusters[:count])) for count in range(len(clusters) + 1)]
     assert grapheme_boundaries("".join(clusters)) == ends
+
+
+@pytest.mark.parametrize("clusters", CLUSTERS, ids=range(len(CLUSTERS)))
+def test_the_command_line_counts_the_columns_that_the_app_counts(clusters: list[str]) -> None:
+    text = "".join(clusters)
+    assert [display_width(each) for each in clusters] == [cell_len(each) for each in clusters]
+    for columns in range(1, cell_len(text) + 2):
+        assert cell_len(pad_to_width(SafeText(text), columns)) == columns
 
 
 class Inputs(App[None]):

@@ -1,0 +1,68 @@
+"""Sizes, times and credits as text: each is written one way in the app, on the command line and in exports."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from eternal_tui.core.sanitize import SafeText, format_safe
+
+MAX_DURATION_SECONDS = 1e9
+"""Thirty years. Longer durations are damaged records."""
+
+
+def format_bytes(count: float) -> SafeText:
+    """Return a size in B, kB, MB, GB or TB; 1 kB is 1000 B."""
+    if count < 1_000:
+        return format_safe("{n} B", n=f"{count:.0f}")
+    for unit in ("kB", "MB", "GB", "TB"):
+        count /= 1_000
+        # 999.95 MB would be rounded to 1000.0.
+        if count < 999.5 or unit == "TB":
+            break
+    return format_safe("{n} {unit}", n=f"{count:.0f}" if unit == "kB" else f"{count:.1f}", unit=unit)
+
+
+def format_duration(seconds: float) -> SafeText:
+    """Return minutes and seconds, with hours from one hour on: 0:41, 12:05, 1:02:03; "?" for no duration."""
+    if not -MAX_DURATION_SECONDS < seconds < MAX_DURATION_SECONDS:
+        return SafeText("?")
+    minutes, second = divmod(max(0, round(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return format_safe("{t}", t=f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}")
+
+
+def format_short_duration(seconds: float) -> str:
+    """Return a duration in at most five columns: 0:41, 12:05, from an hour on 1h02, from 100 hours on days."""
+    whole = int(max(0.0, min(seconds, 1e12)))
+    if whole < 3_600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    if whole < 360_000:
+        return f"{whole // 3_600}h{whole // 60 % 60:02d}"
+    return f"{min(whole // 86_400, 9_999)}d"
+
+
+def format_remaining(seconds: float | None) -> str:
+    """Return an estimate of the time left, in steps coarse enough for an estimate; "" when there is none."""
+    if seconds is None:
+        return ""
+    step = 5 if seconds < 60 else 15 if seconds < 600 else 60
+    return f"~{format_short_duration(max(1, -(-seconds // step)) * step)}"
+
+
+def format_datetime(timestamp: float, pattern: str = "%Y-%m-%d %H:%M:%S") -> SafeText:
+    """Return seconds since the epoch as local date and time; "?" where a damaged record has no valid time."""
+    try:
+        return format_safe("{t}", t=datetime.fromtimestamp(timestamp).astimezone().strftime(pattern))
+    except (ValueError, OverflowError, OSError):
+        return SafeText("?")
+
+
+def format_amount(amount: float | Decimal, *, is_exact: bool = True) -> str:
+    """Return credits with two decimals: 1,234.50, and ~1,234.50 for an estimate."""
+    return f"{'' if is_exact else '~'}{amount:,.2f}"
+
+
+def format_cost(estimate: float | Decimal | None) -> str:
+    """Return what a request will cost: ~0.04 credits; "price unknown" for None."""
+    return "price unknown" if estimate is None else f"{format_amount(estimate, is_exact=False)} credits"
