@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,3 +190,27 @@ def test_suspend_and_resume(tmp_path: Path, service: dict[str, str]) -> None:
         app.wait_for("opens the list")
         app.press("C-q")
         app.wait_for(lambda screen: "opens the list" not in screen and "ready>" in screen)
+
+
+@pytest.mark.parametrize(("columns", "rows"), SIZES, ids=["80x24", "200x60"])
+def test_a_killed_app_comes_back_where_it_was(columns: int, rows: int, tmp_path: Path, quick: dict[str, str]) -> None:
+    """Cursor, filter, order, pane sizes and zoom, as last seen. Fails with the view saved on exit only."""
+    layout = Path(quick["ETERNAL_TUI_DATA_DIR"]) / "layout.json"
+    with Tmux(PROGRAM, make_environ(tmp_path, quick), columns=columns, rows=rows) as app:
+        app.wait_for("2 Jobs")
+        app.type("/type:image\r")
+        app.wait_for("of 8")
+        app.type("Skk>")
+        app.wait_for(lambda screen: "oldest first" in screen and "6/8" in screen)
+        app.type("z")
+        app.wait_for(lambda screen: "3 Job" not in screen)
+        before = app.wait_for(lambda _: layout.exists() and b'"zoom":"jobs"' in layout.read_bytes())
+        os.kill(app.pid, signal.SIGKILL)
+        app.wait_for("gone: 137")
+    with Tmux(PROGRAM, make_environ(tmp_path, quick), columns=columns, rows=rows) as app:
+        after = app.wait_for("oldest first")
+        assert "6/8" in after
+        assert "3 Job" not in after
+        assert [line for line in after.splitlines() if "▌" in line] == [x for x in before.splitlines() if "▌" in x]
+        app.type("z")
+        app.wait_for("3 Job 6")

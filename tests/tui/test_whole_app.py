@@ -20,7 +20,7 @@ from eternal_tui.jobs.model import FileInfo, FileState, JobState, to_record
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.base import NullGraphics
 from eternal_tui.tui.screens.main import MainScreen
-from tests.tui.jobs import NOW, make_job
+from tests.tui.jobs import NOW, charged, make_job
 from tests.tui.screens.stage import ENVIRON_WITH_KEY, make_services, screen_text, wait_idle, wait_until
 
 
@@ -56,6 +56,7 @@ JOBS: list[dict[str, Any]] = [
     {"state": JobState.UNCONFIRMED, "prompt": "In a rain coat", "finished_at": NOW - 80},
     {
         "state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "cost": 0.04, "credits_after": 629.32,
+        "credits_before": 629.36,
         "submitted_at": NOW - 138, "finished_at": NOW - 100, "file_info": FACTS, "starred": True, "tags": ("cover",),
         "request_id": "4f1c2d7e-8a55-4a60-9d5c-0a4f6c1b2e33", "name": "Elara", "prompt": PROMPTS[0], "progress": 100,
         "note": "The light is right; take the second one too.",
@@ -64,7 +65,7 @@ JOBS: list[dict[str, Any]] = [
     {"state": JobState.REJECTED, "error": "No credits are left.", "finished_at": NOW - 500, "name": "Julia"},
     *(
         {
-            "state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "cost": 0.04, "prompt": PROMPTS[n % 3],
+            "state": JobState.SUCCEEDED, "file_state": FileState.SAVED, **charged(0.04), "prompt": PROMPTS[n % 3],
             "submitted_at": NOW - 4_000 * n - 640, "finished_at": NOW - 4_000 * n - 600, "progress": 100,
             "name": ("Astrid", "Elara", "Julia")[n % 3], "file_info": FACTS, "created_at": NOW - 4_000 * n - 640,
         }

@@ -39,7 +39,7 @@ from eternal_tui.tui.request_form.messages import (
 from eternal_tui.tui.request_form.pane import RequestFormPane
 from eternal_tui.tui.screens.character_loader import CharacterLoader
 from eternal_tui.tui.screens.key_prompt import KeyPrompt
-from eternal_tui.tui.screens.view_state import PaneSplit, ViewState, ViewStore
+from eternal_tui.tui.screens.view_state import ScreenView
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import is_exiting
 from eternal_tui.tui.widgets.footer import FooterLine, footer_keys, tour_hint, without_action
@@ -161,8 +161,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self._character_check: CharacterCheck | None = None
         self._key_prompt = KeyPrompt(self)
         self.characters = CharacterLoader(self)
-        self._view_store = ViewStore(services.data_dir)
-        self._pane_split = PaneSplit(self.job_pane, self.detail_pane)
+        self._view = ScreenView(self, services.data_dir)
         self._was_resumed = False
         self._notified_count = 0
         self._footer_has_job = False
@@ -193,7 +192,7 @@ class MainScreen(HelpMixin, DiffScreen):
 
     def on_mount(self) -> None:
         engine = self.services.jobs
-        self._restore_view()
+        self._view.restore()
         self.refresh_timer.subscribe(self._refresh_jobs)
         self._unsubscribe = engine.store.subscribe(self.refresh_timer.mark_changed)
         engine.events.settled.connect(self.notifier.notify_soon)
@@ -205,23 +204,6 @@ class MainScreen(HelpMixin, DiffScreen):
         # What is not in the first frame waits for it.
         self.call_after_refresh(self._start_after_first_frame)
 
-    def _restore_view(self) -> None:
-        view = self._view_store.load()
-        self._pane_split.set_list_tenths(view.list)
-        self.job_pane.job_list.restore(view.jobs)
-        if view.zoom in ("jobs", "detail"):
-            self.add_class(f"-zoom-{view.zoom}")
-        if view.gallery:
-            self.call_after_refresh(self.action_gallery)
-
-    def _save_view(self) -> None:
-        zoom = next((pane for pane in ("jobs", "detail") if self.has_class(f"-zoom-{pane}")), "")
-        pane, jobs = self.job_pane, self.job_pane.job_list.view()
-        if pane.is_batch_open:
-            jobs = msgspec.structs.replace(jobs, filter="", facet="all")
-        is_gallery = pane.is_gallery and not pane.is_batch_open
-        self._view_store.save(ViewState(self._pane_split.list_tenths, jobs, zoom, gallery=is_gallery))
-
     @work(exit_on_error=True)
     async def _start_after_first_frame(self) -> None:
         from eternal_tui.tui.terminal.toast_room import watch_toast_height
@@ -232,6 +214,7 @@ class MainScreen(HelpMixin, DiffScreen):
             self._show_current_job()
             await self.services.jobs.start()
             self._reload_jobs()
+            self._view.start_saving()
             await self.form_pane.mount_form()
         except MountError:
             if not is_exiting(self.app):
@@ -261,10 +244,10 @@ class MainScreen(HelpMixin, DiffScreen):
         set_toasts_visible(self, visible)
 
     def on_resize(self, event: events.Resize) -> None:
-        self._pane_split.set_side_by_side(side_by_side=event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS)
+        self._view.set_side_by_side(side_by_side=event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS)
 
     def on_unmount(self) -> None:
-        self._save_view()
+        self._view.save()
         self._unsubscribe()
         self.refresh_timer.stop()
         self._detail_debouncer.stop()
@@ -564,16 +547,11 @@ class MainScreen(HelpMixin, DiffScreen):
         self.detail_pane.toggle_json()
 
     def action_zoom(self) -> None:
-        focused = self.focused
-        target = "-zoom-detail" if focused is not None and self.detail_pane in focused.ancestors else "-zoom-jobs"
-        zoomed = self.has_class("-zoom-detail") or self.has_class("-zoom-jobs")
-        self.remove_class("-zoom-detail", "-zoom-jobs")
-        if not zoomed:
-            self.add_class(target)
+        pane = "detail" if self.focused is not None and self.detail_pane in self.focused.ancestors else "jobs"
+        self._view.set_zoom("" if self._view.zoomed_pane else pane)
 
     def action_split(self, tenths: int) -> None:
-        self._pane_split.resize_list(tenths)
-        self._save_view()
+        self._view.resize_list(tenths)
 
     async def action_statistics(self) -> None:
         await self.dialogs.open_statistics()
@@ -597,16 +575,15 @@ class MainScreen(HelpMixin, DiffScreen):
         if self._character_check is not None and self._character_check.cancel():
             event.stop()
             return
-        zoomed = self.has_class("-zoom-detail") or self.has_class("-zoom-jobs")
-        if zoomed or self._focus_scope() in ("form", "detail"):
+        if self._view.zoomed_pane or self._focus_scope() in ("form", "detail"):
             # Or the list, which has the focus then, would take the same key for its own and clear the filter.
             event.stop()
-        self.remove_class("-zoom-detail", "-zoom-jobs")
+        self._view.set_zoom("")
         self._close_drawer()
         self.job_pane.focus_jobs()
 
     async def open_form(self) -> None:
-        self.remove_class("-zoom-detail", "-zoom-jobs")
+        self._view.set_zoom("")
         self.add_class("-drawer")
         (await self.form_pane.mount_form()).focus_first()
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from textual.widget import Widget
 
 from eternal_tui.core.json_store import JsonStore
 from eternal_tui.tui.job_list.cursor import ListView
 
+if TYPE_CHECKING:
+    from eternal_tui.tui.screens.main import MainScreen
+
 TOTAL_TENTHS = 10
 MIN_LIST_TENTHS, MAX_LIST_TENTHS = 2, 8
 """Tenths of the room the list can be given: neither pane may be shut by mistake."""
+
+CHECK_SECONDS = 1.0
+"""Seconds between two looks at the view; one that two of them find the same is saved."""
+
+ZOOMABLE_PANES = ("jobs", "detail")
 
 
 class ViewState(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -25,49 +34,89 @@ class ViewState(msgspec.Struct, frozen=True, omit_defaults=True):
     gallery: bool = False
 
 
-class ViewStore:
-    """Keeps the view in the data folder; one that cannot be read or written is as none, nothing of worth is in it."""
+class ScreenView:
+    """The view of the main screen. It is saved as it changes, because a killed app saves nothing.
 
-    def __init__(self, data_dir: Path) -> None:
+    A file that cannot be read or written counts as none: nothing of worth is in it.
+    """
+
+    def __init__(self, screen: MainScreen, data_dir: Path) -> None:
+        self._screen = screen
         self._store = JsonStore(data_dir / "layout.json", ViewState, "The layout")
-
-    def load(self) -> ViewState:
-        return self._store.load() or ViewState()
-
-    def save(self, view: ViewState) -> None:
-        with contextlib.suppress(OSError):
-            self._store.save(view)
-
-
-class PaneSplit:
-    """Shares the room between two panes, above each other or side by side."""
-
-    def __init__(self, jobs: Widget, detail: Widget) -> None:
-        self._panes = (jobs, detail)
+        self._list_tenths: int | None = None
         self._is_side_by_side = False
-        self.list_tenths: int | None = None
+        self._seen = self._saved = ViewState()
+        self._write_lock = threading.Lock()
 
-    def set_list_tenths(self, tenths: int | None) -> None:
-        """Give the list so many tenths; None for what fits the terminal."""
-        self.list_tenths = None if tenths is None else max(MIN_LIST_TENTHS, min(MAX_LIST_TENTHS, tenths))
-        self._apply()
+    def restore(self) -> None:
+        view = self._store.load() or ViewState()
+        self._set_list_tenths(view.list)
+        self._screen.job_pane.job_list.restore(view.jobs)
+        self.set_zoom(view.zoom)
+        if view.gallery:
+            self._screen.call_after_refresh(self._screen.action_gallery)
+
+    def start_saving(self) -> None:
+        """Save the view from now on whenever it has changed and come to rest."""
+        self._seen = self._saved = self._current()
+        self._screen.set_interval(CHECK_SECONDS, self._check)
+
+    def save(self) -> None:
+        """Save the view at once."""
+        self._saved = self._current()
+        self._write()
+
+    def _check(self) -> None:
+        view = self._current()
+        if view == self._seen and view != self._saved:
+            self._saved = view
+            self._screen.run_worker(self._write, group="view", thread=True)
+        self._seen = view
+
+    def _write(self) -> None:
+        # Whoever comes last writes the newest, also where `save` overtakes a thread.
+        with self._write_lock, contextlib.suppress(OSError):
+            self._store.save(self._saved)
+
+    def _current(self) -> ViewState:
+        pane = self._screen.job_pane
+        jobs = pane.job_list.view()
+        if pane.is_batch_open:
+            jobs = msgspec.structs.replace(jobs, filter="", facet="all")
+        return ViewState(self._list_tenths, jobs, self.zoomed_pane, gallery=pane.is_gallery and not pane.is_batch_open)
+
+    @property
+    def zoomed_pane(self) -> str:
+        """The pane that has the whole screen, "" for none."""
+        return next((pane for pane in ZOOMABLE_PANES if self._screen.has_class(f"-zoom-{pane}")), "")
+
+    def set_zoom(self, pane: str) -> None:
+        """Give a pane the whole screen, or none with ""."""
+        for each in ZOOMABLE_PANES:
+            self._screen.set_class(each == pane, f"-zoom-{each}")
 
     def set_side_by_side(self, *, side_by_side: bool) -> None:
-        """Share widths where the panes stand side by side, heights otherwise."""
+        """Share widths where the panes are side by side, heights otherwise."""
         if side_by_side != self._is_side_by_side:
             self._is_side_by_side = side_by_side
-            self._apply()
+            self._apply_split()
 
     def resize_list(self, delta_tenths: int) -> None:
         """Give the list more, or less."""
-        sizes = [pane.size.width if self._is_side_by_side else pane.size.height for pane in self._panes]
-        now = round(TOTAL_TENTHS * sizes[0] / max(1, sum(sizes))) if self.list_tenths is None else self.list_tenths
-        self.set_list_tenths(now + delta_tenths)
+        panes = (self._screen.job_pane, self._screen.detail_pane)
+        sizes = [pane.size.width if self._is_side_by_side else pane.size.height for pane in panes]
+        tenths = round(TOTAL_TENTHS * sizes[0] / max(1, sum(sizes))) if self._list_tenths is None else self._list_tenths
+        self._set_list_tenths(tenths + delta_tenths)
 
-    def _apply(self) -> None:
-        if self.list_tenths is None:
+    def _set_list_tenths(self, tenths: int | None) -> None:
+        self._list_tenths = None if tenths is None else max(MIN_LIST_TENTHS, min(MAX_LIST_TENTHS, tenths))
+        self._apply_split()
+
+    def _apply_split(self) -> None:
+        if self._list_tenths is None:
             return
-        for pane, part in zip(self._panes, (self.list_tenths, TOTAL_TENTHS - self.list_tenths), strict=True):
+        shares = (self._list_tenths, TOTAL_TENTHS - self._list_tenths)
+        for pane, share in zip((self._screen.job_pane, self._screen.detail_pane), shares, strict=True):
             # None gives the other direction back to the style sheet.
-            pane.styles.width = f"{part}fr" if self._is_side_by_side else None
-            pane.styles.height = None if self._is_side_by_side else f"{part}fr"
+            pane.styles.width = f"{share}fr" if self._is_side_by_side else None
+            pane.styles.height = None if self._is_side_by_side else f"{share}fr"
