@@ -187,7 +187,7 @@ def add_global_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument("--config", metavar="FILE", default=absent, help="configuration file")
     options.add_argument(
         "--images",
-        metavar="auto|kitty|sixel|symbols|blocks|off",
+        metavar="auto|kitty|sixel|iterm2|symbols|blocks|off",
         default=absent,
         help="how images are drawn; symbols:quadrants, :sextants, :octants say which",
     )

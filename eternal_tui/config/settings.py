@@ -13,7 +13,16 @@ from eternal_tui.config.base_url import OFFICIAL_HOST
 from eternal_tui.core.network import is_loopback
 
 GraphicsMode = Literal[
-    "auto", "kitty", "sixel", "symbols", "symbols:quadrants", "symbols:sextants", "symbols:octants", "blocks", "off"
+    "auto",
+    "kitty",
+    "sixel",
+    "iterm2",
+    "symbols",
+    "symbols:quadrants",
+    "symbols:sextants",
+    "symbols:octants",
+    "blocks",
+    "off",
 ]
 NonNegativeCredits = Annotated[float, Meta(ge=0)]
 

@@ -56,7 +56,7 @@ def _build_app(
         # The terminal is asked first: it answers while the rest is imported.
         with (
             probing(environ=environ, cache=_probe_cache_path(environ))
-            if settings.images in ("auto", "sixel", "symbols")
+            if settings.images in ("auto", "sixel", "iterm2", "symbols")
             else nullcontext(TerminalInfo) as facts
         ):
             from eternal_tui.services import Services

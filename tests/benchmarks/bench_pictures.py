@@ -29,7 +29,7 @@ from eternal_tui.media.decode.images import image_frame
 from eternal_tui.media.decode.video import VideoReader, poster
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
-from eternal_tui.tui.graphics.sixel import SixelOverBlocks
+from eternal_tui.tui.graphics.over_cells import Sixel
 from tests.media.files import write_scene_video
 
 PLAYER = """
@@ -145,7 +145,7 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
             found[f"{kind} warm over chafa"] = found[f"{kind} to cells, warm styles ms"] / took
         if (peer := textual_image(path, runs)) is not None:
             found[f"{kind} textual-image, import not counted ms"] = peer
-        sixel = SixelOverBlocks((10, 20))
+        sixel = Sixel(HalfBlocks(), (10, 20))
         large = image_frame(path, 40, 20, cell_size=sixel.cell_size)
         found[f"{kind} to 40x20 cells of sixels ms"] = milliseconds(partial(sixel.render, large), runs)
         found[f"{kind} sixel bytes"] = len(sixel.render(large).overlay)

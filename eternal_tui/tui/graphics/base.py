@@ -10,16 +10,17 @@ from textual.strip import Strip
 
 from eternal_tui.media.decode.frame import Frame
 
-GraphicsName = Literal["kitty", "sixel", "symbols", "blocks", "off"]
+GraphicsName = Literal["kitty", "sixel", "iterm2", "symbols", "blocks", "off"]
 
 
 class Drawing(msgspec.Struct, frozen=True):
     """A drawn frame: one strip a row, and what the terminal must be sent before they are shown.
 
     `width` is in cells. `handle` names what the terminal now holds, 0 if nothing; it goes back by `Graphics.release`.
-    `overlay` is written with the cursor on the top left cell once the strips stand there. `is_transparent` says that
-    the strips have no background of their own, and that a part of their cells may show it. `update`, where there is
-    one, may be sent instead of `transmit` if the terminal holds a drawing of the same `handle` and `pixels`.
+    `overlay` is written with the cursor on the top left cell once the strips are drawn, if cells still have
+    `overlay_cell` pixels; (0, 0) if the terminal scales it. `is_transparent` says that the strips have no background of
+    their own, and that a part of their cells may show it. `update`, where there is one, may be sent instead of
+    `transmit` if the terminal holds a drawing of the same `handle` and `pixels`.
     """
 
     strips: tuple[Strip, ...]
@@ -27,6 +28,7 @@ class Drawing(msgspec.Struct, frozen=True):
     transmit: str = ""
     handle: int = 0
     overlay: str = ""
+    overlay_cell: tuple[int, int] = (0, 0)
     is_transparent: bool = False
     update: str = ""
     pixels: tuple[int, int] = (0, 0)

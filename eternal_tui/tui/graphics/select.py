@@ -26,6 +26,11 @@ _MIN_KITTY_VERSION = (0, 28)
 """kitty learned placeholders in 0.28 (its changelog). 0.26.5 agrees to draw and then refuses them as malformed."""
 
 
+_INLINE_PATTERN = r"(?i:iterm|wezterm|mintty)"
+_INLINE_WITH_SIXEL_PATTERN = r"(?i:konsole|xterm\.js|vscode)"
+"""Beginnings of XTVERSION or TERM_PROGRAM of terminals that draw iTerm2's inline images, always or with sixels."""
+
+
 class BackendChoice(NamedTuple):
     """The graphics to use and a sentence that says why, for the user."""
 
@@ -41,8 +46,11 @@ def select_backend(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[
     if without := _disabled_reason(environ):
         return BackendChoice(NullGraphics(), without)
     obstacle = _kitty_obstacle(terminal)
+    if obstacle and _draws_inline_images(terminal, environ):
+        name = terminal.name or environ.get("TERM_PROGRAM", "")
+        return _inline_choice(terminal, environ, f"because the terminal says it is {name}")
     if obstacle and terminal.sixel and all(terminal.cell) and not terminal.tmux and not is_remote(environ):
-        return _sixel_choice(terminal, bits, f"because {terminal.name or 'the terminal'} says that it draws them")
+        return _sixel_choice(terminal, environ, f"because {terminal.name or 'the terminal'} says that it draws them")
     if obstacle and environ.get("TERM") == "linux":
         return BackendChoice(
             _half_blocks(bits, environ), "Half-blocks, because the console's font has no other blocks."
@@ -69,7 +77,9 @@ def _asked_choice(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[s
                 "Kitty graphics, as asked; whether this terminal can draw them was not judged.",
             )
         case "sixel":
-            return _sixel_choice(terminal, bits, "as asked; whether this terminal can draw them was not judged")
+            return _sixel_choice(terminal, environ, "as asked; whether this terminal can draw them was not judged")
+        case "iterm2":
+            return _inline_choice(terminal, environ, "as asked; whether this terminal can draw them was not judged")
         case "symbols":
             asked = (name for name in SYMBOL_NAMES if mode.endswith(name))
             symbols = next(asked, None) or supported_symbols(terminal, environ)
@@ -113,21 +123,48 @@ def _disabled_reason(environ: Mapping[str, str]) -> str:
     return ""
 
 
-def _sixel_choice(terminal: TerminalInfo, bits: int, reason: str) -> BackendChoice:
-    from eternal_tui.tui.graphics.sixel import MAX_COLOURS, SixelOverBlocks
+def _sixel_choice(terminal: TerminalInfo, environ: Mapping[str, str], reason: str) -> BackendChoice:
+    from eternal_tui.tui.graphics.over_cells import MAX_COLOURS, Sixel
 
+    symbols, cells = _cells_for(terminal, environ)
     if not all(terminal.cell):
         return BackendChoice(
-            HalfBlocks(bits), "Half-blocks, because the terminal does not say how large its cells are, as sixels need."
+            cells,
+            f"{symbols.capitalize()}, because the terminal does not say how large its cells are, as sixels need.",
         )
-    colours = terminal.colours or MAX_COLOURS
-    graphics = SixelOverBlocks(terminal.cell, colours=colours, max_size=terminal.most, bits=bits)
-    return BackendChoice(graphics, f"Sixels for pictures and half-blocks for clips, {reason}.")
+    graphics = Sixel(cells, terminal.cell, colours=terminal.colours or MAX_COLOURS, max_size=terminal.most)
+    return BackendChoice(graphics, f"Sixels for images and {symbols} for videos, {reason}.")
+
+
+def _inline_choice(terminal: TerminalInfo, environ: Mapping[str, str], reason: str) -> BackendChoice:
+    from eternal_tui.tui.graphics.over_cells import InlineImages
+
+    symbols, cells = _cells_for(terminal, environ)
+    if terminal.tmux:
+        return BackendChoice(cells, f"{symbols.capitalize()}, because tmux moves no cursor for iTerm2's inline images.")
+    cell = terminal.cell if all(terminal.cell) else DEFAULT_CELL_SIZE
+    graphics = InlineImages(cells, cell, remote=is_remote(environ))
+    return BackendChoice(graphics, f"iTerm2's inline images, and {symbols} for videos, {reason}.")
+
+
+def _cells_for(terminal: TerminalInfo, environ: Mapping[str, str]) -> tuple[SymbolName, Symbols]:
+    symbols = supported_symbols(terminal, environ)
+    return symbols, _symbols(symbols, _REMOTE_BITS if is_remote(environ) else 8, environ)
 
 
 def is_remote(environ: Mapping[str, str]) -> bool:
     """Tell whether the terminal is at the other end of an SSH line."""
     return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
+
+
+def _draws_inline_images(terminal: TerminalInfo, environ: Mapping[str, str]) -> bool:
+    """Tell whether the terminal itself, not tmux around the program, is known to draw iTerm2's inline images."""
+    if terminal.tmux:
+        return False
+    names = (terminal.name, environ.get("TERM_PROGRAM", ""))
+    # VS Code draws them, and names sixels, only with its setting for images; Konsole since the version with sixels.
+    pattern = _INLINE_PATTERN if not terminal.sixel else f"{_INLINE_PATTERN}|{_INLINE_WITH_SIXEL_PATTERN}"
+    return any(re.match(pattern, name) for name in names)
 
 
 def _kitty_obstacle(terminal: TerminalInfo) -> str:

@@ -99,7 +99,7 @@ class DrawingWidget(Widget):
     def _place_overlay(self, drawing: Drawing, before: Drawing) -> None:
         overlays = find_overlays(self.app)
         if overlays is not None and (drawing.overlay or before.overlay):
-            overlays.place(self, drawing.overlay, lambda: self.drawn_region, self.graphics.cell_size)
+            overlays.place(self, drawing.overlay, lambda: self.drawn_region, drawing.overlay_cell)
 
     def _transmit(self, data: str) -> None:
         write_to_terminal(self.app, data)

@@ -350,8 +350,7 @@ class Viewer(HelpMixin, DiffScreen):
 
     @property
     def _can_wipe(self) -> bool:
-        # Sixels lie over the cells and cannot be cut by them.
-        return len(self._jobs) == 2 and self._terminal.graphics.name not in ("off", "sixel")
+        return len(self._jobs) == 2 and self._terminal.graphics.name != "off"
 
     def action_mark(self, step: int) -> None:
         """Mark the next result, after the last none: what is marked is alone starred, rejected, copied and saved."""

@@ -65,6 +65,14 @@ class ScreenBuffer:
         first, last = _changed_range(before, new)
         return self._sequence_at(x + first, y, new.crop(first, last), console)
 
+    def rewrite(self, region: Region, console: Console) -> str:
+        """Return what must be written for cells to read as they were last written, though the terminal erased them."""
+        known = {y: line for y in region.line_range if (line := self._lines.get(y)) is not None}
+        return "".join(
+            f"\x1b[{y + 1};{region.x + 1}H{line.crop(region.x, region.right).render(console)}"
+            for y, line in known.items()
+        )
+
     def _sequence_at(self, x: int, y: int, strip: Strip, console: Console) -> str:
         self._written_regions.append(Region(x, y, strip.cell_length, 1))
         return f"\x1b[{y + 1};{x + 1}H{strip.render(console)}"
@@ -355,6 +363,13 @@ class DiffScreen(Screen[None]):
     def invalidate_buffer(self) -> None:
         """Believe nothing any more of what stands on the terminal."""
         self._compositor.buffer.invalidate()
+
+
+def rewrite_cells(screen: Screen[Any], region: Region) -> str:
+    """Return what writes these cells of a screen again as they were."""
+    if not isinstance(screen, DiffScreen):
+        return ""
+    return screen._compositor.buffer.rewrite(region.intersection(screen.size.region), screen.app.console)
 
 
 def force_repaint(screen: Screen[Any]) -> None:

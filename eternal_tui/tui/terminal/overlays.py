@@ -1,8 +1,8 @@
 """Pixels laid over cells, for terminals whose pictures are not part of the text, and laid again after it is written.
 
-A sixel picture stands where the cursor was, and is gone wherever a cell under it is written. So the cells under it
-show the same picture in half-blocks, and its pixels are put over them once the screen has come to rest. Where they
-cannot stand, covered by a notification or partly scrolled away, the half-blocks are what is seen.
+A sixel or iTerm2 picture is drawn where the cursor was, and is gone wherever a cell under it is written. So the cells
+show the same picture in symbols, and its pixels are put over them once the screen has come to rest. Where that is not
+possible, covered by a notification or partly scrolled away, the symbols are what is seen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 
-from eternal_tui.tui.terminal.compositor import force_repaint
+from eternal_tui.tui.terminal.compositor import force_repaint, rewrite_cells
 
 IDLE_SECONDS = 0.06
 """Seconds without a write over its cells after which pixels are laid: a screen that is being drawn is not at rest."""
@@ -25,7 +25,7 @@ IDLE_SECONDS = 0.06
 class _PixelOverlay(msgspec.Struct):
     pixels: str
     get_region: Callable[[], Region]
-    cell_size: tuple[float, float]
+    cell_size: tuple[int, int]
     drawn_at: Region | None = None
 
 
@@ -62,12 +62,10 @@ class PixelOverlays:
         self._overlays: dict[Widget, _PixelOverlay] = {}
         self._timer: Timer | None = None
 
-    def place(
-        self, widget: Widget, pixels: str, get_region: Callable[[], Region], cell_size: tuple[float, float]
-    ) -> None:
+    def place(self, widget: Widget, pixels: str, get_region: Callable[[], Region], cell_size: tuple[int, int]) -> None:
         """Keep `pixels`, made for cells of that size, over the cells that `get_region` returns.
 
-        Nothing is kept if those are empty.
+        A size of (0, 0) fits any cells. Nothing is kept if `pixels` is empty.
         """
         before = self._overlays.pop(widget, None)
         if before is not None and before.drawn_at is not None:
@@ -111,7 +109,9 @@ class PixelOverlays:
                 continue
             if self._is_writable():
                 overlay.drawn_at = place
-                self._write(f"\x1b7\x1b[{place.y + 1};{place.x + 1}H{overlay.pixels}\x1b8")
+                # Konsole erases one column more than a picture takes.
+                beside = rewrite_cells(self._app.screen, Region(place.right, place.y, 1, place.height))
+                self._write(f"\x1b7\x1b[{place.y + 1};{place.x + 1}H{overlay.pixels}{beside}\x1b8")
             else:
                 self._schedule_paint()
 
@@ -120,7 +120,7 @@ class PixelOverlays:
         screen = self._app.screen
         if not widget.is_attached or not widget.display:
             return None
-        if self._get_cell_size() not in ((0, 0), overlay.cell_size):
+        if overlay.cell_size != (0, 0) and self._get_cell_size() not in ((0, 0), overlay.cell_size):
             return None
         region = overlay.get_region()
         geometry = screen._compositor.full_map.get(widget)

@@ -16,6 +16,8 @@ XTERM = {"TERM": "xterm-256color"}
 KITTY = TerminalInfo(name="kitty(0.35.1)", kitty_graphics=True, cell=(9, 18), answered=True)
 GHOSTTY = TerminalInfo(name="ghostty 1.0.1", kitty_graphics=True, cell=(9, 18), answered=True)
 WEZTERM = TerminalInfo(name="WezTerm 20240203", kitty_graphics=True, answered=True)
+KONSOLE = TerminalInfo(name="Konsole 22.12.3", kitty_graphics=True, sixel=True, cell=(8, 18), answered=True)
+OLD_KONSOLE = TerminalInfo(name="Konsole 21.12.3", answered=True)
 MUTE_KITTY = TerminalInfo(name="kitty(0.35.1)", answered=True)
 OLD_KITTY = TerminalInfo(name="kitty(0.26.5)", kitty_graphics=True, cell=(9, 20), answered=True)
 OLD_THROUGH_TMUX = TerminalInfo(name="kitty(0.26.5)", tmux=True, passthrough=True, answered=True)
@@ -33,7 +35,16 @@ UNMEASURED = TerminalInfo(name="foot(1.13.1)", sixel=True, answered=True)
         ("auto", KITTY, XTERM, "kitty", "kitty(0.35.1)"),
         ("auto", KITTY, XTERM | {"SSH_TTY": "/dev/pts/1"}, "kitty", "fewer pixels over SSH"),
         ("auto", GHOSTTY, XTERM, "kitty", "ghostty"),
-        ("auto", WEZTERM, XTERM, "symbols", "WezTerm"),
+        ("auto", WEZTERM, XTERM, "iterm2", "WezTerm"),
+        ("auto", WEZTERM, XTERM | {"SSH_TTY": "/dev/pts/1"}, "iterm2", "WezTerm"),
+        ("auto", KONSOLE, XTERM, "iterm2", "Konsole 22.12.3"),
+        ("auto", OLD_KONSOLE, XTERM, "symbols", "Konsole 21.12.3"),
+        ("auto", SILENT, XTERM | {"TERM_PROGRAM": "iTerm.app"}, "iterm2", "iTerm.app"),
+        ("auto", SIXELS, XTERM | {"TERM_PROGRAM": "vscode"}, "iterm2", "inline images"),
+        ("auto", SILENT, XTERM | {"TERM_PROGRAM": "vscode"}, "symbols", "did not answer"),
+        ("auto", IN_TMUX, XTERM | {"TERM_PROGRAM": "mintty"}, "symbols", "allow-passthrough"),
+        ("iterm2", IN_TMUX, XTERM, "symbols", "tmux"),
+        ("iterm2", SILENT, XTERM, "iterm2", "as asked"),
         ("auto", MUTE_KITTY, XTERM, "symbols", "did not agree"),
         ("auto", OLD_KITTY, XTERM, "symbols", "too old"),
         ("auto", OLD_THROUGH_TMUX, XTERM, "symbols", "too old"),
@@ -43,7 +54,7 @@ UNMEASURED = TerminalInfo(name="foot(1.13.1)", sixel=True, answered=True)
         ("auto", SIXELS, XTERM | {"NO_COLOR": "1"}, "off", "NO_COLOR"),
         ("auto", UNMEASURED, XTERM, "symbols", "not known"),
         ("sixel", SIXELS, XTERM | {"SSH_TTY": "/dev/pts/1"}, "sixel", "as asked"),
-        ("sixel", UNMEASURED, XTERM, "blocks", "how large its cells are"),
+        ("sixel", UNMEASURED, XTERM, "symbols", "how large its cells are"),
         ("auto", IN_TMUX, XTERM, "symbols", "allow-passthrough"),
         ("auto", THROUGH_TMUX, XTERM, "kitty", "through tmux"),
         ("auto", KITTY, XTERM | {"NO_COLOR": "1"}, "off", "NO_COLOR"),

@@ -1,8 +1,10 @@
-"""Sixels, read back by a decoder written from the manual, and where they are laid and taken away."""
+"""Sixels and iTerm2 images, read back by decoders of their own, and where they are laid and taken away."""
 
 from __future__ import annotations
 
+import base64
 import re
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from textual.screen import ModalScreen
 
 from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, Frame
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.sixel import SixelOverBlocks, encode_sixel, quantize
+from eternal_tui.tui.graphics.over_cells import InlineImages, Sixel, encode_sixel, quantize
 from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.terminal.driver import FlowControlledApp
 from tests.media.files import make_image
@@ -72,7 +74,7 @@ def test_the_picture_is_the_one_asked_for() -> None:
 
 
 def test_half_blocks_of_the_same_picture_stand_under_it() -> None:
-    graphics = SixelOverBlocks((8, 17))
+    graphics = Sixel(HalfBlocks(), (8, 17))
     source = make_image(80, 170)
     drawing = graphics.render(Frame(80, 170, source.tobytes()))
     assert (drawing.width, len(drawing.strips)) == (10, 10)
@@ -82,13 +84,30 @@ def test_half_blocks_of_the_same_picture_stand_under_it() -> None:
 
 
 def test_clips_thumbnails_and_giants_are_half_blocks() -> None:
-    graphics = SixelOverBlocks((8, 17), max_size=(100, 100))
-    assert graphics.video_cell_size == HALF_BLOCK_CELL
+    graphics = Sixel(HalfBlocks(), (8, 17), max_size=(100, 100))
+    assert tuple(graphics.video_cell_size) == HALF_BLOCK_CELL
     assert graphics.render(Frame(8, 8, bytes(192)), animated=True).overlay == ""
     assert graphics.render(Frame(160, 17, bytes(160 * 17 * 3))).overlay == ""
     assert isinstance(graphics.for_thumbnails, HalfBlocks)
     with pytest.raises(ValueError, match="size of a cell"):
-        SixelOverBlocks((0, 0))
+        Sixel(HalfBlocks(), (0, 0))
+
+
+@pytest.mark.parametrize(("remote", "size", "most_bytes"), [(False, (160, 320), 40_000), (True, (80, 160), 4_000)])
+def test_an_inline_image_is_a_file_for_so_many_cells(remote: bool, size: tuple[int, int], most_bytes: int) -> None:
+    graphics = InlineImages(HalfBlocks(), (8, 16), remote=remote)
+    source = make_image(160, 320).resize(size, Image.Resampling.BOX)
+    drawing = graphics.render(Frame(*size, source.tobytes()))
+    assert (drawing.width, len(drawing.strips), drawing.overlay_cell) == (20, 20, (0, 0))
+    match = re.fullmatch(r"\x1b]1337;File=inline=1;size=(\d+);width=20;height=20;(.*):([^:]+)\x07", drawing.overlay)
+    assert match is not None
+    assert "preserveAspectRatio=0" in match[2]
+    file = base64.b64decode(match[3])
+    assert len(file) == int(match[1]) < most_bytes
+    found = Image.open(BytesIO(file)).convert("RGB")
+    assert found.size == size
+    assert max(ImageStat.Stat(ImageChops.difference(found, source)).mean) < (3 if remote else 1.5)
+    assert graphics.render(Frame(2, 4, bytes(24)), animated=True).overlay == ""
 
 
 class SixelApp(FlowControlledApp):
@@ -98,7 +117,7 @@ class SixelApp(FlowControlledApp):
 
     def __init__(self) -> None:
         super().__init__()
-        self.media_view = MediaView(SixelOverBlocks((8, 16)), decode_delay_seconds=0.0)
+        self.media_view = MediaView(Sixel(HalfBlocks(), (8, 16)), decode_delay_seconds=0.0)
         self.written: list[str] = []
         self.cell_size = (8, 16)
         self.overlays._write = self.written.append
