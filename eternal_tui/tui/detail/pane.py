@@ -42,6 +42,9 @@ class DetailText(VerticalScroll):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("detail")]
 
+    def action_scroll_half(self, direction: int) -> None:
+        self.scroll_relative(y=direction * max(1, self.size.height // 2), animate=False)
+
 
 class DetailPane(Container):
     """Draws one job. It is given snapshots and asks for nothing."""

@@ -8,7 +8,7 @@ from textual.binding import Binding
 
 Scope = Literal[
     "anywhere", "jobs", "list", "matches", "tiles",
-    "gallery", "filter", "detail", "viewer", "form", "line", "prompt", "choice", "stepper",
+    "gallery", "filter", "detail", "viewer", "form", "line", "text", "prompt", "choice", "stepper",
     "submit", "search", "picker", "presets", "copy", "help", "browser", "create", "confirm", "save", "note", "key",
     "statistics",
 ]  # fmt: skip
@@ -117,8 +117,10 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("detail.up", "k", "scroll_up", "Up", "Scroll the detail up", "detail"),
     Action("detail.top", "g,alt+less_than_sign", "scroll_home", "Top", "Go to the beginning of the detail", "detail"),
     Action("detail.bottom", "G,alt+greater_than_sign", "scroll_end", "Bottom", "Go to the end of the detail", "detail"),
-    Action("detail.page_down", "ctrl+d,ctrl+v", "page_down", "Page down", "Go a screen down", "detail"),
-    Action("detail.page_up", "ctrl+u,alt+v", "page_up", "Page up", "Go a screen up", "detail"),
+    Action("detail.page_down", "ctrl+v", "page_down", "Page down", "Go a screen down", "detail"),
+    Action("detail.page_up", "alt+v", "page_up", "Page up", "Go a screen up", "detail"),
+    Action("detail.half_down", "ctrl+d", "scroll_half(1)", "Half down", "Go half a screen down", "detail"),
+    Action("detail.half_up", "ctrl+u", "scroll_half(-1)", "Half up", "Go half a screen up", "detail"),
     Action("viewer.back", "escape,enter", "app.pop_screen", "Back", "Go back to the list", "viewer", True),
     Action("viewer.play", "p", "play", "Play or pause", "Play or pause", "viewer", True),
     Action(
@@ -163,7 +165,9 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("viewer.copy", "y", "copy", "Copy", "Copy path, link, prompt, id, curl or JSON", "viewer", True),
     Action("viewer.star", "asterisk", "star", "Star", "Toggle star, and show the next job", "viewer", True),
     Action("viewer.reject", "x", "reject", "Reject", "Toggle rejected, and show the next job", "viewer", True),
-    Action("viewer.mark", "tab", "mark(1)", "Mark one", "Side by side: keys mean the next one alone", "viewer", True),
+    Action(
+        "viewer.mark", "tab", "mark(1)", "Next of several", "Side by side: keys act on the next alone", "viewer", True
+    ),
     Action("viewer.wipe", "w", "wipe", "Wipe", "Show two results in one place, split by a line", "viewer", True),
     Action("viewer.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "viewer"),
     Action(
@@ -189,30 +193,34 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("choice.next", "right,l", "move(1)", "Next", "Choose the next value", "choice"),
     Action(
         "choice.change",
-        "space",
+        "plus",
         "move(1, True)",
         "Change",
         "Choose the next value, from the last on to the first",
         "choice",
     ),
-    Action("choice.also", "comma,plus", "also", "And", "Keep this value and choose another too", "choice"),
+    Action("choice.also", "space", "also", "Mark", "Mark the value: ← → choose another too", "choice"),
     Action("choice.first", "home", "move(-99)", "First", "Choose the first value", "choice"),
     Action("choice.last", "end", "move(99)", "Last", "Choose the last value", "choice"),
     Action("choice.above", "up,k", "app.focus_previous", "Field above", "Go to the field above", "choice"),
     Action("choice.below", "down,j,enter", "app.focus_next", "Field below", "Go to the field below", "choice"),
     Action("stepper.fewer", "left,h,minus", "step(-1)", "Fewer", "One less", "stepper"),
-    Action("stepper.more", "right,l,plus,space", "step(1)", "More", "One more", "stepper"),
-    Action("stepper.fewest", "home,backspace,delete", "step(-99)", "Fewest", "The least there may be", "stepper"),
+    Action("stepper.more", "right,l,plus", "step(1)", "More", "One more", "stepper"),
+    Action("stepper.fewest", "home,backspace", "step(-99)", "Fewest", "The least there may be", "stepper"),
     Action("stepper.most", "end", "step(99)", "Most", "The most there may be", "stepper"),
     Action("stepper.above", "up,k", "app.focus_previous", "Field above", "Go to the field above", "stepper"),
     Action("stepper.below", "down,j,enter", "app.focus_next", "Field below", "Go to the field below", "stepper"),
-    # Textual's own ctrl+f would delete a word.
     Action("prompt.left", "ctrl+b", "cursor_left", "Left", "Go one letter left", "prompt"),
     Action("prompt.right", "ctrl+f", "cursor_right", "Right", "Go one letter right", "prompt"),
     Action("prompt.word_left", "alt+b", "cursor_word_left", "Word left", "Go one word left", "prompt"),
     Action("prompt.word_right", "alt+f", "cursor_word_right", "Word right", "Go one word right", "prompt"),
     Action("prompt.delete_word", "alt+d", "delete_word_right", "Delete word", "Delete up to the next word", "prompt"),
-    Action("submit.press", "enter,space", "press", "Submit", "Send the request", "submit"),
+    Action("text.left", "ctrl+b", "cursor_left", "Left", "Go one letter left", "text"),
+    Action("text.right", "ctrl+f", "cursor_right", "Right", "Go one letter right", "text"),
+    Action("text.word_left", "alt+b", "cursor_left_word", "Word left", "Go one word left", "text"),
+    Action("text.word_right", "alt+f", "cursor_right_word", "Word right", "Go one word right", "text"),
+    Action("text.delete_word", "alt+d", "delete_right_word", "Delete word", "Delete up to the next word", "text"),
+    Action("submit.press", "enter", "press", "Submit", "Send the request", "submit"),
     Action("submit.above", "up,k", "app.focus_previous", "Field above", "Go to the field above", "submit"),
     Action("submit.below", "down,j", "app.focus_next", "Field below", "Go to the field below", "submit"),
     Action("search.back", "escape", "leave", "Back", "Leave with nothing chosen", "search"),
@@ -223,7 +231,10 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("search.first", "ctrl+home", "move(-1000000)", "First", "Go to the first row", "search", priority=True),
     Action("search.last", "ctrl+end", "move(1000000)", "Last", "Go to the last row", "search", priority=True),
     Action("search.choose", "enter", "choose", "Choose", "Take the row under the cursor", "search", priority=True),
-    Action("picker.mark", "tab", "mark", "Mark", "Mark this character and go to the next", "picker", priority=True),
+    Action(
+        "picker.list", "tab", "enter_list", "To the list", "Go from the search to the list", "picker", priority=True
+    ),
+    Action("picker.mark", "space", "mark", "Mark", "Mark this character and go to the next", "picker", priority=True),
     Action("presets.save", "ctrl+s", "save", "Save", "Save the form under the name typed", "presets", priority=True),
     Action("presets.delete", "delete", "delete", "Delete", "Delete the preset", "presets", priority=True),
     Action(
@@ -237,27 +248,22 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     ),
     Action("browser.down", "j,down", "move(1)", "Down", "Go to the next character", "browser"),
     Action("browser.up", "k,up", "move(-1)", "Up", "Go to the character before", "browser"),
-    Action(
-        "browser.page_down",
-        "pagedown,ctrl+v,ctrl+d",
-        "move(10)",
-        "Page down",
-        "Go ten characters down",
-        "browser",
-    ),
-    Action("browser.page_up", "pageup,alt+v,ctrl+u", "move(-10)", "Page up", "Go ten up", "browser"),
+    Action("browser.page_down", "pagedown,ctrl+v", "page(1)", "Page down", "Go a screen down", "browser"),
+    Action("browser.page_up", "pageup,alt+v", "page(-1)", "Page up", "Go a screen up", "browser"),
+    Action("browser.half_down", "ctrl+d", "page(0.5)", "Half down", "Go half a screen down", "browser"),
+    Action("browser.half_up", "ctrl+u", "page(-0.5)", "Half up", "Go half a screen up", "browser"),
     Action("browser.top", "g,home", "move(-1000000)", "Top", "Go to the first character", "browser"),
     Action("browser.bottom", "G,end", "move(1000000)", "Bottom", "Go to the last character", "browser"),
     Action("browser.choose", "enter", "choose", "Choose", "Put the character into the form", "browser", True),
     Action("browser.search", "slash", "search", "Search", "Search as you type", "browser", True),
     Action("browser.favourite", "asterisk", "favourite", "Favourite", "Toggle favourite", "browser", True),
     Action("browser.facet", "f", "facet", "Facet", "All / favourites / recent", "browser", True),
-    Action("browser.create", "n", "create", "Create", "New character from a prompt", "browser", True),
+    Action("browser.create", "n", "create", "New", "New character from a prompt", "browser", True),
     Action("browser.leave", "escape", "leave", "Back", "Go back", "browser", True),
     Action("browser.help", "f1,question_mark", "screen.help", "Help", "Show these keys", "browser"),
     Action("create.back", "escape", "leave", "Back", "Create nothing", "create"),
     Action("confirm.yes", "y", "answer(True)", "Yes", "Do it", "confirm", True),
-    Action("confirm.other", "d", "other", "Third answer", "Do what the question names third", "confirm"),
+    Action("confirm.other", "d", "other", "Dismiss", "Dismiss, where the question offers it", "confirm"),
     Action("confirm.no", "n,escape,enter", "answer(False)", "No", "Leave it", "confirm", True),
     Action("copy.path", "p", "copy('path')", "path of the file", "Copy this", "copy"),
     Action("copy.link", "l", "copy('link')", "link to the result", "Copy this", "copy"),
@@ -293,8 +299,10 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("statistics.choose", "enter", "choose", "List jobs", "List the jobs behind these figures", "statistics"),
     Action("statistics.down", "j,down", "move(1)", "Down", "Go to the next line", "statistics"),
     Action("statistics.up", "k,up", "move(-1)", "Up", "Go to the line before", "statistics"),
-    Action("statistics.page_down", "pagedown,ctrl+v,ctrl+d", "move(10)", "Page down", "Ten lines down", "statistics"),
-    Action("statistics.page_up", "pageup,alt+v,ctrl+u", "move(-10)", "Page up", "Ten lines up", "statistics"),
+    Action("statistics.page_down", "pagedown,ctrl+v", "page(1)", "Page down", "Go a screen down", "statistics"),
+    Action("statistics.page_up", "pageup,alt+v", "page(-1)", "Page up", "Go a screen up", "statistics"),
+    Action("statistics.half_down", "ctrl+d", "page(0.5)", "Half down", "Go half a screen down", "statistics"),
+    Action("statistics.half_up", "ctrl+u", "page(-0.5)", "Half up", "Go half a screen up", "statistics"),
 )
 """Movement is there twice: as vim has it (j k g G, ctrl+d ctrl+u) and as emacs does (ctrl+v alt+v, alt+< alt+>).
 
@@ -374,3 +382,21 @@ def bindings(scope: Scope) -> list[Binding]:
         for action in ALL_ACTIONS
         if action.scope == scope
     ]
+
+
+SHARED_KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("list.open",), "Open, choose, or go to the next field"),
+    (("list.clear",), "One step back; never quits"),
+    (("list.mark",), "Mark: jobs, characters, values of a field"),
+    (("list.down", "list.up", "list.top", "list.bottom"), "Down, up, first, last"),
+    (("list.half_down", "list.half_up"), "Half a screen down, up"),
+    (("list.filter", "list.facet"), "Filter or search, and its facets"),
+    (("jobs.new",), "New: request, or character"),
+    (("jobs.delete",), "Delete, or dismiss"),
+    (("jobs.star", "gallery.reject"), "Star or favourite, reject"),
+    (("jobs.play", "jobs.scrub_back", "jobs.scrub"), "Play, seek back, seek on"),
+    (("jobs.save", "jobs.copy", "jobs.outside"), "Save as, copy, open outside"),
+    (("jobs.help",), "Help for the focus"),
+    (("jobs.quit",), "Quit; running jobs continue"),
+)
+"""Actions whose keys mean the same wherever they work, and that meaning: the table of the help."""

@@ -14,11 +14,14 @@ from eternal_tui.tui.widgets.search_dialog import SearchDialog
 
 
 class CharacterPicker(SearchDialog[tuple[Character, ...]]):
-    """Leaves with the characters marked by tab, or with the one under the cursor."""
+    """Leaves with the marked characters, or with the one under the cursor.
+
+    A space in the search separates its words; once the cursor has moved in the list it marks.
+    """
 
     HEADING = "Characters"
     PLACEHOLDER = "name, ID or a word of the description"
-    KEYS_HINT = "enter: choose · tab: mark several · esc: back"
+    KEYS_HINT = "enter: choose · ↓ or tab, then space: mark several · esc: back"
     COLUMNS = (
         Column(6, dim=True, align_right=True),
         Column(16),
@@ -32,6 +35,7 @@ class CharacterPicker(SearchDialog[tuple[Character, ...]]):
         super().__init__(text)
         self._characters = tuple(each for each in characters if each.is_allowed)
         self._marked_ids: frozenset[str] = frozenset()
+        self._is_in_list = False
 
     def set_characters(self, characters: Sequence[Character]) -> None:
         """Replace the list while the screen is open."""
@@ -53,16 +57,37 @@ class CharacterPicker(SearchDialog[tuple[Character, ...]]):
     def empty_text(self) -> str:
         return "loading; an ID such as 6870 can be typed in the form"
 
+    def _filter_rows(self, *, keep_cursor: bool = False) -> None:
+        self._set_in_list(in_list=self._is_in_list and keep_cursor)
+        super()._filter_rows(keep_cursor=keep_cursor)
+
+    def keys_hint(self) -> str:
+        marked = f"{len(self._marked_ids)} marked · " if self._marked_ids else ""
+        return marked + ("space: mark · enter: choose · esc: back" if self._is_in_list else self.KEYS_HINT)
+
+    def _set_in_list(self, *, in_list: bool) -> None:
+        self._is_in_list = in_list
+        self.search_input.takes_space = bool(self.search_input.value.strip()) and not in_list
+
+    def action_move(self, by: int) -> None:
+        self.action_enter_list()
+        super().action_move(by)
+
+    def action_enter_list(self) -> None:
+        """Let space mark, until the search is edited."""
+        self._set_in_list(in_list=True)
+        self.set_footer_text()
+
     def action_mark(self) -> None:
         """Mark or unmark the character under the cursor and go one down."""
         if self.virtual_list.current_row is None:
             return
         self._marked_ids ^= {self._characters[self.virtual_list.current_row].id}
+        self.action_move(1)
         self._update_marks()
-        self.virtual_list.move_cursor(1)
 
     def _update_marks(self) -> None:
         self.virtual_list.set_marked(
             frozenset(row for row, each in enumerate(self._characters) if each.id in self._marked_ids)
         )
-        self.set_footer_text(f"{len(self._marked_ids)} marked · {self.KEYS_HINT}" if self._marked_ids else "")
+        self.set_footer_text()

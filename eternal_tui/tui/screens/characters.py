@@ -245,6 +245,10 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         self._list.move_cursor(by)
         self._show_details()
 
+    def action_page(self, screens: float) -> None:
+        self._list.move_page(screens)
+        self._show_details()
+
     def action_search(self) -> None:
         self._search_input.focus()
 

@@ -17,8 +17,9 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import SafeText, format_safe
-from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.input.keymap import key_label
+from eternal_tui.tui.config_watch import effective_keymap
+from eternal_tui.tui.input.actions import ALL_ACTIONS, SHARED_KEYS, bindings
+from eternal_tui.tui.input.keymap import effective_keys, key_label
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 
@@ -81,8 +82,20 @@ def help_sections(screen: Screen[Any]) -> list[HelpSection]:
         HelpSection(_focus_heading(screen.focused), _help_rows(here)),
         HelpSection(SafeText("Everywhere"), _help_rows(everywhere)),
         HelpSection(SafeText("Text editing"), _help_rows(writing)),
+        HelpSection(SafeText("The same wherever no text is typed"), _shared_rows(screen.app)),
     ]
     return [section for section in found if section.rows]
+
+
+def _shared_rows(app: App[Any]) -> list[HelpRow]:
+    from eternal_tui.tui.app import EternalApp
+
+    keymap = effective_keymap(app.services.settings) if isinstance(app, EternalApp) else {}
+    by_id = {action.id: action for action in ALL_ACTIONS}
+    return [
+        HelpRow(" ".join(key_label(effective_keys(by_id[name], keymap)) for name in names), meaning, "")
+        for names, meaning in SHARED_KEYS
+    ]
 
 
 def _section_for(

@@ -75,6 +75,9 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
     def action_move(self, rows: int) -> None:
         self._list.move_cursor(rows)
 
+    def action_page(self, screens: float) -> None:
+        self._list.move_page(screens)
+
     def action_choose(self) -> None:
         """Leave with the filter of the group under the cursor."""
         if self._list.current_row is not None:

@@ -18,11 +18,12 @@ from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 
 _KEYS_HINTS = ("  ←→ choose · enter or tab: next", "  enter or tab: next", "  enter: next")
 _MULTIPLE_HINTS = (
-    "  ←→ choose · , adds another · enter: next",
-    "  , adds another · enter: next",
-    "  , adds another",
-    "  , and",
+    "  ←→ choose · space marks several · enter: next",
+    "  space marks several · enter: next",
+    "  space marks several",
+    "  space marks",
 )
+_MARKED_HINTS = ("  marked · ←→ adds another", "  ←→ adds another", "  ←→ adds")
 """Keys shown while a choice has the focus: the longest that fits."""
 
 Option = tuple[str, str]
@@ -32,8 +33,8 @@ Option = tuple[str, str]
 class Choice(Widget, can_focus=True):
     """One of a few values; with `multiple`, a key keeps the chosen one while another is chosen too.
 
-    `radio` draws `( ) image  (•) video`, else the chosen word stands in brackets: `1 [2] 3`. A digit that is a value
-    picks it.
+    `radio` draws `( ) image  (•) video`, or `[ ]` with one marked; else the chosen word stands in brackets: `1 [2] 3`.
+    A digit that is a value picks it.
     """
 
     DEFAULT_CSS = """
@@ -97,12 +98,15 @@ class Choice(Widget, can_focus=True):
     def render(self) -> Content:
         chosen = "bold $text-accent" if self.has_focus else "bold"
         drawn = Content("").join(
-            Content.styled(self._option_text(value, word), chosen if self._is_selected(value) else "$text-muted")
+            Content.styled(
+                self._option_text(value, word),
+                f"{chosen if self._is_selected(value) else '$text-muted'}{' underline' * self._is_marked(value)}",
+            )
             for value, word in self._options
         )
         if self.has_focus:
             room = self.content_size.width - drawn.cell_length
-            hints = _MULTIPLE_HINTS if self._multiple else _KEYS_HINTS
+            hints = _MARKED_HINTS if self._extra_values else _MULTIPLE_HINTS if self._multiple else _KEYS_HINTS
             drawn += Content.styled(next((hint for hint in hints if len(hint) <= room), ""), "$text-muted")
         return drawn
 
@@ -112,16 +116,18 @@ class Choice(Widget, can_focus=True):
         self._change_value(self._options[place % (last + 1) if around else min(max(place, 0), last)][0])
 
     def action_also(self) -> None:
-        self._extra_values ^= {self._value}
-        self.refresh()
+        """Mark the value; where only one can be chosen, choose the next."""
+        if self._multiple:
+            self._extra_values ^= {self._value}
+            self.refresh()
+        else:
+            self.action_move(1, around=True)
 
     def action_digit(self, digit: str) -> None:
         self._change_value(digit)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave a digit that is no value to the bindings of others."""
-        if action == "also":
-            return self._multiple
         return action != "digit" or any(parameters == (value,) for value, _ in self._options)
 
     def on_click(self, event: events.Click) -> None:
@@ -135,11 +141,15 @@ class Choice(Widget, can_focus=True):
     def _is_selected(self, value: str) -> bool:
         return value == self._value or value in self._extra_values
 
+    def _is_marked(self, value: str) -> bool:
+        return value in self._extra_values
+
     def _option_text(self, value: str, label: str) -> str:
         chosen = self._is_selected(value)
         if self._radio:
             last = value == self._options[-1][0]
-            return f"({self._dot if chosen else ' '}) {label}" + ("" if last else "  ")
+            left, right = "[]" if self._extra_values else "()"
+            return f"{left}{self._dot if chosen else ' '}{right} {label}" + ("" if last else "  ")
         return f"[{label}]" if chosen else f" {label} "
 
     def _change_value(self, value: str) -> None:

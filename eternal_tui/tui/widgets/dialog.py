@@ -152,14 +152,14 @@ class ConfirmDialog(Overlay[bool]):
         super().__init__()
         self._question = question
         self._title = title
-        self._answers = {"y": yes, "d": other, "n": no}
+        self._answers = {"y": yes, "d": other, "esc": no}
         self.chose_other = False
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = Content(self._title)
             yield Static(Content(self._question), markup=False)
-            lines = [f"{key}  {text}" for key, text in self._answers.items() if text]
+            lines = [f"{key:<4}{text}" for key, text in self._answers.items() if text]
             yield Static(Content("\n".join(lines)), id="answers", markup=False)
 
     def action_answer(self, answer: bool) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import BindingType
 from textual.widgets import Input, TextArea
 from textual.widgets.input import Selection
 from textual.widgets.text_area import Location
 
 from eternal_tui.core.text_width import grapheme_end, grapheme_start
+from eternal_tui.tui.input.actions import bindings
 
 
 class GraphemeInput(Input):
     """A line of text. Textual's goes by code points."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("text")]
 
     def action_cursor_left(self, select: bool = False) -> None:
         start, end = self.selection

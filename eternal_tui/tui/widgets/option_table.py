@@ -85,6 +85,10 @@ class VirtualList(ScrollView, can_focus=False):
         self._cursor = min(max(self._cursor + delta, 0), max(0, len(self._rows) - 1))
         self._scroll_to_cursor()
 
+    def move_page(self, screens: float) -> None:
+        """Move the cursor by that many screens."""
+        self.move_cursor(round(screens * self.size.height))
+
     def render_line(self, y: int) -> Strip:
         place = y + self.scroll_offset.y
         width = self.scrollable_content_region.width

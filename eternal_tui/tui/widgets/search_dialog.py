@@ -23,7 +23,12 @@ Result = TypeVar("Result")
 
 
 class SearchInput(GraphemeInput):
-    """A line that takes only sanitized text."""
+    """A line that takes only sanitized text; `takes_space` False leaves the space to the bindings of the screen."""
+
+    takes_space = True
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        return super().check_consume_key(key, character) and (self.takes_space or key != "space")
 
     def replace(self, text: str, start: int, end: int) -> None:
         super().replace(sanitize(text, limit=400), start, end)
@@ -80,6 +85,9 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
     def empty_text(self) -> str:
         return "empty"
 
+    def keys_hint(self) -> str:
+        return self.KEYS_HINT
+
     def compose(self) -> ComposeResult:
         with Vertical(id="search-box") as box:
             box.border_title = Content(self.HEADING)
@@ -99,7 +107,7 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
     def set_footer_text(self, text: str = "") -> None:
         """Show a text under the list, or the keys."""
         self.footer.update(
-            sanitize(text or (self.KEYS_HINT if self._search_texts else f"{self.empty_text()} · esc: back"))
+            sanitize(text or (self.keys_hint() if self._search_texts else f"{self.empty_text()} · esc: back"))
         )
 
     @on(Input.Changed)
@@ -126,4 +134,4 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
         words = self.search_input.value.casefold().split()
         rows = [row for row, key in enumerate(self._search_texts) if all(word in key for word in words)]
         self.virtual_list.set_rows(rows, keep_cursor=keep_cursor)
-        self.set_footer_text("" if rows or not self._search_texts else "nothing fits")
+        self.set_footer_text("" if rows or not self._search_texts else "no matches · esc: back")

@@ -34,7 +34,7 @@ INPUT_CASES: dict[str, tuple[Sequence[str], str]] = {
     "save as, in the viewer": (["enter", "s", *"/red"], "/red"),
     "help": (["?", *"red"], "red"),
     "prompt": (["n", *"6870", "tab", *"red"], "red"),
-    "editing": (["e", "tab", *"red"], "red"),
+    "editing": (["e", *"red"], "red"),
     "prompt history": (["n", "ctrl+r", *"red"], "red"),
     "a prompt of the history": (["n", "ctrl+r", *"waves", "enter", *" over red"], "over red"),
     "presets": (["n", "ctrl+t", *"red"], "red"),

@@ -62,6 +62,55 @@ def test_escape_never_quits() -> None:
     ] == []
 
 
+SYNONYMS = (
+    {"Down", "Field below", "To the list", "Choose a character"},
+    {"Up", "Field above"},
+    {"Top", "First", "Fewest"},
+    {"Bottom", "Last", "Most"},
+    {"Left", "Previous", "Fewer", "The job before", "Fold"},
+    {"Right", "Next", "More", "The next job", "Unfold"},
+    {"Open", "Choose", "List jobs", "Submit", "Done", "Field below", "To the list"},
+    {"Back", "Clear", "No", "Look around"},
+    {"Delete", "Dismiss"},
+    {"Star", "Favourite"},
+    {"Outside", "Open outside"},
+    {"Play", "Play or pause"},
+    {"Filter", "Search"},
+    {"Next of several", "To the list"},
+)
+TWO_MEANINGS = {
+    ("n", "Next match"),  # while a search without a filter is shown, as in vim
+    ("N", "Previous match"),
+    ("n", "No"),  # the answer to a question, as is y
+    ("y", "Yes"),
+    ("w", "Wipe"),
+    ("ctrl+n", "Down"),  # while a list is searched, as in a shell
+    ("ctrl+p", "Up"),
+    ("ctrl+s", "Save"),  # where nothing can be sent
+    ("plus", "Closer"),
+    ("plus", "Change"),
+    ("minus", "Further"),
+    ("enter", "Back"),  # of what enter opened
+    ("enter", "No"),  # a question is never answered yes by habit
+    ("f1", "Back"),  # of what f1 opened
+}
+
+
+def test_a_key_means_the_same_in_every_place() -> None:
+    """Seen to fail with comma and tab for marks, and with ctrl+d for a preset's deletion."""
+    found: dict[str, list[str]] = {}
+    for action in ALL_ACTIONS:
+        # A menu's letters are its own.
+        for key in action.keys.split(",") if action.scope != "copy" else ():
+            if (key, action.title) not in TWO_MEANINGS:
+                found.setdefault(key, []).append(action.title)
+    assert {
+        key: titles
+        for key, titles in found.items()
+        if len(set(titles)) > 1 and not any(set(titles) <= same for same in SYNONYMS)
+    } == {}
+
+
 @pytest.mark.parametrize(
     ("keymap", "said"),
     [

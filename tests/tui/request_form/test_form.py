@@ -40,7 +40,7 @@ async def test_every_field_by_keyboard_in_its_order() -> None:
         await type_text(pilot, "6870")
         await pilot.press("tab")
         await type_text(pilot, "one\ntwo")
-        await pilot.press("tab", "tab", "l", "tab", "2", "right", "tab", "space", "tab", "3", "tab", "enter")
+        await pilot.press("tab", "tab", "l", "tab", "2", "right", "tab", "right", "tab", "3", "tab", "enter")
         body = {"images": ["6870"], "prompt": "one\ntwo", "type": "video", "duration": 3, "audio": False}
         assert app.submitted_bodies == [body] * 3
         assert len(app.posted_of_type(SubmitRequested)[0].requests) == 3
@@ -238,8 +238,8 @@ async def test_the_preview_is_what_is_sent_and_the_price_is_per_request() -> Non
         app.form.load(Draft(character="6870", prompt="hello", type="video"))
         await pilot.pause()
         text = app.screen_text()
-        joined = "".join(line.strip(" │") for line in text.splitlines())
-        assert '{"images":["6870"],"prompt":"hello","type":"video","duration":4}' in joined
+        joined = " ".join(line.strip(" │") for line in text.splitlines())
+        assert '{"images": ["6870"], "prompt": "hello", "type": "video", "duration": 4}' in joined
         app.form.load(Draft(character="6870", prompt="hello", type="video", count=3))
         app.form.set_estimate(0.2)
         await pilot.pause()
@@ -251,9 +251,33 @@ async def test_a_long_preview_keeps_its_settings_in_sight() -> None:
     async with app.run_test(size=(80, 36)) as pilot:
         app.form.load(Draft(character="6870", prompt="日本の港 " * 200, type="video"))
         await pilot.pause()
-        joined = "".join(line.strip(" │") for line in app.screen_text().splitlines())
-        assert '"duration":4}' in joined
-        assert '{"images":["6870"]' in joined
+        joined = " ".join(line.strip(" │") for line in app.screen_text().splitlines())
+        assert '港 …", "type": "video", "duration": 4}' in joined
+        assert '{"images": ["6870"], "prompt": "日' in joined
+
+
+@pytest.mark.parametrize("size", [(36, 36), (80, 24), (80, 40)])
+async def test_the_preview_breaks_no_word_and_no_field(size: tuple[int, int]) -> None:
+    """Seen to fail with the body cut into rows of so many cells."""
+    app = FormApp(drawer=size[0] > 36)
+    async with app.run_test(size=size) as pilot:
+        app.form.load(Draft(character="6870", prompt="In a yellow raincoat at the harbour, early", type="video"))
+        await pilot.pause()
+        preview = app.screen_text().partition("^s send")[2]
+        for word in ('{"images": ["6870"],', "raincoat", "harbour,", 'early",', '"type": "video",', '"duration": 4}'):
+            assert word in preview
+
+
+async def test_a_new_request_starts_where_something_is_missing() -> None:
+    app = FormApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        for character, focused in (("", "character-line"), ("nobody", "character-line"), ("Astrid", "prompt")):
+            app.form.load(Draft(character=character, prompt="x"))
+            app.form.start_new()
+            app.form.focus_first()
+            await pilot.pause()
+            assert app.focused is not None
+            assert app.focused.id == focused
 
 
 async def test_one_prompt_a_line_for_several_characters() -> None:
@@ -273,20 +297,20 @@ async def test_one_prompt_a_line_for_several_characters() -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20)])
 async def test_a_picture_and_a_clip_of_the_same_in_one_request(size: tuple[int, int]) -> None:
-    """By keys: `,` keeps the picture, `→` adds the clip; every field of both is on the screen, and both are sent.
+    """By keys: space keeps the picture, `→` adds the clip; every field of both is on the screen, and both are sent.
 
     Seen to fail with the rows of one type only.
     """
     app = FormApp(drawer=True)
     async with app.run_test(size=size) as pilot:
         app.form.load(Draft(character="6870", prompt="hello"))
-        await pilot.press("tab", "tab", "comma", "right")
+        await pilot.press("tab", "tab", "space", "right")
         await pilot.pause()
         for field in ("Duration", "Audio", "Quality", "Count", "2 requests"):
             assert field in app.screen_text()
         await pilot.press("ctrl+s")
         assert [each["type"] for each in app.submitted_bodies] == ["video", "image"]
-        await pilot.press("left", "comma")
+        await pilot.press("left", "space")
         await pilot.pause()
         assert "Duration" not in app.screen_text()
 
@@ -370,8 +394,8 @@ async def test_several_seconds_and_qualities_are_all_sent() -> None:
     async with app.run_test(size=(80, 40)) as pilot:
         app.form.load(Draft(character="6870", prompt="x", type="video", duration=2))
         app.query_one("#seconds").focus()
-        await pilot.press("comma", "4")
-        await pilot.press("tab", "comma", "right")
+        await pilot.press("space", "4")
+        await pilot.press("tab", "space", "right")
         assert [each.duration for each in app.posted_of_type(RequestsChanged)[-1].requests] == [4, 4, 2, 2]
         app.form.set_estimate(0.1)
         await pilot.pause()
@@ -382,14 +406,14 @@ async def test_several_seconds_and_qualities_are_all_sent() -> None:
         assert len(app.submitted_bodies) == 4
 
         app.query_one("#seconds").focus()
-        await pilot.press("2", "comma")
+        await pilot.press("2", "space")
         assert app.form.draft.extra_durations == ()
         app.query_one("#type").focus()
-        await pilot.press("comma", "left", "right")
+        await pilot.press("space", "left", "right")
         assert app.form.draft.type == "video"
         app.form.load(Draft(character="6870", prompt="x", extra_qualities=("high",)))
         await pilot.pause()
-        assert "(•) low  (•) high" in app.screen_text()
+        assert "[•] low  [•] high" in app.screen_text()
 
 
 async def test_times_stay_within_bounds() -> None:
@@ -404,7 +428,7 @@ async def test_times_stay_within_bounds() -> None:
 
 
 async def test_seconds_stay_within_what_is_documented() -> None:
-    cases = (("9", 4), ("0", 4), ("end right", 5), ("home left", 1), ("end space", 1))
+    cases = (("9", 4), ("0", 4), ("end right", 5), ("home left", 1), ("end plus", 1))
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
         app.form.load(Draft(type="video"))
@@ -448,7 +472,7 @@ async def test_everything_fits_a_small_drawer_with_every_sentence_showing() -> N
         await pilot.press("ctrl+s")
         await pilot.pause()
         text = app.screen_text()
-        for word in ("URLs", "Prompt is required", "Duration", "Audio", "Count", '"type":"video"', "^s send"):
+        for word in ("URLs", "Prompt is required", "Duration", "Audio", "Count", '"type": "video"', "^s send"):
             assert word in text
 
 

@@ -53,7 +53,7 @@ def test_a_drawer_full_of_sentences(snap_compare: SnapCompare) -> None:
 
 
 def test_the_character_picker(snap_compare: SnapCompare) -> None:
-    before = _load_and_press(Draft(), "down", "tab")
+    before = _load_and_press(Draft(), "down", "space")
     assert snap_compare(FormApp(drawer=True), terminal_size=(80, 24), run_before=before)
 
 
