@@ -190,17 +190,17 @@ class CharacterField(Vertical):
     @on(CharacterInput.Completed)
     def _input_completed(self, event: CharacterInput.Completed) -> None:
         event.stop()
-        if self._is_resolved:
+        if self.is_resolved:
             self.screen.focus_next()
         else:
             self._request_picker()
 
     @property
-    def _is_resolved(self) -> bool:
+    def is_resolved(self) -> bool:
         return all(each.id for each in self.resolved)
 
     def _request_picker(self) -> None:
-        self.post_message(self.PickerRequested("" if self._is_resolved else self.text.rpartition(",")[2].strip()))
+        self.post_message(self.PickerRequested("" if self.is_resolved else self.text.rpartition(",")[2].strip()))
 
     def _expand_names(self) -> None:
         """Write out what a finished entry means, so that the field says the name and the ID."""

@@ -224,7 +224,11 @@ class RequestForm(Vertical):
         self._prompt_field.set_snippets(snippets)
 
     def focus_first(self) -> None:
-        self._character_field.focus_input()
+        """Focus the character field, or the prompt where the character is known."""
+        if self._character_field.is_resolved:
+            self._prompt_field.focus_input()
+        else:
+            self._character_field.focus_input()
 
     def submit(self) -> bool:
         """Post SubmitRequested; with something wrong, show it, focus the first such field and post nothing."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+import msgspec
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
 from textual import events
@@ -17,7 +19,7 @@ from eternal_tui.core.sanitize import sanitize
 
 
 class Preview(ScrollView, can_focus=True):
-    """Wraps one request into the room there is, leaving out its middle; a batch has a row for each request."""
+    """Fits one request into the rows there are, shortening its prompt; a batch has rows for each request."""
 
     DEFAULT_CSS = """
     Preview {
@@ -45,8 +47,7 @@ class Preview(ScrollView, can_focus=True):
     def _update_rows(self) -> None:
         width, height = max(1, self.scrollable_content_region.width), max(1, self.size.height)
         if len(self._requests) == 1:
-            # Cut first and sanitize after: sanitize looks at every character.
-            self._rows = [sanitize(row) for row in fit_rows(to_json(self._requests[0]), width, height)]
+            self._rows = json_rows(self._requests[0], width, height)
         else:
             self._rows = batch_rows(self._requests, self._names, width, height)
         self.virtual_size = Size(width, len(self._rows))
@@ -86,22 +87,42 @@ def describe_request(request: GenerateRequest, name: str, limit: int) -> str:
     return sanitize(" · ".join((name or request.character, f"{request.type}{settings}", prompt)), limit=limit * 2)
 
 
-def fit_rows(text: str, width: int, height: int) -> list[str]:
-    """Wrap a text to `width` cells in at most `height` rows, leaving out its middle."""
-    # Wide characters may leave a cell empty at the end of a row, hence the second condition.
-    if cell_len(text) <= width * height and len(rows := chop_cells(text, width)) <= height:
-        return rows
-    # The end has the settings, where a mistake costs money: it gets the last row and a half.
-    room = width * height - height - 3
-    if room < 4:
-        return chop_cells(text, width)[:height]
-    tail = _tail(text, min(room // 2, width + width // 2))
-    head = set_cell_size(text[:room], max(0, room - cell_len(tail))).rstrip()
-    return chop_cells(f"{head} … {tail}", width)[:height]
+def json_rows(request: GenerateRequest, width: int, height: int) -> list[str]:
+    """Return the request body with a field a row, or as running text where that is too high; no word is broken.
+
+    Where neither fits, the prompt ends in an ellipsis: the settings after it are what costs money.
+    """
+    shown = request.prompt[: width * height]
+    while True:
+        is_whole = shown == request.prompt
+        cut = request if is_whole else msgspec.structs.replace(request, prompt=f"{shown.rstrip()} …")
+        character, prompt, *settings = _json_fields(cut)
+        first, *words = prompt.split(" ")
+        rows = [character, *_fill([f" {first}", *words], width), *(f" {field}" for field in settings)]
+        if len(rows) <= height:
+            return rows
+        rows = _fill([character, first, *words, *settings], width, indent="")
+        if len(rows) <= height or not shown:
+            return rows[:height]
+        surplus = sum(map(cell_len, rows[height:]))
+        shown = shown[: -max(1, surplus // 2)]
+        shown = shown[: shown.rfind(" ") + 1] or shown
 
 
-def _tail(text: str, columns: int) -> str:
-    start = max(0, len(text) - columns)
-    while cell_len(text[start:]) > columns:
-        start += 1
-    return text[start:]
+def _json_fields(request: GenerateRequest) -> list[str]:
+    """Return the fields of the body as JSON, the braces on the first and the last."""
+    text = re.sub(r"\[\n *(.*)\n *\]", r"[\1]", to_json(request, indent=0))
+    # Cut first and sanitize after: sanitize looks at every character.
+    return [sanitize(line) for line in f"{{{text[2:-2]}}}".split("\n")]
+
+
+def _fill(words: Sequence[str], width: int, indent: str = "   ") -> list[str]:
+    """Fill rows of `width` cells with words, later rows indented; a word wider than a row is broken."""
+    rows = [""]
+    for word in words:
+        line = f"{rows[-1]} {word}" if rows[-1].strip() else rows[-1] + word
+        if cell_len(line) > width and rows[-1].strip():
+            line = indent + word
+            rows.append("")
+        rows[-1:] = chop_cells(line, width)
+    return rows
