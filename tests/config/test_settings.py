@@ -95,7 +95,7 @@ def test_a_relative_data_dir_starts_where_it_was_written(tmp_path: Path, monkeyp
         ("daily_cap = nan\n", ["daily_cap is nan"]),
         ("daily_cap = inf\n", ["daily_cap is inf", "finite"]),
         ("confirm_above = [1]\n", ["confirm_above is a list"]),
-        ('images = "ascii"\n', ['images is "ascii"', "auto, blocks, kitty, off, sixel"]),
+        ('images = "ascii"\n', ['images is "ascii"', "auto, blocks, iterm2, kitty, off, sixel"]),
         ('key_header = "cookie"\n', ["x-api-key", "Authorization"]),
         ("worker = 3\n", ["line 1: worker: unknown setting.", "Did you mean workers?"]),
         ("fps = 3\n\n# c\nzzz = 1\n", ["line 4: zzz: unknown setting.", "Valid:"]),
@@ -373,7 +373,8 @@ def test_the_schema_describes_the_file() -> None:
         "default": 4,
     }
     assert properties["images"]["enum"] == [
-        "auto", "blocks", "kitty", "off", "sixel", "symbols", "symbols:octants", "symbols:quadrants", "symbols:sextants"
+        "auto", "blocks", "iterm2", "kitty", "off", "sixel",
+        "symbols", "symbols:octants", "symbols:quadrants", "symbols:sextants",
     ]  # fmt: skip
     assert schema["$defs"]["Settings"]["additionalProperties"] is False
 
