@@ -74,7 +74,7 @@ async def test_a_lost_answer_is_one_unconfirmed_job_that_the_counter_settles(ben
     assert (job.state, create_request_count(bench.sandbox)) == (JobState.UNCONFIRMED, 1)
     assert bench.engine.billing.totals().unconfirmed == 1
     await bench.engine.submit(IMAGE_REQUEST)
-    await bench.wait_until_published(lambda: bench.engine.store.get(job.id).verdict is not None)  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store.get(job.id).verdict is not None)  # type: ignore[union-attr]
     judged = bench.engine.store.get(job.id)
     assert judged is not None
     if bench.sandbox.created:

@@ -130,6 +130,8 @@ class Model:
         self.policy = JobPolicy(daily_cap=float(CAP) if self.is_capped else None)
         self.has_outside_changes = False
         self.unpriced_ids: set[int] = set()
+        self.are_failures_hidden = self.draw.random() < 0.5
+        self.failed_at_service: set[int] = set()
         self.log: list[str] = []
         self.accounts = {name: self._new_account() for name in ("first", "second")}
         self.processes: list[Process] = []
@@ -143,7 +145,8 @@ class Model:
     async def run(self, steps: int) -> None:
         moves: list[tuple[int, Callable[[], Awaitable[None]]]] = [
             (4, self.send), (6, self.charge), (8, self.respond), (8, self.send_alone), (2, self.finish_all),
-            (1, self.lose), (1, self.reject), (1, self.kill), (1, self.delete), (1, self.fail), (1, self.top_up),
+            (1, self.lose), (2, self.lose_alone), (1, self.reject), (1, self.kill), (1, self.delete), (1, self.top_up),
+            (2, self.succeed), (1, self.fail_at_service), (1, self.see_failure),
             (1, self.change_price), (2, self.sync), (2, self.start), (1, self.compact), (1, self.free_reading),
         ]  # fmt: skip
         await self.start()
@@ -235,6 +238,19 @@ class Model:
         if process.in_flight:
             await self._end(process, self.draw.choice(process.in_flight), JobState.UNCONFIRMED)
 
+    async def lose_alone(self) -> None:
+        """Lose one request, charged or not, while nothing else is in flight; then submit another."""
+        await self.finish_all()
+        process = self._process()
+        await self._send(process)
+        if process.in_flight:
+            if self.draw.random() < 0.6:
+                self._charge(process, process.in_flight[-1])
+            await self._end(process, process.in_flight[-1], JobState.UNCONFIRMED)
+            if self.draw.random() < 0.6:
+                await self.fail_at_service()
+            await self.send_alone()
+
     async def reject(self) -> None:
         process = self._process()
         waiting = [each for each in process.in_flight if each.reading is None]
@@ -266,23 +282,46 @@ class Model:
         if ended:
             await process.context.store.remove(self.draw.choice(ended).id)
 
-    async def fail(self) -> None:
+    def _running_jobs(self, process: Process, *, failed: bool) -> list[Job]:
+        return [
+            job
+            for job in process.context.store.newest_first()
+            if job.state is JobState.RUNNING and (job.id in self.failed_at_service) is failed
+        ]
+
+    async def succeed(self) -> None:
         process = self._process()
-        running = [job for job in process.context.store.newest_first() if job.state is JobState.RUNNING]
+        for job in self._running_jobs(process, failed=False)[:3]:
+            await self._finish(process, job, JobState.SUCCEEDED)
+
+    async def fail_at_service(self) -> None:
+        """Fail a job, with or without a refund; where failures are hidden, clients see it in a later step."""
+        process = self._process()
+        running = self._running_jobs(process, failed=False)
         if not running:
             return
         job = self.draw.choice(running)
+        self.failed_at_service.add(job.id)
         server = self.accounts[job.account]
-        now = self.clock.now
-        if self.draw.random() < 0.5:
+        if self.draw.random() < 0.7:
             server.refunded += server.charged[job.id]
             server.balance += server.charged[job.id]
             self.has_outside_changes = True
             self.log.append(f"refund {job.id}")
+        if not self.are_failures_hidden:
+            await self._finish(process, job, JobState.FAILED)
+
+    async def see_failure(self) -> None:
+        process = self._process()
+        if running := self._running_jobs(process, failed=True):
+            await self._finish(process, self.draw.choice(running), JobState.FAILED)
+
+    async def _finish(self, process: Process, job: Job, state: JobState) -> None:
+        now = self.clock.now
         await process.context.store.change(
-            job.id, lambda job: msgspec.structs.replace(job, state=JobState.FAILED, finished_at=now)
+            job.id, lambda job: msgspec.structs.replace(job, state=state, finished_at=now)
         )
-        self.log.append(f"failed {job.id}")
+        self.log.append(f"{state} {job.id}")
         await process.context.background.wait()
 
     async def top_up(self) -> None:
@@ -332,8 +371,10 @@ class Model:
             if spending.high is not None and not self.has_outside_changes and not self._price_was_guessed(charges):
                 assert server.gross <= spending.high + Decimal("0.01"), self.log
             for charge in charges:
-                # The first price of a kind is what a drop leaves over: a price that rose in it is taken for it.
-                if charge.verdict is Verdict.CHARGED and charge.job not in self.unpriced_ids:
+                # The first price of a kind is what a drop leaves over: a price that rose in it is taken for it, and so
+                # is a refund that is not seen yet. Both can only lead to "probably charged".
+                is_price_sure = charge.job not in self.unpriced_ids and not self.are_failures_hidden
+                if charge.verdict is Verdict.CHARGED and is_price_sure:
                     assert charge.job in server.charged, (charge.job, self.log)
                 if charge.verdict is Verdict.NOT_CHARGED:
                     assert charge.job not in server.charged, (charge.job, self.log)

@@ -2,8 +2,9 @@
 
 What the counter cannot tell, and what the verdict therefore cannot: a top-up of about a charge's size between the
 reading before the loss and the one after it; another client's spending of about a charge's size there; prices that
-fell by half in the very submit that follows; another client in every reading a price was learned from. In the first
-and the last two "probably not charged" may be wrong, in the second "probably charged".
+fell by half in the very submit that follows; another client in every reading a price was learned from; an earlier lost
+request that was charged, failed unseen, and was refunded there; a refund, not seen yet, in the reading a price was
+learned from. In the second and the last "probably charged" may be wrong, in the others "probably not charged".
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class ReconciliationScenario:
         for what, kind in events:
             await self.run_event(what, kind)
             await run_ready_tasks()
-        await self.bench.advance_until(lambda: not self.bench.engine.context.background.is_busy)
+        await self.bench.advance_until(self.is_idle)
         jobs = {job.id: job for job in self.bench.engine.store.newest_first() if job.state is JobState.UNCONFIRMED}
         await self.stack.aclose()
         return jobs
@@ -94,6 +95,11 @@ class ReconciliationScenario:
                         self.topped_up.add(job.id)
             if what == "ok":
                 self.topped_up.discard(0)
+
+    def is_idle(self) -> bool:
+        """Whether every job has ended, and with it whatever a verdict may wait for."""
+        engine = self.bench.engine
+        return all(job.is_ended for job in engine.store.newest_first()) and not engine.context.background.is_busy
 
     def has_verdict(self, job_id: int) -> bool:
         job = self.bench.engine.store.get(job_id)
@@ -172,6 +178,29 @@ def test_a_plain_loss_is_told_with_its_arithmetic() -> None:
             assert "after" in job.verdict_reason
             assert job.credits_before is not None
             assert job.credits_after is not None
+
+
+@pytest.mark.parametrize("failed", [True, False])
+async def test_not_charged_is_not_said_while_another_job_may_still_be_refunded(bench: Bench, *, failed: bool) -> None:
+    """The lost request was charged, and a running job's refund hides it. Seen to fail with "probably not charged"."""
+    engine, sandbox = bench.engine, bench.sandbox
+    for _ in range(2):
+        await bench.wait_for_state((await engine.submit(IMAGE_REQUEST)).id, "saved")
+    if failed:
+        sandbox.inject(Fault.FAILED, times=1)
+    running = await engine.submit(IMAGE_REQUEST)
+    sandbox.inject(Fault.LOST_ANSWER if failed else Fault.DROP_BEFORE, times=1, on=FaultPlace.POST)
+    lost = await engine.submit(IMAGE_REQUEST)
+    if failed:
+        sandbox.state.credits += Decimal("0.04")
+    last = await engine.submit(IMAGE_REQUEST)
+    await bench.wait_until_published(lambda: bool(engine.store[lost.id].verdict_reason))
+    assert engine.store[lost.id].verdict is None
+    assert engine.store[running.id].state is JobState.RUNNING
+    await bench.advance_until(lambda: engine.store[lost.id].verdict is not None)
+    assert engine.store[running.id].state is (JobState.FAILED if failed else JobState.SUCCEEDED)
+    assert engine.store[lost.id].verdict is (Verdict.UNKNOWN if failed else Verdict.NOT_CHARGED)
+    assert engine.billing.ledger.charges[last.id].is_settled is not failed
 
 
 class HeldClient(KeyedClient):

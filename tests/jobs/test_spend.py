@@ -216,7 +216,7 @@ async def test_an_unconfirmed_job_is_counted_until_it_is_judged_not_charged(
         unclear = await bench.engine.submit(IMAGE_REQUEST)
         assert bench.engine.billing.totals().spent_today == pytest.approx(0.12)
         await bench.engine.submit(IMAGE_REQUEST)
-        await bench.wait_until_published(lambda: bench.engine.store.get(unclear.id).verdict is Verdict.NOT_CHARGED)
+        await bench.advance_until(lambda: bench.engine.store.get(unclear.id).verdict is Verdict.NOT_CHARGED)
         assert bench.engine.billing.totals().spent_today == pytest.approx(0.12)
         assert bench.engine.billing.totals().spent_total == pytest.approx(
             float(sandbox.settings.credits) - sandbox.credits

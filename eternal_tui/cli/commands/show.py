@@ -73,7 +73,7 @@ def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
         ("progress", f"{job.progress}%"),
         ("error", job.error),
         ("waiting", job.waiting_reason),
-        ("charged?", f"{job.verdict}: {job.verdict_reason}" if job.verdict else ""),
+        ("charged?", f"{job.verdict}: {job.verdict_reason}" if job.verdict else job.verdict_reason),
         ("file", absolute_result_path(job, results_dir) or ""),
         ("request id", job.request_id or ""),
         ("character", f"{job.name} {request.character}".strip()),

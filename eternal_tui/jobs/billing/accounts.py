@@ -64,9 +64,10 @@ class Account:
 
     def settle(self, balance: Decimal, *, is_sum_measured: bool) -> None:
         """Account for every charge up to this balance; `is_sum_measured` is whether balances tell their sum."""
-        for charge in self.since.values():
-            if not charge.is_in_flight:
-                charge.is_settled = is_sum_measured and charge.verdict is not Verdict.UNKNOWN
+        members = [charge for charge in self.since.values() if not charge.is_in_flight]
+        for charge in members:
+            charge.is_settled = is_sum_measured and charge.verdict is not Verdict.UNKNOWN
+            charge.window = members if charge.waits_for else ()
         self.settled_balance = self.balance = balance
         self.since = dict(self.in_flight)
         self.has_risen = False

@@ -19,6 +19,7 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import FIRST_CHARGE_ID, Change
 from eternal_tui.jobs.billing.charges import (
     Charge,
+    PossibleRefunds,
     Row,
     RowKind,
     from_row_record,
@@ -32,7 +33,7 @@ from eternal_tui.jobs.billing.prices import price_key
 from eternal_tui.jobs.billing.reading import PAGE_SIZE, add_unbilled_jobs, read_ledger, read_rows
 from eternal_tui.jobs.billing.totals import RunningTotals, Totals, day_bounds
 from eternal_tui.jobs.errors import CapUndeterminable, ConfirmationRequired, DailyCapExceeded
-from eternal_tui.jobs.model import Job, JobState, Verdict, from_record, with_event
+from eternal_tui.jobs.model import UNFINISHED_STATES, Job, JobState, Verdict, from_record, with_event
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.billing.accounts import Account
@@ -50,6 +51,12 @@ CAP_WAIT_SECONDS = 60.0
 
 CAP_POLL_SECONDS = 0.2
 """Seconds between two looks whether those in flight have been answered."""
+
+REFUND_SECONDS = 86_400.0
+"""Seconds within which a failed job counts as possibly refunded."""
+
+DELETED_RUN_SECONDS = 3_600.0
+"""Seconds for which a job that was deleted counts as possibly running: a multiple of the longest observed run."""
 
 MIN_LOADED_ROWS = 1_000
 """Newest rows read at a start, at the least: enough to know the prices."""
@@ -79,11 +86,12 @@ class Billing:
         # The ledger changes on the history's thread, inside transactions, and is read on the event loop.
         self._lock = threading.RLock()
         self._is_stale = False
+        self._is_deciding = False
         self._first_number = 0
         self._outcomes: list[tuple[int, RowKind, Decimal | None]] = []
         self._today: tuple[int, float, str, Spending] | None = None
         self._store.subscribe_changes(self._counts.apply_change)
-        self._store.subscribe_changes(self._follow_failure)
+        self._store.subscribe_changes(self._follow_end)
 
     # Figures
 
@@ -244,6 +252,7 @@ class Billing:
         except HistoryError:
             return
         self._show(rows)
+        self._decide_verdicts()
 
     def _write_outcomes(self) -> tuple[list[Row], list[Change]]:
         if not self._outcomes:
@@ -256,9 +265,9 @@ class Billing:
                 charge = self.ledger.charges.get(job_id)
                 if charge is not None:
                     account = self.ledger.account(charge.service, charge.account)
-                    failed = self._failed_charges(account)
+                    refunds = self._possible_refunds(account, charge)
                     rows += self._write(
-                        transaction, self.ledger.outcome(charge, kind, reading, self._clock.time(), failed)
+                        transaction, self.ledger.outcome(charge, kind, reading, self._clock.time(), refunds)
                     )
                     rows += self._write(transaction, self.ledger.newly_priced(account, self._clock.time()))
         del self._outcomes[: len(pending)]
@@ -274,7 +283,7 @@ class Billing:
         with self._lock:
             if reading is None or epoch_at_send != self.epoch():
                 return
-            is_news = bool(self.ledger.free_reading(self._account(), reading, self._clock.time(), ()))
+            is_news = bool(self.ledger.free_reading(self._account(), reading, self._clock.time(), PossibleRefunds()))
         if is_news:
             self._context.background.start(self._record_free_reading(reading, epoch_at_send))
 
@@ -284,7 +293,7 @@ class Billing:
                 if epoch != self.epoch():
                     return [], transaction.changes
                 account, now = self._account(), self._clock.time()
-                rows = self.ledger.free_reading(account, reading, now, self._failed_charges(account))
+                rows = self.ledger.free_reading(account, reading, now, self._possible_refunds(account))
                 self._write(transaction, rows)
                 rows += self._write(transaction, self.ledger.newly_priced(account, now))
             return rows, transaction.changes
@@ -292,32 +301,58 @@ class Billing:
         rows = await self._store.call_with_news(write)
         self._show(rows)
 
-    def _failed_charges(self, account: Account) -> list[Charge]:
-        """Return the day's charges of failed jobs, which the service may have refunded."""
-        found = []
+    def _possible_refunds(self, account: Account, cause: Charge | None = None) -> PossibleRefunds:
+        """Return what the service may have refunded; `cause` is the request whose response carried the balance."""
+        failed, unfinished, now = list[Charge](), list[int](), self._clock.time()
         for charge in self.ledger.charges_of(account.service, account.name):
+            if charge is cause or charge.kind is not RowKind.CHARGED or charge.is_refunded or charge.amount == 0:
+                continue
             job = self._store.get(charge.job)
-            if job is not None and job.state is JobState.FAILED and charge.kind is RowKind.CHARGED:
-                recent = job.finished_at is None or job.finished_at >= self._clock.time() - 86_400
-                found += [charge] if recent and not charge.is_refunded else []
-        return found
+            if job is None or job.state is not JobState.FAILED:
+                if self._is_refundable(charge, job):
+                    unfinished.append(charge.job)
+            elif job.finished_at is None or job.finished_at >= now - REFUND_SECONDS:
+                failed.append(charge)
+        return PossibleRefunds(failed, tuple(unfinished))
 
-    def _follow_failure(self, old: Job | None, new: Job | None) -> None:
-        """A job that fails may have been refunded: that explains what "probably not charged" was concluded from."""
-        if old is None or new is None or new.state is not JobState.FAILED or old.state is JobState.FAILED:
+    def _is_refundable(self, charge: Charge, job: Job | None) -> bool:
+        age = self._clock.time() - charge.sent_at
+        if job is None:
+            return age < DELETED_RUN_SECONDS
+        return job.state is not JobState.SUCCEEDED and (age < REFUND_SECONDS or (not job.is_ended and job.watched))
+
+    def _was_refunded(self, job_id: int) -> bool | None:
+        job = self._store.get(job_id)
+        if job is None:
+            return True if self._store.is_fully_loaded else None
+        if job.state in UNFINISHED_STATES and job.watched:
+            return None
+        return job.state is not JobState.SUCCEEDED
+
+    def _follow_end(self, old: Job | None, new: Job | None) -> None:
+        if old is None or new is None or old.state is not new.state or old.watched is not new.watched:
+            self._decide_verdicts()
+
+    def _decide_verdicts(self) -> None:
+        """Decide open verdicts whose jobs have ended."""
+        if not self.ledger.open_verdicts or self._is_deciding:
             return
         with self._lock:
-            charge = self.ledger.charges.get(new.id)
-            if charge is not None and self.ledger.overturned_verdicts(charge, 0.0):
-                self._context.background.start(self._overturn_verdicts(charge))
+            can_decide = bool(self.ledger.decided_verdicts(self._was_refunded, 0.0))
+        if can_decide:
+            self._is_deciding = True
+            self._context.background.start(self._write_decided_verdicts())
 
-    async def _overturn_verdicts(self, charge: Charge) -> None:
+    async def _write_decided_verdicts(self) -> None:
         def write() -> tuple[list[Row], list[Change]]:
             with self._transaction() as transaction:
-                rows = self._write(transaction, self.ledger.overturned_verdicts(charge, self._clock.time()))
+                rows = self._write(transaction, self.ledger.decided_verdicts(self._was_refunded, self._clock.time()))
             return rows, transaction.changes
 
-        rows = await self._store.call_with_news(write)
+        try:
+            rows = await self._store.call_with_news(write)
+        finally:
+            self._is_deciding = False
         self._show(rows)
 
     def _show(self, rows: Sequence[Row]) -> None:
@@ -439,10 +474,11 @@ def _corrected(job: Job, *, row: Row) -> Job:
         return with_event(msgspec.structs.replace(job, cost=cost), row.at, "refund seen")
     if job.state is not JobState.UNCONFIRMED:
         return job
+    is_open = " Unknown until the jobs that were running have ended: a failed one may be refunded."
     return msgspec.structs.replace(
         job,
-        verdict=row.verdict,
-        verdict_reason=row.reason or "A job that failed meanwhile may have been refunded, which looks the same.",
+        verdict=None if row.waits_for else row.verdict,
+        verdict_reason=row.reason + (is_open if row.waits_for else ""),
         credits_after=float(row.balance) if row.balance is not None else job.credits_after,
         cost=job.cost if row.verdict is Verdict.NOT_CHARGED else cost,
     )

@@ -7,11 +7,11 @@ verdict, a refund. A drop of the balance that no request explains is a row of it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -80,7 +80,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     `job` is the id of the request, 0 where the row is about none. `amount` is the cost of the request from this row
     on, None while unknown, and `previous_amount` its cost before; with `is_measured` two balances prove it. `balance`
     is the reading that came with the row. `settled_balance` is the balance that every charge so far is accounted for
-    in; with `is_sum_measured` balances prove the sum of these charges.
+    in; with `is_sum_measured` balances prove the sum of these charges. `waits_for` are jobs that may still fail and be
+    refunded: the verdict is open until they have ended.
     """
 
     kind: RowKind
@@ -102,6 +103,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     settled_balance: str | None = None
     is_sum_measured: bool = False
     reason: str = ""
+    waits_for: tuple[int, ...] = ()
 
     @property
     def change(self) -> Decimal:
@@ -129,8 +131,9 @@ def from_row_record(record: dict[str, Any]) -> Row | None:
 class Charge:
     """One paid request as its rows leave it, or, with `job` 0, an unexplained drop of the balance.
 
-    `is_alone` is whether no other request of the account was in flight beside it. `is_settled` is whether balances
-    tell the sum that it is part of. The numbers are those of rows.
+    `is_alone` is whether no other request of the account was in flight at the same time. `is_settled` is whether
+    balances prove the sum that it is part of. `waits_for` and `reason` are those of a row with an open verdict,
+    `window` the charges settled with it. `first_number` is the id of its first row.
     """
 
     job: int
@@ -149,7 +152,9 @@ class Charge:
     balance: Decimal | None = None
     is_refunded: bool = False
     first_number: int = 0
-    judged_number: int = 0
+    waits_for: tuple[int, ...] = ()
+    window: Sequence[Charge] = ()
+    reason: str = ""
 
     @property
     def is_free(self) -> bool:
@@ -165,6 +170,13 @@ class Charge:
     def is_in_flight(self) -> bool:
         """Whether no response, and no loss of one, is recorded yet."""
         return self.kind is RowKind.INTENT
+
+
+class PossibleRefunds(NamedTuple):
+    """Jobs whose charge may have been given back: charges of failed ones, and the ids of those that may still fail."""
+
+    failed: Sequence[Charge] = ()
+    unfinished: tuple[int, ...] = ()
 
 
 def intent_row(job: Job, account: str, estimate: Decimal | None) -> Row:

@@ -7,12 +7,12 @@ method that answers an event returns the rows to write; nothing changes before t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
 from eternal_tui.jobs.billing.accounts import Account
-from eternal_tui.jobs.billing.charges import Charge, Row, RowKind, correction_row, key_of_row, to_text
+from eternal_tui.jobs.billing.charges import Charge, PossibleRefunds, Row, RowKind, correction_row, key_of_row, to_text
 from eternal_tui.jobs.billing.settlement import Settlement
 from eternal_tui.jobs.model import Verdict
 
@@ -53,6 +53,7 @@ class Ledger:
         self.version = 0
         self.charges: dict[int, Charge] = {}
         self.unexplained: list[Charge] = []
+        self.open_verdicts: dict[int, Charge] = {}
         self.newest_balance: Decimal | None = None
         self._accounts: dict[tuple[str, str], Account] = {}
 
@@ -86,7 +87,7 @@ class Ledger:
         account.total += row.change
         charge = self._charge_of(number, row, account)
         if charge is not None:
-            self._correct(charge, number, row, account)
+            self._correct(charge, row, account)
         if row.balance is not None:
             # A charge that begins with a reading is a job from before there were charges: they come oldest first.
             is_old = charge is not None and charge.first_number == number
@@ -114,7 +115,7 @@ class Ledger:
                 account.begin(charge)
         return charge
 
-    def _correct(self, charge: Charge, number: int, row: Row, account: Account) -> None:
+    def _correct(self, charge: Charge, row: Row, account: Account) -> None:
         if row.kind not in (RowKind.PRICE, RowKind.VERDICT, RowKind.REFUND):
             charge.kind = row.kind
         if charge.kind is not RowKind.INTENT:
@@ -124,8 +125,15 @@ class Ledger:
         charge.is_refunded = charge.is_refunded or row.kind is RowKind.REFUND
         if row.kind in (RowKind.VERDICT, RowKind.CHARGED, RowKind.FREE):
             charge.verdict = row.verdict
-            charge.judged_number = number
+            charge.waits_for, charge.reason = row.waits_for, row.reason
+            if row.waits_for:
+                self.open_verdicts[charge.job] = charge
+            else:
+                self.open_verdicts.pop(charge.job, None)
             charge.is_settled = charge.is_settled and row.verdict is not Verdict.UNKNOWN
+            if row.verdict is Verdict.NOT_CHARGED:
+                for each in charge.window:
+                    each.is_settled = each.verdict is not Verdict.UNKNOWN
         elif row.verdict is not None:
             charge.verdict = row.verdict
         if charge.is_measured and charge.job and charge.amount is not None:
@@ -143,7 +151,7 @@ class Ledger:
         ]
 
     def outcome(
-        self, charge: Charge, kind: RowKind, reading: Decimal | None, now: float, failed: Sequence[Charge]
+        self, charge: Charge, kind: RowKind, reading: Decimal | None, now: float, refunds: PossibleRefunds
     ) -> list[Row]:
         """Return the rows for the response to a request, or for its loss; `reading` is the balance it carried."""
         account = self.account(charge.service, charge.account)
@@ -152,13 +160,13 @@ class Ledger:
         final = None if reading is None else account.settling_balance(charge, kind, reading)
         if final is None:
             return [row]
-        return Settlement(account, final, now, failed, cause=charge, cause_row=row).rows()
+        return Settlement(account, final, now, refunds, cause=charge, cause_row=row).rows()
 
-    def free_reading(self, account: Account, reading: Decimal, now: float, failed: Sequence[Charge]) -> list[Row]:
+    def free_reading(self, account: Account, reading: Decimal, now: float, refunds: PossibleRefunds) -> list[Row]:
         """Return the rows for a balance that was read while nothing was in flight; none where it says nothing new."""
         if account.in_flight or (not account.since and reading == account.settled_balance):
             return []
-        return Settlement(account, reading, now, failed).rows()
+        return Settlement(account, reading, now, refunds).rows()
 
     def newly_priced(self, account: Account, now: float) -> list[Row]:
         """Return rows for charges of unknown price whose price has been learned since."""
@@ -170,21 +178,29 @@ class Ledger:
                     rows.append(correction_row(charge, RowKind.PRICE, now, price, verdict=charge.verdict))
         return rows
 
-    def overturned_verdicts(self, failed: Charge, now: float) -> list[Row]:
-        """Return rows that take back "probably not charged": the job has failed, and its refund explains the same."""
-        return [
-            correction_row(
-                charge,
-                RowKind.VERDICT,
-                now,
-                charge.amount or self.account(charge.service, charge.account).prices.estimate(charge.key),
-                verdict=Verdict.UNKNOWN,
-            )
-            for charge in self.charges.values()
-            if charge.verdict is Verdict.NOT_CHARGED
-            and (charge.service, charge.account) == (failed.service, failed.account)
-            and failed.first_number < charge.judged_number
-        ]
+    def decided_verdicts(self, was_refunded: Callable[[int], bool | None], now: float) -> list[Row]:
+        """Return rows for open verdicts that can be decided.
+
+        `was_refunded` says of a job: False where it has succeeded, True where it may have been refunded, None while it
+        is running.
+        """
+        rows = []
+        for charge in self.open_verdicts.values():
+            answers = {was_refunded(job) for job in charge.waits_for}
+            if True in answers:
+                reason = f"{charge.reason} Another job failed or was lost and may have been refunded."
+                rows.append(
+                    correction_row(
+                        charge, RowKind.VERDICT, now, self.amount_of(charge), verdict=Verdict.UNKNOWN, reason=reason
+                    )
+                )
+            elif None not in answers:
+                rows.append(
+                    correction_row(
+                        charge, RowKind.VERDICT, now, Decimal(0), verdict=Verdict.NOT_CHARGED, reason=charge.reason
+                    )
+                )
+        return rows
 
     # Figures
 

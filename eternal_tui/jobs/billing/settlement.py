@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
 
 from eternal_tui.core.formatting import format_amount
 from eternal_tui.jobs.billing.accounts import Account
-from eternal_tui.jobs.billing.charges import Charge, Row, RowKind, correction_row, round_credits, to_text
+from eternal_tui.jobs.billing.charges import (
+    Charge,
+    PossibleRefunds,
+    Row,
+    RowKind,
+    correction_row,
+    round_credits,
+    to_text,
+)
 from eternal_tui.jobs.model import Verdict
 
 ROUNDING_CREDITS = Decimal("0.005")
@@ -20,8 +27,8 @@ ROUNDING_CREDITS = Decimal("0.005")
 class Settlement:
     """Compares the drop between two balances with the charges between them.
 
-    `balance` holds every charge so far. `failed` are charges of failed jobs, which the service may have refunded.
-    `cause` is the request whose response carried the balance, `cause_row` its row, which may be amended.
+    `balance` includes every charge so far. `cause` is the request whose response carried the balance, and
+    `cause_row` its row, which may be amended.
     """
 
     def __init__(
@@ -29,7 +36,7 @@ class Settlement:
         account: Account,
         balance: Decimal,
         now: float,
-        failed: Sequence[Charge],
+        refunds: PossibleRefunds,
         *,
         cause: Charge | None = None,
         cause_row: Row | None = None,
@@ -37,7 +44,7 @@ class Settlement:
         self._account = account
         self._balance = balance
         self._now = now
-        self._failed = failed
+        self._refunds = refunds
         self._cause = cause
         self._cause_row = cause_row
         self._rows: list[Row] = []
@@ -159,22 +166,30 @@ class Settlement:
         )
         if drop - least > ROUNDING_CREDITS:
             return self._judge_all(Verdict.UNKNOWN, f"{sums} The other jobs' prices are not certain enough to tell.")
-        if self._failed:
+        if self._refunds.failed:
             return self._judge_all(Verdict.UNKNOWN, f"{sums} A job that failed may have been refunded.")
+        if self._refunds.unfinished:
+            return self._judge_all(Verdict.UNKNOWN, sums, waits_for=self._refunds.unfinished)
         return self._judge_all(Verdict.NOT_CHARGED, sums, Decimal(0))
 
-    def _judge_all(self, verdict: Verdict, reason: str, amount: Decimal | None = None) -> bool:
+    def _judge_all(
+        self, verdict: Verdict, reason: str, amount: Decimal | None = None, waits_for: tuple[int, ...] = ()
+    ) -> bool:
         for charge in self._lost:
             cost = amount if amount is not None else self._expected(charge)
-            row = correction_row(charge, RowKind.VERDICT, self._now, cost, verdict=verdict, reason=reason)
-            self._rows.append(msgspec.structs.replace(row, balance=to_text(self._balance)))
+            self._rows.append(
+                correction_row(
+                    charge, RowKind.VERDICT, self._now, cost,
+                    verdict=verdict, reason=reason, waits_for=waits_for, balance=to_text(self._balance),
+                )
+            )  # fmt: skip
         return verdict is not Verdict.UNKNOWN
 
     # Rows
 
     def _refund(self, surplus: Decimal) -> bool:
         """Record the refund of failed jobs whose amounts make up the surplus; return whether they do."""
-        amounts = {charge: charge.amount for charge in self._failed if charge.amount}
+        amounts = {charge: charge.amount for charge in self._refunds.failed if charge.amount}
         total = sum(amounts.values(), Decimal(0))
         if amounts and abs(total - surplus) <= ROUNDING_CREDITS:
             refunded = list(amounts)

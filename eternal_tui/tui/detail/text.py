@@ -138,7 +138,8 @@ def _cost_rows(job: Job) -> Iterator[DetailRow]:
         yield DetailRow("Charged?", sanitize(job.verdict), tone)
         yield DetailRow("", sanitize(job.verdict_reason, limit=300), "$text-muted")
     elif job.state is JobState.UNCONFIRMED:
-        yield DetailRow("Charged?", SafeText("unknown until the next response"), "$text-muted")
+        when = "unknown until running jobs end" if job.verdict_reason else "unknown until the next response"
+        yield DetailRow("Charged?", SafeText(when), "$text-muted")
     if job.state is JobState.REJECTED:
         yield DetailRow("Cost", SafeText("not charged"))
     elif cost := cost_label(job):
