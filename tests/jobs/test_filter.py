@@ -11,7 +11,7 @@ from eternal_tui.jobs.billing.totals import RunningTotals
 from eternal_tui.jobs.filter import FACETS, FilterError, compile_filter, parse_filter
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.job_list.row import state_labels
+from eternal_tui.tui.widgets.job_labels import state_labels
 from tests.tui.jobs import NOW, jobs_of_every_kind, make_job, make_jobs
 
 JOBS = [

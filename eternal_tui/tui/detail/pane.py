@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,17 +10,14 @@ from textual import events
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Static
 
 from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import Job
-from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.tui.detail.text import render_detail
-from eternal_tui.tui.graphics.base import GraphicsBackend
-from eternal_tui.tui.graphics.pacing import FrameBudget
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.picture.picture import MediaView
 
 EMPTY_MESSAGE = SafeText("Select a job to see its result.")
 
@@ -56,38 +53,44 @@ class DetailPane(Container):
         layout: vertical;
         padding: 0 1;
         &:focus-within { border: round $border; border-title-color: $foreground; }
-        & > MediaView { height: 3fr; width: 1fr; }
+        & > .media { height: 3fr; width: 1fr; }
         & > VerticalScroll {
             height: 2fr; width: 1fr; margin: 1 0 0 0; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
         }
         & Static { width: 1fr; height: auto; }
         &.-beside { layout: horizontal; }
-        &.-beside > MediaView { width: 24; height: 1fr; }
+        &.-beside > .media { width: 24; height: 1fr; }
         &.-beside > VerticalScroll { height: 1fr; margin: 0 0 0 2; }
-        &.-words > MediaView { display: none; }
+        &.-words > .media { display: none; }
         &.-words > VerticalScroll { height: 1fr; margin: 0; }
     }
     """
 
     def __init__(
         self,
-        graphics: GraphicsBackend,
         results_dir: Path,
+        media_view: Widget,
+        show_file: Callable[[Path | None], None],
         *,
-        frame_budget: FrameBudget | None = None,
-        frame_cache: FrameCache | None = None,
+        shows_media: bool = True,
         pane_number: int = 0,
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
-        """Build the pane; `pane_number` is the key that goes to it, shown in its title."""
+        """Build the pane; `pane_number` is the key that goes to it, shown in its title.
+
+        `show_file` shows a result, None for none, in `media_view`.
+        """
         # Without a job there is no picture, and styling the pane twice would delay the first frame.
         super().__init__(id=id, classes="-words")
-        self._graphics = graphics
+        self._media_view = media_view
+        self._show_file = show_file
+        self._shown_path: Path | None = None
+        self._shows_media = shows_media
         self._results_dir = results_dir
         self._title_prefix = f"{pane_number} " if pane_number else ""
         self._job: Job | None = None
         self._raw_responses: Mapping[str, Any] = {}
-        self.media_view = MediaView(graphics, frame_budget=frame_budget, cache=frame_cache)
+        media_view.add_class("media")
         self._text = Static(markup=False)
         self._scroll = DetailText(self._text)
         self._drawn_state: tuple[object, ...] | None = None
@@ -97,7 +100,7 @@ class DetailPane(Container):
 
     async def mount_content(self) -> None:
         """Put the picture and the words into the frame, behind the first frame of the screen: they are empty in it."""
-        await self.mount_all([self.media_view, self._scroll])
+        await self.mount_all([self._media_view, self._scroll])
 
     @property
     def job_id(self) -> int | None:
@@ -113,7 +116,7 @@ class DetailPane(Container):
         beside = event.size.height < MIN_STACKED_ROWS or event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS
         self.set_class(beside, "-beside")
         portrait = min(round(event.size.height * PORTRAIT_COLUMNS_PER_ROW), event.size.width // 2)
-        self.media_view.styles.width = max(16, portrait) if beside else None
+        self._media_view.styles.width = max(16, portrait) if beside else None
         self.call_after_refresh(self._redraw)
 
     def set_job(self, job: Job | None, raw_responses: Mapping[str, Any] | None = None) -> None:
@@ -158,7 +161,7 @@ class DetailPane(Container):
             self._set_media(None)
             return
         self._set_title(format_safe("Job {id}", id=job.id))
-        path = result_path(job, self._results_dir) if any(self._graphics.cell_size) else None
+        path = result_path(job, self._results_dir) if self._shows_media else None
         self.set_class(path is None, "-words")
         self._set_media(path)
         self._set_text(render_detail(job, self._raw_responses, width=width, with_json=self._shows_json))
@@ -179,5 +182,6 @@ class DetailPane(Container):
             self._text.update(text, layout=False)
 
     def _set_media(self, path: Path | None) -> None:
-        if path != self.media_view.path:
-            self.media_view.set_file(path)
+        if path != self._shown_path:
+            self._shown_path = path
+            self._show_file(path)

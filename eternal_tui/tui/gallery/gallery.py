@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -12,8 +12,6 @@ from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
-from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.worker import Worker
 
@@ -32,13 +30,11 @@ from eternal_tui.tui.gallery.grid import (
 from eternal_tui.tui.gallery.thumbnails import ThumbnailCache, ThumbnailKey
 from eternal_tui.tui.graphics.base import GraphicsBackend
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.job_list.row import state_labels
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.cells import fit
-
-if TYPE_CHECKING:
-    from eternal_tui.tui.job_list.widget import JobList
+from eternal_tui.tui.widgets.job_labels import state_labels
+from eternal_tui.tui.widgets.job_views import JobListing, JobView
 
 
 class _Tile(NamedTuple):
@@ -50,8 +46,8 @@ class _Tile(NamedTuple):
     has_thumbnail: bool
 
 
-class Gallery(ScrollView, can_focus=True):
-    """Draws the tiles in view. Jobs, cursor and marks are those of the job list."""
+class Gallery(JobView):
+    """Draws the tiles in view. Jobs, cursor and marks are those of the listing."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "gallery--text",
@@ -77,14 +73,11 @@ class Gallery(ScrollView, can_focus=True):
         &:focus > .gallery--cursor { color: $accent; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("gallery"), *bindings("tiles")]
-
-    class FocusChanged(Message):
-        """The gallery got the focus or lost it."""
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("gallery"), *bindings("tiles"), *bindings("matches")]
 
     def __init__(
         self,
-        job_list: JobList,
+        listing: JobListing,
         graphics: GraphicsBackend,
         results_dir: Path,
         *,
@@ -92,7 +85,7 @@ class Gallery(ScrollView, can_focus=True):
         id: str = "gallery",  # noqa: A002
     ) -> None:
         super().__init__(id=id)
-        self._job_list = job_list
+        self._listing = listing
         graphics = graphics.for_thumbnails
         self._results_dir = results_dir
         self._glyphs = glyphs
@@ -109,7 +102,7 @@ class Gallery(ScrollView, can_focus=True):
         """Draw the tiles in view that have changed, and have the missing thumbnails made."""
         if not self.is_attached or not self.display or not self.size.area:
             return
-        size = Size(self.size.width, self._grid.line_count(self._job_list.count))
+        size = Size(self.size.width, self._grid.line_count(self._listing.count))
         if size != self.virtual_size:
             self.virtual_size = size
             self.refresh()
@@ -122,7 +115,7 @@ class Gallery(ScrollView, can_focus=True):
 
     def scroll_to_cursor(self) -> None:
         """Bring the tile under the cursor into view."""
-        _, line = self._grid.tile_origin(self._job_list.row)
+        _, line = self._grid.tile_origin(self._listing.row)
         top, height = self.scroll_offset.y, self.size.height
         if line < top or self._grid.height >= height:
             self.scroll_to(y=line, animate=False)
@@ -133,17 +126,17 @@ class Gallery(ScrollView, can_focus=True):
         top, height, grid = self.scroll_offset.y, self.size.height, self._grid
         first = top // grid.height * grid.columns
         last = ((top + height - 1) // grid.height + 1) * grid.columns
-        return range(min(first, self._job_list.count), min(last, self._job_list.count))
+        return range(min(first, self._listing.count), min(last, self._listing.count))
 
     def visible_ids(self) -> list[int]:
         """Return the ids of the tiles in view."""
-        return [self._job_list.job_at(place).id for place in self._visible_range()]
+        return [self._listing.job_at(place).id for place in self._visible_range()]
 
     def _build_tile(self, tile_index: int) -> _Tile:
-        job = self._job_list.job_at(tile_index)
+        job = self._listing.job_at(tile_index)
         wanted = self._thumbnail_key(job)
         drawn = wanted is not None and self._thumbnails.get(wanted) is not None
-        return _Tile(job, tile_index == self._job_list.row, job.id in self._job_list.marked_ids, drawn)
+        return _Tile(job, tile_index == self._listing.row, job.id in self._listing.marked_ids, drawn)
 
     def _thumbnail_key(self, job: Job) -> ThumbnailKey | None:
         path = result_path(job, self._results_dir) if self._shows_images else None
@@ -218,7 +211,7 @@ class Gallery(ScrollView, can_focus=True):
 
     def _update_focus(self) -> None:
         self._styles.clear()
-        self.refresh(self._tile_region(self._job_list.row))
+        self.refresh(self._tile_region(self._listing.row))
         self.post_message(self.FocusChanged())
 
     def _transmit(self, data: str) -> None:
@@ -228,9 +221,9 @@ class Gallery(ScrollView, can_focus=True):
 
     def action_go(self, right: int, down: int) -> None:
         """Move the cursor by tiles and by rows of tiles."""
-        row = self._job_list.row + right + down * self._grid.columns
-        last = self._job_list.count - 1
-        below = down > 0 and self._job_list.row // self._grid.columns < last // self._grid.columns
+        row = self._listing.row + right + down * self._grid.columns
+        last = self._listing.count - 1
+        below = down > 0 and self._listing.row // self._grid.columns < last // self._grid.columns
         if 0 <= row <= last or below:
             self._move_cursor_to(row)
 
@@ -238,27 +231,34 @@ class Gallery(ScrollView, can_focus=True):
         """Move the cursor by screens."""
         rows = max(1, self.size.height // self._grid.height)
         by = int(max(1, rows * abs(pages))) * self._grid.columns
-        self._move_cursor_to(self._job_list.row + (by if pages > 0 else -by))
+        self._move_cursor_to(self._listing.row + (by if pages > 0 else -by))
 
     def action_ask(self, action: str) -> None:
         """Perform an action of the list."""
-        self._job_list.perform_action(action)
+        self._listing.perform_action(action)
+        self.scroll_to_cursor()
+
+    def action_match(self, step: int) -> None:
+        """Go to the next match of the search, or the one before."""
+        self._listing.action_match(step)
         self.scroll_to_cursor()
 
     def _move_cursor_to(self, row: int) -> None:
         # At once, not by a message: the next key must find the cursor where this one put it.
-        self._job_list.go_to_row(row)
+        self._listing.go_to_row(row)
         self.scroll_to_cursor()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave escape to others when there is nothing to clear here."""
+        """Leave escape and the keys of the search to others when they mean nothing here."""
+        if action == "match":
+            return self._listing.is_searching
         if (action, parameters) == ("ask", ("clear",)):
-            return self._job_list.can_clear
+            return self._listing.can_clear
         return super().check_action(action, parameters)
 
     def on_click(self, event: events.Click) -> None:
         place = self._grid.tile_at(event.x, event.y + self.scroll_offset.y)
-        if place is None or place >= self._job_list.count:
+        if place is None or place >= self._listing.count:
             return
         self._move_cursor_to(place)
         if event.chain == 2:
@@ -270,11 +270,11 @@ class Gallery(ScrollView, can_focus=True):
         width, grid = self.size.width, self._grid
         row, line = divmod(y + self.scroll_offset.y, grid.height)
         first = row * grid.columns
-        if first >= self._job_list.count:
+        if first >= self._listing.count:
             return Strip.blank(width, self._style_for(""))
         gap = Strip.blank(TILE_GAP_COLUMNS, self._style_for(""))
         strips = []
-        for place in range(first, min(first + grid.columns, self._job_list.count)):
+        for place in range(first, min(first + grid.columns, self._listing.count)):
             strips += [self._tile_strip(self._tiles.get(place) or self._build_tile(place), line, grid), gap]
         return Strip.join(strips).adjust_cell_length(width, self._style_for(""))
 

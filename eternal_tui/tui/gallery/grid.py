@@ -8,9 +8,9 @@ from typing import NamedTuple
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.formatting import character_label
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.job_list.row import LIVE_STATES, state_glyph, state_labels
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import fit
+from eternal_tui.tui.widgets.job_labels import LIVE_STATES, state_glyph, state_labels
 
 FRAME_CELLS = 2
 """Columns, and rows, of the frame around a tile."""
@@ -89,7 +89,7 @@ def state_caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
         parts.append(format_safe("{progress} %", progress=job.progress))
     if job.request.type == "video":
         seconds = round(job.file_info.seconds) if job.file_info is not None else job.request.duration
-        parts.append(format_safe("{n} s", n=seconds) if seconds else SafeText("clip"))
+        parts.append(format_safe("{n} s", n=seconds) if seconds else SafeText("video"))
     return join_safe(" ", *parts)
 
 

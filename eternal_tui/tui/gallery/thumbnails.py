@@ -14,7 +14,7 @@ from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
-from eternal_tui.tui.picture.picture import DECODE_DELAY_SECONDS
+from eternal_tui.tui.graphics.pacing import DECODE_DELAY_SECONDS
 
 MAX_THUMBNAILS = 400
 """Drawings cached: several screens of the largest terminal, about 30 MB of pixels in one that holds them itself."""

@@ -14,6 +14,9 @@ REMOTE_FRAME_RATE = 4.0
 REMOTE_BYTES_PER_SECOND = 200_000
 """Bytes a second a clip may take of an SSH line unless the user says otherwise."""
 
+DECODE_DELAY_SECONDS = 0.03
+"""Seconds without another choice after which a file is decoded: `j` held down repeats about every 30 ms."""
+
 _STYLE_BYTES_PER_SEGMENT = 42
 """About the bytes of one segment's colours and its reset, `ESC [ 38;2;…;48;2;… m` and `ESC [ 0 m`."""
 

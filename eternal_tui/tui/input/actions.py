@@ -110,6 +110,8 @@ CONTROL_ACTIONS: tuple[Action, ...] = (
     Action("gallery.filter", "slash", "ask('filter')", "Filter", "Filter as you type", "gallery", True),
     Action("gallery.facet", "f", "ask('facet')", "Facet", "All, unfinished, done, needs attention", "gallery"),
     Action("gallery.sort", "S", "ask('sort')", "Sort", "Sort another way", "gallery"),
+    Action("gallery.find", "F", "ask('find')", "Find", "Search without filtering; n and N: matches", "gallery"),
+    Action("gallery.problem", "exclamation_mark", "ask('problem')", "Next problem", "Next failed job", "gallery"),
     Action("gallery.clear", "escape", "ask('clear')", "Clear", "Clear the marks, then the filter", "gallery"),
     Action("filter.done", "enter,down", "done", "To the list", "Keep the filter and go to the list", "filter", True),
     Action("filter.clear", "escape", "clear", "Clear", "Clear the filter and go to the list", "filter", True),

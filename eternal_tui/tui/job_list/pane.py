@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -15,12 +14,11 @@ from textual.dom import DOMNode
 from textual.message import Message
 
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
+from eternal_tui.tui.widgets.job_views import JobView
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.gallery.gallery import Gallery
     from eternal_tui.tui.job_list.filter_bar import FilterBar
 
 
@@ -34,8 +32,8 @@ class JobListPane(Vertical):
         padding: 0;
         &:focus-within { border: round $border; border-title-color: $foreground; }
         & > JobList { height: 1fr; }
-        & > Gallery { height: 1fr; display: none; }
-        &.-gallery > Gallery { display: block; }
+        & > JobView { height: 1fr; display: none; }
+        &.-gallery > JobView { display: block; }
         &.-gallery > JobList { display: none; }
         &.-ascii, &.-ascii:focus-within { border: ascii $border-blurred; }
         &.-ascii > JobList { scrollbar-size-vertical: 0; }
@@ -52,19 +50,13 @@ class JobListPane(Vertical):
         estimate_remaining: Callable[[Job], float | None] | None = None,
         clock_step: float = 1.0,
         pane_number: int = 0,
-        graphics: GraphicsBackend | None = None,
-        results_dir: Path | None = None,
+        make_gallery: Callable[[JobList], JobView],
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
-        """Build the pane; `pane_number` is the key that goes to it, shown before the title, 0 for none.
-
-        `graphics` draws the files in `results_dir` when the pane is a gallery.
-        """
+        """Build the pane; `pane_number` is the key that goes to it, shown before the title, 0 for none."""
         super().__init__(id=id)
         self.job_list = JobList(glyphs=glyphs, estimate_remaining=estimate_remaining, clock_step=clock_step)
-        self._glyphs = glyphs
-        self._graphics = graphics or NullGraphics()
-        self._results_dir = results_dir or Path()
+        self._make_gallery = make_gallery
         self.set_class(glyphs is ASCII, "-ascii")
         self.is_batch_open = False
         self._title_prefix = f"{pane_number} " if pane_number else ""
@@ -84,11 +76,9 @@ class JobListPane(Vertical):
         return "_filter_bar" in vars(self) and self._filter_bar in nodes
 
     @cached_property
-    def gallery(self) -> Gallery:
+    def gallery(self) -> JobView:
         """The thumbnails, made when they are first wanted."""
-        from eternal_tui.tui.gallery.gallery import Gallery
-
-        return Gallery(self.job_list, self._graphics, self._results_dir, glyphs=self._glyphs)
+        return self._make_gallery(self.job_list)
 
     def on_mount(self) -> None:
         """Name the pane."""
@@ -131,7 +121,8 @@ class JobListPane(Vertical):
     def _redraw_gallery(self) -> None:
         self.gallery.redraw()
 
-    def on_gallery_focus_changed(self, event: Gallery.FocusChanged) -> None:
+    @on(JobView.FocusChanged)
+    def _gallery_focus_changed(self, event: JobView.FocusChanged) -> None:
         """Let the keys of the gallery move the cursor of the list."""
         event.stop()
         self.job_list.is_externally_driven = self.gallery.has_focus

@@ -11,15 +11,15 @@ from rich.cells import cell_len
 from eternal_tui.core.formatting import format_amount, format_remaining, format_short_duration
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.batch import BatchSummary, summarize
-from eternal_tui.jobs.formatting import cost_label, state_label
+from eternal_tui.jobs.formatting import cost_label
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, fit, layout_spans
+from eternal_tui.tui.widgets.job_labels import LIVE_STATES, run_seconds, state_glyph, state_labels
 
 PLAIN_STATUS_TEXTS = frozenset({"", "pending", "running"})
 """Words of a live job that say no more than "running" does; any other is shown as it came."""
 
-LIVE_STATES = frozenset({JobState.SUBMITTING, JobState.RUNNING, JobState.STALLED})
 MAX_TEXT_CHARS = 300
 """Characters of outside text that are laid out: more than any line holds."""
 
@@ -30,12 +30,6 @@ _CHILD_INDENT = 2
 _MIN_REASON_COLUMNS = 12
 _MIN_COLUMNS_WITH_COST = 30
 _TYPE_LABELS = {"image": "image", "video": "video", "character": "char"}
-_STATE_ROLES = {
-    "queued": "live", "submitting": "live", "running": "live", "fetching": "live", "saved": "ok", "created": "ok",
-    "failed": "bad", "rejected": "bad", "unsent": "bad", "broken": "bad",
-}  # fmt: skip
-_GLYPH_ALIASES = {"created": "saved", "unsent": "rejected", "missing": "broken", "queued": "submitting"}
-_SHORT_LABELS = {"submitting": "sending", "unconfirmed": "charged?"}
 
 
 class Columns(msgspec.Struct, frozen=True):
@@ -90,20 +84,6 @@ def columns_for(width: int, name_width: int = MAX_NAME_COLUMNS, *, child: bool =
     """
     state, kind, name, clock, size, last = next(parts for least, parts in _COLUMN_WIDTHS if width >= least)
     return Columns(width, state, kind, min(name, name_width), clock, size, last, _CHILD_INDENT if child else 0)
-
-
-def state_labels(job: Job) -> tuple[str, str, str]:
-    """Return the word for the job's state, one of at most eight cells, and its role."""
-    label = state_label(job)
-    return label, _SHORT_LABELS.get(label, label), _STATE_ROLES.get(label, "warn")
-
-
-def state_glyph(job: Job, glyphs: Glyphs) -> str:
-    """Return the sign of the job's state, one cell wide."""
-    if job.state in LIVE_STATES and not job.watched:
-        return glyphs.unwatched
-    label = state_label(job)
-    return str(getattr(glyphs, _GLYPH_ALIASES.get(label, label)))
 
 
 def has_clock(job: Job) -> bool:
@@ -262,13 +242,6 @@ def bar_spans(percent: int, x: int, width: int, glyphs: Glyphs) -> Iterator[Span
     # Both parts are always there, if need be with no width, so that lines of one job compare cell by cell.
     yield Span(x, len(full), full, "bar")
     yield Span(x + len(full), width - len(full), glyphs.bar_rest * (width - len(full)), "track")
-
-
-def run_seconds(job: Job) -> float | None:
-    """Return the whole seconds a job took, None where that is not known."""
-    if job.submitted_at is None and job.observed_seconds is None:
-        return (job.finished_at - job.created_at) // 1 if job.finished_at is not None else None
-    return None if job.run_seconds is None else job.run_seconds // 1
 
 
 def _clock_text(job: Job, now: float, clock_step: float) -> str:

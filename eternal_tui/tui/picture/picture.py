@@ -19,16 +19,13 @@ from eternal_tui.media.decode.images import FrameCache, image_size, is_animated
 from eternal_tui.media.errors import ResultError, UnsupportedFile
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
-from eternal_tui.tui.graphics.pacing import FrameBudget
+from eternal_tui.tui.graphics.pacing import DECODE_DELAY_SECONDS, FrameBudget
 from eternal_tui.tui.picture.player import VideoPlayer
 from eternal_tui.tui.picture.zoom import CanvasSize, ZoomState
 
 if TYPE_CHECKING:
     from eternal_tui.media.decode.video import AsyncVideo
     from eternal_tui.media.decode.viewport import Viewport
-
-DECODE_DELAY_SECONDS = 0.03
-"""Seconds a choice must stand before it is decoded: `j` held down repeats about every 30 ms."""
 
 LINGER_SECONDS = 0.15
 """Seconds the picture before stays while its successor is on its way: what comes sooner comes without a blink."""

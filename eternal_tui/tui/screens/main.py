@@ -29,6 +29,7 @@ from eternal_tui.tui.input.actions import Scope
 from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.notifications import Notifier, Severity
+from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.refresh import Debouncer, RefreshTimer
 from eternal_tui.tui.request_form.messages import (
     CharactersRequested,
@@ -48,6 +49,7 @@ from eternal_tui.tui.widgets.help_keys import HelpMixin
 
 if TYPE_CHECKING:
     from eternal_tui.characters.check import CharacterCheck
+    from eternal_tui.tui.gallery.gallery import Gallery
     from eternal_tui.tui.screens.job_commands import JobCommands
     from eternal_tui.tui.screens.job_dialogs import JobDialogs
     from eternal_tui.tui.widgets.dialog import ConfirmDialog
@@ -126,15 +128,15 @@ class MainScreen(HelpMixin, DiffScreen):
             estimate_remaining=engine.monitor.estimate_remaining,
             clock_step=terminal.clock_step_seconds,
             pane_number=2,
-            graphics=terminal.graphics,
-            results_dir=engine.results_dir,
+            make_gallery=self._make_gallery,
             id="jobs",
         )
+        self.media_view = MediaView(terminal.graphics, frame_budget=terminal.frame_budget, cache=terminal.frame_cache)
         self.detail_pane = DetailPane(
-            terminal.graphics,
             engine.results_dir,
-            frame_budget=terminal.frame_budget,
-            frame_cache=terminal.frame_cache,
+            self.media_view,
+            self.media_view.set_file,
+            shows_media=any(terminal.graphics.cell_size),
             pane_number=3,
             id="detail",
         )
@@ -168,6 +170,12 @@ class MainScreen(HelpMixin, DiffScreen):
         self._footer_is_searching = False
         self._last_credits: float | None = None
         self._raw_responses: dict[int, Mapping[str, Any]] = {}
+
+    def _make_gallery(self, jobs: JobList) -> Gallery:
+        from eternal_tui.tui.gallery.gallery import Gallery
+
+        terminal = self.terminal
+        return Gallery(jobs, terminal.graphics, self.services.jobs.results_dir, glyphs=terminal.glyphs)
 
     @cached_property
     def commands(self) -> JobCommands:
@@ -300,7 +308,9 @@ class MainScreen(HelpMixin, DiffScreen):
         self._footer_has_job = self.job_pane.job_list.current_id is not None
         self._footer_is_searching = self.job_pane.job_list.is_searching
         keymap = effective_keymap(self.services.settings)
-        hints = footer_keys(self._focus_scope(), keymap, has_job=self._footer_has_job)
+        hints = footer_keys(
+            self._focus_scope(), keymap, has_job=self._footer_has_job, is_searching=self._footer_is_searching
+        )
         tour = [tour_hint(self.tour_action_ids, keymap)] if self.tour_action_ids else []
         self.footer.set_hints([*tour, *hints])
 
@@ -317,9 +327,7 @@ class MainScreen(HelpMixin, DiffScreen):
             return "detail"
         if self.job_pane.contains_filter_bar(nodes):
             return "filter"
-        if self.job_pane.is_gallery:
-            return "gallery"
-        return "matches" if self.job_pane.job_list.is_searching else "list"
+        return "gallery" if self.job_pane.is_gallery else "list"
 
     def refresh_keys(self) -> None:
         self.refresh_bindings()
@@ -475,7 +483,7 @@ class MainScreen(HelpMixin, DiffScreen):
         chosen, current = jobs.selected_ids(), jobs.current_id
         # A filter may have taken the job away meanwhile: then the cursor is on the next already.
         if await self.commands.cull(chosen, command) and jobs.current_id == current == chosen[0]:
-            self.job_pane.gallery.action_go(1, 0)
+            await self.job_pane.gallery.run_action("go(1, 0)")
 
     @work
     async def _run_command(self, job_ids: list[int], command: str) -> None:
@@ -534,10 +542,10 @@ class MainScreen(HelpMixin, DiffScreen):
         self.set_class(self.job_pane.is_gallery, "-gallery")
 
     def action_play(self) -> None:
-        self.detail_pane.media_view.toggle_playback()
+        self.media_view.toggle_playback()
 
     def action_scrub(self, direction: int) -> None:
-        self.detail_pane.media_view.scrub(direction / 20)
+        self.media_view.scrub(direction / 20)
 
     def action_json(self) -> None:
         current = self.services.jobs.store.get(self.job_pane.job_list.current_id or 0)

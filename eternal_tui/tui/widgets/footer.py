@@ -93,10 +93,6 @@ _FOOTER_ACTION_IDS: dict[Scope, tuple[str, ...]] = {
         "jobs.new", "list.open", "jobs.again", "jobs.edit", "jobs.copy", "jobs.help", "jobs.quit", "list.filter",
         "jobs.outside", "jobs.gallery", "app.palette",
     ),
-    "matches": (
-        "list.next_match", "list.previous_match", "list.clear", "list.open", "jobs.again", "jobs.edit", "jobs.copy",
-        "jobs.help", "jobs.quit", "list.filter",
-    ),
     "gallery": (
         "jobs.new", "gallery.open", "jobs.again", "jobs.edit", "jobs.copy", "jobs.help", "jobs.quit", "gallery.filter",
         "jobs.outside", "jobs.gallery", "app.palette",
@@ -105,6 +101,7 @@ _FOOTER_ACTION_IDS: dict[Scope, tuple[str, ...]] = {
     "detail": ("jobs.new", "jobs.again", "jobs.edit", "jobs.copy", "jobs.outside", "jobs.help", "jobs.quit"),
     "form": ("app.submit", "form.back", "app.help", "form.editor", "form.history", "form.presets", "app.palette"),
 }  # fmt: skip
+_MATCH_ACTION_IDS = ("list.next_match", "list.previous_match")
 _JOB_ACTION_IDS = frozenset({
     "list.open", "gallery.open", "jobs.again", "jobs.edit", "jobs.copy", "jobs.outside", "jobs.gallery", "list.filter",
     "gallery.filter",
@@ -118,11 +115,15 @@ _BACK_HINT = KeyHint("esc", "jobs", "screen.pane(2)")
 _ACTIONS_BY_ID = {action.id: action for action in ALL_ACTIONS}
 
 
-def footer_keys(scope: Scope, keymap: Mapping[str, str], *, has_job: bool) -> list[KeyHint]:
+def footer_keys(scope: Scope, keymap: Mapping[str, str], *, has_job: bool, is_searching: bool = False) -> list[KeyHint]:
     """Return what the footer says while the focus is at `scope`; without a `has_job` only what works without one."""
+    names = _FOOTER_ACTION_IDS.get(scope, ())
+    if is_searching and scope in ("list", "gallery"):
+        # n goes through the matches then.
+        names = (*_MATCH_ACTION_IDS, f"{scope}.clear", *names[1:])
     return [
         _BACK_HINT if name == "form.back" else key_hint(name, keymap)
-        for name in _FOOTER_ACTION_IDS.get(scope, ())
+        for name in names
         if has_job or name not in _JOB_ACTION_IDS
     ]
 

@@ -9,7 +9,6 @@ from textual.widgets import Static
 
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.tui.detail.pane import DetailPane, DetailText
-from eternal_tui.tui.graphics.base import NullGraphics
 from tests.cli.program import a_job
 
 
@@ -18,7 +17,7 @@ class DetailApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """Show nothing else."""
-        yield DetailPane(NullGraphics(), Path("results"))
+        yield DetailPane(Path("results"), Static(), lambda _: None, shows_media=False)
 
 
 async def test_no_line_is_broken_a_second_time_beside_the_scroll_bar() -> None:

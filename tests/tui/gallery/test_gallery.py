@@ -50,7 +50,7 @@ class GalleryApp(App[None]):
         register_themes(self)
         self.theme = "eternal-dark"
         self.jobs = list(jobs)
-        self.pane = JobListPane(graphics=graphics or HalfBlocks(), results_dir=folder)
+        self.pane = JobListPane(make_gallery=lambda jobs: Gallery(jobs, graphics or HalfBlocks(), folder))
         self.messages: list[Message] = []
 
     def compose(self) -> ComposeResult:
@@ -66,6 +66,7 @@ class GalleryApp(App[None]):
 
     @property
     def gallery(self) -> Gallery:
+        assert isinstance(self.pane.gallery, Gallery)
         return self.pane.gallery
 
     @property
@@ -108,7 +109,7 @@ def test_grids_of_usual_panes(size: tuple[int, int], expected: Grid) -> None:
 def test_a_tile_says_how_its_job_stands() -> None:
     assert state_caption(saved_job("a.png")) == "✓ saved"
     assert state_caption(make_job(state=JobState.RUNNING, progress=24)) == "◐ running 24 %"
-    assert state_caption(saved_job("a.mp4")) == "✓ saved clip"
+    assert state_caption(saved_job("a.mp4")) == "✓ saved video"
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +191,24 @@ async def test_it_is_the_list_seen_another_way(tmp_path: Path) -> None:
         await pilot.pause()
         assert app.pane.job_list.has_focus
         assert app.current_id == 18
+
+
+async def test_matches_and_problems_are_reached_by_keys(tmp_path: Path) -> None:
+    """Seen to fail with the keys of the list missing in the gallery, where n began a new request."""
+    jobs = [make_job(number, prompt=f"Scene {number % 3}") for number in range(20, 0, -1)]
+    jobs[4] = make_job(16, prompt="Scene 1", state=JobState.FAILED)
+    app = GalleryApp(jobs, tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_settled(pilot)
+        await pilot.press("exclamation_mark")
+        assert app.current_id == 16
+        await pilot.press("F", *"scene 2", "enter")
+        await wait_settled(pilot)
+        assert (app.current_id, app.gallery.has_focus) == (14, True)
+        await pilot.press("n")
+        assert app.current_id == 11
+        await pilot.press("N", "N")
+        assert app.current_id == 17
 
 
 async def test_a_new_job_does_not_slip_under_the_cursor(tmp_path: Path) -> None:

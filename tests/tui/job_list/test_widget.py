@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,6 +18,8 @@ from textual.widgets import Input
 from eternal_tui.jobs.filter import FACETS
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import themes
+from eternal_tui.tui.gallery.gallery import Gallery
+from eternal_tui.tui.graphics.base import NullGraphics
 from eternal_tui.tui.job_list.filter_bar import FilterBar
 from eternal_tui.tui.job_list.index import JobIndex
 from eternal_tui.tui.job_list.pane import JobListPane
@@ -43,7 +46,12 @@ class PaneApp(App[None]):
         return DiffScreen(id="_default")
 
     def compose(self) -> ComposeResult:
-        yield JobListPane(glyphs=self._glyphs, estimate_remaining=lambda job: 0.6 * (100 - job.progress), pane_number=2)
+        yield JobListPane(
+            make_gallery=lambda jobs: Gallery(jobs, NullGraphics(), Path(), glyphs=self._glyphs),
+            glyphs=self._glyphs,
+            estimate_remaining=lambda job: 0.6 * (100 - job.progress),
+            pane_number=2,
+        )
 
     @property
     def job_list(self) -> JobList:
