@@ -138,8 +138,8 @@ def _cost_rows(job: Job) -> Iterator[DetailRow]:
         yield DetailRow("Charged?", sanitize(job.verdict), tone)
         yield DetailRow("", sanitize(job.verdict_reason, limit=300), "$text-muted")
     elif job.state is JobState.UNCONFIRMED:
-        when = "unknown until running jobs end" if job.verdict_reason else "unknown until the next response"
-        yield DetailRow("Charged?", SafeText(when), "$text-muted")
+        waits = SafeText("unknown until running jobs end") if job.verdict_reason else None
+        yield DetailRow("Charged?", waits or SafeText("unknown until the next response"), "$text-muted")
     if job.state is JobState.REJECTED:
         yield DetailRow("Cost", SafeText("not charged"))
     elif cost := cost_label(job):
