@@ -68,7 +68,7 @@ class CostLimit:
                     "{requests} would cost ~{total} credits, more than --max-cost {limit}. Nothing was sent.",
                     requests=pluralize(len(planned), "request"),
                     total=format_amount(total),
-                    limit=format(self._max_cost, "f"),
+                    limit=format_amount(self._max_cost),
                 ),
             )
         try:
@@ -95,7 +95,7 @@ class CostLimit:
             return None
         return format_safe(
             "--max-cost {limit} is reached: ~{spent} credits are spent and the next request costs {price}.",
-            limit=format(self._max_cost, "f"),
+            limit=format_amount(self._max_cost),
             spent=format_amount(spent),
             price=sanitize("an unknown amount" if price is None else f"~{format_amount(price)}"),
         )

@@ -24,7 +24,10 @@ GraphicsMode = Literal[
     "blocks",
     "off",
 ]
-NonNegativeCredits = Annotated[float, Meta(ge=0)]
+MAX_CREDITS = 1e9
+"""Upper bound of limits in credits: a million times a usual balance."""
+
+NonNegativeCredits = Annotated[float, Meta(ge=0, le=MAX_CREDITS)]
 
 
 class SettingsError(ValueError):

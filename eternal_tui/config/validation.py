@@ -209,9 +209,9 @@ def _describe_bounds(number: Any) -> str:
     if low == 0 and high is None:
         return ", 0 or more"
     return (
-        f"{start} to {high:g}"
+        f"{start} to {high:.12g}"
         if high is not None and low is not None
-        else (f"{start}, at most {high:g}" if high is not None else start)
+        else (f"{start}, at most {high:.12g}" if high is not None else start)
     )
 
 

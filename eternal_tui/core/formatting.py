@@ -59,8 +59,17 @@ def format_datetime(timestamp: float, pattern: str = "%Y-%m-%d %H:%M:%S") -> Saf
 
 
 def format_amount(amount: float | Decimal, *, is_exact: bool = True) -> str:
-    """Return credits with two decimals: 1,234.50, and ~1,234.50 for an estimate."""
-    return f"{'' if is_exact else '~'}{amount:,.2f}"
+    """Return credits with two decimals: 1,234.50, and ~1,234.50 for an estimate.
+
+    Below a hundredth it takes up to six decimals: 0.004.
+    """
+    size = abs(float(amount))
+    if 0 < size < 0.01:
+        text = f"{amount:.6f}".rstrip("0")
+        text = "<0.000001" if text in ("0.", "-0.") else text
+    else:
+        text = f"{amount:,.2f}" if size < 1e15 else f"{amount:.2e}"
+    return text if is_exact else f"~{text}"
 
 
 def format_cost(estimate: float | Decimal | None) -> str:

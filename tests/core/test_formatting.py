@@ -28,7 +28,11 @@ from eternal_tui.core import formatting
         (formatting.format_short_duration, {-3: "0:00", 41: "0:41", 725: "12:05", 3_723: "1h02", 360_000: "4d"}),
         (formatting.format_remaining, {None: "", 1: "~0:05", 19: "~0:20", 61: "~1:15", 601: "~11:00"}),
         (formatting.format_datetime, {1e18: "?", float("nan"): "?", float("-inf"): "?"}),
-        (formatting.format_amount, {0: "0.00", 1234.5: "1,234.50", Decimal("0.125"): "0.12"}),
+        (
+            formatting.format_amount,
+            {0: "0.00", 1234.5: "1,234.50", Decimal("0.125"): "0.12", 0.004: "0.004", Decimal("0.000001"): "0.000001"}
+            | {1e-300: "<0.000001", 0.01: "0.01", 1e300: "1.00e+300", Decimal("1e300"): "1.00e+300"},
+        ),
         (formatting.format_cost, {None: "price unknown", 0.04: "~0.04 credits", Decimal(1500): "~1,500.00 credits"}),
     ],
 )

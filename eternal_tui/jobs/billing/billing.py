@@ -174,18 +174,19 @@ class Billing:
 
     def _cap_refusal(self, estimates: Sequence[Decimal | None]) -> DailyCapExceeded | None:
         """Return why the cap forbids these; a cap that is no amount allows nothing."""
-        if self._context.policy.daily_cap is None:
+        daily_cap = self._context.policy.daily_cap
+        if daily_cap is None:
             return None
-        cap = to_amount(self._context.policy.daily_cap) or Decimal(0)
+        cap = to_amount(daily_cap) or Decimal(0)
         spending = self._spending_today()
         known = sum((price for price in estimates if price is not None), Decimal(0))
         if spending.spent >= cap or spending.spent + known > cap:
             total = None if None in estimates else float(known)
-            return DailyCapExceeded(float(spending.spent), total, float(cap))
+            return DailyCapExceeded(float(spending.spent), total, daily_cap)
         # Those in doubt are counted apart: one killed process must not keep the price from being learned.
         unknown = max(spending.unknown_count - spending.doubtful_count, spending.doubtful_count)
         if None in estimates and unknown >= MAX_UNKNOWN_CHARGES:
-            return CapUndeterminable(float(spending.spent), spending.unknown_count, float(cap))
+            return CapUndeterminable(float(spending.spent), spending.unknown_count, daily_cap)
         return None
 
     async def record_intent(self, intent: Job, add: AddIntent, stop: StopSignal) -> Job:
