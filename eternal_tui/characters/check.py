@@ -11,6 +11,9 @@ from eternal_tui.core.sanitize import SafeText, format_safe
 PROGRESS_INTERVAL_SECONDS = 1.0
 """Seconds between two remarks on how far it has come."""
 
+QUIET_SECONDS = 0.3
+"""Seconds a check may take before it is mentioned."""
+
 CHECK_RUNNING_MESSAGE = SafeText("Still checking the character; nothing more was sent.")
 CHECK_STOPPED_MESSAGE = SafeText("Check cancelled. Nothing was sent or charged.")
 
@@ -41,6 +44,7 @@ class CharacterCheck:
             return False
         asking = self._task = asyncio.create_task(self._check_each(unknown), name="look up")
         try:
+            await asyncio.wait({asking}, timeout=QUIET_SECONDS)
             while not asking.done():
                 self._show_progress(
                     format_safe("checking the character · {n} read", n=f"{len(self._catalog.partial):,}")

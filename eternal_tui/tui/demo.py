@@ -1,21 +1,32 @@
-"""The history and the draft that a demo starts with."""
+"""The history, the form and the cursor that a demo starts with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from eternal_tui.api.models import GenerateRequest
+from eternal_tui.core.json_store import JsonStore
 from eternal_tui.core.sanitize import UntrustedText
-from eternal_tui.drafts.draft import DEMO_DRAFT
-from eternal_tui.drafts.stores import DraftStore
+from eternal_tui.drafts.draft import DEMO_DRAFT, Draft
+from eternal_tui.drafts.stores import DraftStore, Presets, PresetStore, SnippetStore
 from eternal_tui.jobs.model import Job, JobState, to_record, with_event
 from eternal_tui.sandbox.samples import SAMPLE_JOBS
 from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.services import Services
+from eternal_tui.tui.job_list.cursor import ListView
+from eternal_tui.tui.screens.view_state import ViewState, view_store
+
+T = TypeVar("T")
+
+DEMO_PRESETS = Presets().with_preset("Short video", Draft(type="video", duration=2, audio=False))
+DEMO_SNIPPETS = {"light": "soft morning light, light fog"}
 
 
 def seed_demo(services: Services) -> bool:
-    """Add the sample jobs and the draft to a data folder without jobs; tell whether it was one.
+    """Add the sample jobs, a draft, a preset and a snippet to a data folder without jobs; tell whether it was one.
+
+    The cursor is on the video, so that `enter` and `p` have something to show.
 
     The sandbox has the same jobs. All but the unconfirmed one are recorded as running: the first poll finds them
     finished, and their files are downloaded as always.
@@ -23,10 +34,20 @@ def seed_demo(services: Services) -> bool:
     if services.history.count():
         return False
     services.history.add_many(map(to_record, _sample_jobs(services)))
-    drafts = DraftStore(services.data_dir)
-    if drafts.load() is None:
-        drafts.save(DEMO_DRAFT)
+    folder = services.data_dir
+    _save_new(DraftStore(folder), DEMO_DRAFT)
+    _save_new(PresetStore(folder), DEMO_PRESETS)
+    _save_new(SnippetStore(folder), DEMO_SNIPPETS)
+    _save_new(view_store(folder), ViewState(jobs=ListView(cursor=_VIDEO_ID)))
     return True
+
+
+def _save_new(store: JsonStore[T], content: T) -> None:
+    if not store.path.exists():
+        store.save(content)
+
+
+_VIDEO_ID = 1 + next(place for place, each in enumerate(SAMPLE_JOBS) if each.kind == "video")
 
 
 def _sample_jobs(services: Services) -> Iterator[Job]:

@@ -58,6 +58,7 @@ class RequestForm(Vertical):
         height: 1fr; width: 1fr;
         & #foot { height: auto; padding-left: 1; }
         &.-tall PromptField { height: 25%; min-height: 7; }
+        &.-batch #preview { height: 1fr; min-height: 3; }
         &.-tall #preview { height: 1fr; margin-top: 1; }
     }
     """
@@ -345,6 +346,9 @@ class RequestForm(Vertical):
         event.stop()
         if self.draft != self._last_draft:
             self._notice = ""
+        if isinstance(event, PromptField.Edited):
+            # What is being written may be unfinished; it is judged when the focus leaves it.
+            self._touched_fields.discard(_PROMPT_FIELD)
         self._refresh_fields()
 
     @on(PromptArea.TypedOver)
@@ -392,6 +396,8 @@ class RequestForm(Vertical):
         error = plan.prompt_error if _PROMPT_FIELD in self._touched_fields else ""
         self._prompt_field.show_error(error or self._notice)
         self._batch_hint.set_text("", plan.size_error)
+        self.set_class(len(plan.requests) > 1, "-batch")
+        self._preview.styles.max_height = None if self.has_class("-tall") else max(3, len(plan.requests))
         if len(plan.requests) > 1:
             self._preview.set_requests(plan.requests, plan.names)
         else:

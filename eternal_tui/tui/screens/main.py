@@ -13,7 +13,8 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal
-from textual.widget import MountError
+from textual.css.query import QueryType
+from textual.widget import MountError, Widget
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
@@ -357,6 +358,17 @@ class MainScreen(HelpMixin, DiffScreen):
         if body.styles.margin.bottom != below:
             body.styles.margin = (0, 0, below, 0)
             body.set_class(bool(below), "-less")
+
+    def focus_next(self, selector: str | type[QueryType] = "*") -> Widget | None:
+        return super().focus_next(self._visible_controls(selector))
+
+    def focus_previous(self, selector: str | type[QueryType] = "*") -> Widget | None:
+        return super().focus_previous(self._visible_controls(selector))
+
+    def _visible_controls(self, selector: str | type[QueryType]) -> str | type[QueryType]:
+        """Keep Tab within the form while it covers the list: letters would act on what cannot be seen."""
+        covered = self.has_class("-drawer") and self.size.width < MIN_WIDE_COLUMNS
+        return "#form *" if covered and selector == "*" else selector
 
     def notify_user(self, text: SafeText, severity: Severity = "information") -> None:
         self._show_toast(text, severity)

@@ -34,6 +34,10 @@ class ViewState(msgspec.Struct, frozen=True, omit_defaults=True):
     gallery: bool = False
 
 
+def view_store(data_dir: Path) -> JsonStore[ViewState]:
+    return JsonStore(data_dir / "layout.json", ViewState, "The layout")
+
+
 class ScreenView:
     """The view of the main screen. It is saved as it changes, because a killed app saves nothing.
 
@@ -42,7 +46,7 @@ class ScreenView:
 
     def __init__(self, screen: MainScreen, data_dir: Path) -> None:
         self._screen = screen
-        self._store = JsonStore(data_dir / "layout.json", ViewState, "The layout")
+        self._store = view_store(data_dir)
         self._list_tenths: int | None = None
         self._is_side_by_side = False
         self._seen = self._saved = ViewState()
