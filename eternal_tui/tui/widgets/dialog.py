@@ -27,6 +27,9 @@ from eternal_tui.tui.terminal.toast_room import watch_toast_height
 
 Result = TypeVar("Result")
 
+FOOTER_ROWS = 1
+"""Rows of the footer of the screen below, which stay in sight."""
+
 
 class ResultScreen(Screen[Result]):
     """A screen whose `dismiss` closes this screen and no other.
@@ -58,7 +61,8 @@ class Overlay(ResultScreen[Result], ModalScreen[Result]):
         watch_toast_height(self, self.reserve_toast_rows)
 
     def reserve_toast_rows(self, rows: int) -> None:
-        """Move boxes up out of the rows that toasts cover."""
+        """Move boxes up out of the rows that toasts cover above the footer."""
+        rows += FOOTER_ROWS if rows else 0
         boxes = [each for each in self.children if each.display and not each.has_class("-textual-system")]
         height = self.outer_size.height
         if rows and max((box.region.bottom for box in boxes), default=0) <= height - rows:

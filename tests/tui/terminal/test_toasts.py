@@ -30,7 +30,7 @@ async def test_the_send_line_and_the_foot_of_a_dialog_stay_in_sight(tmp_path: Pa
 
     Seen to fail with a form, and with dialogs, that make no way, with a form opened under what was said before, and
     with margins on what is said: the last line of a long one was cut off. And as it was: under a dialog each stood
-    there twice.
+    there twice, over the footer.
     """
     # Or a service that is not there would be told of too.
     write_character_list(tmp_path / "data", UNREACHABLE_URL, "6870")
@@ -46,11 +46,13 @@ async def test_the_send_line_and_the_foot_of_a_dialog_stay_in_sight(tmp_path: Pa
             await wait_for_texts(pilot, "Duration", "^s send")
             screen.notify_user(SHORT, "warning")
             await wait_for_texts(pilot, "tomorrow.", "price unknown", "^s send", "Count")
+            footer = screen_text(app).splitlines()[-1]
             await pilot.press("f1")
             await wait_for_texts(pilot, "tomorrow.", "esc: back")
             assert screen_text(app).count("tomorrow.") == 1
             await pilot.press("escape", "ctrl+t")
             await wait_for_texts(pilot, "tomorrow.", "search, or a new name")
+            assert screen_text(app).splitlines()[-1] == footer
             assert screen_text(app).count("tomorrow.") == 1
             app.clear_notifications()
             await wait_for_texts(pilot, "search, or a new name")
