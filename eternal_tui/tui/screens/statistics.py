@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual import events, on
 from textual.binding import BindingType
@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from eternal_tui.core.formatting import format_amount, format_duration
+from eternal_tui.core.formatting import format_amount, format_short_duration
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.billing.statistics import DayStats, Statistics
 from eternal_tui.jobs.groups import JobGroup
@@ -30,13 +30,34 @@ CHART_ROWS = 5
 AXIS_COLUMNS = 8
 """Cells of the figures left of the chart."""
 
-GROUP_COLUMNS = (
-    Column(9, dim=True), Column(0), Column(5, align_right=True), Column(5, align_right=True),
-    Column(6, align_right=True), Column(6, align_right=True), Column(8, align_right=True),
-)  # fmt: skip
-HEADINGS = ("", "", "jobs", "ok", "p50", "p90", "credits")
-DOUBT_FIELDS = {"unexplained": "unexpl.", "unconfirmed": "unconf."}
-"""Parts of the credits that are not sure to be the group's, with their headings: shown where there are any."""
+
+class Figure(NamedTuple):
+    """One column of the table: its heading, its cells, and what is written there of a group.
+
+    It is shown from `min_width` cells of the table on, an amount that is `optional` only where some group has one.
+    """
+
+    heading: str
+    column: Column
+    text: Callable[[JobGroup], str]
+    min_width: int = 0
+    optional: str = ""
+
+
+KIND_LABELS = {"character": "char", "account": "acct"}
+
+FIGURES = (
+    Figure("", Column(4, dim=True), lambda group: KIND_LABELS.get(group.kind, group.kind), 64),
+    Figure("", Column(0), lambda group: sanitize(group.name, limit=80)),
+    Figure("jobs", Column(5, align_right=True), lambda group: f"{group.jobs:,}"),
+    Figure("ok", Column(4, align_right=True), lambda group: "" if group.success is None else f"{group.success:.0%}"),
+    Figure("p50", Column(5, align_right=True), lambda group: _time(group.median)),
+    Figure("p90", Column(5, align_right=True), lambda group: _time(group.p90)),
+    Figure("credits", Column(8, align_right=True), lambda group: _credits(group.money.spent)),
+    # Parts of the credits that are not sure to be the group's.
+    Figure("unexpl.", Column(7, align_right=True), lambda group: _credits(group.money.unexplained), 64, "unexplained"),
+    Figure("unconf.", Column(7, align_right=True), lambda group: _credits(group.money.unconfirmed), 64, "unconfirmed"),
+)
 
 
 class StatisticsScreen(HelpMixin, Dialog[str]):
@@ -57,9 +78,8 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
         self._groups = groups
         self._glyphs = glyphs
         self._text = Static(markup=False)
-        self._doubts = [name for name in DOUBT_FIELDS if any(getattr(group.money, name) for group in groups)]
-        self._columns = [*GROUP_COLUMNS, *(Column(7, align_right=True) for _ in self._doubts)]
-        self._list = VirtualList(self._columns, self._row_cells, id="groups")
+        self._figures: list[Figure] = []
+        self._list = VirtualList((), self._row_cells, id="groups")
         self._drawn_width = 0
 
     def body(self) -> Iterable[Widget]:
@@ -91,43 +111,39 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
         width = self._text.size.width
         if width > 0 and width != self._drawn_width:
             self._drawn_width = width
-            self._text.update(self._render_text(width))
+            self._figures = [each for each in FIGURES if width >= each.min_width and self._has_amounts(each.optional)]
+            self._list.set_columns([each.column for each in self._figures])
+            self._text.update(render_statistics(self._statistics, self._figures, width, self._glyphs))
 
-    def _render_text(self, width: int) -> Content:
-        headings = (*HEADINGS, *(DOUBT_FIELDS[name] for name in self._doubts))
-        table = zip(self._columns, headings, strict=True)
-        return render_statistics(self._statistics, list(table), width, self._glyphs)
+    def _has_amounts(self, name: str) -> bool:
+        return not name or any(getattr(group.money, name) for group in self._groups)
 
     def _row_cells(self, row: int) -> Sequence[str]:
         group = self._groups[row]
-        before = self._groups[row - 1].kind if row else ""
-        times = ("" if each is None else format_duration(each) for each in (group.median, group.p90))
-        return (
-            group.kind if group.kind != before else "",
-            self._glyphs.to_drawable(sanitize(group.name, limit=80)),
-            f"{group.jobs:,}",
-            "" if group.success is None else f"{group.success:.0%}",
-            *times,
-            *(_credits(getattr(group.money, name)) for name in ("spent", *self._doubts)),
-        )
+        cells = [self._glyphs.to_drawable(figure.text(group)) for figure in self._figures]
+        if row and self._figures[:1] == [FIGURES[0]] and self._groups[row - 1].kind == group.kind:
+            cells[0] = ""
+        return cells
 
 
-def render_statistics(
-    statistics: Statistics, columns: Sequence[tuple[Column, str]], width: int, glyphs: Glyphs
-) -> Content:
+def render_statistics(statistics: Statistics, figures: Sequence[Figure], width: int, glyphs: Glyphs) -> Content:
     """Return the spending by day and the headings of the groups, as styled lines of at most `width` cells."""
     if not statistics.jobs:
         nothing = SafeText("No jobs yet. Spending, durations and success rates appear with the first ones.")
         return Content("\n").join(Content.styled(nothing, DIM_STYLE).wrap(width))
     lines = [*_spending_lines(statistics, width, glyphs), Content("")]
-    lines.append(Content.styled(_headings(columns, width), DIM_STYLE))
+    lines.append(Content.styled(_headings(figures, width), DIM_STYLE))
     return Content("\n").join(line.truncate(width) for line in lines)
 
 
-def _headings(columns: Sequence[tuple[Column, str]], width: int) -> str:
-    rest = width - 2 - sum(column.width for column, _ in columns) - 2 * (len(columns) - 1)
-    cells = [fit(text, column.width or max(0, rest), align_right=column.align_right) for column, text in columns]
+def _headings(figures: Sequence[Figure], width: int) -> str:
+    rest = max(0, width - 2 - sum(each.column.width for each in figures) - 2 * (len(figures) - 1))
+    cells = [fit(each.heading, each.column.width or rest, align_right=each.column.align_right) for each in figures]
     return "  " + "  ".join(cells)
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else format_short_duration(seconds)
 
 
 def _credits(amount: float) -> str:

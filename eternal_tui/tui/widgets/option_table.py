@@ -75,6 +75,11 @@ class VirtualList(ScrollView, can_focus=False):
         self.virtual_size = Size(self.size.width, len(rows))
         self._scroll_to_cursor()
 
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """Draw the rows in these columns."""
+        self._columns = tuple(columns)
+        self.refresh()
+
     def set_marked(self, rows: frozenset[int]) -> None:
         """Draw these rows as marked."""
         self._marked_rows = rows

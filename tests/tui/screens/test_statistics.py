@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from eternal_tui.jobs.billing.statistics import compute_statistics
 from eternal_tui.jobs.filter import compile_filter
 from eternal_tui.jobs.groups import group_jobs
-from eternal_tui.jobs.model import Job, to_record
+from eternal_tui.jobs.model import Job, JobState, to_record
 from eternal_tui.tui.screens.main import MainScreen
-from eternal_tui.tui.screens.statistics import GROUP_COLUMNS, HEADINGS, StatisticsScreen, render_statistics
+from eternal_tui.tui.screens.statistics import FIGURES, StatisticsScreen, render_statistics
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.widgets.plots import bar_chart
 from tests.jobs.test_statistics import succeeded_job
@@ -37,7 +37,7 @@ def test_no_line_is_wider_than_its_room(glyphs: Glyphs, width: int, jobs: list[t
     figures = compute_statistics(
         [succeeded_job(n, NOW - ago, took, cost=cost) for n, (ago, took, cost) in enumerate(jobs)], NOW
     )
-    text = render_statistics(figures, list(zip(GROUP_COLUMNS, HEADINGS, strict=True)), width, glyphs)
+    text = render_statistics(figures, FIGURES, width, glyphs)
     assert max(line.cell_length for line in text.split("\n")) <= width
     if glyphs is ASCII:
         assert text.plain.isascii()
@@ -70,6 +70,22 @@ async def test_figures_fit_80_by_24() -> None:
         assert "Spending, last 30 days" in text
         assert re.search(r"type +image +60 +100% +0:23 +0:26 +4\.80", text), text
         assert re.search(r"day +2023-11-14 ", text)
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (100, 30), (140, 40), (200, 60)], ids=str)
+async def test_every_line_says_what_it_counts(size: tuple[int, int]) -> None:
+    """Seen to fail at 60 columns, where no name was left, and at 80, where characters and days were cut."""
+    jobs = [succeeded_job(n, NOW - 70_000 * n, 20.0, cost=0.04, tags=("poster",)) for n in range(3)]
+    jobs.append(make_job(9, state=JobState.UNCONFIRMED, created_at=NOW, cost=0.2))
+    app = ScreenApp(figures_of(jobs))
+    async with app.run_test(size=size) as pilot:
+        await wait_idle(pilot)
+        await pilot.press(*"jjjjjjj")
+        await wait_idle(pilot)
+        text = screen_text(app)
+        for name in ("Astrid 6870", "poster", "2023-11-14"):
+            assert name in text, text
+        assert re.search(r"2023-11-14 +\d +100% +0:20 +0:20 +\d", text), text
 
 
 def test_each_group_counts_the_jobs_its_filter_finds() -> None:
