@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import Output
 from eternal_tui.config import Settings, load_settings
+from eternal_tui.core.files import create_private
 from eternal_tui.core.sanitize import format_safe
 from eternal_tui.history.errors import HistoryError
-from eternal_tui.history.history import History
 
 if TYPE_CHECKING:
     import argparse
@@ -26,16 +28,19 @@ _NO_DIR = Path("/nonexistent")
 """Home of users without one, by Debian's convention: no file of it is ever there."""
 
 
-class UsageError(Exception):
-    """Invalid arguments; the text is a sentence."""
-
-
 class CommandError(Exception):
-    """A command cannot go on: its exit code, and the sentence for stderr."""
+    """A command cannot go on: its exit code, and the sentence for stderr, which is sanitized where it is printed."""
 
     def __init__(self, exit_code: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class UsageError(CommandError):
+    """Invalid arguments or input."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ExitCode.USAGE, message)
 
 
 class Context:
@@ -102,7 +107,7 @@ class Context:
     def open_history(self) -> Iterator[History]:
         """Open the history without the engine; raises HistoryError."""
         if self.is_ephemeral:
-            raise CommandError(2, "--demo without --data-dir has no history. Name a folder with --data-dir.")
+            raise UsageError("--demo without --data-dir has no history. Name a folder with --data-dir.")
         from eternal_tui.history.history import History
 
         history = History.open(self.settings.data_dir)
@@ -110,13 +115,41 @@ class Context:
             self.output.print_notices(history.notices)
             yield history
         finally:
-            history.close(compact=history.is_small and history.journal_size > 0)
+            with _report_failed_compaction(self.output):
+                history.close(compact=history.is_small and history.journal_size > 0)
+
+
+@contextmanager
+def _report_failed_compaction(output: Output) -> Iterator[None]:
+    """Print why a history was not compacted; the command did its work, and its changes are in the journal."""
+    try:
+        yield
+    except HistoryError as error:
+        output.info(format_safe("The history was not compacted: {error} No change is lost.", error=error))
 
 
 async def close_services(services: Services, output: Output) -> None:
     """Close the services, compacting a small history, and report what could not be written."""
-    try:
+    with _report_failed_compaction(output):
         await services.close(compact=services.history.is_small)
-    except HistoryError as error:
-        output.error(format_safe("Cannot compact the history: {error} Its changes are in the journal.", error=error))
     output.print_notices(services.jobs.notices)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[TextIO]:
+    """Open a new 0600 text file; raises UsageError where it exists or cannot be written whole, and removes it then."""
+    try:
+        handle = create_private(path)
+    except FileExistsError:
+        raise UsageError(f"{path} exists and is not overwritten. Name another file.") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path} cannot be written: {why}.") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            yield file
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise UsageError(f"{path} cannot be written: {error.strerror}. The partial file was removed.") from None
+        raise

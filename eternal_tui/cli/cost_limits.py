@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import UsageError
 from eternal_tui.cli.output import Output, is_terminal
 from eternal_tui.core.formatting import format_amount, format_cost
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
@@ -44,7 +43,7 @@ def add_cost_options(parser: argparse.ArgumentParser) -> None:
 def _parse_credits(text: str) -> Decimal:
     amount = to_amount(text.strip())
     if amount is None:
-        raise argparse.ArgumentTypeError("is not an amount of credits, such as 1.5")
+        raise argparse.ArgumentTypeError(f"{text} is not an amount of credits, such as 1.5")
     return amount
 
 
@@ -55,15 +54,14 @@ class CostLimit:
         self._engine = engine
         self._output = output
         self._is_confirmed: bool = given.yes
-        self._max_cost: Decimal | None = getattr(given, "max_cost", None)
+        self._max_cost: Decimal | None = given.max_cost
 
     async def check(self, planned: Sequence[PlannedRequest]) -> None:
         """Raise CommandError or SubmitRejected where these may not be sent together; ask where somebody is there."""
         requests = [one.request for one in planned]
         total = self._total(planned)
         if self._max_cost is not None and total is not None and total > self._max_cost:
-            raise CommandError(
-                ExitCode.USAGE,
+            raise UsageError(
                 format_safe(
                     "{requests} would cost ~{total} credits, more than --max-cost {limit}. Nothing was sent.",
                     requests=pluralize(len(planned), "request"),
@@ -76,12 +74,12 @@ class CostLimit:
         except ConfirmationRequired as question:
             if is_terminal(self._output.stdin) and is_terminal(self._output.stderr):
                 if not self._output.confirm(_question(question)):
-                    raise CommandError(ExitCode.USAGE, "Nothing was sent.") from None
+                    raise UsageError("Nothing was sent.") from None
             elif question.limit is not None or len(planned) > UNATTENDED_MAX_REQUESTS:
                 at_most = (
                     "" if question.limit is not None else f" Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
                 )
-                raise CommandError(ExitCode.USAGE, sanitize(f"{question}{at_most} Add --yes to send it.")) from None
+                raise UsageError(sanitize(f"{question}{at_most} Add --yes to send it.")) from None
             await self._engine.submitter.check(requests, confirmed=True)
 
     def refusal(self, one: PlannedRequest, jobs: Sequence[Job]) -> SafeText | None:

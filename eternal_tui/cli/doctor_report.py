@@ -10,10 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import Context
 from eternal_tui.cli.doctor_checks import Check
-from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.core.files import create_private
 from eternal_tui.core.sanitize import SafeText, sanitize
 
 if TYPE_CHECKING:
@@ -41,18 +39,6 @@ _SAFE_LOG_FIELDS = (
 
 _HIDDEN_SETTINGS = frozenset({"api_key_command", "data_dir"})
 """Settings whose values are left out: a command line may contain a secret, a path a name."""
-
-
-def write_report(path: Path, lines: list[SafeText]) -> None:
-    """Write the report as a new 0600 file; raise CommandError where it cannot be made or something stands there."""
-    try:
-        with os.fdopen(create_private(path), "w", encoding="utf-8") as file:
-            file.writelines(f"{line}\n" for line in lines)
-    except FileExistsError:
-        raise CommandError(ExitCode.USAGE, f"{path} exists and is not overwritten. Name another file.") from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise CommandError(ExitCode.USAGE, f"{path} cannot be written: {why}.") from None
 
 
 def build_report(checks: list[Check], advice: list[SafeText], context: Context) -> list[SafeText]:

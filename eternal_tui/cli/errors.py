@@ -22,12 +22,14 @@ _PAID_COMMANDS = frozenset({"generate", "retry", "again", "create-character"})
 
 def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] | None:
     """Return exit code and sentence, or None for an internal error."""
+    is_paid = context.arguments.verb in _PAID_COMMANDS
     if isinstance(error, CommandError):
         return error.exit_code, sanitize(str(error))
     if isinstance(error, OutputError):
         return ExitCode.FAILED, format_safe(
-            "Cannot write the output: {why}. What was sent is in the history; see `eternal-tui jobs`.",
+            "Cannot write the output: {why}.{sent}",
             why=error,
+            sent=" What was sent is in the history; see `eternal-tui jobs`." if is_paid else "",
         )
     # Imported only after an error.
     from eternal_tui.api.models import InvalidRequest
@@ -35,7 +37,7 @@ def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] |
     from eternal_tui.config.credentials import ApiKeyError
     from eternal_tui.history.errors import HistoryError
     from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey, SubmitRejected
-    from eternal_tui.media.errors import ResultError
+    from eternal_tui.media.errors import LinkRejected, ResultError
     from eternal_tui.sandbox.launch import DemoStartError
 
     if isinstance(error, ApiKeyError | NoApiKey):
@@ -44,12 +46,13 @@ def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] |
         return ExitCode.USAGE, sanitize(str(error))
     if isinstance(error, HistoryError):
         folder = context.settings.data_dir
-        unsent = " Nothing was sent." if context.arguments.verb in _PAID_COMMANDS else ""
+        unsent = " Nothing was sent." if is_paid else ""
         return ExitCode.USAGE, format_safe(
             "{error}{unsent} The data folder is {folder}.", error=error, unsent=unsent, folder=folder
         )
     if isinstance(error, ResultError):
-        return ExitCode.FAILED, sanitize(str(error))
+        # Only `fetch --url` raises it: an address that is never followed is invalid input.
+        return ExitCode.USAGE if type(error) is LinkRejected else ExitCode.FAILED, sanitize(str(error))
     if isinstance(error, DemoStartError):
         return ExitCode.UNREACHABLE, sanitize(str(error))
     return None

@@ -62,8 +62,12 @@ def _open_stream(stream: TextIO | None) -> TextIO:
     if stream is None:
         return open(os.devnull, "r+", encoding="utf-8")  # noqa: PTH123 - as long as the process
     with contextlib.suppress(AttributeError):
-        # What cannot be printed is replaced; what cannot be read must not be sent.
-        stream.reconfigure(errors="strict" if stream is sys.stdin else "replace")  # type: ignore[attr-defined]
+        if stream is sys.stdin:
+            # What cannot be read must not be sent. An ASCII locale says nothing about a file or pipe.
+            encoding = "utf-8" if stream.encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968") else None
+            stream.reconfigure(encoding=encoding, errors="strict")  # type: ignore[attr-defined]
+        else:
+            stream.reconfigure(errors="replace")  # type: ignore[attr-defined]
     return stream
 
 
@@ -86,7 +90,7 @@ def run(
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
             parsed = _parse_arguments(arguments)
         parsed.own_process = own_process
-        streams.color = getattr(parsed, "color", "never")
+        streams.color = getattr(parsed, "color", "auto")
         streams.is_quiet = getattr(parsed, "quiet", False)
         return _run_command(Context(parsed, environ, streams))
     except UsageError as error:
@@ -147,6 +151,8 @@ def _run_command(context: Context) -> int:
 
 def _dispatch(context: Context) -> int:
     name = context.arguments.verb
+    if getattr(context.arguments, "empty", False) and not context.is_demo:
+        raise UsageError("--empty goes with --demo.")
     if name is None:
         from eternal_tui.cli.commands import app
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
 from eternal_tui import __version__
 from eternal_tui.cli.context import Context, UsageError
-from eternal_tui.core.sanitize import sanitize
+from eternal_tui.cli.output import translate_write_errors
 
 PROGRAM = "eternal-tui"
+_SURROGATE_PATTERN = re.compile("[\ud800-\udfff]")
 
 DESCRIPTION = "Generate EternalAI character images and videos. Without a command, the app opens."
 
@@ -104,18 +108,35 @@ class Parser(argparse.ArgumentParser):
         """Name close matches of a command, and all values of an option, the same way in every Python."""
         if action.choices is None or value in action.choices:
             return
-        import difflib
-
         names = [str(choice) for choice in action.choices]
         if action.dest != "verb":
             raise argparse.ArgumentError(action, f"{value} is not one of {', '.join(names)}")
-        close = difflib.get_close_matches(value, names, n=1)
+        close = get_close_matches(value, names, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"See {PROGRAM} --help."
         raise UsageError(f'Unknown command "{value}". {hint}')
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of ending the process."""
-        raise UsageError(f"{message}. Try: {self.prog} --help")
+        raise UsageError(f"{message.removeprefix('argument ')}. Try: {self.prog} --help")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help; the base class ignores a full disk."""
+        with translate_write_errors():
+            file.write(message)
+            file.flush()
+
+
+def whole_number(low: int, high: int = 10**18) -> Callable[[str], int]:
+    """Return a parser of whole numbers in that range, for the `type` of an option."""
+
+    def parse_number(text: str) -> int:
+        value = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else -1
+        if not low <= value <= high:
+            most = f" to {high}" if high < 10**18 else ""
+            raise argparse.ArgumentTypeError(f"{text} is not a whole number from {low}{most}")
+        return value
+
+    return parse_number
 
 
 class Command(NamedTuple):
@@ -145,12 +166,19 @@ class CommandParser(Parser):
 
     # The base class speaks of Any here too.
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
-        """Parse with the command's options; jobs may also stand behind options that follow the first arguments."""
+        """Parse with the command's options; the last argument's values may also follow options."""
         self.add_arguments()
         parsed, rest = super().parse_known_args(args, namespace)
-        if isinstance(getattr(parsed, "ids", None), list) and not any(each.startswith("-") for each in rest):
-            parsed.ids, rest = [*parsed.ids, *rest], []
-        return parsed, rest
+        if (unknown := next((each for each in rest if each.startswith("-")), None)) is not None:
+            close = get_close_matches(unknown.partition("=")[0], self._option_string_actions, n=1)
+            hint = f"Did you mean {close[0]}?" if close else f"See {self.prog} --help."
+            raise UsageError(f"Unknown option {unknown}. {hint}")
+        last = next((action for action in reversed(self._actions) if not action.option_strings), None)
+        if rest and (last is None or last.nargs not in ("*", "+")):
+            self.error(f"unexpected argument {rest[0]}")
+        if rest and last is not None:
+            setattr(parsed, last.dest, [*getattr(parsed, last.dest), *rest])
+        return parsed, []
 
 
 def load_command(name: str) -> Command:
@@ -201,7 +229,7 @@ def add_global_options(parser: argparse.ArgumentParser) -> None:
         "--color",
         choices=("auto", "always", "never"),
         default=absent,
-        help="colour states and errors: auto is on a terminal (default: never)",
+        help="colour states and errors (default: auto, which is on a terminal)",
     )
     options.add_argument(
         "--quiet", action="store_true", default=absent, help="print results and errors only: no remarks, no progress"
@@ -212,7 +240,20 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the parsed arguments; raise UsageError, or SystemExit after help and version."""
     if any("\x00" in argument for argument in arguments):
         raise UsageError("An argument contains a NUL character.")
+    parsed = build_parser()[0].parse_args(arguments)
+    for name, value in vars(parsed).items():
+        if name not in _PATH_DESTS and isinstance(value, str | list):
+            setattr(parsed, name, _decode(value) if isinstance(value, str) else [_decode(each) for each in value])
+    return parsed
+
+
+_PATH_DESTS = frozenset({"config", "data_dir", "input", "path", "report", "state"})
+"""Arguments that may be any bytes; all others are UTF-8 text."""
+
+
+def _decode(argument: str) -> str:
+    """Return a text argument in which bytes that are not of the locale's encoding are read as UTF-8."""
     try:
-        return build_parser()[0].parse_args(arguments)
-    except UsageError as error:
-        raise UsageError(sanitize(str(error))) from None
+        return os.fsencode(argument).decode() if _SURROGATE_PATTERN.search(argument) else argument
+    except UnicodeError:
+        raise UsageError(f"{argument} is not UTF-8 text.") from None

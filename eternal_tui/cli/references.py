@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from eternal_tui.cli.context import CommandError
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import UsageError
 from eternal_tui.core.sanitize import format_safe, sanitize
 from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.derived import derive_state
@@ -36,7 +35,8 @@ REFERENCE_HELP = "job number, request id or its beginning, batch, 'last', '-' (i
 
 def add_references(parser: argparse.ArgumentParser, *, nargs: str | None = "+", extra: str = "") -> None:
     """Add the positional argument `ids`."""
-    parser.add_argument("ids", metavar="JOB", nargs=nargs, help=REFERENCE_HELP + extra)
+    # With a default, `*` is not among "the following arguments are required".
+    parser.add_argument("ids", metavar="JOB", nargs=nargs, default=[], help=REFERENCE_HELP + extra)
 
 
 def iter_jobs(history: History) -> Iterator[Job]:
@@ -72,11 +72,11 @@ def read_references(stdin: TextIO) -> list[str]:
             else:
                 found += text.split()
             if len(found) > MAX_STDIN_REFERENCES or any(len(one) > MAX_REFERENCE_CHARS for one in found[-2:]):
-                raise CommandError(ExitCode.USAGE, "Standard input contains too many or too long job ids.")
+                raise UsageError("Standard input contains too many or too long job ids.")
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise CommandError(ExitCode.USAGE, "Standard input contains no job ids.") from None
+        raise UsageError("Standard input contains no job ids.") from None
     if not found:
-        raise CommandError(ExitCode.USAGE, "Standard input contains no job ids.")
+        raise UsageError("Standard input contains no job ids.")
     return found
 
 
@@ -84,7 +84,7 @@ def _find(history: History, reference: str) -> list[Job]:
     if reference == LAST_JOB_KEYWORD:
         if newest := next(iter_jobs(history), None):
             return [newest]
-        raise CommandError(ExitCode.USAGE, "No jobs yet.")
+        raise UsageError("No jobs yet.")
     if reference.isascii() and reference.isdigit() and len(reference) <= 18:
         record = history.get(int(reference))
         if record is not None:
@@ -98,7 +98,7 @@ def _parse_job(history: History, job_id: int, record: dict[str, object]) -> Job:
     try:
         job = from_record(job_id, record)
     except msgspec.ValidationError:
-        raise CommandError(ExitCode.USAGE, f"Record {job_id} of this history is not a job.") from None
+        raise UsageError(f"Record {job_id} of this history is not a job.") from None
     return derive_state(job, history.folder / "results", InstanceLock.observer(history.folder).is_alive)
 
 
@@ -108,10 +108,10 @@ def _find_by_filter(history: History, text: str) -> list[Job]:
     try:
         matches = compile_filter(text, now=time.time())
     except FilterError as error:
-        raise CommandError(ExitCode.USAGE, sanitize(str(error))) from None
+        raise UsageError(sanitize(str(error))) from None
     if found := [job for job in iter_jobs(history) if matches(job)]:
         return found
-    raise CommandError(ExitCode.USAGE, format_safe("No job matches {text}.", text=text))
+    raise UsageError(format_safe("No job matches {text}.", text=text))
 
 
 def _find_by_id(history: History, wanted: str) -> list[Job]:
@@ -127,10 +127,9 @@ def _find_by_id(history: History, wanted: str) -> list[Job]:
     if by_batch:
         return by_batch
     if len(by_prefix) > 1:
-        raise CommandError(
-            ExitCode.USAGE,
+        raise UsageError(
             format_safe("{count} request ids begin with {wanted}.", count=len(by_prefix), wanted=wanted),
         )
     if not by_prefix:
-        raise CommandError(ExitCode.USAGE, format_safe("No job {wanted}. See `eternal-tui jobs`.", wanted=wanted))
+        raise UsageError(format_safe("No job {wanted}. See `eternal-tui jobs`.", wanted=wanted.strip() or '""'))
     return by_prefix

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import msgspec
 
 from eternal_tui.api.models import GenerateRequest, validation_errors
-from eternal_tui.cli.context import CommandError
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import UsageError
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.core.formatting import format_bytes
 from eternal_tui.core.sanitize import sanitize
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_PROMPT_CHARS = 100_000
 """Characters of a prompt: far more than any prompt, far less than a file given by mistake."""
+
+MAX_NOTE_CHARS = 4_000
 
 MAX_COUNT = 100
 """Jobs of one prompt: beyond this a slip of the finger is likelier than intent."""
@@ -73,14 +74,12 @@ def plan_requests(context: Context) -> list[PlannedRequest]:
     characters = [text.strip() for text in given.character or ()]
     if given.input is not None:
         if given.prompt:
-            raise CommandError(ExitCode.USAGE, "--prompt and --input exclude each other. Nothing was sent.")
+            raise UsageError("--prompt and --input exclude each other. Nothing was sent.")
         planned = _plan_file(context, characters, defaults)
     else:
         planned = _plan_options(context, characters, defaults)
     if len(planned) > MAX_JOBS_PER_RUN:
-        raise CommandError(
-            ExitCode.USAGE, f"{len(planned)} requests; one run sends at most {MAX_JOBS_PER_RUN}. Nothing was sent."
-        )
+        raise UsageError(f"{len(planned)} requests; one run sends at most {MAX_JOBS_PER_RUN}. Nothing was sent.")
     return [msgspec.structs.replace(one, index=number) for number, one in enumerate(planned, 1)]
 
 
@@ -102,29 +101,25 @@ def _plan_options(context: Context, characters: list[str], defaults: dict[str, A
 
 def _raise_errors(errors: Mapping[str, str]) -> None:
     if errors:
-        raise CommandError(ExitCode.USAGE, sanitize(f"{' '.join(errors.values())} Nothing was sent."))
+        raise UsageError(sanitize(f"{' '.join(errors.values())} Nothing was sent."))
 
 
 def read_prompts(option: str | None, stdin: TextIO) -> list[str]:
     """Return the prompts of one `--prompt`; CommandError where there is none."""
     if option is not None and option != "-":
         if len(option) > MAX_PROMPT_CHARS:
-            raise CommandError(
-                ExitCode.USAGE, f"The prompt is longer than {MAX_PROMPT_CHARS} characters. Nothing was sent."
-            )
+            raise UsageError(f"A prompt has at most {MAX_PROMPT_CHARS} characters. Nothing was sent.")
         return [option.removeprefix(_BOM)]
     if option is None and is_terminal(stdin):
-        raise CommandError(
-            ExitCode.USAGE, "Prompt is required: --prompt TEXT, or one per line on stdin. Nothing was sent."
-        )
+        raise UsageError("Prompt is required: --prompt TEXT, or one per line on stdin. Nothing was sent.")
     try:
         prompts = list(islice(_stdin_lines(stdin), MAX_JOBS_PER_RUN + 1))
     except UnicodeDecodeError:
-        raise CommandError(ExitCode.USAGE, "Standard input is not UTF-8 text. Nothing was sent.") from None
+        raise UsageError("Standard input is not UTF-8 text. Nothing was sent.") from None
     except (OSError, ValueError):
-        raise CommandError(ExitCode.USAGE, "Standard input cannot be read. Nothing was sent.") from None
+        raise UsageError("Standard input cannot be read. Nothing was sent.") from None
     if not prompts:
-        raise CommandError(ExitCode.USAGE, "Standard input contains no prompt. Give --prompt TEXT. Nothing was sent.")
+        raise UsageError("Standard input contains no prompt. Give --prompt TEXT. Nothing was sent.")
     return prompts
 
 
@@ -132,8 +127,8 @@ def _stdin_lines(stdin: TextIO) -> Iterator[str]:
     is_first = True
     while line := stdin.readline(MAX_PROMPT_CHARS + 1):
         if len(line) > MAX_PROMPT_CHARS:
-            raise CommandError(
-                ExitCode.USAGE, f"A line of stdin is longer than {MAX_PROMPT_CHARS} characters. Nothing was sent."
+            raise UsageError(
+                f"A prompt has at most {MAX_PROMPT_CHARS} characters; a line of stdin is longer. Nothing was sent."
             )
         line, is_first = line.removeprefix(_BOM) if is_first else line, False
         if line.strip():
@@ -172,7 +167,7 @@ def _report_errors(context: Context, shown: str, errors: Sequence[str]) -> None:
     more = len(errors) - MAX_REPORTED_ERRORS
     rest = f" {more} not shown." if more > 0 else ""
     count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
-    raise CommandError(ExitCode.USAGE, f"{count} in {shown}.{rest} Nothing was sent.")
+    raise UsageError(f"{count} in {shown}.{rest} Nothing was sent.")
 
 
 def _read_text(name: str, stdin: TextIO) -> str:
@@ -185,9 +180,9 @@ def _read_text(name: str, stdin: TextIO) -> str:
                 data = file.read(MAX_INPUT_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise CommandError(ExitCode.USAGE, f"{name} cannot be read: {why}. Nothing was sent.") from None
+        raise UsageError(f"{name} cannot be read: {why}. Nothing was sent.") from None
     if len(data) > MAX_INPUT_BYTES:
-        raise CommandError(ExitCode.USAGE, f"{name} is larger than {format_bytes(MAX_INPUT_BYTES)}. Nothing was sent.")
+        raise UsageError(f"{name} is larger than {format_bytes(MAX_INPUT_BYTES)}. Nothing was sent.")
     try:
         return str(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -325,12 +320,19 @@ def _errors_of(fields: Mapping[str, Any]) -> dict[str, str]:
     for name in ("character", "prompt", "type", "quality", "note", "output"):
         if not isinstance(fields.get(name, ""), str | None):
             return {name: f"{name} is text."}
-    if not isinstance(fields["tags"], list) or not all(isinstance(tag, str) for tag in fields["tags"]):
-        return {"tags": "tags is a list of words."}
-    if fields.get("audio") is not None and not isinstance(fields["audio"], bool):
-        return {"audio": "audio is true or false."}
-    if len(fields.get("prompt", "")) > MAX_PROMPT_CHARS:
-        return {"prompt": f"The prompt is longer than {MAX_PROMPT_CHARS} characters."}
+    tags, audio = fields["tags"], fields.get("audio")
+    for name, is_valid, message in (
+        ("tags", isinstance(tags, list) and all(isinstance(tag, str) for tag in tags), "tags is a list of words."),
+        ("audio", audio is None or isinstance(audio, bool), "audio is true or false."),
+        (
+            "prompt",
+            len(fields.get("prompt", "")) <= MAX_PROMPT_CHARS,
+            f"A prompt has at most {MAX_PROMPT_CHARS} characters.",
+        ),
+        ("note", len(fields.get("note", "")) <= MAX_NOTE_CHARS, f"A note has at most {MAX_NOTE_CHARS} characters."),
+    ):
+        if not is_valid:
+            return {name: message}
     errors = validation_errors(_request(fields))
     try:
         if not all(prompt.strip() for prompt in expand_prompts(fields.get("prompt", ""))):

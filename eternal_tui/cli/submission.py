@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from eternal_tui.characters.resolver import ResolvedCharacter, resolve_character
-from eternal_tui.cli.context import CommandError, Context, close_services
+from eternal_tui.cli.context import CommandError, Context, UsageError, close_services
 from eternal_tui.cli.cost_limits import CostLimit, add_cost_options
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
@@ -57,8 +57,10 @@ def run_submission(context: Context, planned: Sequence[PlannedRequest]) -> int:
     given = context.arguments
     waits_only = {"--timeout": given.timeout, "--output": given.output, "--on-finished": given.on_finished}
     waits_only["output in the input"] = next((one.output for one in planned if one.output), None)
-    if not given.wait and (unused := [name for name, value in waits_only.items() if value]):
-        raise CommandError(ExitCode.USAGE, f"{unused[0]} needs --wait. Nothing was sent.")
+    if not given.wait and (unused := [name for name, value in waits_only.items() if value is not None]):
+        raise UsageError(f"{unused[0]} needs --wait. Nothing was sent.")
+    if given.wait and given.queue:
+        raise UsageError("--queue sends nothing, so --wait has nothing to wait for. Nothing was sent.")
     result_output = ResultOutput(context)
 
     async def submit(shutdown: Shutdown) -> int:
@@ -91,8 +93,8 @@ class SubmissionRun:
         self._printed_ids: set[int] = set()
         self._extra_codes: list[ExitCode] = []
         self._limit = CostLimit(services.jobs, context.output, context.arguments)
-        self._only_queue: bool = getattr(context.arguments, "queue", False)
-        self._is_dry_run: bool = getattr(context.arguments, "dry_run", False)
+        self._only_queue: bool = context.arguments.queue
+        self._is_dry_run: bool = context.arguments.dry_run
 
     async def run(self, planned: Sequence[PlannedRequest]) -> int:
         """Submit the requests, print their jobs, and return the exit code."""
@@ -285,7 +287,7 @@ class SubmissionRun:
             )  # fmt: skip
 
     def _seconds_left(self) -> float:
-        timeout = getattr(self._arguments, "timeout", None)
+        timeout = self._arguments.timeout
         return math.inf if timeout is None else max(0.0, timeout - (time.monotonic() - self._started_at))
 
     async def _wait_for_results(self) -> None:

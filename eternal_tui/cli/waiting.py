@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.signals import Shutdown
 from eternal_tui.config.validation import check_hook_command
 from eternal_tui.core.formatting import format_cost
@@ -37,7 +36,7 @@ def parse_timeout(text: str) -> float:
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)", text.strip())
     seconds = float(found[1]) * _UNIT_SECONDS[found[2]] if found else -1.0
     if not 0 < seconds <= MAX_TIMEOUT_SECONDS:
-        raise argparse.ArgumentTypeError("give seconds, or a time such as 90s, 5m or 1h")
+        raise argparse.ArgumentTypeError(f"{text} is not a time such as 90, 90s, 5m or 1h, up to 30d")
     return seconds
 
 
@@ -75,9 +74,9 @@ def parse_output(context: Context, text: str, *, option: str = "--output ") -> O
     try:
         return parse_output_path(text, context.settings.save_template, base=Path.cwd())
     except FileNotFoundError:
-        raise CommandError(ExitCode.USAGE, "The current folder no longer exists. Name an absolute path.") from None
+        raise UsageError("The current folder no longer exists. Name an absolute path.") from None
     except ValueError as error:
-        raise CommandError(ExitCode.USAGE, sanitize(f"{option}{text}: {error}")) from None
+        raise UsageError(sanitize(f"{option}{text}: {error}")) from None
 
 
 class ResultOutput:
@@ -89,16 +88,16 @@ class ResultOutput:
     def __init__(self, context: Context) -> None:
         given, settings = context.arguments, context.settings
         self._context = context
-        self._output = parse_output(context, given.output) if given.output else None
+        self._output = None if given.output is None else parse_output(context, given.output)
         self._sidecar = given.sidecar or settings.sidecar
         self._embed = settings.embed if given.embed is None else given.embed
         self._command: list[str] = []
-        if text := getattr(given, "on_finished", None):
+        if (text := getattr(given, "on_finished", None)) is not None:
             try:
                 self._command = shlex.split(text)
                 check_hook_command(self._command)
             except ValueError as error:
-                raise CommandError(ExitCode.USAGE, sanitize(f"--on-finished {text}: {error}")) from None
+                raise UsageError(sanitize(f"--on-finished {text}: {error}")) from None
         self.failed = False
 
     def attach(self, services: Services) -> None:

@@ -39,13 +39,24 @@ def parse_output_path(text: str, folder_template: str, *, base: Path, is_folder:
 
     With `is_folder` a path without fields is a folder even where it does not exist yet.
     """
-    if not text.strip() or "\0" in text:
+    if not text.strip("/ ") and not text.startswith("/"):
         raise ValueError("It is empty.")
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("It is not UTF-8 text.")
     if text == "-":
         raise ValueError("Results cannot be written to standard output; name a file or a folder.")
     text = os.path.expanduser(text)  # noqa: PTH111 - a template, not a path
+    try:
+        return _parse_output_path(text, folder_template, base=base, is_folder=is_folder)
+    except OSError as error:
+        raise ValueError(f"{error.strerror}.") from None
+
+
+def _parse_output_path(text: str, folder_template: str, *, base: Path, is_folder: bool) -> OutputPath:
     template = parse_template(text, OUTPUT_FIELDS)
     has_fields = bool(template.fields)
+    if not has_fields and (existing := base / text).exists() and not (existing.is_dir() or existing.is_file()):
+        raise ValueError("It is neither a file nor a folder.")
     folder = text.endswith("/") or (not has_fields and (is_folder or (base / text).is_dir()))
     whole = f"{text.rstrip('/')}/{folder_template}{{ext}}" if folder else text
     if not whole.startswith("/"):

@@ -276,7 +276,7 @@ def test_a_result_is_fetched_from_a_url_found_elsewhere(program: Program, sandbo
     url = next(value for value in raw.values() if isinstance(value, str) and value.startswith("http"))
     assert program.run("fetch", "1", "2", "--url", url).code == 2
     refused = program.run("fetch", "last", "--url", "ftp://127.0.0.1/x.jpg")
-    assert (refused.code, program.run("show", "last", "--json").json_objects[0]["file"]) == (1, None)
+    assert (refused.code, program.run("show", "last", "--json").json_objects[0]["file"]) == (2, None)
     fetched = program.run("fetch", "last", "--url", url, "--json")
     assert fetched.code == 0, fetched.err
     assert fetched.json_objects[-1]["file_state"] == "saved"

@@ -61,7 +61,7 @@ def test_options_of_a_video_go_out_as_documented(program: Program, sandbox: Sand
         (("generate", "--character", "https://example.org/a.png", "--prompt", "x"), "URLs"),
         (("generate", "--character", "../6870", "--prompt", "x"), "URLs"),
         (("generate", "--character", "6870", "--prompt", "   "), "Prompt is required"),
-        (("generate", "--character", "6870", "--prompt", "x" * 100_001), "longer than 100000"),
+        (("generate", "--character", "6870", "--prompt", "x" * 100_001), "at most 100000 characters"),
         (("generate", "--character", "6870"), "contains no prompt"),
         (("generate", "--character", "6870", "--prompt", "-"), "contains no prompt"),
         ((*IMAGE_ARGUMENTS, "--type", "gif"), "image or video"),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import resource
 import select
 import signal
@@ -201,10 +202,12 @@ def test_a_terminal_gets_a_moving_line_and_tables_that_fit(program: Program) -> 
     assert "\r\x1b[K" in screen
     assert "job 9" in screen
     assert "saved" in screen
-    table = run_in_terminal(program, "jobs").splitlines()
-    assert all(len(line) <= 60 for line in table[:-1])
-    assert table[0].split() == ["id", "state", "type", "name", "prompt"]
-    assert "\x1b" not in "".join(table)
+    table = run_in_terminal(program, "jobs")
+    assert "\x1b[32msaved\x1b[0m" in table
+    plain = run_in_terminal(program, "jobs", "--color", "never")
+    assert plain == re.sub(r"\x1b\[[0-9;]*m", "", table)
+    assert all(len(line) <= 60 for line in plain.splitlines()[:-1])
+    assert plain.split()[:5] == ["id", "state", "type", "name", "prompt"]
 
 
 def test_watch_moves_a_line_on_a_terminal_and_prints_objects_into_a_pipe(program: Program) -> None:

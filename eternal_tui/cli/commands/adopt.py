@@ -7,7 +7,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.formatting import format_job_line
 from eternal_tui.cli.references import STDIN_KEYWORD, iter_jobs, read_references
@@ -52,7 +52,7 @@ def run(context: Context) -> int:
         ids += read_references(context.output.stdin) if text == STDIN_KEYWORD else [text.strip()]
     for request_id in ids:
         if re.fullmatch(_REQUEST_ID_PATTERN, request_id) is None:
-            raise CommandError(ExitCode.USAGE, format_safe("{id} is not a request id. Nothing adopted.", id=request_id))
+            raise UsageError(format_safe("“{id}” is not a request id. Nothing adopted.", id=request_id[:80]))
     now = time.time()
     service = "loopback" if context.is_demo else service_name(context.settings.base_url)
     request = _request(context)
@@ -98,5 +98,5 @@ def _request(context: Context) -> GenerateRequest:
         character=given.character or UNKNOWN_CHARACTER, prompt=given.prompt or UNKNOWN_PROMPT, type=given.type
     )
     if errors := validation_errors(request):
-        raise CommandError(ExitCode.USAGE, f"{' '.join(errors.values())} Nothing adopted.")
+        raise UsageError(f"{' '.join(errors.values())} Nothing adopted.")
     return request

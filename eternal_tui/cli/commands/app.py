@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from eternal_tui.cli.context import CommandError, Context
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.output import is_terminal
 
 
@@ -13,18 +12,13 @@ def run(context: Context) -> int:
     """Open the app and return its exit code; CommandError where there is no terminal that could show it."""
     streams = context.output
     if not (is_terminal(streams.stdin) and is_terminal(streams.stdout)):
-        raise CommandError(
-            ExitCode.USAGE,
+        raise UsageError(
             "Not a terminal. Use a command instead, see eternal-tui --help.",
         )
     if context.environ.get("TERM", "dumb") == "dumb":
-        raise CommandError(
-            ExitCode.USAGE,
+        raise UsageError(
             "TERM=dumb cannot show the app. Set TERM, or use a command: eternal-tui --help.",
         )
-    is_empty = getattr(context.arguments, "empty", False)
-    if is_empty and not context.is_demo:
-        raise CommandError(ExitCode.USAGE, "--empty goes with --demo.")
     settings = context.settings
     if getattr(context.arguments, "color", "") == "never":
         # Textual reads it when it is imported.
@@ -36,5 +30,5 @@ def run(context: Context) -> int:
         context.environ,
         demo=context.is_demo,
         ephemeral=context.is_ephemeral,
-        has_samples=context.is_demo and not is_empty,
+        has_samples=context.is_demo and not getattr(context.arguments, "empty", False),
     )

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import CommandError, Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import PROGRAM
 from eternal_tui.core.sanitize import format_safe, sanitize
@@ -55,7 +55,7 @@ def run(context: Context) -> int:
         return ExitCode.SUCCESS
     shell = given.shell or context.environ.get("SHELL", "").rpartition("/")[2]
     if shell not in SHELLS:
-        raise CommandError(ExitCode.USAGE, f"Name a shell: {', '.join(SHELLS)}.")
+        raise UsageError(f"Name a shell: {', '.join(SHELLS)}.")
     script = completion_script(shell)
     if not given.install:
         for line in script.splitlines():
@@ -73,9 +73,7 @@ def install_file(context: Context, path_below_home: str, text: str) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CommandError(
-            ExitCode.USAGE, format_safe("{path} cannot be written: {why}.", path=path, why=error.strerror)
-        ) from None
+        raise UsageError(format_safe("{path} cannot be written: {why}.", path=path, why=error.strerror)) from None
     context.output.print_line(format_safe("{path} written.", path=path))
     return ExitCode.SUCCESS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import CommandError, Context, UsageError, new_file
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.core.sanitize import format_safe, sanitize
 
@@ -59,7 +59,7 @@ def _init(context: Context) -> int:
     except OSError as error:
         raise _unusable(path, error) from None
     if not created:
-        raise CommandError(ExitCode.USAGE, format_safe("{path} exists; `config --edit` opens it.", path=path))
+        raise UsageError(format_safe("{path} exists; `config --edit` opens it.", path=path))
     context.output.print_line(format_safe("{path} written.", path=path))
     return ExitCode.SUCCESS
 
@@ -71,7 +71,7 @@ def _path(context: Context) -> Path:
 
 
 def _unusable(path: Path, error: OSError) -> CommandError:
-    return CommandError(ExitCode.USAGE, format_safe("{path} cannot be written: {why}.", path=path, why=error.strerror))
+    return UsageError(format_safe("{path} cannot be written: {why}.", path=path, why=error.strerror))
 
 
 def _edit(context: Context) -> int:
@@ -83,7 +83,7 @@ def _edit(context: Context) -> int:
     try:
         command = editor_command(context.environ)
     except EditorNotFound as error:
-        raise CommandError(ExitCode.USAGE, str(error)) from None
+        raise UsageError(str(error)) from None
     path = _path(context)
     try:
         _create_if_missing(path)
@@ -93,7 +93,9 @@ def _edit(context: Context) -> int:
     except OSError as error:
         raise _unusable(path, error) from None
     if status:
-        context.output.info(format_safe("Editor exited with {status}.", status=status))
+        raise CommandError(
+            ExitCode.FAILED, f"The editor exited with {status}. `eternal-tui config --check` checks the file."
+        )
     return _check(context)
 
 
@@ -102,11 +104,10 @@ def _create_if_missing(path: Path) -> bool:
     from eternal_tui.config.render import config_template
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(config_template())
-    except FileExistsError:
+    if path.exists():
         return False
+    with new_file(path) as file:
+        file.write(config_template())
     return True
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context, close_services
+from eternal_tui.cli.context import CommandError, Context, UsageError, close_services
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of
 from eternal_tui.cli.formatting import format_job_line, job_error_message
 from eternal_tui.cli.request_input import read_prompts
@@ -41,11 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> int:
     """Ask, submit once and print the job."""
     given = context.arguments
+    if given.text is not None and given.prompt is not None:
+        raise UsageError("PROMPT and --prompt exclude each other. Nothing was sent.")
     prompt = "\n".join(read_prompts(given.text if given.prompt is None else given.prompt, context.output.stdin))
     if not prompt.strip():
-        raise CommandError(ExitCode.USAGE, "Prompt is required. Nothing was sent.")
+        raise UsageError("Prompt is required. Nothing was sent.")
     if not context.arguments.yes and not context.output.confirm(join_safe(" ", _QUESTION, SafeText("Create it?"))):
-        raise CommandError(ExitCode.USAGE, f"{_QUESTION} Add --yes. Nothing was sent.")
+        raise UsageError(f"{_QUESTION} Add --yes. Nothing was sent.")
 
     async def create(shutdown: Shutdown) -> int:
         services = context.open_services()

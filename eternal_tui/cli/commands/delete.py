@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.formatting import print_changed_jobs
 from eternal_tui.cli.parser import Command
@@ -72,7 +72,7 @@ def _delete(context: Context) -> int:
 def _confirm(context: Context, jobs: list[Job]) -> None:
     sending = [job.id for job in jobs if job.state is JobState.SUBMITTING]
     if sending:
-        raise CommandError(ExitCode.USAGE, f"Job {sending[0]} is being sent; wait for its response. Nothing deleted.")
+        raise UsageError(f"Job {sending[0]} is being sent; wait for its response. Nothing deleted.")
     open_jobs = [
         job
         for job in jobs
@@ -87,7 +87,7 @@ def _confirm(context: Context, jobs: list[Job]) -> None:
         "{n} running or unconfirmed: deleting does not cancel or refund them.", n=pluralize(len(open_jobs), "job")
     )
     if not context.output.confirm(format_safe("{question} Delete?", question=question)):
-        raise CommandError(ExitCode.USAGE, format_safe("{question} Add --yes. Nothing deleted.", question=question))
+        raise UsageError(format_safe("{question} Add --yes. Nothing deleted.", question=question))
 
 
 def _remove(context: Context, history: History, jobs: list[Job]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Context
+from eternal_tui.cli.context import Context, UsageError, new_file
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
@@ -42,18 +42,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> int:
     """Print the checks and return the most severe code."""
     from eternal_tui.cli.doctor_checks import run_checks
-    from eternal_tui.cli.doctor_report import build_report, write_report
+    from eternal_tui.cli.doctor_report import build_report
 
+    path = context.arguments.report
+    if path is not None and (context.arguments.json or not path.strip()):
+        raise UsageError("--report takes a file name, and not --json.")
     checks = run_checks(context)
     code = _exit_code(checks)
     if context.arguments.json:
         context.output.print_json({"exit_code": code, "findings": [_check_to_json(check) for check in checks]})
         return code
     lines = [*(_check_line(one) for one in checks), *_test_card_lines(context), SafeText(""), *_advice_lines(checks)]
-    if (path := context.arguments.report) is not None:
+    if path is not None:
         report = build_report(checks, _advice_lines(checks), context)
         if path != "-":
-            write_report(Path(path), report)
+            with new_file(Path(path)) as file:
+                file.writelines(f"{line}\n" for line in report)
             lines.append(format_safe("{path} written (contains no key, URL or prompt).", path=path))
         else:
             lines = report

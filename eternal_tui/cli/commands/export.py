@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +14,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import Context, UsageError, new_file
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import translate_write_errors
-from eternal_tui.core.files import create_private
 from eternal_tui.core.formatting import format_bytes, format_datetime
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.jobs.files import result_path
@@ -96,7 +94,7 @@ def export_contact_sheet(jobs: Iterator[Job], results_dir: Path, file: TextIO, m
 
     raw = getattr(file, "buffer", None)
     if raw is None:
-        raise CommandError(ExitCode.USAGE, "A contact sheet is an image; name a file.")
+        raise UsageError("A contact sheet is an image; name a file.")
     exhibits = list(gallery_items(jobs, results_dir))
     sheet = write_contact_sheet(exhibits, raw)
     notes = []
@@ -161,6 +159,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> int:
     """Write the jobs and say how many there were."""
     path = context.arguments.path
+    if not path.strip():
+        raise UsageError("PATH is empty. Name a file, a folder, or - for stdout.")
     name = context.arguments.format or _format_for_path(path)
     if name == FOLDER_FORMAT:
         return _export_folder(context)
@@ -197,7 +197,7 @@ def _export_folder(context: Context) -> int:
     from eternal_tui.cli.waiting import parse_output
 
     text, results_dir = context.arguments.path, context.results_dir
-    output = parse_output(context, text if text.strip() in ("", "-") else f"{text}/", option="")
+    output = parse_output(context, text if text == "-" else f"{text}/", option="")
     with _open_jobs(context) as jobs:
         found = [job for job in jobs if context.arguments.ids or result_path(job, results_dir) is not None]
     paths = [path for _, path in copy_results(context, found, output)]
@@ -207,9 +207,9 @@ def _export_folder(context: Context) -> int:
 
 
 def _parse_megabytes(text: str) -> float:
-    value = float(text)
+    value = float(text) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) else 0
     if not 0 < value <= 100_000:
-        raise argparse.ArgumentTypeError("give a number of MB above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of MB up to 100000")
     return value
 
 
@@ -226,24 +226,8 @@ def _open_output(path: str, stdout: TextIO) -> Iterator[TextIO]:
         with translate_write_errors():
             yield stdout
         return
-    try:
-        handle = create_private(Path(path))
-    except FileExistsError:
-        raise CommandError(ExitCode.USAGE, f"{path} exists and is not overwritten. Name another file.") from None
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise CommandError(ExitCode.USAGE, f"{path} cannot be written: {why}.") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-    except BaseException as error:
-        # A half file under a whole name would be taken for the history.
-        Path(path).unlink(missing_ok=True)
-        if not isinstance(error, OSError):
-            raise
-        raise CommandError(
-            ExitCode.USAGE, f"{path} cannot be written: {error.strerror}. The partial file was removed."
-        ) from None
+    with new_file(Path(path)) as file:
+        yield file
 
 
 def write_json(jobs: Iterator[Job], results_dir: Path, file: TextIO) -> int:

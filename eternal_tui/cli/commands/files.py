@@ -41,7 +41,7 @@ def _add_save_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _save(context: Context) -> int:
-    output = parse_output(context, context.arguments.output or "./")
+    output = parse_output(context, "./" if context.arguments.output is None else context.arguments.output)
     code = ExitCode.SUCCESS
     for job, path in copy_results(context, _find(context), output):
         if path is None:

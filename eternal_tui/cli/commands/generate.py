@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from eternal_tui.cli.context import CommandError, Context
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import CommandError, Context, UsageError
 from eternal_tui.cli.request_input import parse_number, plan_requests
 from eternal_tui.cli.submission import add_submit_options, run_submission
 from eternal_tui.cli.waiting import parse_output
@@ -60,5 +59,5 @@ def run(context: Context) -> int:
             parse_output(context, text)
         except CommandError as error:
             source = next(one.source for one in planned if one.output == text)
-            raise CommandError(ExitCode.USAGE, f"{source}: {error} Nothing was sent.") from None
+            raise UsageError(f"{source}: {error} Nothing was sent.") from None
     return run_submission(context, planned)

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.parser import whole_number
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.core.format_template import Template, parse_template
 from eternal_tui.core.formatting import format_amount, format_datetime
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("filter", nargs="*", metavar="FILTER", help="only jobs that match, as in the app's list")
     parser.add_argument("--state", metavar="S", help="only jobs in this state; several with commas")
     parser.add_argument("--search", metavar="TEXT", help="a filter, as FILTER")
-    parser.add_argument("--limit", metavar="N", type=int, help="the first N only")
+    parser.add_argument("--limit", metavar="N", type=whole_number(1), help="the first N only")
     parser.add_argument("--sort", metavar="KEY", help="sort by a key of --json, ascending (default: newest first)")
     parser.add_argument("--reverse", action="store_true", help="reverse the order")
     parser.add_argument("--format", metavar="TEMPLATE", help="print a line per job, such as '{id} {state} {file}'")
@@ -62,10 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> int:
     """Print the jobs asked for."""
     given, output = context.arguments, context.output
-    if given.limit is not None and given.limit < 1:
-        raise CommandError(ExitCode.USAGE, "--limit is a whole number from 1.")
     if given.sort is not None and given.sort not in JSON_FIELDS:
-        raise CommandError(ExitCode.USAGE, sanitize(f"Cannot sort by {given.sort}. Keys: {', '.join(JSON_FIELDS)}."))
+        raise UsageError(sanitize(f"Cannot sort by {given.sort}. Keys: {', '.join(JSON_FIELDS)}."))
     template = _parse_format(given.format)
     is_wanted = _build_filter([*given.filter, given.search or ""], given.state)
     with context.open_history() as history:
@@ -107,11 +106,11 @@ def _parse_format(text: str | None) -> Template | None:
     if text is None:
         return None
     if not text.isprintable():
-        raise CommandError(ExitCode.USAGE, "--format contains control characters; write \\t and \\n.")
+        raise UsageError("--format contains control characters; write \\t and \\n.")
     try:
         return parse_template(text.replace("\\t", "\t").replace("\\n", "\n"), JSON_FIELDS)
     except ValueError as error:
-        raise CommandError(ExitCode.USAGE, sanitize(f"--format: {error}")) from None
+        raise UsageError(sanitize(f"--format: {error}")) from None
 
 
 def _format_value(value: object) -> str:
@@ -134,7 +133,7 @@ def _build_filter(texts: Sequence[str], states: str | None) -> Callable[[Job], b
     try:
         return compile_filter(*texts, now=time.time())
     except FilterError as error:
-        raise CommandError(ExitCode.USAGE, sanitize(str(error))) from None
+        raise UsageError(sanitize(str(error))) from None
 
 
 class JobCounter:

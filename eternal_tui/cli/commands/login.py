@@ -7,7 +7,7 @@ import getpass
 import warnings
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import Command
@@ -51,8 +51,7 @@ def _login(context: Context) -> int:
     context.warn_custom_host()
     store = KeyStore.FILE if context.arguments.file else KeyStore.KEYRING
     if store not in available_stores():
-        raise CommandError(
-            ExitCode.USAGE,
+        raise UsageError(
             "No system keyring available (common over SSH). Run `eternal-tui login --file` to store the key in "
             f"{key_file(settings)}, unencrypted, readable only by you; or set api_key_command in the configuration.",
         )
@@ -60,7 +59,7 @@ def _login(context: Context) -> int:
         key = _read_key(context)
         where = store_key(key, store, settings)
     except ApiKeyError as problem:
-        raise CommandError(ExitCode.USAGE, f"{problem} Nothing was stored.") from None
+        raise UsageError(f"{problem} Nothing was stored.") from None
     plainly = " Not encrypted; readable only by you." if store is KeyStore.FILE else ""
     context.output.print_line(
         format_safe("API key for {host} stored in {where}.{plainly}", host=settings.host, where=where, plainly=plainly)
@@ -84,7 +83,7 @@ def _read_key(context: Context) -> Secret:
         try:
             return parse_key(getpass.getpass("API key (hidden): "), "your input")
         except (getpass.GetPassWarning, EOFError):
-            raise CommandError(ExitCode.USAGE, "No API key entered. Nothing was stored.") from None
+            raise UsageError("No API key entered. Nothing was stored.") from None
 
 
 def _logout(context: Context) -> int:

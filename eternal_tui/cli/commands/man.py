@@ -30,6 +30,7 @@ SCOPE_TITLES = {
     "viewer": "The viewer",
     "form": "The request",
     "line": "The character's line",
+    "text": "A text",
     "prompt": "The prompt",
     "choice": "A choice",
     "stepper": "A number",

@@ -6,18 +6,17 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.formatting import print_changed_jobs
 from eternal_tui.cli.parser import Command
 from eternal_tui.cli.references import add_references, find_jobs
+from eternal_tui.cli.request_input import MAX_NOTE_CHARS
 from eternal_tui.core.sanitize import format_safe
 from eternal_tui.jobs.model import parse_tags
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.model import Job
-
-MAX_NOTE_CHARS = 4_000
 
 STAR_EPILOG = """\
 examples:
@@ -91,7 +90,7 @@ def _note(context: Context) -> int:
     if text is None:
         return _print_marks(context, lambda job: job.note)
     if len(text) > MAX_NOTE_CHARS:
-        raise CommandError(ExitCode.USAGE, f"A note has at most {MAX_NOTE_CHARS} characters. Nothing was changed.")
+        raise UsageError(f"A note has at most {MAX_NOTE_CHARS} characters. Nothing was changed.")
     return _change(context, [context.arguments.ids], lambda _job: {"note": text}, "noted" if text else "note removed")
 
 

@@ -6,12 +6,14 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context, close_services
+from eternal_tui.cli.context import CommandError, Context, UsageError, close_services
+from eternal_tui.cli.cost_limits import UNATTENDED_MAX_REQUESTS
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.references import find_jobs, iter_jobs
 from eternal_tui.cli.signals import Shutdown, run_with_shutdown
+from eternal_tui.cli.waiting import parse_timeout
 from eternal_tui.core.formatting import format_cost
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.formatting import pluralize, state_label
@@ -42,22 +44,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ids", metavar="JOB", nargs="*", help="jobs to cancel; for move: a job and first, last or N")
     parser.add_argument("--until-empty", action="store_true", help="run: wait until the whole queue is empty")
     parser.add_argument("--yes", action="store_true", help="run: do not ask")
-    parser.add_argument("--timeout", type=float, metavar="S", help="run: stop waiting after S seconds (exit code 6)")
+    parser.add_argument(
+        "--timeout", metavar="TIME", type=parse_timeout, help="run: stop waiting after TIME (90, 5m, 1h); exit code 6"
+    )
     parser.add_argument("--json", action="store_true", help="status: print one JSON object")
 
 
 async def _queue(context: Context, shutdown: Shutdown) -> int:
+    action = context.arguments.action
+    if context.arguments.ids and action not in ("move", "clear"):
+        raise UsageError(f"`queue {action}` takes no JOB.")
     services = context.open_services()
     try:
         context.output.print_notices(services.jobs.notices)
         queued = await asyncio.to_thread(_queued_ids, services)
-        if context.arguments.action == "run":
+        if action == "run":
             await services.jobs.start(only_job_ids=())
         await services.jobs.sync.load(queued)
         actions = {"status": _status, "hold": _hold, "move": _move, "clear": _clear}
-        if context.arguments.action == "run":
+        if action == "run":
             return await shutdown.run(_QueueRun(context, services.jobs).run())
-        return await actions[context.arguments.action](context, services)
+        return await actions[action](context, services)
     except OSError as error:
         raise CommandError(ExitCode.FAILED, f"The queue could not be changed: {error.strerror}.") from None
     finally:
@@ -112,7 +119,7 @@ async def _hold(context: Context, services: Services) -> int:
 async def _move(context: Context, services: Services) -> int:
     given = context.arguments.ids
     if len(given) != 2 or not (given[1] in ("first", "last") or given[1].isdecimal()):
-        raise CommandError(ExitCode.USAGE, "Use: eternal-tui queue move JOB first|last|N.")
+        raise UsageError("Use: eternal-tui queue move JOB first|last|N.")
     (job,) = find_jobs(services.history, given[:1], context.output.stdin)[:1]
     place = {"first": 0, "last": len(services.jobs.queue.entries())}.get(given[1])
     await services.jobs.queue.move(job.id, max(int(given[1]) - 1, 0) if place is None else place)
@@ -122,6 +129,8 @@ async def _move(context: Context, services: Services) -> int:
 async def _clear(context: Context, services: Services) -> int:
     queue = services.jobs.queue
     named = find_jobs(services.history, context.arguments.ids, context.output.stdin)
+    if sent := [job.id for job in named if job.state is not JobState.QUEUED]:
+        raise UsageError(f"Job {sent[0]} is not queued. Nothing was cancelled.")
     wanted = [job.id for job in named] if context.arguments.ids else [job.id for job in queue.entries()]
     cancelled = await queue.cancel(wanted)
     context.output.info(
@@ -148,8 +157,14 @@ class _QueueRun:
             output.info(describe_queue(self._engine))
             return ExitCode.SUCCESS
         question = format_safe("Send {queue}?", queue=describe_queue(self._engine))
-        if not self._context.arguments.yes and is_terminal(output.stdin) and not output.confirm(question):
-            raise CommandError(ExitCode.USAGE, "Nothing was sent.")
+        if not self._context.arguments.yes:
+            if not is_terminal(output.stdin) and len(queue.entries()) > UNATTENDED_MAX_REQUESTS:
+                raise UsageError(
+                    f"{describe_queue(self._engine)}. Without a terminal at most {UNATTENDED_MAX_REQUESTS} are sent. "
+                    "Add --yes. Nothing was sent."
+                )
+            if is_terminal(output.stdin) and not output.confirm(question):
+                raise UsageError("Nothing was sent.")
         changed = asyncio.Event()
         self._engine.events.submitted.connect(self._on_submitted)
         self._engine.store.subscribe(lambda _: changed.set())

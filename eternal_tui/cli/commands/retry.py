@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from eternal_tui.cli.commands.adopt import UNKNOWN_CHARACTER, UNKNOWN_PROMPT
-from eternal_tui.cli.context import CommandError, Context
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.parser import Command
 from eternal_tui.cli.references import add_references, find_jobs
 from eternal_tui.cli.request_input import PlannedRequest
@@ -46,7 +45,7 @@ def _retry(context: Context) -> int:
         except InvalidJobState as error:
             verb = "again" if job.is_delivered or job.retried_by is not None else "fetch"
             hint = f" `eternal-tui {verb} {job.id}` {'repeats its request' if verb == 'again' else 'gets its result'}."
-            raise CommandError(ExitCode.USAGE, f"{error}{hint} Nothing was sent.") from None
+            raise UsageError(f"{error}{hint} Nothing was sent.") from None
     unconfirmed = [job for job in jobs if job.state is JobState.UNCONFIRMED]
     if unconfirmed and not context.arguments.yes:
         fact = format_safe(
@@ -54,7 +53,7 @@ def _retry(context: Context) -> int:
             n=pluralize(len(unconfirmed), "unconfirmed job"),
         )
         if not context.output.confirm(format_safe("{fact} Retry?", fact=fact)):
-            raise CommandError(ExitCode.USAGE, format_safe("{fact} Add --yes. Nothing was sent.", fact=fact))
+            raise UsageError(format_safe("{fact} Add --yes. Nothing was sent.", fact=fact))
     return run_submission(context, [_planned(job, number, retry=True) for number, job in enumerate(jobs, 1)])
 
 
@@ -68,11 +67,9 @@ def _find(context: Context) -> list[Job]:
         jobs = find_jobs(history, context.arguments.ids, context.output.stdin)
     for job in jobs:
         if job.is_creation:
-            raise CommandError(
-                ExitCode.USAGE, sanitize(f"Job {job.id} created a character. Use `eternal-tui create-character`.")
-            )
+            raise UsageError(sanitize(f"Job {job.id} created a character. Use `eternal-tui create-character`."))
         if job.request.character == UNKNOWN_CHARACTER or job.request.prompt == UNKNOWN_PROMPT:
-            raise CommandError(ExitCode.USAGE, f"Job {job.id} was adopted without its request. Nothing was sent.")
+            raise UsageError(f"Job {job.id} was adopted without its request. Nothing was sent.")
     return jobs
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.core.sanitize import sanitize
 
@@ -30,7 +30,7 @@ def run(context: Context) -> int:
 
     wanted = context.arguments.command
     if wanted is not None and wanted not in JSON_OBJECTS:
-        raise CommandError(ExitCode.USAGE, f"{sanitize(wanted)} has no --json. Commands: {', '.join(JSON_OBJECTS)}.")
+        raise UsageError(f"{sanitize(wanted)} has no --json. Commands: {', '.join(JSON_OBJECTS)}.")
     if wanted is not None:
         for line in json.dumps(schema_of(wanted), indent=2).splitlines():
             context.output.print_line(sanitize(line))

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context
+from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.parser import whole_number
 from eternal_tui.core.formatting import format_amount, format_duration
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 
@@ -34,7 +35,9 @@ MAX_GROUPS = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `stats`."""
-    parser.add_argument("--days", metavar="N", type=int, default=30, help="number of days listed (default: 30)")
+    parser.add_argument(
+        "--days", metavar="N", type=whole_number(1, MAX_DAYS), default=30, help="number of days listed (default: 30)"
+    )
     parser.add_argument("--account", metavar="ID", default="", help="only this account; its first digits are enough")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -47,8 +50,6 @@ def run(context: Context) -> int:
     from eternal_tui.jobs.billing.statistics import compute_statistics
 
     given, streams = context.arguments, context.output
-    if not 1 <= given.days <= MAX_DAYS:
-        raise CommandError(ExitCode.USAGE, format_safe("--days is a whole number from 1 to {most}.", most=MAX_DAYS))
     with context.open_history() as history:
         ledger = read_ledger(history, InstanceLock.observer(history.folder).is_alive)
         jobs = list(iter_jobs(history))
@@ -58,7 +59,7 @@ def run(context: Context) -> int:
     wanted = given.account.rpartition(" ")[2]
     if wanted and not any(name.startswith(wanted) for name in known):
         names = ", ".join(known) or "none"
-        raise CommandError(ExitCode.USAGE, format_safe("There is no such account. Accounts: {names}.", names=names))
+        raise UsageError(format_safe("There is no such account. Accounts: {names}.", names=names))
     figures = compute_statistics(jobs, time.time(), days=given.days, ledger=ledger, account=wanted)
     if given.json:
         import msgspec

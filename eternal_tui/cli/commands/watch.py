@@ -7,7 +7,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import CommandError, Context, close_services
+from eternal_tui.cli.context import CommandError, Context, UsageError, close_services
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
@@ -70,7 +70,7 @@ class _WatchRun:
         await self._engine.start(only_job_ids=ids)
         if (url := getattr(self._arguments, "url", None)) is not None:
             if len(ids) != 1:
-                raise CommandError(ExitCode.USAGE, f"--url needs exactly one job, not {len(ids)}.")
+                raise UsageError(f"--url needs exactly one job, not {len(ids)}.")
             await self._shutdown.run(self._engine.download_from(ids[0], url))
         await self._shutdown.run(self._resume_polling(ids))
         unsubscribe = self._engine.store.subscribe(self._on_change)
@@ -121,7 +121,7 @@ class _WatchRun:
             self._output.info(format_safe("{count} queued, not sent: `eternal-tui queue run` sends.", count=count))
         ids = [job.id for job in jobs if job not in elsewhere and job not in queued]
         if elsewhere and self._references and not ids:
-            raise CommandError(ExitCode.USAGE, "None of these jobs belongs to this service; --base-url names another.")
+            raise UsageError("None of these jobs belongs to this service; --base-url names another.")
         return ids
 
     def _is_on_this_service(self, job: Job) -> bool:

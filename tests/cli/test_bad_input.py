@@ -1,0 +1,127 @@
+"""Invalid options, arguments and paths of every command: exit code 2, one sentence, and nothing changed."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from eternal_tui.sandbox.server import Sandbox
+from tests.cli.program import Program, a_job
+
+LONG = "a" * 300
+IMAGE = ("generate", "--character", "6870", "--prompt", "a")
+
+CASES = [
+    *(((command, "--bogus"), "Unknown option --bogus. See eternal-tui") for command in ("jobs", "watch", "config")),
+    (("generate", "--promt", "a"), "Did you mean --prompt?"),
+    (("stats", "extra"), "unexpected argument extra. Try: eternal-tui stats --help"),
+    (("note", "1", "a", "b"), "unexpected argument b"),
+    (("show",), "the following arguments are required: JOB"),
+    (("export",), "the following arguments are required: PATH"),
+    (("show", ""), 'No job "".'),
+    (("show", "99"), "No job 99."),
+    (("show", "9" * 40), "No job 999"),
+    (("show", "²"), "No job ²."),
+    (("show", "state:nope"), "Unknown state nope."),
+    *(((command, "99"), "No job 99.") for command in ("watch", "fetch", "save", "open", "star", "tag", "delete")),
+    (("show", "1", "a\udce9"), "is not UTF-8 text."),
+    (("note", "1", "a\udce9"), "is not UTF-8 text."),
+    (("note", "1", "a" * 4_001), "at most 4000 characters"),
+    (("jobs", "--limit", "x"), "--limit: x is not a whole number from 1."),
+    (("jobs", "--limit", "0"), "--limit: 0 is not a whole number from 1."),
+    (("jobs", "--sort", "nope"), "Cannot sort by nope."),
+    (("jobs", "--format", "{"), "braces do not match"),
+    (("jobs", "since:zz"), "Unknown time zz."),
+    (("stats", "--days", "9" * 30), "is not a whole number from 1 to 3660"),
+    (("stats", "--account", "zz"), "There is no such account."),
+    (("watch", "1", "--timeout", "1e400"), "--timeout: 1e400 is not a time such as 90"),
+    (("watch", "1", "-o", ""), "It is empty."),
+    (("fetch", "1", "--on-finished", ""), "--on-finished"),
+    (("fetch", "1", "--url", "ftp://example.org/a.jpg"), "neither http nor https"),
+    (("fetch", "1", "--url", "not a url"), "neither http nor https"),
+    (("fetch", "1", "--url", "https://a:b@example.org/a"), "user name or password"),
+    (("fetch", "1", "--url", ""), "neither http nor https"),
+    *(((*IMAGE, "--max-cost", text), f"--max-cost: {text} is not an amount") for text in ("nan", "-1", "1e99999")),
+    ((*IMAGE, "--queue", "--wait"), "--queue sends nothing"),
+    ((*IMAGE, "--note", "a" * 4_001), "at most 4000 characters"),
+    ((*IMAGE, "--timeout", "1"), "--timeout needs --wait."),
+    ((*IMAGE, "-o", ""), "--output needs --wait."),
+    ((*IMAGE, "--input", "a.csv"), "exclude each other"),
+    (("generate", "--input", LONG), "File name too long"),
+    (("queue", "run", "--timeout", "nan"), "--timeout: nan is not a time"),
+    (("queue", "hold", "1"), "`queue hold` takes no JOB."),
+    (("queue", "clear", "1"), "Job 1 is not queued."),
+    (("queue", "move", "1", "x"), "queue move JOB first|last|N"),
+    (("save", "1", "-o", ""), "It is empty."),
+    (("save", "1", "-o", "-"), "standard output"),
+    (("save", "1", "-o", f"{LONG}.jpg"), "File name too long"),
+    (("save", "1", "-o", "a\udce9"), "is not UTF-8 text."),
+    (("save", "1", "-o", "/dev/null"), "neither a file nor a folder"),
+    (("save", "1", "-o", "{prompt:x}"), "whole number from 1"),
+    (("export", ""), "PATH is empty."),
+    (("export", LONG), "File name too long"),
+    (("export", "--format", "folder", "/dev/null"), "nor a folder"),
+    (("export", "--megabytes", "abc", "a.html"), "--megabytes: abc is not a number of MB"),
+    (("doctor", "--report", ""), "--report takes a file name"),
+    (("doctor", "--report", LONG), "File name too long"),
+    (("adopt", "a b"), "“a b” is not a request id."),
+    (("adopt", ""), "“” is not a request id."),
+    (("create-character", "a", "--prompt", "b"), "exclude each other"),
+    (("jobs", "--empty"), "--empty goes with --demo."),
+    (("completion", "tcsh"), "is not one of bash, zsh, fish"),
+    (("schema", "login"), "login has no --json."),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), CASES, ids=lambda each: " ".join(each)[:40] if isinstance(each, tuple) else ""
+)
+def test_bad_input_is_named_and_changes_nothing(
+    program: Program,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program.add_jobs(a_job(request_id="request-1"))
+    ran = program.run(*arguments)
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert words in ran.err
+    assert ran.err.count("\n") == 1
+    (record,) = program.records()
+    assert (record["state"], "note" in record, "tags" in record) == ("running", False, False)
+    assert sandbox.posts == []
+
+
+def test_a_history_that_cannot_be_compacted_is_a_remark(program: Program) -> None:
+    program.add_jobs(*(a_job(request_id=f"request-{number}") for number in range(100)))
+    program.run("star", "1")
+    limit = (program.data_dir / "history.json").stat().st_size // 2
+
+    def run(*arguments: str) -> str:
+        ran = program.run_process(
+            *arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        )
+        assert ran.code == 0, ran.err
+        assert "The history was not compacted:" in ran.err
+        return ran.out
+
+    assert run("star", "2") == "job 2 · starred\n"
+    assert len(run("jobs", "star:yes").splitlines()) == 3
+    assert "request-1" in run("show", "2")
+
+
+def test_what_cannot_be_written_whole_leaves_no_file(program: Program, tmp_path: Path) -> None:
+    for arguments in (("config", "--init", "--config"), ("doctor", "--report"), ("export",)):
+        path = tmp_path / "new"
+        program.add_jobs(*(a_job() for _ in range(20)))
+        ran = program.run_process(
+            *arguments, str(path), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        )
+        assert ran.code == 2
+        assert "cannot be written: File too large. The partial file was removed." in ran.err
+        assert not path.exists()
