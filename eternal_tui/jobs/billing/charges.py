@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -127,8 +126,7 @@ def from_row_record(record: dict[str, Any]) -> Row | None:
     return None if any(text is not None and not re.fullmatch(_AMOUNT_PATTERN, text) for text in texts) else row
 
 
-@dataclass(slots=True, eq=False)
-class Charge:
+class Charge(msgspec.Struct, eq=False):
     """One paid request as its rows leave it, or, with `job` 0, an unexplained drop of the balance.
 
     `is_alone` is whether no other request of the account was in flight at the same time. `is_settled` is whether
