@@ -22,7 +22,10 @@ SYNC_INTERVAL_SECONDS = 1.0
 """Seconds between chores: other instances' jobs are shown within two."""
 
 INITIAL_JOB_COUNT = 200
-"""Jobs read before the first frame: more than the tallest terminal shows."""
+"""Jobs read before anything is done with them: what is learned, taken over and counted at a start."""
+
+FIRST_FRAME_JOB_COUNT = 80
+"""Jobs read before the first frame: rows of a tall terminal, and some for folded batches. 15 microseconds each."""
 
 PAGE_SIZE = 200
 """Old jobs read at a time behind the first rows: a few milliseconds of work each."""
@@ -47,7 +50,6 @@ class HistorySync:
         self._downloads = downloads
         self._unfinished: dict[int, Job] = {}
         self._only_job_ids: set[int] | None = None
-        self._has_newest = False
         self._store.subscribe_changes(self._track_unfinished)
 
     async def open(self, *, only_job_ids: Iterable[int] | None = None, created_since: float | None = None) -> None:
@@ -57,8 +59,7 @@ class HistorySync:
         after `created_since`, in seconds since the epoch, are read all the same.
         """
         self._only_job_ids = None if only_job_ids is None else set(only_job_ids)
-        if not self._has_newest:
-            self._store.load(await self._store.call_history(self._store.history.recent, INITIAL_JOB_COUNT))
+        self._store.load(await self._store.call_history(self._store.history.recent, INITIAL_JOB_COUNT))
         if created_since is not None and len(self._store) >= INITIAL_JOB_COUNT:
             await self._load_since(created_since)
         if self._only_job_ids:
@@ -71,8 +72,7 @@ class HistorySync:
 
         Raises HistoryError.
         """
-        self._store.load(self._store.history.recent(INITIAL_JOB_COUNT))
-        self._has_newest = True
+        self._store.load(self._store.history.recent(FIRST_FRAME_JOB_COUNT))
 
     async def load(self, job_ids: Iterable[int]) -> list[int]:
         """Read these jobs, however old, count them among those to care for, and return the ids that exist."""
