@@ -69,7 +69,7 @@ class DetailPane(Container):
     def __init__(
         self,
         results_dir: Path,
-        media_view: Widget,
+        make_media_view: Callable[[], Widget],
         show_file: Callable[[Path | None], None],
         *,
         shows_media: bool = True,
@@ -78,11 +78,12 @@ class DetailPane(Container):
     ) -> None:
         """Build the pane; `pane_number` is the key that goes to it, shown in its title.
 
-        `show_file` shows a result, None for none, in `media_view`.
+        `show_file` shows a result, None for none, in the widget that `make_media_view` makes after the first frame.
         """
         # Without a job there is no picture, and styling the pane twice would delay the first frame.
         super().__init__(id=id, classes="-words")
-        self._media_view = media_view
+        self._make_media_view = make_media_view
+        self._media_view: Widget | None = None
         self._show_file = show_file
         self._shown_path: Path | None = None
         self._shows_media = shows_media
@@ -90,7 +91,6 @@ class DetailPane(Container):
         self._title_prefix = f"{pane_number} " if pane_number else ""
         self._job: Job | None = None
         self._raw_responses: Mapping[str, Any] = {}
-        media_view.add_class("media")
         self._text = Static(markup=False)
         self._scroll = DetailText(self._text)
         self._drawn_state: tuple[object, ...] | None = None
@@ -100,6 +100,9 @@ class DetailPane(Container):
 
     async def mount_content(self) -> None:
         """Put the picture and the words into the frame, behind the first frame of the screen: they are empty in it."""
+        self._media_view = self._make_media_view()
+        self._media_view.add_class("media")
+        self._fit_media_view()
         await self.mount_all([self._media_view, self._scroll])
 
     @property
@@ -115,9 +118,13 @@ class DetailPane(Container):
         """Choose between picture over words and picture beside words."""
         beside = event.size.height < MIN_STACKED_ROWS or event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS
         self.set_class(beside, "-beside")
-        portrait = min(round(event.size.height * PORTRAIT_COLUMNS_PER_ROW), event.size.width // 2)
-        self._media_view.styles.width = max(16, portrait) if beside else None
+        self._fit_media_view()
         self.call_after_refresh(self._redraw)
+
+    def _fit_media_view(self) -> None:
+        if self._media_view is not None:
+            portrait = min(round(self.outer_size.height * PORTRAIT_COLUMNS_PER_ROW), self.outer_size.width // 2)
+            self._media_view.styles.width = max(16, portrait) if self.has_class("-beside") else None
 
     def set_job(self, job: Job | None, raw_responses: Mapping[str, Any] | None = None) -> None:
         """Show this snapshot; `raw_responses` are the service's own, None when they have not been read yet."""

@@ -30,7 +30,6 @@ from eternal_tui.tui.input.actions import Scope
 from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.notifications import Notifier, Severity
-from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.refresh import Debouncer, RefreshTimer
 from eternal_tui.tui.request_form.messages import (
     CharactersRequested,
@@ -51,6 +50,7 @@ from eternal_tui.tui.widgets.help_keys import HelpMixin
 if TYPE_CHECKING:
     from eternal_tui.characters.check import CharacterCheck
     from eternal_tui.tui.gallery.gallery import Gallery
+    from eternal_tui.tui.picture.picture import MediaView
     from eternal_tui.tui.screens.job_commands import JobCommands
     from eternal_tui.tui.screens.job_dialogs import JobDialogs
     from eternal_tui.tui.widgets.dialog import ConfirmDialog
@@ -132,11 +132,10 @@ class MainScreen(HelpMixin, DiffScreen):
             make_gallery=self._make_gallery,
             id="jobs",
         )
-        self.media_view = MediaView(terminal.graphics, frame_budget=terminal.frame_budget, cache=terminal.frame_cache)
         self.detail_pane = DetailPane(
             engine.results_dir,
-            self.media_view,
-            self.media_view.set_file,
+            lambda: self.media_view,
+            lambda path: self.media_view.set_file(path),  # noqa: PLW0108 - it is made after the first frame
             shows_media=any(terminal.graphics.cell_size),
             pane_number=3,
             id="detail",
@@ -179,6 +178,14 @@ class MainScreen(HelpMixin, DiffScreen):
         return Gallery(jobs, terminal.graphics, self.services.jobs.results_dir, glyphs=terminal.glyphs)
 
     @cached_property
+    def media_view(self) -> MediaView:
+        # Imported after the first frame, which has no picture.
+        from eternal_tui.tui.picture.picture import MediaView
+
+        terminal = self.terminal
+        return MediaView(terminal.graphics, frame_budget=terminal.frame_budget, cache=terminal.frame_cache)
+
+    @cached_property
     def commands(self) -> JobCommands:
         from eternal_tui.tui.screens.job_commands import JobCommands
 
@@ -215,7 +222,7 @@ class MainScreen(HelpMixin, DiffScreen):
 
     @work(exit_on_error=True)
     async def _start_after_first_frame(self) -> None:
-        from eternal_tui.tui.terminal.toast_room import watch_toast_height
+        from eternal_tui.tui.terminal.widgets import watch_toast_height
 
         watch_toast_height(self, self._reserve_toast_rows)
         try:
@@ -248,7 +255,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self._set_toasts_visible(False)
 
     def _set_toasts_visible(self, visible: bool) -> None:
-        from eternal_tui.tui.terminal.toast_room import set_toasts_visible
+        from eternal_tui.tui.terminal.widgets import set_toasts_visible
 
         set_toasts_visible(self, visible)
 

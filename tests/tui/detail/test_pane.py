@@ -17,7 +17,7 @@ class DetailApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """Show nothing else."""
-        yield DetailPane(Path("results"), Static(), lambda _: None, shows_media=False)
+        yield DetailPane(Path("results"), Static, lambda _: None, shows_media=False)
 
 
 async def test_no_line_is_broken_a_second_time_beside_the_scroll_bar() -> None:
