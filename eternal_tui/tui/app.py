@@ -133,7 +133,7 @@ class EternalApp(TerminalApp):
 
     def action_command_palette(self) -> None:
         """Open the palette, whatever screen is open."""
-        from eternal_tui.tui.terminal.patient_palette import PatientPalette
+        from eternal_tui.tui.terminal.widgets import PatientPalette
 
         if not isinstance(self.screen, PatientPalette):
             self.push_screen(PatientPalette(id="--command-palette"))

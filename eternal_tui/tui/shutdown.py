@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from eternal_tui.core.process import hard_exit_after, on_signals
 from eternal_tui.services import Services
-from eternal_tui.tui.terminal.hangup import is_hung_up
+from eternal_tui.tui.terminal.driver import is_hung_up
 
 _log = logging.getLogger(__name__)
 

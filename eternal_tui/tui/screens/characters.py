@@ -21,7 +21,7 @@ from eternal_tui.services import Services
 from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.picture.picture import MediaView
-from eternal_tui.tui.terminal.toast_room import watch_toast_height
+from eternal_tui.tui.terminal.widgets import watch_toast_height
 from eternal_tui.tui.widgets.dialog import ResultScreen
 from eternal_tui.tui.widgets.footer import FooterLine, KeyHint
 from eternal_tui.tui.widgets.help_keys import HelpMixin

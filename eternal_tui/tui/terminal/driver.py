@@ -22,9 +22,7 @@ from typing import IO, Any
 
 from rich.console import RenderableType
 from textual import events
-from textual._styles_cache import StylesCache
 from textual.app import App
-from textual.await_complete import AwaitComplete
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
@@ -40,7 +38,6 @@ from eternal_tui.tui.terminal.flow_control import (
     split_chunks,
 )
 from eternal_tui.tui.terminal.guard import RESET_SEQUENCE, Changed, TerminalGuard
-from eternal_tui.tui.terminal.hangup import HangupEvent, is_hung_up
 from eternal_tui.tui.terminal.input_parser import InputParser
 from eternal_tui.tui.terminal.overlays import PixelOverlays
 
@@ -57,6 +54,27 @@ INPUT_CHUNK_BYTES = 4096
 
 STOP_TIMEOUT_SECONDS = 1.0
 """Seconds the end of the program waits for what is still to be written."""
+
+
+def is_hung_up() -> bool:
+    """Tell whether standard input was a terminal that has hung up; not every hang-up sends a signal."""
+    stdin = sys.__stdin__
+    if stdin is None or not hasattr(select, "poll"):
+        return False
+    try:
+        descriptor = stdin.fileno()
+    except (OSError, ValueError):
+        return False
+    poller = select.poll()
+    poller.register(descriptor, select.POLLHUP | select.POLLERR)
+    return any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poller.poll(0))
+
+
+class HangupEvent(threading.Event):
+    """Event that ends the input thread; also set by a hang-up, after which Textual would read end of file for ever."""
+
+    def is_set(self) -> bool:
+        return super().is_set() or is_hung_up()
 
 
 class BackgroundWriter(WriterThread):
@@ -307,11 +325,6 @@ class FlowControlledApp(App[None]):
             self._full_repaint_due = True
         driver.request_wakeup()
         self._schedule_repaint()
-
-    def pop_screen(self) -> AwaitComplete:
-        """Leave a screen, and let go of what it drew: Textual remembers style pairs with the widgets that asked."""
-        StylesCache.get_inner_outer.cache_clear()
-        return super().pop_screen()
 
     def _schedule_repaint(self) -> None:
         """Paint what is owed also where an answer is lost that would have said when."""
