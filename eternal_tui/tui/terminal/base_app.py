@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from textual._styles_cache import StylesCache
 from textual.app import ScreenStackError
+from textual.await_complete import AwaitComplete
 from textual.filter import LineFilter
 from textual.notifications import Notify
 
 from eternal_tui.tui.terminal.driver import FlowControlledApp
+
+MAX_MALLOC_ARENAS = 2
+"""Memory arenas that all threads share. With glibc's eight for each core, an app of ten threads had freed 25 MB that it
+could not give back after 10,000 jobs."""
+
+_M_ARENA_MAX = -8
+"""Of glibc's malloc.h."""
+
+
+def limit_malloc_arenas() -> None:
+    """Have threads started from now on share memory arenas, where the C library is glibc."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+            mallopt(_M_ARENA_MAX, MAX_MALLOC_ARENAS)
 
 
 class TerminalApp(FlowControlledApp):
     """An app that keeps the defect which ended it in `internal_error`, and shows one notification at a time."""
 
     internal_error: Exception | None = None
+
+    def on_ready(self) -> None:
+        limit_malloc_arenas()
 
     def report_internal_error(self, error: Exception) -> None:
         """End the app with this defect."""
@@ -45,6 +67,12 @@ class TerminalApp(FlowControlledApp):
             if old.message == fresh.message or old.severity == fresh.severity == "information":
                 self._unnotify(old, refresh=False)
         self._remove_empty_toast_holders()
+        StylesCache.get_inner_outer.cache_clear()
+
+    def pop_screen(self) -> AwaitComplete:
+        """Pop a screen and free its lines: the cache of style pairs holds on to every widget that asked it."""
+        StylesCache.get_inner_outer.cache_clear()
+        return super().pop_screen()
 
     def _remove_empty_toast_holders(self) -> None:
         """Remove the notifications that are over with what holds them: Textual leaves that for good, empty."""
