@@ -198,7 +198,7 @@ class JobList(ScrollView, can_focus=True):
         self._incremental_filter.reset()
         self._index.add_all(jobs)
         self._cache.fit_names(jobs)
-        self._marks &= self._index.jobs.keys()
+        self._marks.intersection_update(self._index.jobs)
         self._unseen.reset()
         self._refilter()
 
