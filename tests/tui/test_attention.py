@@ -40,6 +40,21 @@ async def test_the_newest_word_takes_the_place_of_the_one_before(
         assert len(app.screen.query(ToastHolder)) == 2
 
 
+async def test_an_error_is_said_once(tmp_path: Path) -> None:
+    """In the sentence that says most, whichever comes first. Seen to fail with both, which took a third of 24 rows."""
+    reason, whole = "Could not connect.", "Could not load the characters: Could not connect. Nothing was sent."
+    app = make_app(make_services(tmp_path))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await wait_idle(pilot)
+        for texts in ((reason, whole), (whole, reason)):
+            for text in texts:
+                app.notify(text, severity="error", markup=False)
+            await wait_idle(pilot)
+            assert [str(toast.render()) for toast in app.screen.query(Toast)] == [whole]
+            app.clear_notifications()
+            await wait_idle(pilot)
+
+
 async def test_keys_act_though_the_terminal_said_that_nobody_is_there(tmp_path: Path) -> None:
     """Seen to fail with Textual's own: the focus was nowhere, and so was every key but those of the screen."""
     app = make_app(make_services(tmp_path))

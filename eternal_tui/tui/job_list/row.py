@@ -317,7 +317,10 @@ def batch_line(
             glyphs.opened if opened else glyphs.folded,
             f"{summary.job_count} jobs",
             role,
-            (_TYPE_LABELS[jobs[0].request.type] if len(types) == 1 else "mixed", _batch_character_names(jobs, glyphs)),
+            (
+                _TYPE_LABELS[jobs[0].request.type] if len(types) == 1 else "mixed",
+                _batch_character_names(jobs, columns.name, glyphs),
+            ),
             glyphs,
         ),
         *_text_and_right(
@@ -343,8 +346,9 @@ def batch_summary_text(summary: BatchSummary, glyphs: Glyphs = UNICODE) -> str:
     return f" {glyphs.dot} ".join([f"{summary.done}/{summary.job_count} done", *words])
 
 
-def _batch_character_names(jobs: Sequence[Job], glyphs: Glyphs) -> str:
+def _batch_character_names(jobs: Sequence[Job], width: int, glyphs: Glyphs) -> str:
     names = dict.fromkeys(job.name or job.request.character for job in jobs)
     if len(names) > 1:
-        return f"{len(names)} chars"
+        count = f"{len(names)} chars"
+        return count if len(count) <= width else f"{len(names)} ch."
     return glyphs.to_drawable(sanitize(next(iter(names)), limit=MAX_TEXT_CHARS))

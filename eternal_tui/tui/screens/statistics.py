@@ -66,7 +66,7 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
     KEYS_HINT = SafeText("~ estimated from your balance · enter: list jobs · esc: back")
     DEFAULT_CSS = """
     StatisticsScreen {
-        & > #dialog { width: 104; height: 100%; padding: 0 2; }
+        & > #dialog { width: 104; max-width: 100%; height: 100%; padding: 0 1; }
         & #groups { height: 1fr; margin-bottom: 1; }
     }
     """

@@ -61,10 +61,13 @@ class TerminalApp(FlowControlledApp):
         self._close_messages_no_wait()
 
     def on_notify(self, event: Notify) -> None:
-        """Let the newest word stand alone: it takes the place of the answer before it, and of itself."""
+        """Say nothing twice: the newest replaces the information before it, and what it says again in full."""
         fresh = event.notification
         for old in tuple(self._notifications):
-            if old.message == fresh.message or old.severity == fresh.severity == "information":
+            if fresh.message != old.message and fresh.message in old.message:
+                event.prevent_default()
+                return
+            if old.message in fresh.message or old.severity == fresh.severity == "information":
                 self._unnotify(old, refresh=False)
         self._remove_empty_toast_holders()
         StylesCache.get_inner_outer.cache_clear()
