@@ -9,7 +9,8 @@ from textual.binding import BindingType
 
 from eternal_tui.api.models import Character
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.widgets.option_table import Column
+from eternal_tui.tui.widgets.face_list import NO_FACES, FaceList, FaceSource
+from eternal_tui.tui.widgets.option_table import Column, VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchDialog
 
 
@@ -31,11 +32,18 @@ class CharacterPicker(SearchDialog[tuple[Character, ...]]):
     )
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("picker")]
 
-    def __init__(self, characters: Sequence[Character], text: str = "") -> None:
+    def __init__(self, characters: Sequence[Character], text: str = "", faces: FaceSource = NO_FACES) -> None:
+        self._faces = faces
         super().__init__(text)
         self._characters = tuple(each for each in characters if each.is_allowed)
         self._marked_ids: frozenset[str] = frozenset()
         self._is_in_list = False
+
+    def make_list(self) -> VirtualList:
+        return FaceList(self.COLUMNS, self.row_cells, row_url=self._avatar_url, source=self._faces, id="search-list")
+
+    def _avatar_url(self, row: int) -> str:
+        return self._characters[row].avatar_url
 
     def set_characters(self, characters: Sequence[Character]) -> None:
         """Replace the list while the screen is open."""

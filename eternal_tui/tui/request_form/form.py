@@ -39,6 +39,7 @@ from eternal_tui.tui.request_form.preview import Preview
 from eternal_tui.tui.request_form.prompt import PromptArea, PromptField
 from eternal_tui.tui.request_form.submit_bar import SubmitBar
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.widgets.face_list import NO_FACES, FaceSource
 
 MIN_TALL_ROWS = 26
 """Rows from which the prompt has a fixed share of the height and the preview the rest."""
@@ -69,11 +70,13 @@ class RequestForm(Vertical):
         *,
         environ: Mapping[str, str] | None = None,
         glyphs: Glyphs = UNICODE,
+        faces: FaceSource = NO_FACES,
         id: str | None = None,  # noqa: A002
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._environ = environ or {}
+        self._faces = faces
         self._character_field = CharacterField(id="character")
         self._prompt_field = PromptField(id="prompt-field")
         self._settings_fields = SettingsFields(glyphs=glyphs, id="settings")
@@ -329,7 +332,7 @@ class RequestForm(Vertical):
     def _picker_requested(self, event: CharacterField.PickerRequested) -> None:
         event.stop()
         self.post_message(CharactersRequested())
-        self._picker = CharacterPicker(self._characters, event.text)
+        self._picker = CharacterPicker(self._characters, event.text, self._faces)
         self.app.push_screen(self._picker, self._characters_picked)
 
     def _characters_picked(self, characters: tuple[Character, ...] | None) -> None:

@@ -25,6 +25,7 @@ from eternal_tui.tui.request_form.messages import (
     SubmitRequested,
 )
 from eternal_tui.tui.terminal.glyphs import Glyphs
+from eternal_tui.tui.widgets.face_list import NO_FACES, FaceSource
 
 if TYPE_CHECKING:
     from eternal_tui.tui.request_form.form import RequestForm
@@ -61,11 +62,13 @@ class RequestFormPane(Container):
         glyphs: Glyphs,
         monotonic: Callable[[], float],
         pane_number: int = 0,
+        faces: FaceSource = NO_FACES,
     ) -> None:
         """Build the frame; `pane_number` is the key that goes to it."""
         super().__init__(id="form")
         self._environ = environ
         self._glyphs = glyphs
+        self._faces = faces
         self._monotonic = monotonic
         self._draft_store = DraftStore(data_dir)
         self._replaced_draft_store = JsonStore(data_dir / "draft_replaced.json", Draft, "The replaced draft")
@@ -88,7 +91,7 @@ class RequestFormPane(Container):
     async def _mount_form(self) -> RequestForm:
         from eternal_tui.tui.request_form.form import RequestForm
 
-        form = RequestForm(environ=self._environ, glyphs=self._glyphs)
+        form = RequestForm(environ=self._environ, glyphs=self._glyphs, faces=self._faces)
         await self.mount(form)
         self._form = form
         form.set_snippets(self._snippet_store.load())

@@ -23,6 +23,7 @@ from eternal_tui.tui.input.actions import bindings
 from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.terminal.widgets import watch_toast_height
 from eternal_tui.tui.widgets.dialog import ResultScreen
+from eternal_tui.tui.widgets.face_list import FaceList, FaceSource
 from eternal_tui.tui.widgets.footer import FooterLine, KeyHint
 from eternal_tui.tui.widgets.help_keys import HelpMixin
 from eternal_tui.tui.widgets.option_table import Column, VirtualList
@@ -70,7 +71,13 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
             placeholder="/ searches name, ID and story", compact=True, select_on_focus=False
         )
         columns = (Column(1), Column(18), Column(3, dim=True, align_right=True), Column(0, dim=True))
-        self._list = VirtualList(columns, self._row_cells, id="characters")
+        self._list = FaceList(
+            columns,
+            self._row_cells,
+            row_url=lambda row: self._characters[row].avatar_url,
+            source=FaceSource(terminal.graphics, services.avatars.get),
+            id="characters",
+        )
         self._avatar = MediaView(terminal.graphics, cache=terminal.frame_cache)
         self._bio = Static(markup=False, id="bio")
         self._footer = FooterLine()

@@ -43,6 +43,7 @@ from eternal_tui.tui.screens.key_prompt import KeyPrompt
 from eternal_tui.tui.screens.view_state import ScreenView
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import is_exiting
+from eternal_tui.tui.widgets.face_list import FaceSource
 from eternal_tui.tui.widgets.footer import FooterLine, footer_keys, tour_hint, without_action
 from eternal_tui.tui.widgets.header import HeaderLine
 from eternal_tui.tui.widgets.help_keys import HelpMixin
@@ -123,6 +124,8 @@ class MainScreen(HelpMixin, DiffScreen):
             glyphs=terminal.glyphs,
             monotonic=services.clock.monotonic,
             pane_number=1,
+            # The store of avatars is opened with the first of them.
+            faces=FaceSource(terminal.graphics, lambda url: services.avatars.get(url)),  # noqa: PLW0108
         )
         self.job_pane = JobListPane(
             glyphs=terminal.glyphs,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import msgspec
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -16,6 +18,8 @@ from textual.strip import Strip
 
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.widgets.cells import fit
+
+EMPTY_STRIP = Strip([], 0)
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -29,8 +33,11 @@ class Column(msgspec.Struct, frozen=True):
 class VirtualList(ScrollView, can_focus=False):
     """Rows of columns with a cursor. The text line above it keeps the focus and moves the cursor.
 
-    `row_cells` turns a row, a number into the owner's data, into its cells: text from anywhere, gated here.
+    `row_cells` turns a row, a number into the owner's data, into its cells: text from anywhere, gated here. Where
+    `row_height` is more than a line, the text of the last column is wrapped under the others.
     """
+
+    row_height = 1
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"pick-list--text", "pick-list--dim", "pick-list--cursor"}
     DEFAULT_CSS = """
@@ -72,8 +79,18 @@ class VirtualList(ScrollView, can_focus=False):
         """Show these rows; the cursor goes to the first, or stays where it was."""
         self._rows = rows
         self._cursor = min(self._cursor, max(0, len(rows) - 1)) if keep_cursor else 0
-        self.virtual_size = Size(self.size.width, len(rows))
+        self.update_size()
+
+    def update_size(self) -> None:
+        """Take the rows' number and height into account."""
+        self.virtual_size = Size(self.size.width, len(self._rows) * self.row_height)
         self._scroll_to_cursor()
+
+    @property
+    def visible_rows(self) -> Sequence[int]:
+        """The rows in view, also those of which only a part is."""
+        top, bottom = self.scroll_offset.y, self.scroll_offset.y + self.size.height
+        return self._rows[top // self.row_height : -(-bottom // self.row_height)]
 
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Draw the rows in these columns."""
@@ -92,10 +109,10 @@ class VirtualList(ScrollView, can_focus=False):
 
     def move_page(self, screens: float) -> None:
         """Move the cursor by that many screens."""
-        self.move_cursor(round(screens * self.size.height))
+        self.move_cursor(round(screens * max(1, self.size.height // self.row_height)))
 
     def render_line(self, y: int) -> Strip:
-        place = y + self.scroll_offset.y
+        place, line = divmod(y + self.scroll_offset.y, self.row_height)
         width = self.scrollable_content_region.width
         if place >= len(self._rows):
             return Strip.blank(width, self.rich_style)
@@ -104,27 +121,42 @@ class VirtualList(ScrollView, can_focus=False):
         text, dim = (
             self.get_component_rich_style(f"pick-list--{'cursor' if here else part}") for part in ("text", "dim")
         )
-        sign = "●" if row in self._marked_rows else "▌" if here else " "
-        segments = [Segment(f"{sign} ", text)]
-        left = width - 2
+        sign = "●" if row in self._marked_rows and not line else "▌" if here else " "
+        lead = Strip.join([Strip([Segment(f"{sign} ", text)], 2), self.lead_strip(row, line, text)])
+        cells = [sanitize(cell, limit=300).replace("⏎", " ") for cell in self._row_cells(row)]
+        left = width - lead.cell_length
+        if self.row_height == 1 or not line:
+            segments = list(self._columns_of(cells, left, text, dim))
+        else:
+            wrapped = [part.plain for part in Content(cells[-1]).wrap(max(1, left))][line - 1 :]
+            # The last line has all that is left, and so says by its ellipsis that there is more.
+            shown = " ".join(wrapped) if line == self.row_height - 1 else "".join(wrapped[:1])
+            segments = [Segment(fit(shown, left), dim)]
+        rest = Strip(segments).adjust_cell_length(left, text if here else self.rich_style)
+        return Strip.join([lead, rest])
+
+    def _columns_of(self, cells: Sequence[str], left: int, text: Style, dim: Style) -> Iterator[Segment]:
         rest = left - sum(column.width for column in self._columns) - 2 * (len(self._columns) - 1)
-        for column, cell in zip(self._columns, self._row_cells(row), strict=True):
+        for column, cell in zip(self._columns, cells, strict=True):
+            if self.row_height > 1 and column is self._columns[-1]:
+                return
             room = min(column.width or max(0, rest), left)
             gap = min(2, left - room)
-            gated = sanitize(cell, limit=300).replace("⏎", " ")
-            segments.append(
-                Segment(fit(gated, room, align_right=column.align_right) + " " * gap, dim if column.dim else text)
-            )
+            yield Segment(fit(cell, room, align_right=column.align_right) + " " * gap, dim if column.dim else text)
             left -= room + gap
-        return Strip(segments, width).adjust_cell_length(width, text if here else self.rich_style)
+
+    def lead_strip(self, row: int, line: int, style: Style) -> Strip:  # noqa: ARG002
+        """Return what is drawn in front of a line of a row."""
+        return EMPTY_STRIP
 
     def on_click(self, event: events.Click) -> None:
-        place = event.y + self.scroll_offset.y
+        place = (event.y + self.scroll_offset.y) // self.row_height
         if place < len(self._rows):
             self._cursor = place
             self.refresh()
             self.post_message(self.RowClicked(self._rows[place]))
 
     def _scroll_to_cursor(self) -> None:
-        self.scroll_to_region(Region(0, self._cursor, 1, 1), animate=False, force=True)
+        height = self.row_height
+        self.scroll_to_region(Region(0, self._cursor * height, 1, height), animate=False, force=True)
         self.refresh()

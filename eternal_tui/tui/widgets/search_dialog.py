@@ -67,8 +67,12 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
         self.search_input = SearchInput(
             text, placeholder=self.PLACEHOLDER, compact=True, select_on_focus=False, id="search-line"
         )
-        self.virtual_list = VirtualList(self.COLUMNS, self.row_cells, id="search-list")
+        self.virtual_list = self.make_list()
         self.footer = Static("", id="search-foot", markup=False)
+
+    def make_list(self) -> VirtualList:
+        """Return the list of the rows."""
+        return VirtualList(self.COLUMNS, self.row_cells, id="search-list")
 
     @abstractmethod
     def search_texts(self) -> list[str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eternal_tui.media.decode.filetype import VIDEO_SUFFIXES
-from eternal_tui.media.decode.images import image_frame
+from eternal_tui.media.decode.images import image_frame, image_size
 from eternal_tui.media.decode.video import poster
+from eternal_tui.media.decode.viewport import WHOLE_VIEWPORT, Viewport
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
@@ -33,8 +34,8 @@ class ThumbnailKey(NamedTuple):
 class ThumbnailCache:
     """An LRU cache that renders the wanted thumbnails one after the other.
 
-    `transmit` writes to the terminal, `on_rendered` is called after each new drawing. A file that cannot be drawn
-    becomes an empty drawing.
+    `transmit` writes to the terminal, `on_rendered` is called after each new drawing. `fill` cuts an image to the shape
+    of its cells, at the lower end or at both sides, for a face. A file that cannot be drawn becomes an empty drawing.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class ThumbnailCache:
         transmit: Callable[[str], None],
         on_rendered: Callable[[ThumbnailKey], None],
         max_count: int = MAX_THUMBNAILS,
+        fill: bool = False,
     ) -> None:
         self._graphics = graphics
         self._transmit = transmit
         self._on_rendered = on_rendered
         self._max_count = max_count
+        self._fill = fill
         self._decode_limits = DecodeLimits()
         self._drawings: OrderedDict[ThumbnailKey, Drawing] = OrderedDict()
 
@@ -92,10 +95,19 @@ class ThumbnailCache:
     def _render(self, key: ThumbnailKey) -> Drawing:
         """Blocks: runs in a thread."""
         path, columns, rows = key
-        read = poster if path.suffix.lower() in VIDEO_SUFFIXES else image_frame
+        cell, limits = self._graphics.cell_size, self._decode_limits
         try:
-            return self._graphics.render(
-                read(path, columns, rows, cell_size=self._graphics.cell_size, limits=self._decode_limits)
-            )
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                frame = poster(path, columns, rows, cell_size=cell, limits=limits)
+            else:
+                view = fill_viewport(image_size(path, limits), key, cell) if self._fill else WHOLE_VIEWPORT
+                frame = image_frame(path, columns, rows, cell_size=cell, limits=limits, viewport=view)
+            return self._graphics.render(frame)
         except ResultError:
             return EMPTY_DRAWING
+
+
+def fill_viewport(size: tuple[int, int], key: ThumbnailKey, cell_size: tuple[float, float]) -> Viewport:
+    """Return the view in which an image of `size` pixels leaves no cell empty, from its top on."""
+    shape = size[0] * key.rows * cell_size[1] / (size[1] * key.columns * cell_size[0])
+    return Viewport(max(shape, 1 / shape), 0.5, 0.0)
