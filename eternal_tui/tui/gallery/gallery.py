@@ -28,8 +28,8 @@ from eternal_tui.tui.gallery.grid import (
     text_tile_lines,
 )
 from eternal_tui.tui.graphics.base import GraphicsBackend
+from eternal_tui.tui.graphics.thumbnails import ThumbnailCache, ThumbnailKey
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.picture.thumbnails import ThumbnailCache, ThumbnailKey
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.cells import fit

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.worker import Worker
 
 from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
-from eternal_tui.tui.picture.thumbnails import ThumbnailCache, ThumbnailKey
+from eternal_tui.tui.graphics.thumbnails import ThumbnailCache, ThumbnailKey
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.option_table import Column, VirtualList
 
