@@ -18,7 +18,7 @@ from eternal_tui.cli.context import UsageError
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.core.formatting import format_bytes
 from eternal_tui.core.sanitize import sanitize
-from eternal_tui.drafts.template import expand_prompts, is_template
+from eternal_tui.drafts.expansion import expand_prompts, is_template
 from eternal_tui.jobs.model import parse_tags
 
 if TYPE_CHECKING:

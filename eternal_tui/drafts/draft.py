@@ -8,8 +8,16 @@ from typing import TypeVar
 import msgspec
 
 from eternal_tui.api.models import MAX_DURATION_SECONDS, MIN_DURATION_SECONDS, GenerateRequest, MediaType, Quality
-from eternal_tui.drafts.matrix import MAX_COUNT, RequestMatrix, RequestSettings, expand, split_lines
-from eternal_tui.drafts.template import escape_prompt, expand_prompts, insert_snippets
+from eternal_tui.drafts.expansion import (
+    MAX_COUNT,
+    RequestMatrix,
+    RequestSettings,
+    escape_prompt,
+    expand,
+    expand_prompts,
+    insert_snippets,
+    split_lines,
+)
 
 MAX_PROMPT_CHARS = 20_000
 """Characters of a prompt: several times the longest that users write."""

@@ -9,8 +9,13 @@ from statistics import fmean, median
 
 import msgspec
 
-from eternal_tui.estimation.progress_learning import ProgressLearner
-from eternal_tui.estimation.progress_models import PRIOR_CURVE_WEIGHTS, Observation, ProgressCurve, curve_library
+from eternal_tui.estimation.progress import (
+    PRIOR_CURVE_WEIGHTS,
+    Observation,
+    ProgressCurve,
+    ProgressLearner,
+    curve_library,
+)
 
 MAX_DURATIONS_PER_KIND = 64
 """Durations kept for a kind: enough for a steady fit, few enough to follow a service that changes."""

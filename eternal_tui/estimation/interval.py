@@ -11,7 +11,7 @@ import msgspec
 
 from eternal_tui.estimation.durations import DurationEstimator, DurationModel, JobKind
 from eternal_tui.estimation.posterior import MixtureComponent, posterior
-from eternal_tui.estimation.progress_models import Observation, ProgressCurve
+from eternal_tui.estimation.progress import Observation, ProgressCurve
 
 __all__ = [
     "MAX_WAIT_SECONDS",

@@ -9,7 +9,7 @@ from statistics import NormalDist
 import msgspec
 
 from eternal_tui.estimation.durations import DurationModel
-from eternal_tui.estimation.progress_models import (
+from eternal_tui.estimation.progress import (
     OUTLIER_PROBABILITY,
     Observation,
     ProgressCurve,

@@ -40,12 +40,12 @@ from eternal_tui.history.journal import (
     FIRST_CHARGE_ID,
     SCHEMA_VERSION,
     Header,
+    PendingChanges,
     Record,
     SnapshotInfo,
     encode_lossy,
     write_journal,
 )
-from eternal_tui.history.journal_index import PendingChanges
 
 SYNC_EVERY_BYTES = 8 << 20
 """Bytes between fsyncs of a new document: one large fsync at the end would hold up the journal's own."""

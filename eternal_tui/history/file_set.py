@@ -16,12 +16,12 @@ from eternal_tui.history.journal import (
     Change,
     Header,
     Journal,
+    PendingChanges,
     ScanResult,
     SnapshotInfo,
     iter_entries,
     scan_lines,
 )
-from eternal_tui.history.journal_index import PendingChanges
 from eternal_tui.history.lock import FolderLock
 from eternal_tui.history.recovery import is_damaged_tail
 

@@ -23,8 +23,7 @@ from eternal_tui.history.errors import (
 )
 from eternal_tui.history.file_set import OpenFiles
 from eternal_tui.history.filesystem import FileSystem
-from eternal_tui.history.journal import FIRST_CHARGE_ID, Change, Record
-from eternal_tui.history.journal_index import PendingChanges
+from eternal_tui.history.journal import FIRST_CHARGE_ID, Change, PendingChanges, Record
 from eternal_tui.history.lock import FolderLock
 
 

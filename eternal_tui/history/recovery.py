@@ -40,6 +40,7 @@ from eternal_tui.history.journal import (
     Entry,
     Header,
     Journal,
+    PendingChanges,
     Record,
     ScanResult,
     SnapshotInfo,
@@ -48,7 +49,6 @@ from eternal_tui.history.journal import (
     scan_lines,
     write_journal,
 )
-from eternal_tui.history.journal_index import PendingChanges
 
 _RECORD_LINE_PATTERN = rb'"(-?\d+)":(?=\{)'
 _RECORD_KEY_PATTERN = r'"(-?\d+)"\s*:\s*(?=\{)'

@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 from eternal_tui.core.sanitize import MAX_BLOCK_CHARS, format_safe, join_safe, sanitize
-from eternal_tui.jobs.billing.totals import day_bounds
+from eternal_tui.jobs.billing.statistics import day_bounds
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, FileState, Job, JobState
 

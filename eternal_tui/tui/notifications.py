@@ -10,7 +10,7 @@ from typing import Literal
 
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
-from eternal_tui.jobs.billing.totals import Totals
+from eternal_tui.jobs.billing.statistics import Totals
 from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.terminal import escape_codes

@@ -20,8 +20,13 @@ from eternal_tui.characters.catalog import (
     SETTLE_SECONDS,
     CharacterCatalog,
 )
-from eternal_tui.characters.check import CHECK_RUNNING_MESSAGE, CHECK_STOPPED_MESSAGE, CharacterCheck
-from eternal_tui.characters.resolver import ResolvedCharacter, resolve_character
+from eternal_tui.characters.resolver import (
+    CHECK_RUNNING_MESSAGE,
+    CHECK_STOPPED_MESSAGE,
+    CharacterCheck,
+    ResolvedCharacter,
+    resolve_character,
+)
 from eternal_tui.core.sanitize import SafeText, UntrustedText
 from tests.jobs.clock import FakeClock, run_ready_tasks
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from eternal_tui.drafts.matrix import TooManyRequests
-from eternal_tui.drafts.template import (
+from eternal_tui.drafts.expansion import (
     TemplateError,
+    TooManyRequests,
     count_prompts,
     escape_prompt,
     expand_prompts,

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.history import History
-from eternal_tui.history.journal import Change
-from eternal_tui.history.journal_index import MAX_UNMERGED_BYTES, PendingChanges
+from eternal_tui.history.journal import MAX_UNMERGED_BYTES, Change, PendingChanges
 from tests.history.faults import UnsyncedFileSystem
 
 JOBS = 200

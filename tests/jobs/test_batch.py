@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.drafts.matrix import MAX_REQUESTS, RequestMatrix, RequestSettings, TooManyRequests, expand, split_lines
+from eternal_tui.drafts.expansion import (
+    MAX_REQUESTS,
+    RequestMatrix,
+    RequestSettings,
+    TooManyRequests,
+    expand,
+    split_lines,
+)
 from eternal_tui.jobs.batch import BatchSummary, new_batch_id, summarize
 from eternal_tui.jobs.model import FileState, Job, JobState
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.jobs.billing.statistics import compute_statistics
-from eternal_tui.jobs.billing.totals import RunningTotals
+from eternal_tui.jobs.billing.statistics import RunningTotals, compute_statistics
 from eternal_tui.jobs.filter import FACETS, FilterError, compile_filter, parse_filter
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.model import FileState, Job, JobState

@@ -27,8 +27,7 @@ from eternal_tui.estimation.interval import (
     stalled_wait,
 )
 from eternal_tui.estimation.posterior import posterior
-from eternal_tui.estimation.progress_learning import fit_isotonic
-from eternal_tui.estimation.progress_models import LINEAR_TIME_SHARE, curve_library
+from eternal_tui.estimation.progress import LINEAR_TIME_SHARE, curve_library, fit_isotonic
 from tests.benchmarks.cadence_simulation import ATTENTION, NAMED, UNNAMED, Outcome, bound, simulate
 
 any_floats = st.floats(allow_nan=True, allow_infinity=True)

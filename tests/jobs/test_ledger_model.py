@@ -28,8 +28,8 @@ from eternal_tui.history.history import History
 from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.billing import billing as billing_module
 from eternal_tui.jobs.billing.billing import Billing
-from eternal_tui.jobs.billing.prices import price_key
-from eternal_tui.jobs.billing.reading import read_ledger
+from eternal_tui.jobs.billing.charges import price_key
+from eternal_tui.jobs.billing.ledger import read_ledger
 from eternal_tui.jobs.context import JobContext, Ports, build_context
 from eternal_tui.jobs.errors import DailyCapExceeded
 from eternal_tui.jobs.model import Job, JobState, Verdict

@@ -13,7 +13,7 @@ import pytest
 from eternal_tui.api.models import GenerateRequest, SubmitResponse
 from eternal_tui.jobs.billing.charges import rows_of_old_jobs
 from eternal_tui.jobs.billing.ledger import Ledger
-from eternal_tui.jobs.billing.totals import day_bounds
+from eternal_tui.jobs.billing.statistics import day_bounds
 from eternal_tui.jobs.errors import CapUndeterminable, ConfirmationRequired, DailyCapExceeded
 from eternal_tui.jobs.model import Job, JobState, Verdict
 from eternal_tui.jobs.ports import JobPolicy

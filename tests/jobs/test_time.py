@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from eternal_tui.jobs.billing.statistics import compute_statistics
-from eternal_tui.jobs.billing.totals import day_bounds
+from eternal_tui.jobs.billing.statistics import compute_statistics, day_bounds
 from eternal_tui.jobs.model import JobState
 from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.sandbox.faults import Fault

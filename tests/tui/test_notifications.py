@@ -11,7 +11,7 @@ import pytest
 
 import eternal_tui.tui.notifications as announcing
 from eternal_tui.config import NotifySettings, Settings
-from eternal_tui.jobs.billing.totals import Totals
+from eternal_tui.jobs.billing.statistics import Totals
 from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.notifications import Notifier, batch_end_message
 from tests.tui.jobs import make_job

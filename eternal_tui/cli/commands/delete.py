@@ -110,7 +110,7 @@ def _missing_charges(context: Context, history: History, jobs: list[Job]) -> lis
     """Return the rows of the ledger for jobs from before there was one: what they cost outlives them."""
     from eternal_tui.history.lock import InstanceLock
     from eternal_tui.jobs.billing.charges import rows_of_old_jobs, to_row_record
-    from eternal_tui.jobs.billing.reading import read_ledger
+    from eternal_tui.jobs.billing.ledger import read_ledger
     from eternal_tui.services import service_name
 
     ledger = read_ledger(history, InstanceLock.observer(history.folder).is_alive)

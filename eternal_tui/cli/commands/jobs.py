@@ -21,7 +21,7 @@ from eternal_tui.jobs.job_json import JSON_FIELDS, job_to_json
 if TYPE_CHECKING:
     from eternal_tui.history.history import History
     from eternal_tui.jobs.billing.ledger import Spending
-    from eternal_tui.jobs.billing.totals import Totals
+    from eternal_tui.jobs.billing.statistics import Totals
     from eternal_tui.jobs.model import Job
 
 EPILOG = """\
@@ -141,8 +141,8 @@ class JobCounter:
 
     def __init__(self, history: History) -> None:
         from eternal_tui.history.lock import InstanceLock
-        from eternal_tui.jobs.billing.reading import read_ledger
-        from eternal_tui.jobs.billing.totals import RunningTotals
+        from eternal_tui.jobs.billing.ledger import read_ledger
+        from eternal_tui.jobs.billing.statistics import RunningTotals
 
         self.state_counts: Counter[str] = Counter()
         self.ledger = read_ledger(history, InstanceLock.observer(history.folder).is_alive)
@@ -161,7 +161,7 @@ class JobCounter:
 
     def spending(self, since: float = 0.0) -> Spending:
         """Return what was spent since a time, over all accounts."""
-        from eternal_tui.jobs.billing.reading import add_unbilled_jobs
+        from eternal_tui.jobs.billing.ledger import add_unbilled_jobs
 
         add_unbilled_jobs(self.ledger, self._unbilled)
         self._unbilled.clear()
@@ -171,7 +171,7 @@ class JobCounter:
         """Return the figures of all counted jobs."""
         from msgspec.structs import replace
 
-        from eternal_tui.jobs.billing.totals import day_bounds
+        from eternal_tui.jobs.billing.statistics import day_bounds
 
         today, everything = self.spending(day_bounds(time.time())[0]), self.spending()
         balance = self.ledger.newest_balance

@@ -46,7 +46,7 @@ def run(context: Context) -> int:
     """Print the figures."""
     from eternal_tui.cli.references import iter_jobs
     from eternal_tui.history.lock import InstanceLock
-    from eternal_tui.jobs.billing.reading import add_unbilled_jobs, read_ledger
+    from eternal_tui.jobs.billing.ledger import add_unbilled_jobs, read_ledger
     from eternal_tui.jobs.billing.statistics import compute_statistics
 
     given, streams = context.arguments, context.output

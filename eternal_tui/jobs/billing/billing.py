@@ -24,14 +24,13 @@ from eternal_tui.jobs.billing.charges import (
     RowKind,
     from_row_record,
     intent_row,
+    price_key,
     rows_of_old_jobs,
     to_amount,
     to_row_record,
 )
-from eternal_tui.jobs.billing.ledger import Ledger, Spending
-from eternal_tui.jobs.billing.prices import price_key
-from eternal_tui.jobs.billing.reading import PAGE_SIZE, add_unbilled_jobs, read_ledger, read_rows
-from eternal_tui.jobs.billing.totals import RunningTotals, Totals, day_bounds
+from eternal_tui.jobs.billing.ledger import PAGE_SIZE, Ledger, Spending, add_unbilled_jobs, read_ledger, read_rows
+from eternal_tui.jobs.billing.statistics import RunningTotals, Totals, day_bounds
 from eternal_tui.jobs.errors import CapUndeterminable, ConfirmationRequired, DailyCapExceeded
 from eternal_tui.jobs.model import UNFINISHED_STATES, Job, JobState, Verdict, from_record, with_event
 

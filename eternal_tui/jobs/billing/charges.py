@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from eternal_tui.jobs.billing.prices import PriceKey, price_key
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import Job, JobState, Verdict
 
 MAX_CREDITS = Decimal(10**9)
@@ -25,6 +25,18 @@ SMALLEST_CREDITS = Decimal("0.000001")
 
 
 _AMOUNT_PATTERN = r"[0-9]{1,12}(\.[0-9]{1,12})?"
+
+
+PriceKey = tuple[str, str, int]
+
+
+def price_key(request: GenerateRequest) -> PriceKey:
+    """Return what the price depends on, as far as the documentation tells: type, quality, seconds."""
+    if request.type == "character":
+        return ("character", "", 0)
+    if request.type == "image":
+        return ("image", request.quality or "low", 0)
+    return ("video", "", request.duration or 0)
 
 
 def to_amount(value: object) -> Decimal | None:

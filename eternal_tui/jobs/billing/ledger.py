@@ -1,20 +1,33 @@
-"""Ledger: what the rows of the table `charges` say, account by account, and the rows that each event adds to them.
+"""Ledger: the rows of the table `charges` added up account by account, and the rows that each event adds.
 
-The rows are read in the order of their ids, which is the same for every process, so all come to the same figures. A
+Rows are read in the order of their ids, which is the same for every process, so all compute the same figures. A
 method that answers an event returns the rows to write; nothing changes before they are applied.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from eternal_tui.jobs.billing.accounts import Account
-from eternal_tui.jobs.billing.charges import Charge, PossibleRefunds, Row, RowKind, correction_row, key_of_row, to_text
+from eternal_tui.jobs.billing.charges import (
+    Charge,
+    PossibleRefunds,
+    Row,
+    RowKind,
+    correction_row,
+    from_row_record,
+    key_of_row,
+    rows_of_old_jobs,
+    to_text,
+)
 from eternal_tui.jobs.billing.settlement import Settlement
-from eternal_tui.jobs.model import Verdict
+from eternal_tui.jobs.model import Job, Verdict
 
 
 class Spending(NamedTuple):
@@ -257,3 +270,46 @@ class Ledger:
             in_flight_count=in_flight,
             recorded=figures["recorded"],
         )
+
+
+PAGE_SIZE = 500
+
+
+class ChargeTable(Protocol):
+    """The part of a history that holds the charges."""
+
+    def charges(self, before: int | None = None, limit: int = 500) -> list[tuple[int, dict[str, Any]]]:
+        """Return rows below an id, newest first."""
+
+
+def read_rows(
+    history: ChargeTable, is_enough: Callable[[int, Row], bool] | None = None
+) -> list[tuple[int, Row | None]]:
+    """Return rows with their ids, newest first, up to the page at whose end `is_enough` of their count and the last."""
+    rows: list[tuple[int, Row | None]] = []
+    before = None
+    while page := history.charges(before, PAGE_SIZE):
+        rows += ((number, from_row_record(record)) for number, record in page)
+        before, last = rows[-1]
+        if is_enough is not None and last is not None and is_enough(len(rows), last):
+            break
+    return rows
+
+
+def read_ledger(history: ChargeTable, is_alive: Callable[[str], bool]) -> Ledger:
+    """Return the whole ledger; a request whose process is gone counts as unconfirmed."""
+    ledger = Ledger()
+    for number, row in reversed(read_rows(history)):
+        ledger.skip(number) if row is None else ledger.apply(number, row)
+    _apply(ledger, ledger.lost_intents(is_alive, time.time()))
+    return ledger
+
+
+def add_unbilled_jobs(ledger: Ledger, jobs: Iterable[Job]) -> None:
+    """Add jobs of before there were charges, in memory only."""
+    _apply(ledger, rows_of_old_jobs((job for job in jobs if job.id not in ledger.charges), ""))
+
+
+def _apply(ledger: Ledger, rows: Iterable[Row]) -> None:
+    for row in rows:
+        ledger.apply(ledger.last_number + 1, msgspec.structs.replace(row, settled_balance=None))

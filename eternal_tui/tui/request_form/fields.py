@@ -17,7 +17,7 @@ from textual.widgets import Static
 from eternal_tui.api.models import MAX_DURATION_SECONDS, MIN_DURATION_SECONDS, MediaType, Quality
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.matrix import MAX_COUNT
+from eternal_tui.drafts.expansion import MAX_COUNT
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.choice import Choice, Stepper
 

@@ -9,8 +9,7 @@ from eternal_tui.api.models import GenerateRequest, validation_errors
 from eternal_tui.characters.resolver import ResolvedCharacter
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.matrix import MAX_REQUESTS, RequestMatrix, TooManyRequests, expand
-from eternal_tui.drafts.template import TemplateError
+from eternal_tui.drafts.expansion import MAX_REQUESTS, RequestMatrix, TemplateError, TooManyRequests, expand
 
 
 class SubmitPlan(NamedTuple):

@@ -18,7 +18,7 @@ from textual.widget import MountError, Widget
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
-from eternal_tui.jobs.billing.totals import Totals
+from eternal_tui.jobs.billing.statistics import Totals
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
 from eternal_tui.services import Services
 from eternal_tui.tui.config_watch import effective_keymap
@@ -49,7 +49,7 @@ from eternal_tui.tui.widgets.header import HeaderLine
 from eternal_tui.tui.widgets.help_keys import HelpMixin
 
 if TYPE_CHECKING:
-    from eternal_tui.characters.check import CharacterCheck
+    from eternal_tui.characters.resolver import CharacterCheck
     from eternal_tui.tui.gallery.gallery import Gallery
     from eternal_tui.tui.picture.picture import MediaView
     from eternal_tui.tui.screens.job_commands import JobCommands
@@ -395,7 +395,7 @@ class MainScreen(HelpMixin, DiffScreen):
         if not await self.services.client.has_key():
             return True
         if self._character_check is None:
-            from eternal_tui.characters.check import CharacterCheck
+            from eternal_tui.characters.resolver import CharacterCheck
 
             self._character_check = CharacterCheck(
                 self.services.characters, show_progress=self._show_check_progress, notify_user=self.notify_user

@@ -18,7 +18,7 @@ from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, changed_spans, layout_spans
 
 if TYPE_CHECKING:
-    from eternal_tui.jobs.billing.totals import Totals
+    from eternal_tui.jobs.billing.statistics import Totals
 
 APP_NAME = "eternal-tui"
 

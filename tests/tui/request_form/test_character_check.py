@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from eternal_tui.api.models import Character
-from eternal_tui.characters.check import CHECK_RUNNING_MESSAGE, CHECK_STOPPED_MESSAGE
+from eternal_tui.characters.resolver import CHECK_RUNNING_MESSAGE, CHECK_STOPPED_MESSAGE
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import DEMO_KEY, SandboxSettings

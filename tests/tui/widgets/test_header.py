@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
-from eternal_tui.jobs.billing.totals import Totals
+from eternal_tui.jobs.billing.statistics import Totals
 from eternal_tui.tui.terminal.glyphs import ASCII
 from eternal_tui.tui.widgets.header import HeaderLine, header_line
 
