@@ -58,18 +58,20 @@ async def resolve_character(
 class ResolvedCharacter(msgspec.Struct, frozen=True, kw_only=True):
     """The result for one entry: an ID that may be sent, or a `problem` that says why there is none.
 
-    `is_unreachable` tells of a list that could not be loaded because the service was not reached.
+    `label_name` is the name in a label whose ID is not in the list. `is_unreachable` tells of a list that could not be
+    loaded because the service was not reached.
     """
 
     id: str = ""
     character: Character | None = None
     problem: str = ""
     is_unreachable: bool = False
+    label_name: str = ""
 
     @property
     def name(self) -> UntrustedText:
-        """The character's name as listed, empty where the ID is not in the list."""
-        return self.character.name if self.character else UntrustedText("")
+        """The character's name as listed, else as in the label, else empty."""
+        return self.character.name if self.character else UntrustedText(self.label_name)
 
 
 class CharacterResolver:
@@ -115,7 +117,7 @@ class CharacterResolver:
         if character := self._by_id.get(identifier):
             return ResolvedCharacter(id=identifier, character=character)
         if identifier.isascii() and identifier.isdigit() and is_character_id(identifier):
-            return ResolvedCharacter(id=identifier)
+            return ResolvedCharacter(id=identifier, label_name=text.rpartition(_LABEL_SEPARATOR)[0])
         if not text or "/" in text or text.lower().startswith(("data:", "http:", "https:")):
             return ResolvedCharacter(problem=_id_error(text))
         return self._resolve_name(text, whole_names=whole_names)

@@ -103,15 +103,20 @@ class RequestForm(Vertical):
         yield self._preview
 
     def on_resize(self, _event: events.Resize) -> None:
-        self._update_tall_class()
+        self._share_height()
 
-    def _update_tall_class(self) -> None:
-        self.set_class(self.size.height >= MIN_TALL_ROWS, "-tall")
+    def _share_height(self) -> None:
+        """Give prompt and preview their shares: in a low form a batch gets a row for each request, if there is room."""
+        is_tall = self.size.height >= MIN_TALL_ROWS
+        count = len(self._last_plan[1].requests) if self._last_plan else 0
+        self.set_class(is_tall, "-tall")
+        self.set_class(count > 1, "-batch")
+        self._preview.styles.max_height = None if is_tall else max(3, count)
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._refresh_fields)
         # A form mounted into a pane that has its size already does not always get a resize event.
-        self.call_after_refresh(self._update_tall_class)
+        self.call_after_refresh(self._share_height)
 
     @property
     def draft(self) -> Draft:
@@ -398,8 +403,7 @@ class RequestForm(Vertical):
         error = plan.prompt_error if _PROMPT_FIELD in self._touched_fields else ""
         self._prompt_field.show_error(error or self._notice)
         self._batch_hint.set_text("", plan.size_error)
-        self.set_class(len(plan.requests) > 1, "-batch")
-        self._preview.styles.max_height = None if self.has_class("-tall") else max(3, len(plan.requests))
+        self._share_height()
         if len(plan.requests) > 1:
             self._preview.set_requests(plan.requests, plan.names)
         else:

@@ -31,8 +31,8 @@ class PresetScreen(SearchDialog[Preset | str]):
     """Leaves with the preset to apply or the snippet text to insert. `on_change` gets each change while it is open."""
 
     HEADING = "Presets and snippets"
-    PLACEHOLDER = "search, or a new name and ^s: name for the form, @name for the prompt"
-    KEYS_HINT = "enter apply · ^s save the form as name, the prompt as @name · del delete · ^y default · esc back"
+    PLACEHOLDER = "search · or a new name: the form, @name: the prompt"
+    KEYS_HINT = "enter: apply · ^s: save · del: delete · ^y: default · esc: back"
     COLUMNS = (Column(1), Column(22), Column(0, dim=True))
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("presets")]
 

@@ -69,7 +69,7 @@ def batch_rows(requests: Sequence[GenerateRequest], names: Sequence[str], width:
     room = max(1, width - indent)
     rows = []
     for number, (request, name) in enumerate(zip(requests, names, strict=True), start=1):
-        lines = chop_cells(describe_request(request, name, room * per_request), room)
+        lines = _fill(describe_request(request, name, room * per_request).split(" "), room, indent="")
         if len(lines) > per_request:
             lines[per_request - 1] = f"{set_cell_size(lines[per_request - 1], room - 1)}…"
         rows += [
@@ -117,12 +117,12 @@ def _json_fields(request: GenerateRequest) -> list[str]:
 
 
 def _fill(words: Sequence[str], width: int, indent: str = "   ") -> list[str]:
-    """Fill rows of `width` cells with words, later rows indented; a word wider than a row is broken."""
+    """Fill rows of `width` cells with words, later rows indented. Only a word wider than a row is broken."""
     rows = [""]
     for word in words:
         line = f"{rows[-1]} {word}" if rows[-1].strip() else rows[-1] + word
         if cell_len(line) > width and rows[-1].strip():
             line = indent + word
             rows.append("")
-        rows[-1:] = chop_cells(line, width)
+        rows[-1:] = chop_cells(line, width) or [""]
     return rows
