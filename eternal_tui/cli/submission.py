@@ -23,7 +23,7 @@ from eternal_tui.cli.references import iter_jobs
 from eternal_tui.cli.request_input import PlannedRequest
 from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested, run_with_shutdown
 from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, parse_output, wait_for_jobs
-from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import TRANSIENT_CAUSES
 from eternal_tui.jobs.errors import DailyCapExceeded, NoApiKey
@@ -89,6 +89,7 @@ class SubmissionRun:
         self._batch = ""
         self._job_ids: list[int] = []
         self._last_earlier_id = 0
+        self._seen_ids: set[int] = set()
         self._planned_by_job: dict[int, PlannedRequest | None] = {}
         self._printed_ids: set[int] = set()
         self._extra_codes: list[ExitCode] = []
@@ -117,7 +118,7 @@ class SubmissionRun:
             except ShutdownRequested as stopped:
                 return self._report_shutdown(stopped, planned)
         jobs = self._own_jobs()
-        if len(planned) > 1:
+        if len(planned) > 1 and not self._only_queue:
             self._output.info(sanitize(describe_end(jobs)))
         codes = [self._exit_code(job) for job in jobs]
         if self._result_output.failed:
@@ -182,6 +183,9 @@ class SubmissionRun:
         return rest
 
     async def _submit(self, planned: Sequence[PlannedRequest]) -> None:
+        if self._only_queue:
+            await self._enqueue(planned)
+            return
         unsubscribe = self._engine.store.subscribe(self._collect_own_jobs)
         try:
             for number, one in enumerate(planned):
@@ -198,7 +202,6 @@ class SubmissionRun:
                         [one.request],
                         [self._details(one)],
                         confirmed=True,
-                        only_queue=self._only_queue,
                         wait_seconds=min(MAX_QUEUED_WAIT_SECONDS, self._seconds_left()),
                     )
                     (job,) = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
@@ -217,6 +220,15 @@ class SubmissionRun:
         finally:
             unsubscribe()
 
+    async def _enqueue(self, planned: Sequence[PlannedRequest]) -> None:
+        requests, details = [one.request for one in planned], [self._details(one) for one in planned]
+        jobs = await self._engine.submitter.submit(requests, details, confirmed=True, only_queue=True)
+        self._job_ids += [job.id for job in jobs]
+        for job in jobs:
+            self._report_submitted(job)
+        summary = self._engine.queue.summary()
+        self._output.info(join_safe(" · ", *summary.parts, SafeText("`eternal-tui queue run` sends")))
+
     def _details(self, one: PlannedRequest) -> SubmitDetails:
         batch = one.batch or self._batch
         return SubmitDetails(
@@ -230,10 +242,13 @@ class SubmissionRun:
         )
 
     def _collect_own_jobs(self, job_ids: frozenset[int]) -> None:
-        # This process may also own what an earlier one left behind.
-        for job_id in sorted(job_id for job_id in job_ids if job_id > self._last_earlier_id):
+        # Jobs of other processes, which this one may take over, do not belong to it when they are first seen.
+        for job_id in sorted(job_ids - self._seen_ids):
             job = self._engine.store.get(job_id)
-            if job is not None and self._engine.context.owns(job) and job_id not in self._planned_by_job:
+            if job is None or job_id <= self._last_earlier_id:
+                continue
+            self._seen_ids.add(job_id)
+            if self._engine.context.owns(job) and job_id not in self._planned_by_job:
                 self._planned_by_job[job_id] = None
                 self._job_ids.append(job_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from decimal import Decimal
 
@@ -48,6 +49,13 @@ def format_remaining(seconds: float | None) -> str:
         return ""
     step = 5 if seconds < 60 else 15 if seconds < 600 else 60
     return f"~{format_short_duration(max(1, -(-seconds // step)) * step)}"
+
+
+def format_minutes(seconds: float) -> str:
+    """Return a rough estimate of a longer time in words: ~40 s, ~9 min, ~2.5 h, ~3 days."""
+    steps = ((60, 5, 1, "s"), (3_600, 60, 60, "min"), (172_800, 1_800, 3_600, "h"), (math.inf, 86_400, 86_400, "days"))
+    step, unit, name = next((step, unit, name) for limit, step, unit, name in steps if seconds < limit)
+    return f"~{math.ceil(min(max(seconds, 1.0), 1e9) / step) * step / unit:g} {name}"
 
 
 def format_datetime(timestamp: float, pattern: str = "%Y-%m-%d %H:%M:%S") -> SafeText:

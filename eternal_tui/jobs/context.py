@@ -38,13 +38,14 @@ class Signal(Generic[T]):
 class JobEvents:
     """Signals between the parts of the engine. `JobStore.subscribe_changes` reports the changes of jobs themselves.
 
-    `rate_limited` carries seconds to wait, `queue_held` the reason, `warning` a sentence for the user. `submitted`
-    fires when a job leaves `submitting`, `finished` when polling ends, `settled` when nothing more will soon happen
-    to it, file included.
+    `rate_limited` and `unreachable` carry seconds to wait, `queue_held` the reason, `warning` a sentence for the user.
+    `submitted` fires when a job leaves `submitting`, back to `queued` included, `finished` when polling ends, `settled`
+    when nothing more will soon happen to it, file included.
     """
 
     def __init__(self) -> None:
         self.rate_limited: Signal[float] = Signal()
+        self.unreachable: Signal[float] = Signal()
         self.queue_held: Signal[str] = Signal()
         self.submitted: Signal[Job] = Signal()
         self.finished: Signal[Job] = Signal()

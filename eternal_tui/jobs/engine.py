@@ -24,7 +24,14 @@ from eternal_tui.jobs.ports import JobPolicy, Record
 from eternal_tui.jobs.store import JobStore
 from eternal_tui.jobs.submit.queue import RequestQueue
 from eternal_tui.jobs.submit.sender import RequestSender
-from eternal_tui.jobs.submit.submitter import NO_DETAILS, CharacterCheck, SubmitDetails, Submitter, allow_all
+from eternal_tui.jobs.submit.submitter import (
+    MAX_QUEUED_WAIT_SECONDS,
+    NO_DETAILS,
+    CharacterCheck,
+    SubmitDetails,
+    Submitter,
+    allow_all,
+)
 from eternal_tui.jobs.sync import INITIAL_JOB_COUNT, HistorySync
 
 QUEUE_FILE_RETRY_SECONDS = 60.0
@@ -53,17 +60,19 @@ class DeletedJobs:
                 raise InvalidJobState(f"Job {job_id} is being sent. Wait for its answer, then delete it.")
         async with self._lock:
             removed: dict[int, Record] = {}
+            jobs = [self._store[job_id] for job_id in wanted]
+            queued = {job.id: to_record(job) for job in jobs if job.state is JobState.QUEUED}
             try:
+                removed |= {job_id: queued[job_id] for job_id in await self._queue.cancel(queued)}
                 for job_id in wanted:
-                    record = to_record(self._store[job_id])
-                    if await self._queue.cancel([job_id]):
-                        removed[job_id] = record
-                    else:
+                    if job_id not in queued:
                         removed[job_id] = await self._store.remove(job_id)
             finally:
                 if removed:
                     self._deletions.append(removed)
-        return wanted
+        if sent := [job_id for job_id in queued if job_id not in removed]:
+            raise InvalidJobState(f"Job {sent[0]} is no longer queued: it was sent meanwhile.")
+        return list(removed)
 
     async def undo(self) -> list[int]:
         """Bring the last removal back and return its ids; empty when there is none. Raises HistoryError."""
@@ -100,7 +109,7 @@ class JobEngine:
         self.downloads = DownloadQueue(context, self.monitor)
         self.sync = HistorySync(context, self.billing, self.monitor, self.downloads)
         sender = RequestSender(context, self.billing, self.sync)
-        self.queue = RequestQueue(context)
+        self.queue = RequestQueue(context, self.billing, self.monitor)
         self.submitter = Submitter(context, self.billing, sender, self.sync, self.queue, check_character)
         self._deleted_jobs = DeletedJobs(self.store, self.queue)
         self._tasks: list[asyncio.Task[None]] = []
@@ -109,6 +118,7 @@ class JobEngine:
         self.store.subscribe_changes(partial(log_state_change, owner=ports.registry.id))
         self.events.rate_limited.connect(self.monitor.hold)
         self.events.rate_limited.connect(self.queue.pause)
+        self.events.unreachable.connect(self.queue.postpone)
         self.events.queue_held.connect(self._on_queue_held)
         self.events.submitted.connect(self._on_submitted)
         self.events.finished.connect(self._on_finished)
@@ -174,14 +184,15 @@ class JobEngine:
         details: Sequence[SubmitDetails] = (),
         *,
         confirmed: bool = False,
+        wait_seconds: float | None = MAX_QUEUED_WAIT_SECONDS,
     ) -> list[Job]:
-        """Submit several of one batch, one after the other. Raises what `submit` raises.
+        """Queue several of one batch and wait until they were sent, one after the other. Raises what `submit` raises.
 
-        Ends early, with fewer jobs, after a rejection that would meet every further one too: the key, or no credits.
+        Those that the queue holds back for longer than `wait_seconds` are returned queued; None: for any time.
         """
         details = details or [NO_DETAILS] * len(requests)
         with self.active_batches.mark_sending(details[0].batch if details else ""):
-            return await self.submitter.submit(requests, details, confirmed=confirmed)
+            return await self.submitter.submit(requests, details, confirmed=confirmed, wait_seconds=wait_seconds)
 
     async def create_character(self, prompt: str, *, confirmed: bool = False) -> Job:
         """Submit a character creation like any request; it is never polled.
@@ -314,7 +325,7 @@ class JobEngine:
             self.monitor.accept_key()
         if job.state is JobState.RUNNING:
             self.monitor.watch(job)
-        else:
+        elif job.state is not JobState.QUEUED:
             self.events.settled.emit(job)
 
     def _on_finished(self, job: Job) -> None:
@@ -328,7 +339,7 @@ class JobEngine:
         try:
             self.queue.hold(reason)
         except OSError as error:
-            self.queue.pause(QUEUE_FILE_RETRY_SECONDS)
+            self.queue.postpone(QUEUE_FILE_RETRY_SECONDS)
             self.events.warning.emit(f"The queue could not be held on disk: {error.strerror}.")
 
     async def release_queue(self) -> int:

@@ -45,11 +45,12 @@ class ConfirmationRequired(SubmitRejected):
 class DailyCapExceeded(SubmitRejected):
     """The submit would go past the spend cap of the day. Not even a confirmation lifts it."""
 
-    def __init__(self, spent: float, estimate: float | None, cap: float) -> None:
+    def __init__(self, spent: float, estimate: float | None, cap: float, *, reserved: float = 0.0) -> None:
+        queued = f", ~{format_amount(reserved)} are queued" if reserved else ""
         price = "an unknown amount" if estimate is None else f"~{format_amount(estimate)}"
         super().__init__(
-            f"daily_cap is {format_amount(cap)} credits: ~{format_amount(spent)} are spent today and this costs "
-            f"{price}. Nothing was sent. Raise daily_cap in the configuration, or wait until tomorrow."
+            f"daily_cap is {format_amount(cap)} credits: ~{format_amount(spent)} are spent today{queued} and this "
+            f"costs {price}. Nothing was sent. Raise daily_cap in the configuration, or wait until tomorrow."
         )
         self.spent = spent
         self.estimate = estimate

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import Any
 
 from eternal_tui.estimation.interval import resume_delay
@@ -50,18 +51,22 @@ class HistorySync:
         self._downloads = downloads
         self._unfinished: dict[int, Job] = {}
         self._only_job_ids: set[int] | None = None
+        self._has_learned = False
         self._store.subscribe_changes(self._track_unfinished)
 
     async def open(self, *, only_job_ids: Iterable[int] | None = None, created_since: float | None = None) -> None:
-        """Read the newest jobs, learn from them, and take over those that nobody watches.
+        """Read the newest jobs, and take over those whose process is gone.
 
-        With `only_job_ids`, nobody's jobs but these are ever taken over, and older ones stay unread: those created
-        after `created_since`, in seconds since the epoch, are read all the same.
+        With `only_job_ids`, no jobs but these are ever taken over, and older ones stay unread, except those created
+        after `created_since`, in seconds since the epoch, and where a limit counts them, all unfinished ones. Under
+        `max_running` running jobs are taken over too, or what nobody polls would fill it for ever.
         """
         self._only_job_ids = None if only_job_ids is None else set(only_job_ids)
         self._store.load(await self._store.call_history(self._store.history.recent, INITIAL_JOB_COUNT))
         if created_since is not None and len(self._store) >= INITIAL_JOB_COUNT:
             await self._load_since(created_since)
+        if only_job_ids is not None and (created_since is not None or self._context.policy.max_running):
+            await self.load_unfinished()
         if self._only_job_ids:
             await self.load(self._only_job_ids)
         await self._billing.load()
@@ -86,6 +91,12 @@ class HistorySync:
             self._only_job_ids.update(found)
         return found
 
+    async def load_unfinished(self) -> None:
+        """Read the jobs that are queued, being sent or running, however old."""
+        slices = self._store.history.iter_pages(PAGE_SIZE)
+        while (records := await self._store.call_history(next, slices, None)) is not None:
+            self._store.load(each for each in records if each[1].get("state") in UNFINISHED_STATES)
+
     async def _load_since(self, created_since: float) -> None:
         slices = self._store.history.iter_pages(PAGE_SIZE)
         while (records := await self._store.call_history(next, slices, None)) is not None:
@@ -108,11 +119,13 @@ class HistorySync:
 
     async def run(self) -> None:
         """Do the chores until cancelled."""
-        await self._learn_durations()
+        await self.learn_durations()
         next_check = 0.0
         while True:
             if self._only_job_ids is None and not self._store.is_fully_loaded:
                 await self._context.background.run_guarded(self.load_all(compact=True))
+                if not self._has_learned:
+                    await self.learn_durations()
                 await self._context.background.run_guarded(self._claim_orphans())
             await self._clock.sleep(SYNC_INTERVAL_SECONDS)
             await self._context.background.run_guarded(self.sync())
@@ -182,6 +195,10 @@ class HistorySync:
                 self._downloads.fetch(job)
         return mine
 
+    def unfinished(self) -> Collection[Job]:
+        """Return the loaded jobs that are not ended, or whose file is not fetched."""
+        return self._unfinished.values()
+
     async def ensure_owned(self, job: Job) -> None:
         """Make sure that this instance owns the job; raises InvalidJobState where another does."""
         if await self.claim([job]) or self._store[job.id].owner == self._registry.id:
@@ -217,11 +234,12 @@ class HistorySync:
 
     async def _claim_orphans(self) -> None:
         # A submit that was cut off is marked unconfirmed by whoever finds it: it may count against the cap.
+        always = {JobState.SUBMITTING, JobState.RUNNING} if self._context.policy.max_running else {JobState.SUBMITTING}
         foreign = [
             job
             for job in self._unfinished.values()
             if job.state is not JobState.QUEUED
-            and (self._only_job_ids is None or job.id in self._only_job_ids or job.state is JobState.SUBMITTING)
+            and (self._only_job_ids is None or job.id in self._only_job_ids or job.state in always)
         ]
         await self.claim(foreign)
 
@@ -241,13 +259,11 @@ class HistorySync:
     def _read_all_records(self) -> list[tuple[int, dict[str, Any]]]:
         return [found for page in self._store.history.iter_pages(PAGE_SIZE) for found in page]
 
-    async def _learn_durations(self) -> None:
+    async def learn_durations(self) -> None:
         """Learn durations from the newest loaded jobs, oldest first, behind the first frame and without a stall."""
-        newest = [
-            job
-            for job in self._store.newest_first()[:MAX_LEARNED_JOBS]
-            if job.state is JobState.SUCCEEDED and job.run_seconds is not None
-        ]
+        ended = (job for job in self._store.newest_first() if job.state is JobState.SUCCEEDED)
+        newest = [job for job in islice(ended, MAX_LEARNED_JOBS) if job.run_seconds is not None]
+        self._has_learned = bool(newest)
         for job in reversed(newest):
             took = max(0.1, job.run_seconds or 0.0)
             self._monitor.durations.learn(job_kind(job), took, last_running_age=job.last_running_age)

@@ -79,9 +79,10 @@ def mark_cancelled(job: Job, now: float) -> Job:
     return _append_event(gone, now, "cancelled before sending")
 
 
-def mark_requeued(job: Job, reason: str, now: float) -> Job:
+def mark_requeued(job: Job, error: ApiError, reason: str, now: float) -> Job:
     """Return a job that was certainly not taken as queued again."""
-    back = with_state(job, JobState.QUEUED, waiting_reason=UntrustedText(reason), credits_before=None)
+    cause = "key" if isinstance(error, KeyRejected) else ""
+    back = with_state(job, JobState.QUEUED, waiting_reason=UntrustedText(reason), cause=cause, credits_before=None)
     return _append_event(back, now, "queued again", reason)
 
 
@@ -103,13 +104,7 @@ def mark_rejected(job: Job, error: ApiError, now: float) -> Job:
     return _append_event(gone, now, what, reason)
 
 
-class UnsentOverCap(RequestNotSent):
-    """Kept back because the spend cap of the day would be passed."""
-
-
 def _rejection_cause(error: ApiError) -> str:
-    if isinstance(error, UnsentOverCap):
-        return "cap"
     if isinstance(error, KeyRejected):
         return "key"
     if isinstance(error, InsufficientCredits):

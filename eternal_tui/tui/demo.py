@@ -82,5 +82,5 @@ def _sample_jobs(services: Services) -> Iterator[Job]:
             template=sample.template,
         )
         credits_left -= sample.cost
-        job = with_event(job, sent_at, "intent recorded")
+        job = with_event(job, sent_at, "queued")
         yield with_event(job, sent_at + 1, "no response" if is_unconfirmed else "accepted", job.request_id or "")

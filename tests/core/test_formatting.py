@@ -27,6 +27,10 @@ from eternal_tui.core import formatting
         ),
         (formatting.format_short_duration, {-3: "0:00", 41: "0:41", 725: "12:05", 3_723: "1h02", 360_000: "4d"}),
         (formatting.format_remaining, {None: "", 1: "~0:05", 19: "~0:20", 61: "~1:15", 601: "~11:00"}),
+        (
+            formatting.format_minutes,
+            {0: "~5 s", 41: "~45 s", 61: "~2 min", 540: "~9 min", 9_000: "~2.5 h", 2e5: "~3 days"},
+        ),
         (formatting.format_datetime, {1e18: "?", float("nan"): "?", float("-inf"): "?"}),
         (
             formatting.format_amount,

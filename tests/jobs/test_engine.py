@@ -25,7 +25,7 @@ async def test_a_picture_goes_the_whole_way(bench: Bench) -> None:
     assert saved.progress == 100
     assert saved.file is not None
     assert (bench.engine.results_dir / saved.file).read_bytes().startswith(b"\xff\xd8\xff")
-    assert [event.summary for event in saved.timeline] == ["intent recorded", "accepted", "finished", "saved"]
+    assert [event.summary for event in saved.timeline] == ["queued", "accepted", "finished", "saved"]
     assert len(bench.sandbox.posts) == 1
 
 

@@ -36,15 +36,15 @@ async def test_held_entries_are_sent_in_order_once_released(tmp_path: Path, sand
         assert {job.state for job in jobs} == {JobState.QUEUED}
         await clock.advance(60)
         assert sandbox.posts == []
-        await queue.move(jobs[3].id, 0)
-        await queue.move(jobs[1].id, 3)
+        await queue.move([jobs[3].id], 0)
+        await queue.move([jobs[1].id], 3)
         await bench.engine.delete([jobs[2].id])
         assert bench.engine.store[jobs[2].id].cause == "cancelled"
         await bench.engine.undo_delete()
         assert [job.id for job in queue.entries()] == [jobs[number].id for number in (3, 0, 2, 1)]
         with pytest.raises(InvalidJobState):
-            await queue.move(99, 0)
-        assert (queue.summary().count, queue.summary().is_held, queue.summary().reason) == (4, True, "by hand")
+            await queue.move([99], 0)
+        assert (queue.summary().count, queue.summary().held, queue.summary().reason) == (4, 4, "by hand")
         sent: list[int] = []
         bench.engine.events.submitted.connect(lambda job: sent.append(job.id))
         assert await bench.engine.release_queue() == 4
@@ -91,7 +91,7 @@ async def test_nothing_is_sent_by_itself_after_a_restart(tmp_path: Path, sandbox
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         await clock.advance(120)
         assert sandbox.posts == []
-        assert bench.engine.queue.summary().unowned == 3
+        assert bench.engine.queue.summary().held == 3
         # What is sent now does not wait behind them.
         assert (await bench.engine.submit(VIDEO_REQUEST)).state is JobState.RUNNING
         await bench.engine.release_queue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import CommandError, Context, UsageError, close_services
@@ -11,28 +12,33 @@ from eternal_tui.cli.cost_limits import UNATTENDED_MAX_REQUESTS
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
-from eternal_tui.cli.references import find_jobs, iter_jobs
+from eternal_tui.cli.references import find_jobs
 from eternal_tui.cli.signals import Shutdown, run_with_shutdown
 from eternal_tui.cli.waiting import parse_timeout
-from eternal_tui.core.formatting import format_cost
-from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.model import Job, JobState
+from eternal_tui.jobs.polling.scheduler import sleep_until_set
+from eternal_tui.jobs.submit.queue import RECHECK_SECONDS
+from eternal_tui.jobs.submit.submitter import MAX_QUEUED_WAIT_SECONDS
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.engine import JobEngine
+    from eternal_tui.jobs.submit.queue import QueueSummary
     from eternal_tui.services import Services
 
 EPILOG = """\
 examples:
   eternal-tui queue                         what is queued, in order of sending
   eternal-tui queue hold                    send nothing more, in the app either
-  eternal-tui queue run                     send what is queued (asks first in a terminal)
-  eternal-tui queue run --until-empty --yes from cron: also what other processes queued
-  eternal-tui queue move 12 first
+  eternal-tui queue run                     send what is queued
+  eternal-tui queue run --until-empty --yes for cron: wait until nothing is queued
+  eternal-tui queue move 12 13 first
   eternal-tui queue clear 12 13             cancel these; without JOB, all
 
-After a restart nothing queued is sent until `queue run`, or the app's release.
+After a restart nothing queued is sent until `queue run`, or H in the app. `run` asks in a terminal; without one it
+sends at most 10 requests, and none above confirm_above, unless --yes is given. No credits or a refused key hold the
+queue again (exit codes 1 and 3); after five minutes of 429 or outage it ends with 6.
 """
 
 
@@ -41,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action", nargs="?", choices=("status", "hold", "run", "move", "clear"), default="status", help="what to do"
     )
-    parser.add_argument("ids", metavar="JOB", nargs="*", help="jobs to cancel; for move: a job and first, last or N")
+    parser.add_argument("ids", metavar="JOB", nargs="*", help="jobs to cancel; for move: jobs, then first, last or N")
     parser.add_argument("--until-empty", action="store_true", help="run: wait until the whole queue is empty")
     parser.add_argument("--yes", action="store_true", help="run: do not ask")
     parser.add_argument(
@@ -57,10 +63,13 @@ async def _queue(context: Context, shutdown: Shutdown) -> int:
     services = context.open_services()
     try:
         context.output.print_notices(services.jobs.notices)
-        queued = await asyncio.to_thread(_queued_ids, services)
         if action == "run":
             await services.jobs.start(only_job_ids=())
-        await services.jobs.sync.load(queued)
+        else:
+            services.jobs.sync.load_newest()
+            await services.jobs.billing.load()
+            await services.jobs.sync.learn_durations()
+        await services.jobs.sync.load_unfinished()
         actions = {"status": _status, "hold": _hold, "move": _move, "clear": _clear}
         if action == "run":
             return await shutdown.run(_QueueRun(context, services.jobs).run())
@@ -71,22 +80,15 @@ async def _queue(context: Context, shutdown: Shutdown) -> int:
         await close_services(services, context.output)
 
 
-def _queued_ids(services: Services) -> list[int]:
-    return [job.id for job in iter_jobs(services.history) if job.state is JobState.QUEUED]
-
-
 def describe_queue(engine: JobEngine) -> SafeText:
-    """Return how many requests are queued, what they cost, and what holds them."""
+    """Return how many requests are queued, what they cost, when they are done, and what holds them."""
     summary = engine.queue.summary()
     if not summary.count:
-        return sanitize("The queue is empty." if not summary.is_held else "The queue is empty and held.")
-    cost = f", {format_cost(summary.cost)}"
-    held = ""
-    if summary.is_held:
-        held = f"; held{': ' + summary.reason if summary.reason else ''}"
-    elif summary.unowned:
-        held = f"; {summary.unowned} held until `eternal-tui queue run`"
-    return format_safe("{count} queued{cost}{held}", count=summary.count, cost=cost, held=held)
+        return sanitize("The queue is empty and held." if summary.is_held else "The queue is empty.")
+    reason = summary.reason
+    if summary.held and not summary.is_held:
+        reason = "until `eternal-tui queue run`"
+    return join_safe(" · ", *summary.parts, *([sanitize(reason)] if reason else []))
 
 
 async def _status(context: Context, services: Services) -> int:
@@ -96,10 +98,11 @@ async def _status(context: Context, services: Services) -> int:
         context.output.print_json(
             {
                 "queued": summary.count,
-                "held": summary.is_held,
+                "held": summary.is_held or summary.held > 0,
                 "reason": summary.reason or None,
-                "unowned": summary.unowned,
-                "cost": summary.cost,
+                "unowned": len(queue.unowned()),
+                "cost": summary.cost if summary.count else 0.0,
+                "seconds": round(summary.seconds, 1),
                 "jobs": [job.id for job in queue.entries()],
             }
         )
@@ -117,12 +120,13 @@ async def _hold(context: Context, services: Services) -> int:
 
 
 async def _move(context: Context, services: Services) -> int:
-    given = context.arguments.ids
-    if len(given) != 2 or not (given[1] in ("first", "last") or given[1].isdecimal()):
-        raise UsageError("Use: eternal-tui queue move JOB first|last|N.")
-    (job,) = find_jobs(services.history, given[:1], context.output.stdin)[:1]
-    place = {"first": 0, "last": len(services.jobs.queue.entries())}.get(given[1])
-    await services.jobs.queue.move(job.id, max(int(given[1]) - 1, 0) if place is None else place)
+    *references, to = context.arguments.ids or [""]
+    if not references or not (to in ("first", "last") or to.isdecimal()):
+        raise UsageError("Use: eternal-tui queue move JOB... first|last|N.")
+    jobs = find_jobs(services.history, references, context.output.stdin)
+    queue = services.jobs.queue
+    place = {"first": 0, "last": len(queue)}.get(to)
+    await queue.move([job.id for job in jobs], max(int(to) - 1, 0) if place is None else place)
     return await _status(context, services)
 
 
@@ -149,52 +153,76 @@ class _QueueRun:
         self._engine = engine
         self._waits_for_all: bool = context.arguments.until_empty
         self._sent: list[Job] = []
+        self._sent_at = time.monotonic()
 
     async def run(self) -> int:
         output, queue = self._context.output, self._engine.queue
-        if not queue.entries():
-            queue.release()
-            output.info(describe_queue(self._engine))
-            return ExitCode.SUCCESS
-        question = format_safe("Send {queue}?", queue=describe_queue(self._engine))
-        if not self._context.arguments.yes:
-            if not is_terminal(output.stdin) and len(queue.entries()) > UNATTENDED_MAX_REQUESTS:
-                raise UsageError(
-                    f"{describe_queue(self._engine)}. Without a terminal at most {UNATTENDED_MAX_REQUESTS} are sent. "
-                    "Add --yes. Nothing was sent."
-                )
-            if is_terminal(output.stdin) and not output.confirm(question):
-                raise UsageError("Nothing was sent.")
+        self._confirm(queue.summary())
         changed = asyncio.Event()
         self._engine.events.submitted.connect(self._on_submitted)
         self._engine.store.subscribe(lambda _: changed.set())
         await self._engine.release_queue()
+        if not len(queue):
+            output.info(describe_queue(self._engine))
         try:
             async with asyncio.timeout(self._context.arguments.timeout):
                 while self._is_waiting():
                     changed.clear()
-                    await changed.wait()
+                    await sleep_until_set(self._engine.context.ports.clock, RECHECK_SECONDS, changed)
         except TimeoutError:
             output.info(format_safe("Timed out. {queue}", queue=describe_queue(self._engine)))
             return ExitCode.TIMEOUT
-        code = worst_exit_code(map(exit_code_of, self._sent))
+        codes = [exit_code_of(job) for job in self._sent]
         if queue.state.held:
+            output.print_notices(self._engine.notices)
+            output.info(join_safe(" · ", *queue.summary().parts))
+            refused = any(job.cause == "key" for job in queue.entries())
+            codes.append(ExitCode.KEY_ERROR if refused else ExitCode.FAILED)
+        elif self._has_given_up():
             output.error(describe_queue(self._engine))
-            return worst_exit_code([code, ExitCode.FAILED])
-        return code
+            codes.append(ExitCode.TIMEOUT)
+        return worst_exit_code(codes)
+
+    def _confirm(self, summary: QueueSummary) -> None:
+        """Ask, or without a terminal allow what `generate` would send without `--yes`; raises CommandError."""
+        output, limit = self._context.output, self._engine.policy.confirm_above
+        if self._context.arguments.yes or not summary.held:
+            return
+        queue = describe_queue(self._engine)
+        if is_terminal(output.stdin) and is_terminal(output.stderr):
+            if not output.confirm(format_safe("Send {queue}?", queue=queue)):
+                raise UsageError("Nothing was sent.")
+            return
+        is_dear = limit is not None and (summary.cost is None or summary.cost > limit)
+        if is_dear or summary.held > UNATTENDED_MAX_REQUESTS:
+            why = (
+                "This is above confirm_above." if is_dear else f"Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
+            )
+            raise UsageError(f"{queue}. {why} Nothing was sent. Add --yes to send it.")
 
     def _is_waiting(self) -> bool:
+        queue = self._engine.queue
         active = [
             job
-            for job in self._engine.store.newest_first()
+            for job in self._engine.sync.unfinished()
             if job.state in (JobState.QUEUED, JobState.SUBMITTING)
             and (self._waits_for_all or self._engine.context.owns(job))
         ]
         sending = any(job.state is JobState.SUBMITTING for job in active)
-        return sending or (bool(active) and not self._engine.queue.state.held)
+        return sending or (bool(active) and not queue.state.held and not self._has_given_up())
+
+    def _has_given_up(self) -> bool:
+        waited = time.monotonic() - self._sent_at
+        return self._engine.queue.pause_seconds > 0 and waited > MAX_QUEUED_WAIT_SECONDS
 
     def _on_submitted(self, job: Job) -> None:
+        if job.state is JobState.QUEUED and self._engine.queue.state.held:
+            return
+        if job.state is JobState.QUEUED:
+            self._context.output.info(format_safe("Job {id} is queued again: {why}", id=job.id, why=job.waiting_reason))
+            return
         self._sent.append(job)
+        self._sent_at = time.monotonic()
         _print_job(self._context, self._engine, job)
         if (sentence := job_error_message(job)) is not None:
             self._context.output.error(sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -20,6 +21,7 @@ from eternal_tui.history.journal import FIRST_CHARGE_ID, Change
 from eternal_tui.jobs.billing.charges import (
     Charge,
     PossibleRefunds,
+    PriceKey,
     Row,
     RowKind,
     from_row_record,
@@ -89,6 +91,7 @@ class Billing:
         self._first_number = 0
         self._outcomes: list[tuple[int, RowKind, Decimal | None]] = []
         self._today: tuple[int, float, str, Spending] | None = None
+        self._reserved: Counter[PriceKey] = Counter()
         self._store.subscribe_changes(self._counts.apply_change)
         self._store.subscribe_changes(self._follow_end)
 
@@ -126,6 +129,22 @@ class Billing:
         with self._lock:
             return _to_number(self._account().prices.estimate(price_key(request)))
 
+    def reserve(self, request: GenerateRequest, count: int) -> None:
+        """Count `count` more queued requests like this one, fewer where it is negative: the cap reserves their cost."""
+        with self._lock:
+            self._reserved[price_key(request)] += count
+
+    def reserved_cost(self) -> float | None:
+        """Return the likely cost of what is queued, None where a price is not known."""
+        with self._lock:
+            prices = self._reserved_prices()
+        known = [price * count for price, count in prices if price is not None]
+        return float(sum(known, Decimal(0))) if len(known) == len(prices) else None
+
+    def _reserved_prices(self) -> list[tuple[Decimal | None, int]]:
+        prices = self._account().prices
+        return [(prices.estimate(key), count) for key, count in self._reserved.items() if count]
+
     def today_start(self) -> float:
         """Return when the local day began, in seconds since the epoch."""
         return day_bounds(self._clock.time())[0]
@@ -159,7 +178,7 @@ class Billing:
         policy = self._context.policy
         with self._lock:
             estimates = [self._account().prices.estimate(price_key(request)) for request in requests]
-            refusal = self._cap_refusal(estimates)
+            refusal = self._cap_refusal(estimates, count_queued=True)
         if refusal is not None:
             raise refusal
         total = None if None in estimates else sum((price for price in estimates if price is not None), Decimal(0))
@@ -171,17 +190,20 @@ class Billing:
                 len(requests), _to_number(total), policy.confirm_above if is_dear else None, policy.confirm_count
             )
 
-    def _cap_refusal(self, estimates: Sequence[Decimal | None]) -> DailyCapExceeded | None:
-        """Return why the cap forbids these; a cap that is no amount allows nothing."""
+    def _cap_refusal(self, estimates: Sequence[Decimal | None], *, count_queued: bool) -> DailyCapExceeded | None:
+        """Return why the cap forbids these, beside what is queued or not; a cap that is no amount allows nothing."""
         daily_cap = self._context.policy.daily_cap
         if daily_cap is None:
             return None
         cap = to_amount(daily_cap) or Decimal(0)
         spending = self._spending_today()
         known = sum((price for price in estimates if price is not None), Decimal(0))
-        if spending.spent >= cap or spending.spent + known > cap:
+        reserved = Decimal(0)
+        if count_queued:
+            reserved = sum((price * count for price, count in self._reserved_prices() if price is not None), reserved)
+        if spending.spent >= cap or spending.spent + reserved + known > cap:
             total = None if None in estimates else float(known)
-            return DailyCapExceeded(float(spending.spent), total, daily_cap)
+            return DailyCapExceeded(float(spending.spent), total, daily_cap, reserved=float(reserved))
         # Those in doubt are counted apart: one killed process must not keep the price from being learned.
         unknown = max(spending.unknown_count - spending.doubtful_count, spending.doubtful_count)
         if None in estimates and unknown >= MAX_UNKNOWN_CHARGES:
@@ -207,7 +229,7 @@ class Billing:
         with self._transaction() as transaction:
             account = self._account()
             estimate = account.prices.estimate(price_key(intent.request))
-            refusal = self._cap_refusal([estimate])
+            refusal = self._cap_refusal([estimate], count_queued=intent.id == 0)
             in_flight = len(account.in_flight) if self._context.policy.daily_cap is not None else 0
             if refusal is None and in_flight >= MAX_IN_FLIGHT_UNDER_CAP:
                 spent = float(self._spending_today().spent)

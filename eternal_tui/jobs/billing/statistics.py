@@ -29,7 +29,6 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     queued: int = 0
-    is_queue_held: bool = False
     sending: int = 0
     running: int = 0
     waiting: int = 0

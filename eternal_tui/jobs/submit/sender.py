@@ -19,6 +19,7 @@ from eternal_tui.api.errors import (
     RequestRejected,
 )
 from eternal_tui.api.models import CreateCharacterResponse, SubmitResponse
+from eternal_tui.core.formatting import format_datetime
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.core.waiting import StopRequested, StopSignal
 from eternal_tui.estimation.interval import backoff_seconds
@@ -38,8 +39,8 @@ UNSENT_RETRY_SECONDS = (0.5, 1.5)
 RATE_LIMIT_RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0)
 """Seconds before each further try after a 429 that names no time of its own."""
 
-REQUEUED_PAUSE_SECONDS = 30.0
-"""Seconds before another queued request is sent after the service could not be reached."""
+REQUEUED_PAUSE_SECONDS, MAX_REQUEUED_PAUSE_SECONDS = 30.0, 600.0
+"""Seconds before another queued request is sent after the service could not be reached; doubled each time."""
 
 HOLDING_ERRORS = (InsufficientCredits, KeyRejected)
 """Refusals that every other entry of the queue would meet too."""
@@ -53,7 +54,7 @@ class RequestSender:
         self._service = context.ports.service
         self._clock = context.ports.clock
         self._events = context.events
-        self._refusal_count = 0
+        self._refusal_count = self._outage_count = 0
         self._billing = billing
         self._sync = sync
 
@@ -110,7 +111,7 @@ class RequestSender:
                     raise
                 self._show_waiting(intent, f"{error} Trying again.")
             else:
-                self._refusal_count = 0
+                self._refusal_count = self._outage_count = 0
                 return response
             await self._wait_unsent(wait, stop)
 
@@ -123,12 +124,18 @@ class RequestSender:
             # A time of "0", or one gone by, said again and again would be a storm of paid requests.
             wait = named if error.retry_after is None else max(error.retry_after, backoff_seconds(self._refusal_count))
             self._events.rate_limited.emit(wait)
-            reason = f"Rate limited; sent again in {wait:.0f} s. Nothing was charged."
+            reason = f"Rate limited (HTTP 429). {self._resumption(wait)} Nothing was charged."
         elif isinstance(error, HOLDING_ERRORS):
             self._events.queue_held.emit(str(error))
         else:
-            self._events.rate_limited.emit(REQUEUED_PAUSE_SECONDS)
-        return await self._record_outcome(intent, lambda job: mark_requeued(job, reason, self._clock.time()))
+            self._outage_count += 1
+            wait = min(REQUEUED_PAUSE_SECONDS * 2 ** min(self._outage_count - 1, 10), MAX_REQUEUED_PAUSE_SECONDS)
+            self._events.unreachable.emit(wait)
+            reason = f"{reason} {self._resumption(wait)}"
+        return await self._record_outcome(intent, lambda job: mark_requeued(job, error, reason, self._clock.time()))
+
+    def _resumption(self, seconds: float) -> str:
+        return f"Sending continues at {format_datetime(self._clock.time() + seconds, '%H:%M:%S')}."
 
     async def _post(self, intent: Job) -> SubmitResponse | CreateCharacterResponse:
         if intent.is_creation:

@@ -26,10 +26,16 @@ from eternal_tui.jobs.errors import (
 from eternal_tui.jobs.model import Job, JobState, from_record, to_record, with_event
 from eternal_tui.jobs.polling.scheduler import sleep_until_set
 from eternal_tui.jobs.ports import Transaction
-from eternal_tui.jobs.submit.queue import RECHECK_SECONDS, EntryUnavailable, RequestQueue, take_entry
+from eternal_tui.jobs.submit.queue import (
+    CHUNK_SIZE,
+    RECHECK_SECONDS,
+    EntryUnavailable,
+    RequestQueue,
+    check_news,
+    take_entry,
+)
 from eternal_tui.jobs.submit.sender import RequestSender
 from eternal_tui.jobs.sync import HistorySync
-from eternal_tui.jobs.transitions import UnsentOverCap, mark_rejected
 
 RETRYABLE_STATES = frozenset({JobState.UNCONFIRMED, JobState.FAILED, JobState.REJECTED})
 
@@ -86,9 +92,6 @@ def add_retry(transaction: Transaction, intent: Job) -> int:
 MAX_QUEUED_WAIT_SECONDS = 300.0
 """Seconds `submit` waits for a queued request to be sent; it stays queued then."""
 
-BATCH_STOPPING_CAUSES = frozenset({"key", "credits", "cap"})
-"""Causes of a refusal that would meet every further request of a batch too."""
-
 CharacterCheck = Callable[[str], Awaitable[str]]
 """Returns why a character ID may not be used, empty where it may."""
 
@@ -127,46 +130,28 @@ class Submitter:
         *,
         confirmed: bool,
         only_queue: bool = False,
-        wait_seconds: float = MAX_QUEUED_WAIT_SECONDS,
+        wait_seconds: float | None = MAX_QUEUED_WAIT_SECONDS,
     ) -> list[Job]:
-        """Send requests one after the other, so that the credits counter tells what each costs.
+        """Queue requests and wait until each was sent, the queue is held, or `wait_seconds` have passed for one.
 
-        Where the queue is held, full or not empty, or with `only_queue`, all are queued first. Without `only_queue`
-        it then waits until each was sent, the queue is held, or it has waited `wait_seconds` for one.
+        With None it waits only while sending goes on. A single request that nothing holds up is sent at once. With
+        `only_queue` they wait for `queue run` or `H`.
         """
         for one in details:
             if one.retry_of is not None:
                 check_retryable(self._store[one.retry_of])
         await self.check(requests, confirmed=confirmed)
-        if only_queue or self._queue.is_blocked:
-            self._billing.check([*requests, *(job.request for job in self._queue.entries())], confirmed=True)
-            # Without an owner, nothing is sent before the queue is released.
-            owner = "" if only_queue else self._context.ports.registry.id
-            pairs = zip(requests, details, strict=True)
-            queued = [await self._enqueue(request, one, owner) for request, one in pairs]
-            return queued if only_queue else [await self._wait_until_sent(job, wait_seconds) for job in queued]
-        jobs: list[Job] = []
-        for request, one in zip(requests, details, strict=True):
-            if jobs and self._closing:
-                break
-            add = add_intent if one.retry_of is None else add_retry
-            intent = self._new_intent(request, one)
+        if self._closing:
+            raise ShuttingDown
+        if len(requests) == 1 and not only_queue and not self._queue.is_blocked():
             try:
-                jobs.append(await self._wait_until_sent(await self._send(intent, add), wait_seconds))
-            except DailyCapExceeded as refusal:
-                if not jobs:
-                    raise
-                jobs.append(await self._record_unsent(intent, refusal))
-            if jobs[-1].cause in BATCH_STOPPING_CAUSES:
-                break
-        return jobs
-
-    async def _record_unsent(self, intent: Job, refusal: DailyCapExceeded) -> Job:
-        """Record where and why a batch ended."""
-        error = UnsentOverCap(str(refusal))
-        job = await self._store.add(mark_rejected(intent, error, self._context.ports.clock.time()))
-        self._context.events.submitted.emit(job)
-        return job
+                sent = await self._send(self._new_intent(requests[0], details[0]), self._queue.guard(_add(details[0])))
+                return [await self._wait_until_sent(sent, wait_seconds)]
+            except EntryUnavailable:
+                await self._sync.sync()
+        # Without an owner, nothing is sent before the queue is released.
+        queued = await self._enqueue(requests, details, "" if only_queue else self._context.ports.registry.id)
+        return queued if only_queue else [await self._wait_until_sent(job, wait_seconds) for job in queued]
 
     async def retry_unconfirmed(self, job_id: int, *, confirmed: bool = False) -> Job:
         """Submit the request of a job of `RETRYABLE_STATES` again, once, as a new job linked to it."""
@@ -202,14 +187,17 @@ class Submitter:
         while self._active_sends:
             await asyncio.wait(tuple(self._active_sends))
 
-    def _new_intent(self, request: GenerateRequest, details: SubmitDetails) -> Job:
+    def _new_intent(self, request: GenerateRequest, details: SubmitDetails, queued_by: str | None = None) -> Job:
+        """Return the job to be sent at once, or the queued one of that owner."""
         now = self._context.ports.clock.time()
         intent = Job(
             id=0,
             request=request,
+            state=JobState.SUBMITTING if queued_by is None else JobState.QUEUED,
             created_at=now,
+            cost=self._billing.estimate(request),
             name=UntrustedText(details.character_name),
-            owner=self._context.ports.registry.id,
+            owner=self._context.ports.registry.id if queued_by is None else queued_by,
             service=self._context.ports.service_name,
             batch=details.batch,
             batch_index=details.batch_index,
@@ -218,7 +206,7 @@ class Submitter:
             template=details.template,
             retry_of=details.retry_of,
         )
-        return with_event(intent, now, "intent recorded")
+        return with_event(intent, now, "queued")
 
     async def _send(self, intent: Job, add: AddIntent) -> Job:
         """Carry one intent to its outcome in a task of its own, which a caller that goes away only asks to stop."""
@@ -244,43 +232,56 @@ class Submitter:
         except StopRequested:
             raise ShuttingDown from None
         job = await self._sender.send(placed, stop, from_queue=from_queue)
-        if job.state is not JobState.QUEUED:
-            self._context.events.submitted.emit(job)
+        self._context.events.submitted.emit(job)
         return job
 
-    async def _enqueue(self, request: GenerateRequest, details: SubmitDetails, owner: str) -> Job:
-        intent = msgspec.structs.replace(
-            self._new_intent(request, details),
-            state=JobState.QUEUED,
-            owner=owner,
-            cost=self._billing.estimate(request),
-        )
-        add = add_intent if details.retry_of is None else add_retry
+    async def _enqueue(
+        self, requests: Sequence[GenerateRequest], details: Sequence[SubmitDetails], owner: str
+    ) -> list[Job]:
+        ids: list[int] = []
+        for begin in range(0, len(requests), CHUNK_SIZE):
+            pairs = zip(requests[begin : begin + CHUNK_SIZE], details[begin : begin + CHUNK_SIZE], strict=True)
+            intents = [(self._new_intent(request, one, owner), _add(one)) for request, one in pairs]
+            while True:
+                try:
+                    ids += await self._store.call_with_news(self._write_entries, intents)
+                    break
+                except EntryUnavailable:
+                    # Others have queued or sent requests meanwhile, which the cap has to count.
+                    await self._sync.sync()
+                    self._billing.check([intent.request for intent, _ in intents], confirmed=True)
+        return [self._store[job_id] for job_id in ids]
 
-        def write() -> tuple[int, list[Change]]:
-            with self._store.history.transaction() as transaction:
-                job_id = add(transaction, intent)
-                return job_id, [*transaction.concurrent_changes, *transaction.changes]
+    def _write_entries(self, intents: Sequence[tuple[Job, AddIntent]]) -> tuple[list[int], list[Change]]:
+        with self._store.history.transaction() as transaction:
+            if self._context.policy.daily_cap is not None:
+                check_news(transaction)
+            ids = [add(transaction, intent) for intent, add in intents]
+            return ids, [*transaction.concurrent_changes, *transaction.changes]
 
-        return self._store[await self._store.call_with_news(write)]
-
-    async def _wait_until_sent(self, job: Job, wait_seconds: float) -> Job:
+    async def _wait_until_sent(self, job: Job, wait_seconds: float | None) -> Job:
         """Wait until a queued job was sent or deleted, the queue is held, or it cannot be sent in time."""
         changed = asyncio.Event()
         clock = self._context.ports.clock
-        until = clock.monotonic() + wait_seconds
+        until = None if wait_seconds is None else clock.monotonic() + wait_seconds
         unsubscribe = self._store.subscribe(lambda _: changed.set())
         try:
             while (job := self._store.get(job.id) or job).state in (JobState.QUEUED, JobState.SUBMITTING):
                 is_gone = job.id not in self._store or self._closing
-                is_hopeless = clock.monotonic() + self._queue.pause_seconds >= until
-                if is_gone or (job.state is JobState.QUEUED and (self._queue.state.held or is_hopeless)):
+                if is_gone or (job.state is JobState.QUEUED and self._is_hopeless(until)):
                     break
                 changed.clear()
                 await sleep_until_set(clock, RECHECK_SECONDS, changed)
         finally:
             unsubscribe()
         return job
+
+    def _is_hopeless(self, until: float | None) -> bool:
+        """Return whether nothing queued will be sent by then, on the monotonic clock; None: at once."""
+        if until is None:
+            return not self._queue.can_send()
+        now = self._context.ports.clock.monotonic()
+        return self._queue.state.held or now + self._queue.pause_seconds >= until
 
     async def run(self) -> None:
         """Send this process's entries of the queue until cancelled."""
@@ -291,14 +292,12 @@ class Submitter:
 
     async def _send_entry(self, entry: Job) -> None:
         now = self._context.ports.clock.time()
-        is_limited = self._context.policy.max_running > 0
-        add = partial(take_entry, now=now, is_limited=is_limited, is_full=self._queue.is_full)
         # Its charge counts on the day on which it is sent.
         intent = msgspec.structs.replace(
-            entry, created_at=now, state=JobState.SUBMITTING, waiting_reason=UntrustedText("")
+            entry, created_at=now, state=JobState.SUBMITTING, waiting_reason=UntrustedText(""), cause=""
         )
         try:
-            await self._send(intent, add)
+            await self._send(intent, self._queue.guard(partial(take_entry, now=now)))
             self._queue.mark_sent(entry)
         except EntryUnavailable:
             await self._context.background.run_guarded(self._sync.sync())
@@ -308,4 +307,8 @@ class Submitter:
             return
         except HistoryError as error:
             self._context.events.warning.emit(str(error))
-            self._queue.pause(RECHECK_SECONDS)
+            self._queue.postpone(RECHECK_SECONDS)
+
+
+def _add(details: SubmitDetails) -> AddIntent:
+    return add_intent if details.retry_of is None else add_retry

@@ -82,7 +82,7 @@ class JobCommands:
                     zip(character_names, templates or [""] * len(requests), strict=True), 1
                 )
             ]
-            await self._jobs.submit_many(requests, details, confirmed=confirmed)
+            await self._jobs.submit_many(requests, details, confirmed=confirmed, wait_seconds=None)
         except ConfirmationRequired as question:
             if await self.confirm_cost(sanitize(question.question), count=len(requests)):
                 return await self.submit(requests, character_names, templates, confirmed=True)
@@ -277,37 +277,60 @@ class JobCommands:
         """Hold the queue; where it is held, ask with count and cost and send what is queued."""
         queue = self._jobs.queue
         try:
-            if not queue.is_held:
+            summary = queue.summary()
+            if not summary.is_held and (summary.held < summary.count or not summary.count):
                 queue.hold("by hand")
                 self._screen.notify_user(SafeText("Queue held: nothing is sent until H releases it."))
                 return
-            summary = queue.summary()
-            if summary.count:
+            if summary.held:
                 cost = "Price unknown" if summary.cost is None else f"Costs {format_cost(summary.cost)}"
                 question = format_safe(
-                    "Send {requests}? {cost}.", requests=pluralize(summary.count, "queued request"), cost=cost
+                    "Send {requests}? {cost}.{reason}",
+                    requests=pluralize(summary.held, "queued request"),
+                    cost=cost,
+                    reason=f" Held: {summary.reason}" if summary.reason not in ("", "by hand") else "",
                 )
-                if not await self.confirm_cost(question, count=summary.count):
+                if not await self.confirm_cost(question, count=summary.held):
                     return
             await self._jobs.release_queue()
             self._screen.notify_user(SafeText("Queue released."))
         except (OSError, HistoryError) as error:
             self._screen.notify_user(sanitize(f"The queue could not be changed: {error}"), "error")
 
-    async def move_queued(self, job: Job, places: int) -> None:
-        """Send a queued job sooner, or later."""
-        order = [each.id for each in self._jobs.queue.entries()]
-        if job.id not in order:
-            self._screen.notify_user(format_safe("Job {id} is not queued.", id=job.id))
+    async def move_queued(self, job_ids: Sequence[int], places: int) -> None:
+        """Send queued jobs sooner, or later; several move together."""
+        queue = self._jobs.queue
+        where = [queue.place(job) for job in self._queued(job_ids)]
+        # Among the others: what moves together counts as one.
+        edge = min(where, default=0) if places < 0 else max(where, default=0) - len(where) + 1
+        await self._move_queued(job_ids, edge + places)
+
+    async def run_next(self, job_ids: Sequence[int]) -> None:
+        """Send queued jobs before all others."""
+        await self._move_queued(job_ids, 0)
+
+    def _queued(self, job_ids: Sequence[int]) -> list[Job]:
+        found = map(self._jobs.store.get, job_ids)
+        queued = [job for job in found if job is not None and job.state is JobState.QUEUED]
+        return sorted(queued, key=self._jobs.queue.place)
+
+    async def _move_queued(self, job_ids: Sequence[int], place: int) -> None:
+        queue, jobs = self._jobs.queue, self._queued(job_ids)
+        if not jobs:
+            self._screen.notify_user(SafeText("Only queued jobs have an order."))
             return
-        place = min(max(order.index(job.id) + places, 0), len(order) - 1)
         try:
-            await self._jobs.queue.move(job.id, place)
-        except (InvalidJobState, JobNotFound, HistoryError) as error:
+            await queue.move([job.id for job in jobs], place)
+            first = min(map(queue.place, self._queued(job_ids)))
+        except (InvalidJobState, ValueError, HistoryError) as error:
             self._screen.notify_user(sanitize(str(error)), "error")
             return
+        what = format_safe("Job {id} is", id=jobs[0].id) if len(jobs) == 1 else format_safe("{n} jobs are", n=len(jobs))
+        to = f" to {first + len(jobs)}" if len(jobs) > 1 else ""
         self._screen.notify_user(
-            format_safe("Job {id} is number {n} of {count} in the queue.", id=job.id, n=place + 1, count=len(order))
+            format_safe(
+                "{what} number {n}{to} of {count} in the queue.", what=what, n=first + 1, to=to, count=len(queue)
+            )
         )
 
     async def star(self, jobs: Sequence[Job]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eternal_tui.core.sanitize import SafeText
-from eternal_tui.jobs.model import Job, JobState
+from eternal_tui.jobs.model import Job
 
 if TYPE_CHECKING:
     from eternal_tui.tui.screens.main import MainScreen
@@ -17,9 +17,9 @@ class KeyPrompt:
     def __init__(self, screen: MainScreen) -> None:
         self._screen = screen
 
-    def job_settled(self, job: Job) -> None:
-        """Ask where the job was rejected for its key."""
-        if job.state is JobState.REJECTED and job.cause == "key":
+    def job_submitted(self, job: Job) -> None:
+        """Ask where the job was rejected, or queued again, for its key."""
+        if job.cause == "key":
             from eternal_tui.tui.screens.api_key import KEY_REJECTED_MESSAGE
 
             self._screen.run_worker(self._ask(KEY_REJECTED_MESSAGE))

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import msgspec
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -18,7 +17,6 @@ from textual.widget import MountError, Widget
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
-from eternal_tui.jobs.billing.statistics import Totals
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
 from eternal_tui.services import Services
 from eternal_tui.tui.config_watch import effective_keymap
@@ -215,10 +213,10 @@ class MainScreen(HelpMixin, DiffScreen):
         self.refresh_timer.subscribe(self._refresh_jobs)
         self._unsubscribe = engine.store.subscribe(self.refresh_timer.mark_changed)
         engine.events.settled.connect(self.notifier.notify_soon)
-        engine.events.settled.connect(self._key_prompt.job_settled)
+        engine.events.submitted.connect(self._key_prompt.job_submitted)
         self.job_pane.job_list.set_jobs(engine.store.newest_first(), self.services.clock.time())
         self._update_footer()
-        self.header.set_totals(self._totals())
+        self.header.set_totals(engine.billing.totals(), engine.queue.summary())
         self.watch(self, "focused", self._update_footer, init=False)
         # What is not in the first frame waits for it.
         self.call_after_refresh(self._start_after_first_frame)
@@ -287,11 +285,11 @@ class MainScreen(HelpMixin, DiffScreen):
             jobs.apply_changes(found, now, changed - here)
         else:
             jobs.tick(now)
-        totals = self._totals()
+        totals = engine.billing.totals()
         if totals.credits != self._last_credits:
             self._last_credits = totals.credits
             self.form_pane.refresh_price()
-        self.header.set_totals(totals)
+        self.header.set_totals(totals, engine.queue.summary())
         self.notifier.update_title(totals)
         if self._footer_has_job != (jobs.current_id is not None):
             self._update_footer()
@@ -513,20 +511,17 @@ class MainScreen(HelpMixin, DiffScreen):
         if command in ("delete", "again"):
             self.job_pane.job_list.clear_marks()
 
-    def _totals(self) -> Totals:
-        engine = self.services.jobs
-        totals = engine.billing.totals()
-        return msgspec.structs.replace(totals, is_queue_held=engine.queue.is_held) if totals.queued else totals
-
     @work
     async def action_hold_queue(self) -> None:
         await self.commands.toggle_queue()
 
     @work
     async def action_move_queued(self, places: int) -> None:
-        job = self.services.jobs.store.get(self.job_pane.job_list.current_id or 0)
-        if job is not None:
-            await self.commands.move_queued(job, places)
+        await self.commands.move_queued(self.job_pane.job_list.selected_ids(), places)
+
+    @work
+    async def action_run_next(self) -> None:
+        await self.commands.run_next(self.job_pane.job_list.selected_ids())
 
     @work
     async def action_undo(self) -> None:
@@ -570,8 +565,9 @@ class MainScreen(HelpMixin, DiffScreen):
         self.media_view.scrub(direction / 20)
 
     def action_json(self) -> None:
-        current = self.services.jobs.store.get(self.job_pane.job_list.current_id or 0)
-        if current is not None and current.state is JobState.QUEUED:
+        store = self.services.jobs.store
+        selected = map(store.get, self.job_pane.job_list.selected_ids())
+        if any(job is not None and job.state is JobState.QUEUED for job in selected):
             self.action_move_queued(1)
             return
         self.detail_pane.toggle_json()

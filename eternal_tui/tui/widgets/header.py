@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from eternal_tui.core.formatting import format_amount
 from eternal_tui.core.sanitize import sanitize
+from eternal_tui.jobs.submit.queue import QueueSummary
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, changed_spans, layout_spans
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from eternal_tui.jobs.billing.statistics import Totals
 
 APP_NAME = "eternal-tui"
+EMPTY_QUEUE = QueueSummary()
 
 
 class _HeaderItem(NamedTuple):
@@ -36,14 +38,20 @@ class _HeaderItem(NamedTuple):
 
 
 def header_line(
-    width: int, totals: Totals | None, *, demo: bool = False, other_host: str = "", glyphs: Glyphs = UNICODE
+    width: int,
+    totals: Totals | None,
+    queue: QueueSummary = EMPTY_QUEUE,
+    *,
+    demo: bool = False,
+    other_host: str = "",
+    glyphs: Glyphs = UNICODE,
 ) -> Line:
     """Return the header as cells that fill exactly `width` columns; what matters least is left out first.
 
     `other_host` is the service's host where it is not the official one.
     """
     left = [_HeaderItem(APP_NAME, "name", 4), *_banner_items(demo, other_host, glyphs)]
-    right = [] if totals is None else _totals_items(totals, glyphs)
+    right = [] if totals is None else _totals_items(totals, queue, glyphs)
     while len(left) + len(right) > 1 and _items_width(left) + _items_width(right) + 6 > width:
         weakest = min((*left, *right), key=lambda part: part.priority)
         (left if weakest in left else right).remove(weakest)
@@ -58,11 +66,10 @@ def _banner_items(demo: bool, other_host: str, glyphs: Glyphs) -> list[_HeaderIt
     return []
 
 
-def _totals_items(totals: Totals, glyphs: Glyphs) -> list[_HeaderItem]:
+def _totals_items(totals: Totals, queue: QueueSummary, glyphs: Glyphs) -> list[_HeaderItem]:
     dot = f" {glyphs.dot} "
     counts = (
         (totals.unconfirmed, "unconfirmed", "warn", 8),
-        (totals.queued, "queued (held)" if totals.is_queue_held else "queued", "live", 8),
         (totals.sending, "sending", "live", 8),
         (totals.running, "running", "live", 6),
         (totals.failed_today, "failed today", "bad", 5),
@@ -71,6 +78,9 @@ def _totals_items(totals: Totals, glyphs: Glyphs) -> list[_HeaderItem]:
         (totals.done_today, "done today", "dim", 3),
     )
     parts = [_HeaderItem(f"{count} {word}", role, priority, dot) for count, word, role, priority in counts if count]
+    queued = zip(queue.parts, (8, 5, 4), strict=False)
+    place = 1 if totals.unconfirmed else 0
+    parts[place:place] = [_HeaderItem(text, "live", priority, dot) for text, priority in queued]
     if totals.credits is not None:
         account = f" ({totals.account[:4]})" if totals.account else ""
         parts.append(_HeaderItem(f"{format_amount(totals.credits)} credits{account}", "text", 7))
@@ -139,11 +149,12 @@ class HeaderLine(Widget):
         self._other_host = other_host
         self._glyphs = glyphs
         self._totals: Totals | None = None
+        self._queue = EMPTY_QUEUE
         self._drawn_line: Line = ()
 
-    def set_totals(self, totals: Totals) -> None:
+    def set_totals(self, totals: Totals, queue: QueueSummary = EMPTY_QUEUE) -> None:
         """Show these totals."""
-        self._totals = totals
+        self._totals, self._queue = totals, queue
         if not self._drawn_line:
             self.refresh()
             return
@@ -158,7 +169,12 @@ class HeaderLine(Widget):
 
     def _build_line(self) -> Line:
         return header_line(
-            self.size.width, self._totals, demo=self._demo, other_host=self._other_host, glyphs=self._glyphs
+            self.size.width,
+            self._totals,
+            self._queue,
+            demo=self._demo,
+            other_host=self._other_host,
+            glyphs=self._glyphs,
         )
 
     def on_resize(self) -> None:

@@ -133,7 +133,7 @@ async def test_the_queue_is_held_and_released_after_a_question(
         commands = JobCommands(bench.engine, face, ENVIRON)
         await commands.toggle_queue()
         first, second = [await bench.engine.submit(IMAGE_REQUEST) for _ in range(2)]
-        await commands.move_queued(second, -1)
+        await commands.move_queued([second.id], -1)
         assert face.notifications[-1] == "Job 2 is number 1 of 2 in the queue."
         await commands.delete([first])
         assert face.questions == []
