@@ -14,7 +14,7 @@ from eternal_tui.jobs.model import Job, JobState, to_record, with_event
 from eternal_tui.sandbox.samples import SAMPLE_JOBS
 from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.services import Services
-from eternal_tui.tui.job_list.cursor import ListView
+from eternal_tui.tui.job_list.index import ListView
 from eternal_tui.tui.screens.view_state import ViewState, view_store
 
 T = TypeVar("T")

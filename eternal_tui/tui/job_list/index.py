@@ -1,9 +1,9 @@
-"""The index of the list: the shown jobs in order, updated change by change."""
+"""The rows of the list: the shown jobs in order, batches folded, the cursor, and new jobs above the rows in view."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -167,7 +167,7 @@ class JobIndex:
         self._all_keys: list[int] = []
         self._shown_keys: list[SortKey] = []
         self.fold_batches = True
-        self._batch_tree = BatchTree()
+        self.batches = BatchTree()
         self._is_folded = False
 
     def __len__(self) -> int:
@@ -179,11 +179,11 @@ class JobIndex:
 
     def _iter_folded_ids(self) -> Iterator[int]:
         for place in self._shown_keys:
-            batch = self._batch_tree.batch_at(place)
+            batch = self.batches.batch_at(place)
             if not batch:
                 yield -place
-            elif not self._batch_tree.is_open(batch):
-                yield from self._batch_tree.member_ids(batch)
+            elif not self.batches.is_open(batch):
+                yield from self.batches.member_ids(batch)
 
     def ids_newest_first(self) -> list[int]:
         """Return every known id, shown or not, newest first."""
@@ -209,49 +209,37 @@ class JobIndex:
         """Return the row of the job's batch, None where it has none."""
         if not self._is_folded or job_id is None or (job := self.jobs.get(job_id)) is None:
             return None
-        place = self._batch_tree.header_key(job)
+        place = self.batches.header_key(job)
         return None if place is None else self._find_row(place)
 
     def batch_at(self, row: int) -> str:
         """Return the batch that a row stands for, or an empty string."""
-        return self._batch_tree.batch_at(self._shown_keys[row]) if self._is_folded else ""
+        return self.batches.batch_at(self._shown_keys[row]) if self._is_folded else ""
 
     def ids_at(self, row: int) -> list[int]:
         """Return the jobs that a row stands for, newest first."""
         batch = self.batch_at(row)
-        return self._batch_tree.member_ids(batch) if batch else [self.id_at(row)]
-
-    def is_open(self, batch: str) -> bool:
-        """Tell whether the jobs of a batch have rows of their own."""
-        return self._batch_tree.is_open(batch)
+        return self.batches.member_ids(batch) if batch else [self.id_at(row)]
 
     def is_child(self, job: Job) -> bool:
         """Tell whether the job has its row below that of its batch."""
-        return self._is_folded and self._batch_tree.header_key(job) is not None
-
-    def open_batches(self) -> list[str]:
-        """Return the batches whose jobs have rows of their own."""
-        return self._batch_tree.open_batches()
-
-    def open_all(self, batches: Iterable[str]) -> None:
-        """Give the jobs of these batches rows of their own when all jobs are shown next, known already or not."""
-        self._batch_tree.open_all(batches)
+        return self._is_folded and self.batches.header_key(job) is not None
 
     def set_open(self, batch: str, *, opened: bool) -> None:
         """Give the jobs of a batch rows of their own, or take them away."""
         if self._is_folded:
-            self._batch_tree.set_open(batch, self._shown_keys, opened=opened)
+            self.batches.set_open(batch, self._shown_keys, opened=opened)
 
     def add_all(self, jobs: Iterable[Job]) -> None:
         """Take in many jobs at once without showing them; `show_only` says which are shown."""
         self.jobs.update((job.id, job) for job in jobs)
         self._all_keys = sorted(-job_id for job_id in self.jobs)
-        self._batch_tree.replace_all(self.jobs.values())
+        self.batches.replace_all(self.jobs.values())
 
     def show_all(self) -> None:
         """Show every job, newest first, folded into batches with `fold_batches`."""
         self.show_only(
-            self._batch_tree.row_keys(self._all_keys) if self.fold_batches else self._all_keys.copy(), NEWEST_FIRST
+            self.batches.row_keys(self._all_keys) if self.fold_batches else self._all_keys.copy(), NEWEST_FIRST
         )
         self._is_folded = self.fold_batches
 
@@ -303,7 +291,7 @@ class JobIndex:
             self._all_keys.extend(newest.values())
             self._all_keys.sort()
             for batch, members in batches.items():
-                self._batch_tree.add(batch, members, self._shown_keys if self._is_folded else [])
+                self.batches.add(batch, members, self._shown_keys if self._is_folded else [])
             own = (job for job in fresh if not (job.batch and self._is_folded))
             bare = self.order.sort_value is None
             self._shown_keys.extend(
@@ -316,7 +304,7 @@ class JobIndex:
     def _put_into_batch(self, job: Job, *, is_known: bool) -> None:
         # What is not folded now has its rows by the order's own rule, and is folded when everything is shown again.
         if not is_known:
-            self._batch_tree.add(job.batch, [job], self._shown_keys if self._is_folded else [])
+            self.batches.add(job.batch, [job], self._shown_keys if self._is_folded else [])
         if self._is_folded:
             self.jobs[job.id] = job
 
@@ -327,7 +315,7 @@ class JobIndex:
         if (row := self._find_row(self.order.sort_key(job))) is not None:
             del self._shown_keys[row]
         if job.batch:
-            self._batch_tree.remove(job, self._shown_keys if self._is_folded else [])
+            self.batches.remove(job, self._shown_keys if self._is_folded else [])
         del self.jobs[job_id]
         del self._all_keys[bisect_left(self._all_keys, -job_id)]
 
@@ -340,4 +328,92 @@ class JobIndex:
         self.jobs.clear()
         self._all_keys.clear()
         self._shown_keys.clear()
-        self._batch_tree.replace_all(())
+        self.batches.replace_all(())
+
+
+class ListView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What of the list is restored at the next start."""
+
+    cursor: int | None = None
+    filter: str = ""
+    facet: str = "all"
+    order: str = ""
+    open: tuple[str, ...] = ()
+
+
+class ListCursor:
+    """The row of an index that keys act on.
+
+    It belongs to a job, not to a row: it stays on its job when others come, go or are filtered. `preferred_id` is the
+    job the user last chose, to which it returns when a filter is cleared.
+    """
+
+    def __init__(self, index: JobIndex) -> None:
+        self._index = index
+        self.row = 0
+        self.job_id: int | None = None
+        self.preferred_id: int | None = None
+        self.on_batch = False
+
+    def set_row(self, row: int) -> bool:
+        """Go to a row, the nearest where there is none; tell whether the job is another one now."""
+        self.row = max(0, min(len(self._index) - 1, row))
+        self.on_batch = self.row < len(self._index) and bool(self._index.batch_at(self.row))
+        before, self.job_id = self.job_id, self._index.id_at(self.row) if self.row < len(self._index) else None
+        return self.job_id != before
+
+    def find_row(self, preferred_id: int | None = None, *, follow_top: bool = False) -> int:
+        """Return where the cursor belongs after a change of rows: on the preferred job, the top row, or its job."""
+        row = self._index.row_of(preferred_id)
+        if row is None and follow_top:
+            return 0
+        if row is None and self.on_batch:
+            row = self._index.batch_row_of(self.job_id)
+        if row is None:
+            row = self._index.row_of(self.job_id)
+        return self.row if row is None else row
+
+    def next_of(self, ids: list[int], step: int) -> int:
+        """Return the next of these shown ids, `step` of 1 down or -1 up, from the end on to the other end."""
+        places = {job_id: place for place, job_id in enumerate(self._index.ids())}
+        here = places.get(self.job_id or 0, 0) + (step if self.job_id in ids or step < 0 else 0)
+        return min(ids, key=lambda job_id: (places[job_id] - here) * step % len(places))
+
+
+class UnseenJobs:
+    """New jobs that came above the rows in view."""
+
+    def __init__(self, index: JobIndex) -> None:
+        self._index = index
+        self._newest_id = 0
+        self._ids: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def reset(self) -> None:
+        """Count from the newest job of the index on."""
+        self._newest_id = max(self._index.jobs, default=0)
+        self._ids.clear()
+
+    def discard(self, job_id: int) -> None:
+        """Forget a job that is gone."""
+        self._ids.discard(job_id)
+
+    def add_new(self, ids: Iterable[int], *, count: bool) -> set[int]:
+        """Return those newer than any before, and count them where there were some before and `count` is set."""
+        fresh = {job_id for job_id in ids if job_id > self._newest_id}
+        begins = not self._newest_id
+        self._newest_id = max(fresh, default=self._newest_id)
+        if begins or not count:
+            return set()
+        self._ids |= fresh
+        return fresh
+
+    def update(self, top: int, job_ids: Collection[int] | None = None) -> None:
+        """Forget those in or below the row `top` by now, or gone; with `job_ids` look at these alone.
+
+        A new job leaves the others above; looking at all of them would cost 14 ms after 10,000 unseen jobs.
+        """
+        rows = {job_id: self._index.row_of(job_id) for job_id in (self._ids if job_ids is None else job_ids)}
+        self._ids.difference_update(job_id for job_id, row in rows.items() if row is None or row >= top)

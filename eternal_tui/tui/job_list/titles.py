@@ -46,6 +46,14 @@ def list_title(
     return sanitize(glyphs.to_drawable(" · ".join(parts).replace("·", glyphs.dot)))
 
 
+def list_position(at: int | None, count: int, search: str = "") -> SafeText:
+    """Return where the cursor is among the jobs found, such as 3/17; `at` is None where it is on none of them."""
+    if not search.strip():
+        return format_safe("{at}/{count}", at=at, count=count) if count else SafeText("")
+    text = sanitize(search.strip(), limit=24)
+    return format_safe("find {text} {at}/{count}", text=text, at=at or "-", count=count)
+
+
 def empty_state(job_filter: JobFilter, known_count: int, width: int, glyphs: Glyphs = UNICODE) -> tuple[Line, ...]:
     """Return lines that say why no job is listed and which key helps."""
     if not known_count:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, TypeAlias, Unpack
+from dataclasses import dataclass
+from typing import Any, ClassVar, Unpack
 
 from rich.style import Style
-from textual import events
+from textual import events, on
 from textual.binding import BindingType
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -17,14 +19,11 @@ from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.filter import FACETS, JobFilter, parse_filter
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.job_list import messages
-from eternal_tui.tui.job_list.cursor import ListCursor, ListView, UnseenJobs
 from eternal_tui.tui.job_list.incremental_filter import IncrementalFilter
-from eternal_tui.tui.job_list.index import SORT_ORDERS, JobIndex
-from eternal_tui.tui.job_list.line_cache import MAX_ESTIMATES_PER_REDRAW, CachedLine, LineCache, LineOptions
-from eternal_tui.tui.job_list.painter import LinePainter
+from eternal_tui.tui.job_list.index import SORT_ORDERS, JobIndex, ListCursor, ListView, UnseenJobs
+from eternal_tui.tui.job_list.lines import MAX_ESTIMATES_PER_REDRAW, CachedLine, LineCache, LineOptions, LinePainter
 from eternal_tui.tui.job_list.row import has_clock
-from eternal_tui.tui.job_list.titles import empty_state, list_title
+from eternal_tui.tui.job_list.titles import empty_state, list_position, list_title
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import KeyTable
 from eternal_tui.tui.widgets.cells import Line
@@ -33,6 +32,9 @@ _PROBLEM_STATES = frozenset({JobState.FAILED, JobState.REJECTED, JobState.UNCONF
 
 _BATCH_PATTERN = re.compile("[0-9a-z-]+")
 """Batches that a filter can name; any other, from a history made elsewhere, is unfolded instead of opened."""
+
+
+_ROLES = ("text", "dim", "name", "live", "ok", "warn", "bad", "bar", "track", "mark", "cursor", "selected")
 
 
 class JobList(ScrollView, can_focus=True):
@@ -46,20 +48,7 @@ class JobList(ScrollView, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("list"), *bindings("matches")]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "job-list--text",
-        "job-list--dim",
-        "job-list--name",
-        "job-list--live",
-        "job-list--ok",
-        "job-list--warn",
-        "job-list--bad",
-        "job-list--bar",
-        "job-list--track",
-        "job-list--mark",
-        "job-list--cursor",
-        "job-list--selected",
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"job-list--{role}" for role in _ROLES}
     DEFAULT_CSS = """
     JobList {
         background: transparent;
@@ -67,17 +56,14 @@ class JobList(ScrollView, can_focus=True):
         overflow-x: hidden;
         overflow-y: auto;
         scrollbar-size-vertical: 1;
-        & > .job-list--text { color: $foreground; }
-        & > .job-list--name { color: $foreground; }
-        & > .job-list--dim { color: $text-muted; }
-        & > .job-list--live { color: $accent; }
+        & > .job-list--text, & > .job-list--name { color: $foreground; }
+        & > .job-list--dim, & > .job-list--cursor { color: $text-muted; }
+        & > .job-list--live, & > .job-list--bar { color: $accent; }
         & > .job-list--ok { color: $success; }
         & > .job-list--warn { color: $warning; }
         & > .job-list--bad { color: $error; }
-        & > .job-list--bar { color: $accent; }
         & > .job-list--track { color: $text-disabled; }
         & > .job-list--mark { color: $accent; text-style: bold; }
-        & > .job-list--cursor { color: $text-muted; }
         & > .job-list--selected { background: $block-cursor-blurred-background; }
         &:focus > .job-list--cursor { color: $accent; text-style: bold; }
         &:focus > .job-list--selected { background: $block-hover-background; }
@@ -86,14 +72,42 @@ class JobList(ScrollView, can_focus=True):
     }
     """
 
-    Highlighted: TypeAlias = messages.Highlighted
-    OpenRequested: TypeAlias = messages.OpenRequested
-    BatchOpenRequested: TypeAlias = messages.BatchOpenRequested
-    MarksChanged: TypeAlias = messages.MarksChanged
-    TitleChanged: TypeAlias = messages.TitleChanged
-    FilterRequested: TypeAlias = messages.FilterRequested
-    FilterCleared: TypeAlias = messages.FilterCleared
-    Notice: TypeAlias = messages.Notice
+    @dataclass
+    class Highlighted(Message):
+        """The cursor is on another job now, or on none."""
+
+        job_id: int | None
+
+    @dataclass
+    class OpenRequested(Message):
+        """The user asked to open this job."""
+
+        job_id: int
+
+    @dataclass
+    class BatchOpenRequested(Message):
+        """The user asked to open this batch."""
+
+        batch: str
+
+    class TitleChanged(Message):
+        """The list has another title or position now."""
+
+    @dataclass
+    class FilterRequested(Message):
+        """The user asked to type a filter, or with `find` a search that leaves every job listed."""
+
+        text: str
+        find: bool = False
+
+    class FilterCleared(Message):
+        """The user cleared the filter or search from within the list."""
+
+    @dataclass
+    class Notice(Message):
+        """A sentence for the user."""
+
+        text: SafeText
 
     def __init__(self, **options: Unpack[LineOptions]) -> None:
         super().__init__(id=options.get("id"), classes=options.get("classes"))
@@ -151,7 +165,7 @@ class JobList(ScrollView, can_focus=True):
 
     @property
     def is_searching(self) -> bool:
-        """Whether a search stands that leaves every job listed."""
+        """Whether there is a search, which leaves every job listed."""
         return bool(self._search.terms)
 
     def job_at(self, row: int) -> Job:
@@ -181,14 +195,14 @@ class JobList(ScrollView, can_focus=True):
             filter=self._filter.text,
             facet=self._filter.facet,
             order="" if order is SORT_ORDERS[0] else order.name,
-            open=tuple(self._index.open_batches()),
+            open=tuple(self._index.batches.open_batches()),
         )
 
     def restore(self, view: ListView) -> None:
         """List as `view` says; what it names and is gone is left out."""
         self._filter = parse_filter(view.filter, view.facet if view.facet in FACETS else "all")
         self._cursor.preferred_id = view.cursor
-        self._index.open_all(view.open)
+        self._index.batches.open_all(view.open)
         self._refilter(next((each for each in SORT_ORDERS if each.name == view.order), SORT_ORDERS[0]))
 
     def set_jobs(self, jobs: Sequence[Job], now: float) -> None:
@@ -238,7 +252,7 @@ class JobList(ScrollView, can_focus=True):
         self._search = parse_filter(text)
         matches = self._matches(self._search)
         if matches and self._cursor.job_id not in matches:
-            self._go_to_next(matches, 1)
+            self.go_to_job(self._cursor.next_of(matches, 1))
         self._update_title()
         return self._search
 
@@ -320,17 +334,9 @@ class JobList(ScrollView, can_focus=True):
             self.go_to_row(row)
         return row is not None
 
-    def _go_to_next(self, ids: list[int], step: int) -> None:
-        """Go to the next of these listed ids, `step` of 1 down or -1 up, from the end on to the other end."""
-        places = {job_id: place for place, job_id in enumerate(self._index.ids())}
-        here = places.get(self._cursor.job_id or 0, 0)
-        offset = step if self._cursor.job_id in ids or step < 0 else 0
-        ordered = sorted(ids, key=lambda job_id: ((places[job_id] - here) * step - (1 if offset else 0)) % len(places))
-        self.go_to_job(ordered[0])
-
     def _set_folded(self, row: int | None, *, folded: bool) -> None:
         batch = "" if row is None else self._index.batch_at(row)
-        if row is None or self._index.is_open(batch) is not folded:
+        if row is None or self._index.batches.is_open(batch) is not folded:
             return
         before = self._scroll_anchor()
         self._index.set_open(batch, opened=not folded)
@@ -372,7 +378,7 @@ class JobList(ScrollView, can_focus=True):
 
     def action_match(self, step: int) -> None:
         if matches := self._matches(self._search):
-            self._go_to_next(matches, step)
+            self.go_to_job(self._cursor.next_of(matches, step))
             self._update_title()
         else:
             self.post_message(self.Notice(format_safe("No match for {text}.", text=sanitize(self._search.text))))
@@ -382,7 +388,7 @@ class JobList(ScrollView, can_focus=True):
         jobs = (self._index.jobs[job_id] for job_id in self._index.ids())
         found = [job.id for job in jobs if job.state in _PROBLEM_STATES and not (job.dismissed or job.retried_by)]
         if found:
-            self._go_to_next(found, 1)
+            self.go_to_job(self._cursor.next_of(found, 1))
         else:
             self.post_message(self.Notice(SafeText("No failed or unconfirmed job in this list.")))
 
@@ -393,7 +399,7 @@ class JobList(ScrollView, can_focus=True):
             if _BATCH_PATTERN.fullmatch(batch):
                 self.post_message(self.BatchOpenRequested(batch))
             else:
-                self.action_fold(self._index.is_open(batch))
+                self.action_fold(self._index.batches.is_open(batch))
         elif self._cursor.job_id is not None:
             self.post_message(self.OpenRequested(self._cursor.job_id))
 
@@ -407,7 +413,7 @@ class JobList(ScrollView, can_focus=True):
             self._marks -= ids
         else:
             self._marks |= ids
-        self._announce_marks()
+        self._show_marks()
         self.action_move(1)
 
     def action_mark_range(self) -> None:
@@ -416,7 +422,7 @@ class JobList(ScrollView, can_focus=True):
         rows = range(min(start if start is not None else here, here), max(start or here, here) + 1)
         self._marks.update(job_id for row in rows if row < len(self._index) for job_id in self._index.ids_at(row))
         self._last_marked_id = self._cursor.job_id
-        self._announce_marks()
+        self._show_marks()
 
     def action_mark_all(self) -> None:
         listed = set(self._index.ids())
@@ -424,15 +430,14 @@ class JobList(ScrollView, can_focus=True):
             self._marks.clear()
         else:
             self._marks |= listed
-        self._announce_marks()
+        self._show_marks()
 
     def clear_marks(self) -> None:
         if self._marks:
             self._marks.clear()
-            self._announce_marks()
+            self._show_marks()
 
-    def _announce_marks(self) -> None:
-        self.post_message(self.MarksChanged(self.marked_ids))
+    def _show_marks(self) -> None:
         self._update_title()
         self._repaint()
 
@@ -479,7 +484,7 @@ class JobList(ScrollView, can_focus=True):
             return self.is_searching
         if action == "fold":
             row = self._index.batch_row_of(self._cursor.job_id)
-            return row is not None and self._index.is_open(self._index.batch_at(row)) is parameters[0]
+            return row is not None and self._index.batches.is_open(self._index.batch_at(row)) is parameters[0]
         return super().check_action(action, parameters)
 
     async def on_key(self, event: events.Key) -> None:
@@ -516,30 +521,24 @@ class JobList(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(self._index))
         self._scroll_to_rows(self._cursor.row)
 
-    def on_focus(self) -> None:
-        self._painter.restyle()
-        self.refresh_line(self._cursor.row)
-
-    def on_blur(self) -> None:
+    @on(events.Focus)
+    @on(events.Blur)
+    def _restyle_cursor(self) -> None:
         self._painter.restyle()
         self.refresh_line(self._cursor.row)
 
     def _describe(self) -> SafeText:
-        order, shown, known = self._index.order.name, len(self._index), len(self._index.jobs)
-        above = len(self._unseen)
+        counts = len(self._index), len(self._index.jobs), len(self._marks)
         return list_title(
-            self._filter, shown, known, len(self._marks), order, self._cache.glyphs, new_above_count=above
+            self._filter, *counts, self._index.order.name, self._cache.glyphs, new_above_count=len(self._unseen)
         )
 
     def _describe_position(self) -> SafeText:
         if self._search.terms:
             matches = self._matches(self._search)
-            at = matches.index(self._cursor.job_id) + 1 if self._cursor.job_id in matches else 0
-            text = sanitize(self._search.text.strip(), limit=24)
-            return format_safe("find {text} {at}/{count}", text=text, at=at or "-", count=len(matches))
-        if self._filter.is_empty or not len(self._index):
-            return SafeText("")
-        return format_safe("{at}/{count}", at=self._cursor.row + 1, count=len(self._index))
+            at = matches.index(self._cursor.job_id) + 1 if self._cursor.job_id in matches else None
+            return list_position(at, len(matches), self._search.text)
+        return SafeText("") if self._filter.is_empty else list_position(self._cursor.row + 1, len(self._index))
 
     def _update_title(self) -> None:
         texts = self._describe(), self._describe_position()
