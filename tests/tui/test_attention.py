@@ -73,6 +73,8 @@ def test_the_footer_names_what_works_here() -> None:
     """Seen to fail with the keys of a job named where there is none."""
     bare = [hint.title for hint in footer_keys("list", {}, has_job=False)]
     assert bare == ["new", "help", "quit", "palette"]
+    tiles = [(hint.key, hint.title) for hint in footer_keys("gallery", {}, has_job=True)]
+    assert tiles[2:4] == [("*", "star"), ("x", "reject")]
     full = {hint.title: hint.key for hint in footer_keys("list", {"jobs.again": "R"}, has_job=True)}
     assert full["again"] == "R"
     assert {"open", "filter", "copy"} <= full.keys()

@@ -94,8 +94,8 @@ _FOOTER_ACTION_IDS: dict[Scope, tuple[str, ...]] = {
         "jobs.outside", "jobs.gallery", "app.palette",
     ),
     "gallery": (
-        "jobs.new", "gallery.open", "jobs.again", "jobs.edit", "jobs.copy", "jobs.help", "jobs.quit", "gallery.filter",
-        "jobs.outside", "jobs.gallery", "app.palette",
+        "jobs.new", "gallery.open", "jobs.star", "gallery.reject", "jobs.help", "jobs.quit", "jobs.gallery",
+        "gallery.filter", "jobs.again", "jobs.edit", "jobs.copy", "jobs.outside", "app.palette",
     ),
     "filter": ("filter.done", "filter.clear", "app.help"),
     "detail": ("jobs.new", "jobs.again", "jobs.edit", "jobs.copy", "jobs.outside", "jobs.help", "jobs.quit"),
@@ -103,8 +103,8 @@ _FOOTER_ACTION_IDS: dict[Scope, tuple[str, ...]] = {
 }  # fmt: skip
 _MATCH_ACTION_IDS = ("list.next_match", "list.previous_match")
 _JOB_ACTION_IDS = frozenset({
-    "list.open", "gallery.open", "jobs.again", "jobs.edit", "jobs.copy", "jobs.outside", "jobs.gallery", "list.filter",
-    "gallery.filter",
+    "list.open", "gallery.open", "jobs.star", "gallery.reject", "jobs.again", "jobs.edit", "jobs.copy", "jobs.outside",
+    "jobs.gallery", "list.filter", "gallery.filter",
 })  # fmt: skip
 """What does nothing where there is no job."""
 
