@@ -35,12 +35,11 @@ from eternal_tui.config.credentials import (
     kill_key_commands,
     overriding_key_source,
 )
-from eternal_tui.core.account import account_fingerprint
 from eternal_tui.core.clock import SystemClock
 from eternal_tui.core.files import is_accessible_to_others, restrict_to_owner
 from eternal_tui.core.logging import open_log
 from eternal_tui.core.network import Network, is_loopback
-from eternal_tui.core.secret import Secret
+from eternal_tui.core.secret import Secret, account_fingerprint
 from eternal_tui.history.history import History
 from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.context import Ports

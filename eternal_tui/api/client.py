@@ -24,10 +24,10 @@ from eternal_tui.api.models import (
 )
 from eternal_tui.api.transport import RawResponse, SendTracker, send, transport_error
 from eternal_tui.config.credentials import key_header_advice
+from eternal_tui.core.clock import awake_timeout
 from eternal_tui.core.logging import REDACTED
 from eternal_tui.core.network import Network, NetworkSetupError, is_loopback
 from eternal_tui.core.secret import Secret, hide
-from eternal_tui.core.waiting import awake_timeout
 
 if TYPE_CHECKING:
     import httpx

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from eternal_tui.api import fields
 from eternal_tui.api.reasons import extract_reason, extract_reason_from_text, is_html
-from eternal_tui.core.retry_after import parse_retry_after
+from eternal_tui.core.http import parse_retry_after
 from eternal_tui.core.sanitize import UntrustedText
 
 

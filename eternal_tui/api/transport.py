@@ -10,7 +10,7 @@ import msgspec
 
 from eternal_tui.api import errors
 from eternal_tui.api.errors import charge_notice
-from eternal_tui.core.compression import BodyTooLarge, BoundedDecompressor, UnknownContentEncoding
+from eternal_tui.core.http import BodyTooLarge, BoundedDecompressor, UnknownContentEncoding
 from eternal_tui.core.network import DIRECT, Route, connection_failure_text
 
 if TYPE_CHECKING:

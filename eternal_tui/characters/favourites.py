@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.json_store import JsonStore
+from eternal_tui.core.files import JsonStore
 
 MAX_RECENT = 20
 """Characters remembered as used lately."""

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eternal_tui.cli.commands.doctor import Check
 from eternal_tui.cli.context import Context
-from eternal_tui.cli.doctor_checks import Check
 from eternal_tui.core.sanitize import SafeText, sanitize
 
 if TYPE_CHECKING:

@@ -124,14 +124,14 @@ def _report_internal_error(
 ) -> SafeText:
     from eternal_tui.config import SettingsError, default_data_dir
     from eternal_tui.config.credentials import keys_from_environ, seen_keys
-    from eternal_tui.core.crash_report import write_report
+    from eternal_tui.core.logging import write_crash_report
 
     try:
         folder = Context(parsed or _parse_arguments(()), environ, output).settings.data_dir
     except SettingsError:
         folder = default_data_dir(environ)
     secrets = [*keys_from_environ(environ), *seen_keys()]
-    path = write_report(error, folder / "logs", secrets, command=getattr(parsed, "verb", None) or "app")
+    path = write_crash_report(error, folder / "logs", secrets, command=getattr(parsed, "verb", None) or "app")
     if path is None:
         return format_safe("Internal error: {error}. No report could be written.", error=type(error).__name__)
     return format_safe("Internal error. Please attach {path} to a bug report (contains no key).", path=path)

@@ -18,11 +18,17 @@ from eternal_tui.cli.context import CommandError, Context, UsageError, close_ser
 from eternal_tui.cli.cost_limits import CostLimit, add_cost_options
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
-from eternal_tui.cli.progress import ProgressLine
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.cli.request_input import PlannedRequest
 from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested, run_with_shutdown
-from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, parse_output, wait_for_jobs
+from eternal_tui.cli.waiting import (
+    ProgressLine,
+    ResultOutput,
+    add_wait_options,
+    describe_end,
+    parse_output,
+    wait_for_jobs,
+)
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import TRANSIENT_CAUSES

@@ -14,7 +14,7 @@ import msgspec
 
 from eternal_tui.config.base_url import validate_base_url
 from eternal_tui.config.settings import Settings, SettingsError
-from eternal_tui.core.format_template import HOOK_FIELDS, OUTPUT_FIELDS, parse_template
+from eternal_tui.core.formatting import HOOK_FIELDS, OUTPUT_FIELDS, parse_template
 from eternal_tui.core.sanitize import sanitize
 
 TEMPLATE_FIELDS = ("date", "time", "character", "type", "id")

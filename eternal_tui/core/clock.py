@@ -1,10 +1,11 @@
-"""Clock protocol and the system clock."""
+"""The clock as an argument, waits that can be stopped, and timeouts that do not count suspended time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
 
 
 class Clock(Protocol):
@@ -45,3 +46,73 @@ class SystemClock:
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
         """Call `callback` on the running event loop after that long, unless what is returned is called before."""
         return asyncio.get_running_loop().call_later(seconds, callback).cancel
+
+
+T = TypeVar("T")
+
+
+class StopRequested(Exception):
+    """A wait was given up because it was told to stop."""
+
+
+class StopSignal:
+    """A wish to stop, heeded by every wait that runs under `run_until_stopped`."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether stopping is wished for."""
+        return self._event.is_set()
+
+    def set(self) -> None:
+        """Ask to stop at the next wait, or in the present one."""
+        self._event.set()
+
+    async def run_until_stopped(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Return what `coroutine` returns; raise StopRequested where stopping was wished for before it ended."""
+        waiting = asyncio.create_task(coroutine)
+        wish = asyncio.create_task(self._event.wait())
+        try:
+            await asyncio.wait((waiting, wish), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (waiting, wish):
+                task.cancel()
+            await asyncio.gather(waiting, wish, return_exceptions=True)
+        if waiting.cancelled():
+            raise StopRequested
+        return waiting.result()
+
+
+TICK_SECONDS = 0.5
+
+
+@asynccontextmanager
+async def awake_timeout(seconds: float, silence: float, progress: Callable[[], object]) -> AsyncIterator[None]:
+    """Raise TimeoutError after `seconds`, or `silence` seconds in which `progress` returned the same.
+
+    Time in which the process was stopped does not count: what arrived meanwhile is read first.
+    """
+    loop = asyncio.get_running_loop()
+    tick = min(TICK_SECONDS, seconds / 4, silence / 4)
+    left, quiet, last, seen = seconds, silence, loop.time(), progress()
+    timer: asyncio.TimerHandle
+    async with asyncio.timeout(None) as limit:
+
+        def count() -> None:
+            nonlocal left, quiet, last, seen, timer
+            now, found = loop.time(), progress()
+            passed = min(now - last, 2 * tick)
+            last, left = now, left - passed
+            quiet, seen = (quiet - passed if found == seen else silence), found
+            if min(left, quiet) <= 0:
+                limit.reschedule(now)
+            else:
+                timer = loop.call_later(tick, count)
+
+        timer = loop.call_later(tick, count)
+        try:
+            yield
+        finally:
+            timer.cancel()

@@ -1,4 +1,4 @@
-"""The log: JSON lines in a small rotating file that only its owner can read, redacted in this one place."""
+"""The log, without secrets and signed URLs, and crash reports."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ import logging.handlers
 import math
 import os
 import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from eternal_tui.core.files import make_private_dir
+from eternal_tui import __version__
+from eternal_tui.core.files import create_private, make_private_dir
+from eternal_tui.core.sanitize import sanitize
 from eternal_tui.core.secret import Secret, hide
+
+if TYPE_CHECKING:
+    from eternal_tui.core.secret import Secret
+
 
 LOGGER_NAME = "eternal_tui"
 LOG_FILE_NAME = "eternal-tui.log"
@@ -194,3 +202,36 @@ def open_log(
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     return LogFile(handler, redactor)
+
+
+MAX_TRACEBACK_LINES = 400
+
+
+def write_crash_report(error: BaseException, folder: Path, secrets: Iterable[Secret], *, command: str) -> Path | None:
+    """Write a 0600 report into `folder` and return its path, or None where that is not possible."""
+    moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    path = folder / f"crash-{moment}-{os.getpid()}.txt"
+    text = format_crash_report(error, secrets, command=command)
+    try:
+        make_private_dir(folder)
+        with os.fdopen(create_private(path), "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+    except OSError:
+        return None
+    return path
+
+
+def format_crash_report(error: BaseException, secrets: Iterable[Secret], *, command: str) -> str:
+    """Return versions and the traceback; local variables are left out and what looks like a secret is hidden."""
+    import platform
+    import traceback
+
+    redactor = Redactor()
+    for secret in secrets:
+        redactor.add_secret(secret)
+    lines = [
+        f"eternal-tui {__version__}, command {command}",
+        f"Python {platform.python_version()} on {platform.platform()}",
+        *"".join(traceback.format_exception(error)).splitlines()[-MAX_TRACEBACK_LINES:],
+    ]
+    return "\n".join(sanitize(redactor.redact(line)) for line in lines) + "\n"

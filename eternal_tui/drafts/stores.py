@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.json_store import JsonStore
+from eternal_tui.core.files import JsonStore
 from eternal_tui.core.sanitize import UntrustedText, clean_prompt
 from eternal_tui.drafts.draft import MAX_PROMPT_CHARS, Draft
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from eternal_tui.core.format_template import OUTPUT_FIELDS, Template, parse_template
+from eternal_tui.core.formatting import OUTPUT_FIELDS, Template, parse_template
 from eternal_tui.jobs.files import copy_to, result_path, safe_filename
 from eternal_tui.jobs.job_json import format_utc
 from eternal_tui.jobs.model import Job

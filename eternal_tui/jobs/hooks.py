@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from eternal_tui.core.format_template import HOOK_FIELDS, parse_template
+from eternal_tui.core.formatting import HOOK_FIELDS, parse_template
 from eternal_tui.core.sanitize import sanitize_block
 from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job

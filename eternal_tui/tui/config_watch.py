@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from eternal_tui.config import Settings, SettingsError, load_settings
-from eternal_tui.core.json_store import JsonStore
+from eternal_tui.core.files import JsonStore
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.tui import themes
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.core.json_store import JsonStore
+from eternal_tui.core.files import JsonStore
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.drafts.draft import DEMO_DRAFT, Draft
 from eternal_tui.drafts.stores import DraftStore, Presets, PresetStore, SnippetStore

@@ -18,7 +18,7 @@ from eternal_tui.api.transport import (
     is_provably_unsent,
     transport_error,
 )
-from eternal_tui.core.compression import BodyTooLarge, BoundedDecompressor, UnknownContentEncoding
+from eternal_tui.core.http import BodyTooLarge, BoundedDecompressor, UnknownContentEncoding
 
 UNSENT_ERRORS = {
     httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol,

@@ -8,8 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from eternal_tui.cli.commands.schema import schema_of
-from eternal_tui.cli.json_objects import JSON_OBJECTS
+from eternal_tui.cli.commands.schema import JSON_OBJECTS, schema_of
 from tests.cli.program import Program, a_job
 
 GENERATE = ("generate", "--character", "6870", "--prompt", "At {sea|home}", "--tag", "winter", "--yes", "--json")

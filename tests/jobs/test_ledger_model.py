@@ -23,7 +23,7 @@ import msgspec
 import pytest
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.core.waiting import StopSignal
+from eternal_tui.core.clock import StopSignal
 from eternal_tui.history.history import History
 from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.billing import billing as billing_module

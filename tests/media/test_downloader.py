@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.core.retry_after import MAX_RETRY_AFTER_SECONDS
+from eternal_tui.core.http import MAX_RETRY_AFTER_SECONDS
 from eternal_tui.media.decode.filetype import MediaKind
 from eternal_tui.media.errors import BrokenFile, DiskFull, LinkExpired, LinkRejected, ResultError, StorageUnreachable
 from eternal_tui.media.limits import DownloadLimits

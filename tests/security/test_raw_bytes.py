@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.cli.main import run
-from eternal_tui.core.crash_report import format_report
-from eternal_tui.core.logging import open_log
+from eternal_tui.core.logging import format_crash_report, open_log
 from eternal_tui.core.sanitize import sanitize
 from tests.cli.program import Program
 from tests.security.drawn import FORBIDDEN_BYTES_PATTERN
@@ -94,7 +93,7 @@ def test_a_crash_report_is_calm_whatever_the_error_holds() -> None:
     """Seen to fail with the traceback's lines written as they came."""
     found = 0
     for words in payload_pieces():
-        text = format_report(make_error(words), [], command=words)
+        text = format_crash_report(make_error(words), [], command=words)
         assert find_unsafe_lines(text) == []
         assert FORBIDDEN_BYTES_PATTERN.findall(text.encode()) == []
         found += sanitize(words) in text

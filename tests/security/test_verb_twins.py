@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.core.crash_report import format_report
-from eternal_tui.core.logging import open_log
+from eternal_tui.core.logging import format_crash_report, open_log
 from eternal_tui.core.sanitize import sanitize
 from tests.cli.program import Program
 from tests.security.drawn import FORBIDDEN_BYTES_PATTERN
@@ -91,7 +90,8 @@ def test_a_crash_report_reads_as_that_of_the_twin() -> None:
     different = []
     for words in (each.replace("\x00", "") for each in single_line_payloads()):
         one, other = (
-            strip_replacements(format_report(make_error(each), [], command=each)) for each in (words, sanitize(words))
+            strip_replacements(format_crash_report(make_error(each), [], command=each))
+            for each in (words, sanitize(words))
         )
         if one != other:
             different.append((words, one, other))

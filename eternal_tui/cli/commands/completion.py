@@ -121,7 +121,7 @@ def _words(context: Context, kind: str) -> Iterator[str]:
 
         yield from sorted({*map(str, JobState), *map(str, FileState), "unfinished", "done", "attention", "unsent"})
     elif kind == "commands":
-        from eternal_tui.cli.json_objects import JSON_OBJECTS
+        from eternal_tui.cli.commands.schema import JSON_OBJECTS
 
         yield from JSON_OBJECTS
     elif kind == "characters":

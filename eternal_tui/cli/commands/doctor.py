@@ -12,7 +12,7 @@ from eternal_tui.cli.output import is_terminal
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 
 if TYPE_CHECKING:
-    from eternal_tui.cli.doctor_checks import Check
+    from eternal_tui.cli.commands.doctor import Check
 
 
 EPILOG = """\
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> int:
     """Print the checks and return the most severe code."""
-    from eternal_tui.cli.doctor_checks import run_checks
+    from eternal_tui.cli.commands.doctor import run_checks
     from eternal_tui.cli.doctor_report import build_report
 
     path = context.arguments.report

@@ -12,8 +12,7 @@ from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.parser import whole_number
 from eternal_tui.cli.references import iter_jobs
-from eternal_tui.core.format_template import Template, parse_template
-from eternal_tui.core.formatting import format_amount, format_datetime
+from eternal_tui.core.formatting import Template, format_amount, format_datetime, parse_template
 from eternal_tui.core.sanitize import SafeText, join_safe, sanitize
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.job_json import JSON_FIELDS, job_to_json

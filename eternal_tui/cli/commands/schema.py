@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> int:
     """Print the schemas."""
-    from eternal_tui.cli.json_objects import JSON_OBJECTS
+    from eternal_tui.cli.commands.schema import JSON_OBJECTS
 
     wanted = context.arguments.command
     if wanted is not None and wanted not in JSON_OBJECTS:
@@ -44,7 +44,7 @@ def schema_of(command: str) -> dict[str, Any]:
     """Return the JSON schema of one object of `command --json`."""
     import msgspec
 
-    from eternal_tui.cli.json_objects import JSON_OBJECTS
+    from eternal_tui.cli.commands.schema import JSON_OBJECTS
 
     (schema,), definitions = msgspec.json.schema_components([JSON_OBJECTS[command]], ref_template="#/$defs/{name}")
     return {

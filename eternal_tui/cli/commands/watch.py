@@ -12,10 +12,9 @@ from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import Command
-from eternal_tui.cli.progress import ProgressLine
 from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
 from eternal_tui.cli.signals import Shutdown, ShutdownRequested, run_with_shutdown
-from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, wait_for_jobs
+from eternal_tui.cli.waiting import ProgressLine, ResultOutput, add_wait_options, describe_end, wait_for_jobs
 from eternal_tui.core.sanitize import format_safe, join_safe, sanitize
 from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey
 from eternal_tui.jobs.formatting import pluralize, state_label

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from eternal_tui.api.models import GenerateRequest
+from eternal_tui.core.clock import StopSignal
 from eternal_tui.core.sanitize import sanitize
-from eternal_tui.core.waiting import StopSignal
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import FIRST_CHARGE_ID, Change
 from eternal_tui.jobs.billing.charges import (

@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from eternal_tui.core.files import JsonStore
 from eternal_tui.core.formatting import format_amount, format_minutes
-from eternal_tui.core.json_store import JsonStore
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.estimation.durations import JobKind
 from eternal_tui.history.errors import HistoryError

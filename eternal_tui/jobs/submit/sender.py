@@ -19,9 +19,9 @@ from eternal_tui.api.errors import (
     RequestRejected,
 )
 from eternal_tui.api.models import CreateCharacterResponse, SubmitResponse
+from eternal_tui.core.clock import StopRequested, StopSignal
 from eternal_tui.core.formatting import format_datetime
 from eternal_tui.core.sanitize import UntrustedText
-from eternal_tui.core.waiting import StopRequested, StopSignal
 from eternal_tui.estimation.interval import backoff_seconds
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext

@@ -9,8 +9,8 @@ from functools import partial
 import msgspec
 
 from eternal_tui.api.models import GenerateRequest, validate
+from eternal_tui.core.clock import StopRequested, StopSignal
 from eternal_tui.core.sanitize import UntrustedText
-from eternal_tui.core.waiting import StopRequested, StopSignal
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import Change
 from eternal_tui.jobs.billing.billing import AddIntent, Billing

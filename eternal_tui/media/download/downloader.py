@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.core.compression import BodyTooLarge, BoundedDecompressor
+from eternal_tui.core.http import BodyTooLarge, BoundedDecompressor
 from eternal_tui.core.network import Network
 from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, MediaKind
 from eternal_tui.media.decode.validate import MediaInfo, check_decodes, check_magic

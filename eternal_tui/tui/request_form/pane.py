@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.message import Message
 
 from eternal_tui.api.models import Character, GenerateRequest
-from eternal_tui.core.json_store import JsonStore
+from eternal_tui.core.files import JsonStore
 from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.drafts.draft import DEMO_DRAFT, Draft
 from eternal_tui.drafts.stores import DraftStore, PresetStore, SnippetStore

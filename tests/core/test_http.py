@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.core.retry_after import MAX_RETRY_AFTER_SECONDS, parse_retry_after
+from eternal_tui.core.http import MAX_RETRY_AFTER_SECONDS, parse_retry_after
 
 NOW = 784111777.0
 """Sun, 06 Nov 1994 08:49:37 GMT, the moment of RFC 9110's examples."""
