@@ -15,6 +15,7 @@ from eternal_tui.cli.context import Context
 from eternal_tui.core.sanitize import SafeText, sanitize
 
 if TYPE_CHECKING:
+    from eternal_tui.cli.commands.doctor import Check
     from eternal_tui.core.logging import Redactor
     from eternal_tui.core.secret import Secret
 

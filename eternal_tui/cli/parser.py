@@ -74,15 +74,11 @@ COMMANDS = {
 """Every command and what it does; their modules are imported only when needed."""
 
 _MODULES = {
-    "star": "marks",
-    "fetch": "watch",
-    "tag": "marks",
-    "note": "marks",
-    "undo": "delete",
+    **dict.fromkeys(("star", "tag", "note", "delete", "undo", "adopt"), "edit"),
+    **dict.fromkeys(("save", "open"), "show"),
     "again": "retry",
-    "create-character": "create_character",
-    "save": "files",
-    "open": "files",
+    "create-character": "generate",
+    "fetch": "watch",
     "logout": "login",
 }
 """The module of a command, where it has not the command's own name."""

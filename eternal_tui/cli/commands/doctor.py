@@ -1,18 +1,29 @@
-"""`doctor`: check everything the program needs, and say how to fix it."""
+"""`doctor`: check terminal, images, configuration, data folder, key and API. Free, and nothing is changed."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from eternal_tui.cli.context import Context, UsageError, new_file
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import is_terminal
+from eternal_tui.core.files import is_accessible_to_others
+from eternal_tui.core.formatting import format_bytes
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 
 if TYPE_CHECKING:
-    from eternal_tui.cli.commands.doctor import Check
+    from eternal_tui.config import Settings
+    from eternal_tui.config.credentials import FoundKey
 
 
 EPILOG = """\
@@ -41,7 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> int:
     """Print the checks and return the most severe code."""
-    from eternal_tui.cli.commands.doctor import run_checks
     from eternal_tui.cli.doctor_report import build_report
 
     path = context.arguments.report
@@ -97,3 +107,228 @@ def _advice_lines(checks: list[Check]) -> list[SafeText]:
     if not wanted:
         return [sanitize("No problems found.")]
     return [sanitize("To fix:"), *(sanitize(f"  {number}. {advice}") for number, advice in enumerate(wanted, 1))]
+
+
+MIN_TERMINAL_SIZE = (60, 20)
+"""Columns and rows below which the app says that it needs more room."""
+
+LOW_DISK_SPACE_BYTES = 500 * 1024 * 1024
+"""Bytes of free space below which clips may soon not fit."""
+
+STORAGE_HOST = "cdn.eternalai.org"
+"""The host that results came from in the service's own examples."""
+
+API_TIMEOUT_SECONDS = 10.0
+"""How long the service may take to answer."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One check: what was found, whether it is ok, how to fix it, and the exit code it calls for.
+
+    Texts may contain outside words; they are sanitized where they are printed.
+    """
+
+    name: str
+    detail: str
+    ok: bool = True
+    advice: str = ""
+    exit_code: ExitCode = ExitCode.SUCCESS
+
+
+def run_checks(context: Context) -> list[Check]:
+    """Run all checks, in the order in which problems are best fixed."""
+    from eternal_tui.config import SettingsError
+
+    findings = [check_versions(), check_terminal(context)]
+    try:
+        settings = context.settings
+    except SettingsError as error:
+        return [
+            *findings,
+            _failed_check("configuration", str(error), "Fix the configuration errors above.", ExitCode.USAGE),
+        ]
+    findings += [_check_config(settings), _check_graphics(context, settings), *_check_data_dir(context, settings)]
+    key, found = _check_key(settings, context.environ)
+    return [*findings, key, _check_routes(context, settings), *asyncio.run(_check_api(context, settings, found))]
+
+
+def check_versions() -> Check:
+    """Return what runs here."""
+    import platform
+
+    from eternal_tui import __version__
+
+    detail = f"eternal-tui {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    return Check(name="versions", detail=detail)
+
+
+def check_terminal(context: Context) -> Check:
+    """Return what the terminal is, by its size and by what the environment says."""
+    environ, stdout = context.environ, context.output.stdout
+    encoding = (getattr(stdout, "encoding", None) or "unknown").upper()
+    size = shutil.get_terminal_size()
+    words = [f"{size.columns}×{size.lines}" if is_terminal(stdout) else "stdout is not a terminal"]
+    words += [environ.get("TERM", "") or "TERM is not set", _colour_support(environ), encoding]
+    words += [word for word, variable in (("tmux", "TMUX"), ("screen", "STY"), ("over SSH", "SSH_CONNECTION"))
+              if environ.get(variable)]  # fmt: skip
+    advice = ""
+    if is_terminal(stdout):
+        if (size.columns, size.lines) < MIN_TERMINAL_SIZE or size.lines < MIN_TERMINAL_SIZE[1]:
+            advice = f"Make the terminal at least {MIN_TERMINAL_SIZE[0]}×{MIN_TERMINAL_SIZE[1]}."
+        elif environ.get("TERM", "dumb") == "dumb":
+            advice = "TERM=dumb cannot show the app. Set TERM; commands work."
+        elif "UTF" not in encoding:
+            advice = "Set a UTF-8 locale, such as LANG=C.UTF-8; images and lines are drawn in ASCII without it."
+    return Check(name="terminal", detail=", ".join(words), ok=not advice, advice=advice)
+
+
+def _colour_support(environ: Mapping[str, str]) -> str:
+    if environ.get("NO_COLOR"):
+        return "no colours (NO_COLOR)"
+    if environ.get("COLORTERM", "") in ("truecolor", "24bit"):
+        return "16 million colours"
+    return "256 colours" if "256color" in environ.get("TERM", "") else "16 colours"
+
+
+def _check_graphics(context: Context, settings: Settings) -> Check:
+    try:
+        from eternal_tui.tui.graphics.probe import TerminalInfo, probe
+        from eternal_tui.tui.graphics.select import select_backend
+    except ImportError as error:
+        return Check(name="images", detail=f"unknown: {error}", ok=False)
+    facts = TerminalInfo(why="stdout is not a terminal")
+    if context.output.stdout is sys.stdout and context.output.stdin is sys.stdin:
+        facts = probe(environ=context.environ)
+    return Check(name="images", detail=select_backend(settings.images, facts, context.environ).reason)
+
+
+def _check_config(settings: Settings) -> Check:
+    path = settings.config_path
+    detail = f"{path}" if path.exists() else f"{path} (not found, using defaults)"
+    if not settings.is_official:
+        detail += f"; base_url is {settings.base_url}, not EternalAI"
+    return Check(name="configuration", detail=detail)
+
+
+def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
+    from eternal_tui.history.errors import HistoryError
+    from eternal_tui.history.history import History
+    from eternal_tui.jobs.formatting import pluralize
+
+    if context.is_ephemeral:
+        return [Check(name="data folder", detail="temporary (--demo without --data-dir)")]
+    folder = settings.data_dir
+    try:
+        history = History.open(folder)
+        try:
+            notices = list(history.notices)
+            count = history.count()
+        finally:
+            history.close(compact=False)
+        free = shutil.disk_usage(folder).free
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except (HistoryError, OSError) as error:
+        return [
+            _failed_check(
+                "data folder",
+                f"{folder}: {error}",
+                "Fix the folder, or name another with --data-dir.",
+                ExitCode.USAGE,
+            )
+        ]
+    if not writable:
+        return [_failed_check("data folder", f"{folder} is not writable", f"chmod u+rwx {folder}", ExitCode.USAGE)]
+    advice = "Free some disk space." if free < LOW_DISK_SPACE_BYTES else ""
+    if is_accessible_to_others(folder):
+        advice = f"The data folder is readable by others. Run: chmod 700 {folder}"
+    detail = f"{folder}, writable, {format_bytes(free)} free, locks work"
+    size = sum(_file_bytes(folder / name) for name in ("history.json", "history.journal"))
+    found = [
+        Check(name="data folder", detail=detail, ok=not advice, advice=advice),
+        Check(name="history", detail=f"{pluralize(count, 'job')}, {format_bytes(size)}"),
+    ]
+    return found + [Check(name="history", detail=notice, ok=False) for notice in notices]
+
+
+def _check_key(settings: Settings, environ: Mapping[str, str]) -> tuple[Check, FoundKey | None]:
+    from eternal_tui.config.credentials import ApiKeyError, find_key, key_header_advice
+
+    advice = "Run `eternal-tui login`, or set ETERNALAI_API_KEY. `eternal-tui --demo` needs no key."
+    try:
+        found = find_key(settings, environ)
+    except ApiKeyError as problem:
+        return _failed_check(
+            "key", str(problem), "Fix the key problem above, or set ETERNALAI_API_KEY.", ExitCode.KEY_ERROR
+        ), None
+    if found is None:
+        return _failed_check("key", "not found", advice, ExitCode.KEY_ERROR), None
+    wrong_header = key_header_advice(found.key, settings.key_header)
+    return Check(name="key", detail=f"found: {found.source}", ok=not wrong_header, advice=wrong_header), found
+
+
+def _check_routes(context: Context, settings: Settings) -> Check:
+    """Return how the service and the storage of results are reached: directly, or through which proxy."""
+    from eternal_tui.core.network import Network, NetworkSetupError
+
+    network = Network(context.environ)
+    urls = {settings.host: settings.base_url}
+    if settings.is_remote:
+        urls[STORAGE_HOST] = f"https://{STORAGE_HOST}"
+    detail = "; ".join(f"{host}: {network.describe(url)}" for host, url in urls.items())
+    try:
+        network.check()
+    except NetworkSetupError as error:
+        return _failed_check("network", detail, str(error), ExitCode.UNREACHABLE)
+    return Check(name="network", detail=detail)
+
+
+async def _check_api(context: Context, settings: Settings, found_key: FoundKey | None) -> list[Check]:
+    from eternal_tui.api.client import ApiClient
+    from eternal_tui.api.errors import ApiError, KeyRejected
+    from eternal_tui.core.network import Network
+
+    demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
+    base_url = demo.api_url if demo is not None else settings.base_url
+    client = ApiClient(
+        base_url, found_key.key if found_key else None, header=settings.key_header, network=Network(context.environ)
+    )
+    try:
+        async with asyncio.timeout(API_TIMEOUT_SECONDS):
+            await client.get_character_page(1, 1)
+            begin = time.monotonic()
+            await client.get_character_page(1, 1)
+            took = time.monotonic() - begin
+            answered = Check(name="service", detail=f"{base_url} responds in {took * 1000:.0f} ms")
+            if found_key is None or demo is not None:
+                return [answered]
+            try:
+                # Free: polls a job that cannot exist, which shows whether the key is accepted.
+                await client.poll("00000000-0000-0000-0000-000000000000")
+            except KeyRejected as error:
+                return [
+                    answered,
+                    _failed_check(
+                        "key", f"{error} {error.service_message}", "Check the key at EternalAI.", ExitCode.KEY_ERROR
+                    ),
+                ]
+            except ApiError:
+                return [answered]
+            return [answered]
+    except (ApiError, TimeoutError) as error:
+        detail = str(error) or f"{base_url} did not respond within {API_TIMEOUT_SECONDS:.0f} s"
+        return [_failed_check("service", detail, "Check connection, base_url and proxy.", ExitCode.UNREACHABLE)]
+    finally:
+        await client.close()
+        if demo is not None:
+            await asyncio.to_thread(demo.close)
+
+
+def _failed_check(name: str, detail: str, advice: str, exit_code: ExitCode) -> Check:
+    return Check(name=name, detail=detail, ok=False, advice=advice, exit_code=exit_code)
+
+
+def _file_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

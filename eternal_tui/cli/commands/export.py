@@ -193,7 +193,7 @@ def _open_jobs(context: Context) -> Iterator[Iterator[Job]]:
 
 def _export_folder(context: Context) -> int:
     """Copy results; without named jobs those that have none are passed over, a named one without is an error."""
-    from eternal_tui.cli.commands.files import copy_results
+    from eternal_tui.cli.commands.show import copy_results
     from eternal_tui.cli.waiting import parse_output
 
     text, results_dir = context.arguments.path, context.results_dir

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from eternal_tui.cli.commands.adopt import UNKNOWN_CHARACTER, UNKNOWN_PROMPT
+from eternal_tui.cli.commands.edit import UNKNOWN_CHARACTER, UNKNOWN_PROMPT
 from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.parser import Command
 from eternal_tui.cli.references import add_references, find_jobs

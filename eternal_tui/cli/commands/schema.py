@@ -1,4 +1,4 @@
-"""`schema`: the JSON schemas of what commands print."""
+"""`schema`: the JSON schemas of what commands print, made from types."""
 
 from __future__ import annotations
 
@@ -6,9 +6,82 @@ import argparse
 import json
 from typing import Any
 
+import msgspec
+
 from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.core.sanitize import sanitize
+from eternal_tui.jobs.billing.statistics import Statistics
+from eternal_tui.jobs.job_json import JobJson
+
+
+class JobCopy(JobJson, kw_only=True):
+    """A job, and the path of the copy that was made of its file."""
+
+    output: str | None
+
+
+class JobEvent(JobCopy, kw_only=True):
+    """The whole job after an event. `time` is ISO 8601 in UTC."""
+
+    event: str
+    time: str
+
+
+class ListedJob(JobJson, kw_only=True):
+    """A job, and what all jobs of the history cost; the same on each line."""
+
+    spent_today: float
+    spent_in_all: float
+
+
+class CharacterJson(msgspec.Struct, kw_only=True):
+    """One public character; `age` in years."""
+
+    id: str
+    name: str
+    username: str | None
+    age: int | None
+    gender: str | None
+    category: str | None
+    status: str | None
+    description: str | None
+
+
+class CheckJson(msgspec.Struct, kw_only=True):
+    """One check of `doctor`."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str | None
+
+
+class DoctorJson(msgspec.Struct, kw_only=True):
+    """All checks, and the exit code."""
+
+    exit_code: int
+    findings: list[CheckJson]
+
+
+JSON_OBJECTS: dict[str, type[msgspec.Struct]] = {
+    "generate": JobCopy,
+    "retry": JobCopy,
+    "again": JobCopy,
+    "create-character": JobJson,
+    "watch": JobEvent,
+    "fetch": JobEvent,
+    "adopt": JobJson,
+    "jobs": ListedJob,
+    "show": JobJson,
+    "save": JobCopy,
+    **dict.fromkeys(("star", "tag", "note", "delete", "undo"), JobJson),
+    "stats": Statistics,
+    "characters": CharacterJson,
+    "doctor": DoctorJson,
+}
+"""The type of one line of `--json`, by command."""
+
 
 EPILOG = """\
 examples:
@@ -26,8 +99,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> int:
     """Print the schemas."""
-    from eternal_tui.cli.commands.schema import JSON_OBJECTS
-
     wanted = context.arguments.command
     if wanted is not None and wanted not in JSON_OBJECTS:
         raise UsageError(f"{sanitize(wanted)} has no --json. Commands: {', '.join(JSON_OBJECTS)}.")
@@ -42,10 +113,6 @@ def run(context: Context) -> int:
 
 def schema_of(command: str) -> dict[str, Any]:
     """Return the JSON schema of one object of `command --json`."""
-    import msgspec
-
-    from eternal_tui.cli.commands.schema import JSON_OBJECTS
-
     (schema,), definitions = msgspec.json.schema_components([JSON_OBJECTS[command]], ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
