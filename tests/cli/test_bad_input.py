@@ -53,7 +53,7 @@ CASES = [
     (("queue", "run", "--timeout", "nan"), "--timeout: nan is not a time"),
     (("queue", "hold", "1"), "`queue hold` takes no JOB."),
     (("queue", "clear", "1"), "Job 1 is not queued."),
-    (("queue", "move", "1", "x"), "queue move JOB first|last|N"),
+    (("queue", "move", "1", "x"), "first|last|N."),
     (("save", "1", "-o", ""), "It is empty."),
     (("save", "1", "-o", "-"), "standard output"),
     (("save", "1", "-o", f"{LONG}.jpg"), "File name too long"),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from eternal_tui.core.files import JsonStore
-from eternal_tui.tui.job_list.cursor import ListView
 from eternal_tui.tui.job_list.index import ListView
 
 if TYPE_CHECKING:
