@@ -34,7 +34,7 @@ from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.cells import fit
 from eternal_tui.tui.widgets.job_labels import state_labels
-from eternal_tui.tui.widgets.job_views import JobListing, JobView
+from eternal_tui.tui.widgets.job_views import JobListing, JobView, empty_lines
 
 
 class _Tile(NamedTuple):
@@ -103,7 +103,7 @@ class Gallery(JobView):
         if not self.is_attached or not self.display or not self.size.area:
             return
         size = Size(self.size.width, self._grid.line_count(self._listing.count))
-        if size != self.virtual_size:
+        if size != self.virtual_size or not self._listing.count:
             self.virtual_size = size
             self.refresh()
         fresh = {place: self._build_tile(place) for place in self._visible_range()}
@@ -268,6 +268,9 @@ class Gallery(JobView):
 
     def render_line(self, y: int) -> Strip:
         width, grid = self.size.width, self._grid
+        if not self._listing.count:
+            lines = empty_lines(self._listing.empty_text, width, self._glyphs)
+            return self._text_strip(lines[y][0].text if y < len(lines) else "", width, "dim")
         row, line = divmod(y + self.scroll_offset.y, grid.height)
         first = row * grid.columns
         if first >= self._listing.count:

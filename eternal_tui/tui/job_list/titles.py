@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.filter import JobFilter
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
-from eternal_tui.tui.widgets.cells import Line, Span, fit
 
 FACET_LABELS = {"attention": "needs attention"}
-EMPTY_HISTORY_TEXT = "No jobs yet. Press n to create one."
+EMPTY_HISTORY_TEXT = SafeText("No jobs yet. Press n to create one.")
 
 
 def list_title(
@@ -54,21 +51,12 @@ def list_position(at: int | None, count: int, search: str = "") -> SafeText:
     return format_safe("find {text} {at}/{count}", text=text, at=at or "-", count=count)
 
 
-def empty_state(job_filter: JobFilter, known_count: int, width: int, glyphs: Glyphs = UNICODE) -> tuple[Line, ...]:
-    """Return lines that say why no job is listed and which key helps."""
+def empty_text(job_filter: JobFilter, known_count: int) -> SafeText:
+    """Return why no job is listed and which key helps."""
     if not known_count:
-        sentence = EMPTY_HISTORY_TEXT
-    elif job_filter.text.strip():
-        sentence = format_safe(
-            "No job matches '{text}'. esc: clear the filter.", text=sanitize(job_filter.text.strip(), limit=60)
-        )
-    else:
-        sentence = format_safe(
-            "No jobs under '{facet}'. f: next, esc: all.",
-            facet=FACET_LABELS.get(job_filter.facet, job_filter.facet),
-        )
-    lines = ["", *textwrap.wrap(sentence, max(8, width - 4))]
-    return tuple(
-        (Span(0, width, fit(glyphs.to_drawable(f"  {line}"), width, ellipsis=glyphs.ellipsis), "dim"),)
-        for line in lines
+        return EMPTY_HISTORY_TEXT
+    if text := job_filter.text.strip():
+        return format_safe("No job matches '{text}'. esc: clear the filter.", text=sanitize(text, limit=60))
+    return format_safe(
+        "No jobs under '{facet}'. f: next, esc: all.", facet=FACET_LABELS.get(job_filter.facet, job_filter.facet)
     )

@@ -23,10 +23,10 @@ from eternal_tui.tui.job_list.incremental_filter import IncrementalFilter
 from eternal_tui.tui.job_list.index import SORT_ORDERS, JobIndex, ListCursor, ListView, UnseenJobs
 from eternal_tui.tui.job_list.lines import MAX_ESTIMATES_PER_REDRAW, CachedLine, LineCache, LineOptions, LinePainter
 from eternal_tui.tui.job_list.row import has_clock
-from eternal_tui.tui.job_list.titles import empty_state, list_position, list_title
+from eternal_tui.tui.job_list.titles import empty_text, list_position, list_title
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import KeyTable
-from eternal_tui.tui.widgets.cells import Line
+from eternal_tui.tui.widgets.job_views import empty_lines
 
 _PROBLEM_STATES = frozenset({JobState.FAILED, JobState.REJECTED, JobState.UNCONFIRMED, JobState.LOST})
 
@@ -158,6 +158,11 @@ class JobList(ScrollView, can_focus=True):
     def position(self) -> SafeText:
         """Where the cursor is among the jobs found, such as 3/17; "" without filter and search."""
         return self._position
+
+    @property
+    def empty_text(self) -> SafeText:
+        """Why no job is listed and which key helps, where none is."""
+        return empty_text(self._filter, len(self._index.jobs))
 
     @property
     def can_clear(self) -> bool:
@@ -554,14 +559,9 @@ class JobList(ScrollView, can_focus=True):
     def _line_at(self, y: int) -> CachedLine:
         row = y + self.scroll_offset.y
         if row >= len(self._index):
-            return CachedLine(None, (), self._empty_line(y), has_cursor=False)
+            lines = () if len(self._index) else empty_lines(self.empty_text, self.size.width, self._cache.glyphs)
+            return CachedLine(None, (), lines[y] if y < len(lines) else (), has_cursor=False)
         return self._cache.line_at(row, self.size.width, cursor=row == self._cursor.row)
-
-    def _empty_line(self, y: int) -> Line:
-        if len(self._index):
-            return ()
-        lines = empty_state(self._filter, len(self._index.jobs), self.size.width, self._cache.glyphs)
-        return lines[y] if y < len(lines) else ()
 
     def _repaint(self, *, immediately: bool = False) -> None:
         """Mark as dirty exactly the cells in view that are not what they should be.

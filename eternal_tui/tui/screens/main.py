@@ -359,8 +359,8 @@ class MainScreen(HelpMixin, DiffScreen):
             self.detail_pane.set_job(self.services.jobs.store.get(job_id), answers)
 
     def _reserve_toast_rows(self, rows: int) -> None:
-        """Let form or zoomed list end above the notifications; otherwise they stand over the detail."""
-        covering = self.has_class("-zoom-jobs") or (self.has_class("-drawer") and self.size.width < MIN_WIDE_COLUMNS)
+        """Let form or zoomed pane end above the notifications; otherwise they cover the foot of the detail."""
+        covering = bool(self._view.zoomed_pane) or (self.has_class("-drawer") and self.size.width < MIN_WIDE_COLUMNS)
         body = self.query_one("#body")
         below = rows if covering else 0
         if body.styles.margin.bottom != below:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Protocol
 
 from textual.message import Message
 from textual.scroll_view import ScrollView
 
+from eternal_tui.core.sanitize import SafeText
 from eternal_tui.jobs.model import Job
+from eternal_tui.tui.terminal.glyphs import Glyphs
+from eternal_tui.tui.widgets.cells import Line, Span, fit
 
 
 class JobListing(Protocol):
@@ -23,6 +27,9 @@ class JobListing(Protocol):
     def marked_ids(self) -> frozenset[int]: ...
 
     @property
+    def empty_text(self) -> SafeText: ...
+
+    @property
     def can_clear(self) -> bool: ...
 
     @property
@@ -35,6 +42,12 @@ class JobListing(Protocol):
     def perform_action(self, action: str) -> None: ...
 
     def action_match(self, step: int) -> None: ...
+
+
+def empty_lines(text: SafeText, width: int, glyphs: Glyphs) -> tuple[Line, ...]:
+    """Return the lines of a view without jobs, a blank one first."""
+    lines = ["", *textwrap.wrap(glyphs.to_drawable(text), max(8, width - 4))]
+    return tuple((Span(0, width, fit(f"  {line}", width, ellipsis=glyphs.ellipsis), "dim"),) for line in lines)
 
 
 class JobView(ScrollView, can_focus=True):

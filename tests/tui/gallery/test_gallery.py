@@ -211,6 +211,18 @@ async def test_matches_and_problems_are_reached_by_keys(tmp_path: Path) -> None:
         assert app.current_id == 17
 
 
+async def test_without_jobs_it_says_why(tmp_path: Path) -> None:
+    """Seen to fail with an empty pane."""
+    app = GalleryApp([], tmp_path)
+    async with app.run_test(size=(60, 20)) as pilot:
+        await wait_settled(pilot)
+        assert "No jobs yet. Press n to create one." in screen_text(app)
+        app.pane.job_list.apply_changes([make_job(1)], NOW)
+        await pilot.press("slash", *"xy")
+        await wait_settled(pilot)
+        assert "No job matches 'xy'. esc: clear the filter." in screen_text(app)
+
+
 async def test_a_new_job_does_not_slip_under_the_cursor(tmp_path: Path) -> None:
     """Seen to fail when only the list's own focus counted: a key would have met another job."""
     app = GalleryApp([make_job(1)], tmp_path)

@@ -51,11 +51,11 @@ async def test_the_send_line_and_the_foot_of_a_dialog_stay_in_sight(tmp_path: Pa
             await wait_for_texts(pilot, "tomorrow.", "esc: back")
             assert screen_text(app).count("tomorrow.") == 1
             await pilot.press("escape", "ctrl+t")
-            await wait_for_texts(pilot, "tomorrow.", "search, or a new name")
+            await wait_for_texts(pilot, "tomorrow.", "or a new name")
             assert screen_text(app).splitlines()[-1] == footer
             assert screen_text(app).count("tomorrow.") == 1
             app.clear_notifications()
-            await wait_for_texts(pilot, "search, or a new name")
+            await wait_for_texts(pilot, "or a new name")
             await pilot.press("escape")
             await wait_for_texts(pilot, "^s send", "{")
             assert "-less" not in screen.query_one("#body").classes
