@@ -1,16 +1,16 @@
-"""Folding: the document and the summed journal become the next document, and every crash between is harmless.
+"""Compaction: writes the document and the pending changes as the next document; a crash at any point loses nothing.
 
-Names, for generation g: the document D(g) and the journal J(g) that continues it; P and Q are the previous
-document and the previous journal. The order of renames keeps two things true after a crash at any point:
-``history.json`` + ``history.journal`` hold everything, and so do P + Q + ``history.journal``.
+For generation g, D(g) is the document and J(g) the journal that continues it; P and Q are the previous document and
+journal. The order of renames keeps two things true after a crash at any point: ``history.json`` and
+``history.journal`` together hold everything, and so do P, Q and ``history.journal``.
 
-1. D(g+1) is written beside the others and fsynced.
-2. A second name for D(g) is made; D(g+1) replaces ``history.json``; the second name replaces P.
-3. A second name for J(g) replaces Q.
+1. D(g+1) is written under a temporary name and fsynced.
+2. D(g) gets a second name; D(g+1) replaces ``history.json``; the second name replaces P.
+3. A second name of J(g) replaces Q.
 4. J(g+1) replaces ``history.journal``.
 
-The folder is fsynced after 2, 3 and 4. Before 4, J(g) is replayed over D(g+1), which already holds it: to
-replay twice changes nothing (see `Overlay`).
+The folder is fsynced after 2, 3 and 4. Before 4, J(g) is replayed over D(g+1), which already includes it: replaying
+twice changes nothing (see `PendingChanges`).
 """
 
 from __future__ import annotations
@@ -48,11 +48,14 @@ from eternal_tui.history.journal import (
 )
 
 SYNC_EVERY_BYTES = 8 << 20
-"""Bytes between fsyncs of a new document: one large fsync at the end would hold up the journal's own."""
+"""Bytes between fsyncs of a new document: one large fsync at the end would delay those of the journal."""
+
+
+_NO_HARD_LINK_ERRNOS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
 
 
 class Paths:
-    """Where the files of one history stand."""
+    """The paths of the files of one history."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,12 +69,12 @@ class Paths:
         self.new_previous = folder / "history.previous.new"
 
     def leftovers(self) -> tuple[Path, ...]:
-        """Names a crash may leave behind; `new_document` is left out, as a living fold holds it."""
+        """Temporary names that a crash may leave; without `new_document`, which a running compaction uses."""
         return (self.new_journal, self.new_previous)
 
 
 class DocumentWriter:
-    """Writes a document in our layout, counting and checksumming as it goes."""
+    """Writes a document in our layout; counts records and computes the checksum."""
 
     def __init__(self, fs: FileSystem, fd: int) -> None:
         self._fs = fs
@@ -95,13 +98,13 @@ class DocumentWriter:
         self._buffer(b"{" + b",\n".join(rows) + b"," + HEAD_TERMINATOR)
 
     def write_record(self, record_id: int, record: Record) -> None:
-        """Write one record; ids must ascend."""
+        """Write one record; ids ascend."""
         self._write_separator(record_id)
         self._buffer(b'"%d":%b' % (record_id, encode_lossy(record)))
         self.record_count += 1
 
     def copy_lines(self, chunks: Iterable[bytes], first_id: int) -> None:
-        """Write whole lines of the table of ``first_id`` as they stood, without the comma and newline of the last."""
+        """Copy lines of the table of ``first_id``; the last comes without its comma and newline."""
         first = True
         for chunk in chunks:
             if first:
@@ -112,7 +115,7 @@ class DocumentWriter:
             self._buffer(chunk)
 
     def finish(self) -> SnapshotInfo:
-        """Write the end, fsync, and describe the file."""
+        """Write the end and fsync; return the description of the file."""
         self._buffer((b"" if self._is_table_empty else b"\n") + TAIL)
         self._flush()
         self._fs.sync(self._fd)
@@ -153,7 +156,7 @@ class DocumentWriter:
 
 
 class _SequentialReader:
-    """Reads a line document once from start to end, checksumming every byte."""
+    """Reads a document once from start to end and computes its checksum."""
 
     def __init__(self, document: IndexedDocument) -> None:
         self._document = document
@@ -168,29 +171,29 @@ class _SequentialReader:
         return data
 
     def iter_chunks(self, end: int) -> Iterable[bytes]:
-        """The lines up to ``end`` in chunks, without the separator of the last."""
+        """Yield the lines up to ``end`` in chunks, the last without its separator."""
         separator = 1 if end in (self._document.jobs_end, self._document.end) else 2
         while self._offset < end:
             stop = min(end, self._offset + CHUNK_BYTES)
-            # A separator must not be split between two chunks.
+            # Do not split a separator between two chunks.
             stop = end if end - stop <= separator else stop
             data = self.read_to(stop)
             yield data[:-separator] if stop == end else data
 
     def checksum(self) -> int:
-        """The checksum of the whole file."""
+        """Read the rest; return the checksum of the whole file."""
         self.read_to(self._document.size)
         return self._crc
 
 
 def merge(document: Document, pending: PendingChanges, writer: DocumentWriter) -> int | None:
-    """Write the document's records with the overlay's changes; return the checksum of what was read.
+    """Write the document's records with the pending changes; return the checksum of the bytes read.
 
-    Unchanged stretches of our own layout are copied unparsed; the checksum says afterwards whether they were
-    sound. For a document of another program there is none.
+    Unchanged lines of our own layout are copied unparsed; the checksum shows afterwards whether they were intact.
+    It is None for a document of another program.
 
     Raises:
-        CorruptDocumentError: A line that had to be read is not one.
+        CorruptDocumentError: A line that had to be parsed is not a record.
     """
     if not isinstance(document, IndexedDocument):
         _merge_parsed(document, pending, writer)
@@ -225,9 +228,9 @@ def _merge_parsed(document: Document, pending: PendingChanges, writer: DocumentW
 
 
 def begin(fs: FileSystem, paths: Paths) -> int | None:
-    """Make the new document's file and lock it, or return nothing when another instance is folding.
+    """Create and lock the new document's file; return None when another instance is compacting.
 
-    Called under the folder's lock. The file's own lock tells a living fold from what a crash left behind.
+    Runs under the folder's lock. The file's own lock tells a running compaction from the remains of a crash.
     """
     try:
         fd = fs.open(paths.new_document, os.O_RDWR)
@@ -255,10 +258,10 @@ def write(
     last_id: int,
     crc: int | None,
 ) -> SnapshotInfo:
-    """Fill the file made by `begin`; needs no lock.
+    """Fill the file created by `begin`; needs no lock.
 
     Raises:
-        CorruptDocumentError: The old document is not what was noted (``crc``) when it was written.
+        CorruptDocumentError: The checksum of the old document is not ``crc``, recorded when it was written.
     """
     writer = DocumentWriter(fs, fd)
     writer.write_head(generation, last_id, document.other_tables)
@@ -269,7 +272,7 @@ def write(
 
 
 def install(fs: FileSystem, paths: Paths, header: Header, carried_lines: bytes) -> None:
-    """Put the new document and journal in place and keep the generation before; under the lock."""
+    """Rename the new document and journal into place and keep the previous generation; runs under the lock."""
     write_journal(fs, paths.new_journal, header, carried_lines)
     had_document = link_or_copy(fs, paths.document, paths.new_previous)
     fs.replace(paths.new_document, paths.document)
@@ -284,28 +287,21 @@ def install(fs: FileSystem, paths: Paths, header: Header, carried_lines: bytes) 
 
 
 def link_or_copy(fs: FileSystem, source: Path, target: Path) -> bool:
-    """Give a file another name, or copy it where there are no hard links; false if there is no such file."""
+    """Give a file a second name, or copy it where hard links are not supported; False if it does not exist."""
     fs.unlink(target)
     try:
         fs.link(source, target)
     except FileNotFoundError:
         return False
     except OSError as error:
-        if error.errno not in {
-            errno.EPERM,
-            errno.ENOTSUP,
-            errno.EOPNOTSUPP,
-            errno.EMLINK,
-            errno.ENOSYS,
-            errno.EXDEV,
-        }:
+        if error.errno not in _NO_HARD_LINK_ERRNOS:
             raise
         copy_file(fs, source, target)
     return True
 
 
 def copy_file(fs: FileSystem, source: Path, target: Path) -> None:
-    """Copy a file where the file system has no hard links, fsynced."""
+    """Copy a file and fsync the copy."""
     old = fs.open(source, os.O_RDONLY)
     try:
         new = fs.create(target)

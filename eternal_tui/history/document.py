@@ -1,8 +1,8 @@
-"""The document ``history.json``: plain TinyDB JSON, laid out so that a part of it can be read.
+"""The document ``history.json``: plain TinyDB JSON in a layout that can be read in parts.
 
-One record a line, ascending ids, the tables ``jobs`` and ``charges`` last: the newest records are the tail of their
-table, any record is found by bisecting byte offsets, and unchanged stretches are copied without being parsed. A
-document that another program wrote is read whole instead.
+One record per line, ids ascending, the tables ``jobs`` and ``charges`` last. The newest records are the end of their
+table, a record is found by bisecting byte offsets, and unchanged lines are copied unparsed. A document written by
+another program is parsed whole.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HEAD_TERMINATOR = b'\n"jobs":{\n'
 CHARGES_SEPARATOR = b'},\n"charges":{\n'
 TAIL = b"}}\n"
 SMALL_DOCUMENT_BYTES = 2_000_000
-"""Bytes up to which a document is checked whole at every open, and folded by a command-line verb."""
+"""Bytes up to which a document is checked whole when opened, and compacted by each command."""
 CHUNK_BYTES = 1 << 18
 _PROBE_BYTES = 4096
 
@@ -35,10 +35,7 @@ Tables = dict[str, Any]
 
 
 class Document(Protocol):
-    """What the history needs of a document, however it is laid out.
-
-    ``is_own_format`` is false when another program wrote it; ``other_tables`` holds the other tables.
-    """
+    """A document in either layout; ``is_own_format`` is False when another program wrote it."""
 
     record_count: int
     job_count: int
@@ -58,7 +55,7 @@ class Document(Protocol):
         ...
 
     def duplicate(self) -> Document:
-        """Give a reader that lives on when this one is closed."""
+        """Return a reader that stays open when this one is closed."""
         ...
 
     def close(self) -> None:
@@ -97,7 +94,7 @@ class IndexedDocument:
         return None if line is None else decode_record_line(line)[1]
 
     def find_line(self, record_id: int) -> tuple[bytes | None, int]:
-        """Give the line of a record and the offset after it, or nothing and where it would stand."""
+        """Return the line of a record and the offset after it; None and the offset to insert it at if missing."""
         position = self.find_offset(record_id)
         if position >= self.table_bounds(record_id)[1] or self._id_at(position) != record_id:
             return None, position
@@ -105,7 +102,7 @@ class IndexedDocument:
         return self.read_range(position, after), after
 
     def table_bounds(self, record_id: int) -> tuple[int, int]:
-        """The offsets between which the rows of the table stand that the id belongs to."""
+        """Return start and end offset of the table that the id belongs to."""
         return (self.start, self.jobs_end) if record_id < FIRST_CHARGE_ID else (self.charges_start, self.end)
 
     def page(self, before: int | None, limit: int, *, charges: bool = False) -> list[tuple[int, Record]]:
@@ -120,7 +117,7 @@ class IndexedDocument:
             chunk = self.read_range(begin, end) + carry
             end = begin
             lines = chunk.splitlines(keepends=True)
-            # The first line of a chunk is whole only at the start of the table.
+            # The first line of a chunk is complete only at the start of the table.
             carry = lines.pop(0) if begin > start else b""
             for line in reversed(lines):
                 found.append(decode_record_line(line))
@@ -129,7 +126,7 @@ class IndexedDocument:
         return found
 
     def find_offset(self, record_id: int) -> int:
-        """The offset of the first line whose id is not below ``record_id``."""
+        """Return the offset of the first line whose id is not below ``record_id``."""
         low, high = self.table_bounds(record_id)
         if record_id > (self.last_id if record_id < FIRST_CHARGE_ID else self.last_charge_id):
             return high
@@ -160,7 +157,7 @@ class IndexedDocument:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def duplicate(self) -> IndexedDocument:
-        """Give a reader that lives on when this one is closed."""
+        """Return a reader that stays open when this one is closed."""
         return IndexedDocument(self._fs, self._fs.duplicate(self._fd), self._snapshot)
 
     def close(self) -> None:
@@ -200,7 +197,7 @@ class IndexedDocument:
 
 
 class ParsedDocument:
-    """A document another program wrote, held whole in memory until the next fold."""
+    """A document written by another program, in memory until the next compaction."""
 
     is_own_format = False
 
@@ -216,19 +213,19 @@ class ParsedDocument:
         self.last_charge_id = self._ids[-1] if self.record_count > self.job_count else 0
 
     def get(self, record_id: int) -> Record | None:
-        """Give one record."""
+        """Return one record."""
         record = self.records.get(record_id)
         return None if record is None else _copy_record(record)
 
     def page(self, before: int | None, limit: int, *, charges: bool = False) -> list[tuple[int, Record]]:
-        """Give up to ``limit`` rows of one table below the id ``before``, newest first."""
+        """Return up to ``limit`` rows of one table below the id ``before``, newest first."""
         start, end = (self.job_count, self.record_count) if charges else (0, self.job_count)
         end = end if before is None else bisect_left(self._ids, before)
         ids = self._ids[max(start, end - limit) : end]
         return [(record_id, _copy_record(self.records[record_id])) for record_id in reversed(ids)]
 
     def duplicate(self) -> ParsedDocument:
-        """Give the same: there is no file to close."""
+        """Return itself: there is no file to close."""
         return self
 
     def close(self) -> None:
@@ -236,19 +233,19 @@ class ParsedDocument:
 
 
 def _copy_record(record: Record) -> Record:
-    # What copy.deepcopy does, in a sixteenth of the time: a stranger's record may hold a million elements.
+    # 16 times as fast as copy.deepcopy: a record of another program may hold a million elements.
     copied: Record = msgspec.to_builtins(record)
     return copied
 
 
 def open_document(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> tuple[Document, os.stat_result | None]:
-    """Open the document and check it against what was noted when it was written.
+    """Open the document and compare it with the snapshot recorded when it was written.
 
-    A small document is checked to the last bit. A large one whose size, time and inode are as noted is
-    trusted until a fold reads it whole: opening must not cost more with every job.
+    A small document is checked whole. A large one whose size, time and inode match is trusted until a compaction
+    reads it: the time to open must not grow with the number of jobs.
 
     Raises:
-        CorruptDocumentError: It is missing though it was noted, rotten, cut or not a TinyDB document.
+        CorruptDocumentError: It is missing, changed, cut short, or not a TinyDB document.
         NewerSchemaError: A later version wrote it.
     """
     try:
@@ -271,14 +268,14 @@ def open_document(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> 
 
 
 def matches_stat(stat: os.stat_result | None, snapshot: SnapshotInfo | None) -> bool:
-    """Whether the file is the very one that was noted: same inode, size and time."""
+    """Whether inode, size and time of the file are those of the snapshot."""
     if stat is None or snapshot is None:
         return stat is None and snapshot is None
     return (stat.st_ino, stat.st_size, stat.st_mtime_ns) == (snapshot.inode, snapshot.size, snapshot.mtime_ns)
 
 
 def file_crc(fs: FileSystem, fd: int) -> int:
-    """Checksum an open file."""
+    """Return the CRC-32 of an open file."""
     crc, offset = 0, 0
     while chunk := fs.read(fd, CHUNK_BYTES, offset):
         crc = zlib.crc32(chunk, crc)
@@ -302,11 +299,7 @@ def _open_checked(fs: FileSystem, fd: int, stat: os.stat_result, snapshot: Snaps
 
 
 def parse_tables(data: bytes) -> Tables:
-    """Read a whole TinyDB document.
-
-    Raises:
-        CorruptDocumentError: It is not one.
-    """
+    """Parse a whole TinyDB document; raises CorruptDocumentError."""
     try:
         tables = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -321,16 +314,12 @@ def parse_tables(data: bytes) -> Tables:
 
 
 def other_tables_of(tables: Tables) -> Tables:
-    """The tables whose rows are not kept as records."""
+    """Return the tables other than jobs and charges."""
     return {name: table for name, table in tables.items() if name not in {JOBS_TABLE, CHARGES_TABLE}}
 
 
 def parse_records(tables: Tables) -> dict[int, Record]:
-    """Give the rows of ``jobs`` and ``charges`` by their numbers.
-
-    Raises:
-        CorruptDocumentError: One has no number or is not an object.
-    """
+    """Return the rows of ``jobs`` and ``charges`` by id; raises CorruptDocumentError."""
     records: dict[int, Record] = {}
     for key, record in [*tables.get(JOBS_TABLE, {}).items(), *tables.get(CHARGES_TABLE, {}).items()]:
         try:
@@ -344,7 +333,7 @@ def parse_records(tables: Tables) -> dict[int, Record]:
 
 
 def meta_of(tables: Tables) -> Record:
-    """Our own note inside the document: ``schema``, ``generation``, ``last_id``; empty if absent."""
+    """Return ``schema``, ``generation`` and ``last_id`` of the table ``meta``; empty if absent."""
     meta = tables.get(META_TABLE, {}).get("1", {})
     return {key: value for key, value in meta.items() if isinstance(value, int)} if isinstance(meta, dict) else {}
 
@@ -360,11 +349,7 @@ def _parse_line_id(line: bytes) -> tuple[int, int]:
 
 
 def decode_record_line(line: bytes) -> tuple[int, Record]:
-    """Read one record's line, with or without its comma and newline.
-
-    Raises:
-        CorruptDocumentError: It is not one.
-    """
+    """Parse one record's line, with or without its comma and newline; raises CorruptDocumentError."""
     record_id, value = _parse_line_id(line)
     try:
         return record_id, msgspec.json.decode(line[value:].rstrip(b",\n"), type=Record)

@@ -1,4 +1,4 @@
-"""What can go wrong with the history, each as a type with a sentence a person can act on."""
+"""Errors of the history; each message states the fact and the remedy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class HistoryError(Exception):
 
 
 class DiskFullError(HistoryError):
-    """There is no room left for the change (ENOSPC, EDQUOT, EFBIG)."""
+    """No space left for the change (ENOSPC, EDQUOT, EFBIG)."""
 
 
 class ReadOnlyError(HistoryError):
-    """The data folder may not be written (EACCES, EPERM, EROFS)."""
+    """The data folder is not writable (EACCES, EPERM, EROFS)."""
 
 
 class DataFolderMissingError(HistoryError):
@@ -26,7 +26,7 @@ class DataFolderMissingError(HistoryError):
 
 
 class LockUnavailableError(HistoryError):
-    """The lock is not supported here, or its holder does not give it back (ENOLCK, ENOTSUP, time-out)."""
+    """Locks are not supported here, or another process holds the lock (ENOLCK, ENOTSUP, timeout)."""
 
 
 class NewerSchemaError(HistoryError):
@@ -34,11 +34,11 @@ class NewerSchemaError(HistoryError):
 
 
 class UnrepairableHistoryError(HistoryError):
-    """The history is damaged and could not be mended."""
+    """The history is damaged and could not be repaired."""
 
 
 class UnsafeFileError(HistoryError):
-    """A file or folder of the history is not what it must be, such as a symbolic link."""
+    """A file or folder of the history is a symbolic link or has the wrong type."""
 
 
 class ConflictError(HistoryError):
@@ -50,11 +50,11 @@ class InvalidRecordError(HistoryError):
 
 
 class CorruptDocumentError(Exception):
-    """The document cannot be read as it stands; the text says why. Mended inside the package."""
+    """The document is damaged; the message says how. Repaired inside the package."""
 
 
 class CorruptHeaderError(Exception):
-    """The journal's first line cannot be read. Mended inside the package."""
+    """The journal's first line is damaged. Repaired inside the package."""
 
 
 DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -65,28 +65,21 @@ UNSAFE_FILE_ERRNOS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EISDIR})
 
 
 def error_from_oserror(error: OSError, activity: str) -> HistoryError:
-    """Turn a failed system call into the error a person can act on.
-
-    Args:
-        error: What the system said.
-        activity: What was being done, fit to follow "while": ``"recording a change"``.
-    """
+    """Return the error for a failed system call; `activity` follows "while": ``"recording a change"``."""
     cause = error.strerror or str(error)
     if error.errno in DISK_FULL_ERRNOS:
-        return DiskFullError(f"No room left while {activity} ({cause}). The history is as it was: free some space.")
+        return DiskFullError(f"No space left while {activity} ({cause}). The history is unchanged. Free some space.")
     if error.errno in READ_ONLY_ERRNOS:
         return ReadOnlyError(f"Not permitted while {activity} ({cause}). Make {_denied_path(error)} writable.")
     if error.errno in MISSING_ERRNOS:
-        return DataFolderMissingError(
-            f"The data folder is gone or was moved: {activity} failed ({cause}). Start again."
-        )
+        return DataFolderMissingError(f"The data folder was removed or moved: {activity} failed ({cause}). Restart.")
     if error.errno in LOCK_UNSUPPORTED_ERRNOS:
         return LockUnavailableError(
             f"This file system cannot lock files: {activity} failed ({cause}). Choose another data folder."
         )
     if error.errno in UNSAFE_FILE_ERRNOS:
         return UnsafeFileError(
-            f"A part of the data folder is a link or not a plain file: {activity} was refused ({cause})."
+            f"A part of the data folder is a link or not a regular file: {activity} failed ({cause})."
         )
     if error.errno == errno.ENAMETOOLONG:
         return HistoryError(f"{activity.capitalize()} failed ({cause}). Choose a data folder with a shorter name.")
@@ -94,7 +87,7 @@ def error_from_oserror(error: OSError, activity: str) -> HistoryError:
 
 
 def _denied_path(error: OSError) -> str:
-    """Return what the system denied: a file that is there, else the folder it was to be made in."""
+    """Return the path that was denied: an existing file, else the folder to create it in."""
     if not isinstance(error.filename, str | os.PathLike):
         return "the data folder"
     path = Path(error.filename)

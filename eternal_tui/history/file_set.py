@@ -1,4 +1,4 @@
-"""The open files of a history and what is known of them; everything here happens under the lock."""
+"""The open files of a history and their contents so far; every method runs under the lock."""
 
 from __future__ import annotations
 
@@ -29,11 +29,9 @@ RELOAD_CHANGE = Change("reload", 0, {})
 
 
 class OpenFiles:
-    """Document, journal and their sum, kept in step with what other instances write."""
+    """Document, journal and pending changes, updated with what other instances write."""
 
-    def __init__(
-        self, fs: FileSystem, paths: Paths, lock: FolderLock, *, writer_id: str, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, fs: FileSystem, paths: Paths, lock: FolderLock, *, now: Callable[[], float]) -> None:
         self.fs = fs
         self.paths = paths
         self.lock = lock
@@ -42,7 +40,7 @@ class OpenFiles:
         self.pending_changes = PendingChanges()
         self.last_id = 0
         self.last_charge_id = FIRST_CHARGE_ID - 1
-        self._writer_id = writer_id
+        self._writer_id = os.urandom(4).hex()
         self._now = now
         self._bad_tail = b""
         with lock.hold():
@@ -57,7 +55,7 @@ class OpenFiles:
         self.lock.close()
 
     def is_in_sync(self) -> bool:
-        """Whether no other instance has written since `read_new`; two stats, no lock."""
+        """Whether no other instance has written since `read_new`; takes two stats and no lock."""
         journal = self._stat_journal()
         return (
             journal.st_ino == self.journal.inode
@@ -66,10 +64,10 @@ class OpenFiles:
         )
 
     def read_new(self) -> None:
-        """Read what other instances wrote; under the lock."""
+        """Read what other instances wrote."""
         journal = self._stat_journal()
         if journal.st_ino != self.journal.inode:
-            # The old journal was renamed away whole: nobody writes to it any more.
+            # The old journal was replaced; nothing is appended to it any more.
             self._apply_scan(self.journal.read_new())
             self._follow_compaction()
         elif not self._is_document_unchanged():
@@ -79,12 +77,12 @@ class OpenFiles:
             self._apply_scan(self.journal.read_new())
 
     def append(self, changes: Iterable[Change], *, durable: bool) -> None:
-        """Write changes after `read_new`, under the exclusive lock: all of them or none."""
+        """Write all changes or none; `read_new` comes first."""
         changes = list(changes)
         if not changes:
             return
         if self._bad_tail:
-            # A line whose writer died within it; anything worse was mended when it was read.
+            # A line cut short by a crash; worse damage was repaired when it was read.
             self.journal.truncate_tail()
             self._bad_tail = b""
         for entry in self.journal.append(changes, self._writer_id, durable=durable):
@@ -92,10 +90,10 @@ class OpenFiles:
         self._update_last_ids()
 
     def compact(self) -> None:
-        """Fold with the lock held only to begin and to put the result in place.
+        """Compact, holding the lock only to begin and to install the result.
 
         Raises:
-            CorruptDocumentError: The document turned out to be damaged; nothing was replaced.
+            CorruptDocumentError: The document is damaged; nothing was replaced.
         """
         with self.lock.hold():
             self.read_new()
@@ -110,11 +108,11 @@ class OpenFiles:
             last_id, crc = self.last_id, header.base.crc if header.base and self._is_document_unmodified else None
             document = known.duplicate()
         try:
-            # Summed up afresh from the bytes: what is folded is what the disk holds, whatever interrupted us.
-            # One entry at a time: ten thousand at once leave memory in pieces, 3 MB of it after each fold.
-            overlay = PendingChanges.from_changes(entry for entry, _ in iter_entries(lines) if entry is not None)
+            # Summed from the bytes on disk, whatever interrupted an append. One entry at a time: ten thousand at once
+            # leave 3 MB of fragmented memory after each compaction.
+            pending = PendingChanges.from_changes(entry for entry, _ in iter_entries(lines) if entry is not None)
             generation = header.generation + 1
-            base = compaction.write(self.fs, fd, document, overlay, generation=generation, last_id=last_id, crc=crc)
+            base = compaction.write(self.fs, fd, document, pending, generation=generation, last_id=last_id, crc=crc)
             with self.lock.hold():
                 self.read_new()
                 if self.document is known and self.journal is journal:
@@ -124,7 +122,7 @@ class OpenFiles:
             self._discard_new_document(fd)
 
     def repair(self) -> None:
-        """Set a damaged file aside and go on with the best that is left."""
+        """Quarantine a damaged file and continue with what can be recovered."""
         with self.lock.hold():
             self.notices += recovery.repair(self.fs, self.paths, self._now)
             self._use(self._open_files())
@@ -157,13 +155,15 @@ class OpenFiles:
         generation = self.journal.header.generation
         opened = self._open_files()
         header = opened.journal.header
-        news = [
+        fresh = [
             entry.to_change()
             for entry in scan_lines(opened.journal.bytes_from(opened.journal.start + header.carried), 0).entries
             if entry.by != self._writer_id
         ]
         self._use(opened)
-        self.concurrent_changes = [*self.concurrent_changes, *news] if header.follows == generation else [RELOAD_CHANGE]
+        self.concurrent_changes = (
+            [*self.concurrent_changes, *fresh] if header.follows == generation else [RELOAD_CHANGE]
+        )
 
     def _apply_scan(self, scan: ScanResult) -> None:
         for entry in scan.entries:

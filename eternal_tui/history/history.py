@@ -1,8 +1,7 @@
-"""The durable history: records under integer ids, shared between processes, never half written."""
+"""The durable history: records under integer ids, shared between processes, written whole or not at all."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,13 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
-from eternal_tui.history import recovery
 from eternal_tui.history.compaction import Paths
 from eternal_tui.history.document import SMALL_DOCUMENT_BYTES
 from eternal_tui.history.errors import (
     CorruptDocumentError,
     HistoryError,
-    NewerSchemaError,
     UnrepairableHistoryError,
     translate_oserror,
 )
@@ -32,11 +29,10 @@ class _RecordReader(Protocol):
 
 
 class Transaction:
-    """Changes gathered under the exclusive lock and written, with one fsync, when the block ends well.
+    """Changes collected under the exclusive lock and written with one fsync when the block ends without an error.
 
-    ``concurrent_changes`` holds what other instances wrote since it was last asked for. If the block raises, nothing is
-    written and the news is kept for the next reader. `durable` may be set false when only progress is
-    written.
+    ``concurrent_changes`` are the changes of other instances since the last read. If the block raises, nothing is
+    written and they stay for the next reader.
     """
 
     def __init__(
@@ -44,7 +40,6 @@ class Transaction:
     ) -> None:
         self.concurrent_changes = concurrent_changes
         self.unread_changes: list[Change] = []
-        self.durable = True
         self.changes: list[Change] = []
         self._reader = reader
         self._pending_changes = PendingChanges()
@@ -56,23 +51,23 @@ class Transaction:
         return self._pending_changes.apply_to(record_id, self._reader.get(record_id))
 
     def add(self, record: Record) -> int:
-        """Add a record and return its new id."""
+        """Add a record; return its id."""
         self._last_id += 1
         self._add_change(Change("put", self._last_id, record))
         return self._last_id
 
     def add_charge(self, row: Record) -> int:
-        """Add a row to the table ``charges`` and return its new id."""
+        """Add a row to the table ``charges``; return its id."""
         self._last_charge_id += 1
         self._add_change(Change("put", self._last_charge_id, row))
         return self._last_charge_id
 
     def put(self, record_id: int, record: Record) -> None:
-        """Write a whole record under a known id."""
+        """Write a whole record under an existing or deleted id."""
         self._add_change(Change("put", record_id, record))
 
     def update(self, record_id: int, fields: Record) -> None:
-        """Change some fields of a record; nothing happens if it does not exist."""
+        """Change some fields of a record; does nothing if it does not exist."""
         self._add_change(Change("patch", record_id, fields))
 
     def delete(self, record_id: int) -> None:
@@ -84,20 +79,14 @@ class Transaction:
         self._pending_changes.apply(change)
 
 
-LARGE_COMPACTION_BYTES = 1 << 20
-"""Bytes of journal from which the room that a fold took is worth giving back: it takes several times as much."""
-
-Condition = Callable[[Record], bool]
-"""A TinyDB query, such as ``where("state") == "running"``, or any function of a record."""
-
 _T = TypeVar("_T")
 
 
 class History:
-    """One open history; safe to use from several threads and beside other processes.
+    """One open history; safe for several threads and several processes.
 
-    A change is on the disk when the call that makes it returns, unless ``durable=False``. Every method may
-    raise a `HistoryError`; a change that raised was not recorded. Records handed out are the caller's to alter.
+    A change is on disk when its call returns, unless ``durable=False``. Every method may raise a `HistoryError`; the
+    change was then not recorded. Returned records are copies.
     """
 
     def __init__(self, store: OpenFiles) -> None:
@@ -112,39 +101,25 @@ class History:
         *,
         now: Callable[[], float] = time.time,
         fs: FileSystem | None = None,
-        writer_id: str | None = None,
-        quarantine_newer: bool = False,
     ) -> Self:
-        """Open the history of a folder, making both if need be, and mend what is damaged.
+        """Open the history of a folder; create both if missing and repair damage.
 
         Args:
-            folder: The data folder; made with mode 0700.
-            now: Seconds since the epoch, for the names of files set aside.
+            folder: The data folder; created with mode 0700.
+            now: Clock, seconds since the epoch, for the names of quarantined files.
             fs: The file system, replaced in tests.
-            writer_id: Tag of this instance in the journal; random by default.
-            quarantine_newer: Move a later version's files under dated names and go on with the generation before.
 
         Raises:
-            NewerSchemaError: A later version wrote it; nothing was touched, unless ``quarantine_newer``.
-            HistoryError: Or another of its kinds, each with its sentence.
+            NewerSchemaError: A later version wrote it; nothing was changed.
+            HistoryError: Any other failure, as the subclass that tells it.
         """
         fs = fs or FileSystem()
-        names = Paths(folder)
+        paths = Paths(folder)
         with translate_oserror("opening the history"):
             fs.make_dir(folder)
-            lock = FolderLock(fs, names.lock)
+            lock = FolderLock(fs, paths.lock)
             try:
-                writer_id = writer_id or os.urandom(4).hex()
-                try:
-                    return cls(OpenFiles(fs, names, lock, writer_id=writer_id, now=now))
-                except NewerSchemaError:
-                    if not quarantine_newer:
-                        raise
-                with lock.hold():
-                    notice = recovery.quarantine_newer(fs, names, now)
-                    history = cls(OpenFiles(fs, names, lock, writer_id=writer_id, now=now))
-                history.notices.insert(0, notice)
-                return history
+                return cls(OpenFiles(fs, paths, lock, now=now))
             except BaseException:
                 lock.close()
                 raise
@@ -156,30 +131,30 @@ class History:
 
     @property
     def notices(self) -> list[str]:
-        """Sentences for the user: what was damaged, set aside, recovered and lost."""
+        """Messages for the user about damage, quarantined files, recovered and lost records."""
         return self._open_files.notices
 
     @property
     def other_tables(self) -> dict[str, Record]:
-        """The document's tables other than the records, kept through every fold."""
+        """The document's tables besides jobs and charges; compaction copies them."""
         return self._open_files.document.other_tables
 
     @property
     def is_small(self) -> bool:
-        """Whether the document is small enough to fold after every command."""
+        """Whether the document is small enough to compact after every command."""
         return self._open_files.document.size <= SMALL_DOCUMENT_BYTES
 
     @property
     def journal_size(self) -> int:
-        """Bytes of changes not yet folded."""
+        """Bytes of changes that are not in the document yet."""
         return self._open_files.journal.end - self._open_files.journal.start
 
     def recent(self, limit: int) -> list[tuple[int, Record]]:
-        """The newest records, newest first; reads only the end of the document."""
+        """Return the newest records, newest first; reads only the end of the document."""
         return self.page(None, limit)
 
     def page(self, before: int | None, limit: int) -> list[tuple[int, Record]]:
-        """Up to ``limit`` records with ids below ``before``, newest first."""
+        """Return up to ``limit`` records with ids below ``before``, newest first."""
         return self._read_with_repair(lambda: list(islice(self._iter_descending(before, limit), limit)))
 
     @property
@@ -188,11 +163,11 @@ class History:
         return self._open_files.last_charge_id
 
     def charges(self, before: int | None = None, limit: int = 500) -> list[tuple[int, Record]]:
-        """Up to ``limit`` rows of the table ``charges`` with ids below ``before``, newest first."""
+        """Return up to ``limit`` rows of the table ``charges`` with ids below ``before``, newest first."""
         return self._read_with_repair(lambda: list(islice(self._iter_descending(before, limit, charges=True), limit)))
 
     def iter_pages(self, size: int = 500) -> Iterator[list[tuple[int, Record]]]:
-        """Every record, newest first, in lists of up to ``size``; each is fresh when handed out."""
+        """Yield every record, newest first, in lists of up to ``size``, each read when it is yielded."""
         before: int | None = None
         while page := self.page(before, size):
             yield page
@@ -203,39 +178,30 @@ class History:
         return self._read_with_repair(lambda: self._get(record_id))
 
     def find_all(self) -> list[tuple[int, Record]]:
-        """Every record, newest first."""
+        """Return every record, newest first."""
         return [found for page in self.iter_pages() for found in page]
 
-    def search(self, condition: Condition) -> list[tuple[int, Record]]:
-        """The records a TinyDB condition holds for, newest first."""
-        return [found for page in self.iter_pages() for found in page if condition(found[1])]
-
-    def count(self, condition: Condition | None = None) -> int:
-        """How many records there are, or how many the condition holds for."""
-        if condition is not None:
-            return len(self.search(condition))
+    def count(self) -> int:
+        """Return the number of records."""
         return self._read_with_repair(self._count)
 
     def add(self, record: Record) -> int:
-        """Record something new and return its id, once both are on the disk."""
+        """Add a record; return its id once it is on disk."""
         return self.add_many([record])[0]
 
     def add_many(self, records: Iterable[Record]) -> list[int]:
-        """Record several with one write and one fsync."""
+        """Add several records with one write and one fsync."""
         with self.transaction(keep_concurrent=True) as transaction:
             return [transaction.add(record) for record in records]
 
     def put(self, record_id: int, record: Record) -> None:
-        """Write a whole record under a known id, as to restore a deleted one."""
+        """Write a whole record under an id, for instance to restore a deleted one."""
         self.update_many([Change("put", record_id, record)])
 
     def update(self, record_id: int, fields: Record, *, durable: bool = True) -> None:
-        """Change some fields of a record; a record that does not exist stays so.
+        """Change some fields of a record; does nothing if it does not exist.
 
-        Args:
-            record_id: Which record.
-            fields: The new values; the other fields stay.
-            durable: False does not wait for the disk: a killed process loses nothing, a power cut may.
+        With ``durable=False`` it does not wait for the disk: a killed process loses nothing, a power cut may.
         """
         self.update_many([Change("patch", record_id, fields)], durable=durable)
 
@@ -245,14 +211,14 @@ class History:
             self._open_files.append(changes, durable=durable)
 
     def delete(self, record_id: int) -> None:
-        """Remove a record; its id is never given again."""
+        """Delete a record; its id is never used again."""
         self.update_many([Change("delete", record_id, {})])
 
     def read_changes(self) -> list[Change]:
-        """What other instances wrote since the last call; costs two stats when they wrote nothing.
+        """Return the changes of other instances since the last call; takes two stats where there are none.
 
-        A ``reload`` says that the history was folded more than once meanwhile, mended, or rewritten by
-        another program: read it again.
+        A ``reload`` means that the history was compacted more than once meanwhile, repaired, or rewritten by another
+        program: read everything again.
         """
         with translate_oserror("reading what other instances wrote"), self._lock.hold_in_process():
             self._check_open()
@@ -262,28 +228,27 @@ class History:
             return self._take_concurrent_changes()
 
     def transaction(self, *, keep_concurrent: bool = False) -> AbstractContextManager[Transaction]:
-        """Hold the exclusive lock for a block that must read, decide and then write.
+        """Hold the exclusive lock for a block that reads, decides and writes.
 
-        Args:
-            keep_concurrent: Leave the changes of others for `read_changes` instead of handing them to the block.
+        With `keep_concurrent` the changes of others stay for `read_changes` instead of going to the block.
         """
         return self._begin_transaction(keep_concurrent=keep_concurrent)
 
     def compact(self) -> None:
         """Write the journal's changes into the document and start an empty journal.
 
-        Meant for a thread: appends go on meanwhile, in this process and in others. Does nothing when there is
-        nothing to fold or another instance is at it.
+        Runs in a thread: this process and others go on appending. Does nothing when there is nothing to compact or
+        another instance is compacting.
         """
         self._check_open()
-        with translate_oserror("folding the journal into the history"):
+        with translate_oserror("compacting the history"):
             try:
                 self._open_files.compact()
             except CorruptDocumentError:
                 self._open_files.repair()
 
     def close(self, *, compact: bool) -> None:
-        """Close the files, after folding if asked; a second call does nothing."""
+        """Close the files, with `compact` after a compaction; a second call does nothing."""
         if self._closed:
             return
         try:
@@ -295,9 +260,9 @@ class History:
                 self._open_files.close()
 
     def _get(self, record_id: int) -> Record | None:
-        overlay = self._open_files.pending_changes
-        known = None if overlay.op(record_id) in ("put", "delete") else self._open_files.document.get(record_id)
-        return overlay.apply_to(record_id, known)
+        pending = self._open_files.pending_changes
+        known = None if pending.op(record_id) in ("put", "delete") else self._open_files.document.get(record_id)
+        return pending.apply_to(record_id, known)
 
     def _count(self) -> int:
         count = self._open_files.document.job_count
@@ -311,20 +276,20 @@ class History:
     def _iter_descending(
         self, before: int | None, batch: int, *, charges: bool = False
     ) -> Iterator[tuple[int, Record]]:
-        overlay = self._open_files.pending_changes
-        floor, top = (FIRST_CHARGE_ID, sys.maxsize) if charges else (0, FIRST_CHARGE_ID)
-        puts = overlay.new_records_before(top if before is None else before, floor)
+        pending = self._open_files.pending_changes
+        lowest, top = (FIRST_CHARGE_ID, sys.maxsize) if charges else (0, FIRST_CHARGE_ID)
+        puts = pending.new_records_before(top if before is None else before, lowest)
         put = next(puts, None)
         while page := self._open_files.document.page(before, batch, charges=charges):
             for record_id, known in page:
                 while put is not None and put[0] > record_id:
                     yield put
                     put = next(puts, None)
-                op = overlay.op(record_id)
+                op = pending.op(record_id)
                 if op is None:
                     yield record_id, known
                 elif op == "patch":
-                    yield record_id, overlay.apply_to(record_id, known) or known
+                    yield record_id, pending.apply_to(record_id, known) or known
             before = page[-1][0]
         while put is not None:
             yield put
@@ -352,19 +317,19 @@ class History:
     @contextmanager
     def _begin_transaction(self, *, keep_concurrent: bool) -> Iterator[Transaction]:
         with translate_oserror("recording a change"), self._hold_current():
-            news = [] if keep_concurrent else self._take_concurrent_changes()
-            transaction = Transaction(self, news, self._open_files.last_id, self._open_files.last_charge_id)
+            taken = [] if keep_concurrent else self._take_concurrent_changes()
+            transaction = Transaction(self, taken, self._open_files.last_id, self._open_files.last_charge_id)
             transaction.unread_changes = self._open_files.concurrent_changes
             try:
                 yield transaction
-                self._open_files.append(transaction.changes, durable=transaction.durable)
+                self._open_files.append(transaction.changes, durable=True)
             except BaseException:
-                self._open_files.concurrent_changes[:0] = news
+                self._open_files.concurrent_changes[:0] = taken
                 raise
 
     def _take_concurrent_changes(self) -> list[Change]:
-        news, self._open_files.concurrent_changes = self._open_files.concurrent_changes, []
-        return news
+        taken, self._open_files.concurrent_changes = self._open_files.concurrent_changes, []
+        return taken
 
     def _check_open(self) -> None:
         if self._closed:

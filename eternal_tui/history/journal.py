@@ -21,13 +21,13 @@ from eternal_tui.history.filesystem import FileSystem, read_all, write_all
 SCHEMA_VERSION = 1
 
 FIRST_CHARGE_ID = 10**15
-"""Ids below are rows of the table ``jobs``, ids from here on rows of ``charges``: one id space, one journal."""
+"""Lower ids are rows of the table ``jobs``, the others rows of ``charges``: one id space, one journal."""
 
 Record = dict[str, Any]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One change of one record, or ``reload``: more happened than can be listed, read everything again."""
+    """One change of one record, or ``reload``: the changes cannot be listed, read everything again."""
 
     op: Literal["put", "patch", "delete", "reload"]
     id: int
@@ -35,9 +35,9 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A change as it stands in the journal, with the instance that wrote it and its running number.
+    """A change in the journal, with the instance that wrote it and its sequence number.
 
-    The fields stay the text they are written as: thousands of entries are read to be summed up, few to be looked at.
+    Its fields stay encoded: thousands of entries are summed, few are decoded.
     """
 
     op: Literal["put", "patch", "delete"]
@@ -47,12 +47,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     n: int
 
     def to_change(self) -> Change:
-        """Read the fields, and leave out who wrote it."""
+        """Return the change with its fields decoded."""
         return Change(self.op, self.id, decode(self.fields))
 
 
 class SnapshotInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How the document looked when it was written, to tell rot and rewriting by others.
+    """The document as written, to detect corruption and changes by other programs.
 
     ``records`` counts the rows of both tables; ``charges_at`` is the offset of the first charge, 0 without any.
     """
@@ -67,13 +67,11 @@ class SnapshotInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line: which document the journal continues; no ``base`` when it was not ours to note.
+    """The first line. ``base`` is the document that the journal continues, None for one of another program.
 
-    ``sequence`` is the number of the first change: a gap in the numbers counts the changes that were lost.
-    ``empty`` says that there was no document when the journal began.
-
-    ``carried`` bytes of lines after the header stood in the journal of generation ``follows`` already; -1
-    says that readers of any earlier journal must read everything again.
+    ``sequence`` is the number of the first change: gaps in the numbers count lost changes. ``empty`` means that there
+    was no document when the journal began. The first ``carried`` bytes after the header are copied from the journal
+    of generation ``follows``; with -1 readers of any earlier journal read everything again.
     """
 
     schema: int = SCHEMA_VERSION
@@ -91,10 +89,10 @@ class _SchemaProbe(msgspec.Struct):
 
 
 class ScanResult(msgspec.Struct):
-    """What a stretch of journal holds.
+    """The entries of a part of the journal.
 
-    ``end`` is the offset after the last good line and ``sequence`` the number of the next; ``bad_count`` counts the
-    unreadable lines before ``end``, ``lost_count`` the numbers missing there; ``bad_tail`` is what stands after it.
+    ``end`` is the offset after the last readable line and ``sequence`` the number of the next one. ``bad_count`` counts
+    unreadable lines before ``end``, ``lost_count`` numbers missing there; ``bad_tail`` are the bytes after it.
     """
 
     entries: list[Entry]
@@ -113,30 +111,22 @@ _schema_decoder = msgspec.json.Decoder(_SchemaProbe)
 
 
 def encode(payload: Any) -> bytes:
-    """Write one value as JSON.
-
-    Raises:
-        InvalidRecordError: It holds something JSON or UTF-8 cannot carry.
-    """
+    """Return a value as JSON; raises InvalidRecordError where JSON or UTF-8 cannot hold it."""
     try:
         return _encoder.encode(payload)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise InvalidRecordError(f"This cannot be kept in the history: {error}.") from error
+        raise InvalidRecordError(f"This cannot be recorded: {error}.") from error
 
 
 def decode(fields: bytes | msgspec.Raw) -> Record:
-    """Read the fields of a change or of a record, each time anew.
-
-    Raises:
-        msgspec.DecodeError: They are no JSON object.
-    """
+    """Return the fields of a change or of a record; raises msgspec.DecodeError."""
     return _record_decoder.decode(fields)
 
 
 def encode_lossy(payload: Any) -> bytes:
-    """Write one value that another program left; half a surrogate pair in it becomes a replacement sign.
+    """Return a value of another program as JSON, lone surrogates replaced by U+FFFD.
 
-    JSON can escape one and UTF-8 cannot carry it: one such record must not keep all the others from being folded.
+    JSON can escape them and UTF-8 cannot hold them; one such record must not block the compaction of all others.
     """
     try:
         return encode(payload)
@@ -157,13 +147,13 @@ def _replace_lone_surrogates(value: Any) -> Any:
 
 
 def encode_line(payload: Any) -> bytes:
-    """Make a line of the journal."""
+    """Return a line of the journal."""
     data = encode(payload)
     return b"%08x %b\n" % (zlib.crc32(data), data)
 
 
 def decode_line(line: bytes) -> bytes | None:
-    """Give back the JSON of a line without its newline, or nothing if the line is not whole."""
+    """Return the JSON of a line (given without its newline), None if its checksum is wrong."""
     if len(line) < 9 or line[8] != 0x20:
         return None
     data = line[9:]
@@ -171,12 +161,9 @@ def decode_line(line: bytes) -> bytes | None:
 
 
 def scan_lines(data: bytes, start: int, sequence: int | None = None) -> ScanResult:
-    """Read every whole line of ``data``, which stands at offset ``start`` of the journal.
+    """Read every whole line of ``data``, which begins at offset ``start`` of the journal.
 
-    Args:
-        data: The bytes.
-        start: Their offset in the journal.
-        sequence: The number the first line must have, if that is known.
+    ``sequence`` is the number that the first line must have, if known.
     """
     found = ScanResult([], start, sequence or 0)
     pending = 0
@@ -196,7 +183,7 @@ def scan_lines(data: bytes, start: int, sequence: int | None = None) -> ScanResu
 
 
 def iter_entries(data: bytes) -> Iterator[tuple[Entry | None, int]]:
-    """Yield what each whole line of ``data`` holds, None where that cannot be read, and the offset after it."""
+    """Yield the entry of each whole line of ``data``, None for an unreadable one, and the offset after it."""
     position = 0
     while (newline := data.find(b"\n", position)) >= 0:
         entry = _parse_entry(data[position:newline])
@@ -210,7 +197,7 @@ def _parse_entry(line: bytes) -> Entry | None:
         return None
     try:
         entry = _entry_decoder.decode(data)
-        # What nobody could read later is no entry, whatever its checksum says.
+        # Fields that cannot be decoded later make it unreadable, whatever its checksum says.
         decode(entry.fields)
     except msgspec.MsgspecError:
         return None
@@ -218,10 +205,10 @@ def _parse_entry(line: bytes) -> Entry | None:
 
 
 def parse_header(data: bytes) -> tuple[Header, int]:
-    """Read the first line; return it and the offset after it.
+    """Return the header and the offset after it.
 
     Raises:
-        CorruptHeaderError: It is cut short, flipped or missing.
+        CorruptHeaderError: It is missing or damaged.
         NewerSchemaError: Its schema is above `SCHEMA_VERSION`.
     """
     newline = data.find(b"\n")
@@ -237,15 +224,15 @@ def parse_header(data: bytes) -> tuple[Header, int]:
 
 
 def newer_schema_error(schema: int) -> NewerSchemaError:
-    """Say that the history is from a later version."""
+    """Return the error for a history of a later schema."""
     return NewerSchemaError(
         f"This history was written by a newer eternal-tui (format {schema}, this one reads {SCHEMA_VERSION}). "
-        "It was left as it is: upgrade, or choose another data folder."
+        "It was not changed. Upgrade, or choose another data folder."
     )
 
 
 class Journal:
-    """An open journal: read to `end`, appended to under the folder's lock."""
+    """An open journal, read up to `end`; appended to under the folder's lock."""
 
     def __init__(self, fs: FileSystem, path: Path, fd: int) -> None:
         self._fs = fs
@@ -262,32 +249,26 @@ class Journal:
 
     @classmethod
     def open(cls, fs: FileSystem, path: Path) -> Journal:
-        """Open an existing journal.
-
-        Raises:
-            CorruptHeaderError: The first line cannot be read.
-            NewerSchemaError: It belongs to a later version.
-            FileNotFoundError: There is none.
-        """
+        """Open an existing journal; raises CorruptHeaderError, NewerSchemaError or FileNotFoundError."""
         return cls(fs, path, fs.open(path, os.O_RDWR))
 
     def read_new(self) -> ScanResult:
-        """Read the lines since the last call and move `end` past the good ones."""
+        """Read the lines since the last call and move `end` past the readable ones."""
         found = scan_lines(read_all(self._fs, self._fd, self.end), self.end, self.sequence)
         self.end = found.end
         self.sequence = found.sequence
         return found
 
     def bytes_from(self, offset: int) -> bytes:
-        """The good lines from ``offset`` on, as they stand."""
+        """Return the readable lines from ``offset`` on."""
         return self.bytes_between(offset, self.end)
 
     def bytes_between(self, start: int, end: int) -> bytes:
-        """The bytes of the journal from ``start`` to ``end``."""
+        """Return the bytes of the journal from ``start`` to ``end``."""
         return read_all(self._fs, self._fd, start)[: end - start]
 
     def append(self, changes: Iterable[Change], writer: str, *, durable: bool) -> list[Entry]:
-        """Write changes at `end`, or leave the journal as it was; return them as they were written."""
+        """Write changes at `end` and return them as entries; on an error the journal is unchanged."""
         entries = [
             Entry(change.op, change.id, msgspec.Raw(encode(change.fields)), writer, number)
             for number, change in enumerate(changes, self.sequence)
@@ -300,7 +281,7 @@ class Journal:
             if durable:
                 self._fs.sync(self._fd)
         except BaseException:
-            # Half a line must not stay, nor a whole one that was never confirmed.
+            # Remove partial lines, and whole ones that were never confirmed.
             self._fs.truncate(self._fd, start)
             raise
         self.end = end
@@ -308,7 +289,7 @@ class Journal:
         return entries
 
     def truncate_tail(self) -> None:
-        """Remove what stands after `end`: a line whose writer died within it."""
+        """Remove the bytes after `end`: a line cut short by a crash."""
         self._fs.truncate(self._fd, self.end)
 
     def close(self) -> None:
@@ -319,7 +300,7 @@ class Journal:
 
 
 def write_journal(fs: FileSystem, path: Path, header: Header, carried_lines: bytes = b"") -> None:
-    """Write a fresh journal under ``path``, fsynced; the caller renames it to its place."""
+    """Write a new journal under ``path`` and fsync it; the caller renames it into place."""
     fs.unlink(path)
     fd = fs.create(path)
     try:
@@ -330,13 +311,13 @@ def write_journal(fs: FileSystem, path: Path, header: Header, carried_lines: byt
 
 
 MAX_UNMERGED_BYTES = 4096
-"""Bytes of further changes that stand behind a record before they are summed up with it."""
+"""Bytes of further changes of a record before they are merged into one."""
 
 ChangeOp = Literal["put", "patch", "delete", "reload"]
 
 
 class _MergedChange(msgspec.Struct, gc=False):
-    """The changes of one record: the text of each on a line of its own, and the size at which they become one."""
+    """The changes of one record, one JSON text per line, and the size at which they are merged."""
 
     op: ChangeOp
     lines: bytes
@@ -351,13 +332,12 @@ class _MergedChange(msgspec.Struct, gc=False):
 
 
 class PendingChanges:
-    """The changes of a journal, summed up for each id.
+    """The changes of a journal, summed by record id.
 
-    Applying a journal twice gives what applying it once gives: that is what makes a crash between writing the
-    document and renewing the journal harmless. Hence a patch of a record that does not exist does nothing.
+    Applying a journal twice gives the same result as once, so a crash between writing the document and renewing the
+    journal is harmless; therefore a patch of a missing record does nothing.
 
-    Changes are kept as text, as they were written: as Python's objects they take twice as much, and their room is
-    never given back whole. So what is handed out is always fresh, and a caller may alter it to any depth.
+    Changes stay encoded: as Python objects they take twice the memory and fragment it. Returned records are new.
     """
 
     def __init__(self) -> None:
@@ -368,11 +348,11 @@ class PendingChanges:
 
     @classmethod
     def from_changes(cls, changes: Iterable[Change | Entry]) -> PendingChanges:
-        """Sum up changes, oldest first."""
-        overlay = cls()
+        """Return the sum of changes, oldest first."""
+        pending = cls()
         for change in changes:
-            overlay.apply(change)
-        return overlay
+            pending.apply(change)
+        return pending
 
     def __len__(self) -> int:
         return len(self._merged)
@@ -381,7 +361,7 @@ class PendingChanges:
         return record_id in self._merged
 
     def apply(self, change: Change | Entry) -> None:
-        """Add one change; raises InvalidRecordError where its fields cannot be written."""
+        """Add one change; raises InvalidRecordError where its fields cannot be encoded."""
         known = self._merged.get(change.id)
         text = bytes(change.fields) if isinstance(change, Entry) else encode(change.fields)
         if known is None:
@@ -397,12 +377,12 @@ class PendingChanges:
         self._merged[change.id] = _MergedChange(change.op, text, 2 * len(text) + MAX_UNMERGED_BYTES)
 
     def op(self, record_id: int) -> ChangeOp | None:
-        """What becomes of one id: written whole, altered, or removed; None where nothing does."""
+        """Return the kind of change of a record, None where there is none."""
         known = self._merged.get(record_id)
         return None if known is None else known.op
 
     def apply_to(self, record_id: int, record: Record | None) -> Record | None:
-        """What becomes of the document's record, or of its absence."""
+        """Return the record with its changes, given the document's (None if missing)."""
         known = self._merged.get(record_id)
         if known is None:
             return record
@@ -413,22 +393,22 @@ class PendingChanges:
         return None if record is None else record | known.fields()
 
     def ids(self) -> list[int]:
-        """Every id touched, ascending."""
+        """Return every changed id, ascending."""
         if self._sorted_ids is None:
             self._sorted_ids = sorted(self._merged)
         return self._sorted_ids
 
-    def new_records_before(self, before: int, floor: int = 0) -> Iterator[tuple[int, Record]]:
-        """Whole records, descending from below ``before`` down to ``floor``."""
+    def new_records_before(self, before: int, lowest: int = 0) -> Iterator[tuple[int, Record]]:
+        """Yield records written whole, descending from below ``before`` down to ``lowest``."""
         ids = self.ids()
-        for index in range(bisect_left(ids, before) - 1, bisect_left(ids, floor) - 1, -1):
+        for index in range(bisect_left(ids, before) - 1, bisect_left(ids, lowest) - 1, -1):
             known = self._merged[ids[index]]
             if known.op == "put":
                 yield ids[index], known.fields()
 
 
 def _append_change(merged: _MergedChange, line: bytes) -> None:
-    """Put a further change behind the others, and make one of them all when they have doubled."""
+    """Append a change; merge all when their size has doubled."""
     merged.lines += b"\n" + line
     if len(merged.lines) > merged.merge_at_bytes:
         merged.lines = encode(merged.fields())

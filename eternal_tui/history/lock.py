@@ -1,4 +1,4 @@
-"""The one lock all instances of the program share: a sidecar file that is never replaced."""
+"""Locks between processes: one for the data folder, and one per running instance."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from eternal_tui.history.errors import HistoryError, LockUnavailableError, trans
 from eternal_tui.history.filesystem import PRIVATE_FILE_MODE, FileSystem, write_all
 
 LOCK_TIMEOUT_SECONDS = 10.0
-"""Seconds to wait for the lock. It is held for one append or one rename, so a longer wait means a holder
-that was stopped, as with ctrl+z in the middle of a write."""
+"""Seconds to wait for the lock. It is held for one append or one rename; a longer wait means that its holder is
+suspended."""
 
 
 class FolderLock:
-    """An flock between processes and a mutex between threads, taken together; it may be taken again inside.
+    """An flock between processes and a mutex between threads, taken together; reentrant.
 
-    flock belongs to the open file, so the descriptor is never shared with a child and the file is opened
-    nowhere else.
+    Its file is never replaced. flock belongs to the open file: the descriptor is not inherited, and no other code
+    opens the file.
     """
 
     def __init__(self, fs: FileSystem, path: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -41,7 +41,7 @@ class FolderLock:
         """Hold the lock for the block.
 
         Raises:
-            LockUnavailableError: Another process kept it for `LOCK_TIMEOUT_SECONDS` seconds.
+            LockUnavailableError: Another process held it for `LOCK_TIMEOUT_SECONDS`.
         """
         with self._mutex:
             if self._depth == 0:
@@ -56,12 +56,12 @@ class FolderLock:
 
     @contextmanager
     def hold_in_process(self) -> Iterator[None]:
-        """Keep the other threads of this process out, not the other processes."""
+        """Hold the mutex alone: other threads wait, other processes do not."""
         with self._mutex:
             yield
 
     def close(self) -> None:
-        """Give up the lock file."""
+        """Close the lock file."""
         with self._mutex:
             if self._fd >= 0:
                 self._fs.close(self._fd)
@@ -78,7 +78,7 @@ class FolderLock:
             if self._fs.try_lock(self._fd):
                 if self._fs.fstat(self._fd).st_ino == self._fs.stat(self._path).st_ino:
                     return
-                # Somebody removed the file and another process locks its successor.
+                # The file was removed, and another process locks its successor.
                 self._fs.close(self._fd)
                 self._fd = self._open()
                 continue
@@ -96,9 +96,9 @@ _INSTANCE_ID_PATTERN = r"[0-9a-f]{8}"
 
 
 class InstanceLock:
-    """One running program, alive as long as it holds the lock of its file in ``instances/``.
+    """One running process: alive while it holds the lock of its file in ``instances/``.
 
-    The kernel gives the lock back when the process ends, however it ends.
+    The kernel releases the lock when the process ends, however it ends.
     """
 
     def __init__(self, fs: FileSystem, folder: Path, instance_id: str, info: bytes) -> None:
@@ -116,35 +116,26 @@ class InstanceLock:
         pid: int,
         *,
         fs: FileSystem | None = None,
-        instance_id: str | None = None,
     ) -> Self:
-        """Announce this process in the data folder.
-
-        Args:
-            folder: The data folder.
-            now: Seconds since the epoch; only noted for people who look into the file.
-            pid: The process id, noted likewise.
-            fs: The file system, replaced in tests.
-            instance_id: Eight hex digits; random by default.
-        """
-        facts = msgspec.json.encode({"pid": pid, "started": now()})
-        instance = cls(fs or FileSystem(), folder / "instances", instance_id or os.urandom(4).hex(), facts)
+        """Register this process in the data folder; clock and process id are recorded in its file."""
+        info = msgspec.json.encode({"pid": pid, "started": now()})
+        instance = cls(fs or FileSystem(), folder / "instances", os.urandom(4).hex(), info)
         instance.reacquire()
         return instance
 
     @classmethod
     def observer(cls, folder: Path) -> Self:
-        """Return an instance that is never alive itself, to ask about others in the data folder."""
+        """Return an instance that is never alive itself, to query others in the data folder."""
         return cls(FileSystem(), folder / "instances", "", b"")
 
     def is_alive(self, instance_id: str) -> bool:
-        """Whether the instance still runs; the file of one that does not is removed."""
+        """Whether the instance is running; the file of a dead one is removed."""
         if not re.fullmatch(_INSTANCE_ID_PATTERN, instance_id):
             return False
         if instance_id == self.id:
             return self._fd >= 0
         path = self._folder / instance_id
-        with translate_oserror("looking for other instances"):
+        with translate_oserror("checking other instances"):
             try:
                 fd = self._fs.open(path, os.O_RDWR)
             except FileNotFoundError:
@@ -158,7 +149,7 @@ class InstanceLock:
                 self._fs.close(fd)
 
     def release(self) -> None:
-        """Stop being alive, as before a suspend: others may take over at once."""
+        """Release the lock, as before a suspend: other instances may take over at once."""
         if self._fd < 0:
             return
         fd, self._fd = self._fd, -1
@@ -169,22 +160,22 @@ class InstanceLock:
                 self._fs.close(fd)
 
     def reacquire(self) -> None:
-        """Be alive again under the same id; what was claimed before may belong to others now."""
+        """Take the lock again under the same id; jobs owned before may belong to others now."""
         if self._fd >= 0:
             return
         path = self._folder / self.id
-        arriving = self._folder / f"{self.id}.new"
+        unnamed = self._folder / f"{self.id}.new"
         with translate_oserror("joining the data folder"):
             self._fs.make_dir(self._folder)
-            fd = self._fs.create(arriving)
+            fd = self._fs.create(unnamed)
             try:
-                # Locked before it has its name: nobody can find it unlocked and take it for dead.
+                # Locked before it gets its name: no other process can see it unlocked.
                 if not self._fs.try_lock(fd):
-                    raise HistoryError("Another process locked this instance's own file. Start again.")
+                    raise HistoryError("Another process locked this instance's own file. Restart.")
                 write_all(self._fs, fd, self._info, 0)
-                self._fs.replace(arriving, path)
+                self._fs.replace(unnamed, path)
             except BaseException:
-                self._fs.unlink(arriving)
+                self._fs.unlink(unnamed)
                 self._fs.close(fd)
                 raise
             self._fd = fd

@@ -1,4 +1,4 @@
-"""Opening a history, and mending one that is damaged without ever overwriting the damage."""
+"""Open a history; repair a damaged one from what is readable, keeping the damaged files under dated names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ from eternal_tui.history.document import (
 from eternal_tui.history.errors import (
     CorruptDocumentError,
     CorruptHeaderError,
-    NewerSchemaError,
     UnrepairableHistoryError,
 )
 from eternal_tui.history.filesystem import FileSystem, read_all
@@ -62,7 +61,7 @@ def _max_job_id(ids: Iterable[int]) -> int:
 
 
 class DamagedJournal:
-    """What is left of a journal; ``header`` is None when its first line is lost."""
+    """The readable part of a journal; ``header`` is None when its first line is lost."""
 
     def __init__(self, fs: FileSystem, path: Path) -> None:
         self.exists = True
@@ -81,26 +80,26 @@ class DamagedJournal:
 
     @property
     def lost_count(self) -> int:
-        """Changes between others that can no longer be read, at the least."""
+        """The least number of unreadable changes before the last readable one."""
         return self.scan.lost_count or self.scan.bad_count
 
     @property
     def unread_tail_lines(self) -> int:
-        """Lines after the last good one: damaged, or begun and never confirmed."""
+        """Lines after the last readable one: damaged, or never confirmed."""
         tail = self.scan.bad_tail
         return tail.count(b"\n") + (bool(tail) and not tail.endswith(b"\n"))
 
     @property
     def is_damaged(self) -> bool:
-        """Whether more is wrong than a last line that its writer did not finish."""
+        """Whether there is more damage than an unfinished last line."""
         return (self.exists and self.header is None) or bool(self.scan.bad_count) or is_damaged_tail(self.scan.bad_tail)
 
 
 class DamagedDocument:
-    """What is left of a document.
+    """The readable part of a document.
 
-    ``damage`` is empty when it is whole; ``unreadable_count`` counts records that were seen and could not be read;
-    ``is_foreign_format`` says that its layout is another program's.
+    ``damage`` is empty when it is whole; ``unreadable_count`` counts records that were found but not readable;
+    ``is_foreign_format`` means that another program wrote its layout.
     """
 
     def __init__(self, fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> None:
@@ -154,7 +153,7 @@ class DamagedDocument:
         try:
             self._load_other_tables(parse_tables(b"{" + line.lstrip(b"{").rstrip(b",") + b"}"))
         except CorruptDocumentError:
-            # The tables in the first lines are short; what they held is ours to count again.
+            # The lost head held only counters.
             self.generation = 0
 
     def _salvage_record(self, record_id: int, value: bytes) -> None:
@@ -168,7 +167,7 @@ class DamagedDocument:
         decoder, key = json.JSONDecoder(), re.compile(_RECORD_KEY_PATTERN)
         position = text.find(f'"{JOBS_TABLE}"')
         if position < 0:
-            # Before the table of jobs stand other tables, whose rows look just like records.
+            # Rows of other tables look like records.
             return
         while match := key.search(text, position):
             try:
@@ -181,7 +180,7 @@ class DamagedDocument:
 
 
 def is_damaged_tail(tail: bytes) -> bool:
-    """Whether the end of a journal is more than a line whose writer died within it."""
+    """Whether the end of a journal is more than one unfinished line."""
     return b"\n" in tail or b"\x00" in tail
 
 
@@ -205,13 +204,13 @@ def _is_silently_corrupted(fs: FileSystem, path: Path, snapshot: SnapshotInfo | 
 
 
 SKIPPED_IDS = 1000
-"""Ids left out when the journal's header, and with it the last id minted, cannot be had."""
+"""Ids skipped when the journal's header, which holds the last id, is lost."""
 
 Clock = Callable[[], float]
 
 
 class OpenedHistory:
-    """An open journal, what it holds, and the document it continues."""
+    """An open journal, its entries, and the document it continues."""
 
     def __init__(self, journal: Journal, scan: ScanResult, document: Document, stat: os.stat_result | None) -> None:
         self.journal = journal
@@ -222,11 +221,10 @@ class OpenedHistory:
 
 
 def open_or_repair(fs: FileSystem, paths: Paths, now: Clock) -> tuple[OpenedHistory, list[str]]:
-    """Open journal and document, mending them first if need be; under the folder's lock.
+    """Open journal and document, repaired where damaged; runs under the folder's lock.
 
-    Raises:
-        UnrepairableHistoryError: They could not be mended.
-        NewerSchemaError: A later version wrote them.
+    Returns them with messages for the user. Raises UnrepairableHistoryError, or NewerSchemaError where a later version
+    wrote them.
     """
     try:
         opened = _open_unrepaired(fs, paths)
@@ -241,34 +239,33 @@ def open_or_repair(fs: FileSystem, paths: Paths, now: Clock) -> tuple[OpenedHist
         return _open_unrepaired(fs, paths), notices
     except (CorruptDocumentError, CorruptHeaderError) as broken:
         raise UnrepairableHistoryError(
-            f"The history in {paths.folder} is damaged and could not be mended ({broken}). Nothing was removed."
+            f"The history in {paths.folder} is damaged and could not be repaired ({broken}). Nothing was removed."
         ) from broken
 
 
 def repair(fs: FileSystem, paths: Paths, now: Clock) -> list[str]:
-    """Set what is damaged aside under a dated name and rebuild from the best that is left.
+    """Keep damaged files under dated names and rebuild the history from what is readable.
 
-    Returns:
-        What was damaged, what it is called now, what was recovered and how much is lost.
+    Returns messages for the user: the damage, the dated names, what was recovered and what is lost.
     """
     journal = DamagedJournal(fs, paths.journal)
-    note = journal.header.base if journal.header else None
-    document = DamagedDocument(fs, paths.document, note)
+    snapshot = journal.header.base if journal.header else None
+    document = DamagedDocument(fs, paths.document, snapshot)
     missing = not document.exists and (journal.header is None or not journal.header.empty)
     if missing and not document.damage:
         document.damage = "it is missing"
-    notices, rescue = [], _Recovery(document.records, document.other_tables, document.last_id)
+    notices, recovered = [], _Recovery(document.records, document.other_tables, document.last_id)
     if document.damage:
-        kept = _quarantine_text(fs, paths, paths.document, now) if document.exists else ""
-        rescue = _recover(fs, paths, journal, document)
-        _replay_entries(rescue.records, journal.scan.entries)
-        notices.append(f"history.json was damaged ({document.damage}){kept}. {rescue.summary()}")
+        aside = _quarantine_text(fs, paths, paths.document, now) if document.exists else ""
+        recovered = _recover(fs, paths, journal, document)
+        _replay_entries(recovered.records, journal.scan.entries)
+        notices.append(f"history.json was damaged ({document.damage}){aside}. {recovered.summary()}")
     if journal.is_damaged:
-        kept = _quarantine_text(fs, paths, paths.journal, now)
-        notices.append(f"The journal was damaged{kept}. {_lost_changes_text(journal)}")
+        aside = _quarantine_text(fs, paths, paths.journal, now)
+        notices.append(f"The journal was damaged{aside}. {_lost_changes_text(journal)}")
     elif not journal.exists:
-        notices.append("The journal was missing: changes since the history was last folded may be lost.")
-    _rebuild(fs, paths, journal, rescue, document.generation)
+        notices.append("The journal was missing: changes since the last compaction may be lost.")
+    _rebuild(fs, paths, journal, recovered, document.generation)
     return notices
 
 
@@ -288,33 +285,8 @@ def quarantine(fs: FileSystem, paths: Paths, path: Path, now: Clock) -> str:
     return name
 
 
-def quarantine_newer(fs: FileSystem, paths: Paths, now: Clock) -> str:
-    """Move what a later version wrote under dated names, so that the generation before can be used; say so."""
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now()))
-    moved = []
-    for path in (paths.document, paths.journal, paths.previous_document, paths.previous_journal):
-        if path.name in fs.list_dir(paths.folder) and (path == paths.journal or _is_newer(fs, path)):
-            aside = path.name.replace("history.", f"history.newer-{stamp}.", 1)
-            fs.link(path, paths.folder / aside)
-            fs.unlink(path)
-            moved.append(aside)
-    fs.sync_dir(paths.folder)
-    return f"A newer eternal-tui wrote this history; it was set aside as {', '.join(moved)}."
-
-
-def _is_newer(fs: FileSystem, path: Path) -> bool:
-    try:
-        if path.suffix == ".json":
-            DamagedDocument(fs, path, None)
-        else:
-            DamagedJournal(fs, path)
-    except NewerSchemaError:
-        return True
-    return False
-
-
 class _Recovery:
-    """The records to go on with, before the journal is replayed over them."""
+    """The recovered records, before the journal is replayed over them."""
 
     def __init__(
         self,
@@ -333,12 +305,12 @@ class _Recovery:
 
     def summary(self) -> str:
         count = sum(record_id < FIRST_CHARGE_ID for record_id in self.records)
-        kept = f"{count} {'record was' if count == 1 else 'records were'} recovered"
+        recovered = f"{count} {'record was' if count == 1 else 'records were'} recovered"
         if self.is_complete:
-            return f"{kept} from the generation before and the journals; none is lost."
+            return f"{recovered} from the previous generation and the journals; none is lost."
         if not self.lost_count:
-            return f"{kept} from what was still readable; whether there were more cannot be told."
-        return f"{kept}; at least {self.lost_count} could not be and {'is' if self.lost_count == 1 else 'are'} lost."
+            return f"{recovered} from what was readable; whether there were more is unknown."
+        return f"{recovered}; at least {self.lost_count} {'is' if self.lost_count == 1 else 'are'} lost."
 
 
 def _recover(fs: FileSystem, paths: Paths, journal: DamagedJournal, document: DamagedDocument) -> _Recovery:
@@ -351,32 +323,32 @@ def _recover(fs: FileSystem, paths: Paths, journal: DamagedJournal, document: Da
     last_id = max(document.last_id, previous.last_id, header.last_id if header else 0)
     if _is_complete(previous, earlier, journal):
         if document.is_foreign_format:
-            gone = {entry.id for entry in earlier.scan.entries if entry.op == "delete"}
-            records = {key: record for key, record in document.records.items() if key not in gone} | records
+            deleted = {entry.id for entry in earlier.scan.entries if entry.op == "delete"}
+            records = {key: record for key, record in document.records.items() if key not in deleted} | records
         return _Recovery(records, others, last_id, is_complete=True)
     records |= document.records
-    note = journal.header.base if journal.header else None
-    expected = note.records if note else len(document.records) + document.unreadable_count
+    snapshot = journal.header.base if journal.header else None
+    expected = snapshot.records if snapshot else len(document.records) + document.unreadable_count
     return _Recovery(records, others, last_id, lost_count=max(0, expected - len(records)))
 
 
 def _is_complete(previous: DamagedDocument, previous_journal: DamagedJournal, journal: DamagedJournal) -> bool:
-    """Whether the generation before and both journals together hold everything there was."""
+    """Whether the previous generation and both journals hold every record and change."""
     if previous.damage or previous_journal.is_damaged or journal.header is None:
         return False
     if not previous.exists and not previous_journal.exists:
         return journal.header.empty
-    have = {journal.header.generation}
+    present = {journal.header.generation}
     first = previous.generation
     if previous_journal.header is not None:
-        have.add(previous_journal.header.generation)
+        present.add(previous_journal.header.generation)
         if not previous.exists:
             if not previous_journal.header.empty:
                 return False
             first = previous_journal.header.generation
     elif not previous.exists:
         return False
-    return first <= journal.header.generation and have >= set(range(first, journal.header.generation + 1))
+    return first <= journal.header.generation and present >= set(range(first, journal.header.generation + 1))
 
 
 def _rebuild(fs: FileSystem, paths: Paths, journal: DamagedJournal, recovered: _Recovery, generation: int) -> None:
@@ -386,7 +358,7 @@ def _rebuild(fs: FileSystem, paths: Paths, journal: DamagedJournal, recovered: _
     last_id = _max_job_id([recovered.last_id, header.last_id if header else 0, *records, *_entry_ids(journal)])
     last_id += 0 if header else SKIPPED_IDS
     generation = max(generation, header.generation if header else 0) + 1
-    # A fold of another instance may hold this name; it will find the journal changed and give up.
+    # Another instance may be compacting into this name; it finds the journal replaced and gives up.
     fs.unlink(paths.new_document)
     base = _write_document(fs, paths.new_document, recovered, generation, last_id)
     renewed = Header(generation=generation, last_id=last_id, base=base, sequence=journal.scan.sequence or 1)
@@ -414,22 +386,22 @@ def _write_document(fs: FileSystem, path: Path, recovered: _Recovery, generation
 
 
 def _replay_entries(records: dict[int, Record], entries: list[Entry]) -> None:
-    overlay = PendingChanges.from_changes(entries)
-    for record_id in overlay.ids():
-        record = overlay.apply_to(record_id, records.pop(record_id, None))
+    pending = PendingChanges.from_changes(entries)
+    for record_id in pending.ids():
+        record = pending.apply_to(record_id, records.pop(record_id, None))
         if record is not None:
             records[record_id] = record
 
 
 def _lost_changes_text(journal: DamagedJournal) -> str:
     if journal.header is None:
-        return "How many changes since the last fold are lost, if any, cannot be told."
-    said = []
+        return "How many changes since the last compaction are lost is unknown."
+    parts = []
     if journal.lost_count:
-        said.append(f"At least {journal.lost_count} {'change is' if journal.lost_count == 1 else 'changes are'} lost.")
+        parts.append(f"At least {journal.lost_count} {'change is' if journal.lost_count == 1 else 'changes are'} lost.")
     if tail := journal.unread_tail_lines:
-        said.append(f"{tail} at its end could not be read, and may never have been confirmed.")
-    return " ".join(said) or "No change is known to be lost."
+        parts.append(f"{tail} at its end could not be read; they may never have been confirmed.")
+    return " ".join(parts) or "No change is known to be lost."
 
 
 def _entry_ids(journal: DamagedJournal) -> list[int]:

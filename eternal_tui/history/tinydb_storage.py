@@ -1,8 +1,7 @@
-"""The history as a TinyDB storage, for whoever wants tables and queries over the same files.
+"""The history as a TinyDB storage, for scripts that want tables and queries over the same files.
 
-``TinyDB(folder / "history.json", storage=DurableStorage)`` reads document and journal; what it writes is compared
-with what it read, and the differences are appended to the journal: durable, and never over what another process
-wrote in between.
+``TinyDB(folder / "history.json", storage=DurableStorage)`` reads document and journal. A write is compared with the
+last read, and the differences are appended to the journal: durably, and never over another process's changes.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ class DurableStorage(Storage):
         self._last_read: dict[int, bytes] = {}
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """Read every record as it stands now."""
+        """Read every record."""
         with self._history.transaction(keep_concurrent=True):
-            pass  # The news stays for whoever else reads this history.
+            pass  # Catch up; the changes of others stay for other readers of this history.
         self._last_read = {record_id: encode(record) for record_id, record in self._history.find_all()}
         jobs = {str(record_id): _record_decoder.decode(data) for record_id, data in reversed(self._last_read.items())}
         return {**copy.deepcopy(self._history.other_tables), JOBS_TABLE: jobs, **self._charges()}
@@ -45,7 +44,7 @@ class DurableStorage(Storage):
 
         Raises:
             ConflictError: Another process changed one of the same records since; nothing was written.
-            HistoryError: A table other than ``jobs`` was to be changed.
+            HistoryError: A table other than ``jobs`` was changed.
         """
         others = {name: table for name, table in data.items() if name not in {JOBS_TABLE, META_TABLE, CHARGES_TABLE}}
         charges = {CHARGES_TABLE: data[CHARGES_TABLE]} if CHARGES_TABLE in data else {}
@@ -65,7 +64,7 @@ class DurableStorage(Storage):
                 now = transaction.get(change.id)
                 if (None if now is None else encode(now)) != self._last_read.get(change.id):
                     raise ConflictError(
-                        f"Record {change.id} was changed by another program meanwhile. Nothing was written: try again."
+                        f"Record {change.id} was changed by another program meanwhile. Nothing was written. Retry."
                     )
             transaction.changes += changes
         self._last_read = wanted

@@ -163,7 +163,7 @@ def verify_recovery(folder: Path, ledger: Ledger, *, power_cut: bool, is_documen
         alarming = [
             notice
             for notice in history.notices
-            if "lost" in notice.replace("none is lost", "") or "cannot be told" in notice
+            if "lost" in notice.replace("none is lost", "") or "is unknown" in notice
         ]
         assert not alarming, (folder.name, alarming, ledger)
         return history.notices

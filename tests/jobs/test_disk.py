@@ -113,7 +113,7 @@ async def test_progress_that_cannot_be_written_is_told_once_and_recovers(
             polls = len(bench.sandbox.polls())
             await bench.advance_until(lambda polls=polls: len(bench.sandbox.polls()) > polls)  # type: ignore[misc]
             await bench.clock.advance(1.0)
-        assert len([notice for notice in bench.engine.notices if "No room" in notice]) == 1
+        assert len([notice for notice in bench.engine.notices if "No space" in notice]) == 1
     bench.sandbox.heal()
     bench.sandbox.finish()
     await bench.wait_for_state(job.id, "saved")
