@@ -32,7 +32,7 @@ def add_cost_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--yes",
         action="store_true",
-        help="do not ask, above confirm_count and confirm_above too",
+        help="do not ask, even above confirm_count and confirm_above",
     )
     parser.add_argument(
         "--max-cost", metavar="X", type=_parse_credits, help="spend at most X credits; the rest is not sent"

@@ -22,7 +22,7 @@ _PAID_COMMANDS = frozenset({"generate", "retry", "again", "create-character"})
 
 def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] | None:
     """Return exit code and sentence, or None for an internal error."""
-    is_paid = context.arguments.verb in _PAID_COMMANDS
+    is_paid = context.arguments.command in _PAID_COMMANDS
     if isinstance(error, CommandError):
         return error.exit_code, sanitize(str(error))
     if isinstance(error, OutputError):

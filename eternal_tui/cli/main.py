@@ -113,7 +113,7 @@ def run(
 def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     if not arguments:
         # The app, as most start it: no parser is built.
-        return cast("argparse.Namespace", SimpleNamespace(verb=None))
+        return cast("argparse.Namespace", SimpleNamespace(command=None))
     from eternal_tui.cli.parser import parse
 
     return parse(list(arguments))
@@ -131,7 +131,7 @@ def _report_internal_error(
     except SettingsError:
         folder = default_data_dir(environ)
     secrets = [*keys_from_environ(environ), *seen_keys()]
-    path = write_crash_report(error, folder / "logs", secrets, command=getattr(parsed, "verb", None) or "app")
+    path = write_crash_report(error, folder / "logs", secrets, command=getattr(parsed, "command", None) or "app")
     if path is None:
         return format_safe("Internal error: {error}. No report could be written.", error=type(error).__name__)
     return format_safe("Internal error. Please attach {path} to a bug report (contains no key).", path=path)
@@ -150,7 +150,7 @@ def _run_command(context: Context) -> int:
 
 
 def _dispatch(context: Context) -> int:
-    name = context.arguments.verb
+    name = context.arguments.command
     if getattr(context.arguments, "empty", False) and not context.is_demo:
         raise UsageError("--empty goes with --demo.")
     if name is None:

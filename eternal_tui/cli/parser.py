@@ -38,13 +38,13 @@ exit codes:
 environment:
   ETERNALAI_API_KEY, ETERNAL_AI_API_KEY    API key; else api_key_command, the system keyring, a key file
   ETERNAL_TUI_<SETTING>                    any setting, such as ETERNAL_TUI_DATA_DIR; see `eternal-tui config`
-  NO_COLOR                                 no colours, also with --color auto
+  NO_COLOR                                 no colours, unless --color always
 """
 
 COMMANDS = {
     "generate": "Submit one or more requests. This spends credits.",
     "retry": "Submit failed, rejected or unconfirmed jobs again. This spends credits.",
-    "again": "Submit the same requests once more, whatever became of them. This spends credits.",
+    "again": "Submit the requests of jobs once more, whatever their state. This spends credits.",
     "create-character": "Create a character from a prompt (experimental). This spends credits.",
     "watch": "Wait for jobs to finish and download their results. Free.",
     "queue": "List, hold, send or cancel queued requests. `run` spends credits.",
@@ -58,7 +58,7 @@ COMMANDS = {
     "tag": "Add tags to jobs, or remove them.",
     "note": "Set, print or remove the note of jobs.",
     "delete": "Delete jobs from the history. Files are kept.",
-    "undo": "Restore the jobs deleted last.",
+    "undo": "Restore the last deletion.",
     "stats": "Show spending, durations and success rates.",
     "characters": "List EternalAI's public characters. Needs no key.",
     "export": "Write jobs to a file (JSON, CSV, a web page, a contact sheet), or copy results to a folder.",
@@ -105,7 +105,7 @@ class Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         names = [str(choice) for choice in action.choices]
-        if action.dest != "verb":
+        if action.dest != "command":
             raise argparse.ArgumentError(action, f"{value} is not one of {', '.join(names)}")
         close = get_close_matches(value, names, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"See {PROGRAM} --help."
@@ -185,11 +185,11 @@ def load_command(name: str) -> Command:
 
 
 def build_parser() -> tuple[Parser, dict[str, CommandParser]]:
-    """Return the parser of the command line and those of the commands; the namespace has `verb`, a command or None."""
+    """Return the parser of the command line and those of the commands; without a command `command` is None."""
     parser = Parser(prog=PROGRAM, description=DESCRIPTION, epilog=EPILOG)
     add_global_options(parser)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    commands = parser.add_subparsers(dest="verb", metavar="COMMAND", title="commands", parser_class=CommandParser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=CommandParser)
     found = {}
     for name, described in COMMANDS.items():
         found[name] = commands.add_parser(name, help=described, description=described)

@@ -298,12 +298,11 @@ class SubmissionRun:
 
     def _report_unsent(self, count: int) -> None:
         if count:
-            verb = "was" if count == 1 else "were"
             again = " Run the same command with --resume to send the rest." if self._batch else ""
             self._output.info(
                 format_safe(
-                    "{rest} {verb} not sent and not charged.{again}",
-                    rest=pluralize(count, "more request"), verb=verb, again=again,
+                    "{rest} {was} not sent and not charged.{again}",
+                    rest=pluralize(count, "more request"), was="was" if count == 1 else "were", again=again,
                 )
             )  # fmt: skip
 

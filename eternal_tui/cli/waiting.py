@@ -48,11 +48,14 @@ def parse_timeout(text: str) -> float:
 def add_wait_options(parser: argparse.ArgumentParser) -> None:
     """Add `--timeout` and the options for copies of results."""
     parser.add_argument(
-        "--timeout", metavar="TIME", type=parse_timeout, help="stop waiting after TIME (90, 5m, 1h); exit 6, jobs go on"
+        "--timeout",
+        metavar="TIME",
+        type=parse_timeout,
+        help="stop waiting after TIME (90, 5m, 1h); exit code 6; jobs keep running",
     )
     add_output_options(parser)
     parser.add_argument(
-        "--on-finished", metavar="COMMAND", help="run COMMAND for each result; {file} {id} {output} … are filled in"
+        "--on-finished", metavar="COMMAND", help="run COMMAND for each result, with {file}, {id}, {output} … replaced"
     )
 
 
@@ -67,10 +70,10 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 def add_copy_options(parser: argparse.ArgumentParser) -> None:
     """Add `--sidecar` and `--embed`."""
-    parser.add_argument("--sidecar", choices=("json", "xmp"), help="write the request beside each copy")
+    parser.add_argument("--sidecar", choices=("json", "xmp"), help="write the request to a file next to each copy")
     parser.add_argument(
         "--embed", action=argparse.BooleanOptionalAction, default=None,
-        help="write the request into each copy, where the format has a place for it",
+        help="write the request into each copy (JPEG, PNG, WebP, MP4, MOV)",
     )  # fmt: skip
 
 

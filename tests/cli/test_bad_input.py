@@ -35,7 +35,7 @@ CASES = [
     (("jobs", "--format", "{"), "braces do not match"),
     (("jobs", "since:zz"), "Unknown time zz."),
     (("stats", "--days", "9" * 30), "is not a whole number from 1 to 3660"),
-    (("stats", "--account", "zz"), "There is no such account."),
+    (("stats", "--account", "zz"), "Unknown account zz. Accounts:"),
     (("watch", "1", "--timeout", "1e400"), "--timeout: 1e400 is not a time such as 90"),
     (("watch", "1", "-o", ""), "It is empty."),
     (("fetch", "1", "--on-finished", ""), "--on-finished"),

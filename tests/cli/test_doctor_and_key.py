@@ -141,7 +141,7 @@ def test_login_keeps_a_piped_key_in_a_private_file(program: Program, sandbox: Sa
     assert gone.code == 0
     assert not file.exists()
     assert program.run("generate", "--character", "6870", "--prompt", "x", environ=NO_KEY_ENVIRON).code == 3
-    assert "No API key was stored" in program.run("logout", environ=NO_KEY_ENVIRON).out
+    assert "No API key is stored" in program.run("logout", environ=NO_KEY_ENVIRON).out
 
 
 def test_newer_key_is_led_to_its_header_by_login_doctor_and_a_refusal(program: Program) -> None:

@@ -34,7 +34,9 @@ The list is cached for a day.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `characters`."""
-    parser.add_argument("--search", metavar="TEXT", default="", help="only those with this in name, ID or description")
+    parser.add_argument(
+        "--search", metavar="TEXT", default="", help="only characters with TEXT in name, ID or description"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per character")
     parser.add_argument("--refresh", action="store_true", help="bypass the cache")
 

@@ -33,7 +33,8 @@ INSTALL_PATHS = {
 MAX_WORDS = 200
 VALUE_KINDS = ("states", "jobs", "characters", "tags", "commands")
 _KIND_BY_DEST = {
-    "ids": "jobs", "state": "states", "character": "characters", "tag": "tags", "words": "tags", "command": "commands",
+    "ids": "jobs", "state": "states", "character": "characters", "tag": "tags", "words": "tags",
+    "documented": "commands",
 }  # fmt: skip
 _FILE_DESTS = frozenset({"input", "output", "config", "report"})
 _FILES = frozenset({("export", "path"), ("sandbox", "state")})
@@ -41,8 +42,8 @@ _FILES = frozenset({("export", "path"), ("sandbox", "state")})
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `completion`."""
-    parser.add_argument("shell", choices=SHELLS, nargs="?", help="for which shell (default: $SHELL)")
-    parser.add_argument("--install", action="store_true", help="write the script where the shell looks for it")
+    parser.add_argument("shell", choices=SHELLS, nargs="?", help="the shell (default: that of $SHELL)")
+    parser.add_argument("--install", action="store_true", help="install the script for your user")
     parser.add_argument("--values", choices=VALUE_KINDS, help=argparse.SUPPRESS)
 
 

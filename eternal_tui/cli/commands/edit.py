@@ -140,7 +140,7 @@ examples:
   eternal-tui delete 'state:failed since:1d'
   eternal-tui undo
 
-Files in the results folder are kept. A running job is not cancelled and stays charged: --yes deletes it anyway.
+Files in the results folder are kept. Deleting a running job neither cancels nor refunds it.
 """
 
 UNDO_EPILOG = """\
@@ -269,7 +269,7 @@ examples:
   eternal-tui adopt --character 6870 --prompt "At sea" --type video REQUEST_ID
   eternal-tui adopt - < ids.txt && eternal-tui watch
 
-Adopted jobs are polled by the app or by `eternal-tui watch`. They cost nothing here: whoever sent them paid.
+Adopted jobs are polled by the app or by `eternal-tui watch`. Adopting is free: a request is charged when it is sent.
 """
 
 _REQUEST_ID_PATTERN = r"[A-Za-z0-9._~:-]{1,200}"

@@ -125,7 +125,7 @@ examples:
 
 Without JOB it is the whole history. folder copies each result, named by save_template; PATH may be a template.
 html is one page with every image and video inside it; sheet is an image of the newest results.
-Nothing is overwritten: in a folder a name that is taken gets -2, -3 … A file is readable only by you.
+Nothing is overwritten: in a folder, existing names get -2, -3 … A file is readable only by you.
 Result URLs are omitted (they grant access).
 """
 

@@ -80,7 +80,7 @@ examples:
   eternal-tui create-character "A lighthouse keeper with a red scarf"
   eternal-tui create-character - --yes --json < prompt.txt
 
-It costs credits, how many is not documented. The new character's ID is the `character` of the job.
+The API does not document what it costs. The new character's ID is the `character` of the job.
 """
 
 _QUESTION = SafeText("Creating a character costs an undocumented number of credits.")
@@ -88,10 +88,8 @@ _QUESTION = SafeText("Creating a character costs an undocumented number of credi
 
 def _add_create_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `create-character`."""
-    parser.add_argument(
-        "text", metavar="PROMPT", nargs="?", help="appearance, character and story; '-' reads it from stdin"
-    )
-    parser.add_argument("--prompt", metavar="TEXT", help="the same as an option")
+    parser.add_argument("text", metavar="PROMPT", nargs="?", help="appearance, personality and story; '-' is stdin")
+    parser.add_argument("--prompt", metavar="TEXT", help="the prompt, as an option")
     parser.add_argument("--yes", action="store_true", help="create it without asking")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -38,8 +38,8 @@ batch: template: account:. Several values with commas: type:image,video. --sort 
 
 Each line of --json also has spent_today and spent_in_all: what all jobs of the history cost, the same on each line.
 
-states: submitting running stalled succeeded failed rejected unsent unconfirmed lost; fetching saved created expired
-broken missing for what became of one that succeeded; also done, unfinished and attention.
+states: queued submitting running stalled succeeded failed rejected unsent unconfirmed lost; fetching saved created
+expired broken missing for what became of one that succeeded; also done, unfinished and attention.
 """
 
 MIN_FULL_TABLE_COLUMNS = 80

@@ -93,7 +93,7 @@ def _logout(context: Context) -> int:
     if removed:
         context.output.print_line(format_safe("API key removed from {places}.", places=" and ".join(removed)))
     else:
-        context.output.print_line(sanitize("No API key was stored here."))
+        context.output.print_line(sanitize("No API key is stored."))
     left = [name for name in KEY_ENV_VARS if context.environ.get(name, "").strip()]
     if context.settings.api_key_command:
         left.append("api_key_command")

@@ -74,7 +74,7 @@ _ASCII_REPLACEMENTS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `man`."""
-    parser.add_argument("--install", action="store_true", help="write the page where man looks for it")
+    parser.add_argument("--install", action="store_true", help="install the page for your user")
 
 
 def run(context: Context) -> int:

@@ -43,8 +43,10 @@ def _retry(context: Context) -> int:
         try:
             check_retryable(job)
         except InvalidJobState as error:
-            verb = "again" if job.is_delivered or job.retried_by is not None else "fetch"
-            hint = f" `eternal-tui {verb} {job.id}` {'repeats its request' if verb == 'again' else 'gets its result'}."
+            if job.is_delivered or job.retried_by is not None:
+                hint = f" `eternal-tui again {job.id}` repeats its request."
+            else:
+                hint = f" `eternal-tui fetch {job.id}` gets its result."
             raise UsageError(f"{error}{hint} Nothing was sent.") from None
     unconfirmed = [job for job in jobs if job.state is JobState.UNCONFIRMED]
     if unconfirmed and not context.arguments.yes:

@@ -94,12 +94,12 @@ Each schema describes one line of `eternal-tui COMMAND --json`. Keys may be adde
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `schema`."""
-    parser.add_argument("command", metavar="COMMAND", nargs="?", help="one command (default: all)")
+    parser.add_argument("documented", metavar="COMMAND", nargs="?", help="one command (default: all)")
 
 
 def run(context: Context) -> int:
     """Print the schemas."""
-    wanted = context.arguments.command
+    wanted = context.arguments.documented
     if wanted is not None and wanted not in JSON_OBJECTS:
         raise UsageError(f"{sanitize(wanted)} has no --json. Commands: {', '.join(JSON_OBJECTS)}.")
     if wanted is not None:

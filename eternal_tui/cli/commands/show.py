@@ -120,7 +120,7 @@ examples:
   eternal-tui save 12 -o portrait.jpg --embed
   eternal-tui save 'tag:winter state:saved' -o 'winter/{id}-{prompt:40}{ext}' --sidecar json
 
-Nothing is overwritten: a name that is taken gets -2, -3 …
+Nothing is overwritten: existing names get -2, -3 …
 """
 
 OPEN_EPILOG = """\

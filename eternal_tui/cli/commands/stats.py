@@ -23,7 +23,7 @@ examples:
   eternal-tui stats --account 3f9a
   eternal-tui stats --json          one JSON object: jobs, spent, days, kinds, accounts, characters, tags
 
-Deleted jobs count as well. The API publishes no prices: `~` marks what is not told by balances. Part of what is spent
+Deleted jobs count as well. The API publishes no prices: `~` marks estimates, for which no balance was read. Spending
 may be unexplained (the balance fell by more than the requests cost) or unconfirmed (the response was lost). An account
 is shown as a fingerprint of its API key.
 """
@@ -59,7 +59,7 @@ def run(context: Context) -> int:
     wanted = given.account.rpartition(" ")[2]
     if wanted and not any(name.startswith(wanted) for name in known):
         names = ", ".join(known) or "none"
-        raise UsageError(format_safe("There is no such account. Accounts: {names}.", names=names))
+        raise UsageError(f"Unknown account {given.account}. Accounts: {names}.")
     figures = compute_statistics(jobs, time.time(), days=given.days, ledger=ledger, account=wanted)
     if given.json:
         import msgspec

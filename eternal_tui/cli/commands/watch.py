@@ -33,7 +33,8 @@ examples:
   eternal-tui watch last --timeout 5m && eternal-tui show last
 
 JSON is the default where stdout is not a terminal. Events: state, progress, finished; each object is the whole job.
-Lost jobs are polled again and missing files are fetched again if the job is named. ctrl+c stops waiting; jobs go on.
+Lost jobs are polled again and missing files are fetched again if the job is named. ctrl+c stops waiting; the
+jobs keep running.
 """
 
 FETCH_EPILOG = """\

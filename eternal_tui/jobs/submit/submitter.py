@@ -62,7 +62,9 @@ NO_DETAILS = SubmitDetails()
 def check_retryable(job: Job) -> None:
     """Raise InvalidJobState where the job cannot be retried: it has a result, is running, or was retried already."""
     if job.state not in RETRYABLE_STATES:
-        raise InvalidJobState(f"Job {job.id} is {job.state}; only failed, rejected and unconfirmed jobs are retried.")
+        raise InvalidJobState(
+            f"Job {job.id} is in state {job.state}; only failed, rejected and unconfirmed jobs can be retried."
+        )
     if job.retried_by is not None:
         raise InvalidJobState(f"Job {job.id} was already retried as job {job.retried_by}.")
 
