@@ -225,7 +225,6 @@ class ApiClient:
                 await send(client, request, reply, self._auth() if with_key else None)
         # Whatever breaks, the question whether it was sent has to be answered: an unknown error is an unclear one.
         except Exception as error:  # noqa: BLE001
-            await leaving.close_streams()
             lost = transport_error(error, leaving, self._host, paid=paid, route=self._network.route(self._base_url))
         # Raised outside the handler and without a cause: the frames below hold the key in their variables, and
         # a traceback that shows variables would show it.
@@ -261,9 +260,7 @@ class ApiClient:
 
     async def _ensure_open(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
         async with self._open_lock:
-            if self._closed:
-                raise errors.Unsendable("Shutting down. Nothing was sent or charged.")
-            if self._clients is None:
+            if self._clients is None and not self._closed:
                 problem: str | None = None
                 try:
                     # Importing httpx and reading the certificates takes a quarter of a second: not on the loop.
@@ -272,7 +269,9 @@ class ApiClient:
                     problem = str(error)
                 if problem is not None:
                     raise errors.Unsendable(f"{problem} Nothing was sent or charged.")
-            assert self._clients is not None
+            # Also closed while the clients were being made.
+            if self._closed or self._clients is None:
+                raise errors.Unsendable("Shutting down. Nothing was sent or charged.")
             return self._clients
 
     def _make_clients(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:

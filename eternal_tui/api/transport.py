@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -38,18 +37,15 @@ class SendTracker:
     a TLS handshake or a proxy's CONNECT, none of which carries the request.
     """
 
-    __slots__ = ("_streams", "connecting", "started")
+    __slots__ = ("connecting", "started")
 
     def __init__(self) -> None:
         self.started = False
         self.connecting = False
-        self._streams: list[Any] = []
 
     async def on_trace_event(self, event: str, info: dict[str, Any]) -> None:
         """Take one event of httpcore's `trace` extension."""
         step = event.partition(".")[2]
-        if step == "connect_tcp.complete" and "return_value" in info:
-            self._streams.append(info["return_value"])
         if step.startswith(("connect_tcp.", "start_tls.")):
             self.connecting = not self.started
         elif step == "send_request_headers.started":
@@ -57,12 +53,6 @@ class SendTracker:
             self.started = self.started or not self.connecting
         elif "request" in info and info["request"].method != b"CONNECT":
             self.connecting = False
-
-    async def close_streams(self) -> None:
-        """Close what was connected: httpcore forgets a stream to a SOCKS proxy that refuses."""
-        while self._streams:
-            with contextlib.suppress(Exception):
-                await self._streams.pop().aclose()
 
 
 def is_provably_unsent(error: BaseException, tracker: SendTracker) -> bool:

@@ -139,12 +139,14 @@ class Network:
         context.load_default_certs()
         return context
 
-    def make_client(self, url: str, **options: Any) -> httpx.AsyncClient:
+    def make_client(self, url: str, *, limits: httpx.Limits, **options: Any) -> httpx.AsyncClient:
         """Return a client for the host of `url` and those reached the same way; `options` are httpx's.
 
         It blocks where it has to read certificates. Raises NetworkSetupError.
         """
         import httpx
+
+        from eternal_tui.core.http_transport import HttpTransport
 
         route = self.route(url)
         secure = url.lower().startswith("https:") or route.address.startswith("https:")
@@ -153,9 +155,11 @@ class Network:
             _as_httpx_spells(route.proxy.reveal()), ssl_context=context if route.address.startswith("https:") else None
         )
         try:
-            return httpx.AsyncClient(verify=context, proxy=proxy, trust_env=False, http2=False, **options)
+            transport = HttpTransport(verify=context, proxy=proxy, trust_env=False, limits=limits)
         except ImportError:
             problem = f"{route.variable} is a SOCKS proxy, for which the package socksio is missing."
+        else:
+            return httpx.AsyncClient(transport=transport, trust_env=False, **options)
         raise NetworkSetupError(f"{problem} Install it, or use an http proxy.")
 
 

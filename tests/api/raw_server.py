@@ -10,18 +10,22 @@ from types import TracebackType
 from typing import Self
 
 Responder = Callable[["RawServer", bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Handshake = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class RawServer:
-    """Records every request whole and lets `answer` write whatever it likes."""
+    """Records every request whole and lets `respond` write whatever it likes; `handshake` comes before the first."""
 
-    def __init__(self, respond: Responder, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, respond: Responder, *, tls: ssl.SSLContext | None = None, handshake: Handshake | None = None
+    ) -> None:
         self.requests: list[bytes] = []
         self.request_received = asyncio.Event()
         self.connections = 0
         self.port = 0
         self._respond = respond
         self._tls = tls
+        self._handshake = handshake
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -49,6 +53,8 @@ class RawServer:
         self._tasks.add(task)
         self.connections += 1
         try:
+            if self._handshake is not None:
+                await self._handshake(reader, writer)
             while request := await _read_request(reader):
                 self.requests.append(request)
                 self.request_received.set()

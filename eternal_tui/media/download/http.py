@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -130,12 +130,15 @@ class StorageClient:
         self._resolve = resolve
         self._now = now
         self._clients: dict[tuple[str, str], asyncio.Task[httpx.AsyncClient]] = {}
+        self._is_closed = False
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; later requests raise StorageUnreachable."""
+        self._is_closed = True
         while self._clients:
             _, task = self._clients.popitem()
-            await (await task).aclose()
+            with suppress(NetworkSetupError):
+                await (await task).aclose()
 
     @asynccontextmanager
     async def get(self, url: str, *, received_bytes: int = 0, etag: str = "") -> AsyncIterator[httpx.Response]:
@@ -181,6 +184,8 @@ class StorageClient:
         raise StorageUnreachable(connection_failure_text(failure, "the storage", route).rstrip(".")) from failure
 
     async def _client_for(self, url: httpx.URL, route: Route) -> httpx.AsyncClient:
+        if self._is_closed:
+            raise StorageUnreachable("shutting down")
         way = (url.scheme, route.address)
         if way not in self._clients:
             self._clients[way] = asyncio.create_task(asyncio.to_thread(self._make_client, str(url)))
