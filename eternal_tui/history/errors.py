@@ -78,9 +78,7 @@ def error_from_oserror(error: OSError, activity: str) -> HistoryError:
             f"This file system cannot lock files: {activity} failed ({cause}). Choose another data folder."
         )
     if error.errno in UNSAFE_FILE_ERRNOS:
-        return UnsafeFileError(
-            f"A part of the data folder is a link or not a regular file: {activity} failed ({cause})."
-        )
+        return UnsafeFileError(f"A part of the data folder is a link or not a plain file: {activity} failed ({cause}).")
     if error.errno == errno.ENAMETOOLONG:
         return HistoryError(f"{activity.capitalize()} failed ({cause}). Choose a data folder with a shorter name.")
     return HistoryError(f"The disk failed while {activity} ({cause}).")

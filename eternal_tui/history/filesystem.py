@@ -28,7 +28,7 @@ class FileSystem:
         fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, PRIVATE_FILE_MODE)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
-            raise UnsafeFileError(f"{path} is not a regular file. Move it away.")
+            raise UnsafeFileError(f"{path} is not a plain file. Move it away.")
         return fd
 
     def create(self, path: Path) -> int:
