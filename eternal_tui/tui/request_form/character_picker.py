@@ -22,7 +22,7 @@ class CharacterPicker(SearchDialog[tuple[Character, ...]]):
 
     HEADING = "Characters"
     PLACEHOLDER = "name, ID or a word of the description"
-    KEYS_HINT = "enter: choose · ↓ or tab, then space: mark several · esc: back"
+    KEYS_HINT = "enter: choose · ↓ then space: mark several"
     COLUMNS = (
         Column(6, dim=True, align_right=True),
         Column(16),

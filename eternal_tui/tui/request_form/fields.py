@@ -19,7 +19,7 @@ from eternal_tui.core.sanitize import sanitize
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.expansion import MAX_COUNT
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
-from eternal_tui.tui.widgets.choice import Choice, Stepper
+from eternal_tui.tui.widgets.choice import Choice, FieldControl, Stepper
 
 
 class FieldRow(Horizontal):
@@ -130,8 +130,7 @@ class SettingsFields(Vertical):
         """Go to the number of repetitions."""
         self._repeat_count.focus()
 
-    @on(Choice.Changed)
-    @on(Stepper.Changed)
+    @on(FieldControl.Changed)
     def _field_changed(self, event: Message) -> None:
         event.stop()
         self.post_message(self.Edited())

@@ -57,7 +57,7 @@ class RequestForm(Vertical):
     RequestForm {
         height: 1fr; width: 1fr;
         & #foot { height: auto; padding-left: 1; }
-        &.-tall PromptField { height: 25%; min-height: 7; }
+        &.-tall PromptField { height: 25%; min-height: 7; max-height: 10; }
         &.-batch #preview { height: 1fr; min-height: 3; }
         &.-tall #preview { height: 1fr; margin-top: 1; }
     }

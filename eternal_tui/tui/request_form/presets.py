@@ -32,7 +32,7 @@ class PresetScreen(SearchDialog[Preset | str]):
 
     HEADING = "Presets and snippets"
     PLACEHOLDER = "search · or a new name: the form, @name: the prompt"
-    KEYS_HINT = "enter: apply · ^s: save · del: delete · ^y: default · esc: back"
+    KEYS_HINT = "enter apply · ^s save · del delete · ^y default"
     COLUMNS = (Column(1), Column(22), Column(0, dim=True))
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("presets")]
 

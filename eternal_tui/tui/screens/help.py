@@ -50,7 +50,7 @@ TITLE_WIDTH = 14
 """Cells of the titles: the longest in the registry and two more."""
 
 
-NARROW_WIDTH = 48
+NARROW_WIDTH = 60
 """Cells below which a description stands under its title instead of beside it."""
 
 

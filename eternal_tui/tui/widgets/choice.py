@@ -30,33 +30,36 @@ Option = tuple[str, str]
 """A value and the word that stands for it."""
 
 
-class Choice(Widget, can_focus=True):
-    """One of a few values; with `multiple`, a key keeps the chosen one while another is chosen too.
-
-    `radio` draws `( ) image  (•) video`, or `[ ]` with one marked; else the chosen word stands in brackets: `1 [2] 3`.
-    A digit that is a value picks it.
-    """
+class FieldControl(Widget, can_focus=True):
+    """One row, one tab stop; digits choose."""
 
     DEFAULT_CSS = """
-    Choice { height: 1; width: 1fr; pointer: pointer; }
+    FieldControl { height: 1; width: 1fr; pointer: pointer; }
     """
+    # Bindings and not a key handler: those of the app, where digits go to panes, would come before it.
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("choice"),
-        # Bindings and not a key handler: those of the app, where digits go to panes, would come before it.
-        *(Binding(digit, f"digit('{digit}')", "Choose", show=False) for digit in "0123456789"),
+        Binding(digit, f"digit('{digit}')", "Choose", show=False) for digit in "0123456789"
     ]
 
     @dataclass
     class Changed(Message):
         """Another value was chosen."""
 
-        choice: Choice
-        value: str
+        field: FieldControl
 
         @property
-        def control(self) -> Choice:
-            """The choice it was made in."""
-            return self.choice
+        def control(self) -> FieldControl:
+            return self.field
+
+
+class Choice(FieldControl):
+    """One of a few values; with `multiple`, a marked one stays while another is chosen too.
+
+    `radio` draws `( ) image  (•) video`, or `[ ]` with one marked; else the chosen word stands in brackets: `1 [2] 3`.
+    A digit that is a value chooses it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("choice")]
 
     def __init__(
         self,
@@ -156,32 +159,13 @@ class Choice(Widget, can_focus=True):
         if value != self._value:
             self._value = value
             self.refresh()
-            self.post_message(self.Changed(self, value))
+            self.post_message(self.Changed(self))
 
 
-class Stepper(Widget, can_focus=True):
+class Stepper(FieldControl):
     """A whole number from `minimum` to `maximum`, both of at most two digits."""
 
-    DEFAULT_CSS = """
-    Stepper { height: 1; width: 1fr; pointer: pointer; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("stepper"),
-        # Bindings and not a key handler: those of the app, where digits go to panes, would come before it.
-        *(Binding(digit, f"digit('{digit}')", "Type the number", show=False) for digit in "0123456789"),
-    ]
-
-    @dataclass
-    class Changed(Message):
-        """The number changed."""
-
-        stepper: Stepper
-        value: int
-
-        @property
-        def control(self) -> Stepper:
-            """The stepper it changed in."""
-            return self.stepper
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("stepper")]
 
     def __init__(
         self,
@@ -251,4 +235,4 @@ class Stepper(Widget, can_focus=True):
         if value != self._value:
             self._value = value
             self.refresh()
-            self.post_message(self.Changed(self, value))
+            self.post_message(self.Changed(self))

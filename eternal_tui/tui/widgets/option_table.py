@@ -22,6 +22,10 @@ from eternal_tui.tui.widgets.cells import fit
 EMPTY_STRIP = Strip([], 0)
 
 
+MIN_FLEXIBLE_WIDTH = 6
+"""Cells below which the flexible column is left out: no word can be read in them."""
+
+
 class Column(msgspec.Struct, frozen=True):
     """One column: its width in cells, 0 for what the others leave, and whether it is drawn dim."""
 
@@ -140,7 +144,7 @@ class VirtualList(ScrollView, can_focus=False):
         for column, cell in zip(self._columns, cells, strict=True):
             if self.row_height > 1 and column is self._columns[-1]:
                 return
-            room = min(column.width or max(0, rest), left)
+            room = min(column.width or (rest if rest >= MIN_FLEXIBLE_WIDTH else 0), left)
             gap = min(2, left - room)
             yield Segment(fit(cell, room, align_right=column.align_right) + " " * gap, dim if column.dim else text)
             left -= room + gap
