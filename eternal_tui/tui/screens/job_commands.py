@@ -15,7 +15,7 @@ from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import RetryCandidates, find_retryable, new_batch_id
 from eternal_tui.jobs.engine import JobEngine
-from eternal_tui.jobs.errors import ConfirmationRequired, InvalidJobState, JobNotFound, SubmitRejected
+from eternal_tui.jobs.errors import ConfirmationRequired, InvalidJobState, JobNotFound, NoApiKey, SubmitRejected
 from eternal_tui.jobs.files import copy_to, result_path
 from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
@@ -87,6 +87,9 @@ class JobCommands:
             if await self.confirm_cost(sanitize(question.question), count=len(requests)):
                 return await self.submit(requests, character_names, templates, confirmed=True)
             self._screen.notify_user(SafeText("Nothing was sent."))
+            return False
+        except NoApiKey:
+            # The screen for a key opens and says it.
             return False
         except (SubmitRejected, InvalidRequest, HistoryError) as error:
             self._screen.notify_user(sanitize(str(error)), "error")

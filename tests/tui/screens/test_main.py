@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from eternal_tui.jobs.model import JobState, to_record
+from eternal_tui.tui.screens.api_key import ApiKeyScreen
 from tests.tui.jobs import make_job
-from tests.tui.screens.stage import make_app, make_services, wait_idle, wait_until
+from tests.tui.screens.stage import ENVIRON, make_app, make_services, screen_text, wait_idle, wait_until
 from tests.tui.screens.test_palette import main_screen
 
 SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": None}
@@ -64,6 +65,30 @@ async def test_search_and_problem_keys_go_through_the_list(tmp_path: Path) -> No
         assert pane.job_list.current_id == 3
         await pilot.press("slash", *"red", "enter")
         await wait_until(pilot, lambda: str(pane.border_subtitle) == "2/2")
+
+
+async def test_tab_stays_in_the_form_while_it_covers_the_list(tmp_path: Path) -> None:
+    """Seen to fail with Textual's own focus chain, which led to the list out of sight."""
+    app = make_app(make_services(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_idle(pilot)
+        await pilot.press("n")
+        await wait_idle(pilot)
+        form = main_screen(app).form_pane
+        for key in (*["tab"] * 9, *["shift+tab"] * 9):
+            await pilot.press(key)
+            assert form in app.focused.ancestors  # type: ignore[union-attr]
+
+
+async def test_a_missing_key_is_told_once(tmp_path: Path) -> None:
+    """Seen to fail with a notification under the screen that asks for the key."""
+    app = make_app(make_services(tmp_path, ENVIRON))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await wait_until(pilot, lambda: isinstance(app.screen, ApiKeyScreen))
+        await pilot.press("escape", "n", *"6870", "tab", *"at sea", "ctrl+s")
+        await wait_until(pilot, lambda: isinstance(app.screen, ApiKeyScreen))
+        await pilot.pause()
+        assert "No API key" not in screen_text(app)
 
 
 async def test_culling_in_the_gallery_goes_on_to_the_next(tmp_path: Path) -> None:
