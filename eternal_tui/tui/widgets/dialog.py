@@ -8,6 +8,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from rich.console import RenderableType
 from rich.segment import Segment
+from rich.style import Style
 from textual import events, on
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
@@ -77,14 +78,19 @@ class Overlay(ResultScreen[Result], ModalScreen[Result]):
 
 
 class DimmedBackground(BackgroundScreen):
-    """Textual's dimming, except of kitty placeholder cells: their colour is the image's ID."""
+    """Textual's dimming, except of kitty placeholder cells: their colour is the image's ID.
+
+    Colours of the terminal cannot be mixed: under a transparent screen they get the attribute "dim".
+    """
 
     @classmethod
     def process_segments(cls, segments: Iterable[Segment], color: Color) -> Iterable[Segment]:
         """Yield the segments in darker colours."""
+        dim = Style(dim=color.a == 0)
         for is_picture, run in groupby(segments, lambda segment: segment.text.startswith(PLACEHOLDER)):
             same = list(run)
-            yield from same if is_picture else super().process_segments(same, color)
+            darker = super().process_segments(same, color)
+            yield from same if is_picture else Segment.apply_style(darker, post_style=dim) if color.a == 0 else darker
 
 
 class Dialog(Overlay[Result | None], Generic[Result]):

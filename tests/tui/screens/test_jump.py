@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.screens.jump import JumpLabel, JumpScreen, jump_targets
 from eternal_tui.tui.screens.main import MainScreen
-from tests.tui.screens.stage import make_app, make_services, wait_idle, wait_until
+from eternal_tui.tui.themes import THEMES
+from tests.tui.screens.stage import make_app, make_services, screen_text, wait_idle, wait_until
 
 
 def main_screen(app: EternalApp) -> MainScreen:
@@ -33,6 +35,19 @@ async def wait_for_form(app: EternalApp, pilot: Pilot[None]) -> None:
 async def wait_for_labels(app: EternalApp, pilot: Pilot[None]) -> None:
     """Wait until the letters stand where they belong."""
     await wait_until(pilot, lambda: any(label.region for label in app.screen.query(JumpLabel)))
+
+
+@pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
+async def test_what_is_below_is_seen_dimmed(tmp_path: Path, theme: str) -> None:
+    """Seen to fail in the themes of terminal colours: their letters stood on an empty screen."""
+    app = make_app(make_services(tmp_path, theme=theme))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await wait_idle(pilot)
+        await pilot.press("ctrl+o")
+        await wait_for_labels(app, pilot)
+        await wait_until(pilot, lambda: "2 Jobs" in screen_text(app))
+        below = [each for strip in app.screen._compositor.render_strips() for each in strip if "2 Jobs" in each.text]
+        assert all(each.style is not None and (each.style.dim or "ansi" not in theme) for each in below)
 
 
 async def test_a_letter_goes_to_its_control_by_key_and_by_click(tmp_path: Path) -> None:
