@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Presets, PresetStore
+from eternal_tui.history.history import History
+from eternal_tui.jobs.model import FileInfo, FileState, JobState, to_record
 from tests.terminal.tmux import PROGRAM, Tmux, make_environ, needs_tmux
+from tests.tui.jobs import NOW, charged, make_job
+from tests.tui.results import write_image
 
 pytestmark = [needs_tmux, pytest.mark.terminal]
 
@@ -214,3 +219,66 @@ def test_a_killed_app_comes_back_where_it_was(columns: int, rows: int, tmp_path:
         assert [line for line in after.splitlines() if "▌" in line] == [x for x in before.splitlines() if "▌" in x]
         app.type("z")
         app.wait_for("3 Job 6")
+
+
+SCREEN_SIZES = {(60, 20): 8, (80, 24): 10, (100, 30): 12, (140, 40): 12, (200, 60): 40}
+"""Terminal sizes, with the rows of the list there."""
+
+JOB_ROW = re.compile(r"[✓▸] (?:saved|\d jobs) .*?(\d+ in a .*)")
+
+
+def add_hundred_jobs(data_dir: Path) -> None:
+    """Write a history of a hundred images of 1080x1920, among them batches of four."""
+    results = data_dir / "results"
+    results.mkdir(parents=True)
+    data_dir.chmod(0o700)
+    first = write_image(results / "1.png", size=(1080, 1920))
+    facts = FileInfo(bytes=first.stat().st_size, width=1080, height=1920, codec="png")
+    jobs = []
+    for number in range(1, 101):
+        if number > 1:
+            os.link(first, results / f"{number}.png")
+        jobs.append(
+            make_job(
+                prompt=f"{number} in a wool coat by the harbour at dawn", state=JobState.SUCCEEDED, progress=100,
+                file_state=FileState.SAVED, file=f"{number}.png", file_info=facts, request_id=f"req-{number:04}",
+                created_at=NOW + number, submitted_at=NOW + number, finished_at=NOW + number + 62,
+                batch=f"b{number // 10}" if number % 10 in (1, 2, 3, 4) else "", **charged(0.04),
+            )
+        )  # fmt: skip
+    history = History.open(data_dir)
+    history.add_many(map(to_record, jobs))
+    history.close(compact=True)
+
+
+@pytest.mark.parametrize("size", SCREEN_SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_hundredth_job_is_seen_at_a_glance(size: tuple[int, int], tmp_path: Path, service: dict[str, str]) -> None:
+    """The list has its rows and each of them its prompt; batches unfold into view; the detail begins with the prompt.
+
+    Seen to fail with the detail as high as the list at 80x24.
+    """
+    data = tmp_path / "data"
+    add_hundred_jobs(data)
+    environ = make_environ(tmp_path, {**service, "ETERNAL_TUI_DATA_DIR": str(data)})
+    with Tmux(PROGRAM, environ, columns=size[0], rows=size[1]) as app:
+        screen = app.wait_for("Cost       0.04 credits")
+        rows = [found[1] for line in screen.splitlines() if (found := JOB_ROW.search(line))]
+        assert len(rows) >= SCREEN_SIZES[size]
+        assert all("in a wool coat" in row and "%" not in row for row in rows), rows
+
+        app.type(" ")
+        app.wait_for(lambda screen: "1 marked" in screen and "● ✓ saved" in screen)
+        app.press_escape()
+        app.type("gjjjjjj")
+        app.wait_for("▌  ▸ 4 jobs")
+        app.press("Right")
+        screen = app.wait_for("▾ 4 jobs")
+        children = [line for line in screen.splitlines() if re.search(r"     ✓ saved .* 9[1-4] in a wool", line)]
+        assert len(children) == 4, screen
+
+        app.type("z")
+        app.wait_for(lambda screen: "3 Job" not in screen)
+        app.type("z3z")
+        app.wait_for(lambda screen: "3 Job 94" in screen and "2 Jobs" not in screen and "94 in a wool coat" in screen)
+        app.type("JG")
+        app.wait_for('"type": "image"')

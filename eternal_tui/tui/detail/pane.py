@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import events
+from textual import events, on
 from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -38,6 +39,12 @@ class DetailText(VerticalScroll):
     """The words of the detail, moved through by the keys of the list."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("detail")]
+
+    class Resized(Message):
+        """Text has other room now."""
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
 
     def action_scroll_half(self, direction: int) -> None:
         self.scroll_relative(y=direction * max(1, self.size.height // 2), animate=False)
@@ -119,7 +126,6 @@ class DetailPane(Container):
         beside = event.size.height < MIN_STACKED_ROWS or event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS
         self.set_class(beside, "-beside")
         self._fit_media_view()
-        self.call_after_refresh(self._redraw)
 
     def _fit_media_view(self) -> None:
         if self._media_view is not None:
@@ -139,10 +145,6 @@ class DetailPane(Container):
                 self._scroll.scroll_home(animate=False)
             self._redraw()
 
-    def action_scroll(self, rows: int) -> None:
-        """Scroll the words."""
-        self._scroll.scroll_relative(y=rows, animate=False)
-
     def toggle_json(self) -> None:
         """Show the JSON sent and received below the facts, or hide it."""
         self._shows_json = not self._shows_json
@@ -152,6 +154,7 @@ class DetailPane(Container):
         """Put the focus on the scrolling words."""
         self._scroll.focus()
 
+    @on(DetailText.Resized)
     def _redraw(self) -> None:
         if not self._scroll.is_attached:
             return

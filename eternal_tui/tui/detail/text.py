@@ -198,7 +198,9 @@ def render_detail(
         lines += [Content(""), _heading(SafeText("Events")), *_render_rows(timeline_rows(job), width)]
     if not with_json:
         hint = format_safe("{key}: show the JSON sent and received", key=json_key)
-        return Content("\n").join([*lines, Content(""), Content.styled(hint, "$text-muted")])
+        return Content("\n").join(
+            [*lines, Content(""), *(Content.styled(x, "$text-muted") for x in _wrap(hint, width))]
+        )
     lines += [Content(""), _heading(SafeText("Request body")), *_json_lines(request_json(job), width)]
     titles = {"submit_answer": SafeText("Response"), "last_answer": SafeText("Last poll response")}
     for name, title in titles.items():

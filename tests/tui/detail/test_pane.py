@@ -30,3 +30,18 @@ async def test_no_line_is_broken_a_second_time_beside_the_scroll_bar() -> None:
             await pilot.pause()
             words = pane.query_one(DetailText).query_one(Static)
             assert words.size.height == str(words.content).count("\n") + 1
+
+
+async def test_text_is_wrapped_again_when_its_room_changes() -> None:
+    """Without another snapshot. Seen to fail with a zoomed pane, whose JSON was broken a second time by the screen."""
+    async with DetailApp().run_test(size=(120, 15)) as pilot:
+        pane = pilot.app.query_one(DetailPane)
+        await pane.mount_content()
+        pane.set_job(a_job(error=UntrustedText("word " * 60)))
+        await pilot.pause()
+        for columns in (60, 30, 100):
+            pane.query_one(DetailText).styles.width = columns
+            await pilot.pause()
+            words = pane.query_one(DetailText).query_one(Static)
+            assert words.size.height == str(words.content).count("\n") + 1
+            assert columns - 20 < max(map(len, str(words.content).splitlines())) < columns
