@@ -74,5 +74,5 @@ def test_json_breaks_at_its_structure(width: int) -> None:
     assert "5a3b1c00-0000-4000-8000-000000000002" in joined
     ends = [line[-1] for line in body.splitlines() if line.strip()]
     assert set(ends) <= set('",{}/&?=;:-_.'), ends
-    assert "JSON sent" in render_detail(make_job(), {"submit_answer": raw}, width=width).plain
+    assert "J: show" in render_detail(make_job(), {"submit_answer": raw}, width=width).plain
     assert "request_id" not in render_detail(make_job(), {"submit_answer": raw}, width=width).plain
