@@ -130,7 +130,6 @@ class Model:
         self.policy = JobPolicy(daily_cap=float(CAP) if self.is_capped else None)
         self.has_outside_changes = False
         self.unpriced_ids: set[int] = set()
-        self.are_failures_hidden = self.draw.random() < 0.5
         self.failed_at_service: set[int] = set()
         self.log: list[str] = []
         self.accounts = {name: self._new_account() for name in ("first", "second")}
@@ -295,9 +294,8 @@ class Model:
             await self._finish(process, job, JobState.SUCCEEDED)
 
     async def fail_at_service(self) -> None:
-        """Fail a job, with or without a refund; where failures are hidden, clients see it in a later step."""
-        process = self._process()
-        running = self._running_jobs(process, failed=False)
+        """Fail a job, with or without a refund; clients see it in a later step."""
+        running = self._running_jobs(self._process(), failed=False)
         if not running:
             return
         job = self.draw.choice(running)
@@ -308,8 +306,6 @@ class Model:
             server.balance += server.charged[job.id]
             self.has_outside_changes = True
             self.log.append(f"refund {job.id}")
-        if not self.are_failures_hidden:
-            await self._finish(process, job, JobState.FAILED)
 
     async def see_failure(self) -> None:
         process = self._process()
@@ -371,9 +367,9 @@ class Model:
             if spending.high is not None and not self.has_outside_changes and not self._price_was_guessed(charges):
                 assert server.gross <= spending.high + Decimal("0.01"), self.log
             for charge in charges:
-                # The first price of a kind is what a drop leaves over: a price that rose in it is taken for it, and so
-                # is a refund that is not seen yet. Both can only lead to "probably charged".
-                is_price_sure = charge.job not in self.unpriced_ids and not self.are_failures_hidden
+                # A price is what a drop leaves over: another price that rose in it, or a refund in it, makes it wrong.
+                # Both can only lead to "probably charged".
+                is_price_sure = charge.job not in self.unpriced_ids and not server.refunded
                 if charge.verdict is Verdict.CHARGED and is_price_sure:
                     assert charge.job in server.charged, (charge.job, self.log)
                 if charge.verdict is Verdict.NOT_CHARGED:

@@ -1,10 +1,10 @@
-"""Verdicts on unconfirmed jobs, over generated sequences of what can happen to an account.
+"""Verdicts on unconfirmed jobs, over generated sequences of events on an account.
 
-What the counter cannot tell, and what the verdict therefore cannot: a top-up of about a charge's size between the
-reading before the loss and the one after it; another client's spending of about a charge's size there; prices that
-fell by half in the very submit that follows; another client in every reading a price was learned from; an earlier lost
-request that was charged, failed unseen, and was refunded there; a refund, not seen yet, in the reading a price was
-learned from. In the second and the last "probably charged" may be wrong, in the others "probably not charged".
+Balances cannot distinguish: (1) a top-up of about a charge's size in the window of the loss; (2) another client's
+charge of about that size there; (3) a price that fell by half in the next submit; (4) another client in every reading
+that a price was learned from; (5) an earlier lost request that was charged, failed unseen, and was refunded there;
+(6) a refund in the reading that a price was learned from. In (2) and (6) "probably charged" may be wrong, in the
+others "probably not charged".
 """
 
 from __future__ import annotations

@@ -11,20 +11,23 @@ from eternal_tui.jobs.billing.charges import Charge, PriceKey, RowKind
 from eternal_tui.jobs.model import Verdict
 
 MAX_PRICES_PER_KIND = 9
-"""Prices kept a kind: an odd number, so that the median is one that was really paid, and one outlier is outvoted."""
+"""Prices per kind: an odd number, so that the median is a price that was paid."""
 
 HIGH_QUALITY_FACTOR = 2
 """Documented: quality high costs twice as much as low."""
 
 
 class Prices:
-    """Learned prices by kind, each the median of the newest; a sibling's stands in for a kind not yet seen."""
+    """Prices by kind, learned from consecutive balances: the API documents none.
+
+    An estimate is the median of the newest prices; for a kind not seen yet it is derived from a related one.
+    """
 
     def __init__(self) -> None:
         self._history: dict[PriceKey, list[tuple[int, Decimal]]] = {}
 
     def learn(self, key: PriceKey, cost: Decimal, job_id: int) -> None:
-        """Remember what a job cost; of each kind the newest jobs count."""
+        """Add the cost of a job; the newest jobs of each kind count."""
         if cost <= 0:
             return
         paid = self._history.setdefault(key, [])
@@ -32,7 +35,7 @@ class Prices:
         del paid[:-MAX_PRICES_PER_KIND]
 
     def estimate(self, key: PriceKey) -> Decimal | None:
-        """Return the likely cost of such a request, None while no price of its kind or a sibling is known."""
+        """Return the likely cost of such a request, None while no price of its kind or a related one is known."""
         if seen := self._seen(key):
             return statistics.median_low(seen)
         if key[0] == "image":
@@ -40,11 +43,11 @@ class Prices:
         return self._estimate_from_other_duration(key[2]) if key[0] == "video" else None
 
     def lowest(self, key: PriceKey) -> Decimal:
-        """Return the lowest price seen of exactly this kind, 0 where none was."""
+        """Return the lowest price of exactly this kind, 0 without any."""
         return min(self._seen(key), default=Decimal(0))
 
     def is_stable(self, key: PriceKey) -> bool:
-        """Whether every price seen of exactly this kind is the same; False where none was."""
+        """Whether all prices of exactly this kind are equal; False without any."""
         return len(set(self._seen(key))) == 1
 
     def _seen(self, key: PriceKey) -> list[Decimal]:
@@ -67,11 +70,11 @@ class Prices:
 
 
 class Account:
-    """Follows the readings of a balance.
+    """The balance of one account, and the charges it does not account for yet.
 
-    `name` is the fingerprint of a key. `balance` is the newest reading. `settled_balance` is the last one that every
-    charge up to then is accounted for in, None before the first; `since` holds the charges begun after it. `total` is
-    the sum of every row read so far.
+    `name` is the fingerprint of a key. `balance` is the newest reading, `settled_balance` the last one that accounts
+    for every charge before it, None before the first; `since` holds the charges after it. `total` is the sum of all
+    rows read.
     """
 
     def __init__(self, service: str, name: str, known: Account | None = None) -> None:
@@ -93,7 +96,7 @@ class Account:
         self.in_flight[charge.job] = self.since[charge.job] = charge
 
     def record_balance(self, reading: Decimal, charge: Charge | None) -> None:
-        """Take a reading; of responses that overlapped, the lowest balance is the newest."""
+        """Record a balance; of overlapping responses the lowest is the newest."""
         if self.settled_balance is not None and reading > self.settled_balance:
             self.has_risen = True
         if charge is None or (charge.is_alone and charge.job in self.since):
@@ -103,9 +106,9 @@ class Account:
             self.balance = min(self._overlapping_balances(reading))
 
     def settling_balance(self, charge: Charge, kind: RowKind, reading: Decimal) -> Decimal | None:
-        """Return the balance after every charge so far, None where the reading may lack one that is or was in flight.
+        """Return the balance after every charge so far, None while one in flight may be missing from it.
 
-        Responses that overlapped need not arrive in the order of their charges: it takes all of them.
+        Overlapping responses may arrive in another order than their charges: all of them are needed.
         """
         if charge.job not in self.since or self.in_flight.keys() - {charge.job}:
             return None
@@ -119,7 +122,7 @@ class Account:
         return None if is_incomplete or kind is RowKind.UNCONFIRMED else min(self._overlapping_balances(reading))
 
     def settle(self, balance: Decimal, *, is_sum_measured: bool) -> None:
-        """Account for every charge up to this balance; `is_sum_measured` is whether balances tell their sum."""
+        """Account for every charge up to this balance; with `is_sum_measured` balances prove their sum."""
         members = [charge for charge in self.since.values() if not charge.is_in_flight]
         for charge in members:
             charge.is_settled = is_sum_measured and charge.verdict is not Verdict.UNKNOWN
@@ -129,7 +132,7 @@ class Account:
         self.has_risen = False
 
     def open_drop(self) -> Decimal:
-        """Return how far the balance has fallen since it was settled."""
+        """Return the drop of the balance since it was settled."""
         if self.settled_balance is None or self.balance is None:
             return Decimal(0)
         return max(Decimal(0), self.settled_balance - self.balance)

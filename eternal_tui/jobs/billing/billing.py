@@ -31,7 +31,15 @@ from eternal_tui.jobs.billing.charges import (
     to_amount,
     to_row_record,
 )
-from eternal_tui.jobs.billing.ledger import PAGE_SIZE, Ledger, Spending, add_unbilled_jobs, read_ledger, read_rows
+from eternal_tui.jobs.billing.ledger import (
+    PAGE_SIZE,
+    Ledger,
+    NumberedRow,
+    Spending,
+    add_unbilled_jobs,
+    read_ledger,
+    read_rows,
+)
 from eternal_tui.jobs.billing.statistics import RunningTotals, Totals, day_bounds
 from eternal_tui.jobs.errors import CapUndeterminable, ConfirmationRequired, DailyCapExceeded
 from eternal_tui.jobs.model import UNFINISHED_STATES, Job, JobState, Verdict, from_record, with_event
@@ -42,16 +50,16 @@ if TYPE_CHECKING:
     from eternal_tui.jobs.ports import Transaction
 
 MAX_UNKNOWN_CHARGES = 2
-"""Requests of a day, sent or in flight, whose price may be unknown under a cap: the second reveals what both cost."""
+"""Requests of unknown price per day under a cap: the second response reveals both prices."""
 
 MAX_IN_FLIGHT_UNDER_CAP = 2
-"""Requests of an account in flight at once under a cap: a known price may have risen, so each of them is uncertain."""
+"""Requests of an account in flight at once under a cap: each known price may have risen."""
 
 CAP_WAIT_SECONDS = 60.0
-"""Seconds a request waits under a cap for those in flight before it, in any process."""
+"""Seconds a request waits under a cap for earlier ones in flight, in any process."""
 
 CAP_POLL_SECONDS = 0.2
-"""Seconds between two looks whether those in flight have been answered."""
+"""Seconds between two checks for responses."""
 
 REFUND_SECONDS = 86_400.0
 """Seconds within which a failed job counts as possibly refunded."""
@@ -60,10 +68,10 @@ DELETED_RUN_SECONDS = 3_600.0
 """Seconds for which a job that was deleted counts as possibly running: a multiple of the longest observed run."""
 
 MIN_LOADED_ROWS = 1_000
-"""Newest rows read at a start, at the least: enough to know the prices."""
+"""Newest rows to read at start, at least: enough to know the prices."""
 
 AddIntent = Callable[["Transaction", Job], int]
-"""Adds the intent to a transaction and returns its id; may raise what the submit then raises."""
+"""Adds the intent to a transaction and returns its id; what it raises, the submit raises."""
 
 _BALANCE_PATTERN = r'"credits_remaining"\s*:\s*("[^"]{0,60}"?|[^,}\]\s]{1,60})'
 
@@ -71,10 +79,10 @@ _KINDS = {JobState.REJECTED: RowKind.FREE, JobState.QUEUED: RowKind.FREE, JobSta
 
 
 class Billing:
-    """Answers what requests cost and whether they may be sent, and keeps the ledger of charges.
+    """Estimates and checks the cost of requests and records charges in the ledger.
 
     Around a paid request: `check`, `record_intent`, `record_outcome`. Around a poll: `epoch` and
-    `record_free_reading`. Amounts are in the service's credits: decimal in the ledger, numbers towards frontends.
+    `record_free_reading`. Amounts are credits: decimals in the ledger, floats for frontends.
     """
 
     def __init__(self, context: JobContext) -> None:
@@ -84,7 +92,7 @@ class Billing:
         self._history = context.ports.history
         self._clock = context.ports.clock
         self._counts = RunningTotals(context.ports.clock.time, self._store.newest_first)
-        # The ledger changes on the history's thread, inside transactions, and is read on the event loop.
+        # The history's thread changes the ledger inside transactions; the event loop reads it.
         self._lock = threading.RLock()
         self._is_stale = False
         self._is_deciding = False
@@ -104,7 +112,7 @@ class Billing:
             return _to_number(self._account().balance)
 
     def totals(self) -> Totals:
-        """Return the figures of the header."""
+        """Return the totals of the header."""
         with self._lock:
             account, today = self._account(), self._spending_today()
             spent_total = sum(
@@ -125,7 +133,7 @@ class Billing:
         )
 
     def estimate(self, request: GenerateRequest) -> float | None:
-        """Return the likely cost of the request, None while nothing comparable was paid for with this account."""
+        """Return the likely cost of the request, None while this account has no comparable price."""
         with self._lock:
             return _to_number(self._account().prices.estimate(price_key(request)))
 
@@ -146,11 +154,11 @@ class Billing:
         return [(prices.estimate(key), count) for key, count in self._reserved.items() if count]
 
     def today_start(self) -> float:
-        """Return when the local day began, in seconds since the epoch."""
+        """Return the start of the local day in seconds since the epoch."""
         return day_bounds(self._clock.time())[0]
 
     def _account(self) -> Account:
-        """The account in use; before a key was read, the one last used at this service."""
+        """Return the account in use; before a key is read, the last one used at this service."""
         service, name = self._context.ports.service_name, self._context.ports.service.account
         if not name:
             used = [each.name for each in self.ledger.accounts() if each.service == service]
@@ -166,7 +174,7 @@ class Billing:
         return self._today[3]
 
     async def read_full_ledger(self) -> Ledger:
-        """Return the ledger with every row, read anew: the one kept here holds the newest."""
+        """Read and return the ledger with every row; `ledger` holds the newest rows only."""
         ledger = await self._store.call_history(read_ledger, self._history, self._context.ports.registry.is_alive)
         add_unbilled_jobs(ledger, self._store.newest_first())
         return ledger
@@ -174,7 +182,7 @@ class Billing:
     # Before a paid request
 
     def check(self, requests: Sequence[GenerateRequest], *, confirmed: bool) -> None:
-        """Raise DailyCapExceeded, CapUndeterminable or ConfirmationRequired where these may not be sent together."""
+        """Raise DailyCapExceeded, CapUndeterminable or ConfirmationRequired if these may not be sent together."""
         policy = self._context.policy
         with self._lock:
             estimates = [self._account().prices.estimate(price_key(request)) for request in requests]
@@ -204,17 +212,17 @@ class Billing:
         if spending.spent >= cap or spending.spent + reserved + known > cap:
             total = None if None in estimates else float(known)
             return DailyCapExceeded(float(spending.spent), total, daily_cap, reserved=float(reserved))
-        # Those in doubt are counted apart: one killed process must not keep the price from being learned.
+        # Those in doubt are counted apart: one killed process must not prevent learning the price.
         unknown = max(spending.unknown_count - spending.doubtful_count, spending.doubtful_count)
         if None in estimates and unknown >= MAX_UNKNOWN_CHARGES:
             return CapUndeterminable(float(spending.spent), spending.unknown_count, daily_cap)
         return None
 
     async def record_intent(self, intent: Job, add: AddIntent, stop: StopSignal) -> Job:
-        """Write the intent and its charge in one step, where the cap allows it, and return the job with its id.
+        """Write the intent and its charge in one transaction if the cap allows it; return the job with its id.
 
-        Under a cap it waits its turn: at most two requests of an account are in flight, over all processes. Raises
-        DailyCapExceeded, HistoryError, or what `add` raises; nothing was written then.
+        Under a cap it waits while two requests of the account are in flight, over all processes. Raises
+        DailyCapExceeded, HistoryError, or what `add` raises; nothing is written then.
         """
         until = self._clock.monotonic() + CAP_WAIT_SECONDS
         while True:
@@ -251,77 +259,81 @@ class Billing:
     # After it, and around a poll
 
     async def record_outcome(self, job: Job, credits_left: float | None = None) -> None:
-        """Record what became of a request whose job has left `submitting`, and the balance its response carried.
+        """Record the outcome of a request whose job has left `submitting`, and the balance of its response.
 
-        What the disk refuses is written with the next outcome, or by `flush`.
+        After a disk error it is written with the next outcome, or by `flush`.
         """
         self._outcomes.append((job.id, _KINDS.get(job.state, RowKind.CHARGED), to_amount(credits_left)))
         await self.flush()
 
     def warn_of_unusable_balance(self, raw: str, credits_left: float | None) -> None:
-        """Tell the user of a balance that is no amount; what the request cost then counts as unknown."""
+        """Warn of a balance that is no amount; the cost of the request is then unknown."""
         reported = re.search(_BALANCE_PATTERN, raw)
         if reported is not None and reported[1] != "null" and to_amount(credits_left) is None:
             value = sanitize(reported[1], limit=40)
             self._context.events.warning.emit(
-                f"The API reported a balance that is no amount ({value}). It is ignored, so the cost is not known."
+                f"The API reported a balance that is no amount ({value}). It is ignored; the cost is unknown."
             )
 
     async def flush(self) -> None:
-        """Write outcomes that are not on disk yet, and read the rows of other processes."""
+        """Write pending outcomes and read the rows of other processes."""
         try:
-            rows = await self._store.call_with_news(self._write_outcomes)
+            self._show(await self._store.call_with_news(self._write_outcomes))
         except HistoryError:
             return
-        self._show(rows)
         self._decide_verdicts()
 
     def _write_outcomes(self) -> tuple[list[Row], list[Change]]:
-        if not self._outcomes:
+        pending, rows = list(self._outcomes), list[Row]()
+        if not pending:
             with self._lock:
                 self._catch_up()
             return [], []
-        pending, rows = list(self._outcomes), list[Row]()
         with self._transaction() as transaction:
             for job_id, kind, reading in pending:
                 charge = self.ledger.charges.get(job_id)
                 if charge is not None:
-                    account = self.ledger.account(charge.service, charge.account)
+                    account, now = self.ledger.account(charge.service, charge.account), self._clock.time()
                     refunds = self._possible_refunds(account, charge)
-                    rows += self._write(
-                        transaction, self.ledger.outcome(charge, kind, reading, self._clock.time(), refunds)
-                    )
-                    rows += self._write(transaction, self.ledger.newly_priced(account, self._clock.time()))
+                    rows += self._write(transaction, self.ledger.outcome(charge, kind, reading, now, refunds))
+                    rows += self._write(transaction, self.ledger.newly_priced(account, now))
         del self._outcomes[: len(pending)]
         return rows, transaction.changes
 
     def epoch(self) -> int:
-        """Return a number that stays the same while no row is added."""
+        """Return a number that changes with each row."""
         return self.ledger.version
 
     def record_free_reading(self, credits_left: float, epoch_at_send: int) -> None:
-        """Take a balance that came with a poll, unless something was charged while it was in flight."""
+        """Record the balance of a poll, unless a row was added while it was in flight."""
         reading = to_amount(credits_left)
         with self._lock:
             if reading is None or epoch_at_send != self.epoch():
                 return
-            is_news = bool(self.ledger.free_reading(self._account(), reading, self._clock.time(), PossibleRefunds()))
-        if is_news:
+            is_new = bool(self.ledger.free_reading(self._account(), reading, self._clock.time(), PossibleRefunds()))
+        if is_new:
             self._context.background.start(self._record_free_reading(reading, epoch_at_send))
 
     async def _record_free_reading(self, reading: Decimal, epoch: int) -> None:
+        def add(transaction: Transaction) -> list[Row]:
+            if epoch != self.epoch():
+                return []
+            account, now = self._account(), self._clock.time()
+            rows = self.ledger.free_reading(account, reading, now, self._possible_refunds(account))
+            self._write(transaction, rows)
+            return rows + self._write(transaction, self.ledger.newly_priced(account, now))
+
+        await self._add_rows(add)
+
+    async def _add_rows(self, add: Callable[[Transaction], list[Row]]) -> None:
+        """Run `add` in a transaction and update the jobs from the rows that it returns."""
+
         def write() -> tuple[list[Row], list[Change]]:
             with self._transaction() as transaction:
-                if epoch != self.epoch():
-                    return [], transaction.changes
-                account, now = self._account(), self._clock.time()
-                rows = self.ledger.free_reading(account, reading, now, self._possible_refunds(account))
-                self._write(transaction, rows)
-                rows += self._write(transaction, self.ledger.newly_priced(account, now))
+                rows = add(transaction)
             return rows, transaction.changes
 
-        rows = await self._store.call_with_news(write)
-        self._show(rows)
+        self._show(await self._store.call_with_news(write))
 
     def _possible_refunds(self, account: Account, cause: Charge | None = None) -> PossibleRefunds:
         """Return what the service may have refunded; `cause` is the request whose response carried the balance."""
@@ -366,19 +378,16 @@ class Billing:
             self._context.background.start(self._write_decided_verdicts())
 
     async def _write_decided_verdicts(self) -> None:
-        def write() -> tuple[list[Row], list[Change]]:
-            with self._transaction() as transaction:
-                rows = self._write(transaction, self.ledger.decided_verdicts(self._was_refunded, self._clock.time()))
-            return rows, transaction.changes
+        def add(transaction: Transaction) -> list[Row]:
+            return self._write(transaction, self.ledger.decided_verdicts(self._was_refunded, self._clock.time()))
 
         try:
-            rows = await self._store.call_with_news(write)
+            await self._add_rows(add)
         finally:
             self._is_deciding = False
-        self._show(rows)
 
     def _show(self, rows: Sequence[Row]) -> None:
-        """Put into the jobs what their rows say."""
+        """Update the jobs from their rows."""
         for row in rows:
             if row.job not in self._store:
                 continue
@@ -390,7 +399,7 @@ class Billing:
     # The rows on disk
 
     async def load(self) -> None:
-        """Read the newest rows, those of the day at the least; make them from the jobs of before there were any."""
+        """Read the newest rows, at least those of the day; create rows for jobs of older versions."""
         await self._store.call_history(self._load)
         begin = self.today_start()
         unbilled = [
@@ -400,7 +409,7 @@ class Billing:
             await self._store.call_history(self._migrate, unbilled)
 
     async def load_older(self) -> None:
-        """Add up the rows that `load` left unread."""
+        """Add the rows that `load` left unread to the totals."""
         before = self._first_number
         while before:
             page = await self._store.call_history(self._history.charges, before, PAGE_SIZE)
@@ -412,14 +421,19 @@ class Billing:
 
     def _load(self) -> None:
         begin = self.today_start() - 3_600
-        rows = read_rows(self._history, lambda count, last: count >= MIN_LOADED_ROWS and last.at < begin)
+
+        def is_enough(rows: list[NumberedRow]) -> bool:
+            last = rows[-1][1]
+            return len(rows) >= MIN_LOADED_ROWS and last is not None and last.at < begin
+
+        rows = read_rows(self._history, is_enough)
         with self._lock:
             self._first_number = rows[-1][0] if rows else 0
             for number, row in reversed(rows):
-                self.ledger.skip(number) if row is None else self.ledger.apply(number, row)
+                self.ledger.apply(number, row)
 
     def _migrate(self, unbilled: Sequence[Job]) -> None:
-        """Make charges of jobs that have none: of all where there is no charge at all, else of the day's."""
+        """Create charges for jobs without any: for all if there is no charge at all, else for those of the day."""
         service = self._context.ports.service_name
         with self._transaction() as transaction:
             if not self.ledger.last_number:
@@ -429,14 +443,13 @@ class Billing:
                 missing = [job for job in unbilled if job.id not in self.ledger.charges]
                 rows = list(rows_of_old_jobs(missing, service))
             self._write(transaction, rows)
-        # Only the newest rows stay in memory.
         self._is_stale = True
         with self._lock:
             self._catch_up()
 
     @contextmanager
     def _transaction(self) -> Iterator[Transaction]:
-        """Hold the history's lock with every row read; an error leaves the ledger to be read anew."""
+        """Hold the history's lock with every row applied; after an error the ledger is read again."""
         try:
             with self._history.transaction(keep_concurrent=True) as transaction, self._lock:
                 self._catch_up()
@@ -448,7 +461,7 @@ class Billing:
             raise
 
     def _catch_up(self) -> None:
-        """Apply the rows of other processes since the last one known here."""
+        """Apply the rows that other processes added."""
         if self._is_stale:
             self.ledger, self._is_stale, self._first_number = Ledger(), False, 0
             self._load()
@@ -456,14 +469,8 @@ class Billing:
         known = max(self.ledger.last_number, FIRST_CHARGE_ID - 1)
         if self._history.last_charge_id <= known:
             return
-        fresh, before = list[tuple[int, Row | None]](), None
-        while page := self._history.charges(before, PAGE_SIZE):
-            fresh += ((number, from_row_record(record)) for number, record in page if number > known)
-            before = page[-1][0]
-            if before <= known:
-                break
-        for number, row in reversed(fresh):
-            self.ledger.skip(number) if row is None else self.ledger.apply(number, row)
+        for number, row in reversed(read_rows(self._history, lambda rows: rows[-1][0] <= known)):
+            self.ledger.apply(number, row)
 
     def _write(self, transaction: Transaction, rows: list[Row]) -> list[Row]:
         for row in rows:
@@ -490,7 +497,7 @@ def _with_cost(job: Job, *, cost: float) -> Job:
 
 
 def _corrected(job: Job, *, row: Row) -> Job:
-    """Return the job with the verdict or the refund of a row, unless its response came meanwhile."""
+    """Return the job with the verdict or the refund of a row; unchanged if its response arrived meanwhile."""
     cost = None if row.amount is None else float(row.amount)
     if row.kind is RowKind.REFUND:
         return with_event(msgspec.structs.replace(job, cost=cost), row.at, "refund seen")

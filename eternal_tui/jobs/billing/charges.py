@@ -1,6 +1,6 @@
-"""Rows of the table `charges`, and the charge that the rows of one paid request add up to.
+"""Rows of the table `charges`, and the charge that the rows of one paid request sum to.
 
-Rows are only ever added. The first one of a request is its intent; later ones correct it: the response, a price, a
+The table is append-only. The first row of a request is its intent; later ones correct it: the response, a price, a
 verdict, a refund. A drop of the balance that no request explains is a row of its own.
 """
 
@@ -18,10 +18,10 @@ from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import Job, JobState, Verdict
 
 MAX_CREDITS = Decimal(10**9)
-"""A million times what an account holds: a larger balance is no balance."""
+"""Larger balances are ignored: a million times a usual one."""
 
 SMALLEST_CREDITS = Decimal("0.000001")
-"""Amounts are kept to this: services that count in binary fractions report 629.3199999999999."""
+"""Amounts are rounded to this: services that compute in binary fractions report 629.3199999999999."""
 
 
 _AMOUNT_PATTERN = r"[0-9]{1,12}(\.[0-9]{1,12})?"
@@ -31,7 +31,7 @@ PriceKey = tuple[str, str, int]
 
 
 def price_key(request: GenerateRequest) -> PriceKey:
-    """Return what the price depends on, as far as the documentation tells: type, quality, seconds."""
+    """Return what the documentation says the price depends on: type, quality, seconds."""
     if request.type == "character":
         return ("character", "", 0)
     if request.type == "image":
@@ -40,7 +40,7 @@ def price_key(request: GenerateRequest) -> PriceKey:
 
 
 def to_amount(value: object) -> Decimal | None:
-    """Return credits as a decimal, None where the value is no usable amount: no number, negative, not finite, huge."""
+    """Return credits as a decimal, None for what is no usable amount: no number, negative, not finite, too large."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
@@ -57,7 +57,7 @@ def round_credits(amount: Decimal) -> Decimal:
 
 
 def to_text(amount: Decimal | None) -> str | None:
-    """Return the amount as it is kept on disk."""
+    """Return the amount as written to disk."""
     return None if amount is None else format(amount, "f")
 
 
@@ -129,7 +129,7 @@ def to_row_record(row: Row) -> dict[str, Any]:
 
 
 def from_row_record(record: dict[str, Any]) -> Row | None:
-    """Return the row a record holds, None where it is none of ours."""
+    """Return the row of a record, None for an invalid one."""
     try:
         row = msgspec.convert(record, Row)
     except msgspec.ValidationError:
@@ -139,7 +139,7 @@ def from_row_record(record: dict[str, Any]) -> Row | None:
 
 
 class Charge(msgspec.Struct, eq=False):
-    """One paid request as its rows leave it, or, with `job` 0, an unexplained drop of the balance.
+    """The sum of the rows of one paid request, or, with `job` 0, of an unexplained drop of the balance.
 
     `is_alone` is whether no other request of the account was in flight at the same time. `is_settled` is whether
     balances prove the sum that it is part of. `waits_for` and `reason` are those of a row with an open verdict,
@@ -183,14 +183,14 @@ class Charge(msgspec.Struct, eq=False):
 
 
 class PossibleRefunds(NamedTuple):
-    """Jobs whose charge may have been given back: charges of failed ones, and the ids of those that may still fail."""
+    """Charges of failed jobs, and ids of jobs that may still fail: the service may have refunded them."""
 
     failed: Sequence[Charge] = ()
     unfinished: tuple[int, ...] = ()
 
 
 def intent_row(job: Job, account: str, estimate: Decimal | None) -> Row:
-    """Return the first row of a request, written in one step with the job."""
+    """Return the first row of a request, written in the transaction of its job."""
     _, quality, seconds = price_key(job.request)
     return Row(
         kind=RowKind.INTENT,
@@ -224,21 +224,21 @@ def correction_row(charge: Charge, kind: RowKind, at: float, amount: Decimal | N
 
 
 def is_cost_measured(job: Job) -> bool:
-    """Whether the job's cost is the difference of the two balances around it, not an estimate."""
+    """Whether the job's cost is the difference of the balances before and after, not an estimate."""
     before, after, cost = (to_amount(value) for value in (job.credits_before, job.credits_after, job.cost))
     return None not in (before, after, cost) and before - after == cost  # type: ignore[operator]
 
 
 def rows_of_old_jobs(jobs: Iterable[Job], service: str) -> Iterator[Row]:
-    """Yield the one row of each job from before there were charges, oldest first; their account is not known.
+    """Yield one row for each job of a version without charges, oldest first; their account is unknown.
 
-    `service` stands for the one of jobs from before services were recorded.
+    `service` is used for jobs that record none.
     """
     for job in sorted(jobs, key=lambda job: job.id):
         if job.state is JobState.QUEUED:
             continue
         free = job.state is JobState.REJECTED or job.verdict is Verdict.NOT_CHARGED
-        # A submit of an older version records no charge when it ends.
+        # A submit of an older version adds no row when it ends.
         in_doubt = job.state in (JobState.SUBMITTING, JobState.UNCONFIRMED)
         kind = RowKind.UNCONFIRMED if in_doubt else RowKind.CHARGED
         yield msgspec.structs.replace(

@@ -31,12 +31,12 @@ from eternal_tui.jobs.model import Job, Verdict
 
 
 class Spending(NamedTuple):
-    """What was spent over some charges, in credits.
+    """The sum of some charges, in credits.
 
-    `spent` counts every charge at its known or likely cost, those in doubt and in flight included, and what is
-    `unexplained`. `low` and `high` bound what the service took; `high` is None while a price is unknown. `unconfirmed`
-    is the part of it in doubt. `unknown_count` counts charges without a known price, `doubtful_count` those among them
-    in doubt, `in_flight_count` those without a response. `recorded` is what rows say of `spent`.
+    `spent` counts every charge at its known or likely cost, including those in doubt and in flight and the
+    `unexplained` part. `low` and `high` bound what the service took; `high` is None while a price is unknown.
+    `unconfirmed` is the part in doubt. `unknown_count` counts charges without a known price, `doubtful_count` those
+    of them in doubt, `in_flight_count` those without a response. `recorded` is the part of `spent` in rows.
     """
 
     spent: Decimal = Decimal(0)
@@ -51,14 +51,14 @@ class Spending(NamedTuple):
 
     @property
     def is_exact(self) -> bool:
-        """Whether balances tell the whole sum."""
+        """Whether balances prove the whole sum."""
         return self.low == self.high == self.spent
 
 
 class Ledger:
     """Charges by job, and the state of each account of each service.
 
-    Rows of before there were accounts carry none: they count for every account of their service.
+    Rows of older versions have no account: they count for every account of their service.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Ledger:
         self._accounts: dict[tuple[str, str], Account] = {}
 
     def account(self, service: str, account: str) -> Account:
-        """Return the account, a new one where nothing is known of it; what is known of no account passes to it."""
+        """Return the account; a new one starts from what is known of the service without an account."""
         found = self._accounts.get((service, account))
         if found is None:
             known = self._accounts.get((service, ""))
@@ -79,22 +79,20 @@ class Ledger:
         return found
 
     def unnamed(self, account: Account) -> Account | None:
-        """Return what is known of the service from before accounts were recorded."""
+        """Return the account of the service's rows without an account, None where there are none."""
         return self._accounts.get((account.service, ""))
-
-    def skip(self, number: int) -> None:
-        """Pass over a row that cannot be read."""
-        self.last_number = max(self.last_number, number)
 
     def accounts(self) -> list[Account]:
         """Return every account, in the order in which they were first used."""
         return list(self._accounts.values())
 
-    def apply(self, number: int, row: Row) -> None:
-        """Apply a row under its id; one that was applied already changes nothing."""
+    def apply(self, number: int, row: Row | None) -> None:
+        """Apply a row under its id, None for an unreadable one; a second time it changes nothing."""
         if number <= self.last_number:
             return
         self.last_number = number
+        if row is None:
+            return
         self.version += 1
         account = self.account(row.service, row.account)
         account.total += row.change
@@ -102,7 +100,7 @@ class Ledger:
         if charge is not None:
             self._correct(charge, row, account)
         if row.balance is not None:
-            # A charge that begins with a reading is a job from before there were charges: they come oldest first.
+            # A charge whose first row has a balance is a job of an older version; these come oldest first.
             is_old = charge is not None and charge.first_number == number
             account.record_balance(Decimal(row.balance), None if is_old else charge)
             self.newest_balance = account.balance
@@ -152,10 +150,10 @@ class Ledger:
         if charge.is_measured and charge.job and charge.amount is not None:
             account.prices.learn(charge.key, charge.amount, charge.job)
 
-    # Events, each answered with the rows it adds
+    # Events; each returns the rows to add
 
     def lost_intents(self, is_alive: Callable[[str], bool], now: float) -> list[Row]:
-        """Return rows that mark requests in flight as unconfirmed whose process is gone."""
+        """Return rows that mark requests in flight of ended processes as unconfirmed."""
         return [
             correction_row(charge, RowKind.UNCONFIRMED, now, self.amount_of(charge))
             for account in self._accounts.values()
@@ -166,7 +164,7 @@ class Ledger:
     def outcome(
         self, charge: Charge, kind: RowKind, reading: Decimal | None, now: float, refunds: PossibleRefunds
     ) -> list[Row]:
-        """Return the rows for the response to a request, or for its loss; `reading` is the balance it carried."""
+        """Return the rows for the response to a request, or for its loss; `reading` is its balance."""
         account = self.account(charge.service, charge.account)
         amount = Decimal(0) if kind is RowKind.FREE else self.amount_of(charge)
         row = correction_row(charge, kind, now, amount, balance=to_text(reading))
@@ -176,13 +174,13 @@ class Ledger:
         return Settlement(account, final, now, refunds, cause=charge, cause_row=row).rows()
 
     def free_reading(self, account: Account, reading: Decimal, now: float, refunds: PossibleRefunds) -> list[Row]:
-        """Return the rows for a balance that was read while nothing was in flight; none where it says nothing new."""
+        """Return the rows for a balance read while nothing was in flight; none where it is not new."""
         if account.in_flight or (not account.since and reading == account.settled_balance):
             return []
         return Settlement(account, reading, now, refunds).rows()
 
     def newly_priced(self, account: Account, now: float) -> list[Row]:
-        """Return rows for charges of unknown price whose price has been learned since."""
+        """Return rows for charges whose price has been learned since."""
         rows = []
         for charge in self.charges.values():
             if charge.amount is None and charge.account == account.name and charge.service == account.service:
@@ -218,7 +216,7 @@ class Ledger:
     # Figures
 
     def amount_of(self, charge: Charge) -> Decimal | None:
-        """Return what the charge costs as far as known: its own amount, or the price learned meanwhile."""
+        """Return the cost of the charge: its own amount, or the learned price; None while unknown."""
         if charge.amount is not None or charge.is_free:
             return charge.amount or Decimal(0)
         return self.account(charge.service, charge.account).prices.estimate(charge.key)
@@ -230,7 +228,7 @@ class Ledger:
                 yield charge
 
     def spending(self, charges: Iterable[Charge]) -> Spending:
-        """Return the sum over the charges, and the drop of their accounts' balances that is not settled yet."""
+        """Return the sum of the charges and of the unsettled drop of their accounts' balances."""
         figures: dict[str, Decimal] = defaultdict(Decimal)
         unknown = doubtful = in_flight = 0
         is_bounded = True
@@ -274,6 +272,9 @@ class Ledger:
 
 PAGE_SIZE = 500
 
+NumberedRow = tuple[int, Row | None]
+"""A row with its id; None for an unreadable one."""
+
 
 class ChargeTable(Protocol):
     """The part of a history that holds the charges."""
@@ -283,30 +284,28 @@ class ChargeTable(Protocol):
 
 
 def read_rows(
-    history: ChargeTable, is_enough: Callable[[int, Row], bool] | None = None
-) -> list[tuple[int, Row | None]]:
-    """Return rows with their ids, newest first, up to the page at whose end `is_enough` of their count and the last."""
-    rows: list[tuple[int, Row | None]] = []
-    before = None
-    while page := history.charges(before, PAGE_SIZE):
+    history: ChargeTable, is_enough: Callable[[list[NumberedRow]], bool] = lambda _rows: False
+) -> list[NumberedRow]:
+    """Return rows with ids, newest first; stop after the page with which `is_enough` is true of all rows so far."""
+    rows: list[NumberedRow] = []
+    while page := history.charges(rows[-1][0] if rows else None, PAGE_SIZE):
         rows += ((number, from_row_record(record)) for number, record in page)
-        before, last = rows[-1]
-        if is_enough is not None and last is not None and is_enough(len(rows), last):
+        if is_enough(rows):
             break
     return rows
 
 
 def read_ledger(history: ChargeTable, is_alive: Callable[[str], bool]) -> Ledger:
-    """Return the whole ledger; a request whose process is gone counts as unconfirmed."""
+    """Return the whole ledger; requests of ended processes count as unconfirmed."""
     ledger = Ledger()
     for number, row in reversed(read_rows(history)):
-        ledger.skip(number) if row is None else ledger.apply(number, row)
+        ledger.apply(number, row)
     _apply(ledger, ledger.lost_intents(is_alive, time.time()))
     return ledger
 
 
 def add_unbilled_jobs(ledger: Ledger, jobs: Iterable[Job]) -> None:
-    """Add jobs of before there were charges, in memory only."""
+    """Add jobs of older versions, in memory only."""
     _apply(ledger, rows_of_old_jobs((job for job in jobs if job.id not in ledger.charges), ""))
 
 

@@ -1,4 +1,4 @@
-"""Settlement of an account: what a balance says about the charges since the balance settled before it."""
+"""Settlement of an account: compares two balances with the charges between them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from eternal_tui.jobs.billing.charges import (
 from eternal_tui.jobs.model import Verdict
 
 ROUNDING_CREDITS = Decimal("0.005")
-"""Credits that count as nothing: the balance is reported in hundredths, so half of one is rounding."""
+"""Differences up to this are rounding: balances are reported in hundredths."""
 
 
 class Settlement:
@@ -53,7 +53,7 @@ class Settlement:
         self._lost = [charge for charge in members if self._kind_of(charge) is RowKind.UNCONFIRMED]
 
     def rows(self) -> list[Row]:
-        """Return the rows to add, the last of which settles the account."""
+        """Return the rows to add; the last one settles the account."""
         is_sum_measured = self._compare()
         rows = ([] if self._cause_row is None else [self._cause_row]) + self._rows
         if not rows:
@@ -65,12 +65,10 @@ class Settlement:
         return rows
 
     def _compare(self) -> bool:
-        """Add the rows; return whether the balances tell the sum of the charges."""
+        """Add the rows; return whether the balances prove the sum of the charges."""
         before = self._account.settled_balance
         if before is None:
-            self._judge_all(
-                Verdict.UNKNOWN, "The credits before this submit were not known, so nothing can be compared."
-            )
+            self._judge_all(Verdict.UNKNOWN, "The balance before this submit is unknown.")
             self._price_from_overlapping()
             return False
         drop = before - self._balance
@@ -96,7 +94,7 @@ class Settlement:
         return rest >= -ROUNDING_CREDITS
 
     def _share(self, rest: Decimal, unpriced: list[Charge]) -> bool:
-        """Lay what nothing else explains on the charges of unknown price."""
+        """Divide the unexplained rest among the charges of unknown price."""
         if rest <= ROUNDING_CREDITS and rest <= 0:
             return False
         is_one_kind = len({charge.key for charge in unpriced}) == 1
@@ -107,7 +105,7 @@ class Settlement:
         return True
 
     def _price_from_overlapping(self) -> None:
-        """Learn the price from responses that overlapped, where nothing was known before them."""
+        """Learn the price from overlapping responses where no balance is known before them."""
         kinds = {charge.key for charge in self._billed}
         balances = sorted(self._balance_of(charge) or Decimal(0) for charge in self._billed if not charge.is_alone)
         steps = {later - earlier for earlier, later in itertools.pairwise(balances)}
@@ -139,10 +137,10 @@ class Settlement:
         return self._judge_charged(rest, sums)
 
     def _judge_charged(self, rest: Decimal, sums: str) -> bool:
-        """Say "probably charged" where the prices of the lost requests make up what is not explained."""
+        """Judge "probably charged" where the prices of the lost requests explain the rest."""
         prices = [self._account.prices.estimate(charge.key) for charge in self._lost]
         together = sum((price for price in prices if price is not None), Decimal(0))
-        # A price that only a sibling's stands in for proves nothing, and one that rose may explain any drop.
+        # A price estimated from another kind proves nothing, and one that rose may explain any drop.
         is_seen = all(self._account.prices.lowest(charge.key) for charge in (*self._lost, *self._billed))
         if is_seen and abs(rest - together) <= ROUNDING_CREDITS:
             return self._judge_all(Verdict.CHARGED, sums)
@@ -154,8 +152,8 @@ class Settlement:
         return self._judge_all(Verdict.UNKNOWN, f"{sums} Whether it was charged cannot be told: {which}.")
 
     def _judge_uncharged(self, drop: Decimal, sums: str) -> bool:
-        """Say "probably not charged" where nothing else explains the numbers: it invites to pay again."""
-        # A creation's price is itself only what other prices left over.
+        """Judge "probably not charged", which invites to pay again, only where nothing else explains the numbers."""
+        # The price of a creation is itself what other prices left over.
         least = sum(
             (
                 min(self._expected(charge) or Decimal(0), self._account.prices.lowest(charge.key))
@@ -188,7 +186,7 @@ class Settlement:
     # Rows
 
     def _refund(self, surplus: Decimal) -> bool:
-        """Record the refund of failed jobs whose amounts make up the surplus; return whether they do."""
+        """Record the refund of failed jobs whose amounts explain the surplus; return whether there are any."""
         amounts = {charge: charge.amount for charge in self._refunds.failed if charge.amount}
         total = sum(amounts.values(), Decimal(0))
         if amounts and abs(total - surplus) <= ROUNDING_CREDITS:

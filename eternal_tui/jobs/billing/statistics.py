@@ -1,4 +1,4 @@
-"""Totals of the day, kept change by change, and statistics of a history: by day, type, account, character and tag."""
+"""Running totals of the day, and statistics of a history by day, type, account, character and tag."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -15,17 +16,17 @@ from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.billing.charges import Charge
 from eternal_tui.jobs.billing.ledger import Ledger, add_unbilled_jobs
 from eternal_tui.jobs.formatting import state_label
-from eternal_tui.jobs.model import POLLED_STATES, Job, JobState, Verdict
+from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of the header. Money is in the service's credits; days are local days.
+    """The totals of the header. Amounts are credits; days are local.
 
-    `sending` counts requests that have no answer yet, `waiting` those and files still to be fetched. A job counts on
-    the day it was made, like its cost, and as the filters `state:done`, `state:failed` ... find it. `is_complete` is
-    whether every job is counted, not only those read so far. Money is that of one account, which `account` names where
-    there are several. `spent_today` holds the parts `unexplained_today` (the balance fell by more than the requests
-    cost) and `unconfirmed_today`; `is_spent_exact` is whether balances tell all of it.
+    `sending` counts requests without a response, `waiting` those and files still to download. A job counts on the day
+    of its creation, with its cost, and as the filters `state:done`, `state:failed` ... find it. `is_complete` is
+    False until every job is read. Amounts are those of one account; `account` names it where there are several.
+    `spent_today` includes `unexplained_today` (the balance fell by more than the requests cost) and
+    `unconfirmed_today`; with `is_spent_exact` balances prove all of it.
     """
 
     queued: int = 0
@@ -47,27 +48,16 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     is_complete: bool = True
 
 
-def cost_of(job: Job) -> float:
-    """Return the known or likely cost of the job: 0 where nothing was charged or nothing is known."""
-    if job.state in (JobState.REJECTED, JobState.QUEUED) or job.verdict is Verdict.NOT_CHARGED:
-        return 0.0
-    return job.cost or 0.0
-
-
 def day_bounds(now: float) -> tuple[float, float]:
-    """Return the beginning and the end of the local day, in seconds since the epoch."""
-    # By calendar, not by 86,400 seconds, and each midnight with its own offset from UTC, not with that of now: a day
-    # in which the clocks change is an hour shorter or longer.
+    """Return start and end of the local day in seconds since the epoch."""
+    # By calendar, each midnight with its own UTC offset: a day with a clock change has 23 or 25 hours.
     today = datetime.fromtimestamp(now).astimezone().date()
     begin, end = (datetime(day.year, day.month, day.day).astimezone() for day in (today, today + timedelta(days=1)))
     return begin.timestamp(), end.timestamp()
 
 
 class RunningTotals:
-    """Counts jobs as they come and change. `clock` is the wall clock.
-
-    `list_jobs` lists all jobs for a new day's count.
-    """
+    """Counts jobs change by change. `clock` is the wall clock; `list_jobs` is called when a new day begins."""
 
     def __init__(self, clock: Callable[[], float], list_jobs: Callable[[], Iterable[Job]]) -> None:
         self._clock = clock
@@ -83,7 +73,7 @@ class RunningTotals:
             self._add(new, +1)
 
     def totals(self) -> Totals:
-        """Return the counts as they stand now."""
+        """Return the current counts."""
         if not self._day_start <= self._clock() < self._day_end:
             self._recount()
         counts = self._counts
@@ -123,14 +113,14 @@ class RunningTotals:
 
 
 MAX_DAYS = 30
-"""Days that are counted one by one: about what a wide terminal shows as one line of bars."""
+"""Days in the daily statistics: the width of the bar chart in a wide terminal."""
 
 
 class Money(msgspec.Struct, frozen=True, kw_only=True):
-    """What some requests cost, in credits.
+    """The cost of some requests, in credits.
 
-    `spent` holds the parts `unexplained` (the balance fell by more than the requests cost) and `unconfirmed`;
-    `is_exact` is whether balances tell all of it.
+    `spent` includes `unexplained` (the balance fell by more than the requests cost) and `unconfirmed`; with `is_exact`
+    balances prove all of it.
     """
 
     spent: float = 0.0
@@ -140,7 +130,7 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DayStats(Money, frozen=True, kw_only=True):
-    """One local day. Jobs count on the day they were made; `unsent` are those that never reached the API."""
+    """One local day. Jobs count on the day of their creation; `unsent` ones never reached the API."""
 
     date: str
     sent: int = 0
@@ -151,17 +141,17 @@ class DayStats(Money, frozen=True, kw_only=True):
 
 
 class GroupStats(Money, frozen=True, kw_only=True):
-    """The paid requests of one account, character or tag; `name` is empty for those without one."""
+    """The paid requests of one account, character or tag; `name` is empty for those without."""
 
     name: str
     requests: int = 0
 
 
 class TypeStats(Money, frozen=True, kw_only=True):
-    """All jobs of one type. `success` is the share of those that ended well or failed, None where none has ended.
+    """All jobs of one type. `success` is the share of succeeded among ended ones, None where none has ended.
 
-    `median`, `slowest_tenth` (the time nine of ten were done in) and `durations` (newest last, at most DAYS of them)
-    are seconds from request to result; None and empty where nothing is known.
+    `median`, `slowest_tenth` (p90) and `durations` (newest last, at most MAX_DAYS) are seconds from request to result;
+    None and empty where unknown.
     """
 
     type: RequestType
@@ -176,7 +166,7 @@ class TypeStats(Money, frozen=True, kw_only=True):
 
 
 class Statistics(Money, frozen=True, kw_only=True):
-    """The figures of a history; `days` are the last ones, oldest first, those without a job included."""
+    """Statistics of a history; `days` are consecutive, oldest first."""
 
     jobs: int
     days: tuple[DayStats, ...]
@@ -194,8 +184,8 @@ def compute_statistics(
 ) -> Statistics:
     """Count jobs and add up charges.
 
-    `now` is in seconds since the epoch and says which day is the last. Without a ledger the jobs alone tell what was
-    spent. `account` counts one account only, given by the beginning of its name.
+    `now`, in seconds since the epoch, is on the last day. Without a ledger the costs of the jobs count. `account`
+    selects the accounts whose name begins with it.
     """
     every = sorted(jobs, key=lambda job: job.created_at)
     if ledger is None:
@@ -205,7 +195,7 @@ def compute_statistics(
     if account:
         every = [job for job in every if job.account.startswith(account)]
         charges = [charge for charge in charges if charge.account.startswith(account)]
-    money = _MoneyOf(ledger)
+    money = partial(_sum_charges, ledger)
     kinds = tuple(
         _type_stats(
             name, [job for job in every if job.request.type == name], money([c for c in charges if c.key[0] == name])
@@ -223,18 +213,14 @@ def compute_statistics(
     )
 
 
-class _MoneyOf:
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def __call__(self, charges: Iterable[Charge]) -> dict[str, Any]:
-        spending = self._ledger.spending(charges)
-        return {
-            "spent": round(float(spending.spent), 6),
-            "unexplained": round(float(spending.unexplained), 6),
-            "unconfirmed": round(float(spending.unconfirmed), 6),
-            "is_exact": spending.is_exact,
-        }
+def _sum_charges(ledger: Ledger, charges: Iterable[Charge]) -> dict[str, Any]:
+    spending = ledger.spending(charges)
+    return {
+        "spent": round(float(spending.spent), 6),
+        "unexplained": round(float(spending.unexplained), 6),
+        "unconfirmed": round(float(spending.unconfirmed), 6),
+        "is_exact": spending.is_exact,
+    }
 
 
 def _tags_of(tags_by_job: dict[int, tuple[str, ...]]) -> Callable[[Charge], Sequence[str]]:
@@ -242,9 +228,11 @@ def _tags_of(tags_by_job: dict[int, tuple[str, ...]]) -> Callable[[Charge], Sequ
 
 
 def _group_stats(
-    charges: Sequence[Charge], money: _MoneyOf, names_of: Callable[[Charge], Sequence[str]]
+    charges: Sequence[Charge],
+    money: Callable[[Iterable[Charge]], dict[str, Any]],
+    names_of: Callable[[Charge], Sequence[str]],
 ) -> tuple[GroupStats, ...]:
-    """Add up the charges under each of their names, the dearest first."""
+    """Add up the charges by name, the most expensive first."""
     groups: dict[str, list[Charge]] = defaultdict(list)
     for charge in charges:
         for name in names_of(charge):
@@ -257,7 +245,11 @@ def _group_stats(
 
 
 def _daily_stats(
-    jobs: Sequence[Job], charges: Sequence[Charge], money: _MoneyOf, now: float, day_count: int
+    jobs: Sequence[Job],
+    charges: Sequence[Charge],
+    money: Callable[[Iterable[Charge]], dict[str, Any]],
+    now: float,
+    day_count: int,
 ) -> tuple[DayStats, ...]:
     begins = _day_starts(now, day_count)
     end = day_bounds(now)[1]
@@ -275,7 +267,7 @@ def _daily_stats(
 
 
 def _day_starts(now: float, day_count: int) -> list[float]:
-    """Return when each of the last local days began, oldest first."""
+    """Return the starts of the last local days, oldest first."""
     today = datetime.fromtimestamp(now).astimezone().date()
     # By calendar, not by 86,400 seconds: clocks change.
     dates = [today - timedelta(days=back) for back in range(day_count - 1, -1, -1)]
@@ -314,7 +306,7 @@ def _type_stats(request_type: RequestType, jobs: Sequence[Job], money: dict[str,
 
 
 def _percentile(seconds: Sequence[float], share: float) -> float | None:
-    """Return the time in which that share of the jobs was done, None where there are none."""
+    """Return the percentile for a share from 0 to 1, None without durations."""
     if not seconds:
         return None
     ordered = sorted(seconds)
