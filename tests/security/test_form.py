@@ -21,7 +21,8 @@ from eternal_tui.tui.request_form.form import RequestForm
 from tests.payloads import make_markup_strings
 from tests.security.drawn import WideScreenApp, capture_rows, find_click_targets, unsafe_bytes
 from tests.security.hostile import pack_payloads, payload_pieces
-from tests.security.test_small_screens import SAMPLE_STEP, hostile_characters, strip_layout
+from tests.security.test_small_screens import SAMPLE_STEP, strip_layout
+from tests.tui.screens.scenes import hostile_characters
 
 LARGE_SIZE = (500, 26)
 MAX_TEXT_CHARS = 380

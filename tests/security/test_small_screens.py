@@ -11,39 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
-from textual.screen import Screen
 
-from eternal_tui.api.models import Character
-from eternal_tui.core.sanitize import SafeText, UntrustedText, sanitize
-from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.stores import Preset, Presets
-from eternal_tui.jobs.billing.statistics import compute_statistics
-from eternal_tui.jobs.groups import group_jobs
-from eternal_tui.jobs.model import FileState, JobState, Verdict
+from eternal_tui.core.sanitize import sanitize
+from eternal_tui.jobs.model import JobState
 from eternal_tui.services import Services
 from eternal_tui.tui.notifications import end_message
-from eternal_tui.tui.request_form.character_picker import CharacterPicker
-from eternal_tui.tui.request_form.presets import PresetContents, PresetScreen
-from eternal_tui.tui.request_form.prompt_history import PromptHistory
-from eternal_tui.tui.screens.api_key import ApiKeyScreen
-from eternal_tui.tui.screens.characters import CharactersScreen
-from eternal_tui.tui.screens.copy import CopyMenu
-from eternal_tui.tui.screens.help import HelpRow, HelpScreen, HelpSection
-from eternal_tui.tui.screens.job_commands import JobCommands
-from eternal_tui.tui.screens.note import NoteScreen
-from eternal_tui.tui.screens.save_as import SaveAs
-from eternal_tui.tui.screens.statistics import StatisticsScreen
-from eternal_tui.tui.screens.viewer import Viewer
-from eternal_tui.tui.terminal.glyphs import UNICODE
-from eternal_tui.tui.widgets.dialog import ConfirmDialog
 from tests.payloads import make_markup_strings
 from tests.security.drawn import WideScreenApp, capture_rows, find_click_targets, unsafe_bytes
 from tests.security.hostile import hostile_job, pack_payloads, payload_pieces
-from tests.tui.screens.stage import ENVIRON, job_commands, open_services, terminal_context
+from tests.tui.screens.scenes import SCREENS
+from tests.tui.screens.stage import open_services
 
 WIDE_SIZE = (500, 16)
 DEEP_SIZE = (500, 30)
@@ -51,110 +31,8 @@ DEEP_SIZE = (500, 30)
 
 TALL_SIZE = (320, 120)
 
-SAVED_FIELDS: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "file": "0000001.jpg"}
-UNCONFIRMED_FIELDS: dict[str, Any] = {"state": JobState.UNCONFIRMED, "verdict": Verdict.CHARGED}
 _ESCAPED_ROW_PATTERN = re.compile("curl command|Python, httpx|JSON body")
 """Rows that quote the request in a language with escapes of its own, of which the twin has no need."""
-
-
-class QuestionRecorder:
-    """A face that keeps the question it is to ask."""
-
-    question: ConfirmDialog | None = None
-
-    def notify_user(self, text: SafeText, severity: str = "information") -> None:
-        raise AssertionError((text, severity))
-
-    async def ask_confirmation(self, question: ConfirmDialog) -> bool:
-        self.question = question
-        return False
-
-    async def check_characters(self, requests: object) -> bool:  # noqa: ARG002
-        return True
-
-
-async def note_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return NoteScreen(hostile_job(words[0]))
-
-
-async def key_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    bench.client.key_error = words[0]
-    bench.settings = msgspec.structs.replace(bench.settings, config_path=Path("/home") / words[0] / "config.toml")
-    return ApiKeyScreen(bench)
-
-
-async def confirm_dialog(words: Sequence[str], bench: Services) -> Screen[Any]:
-    face = QuestionRecorder()
-    await JobCommands(bench.jobs, face, ENVIRON).retry(hostile_job(words[0], **UNCONFIRMED_FIELDS))
-    assert face.question is not None
-    return face.question
-
-
-async def copy_menu(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return CopyMenu(hostile_job(words[0], **SAVED_FIELDS), bench, terminal_context([]))
-
-
-async def save_as_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return SaveAs(
-        [hostile_job(words[0], **SAVED_FIELDS)],
-        job_commands(bench),
-        "{character}",
-        home=Path("/home"),
-        cwd=Path("/home"),
-    )
-
-
-async def viewer_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    job = hostile_job(words[0], state=JobState.FAILED, name=UntrustedText("Astrid"))
-    return Viewer([job], bench, terminal_context([]), job_commands(bench), [job.id])
-
-
-async def comparison_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    jobs = [hostile_job(each, number, state=JobState.FAILED) for number, each in enumerate(words)]
-    return Viewer(jobs, bench, terminal_context([]), job_commands(bench))
-
-
-async def history_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return PromptHistory(words)
-
-
-async def preset_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    items = tuple(Preset(name=UntrustedText(each), draft=Draft(prompt=each, character=each)) for each in words)
-    return PresetScreen(PresetContents(Presets(items=items), {}, Draft(), ""), lambda _: None)
-
-
-def hostile_characters(words: Sequence[str]) -> list[Character]:
-    names = ("name", "username", "gender", "category", "avatar_url")
-    # A story keeps its lines, as the prompt in the detail does; its twin would have signs for them.
-    return [
-        Character(
-            id=each,
-            age=30,
-            description=UntrustedText(re.sub("[\r\n⏎]", "", each)),
-            **dict.fromkeys(names, each),  # type: ignore[arg-type]
-        )
-        for each in words
-    ]
-
-
-async def picker_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return CharacterPicker(hostile_characters(words))
-
-
-async def characters_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    bench.characters._replace_all(hostile_characters(words), bench.clock.time())
-    bench.characters.fetched_at = bench.clock.time()
-    return CharactersScreen(bench, terminal_context([]))
-
-
-async def help_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return HelpScreen([HelpSection(SafeText("Here"), [HelpRow(each, each, each) for each in words])])
-
-
-async def statistics_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    jobs = [hostile_job(each) for each in words]
-    figures = compute_statistics(jobs, 1_700_000_100.0)
-    return StatisticsScreen(figures, group_jobs(jobs, figures), UNICODE)
 
 
 class Scene(NamedTuple):
@@ -163,7 +41,7 @@ class Scene(NamedTuple):
     The texts are made when they are asked for: every worker collects the tests, and one runs them.
     """
 
-    make: Callable[[Sequence[str], Services], Any]
+    screen: str
     texts: Callable[[], Sequence[str]]
     texts_per_screen: int
     occurrences: int
@@ -180,19 +58,19 @@ def barred_payloads(max_width: int = 18) -> list[str]:
 
 # The longest text is that of the shortest cut among the fields; short ones are those of narrow columns.
 SCENES = {
-    "note and tags": Scene(note_screen, partial(pack_payloads, 440), 1, 2),
-    "key problem and key file": Scene(key_screen, partial(pack_payloads, 1_500), 1, 1, DEEP_SIZE),
-    "verdict of an unconfirmed job": Scene(confirm_dialog, partial(pack_payloads, 1_500), 1, 1),
-    "link, prompt, request id to copy": Scene(copy_menu, partial(pack_payloads, 195), 1, 3),
-    "proposed file name": Scene(save_as_screen, partial(pack_payloads, 380), 1, 0),
-    "viewer: prompt, error": Scene(viewer_screen, partial(pack_payloads, 160), 1, 2),
-    "four side by side: who, prompt, error": Scene(comparison_screen, partial(pack_payloads, 56), 4, 3),
-    "earlier prompts": Scene(history_screen, partial(pack_payloads, 290), 100, 1, TALL_SIZE),
-    "presets": Scene(preset_screen, barred_payloads, 100, 3, TALL_SIZE),
-    "character picker": Scene(picker_screen, partial(barred_payloads, 4), 100, 2, TALL_SIZE),
-    "character browser": Scene(characters_screen, partial(barred_payloads, 6), 100, 2, TALL_SIZE),
-    "help": Scene(help_screen, partial(barred_payloads, 6), 100, 3, TALL_SIZE),
-    "statistics": Scene(statistics_screen, payload_pieces, 1_000, 0),
+    "note and tags": Scene("note", partial(pack_payloads, 440), 1, 2),
+    "key problem and key file": Scene("api key", partial(pack_payloads, 1_500), 1, 1, DEEP_SIZE),
+    "verdict of an unconfirmed job": Scene("question", partial(pack_payloads, 1_500), 1, 1),
+    "link, prompt, request id to copy": Scene("copy", partial(pack_payloads, 195), 1, 3),
+    "proposed file name": Scene("save as", partial(pack_payloads, 380), 1, 0),
+    "viewer: prompt, error": Scene("viewer", partial(pack_payloads, 160), 1, 2),
+    "four side by side: who, prompt, error": Scene("compare", partial(pack_payloads, 56), 4, 3),
+    "earlier prompts": Scene("prompts", partial(pack_payloads, 290), 100, 1, TALL_SIZE),
+    "presets": Scene("presets", barred_payloads, 100, 3, TALL_SIZE),
+    "character picker": Scene("picker", partial(barred_payloads, 4), 100, 2, TALL_SIZE),
+    "character browser": Scene("characters", partial(barred_payloads, 6), 100, 2, TALL_SIZE),
+    "help": Scene("help", partial(barred_payloads, 6), 100, 3, TALL_SIZE),
+    "statistics": Scene("statistics", payload_pieces, 1_000, 0),
 }
 
 
@@ -214,7 +92,7 @@ def text_batches(scene: Scene, step: int) -> Iterator[list[str]]:
 
 
 async def capture_scene(pilot: Pilot[Any], scene: Scene, words: Sequence[str], bench: Services) -> list[str]:
-    await pilot.app.push_screen(await scene.make(words, bench))
+    await pilot.app.push_screen(await SCREENS[scene.screen](words, bench))
     await pilot.app.workers.wait_for_complete()
     found = await capture_rows(pilot)
     await pilot.app.pop_screen()
@@ -237,7 +115,7 @@ def with_markup(scene: Scene) -> Scene:
 async def assert_literal(pilot: Pilot[Any], scene: Scene, step: int, bench: Services) -> None:
     """Look at the scene with markup in every field: as it is written, and nothing behind it to click."""
     for words in text_batches(scene, step):
-        await pilot.app.push_screen(await scene.make(words, bench))
+        await pilot.app.push_screen(await SCREENS[scene.screen](words, bench))
         await pilot.app.workers.wait_for_complete()
         seen = strip_layout("".join(await capture_rows(pilot)))
         behind = find_click_targets(pilot)
