@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import os
 import re
 from _operator import _compare_digest as compare_digest
@@ -50,10 +51,25 @@ class Secret:
 
 
 def hide(text: str, secret: Secret, replacement: str) -> str:
-    """Return `text` with `replacement` for the secret in every spelling: any case, escaped as in JSON, URLs or HTML."""
-    if secret.reveal().casefold() not in text.casefold() and not re.search(r"[\\%&]", text):
-        return text
-    return re.sub(_any_spelling(secret.reveal()), lambda _: replacement, text)
+    """Return `text` with `replacement` for the secret: in any case, escaped as in JSON, URLs or HTML, base64 or hex."""
+    value = secret.reveal()
+    if value.casefold() in text.casefold() or re.search(r"[\\%&]", text):
+        text = re.sub(_any_spelling(value), lambda _: replacement, text)
+    return re.sub(_any_encoding(value), lambda _: replacement, text)
+
+
+def _any_encoding(value: str) -> str:
+    """Return a pattern for `value` in hexadecimal, and in base64 at any place inside a longer text."""
+    data = value.encode()
+    patterns = [f"(?i:{data.hex()})"]
+    for offset in range(3):
+        # The characters between those that a neighbouring byte has a part in.
+        core = binascii.b2a_base64(bytes(offset) + data)[-(-offset * 8 // 6) : (offset + len(data)) * 8 // 6].decode()
+        patterns.append(re.sub(r"[+/]", lambda match: _BASE64_SIGNS[match[0]], core))
+    return f"[A-Za-z0-9+/_-]{{0,2}}(?:{'|'.join(patterns)})[A-Za-z0-9+/_-]{{0,2}}(?:=|%3[Dd]){{0,2}}"
+
+
+_BASE64_SIGNS = {"+": r"(?:[+-]|%2[Bb])", "/": r"(?:\\?/|_|%2[Ff])"}
 
 
 def _any_spelling(value: str) -> str:

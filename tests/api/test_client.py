@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import traceback
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Coroutine
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -256,6 +257,15 @@ def _spellings(key: str) -> list[str]:
         "".join(f"&#{ord(each)};" for each in key),
         "".join(f"&#x{ord(each):x};" for each in key),
         escaped.upper(),
+        key.encode().hex(),
+        key.encode().hex().upper(),
+        *(
+            quote(b64encode(before + key.encode() + b":!?").decode(), safe="+/=")
+            for before in (b"", b"a", b"ab", b"Bearer ")
+        ),
+        quote(urlsafe_b64encode(key.encode()).decode()),
+        quote(b64encode(key.encode()).decode(), safe=""),
+        b64encode(key.encode()).decode().replace("/", "\\/"),
     ]
 
 
