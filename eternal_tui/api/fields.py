@@ -19,6 +19,7 @@ MAX_CREDITS = 1e9
 """A million times what an account holds. What a job cost is told from two balances, and a cap counts it all day."""
 
 _MAX_INT_DIGITS = 400
+_MAX_EMBEDDED_CHARS = 64 * 1024
 _PERCENT_PATTERN = r"\s*([0-9]{1,6}(?:\.[0-9]{1,20})?)\s*%?\s*"
 
 JsonObject = dict[str, Any]
@@ -46,6 +47,17 @@ def decode_text(body: bytes) -> str:
     return body.decode(json.detect_encoding(body), "replace").removeprefix("\ufeff")
 
 
+def load_embedded(value: Any) -> Any:
+    """Return the JSON object or array that is written out in a string, None where `value` is no such string."""
+    head = value.strip() if isinstance(value, str) and len(value) <= _MAX_EMBEDDED_CHARS else ""
+    if head[:1] not in ("{", "[") or head[-1:] not in ("}", "]"):
+        return None
+    try:
+        return json.loads(head, parse_int=_parse_int)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _parse_int(digits: str) -> int | float:
     # Python refuses to read an integer of thousands of digits, and would refuse the whole answer with it.
     return int(digits) if len(digits) <= _MAX_INT_DIGITS else float(digits)
@@ -67,16 +79,16 @@ _STATUS_NAMES = ("status", "state", "task_status", "job_status", "request_status
 
 
 def nested_objects(response: JsonObject) -> list[JsonObject]:
-    """Return the answer and the objects nested in `data`, `result` and the like, also as a list of one.
+    """Return the answer and the objects nested in `data`, `result` and the like.
 
-    Outermost first, two levels deep.
+    Also those in a list of one, or written out as JSON in a string. Outermost first, two levels deep.
     """
     inner = _inner_objects(response)
     return [response, *inner, *(deeper for outer in inner for deeper in _inner_objects(outer))]
 
 
 def _inner_objects(outer: JsonObject) -> list[JsonObject]:
-    values = [outer.get(name) for name in _ENVELOPE_NAMES]
+    values = [load_embedded(value) or value for value in map(outer.get, _ENVELOPE_NAMES)]
     ones = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in values]
     return [one for one in ones if isinstance(one, dict)]
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from eternal_tui.api.fields import JsonObject
+from eternal_tui.api.fields import JsonObject, load_embedded
 from eternal_tui.core.sanitize import UntrustedText
 
 MAX_URL_CHARS = 8_192
 """Characters. Signed links carry a policy and a signature; the longest in the wild are about 2,000."""
 
-_MAX_DEPTH = 6
+_MAX_DEPTH = 8
 _MAX_ITEMS = 50
 _MAX_SHOWN_CHARS = 300
 
@@ -122,7 +122,7 @@ def find_result_url(objects: list[JsonObject], *, only_documented: bool = False)
     """
     for name in _DOCUMENTED_NAMES:
         for place in objects:
-            value = place.get(name)
+            value = load_embedded(place.get(name)) or place.get(name)
             for link in value if isinstance(value, list) else (value,):
                 if (found := usable_url(link)) is not None:
                     return found
@@ -160,7 +160,9 @@ def _result_like(value: Any, depth: int, rank: int) -> Iterator[tuple[int, Untru
     """Yield links with their rank, the best the lowest; `rank` is that of the names on the way down."""
     if depth <= 0:
         return
-    if isinstance(value, str):
+    if (inner := load_embedded(value)) is not None:
+        yield from _result_like(inner, depth - 1, rank)
+    elif isinstance(value, str):
         if (found := usable_url(value)) is not None:
             yield rank, found
     elif isinstance(value, list):

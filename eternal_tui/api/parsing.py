@@ -247,7 +247,8 @@ def _parse_json(status: int, headers: Headers, body: bytes, *, now: float, paid:
     if not 200 <= status <= 299:
         raise error_from_response(status, headers, body, paid=paid, now=now)
     try:
-        return fields.load_json(body)
+        answer = fields.load_json(body)
+        return fields.load_embedded(answer) or answer
     except ValueError:
         pass
     raise _invalid_response(status, reasons.extract_reason_from_text(fields.decode_text(body)), paid=paid)

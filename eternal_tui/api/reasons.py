@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from eternal_tui.api.fields import load_embedded
 
 MAX_REASON_CHARS = 500
 """Characters kept of an explanation: a few sentences, not a page."""
@@ -85,7 +86,7 @@ def extract_reason_from_text(text: str) -> str:
     head = text[:_MAX_READ_CHARS]
     if not re.match(_MARKUP_PATTERN, head):
         event = head.strip().removeprefix("data:").strip()
-        if event[:1] in ("{", "[") and (inner := _load(event.partition("\n")[0])) is not None:
+        if event[:1] in ("{", "[") and (inner := load_embedded(event.partition("\n")[0])) is not None:
             return extract_reason(inner)
         return normalize_reason(head)
     import html
@@ -115,7 +116,7 @@ def _reasons(value: Any, depth: int, about: str) -> Iterator[str]:
     if depth <= 0:
         return
     if isinstance(value, str):
-        if (inner := _load(value)) is not None:
+        if (inner := load_embedded(value)) is not None:
             yield from _reasons(inner, depth - 1, about)
         elif text := value.strip():
             yield f"{about}: {text}" if about and about.casefold() not in text.casefold() else text
@@ -127,7 +128,8 @@ def _reasons(value: Any, depth: int, about: str) -> Iterator[str]:
 
 
 def _reasons_in_object(value: dict[str, Any], depth: int, about: str, *, is_error: bool = False) -> Iterator[str]:
-    named = [(_plain_name(name), inner) for name, inner in list(value.items())[: _MAX_ITEMS * 3]]
+    fields = list(value.items())[: _MAX_ITEMS * 3]
+    named = [(_plain_name(name), load_embedded(inner) or inner) for name, inner in fields]
     reasons = [(name, inner) for name, inner in named if re.fullmatch(_REASON_NAME, name) and inner]
     about = _field_of(value) or about
     found = False
@@ -212,17 +214,6 @@ def _result_words(answer: Any) -> list[str]:
 def _plain_name(name: str) -> str:
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:60])
     return parts.replace("-", "_").replace(" ", "_").lower()
-
-
-def _load(text: str) -> Any:
-    """Return the JSON object or array that stands written out in a string, None where there is none."""
-    head = text.strip()
-    if head[:1] not in ("{", "[") or head[-1:] not in ("}", "]") or len(head) > _MAX_READ_CHARS:
-        return None
-    try:
-        return json.loads(head)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _element_text(page: str, name: str) -> str:
