@@ -110,7 +110,7 @@ class Client(ApiClient):
         self._downloaders: dict[Path, ResultDownloader] = {}
         self._durations = DurationEstimator()
         self._kinds: dict[str, tuple[JobKind, float]] = {}
-        self._listing: asyncio.Task[frozenset[str]] | None = None
+        self._listing: asyncio.Task[dict[str, Character]] | None = None
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -156,8 +156,8 @@ class Client(ApiClient):
             quality=quality,
         )
         validate(request)
-        if request.character in await self._unavailable_ids():
-            raise InvalidRequest({"character": "This character is listed as under 18, or its age cannot be read."})
+        if problem := await self._rejection_reason(request.character):
+            raise InvalidRequest({"character": problem})
         response = await self.submit(request)
         kind = JobKind(type=request.type, quality=request.quality, duration=request.duration)
         self._kinds[response.request_id] = (kind, time.monotonic())
@@ -224,22 +224,30 @@ class Client(ApiClient):
         """
         return CharacterList(self.list_characters)
 
-    async def _unavailable_ids(self) -> frozenset[str]:
-        """Return the IDs that must not be submitted, read once; none where the list cannot be had."""
-        if self._listing is None:
-            self._listing = asyncio.create_task(self._read_unavailable_ids())
-        return await asyncio.shield(self._listing)
+    async def _rejection_reason(self, character_id: str) -> str:
+        """Return why the list forbids the character, "" where it does not or cannot be had; it is read once."""
+        for _ in range(2):
+            if self._listing is None:
+                self._listing = asyncio.create_task(self._read_unavailable())
+            character = (await asyncio.shield(self._listing)).get(character_id)
+            if character is None:
+                return ""
+            if not character.is_adult:
+                return "This character is listed as under 18, or its age cannot be read."
+            # Its creation may have ended since.
+            self._listing = None
+        return "This character is not approved yet."
 
-    async def _read_unavailable_ids(self) -> frozenset[str]:
-        found: set[str] = set()
+    async def _read_unavailable(self) -> dict[str, Character]:
+        found: dict[str, Character] = {}
         try:
             async for character in self.list_characters():
-                if not character.is_adult:
-                    found.add(character.id)
+                if not character.is_allowed:
+                    found[character.id] = character
         except errors.ApiError:
             # The service, whose list it is, judges the request; the next one asks for the list again.
             self._listing = None
-        return frozenset(found)
+        return found
 
 
 class _Waiting:

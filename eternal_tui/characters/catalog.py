@@ -44,6 +44,9 @@ SETTLE_SECONDS = 3.0
 LONG_WAIT_SECONDS = 5.0
 """Seconds after which the user is told about the wait."""
 
+PENDING_RECHECK_SECONDS = 60.0
+"""Seconds after which a character listed as not approved is looked up again: its creation may have ended since."""
+
 _CHECK_INTERVAL_SECONDS = 0.1
 
 
@@ -186,9 +189,15 @@ class CharacterCatalog:
         """Tell whether there is nothing to ask before the character is submitted or refused."""
         if self.fetched_at is None:
             self.load_stored()
-        if self.is_fresh or not character_id or self.rejection_reason(character_id):
+        if not character_id or self.rejection_reason(character_id) or self._is_current_for(character_id):
             return True
         return self._clock.monotonic() - self._backed_off_at < BACK_OFF_SECONDS
+
+    def _is_current_for(self, character_id: str) -> bool:
+        """Return whether the list is young enough to judge the character: one not approved may be so by now."""
+        character = self.by_id(character_id)
+        is_pending = character is not None and character.is_adult and not character.is_allowed
+        return self._is_younger_than(PENDING_RECHECK_SECONDS if is_pending else MAX_AGE_SECONDS)
 
     async def check_allowed(self, character_id: str) -> str:
         """Return why this client does not submit the character, asking the service where that is not known yet."""
@@ -202,7 +211,14 @@ class CharacterCatalog:
         """
         if not self.is_known(character_id):
             await self.refresh(character_id)
+        character = self.by_id(character_id)
         rejection = self.rejection_reason(character_id)
+        if not rejection and character is not None and not character.is_allowed:
+            rejection = format_safe(
+                "Character {id} is not approved yet (status: {status}) and cannot be used. Retry later.",
+                id=character.id,
+                status=sanitize(character.status, limit=40),
+            )
         if rejection or not character_id or self.is_fresh or normalize_character_id(character_id) in self._partial:
             return Verdict(rejection)
         if self.by_id(character_id) is not None and self._is_younger_than(MAX_TRUSTED_SECONDS):
@@ -226,9 +242,9 @@ class CharacterCatalog:
         """
         if self.fetched_at is None:
             self.load_stored()
-        if self.is_fresh:
+        if self._is_current_for(wanted):
             return True
-        waiting = asyncio.ensure_future(self.load())
+        waiting = asyncio.ensure_future(self.load(force_refresh=True))
         began = last_read_at = self._clock.monotonic()
         named_at: float | None = None
         count, key, is_reported = 0, normalize_character_id(wanted), False

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from eternal_tui.api.models import InvalidRequest, PollResponse
 from eternal_tui.media.errors import LinkRejected
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
+from tests.api.raw_server import RawServer, http_response
 from tests.sandbox.client import TINY_SETTINGS
 
 MINOR_ID = "6939"
@@ -77,6 +79,22 @@ async def test_generate_sends_nothing_that_breaks_a_rule(
     with pytest.raises(InvalidRequest):
         await client.generate(**wish)  # type: ignore[arg-type]
     assert sandbox.posts == []
+
+
+async def test_generate_refuses_a_pending_character_until_it_is_approved() -> None:
+    statuses = ["approved", "pending", "pending"]
+
+    async def respond(server: RawServer, request: bytes, _: StreamReader, writer: StreamWriter) -> None:
+        body = b'{"request_id": "r-1", "status": "pending"}'
+        if request.startswith(b"GET"):
+            body = b'{"result": [{"id": 7, "age": 30, "status": "%s"}]}' % statuses.pop().encode()
+        writer.write(http_response(200, body))
+
+    async with RawServer(respond) as server, Client(server.url, api_key="key-of-test", environ={}) as client:
+        with pytest.raises(InvalidRequest, match="not approved yet"):
+            await client.generate(character="7", prompt="x")
+        assert (await client.generate(character="7", prompt="x")).request_id == "r-1"
+        assert sum(each.startswith(b"POST") for each in server.requests) == 1
 
 
 async def test_generate_judges_no_age_where_there_is_no_list(client: Client, sandbox: Sandbox) -> None:

@@ -17,6 +17,7 @@ from eternal_tui.characters.catalog import (
     MAX_AGE_SECONDS,
     MAX_LIST_SECONDS,
     MAX_TRUSTED_SECONDS,
+    PENDING_RECHECK_SECONDS,
     SETTLE_SECONDS,
     CharacterCatalog,
 )
@@ -45,6 +46,7 @@ class CharacterList:
         self.count = 80
         self.page_seconds = 0.0
         self.read_count = 0
+        self.pending_ids: set[int] = set()
         self.resume = asyncio.Event()
         self._clock = clock
 
@@ -59,7 +61,8 @@ class CharacterList:
             self.read_count += 1
             age = {51: 16, 52: None}.get(number, 24)
             name = UntrustedText(f"Name {number}")
-            yield Character(id=str(number), name=name, age=age, is_age_readable=number != 52)
+            status = UntrustedText("pending" if number in self.pending_ids else "approved")
+            yield Character(id=str(number), name=name, age=age, is_age_readable=number != 52, status=status)
         yield Character(id="60", name=UntrustedText("Name 60"), age=17)
 
 
@@ -108,6 +111,21 @@ async def test_judge_refuses_where_no_list_can_be_had_and_asks_again_later(
     assert listing.read_count == 0
     await clock.advance(BACK_OFF_SECONDS + 1.0)
     assert not await catalog.check_allowed("7")
+
+
+async def test_judge_refuses_a_pending_character_until_a_newer_list_approves_it(
+    catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
+) -> None:
+    """Seen to fail as it was: the ID of a character whose creation still ran was submitted."""
+    listing.pending_ids = {7}
+    assert "not approved yet (status: pending)" in await catalog.check_allowed("007")
+    assert "7" not in {each.id for each in catalog.allowed}
+    read_count, listing.pending_ids = listing.read_count, set()
+    assert "not approved yet" in await catalog.check_allowed("7")
+    assert listing.read_count == read_count
+    await clock.advance(PENDING_RECHECK_SECONDS)
+    assert not catalog.is_known("7")
+    assert await catalog.check_allowed("7") == ""
 
 
 async def test_judge_counts_a_list_that_broke_off_only_for_whom_it_named(
