@@ -1,4 +1,4 @@
-"""Puts the parts together for a face: history, desk, characters and service from one set of settings."""
+"""Composition root: history, engine, characters and API client from one set of settings."""
 
 from __future__ import annotations
 
@@ -131,12 +131,12 @@ class LazyClient:
             try:
                 self.account = account_fingerprint(key, self._settings.base_url, self._salt_path)
             except OSError as error:
-                # A full disk: charges are then kept under no account, and count for all.
+                # A full disk: charges then belong to no account, and count for all.
                 _log.warning("no account fingerprint", extra={"reason": str(error)})
         return ApiClient(self._settings.base_url, key, header=self._settings.key_header, network=self._network)
 
     async def has_key(self) -> bool:
-        """Tell whether there is a key to pay with."""
+        """Whether there is an API key."""
         await self.get_client()
         return self._demo is not None or self.found_key is not None
 
@@ -149,7 +149,7 @@ class LazyClient:
         return await (await self.get_client()).submit(request)
 
     async def poll(self, request_id: str) -> PollResponse:
-        """Look once at a running request."""
+        """Poll a running request once."""
         return await (await self.get_client()).poll(request_id)
 
     async def list_characters(self) -> AsyncIterator[Character]:
@@ -205,7 +205,7 @@ class LazyDownloader:
 
 
 class Services:
-    """Everything a face needs, opened on one data folder. Close it when done.
+    """Everything a frontend needs, opened on one data folder; close it when done.
 
     Raises HistoryError where the folder cannot be used. With `demo` the service is the sandbox; with `ephemeral`
     the history lives in a temporary folder that is removed at the end.
@@ -311,7 +311,7 @@ class Services:
 
     @cached_property
     def avatars(self) -> AvatarCache:
-        """The characters' small pictures, for whoever looks at characters."""
+        """The characters' avatars."""
         from eternal_tui.media.download.avatars import AvatarCache
 
         return AvatarCache(self.data_dir / "avatars", self._open_avatar_downloader)

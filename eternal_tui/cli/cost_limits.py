@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from eternal_tui.jobs.model import Job
 
 UNATTENDED_MAX_REQUESTS = 10
-"""Requests that are sent without --yes where nobody can be asked: scripts of a few lines go on as they are."""
+"""Requests sent without --yes where there is no terminal to ask on: small scripts need no option."""
 
 MAX_UNKNOWN_REQUESTS = 2
 """Requests of unknown price sent under --max-cost: the second reveals what both cost."""
@@ -57,17 +57,13 @@ class CostLimit:
         self._max_cost: Decimal | None = given.max_cost
 
     async def check(self, planned: Sequence[PlannedRequest]) -> None:
-        """Raise CommandError or SubmitRejected where these may not be sent together; ask where somebody is there."""
+        """Raise UsageError or SubmitRejected where these may not be sent together; ask on a terminal."""
         requests = [one.request for one in planned]
         total = self._total(planned)
         if self._max_cost is not None and total is not None and total > self._max_cost:
             raise UsageError(
-                format_safe(
-                    "{requests} would cost ~{total} credits, more than --max-cost {limit}. Nothing was sent.",
-                    requests=pluralize(len(planned), "request"),
-                    total=format_amount(total),
-                    limit=format_amount(self._max_cost),
-                ),
+                f"{pluralize(len(planned), 'request')} would cost {format_cost(total)}, more than --max-cost "
+                f"{format_amount(self._max_cost)}. Nothing was sent."
             )
         try:
             await self._engine.submitter.check(requests, confirmed=self._is_confirmed)
@@ -76,10 +72,8 @@ class CostLimit:
                 if not self._output.confirm(_question(question)):
                     raise UsageError("Nothing was sent.") from None
             elif question.limit is not None or len(planned) > UNATTENDED_MAX_REQUESTS:
-                at_most = (
-                    "" if question.limit is not None else f" Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
-                )
-                raise UsageError(sanitize(f"{question}{at_most} Add --yes to send it.")) from None
+                most = "" if question.limit is not None else f" Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
+                raise UsageError(f"{question}{most} Add --yes to send it.") from None
             await self._engine.submitter.check(requests, confirmed=True)
 
     def refusal(self, one: PlannedRequest, jobs: Sequence[Job]) -> SafeText | None:
@@ -91,11 +85,10 @@ class CostLimit:
         unknown = sum(job.cost is None for job in jobs)
         if spent + (price or Decimal(0)) <= self._max_cost and (price is not None or unknown < MAX_UNKNOWN_REQUESTS):
             return None
-        return format_safe(
-            "--max-cost {limit} is reached: ~{spent} credits are spent and the next request costs {price}.",
-            limit=format_amount(self._max_cost),
-            spent=format_amount(spent),
-            price=sanitize("an unknown amount" if price is None else f"~{format_amount(price)}"),
+        cost = "an unknown amount" if price is None else format_amount(price, is_exact=False)
+        return sanitize(
+            f"--max-cost {format_amount(self._max_cost)} is reached: {format_cost(spent)} are spent and the next "
+            f"request costs {cost}."
         )
 
     def print_plan(self, planned: Sequence[PlannedRequest], *, as_json: bool) -> None:
@@ -103,18 +96,8 @@ class CostLimit:
         for one in planned:
             request, estimate = one.request, self._engine.billing.estimate(one.request)
             if as_json:
-                self._output.print_json(
-                    {
-                        "character": request.character,
-                        "character_name": one.name,
-                        "prompt": request.prompt,
-                        "type": request.type,
-                        "duration": request.duration,
-                        "audio": request.audio,
-                        "quality": request.quality,
-                        "estimate": estimate,
-                    }
-                )
+                fields = {name: getattr(request, name) for name in request.__struct_fields__}
+                self._output.print_json({**fields, "character_name": one.name, "estimate": estimate})
                 continue
             kind = [request.type, request.quality or "", f"{request.duration} s" if request.duration else ""]
             self._output.print_line(
@@ -126,14 +109,8 @@ class CostLimit:
                     sanitize(request.prompt),
                 )
             )
-        total = self._total(planned)
-        self._output.info(
-            format_safe(
-                "{requests}, {total}. Nothing was sent.",
-                requests=pluralize(len(planned), "request"),
-                total=format_cost(total),
-            )
-        )
+        count = pluralize(len(planned), "request")
+        self._output.info(sanitize(f"{count}, {format_cost(self._total(planned))}. Nothing was sent."))
 
     def _total(self, planned: Sequence[PlannedRequest]) -> Decimal | None:
         estimates = [to_amount(self._engine.billing.estimate(one.request)) for one in planned]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_LOG_LINES = 40
 _MAX_LOG_BYTES = 64 * 1024
 _PACKAGES = ("textual", "httpx", "tinydb", "msgspec", "pillow", "av", "keyring", "starlette", "uvicorn")
-_SAFE_LOG_FIELDS = (
+_SAFE_LOG_FIELDS = [
     "at",
     "level",
     "logger",
@@ -35,15 +35,15 @@ _SAFE_LOG_FIELDS = (
     "file",
     "cause",
     "signal",
-)
-"""Facts of the log that are the program's own words and numbers."""
+]
+"""Log fields that contain only the program's own words and numbers."""
 
 _HIDDEN_SETTINGS = frozenset({"api_key_command", "data_dir"})
 """Settings whose values are left out: a command line may contain a secret, a path a name."""
 
 
 def build_report(checks: list[Check], advice: list[SafeText], context: Context) -> list[SafeText]:
-    """Return the report; the key, signed links, prompts, and the names of person and folders are not in it."""
+    """Return the report, without key, signed URLs, prompts, user name and folder names."""
     from eternal_tui.config import SettingsError
     from eternal_tui.core.logging import Redactor
 
@@ -62,18 +62,18 @@ def build_report(checks: list[Check], advice: list[SafeText], context: Context) 
 
 
 class _NameRedactor:
-    """Signs in place of folders that are the person's own, and of the person's name."""
+    """Replaces the user's folders and names by placeholders."""
 
     def __init__(self, context: Context) -> None:
         places = dict(_private_dirs(context))
-        # The longest first: a folder inside another is called by its own sign.
+        # Longest first: a folder inside another has its own placeholder.
         paths = sorted(places, key=len, reverse=True)
         self._dir_patterns = [(re.compile(rf"{re.escape(path)}(?![\w.-])"), places[path]) for path in paths]
         users = sorted(_user_names(context.environ), key=len, reverse=True)
         self._user_patterns = [re.compile(rf"(?<![^\W_]){re.escape(user)}(?![^\W_])", re.IGNORECASE) for user in users]
 
     def redact(self, text: str) -> str:
-        """Return the text with the signs."""
+        """Return the text with placeholders."""
         for path, sign in self._dir_patterns:
             text = path.sub(sign, text)
         for user in self._user_patterns:
@@ -82,7 +82,7 @@ class _NameRedactor:
 
 
 def _private_dirs(context: Context) -> Iterator[tuple[str, str]]:
-    """Yield each folder of the person, and the same with links resolved, with its sign."""
+    """Yield each of the user's folders, also with links resolved, and its placeholder."""
     from eternal_tui.config import SettingsError
 
     environ = context.environ
@@ -103,7 +103,7 @@ def _private_dirs(context: Context) -> Iterator[tuple[str, str]]:
 
 
 def _user_names(environ: Mapping[str, str]) -> set[str]:
-    """Return what the person is called on this machine, by every source there is."""
+    """Return the user's names on this machine, from environment and password database."""
     names = {environ.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")}
     try:
         import pwd
@@ -113,7 +113,7 @@ def _user_names(environ: Mapping[str, str]) -> set[str]:
     except (ImportError, KeyError, AttributeError):
         pass
     names.add(Path(environ.get("HOME", "")).name)
-    # A single letter would be found in every second word.
+    # A single letter would match everywhere.
     return {name for name in names if len(name) > 1}
 
 
@@ -160,7 +160,7 @@ def _log_tail(log_dir: Path) -> list[str]:
 
 
 def _safe_log_line(line: str) -> str:
-    """Return of a line of the log what holds nobody's words: the service's reasons may repeat the prompt."""
+    """Return the safe fields of a log line: the API's reasons may repeat the prompt."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):

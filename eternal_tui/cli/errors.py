@@ -69,7 +69,7 @@ _CHAINING_PATTERN = re.compile(
 )
 
 MAX_TRACEBACK_LINES = 400
-"""Lines of one traceback that are kept for the log."""
+"""Lines of one traceback that are logged."""
 
 
 class TracebackCollapser:
@@ -94,7 +94,7 @@ class TracebackCollapser:
                 yield begun
             self._lines = [*self._take_preamble(), begins[0]]
         elif self._just_collapsed and (not line or _CHAINING_PATTERN.fullmatch(line)):
-            # What stands between an error and the one it led to.
+            # Separates an error from the one it caused.
             return
         elif _PREAMBLE_PATTERN.fullmatch(line):
             self._preamble.append(line)
@@ -124,7 +124,7 @@ class TracebackCollapser:
 
 
 MAX_PARTIAL_LINE_CHARS = 65_536
-"""Characters kept waiting for the end of their line."""
+"""Characters buffered until the end of their line."""
 
 
 class SanitizedStderr(io.TextIOBase):
@@ -169,7 +169,7 @@ class SanitizedStderr(io.TextIOBase):
     def flush(self) -> None:
         """Print what waits, whether its line has ended or not."""
         begun, self._partial_line = self._partial_line, ""
-        # Asked for at the interpreter's end too, when the reader of a pipe may be gone.
+        # Also called at interpreter exit, when the reader of a pipe may be gone.
         with contextlib.suppress(ValueError):
             for shown in self._collapser.flush():
                 self._stream.write(self._sanitize_line(shown) + "\n")

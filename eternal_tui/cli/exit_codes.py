@@ -29,7 +29,7 @@ _CODE_BY_REJECTION_CAUSE = {"key": ExitCode.KEY_ERROR, "unreachable": ExitCode.U
 
 
 def exit_code_of(job: Job) -> ExitCode:
-    """Return the exit code one job stands for; a job still under way is no failure."""
+    """Return the exit code of one job; 0 for a job still under way."""
     match job.state:
         case JobState.UNCONFIRMED:
             return ExitCode.UNCONFIRMED

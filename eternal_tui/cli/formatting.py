@@ -1,4 +1,4 @@
-"""One job in the words that the command line prints."""
+"""Jobs as text: a line, an error, and how to resume."""
 
 from __future__ import annotations
 

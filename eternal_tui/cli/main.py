@@ -31,7 +31,7 @@ SIGPIPE_EXIT_CODE = 141
 
 def run_process() -> int:
     """Run with this process's arguments, environment and streams."""
-    # httpx brings a command line of its own that imports click and rich: two thirds of its import, used by nobody here.
+    # httpx has a command line that imports click and rich: two thirds of its import time, and unused here.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     stdin, stdout, stderr = (_open_stream(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
     sys.stderr = cast("TextIO", SanitizedStderr(stderr, _known_keys))
@@ -102,7 +102,7 @@ def run(
         return SIGPIPE_EXIT_CODE
     except KeyboardInterrupt:
         return SIGINT_EXIT_CODE
-    except Exception as defect:  # noqa: BLE001 - whatever it is, a person gets a sentence and a report to send
+    except Exception as defect:  # noqa: BLE001 - every defect becomes one sentence and a crash report
         streams.error(_report_internal_error(defect, streams, environ, parsed))
         return ExitCode.INTERNAL_ERROR
     finally:

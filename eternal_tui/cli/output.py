@@ -38,7 +38,7 @@ STATE_COLORS = {
     "stalled": 33, "unconfirmed": 33, "lost": 33, "expired": 33, "broken": 31, "missing": 33, "failed": 31,
     "rejected": 31, "unsent": 31,
 }  # fmt: skip
-"""SGR foreground colours of the words for a job's state."""
+"""SGR foreground colours of job states."""
 
 ERROR_COLOR = 31
 
@@ -100,7 +100,7 @@ class Output:
             self._write(self.stderr, message + "\n")
 
     def confirm(self, question: SafeText) -> bool:
-        """Ask on the terminal and return whether the answer was yes; False where nobody can be asked."""
+        """Ask on the terminal and return whether the answer was yes; False without a terminal."""
         if not (is_terminal(self.stdin) and is_terminal(self.stderr)):
             return False
         self._write(self.stderr, f"{question} [y/N] ")

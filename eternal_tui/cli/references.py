@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from eternal_tui.cli.context import UsageError
-from eternal_tui.core.sanitize import format_safe, sanitize
 from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.derived import derive_state
 from eternal_tui.jobs.model import Job, from_record
@@ -108,10 +107,10 @@ def _find_by_filter(history: History, text: str) -> list[Job]:
     try:
         matches = compile_filter(text, now=time.time())
     except FilterError as error:
-        raise UsageError(sanitize(str(error))) from None
+        raise UsageError(str(error)) from None
     if found := [job for job in iter_jobs(history) if matches(job)]:
         return found
-    raise UsageError(format_safe("No job matches {text}.", text=text))
+    raise UsageError(f"No job matches {text}.")
 
 
 def _find_by_id(history: History, wanted: str) -> list[Job]:
@@ -127,9 +126,7 @@ def _find_by_id(history: History, wanted: str) -> list[Job]:
     if by_batch:
         return by_batch
     if len(by_prefix) > 1:
-        raise UsageError(
-            format_safe("{count} request ids begin with {wanted}.", count=len(by_prefix), wanted=wanted),
-        )
+        raise UsageError(f"{len(by_prefix)} request ids begin with {wanted}.")
     if not by_prefix:
-        raise UsageError(format_safe("No job {wanted}. See `eternal-tui jobs`.", wanted=wanted.strip() or '""'))
+        raise UsageError(f"No job {wanted.strip() or chr(34) * 2}. See `eternal-tui jobs`.")
     return by_prefix

@@ -101,7 +101,7 @@ def _plan_options(context: Context, characters: list[str], defaults: dict[str, A
 
 def _raise_errors(errors: Mapping[str, str]) -> None:
     if errors:
-        raise UsageError(sanitize(f"{' '.join(errors.values())} Nothing was sent."))
+        raise UsageError(f"{' '.join(errors.values())} Nothing was sent.")
 
 
 def read_prompts(option: str | None, stdin: TextIO) -> list[str]:

@@ -26,7 +26,7 @@ Well inside the two that are promised: on a busy machine the signal itself, and 
 
 
 class ShutdownRequested(Exception):
-    """A signal asked the run to stop; `exit_code` is 128 and its number."""
+    """A signal stopped the run; `exit_code` is 128 + its number."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"signal {signal_number}")
@@ -34,7 +34,7 @@ class ShutdownRequested(Exception):
 
 
 class Shutdown:
-    """Hears the signals of one run; needs a running event loop."""
+    """Turns the stop signals of one run into ShutdownRequested; needs a running event loop."""
 
     def __init__(self) -> None:
         self.signal_number = 0
@@ -43,7 +43,7 @@ class Shutdown:
         self._unregister: Callable[[], None] = lambda: None
 
     def install(self, *, own_process: bool) -> None:
-        """Hear signals from now on; those the caller has ignored, as under nohup, stay ignored."""
+        """Handle signals from now on; those the parent ignores, as under nohup, stay ignored."""
         if threading.current_thread() is not threading.main_thread():
             return
         loop = asyncio.get_running_loop()
@@ -51,11 +51,11 @@ class Shutdown:
         self._unregister = on_signals(wanted, lambda number: self._on_signal(loop, number, own_process))
 
     def uninstall(self) -> None:
-        """Hear no more."""
+        """Restore the previous handlers."""
         self._unregister()
 
     def request(self, signal_number: int = signal.SIGINT) -> None:
-        """Stop the run as if the signal had come."""
+        """Stop the run as on a signal."""
         self.signal_number = self.signal_number or signal_number
         self._requested.set()
 
@@ -80,7 +80,7 @@ class Shutdown:
         raise ShutdownRequested(self.signal_number)
 
     def on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Stop for an error that no task took: going on with half a program helps nobody."""
+        """Stop on an error outside any awaited task: the program would only half work."""
         error = context.get("exception")
         if self.internal_error is None:
             self.internal_error = error if isinstance(error, Exception) else RuntimeError(str(context.get("message")))

@@ -264,7 +264,7 @@ class SubmissionRun:
     def _exit_code(self, job: Job) -> ExitCode:
         if not self._engine.store.is_durable(job.id):
             return ExitCode.UNCONFIRMED
-        # Without --wait the ids on disk are all that was asked for.
+        # Without --wait a job is done when its id is on disk.
         if job.state is JobState.QUEUED and not self._only_queue:
             return ExitCode.TIMEOUT
         is_sent = job.state is JobState.SUCCEEDED and not self._arguments.wait
@@ -374,7 +374,7 @@ class SubmissionRun:
 def find_sent(history: History, planned: Sequence[PlannedRequest]) -> tuple[str, Counter[GenerateRequest], int]:
     """Return the batch an earlier run of this input sent, how often it sent each request, and how many are unclear.
 
-    The batch with no other requests and the most of these is taken, the newest of several. An interrupted or
+    The batch with no other requests and the most of these wins, the newest of several. An interrupted or
     unconfirmed request counts as sent: it may have been charged. One that certainly never reached the API, or was
     rejected for the key or for credits, does not.
     """

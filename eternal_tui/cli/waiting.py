@@ -84,7 +84,7 @@ def parse_output(context: Context, text: str, *, option: str = "--output ") -> O
     except FileNotFoundError:
         raise UsageError("The current folder no longer exists. Name an absolute path.") from None
     except ValueError as error:
-        raise UsageError(sanitize(f"{option}{text}: {error}")) from None
+        raise UsageError(f"{option}{text}: {error}") from None
 
 
 class ResultOutput:
@@ -105,7 +105,7 @@ class ResultOutput:
                 self._command = shlex.split(text)
                 check_hook_command(self._command)
             except ValueError as error:
-                raise UsageError(sanitize(f"--on-finished {text}: {error}")) from None
+                raise UsageError(f"--on-finished {text}: {error}") from None
         self.failed = False
 
     def attach(self, services: Services) -> None:
@@ -204,14 +204,14 @@ REFRESH_SECONDS = 0.5
 
 
 MIN_REASON_REFRESHES = 4
-"""Beats a trouble stands before it is worth a line in a log: a single look that fails is asked again after a second."""
+"""Refreshes before a reason for waiting is printed: a single failed poll is repeated after a second."""
 
 MIN_REFRESHES_BETWEEN_REASONS = 20
-"""Beats between two such lines at least, whatever a service says each time."""
+"""Refreshes between two such lines at least."""
 
 
 class ProgressLine:
-    """Keeps the line up to date for the block's duration; `job_ids` may grow meanwhile.
+    """Refreshes the line for the duration of the block; `job_ids` may grow meanwhile.
 
     Off a terminal only the reason for waiting is printed, once and again when it changes.
     """

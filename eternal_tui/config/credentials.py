@@ -1,4 +1,4 @@
-"""The API key: a value that does not show itself, where it is found, and where it may be kept."""
+"""The API key: where it is found and where it can be stored."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ KEY_ENV_VARS = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 KEYRING_SERVICE = "eternal-tui"
 COMMAND_TIMEOUT_SECONDS = 20.0
 KEYRING_TIMEOUT_SECONDS = 20.0
-"""How long a password manager may take: enough to type a passphrase, short enough not to look like a hang."""
+"""Timeout of api_key_command: long enough to type a passphrase, short enough not to look like a hang."""
 
 LINE_GRACE_SECONDS = 2.0
-"""How long a command may go on after its first line before that counts as all it says: its exit code matters, too."""
+"""Seconds api_key_command may run on after its first line; its exit code counts if it ends by then."""
 
 _CHECK_INTERVAL_SECONDS = 0.05
 
 MAX_SEEN_KEYS = 16
-"""Keys remembered to be hidden: a person mistypes a few before one is taken."""
+"""Keys remembered for redaction, including rejected ones."""
 
 _KEY_PATTERN = r"[!-~]{8,512}"
 _HEADER_PATTERN = r"(?i)(?<![\w-])(x-api-key|api-key|authorization|bearer)(?![\w-])"
@@ -48,7 +48,7 @@ _T = TypeVar("_T")
 
 
 class ApiKeyError(Exception):
-    """A key that cannot be used or kept; the text is a sentence and never holds the key."""
+    """A key that cannot be used or stored; the text is a sentence without the key."""
 
 
 class KeyringTimeout(ApiKeyError):
@@ -71,7 +71,7 @@ class KeyStore(StrEnum):
 
 
 class FoundKey(msgspec.Struct, frozen=True):
-    """A key and where it came from, in words fit to be shown."""
+    """A key and its source, for display."""
 
     key: Secret
     source: str
@@ -147,21 +147,20 @@ def overriding_key_source(settings: Settings, environ: Mapping[str, str]) -> str
 
 
 def key_file(settings: Settings) -> Path:
-    """Return the path of the key file, beside the config file."""
+    """Return the path of the key file, next to the config file."""
     return settings.config_path.parent / "key"
 
 
 def available_stores() -> list[KeyStore]:
-    """Return where a key can be kept on this machine, the better place first."""
+    """Return the stores available on this machine, best first."""
     try:
         return [KeyStore.KEYRING, KeyStore.FILE] if _usable_keyring() is not None else [KeyStore.FILE]
     except KeyringTimeout:
-        # Whoever chooses it is told so.
         return [KeyStore.KEYRING, KeyStore.FILE]
 
 
 def store_key(secret: Secret, store: KeyStore, settings: Settings) -> str:
-    """Keep the key for this service and return where, in words; raise ApiKeyError."""
+    """Store the key for this service and return the place, for display; raise ApiKeyError."""
     parse_key(secret.reveal(), "your input")
     if store is KeyStore.FILE:
         path = key_file(settings)
@@ -177,7 +176,7 @@ def store_key(secret: Secret, store: KeyStore, settings: Settings) -> str:
 
 
 def delete_key(settings: Settings) -> list[str]:
-    """Remove the key from keyring and file and return where it was, in words; raise ApiKeyError."""
+    """Remove the key from keyring and file and return the places, for display; raise ApiKeyError."""
     forgotten = []
     backend = _usable_keyring()
     if backend is not None and _with_timeout(lambda: backend.get_password(KEYRING_SERVICE, settings.host)) is not None:
@@ -195,7 +194,7 @@ def delete_key(settings: Settings) -> list[str]:
 
 
 def keys_from_environ(environ: Mapping[str, str]) -> list[Secret]:
-    """Return what stands in the key's variables, as secrets, whether it could be a key or not."""
+    """Return the values of the key variables as secrets, valid or not."""
     return [Secret(text) for name in KEY_ENV_VARS if (text := environ.get(name, "").strip())]
 
 
@@ -232,7 +231,7 @@ _running_commands: set[Popen[bytes]] = set()
 
 
 def kill_key_commands() -> None:
-    """End the key commands that still wait, as for a passphrase: whoever asked is leaving. From any thread."""
+    """Kill key commands still running, such as a passphrase prompt. Thread-safe."""
     for process in tuple(_running_commands):
         process.kill()
 
@@ -242,7 +241,7 @@ def _run_for_first_line(words: list[str], environ: dict[str, str]) -> str:
     import time
 
     try:
-        process = subprocess.Popen(  # noqa: S603  # the person's own command, and no shell
+        process = subprocess.Popen(  # noqa: S603  # the user's own command, no shell
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ
         )
     except (OSError, ValueError):
@@ -256,7 +255,7 @@ def _run_for_first_line(words: list[str], environ: dict[str, str]) -> str:
             if output is not None:
                 status = process.wait(LINE_GRACE_SECONDS if b"\n" in output else max(0.1, end - time.monotonic()))
         except subprocess.TimeoutExpired:
-            # One that goes on after its first line, as an agent does that it has started, has said what it was asked.
+            # A command that runs on after its first line, such as one that started an agent, has given its answer.
             status = 0 if output and b"\n" in output else None
         finally:
             process.kill()
@@ -273,7 +272,7 @@ def _run_for_first_line(words: list[str], environ: dict[str, str]) -> str:
 def _read_first_line(process: Popen[bytes], end: float) -> bytes | None:
     """Return what a command prints up to its first line's end, or until it closes its output or ends; None at `end`.
 
-    Its end is looked for too: a child of it that keeps the pipe open must not hold us.
+    Its exit is checked too: a child that keeps the pipe open must not block.
     """
     import select
     import time
@@ -295,7 +294,7 @@ def _read_first_line(process: Popen[bytes], end: float) -> bytes | None:
 
 
 def _usable_keyring() -> KeyringBackend | None:
-    """Return the system's keyring, or None where there is none that is encrypted and really keeps anything.
+    """Return the system's keyring, None where there is none that is encrypted and persistent.
 
     Raises KeyringTimeout.
     """
@@ -305,7 +304,7 @@ def _usable_keyring() -> KeyringBackend | None:
         from keyring.backends import fail, null
 
         backend = keyring.get_keyring()
-        # keyring itself recommends backends from priority 1 on; below stand plain-text files.
+        # keyring recommends backends from priority 1 on; those below are plain-text files.
         useless = isinstance(backend, fail.Keyring | null.Keyring) or backend.priority < 1
         return None if useless else backend
 
@@ -332,7 +331,7 @@ def _key_from_keyring(settings: Settings) -> Secret | None:
 
 
 def _with_timeout(operation: Callable[[], _T]) -> _T:
-    """Return the keyring's answer; raise ApiKeyError where it fails, or waits for a person who is not there."""
+    """Return the keyring's answer; raise ApiKeyError where it fails or blocks on a prompt."""
     import threading
 
     answers: list[_T] = []

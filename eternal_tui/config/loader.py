@@ -1,4 +1,4 @@
-"""Reading settings from a file, the environment and flags, with errors a person can act on."""
+"""Settings from file, environment and flags; every error names its source and the remedy."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _MAX_CONFIG_BYTES = 1024 * 1024
 
 
 def default_config_path(environ: Mapping[str, str]) -> Path:
-    """Return where config.toml is looked for when nobody says otherwise."""
+    """Return the default path of config.toml."""
     return _xdg_dir(environ, "XDG_CONFIG_HOME", ".config", "user_config_path") / "config.toml"
 
 
 def default_data_dir(environ: Mapping[str, str]) -> Path:
-    """Return where the data are kept when nobody says otherwise."""
+    """Return the default data folder."""
     return _xdg_dir(environ, "XDG_DATA_HOME", ".local/share", "user_data_path")
 
 
@@ -257,7 +257,7 @@ def _from_environment(environ: Mapping[str, str], errors: list[str]) -> Layer:
                 notify[name] = validation.parse_table_value(NotifySettings, name, text, variable, as_text=True)
                 layer["notify"] = (notify, f"{ENV_PREFIX}NOTIFY_…")
             elif near := validation.suggest(variable, [*variables, *nested, f"{ENV_PREFIX}CONFIG"]):
-                # A cap with a slip in its name would silently be no cap. Names far from ours may be somebody else's.
+                # A misspelt daily_cap would silently be no cap. Names unlike any setting may belong to other programs.
                 raise SettingsError(f"{variable}: unknown setting. Did you mean {near}?")
     return layer
 

@@ -50,7 +50,7 @@ def config_template() -> str:
 
 def _setting_lines(struct: type[msgspec.Struct], name: str, value: object, source: str) -> list[str]:
     origin = [f"# From {source}."] if source and source != "default" else []
-    # The empty path stands for the folder that the machine's own rules name.
+    # An empty path means the default of the platform.
     line = f"# {name} =" if value is None or value == Path() else f"{name} = {_toml_value(value)}"
     return [*_comment_lines(struct, name), *[_replace_unprintable(text) for text in origin], line, ""]
 

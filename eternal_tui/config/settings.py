@@ -31,7 +31,7 @@ NonNegativeCredits = Annotated[float, Meta(ge=0, le=MAX_CREDITS)]
 
 
 class SettingsError(ValueError):
-    """Settings that cannot be used; each of `errors` says where it stands, what was found and what is allowed."""
+    """Invalid settings; each of `errors` names the source, the value and what is allowed."""
 
     def __init__(self, *errors: str) -> None:
         more = len(errors) - 1
@@ -70,7 +70,7 @@ class HookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every setting of the program, each valid. `config_path` and `sources` say where they came from."""
+    """All settings, validated. `config_path` and `sources` are where they came from."""
 
     base_url: Annotated[str, Meta(description="Base URL of the API: https, or http on this machine.")] = (
         f"https://{OFFICIAL_HOST}"

@@ -1,4 +1,4 @@
-"""Checking one value against what its field allows, and saying so in words."""
+"""Checks one value against its field; errors are sentences."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _parse_yes_no_none(name: str, text: str, kind: Any) -> object:
 
 
 def _check_extra_rules(name: str, value: Any) -> Any:
-    """Return the value after the rules that a type cannot say; raise ValueError with a sentence."""
+    """Return the value after the rules beyond its type; raise ValueError with a sentence."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("It may be a finite number.")
     if name == "base_url":
@@ -179,7 +179,7 @@ def describe_value(given: object) -> str:
 
 
 def describe_allowed(kind: Any) -> str:
-    """Return in words what a field of this type may hold."""
+    """Describe the values that a field of this type accepts."""
     described = msgspec.inspect.type_info(kind)
     if isinstance(described, msgspec.inspect.Metadata):
         described = described.type

@@ -52,18 +52,18 @@ T = TypeVar("T")
 
 
 class StopRequested(Exception):
-    """A wait was given up because it was told to stop."""
+    """A wait ended because of a StopSignal."""
 
 
 class StopSignal:
-    """A wish to stop, heeded by every wait that runs under `run_until_stopped`."""
+    """Stops every wait that runs under `run_until_stopped`."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     @property
     def is_set(self) -> bool:
-        """Whether stopping is wished for."""
+        """Whether a stop was requested."""
         return self._event.is_set()
 
     def set(self) -> None:
@@ -71,15 +71,15 @@ class StopSignal:
         self._event.set()
 
     async def run_until_stopped(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Return what `coroutine` returns; raise StopRequested where stopping was wished for before it ended."""
+        """Return what `coroutine` returns; raise StopRequested where a stop was requested before it ended."""
         waiting = asyncio.create_task(coroutine)
-        wish = asyncio.create_task(self._event.wait())
+        stopping = asyncio.create_task(self._event.wait())
         try:
-            await asyncio.wait((waiting, wish), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (waiting, wish):
+            for task in (waiting, stopping):
                 task.cancel()
-            await asyncio.gather(waiting, wish, return_exceptions=True)
+            await asyncio.gather(waiting, stopping, return_exceptions=True)
         if waiting.cancelled():
             raise StopRequested
         return waiting.result()

@@ -16,7 +16,7 @@ PRIVATE_FILE_MODE = 0o600
 
 def make_private_dir(path: Path) -> None:
     """Make the folder and the missing ones above it, each 0700; those that are there stay as they are."""
-    # Asked whole first: of a path that is too long nothing must be made, and each part by itself could be.
+    # The whole path first: of a path that is too long, no part must be made.
     if path.is_dir():
         return
     for one in [*reversed(path.parents), path]:
@@ -32,7 +32,7 @@ def make_private_dir(path: Path) -> None:
 
 
 def create_private(path: Path) -> int:
-    """Open a new 0600 file for writing and return its handle; what stands there, a link too, raises FileExistsError."""
+    """Open a new 0600 file for writing and return its handle; anything there, also a link, raises FileExistsError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     handle = os.open(path, flags, PRIVATE_FILE_MODE)
     os.fchmod(handle, PRIVATE_FILE_MODE)
@@ -54,7 +54,7 @@ def restrict_to_owner(path: Path) -> None:
 
 
 def is_accessible_to_others(path: Path) -> bool:
-    """Tell whether anybody but the owner may look into it; False where it is not there."""
+    """Whether others than the owner have access; False where it does not exist."""
     try:
         return bool(path.lstat().st_mode & 0o077)
     except OSError:
@@ -83,7 +83,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 def open_regular(path: Path) -> BinaryIO:
     """Open for reading what is a plain file; raises OSError for anything else: a FIFO would be waited on for ever.
 
-    What stands under /dev or /proc, such as a shell's <(command), is taken as it is.
+    Paths below /dev and /proc, such as a shell's <(command), may be of any kind.
     """
     special = path.parts[1:2] in (("dev",), ("proc",))
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if special else os.O_NONBLOCK))
@@ -107,7 +107,7 @@ def read_limited(path: Path) -> bytes | None:
 
 
 def quarantine(path: Path) -> str:
-    """Rename a damaged file so that nothing writes over it; return what became of it, in words."""
+    """Rename a damaged file so that it is not overwritten; return the outcome as text for a notice."""
     aside = path.with_name(f"{path.stem}.damaged-{os.urandom(4).hex()}{path.suffix}")
     try:
         path.rename(aside)

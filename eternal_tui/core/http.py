@@ -7,14 +7,14 @@ import zlib
 from collections.abc import Iterator
 
 MAX_RETRY_AFTER_SECONDS = 900.0
-"""Seconds. A longer wait, said by mistake or by malice, would look like a program that hangs."""
+"""A longer wait, sent by mistake or malice, would look like a hang."""
 
 _SECONDS_PATTERN = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _MAX_DATE_CHARS = 64
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Return the wait in seconds, from 0 to MAX_RETRY_AFTER_SECONDS, or None where nothing usable was said.
+    """Return the wait in seconds, from 0 to MAX_RETRY_AFTER_SECONDS, or None for an unusable header.
 
     `now` is seconds since the epoch, for the form that names a date (RFC 9110, 10.2.3). Never raises.
     """
@@ -46,11 +46,11 @@ MAX_STEP_BYTES = 1024 * 1024
 
 
 class BodyTooLarge(Exception):
-    """An answer longer than any real one."""
+    """A response over the limit."""
 
 
 class UnknownContentEncoding(Exception):
-    """An answer in a compression that was not asked for and is not known."""
+    """A response in a content coding that was not requested."""
 
 
 class BoundedDecompressor:
@@ -73,7 +73,7 @@ class BoundedDecompressor:
             raise UnknownContentEncoding(coding)
 
     def decompress(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what `chunk` stands for, never more than one byte over the limit in all."""
+        """Yield the decoded chunk, never more than one byte over the limit in total."""
         self._received_bytes += len(chunk)
         if self._received_bytes > self._limit:
             raise BodyTooLarge

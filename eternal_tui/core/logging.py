@@ -31,7 +31,7 @@ BACKUP_COUNT = 2
 """Three files of 1 MB in all: weeks of ordinary use, and nothing a full disk would notice."""
 
 MAX_TEXT_CHARS = 8_000
-"""Characters kept of one message or field, so that a stranger cannot push everything else out of the log."""
+"""Maximum characters of one message or field, so that untrusted text cannot push everything else out of the log."""
 
 REDACTED = "[hidden]"
 
@@ -115,7 +115,7 @@ class JsonFormatter(logging.Formatter):
 class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
     """A rotating file of mode 0600 in a folder of mode 0700, made when there is something to write.
 
-    A log that cannot be written never disturbs the program; `last_error` then says why, for those who look.
+    A log that cannot be written never disturbs the program; `last_error` has the reason.
     """
 
     def __init__(self, path: Path, *, max_bytes: int, backups: int) -> None:
@@ -132,7 +132,7 @@ class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
         return TextIOWrapper(os.fdopen(handle, "ab"), encoding="ascii")
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802, ARG002
-        """Tell whether the file is full, by its own length: another instance may write to it too."""
+        """Whether the file is full, by its length on disk: another instance may write to it too."""
         stream = self.stream or self._open()
         self.stream = stream
         return os.fstat(stream.fileno()).st_size >= self.maxBytes
@@ -146,7 +146,7 @@ class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
         self._close_stream()
 
     def close(self) -> None:
-        """Close the file, whatever the disk says to what was not written yet."""
+        """Close the file, ignoring errors of the disk."""
         self._close_stream()
         super().close()
 
@@ -222,7 +222,7 @@ def write_crash_report(error: BaseException, folder: Path, secrets: Iterable[Sec
 
 
 def format_crash_report(error: BaseException, secrets: Iterable[Secret], *, command: str) -> str:
-    """Return versions and the traceback; local variables are left out and what looks like a secret is hidden."""
+    """Return versions and the traceback; local variables are left out and secrets are redacted."""
     import platform
     import traceback
 

@@ -25,7 +25,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class NetworkSetupError(Exception):
-    """The environment names a proxy or a certificate file that cannot be used; the text says which variable and why."""
+    """A proxy or certificate file named by the environment is unusable; the text names variable and reason."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     variable: str = ""
 
     def __str__(self) -> str:
-        """Return the way in words."""
+        """Describe the route."""
         if self.proxy is not None:
             return f"through {self.address} ({self.variable})"
         return f"direct ({self.variable})" if self.variable else "direct"
@@ -49,7 +49,7 @@ DIRECT = Route()
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether `host` is this machine by its form alone: localhost, 127.0.0.0/8 or ::1. Nothing is looked up."""
+    """Whether `host` is this machine by its form alone: localhost, 127.0.0.0/8 or ::1. Nothing is resolved."""
     name = host.strip("[]").lower()
     if name == "localhost":
         return True
@@ -61,12 +61,12 @@ def is_loopback(host: str) -> bool:
         address = ipaddress.ip_address(name)
     except ValueError:
         return False
-    # Asked of the address itself, what is written as ::ffff:127.0.0.1 would be this machine from Python 3.13 on only.
+    # The address's own is_loopback includes ::ffff:127.0.0.1 only from Python 3.13 on.
     return address in ipaddress.ip_network("127.0.0.0/8") or address == ipaddress.IPv6Address("::1")
 
 
 class Network:
-    """Makes every HTTP client of the program. `environ` is read once; `tls` stands in for the usual certificates."""
+    """Makes every HTTP client of the program. `environ` is read once; `tls` replaces the usual certificates."""
 
     def __init__(self, environ: Mapping[str, str], *, tls: ssl.SSLContext | None = None) -> None:
         if tls is not None:
@@ -98,14 +98,14 @@ class Network:
     def check(self) -> None:
         """Raise NetworkSetupError where anything in the environment cannot be used, for whatever host.
 
-        Asked before something is paid for: its result comes from another host than the one that takes the order.
+        Checked before a paid request: its result comes from another host.
         """
         for kind in ("https_proxy", "all_proxy"):
             if found := self._variables.get(kind):
                 _parse_proxy(*found)
 
     def describe(self, url: str) -> str:
-        """Return the way to `url` in words: "direct", or through which proxy, and which variable says so."""
+        """Describe the route to `url`: "direct", or the proxy and the variable that names it."""
         try:
             return str(self.route(url))
         except NetworkSetupError as error:
@@ -129,7 +129,7 @@ class Network:
             try:
                 if name == "SSL_CERT_FILE":
                     return ssl.create_default_context(cafile=path)
-                # OpenSSL says nothing of a folder that is not there.
+                # OpenSSL ignores a missing folder.
                 next(Path(path).iterdir(), None)
                 return ssl.create_default_context(capath=path)
             except (OSError, ssl.SSLError, ValueError) as error:
@@ -182,7 +182,7 @@ def _empty_tls_context() -> ssl.SSLContext:
 
 
 def _read_variables(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield each variable that is set by its lower-case name, with the name it stands under and its value."""
+    """Yield each variable that is set by its lower-case name, with its actual name and its value."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         for spelling in (name, name.upper()):
             if value := environ.get(spelling, "").strip():
@@ -211,7 +211,7 @@ def _parse_proxy(variable: str, value: str) -> Route:
 
 
 def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
-    """Tell whether NO_PROXY names the host, as curl reads it, and with ports as other programs do.
+    """Whether NO_PROXY names the host, as curl reads it, and with ports as other programs do.
 
     Entries are separated by commas or spaces: `*`, a name with all below it, an address, a range, each with a port.
     """
@@ -260,7 +260,7 @@ def _is_in_range(address: ipaddress.IPv4Address | ipaddress.IPv6Address, pattern
 
 
 _UNKNOWN_AUTHORITY_CODES = frozenset({2, 18, 19, 20, 21})
-"""OpenSSL's verification errors for a chain that ends at an authority nobody here knows, or at itself."""
+"""OpenSSL's verification errors for a chain that ends at an unknown authority, or at itself."""
 
 
 def connection_failure_text(error: BaseException, host: str, route: Route = DIRECT) -> str:

@@ -1,6 +1,6 @@
-"""How a process ends: told by a signal, heard at once, and gone when its work is done.
+"""Signals, the end of the process, and the system's viewer.
 
-Everything that must survive is on disk before it is shown, so an end never has to finish anything.
+What must survive is on disk before it is shown, so exiting never has to finish anything.
 """
 
 from __future__ import annotations

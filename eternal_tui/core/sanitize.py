@@ -18,17 +18,17 @@ SafeText = NewType("SafeText", str)
 """Text a terminal can be given: no control, format, private or unassigned character, bounded in length."""
 
 MAX_LINE_CHARS = 2_000
-"""Characters kept of a single line: wider than any terminal, short enough to measure on every repaint."""
+"""Maximum characters of a single line: wider than any terminal, short enough to measure on every repaint."""
 
 MAX_BLOCK_CHARS = 20_000
-"""Characters kept of a multi-line text: several times the longest prompt a person writes."""
+"""Maximum characters of a multi-line text: several times the longest prompt."""
 
 MAX_COMBINING_MARKS = 4
-"""Marks kept on one base character: Vietnamese and Hebrew need two or three, stacks of dozens are an attack."""
+"""Maximum marks on one base character: Vietnamese and Hebrew need two or three, stacks of dozens are an attack."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
-# Letters and symbols by category, but blank or of no width: a name made of them looks like nothing at all.
+# Letters and symbols by category, but blank or of no width: a name made of them is invisible.
 _BLANK_CHARACTERS = frozenset("\u115f\u17b4\u17b5\u3164\uffa0\u034f\u2800")
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MARK_CATEGORIES = frozenset({"Mn", "Me", "Mc"})
@@ -60,13 +60,13 @@ def _replacement_for(character: str) -> str:
     if category in _UNSAFE_CATEGORIES or character in _BLANK_CHARACTERS or _is_unattached_jamo(code):
         return REPLACEMENT
     if 0x1F1E6 <= code <= 0x1F1FF:
-        # Terminals disagree about the width of flags, and none about that of the letters they stand for.
+        # Terminals disagree about the width of flags; letters are one column everywhere.
         return chr(ord("A") + code - 0x1F1E6)
     return " " if category == "Zs" else character
 
 
 def _is_emoji_modifier(text: str, index: int, previous: str) -> bool:
-    """Tell whether the character at `index` only modifies `previous`, an emoji or a letter, and may go unseen.
+    """Whether the character at `index` only modifies `previous`, an emoji or a letter, and may go unseen.
 
     Variation selectors, skin tones and the joiners inside an emoji: without them every terminal and every table
     of widths agrees how wide the rest is.
@@ -136,8 +136,7 @@ def sanitize_block(text: str, *, limit: int = MAX_BLOCK_CHARS) -> SafeText:
 def format_safe(template: str, /, **fields: object) -> SafeText:
     """Fill `template`, a sentence of our own, with fields that each pass the gate.
 
-    The template is the program's; a field is anybody's. Fields are filled once, so that braces inside them stay
-    literal.
+    The template is trusted, fields are not. Fields are filled once, so that braces inside them stay literal.
     """
     return SafeText(template.format(**{name: sanitize(str(value)) for name, value in fields.items()}))
 
@@ -174,14 +173,14 @@ VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 _LINE_BREAK_PATTERN = re.compile("\r\n|[\r\u2028\u2029\x85\x0b\x0c]")
 _UNICODE_SPACE_PATTERN = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _JOINABLE_CATEGORIES = frozenset({"So", "Sk", "Lo", "Mn", "Mc"})
-"""Categories of what a joiner may stand behind: emoji, skin tones and their selectors, letters without case, marks."""
+"""Categories that a joiner may follow: emoji, skin tones and their selectors, letters without case, marks."""
 
 
 def clean_prompt(text: str) -> str:
     """Return `text` less control, direction and invisible characters; every kind of line break becomes a newline.
 
-    What is left is both shown and sent, so that nobody pays for characters they could not see: joiners and selectors
-    stay where writing needs them, and marks as many as are shown on one letter.
+    The result is both shown and sent, so that no request is paid for with invisible characters in it: joiners and
+    selectors stay where scripts need them, and as many marks as are shown on one letter.
     """
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
@@ -206,5 +205,5 @@ def _is_allowed_in_prompt(character: str, previous: str) -> bool:
         return True
     if character < " " or character == "\x7f":
         return False
-    # The gate answers with its substitute for every character that must not be seen.
+    # sanitize returns its replacement for every unsafe character.
     return sanitize(character) != REPLACEMENT

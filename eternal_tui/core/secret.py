@@ -24,7 +24,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the value. Call it where it leaves for the service, and keep it in no variable."""
+        """Return the value. Call it only where the key is sent, and store it in no variable."""
         return self._value
 
     def __repr__(self) -> str:
@@ -97,10 +97,10 @@ FINGERPRINT_BYTES = 6
 
 
 def account_fingerprint(key: Secret, base_url: str, salt_path: Path) -> str:
-    """Return twelve hex digits that stand for the key at this address; raise OSError where the salt cannot be kept.
+    """Return twelve hex digits for the key at this address; raise OSError where the salt cannot be stored.
 
-    The salt is random and stays in the data folder, so that a fingerprint says nothing elsewhere. The address is part
-    of it: two services on one machine may take the same key.
+    The salt is random and stays in the data folder: elsewhere a fingerprint reveals nothing. The address is part of
+    it because two services on one machine may accept the same key.
     """
     import hashlib
 

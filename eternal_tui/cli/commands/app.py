@@ -12,13 +12,9 @@ def run(context: Context) -> int:
     """Open the app and return its exit code; CommandError where there is no terminal that could show it."""
     streams = context.output
     if not (is_terminal(streams.stdin) and is_terminal(streams.stdout)):
-        raise UsageError(
-            "Not a terminal. Use a command instead, see eternal-tui --help.",
-        )
+        raise UsageError("Not a terminal. Use a command instead, see eternal-tui --help.")
     if context.environ.get("TERM", "dumb") == "dumb":
-        raise UsageError(
-            "TERM=dumb cannot show the app. Set TERM, or use a command: eternal-tui --help.",
-        )
+        raise UsageError("TERM=dumb cannot show the app. Set TERM, or use a command: eternal-tui --help.")
     settings = context.settings
     if getattr(context.arguments, "color", "") == "never":
         # Textual reads it when it is imported.

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from eternal_tui.cli.commands.schema import CharacterJson
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.core.files import make_private_dir
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> int:
-    """Print the characters asked for."""
+    """Print the characters that match."""
     from eternal_tui.cli.signals import run_with_shutdown
 
     found = []
@@ -56,7 +57,7 @@ def run(context: Context) -> int:
     chosen = [one for one in found if all(word in _search_text(one) for word in wanted)]
     for one in chosen:
         if context.arguments.json:
-            context.output.print_json(_character_to_json(one))
+            context.output.print_json({name: _or_none(getattr(one, name)) for name in CharacterJson.__struct_fields__})
         else:
             context.output.print_line(_table_row(one, context.output.width))
     if not chosen and code == ExitCode.SUCCESS:
@@ -75,9 +76,7 @@ async def _load_characters(context: Context) -> list[Character]:
         except ApiError as error:
             code = _exit_code_for(error)
             if not book.allowed or context.arguments.refresh:
-                raise CommandError(
-                    code, format_safe("Could not load characters: {account}", account=error.full_message)
-                ) from None
+                raise CommandError(code, f"Could not load characters: {error.full_message}") from None
             age = "" if book.fetched_at is None else f"{(time.time() - book.fetched_at) / 86_400:.0f}"
             cached = format_safe(" Showing the list cached {age} days ago.", age=age) if age else ""
             context.output.info(format_safe("{error}{cached}", error=error, cached=cached))
@@ -95,7 +94,7 @@ def _exit_code_for(error: ApiError) -> ExitCode:
 
 
 async def _open_catalog(context: Context) -> tuple[CharacterCatalog, Any]:
-    """Return the book of characters without opening the history, and how to close what it uses."""
+    """Return the catalog without opening the history, and what closes it."""
     from eternal_tui.api.client import ApiClient
     from eternal_tui.characters.catalog import CharacterCatalog
     from eternal_tui.core.clock import SystemClock
@@ -116,7 +115,7 @@ async def _open_catalog(context: Context) -> tuple[CharacterCatalog, Any]:
         if demo is not None:
             await asyncio.to_thread(demo.close)
 
-    # A throw-away demo keeps nothing, and the null device is a folder that holds nothing.
+    # An ephemeral demo stores nothing: no file can be below the null device.
     folder = Path(os.devnull) if context.is_ephemeral else context.settings.data_dir
     with contextlib.suppress(OSError):
         make_private_dir(folder)
@@ -129,17 +128,8 @@ def _search_text(character: Character) -> str:
     return " ".join(map(str, (*words, character.gender, character.category))).casefold()
 
 
-def _character_to_json(character: Character) -> dict[str, Any]:
-    return {
-        "id": character.id,
-        "name": character.name,
-        "username": character.username or None,
-        "age": character.age,
-        "gender": character.gender or None,
-        "category": character.category or None,
-        "status": character.status or None,
-        "description": character.description or None,
-    }
+def _or_none(value: Any) -> Any:
+    return None if value == "" else value
 
 
 def _table_row(character: Character, columns: int | None) -> SafeText:

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> int:
-    """Print or install the script, or print the words for the script."""
+    """Print or install the script, or print candidates for it."""
     given = context.arguments
     if given.values is not None:
         for word in _words(context, given.values):
@@ -66,7 +66,7 @@ def run(context: Context) -> int:
 
 
 def install_file(context: Context, path_below_home: str, text: str) -> int:
-    """Write a file below the home folder and say where."""
+    """Write a file below the home folder and print its path."""
     from eternal_tui.config.loader import home_dir
 
     path = home_dir(context.environ) / path_below_home
@@ -107,7 +107,7 @@ def completion_script(shell: str) -> str:
 
 
 def _functions(shell: str, words: Mapping[str, str]) -> str:
-    """Return the shell functions that offer words; fish needs none."""
+    """Return the shell functions that complete values; fish needs none."""
     templates = {
         "bash": '_eternal_tui_{name}() {{ compgen -W "{words}" -- "$1"; }}\n',
         "zsh": '_eternal_tui_{name}() {{ local -a found; found=("${{(@f){words}}}"); compadd -a found }}\n',
@@ -116,7 +116,7 @@ def _functions(shell: str, words: Mapping[str, str]) -> str:
 
 
 def _words(context: Context, kind: str) -> Iterator[str]:
-    """Yield the words of a kind; none where the history or the list of characters cannot be read."""
+    """Yield the candidates of a kind; none where the history or the list of characters cannot be read."""
     if kind == "states":
         from eternal_tui.jobs.model import FileState, JobState
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> int:
-    """Print, create, check or edit, as was asked for."""
+    """Print, create, check or edit the file."""
     given = context.arguments
     if given.init or given.edit:
         return _init(context) if given.init else _edit(context)
@@ -59,7 +59,7 @@ def _init(context: Context) -> int:
     except OSError as error:
         raise _unusable(path, error) from None
     if not created:
-        raise UsageError(format_safe("{path} exists; `config --edit` opens it.", path=path))
+        raise UsageError(f"{path} exists; `config --edit` opens it.")
     context.output.print_line(format_safe("{path} written.", path=path))
     return ExitCode.SUCCESS
 
@@ -71,7 +71,7 @@ def _path(context: Context) -> Path:
 
 
 def _unusable(path: Path, error: OSError) -> CommandError:
-    return UsageError(format_safe("{path} cannot be written: {why}.", path=path, why=error.strerror))
+    return UsageError(f"{path} cannot be written: {error.strerror}.")
 
 
 def _edit(context: Context) -> int:

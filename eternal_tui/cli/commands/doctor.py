@@ -93,7 +93,7 @@ def _check_line(check: Check) -> SafeText:
 
 
 def _test_card_lines(context: Context) -> list[SafeText]:
-    """Return a line for each set of block symbols, for a person at a terminal to see which it draws right."""
+    """Return a line for each set of block symbols; the user sees which the terminal draws right."""
     if not is_terminal(context.output.stdout):
         return []
     from eternal_tui.tui.graphics.symbol_support import SYMBOL_TEST_CARD
@@ -110,7 +110,7 @@ def _advice_lines(checks: list[Check]) -> list[SafeText]:
 
 
 MIN_TERMINAL_SIZE = (60, 20)
-"""Columns and rows below which the app says that it needs more room."""
+"""Columns and rows below which the app shows only a message."""
 
 LOW_DISK_SPACE_BYTES = 500 * 1024 * 1024
 """Bytes of free space below which clips may soon not fit."""
@@ -125,7 +125,7 @@ API_TIMEOUT_SECONDS = 10.0
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One check: what was found, whether it is ok, how to fix it, and the exit code it calls for.
 
-    Texts may contain outside words; they are sanitized where they are printed.
+    Texts may be untrusted; they are sanitized where they are printed.
     """
 
     name: str
@@ -163,7 +163,7 @@ def check_versions() -> Check:
 
 
 def check_terminal(context: Context) -> Check:
-    """Return what the terminal is, by its size and by what the environment says."""
+    """Describe the terminal by its size and the environment."""
     environ, stdout = context.environ, context.output.stdout
     encoding = (getattr(stdout, "encoding", None) or "unknown").upper()
     size = shutil.get_terminal_size()

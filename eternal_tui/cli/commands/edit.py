@@ -189,7 +189,7 @@ def _confirm(context: Context, jobs: list[Job]) -> None:
         "{n} running or unconfirmed: deleting does not cancel or refund them.", n=pluralize(len(open_jobs), "job")
     )
     if not context.output.confirm(format_safe("{question} Delete?", question=question)):
-        raise UsageError(format_safe("{question} Add --yes. Nothing deleted.", question=question))
+        raise UsageError(f"{question} Add --yes. Nothing deleted.")
 
 
 def _remove(context: Context, history: History, jobs: list[Job]) -> dict[str, Any]:
@@ -296,7 +296,7 @@ def _adopt(context: Context) -> int:
         ids += read_references(context.output.stdin) if text == STDIN_KEYWORD else [text.strip()]
     for request_id in ids:
         if re.fullmatch(_REQUEST_ID_PATTERN, request_id) is None:
-            raise UsageError(format_safe("“{id}” is not a request id. Nothing adopted.", id=request_id[:80]))
+            raise UsageError(f"“{request_id[:80]}” is not a request id. Nothing adopted.")
     now = time.time()
     service = "loopback" if context.is_demo else service_name(context.settings.base_url)
     request = _adopted_request(context)

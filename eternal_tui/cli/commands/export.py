@@ -43,7 +43,7 @@ MediaWriter = Callable[["Iterator[Job]", Path, TextIO, float], ExportResult]
 
 
 def gallery_items(jobs: Iterator[Job], results_dir: Path) -> Iterator[GalleryItem]:
-    """Yield what there is to look at, in the order of the jobs."""
+    """Yield the results, in the order of the jobs."""
     from eternal_tui.media.export.html_gallery import GalleryItem
 
     for job in jobs:
@@ -130,8 +130,8 @@ Result URLs are omitted (they grant access).
 """
 
 _FORMULA_PATTERN = re.compile(r"(\A\s*|;\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""Beginnings that spreadsheets may take for a formula: also behind space, which some leave out, in the wide
-form, which some take for the narrow one, and behind the sign that ends a cell where the comma stands in numbers."""
+"""Beginnings that a spreadsheet may read as a formula: also after spaces, in full-width form, and after the semicolon
+that separates cells where the comma is the decimal sign."""
 
 TextWriter = Callable[["Iterator[Job]", Path, TextIO], int]
 """Writes jobs, given the results folder, to an open file, and returns how many there were."""
@@ -157,7 +157,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> int:
-    """Write the jobs and say how many there were."""
+    """Write the jobs and print their number."""
     path = context.arguments.path
     if not path.strip():
         raise UsageError("PATH is empty. Name a file, a folder, or - for stdout.")
@@ -262,13 +262,13 @@ def write_csv(jobs: Iterator[Job], results_dir: Path, file: TextIO) -> int:
 
 def _csv_cell(value: object) -> object:
     if isinstance(value, bool):
-        # As in JSON: Python's own words for it are nobody else's.
+        # As in JSON.
         return "true" if value else "false"
     if isinstance(value, list):
         value = " ".join(map(str, value))
     if not isinstance(value, str):
         return value
-    # Spreadsheets run what begins like this as a formula, whoever wrote it.
+    # Spreadsheets would run it as a formula.
     return _FORMULA_PATTERN.sub(r"\1'\2", sanitize_block(value))
 
 

@@ -60,10 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> int:
-    """Print the jobs asked for."""
+    """Print the selected jobs."""
     given, output = context.arguments, context.output
     if given.sort is not None and given.sort not in JSON_FIELDS:
-        raise UsageError(sanitize(f"Cannot sort by {given.sort}. Keys: {', '.join(JSON_FIELDS)}."))
+        raise UsageError(f"Cannot sort by {given.sort}. Keys: {', '.join(JSON_FIELDS)}.")
     template = _parse_format(given.format)
     is_wanted = _build_filter([*given.filter, given.search or ""], given.state)
     with context.open_history() as history:
@@ -109,7 +109,7 @@ def _parse_format(text: str | None) -> Template | None:
     try:
         return parse_template(text.replace("\\t", "\t").replace("\\n", "\n"), JSON_FIELDS)
     except ValueError as error:
-        raise UsageError(sanitize(f"--format: {error}")) from None
+        raise UsageError(f"--format: {error}") from None
 
 
 def _format_value(value: object) -> str:
@@ -132,7 +132,7 @@ def _build_filter(texts: Sequence[str], states: str | None) -> Callable[[Job], b
     try:
         return compile_filter(*texts, now=time.time())
     except FilterError as error:
-        raise UsageError(sanitize(str(error))) from None
+        raise UsageError(str(error)) from None
 
 
 class JobCounter:

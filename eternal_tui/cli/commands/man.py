@@ -58,18 +58,7 @@ logs/              log and crash reports
 ~/.config/eternal-tui/config.toml    configuration"""
 
 _NON_ASCII_PATTERN = re.compile("[^\n -~]")
-_ASCII_REPLACEMENTS = {
-    "“": '"',
-    "”": '"',
-    "‘": "'",
-    "’": "'",
-    "—": "--",
-    "–": "-",
-    "…": "...",
-    "·": "-",
-    "×": "x",
-    "−": "-",
-}
+_ASCII_REPLACEMENTS = str.maketrans({"…": "...", "—": "--"} | dict(zip("“”‘’–·×−", "\"\"''--x-", strict=True)))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +111,7 @@ def man_page_lines() -> Iterator[str]:
 
 def _escape_text(text: str) -> str:
     """Return running text that no macro and no escape is read from."""
-    plain = "".join(_ASCII_REPLACEMENTS.get(sign, sign) for sign in " ".join(text.split()))
+    plain = " ".join(text.split()).translate(_ASCII_REPLACEMENTS)
     plain = _NON_ASCII_PATTERN.sub("?", plain).replace("\\", r"\e").replace("-", r"\-").replace('"', r"\(dq")
     return rf"\&{plain}" if plain.startswith((".", "'")) else plain
 

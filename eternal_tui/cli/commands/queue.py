@@ -229,5 +229,5 @@ class _QueueRun:
 
 
 def run(context: Context) -> int:
-    """Do what was asked and return the exit code."""
+    """Run the action and return the exit code."""
     return run_with_shutdown(lambda shutdown: _queue(context, shutdown), own_process=context.arguments.own_process)

@@ -10,7 +10,7 @@ from eternal_tui.cli.parser import Command
 from eternal_tui.cli.references import add_references, find_jobs
 from eternal_tui.cli.request_input import PlannedRequest
 from eternal_tui.cli.submission import add_submit_options, run_submission
-from eternal_tui.core.sanitize import format_safe, sanitize
+from eternal_tui.core.sanitize import format_safe
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.model import Job, JobState
@@ -55,7 +55,7 @@ def _retry(context: Context) -> int:
             n=pluralize(len(unconfirmed), "unconfirmed job"),
         )
         if not context.output.confirm(format_safe("{fact} Retry?", fact=fact)):
-            raise UsageError(format_safe("{fact} Add --yes. Nothing was sent.", fact=fact))
+            raise UsageError(f"{fact} Add --yes. Nothing was sent.")
     return run_submission(context, [_planned(job, number, retry=True) for number, job in enumerate(jobs, 1)])
 
 
@@ -69,7 +69,7 @@ def _find(context: Context) -> list[Job]:
         jobs = find_jobs(history, context.arguments.ids, context.output.stdin)
     for job in jobs:
         if job.is_creation:
-            raise UsageError(sanitize(f"Job {job.id} created a character. Use `eternal-tui create-character`."))
+            raise UsageError(f"Job {job.id} created a character. Use `eternal-tui create-character`.")
         if job.request.character == UNKNOWN_CHARACTER or job.request.prompt == UNKNOWN_PROMPT:
             raise UsageError(f"Job {job.id} was adopted without its request. Nothing was sent.")
     return jobs

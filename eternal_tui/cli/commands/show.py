@@ -47,7 +47,7 @@ def _add_show_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _show(context: Context) -> int:
-    """Print the jobs asked for; ends with 1 where a saved file is no longer on disk."""
+    """Print the jobs; the exit code is 1 where a saved file is no longer on disk."""
     from eternal_tui.jobs.job_json import job_to_json
     from eternal_tui.jobs.model import FileState
 
@@ -181,9 +181,7 @@ def _open(context: Context) -> int:
         try:
             open_in_viewer(path, environ_without_keys(context.environ))
         except OSError as error:
-            raise CommandError(
-                ExitCode.FAILED, format_safe("{why}. The file is {path}.", why=error.strerror, path=path)
-            ) from None
+            raise CommandError(ExitCode.FAILED, f"{error.strerror}. The file is {path}.") from None
     return code
 
 
