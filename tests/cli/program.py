@@ -66,17 +66,12 @@ class Program:
     def __init__(self, folder: Path, base_url: str, key: str) -> None:
         self.data_dir = folder / "data"
         self.environ = {
-            "HOME": str(folder),
-            "PATH": os.environ["PATH"],
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "ETERNAL_TUI_DATA_DIR": str(self.data_dir),
-            "ETERNAL_TUI_BASE_URL": base_url,
-            "ETERNALAI_API_KEY": key,
-            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1",
+            "XDG_CONFIG_HOME": str(folder / "config"), "ETERNAL_TUI_DATA_DIR": str(self.data_dir),
+            "ETERNAL_TUI_BASE_URL": base_url, "ETERNALAI_API_KEY": key,
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring", "PYTHONPATH": str(ROOT),
             "TERM": "xterm-256color",
-        }
+        }  # fmt: skip
 
     def run(
         self, *arguments: str, stdin: str | bytes = "", environ: Mapping[str, str | None] | None = None
@@ -173,12 +168,9 @@ def a_job(*, created_at: float = 1000.0, ended_after: float | None = None, **fie
     ended: dict[str, Any] = {"state": "running"}
     if ended_after is not None:
         ended = {
-            "state": "succeeded",
-            "progress": 100,
-            "file": "0000001.jpg",
-            "file_state": "saved",
+            "state": "succeeded", "progress": 100, "file": "0000001.jpg", "file_state": "saved",
             "finished_at": created_at + ended_after,
-        }
+        }  # fmt: skip
     facts = {"request_id": f"past-{created_at}", "service": "loopback", "submitted_at": created_at, **ended, **fields}
     return msgspec.convert(
         {"id": 0, "request": msgspec.to_builtins(request), "created_at": created_at, **facts}, Job, strict=False

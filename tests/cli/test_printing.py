@@ -103,15 +103,10 @@ def test_times_are_iso_8601_in_utc() -> None:
 def test_codes_of_jobs() -> None:
     codes = {state: exit_code_of(a_job(state=state)) for state in JobState if state is not JobState.SUCCEEDED}
     assert codes == {
-        JobState.QUEUED: ExitCode.SUCCESS,
-        JobState.SUBMITTING: ExitCode.SUCCESS,
-        JobState.RUNNING: ExitCode.SUCCESS,
-        JobState.STALLED: ExitCode.SUCCESS,
-        JobState.FAILED: ExitCode.FAILED,
-        JobState.LOST: ExitCode.FAILED,
-        JobState.REJECTED: ExitCode.FAILED,
-        JobState.UNCONFIRMED: ExitCode.UNCONFIRMED,
-    }
+        JobState.QUEUED: ExitCode.SUCCESS, JobState.SUBMITTING: ExitCode.SUCCESS, JobState.RUNNING: ExitCode.SUCCESS,
+        JobState.STALLED: ExitCode.SUCCESS, JobState.FAILED: ExitCode.FAILED, JobState.LOST: ExitCode.FAILED,
+        JobState.REJECTED: ExitCode.FAILED, JobState.UNCONFIRMED: ExitCode.UNCONFIRMED,
+    }  # fmt: skip
     causes = {cause: exit_code_of(a_job(state="rejected", cause=cause)) for cause in ("key", "unreachable", "credits")}
     assert causes == {"key": ExitCode.KEY_ERROR, "unreachable": ExitCode.UNREACHABLE, "credits": ExitCode.FAILED}
     files = {state: exit_code_of(a_job(state="succeeded", file_state=state)) for state in FileState}

@@ -194,61 +194,18 @@ def test_good_base_urls_come_out_plain(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "open.eternalai.org",
-        "http://open.eternalai.org",
-        "http://127.0.0.1.evil.example",
-        "http://localhost.evil.example",
-        "http://127.1",
-        "http://2130706433",
-        "http://0x7f.1",
-        "https://0x7f000001",
-        "https://1.2.3.4.5",
-        "https://256.1.1.1",
-        "http://[::ffff:8.8.8.8]",
-        "http://0.0.0.0",
-        "http://[::]",
-        "https://user@host",
-        "https://user:pw@host",
-        "https://h?x=1",
-        "https://h#x",
-        "https://h/?",
-        "https://h/a//b",
-        "https://h/../x",
-        "https://h/a/./b",
-        "https://h/%2e%2e",
-        "https://h/a b",
-        "https://h:0",
-        "https://h:65536",
-        "https://h:x",
-        "https://h:",
-        "https://:80",
-        "https://",
-        "https:///x",
-        "https:/h",
-        "https:h",
-        "ftp://h",
-        "javascript://h",
-        "file:///etc/passwd",
-        "https://h\\@evil",
-        "https://h\nx",
-        "https://h\x00",
-        "https://h\x1b[2J",
-        "https://bücher.example",
-        "https://h\u202e",
-        "https://-h",
-        "https://h-",
-        "https://h..x",
-        "https://[::1",
-        "https://[fe80::1%25eth0]",
-        "https://[zz]",
-        "https://[::1]x",
-        "https://[::1]:",
-        "https://" + "a" * 300,
-        "http://localhost@evil.example",
-        "http://localhost#@evil.example",
+        "", "open.eternalai.org", "http://open.eternalai.org", "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example", "http://127.1", "http://2130706433", "http://0x7f.1", "https://0x7f000001",
+        "https://1.2.3.4.5", "https://256.1.1.1", "http://[::ffff:8.8.8.8]", "http://0.0.0.0", "http://[::]",
+        "https://user@host", "https://user:pw@host", "https://h?x=1", "https://h#x", "https://h/?", "https://h/a//b",
+        "https://h/../x", "https://h/a/./b", "https://h/%2e%2e", "https://h/a b", "https://h:0", "https://h:65536",
+        "https://h:x", "https://h:", "https://:80", "https://", "https:///x", "https:/h", "https:h", "ftp://h",
+        "javascript://h", "file:///etc/passwd", "https://h\\@evil", "https://h\nx", "https://h\x00",
+        "https://h\x1b[2J", "https://bücher.example", "https://h\u202e", "https://-h", "https://h-", "https://h..x",
+        "https://[::1", "https://[fe80::1%25eth0]", "https://[zz]", "https://[::1]x", "https://[::1]:",
+        "https://" + "a" * 300, "http://localhost@evil.example", "http://localhost#@evil.example",
     ],
-)
+)  # fmt: skip
 def test_bad_base_urls_are_refused(text: str) -> None:
     """Seen to fail (127.1, 2130706433, userinfo, backslash) against urlsplit alone."""
     with pytest.raises(ValueError, match=r"\.$"):
@@ -287,23 +244,11 @@ def test_a_password_or_key_in_a_refused_url_is_not_repeated(base_url: str, tmp_p
 @pytest.mark.parametrize(
     ("host", "here"),
     [
-        ("localhost", True),
-        ("LOCALHOST", True),
-        ("127.0.0.1", True),
-        ("127.255.255.254", True),
-        ("::1", True),
-        ("[::1]", True),
-        ("128.0.0.1", False),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("::ffff:127.0.0.1", False),
-        ("localhost.", False),
-        ("", False),
-        ("::1%lo", False),
-        ("foo.localhost", False),
-        ("10.0.0.1", False),
+        ("localhost", True), ("LOCALHOST", True), ("127.0.0.1", True), ("127.255.255.254", True), ("::1", True),
+        ("[::1]", True), ("128.0.0.1", False), ("0.0.0.0", False), ("::", False), ("::ffff:127.0.0.1", False),
+        ("localhost.", False), ("", False), ("::1%lo", False), ("foo.localhost", False), ("10.0.0.1", False),
     ],
-)
+)  # fmt: skip
 def test_what_counts_as_this_machine(host: str, here: bool) -> None:
     assert is_loopback(host) is here
 
@@ -311,14 +256,11 @@ def test_what_counts_as_this_machine(host: str, here: bool) -> None:
 @pytest.mark.parametrize(
     ("url", "public", "official"),
     [
-        ("https://open.eternalai.org", True, True),
-        ("https://open.eternalai.org:443/x", True, True),
-        ("https://open.eternalai.org:8443", True, False),
-        ("https://open.eternalai.org.evil.example", True, False),
-        ("http://127.0.0.1:1", False, False),
-        ("https://[::1]", False, False),
+        ("https://open.eternalai.org", True, True), ("https://open.eternalai.org:443/x", True, True),
+        ("https://open.eternalai.org:8443", True, False), ("https://open.eternalai.org.evil.example", True, False),
+        ("http://127.0.0.1:1", False, False), ("https://[::1]", False, False),
     ],
-)
+)  # fmt: skip
 def test_public_and_official(url: str, public: bool, official: bool) -> None:
     found = Settings(base_url=validate_base_url(url))
     assert (found.is_remote, found.is_official) == (public, official)
@@ -367,12 +309,8 @@ def test_the_schema_describes_the_file() -> None:
     assert set(properties) == set(SETTING_NAMES)
     assert all("description" in described for described in properties.values())
     assert properties["workers"] == {
-        "description": "Max concurrent polls.",
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 16,
-        "default": 4,
-    }
+        "description": "Max concurrent polls.", "type": "integer", "minimum": 1, "maximum": 16, "default": 4,
+    }  # fmt: skip
     assert properties["images"]["enum"] == [
         "auto", "blocks", "iterm2", "kitty", "off", "sixel",
         "symbols", "symbols:octants", "symbols:quadrants", "symbols:sextants",
@@ -457,16 +395,7 @@ def test_reading_settings_imports_little(tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
     )
     heavy = {
-        "httpx",
-        "asyncio",
-        "platformdirs",
-        "keyring",
-        "logging",
-        "email",
-        "tomllib",
-        "subprocess",
-        "difflib",
-        "textual",
-        "ssl",
-    }
+        "httpx", "asyncio", "platformdirs", "keyring", "logging", "email", "tomllib", "subprocess", "difflib",
+        "textual", "ssl",
+    }  # fmt: skip
     assert not heavy & set(ran.stdout.split())

@@ -59,24 +59,13 @@ def test_only_the_gate_makes_shown_text_of_strangers_text() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "SafeText(job.error)",
-        "SafeText(f'{x}')",
-        "SafeText('a' + x)",
-        "sanitize.SafeText(x)",
-        "SafeText(str(3))",
-        "SafeText()",
-        "SafeText('a', 'b')",
-        "format_safe(template)",
-        "sanitize.format_safe(template)",
-        "format_safe(f'{x}')",
-        "format_safe('a' + x)",
-        "format_safe()",
-        "cast(SafeText, x)",
-        "typing.cast('SafeText', x)",
-        "from eternal_tui.core.sanitize import SafeText as S",
+        "SafeText(job.error)", "SafeText(f'{x}')", "SafeText('a' + x)", "sanitize.SafeText(x)", "SafeText(str(3))",
+        "SafeText()", "SafeText('a', 'b')", "format_safe(template)", "sanitize.format_safe(template)",
+        "format_safe(f'{x}')", "format_safe('a' + x)", "format_safe()", "cast(SafeText, x)",
+        "typing.cast('SafeText', x)", "from eternal_tui.core.sanitize import SafeText as S",
         "SafeText('a' if x else y)",
     ],
-)
+)  # fmt: skip
 def test_a_way_round_is_noticed(source: str) -> None:
     assert list(find_violations(source))
 
@@ -84,12 +73,9 @@ def test_a_way_round_is_noticed(source: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "SafeText('a')",
-        "format_safe('{x}', x=y)",
-        "sanitize(x)",
-        "SafeText('a' if x else 'b')",
+        "SafeText('a')", "format_safe('{x}', x=y)", "sanitize(x)", "SafeText('a' if x else 'b')",
         "join_safe(', ', *parts)",
     ],
-)
+)  # fmt: skip
 def test_the_ways_that_are_meant_are_let_through(source: str) -> None:
     assert not list(find_violations(source))

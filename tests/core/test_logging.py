@@ -49,15 +49,9 @@ def test_a_record_is_one_json_object(opened: LogFile) -> None:
     (entry,) = read_entries(opened)
     assert entry.pop("at") > 1_700_000_000
     assert entry == {
-        "level": "warning",
-        "logger": "eternal_tui.test",
-        "event": "poll of abc",
-        "job": 7,
-        "wait": 1.5,
-        "nothing": None,
-        "path": f"{Path('/x')!r}",
-        "nan": "nan",
-    }
+        "level": "warning", "logger": "eternal_tui.test", "event": "poll of abc", "job": 7, "wait": 1.5,
+        "nothing": None, "path": f"{Path('/x')!r}", "nan": "nan",
+    }  # fmt: skip
 
 
 def test_nothing_touches_the_disk_before_the_first_record(opened: LogFile, tmp_path: Path) -> None:
@@ -91,33 +85,17 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path, opened: LogFile) -
 @pytest.mark.parametrize(
     "text",
     [
-        f"key {CANARY}!",
-        f"x-api-key: {CANARY}",
-        f'{{"x-api-key": "{CANARY}"}}',
-        f"X-API-KEY={CANARY}",
-        "(b'x-api-key', b'unknownsecret')",
-        "authorization: Bearer unknownsecret",
-        "Authorization=Basic unknownsecret",
-        "{'authorization': 'Bearer unknownsecret'}",
-        '{\\"x-api-key\\": \\"unknownsecret\\"}',
-        "sent Bearer unknownsecret",
-        "sk_unknownsecret",
-        "set-cookie: unknownsecret",
-        '"encrypted_aes_key": "unknownsecret"',
-        "api_key=unknownsecret",
-        SIGNED_URL,
-        f"<a href='{SIGNED_URL}'>",
-        f"({SIGNED_URL})",
-        SIGNED_URL.replace("/", "\\/"),
-        SIGNED_URL.upper(),
-        f"{SIGNED_URL}#canarysignature",
-        "GET /a/b.jpg?Signature=canarysignature HTTP/1.1",
-        "https://someone:unknownsecret@proxy.example:3128/",
-        "socks5://u:unknownsecret@h",
-        f"ConnectError for {SIGNED_URL}, {SIGNED_URL}",
-        "https://h/#canarysignature",
+        f"key {CANARY}!", f"x-api-key: {CANARY}", f'{{"x-api-key": "{CANARY}"}}', f"X-API-KEY={CANARY}",
+        "(b'x-api-key', b'unknownsecret')", "authorization: Bearer unknownsecret",
+        "Authorization=Basic unknownsecret", "{'authorization': 'Bearer unknownsecret'}",
+        '{\\"x-api-key\\": \\"unknownsecret\\"}', "sent Bearer unknownsecret", "sk_unknownsecret",
+        "set-cookie: unknownsecret", '"encrypted_aes_key": "unknownsecret"', "api_key=unknownsecret", SIGNED_URL,
+        f"<a href='{SIGNED_URL}'>", f"({SIGNED_URL})", SIGNED_URL.replace("/", "\\/"), SIGNED_URL.upper(),
+        f"{SIGNED_URL}#canarysignature", "GET /a/b.jpg?Signature=canarysignature HTTP/1.1",
+        "https://someone:unknownsecret@proxy.example:3128/", "socks5://u:unknownsecret@h",
+        f"ConnectError for {SIGNED_URL}, {SIGNED_URL}", "https://h/#canarysignature",
     ],
-)
+)  # fmt: skip
 def test_secrets_do_not_reach_the_file(opened: LogFile, text: str) -> None:
     """In the message, an argument, an extra field and a traceback. Seen to fail without each of the patterns."""
     log.info(text.replace("%", "%%"))

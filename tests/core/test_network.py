@@ -45,18 +45,12 @@ THROUGH = f"through {PROXY} (HTTPS_PROXY)"
         *(
             ({"HTTPS_PROXY": PROXY, "NO_PROXY": value}, THROUGH)
             for value in (
-                "other",
-                "ple.org",
-                "example.org:8443",
-                "x.api.example.org",
-                "::1/128",
-                "fe80::/10",
-                ",,",
+                "other", "ple.org", "example.org:8443", "x.api.example.org", "::1/128", "fe80::/10", ",,",
                 "10.0.0.0/8",
             )
         ),
     ],
-)
+)  # fmt: skip
 def test_network_describes_the_way_to_a_host(environ: dict[str, str], way: str) -> None:
     """Seen to fail as it was with a range of IPv6 in NO_PROXY: every connection was refused."""
     assert Network(environ).describe("https://api.example.org/v2") == way

@@ -113,32 +113,14 @@ def test_plain_text_is_left_alone(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("Ängström", "Ängström"),
-        ("A\u030angstro\u0308m", "Ångström"),
-        ("日本語", "日本語"),
-        ("한글", "한글"),
-        ("\u1112\u1161\u11ab", "한"),
-        ("Việt Nam", "Việt Nam"),
-        ("שָׁלוֹם", "שָׁלוֹם"),
-        ("a\tb", "a b"),
-        ("a\nb", "a⏎b"),
-        ("a\r\nb", "a⏎b"),
-        ("\x1b[2J", "␛[2J"),
-        ("\x00\x07\x7f", "␀␇␡"),
-        ("\x9b2J", "�2J"),
-        ("x\u202ey", "x�y"),
-        ("pay\u200bpal", "pay�pal"),
-        ("\U0001f468\u200d\U0001f469\u200d\U0001f467", "👨👩👧"),
-        ("❤\ufe0f", "❤"),
-        ("👍\U0001f3fd", "👍"),
-        ("🇩🇪", "DE"),
-        ("\ufe0f", "�"),
-        ("\u200d👍", "�👍"),
-        ("\u0301x", "◌\u0301x"),
-        ("\u3000a\u00a0b", " a b"),
-        ("a…b — “c”", "a…b — “c”"),
+        ("Ängström", "Ängström"), ("A\u030angstro\u0308m", "Ångström"), ("日本語", "日本語"), ("한글", "한글"),
+        ("\u1112\u1161\u11ab", "한"), ("Việt Nam", "Việt Nam"), ("שָׁלוֹם", "שָׁלוֹם"), ("a\tb", "a b"),
+        ("a\nb", "a⏎b"), ("a\r\nb", "a⏎b"), ("\x1b[2J", "␛[2J"), ("\x00\x07\x7f", "␀␇␡"), ("\x9b2J", "�2J"),
+        ("x\u202ey", "x�y"), ("pay\u200bpal", "pay�pal"), ("\U0001f468\u200d\U0001f469\u200d\U0001f467", "👨👩👧"),
+        ("❤\ufe0f", "❤"), ("👍\U0001f3fd", "👍"), ("🇩🇪", "DE"), ("\ufe0f", "�"), ("\u200d👍", "�👍"),
+        ("\u0301x", "◌\u0301x"), ("\u3000a\u00a0b", " a b"), ("a…b — “c”", "a…b — “c”"),
     ],
-)
+)  # fmt: skip
 def test_what_people_write_stays_readable(text: str, line: str) -> None:
     assert sanitize(text) == unicodedata.normalize("NFC", line)
 
