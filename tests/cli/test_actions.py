@@ -40,14 +40,7 @@ def test_retry_of_an_unconfirmed_job_wants_yes(program: Program, sandbox: Sandbo
 
 REFUSED = {
     "a job with a result": (("retry", "1"), "again"),
-    "a running job": (("retry", "2"), "only failed"),
     "a creation": (("again", "3"), "create-character"),
-    "no job": (("again", "77"), "No job 77"),
-    "a request id with spaces": (("adopt", "a b"), "not a request id"),
-    "a character that is none": (("adopt", "abcd", "--character", "../x"), "Nothing adopted"),
-    "a creation without yes": (("create-character", "A keeper"), "--yes"),
-    "a creation without a prompt": (("create-character", "  ", "--yes"), "Prompt"),
-    "a schema of no command": (("schema", "open"), "no --json"),
 }
 
 

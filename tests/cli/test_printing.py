@@ -91,13 +91,10 @@ def test_a_job_line_is_one_safe_line(prompt: str, error: str) -> None:
     assert json.loads(dump_json(job_to_json(job, Path("/results"))))["state"] == "failed"
 
 
-@pytest.mark.parametrize("at", [None, float("nan"), float("inf"), 1e300, -1e300])
-def test_times_that_are_none_are_null(at: float | None) -> None:
-    assert format_utc(at) is None
-
-
 def test_times_are_iso_8601_in_utc() -> None:
     assert format_utc(0.25) == "1970-01-01T00:00:00.250Z"
+    for no_time in (None, float("nan"), float("inf"), 1e300, -1e300):
+        assert format_utc(no_time) is None
 
 
 def test_codes_of_jobs() -> None:
@@ -171,9 +168,6 @@ def test_jobs_are_listed_filtered_and_limited(program: Program) -> None:
     assert ids("--state", "unfinished") == [4, 3]
     assert ids("--search", "snow video") == [3]
     assert ids("--search", "astrid") == [1]
-    assert program.run("jobs", "--state", "nonsense").code == 2
-    assert program.run("jobs", "--limit", "0").code == 2
-    assert program.run("jobs", "--limit", "x").code == 2
 
 
 def test_totals_close_the_table_and_stand_alone(program: Program) -> None:
@@ -330,18 +324,6 @@ def test_help_and_version_need_no_other_page(program: Program) -> None:
     assert page.code == 0
     for word in (*COMMANDS, "exit codes", "ETERNALAI_API_KEY", "examples"):
         assert word in page.out
-    for verb in COMMANDS:
-        # The sandbox's own page names the sandbox's own key, which is the one these tests pay with.
-        ran = program.run(verb, "--help", environ={"ETERNALAI_API_KEY": None})
-        assert ran.code == 0
-        assert "--data-dir" in ran.out
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_knows_every_verb_and_option(program: Program, shell: str) -> None:
-    script = program.run("completion", shell).out
-    for word in ("generate", "doctor", "no-audio", "until-stdin-closes"):
-        assert word in script
 
 
 def test_a_moving_line_is_written_when_it_changes() -> None:
@@ -392,11 +374,3 @@ def test_jobs_are_sorted_and_formatted(program: Program, name: str) -> None:
         a_job(cost=0.5, tags=("winter",), starred=True), a_job(cost=0.1, tags=("a", "b"), state="failed"), a_job()
     )
     assert program.run("jobs", *arguments).out.replace("\u2409", "\t") == expected
-
-
-@pytest.mark.parametrize(
-    "arguments", [("--sort", "nope"), ("--format", "{nope}"), ("--format", "{id"), ("--limit", "0")]
-)
-def test_bad_list_options_are_2(program: Program, arguments: tuple[str, ...]) -> None:
-    ran = program.run("jobs", *arguments)
-    assert (ran.code, ran.out) == (2, "")
