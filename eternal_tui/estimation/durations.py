@@ -1,4 +1,4 @@
-"""How long jobs take: learned from those that ended, sane from the first one."""
+"""Durations of jobs by kind, learned from finished jobs, with priors for the first ones."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from eternal_tui.estimation.progress import (
 )
 
 MAX_DURATIONS_PER_KIND = 64
-"""Durations kept for a kind: enough for a steady fit, few enough to follow a service that changes."""
+"""Durations per kind: enough for a stable fit, few enough to follow a changing service."""
 
 MAX_KINDS = 64
-"""Kinds kept at once; the one unused for longest goes first."""
+"""Kinds in memory; the least recently used one is dropped first."""
 
 MAX_TYPES = 8
-"""Media types whose way of reporting progress is learned; the service has two."""
+"""Media types whose progress curve is learned; the service has two."""
 
 MIN_LEARNED_SECONDS, MAX_LEARNED_SECONDS = 0.2, 7200.0
-"""Seconds; a duration beyond these is clamped, so that one sleeping laptop does not spoil a fit."""
+"""Seconds; durations are clamped to these bounds: one suspended laptop must not spoil a fit."""
 
 _ASSUMED_RUNNING_SHARE = 0.6
-"""A job whose last look before the end is not known is taken to have run this share of its time at least."""
+"""Where the last poll before the end is unknown, the job is assumed to have run at least this share of its time."""
 
 _PRIOR_MEDIAN_SECONDS = {"image": 20.0, "video": 50.0}
-"""Seconds; the service speaks of 30–90 s for a clip and has been faster for pictures than it says."""
+"""Seconds; the service documents 30–90 s for a video and was faster for images."""
 
 _DEFAULT_PRIOR_MEDIAN_SECONDS = 30.0
 _PRIOR_LOG_STDDEV = 0.7
-"""How wrong those medians may be, as the standard deviation of a logarithm."""
+"""Standard deviation of the logarithm of those medians."""
 
 _SIBLING_LOG_STDDEV = 0.3
-"""How far kinds of one type differ from each other, beyond what their clip length explains."""
+"""Standard deviation of ln(seconds) between kinds of one type, beyond the effect of the video length."""
 
 _JOB_LOG_STDDEV = 0.4
 _JOB_STDDEV_STRENGTH = 4.0
@@ -48,7 +48,7 @@ _SHARED_STDDEV_STRENGTH = 8.0
 
 
 class JobKind(msgspec.Struct, frozen=True):
-    """What makes two jobs take about as long: media type, picture quality, clip length in seconds."""
+    """Jobs of similar duration: media type, image quality, video length in seconds."""
 
     type: str
     quality: str | None = None
@@ -56,10 +56,10 @@ class JobKind(msgspec.Struct, frozen=True):
 
 
 class DurationModel(msgspec.Struct, frozen=True):
-    """A lognormal duration: mean and deviation of ln(seconds), and how many jobs of the kind it rests on.
+    """A lognormal duration: mean and standard deviation of ln(seconds), and the number of jobs it is fitted to.
 
-    `curve_weights` weighs how the service reports progress: never moving, meaning nothing, then each shape of the
-    library, then `fitted_curve`, a shape drawn from finished jobs, once there are enough.
+    `curve_weights` are the probabilities of the ways to report progress: never moving, uninformative, each curve of
+    the library, then `fitted_curve`, fitted to finished jobs once there are enough.
     """
 
     mu: float
@@ -69,18 +69,18 @@ class DurationModel(msgspec.Struct, frozen=True):
     fitted_curve: ProgressCurve | None = None
 
     def weighted_curves(self) -> Iterator[tuple[ProgressCurve, float]]:
-        """Yield the shapes worth weighing with their weights."""
+        """Yield the curves with positive weights."""
         known = curve_library() if self.fitted_curve is None else (*curve_library(), self.fitted_curve)
-        return ((shape, weight) for shape, weight in zip(known, self.curve_weights[2:], strict=True) if weight > 0)
+        return ((curve, weight) for curve, weight in zip(known, self.curve_weights[2:], strict=True) if weight > 0)
 
     @property
     def median(self) -> float:
-        """Return the seconds that half of the jobs take."""
+        """The median duration in seconds."""
         return math.exp(self.mu)
 
 
 def prior_log_seconds(kind: JobKind) -> float:
-    """Return ln(seconds) to expect of a kind before any job was seen."""
+    """Return the prior mean of ln(seconds) of a kind."""
     mu = math.log(_PRIOR_MEDIAN_SECONDS.get(kind.type, _DEFAULT_PRIOR_MEDIAN_SECONDS))
     if kind.quality == "high":
         mu += math.log(1.5)
@@ -90,7 +90,7 @@ def prior_log_seconds(kind: JobKind) -> float:
 
 
 class DurationEstimator:
-    """Durations of ended jobs by kind; kinds of one type borrow strength from each other."""
+    """Durations of finished jobs by kind; kinds of one type share information (hierarchical model)."""
 
     def __init__(self) -> None:
         self._residuals: OrderedDict[JobKind, deque[_LogResidual]] = OrderedDict()
@@ -98,13 +98,10 @@ class DurationEstimator:
         self._learners: dict[str, ProgressLearner] = {}
 
     def learn(self, kind: JobKind, seconds: float, *, last_running_age: float | None = None) -> None:
-        """Take in a job found ended `seconds` after its submit.
+        """Add a job found ended `seconds` after its submit; anything but a positive number is ignored.
 
-        `last_running_age` is the age at which a poll had still seen it running.
-
-        The end lies somewhere between: taking it for the moment it was found would teach the cadence its own
-        lateness, which then grows. Where `last_running_age` is not known, a wide guess stands in. What is not a
-        positive number is ignored.
+        `last_running_age` is the age at the last poll that found it running. The end lies between the two: taking the
+        later one would feed the lateness of polls back into their interval. None stands for an assumed share.
         """
         if not (math.isfinite(seconds) and seconds > 0):
             return
@@ -114,11 +111,11 @@ class DurationEstimator:
             if last_running_age is None or math.isnan(last_running_age)
             else min(last_running_age, 0.999 * latest)
         )
-        usual = prior_log_seconds(kind)
+        prior = prior_log_seconds(kind)
         model = self.model(kind)
-        between = (math.log(earliest) - usual if earliest > 0 else -math.inf, math.log(latest) - usual)
+        between = (math.log(earliest) - prior if earliest > 0 else -math.inf, math.log(latest) - prior)
         self._residuals.setdefault(kind, deque(maxlen=MAX_DURATIONS_PER_KIND)).append(
-            _truncated_normal_moments(model.mu - usual, model.sigma, *between)
+            _truncated_normal_moments(model.mu - prior, model.sigma, *between)
         )
         self._residuals.move_to_end(kind)
         if len(self._residuals) > MAX_KINDS:
@@ -126,20 +123,20 @@ class DurationEstimator:
         self._models.clear()
 
     def learn_job(self, kind: JobKind, observations: Sequence[Observation], seconds: float) -> None:
-        """Take in a job found ended `seconds` after its submit, with all looks at it: its duration and its shape."""
-        since = max((sighting.age for sighting in observations if 0 <= sighting.age < seconds), default=0.0)
+        """Add a job found ended `seconds` after its submit, with all observations of it."""
+        since = max((each.age for each in observations if 0 <= each.age < seconds), default=0.0)
         self.learn(kind, seconds, last_running_age=since)
         self.learn_curve(kind, observations, seconds)
 
     def learn_curve(self, kind: JobKind, observations: Sequence[Observation], seconds: float) -> None:
-        """Take in what was seen of a finished job before it was found ended, `seconds` after its submit."""
+        """Add the observed progress of a job found ended `seconds` after its submit."""
         if kind.type not in self._learners and len(self._learners) >= MAX_TYPES:
             return
         self._learners.setdefault(kind.type, ProgressLearner()).learn(observations, seconds)
         self._models.clear()
 
     def model(self, kind: JobKind) -> DurationModel:
-        """Return what is known about a kind; cheap, as it is worked out once after each `learn`."""
+        """Return the model of a kind, cached until the next `learn`."""
         known = self._models.get(kind)
         if known is None:
             known = self._fit_model(kind)
@@ -149,7 +146,7 @@ class DurationEstimator:
         return known
 
     def _fit_model(self, kind: JobKind) -> DurationModel:
-        habit = self._learners.get(kind.type) or next(iter(self._learners.values()), None)
+        learner = self._learners.get(kind.type) or next(iter(self._learners.values()), None)
         own = _summarize_residuals(self._residuals.get(kind, ()))
         others = [
             _summarize_residuals(seen)
@@ -172,8 +169,8 @@ class DurationEstimator:
             mu=prior_log_seconds(kind) + mean,
             sigma=math.sqrt(own_variance + 1 / (from_family + from_own)),
             job_count=own.count,
-            curve_weights=habit.weights() if habit else PRIOR_CURVE_WEIGHTS,
-            fitted_curve=habit.fitted_curve if habit else None,
+            curve_weights=learner.weights() if learner else PRIOR_CURVE_WEIGHTS,
+            fitted_curve=learner.fitted_curve if learner else None,
         )
 
 
@@ -184,11 +181,11 @@ class _ResidualSummary(msgspec.Struct, frozen=True):
 
 
 _LogResidual = tuple[float, float]
-"""Mean and variance of what one job's ln(seconds) was beyond the expected."""
+"""Mean and variance of one job's ln(seconds) minus its prior mean."""
 
 
 def _truncated_normal_moments(mean: float, stddev: float, lower_bound: float, upper_bound: float) -> _LogResidual:
-    """Return mean and variance of a normal variable known to lie between two bounds, the lower one maybe -inf."""
+    """Return mean and variance of a normal variable truncated to two bounds; the lower one may be -inf."""
     low, high = (lower_bound - mean) / stddev, (upper_bound - mean) / stddev
     mass = 0.5 * (math.erfc(low / math.sqrt(2)) - math.erfc(high / math.sqrt(2)))
     if mass < 1e-6:
@@ -203,14 +200,14 @@ def _truncated_normal_moments(mean: float, stddev: float, lower_bound: float, up
 
 
 def _summarize_residuals(residuals: Iterable[_LogResidual]) -> _ResidualSummary:
-    """Return count, mean and sum of squares, outliers drawn in so that one odd job cannot move a fit far."""
+    """Return count, mean and sum of squares, outliers clamped to limit their influence."""
     jobs = list(residuals)
     if not jobs:
         return _ResidualSummary(0, 0.0, 0.0)
     values = [mean for mean, _ in jobs]
     centre = median(values)
-    reach = 3 * max(1.48 * median(abs(value - centre) for value in values), 0.15)
-    drawn_in = [min(max(value, centre - reach), centre + reach) for value in values]
-    mean = fmean(drawn_in)
-    squares = sum((value - mean) ** 2 for value in drawn_in) + sum(variance for _, variance in jobs)
+    limit = 3 * max(1.48 * median(abs(value - centre) for value in values), 0.15)
+    clamped = [min(max(value, centre - limit), centre + limit) for value in values]
+    mean = fmean(clamped)
+    squares = sum((value - mean) ** 2 for value in clamped) + sum(variance for _, variance in jobs)
     return _ResidualSummary(len(values), mean, squares)

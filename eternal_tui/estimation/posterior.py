@@ -1,4 +1,4 @@
-"""What is believed about when a running job ends: a mixture over the shapes its progress may follow."""
+"""Posterior distribution of a job's end time, as a mixture over progress curves."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from eternal_tui.estimation.progress import (
 
 _MIN_COMPONENT_WEIGHT = 0.004
 _MAX_COMPONENTS = 5
-"""Branches kept, so that a decision stays well under a millisecond."""
+"""Components kept: a decision takes well under a millisecond."""
 
 _WIDE_PRIOR_WEIGHT = 0.04
-"""The share of jobs whose duration has little to do with the learned one."""
+"""Weight of a wide prior, for jobs whose duration is unlike the learned one."""
 
 _QUANTILES = (0.02, 0.06, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98, 0.995)
 _COARSE_QUANTILES = (0.03, 0.1, 0.22, 0.4, 0.6, 0.8, 0.93, 0.99)
@@ -35,9 +35,9 @@ _SQRT_2 = math.sqrt(2)
 
 
 class MixtureComponent(msgspec.Struct, frozen=True, gc=False):
-    """One way it may be: with this weight the end is lognormal between two ages, given that it has not come yet.
+    """One component: the end is lognormal, truncated to the ages from `min_end` to `max_end`.
 
-    `curve` is how progress will go on, None where it tells nothing.
+    `curve` is the progress curve, None where progress is uninformative.
     """
 
     weight: float
@@ -48,11 +48,11 @@ class MixtureComponent(msgspec.Struct, frozen=True, gc=False):
     curve: ProgressCurve | None = None
 
     def is_uniform(self) -> bool:
-        """Tell whether the end is as likely anywhere between the two ages."""
+        """Whether the end is treated as uniform between the two ages."""
         return self.max_end < 1.05 * self.min_end
 
     def candidate_ages(self) -> list[float]:
-        """Return ages that stand for this branch: where to look is one of them."""
+        """Return ages at quantiles of the end time: candidates for the next poll."""
         if self.is_uniform():
             return [self.min_end + (self.max_end - self.min_end) * step for step in _UNIFORM_STEPS]
         first, last = self._tail_probabilities()
@@ -64,7 +64,7 @@ class MixtureComponent(msgspec.Struct, frozen=True, gc=False):
         return [self.min_end, *ages, self.max_end] if self.max_end < math.inf else [self.min_end, *ages]
 
     def end_probabilities(self, ages: Sequence[float], log_ages: Sequence[float]) -> list[float]:
-        """Return the chance that the job has ended by each of these ages, given with their logarithms."""
+        """Return the probability of having ended by each of these ages, given with their logarithms."""
         if self.is_uniform():
             span = self.max_end - self.min_end
             return [min(max((age - self.min_end) / span, 0.0), 1.0) for age in ages]
@@ -75,7 +75,7 @@ class MixtureComponent(msgspec.Struct, frozen=True, gc=False):
         return [min(max((first - half * erfc(log * scale - mu)) / span, 0.0), 1.0) for log in log_ages]
 
     def expected_lateness(self, ages: Sequence[float], end_probabilities: Sequence[float]) -> list[float]:
-        """Return the seconds by which a look at each of these ages finds the end late, on average."""
+        """Return the mean seconds by which a poll at each of these ages finds the end late."""
         if self.is_uniform():
             span = self.max_end - self.min_end
             return [
@@ -94,7 +94,7 @@ class MixtureComponent(msgspec.Struct, frozen=True, gc=False):
 
 
 def lognormal_survival(age: float, mu: float, sigma: float) -> float:
-    """Return the chance that a lognormal duration is longer than this."""
+    """Return the probability that a lognormal duration exceeds this age."""
     if age <= 0:
         return 1.0
     if age == math.inf:
@@ -103,24 +103,23 @@ def lognormal_survival(age: float, mu: float, sigma: float) -> float:
 
 
 def posterior(age: float, observations: Sequence[Observation], model: DurationModel) -> list[MixtureComponent]:
-    """Return the branches, weights summing to 1, the uninformed ones first."""
+    """Return the components, weights summing to 1, those without a curve first."""
     usable = informative(observations, age + 1)
-    readings = [usable_progress(sighting) for sighting in usable]
-    told = [(sighting.age, known) for sighting in usable if (known := usable_progress(sighting)) is not None]
-    silence = OUTLIER_PROBABILITY ** (len(readings) - len(told))
-    usual = (1 - _WIDE_PRIOR_WEIGHT, model.mu, model.sigma)
-    strange = (_WIDE_PRIOR_WEIGHT, model.mu, max(2.5 * model.sigma, 0.9))
-    blank = uninformative_likelihood(readings, model.curve_weights)
-    plain = [
-        MixtureComponent(blank * share * lognormal_survival(age, mu, sigma), mu, sigma, age, math.inf)
-        for share, mu, sigma in (usual, strange)
+    progress = [usable_progress(each) for each in usable]
+    readings = [(each.age, known) for each, known in zip(usable, progress, strict=True) if known is not None]
+    p_missing = OUTLIER_PROBABILITY ** (len(progress) - len(readings))
+    usual_prior = (1 - _WIDE_PRIOR_WEIGHT, model.mu, model.sigma)
+    wide_prior = (_WIDE_PRIOR_WEIGHT, model.mu, max(2.5 * model.sigma, 0.9))
+    p_uninformative = uninformative_likelihood(progress, model.curve_weights)
+    prior_components = [
+        MixtureComponent(p_uninformative * share * lognormal_survival(age, mu, sigma), mu, sigma, age, math.inf)
+        for share, mu, sigma in (usual_prior, wide_prior)
     ]
-    informed = [
-        _curve_component(shape, weight * silence, told, age, usual, strange)
-        for shape, weight in model.weighted_curves()
-        if weight > 0
+    curve_components = [
+        _curve_component(curve, weight * p_missing, readings, age, usual_prior, wide_prior)
+        for curve, weight in model.weighted_curves()
     ]
-    return _prune_components(plain, informed, age)
+    return _prune_components(prior_components, curve_components, age)
 
 
 _Prior = tuple[float, float, float]
@@ -135,17 +134,17 @@ def _curve_component(
     wide_prior: _Prior,
 ) -> MixtureComponent:
     if not curve.noise:
-        after, before, odd = end_bounds(curve, readings, age, math.inf)
-        return _truncated_component(curve, weight * OUTLIER_PROBABILITY**odd, after, before, usual_prior, wide_prior)
+        min_end, max_end, outliers = end_bounds(curve, readings, age, math.inf)
+        weight *= OUTLIER_PROBABILITY**outliers
+        return _truncated_component(curve, weight, min_end, max_end, usual_prior, wide_prior)
     if not readings:
         return _truncated_component(curve, weight, age, math.inf, usual_prior, wide_prior)
-    found = fit_speed(curve, readings)
-    weight *= found.likelihood
-    if found.speed < 3 * found.stddev:
-        return _truncated_component(
-            curve, weight, max(age, 1 / (found.speed + 2 * found.stddev)), math.inf, usual_prior, wide_prior
-        )
-    centre, variance = -math.log(found.speed), (found.stddev / found.speed) ** 2
+    fit = fit_speed(curve, readings)
+    weight *= fit.likelihood
+    if fit.speed < 3 * fit.stddev:
+        min_end = max(age, 1 / (fit.speed + 2 * fit.stddev))
+        return _truncated_component(curve, weight, min_end, math.inf, usual_prior, wide_prior)
+    centre, variance = -math.log(fit.speed), (fit.stddev / fit.speed) ** 2
     best = (0.0, centre, 1.0)
     total = 0.0
     for share, mu, sigma in (usual_prior, wide_prior):

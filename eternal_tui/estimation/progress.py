@@ -13,30 +13,29 @@ from statistics import fmean
 import msgspec
 
 OUTLIER_PROBABILITY = 5e-4
-"""The chance of one certain reading that does not fit the shape: one reading in twenty, any of a hundred values."""
+"""Probability of one reading that does not fit the curve: one reading in twenty, any of a hundred values."""
 
 MAX_READINGS = 8
-"""Sightings that are weighed; older ones say little beside them."""
+"""Newest observations used; older ones add little."""
 
 
 _MIN_AGE_SECONDS = 0.05
-"""Seconds; the answer to the submit says nothing about speed."""
+"""Seconds; the response to the submit says nothing about speed."""
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """What one look found: seconds since submit, and the service's whole per cent, if it said any."""
+    """One poll: seconds since the submit, and the reported per cent, None where none was reported."""
 
     age: float
     progress: int | None = None
 
 
 class ProgressCurve:
-    """One way to report progress.
+    """Reported progress as a function of time.
 
-    `reach[p]` is the share of its whole time a job has run when its progress reaches `p` per cent, 0 to 100; `step`
-    the granularity in per cent; `noise` the deviation of a reading in per cent, 0 where readings are exact.
-    `middle[p]` and `blur[p]` are, of a noisy shape, the share of time that a reading stands for and its deviation;
-    `sharpness[p]` is what such a reading weighs, one through the square of its deviation.
+    `time_share[p]` is the share of its whole time that a job has run when it reports `p` per cent, 0 to 100; `step` the
+    granularity in per cent; `noise` the standard deviation of a reading in per cent, 0 for exact readings. For noisy
+    curves `mean_time_share[p]`, `time_stddev[p]` and `precision[p]` (its inverse square) are those of a reading.
     """
 
     __slots__ = ("mean_time_share", "name", "noise", "precision", "step", "time_share", "time_stddev")
@@ -46,7 +45,7 @@ class ProgressCurve:
         self.time_share = time_share = (0.0, *time_share[1:100], 1.0)
         self.mean_time_share = tuple((here + there) / 2 for here, there in pairwise(time_share))
         self.time_stddev = tuple(_time_stddev(time_share, progress, noise) for progress in range(100)) if noise else ()
-        self.precision = tuple(blur**-2 for blur in self.time_stddev)
+        self.precision = tuple(stddev**-2 for stddev in self.time_stddev)
 
 
 def _time_stddev(time_share: tuple[float, ...], progress: int, noise: float) -> float:
@@ -66,10 +65,10 @@ LINEAR_TIME_SHARE = tuple(percent / 100 for percent in range(101))
 _SMOOTHSTEP_TIME_SHARE = tuple(0.5 - math.sin(math.asin(1 - percent / 50) / 3) for percent in range(101))
 
 _LINEAR_TO_98_TIME_SHARE = tuple(min(percent / 98, 1.0) for percent in range(101))
-"""Progress that ends at 98 while the job is not done."""
+"""Progress that stops at 98 before the job is done."""
 
 _EXPONENTIAL_TIME_SHARE = tuple(-math.log(1 - percent / 100 * (1 - math.exp(-3))) / 3 for percent in range(101))
-"""Progress that nears its end ever more slowly, as made-up progress often does."""
+"""Progress that slows down towards its end, as invented progress often does."""
 
 _BASE_CURVES = (
     ("linear", LINEAR_TIME_SHARE, 0.40),
@@ -91,36 +90,36 @@ _CURVE_PRIORS = (
 )
 
 PRIOR_CURVE_WEIGHTS = (0.12, 0.03, *(guess[0] for guess in _CURVE_PRIORS))
-"""Weights before any job was seen: never moves, means nothing, then each shape of the library."""
+"""Prior weights: never moves, uninformative, then each curve of the library."""
 
 
 @cache
 def curve_library() -> tuple[ProgressCurve, ...]:
-    """Return the shapes that tell something; beside them stand progress that never moves or means nothing."""
+    """Return the informative curves."""
     return tuple(ProgressCurve(name, curve, step=step, noise=noise) for _, name, curve, step, noise in _CURVE_PRIORS)
 
 
 def usable_progress(observation: Observation) -> int | None:
-    """Return the progress as a per cent that a shape can explain, or None where there is none."""
+    """Return the progress clamped to 0..99, None where there is none."""
     progress = observation.progress
     return None if progress is None else min(max(progress, 0), 99)
 
 
 def informative(observations: Sequence[Observation], max_age: float) -> list[Observation]:
-    """Return the latest sightings before an age that add something: of a run of equal ones the first and the last."""
-    kept: list[Observation] = []
-    for sighting in observations:
-        if not _MIN_AGE_SECONDS <= sighting.age <= max_age:
+    """Return the newest informative observations up to an age: of a run of equal ones the first and the last."""
+    result: list[Observation] = []
+    for each in observations:
+        if not _MIN_AGE_SECONDS <= each.age <= max_age:
             continue
-        if len(kept) > 1 and kept[-1].progress == sighting.progress == kept[-2].progress:
-            kept[-1] = sighting
+        if len(result) > 1 and result[-1].progress == each.progress == result[-2].progress:
+            result[-1] = each
         else:
-            kept.append(sighting)
-    return kept[-MAX_READINGS:]
+            result.append(each)
+    return result[-MAX_READINGS:]
 
 
 def uninformative_likelihood(readings: Sequence[int | None], weights: Sequence[float]) -> float:
-    """Return how likely the readings are where they say nothing about the end: never moving, or any at all."""
+    """Return the likelihood of the readings where progress is independent of the end: constant, or arbitrary."""
     moves = sum(reading != before for before, reading in pairwise(readings))
     first = bool(readings) and readings[0] not in {None, 0}
     return weights[0] * OUTLIER_PROBABILITY ** (moves + first) + weights[1] * (1 / 100) ** (moves + 1)
@@ -129,14 +128,14 @@ def uninformative_likelihood(readings: Sequence[int | None], weights: Sequence[f
 def end_bounds(
     curve: ProgressCurve, readings: Sequence[tuple[float, int]], min_end: float, max_end: float
 ) -> tuple[float, float, int]:
-    """Return between which seconds an exactly reported job ends, and how many readings do not fit.
+    """Return bounds in seconds of the end of a job with exact readings, and the number of outliers.
 
-    `readings` are times and per cents, oldest first; a later one is believed over an earlier one.
+    `readings` are ages and per cents, oldest first; later ones take precedence.
     """
-    odd = 0
+    outliers = 0
     for at, progress in reversed(readings):
         if progress % curve.step:
-            odd += 1
+            outliers += 1
             continue
         until = progress + curve.step
         later = at / curve.time_share[until] if until < 100 else at
@@ -145,12 +144,12 @@ def end_bounds(
         if narrower < wider:
             min_end, max_end = narrower, wider
         else:
-            odd += 1
-    return min_end, max_end, odd
+            outliers += 1
+    return min_end, max_end, outliers
 
 
 class SpeedFit(msgspec.Struct, frozen=True):
-    """A noisy shape fitted to readings: the speed in shares a second, its deviation, the readings' likelihood."""
+    """A noisy curve fitted to readings: speed in shares per second, its standard deviation, and the likelihood."""
 
     speed: float
     stddev: float
@@ -158,48 +157,48 @@ class SpeedFit(msgspec.Struct, frozen=True):
 
 
 def fit_speed(curve: ProgressCurve, readings: Sequence[tuple[float, int]]) -> SpeedFit:
-    """Return the speed at which a noisily reported job runs, by weighted least squares; readings are not empty."""
+    """Fit the speed of a job with noisy readings by weighted least squares; `readings` are not empty."""
     squares = products = shares = 0.0
     for at, progress in readings:
         precision, share = curve.precision[progress], curve.mean_time_share[progress]
-        told = precision * at
-        squares += told * at
-        products += told * share
+        weighted = precision * at
+        squares += weighted * at
+        products += weighted * share
         shares += precision * share * share
-    miss = max(shares - products * products / squares, 0.0)
+    residual = max(shares - products * products / squares, 0.0)
     density = (curve.noise * math.sqrt(2 * math.pi)) ** -len(readings)
-    return SpeedFit(products / squares, squares**-0.5, math.exp(-miss / 2) * density)
+    return SpeedFit(products / squares, squares**-0.5, math.exp(-residual / 2) * density)
 
 
 _MAX_POINTS = 240
-"""Pairs of time and progress from which a shape is drawn: some eighty jobs."""
+"""Readings that a curve is fitted to: some eighty jobs."""
 
 _MAX_DURATION_SECONDS = 1e6
-"""Seconds; a job found ended later teaches no shape."""
+"""Seconds; longer jobs are not used."""
 
 _MIN_POINTS_TO_FIT = 24
 _FIT_EVERY_JOBS = 4
 _EVIDENCE_DECAY = 0.97
-"""What is left of the evidence of one job when the next has ended: a service may change its ways."""
+"""Factor applied to earlier evidence with each job: a service may change."""
 
 _MAX_LOG_ODDS = 12.0
-"""The most, in logarithms, that one shape may lead another by: a change is noticed within a few jobs."""
+"""Bound of the log odds between two curves: a change is noticed within a few jobs."""
 
 _MIN_CURVE_WEIGHT = 0.002
 
 _MIN_EXPLORED_WEIGHT = 0.05
-"""The least weight of the second likeliest shape that leaves open which it is."""
+"""Weight of the second likeliest curve from which on the choice counts as open."""
 
 _EXPLORE_EVERY_JOBS = 4
-"""Of the jobs ended while it is open, one in so many is followed by trust in the second."""
+"""While the choice is open, the second curve is used after one of so many jobs."""
 
 _FITTED_CURVE_PRIOR = 0.1
 _MIN_NOISE_PERCENT = 1.0
-"""Per cent; readings are whole per cents, so that no drawn shape is finer than this."""
+"""Per cent; readings are whole per cents, so no fitted curve is more precise."""
 
 
 class ProgressLearner:
-    """How one type of job reports progress: the evidence for each shape, and a shape drawn from what was seen."""
+    """The evidence for each progress curve of one media type, and a curve fitted to its readings."""
 
     def __init__(self) -> None:
         self._log_evidence = [0.0] * (len(PRIOR_CURVE_WEIGHTS) + 1)
@@ -208,34 +207,35 @@ class ProgressLearner:
         self.fitted_curve: ProgressCurve | None = None
 
     def learn(self, observations: Sequence[Observation], seconds: float) -> None:
-        """Take in a job found ended `seconds` after its submit, with what was seen of it before."""
-        usable = informative([sighting for sighting in observations if sighting.age < seconds], seconds)
+        """Add a job found ended `seconds` after its submit."""
+        usable = informative([each for each in observations if each.age < seconds], seconds)
         if not usable or seconds > _MAX_DURATION_SECONDS:
             return
-        told = [(sighting.age, known) for sighting in usable if (known := usable_progress(sighting)) is not None]
-        silence = OUTLIER_PROBABILITY ** (len(usable) - len(told))
-        readings = [usable_progress(sighting) for sighting in usable]
-        chances = [uninformative_likelihood(readings, (1.0, 0.0)), uninformative_likelihood(readings, (0.0, 1.0))]
-        chances += [silence * curve_likelihood(shape, told, usable[-1].age, seconds) for shape in curve_library()]
-        chances.append(
-            silence * curve_likelihood(self.fitted_curve, told, usable[-1].age, seconds)
+        progress = [usable_progress(each) for each in usable]
+        readings = [(each.age, known) for each, known in zip(usable, progress, strict=True) if known is not None]
+        p_missing = OUTLIER_PROBABILITY ** (len(progress) - len(readings))
+        last_age = usable[-1].age
+        likelihoods = [uninformative_likelihood(progress, weights) for weights in ((1.0, 0.0), (0.0, 1.0))]
+        likelihoods += [p_missing * curve_likelihood(curve, readings, last_age, seconds) for curve in curve_library()]
+        likelihoods.append(
+            p_missing * curve_likelihood(self.fitted_curve, readings, last_age, seconds)
             if self.fitted_curve
-            else fmean(chances)
+            else fmean(likelihoods)
         )
         self._log_evidence = [
-            _EVIDENCE_DECAY * old + math.log(max(chance, 1e-12))
-            for old, chance in zip(self._log_evidence, chances, strict=True)
+            _EVIDENCE_DECAY * old + math.log(max(likelihood, 1e-12))
+            for old, likelihood in zip(self._log_evidence, likelihoods, strict=True)
         ]
-        lead = max(self._log_evidence) - _MAX_LOG_ODDS
-        self._log_evidence = [max(evidence, lead) - lead for evidence in self._log_evidence]
-        end = (usable[-1].age + seconds) / 2
-        self._points.extend((at / end, progress) for at, progress in told)
+        least = max(self._log_evidence) - _MAX_LOG_ODDS
+        self._log_evidence = [max(evidence, least) - least for evidence in self._log_evidence]
+        end = (last_age + seconds) / 2
+        self._points.extend((at / end, percent) for at, percent in readings)
         self._job_count += 1
         if self._job_count % _FIT_EVERY_JOBS == 0 and len(self._points) >= _MIN_POINTS_TO_FIT:
             self.fitted_curve = fit_isotonic(self._points)
 
     def weights(self) -> tuple[float, ...]:
-        """Return the weight of each shape: never moves, means nothing, the library, and the drawn one if any."""
+        """Return the weights: never moves, uninformative, each curve of the library, and the fitted one if any."""
         guesses = [*PRIOR_CURVE_WEIGHTS, _FITTED_CURVE_PRIOR] if self.fitted_curve else list(PRIOR_CURVE_WEIGHTS)
         most = max(self._log_evidence)
         raw = [guess * math.exp(evidence - most) for guess, evidence in zip(guesses, self._log_evidence, strict=False)]
@@ -250,9 +250,9 @@ class ProgressLearner:
 
 
 def explore(weights: Sequence[float]) -> list[float]:
-    """Return the weights with the likeliest two of the shapes exchanged while it is open which it is.
+    """Return the weights with those of the two likeliest curves exchanged while the choice is open.
 
-    Else a habit may confirm itself: whoever looks where either shape has the job ended never learns which it was.
+    Otherwise a wrong choice may confirm itself: polls timed by one curve may not distinguish it from the other.
     """
     swapped = list(weights)
     second, first = sorted(range(2, len(weights)), key=weights.__getitem__)[-2:]
@@ -264,22 +264,22 @@ def explore(weights: Sequence[float]) -> list[float]:
 def curve_likelihood(
     curve: ProgressCurve, readings: Sequence[tuple[float, int]], min_end: float, max_end: float
 ) -> float:
-    """Return how well a shape explains the readings of a job that ended between these two ages."""
+    """Return the likelihood of the readings of a job that ended between these two ages."""
     if not readings:
         return 1.0
     if not curve.noise:
-        after, before, odd = end_bounds(curve, readings, min_end, max_end)
-        return OUTLIER_PROBABILITY**odd * max((before - after) / (max_end - min_end), 0.02)
-    found = fit_speed(curve, readings)
-    chances = (
-        math.exp(-(((1 / (min_end + (max_end - min_end) * part)) - found.speed) ** 2) / (2 * found.stddev**2))
+        first, last, outliers = end_bounds(curve, readings, min_end, max_end)
+        return OUTLIER_PROBABILITY**outliers * max((last - first) / (max_end - min_end), 0.02)
+    fit = fit_speed(curve, readings)
+    densities = (
+        math.exp(-(((1 / (min_end + (max_end - min_end) * part)) - fit.speed) ** 2) / (2 * fit.stddev**2))
         for part in (0.1, 0.3, 0.5, 0.7, 0.9)
     )
-    return found.likelihood * fmean(chances)
+    return fit.likelihood * fmean(densities)
 
 
 def fit_isotonic(points: Sequence[tuple[float, int]]) -> ProgressCurve:
-    """Return the rising shape nearest to pairs of share of time and per cent (isotonic regression)."""
+    """Return the monotone curve nearest to pairs of time share and per cent (isotonic regression)."""
     blocks: list[list[float]] = []
     for share, progress in sorted(points):
         blocks.append([share, progress + 0.5, 1.0])
@@ -293,10 +293,10 @@ def fit_isotonic(points: Sequence[tuple[float, int]]) -> ProgressCurve:
                 n,
             ]
     knots = [(0.0, 0.0), *((block[1], block[0]) for block in blocks if 0 < block[1] < 100), (100.0, 1.0)]
-    reach = tuple(_interpolate(knots, progress) for progress in range(101))
-    misses = sorted(abs(progress + 0.5 - _progress_at(reach, share)) for share, progress in points)
-    noise = 1.48 * misses[len(misses) // 2]
-    return ProgressCurve("drawn", reach, noise=min(max(noise, _MIN_NOISE_PERCENT), 20.0))
+    time_share = tuple(_interpolate(knots, progress) for progress in range(101))
+    errors = sorted(abs(progress + 0.5 - _progress_at(time_share, share)) for share, progress in points)
+    noise = 1.48 * errors[len(errors) // 2]
+    return ProgressCurve("fitted", time_share, noise=min(max(noise, _MIN_NOISE_PERCENT), 20.0))
 
 
 def _interpolate(knots: Sequence[tuple[float, float]], x: float) -> float:
