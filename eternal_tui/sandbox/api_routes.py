@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -15,7 +16,7 @@ from eternal_tui.sandbox.asgi import apply_fault, early_fault_response, error_re
 from eternal_tui.sandbox.faults import UNCHARGED_FAULTS, Fault, FaultPlace, rules_in_prompt
 from eternal_tui.sandbox.simulator import DONE_PROGRESS, SandboxJob
 from eternal_tui.sandbox.state import SandboxState
-from eternal_tui.sandbox.validation import CHARACTER_PRICE, HTTPError, parse_create, parse_generate
+from eternal_tui.sandbox.validation import HTTPError, parse_create, parse_generate
 
 MAX_PAGE_LIMIT = 100
 _DEFAULT_PAGE_LIMIT = 50
@@ -54,7 +55,7 @@ def _integer_parameter(request: Request, name: str, default: int, maximum: int) 
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) <= maximum:
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", text, re.ASCII) or int(text) > maximum:
         raise HTTPError(400, f"{name} must be a whole number from 1 to {maximum}.")
     return int(text)
 
@@ -263,9 +264,7 @@ class ApiRoutes:
             fault = self._post_fault_in_prompt(prompt)
             if fault in UNCHARGED_FAULTS and (early := self._early_fault_response(fault, request)):
                 return early
-        state.spend(CHARACTER_PRICE)
-        character = state.characters.create(prompt)
-        state.created.append(str(character.id))
+        character = state.create_character(prompt)
         return await self._apply_late_fault(fault, JSONResponse({"status": 1, "data": {"id": character.id}}))
 
 

@@ -58,9 +58,10 @@ def _parse_range(header: str, size: int) -> tuple[int, int] | None:
 def _range_response(request: Request, content: bytes, media_type: str) -> Response:
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"etag": tag, "accept-ranges": "bytes", "cache-control": "private"}
-    if request.headers.get("if-none-match") == tag:
+    known_tags = re.split(r"\s*,\s*", request.headers.get("if-none-match", "").replace("W/", ""))
+    if tag in known_tags or known_tags == ["*"]:
         return Response(status_code=304, headers=headers)
-    wanted = request.headers.get("range")
+    wanted = request.headers.get("range") if request.method == "GET" else None
     if wanted is None or request.headers.get("if-range", tag) != tag:
         return Response(content, media_type=media_type, headers=headers)
     try:
@@ -84,7 +85,7 @@ class CdnRoutes:
 
     def routes(self) -> list[Route]:
         """Starlette routes; anything else is an XML 403, as on a bucket that lists nothing."""
-        every = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]
+        every = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
         return [
             Route("/agent_data/{rest:path}", self._drop_when_cancelled(self._result_file), methods=["GET", "HEAD"]),
             Route("/avatars/{character:int}.jpg", self._drop_when_cancelled(self._avatar), methods=["GET", "HEAD"]),

@@ -128,6 +128,15 @@ class CharacterCatalog:
         character = msgspec.structs.replace(
             _make_character(name, gender, identity), username=f"{name.lower()}_{identity}", category="custom"
         )
-        self._characters.append(character)
-        self._by_id[str(identity)] = character
+        self.add(character)
         return character
+
+    def add(self, character: Character) -> None:
+        """Add a created character to the end of the list."""
+        self._characters.append(character)
+        self._by_id[str(character.id)] = character
+
+    @property
+    def created(self) -> list[Character]:
+        """Those that were added since the start."""
+        return self._characters[len(default_characters()) :]

@@ -49,8 +49,10 @@ def _parse_settings(args: argparse.Namespace) -> SandboxSettings:
     from eternal_tui.sandbox.faults import parse_rule
     from eternal_tui.sandbox.settings import DEMO_KEY, SandboxSettings
 
-    if args.speed <= 0:
+    if not args.speed > 0:
         raise ValueError("--speed must be above 0")
+    if not 0 <= args.credits <= 1e12:
+        raise ValueError("--credits must be from 0 to 1e12")
     if not all(0 <= port <= 65_535 for port in (args.port, args.cdn_port)):
         raise ValueError("a port is a number from 0 to 65535")
     return SandboxSettings(

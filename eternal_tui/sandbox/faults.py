@@ -257,6 +257,8 @@ def parse_rule(text: str) -> FaultRule:
     if amount is None:
         return FaultRule(fault=fault, places=places)
     if match["share"]:
+        if float(amount) > 100:
+            raise ValueError(f"{text!r}: a share is at most 100%")
         return FaultRule(fault=fault, places=places, probability=float(amount) / 100)
     if "." in amount:
         raise ValueError(f"{text!r}: a count is a whole number; write {amount}% for a share")

@@ -47,6 +47,7 @@ class _Listener:
 
     def __init__(self, state: SandboxState, name: str, routes: list[Route], address: tuple[str, int]) -> None:
         app = Starlette(routes=routes, exception_handlers={HTTPException: http_error})
+        app.router.redirect_slashes = False
         self._config = uvicorn.Config(
             RequestRecorder(app, state, name, self._hang_up),
             http="h11",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from eternal_tui.sandbox.characters import CharacterCatalog
+from eternal_tui.sandbox.characters import Character, CharacterCatalog
 from eternal_tui.sandbox.faults import FaultPlace, FaultPlan
 from eternal_tui.sandbox.jobs import seeded_rng
 from eternal_tui.sandbox.render import MediaRenderer
@@ -18,7 +18,7 @@ from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.sandbox.signing import LinkSigner
 from eternal_tui.sandbox.simulator import JobSimulator, SandboxJob
 from eternal_tui.sandbox.state_file import StateFile
-from eternal_tui.sandbox.validation import HTTPError, ParsedRequest, price
+from eternal_tui.sandbox.validation import CHARACTER_PRICE, HTTPError, ParsedRequest, price
 
 
 @dataclass(slots=True)
@@ -78,8 +78,10 @@ class SandboxState:
         if settings.state_file is not None:
             state.state_file = StateFile(settings.state_file)
             if (kept := state.state_file.load()) is not None:
-                state.credits, jobs = kept
+                state.credits, jobs, characters = kept
                 state.simulator.jobs = {job.request_id: job for job in jobs}
+                for character in characters:
+                    state.characters.add(character)
         return state
 
     def notify_activity(self) -> None:
@@ -103,7 +105,7 @@ class SandboxState:
             raise HTTPError(401, "Invalid API key.")
 
     def spend(self, amount: Decimal) -> None:
-        """Take credits; raises Refusal (402) when there are too few, and then takes none."""
+        """Take credits; raises HTTPError (402) when there are too few, and then takes none."""
         if amount > self.credits:
             raise HTTPError(402, f"Not enough credits: this costs {amount}, {self.credits} are left.")
         self.credits -= amount
@@ -116,11 +118,19 @@ class SandboxState:
         self._save()
         return job
 
+    def create_character(self, prompt: str) -> Character:
+        """Charge for a new character and add it to the list."""
+        self.spend(CHARACTER_PRICE)
+        character = self.characters.create(prompt)
+        self.created.append(str(character.id))
+        self._save()
+        return character
+
     def _save(self) -> None:
         if self.state_file is None:
             return
         try:
-            self.state_file.save(self.credits, tuple(self.simulator.jobs.values()))
+            self.state_file.save(self.credits, tuple(self.simulator.jobs.values()), self.characters.created)
         except OSError as problem:
             # Charged and queued all the same, and served until the end of this run. Reported once.
             self.state_file = None

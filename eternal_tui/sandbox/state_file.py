@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from eternal_tui.sandbox.characters import Character
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.simulator import ProgressShape, SandboxJob
 from eternal_tui.sandbox.validation import ParsedRequest
@@ -32,10 +33,11 @@ class _StoredJob(msgspec.Struct, frozen=True):
 class _StoredState(msgspec.Struct, frozen=True):
     credits: str
     jobs: tuple[_StoredJob, ...]
+    characters: tuple[Character, ...] = ()
 
 
 class StateFile:
-    """A file with the credits and every accepted request; written whole after each, read once at the start.
+    """A file with credits, jobs and created characters; written whole after each paid request, read at the start.
 
     Unreadable memory is forgotten: it belongs to a demo.
     """
@@ -43,14 +45,14 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def load(self) -> tuple[Decimal, list[SandboxJob]] | None:
-        """Return the credits and the jobs that were kept, None where there is nothing readable."""
+    def load(self) -> tuple[Decimal, list[SandboxJob], tuple[Character, ...]] | None:
+        """Return credits, jobs and created characters, None where there is nothing readable."""
         try:
             kept = msgspec.json.decode(self._path.read_bytes(), type=_StoredState)
             credits_left = Decimal(kept.credits)
         except (OSError, msgspec.MsgspecError, InvalidOperation):
             return None
-        return credits_left, [
+        jobs = [
             SandboxJob(
                 request_id=each.request_id,
                 request=each.request,
@@ -61,6 +63,7 @@ class StateFile:
             )
             for each in kept.jobs
         ]
+        return credits_left, jobs, kept.characters
 
     def check_writable(self) -> None:
         """Raise OSError where nothing can be kept under this path."""
@@ -70,7 +73,7 @@ class StateFile:
         os.close(os.open(fresh, _OPEN_FLAGS, 0o600))
         fresh.unlink()
 
-    def save(self, credits_left: Decimal, all_jobs: Sequence[SandboxJob]) -> None:
+    def save(self, credits_left: Decimal, all_jobs: Sequence[SandboxJob], characters: Sequence[Character]) -> None:
         """Write the state of a sandbox; raises OSError."""
         newest = all_jobs[-MAX_JOBS:]
         jobs = tuple(
@@ -81,7 +84,7 @@ class StateFile:
         )
         fresh = self._temporary_path()
         with os.fdopen(os.open(fresh, _OPEN_FLAGS, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(_StoredState(str(credits_left), jobs)))
+            file.write(msgspec.json.encode(_StoredState(str(credits_left), jobs, tuple(characters))))
         fresh.replace(self._path)
 
     def _temporary_path(self) -> Path:

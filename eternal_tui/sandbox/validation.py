@@ -10,7 +10,6 @@ import msgspec
 
 from eternal_tui.sandbox.characters import ADULT_AGE, Character
 
-MAX_PROMPT_CHARS = 4000
 DEFAULT_DURATION_SECONDS = 4
 IMAGE_PRICE = Decimal("0.04")
 VIDEO_PRICE_PER_SECOND = Decimal("0.05")
@@ -76,13 +75,13 @@ def _parse_character(images: object, find: FindCharacter) -> str:
 
 
 def parse_prompt(prompt: object) -> str:
-    """The prompt as sent; raises HTTPError when it is no text, blank, or longer than 4,000 characters."""
+    """The prompt as sent; raises HTTPError when it is no text or blank."""
     if not isinstance(prompt, str):
         raise _bad_request("prompt must be a string.")
+    if not prompt.isascii() and any("\ud800" <= each <= "\udfff" for each in prompt):
+        raise _bad_request("prompt must be valid Unicode.")
     if not prompt.strip():
         raise _bad_request("prompt must not be blank.")
-    if len(prompt) > MAX_PROMPT_CHARS:
-        raise _bad_request(f"prompt must not be longer than {MAX_PROMPT_CHARS} characters.")
     return prompt
 
 

@@ -130,7 +130,17 @@ def parse_arguments(*words: str) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-@pytest.mark.parametrize("words", [("--fault", "nonsense"), ("--speed", "0"), ("--fault", "stuck@cdn")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--fault", "nonsense"),
+        ("--speed", "0"),
+        ("--speed", "nan"),
+        ("--credits", "nan"),
+        ("--fault", "stuck@cdn"),
+        ("--fault", "500:150%"),
+    ],
+)
 def test_wrong_options_say_why(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(parse_arguments(*words)) == 2
     assert capsys.readouterr().err.startswith("sandbox: ")
@@ -211,6 +221,7 @@ async def test_a_demo_goes_on_where_it_was_left(tmp_path: Path) -> None:
     settings = msgspec.structs.replace(TINY_SETTINGS, state_file=tmp_path / "sandbox.json")
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
         request_id = await submit(api)
+        created = (await api.post("/v2/character/create", json={"prompt": "A sailor"})).json()["data"]["id"]
         left = sandbox.credits
     assert (tmp_path / "sandbox.json").stat().st_mode & 0o777 == 0o600
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
@@ -220,6 +231,7 @@ async def test_a_demo_goes_on_where_it_was_left(tmp_path: Path) -> None:
         async with httpx.AsyncClient(verify=False) as anybody:
             answer = await anybody.get((await poll(api, request_id))["result_url"])
         assert answer.content.startswith(b"\xff\xd8")
+        await submit(api, IMAGE_BODY | {"images": [str(created)]})
 
 
 async def test_memory_lost_under_way_is_told_once_and_orders_are_taken(
