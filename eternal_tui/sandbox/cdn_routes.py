@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from eternal_tui.sandbox.art.clips import RenderCancelled
+from eternal_tui.sandbox.art.encode import RenderCancelled
 from eternal_tui.sandbox.asgi import (
     DroppedResponse,
     ShortResponse,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from eternal_tui.sandbox.jobs import seeded_rng
+from eternal_tui.sandbox.settings import seeded_rng
 
 ADULT_AGE = 18
 FIRST_ID = 6870

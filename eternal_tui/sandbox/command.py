@@ -105,7 +105,7 @@ async def _serve(settings: SandboxSettings, *, until_stdin_closes: bool) -> None
 
 def _state_file_error(path: Path) -> str:
     """Return why nothing can be kept in this file, "" where it can."""
-    from eternal_tui.sandbox.state_file import StateFile
+    from eternal_tui.sandbox.state import StateFile
 
     try:
         StateFile(path).check_writable()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
-from eternal_tui.sandbox.art.clips import RenderCancelled, VideoSpec, render_video
+from eternal_tui.sandbox.art.encode import RenderCancelled, VideoSpec, render_avatar, render_image, render_video
 from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.sandbox.validation import ParsedRequest
 
@@ -85,8 +85,6 @@ class MediaRenderer:
         settings = self._settings
         name = f"{settings.seed or 0}:{request.character}:{request.prompt}"
         if request.kind == "image":
-            from eternal_tui.sandbox.art.stills import render_image
-
             size = settings.high_quality_image_size if request.quality == "high" else settings.image_size
             return render_image(request.prompt, request.character, name, size)
         clip = VideoSpec(
@@ -103,6 +101,4 @@ class MediaRenderer:
     def _render_avatar(self, character_id: int) -> bytes:
         if self._stop_event.is_set():
             raise RenderCancelled
-        from eternal_tui.sandbox.art.stills import render_avatar
-
         return render_avatar(str(character_id), self._settings.avatar_size)

@@ -1,7 +1,8 @@
-"""The settings of one sandbox."""
+"""The settings of one sandbox, and chance that repeats with a seed."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from eternal_tui.sandbox.faults import FaultRule
+
 
 DEMO_KEY = "sandbox-demo-key"
 
@@ -62,3 +64,8 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Pixels of a picture of high quality: half as much again each way."""
         width, height = self.image_size
         return width * 3 // 2, height * 3 // 2
+
+
+def seeded_rng(seed: object) -> random.Random:
+    """A generator that gives the same row for the same name, on every machine and in every process."""
+    return random.Random(str(seed))  # noqa: S311 - drawings and made-up durations, nothing secret

@@ -1,23 +1,28 @@
-"""The state shared by both ports of a sandbox."""
+"""The state shared by both ports of a sandbox: jobs, credits, signed links, and the file that keeps them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import hashlib
+import hmac
 import os
+import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import msgspec
 
 from eternal_tui.sandbox.characters import Character, CharacterCatalog
-from eternal_tui.sandbox.faults import FaultPlace, FaultPlan
-from eternal_tui.sandbox.jobs import seeded_rng
+from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultPlan
 from eternal_tui.sandbox.render import MediaRenderer
-from eternal_tui.sandbox.settings import SandboxSettings
-from eternal_tui.sandbox.signing import LinkSigner
-from eternal_tui.sandbox.simulator import JobSimulator, SandboxJob
-from eternal_tui.sandbox.state_file import StateFile
+from eternal_tui.sandbox.settings import SandboxSettings, seeded_rng
+from eternal_tui.sandbox.simulator import JobSimulator, ProgressShape, SandboxJob
 from eternal_tui.sandbox.validation import CHARACTER_PRICE, HTTPError, ParsedRequest, price
 
 
@@ -152,3 +157,111 @@ class SandboxState:
                 await asyncio.wait_for(self.closing.wait(), seconds)
         finally:
             self.delayed_responses -= 1
+
+
+class LinkSigner:
+    """Signs paths with a secret of its own; every signature is fresh."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._secret = rng.randbytes(32)
+
+    def path_of(self, job: SandboxJob) -> str:
+        """The path of a job's file, dated by when the job was made."""
+        made = datetime.fromtimestamp(job.created_at, UTC)
+        prefix, suffix = ("vid", "mp4") if job.request.kind == "video" else ("img", "jpg")
+        return f"/agent_data/{made:%Y/%m/%d}/{prefix}-generated-{job.request_id}_{int(made.timestamp())}.{suffix}"
+
+    def _signature(self, path: str, expires: str, nonce: str) -> str:
+        return hmac.new(self._secret, f"{path}\n{expires}\n{nonce}".encode(), hashlib.sha256).hexdigest()
+
+    def sign(self, path: str, expires_at: float) -> str:
+        """Return the query that opens ``path`` until ``expires_at`` (seconds since the epoch)."""
+        expires, nonce = str(int(expires_at)), self._rng.randbytes(6).hex()
+        return f"Expires={expires}&Nonce={nonce}&Signature={self._signature(path, expires, nonce)}"
+
+    def rejection_reason(self, path: str, query: Mapping[str, str], now: float) -> str | None:
+        """Why a link does not open its file, or None when it does."""
+        expires, nonce = query.get("Expires", ""), query.get("Nonce", "")
+        expected = self._signature(path, expires, nonce)
+        if not hmac.compare_digest(expected.encode(), query.get("Signature", "").encode()):
+            return "Access denied"
+        if now >= int(expires):
+            return "Request has expired"
+        return None
+
+
+MAX_JOBS = 10_000
+"""Jobs remembered, the newest: a demo played with for weeks stays a small file."""
+
+_OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+
+
+class _StoredJob(msgspec.Struct, frozen=True):
+    request_id: str
+    request: ParsedRequest = msgspec.field(name="order")
+    created_at: float
+    run_seconds: float = msgspec.field(name="takes")
+    shape: ProgressShape
+    faults: tuple[Fault, ...]
+
+
+class _StoredState(msgspec.Struct, frozen=True):
+    credits: str
+    jobs: tuple[_StoredJob, ...]
+    characters: tuple[Character, ...] = ()
+
+
+class StateFile:
+    """A file with credits, jobs and created characters; written whole after each paid request, read at the start.
+
+    Unreadable memory is forgotten: it belongs to a demo.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> tuple[Decimal, list[SandboxJob], tuple[Character, ...]] | None:
+        """Return credits, jobs and created characters, None where there is nothing readable."""
+        try:
+            kept = msgspec.json.decode(self._path.read_bytes(), type=_StoredState)
+            credits_left = Decimal(kept.credits)
+        except (OSError, msgspec.MsgspecError, InvalidOperation):
+            return None
+        jobs = [
+            SandboxJob(
+                request_id=each.request_id,
+                request=each.request,
+                created_at=each.created_at,
+                run_seconds=each.run_seconds,
+                shape=each.shape,
+                faults=set(each.faults),
+            )
+            for each in kept.jobs
+        ]
+        return credits_left, jobs, kept.characters
+
+    def check_writable(self) -> None:
+        """Raise OSError where nothing can be kept under this path."""
+        if self._path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self._path))
+        fresh = self._temporary_path()
+        os.close(os.open(fresh, _OPEN_FLAGS, 0o600))
+        fresh.unlink()
+
+    def save(self, credits_left: Decimal, all_jobs: Sequence[SandboxJob], characters: Sequence[Character]) -> None:
+        """Write the state of a sandbox; raises OSError."""
+        newest = all_jobs[-MAX_JOBS:]
+        jobs = tuple(
+            _StoredJob(
+                job.request_id, job.request, job.created_at, job.run_seconds, job.shape, tuple(sorted(job.faults))
+            )
+            for job in newest
+        )
+        fresh = self._temporary_path()
+        with os.fdopen(os.open(fresh, _OPEN_FLAGS, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(_StoredState(str(credits_left), jobs, tuple(characters))))
+        fresh.replace(self._path)
+
+    def _temporary_path(self) -> Path:
+        return self._path.with_name(f".{self._path.name}.{os.getpid()}")

@@ -19,8 +19,8 @@ from eternal_tui.sandbox.faults import (
     default_places,
     parse_rule,
 )
-from eternal_tui.sandbox.jobs import seeded_rng
 from eternal_tui.sandbox.server import Sandbox
+from eternal_tui.sandbox.settings import seeded_rng
 from tests.sandbox.client import IMAGE_BODY, TINY_SETTINGS, VIDEO_BODY, api_client, finish_job, poll, submit
 
 GENERATE_PATH = "/v2/base/generate"

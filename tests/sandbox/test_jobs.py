@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.sandbox.jobs import seeded_rng
 from eternal_tui.sandbox.server import Sandbox
-from eternal_tui.sandbox.settings import SandboxSettings
+from eternal_tui.sandbox.settings import SandboxSettings, seeded_rng
 from eternal_tui.sandbox.simulator import JobSimulator, ProgressShape, progress_at
 from eternal_tui.sandbox.validation import ParsedRequest
 from tests.sandbox.client import TINY_SETTINGS, VIDEO_BODY, api_client, poll, submit

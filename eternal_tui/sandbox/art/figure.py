@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from eternal_tui.sandbox.art.palette import Colour, Palette, Pose, colour, mix
 from eternal_tui.sandbox.characters import default_characters
-from eternal_tui.sandbox.jobs import seeded_rng
+from eternal_tui.sandbox.settings import seeded_rng
 
 Point = tuple[float, float]
 

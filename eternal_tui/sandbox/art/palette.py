@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from eternal_tui.sandbox.jobs import seeded_rng
+from eternal_tui.sandbox.settings import seeded_rng
 
 Colour = tuple[int, int, int]
 

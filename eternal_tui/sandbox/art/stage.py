@@ -7,10 +7,9 @@ import math
 from PIL import Image, ImageChops, ImageDraw
 
 from eternal_tui.sandbox.art.figure import draw_figure
-from eternal_tui.sandbox.art.ground import add_glow
 from eternal_tui.sandbox.art.palette import Colour, Light, Pose, Weather, mix, mood_of
-from eternal_tui.sandbox.art.scene import Scene
-from eternal_tui.sandbox.jobs import seeded_rng
+from eternal_tui.sandbox.art.scene import Scene, add_glow
+from eternal_tui.sandbox.settings import seeded_rng
 
 _POSE_STEPS = 9
 _BACKGROUNDS_PER_SECOND = 12

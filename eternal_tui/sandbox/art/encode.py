@@ -1,4 +1,4 @@
-"""Clips drawn from a prompt: H.264 and AAC in an MP4."""
+"""Files of drawings: JPEG images, and videos of H.264 and AAC in an MP4."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from eternal_tui.sandbox.jobs import seeded_rng
+from eternal_tui.sandbox.settings import seeded_rng
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
 
 _SAMPLE_RATE_HZ = 44100
 _AUDIO_FRAME_SAMPLES = 1024
@@ -108,3 +109,23 @@ def render_video(spec: VideoSpec, stop_event: Event) -> bytes:
         if audio is not None:
             _write_audio(container, audio, _tone_samples(spec))
     return out.getvalue()
+
+
+def _encode_jpeg(image: Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=88)
+    return out.getvalue()
+
+
+def render_image(prompt: str, character: str, seed: str, size: tuple[int, int]) -> bytes:
+    """The JPEG of a prompt and a character; ``seed`` decides what the prompt leaves open."""
+    from eternal_tui.sandbox.art.stage import Stage
+
+    return _encode_jpeg(Stage(prompt, character, seed, size, seconds=0).frame(0.0))
+
+
+def render_avatar(character: str, size: tuple[int, int]) -> bytes:
+    """The JPEG portrait of a character."""
+    from eternal_tui.sandbox.art.stage import draw_portrait
+
+    return _encode_jpeg(draw_portrait(character, size))
