@@ -1,68 +1,7 @@
 """Faults: what goes wrong on purpose.
 
 A fault is armed by ``--fault KIND[@PLACE][:N|:P%]``, by ``Sandbox.inject`` or by a prompt that contains
-``fault:KIND`` or ``fault:KIND:N``; without a number it holds for ever, with one it strikes N times. Places:
-``post`` (generate), ``poll``, ``cdn`` (files), ``list`` (characters), ``job`` (fixed when a job is made), ``link``
-(when a result link is signed). Where no place is named, those without brackets below apply.
-
-=================== ===================== ===========================================================================
-kind                places                what happens
-=================== ===================== ===========================================================================
-lost-answer         post (poll list)      post: charged and queued, then the connection dies without an answer
-drop-before         post poll cdn (list)  the connection dies before the request is read; nothing is charged
-429                 post poll cdn (list)  refused with Retry-After (any text, a setting); nothing is charged
-500                 post poll cdn (list)  JSON error; nothing is charged
-html-502            post poll cdn (list)  a proxy's HTML page; nothing is charged
-charged-502         post                  charged and queued, then a proxy's HTML page instead of the answer
-garbage-json        post poll (list)      200 with a cut JSON text; a post is charged
-slow                post poll cdn (list)  the answer comes ``slow_seconds`` late; a post is charged at once
-redirect            post poll cdn (list)  post, poll: sent on to another origin, which records it; cdn: to itself
-huge-body           post poll (list cdn)  an answer padded to ``huge_body_bytes``; a post is charged
-no-credits          post                  charged, but the answer has no credits_remaining
-failed              job                   ends as failed, with a reason
-error-word          job                   ends as "error"
-done-word           job                   ends as "done" instead of success
-completed-word      job                   ends as "completed" instead of success
-unknown-word        job                   says "transmogrifying" while it runs
-unknown-end         job                   ends as "transmogrified", with its URL
-stuck               job                   stays pending for ever
-null-progress       job                   progress is null
-backwards-progress  job                   every second answer falls back by 30
-url-without-success job                   at its end stays "pending" but carries its URL
-success-without-url job                   ends as success with an empty result_url
-encrypted           job                   carries an AES key; the file is not readable
-hostile-text        job (post list)       job: status and reason; post: a 400; list: names - with escapes, bidi, markup
-poll-404            poll                  the id is unknown (N times, or for ever)
-expired-link        link                  the link has already run out when it is handed over
-truncated           cdn                   full Content-Length, half of the file, then the connection dies
-wrong-length        cdn                   the whole file, but Content-Length promises 97 bytes more
-cut                 cdn                   half of the file with an honest Content-Length
-wrong-type          cdn                   an HTML page with 200
-not-ready           cdn                   403, as a storage not ready yet; the next poll brings the same link
-drip                cdn                   a byte a second
-gzip                cdn                   the file packed as gzip, unasked
-not-yours           poll post             403 about this request alone; nothing is charged
-moderated-403       post                  403 whose reason is moderation; nothing is charged
-proxy-403           post poll (list)      403 with a firewall's HTML page; nothing is charged
-fields-422          post                  422 with one reason a field, as {"errors": {…}}; nothing is charged
-detail-422          post                  422 with a list of reasons, as FastAPI gives them; nothing is charged
-echo-key            post poll             401 that repeats the key it got, with its slashes escaped; nothing is charged
-refused-200         post poll             200 with {"status": false, "error": …}; nothing is charged
-wrong-id            poll                  an answer about another request
-empty-answer        post poll (list)      200 with an empty body; a post is charged
-cancelled-word      job                   ends as "cancelled", with an error
-moderated-word      job                   ends as "moderated", with its reason under result
-end-word            job                   ends as "expired", with no reason at all
-false-status        job                   ends as {"status": false, "error": …} with its id
-ftp-link            job                   ends as success with a link of ftp
-object-link         job                   ends as success with an object in place of its link
-other-link-name     job                   ends as success with its link as result.video_url or output[0].url
-private-link        job                   ends as success with a link to 169.254.169.254
-endless-list        list                  every page is full, for ever
-minor-twice         list                  everybody is listed a second time, at the age of "sixteen"
-=================== ===================== ===========================================================================
-
-Places in brackets need to be named.
+``fault:KIND`` or ``fault:KIND:N``; without a number it holds for ever, with one it strikes N times.
 """
 
 from __future__ import annotations
@@ -142,54 +81,78 @@ class Fault(StrEnum):
     MINOR_TWICE = "minor-twice"
 
 
-_REQUEST_PLACES = (FaultPlace.POST, FaultPlace.POLL, FaultPlace.CDN)
-_DEFAULT_PLACES: dict[Fault, tuple[FaultPlace, ...]] = {
-    Fault.LOST_ANSWER: (FaultPlace.POST,),
-    Fault.DROP_BEFORE: _REQUEST_PLACES,
-    Fault.RATE_LIMITED: _REQUEST_PLACES,
-    Fault.SERVER_ERROR: _REQUEST_PLACES,
-    Fault.HTML_502: _REQUEST_PLACES,
-    Fault.CHARGED_502: (FaultPlace.POST,),
-    Fault.GARBAGE_JSON: (FaultPlace.POST, FaultPlace.POLL),
-    Fault.SLOW: _REQUEST_PLACES,
-    Fault.REDIRECT: _REQUEST_PLACES,
-    Fault.HUGE_BODY: (FaultPlace.POST, FaultPlace.POLL),
-    Fault.NO_CREDITS: (FaultPlace.POST,),
-    Fault.POLL_404: (FaultPlace.POLL,),
-    Fault.EXPIRED_LINK: (FaultPlace.LINK,),
-    Fault.TRUNCATED: (FaultPlace.CDN,),
-    Fault.WRONG_LENGTH: (FaultPlace.CDN,),
-    Fault.CUT: (FaultPlace.CDN,),
-    Fault.WRONG_TYPE: (FaultPlace.CDN,),
-    Fault.NOT_READY: (FaultPlace.CDN,),
-    Fault.DRIP: (FaultPlace.CDN,),
-    Fault.GZIP: (FaultPlace.CDN,),
-    Fault.NOT_YOURS: (FaultPlace.POLL, FaultPlace.POST),
-    Fault.MODERATED_403: (FaultPlace.POST,),
-    Fault.PROXY_403: (FaultPlace.POST, FaultPlace.POLL),
-    Fault.FIELDS_422: (FaultPlace.POST,),
-    Fault.DETAIL_422: (FaultPlace.POST,),
-    Fault.ECHO_KEY: (FaultPlace.POST, FaultPlace.POLL),
-    Fault.REFUSED_200: (FaultPlace.POST, FaultPlace.POLL),
-    Fault.WRONG_ID: (FaultPlace.POLL,),
-    Fault.EMPTY_ANSWER: (FaultPlace.POST, FaultPlace.POLL),
-    Fault.ENDLESS_LIST: (FaultPlace.LIST,),
-    Fault.MINOR_TWICE: (FaultPlace.LIST,),
-}
-_EXPLICIT_PLACES: dict[Fault, tuple[FaultPlace, ...]] = {
-    Fault.LOST_ANSWER: (FaultPlace.POLL, FaultPlace.LIST),
-    Fault.DROP_BEFORE: (FaultPlace.LIST,),
-    Fault.RATE_LIMITED: (FaultPlace.LIST,),
-    Fault.SERVER_ERROR: (FaultPlace.LIST,),
-    Fault.HTML_502: (FaultPlace.LIST,),
-    Fault.PROXY_403: (FaultPlace.LIST,),
-    Fault.EMPTY_ANSWER: (FaultPlace.LIST,),
-    Fault.GARBAGE_JSON: (FaultPlace.LIST,),
-    Fault.SLOW: (FaultPlace.LIST,),
-    Fault.REDIRECT: (FaultPlace.LIST,),
-    Fault.HUGE_BODY: (FaultPlace.LIST, FaultPlace.CDN),
-    Fault.HOSTILE_TEXT: (FaultPlace.POST, FaultPlace.LIST),
-}
+FAULT_TABLE = """
+kind                places                what happens
+lost-answer         post (poll list)      post: charged and queued, then the connection dies without an answer
+drop-before         post poll cdn (list)  the connection dies before the request is read; nothing is charged
+429                 post poll cdn (list)  refused with Retry-After (any text, a setting); nothing is charged
+500                 post poll cdn (list)  JSON error; nothing is charged
+html-502            post poll cdn (list)  a proxy's HTML page; nothing is charged
+charged-502         post                  charged and queued, then a proxy's HTML page instead of the answer
+garbage-json        post poll (list)      200 with a cut JSON text; a post is charged
+slow                post poll cdn (list)  the answer comes ``slow_seconds`` late; a post is charged at once
+redirect            post poll cdn (list)  post, poll: sent on to another origin, which records it; cdn: to itself
+huge-body           post poll (list cdn)  an answer padded to ``huge_body_bytes``; a post is charged
+no-credits          post                  charged, but the answer has no credits_remaining
+failed              job                   ends as failed, with a reason
+error-word          job                   ends as "error"
+done-word           job                   ends as "done" instead of success
+completed-word      job                   ends as "completed" instead of success
+unknown-word        job                   says "transmogrifying" while it runs
+unknown-end         job                   ends as "transmogrified", with its URL
+stuck               job                   stays pending for ever
+null-progress       job                   progress is null
+backwards-progress  job                   every second answer falls back by 30
+url-without-success job                   at its end stays "pending" but carries its URL
+success-without-url job                   ends as success with an empty result_url
+encrypted           job                   carries an AES key; the file is not readable
+hostile-text        job (post list)       job: status and reason; post: a 400; list: names - with escapes, bidi, markup
+poll-404            poll                  the id is unknown (N times, or for ever)
+expired-link        link                  the link has already run out when it is handed over
+truncated           cdn                   full Content-Length, half of the file, then the connection dies
+wrong-length        cdn                   the whole file, but Content-Length promises 97 bytes more
+cut                 cdn                   half of the file with an honest Content-Length
+wrong-type          cdn                   an HTML page with 200
+not-ready           cdn                   403, as a storage not ready yet; the next poll brings the same link
+drip                cdn                   a byte a second
+gzip                cdn                   the file packed as gzip, unasked
+not-yours           poll post             403 about this request alone; nothing is charged
+moderated-403       post                  403 whose reason is moderation; nothing is charged
+proxy-403           post poll (list)      403 with a firewall's HTML page; nothing is charged
+fields-422          post                  422 with one reason a field, as {"errors": {…}}; nothing is charged
+detail-422          post                  422 with a list of reasons, as FastAPI gives them; nothing is charged
+echo-key            post poll             401 that repeats the key it got, with its slashes escaped; nothing is charged
+refused-200         post poll             200 with {"status": false, "error": …}; nothing is charged
+wrong-id            poll                  an answer about another request
+empty-answer        post poll (list)      200 with an empty body; a post is charged
+cancelled-word      job                   ends as "cancelled", with an error
+moderated-word      job                   ends as "moderated", with its reason under result
+end-word            job                   ends as "expired", with no reason at all
+false-status        job                   ends as {"status": false, "error": …} with its id
+ftp-link            job                   ends as success with a link of ftp
+object-link         job                   ends as success with an object in place of its link
+other-link-name     job                   ends as success with its link as result.video_url or output[0].url
+private-link        job                   ends as success with a link to 169.254.169.254
+endless-list        list                  every page is full, for ever
+minor-twice         list                  everybody is listed a second time, at the age of "sixteen"
+"""
+"""What `--fault list` prints. Places: ``post`` (generate), ``poll``, ``cdn`` (files), ``list`` (characters), ``job``
+(fixed when a job is made), ``link`` (when a result link is signed). Those in brackets need to be named."""
+
+
+def _read_table() -> dict[Fault, tuple[tuple[FaultPlace, ...], tuple[FaultPlace, ...]]]:
+    """Return the places of each fault: those where none is named, and those that need to be named."""
+    places = {}
+    for row in FAULT_TABLE.splitlines()[2:]:
+        usual, _, named = row[20:41].partition("(")
+        places[Fault(row[:20].strip())] = (
+            tuple(map(FaultPlace, usual.split())),
+            tuple(map(FaultPlace, named.rstrip(") ").split())),
+        )
+    return places
+
+
+_PLACES = _read_table()
 # Refused before anything is charged.
 UNCHARGED_FAULTS = frozenset(
     {
@@ -212,12 +175,13 @@ UNCHARGED_FAULTS = frozenset(
 
 def default_places(fault: Fault) -> tuple[FaultPlace, ...]:
     """Return where a fault strikes when no place is named."""
-    return _DEFAULT_PLACES.get(fault, (FaultPlace.JOB,))
+    return _PLACES[fault][0]
 
 
 def allowed_places(fault: Fault) -> tuple[FaultPlace, ...]:
     """Return every place where a fault may be armed."""
-    return default_places(fault) + _EXPLICIT_PLACES.get(fault, ())
+    usual, named = _PLACES[fault]
+    return usual + named
 
 
 class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
