@@ -1,4 +1,4 @@
-"""The public characters, cached for a day, and the rule on which are never submitted."""
+"""The public characters, cached for a day, and the check of which may be submitted."""
 
 from __future__ import annotations
 
@@ -17,32 +17,31 @@ from eternal_tui.core.files import read_limited, write_atomic
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 
 MAX_AGE_SECONDS = 86_400.0
-"""Seconds a stored list is used without asking: characters are added by the day, not by the minute."""
+"""Seconds for which a cached list is used without a request."""
 
 MAX_TRUSTED_SECONDS = 30 * 86_400.0
-"""Seconds for which a stored list still counts for the characters it lists, where no newer one can be loaded."""
+"""Seconds for which a cached list is trusted for the characters in it, where no newer one can be loaded."""
 
 PAGE_SIZE = 50
-"""Characters of one page of the service."""
+"""Characters per page of the API."""
 
 MAX_CHARACTERS = 20_000
-"""Characters kept of one listing; a list that never ends stops here, and does not count as whole. The ids in the
-service's own page stand at 6,870."""
+"""Most characters of one list; an endless one is cut here and does not count as complete. Ids reach about 6,870."""
 
 BACK_OFF_SECONDS = 30.0
-"""Seconds for which a list that could not be had is not asked for once more, request by request."""
+"""Seconds without further requests after the list could not be loaded."""
 
 LIST_STALL_SECONDS = 15.0
-"""Seconds the list may say nothing while a request waits for it."""
+"""Seconds without a new character after which a request stops waiting for the list."""
 
 MAX_LIST_SECONDS = 60.0
-"""Seconds a request waits for a list that does come: some 300 pages."""
+"""Most seconds a request waits for the list: some 300 pages."""
 
 SETTLE_SECONDS = 3.0
-"""Seconds a request still waits for the rest of the list once its character was named: it may be listed twice."""
+"""Seconds a request waits for more of the list once its character was found: it may be listed twice."""
 
 LONG_WAIT_SECONDS = 5.0
-"""Seconds after which the user is told about the wait."""
+"""Seconds after which the user is notified of the wait."""
 
 PENDING_RECHECK_SECONDS = 60.0
 """Seconds after which a character listed as not approved is looked up again: its creation may have ended since."""
@@ -57,17 +56,17 @@ class _StoredCatalog(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The decision about a character: `rejection` is why it is not submitted; `note` says so where its basis is old."""
+    """The result of a check: `rejection` is why the character is not submitted; `note` is about an old list."""
 
     rejection: str = ""
     note: SafeText = SafeText("")
 
 
 class CharacterCatalog:
-    """Every listed character by id. `allowed` holds those this client offers: approved adults.
+    """Every listed character by id; `allowed` are the approved adults.
 
-    `list_characters` yields the service's list and raises ApiError. One read at a time serves all who wait.
-    The stored copy is `path`, a 0600 file that may be deleted at any time.
+    `list_characters` yields the service's list and raises ApiError; concurrent callers share one request. The cache
+    is `path`, a 0600 file that may be deleted at any time.
     """
 
     def __init__(
@@ -88,14 +87,14 @@ class CharacterCatalog:
 
     @property
     def is_fresh(self) -> bool:
-        """Return whether the list was fetched within a day."""
+        """Whether the list was loaded within a day."""
         return self._is_younger_than(MAX_AGE_SECONDS)
 
     def _is_younger_than(self, seconds: float) -> bool:
         return self.fetched_at is not None and 0 <= self._clock.time() - self.fetched_at < seconds
 
     def load_stored(self) -> None:
-        """Take in the stored list, if there is a whole one of this service."""
+        """Load the cached list of this service, if there is one."""
         with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
             data = read_limited(self._path)
             if data is None:
@@ -107,10 +106,10 @@ class CharacterCatalog:
     async def load(
         self, *, force_refresh: bool = False, on_partial: Callable[[Sequence[Character]], None] | None = None
     ) -> Sequence[Character]:
-        """Return the offered characters, asking the service where the stored list is old; raises ApiError.
+        """Return the allowed characters, from the service where the cached list is old; raises ApiError.
 
-        Where nothing was known before, `on_partial` is given those offered so far, a page at a time. A caller that
-        goes away leaves the reading to go on for the next one.
+        Without a cached list `on_partial` is called after each page with those found so far. Cancelling a caller does
+        not cancel the request, which the next caller shares.
         """
         if self.is_fresh and not force_refresh:
             return self.allowed
@@ -127,7 +126,7 @@ class CharacterCatalog:
         return self.allowed
 
     async def close(self) -> None:
-        """End a reading that still goes on."""
+        """Cancel a request in flight."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
@@ -158,11 +157,11 @@ class CharacterCatalog:
 
     @property
     def partial(self) -> Mapping[str, Character]:
-        """Those the latest listing has named so far, offered or not, also where it goes on or broke off."""
+        """The characters of the latest request so far, allowed or not, complete or not."""
         return self._partial
 
     def by_id(self, character_id: str) -> Character | None:
-        """Return the listed character of that id, offered or not, as it was listed last."""
+        """Return the character of that id as listed last, allowed or not; None where it is not listed."""
         key = normalize_character_id(character_id)
         return self._partial.get(key) or self._by_id.get(key)
 
@@ -172,7 +171,7 @@ class CharacterCatalog:
         return character.name if character is not None else ""
 
     def rejection_reason(self, character_id: str) -> str:
-        """Return why the character's own entry forbids to submit it; empty where it does not, or there is none."""
+        """Return why the character's entry forbids submitting it; empty where it does not, or there is no entry."""
         character = self.by_id(character_id)
         if character is None or character.is_adult:
             return ""
@@ -181,7 +180,7 @@ class CharacterCatalog:
         return f"Character {character.id} is listed as under 18 and is not submitted. Choose an adult."
 
     def back_off(self, error: ApiError) -> None:
-        """Do without the list for a while, because of `error`."""
+        """Send no further request for the list for a while, because of `error`."""
         self.load_error = error
         self._backed_off_at = self._clock.monotonic()
 
@@ -194,20 +193,20 @@ class CharacterCatalog:
         return self._clock.monotonic() - self._backed_off_at < BACK_OFF_SECONDS
 
     def _is_current_for(self, character_id: str) -> bool:
-        """Return whether the list is young enough to judge the character: one not approved may be so by now."""
+        """Whether the list is new enough to judge the character; a pending approval is checked again sooner."""
         character = self.by_id(character_id)
         is_pending = character is not None and character.is_adult and not character.is_allowed
         return self._is_younger_than(PENDING_RECHECK_SECONDS if is_pending else MAX_AGE_SECONDS)
 
     async def check_allowed(self, character_id: str) -> str:
-        """Return why this client does not submit the character, asking the service where that is not known yet."""
+        """Return why the character is not submitted, empty where it is; loads the list if needed."""
         return (await self.judge(character_id)).rejection
 
     async def judge(self, character_id: str) -> Verdict:
-        """Decide whether the character is submitted, asking the service where that is not known yet.
+        """Decide whether the character is submitted; loads the list if needed.
 
-        One that a whole list does not name is: the service, whose list it is, judges the request. Where no list can
-        be had within `MAX_LIST_SECONDS`, only one that a list of the last 30 days names as an adult is.
+        One that is missing from a complete list is submitted: the service judges it. Without a list within
+        `MAX_LIST_SECONDS`, only one that a list of the last 30 days shows as an adult is.
         """
         if not self.is_known(character_id):
             await self.refresh(character_id)
@@ -235,10 +234,9 @@ class CharacterCatalog:
         )
 
     async def refresh(self, wanted: str = "", *, on_long_wait: Callable[[], None] = lambda: None) -> bool:
-        """Read the list, for a bounded time, until it is whole or names `wanted`; tell whether it did either.
+        """Load the list until it is complete or holds `wanted`; return False after a bounded time without either.
 
-        One that falls silent, or does not end, is left to itself: the reading goes on for others. `on_long_wait` is
-        called once, after `LONG_WAIT_SECONDS`.
+        The request then goes on for other callers. `on_long_wait` is called once, after `LONG_WAIT_SECONDS`.
         """
         if self.fetched_at is None:
             self.load_stored()
@@ -278,7 +276,7 @@ class CharacterCatalog:
 
 
 def _merge(known: dict[str, Character], character: Character) -> None:
-    """Add a row; of two about one character, the one that forbids to submit it stays."""
+    """Add a character; of two entries with one id, the one that forbids submitting it stays."""
     key = normalize_character_id(character.id)
     if key not in known or known[key].is_adult:
         known[key] = character

@@ -1,4 +1,4 @@
-"""Which characters a person likes and has used lately, and the private file they are kept in."""
+"""Favourite and recently used characters, and the private file they are stored in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from eternal_tui.core.files import JsonStore
 
 MAX_RECENT = 20
-"""Characters remembered as used lately."""
+"""Characters in the list of recently used ones."""
 
 MAX_FAVOURITES = 500
 
@@ -21,15 +21,15 @@ class Favourites(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recent: tuple[str, ...] = ()
 
     def toggle(self, character_id: str) -> Favourites:
-        """Return them with this character as a favourite, or no longer one."""
+        """Return a copy with this character added to or removed from the favourites."""
         if character_id in self.favourites:
-            kept = tuple(each for each in self.favourites if each != character_id)
+            favourites = tuple(each for each in self.favourites if each != character_id)
         else:
-            kept = (*self.favourites, character_id)[-MAX_FAVOURITES:]
-        return msgspec.structs.replace(self, favourites=kept)
+            favourites = (*self.favourites, character_id)[-MAX_FAVOURITES:]
+        return msgspec.structs.replace(self, favourites=favourites)
 
     def mark_used(self, character_id: str) -> Favourites:
-        """Return them with this character as the one used last."""
+        """Return a copy with this character as the last used one."""
         others = tuple(each for each in self.recent if each != character_id)
         return msgspec.structs.replace(self, recent=(character_id, *others)[:MAX_RECENT])
 
@@ -41,5 +41,5 @@ class FavouriteStore(JsonStore[Favourites]):
         super().__init__(folder / "favourites.json", Favourites, "The favourites")
 
     def load(self) -> Favourites:
-        """Return the favourites on disk, or none."""
+        """Return the favourites on disk; empty where there are none."""
         return super().load() or Favourites()

@@ -26,9 +26,9 @@ _MAX_SUGGESTIONS = 5
 async def resolve_character(
     catalog: CharacterCatalog, text: str, notify_user: Callable[[SafeText], None]
 ) -> ResolvedCharacter:
-    """Return the character that a whole name or an ID means, reading the list as far as needed.
+    """Resolve a full name or an ID, loading the list as far as needed.
 
-    It takes no longer than the catalog waits for its list, and refuses characters that the catalog does not allow.
+    Rejects characters that the catalog does not allow. Takes no longer than the catalog waits for its list.
     """
     reading = sanitize("Loading the character list (once a day) …")
     is_listed = await catalog.refresh(text, on_long_wait=lambda: notify_user(reading))
@@ -75,9 +75,9 @@ class ResolvedCharacter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CharacterResolver:
-    """The listed characters, ready to be searched as a person types; only those that are allowed are offered.
+    """Search over the allowed characters, for completion while typing.
 
-    `rejection_reason` takes an ID and returns a sentence where that ID must not be submitted.
+    `rejection_reason` takes an ID and returns why it must not be submitted, or "".
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class CharacterResolver:
         self._search_keys = [(_search_key(each.name), _search_key(each.username), each.id) for each in self.allowed]
 
     def search(self, text: str, limit: int = 8) -> list[Character]:
-        """Return characters whose name, user name or ID begins with `text`, then those with a later such word."""
+        """Return characters whose name, user name or ID starts with `text`, then those with a later word that does."""
         wanted = _search_key(text)
         if not wanted:
             return []
@@ -104,9 +104,9 @@ class CharacterResolver:
         return [*first, *later][:limit]
 
     def resolve(self, text: str, *, whole_names: bool = False) -> ResolvedCharacter:
-        """Return what one typed entry means: an ID, a label, a name.
+        """Resolve one typed entry: an ID, a label, a name.
 
-        Unless `whole_names`, a beginning that fits one character alone means that character.
+        Unless `whole_names`, a prefix of only one character resolves to it.
         """
         text = text.strip()
         identifier = normalize_character_id(self._id_from_label(text))
@@ -123,7 +123,7 @@ class CharacterResolver:
         return self._resolve_name(text, whole_names=whole_names)
 
     def resolve_all(self, text: str) -> list[ResolvedCharacter]:
-        """Return what each entry of a comma-separated text means; an empty text is one empty entry."""
+        """Resolve each entry of a comma-separated text; an empty text is one empty entry."""
         whole = self.resolve(text)
         entries = [entry for entry in text.split(",") if entry.strip()]
         if whole.id or len(entries) < 2:
@@ -133,7 +133,7 @@ class CharacterResolver:
     def _id_from_label(self, text: str) -> str:
         """Return the ID in a label such as "Astrid · 6870", else the text itself."""
         name, separator, identifier = text.rpartition(_LABEL_SEPARATOR)
-        # A label's name holds no comma: a text with one is a list, whose last ID must not stand for all of it.
+        # A label has no comma: a text with one is a list, whose last ID must not replace all of it.
         return identifier.strip() if separator and name and "," not in name else text
 
     def _resolve_name(self, text: str, *, whole_names: bool) -> ResolvedCharacter:
@@ -147,7 +147,7 @@ class CharacterResolver:
         return ResolvedCharacter(problem=self._name_problem(text, found, whole_names=whole_names))
 
     def _name_problem(self, text: str, found: Sequence[Character], *, whole_names: bool) -> SafeText:
-        """Return why a name means no character: for the field with its list below, or for the command line."""
+        """Return why a name cannot be resolved: for the form, or with `whole_names` for the command line."""
         shown = sanitize(text, limit=40)
         if found and whole_names:
             some = ", ".join(f"{each.name} {each.id}" for each in found[:_MAX_SUGGESTIONS])
@@ -164,7 +164,7 @@ class CharacterResolver:
 
 
 def format_label(character: Character) -> str:
-    """Return how a chosen character stands in the field: its name and its ID."""
+    """Return the text of a chosen character in the form: its name and its ID."""
     name = sanitize(character.name, limit=60).strip()
     return f"{name}{_LABEL_SEPARATOR}{character.id}" if name and "," not in name else character.id
 
@@ -178,7 +178,7 @@ def _search_key(text: str) -> str:
 
 
 PROGRESS_INTERVAL_SECONDS = 1.0
-"""Seconds between two remarks on how far it has come."""
+"""Seconds between two progress messages."""
 
 QUIET_SECONDS = 0.3
 """Seconds a check may take before it is mentioned."""
@@ -188,7 +188,10 @@ CHECK_STOPPED_MESSAGE = SafeText("Check cancelled. Nothing was sent or charged."
 
 
 class CharacterCheck:
-    """Asks the catalog about characters. `show_progress` gets what to say while it lasts, and "" at its end."""
+    """Checks characters with the catalog before a submit, one check at a time.
+
+    `show_progress` is called with a message during the check, and with "" at its end.
+    """
 
     def __init__(
         self,
@@ -203,34 +206,33 @@ class CharacterCheck:
         self._task: asyncio.Task[None] | None = None
 
     async def run(self, characters: Iterable[str]) -> bool:
-        """Check each; return False where nothing may be sent: a person cancelled it, or another check is under way."""
+        """Check each; return False where nothing may be sent: the user cancelled, or another check is running."""
         unknown = [each for each in dict.fromkeys(characters) if not self._catalog.is_known(each)]
         if not unknown:
             return True
         if self._task is not None:
-            # What waits for it is sent behind it, and once.
             self._notify_user(CHECK_RUNNING_MESSAGE)
             return False
-        asking = self._task = asyncio.create_task(self._check_each(unknown), name="look up")
+        task = self._task = asyncio.create_task(self._check_each(unknown), name="check characters")
         try:
-            await asyncio.wait({asking}, timeout=QUIET_SECONDS)
-            while not asking.done():
+            await asyncio.wait({task}, timeout=QUIET_SECONDS)
+            while not task.done():
                 self._show_progress(
                     format_safe("checking the character · {n} read", n=f"{len(self._catalog.partial):,}")
                 )
-                await asyncio.wait({asking}, timeout=PROGRESS_INTERVAL_SECONDS)
+                await asyncio.wait({task}, timeout=PROGRESS_INTERVAL_SECONDS)
         finally:
-            asking.cancel()
+            task.cancel()
             self._task = None
             self._show_progress(SafeText(""))
-        if asking.cancelled():
+        if task.cancelled():
             self._notify_user(CHECK_STOPPED_MESSAGE)
             return False
-        asking.result()
+        task.result()
         return True
 
     def cancel(self) -> bool:
-        """Cancel a check that is under way; tell whether there was one."""
+        """Cancel a running check; return whether there was one."""
         return self._task is not None and self._task.cancel()
 
     async def _check_each(self, unknown: Iterable[str]) -> None:

@@ -38,12 +38,11 @@ _DISK_NAMES = {
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_DISK_NAMES):
-    """The content of the form, also of fields that the chosen type hides.
+    """The content of the form, including fields that the chosen type hides.
 
     `character` is as typed: an ID, a name, or several separated by commas. `prompt` may be a template; with
-    `one_per_line` each of its lines is a prompt. A duration is in seconds; 4 is that of the API's own example. Values
-    chosen in addition to the first one of a setting stand in `extra_durations`, `extra_qualities`, `both_audio` and
-    `both_types`.
+    `one_per_line` each line is a prompt. Durations are in seconds; 4 is that of the API's example. `extra_durations`,
+    `extra_qualities`, `both_audio` and `both_types` are the values of a setting besides its first one.
     """
 
     character: str = ""
@@ -73,7 +72,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
 
     @property
     def types(self) -> tuple[MediaType, ...]:
-        """The types to send, the one chosen last first."""
+        """The types to send, the selected one first."""
         return _unique(self.type, *_MEDIA_TYPES) if self.both_types else (self.type,)
 
     @property
@@ -108,8 +107,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
         return tuple(expand(RequestMatrix(characters=(character_id,), prompts=(prompt,), settings=self.all_settings)))
 
     def with_request(self, request: GenerateRequest) -> Draft:
-        """Return the draft filled from a request; settings the request does not have keep their value."""
-        said = {
+        """Return the draft filled from a request; settings that the request lacks keep their values."""
+        given = {
             name: value for name in ("duration", "audio", "quality") if (value := getattr(request, name)) is not None
         }
         return msgspec.structs.replace(
@@ -122,11 +121,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
             extra_qualities=(),
             both_audio=False,
             both_types=False,
-            **said,
+            **given,
         )
 
     def clamped(self) -> Draft:
-        """Return the draft with its fields within their bounds, for one read from a file."""
+        """Return the draft with its fields clamped to their bounds, for one read from a file."""
         return msgspec.structs.replace(
             self,
             prompt=self.prompt[:MAX_PROMPT_CHARS],
@@ -145,4 +144,4 @@ def _clamp_duration(seconds: int) -> int:
 
 
 DEMO_DRAFT = Draft(character="Astrid · 6870", prompt="In a yellow raincoat at the harbour, early morning")
-"""The form of a demo's first start."""
+"""The form at the first start of the demo."""

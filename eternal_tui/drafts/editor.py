@@ -1,4 +1,4 @@
-"""The user's editor, the private file through which a prompt passes to it, and files of prompts."""
+"""The user's editor, the private file that passes a prompt to it, and files of prompts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
 
 
 class EditorNotFound(Exception):
-    """No editor is set, or it cannot be run; the sentence says what to set."""
+    """No editor is set, or it cannot be run."""
 
 
 def editor_command(environ: Mapping[str, str]) -> list[str]:
@@ -35,7 +35,7 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
 
 
 def create_prompt_file(prompt: str) -> Path:
-    """Put the prompt into a 0600 file in a new 0700 folder of its own, which the caller removes."""
+    """Write the prompt to a 0600 file in a new 0700 folder, which the caller removes."""
     path = Path(tempfile.mkdtemp(prefix="eternal-tui-")) / "prompt.txt"
     with os.fdopen(create_private(path), "w", encoding="utf-8", errors="replace", newline="\n") as file:
         file.write(prompt)
@@ -43,19 +43,16 @@ def create_prompt_file(prompt: str) -> Path:
 
 
 def read_prompt(path: Path) -> str:
-    """Return the prompt as the editor left it, cleaned and no longer than a prompt may be.
-
-    Raises OSError where the file is gone or unreadable. The newline an editor adds at the end is taken off.
-    """
+    """Return the edited prompt, cleaned, cut to MAX_PROMPT_CHARS and without final newlines; raises OSError."""
     with path.open("rb") as file:
         data = file.read(MAX_PROMPT_CHARS * 4)
     return clean_prompt(data.decode("utf-8", "replace")).rstrip("\n")[:MAX_PROMPT_CHARS]
 
 
 def prompt_path(prompt: str) -> Path | None:
-    """Return the file that a prompt of nothing but a path names, None where there is no such file.
+    """Return the file whose path is the whole prompt, None where there is none.
 
-    A path has a slash (`./prompts.txt`, `~/prompts.txt`), so that no word of a prompt is taken for one.
+    A path contains a slash (`./prompts.txt`, `~/prompts.txt`), which distinguishes it from a word.
     """
     text = prompt.strip()
     if "/" not in text or "\n" in text:

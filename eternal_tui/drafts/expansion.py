@@ -15,11 +15,11 @@ MAX_COUNT = 20
 
 
 MAX_REQUESTS = 100
-"""The most one submit may send: a slip of the hand in a matrix must not empty an account."""
+"""Most requests of one submit: a typing error in a matrix must not empty an account."""
 
 
 class RequestSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a request says beside its character and prompt; fields that do not apply to the type stay None."""
+    """The settings of a request; fields that do not apply to its type are None."""
 
     type: MediaType
     duration: int | None = None
@@ -28,7 +28,7 @@ class RequestSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class RequestMatrix(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be combined with what: each combination is sent `count` times."""
+    """Values to combine; each combination is sent `count` times."""
 
     characters: tuple[str, ...]
     prompts: tuple[str, ...]
@@ -40,14 +40,11 @@ class RequestMatrix(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TooManyRequests(ValueError):
-    """A matrix of more than MAX_REQUESTS, or a count outside 1–MAX_COUNT. Nothing was sent."""
+    """More than MAX_REQUESTS requests, or a count outside 1–MAX_COUNT. Nothing was sent."""
 
 
 def expand(matrix: RequestMatrix) -> list[GenerateRequest]:
-    """Return every request of the matrix, repetitions side by side, in the order it was written.
-
-    Raises TooManyRequests before anything is built.
-    """
+    """Return every request of the matrix in order, repetitions next to each other; raises TooManyRequests."""
     if not 1 <= matrix.count <= MAX_COUNT:
         raise TooManyRequests(f"Each request can be sent 1 to {MAX_COUNT} times.")
     if len(matrix) > MAX_REQUESTS:
@@ -60,21 +57,21 @@ def expand(matrix: RequestMatrix) -> list[GenerateRequest]:
 
 
 def split_lines(text: str) -> tuple[str, ...]:
-    """Return the prompts of a text that holds one on each line; blank lines are none."""
+    """Return the prompts of a text with one per line, without blank lines."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 MAX_DEPTH = 8
-"""Groups nested in one another; a pasted prompt with more braces than that was not written as a template."""
+"""Most levels of nested groups; a pasted prompt with more braces is no template."""
 
 SNIPPET_PATTERN = re.compile(r"(?<![\w@])@([\w][\w-]*)")
-"""A snippet's name in a prompt: a word behind an @ that no letter precedes, so that addresses are none."""
+"""A snippet's name in a prompt: a word after an @ that follows no letter, so mail addresses do not match."""
 
 _SPECIAL_PATTERN = re.compile(r"\{\{|\}\}|[{|}]")
 
 
 class TemplateError(ValueError):
-    """A template that cannot be expanded; the sentence says where and how to fix it."""
+    """A template that cannot be expanded; the message says where and how to fix it."""
 
 
 _Part = str | tuple["_Sequence", ...]
@@ -87,7 +84,7 @@ def expand_prompts(template: str) -> tuple[str, ...]:
     """Return the prompts of a template, the last group varying fastest.
 
     Groups may be nested. `{{` and `}}` are literal braces; a group without `|` is literal text. Raises TemplateError
-    for a group that is not closed, TooManyRequests beyond MAX_REQUESTS prompts.
+    for an unclosed group, TooManyRequests above MAX_REQUESTS prompts.
     """
     sequence = _parse(template)
     if (count := _count(sequence)) > MAX_REQUESTS:
@@ -96,13 +93,8 @@ def expand_prompts(template: str) -> tuple[str, ...]:
     return tuple(_expand(sequence))
 
 
-def count_prompts(template: str) -> int:
-    """Return how many prompts a template makes, however many; raises TemplateError."""
-    return _count(_parse(template))
-
-
 def is_template(text: str) -> bool:
-    """Tell whether the text is sent as anything other than itself."""
+    """Whether the text expands to anything other than itself."""
     try:
         return expand_prompts(text) != (text,)
     except ValueError:
@@ -115,12 +107,12 @@ def escape_prompt(prompt: str) -> str:
 
 
 def insert_snippets(text: str, snippets: Mapping[str, str]) -> str:
-    """Return the text with each `@name` of a saved snippet replaced; other words behind an @ stay."""
+    """Return the text with each `@name` of a saved snippet replaced; other words after an @ stay."""
     return SNIPPET_PATTERN.sub(lambda found: snippets.get(found[1], found[0]), text)
 
 
 def _parse(text: str) -> _Sequence:
-    # For each open group, outermost first: finished alternatives, the unfinished one, and where the group starts.
+    # For each open group, outermost first: its finished alternatives, the current one, and its position.
     open_groups: list[tuple[list[_Sequence], list[_Part], int]] = [([], [], 0)]
     position = 0
     while found := _SPECIAL_PATTERN.search(text, position):

@@ -1,4 +1,4 @@
-"""Drafts on disk: the current one (`draft.json`) and the named ones (`presets.json`), both in the data folder."""
+"""Drafts, presets and snippets on disk, in the data folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eternal_tui.drafts.draft import MAX_PROMPT_CHARS, Draft
 
 
 class DraftStore(JsonStore[Draft]):
-    """Holds the newest draft in memory (`set_pending`) and writes it to disk on `flush`."""
+    """`draft.json`: `set_pending` keeps the newest draft in memory, `flush` writes it."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "draft.json", Draft, "The draft")
@@ -26,11 +26,11 @@ class DraftStore(JsonStore[Draft]):
         return self._saved
 
     def set_pending(self, draft: Draft) -> None:
-        """Remember the draft; costs nothing."""
+        """Set the draft to write with the next `flush`."""
         self._pending = draft
 
     def flush(self) -> bool:
-        """Write the pending draft if it changed; tell whether it was written. Raises OSError."""
+        """Write the pending draft if it changed; return whether it was written. Raises OSError."""
         draft = self._pending
         if draft is None or draft == self._saved:
             return False
@@ -49,7 +49,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     draft: Draft
 
     def merged_into(self, current: Draft) -> Draft:
-        """Return the preset's draft; what it leaves empty keeps what `current` holds."""
+        """Return the preset's draft, with character and prompt of `current` where it has none."""
         return msgspec.structs.replace(
             self.draft,
             character=self.draft.character or current.character,
@@ -58,7 +58,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Presets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All presets, by name, and the name of the one a new form starts from ("" for none)."""
+    """All presets sorted by name, and the name of the default for a new form ("" for none)."""
 
     items: tuple[Preset, ...] = ()
     default: UntrustedText = UntrustedText("")
@@ -68,21 +68,21 @@ class Presets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((each for each in self.items if each.name == name), None)
 
     def with_preset(self, name: str, draft: Draft) -> Presets:
-        """Return the presets with `draft` under `name`, in place of one of the same name."""
+        """Return the presets with `draft` under `name`, replacing one of the same name."""
         name = " ".join(name.split())[:MAX_PRESET_NAME_CHARS]
         others = [each for each in self.items if each.name != name]
         items = sorted([*others, Preset(name=UntrustedText(name), draft=draft)], key=lambda each: each.name.casefold())
         return msgspec.structs.replace(self, items=tuple(items))
 
     def without_preset(self, name: str) -> Presets:
-        """Return the presets less the one of that name."""
+        """Return the presets without the one of that name."""
         return Presets(
             items=tuple(each for each in self.items if each.name != name),
             default=UntrustedText("") if self.default == name else self.default,
         )
 
     def toggle_default(self, name: str) -> Presets:
-        """Return the presets with that one as default, or with none if it was the default already."""
+        """Return the presets with that one as default, or without a default if it was it."""
         return msgspec.structs.replace(self, default=UntrustedText("" if self.default == name else name))
 
 
@@ -93,19 +93,19 @@ class PresetStore(JsonStore[Presets]):
         super().__init__(folder / "presets.json", Presets, "The presets", indent=2)
 
     def load(self) -> Presets:
-        """Return the presets on disk with their drafts clamped, or none."""
+        """Return the presets on disk with their drafts clamped; empty where there are none."""
         presets = super().load() or Presets()
         items = tuple(Preset(name=each.name, draft=each.draft.clamped()) for each in presets.items)
         return Presets(items=items, default=presets.default)
 
 
 class SnippetStore(JsonStore[dict[str, str]]):
-    """`snippets.json` in the data folder: pieces of prompts by the name that stands behind an @."""
+    """`snippets.json` in the data folder: parts of prompts by name."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "snippets.json", dict[str, str], "The snippets", indent=2)
 
     def load(self) -> dict[str, str]:
-        """Return the snippets on disk, sorted by name, or none."""
+        """Return the snippets on disk, sorted by name; empty where there are none."""
         found = super().load() or {}
         return {name: clean_prompt(text)[:MAX_PROMPT_CHARS] for name, text in sorted(found.items())}

@@ -7,7 +7,6 @@ import pytest
 from eternal_tui.drafts.expansion import (
     TemplateError,
     TooManyRequests,
-    count_prompts,
     escape_prompt,
     expand_prompts,
     insert_snippets,
@@ -31,7 +30,6 @@ TEMPLATES = {
 @pytest.mark.parametrize(("template", "prompts"), TEMPLATES.items())
 def test_expand_prompts_multiplies_groups(template: str, prompts: tuple[str, ...]) -> None:
     assert expand_prompts(template) == prompts
-    assert count_prompts(template) == len(prompts)
     assert is_template(template) == (prompts != (template,))
     assert expand_prompts(escape_prompt(template)) == (template,)
 

@@ -1,4 +1,4 @@
-"""Watching running jobs: each look, what it means, and when to look again."""
+"""JobMonitor polls running jobs, records the responses and schedules the next poll."""
 
 from __future__ import annotations
 
@@ -29,59 +29,58 @@ from eternal_tui.jobs.ports import Record
 from eternal_tui.jobs.transitions import apply_poll, mark_lost, mark_waiting, use_other_id
 
 REFUSED_GRACE_SECONDS = 60.0
-"""Seconds over which a poll answered 404 or another 4xx is repeated before the job counts as lost: a store may lag
-behind its front."""
+"""Seconds over which a poll answered with 404 or another 4xx is repeated before the job counts as lost: a replica may
+lag."""
 
 MIN_REFUSALS = 3
-"""Refused polls before a job counts as lost, however long they took."""
+"""Least number of refused polls before a job counts as lost."""
 
 MAX_UNOBSERVED_SECONDS = 15.0
-"""Seconds without a look, at the most, after which a job taken up from another process still tells how long it took."""
+"""Seconds without a poll up to which the duration of a job taken over from another process is known."""
 
 MAX_POLL_GAP_SECONDS = 120.0
-"""Seconds between the last look at a running job and the one that found it ended, for its duration to be known."""
+"""Seconds between the last two polls up to which the duration of an ended job is known."""
 
 UNREADABLE_GRACE_SECONDS = 180.0
 """Seconds of responses that cannot be read before the job counts as stalled and is polled slowly."""
 
 ENDING_GRACE_SECONDS = 60.0
-"""Seconds over which a success without a usable link, or an end word without a reason, is polled again before it
+"""Seconds over which a success without a usable link, or an end status without a reason, is polled again before it
 counts."""
 
 MIN_ENDINGS = 3
-"""Responses in a row that must say so."""
+"""Least number of such responses in a row."""
 
 KEY_REJECTED_PAUSE_SECONDS = 60.0
-"""Seconds without polls once the API key is known to be refused: only the user can change that."""
+"""Seconds without polls once the API key is known to be rejected."""
 
 KEY_DOUBT_JOBS = 3
-"""Jobs refused in a row, none accepted, that put the key in doubt; fewer do where no more are polled."""
+"""Jobs rejected in a row that put the key in doubt; all of them where fewer are polled."""
 
 PROBE_DELAY_SECONDS = 1.0
-"""Seconds before the one poll that decides whether a doubted key is refused."""
+"""Seconds before the poll that decides whether a key in doubt is rejected."""
 
 DEFAULT_RATE_LIMIT_PAUSE_SECONDS = 5.0
-"""Seconds all polling waits after a 429 that names no time: the slow end of the service's own guidance."""
+"""Seconds without polls after a 429 without Retry-After: the upper end of the service's guidance."""
 
 MIN_RATE_LIMIT_PAUSE_SECONDS = 1.0
-"""Seconds all polling waits at least after a 429, also after one that says "0" or names a time gone by."""
+"""Least seconds without polls after a 429, also with a Retry-After of 0 or in the past."""
 
 MAX_JITTER_SECONDS = 0.15
-"""Seconds by which a look may come late, so that jobs fired together do not stay together: never a share of the
-wait, which would undo what the cadence has worked out."""
+"""Seconds of random delay, which spreads jobs submitted together. Not proportional to the wait: that would undo the
+computed interval."""
 
 MAX_OBSERVATIONS = 64
 
 ATTENTION_WEIGHTS = {"awaited": 4.0, "selected": 4.0, "visible": 2.0, "else": 1.0}
-"""How many requests a second of lateness is worth, by whether a person is looking at the job."""
+"""Requests that one second of lateness is worth, by the user's attention."""
 
 ATTENTION_MAX_WAIT_SECONDS = {"awaited": 2.0, "selected": 3.0, "visible": 5.0}
-"""Seconds between two looks at most while a person or a script waits: the service's own guidance is 2 to 5."""
+"""Most seconds between two polls while the user or a script waits; the service's guidance is 2 to 5."""
 
 VISIBLE_POLLS_PER_SECOND = 2.0
-"""Looks a second that all jobs in view share before any is due: nobody follows twenty bars at once, and the selected
-one keeps its own pace. Lateness of each is worth less then, too. Up to ten in view are looked at as if alone; a
-look costs some 5 ms of the processor (`tests/benchmarks/`)."""
+"""Forced polls per second shared by all visible jobs: up to ten are polled as if alone, more share the weight of
+lateness, too. The selected job keeps its own pace. A poll takes about 5 ms of CPU (`tests/benchmarks/`)."""
 
 
 def job_kind(job: Job) -> JobKind:
@@ -91,7 +90,7 @@ def job_kind(job: Job) -> JobKind:
 
 
 class JobMonitor:
-    """Looks at jobs, records what it saw, and schedules the next look. Never touches a job it does not own."""
+    """Polls the jobs that this instance owns."""
 
     def __init__(self, context: JobContext, billing: Billing) -> None:
         policy, clock = context.policy, context.ports.clock
@@ -119,19 +118,19 @@ class JobMonitor:
         self._unobserved_ids: set[int] = set()
 
     def watch(self, job: Job, *, delay_seconds: float | None = None) -> None:
-        """Begin to look at the job, at `delay_seconds` seconds from now or when its cadence says."""
+        """Start polling the job, first after `delay_seconds`, or after its computed interval."""
         if job.id not in self._start_times:
-            # The wall clock is asked once; from here on only the monotonic one counts, which no one can set.
+            # Read the wall clock once, then only the monotonic clock, which does not jump.
             age = max(0.0, self._clock.time() - (job.submitted_at or job.created_at))
             self._start_times[job.id] = self._clock.monotonic() - age
             if not 0 <= age - (job.last_running_age or 0.0) <= MAX_UNOBSERVED_SECONDS:
                 self._unobserved_ids.add(job.id)
-            # When an earlier run saw the recorded progress is not known: dated now, it would mislead.
+            # The age at which an earlier process observed the recorded progress is unknown.
             self._observations[job.id] = [] if job.polls else [Observation(age=0.0, progress=job.progress)]
         self.scheduler.poll_in(job.id, self._next_wait_seconds(job) if delay_seconds is None else delay_seconds)
 
     def forget(self, job_id: int) -> None:
-        """Stop looking at the job and drop what was learned while watching it."""
+        """Stop polling the job and drop its observations."""
         self.scheduler.remove(job_id)
         self._waited_for_ids.discard(job_id)
         self._unobserved_ids.discard(job_id)
@@ -148,59 +147,59 @@ class JobMonitor:
             table.pop(job_id, None)
 
     def set_visible(self, visible: Iterable[int], selected: int | None) -> None:
-        """Set which jobs are on screen and which is selected: these are polled with more weight."""
+        """Set which jobs are on screen and which is selected; these are polled more often."""
         visible = frozenset(visible)
-        came = visible - self._visible
+        added = visible - self._visible
         if selected is not None and selected != self._selected:
-            came |= {selected}
+            added |= {selected}
         self._visible, self._selected = visible, selected
-        for job_id in came:
+        for job_id in added:
             self._reschedule_sooner(job_id)
 
     @property
     def visible_ids(self) -> frozenset[int]:
-        """The jobs that a person is looking at."""
+        """The jobs on screen, with the selected one."""
         return self._visible if self._selected is None else self._visible | {self._selected}
 
     def add_waiter(self, job_id: int) -> None:
-        """Note that somebody waits for the job's end: it is looked at like a visible one until then."""
+        """Poll the job like a selected one until `remove_waiter`."""
         self._waited_for_ids.add(job_id)
         self._reschedule_sooner(job_id)
 
     def remove_waiter(self, job_id: int) -> None:
-        """Note that nobody waits for the job any more."""
+        """End `add_waiter`."""
         self._waited_for_ids.discard(job_id)
 
     @property
     def pause_reason(self) -> str:
-        """Why all polling waits at the moment; empty when it does not."""
+        """The reason of the current pause of all polls, empty without one."""
         pause = self.scheduler.backoff
         return pause.reason if pause.wait_seconds(self._clock.monotonic()) > 0 else ""
 
     def age(self, job: Job) -> float:
-        """Return how long the job has been under way, in seconds."""
+        """Return the seconds since the job was submitted."""
         since = self._start_times.get(job.id)
         if since is None:
             return max(0.0, self._clock.time() - (job.submitted_at or job.created_at))
         return self._clock.monotonic() - since
 
     def estimate_remaining(self, job: Job) -> float | None:
-        """Return about how many seconds the job still needs, or None."""
+        """Return the estimated remaining seconds of a running job, or None."""
         if job.state is not JobState.RUNNING:
             return None
-        sightings = self._observations.get(job.id, ())
+        model = self.durations.model(job_kind(job))
         return interval.estimate_remaining(
-            age=self.age(job), observations=sightings, model=self.durations.model(job_kind(job))
+            age=self.age(job), observations=self._observations.get(job.id, ()), model=model
         )
 
     async def poll(self, job_id: int) -> None:
-        """Ask the service once about the job and act on what it says."""
+        """Poll the job once and apply the response."""
         job = self._store.get(job_id)
         if job is None or job.request_id is None or not self.should_poll(job):
             self.forget(job_id)
             return
         if self._probe_id not in (None, job_id):
-            # The key is in doubt: the probe decides first.
+            # The key is in doubt; the probe decides first.
             self.scheduler.poll_in(job_id, PROBE_DELAY_SECONDS)
             return
         try:
@@ -210,21 +209,21 @@ class JobMonitor:
 
     async def _poll(self, job: Job, request_id: str) -> None:
         try:
-            answer = await self._request_poll(request_id)
+            response = await self._request_poll(request_id)
         except KeyRejected as error:
             await self._apply_key_rejected(job, error)
         except ApiError as error:
             if self._probe_id == job.id and not self.is_key_rejected:
-                self._probe_id = None  # it decided nothing, and holds up nobody
+                self._probe_id = None  # undecided; let the other polls go on
             if isinstance(error, RequestRejected) and not isinstance(error, RateLimited):
                 await self._apply_refused(job, error, error.full_message)
             else:
                 self._apply_error(job, error)
         else:
-            await self._apply_response(job, answer)
+            await self._apply_response(job, response)
 
     async def poll_once(self, request_id: str) -> PollResponse:
-        """Poll a finished job once more, when no pause holds; raises ApiError, KeyRejected where the key is refused."""
+        """Poll a finished job again, after a pause; raises ApiError, and KeyRejected while the key is rejected."""
         if self.is_key_rejected:
             raise KeyRejected(self.pause_reason)
         while (wait := self.scheduler.backoff.wait_seconds(self._clock.monotonic())) > 0:
@@ -232,82 +231,82 @@ class JobMonitor:
         return await self._request_poll(request_id)
 
     def hold(self, seconds: float) -> None:
-        """Ask about nothing for a while, as the service wished."""
+        """Pause all polls, as the service requested."""
         seconds = max(seconds, MIN_RATE_LIMIT_PAUSE_SECONDS)
         reason = f"Rate limited; retrying in {seconds:.0f} s."
         self.scheduler.backoff.hold(self._clock.monotonic(), seconds, reason)
 
     def update_watch(self, job: Job) -> None:
-        """Take up or let go of a job that another instance changed."""
+        """Start or stop polling a job that another instance changed."""
         if not self.should_poll(job):
             self.forget(job.id)
         elif job.id not in self.scheduler.queue and not self.scheduler.is_polling(job.id):
             self.watch(job)
 
     def should_poll(self, job: Job) -> bool:
-        """Tell whether this instance is the one to ask about the job."""
+        """Whether this instance polls the job."""
         return job.state in POLLED_STATES and job.watched and self._context.owns(job)
 
     async def _request_poll(self, request_id: str) -> PollResponse:
-        """Ask once; what the answer means for every other question is noted here."""
-        pause, began = self.scheduler.backoff, self._billing.epoch()
+        """Poll once; update the state shared by all polls: backoff, key, balance."""
+        backoff, epoch = self.scheduler.backoff, self._billing.epoch()
         try:
-            answer = await self._service.poll(request_id)
+            response = await self._service.poll(request_id)
         except RateLimited as error:
             self.hold(error.retry_after if error.retry_after is not None else DEFAULT_RATE_LIMIT_PAUSE_SECONDS)
             raise
         except RequestNotSent as error:
-            pause.record_failure(self._clock.monotonic(), error.full_message)
+            backoff.record_failure(self._clock.monotonic(), error.full_message)
             raise
-        pause.record_success()
+        backoff.record_success()
         self.accept_key()
-        if answer.credits_remaining is not None:
-            self._billing.record_free_reading(answer.credits_remaining, began)
-        return answer
+        if response.credits_remaining is not None:
+            self._billing.record_free_reading(response.credits_remaining, epoch)
+        return response
 
     async def _apply_response(self, job: Job, response: PollResponse) -> None:
         self._forget_refusals(job.id)
         age = self.age(job)
         overdue = self._is_overdue(job)
         now = self._clock.time()
-        sightings = self._observations.setdefault(job.id, [])
-        sightings.append(Observation(age=age, progress=response.progress))
-        del sightings[:-MAX_OBSERVATIONS]
+        observations = self._observations.setdefault(job.id, [])
+        observations.append(Observation(age=age, progress=response.progress))
+        del observations[:-MAX_OBSERVATIONS]
         before = self._store.get(job.id)
         if before is None or before.state not in POLLED_STATES:
             return
         is_observed_end = not response.ending
         response, wait = self._resolve_ending(job.id, response)
         after = apply_poll(before, response, now, is_overdue=overdue)
-        took = self._observed_seconds(job.id, age, before)
+        seconds = self._observed_seconds(job.id, age, before)
         raw = {"last_answer": response.raw} if response.raw else None
         if after.state is before.state:
             current = self._record_poll(
                 job.id,
-                lambda held: apply_poll(held, response, now, is_overdue=overdue, age=age),
+                lambda job: apply_poll(job, response, now, is_overdue=overdue, age=age),
                 extra=raw if response.ending or response.status_text != before.status_text else None,
             )
             self._reschedule(current, wait)
             return
         current = await self._store.apply_remote(
-            job.id, lambda held: apply_poll(held, response, now, is_overdue=overdue, observed_seconds=took), extra=raw
+            job.id, lambda job: apply_poll(job, response, now, is_overdue=overdue, observed_seconds=seconds), extra=raw
         )
         if current.state in POLLED_STATES:
             self._reschedule(current)
             return
-        if current.state is JobState.SUCCEEDED and is_observed_end and took:
-            self.durations.learn_job(job_kind(current), sightings, age)
+        if current.state is JobState.SUCCEEDED and is_observed_end and seconds:
+            self.durations.learn_job(job_kind(current), observations, age)
         self.forget(job.id)
         self._context.events.finished.emit(current)
 
     def _observed_seconds(self, job_id: int, age: float, before: Job) -> float:
-        """Return the age at which a job was found ended, 0 where nobody looked for too long before."""
+        """Return the age at which a job was found ended, 0 after too long a gap between polls."""
         gap = age - (before.last_running_age or 0.0)
         is_close = job_id not in self._unobserved_ids and gap <= max(MAX_POLL_GAP_SECONDS, 0.5 * age)
         return round(max(age, 0.001), 3) if is_close else 0.0
 
     def _resolve_ending(self, job_id: int, response: PollResponse) -> tuple[PollResponse, float | None]:
-        """Return the response as the end it names once that has stood for a while, and the wait until then."""
+        """Return the response as an end once that was repeated long enough, and the wait until then."""
         if response.outcome != "alive" or not response.ending:
             self._endings.pop(job_id, None)
             return response, None
@@ -327,7 +326,7 @@ class JobMonitor:
         return self.age(job) > self._context.policy.stall_after_seconds
 
     def accept_key(self) -> None:
-        """Note that the service accepted the API key: whatever was refused concerned single jobs."""
+        """End a doubt about the API key: rejected polls concerned single jobs."""
         self._key_refused_ids.clear()
         self._probe_id = None
         if self.is_key_rejected:
@@ -337,18 +336,18 @@ class JobMonitor:
                 self.scheduler.poll_in(job_id, interval.resume_delay(number, len(self.scheduler.queue)))
 
     def doubt_key(self) -> None:
-        """Let one poll decide whether the API key is refused, as after a refused submit."""
+        """Let one poll decide whether the API key is rejected, for instance after a rejected submit."""
         if self._probe_id is None and not self.is_key_rejected:
             self._choose_probe()
 
     def _choose_probe(self) -> None:
-        """Poll one job before all others, one that was not refused yet where there is one."""
+        """Poll one job before all others, if possible one that was not rejected."""
         self._probe_id = min(self._start_times, key=lambda job_id: job_id in self._key_refused_ids, default=None)
         if self._probe_id is not None:
             self.scheduler.poll_in(self._probe_id, PROBE_DELAY_SECONDS)
 
     async def _apply_key_rejected(self, job: Job, error: KeyRejected) -> None:
-        """Treat a refused key as this job's own trouble until every poll, and then one probe, was refused."""
+        """Treat a rejected key as a problem of this job until every poll, and then one probe, was rejected."""
         self._key_refused_ids.add(job.id)
         if self.is_key_rejected or self._probe_id == job.id:
             self._probe_id = job.id
@@ -366,7 +365,7 @@ class JobMonitor:
             await self._apply_refused(job, error, reason)
 
     async def _apply_refused(self, job: Job, error: RequestRejected, reason: str) -> None:
-        """Poll a job again that the service does not know or refuses to answer for; a minute later it is lost."""
+        """Poll a job again that the service does not know or refuses; after a minute it is lost."""
         now = self._clock.monotonic()
         since = self._refused_since.setdefault(job.id, now)
         wait = self._next_backoff_seconds(job.id)
@@ -374,16 +373,16 @@ class JobMonitor:
             unknown = "Unknown request id (HTTP 404) so far; polling again."
             self._mark_waiting(job.id, unknown if isinstance(error, NotFound) else reason, wait)
             return
-        held = self._store.get(job.id)
-        if held is None or held.state not in POLLED_STATES:
+        current = self._store.get(job.id)
+        if current is None or current.state not in POLLED_STATES:
             return
-        if held.other_request_id is not None:
+        if current.other_request_id is not None:
             self._forget_refusals(job.id)
-            now_wall = self._clock.time()
-            self._reschedule(await self._store.apply_remote(job.id, lambda held: use_other_id(held, now_wall)))
+            at = self._clock.time()
+            self._reschedule(await self._store.apply_remote(job.id, lambda job: use_other_id(job, at)))
             return
         reason = "" if isinstance(error, NotFound) else reason
-        lost = await self._store.apply_remote(job.id, lambda held: mark_lost(held, self._clock.time(), reason))
+        lost = await self._store.apply_remote(job.id, lambda job: mark_lost(job, self._clock.time(), reason))
         self.forget(job.id)
         self._context.events.finished.emit(lost)
 
@@ -404,20 +403,20 @@ class JobMonitor:
     def _mark_waiting(self, job_id: int, reason: str, seconds: float, *, is_stalled: bool = False) -> None:
         if job_id in self._store:
             now = self._clock.time()
-            job = self._record_poll(job_id, lambda held: mark_waiting(held, reason, now, is_stalled=is_stalled))
+            job = self._record_poll(job_id, lambda job: mark_waiting(job, reason, now, is_stalled=is_stalled))
             slowest = interval.stalled_wait(self.age(job)) if job.state is JobState.STALLED else 0.0
             self._reschedule(job, max(seconds, slowest))
 
     def _record_poll(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
-        """Record what a poll brought; that something is not on disk yet outweighs any other trouble."""
+        """Record the result of a poll; the notice of a failed write outweighs any other reason to wait."""
         if self._store.is_durable(job_id):
             return self._store.change_in_memory(job_id, edit, extra=extra)
         return self._store.change_in_memory(
-            job_id, lambda held: msgspec.structs.replace(edit(held), waiting_reason=held.waiting_reason), extra=extra
+            job_id, lambda job: msgspec.structs.replace(edit(job), waiting_reason=job.waiting_reason), extra=extra
         )
 
     def _reschedule(self, job: Job, seconds: float | None = None) -> None:
-        """Look again, unless the job was let go of while this look was under way."""
+        """Schedule the next poll, unless polling of the job ended during this one."""
         if self.should_poll(job):
             self.scheduler.poll_in(
                 job.id, self._next_wait_seconds(job) if seconds is None else self._with_jitter(seconds)
@@ -426,12 +425,8 @@ class JobMonitor:
             self.forget(job.id)
 
     def _next_backoff_seconds(self, job_id: int) -> float:
-        return interval.backoff_seconds(self._count_failure(job_id))
-
-    def _count_failure(self, job_id: int) -> int:
-        count = self._failure_counts.get(job_id, 0) + 1
-        self._failure_counts[job_id] = count
-        return count
+        self._failure_counts[job_id] = count = self._failure_counts.get(job_id, 0) + 1
+        return interval.backoff_seconds(count)
 
     def _next_wait_seconds(self, job: Job) -> float:
         age = self.age(job)
@@ -455,7 +450,7 @@ class JobMonitor:
         return "visible" if job_id in self._visible else "else"
 
     def _weight_and_max_wait(self, job_id: int) -> tuple[float, float]:
-        """Return what a second of lateness is worth and the longest wait; many in view share the attention."""
+        """Return the weight of lateness and the longest wait; many visible jobs share both."""
         attention = self._attention_level(job_id)
         weight, longest = (
             ATTENTION_WEIGHTS[attention],
@@ -468,7 +463,7 @@ class JobMonitor:
         return 1 + (weight - 1) * share, min(longest / share, interval.MAX_WAIT_SECONDS)
 
     def _reschedule_sooner(self, job_id: int) -> None:
-        """Bring the next look nearer where the job has just come to somebody's attention."""
+        """Poll sooner when the job becomes visible, selected or waited for."""
         due, longest = self.scheduler.queue.due_at(job_id), self._weight_and_max_wait(job_id)[1]
         if due is not None and due - self._clock.monotonic() > longest:
             self.scheduler.poll_in(job_id, longest)
@@ -477,5 +472,5 @@ class JobMonitor:
         return seconds + MAX_JITTER_SECONDS * self._context.ports.rng.random()
 
     def resume_lost(self, job: Job) -> Job:
-        """Return a lost job as running again, to be asked about once more."""
+        """Return a lost job as running again."""
         return with_state(job, JobState.RUNNING, error=UntrustedText(""), finished_at=None)

@@ -1,6 +1,6 @@
-"""The polling workers: a few tasks that take what is due from one schedule, within one budget and one pause.
+"""The poll scheduler: runs due polls with few workers, under one rate limit and one backoff.
 
-Few on purpose: with httpx, four requests at a time were measured to carry six times the load of unbounded ones.
+With httpx, four concurrent requests have six times the throughput of unbounded ones.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from eternal_tui.core.clock import Clock
+from eternal_tui.estimation.interval import backoff_seconds
 
 
 class DueQueue:
@@ -32,20 +33,20 @@ class DueQueue:
         return iter(self._due_times)
 
     def set(self, job_id: int, due: float) -> None:
-        """Ask about the job at `due_at`."""
+        """Set when the job is due."""
         self._due_times[job_id] = due
         heapq.heappush(self._heap, (due, job_id))
 
     def remove(self, job_id: int) -> None:
-        """Ask no more about the job."""
+        """Remove the job."""
         self._due_times.pop(job_id, None)
 
     def due_at(self, job_id: int) -> float | None:
-        """Return when the job is next asked about."""
+        """Return when the job is due, None where it is not queued."""
         return self._due_times.get(job_id)
 
     def next_due(self) -> float:
-        """Return the earliest due time, infinity when nothing is scheduled."""
+        """Return the earliest due time, infinity when the queue is empty."""
         while self._heap:
             due, job_id = self._heap[0]
             if self._due_times.get(job_id) == due:
@@ -54,7 +55,7 @@ class DueQueue:
         return math.inf
 
     def pop(self, now: float) -> int | None:
-        """Remove and return the job that is most overdue, or None when none is due."""
+        """Remove and return the job that is due longest, None when none is due."""
         if self.next_due() > now:
             return None
         _, job_id = heapq.heappop(self._heap)
@@ -63,7 +64,7 @@ class DueQueue:
 
 
 class RateLimiter:
-    """A token bucket over all requests of this process: `rate` a second, at most `burst` at once."""
+    """A token bucket for all polls of this process: `rate` per second, at most `burst` at once."""
 
     def __init__(self, rate: float, burst: int) -> None:
         self._rate = rate
@@ -72,12 +73,12 @@ class RateLimiter:
         self._refilled_at: float | None = None
 
     def wait_seconds(self, now: float) -> float:
-        """Return the seconds until a request may be made; 0 when one may be made now."""
+        """Return the seconds until the next request is allowed."""
         self._refill(now)
         return max(0.0, (1.0 - self._tokens) / self._rate)
 
     def take_token(self, now: float) -> None:
-        """Count one request as made."""
+        """Count one request."""
         self._refill(now)
         self._tokens -= 1.0
 
@@ -88,10 +89,10 @@ class RateLimiter:
 
 
 class Backoff:
-    """The pause all polling of one host shares, with the reason people are shown.
+    """The pause shared by all polls, with its reason for the user.
 
-    What the service asked for is kept to the end. What was only concluded from failures ends with the first answer:
-    an answer to a request that was under way when the service asked for quiet must not end the quiet.
+    A Retry-After pause always runs to its end. A pause derived from connection failures ends with the first successful
+    response.
     """
 
     def __init__(self) -> None:
@@ -103,46 +104,46 @@ class Backoff:
 
     @property
     def reason(self) -> str:
-        """Why polling waits, or last waited."""
+        """The reason of the current or last pause."""
         return self._hold_reason if self._hold_until >= self._failing_until else self._failure_reason
 
     def hold(self, now: float, seconds: float, reason: str) -> None:
-        """Ask nothing for `seconds`; a longer pause already under way stays."""
+        """Pause for `seconds`; a longer pause that has begun stays."""
         if now + seconds >= self._hold_until:
             self._hold_until, self._hold_reason = now + seconds, reason
 
     def record_failure(self, now: float, reason: str) -> None:
-        """Count a failure to reach the host and wait longer after each: 1, 2, 4 … at most 30 seconds.
+        """Count a connection failure and pause longer after each: 1, 2, 4 … at most 30 seconds.
 
-        Answers to requests that were under way when the pause began count as the same failure.
+        Failures of requests that were in flight when the pause began count as the same one.
         """
         if now >= self._failing_until:
             self._failures += 1
-            self._failing_until = now + min(30.0, 2.0 ** min(self._failures - 1, 5))
+            self._failing_until = now + backoff_seconds(self._failures)
         self._failure_reason = reason
 
     def record_success(self) -> None:
-        """Note that the host answers again: nothing waits for its return any more."""
+        """End a pause derived from failures."""
         self._failures = 0
         self._failing_until = -math.inf
 
     def reset(self) -> None:
-        """End every pause, as when a person has given another key."""
+        """End every pause, for instance after the user set another key."""
         self.record_success()
         self._hold_until = -math.inf
 
     def wait_seconds(self, now: float) -> float:
-        """Return the seconds until polling may go on."""
+        """Return the remaining seconds of the pause."""
         return max(0.0, max(self._hold_until, self._failing_until) - now)
 
 
 MAX_SLEEP_SECONDS = 3600.0
-"""Seconds after which an idle dispatcher looks at the clock again, whatever it was told."""
+"""Seconds after which an idle scheduler checks the clock again."""
 
 
 async def sleep_until_set(clock: Clock, seconds: float, event: asyncio.Event) -> None:
     """Wait until `seconds` have passed, which sets `event`, or until another has set it."""
-    # An alarm, not a task: the dispatcher naps twice a look, and tasks were a third of what a look took of the loop.
+    # A timer instead of a task: this runs twice per poll, and tasks took a third of a poll's time on the event loop.
     cancel = clock.call_later(seconds, event.set)
     try:
         await event.wait()
@@ -151,28 +152,27 @@ async def sleep_until_set(clock: Clock, seconds: float, event: asyncio.Event) ->
 
 
 def raise_task_exception(task: asyncio.Task[None]) -> None:
-    """Let a defect that ended a standing task be heard: nobody would do its work any more."""
+    """Raise the exception that ended a long-running task: a defect, as its work is no longer done."""
     if not task.cancelled() and (error := task.exception()) is not None:
         raise error
 
 
 MIN_SLEEP_SECONDS = 0.001
-"""Seconds: a remainder of floating-point dust is waited for, not spun on."""
+"""Seconds; floating-point remainders must not become a busy loop."""
 
 
 SLOT_TIMEOUT_SECONDS = 3.0
-"""Seconds after which a look without an answer leaves its place to another: a service that says nothing about a few
-jobs must not hold up all others until the looks at them are given up."""
+"""Seconds after which a poll without a response releases its worker slot, so that a few hanging polls do not delay all
+others."""
 
 MAX_CONCURRENT_POLLS = 16
-"""Looks under way at most, silent ones and all: beyond that httpx's pool collapses."""
+"""Concurrent polls including hanging ones; beyond that httpx's pool collapses."""
 
 
 class PollScheduler:
-    """Runs `poll(job_id)` for every job when it is due, with at most `workers` looks at work.
+    """Runs `poll(job_id)` for each job when it is due, at most `workers` at once.
 
-    Those the service has kept waiting for `SLOT_TIMEOUT_SECONDS` seconds do not count, until `MAX_CONCURRENT_POLLS`
-    wait.
+    Polls without a response for `SLOT_TIMEOUT_SECONDS` do not count, up to `MAX_CONCURRENT_POLLS` in all.
     """
 
     def __init__(
@@ -196,22 +196,22 @@ class PollScheduler:
         self._start_times: dict[int, float] = {}
 
     def poll_in(self, job_id: int, seconds: float) -> None:
-        """Look at the job `seconds` from now; replaces an earlier time."""
+        """Poll the job `seconds` from now; replaces an earlier time."""
         due = self._clock.monotonic() + seconds
         self.queue.set(job_id, due)
         if due < self._sleeping_until:
             self._wake.set()
 
     def remove(self, job_id: int) -> None:
-        """Look at the job no more; a look under way is left to end."""
+        """Remove the job; a poll in flight goes on."""
         self.queue.remove(job_id)
 
     def is_polling(self, job_id: int) -> bool:
-        """Tell whether a look at the job is under way."""
+        """Whether a poll of the job is in flight."""
         return job_id in self._active_polls
 
     async def run(self) -> None:
-        """Take what is due until cancelled; looks under way are cancelled and awaited with it."""
+        """Run due polls until cancelled, then cancel and await those in flight."""
         try:
             while True:
                 await self._wait_for_slot()
@@ -221,21 +221,21 @@ class PollScheduler:
                 self._start_times[job_id] = self._clock.monotonic()
                 task.add_done_callback(partial(self._on_poll_done, job_id))
         finally:
-            under_way = tuple(self._active_polls.values())
-            for task in under_way:
+            in_flight = tuple(self._active_polls.values())
+            for task in in_flight:
                 task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            await asyncio.gather(*in_flight, return_exceptions=True)
 
     async def _wait_for_slot(self) -> None:
-        """Wait until another look may be under way."""
+        """Wait until another poll may start."""
         while len(self._active_polls) >= self._workers:
             now = self._clock.monotonic()
-            at_work = [since for since in self._start_times.values() if now - since < SLOT_TIMEOUT_SECONDS]
-            if len(at_work) < self._workers and len(self._active_polls) < MAX_CONCURRENT_POLLS:
+            working = [since for since in self._start_times.values() if now - since < SLOT_TIMEOUT_SECONDS]
+            if len(working) < self._workers and len(self._active_polls) < MAX_CONCURRENT_POLLS:
                 return
             self._slot_freed.clear()
-            nap = min(at_work) + SLOT_TIMEOUT_SECONDS - now if len(at_work) >= self._workers else MAX_SLEEP_SECONDS
-            await sleep_until_set(self._clock, max(nap, MIN_SLEEP_SECONDS), self._slot_freed)
+            pause = min(working) + SLOT_TIMEOUT_SECONDS - now if len(working) >= self._workers else MAX_SLEEP_SECONDS
+            await sleep_until_set(self._clock, max(pause, MIN_SLEEP_SECONDS), self._slot_freed)
 
     async def _next_due_job(self) -> int:
         while True:
@@ -245,13 +245,13 @@ class PollScheduler:
             )
             if wait <= 0 and (job_id := self.queue.pop(now)) is not None:
                 if job_id in self._active_polls:
-                    continue  # that look sets the next time itself
+                    continue  # that poll sets the next time itself
                 self._rate_limiter.take_token(now)
                 return job_id
             self._wake.clear()
-            nap = min(max(wait, MIN_SLEEP_SECONDS), MAX_SLEEP_SECONDS)
-            self._sleeping_until = now + nap
-            await sleep_until_set(self._clock, nap, self._wake)
+            pause = min(max(wait, MIN_SLEEP_SECONDS), MAX_SLEEP_SECONDS)
+            self._sleeping_until = now + pause
+            await sleep_until_set(self._clock, pause, self._wake)
 
     def _on_poll_done(self, job_id: int, task: asyncio.Task[None]) -> None:
         self._active_polls.pop(job_id, None)
