@@ -19,7 +19,7 @@ COALESCE_SECONDS = 0.6
 """Seconds ended jobs are collected: jobs that end together are one sentence and one bell."""
 
 Severity = Literal["information", "warning", "error"]
-ShowToast = Callable[[str, Severity], None]
+ShowToast = Callable[[SafeText, Severity], None]
 
 
 def end_message(job: Job) -> SafeText:

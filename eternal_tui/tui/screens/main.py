@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gc
 import shutil
-from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -15,9 +14,8 @@ from textual.containers import Container, Horizontal
 from textual.css.query import QueryType
 from textual.widget import MountError, Widget
 
-from eternal_tui.api.models import GenerateRequest
-from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
-from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
+from eternal_tui.core.sanitize import SafeText, sanitize
+from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.services import Services
 from eternal_tui.tui.config_watch import effective_keymap
 from eternal_tui.tui.context import TerminalContext
@@ -37,7 +35,7 @@ from eternal_tui.tui.request_form.messages import (
 )
 from eternal_tui.tui.request_form.pane import RequestFormPane
 from eternal_tui.tui.screens.character_loader import CharacterLoader
-from eternal_tui.tui.screens.key_prompt import KeyPrompt
+from eternal_tui.tui.screens.submission import Submission
 from eternal_tui.tui.screens.view_state import ScreenView
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import is_exiting
@@ -47,7 +45,6 @@ from eternal_tui.tui.widgets.header import HeaderLine
 from eternal_tui.tui.widgets.help_keys import HelpMixin
 
 if TYPE_CHECKING:
-    from eternal_tui.characters.resolver import CharacterCheck
     from eternal_tui.tui.gallery.gallery import Gallery
     from eternal_tui.tui.picture.picture import MediaView
     from eternal_tui.tui.screens.job_commands import JobCommands
@@ -146,7 +143,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self.notifier = Notifier(
             services.settings,
             terminal.environ,
-            show_toast=self._show_toast,
+            show_toast=self.notify_user,
             write=terminal.write_sequence,
             has_focus=lambda: self.app.app_focus,
             is_batch_active=engine.active_batches.is_active,
@@ -159,10 +156,10 @@ class MainScreen(HelpMixin, DiffScreen):
         )
         # The list is painted first: where the cursor is matters more than all about its job.
         self._detail_debouncer = Debouncer(
-            lambda: self.call_after_refresh(self._show_job_detail), services.clock.monotonic
+            lambda: self.call_after_refresh(self._show_new_job), services.clock.monotonic
         )
-        self._character_check: CharacterCheck | None = None
-        self._key_prompt = KeyPrompt(self)
+        self._submission = Submission(self)
+        self.check_characters = self._submission.check_characters
         self.characters = CharacterLoader(self)
         self._view = ScreenView(self, services.data_dir)
         self._was_resumed = False
@@ -170,7 +167,6 @@ class MainScreen(HelpMixin, DiffScreen):
         self._footer_has_job = False
         self._footer_is_searching = False
         self._last_credits: float | None = None
-        self._raw_responses: dict[int, Mapping[str, Any]] = {}
 
     def _make_gallery(self, jobs: JobList) -> Gallery:
         from eternal_tui.tui.gallery.gallery import Gallery
@@ -213,7 +209,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self.refresh_timer.subscribe(self._refresh_jobs)
         self._unsubscribe = engine.store.subscribe(self.refresh_timer.mark_changed)
         engine.events.settled.connect(self.notifier.notify_soon)
-        engine.events.submitted.connect(self._key_prompt.job_submitted)
+        engine.events.submitted.connect(self._submission.job_submitted)
         self.job_pane.job_list.set_jobs(engine.store.newest_first(), self.services.clock.time())
         self._update_footer()
         self.header.set_totals(engine.billing.totals(), engine.queue.summary())
@@ -240,25 +236,20 @@ class MainScreen(HelpMixin, DiffScreen):
         # What exists now stays: the garbage collector need not scan it again.
         gc.freeze()
         gc.enable()
-        await self._key_prompt.ask_if_missing()
+        await self._submission.ask_key_if_missing()
 
     @on(events.ScreenResume)
-    def _screen_resumed(self, event: events.ScreenResume) -> None:
-        """Leave the styles at the first time as they are: every widget got its own when it was mounted."""
-        event.refresh_styles = self._was_resumed
-        if self._was_resumed:
-            self._set_toasts_visible(True)
-        self._was_resumed = True
-
     @on(events.ScreenSuspend)
-    def _screen_suspended(self) -> None:
-        """Leave what is said to the screen above, which says it too: under a dialog it would stand there twice."""
-        self._set_toasts_visible(False)
-
-    def _set_toasts_visible(self, visible: bool) -> None:
+    def _covered_or_uncovered(self, event: events.ScreenResume | events.ScreenSuspend) -> None:
+        """Leave notifications to the screen above, which shows them too."""
         from eternal_tui.tui.terminal.widgets import set_toasts_visible
 
-        set_toasts_visible(self, visible)
+        if isinstance(event, events.ScreenResume):
+            # At the first time the styles are as they are: every widget got its own when it was mounted.
+            event.refresh_styles = self._was_resumed
+        if self._was_resumed:
+            set_toasts_visible(self, isinstance(event, events.ScreenResume))
+        self._was_resumed = True
 
     def on_resize(self, event: events.Resize) -> None:
         self._view.set_side_by_side(side_by_side=event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS)
@@ -298,14 +289,13 @@ class MainScreen(HelpMixin, DiffScreen):
         engine.monitor.set_visible(self.job_pane.visible_ids(), jobs.current_id)
         self._show_notices()
 
-    def _show_current_job(self) -> None:
-        self.detail_pane.set_job(self._current_job())
-
-    def _current_job(self) -> Job | None:
-        """Return the job under the cursor, with the reason where all polls wait."""
-        engine, current = self.services.jobs, self.job_pane.job_list.current_id
-        job = engine.store.get(current) if current is not None else None
-        return job if job is None else with_pause_reason(job, engine.monitor.pause_reason)
+    def _show_current_job(self) -> Job | None:
+        """Show and return the job under the cursor, with the reason where all polls wait."""
+        engine = self.services.jobs
+        job = engine.store.get(self.job_pane.job_list.current_id or 0)
+        job = job and with_pause_reason(job, engine.monitor.pause_reason)
+        self.detail_pane.set_job(job)
+        return job
 
     def _show_notices(self) -> None:
         fresh = self.services.jobs.notices[self._notified_count :]
@@ -346,9 +336,8 @@ class MainScreen(HelpMixin, DiffScreen):
     def _job_highlighted(self, _: JobList.Highlighted) -> None:
         self._detail_debouncer.trigger()
 
-    def _show_job_detail(self) -> None:
-        job = self._current_job()
-        self.detail_pane.set_job(job, self._raw_responses.get(job.id) if job is not None else None)
+    def _show_new_job(self) -> None:
+        job = self._show_current_job()
         if job is not None and job.is_ended:
             self._load_raw_responses(job.id)
 
@@ -379,37 +368,11 @@ class MainScreen(HelpMixin, DiffScreen):
         return "#form *" if covered and selector == "*" else selector
 
     def notify_user(self, text: SafeText, severity: Severity = "information") -> None:
-        self._show_toast(text, severity)
-
-    def _show_toast(self, text: str, severity: Severity) -> None:
         self.app.notify(text, severity=severity, markup=False, timeout=8 if severity == "error" else 5)
 
     async def ask_confirmation(self, dialog: ConfirmDialog) -> bool:
         answer: bool = await self.app.push_screen_wait(dialog)
         return answer
-
-    async def check_characters(self, requests: Sequence[GenerateRequest]) -> bool:
-        """Look up whose age is not known yet, where that may be of use; False where nothing may be sent."""
-        if not await self.services.client.has_key():
-            return True
-        if self._character_check is None:
-            from eternal_tui.characters.resolver import CharacterCheck
-
-            self._character_check = CharacterCheck(
-                self.services.characters, show_progress=self._show_check_progress, notify_user=self.notify_user
-            )
-        allowed = await self._character_check.run(request.character for request in requests)
-        if allowed:
-            # Before the POST: a prompt typed meanwhile is the next one, not the end of this one.
-            self.form_pane.mark_sent(requests)
-        return allowed
-
-    def _show_check_progress(self, text: SafeText) -> None:
-        if self.form_pane.form is not None:
-            self.form_pane.form.set_waiting_text(text)
-        if text and not self.form_pane.region:
-            # Sent from the list, with the form out of sight.
-            self.notify_user(format_safe("Before it is sent: {words}. esc stops.", words=text))
 
     # Messages of the panes
 
@@ -420,24 +383,7 @@ class MainScreen(HelpMixin, DiffScreen):
     @on(SubmitRequested)
     @work
     async def _submit_requested(self, event: SubmitRequested) -> None:
-        try:
-            sent = await self.commands.submit(event.requests, event.character_names, event.templates)
-        finally:
-            self.form_pane.finish_submit(event.requests)
-        if sent:
-            self._confirm_sent(len(event.requests))
-            if not all(event.character_names):
-                await self.characters.fill_in_names()
-        else:
-            (await self.form_pane.mount_form()).unmark_sent()
-            await self._key_prompt.ask_if_missing()
-
-    def _confirm_sent(self, count: int) -> None:
-        covered = self.form_pane.region.width == self.size.width
-        sent = self.services.jobs.store.newest_first()[:count]
-        if covered and all(job.state in (*POLLED_STATES, JobState.SUCCEEDED) for job in sent):
-            what = format_safe("{n} requests", n=count) if count > 1 else SafeText("the request")
-            self.notify_user(format_safe("Sent {what}. esc: list.", what=what))
+        await self._submission.submit(event)
 
     @on(RequestsChanged)
     def _price_requested(self, event: RequestsChanged) -> None:
@@ -455,18 +401,15 @@ class MainScreen(HelpMixin, DiffScreen):
         if self.form_pane.form is not None:
             self.form_pane.form.show_history(list(prompts)[:MAX_HISTORY_PROMPTS])
 
-    @on(RequestFormPane.NotificationRequested)
-    def _form_notification_requested(self, event: RequestFormPane.NotificationRequested) -> None:
-        self.notify_user(event.text, "warning")
-
     @on(JobList.TitleChanged)
     def _job_list_title_changed(self) -> None:
         if self.job_pane.job_list.is_searching != self._footer_is_searching:
             self._update_footer()
 
     @on(JobList.Notice)
-    def _job_list_notice(self, event: JobList.Notice) -> None:
-        self.notify_user(event.text)
+    @on(RequestFormPane.NotificationRequested)
+    def _notification_requested(self, event: JobList.Notice | RequestFormPane.NotificationRequested) -> None:
+        self.notify_user(event.text, "information" if isinstance(event, JobList.Notice) else "warning")
 
     @on(FooterLine.Clicked)
     async def _footer_clicked(self, event: FooterLine.Clicked) -> None:
@@ -598,7 +541,7 @@ class MainScreen(HelpMixin, DiffScreen):
 
     def key_escape(self, event: events.Key) -> None:
         """Cancel a running character check; else close the drawer or the zoom and go to the list. Esc never quits."""
-        if self._character_check is not None and self._character_check.cancel():
+        if self._submission.cancel_check():
             event.stop()
             return
         if self._view.zoomed_pane or self._focus_scope() in ("form", "detail"):
