@@ -18,7 +18,7 @@ from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.detail.text import render_detail
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 
 EMPTY_MESSAGE = SafeText("Select a job to see its result.")
 

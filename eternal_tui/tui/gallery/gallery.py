@@ -29,7 +29,7 @@ from eternal_tui.tui.gallery.grid import (
 )
 from eternal_tui.tui.graphics.base import GraphicsBackend
 from eternal_tui.tui.graphics.thumbnails import ThumbnailCache, ThumbnailKey
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.cells import fit

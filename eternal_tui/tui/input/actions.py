@@ -1,10 +1,8 @@
-"""What the registry of actions is made of."""
+"""The table of all actions: ids, keys, titles and scopes. Plain data, without Textual."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
-
-from textual.binding import Binding
 
 Scope = Literal[
     "anywhere", "jobs", "list", "matches", "tiles",
@@ -368,23 +366,6 @@ MAIN_SCREEN_ACTIONS: tuple[Action, ...] = (
 
 ALL_ACTIONS: tuple[Action, ...] = (*MAIN_SCREEN_ACTIONS, *CONTROL_ACTIONS)
 """All of them; `MAIN_SCREEN_ACTIONS` are those of the workbench itself, which the palette offers."""
-
-
-def bindings(scope: Scope) -> list[Binding]:
-    """Return Textual bindings for everything that works there."""
-    return [
-        Binding(
-            action.keys,
-            action.textual_action,
-            action.title,
-            show=action.show_in_footer,
-            id=action.id,
-            tooltip=action.description,
-            priority=action.priority or scope == "anywhere",
-        )
-        for action in ALL_ACTIONS
-        if action.scope == scope
-    ]
 
 
 SHARED_KEYS: tuple[tuple[tuple[str, ...], str], ...] = (

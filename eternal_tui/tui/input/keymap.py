@@ -1,10 +1,10 @@
-"""A person's own keys: what in the [keys] table of config.toml cannot be meant, said in sentences."""
+"""Actions as Textual bindings, and the user's own keys: errors in the [keys] table of config.toml."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 
+from textual.binding import Binding
 from textual.keys import Keys
 
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
@@ -19,13 +19,30 @@ _MODIFIER_KEYS = frozenset({"ctrl", "alt", "shift", "super", "meta", "hyper"})
 _KEY_NAMES = frozenset(key.value.split("+")[-1] for key in Keys)
 
 
+def bindings(scope: Scope) -> list[Binding]:
+    """Return Textual bindings for everything that works there."""
+    return [
+        Binding(
+            action.keys,
+            action.textual_action,
+            action.title,
+            show=action.show_in_footer,
+            id=action.id,
+            tooltip=action.description,
+            priority=action.priority or scope == "anywhere",
+        )
+        for action in ALL_ACTIONS
+        if action.scope == scope
+    ]
+
+
 def effective_keys(action: Action, keymap: Mapping[str, str]) -> str:
-    """Return the keys of an action, a person's own where there are some."""
+    """Return the keys of an action, the user's own where there are some."""
     return keymap.get(action.id, action.keys)
 
 
 def keymap_errors(keymap: Mapping[str, str]) -> list[SafeText]:
-    """Return a sentence for each entry that cannot be meant: unknown name, no key, a key in disguise, a clash."""
+    """Return a sentence for each invalid entry: unknown name, no key, a key no terminal can send, a clash."""
     return [*_entry_errors(keymap), *_conflict_errors(keymap)]
 
 
@@ -35,6 +52,8 @@ def valid_bindings(keymap: Mapping[str, str]) -> dict[str, str]:
 
 
 def _entry_errors(keymap: Mapping[str, str]) -> Iterator[SafeText]:
+    from difflib import get_close_matches
+
     for name, text in keymap.items():
         if name not in _ACTIONS_BY_ID:
             near = get_close_matches(name, _ACTIONS_BY_ID, n=1)

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.filter import SYNTAX_EXAMPLES
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.widgets.grapheme_input import GraphemeInput
 
 SYNTAX_HINT = f'words  "a phrase"  -not  {SYNTAX_EXAMPLES}'

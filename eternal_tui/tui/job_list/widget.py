@@ -18,7 +18,7 @@ from textual.strip import Strip
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.filter import FACETS, JobFilter, parse_filter
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.job_list.incremental_filter import IncrementalFilter
 from eternal_tui.tui.job_list.index import SORT_ORDERS, JobIndex, ListCursor, ListView, UnseenJobs
 from eternal_tui.tui.job_list.lines import MAX_ESTIMATES_PER_REDRAW, CachedLine, LineCache, LineOptions, LinePainter

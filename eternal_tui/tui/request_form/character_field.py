@@ -16,7 +16,7 @@ from textual.widgets import Input
 from eternal_tui.api.curl import is_curl_command
 from eternal_tui.characters.resolver import CharacterResolver, ResolvedCharacter, format_label
 from eternal_tui.core.sanitize import sanitize
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.request_form.fields import FieldHint, FieldRow
 from eternal_tui.tui.widgets.grapheme_input import GraphemeInput
 

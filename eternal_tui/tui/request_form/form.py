@@ -20,7 +20,7 @@ from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.editor import EditorNotFound, prompt_path, read_prompt
 from eternal_tui.drafts.expansion import escape_prompt, split_lines
 from eternal_tui.drafts.stores import Preset, Presets
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.request_form.character_field import CharacterField, CharacterInput
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
 from eternal_tui.tui.request_form.fields import FieldHint, SettingsFields

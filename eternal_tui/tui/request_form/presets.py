@@ -12,7 +12,7 @@ from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.expansion import SNIPPET_PATTERN
 from eternal_tui.drafts.stores import Preset, Presets
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.request_form.messages import PresetsChanged
 from eternal_tui.tui.widgets.option_table import Column
 from eternal_tui.tui.widgets.search_dialog import SearchDialog

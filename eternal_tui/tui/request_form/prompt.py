@@ -24,7 +24,7 @@ from eternal_tui.api.curl import is_curl_command
 from eternal_tui.core.sanitize import VARIATION_SELECTORS, ZERO_WIDTH_JOINERS, clean_prompt, sanitize
 from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
 from eternal_tui.drafts.expansion import SNIPPET_PATTERN
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.request_form.fields import FieldHint
 from eternal_tui.tui.widgets.grapheme_input import GraphemeTextArea
 

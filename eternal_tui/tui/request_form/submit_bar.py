@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from eternal_tui.core.formatting import format_cost
 from eternal_tui.core.sanitize import SafeText
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 
 _SEND_HINT = "^s send"
 _STOP_HINT = "esc stops"

@@ -28,7 +28,7 @@ from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.core.secret import Secret
 from eternal_tui.services import Services
 from eternal_tui.tui.config_watch import effective_keymap
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.footer import key_hint
 

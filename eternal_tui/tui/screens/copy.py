@@ -18,8 +18,7 @@ from eternal_tui.jobs.model import Job
 from eternal_tui.services import Services
 from eternal_tui.tui.config_watch import effective_keymap
 from eternal_tui.tui.context import TerminalContext
-from eternal_tui.tui.input.actions import bindings
-from eternal_tui.tui.input.keymap import key_label
+from eternal_tui.tui.input.keymap import bindings, key_label
 from eternal_tui.tui.terminal import escape_codes
 from eternal_tui.tui.terminal.clipboard import clipboard_command, copy
 from eternal_tui.tui.widgets.dialog import Dialog

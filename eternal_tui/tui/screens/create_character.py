@@ -18,7 +18,7 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.errors import SubmitRejected
 from eternal_tui.jobs.model import JobState
 from eternal_tui.services import Services
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.widgets.dialog import ConfirmDialog, Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 

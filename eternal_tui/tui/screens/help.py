@@ -18,8 +18,8 @@ from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.tui.config_watch import effective_keymap
-from eternal_tui.tui.input.actions import ALL_ACTIONS, SHARED_KEYS, bindings
-from eternal_tui.tui.input.keymap import effective_keys, key_label
+from eternal_tui.tui.input.actions import ALL_ACTIONS, SHARED_KEYS
+from eternal_tui.tui.input.keymap import bindings, effective_keys, key_label
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 

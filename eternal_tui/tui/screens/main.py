@@ -21,8 +21,8 @@ from eternal_tui.tui.config_watch import effective_keymap
 from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.detail.pane import DetailPane
 from eternal_tui.tui.detail.text import with_pause_reason
-from eternal_tui.tui.input import actions
 from eternal_tui.tui.input.actions import Scope
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.notifications import Notifier, Severity
@@ -70,7 +70,7 @@ ROW_BREAKPOINTS = [(0, "-low"), (MIN_HIGH_ROWS, "-high")]
 class Workspace(Container):
     """Jobs and detail together: single-letter keys work here, and nowhere that text is typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("jobs")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("jobs")]
 
 
 BREAKPOINTS = [
@@ -98,7 +98,7 @@ class MainScreen(HelpMixin, DiffScreen):
     """Header, form, jobs, detail and footer; draws the engine's snapshots and does what keys and panes ask for."""
 
     AUTO_FOCUS = "JobList"
-    BINDINGS: ClassVar[list[BindingType]] = [*actions.bindings("anywhere")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("anywhere")]
     HORIZONTAL_BREAKPOINTS = BREAKPOINTS
     VERTICAL_BREAKPOINTS = ROW_BREAKPOINTS
 

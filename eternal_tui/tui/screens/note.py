@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.model import MAX_TAGS, Job, parse_tags
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 

@@ -23,7 +23,7 @@ from textual.widgets import Static
 
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.tui.graphics.base import PLACEHOLDER
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.terminal.widgets import watch_toast_height
 
 Result = TypeVar("Result")

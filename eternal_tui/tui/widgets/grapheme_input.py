@@ -10,7 +10,7 @@ from textual.widgets.input import Selection
 from textual.widgets.text_area import Location
 
 from eternal_tui.core.text_width import grapheme_end, grapheme_start
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 
 
 class GraphemeInput(Input):

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import sanitize
-from eternal_tui.tui.input.actions import bindings
+from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.widgets.dialog import Overlay
 from eternal_tui.tui.widgets.grapheme_input import GraphemeInput
 from eternal_tui.tui.widgets.option_table import Column, VirtualList

@@ -16,8 +16,8 @@ import eternal_tui.tui
 from eternal_tui.config import Settings
 from eternal_tui.config.render import config_template
 from eternal_tui.tui import config_watch
-from eternal_tui.tui.input.actions import ALL_ACTIONS, bindings
-from eternal_tui.tui.input.keymap import INDISTINGUISHABLE_KEYS, keymap_errors, valid_bindings
+from eternal_tui.tui.input.actions import ALL_ACTIONS
+from eternal_tui.tui.input.keymap import INDISTINGUISHABLE_KEYS, bindings, keymap_errors, valid_bindings
 
 ACTIONS_BY_ID = {action.id: action for action in ALL_ACTIONS}
 
