@@ -52,7 +52,7 @@ class JobCommands:
             "star": self.star,
             "reject": self.reject,
             "retry": self.retry_all,
-            "watch": self.watch_all,
+            "watch": self.watch,
             "outside": self.open_all,
         }
 
@@ -119,11 +119,9 @@ class JobCommands:
 
     async def _confirm_and_resend(self, jobs: Sequence[Job], *, ask: bool) -> None:
         if ask:
-            what = format_safe("{n} jobs", n=len(jobs)) if len(jobs) > 1 else format_safe("job {id}", id=jobs[0].id)
             cost = self.cost_text([job.request for job in jobs])
-            if not await self.confirm_cost(
-                format_safe("Run {what} again? {cost}", what=what, cost=cost), count=len(jobs)
-            ):
+            question = format_safe("Run {jobs} again? {cost}", jobs=_name_jobs(jobs), cost=cost)
+            if not await self.confirm_cost(question, count=len(jobs)):
                 return
         await self._resend(jobs, confirmed=ask)
 
@@ -178,9 +176,7 @@ class JobCommands:
         elif job.state in _RERUN_STATES:
             await self.rerun([job]) if job.is_creation else await self._confirm_and_resend([job], ask=True)
         else:
-            self._screen.notify_user(
-                format_safe("Nothing to retry: job {id} is {state}.", id=job.id, state=state_label(job))
-            )
+            self._screen.notify_user(_refusal("retry", [job]))
 
     async def retry_all(self, jobs: Sequence[Job]) -> None:
         """Retry what there is to retry among jobs; those that failed are asked about once, with their cost."""
@@ -194,7 +190,7 @@ class JobCommands:
         if failed:
             await self.rerun(failed)
         elif not others:
-            self._screen.notify_user(SafeText("Nothing to retry among these jobs."))
+            self._screen.notify_user(_refusal("retry", jobs))
 
     async def _resolve_unconfirmed(self, job: Job) -> None:
         """Ask whether to retry or to dismiss; a job that is resolved already is only said to be."""
@@ -221,31 +217,27 @@ class JobCommands:
         elif confirmed and await self._screen.check_characters([job.request]):
             await self._jobs.submitter.retry_unconfirmed(job.id, confirmed=True)
 
-    async def watch_all(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            await self.watch(job)
-
-    async def watch(self, job: Job) -> None:
-        """Poll the job now; one that is polled already is asked about."""
-        if job.state is JobState.LOST or (job.state in POLLED_STATES and not job.watched):
-            await self._jobs.watch_now(job.id)
-            self._screen.notify_user(format_safe("Polling job {id}.", id=job.id))
+    async def watch(self, jobs: Sequence[Job]) -> None:
+        """Poll jobs now; where all of them are polled already, ask whether to stop."""
+        idle = [job for job in jobs if job.state is JobState.LOST or (job.state in POLLED_STATES and not job.watched)]
+        polled = [job for job in jobs if job.state in POLLED_STATES and job.watched]
+        if idle:
+            for job in idle:
+                await self._jobs.watch_now(job.id)
+            self._screen.notify_user(format_safe("Polling {jobs}.", jobs=_name_jobs(idle)))
             return
-        if job.state not in POLLED_STATES:
-            self._screen.notify_user(
-                format_safe("Nothing to poll: job {id} is {state}.", id=job.id, state=state_label(job))
-            )
+        if not polled:
+            self._screen.notify_user(_refusal("poll", jobs))
             return
         dialog = ConfirmDialog(
-            format_safe("Stop polling job {id}? It keeps running and stays charged; w polls it again.", id=job.id),
+            format_safe("Stop polling {jobs}? What runs stays charged; w polls it again.", jobs=_name_jobs(polled)),
             title=SafeText("Stop polling"),
             yes=SafeText("stop polling"),
             no=SafeText("poll now"),
         )
-        if await self._screen.ask_confirmation(dialog):
-            await self._jobs.stop_watching(job.id)
-        else:
-            await self._jobs.watch_now(job.id)
+        change = self._jobs.stop_watching if await self._screen.ask_confirmation(dialog) else self._jobs.watch_now
+        for job in polled:
+            await change(job.id)
 
     async def delete(self, jobs: Sequence[Job]) -> None:
         """Remove jobs from the history, asking where one is not ended or may have been charged."""
@@ -258,7 +250,7 @@ class JobCommands:
             *([format_safe("{n} running: stays charged, is not downloaded.", n=running)] if running else ()),
             *([format_safe("{n} unconfirmed: may have been charged.", n=unconfirmed)] if unconfirmed else ()),
         ]
-        what = format_safe("job {id}", id=jobs[0].id) if len(jobs) == 1 else format_safe("{n} jobs", n=len(jobs))
+        what = _name_jobs(jobs)
         if reasons:
             dialog = ConfirmDialog(
                 join_safe(" ", format_safe("Delete {what}?", what=what), *reasons),
@@ -409,8 +401,14 @@ def _nothing_to_retry_message(candidates: RetryCandidates) -> SafeText:
     return SafeText("No failed job in this list.")
 
 
-def _refusal(verb: str, job: Job) -> SafeText:
-    return format_safe("Nothing to {verb}: job {id} is {state}.", verb=verb, id=job.id, state=state_label(job))
+def _name_jobs(jobs: Sequence[Job]) -> SafeText:
+    return format_safe("job {id}", id=jobs[0].id) if len(jobs) == 1 else format_safe("{n} jobs", n=len(jobs))
+
+
+def _refusal(verb: str, jobs: Sequence[Job]) -> SafeText:
+    if len(jobs) > 1:
+        return format_safe("Nothing to {verb} among these jobs.", verb=verb)
+    return format_safe("Nothing to {verb}: job {id} is {state}.", verb=verb, id=jobs[0].id, state=state_label(jobs[0]))
 
 
 def _charge_text(job: Job) -> SafeText:

@@ -1,4 +1,4 @@
-"""One wish about many jobs: what is asked, and how often."""
+"""Commands on jobs: the questions asked before, and how often."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["clock", "sandbox"]
 
 
 class FakeScreen:
-    """Writes down what is said and asked, and answers no, or what it was told to."""
+    """Records notifications and questions; answers `answer`."""
 
     def __init__(self, answer: bool = False) -> None:
         self.answer = answer
@@ -103,25 +103,28 @@ async def test_all_failed_are_asked_about_once_with_the_cost(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("command", "state", "question"),
+    ("command", "state", "count", "question"),
     [
-        ("retry", JobState.FAILED, "Retry job 1? Price unknown."),
-        ("retry", JobState.REJECTED, "Retry job 1? Price unknown."),
-        ("delete", JobState.UNCONFIRMED, "Delete job 1? 1 unconfirmed: may have been charged."),
-        ("delete", JobState.RUNNING, "Delete job 1? 1 running: stays charged, is not downloaded."),
+        ("retry", JobState.FAILED, 1, "Retry job 1? Price unknown."),
+        ("retry", JobState.REJECTED, 1, "Retry job 1? Price unknown."),
+        ("delete", JobState.UNCONFIRMED, 1, "Delete job 1? 1 unconfirmed: may have been charged."),
+        ("delete", JobState.RUNNING, 1, "Delete job 1? 1 running: stays charged, is not downloaded."),
+        ("delete", JobState.QUEUED, 1, ""),
+        ("watch", JobState.RUNNING, 2, "Stop polling 2 jobs? What runs stays charged; w polls it again."),
     ],
 )
-async def test_what_costs_or_may_have_cost_asks_first(
-    tmp_path: Path, command: str, state: JobState, question: str
+async def test_what_costs_or_may_have_cost_asks_once_first(
+    tmp_path: Path, command: str, state: JobState, count: int, question: str
 ) -> None:
-    """Seen to fail with `t` sending a failed job at once, and with `d` deleting an unconfirmed one."""
+    """Seen to fail with `t` sending a failed job at once, and with `w` asking about each of several."""
     face = FakeScreen()
     async with open_services(tmp_path) as bench:
-        bench.history.add_many([to_record(make_job(state=state))])
+        bench.history.add_many([to_record(make_job(state=state))] * count)
         await bench.jobs.start()
-        await JobCommands(bench.jobs, face, ENVIRON).run([1], command)
-        assert face.questions == [question]
-        assert [job.id for job in bench.jobs.store.newest_first()] == [1]
+        await JobCommands(bench.jobs, face, ENVIRON).run(range(1, count + 1), command)
+        assert face.questions == ([question] if question else [])
+        kept = state if question else JobState.REJECTED
+        assert [job.state for job in bench.jobs.store.newest_first()] == [kept] * count
 
 
 async def test_the_queue_is_held_and_released_after_a_question(
@@ -145,14 +148,3 @@ async def test_the_queue_is_held_and_released_after_a_question(
         await commands.toggle_queue()
         await bench.advance_until(lambda: len(sandbox.posts) == 1)
         assert bench.engine.store[first.id].cause == "cancelled"
-
-
-async def test_a_queued_job_is_cancelled_without_a_question(tmp_path: Path) -> None:
-    """Seen to fail with the question about running jobs, which says that it stays charged."""
-    face = FakeScreen()
-    async with open_services(tmp_path) as bench:
-        bench.history.add_many([to_record(make_job(state=JobState.QUEUED))])
-        await bench.jobs.start()
-        await JobCommands(bench.jobs, face, ENVIRON).run([1], "delete")
-        assert face.questions == []
-        assert not any(job.state is JobState.QUEUED for job in bench.jobs.store.newest_first())
