@@ -16,15 +16,19 @@ class ApiError(Exception):
     """A call to the service that gave no usable answer.
 
     `str(error)` is a whole sentence in our own words. `service_message` is the service's, unsafe to show before the
-    gate; `raw` is the answer as it came, cut short, empty where there was none.
+    gate; `raw` is the answer as it came, cut short, empty where there was none. `retry_after` is the wait in seconds
+    that a 429 or 5xx asks for, capped, or None.
     """
 
     raw: UntrustedText = UntrustedText("")
 
-    def __init__(self, message: str, *, service_message: str = "", status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, service_message: str = "", status: int | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.service_message = UntrustedText(service_message)
         self.status = status
+        self.retry_after = retry_after
 
     @property
     def full_message(self) -> UntrustedText:
@@ -61,13 +65,7 @@ class NotFound(RequestRejected):
 
 
 class RateLimited(RequestRejected):
-    """429: refused for now. `retry_after` is the wait in seconds the service asked for, already capped, or None."""
-
-    def __init__(
-        self, message: str, *, service_message: str = "", status: int | None = 429, retry_after: float | None = None
-    ) -> None:
-        super().__init__(message, service_message=service_message, status=status)
-        self.retry_after = retry_after
+    """429: refused for now."""
 
 
 class OutcomeUnknown(ApiError):
@@ -79,13 +77,7 @@ class ResponseLost(OutcomeUnknown):
 
 
 class ServerError(OutcomeUnknown):
-    """5xx. `retry_after` is in seconds, capped, or None."""
-
-    def __init__(
-        self, message: str, *, service_message: str = "", status: int | None = None, retry_after: float | None = None
-    ) -> None:
-        super().__init__(message, service_message=service_message, status=status)
-        self.retry_after = retry_after
+    """5xx."""
 
 
 class InvalidResponse(OutcomeUnknown):
@@ -287,10 +279,8 @@ def _rejection(
 ) -> RequestRejected:
     charge = f"Not charged. {meaning.paid_advice}" if paid else meaning.free_advice
     sentence = f"{meaning.summary}{'' if status is None else f' (HTTP {status})'}. {charge}"
-    if meaning.error_type is RateLimited:
-        wait = parse_retry_after(_header_value(headers, "retry-after"), now)
-        return RateLimited(sentence, service_message=service_message, retry_after=wait)
-    return meaning.error_type(sentence, service_message=service_message, status=status)
+    wait = parse_retry_after(_header_value(headers, "retry-after"), now) if meaning.error_type is RateLimited else None
+    return meaning.error_type(sentence, service_message=service_message, status=status, retry_after=wait)
 
 
 def _header_value(headers: Headers, name: str) -> str:

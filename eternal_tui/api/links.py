@@ -8,11 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from eternal_tui.api.fields import JsonObject, load_embedded
+from eternal_tui.api.fields import MAX_URL_CHARS, JsonObject, load_embedded
 from eternal_tui.core.sanitize import UntrustedText
-
-MAX_URL_CHARS = 8_192
-"""Characters. Signed links carry a policy and a signature; the longest in the wild are about 2,000."""
 
 _MAX_DEPTH = 8
 _MAX_ITEMS = 50
@@ -20,95 +17,15 @@ _MAX_SHOWN_CHARS = 300
 
 _DOCUMENTED_NAMES = ("result_url", "result")
 _RESULT_WORDS = frozenset(
-    {
-        *(
-            "result",
-            "results",
-            "output",
-            "outputs",
-            "video",
-            "videos",
-            "image",
-            "images",
-            "img",
-            "media",
-            "file",
-            "files",
-        ),
-        *(
-            "download",
-            "asset",
-            "assets",
-            "artifact",
-            "artifacts",
-            "clip",
-            "picture",
-            "photo",
-            "generated",
-            "generation",
-        ),
-        *(
-            "generations",
-            "final",
-            "content",
-            "contents",
-            "gif",
-            "mp4",
-            "url",
-            "urls",
-            "uri",
-            "link",
-            "links",
-            "href",
-            "src",
-        ),
-        *("data", "signed", "public", "cdn", "full", "hd", "path", "location", "response", "payload", "job", "task"),
-        *(
-            "edited",
-            "image1",
-            "raw",
-            "original",
-            "sample",
-            "samples",
-            "resource",
-            "attachment",
-            "attachments",
-            "object",
-        ),
-    }
+    """result results output outputs video videos image image1 images img media file files download asset assets
+    artifact artifacts clip picture photo generated generation generations final content contents gif mp4 url urls
+    uri link links href src data signed public cdn full hd path location response payload job task edited raw
+    original sample samples resource attachment attachments object""".split()  # noqa: SIM905
 )
 _OTHER_WORDS = frozenset(
-    {
-        *(
-            "input",
-            "inputs",
-            "source",
-            "init",
-            "reference",
-            "avatar",
-            "thumbnail",
-            "thumb",
-            "preview",
-            "poster",
-            "cover",
-        ),
-        *("webhook", "callback", "status", "poll", "polling", "cancel", "get", "docs", "doc", "documentation", "help"),
-        *(
-            "logo",
-            "icon",
-            "next",
-            "prev",
-            "self",
-            "stream",
-            "user",
-            "character",
-            "profile",
-            "mask",
-            "watermark",
-            "support",
-        ),
-        *("request", "error", "message", "detail", "prompt", "upgrade", "billing", "account", "log", "logs", "more"),
-    }
+    """input inputs source init reference avatar thumbnail thumb preview poster cover webhook callback status poll
+    polling cancel get docs doc documentation help logo icon next prev self stream user character profile mask watermark
+    support request error message detail prompt upgrade billing account log logs more""".split()  # noqa: SIM905
 )
 _WORD_ORDER = ("video", "videos", "mp4", "output", "outputs", "image", "images")
 """Where several links stand side by side: a clip before its first frame."""

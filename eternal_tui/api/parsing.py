@@ -5,12 +5,16 @@ No bytes whatsoever make a function here raise anything but `errors.ApiError`.
 
 from __future__ import annotations
 
+import math
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 
 from eternal_tui.api import errors, fields, links, reasons
-from eternal_tui.api.ages import parse_age
 from eternal_tui.api.errors import Headers, charge_notice, error_from_refusal, error_from_response
 from eternal_tui.api.models import (
     MAX_RAW_CHARS,
@@ -25,7 +29,6 @@ from eternal_tui.api.models import (
     is_character_id,
     normalize_character_id,
 )
-from eternal_tui.api.status_words import is_end_word, is_failure_word, is_pending_word, is_success_word
 from eternal_tui.core.sanitize import UntrustedText
 
 MAX_DESCRIPTION_CHARS = 5_000
@@ -192,7 +195,7 @@ def _parse_character(row: Any) -> Character | None:
         or UntrustedText(identity),
         username=username,
         description=fields.find_text(place, "description", MAX_DESCRIPTION_CHARS),
-        avatar_url=fields.find_text(place, "avatar_url", links.MAX_URL_CHARS),
+        avatar_url=fields.find_text(place, "avatar_url", fields.MAX_URL_CHARS),
         age=age,
         is_age_readable=is_readable,
         gender=fields.find_text(place, "gender"),
@@ -260,3 +263,91 @@ def _invalid_response(status: int, service_message: str, *, paid: bool) -> error
         service_message=service_message,
         status=status,
     )
+
+
+SUCCESS_WORDS = frozenset({"success", "done", "completed", "succeeded", "successful", "complete", "finished"})
+FAILURE_WORDS = frozenset({"failed", "error", "failure", "fail", "errored"})
+"""`success`, `done`, `completed`, `failed` and `error` are documented or seen; the others are their other forms."""
+
+PENDING_WORDS = frozenset(
+    """pending queued queue in_queue processing running in_progress started starting waiting submitted created accepted
+    preparing generating rendering scheduled active""".split()  # noqa: SIM905
+)
+
+_END_WORDS = frozenset(
+    """cancelled canceled rejected moderated expired timeout timedout aborted blocked refunded terminated stopped killed
+    denied forbidden flagged nsfw censored filtered invalid declined dropped deleted removed revoked crashed interrupted
+    abandoned violated violation banned prohibited refused unsupported discarded voided withdrawn ended dead failed
+    failure errored error unsafe lost disallowed""".split()  # noqa: SIM905
+)
+"""English words for an end, alone or as a part, as in `content_moderated`: with a reason beside it, a failure."""
+
+_STILL_ALIVE_WORDS = frozenset({"not", "no", "non", "un", "never", "retry", "retrying", "retried", "recovering", "pre"})
+
+
+def is_success_word(word: str) -> bool:
+    """Tell whether `word` says that a job is finished."""
+    return word.casefold() in SUCCESS_WORDS
+
+
+def is_failure_word(word: str) -> bool:
+    """Tell whether `word` alone says that a job has failed."""
+    return word.casefold() in FAILURE_WORDS
+
+
+def is_pending_word(word: str) -> bool:
+    """Tell whether `word` says in so many words that a job goes on."""
+    return re.sub(r"[\s-]+", "_", word.casefold()) in PENDING_WORDS
+
+
+def is_end_word(word: str) -> bool:
+    """Tell whether `word` means in English that a job has ended without a result."""
+    parts = re.findall("[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).casefold())
+    joined = {"".join(pair) for pair in pairwise(parts)}
+    return bool(_END_WORDS & {*parts, *joined}) and not _STILL_ALIVE_WORDS & set(parts)
+
+
+MAX_AGE_YEARS = 1_000
+_MAX_TEXT_CHARS = 200
+_MAX_DEPTH = 4
+_MAX_ITEMS = 20
+
+_UNITS = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_NUMBER_PATTERN = r"[0-9]{1,9}(?:[.,][0-9]{1,3})?"
+
+
+def parse_age(value: Any) -> tuple[int | None, bool]:
+    """Return the lowest age in whole years that `value` names, None where it names none; and whether it can be read.
+
+    An age may come as a number, digits, English words, or several of them in a list or an object. Where none was
+    given at all there is nothing to read, which is readable.
+    """
+    if value is None or value == "":
+        return None, True
+    ages = list(_iter_ages(value, _MAX_DEPTH))
+    return (math.floor(max(0, min(*ages, MAX_AGE_YEARS))), True) if ages else (None, False)
+
+
+def _iter_ages(value: Any, depth: int) -> Iterator[float]:
+    if isinstance(value, str):
+        yield from _ages_in_text(unicodedata.normalize("NFKC", value[:_MAX_TEXT_CHARS]).casefold())
+    elif isinstance(value, list | dict) and depth > 0:
+        for inner in list(value if isinstance(value, list) else value.values())[:_MAX_ITEMS]:
+            yield from _iter_ages(inner, depth - 1)
+    elif isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value):
+        yield value
+
+
+def _ages_in_text(text: str) -> Iterator[float]:
+    yield from (float(number.replace(",", ".")) for number in re.findall(_NUMBER_PATTERN, text))
+    tens = 0
+    for word in [*re.findall("[a-z]+", text), ""]:
+        if word in _UNITS:
+            yield tens + _UNITS.index(word)
+        elif tens:
+            yield tens
+        tens = 10 * (_TENS.index(word) + 2) if word in _TENS else 0

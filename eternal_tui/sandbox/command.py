@@ -117,10 +117,9 @@ def _state_file_error(path: Path) -> str:
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT, SIGTERM or, if asked, the end of stdin; 2 for an unusable option, 1 for a taken port."""
     if "list" in args.fault:
-        from eternal_tui.sandbox.faults import FAULT_TABLE
-        from eternal_tui.sandbox.faults import __doc__ as usage
+        from eternal_tui.sandbox import faults
 
-        sys.stderr.write(f"{usage}\n{FAULT_TABLE}")
+        sys.stderr.write(f"{faults.__doc__}")
         return 0
     try:
         settings = _parse_settings(args)

@@ -1,7 +1,63 @@
 """Faults: what goes wrong on purpose.
 
 A fault is armed by ``--fault KIND[@PLACE][:N|:P%]``, by ``Sandbox.inject`` or by a prompt that contains
-``fault:KIND`` or ``fault:KIND:N``; without a number it holds for ever, with one it strikes N times.
+``fault:KIND`` or ``fault:KIND:N``; without a number it holds for ever, with one it strikes N times. Places:
+``post`` (generate), ``poll``, ``cdn`` (files), ``list`` (characters), ``job`` (fixed when a job is made), ``link``
+(when a result link is signed). Those in brackets need to be named.
+
+kind                places                what happens
+lost-answer         post (poll list)      post: charged and queued, then the connection dies without an answer
+drop-before         post poll cdn (list)  the connection dies before the request is read; nothing is charged
+429                 post poll cdn (list)  refused with Retry-After (any text, a setting); nothing is charged
+500                 post poll cdn (list)  JSON error; nothing is charged
+html-502            post poll cdn (list)  a proxy's HTML page; nothing is charged
+charged-502         post                  charged and queued, then a proxy's HTML page instead of the answer
+garbage-json        post poll (list)      200 with a cut JSON text; a post is charged
+slow                post poll cdn (list)  the answer comes ``slow_seconds`` late; a post is charged at once
+redirect            post poll cdn (list)  post, poll: sent on to another origin, which records it; cdn: to itself
+huge-body           post poll (list cdn)  an answer padded to ``huge_body_bytes``; a post is charged
+no-credits          post                  charged, but the answer has no credits_remaining
+failed              job                   ends as failed, with a reason
+error-word          job                   ends as "error"
+done-word           job                   ends as "done" instead of success
+completed-word      job                   ends as "completed" instead of success
+unknown-word        job                   says "transmogrifying" while it runs
+unknown-end         job                   ends as "transmogrified", with its URL
+stuck               job                   stays pending for ever
+null-progress       job                   progress is null
+backwards-progress  job                   every second answer falls back by 30
+url-without-success job                   at its end stays "pending" but carries its URL
+success-without-url job                   ends as success with an empty result_url
+encrypted           job                   carries an AES key; the file is not readable
+hostile-text        job (post list)       job: status and reason; post: a 400; list: names - with escapes, bidi, markup
+poll-404            poll                  the id is unknown (N times, or for ever)
+expired-link        link                  the link has already run out when it is handed over
+truncated           cdn                   full Content-Length, half of the file, then the connection dies
+wrong-length        cdn                   the whole file, but Content-Length promises 97 bytes more
+cut                 cdn                   half of the file with an honest Content-Length
+wrong-type          cdn                   an HTML page with 200
+not-ready           cdn                   403, as a storage not ready yet; the next poll brings the same link
+drip                cdn                   a byte a second
+gzip                cdn                   the file packed as gzip, unasked
+not-yours           poll post             403 about this request alone; nothing is charged
+moderated-403       post                  403 whose reason is moderation; nothing is charged
+proxy-403           post poll (list)      403 with a firewall's HTML page; nothing is charged
+fields-422          post                  422 with one reason a field, as {"errors": {…}}; nothing is charged
+detail-422          post                  422 with a list of reasons, as FastAPI gives them; nothing is charged
+echo-key            post poll             401 that repeats the key it got, with its slashes escaped; nothing is charged
+refused-200         post poll             200 with {"status": false, "error": …}; nothing is charged
+wrong-id            poll                  an answer about another request
+empty-answer        post poll (list)      200 with an empty body; a post is charged
+cancelled-word      job                   ends as "cancelled", with an error
+moderated-word      job                   ends as "moderated", with its reason under result
+end-word            job                   ends as "expired", with no reason at all
+false-status        job                   ends as {"status": false, "error": …} with its id
+ftp-link            job                   ends as success with a link of ftp
+object-link         job                   ends as success with an object in place of its link
+other-link-name     job                   ends as success with its link as result.video_url or output[0].url
+private-link        job                   ends as success with a link to 169.254.169.254
+endless-list        list                  every page is full, for ever
+minor-twice         list                  everybody is listed a second time, at the age of "sixteen"
 """
 
 from __future__ import annotations
@@ -81,69 +137,10 @@ class Fault(StrEnum):
     MINOR_TWICE = "minor-twice"
 
 
-FAULT_TABLE = """
-kind                places                what happens
-lost-answer         post (poll list)      post: charged and queued, then the connection dies without an answer
-drop-before         post poll cdn (list)  the connection dies before the request is read; nothing is charged
-429                 post poll cdn (list)  refused with Retry-After (any text, a setting); nothing is charged
-500                 post poll cdn (list)  JSON error; nothing is charged
-html-502            post poll cdn (list)  a proxy's HTML page; nothing is charged
-charged-502         post                  charged and queued, then a proxy's HTML page instead of the answer
-garbage-json        post poll (list)      200 with a cut JSON text; a post is charged
-slow                post poll cdn (list)  the answer comes ``slow_seconds`` late; a post is charged at once
-redirect            post poll cdn (list)  post, poll: sent on to another origin, which records it; cdn: to itself
-huge-body           post poll (list cdn)  an answer padded to ``huge_body_bytes``; a post is charged
-no-credits          post                  charged, but the answer has no credits_remaining
-failed              job                   ends as failed, with a reason
-error-word          job                   ends as "error"
-done-word           job                   ends as "done" instead of success
-completed-word      job                   ends as "completed" instead of success
-unknown-word        job                   says "transmogrifying" while it runs
-unknown-end         job                   ends as "transmogrified", with its URL
-stuck               job                   stays pending for ever
-null-progress       job                   progress is null
-backwards-progress  job                   every second answer falls back by 30
-url-without-success job                   at its end stays "pending" but carries its URL
-success-without-url job                   ends as success with an empty result_url
-encrypted           job                   carries an AES key; the file is not readable
-hostile-text        job (post list)       job: status and reason; post: a 400; list: names - with escapes, bidi, markup
-poll-404            poll                  the id is unknown (N times, or for ever)
-expired-link        link                  the link has already run out when it is handed over
-truncated           cdn                   full Content-Length, half of the file, then the connection dies
-wrong-length        cdn                   the whole file, but Content-Length promises 97 bytes more
-cut                 cdn                   half of the file with an honest Content-Length
-wrong-type          cdn                   an HTML page with 200
-not-ready           cdn                   403, as a storage not ready yet; the next poll brings the same link
-drip                cdn                   a byte a second
-gzip                cdn                   the file packed as gzip, unasked
-not-yours           poll post             403 about this request alone; nothing is charged
-moderated-403       post                  403 whose reason is moderation; nothing is charged
-proxy-403           post poll (list)      403 with a firewall's HTML page; nothing is charged
-fields-422          post                  422 with one reason a field, as {"errors": {…}}; nothing is charged
-detail-422          post                  422 with a list of reasons, as FastAPI gives them; nothing is charged
-echo-key            post poll             401 that repeats the key it got, with its slashes escaped; nothing is charged
-refused-200         post poll             200 with {"status": false, "error": …}; nothing is charged
-wrong-id            poll                  an answer about another request
-empty-answer        post poll (list)      200 with an empty body; a post is charged
-cancelled-word      job                   ends as "cancelled", with an error
-moderated-word      job                   ends as "moderated", with its reason under result
-end-word            job                   ends as "expired", with no reason at all
-false-status        job                   ends as {"status": false, "error": …} with its id
-ftp-link            job                   ends as success with a link of ftp
-object-link         job                   ends as success with an object in place of its link
-other-link-name     job                   ends as success with its link as result.video_url or output[0].url
-private-link        job                   ends as success with a link to 169.254.169.254
-endless-list        list                  every page is full, for ever
-minor-twice         list                  everybody is listed a second time, at the age of "sixteen"
-"""
-"""What `--fault list` prints. Places: ``post`` (generate), ``poll``, ``cdn`` (files), ``list`` (characters), ``job``
-(fixed when a job is made), ``link`` (when a result link is signed). Those in brackets need to be named."""
-
-
 def _read_table() -> dict[Fault, tuple[tuple[FaultPlace, ...], tuple[FaultPlace, ...]]]:
-    """Return the places of each fault: those where none is named, and those that need to be named."""
+    """Return the places of each fault by the table above: those where none is named, and those that need to be."""
     places = {}
-    for row in FAULT_TABLE.splitlines()[2:]:
+    for row in (__doc__ or "").partition("what happens\n")[2].splitlines():
         usual, _, named = row[20:41].partition("(")
         places[Fault(row[:20].strip())] = (
             tuple(map(FaultPlace, usual.split())),
