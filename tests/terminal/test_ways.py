@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import signal
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,13 +60,6 @@ def app(request: pytest.FixtureRequest, home: dict[str, str]) -> Iterator[Tmux]:
     with Tmux(PROGRAM, home, columns=columns, rows=rows) as terminal:
         terminal.wait_for("2 Jobs")
         yield terminal
-
-
-def kill(app: Tmux) -> None:
-    """Kill the app; its guard gives the terminal back, over what the shell prints meanwhile."""
-    process = Path(f"/proc/{app.pid}")
-    os.kill(app.pid, signal.SIGKILL)
-    app.wait_for(lambda _: not process.exists())
 
 
 def test_the_form(app: Tmux, tmp_path: Path) -> None:
@@ -132,7 +123,7 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     app.wait_for("Waving")
     draft = tmp_path / "data" / "draft.json"
     app.wait_for(lambda _: b"pasted curl" in draft.read_bytes())
-    kill(app)
+    app.kill()
 
 
 def test_the_draft_after_a_crash_and_the_default_preset(tmp_path: Path, home: dict[str, str]) -> None:
@@ -144,7 +135,7 @@ def test_the_draft_after_a_crash_and_the_default_preset(tmp_path: Path, home: di
         app.wait_for("opens the list")
         app.type("6870\tSnow on the quay")
         app.wait_for(lambda _: (data / "draft.json").exists() and b"quay" in (data / "draft.json").read_bytes())
-        kill(app)
+        app.kill()
     with Tmux(PROGRAM, home) as app:
         app.wait_for("2 Jobs")
         app.press("n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -128,6 +129,12 @@ class Tmux:
         """The program's process."""
         shell = int(self.pane_variable("pane_pid"))
         return int(Path(f"/proc/{shell}/task/{shell}/children").read_text().split()[0])
+
+    def kill(self) -> None:
+        """Kill the program; its guard gives the terminal back, over what the shell prints meanwhile."""
+        process = Path(f"/proc/{self.pid}")
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait_for(lambda _: not process.exists())
 
     def read(self, within: float = 0.0) -> bytes:
         """Take in what the program wrote, waiting up to so many seconds for something, and return it."""
