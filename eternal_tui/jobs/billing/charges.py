@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -251,6 +252,18 @@ def rows_of_old_jobs(jobs: Iterable[Job], service: str) -> Iterator[Row]:
         )
 
 
+@lru_cache(256)
+def _shared_key(type: str, quality: str, seconds: int) -> PriceKey:  # noqa: A002 - the record's own name
+    """Return the same tuple for equal keys: a long run has few of them and thousands of charges."""
+    return (type, quality, seconds)
+
+
+@lru_cache(1024)
+def shared_amount(text: str) -> Decimal:
+    """Return the same decimal for equal texts, 104 bytes each."""
+    return Decimal(text)
+
+
 def key_of_row(row: Row) -> PriceKey:
     """Return what the price of the row's request depends on."""
-    return (row.type, row.quality, row.seconds)
+    return _shared_key(row.type, row.quality, row.seconds)

@@ -24,6 +24,7 @@ from eternal_tui.jobs.billing.charges import (
     from_row_record,
     key_of_row,
     rows_of_old_jobs,
+    shared_amount,
     to_text,
 )
 from eternal_tui.jobs.billing.settlement import Settlement
@@ -131,7 +132,7 @@ class Ledger:
             charge.kind = row.kind
         if charge.kind is not RowKind.INTENT:
             account.in_flight.pop(charge.job, None)
-        charge.amount = None if row.amount is None else Decimal(row.amount)
+        charge.amount = None if row.amount is None else shared_amount(row.amount)
         charge.is_measured = row.is_measured or charge.job == 0
         charge.is_refunded = charge.is_refunded or row.kind is RowKind.REFUND
         if row.kind in (RowKind.VERDICT, RowKind.CHARGED, RowKind.FREE):

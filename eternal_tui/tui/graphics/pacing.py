@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from textual.strip import Strip
 
@@ -21,8 +21,7 @@ _STYLE_BYTES_PER_SEGMENT = 42
 """About the bytes of one segment's colours and its reset, `ESC [ 38;2;…;48;2;… m` and `ESC [ 0 m`."""
 
 
-@dataclass(frozen=True, slots=True)
-class FrameBudget:
+class FrameBudget(NamedTuple):
     """Most frames a second, and most bytes a second; None means that bytes do not count."""
 
     frame_rate: float = LOCAL_FRAME_RATE
