@@ -14,21 +14,19 @@ from textual.notifications import Notify
 
 from eternal_tui.tui.terminal.driver import FlowControlledApp
 
-MAX_MALLOC_ARENAS = 2
-"""Memory arenas that all threads share. With glibc's eight for each core, an app of ten threads had freed 25 MB that it
-could not give back after 10,000 jobs."""
-
-_M_ARENA_MAX = -8
-"""Of glibc's malloc.h."""
+_MALLOC_OPTIONS = {-8: 2, -1: 1 << 20, -3: 1 << 20}
+"""M_ARENA_MAX, M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h. By itself it has an arena for each thread and
+keeps twice the largest piece it has seen at the end of each."""
 
 
-def limit_malloc_arenas() -> None:
-    """Have threads started from now on share memory arenas, where the C library is glibc."""
+def limit_freed_memory() -> None:
+    """Have threads started from now on share memory arenas that keep little, where the C library is glibc."""
     if sys.platform.startswith("linux"):
         import ctypes
 
         if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
-            mallopt(_M_ARENA_MAX, MAX_MALLOC_ARENAS)
+            for option, value in _MALLOC_OPTIONS.items():
+                mallopt(option, value)
 
 
 class TerminalApp(FlowControlledApp):
@@ -37,7 +35,7 @@ class TerminalApp(FlowControlledApp):
     internal_error: Exception | None = None
 
     def on_ready(self) -> None:
-        limit_malloc_arenas()
+        limit_freed_memory()
 
     def report_internal_error(self, error: Exception) -> None:
         """End the app with this defect."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from textual import constants, events, messages
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
@@ -33,6 +33,9 @@ OVERLONG_PAUSE_SECONDS = 0.25
 INTRODUCER_ALONE_SECONDS = 1.0
 """Seconds after which one character behind a bare string introducer is a key: the introducer was alt and a letter."""
 
+LATE_BYTE_SECONDS = 0.5
+"""Wait behind a single byte that may go on as a reply whose ESC was taken for the key, such as `[`."""
+
 MAX_SEQUENCE_CHARS = 128
 MAX_PASTE_CHARS = 4 * 1024 * 1024
 
@@ -52,11 +55,20 @@ _C1_LETTERS = {chr(code + base): letter for code, letter in _C1.items() for base
 
 _INVALID_BYTES = re.compile("[\udc80-\udcff]")
 _STRING_TAIL = re.compile(r"[ -~]*\x1b\\")
-"""The end of a string whose beginning was read by somebody else."""
+"""The end of a string that another program read the beginning of."""
 _LATE_TAIL = re.compile(
-    r"\[[0-?]*[ -/]*[@-~]|\[[0-?]|O[A-Za-z]\Z|P(?:[>!]|\d*[$+!]|\d\Z)|\](?:\d+(?:;|\Z)|[lLI])|_G|[P\]_^X][ -~]*\x1b\\"
+    r"\[[0-?]*[ -/]*[@-~]|\[[0-?]|O[A-Za-z]\Z|P(?:[>!]|[\d;]*[$+!]|[\d;]+\Z)|\](?:\d+(?:;|\Z)|[lLI])|_G"
+    r"|[P\]_^X][ -~]*\x1b\\"
 )
-"""What a read begins with that goes on behind an ESC that was taken for the key."""
+"""Start of a read that goes on behind an ESC that was taken for the key."""
+_SPLIT_TAIL = re.compile(
+    r"\[[0-?][ -?]*(?:[@-~]|\Z)|P(?:[>!]|[\d;]*[$+!]|[\d;]+\Z)|\](?:\d+(?:;|\Z)|[lLI])|_G|[P\]_^X][ -~]*\x1b\\"
+)
+"""The same in several reads, the last of which has more than a byte: behind a `[` only a reply, with parameters."""
+_SPLIT_BYTE = re.compile(r"\[[0-?][ -?]*[@-~]|P(?:[>!]|[\d;]*[$+!])|\]\d+;|_G")
+"""The same where the last read has one byte, which a user might have typed."""
+_LATE_PREFIX = re.compile(r"\[[0-?]*|P(?:[>!]|[\d;]*[$+!]?)|\](?:\d*;?|[lLI])|_G?")
+"""What may become that with further bytes."""
 _CURSOR_REPORT = re.compile(r"\x1b\[(\d{1,5});(\d{1,5})R")
 _MOUSE_REPORT = re.compile(r"\x1b\[<\d{1,3};-?\d{1,5};-?\d{1,5}[Mm]")
 _SYNC_REPORT = re.compile(r"\x1b\[\?2026;[1-4]\$y")
@@ -88,6 +100,7 @@ class InputParser:
         self._paste: list[str] | None = None
         self._paste_chars = 0
         self._escape_key_at = float("-inf")
+        self._late_prefix = self._late_held = ""
         self._escape_seconds = max(constants.ESCAPE_DELAY, REMOTE_ESCAPE_SECONDS if remote else 0.0)
         self._reports_escape = False
 
@@ -102,13 +115,13 @@ class InputParser:
 
     def timeout(self, now: float) -> float | None:
         """Return the seconds until `tick` has something to do, None where nothing is unfinished."""
-        if not (self._pending or self._paste is not None or self._decoder.getstate()[0]):
+        if not (self._pending or self._paste is not None or self._decoder.getstate()[0] or self._late_held):
             return None
         return max(0.0, self._last_byte_at + self._wait_seconds(now) - now)
 
     def _wait_seconds(self, now: float) -> float:
         if self._paste is None and not self._pending:
-            return MAX_ESCAPE_SECONDS
+            return LATE_BYTE_SECONDS if self._late_held else MAX_ESCAPE_SECONDS
         if self._paste is None and self._pending == ESC:
             return self.escape_seconds
         overlong = self._string_chars > MAX_STRING_CHARS or now - self._pending_since > MAX_STRING_SECONDS
@@ -127,6 +140,10 @@ class InputParser:
         elif self._pending == ESC:
             self._escape_key_at = self._last_byte_at
             yield events.Key("escape", ESC)
+        elif self._late_held:
+            for character in self._late_held:
+                yield from self._keys(character)
+            self._late_held = ""
         elif not self._pending and self._decoder.getstate()[0] != b"\xc2":
             # Latin-1, where é is one byte. Behind C2 an 8-bit control code was to come.
             yield from self._keys("\ufffd")
@@ -140,11 +157,9 @@ class InputParser:
         if not text:
             return
         if self._paste is None:
-            if self._pending == ESC and text[0] not in "[O" + _STRING_INTRODUCERS and gap > constants.ESCAPE_DELAY:
-                # Alt and a letter come together, so these were two keys.
-                self._pending = ""
-                yield events.Key("escape", ESC)
-            text = self._rejoin(text, gap, now)
+            text = yield from self._join_parts(text, gap, now)
+            if self._late_held:
+                return
         self._escape_key_at = float("-inf")
         at = 0
         while at < len(text):
@@ -164,18 +179,34 @@ class InputParser:
                     self._pending = rest[len(rest) - kept :]
                     at = len(text)
 
-    def _rejoin(self, text: str, gap: float, now: float) -> str:
-        """Return `text` without the end of a sequence whose beginning is gone, or with the ESC that belongs to it."""
+    def _join_parts(self, text: str, gap: float, now: float) -> Generator[Message, None, str]:
+        """Return `text` with the parts of its sequence that came before, without the end of one that began unread."""
+        late, self._late_prefix = self._late_prefix, ""
+        held, self._late_held = self._late_held, ""
         if self._pending == ESC:
-            self.note_delay(gap)
+            if text[0] not in "[O" + _STRING_INTRODUCERS and gap > constants.ESCAPE_DELAY:
+                # Alt and a letter come together, so these were two keys.
+                self._pending = ""
+                yield events.Key("escape", ESC)
+            else:
+                self.note_delay(gap)
         elif self._pending[1:] and self._pending[1:] in _STRING_INTRODUCERS and not self._string_chars:
             if gap > INTRODUCER_ALONE_SECONDS and len(text) == 1:
                 self._pending = ""
-        elif not self._pending and now - self._escape_key_at < SEQUENCE_TIMEOUT_SECONDS and _LATE_TAIL.match(text):
-            self.note_delay(now - self._escape_key_at)
-            return ESC + text
-        elif not self._pending and (tail := _STRING_TAIL.match(text)):
-            return text[tail.end() :]
+        elif not self._pending:
+            is_behind_escape = now - self._escape_key_at < SEQUENCE_TIMEOUT_SECONDS
+            is_byte = len(text) == 1
+            tail = _SPLIT_BYTE if is_byte else _SPLIT_TAIL if late else _LATE_TAIL
+            if is_behind_escape and (held or not is_byte) and tail.match(late + text):
+                self.note_delay(now - self._escape_key_at)
+                return ESC + late + text
+            if is_behind_escape and is_byte and _LATE_PREFIX.fullmatch(late + text):
+                self._late_prefix, self._late_held = late + text, held + text
+                return ""
+            for character in held:
+                yield from self._keys(character)
+            if end := _STRING_TAIL.match(text):
+                return text[end.end() :]
         return text
 
     def _add_paste(self, text: str) -> None:

@@ -10,6 +10,7 @@ from textual import events
 from textual.message import Message
 
 from eternal_tui.tui.terminal.input_parser import (
+    LATE_BYTE_SECONDS,
     MAX_STRING_CHARS,
     REMOTE_ESCAPE_SECONDS,
     SEQUENCE_TIMEOUT_SECONDS,
@@ -79,6 +80,33 @@ def test_parser_drops_replies_in_three_late_parts(reply: bytes) -> None:
     """Seen to fail: behind `ESC` and `[1` the rest of a cursor report was typed into the form."""
     for at in range(3, len(reply) - 1):
         assert actions(Keyboard().read(reply[:1], reply[1:at], reply[at:], pause=0.35)) == ["escape"]
+
+
+@pytest.mark.parametrize(
+    "reply", [each for each in REPLIES if each[:1] == b"\x1b" and each[1:3] != b"[M" and each[1] not in b"^X"], ids=repr
+)
+@pytest.mark.parametrize("pause", [0.35, 0.45, 1.2])
+def test_parser_drops_replies_in_late_parts(reply: bytes, pause: float) -> None:
+    """Behind ESC and a lone introducer that both came too late the rest is dropped, whole or in two late parts.
+
+    Seen to fail: the rest of a cursor report behind `ESC` and `[` was typed.
+    """
+    introducer = actions(Keyboard().read(reply[1:2] if pause > LATE_BYTE_SECONDS else b""))
+    assert actions(Keyboard().read(reply[:1], reply[1:2], reply[2:], pause=pause)) == ["escape", *introducer]
+    for at in range(3, len(reply) - 1):
+        got = actions(Keyboard().read(reply[:1], reply[1:2], reply[2:at], reply[at:], pause=pause))
+        # A byte that comes alone, and nothing soon after it, is a key.
+        byte = actions(Keyboard().read(reply[2:3] if introducer and at == 3 else b""))
+        assert got == ["escape", *introducer, *byte], (at, got)
+
+
+def test_parser_types_what_follows_escape() -> None:
+    """Keys behind Esc that might have been a reply are late by half a second at most, and none is lost."""
+    for typed in ("[", "P", "]", "[x", "P]", "[[", "][", "P1j", "[12", "]l"):
+        keyboard = Keyboard()
+        got = keyboard.read(b"\x1b", *(each.encode() for each in typed), pause=0.2) + keyboard.wait(0.6)
+        assert [each.character for each in got if isinstance(each, events.Key)] == ["\x1b", *typed]
+    assert actions(Keyboard().read(b"\x1b", b"[", b"hello", pause=0.7)) == ["escape", "left_square_bracket", *"hello"]
 
 
 @pytest.mark.parametrize("reply", REPLIES, ids=repr)
