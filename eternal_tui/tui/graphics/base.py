@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 from rich.style import Style
@@ -97,6 +99,20 @@ class NullGraphics:
     def release(self, handle: int) -> str:  # noqa: ARG002
         """Return nothing: nothing is held."""
         return ""
+
+
+class FaceSource(NamedTuple):
+    """What draws pictures, and what returns the file behind a URL, None where there is none."""
+
+    graphics: GraphicsBackend
+    find: Callable[[str], Awaitable[Path | None]]
+
+
+async def _find_nothing(_url: str) -> None:
+    return None
+
+
+NO_FACES = FaceSource(NullGraphics(), _find_nothing)
 
 
 PLACEHOLDER = "\U0010eeee"

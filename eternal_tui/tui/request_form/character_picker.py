@@ -8,8 +8,9 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from eternal_tui.api.models import Character
+from eternal_tui.tui.graphics.base import NO_FACES, FaceSource
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.widgets.face_list import NO_FACES, FaceList, FaceSource
+from eternal_tui.tui.widgets.face_list import FaceList
 from eternal_tui.tui.widgets.option_table import Column, VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchDialog
 

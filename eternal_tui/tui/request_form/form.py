@@ -20,6 +20,7 @@ from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.editor import EditorNotFound, prompt_path, read_prompt
 from eternal_tui.drafts.expansion import escape_prompt, split_lines
 from eternal_tui.drafts.stores import Preset, Presets
+from eternal_tui.tui.graphics.base import NO_FACES, FaceSource
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.request_form.character_field import CharacterField, CharacterInput
 from eternal_tui.tui.request_form.character_picker import CharacterPicker
@@ -38,7 +39,6 @@ from eternal_tui.tui.request_form.preview import Preview
 from eternal_tui.tui.request_form.prompt import PromptArea, PromptField
 from eternal_tui.tui.request_form.submit_bar import SubmitBar
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
-from eternal_tui.tui.widgets.face_list import NO_FACES, FaceSource
 
 MIN_TALL_ROWS = 26
 """Rows from which the prompt has a fixed share of the height and the preview the rest."""

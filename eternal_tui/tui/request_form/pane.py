@@ -17,6 +17,7 @@ from eternal_tui.core.files import JsonStore
 from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.drafts.draft import DEMO_DRAFT, Draft
 from eternal_tui.drafts.stores import DraftStore, PresetStore, SnippetStore
+from eternal_tui.tui.graphics.base import NO_FACES, FaceSource
 from eternal_tui.tui.request_form.messages import (
     DraftChanged,
     DraftReplaced,
@@ -25,7 +26,6 @@ from eternal_tui.tui.request_form.messages import (
     SubmitRequested,
 )
 from eternal_tui.tui.terminal.glyphs import Glyphs
-from eternal_tui.tui.widgets.face_list import NO_FACES, FaceSource
 
 if TYPE_CHECKING:
     from eternal_tui.tui.request_form.form import RequestForm

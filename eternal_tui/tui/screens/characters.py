@@ -19,11 +19,12 @@ from eternal_tui.characters.favourites import FavouriteStore
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.services import Services
 from eternal_tui.tui.context import TerminalContext
+from eternal_tui.tui.graphics.base import FaceSource
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.terminal.widgets import watch_toast_height
 from eternal_tui.tui.widgets.dialog import ResultScreen
-from eternal_tui.tui.widgets.face_list import FaceList, FaceSource
+from eternal_tui.tui.widgets.face_list import FaceList
 from eternal_tui.tui.widgets.footer import FooterLine, KeyHint
 from eternal_tui.tui.widgets.help_keys import HelpMixin
 from eternal_tui.tui.widgets.option_table import Column, VirtualList

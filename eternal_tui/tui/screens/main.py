@@ -21,6 +21,7 @@ from eternal_tui.tui.config_watch import effective_keymap
 from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.detail.pane import DetailPane
 from eternal_tui.tui.detail.text import with_pause_reason
+from eternal_tui.tui.graphics.base import FaceSource
 from eternal_tui.tui.input.actions import Scope
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.job_list.pane import JobListPane
@@ -39,7 +40,6 @@ from eternal_tui.tui.screens.submission import Submission
 from eternal_tui.tui.screens.view_state import ScreenView
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import is_exiting
-from eternal_tui.tui.widgets.face_list import FaceSource
 from eternal_tui.tui.widgets.footer import FooterLine, footer_keys, tour_hint, without_action
 from eternal_tui.tui.widgets.header import HeaderLine
 from eternal_tui.tui.widgets.help_keys import HelpMixin

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from rich.style import Style
 from textual import events
@@ -13,7 +12,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 from textual.worker import Worker
 
-from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
+from eternal_tui.tui.graphics.base import NO_FACES, FaceSource
 from eternal_tui.tui.graphics.thumbnails import ThumbnailCache, ThumbnailKey
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.option_table import Column, VirtualList
@@ -24,20 +23,6 @@ LOAD_DELAY_SECONDS = 0.12
 SMALL_FACE_ROWS, LARGE_FACE_ROWS = 2, 3
 LARGE_FACE_MIN_ROWS, LARGE_FACE_MIN_COLUMNS = 24, 80
 """Size of the list from which faces are large."""
-
-
-class FaceSource(NamedTuple):
-    """What draws pictures, and what returns the file behind a URL, None where there is none."""
-
-    graphics: GraphicsBackend
-    find: Callable[[str], Awaitable[Path | None]]
-
-
-async def _find_nothing(_url: str) -> None:
-    return None
-
-
-NO_FACES = FaceSource(NullGraphics(), _find_nothing)
 
 
 class FaceList(VirtualList):

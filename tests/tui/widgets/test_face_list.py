@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from textual.app import App, ComposeResult
 
-from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
+from eternal_tui.tui.graphics.base import FaceSource, GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.symbols import Symbols
 from eternal_tui.tui.graphics.thumbnails import ThumbnailKey, fill_viewport
-from eternal_tui.tui.widgets.face_list import FaceList, FaceSource
+from eternal_tui.tui.widgets.face_list import FaceList
 from eternal_tui.tui.widgets.option_table import Column
 from tests.drawn import until
 
