@@ -27,7 +27,9 @@ from eternal_tui.config.base_url import OFFICIAL_HOST, validate_base_url
 from eternal_tui.config.credentials import keys_from_environ
 from eternal_tui.core.network import Network
 from eternal_tui.core.secret import Secret
-from eternal_tui.estimation.interval import DurationEstimator, JobKind, Observation, backoff_seconds, next_poll
+from eternal_tui.estimation.durations import DurationEstimator, JobKind
+from eternal_tui.estimation.interval import backoff_seconds, next_poll
+from eternal_tui.estimation.progress import Observation
 from eternal_tui.media.download.downloader import ResultDownloader
 from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.limits import LinkPolicy

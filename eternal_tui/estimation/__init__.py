@@ -1,1 +1,1 @@
-"""How long jobs take and when to look at one next: pure arithmetic over what was seen."""
+"""Durations of jobs and poll intervals, computed from observations."""

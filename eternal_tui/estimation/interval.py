@@ -9,23 +9,9 @@ from itertools import pairwise
 
 import msgspec
 
-from eternal_tui.estimation.durations import DurationEstimator, DurationModel, JobKind
+from eternal_tui.estimation.durations import DurationModel
 from eternal_tui.estimation.posterior import MixtureComponent, posterior
 from eternal_tui.estimation.progress import Observation, ProgressCurve
-
-__all__ = [
-    "MAX_WAIT_SECONDS",
-    "MIN_WAIT_SECONDS",
-    "DurationEstimator",
-    "DurationModel",
-    "JobKind",
-    "Observation",
-    "backoff_seconds",
-    "estimate_remaining",
-    "next_poll",
-    "resume_delay",
-    "stalled_wait",
-]
 
 MIN_WAIT_SECONDS = 0.5
 """Least seconds between two polls."""

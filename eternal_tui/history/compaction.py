@@ -20,6 +20,7 @@ import os
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from eternal_tui.history.document import (
@@ -105,12 +106,10 @@ class DocumentWriter:
 
     def copy_lines(self, chunks: Iterable[bytes], first_id: int) -> None:
         """Copy lines of the table of ``first_id``; the last comes without its comma and newline."""
-        first = True
-        for chunk in chunks:
-            if first:
+        for number, chunk in enumerate(chunks):
+            if number == 0:
                 self._write_separator(first_id)
                 self.record_count += 1
-                first = False
             self.record_count += chunk.count(b"\n")
             self._buffer(chunk)
 
@@ -232,17 +231,10 @@ def begin(fs: FileSystem, paths: Paths) -> int | None:
 
     Runs under the folder's lock. The file's own lock tells a running compaction from the remains of a crash.
     """
-    try:
-        fd = fs.open(paths.new_document, os.O_RDWR)
-    except FileNotFoundError:
-        pass
-    else:
-        try:
-            if not fs.try_lock(fd):
-                return None
-            fs.unlink(paths.new_document)
-        finally:
-            fs.close(fd)
+    with suppress(FileNotFoundError), fs.closing(fs.open(paths.new_document, os.O_RDWR)) as fd:
+        if not fs.try_lock(fd):
+            return None
+        fs.unlink(paths.new_document)
     fd = fs.create(paths.new_document)
     fs.try_lock(fd)
     return fd
@@ -302,13 +294,6 @@ def link_or_copy(fs: FileSystem, source: Path, target: Path) -> bool:
 
 def copy_file(fs: FileSystem, source: Path, target: Path) -> None:
     """Copy a file and fsync the copy."""
-    old = fs.open(source, os.O_RDONLY)
-    try:
-        new = fs.create(target)
-        try:
-            write_all(fs, new, read_all(fs, old), 0)
-            fs.sync(new)
-        finally:
-            fs.close(new)
-    finally:
-        fs.close(old)
+    with fs.closing(fs.open(source, os.O_RDONLY)) as old, fs.closing(fs.create(target)) as new:
+        write_all(fs, new, read_all(fs, old), 0)
+        fs.sync(new)

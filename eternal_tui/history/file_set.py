@@ -10,7 +10,7 @@ from eternal_tui.history import compaction, recovery
 from eternal_tui.history.compaction import Paths
 from eternal_tui.history.document import Document
 from eternal_tui.history.errors import DataFolderMissingError
-from eternal_tui.history.filesystem import FileSystem
+from eternal_tui.history.filesystem import FileSystem, file_identity
 from eternal_tui.history.journal import (
     FIRST_CHARGE_ID,
     Change,
@@ -104,7 +104,7 @@ class OpenFiles:
                 return
             known, journal = self.document, self.journal
             header, end, sequence = journal.header, journal.end, journal.sequence
-            lines = journal.bytes_between(journal.start, end)
+            lines = journal.read_lines(journal.start)
             last_id, crc = self.last_id, header.base.crc if header.base and self._is_document_unmodified else None
             document = known.duplicate()
         try:
@@ -157,7 +157,7 @@ class OpenFiles:
         header = opened.journal.header
         fresh = [
             entry.to_change()
-            for entry in scan_lines(opened.journal.bytes_from(opened.journal.start + header.carried), 0).entries
+            for entry in scan_lines(opened.journal.read_lines(opened.journal.start + header.carried), 0).entries
             if entry.by != self._writer_id
         ]
         self._use(opened)
@@ -179,7 +179,7 @@ class OpenFiles:
         return self.journal.end == self.journal.start and self._is_document_unmodified and not self._bad_tail
 
     def _install(self, header: Header, base: SnapshotInfo, end: int, sequence: int) -> None:
-        carried = self.journal.bytes_from(end)
+        carried = self.journal.read_lines(end)
         renewed = Header(
             generation=header.generation + 1,
             last_id=self.last_id,
@@ -219,8 +219,4 @@ class OpenFiles:
         except FileNotFoundError:
             return self._known_document_stat is None
         known = self._known_document_stat
-        return known is not None and (stat.st_ino, stat.st_size, stat.st_mtime_ns) == (
-            known.st_ino,
-            known.st_size,
-            known.st_mtime_ns,
-        )
+        return known is not None and file_identity(stat) == file_identity(known)

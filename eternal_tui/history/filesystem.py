@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from eternal_tui.history.errors import HistoryError, UnsafeFileError
@@ -44,6 +46,14 @@ class FileSystem:
     def close(self, fd: int) -> None:
         """Close a descriptor."""
         os.close(fd)
+
+    @contextmanager
+    def closing(self, fd: int) -> Iterator[int]:
+        """Close the descriptor at the end of the block."""
+        try:
+            yield fd
+        finally:
+            self.close(fd)
 
     def read(self, fd: int, size: int, offset: int) -> bytes:
         """Read up to ``size`` bytes at ``offset``."""
@@ -126,6 +136,11 @@ class FileSystem:
     def unlock(self, fd: int) -> None:
         """Release the advisory lock."""
         fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def file_identity(stat_result: os.stat_result) -> tuple[int, int, int]:
+    """Return inode, size and modification time: equal while nothing was written."""
+    return stat_result.st_ino, stat_result.st_size, stat_result.st_mtime_ns
 
 
 def write_all(fs: FileSystem, fd: int, data: bytes, offset: int) -> int:

@@ -220,7 +220,7 @@ class History:
         A ``reload`` means that the history was compacted more than once meanwhile, repaired, or rewritten by another
         program: read everything again.
         """
-        with translate_oserror("reading what other instances wrote"), self._lock.hold_in_process():
+        with translate_oserror("reading what other instances wrote"), self._lock.mutex:
             self._check_open()
             if not self._open_files.is_in_sync():
                 with self._lock.hold():
@@ -255,7 +255,7 @@ class History:
             if compact:
                 self.compact()
         finally:
-            with self._lock.hold_in_process():
+            with self._lock.mutex:
                 self._closed = True
                 self._open_files.close()
 
@@ -296,7 +296,7 @@ class History:
             put = next(puts, None)
 
     def _read_with_repair(self, read: Callable[[], _T]) -> _T:
-        with translate_oserror("reading the history"), self._lock.hold_in_process():
+        with translate_oserror("reading the history"), self._lock.mutex:
             self._check_open()
             try:
                 return read()

@@ -259,13 +259,9 @@ class Journal:
         self.sequence = found.sequence
         return found
 
-    def bytes_from(self, offset: int) -> bytes:
-        """Return the readable lines from ``offset`` on."""
-        return self.bytes_between(offset, self.end)
-
-    def bytes_between(self, start: int, end: int) -> bytes:
-        """Return the bytes of the journal from ``start`` to ``end``."""
-        return read_all(self._fs, self._fd, start)[: end - start]
+    def read_lines(self, start: int) -> bytes:
+        """Return the bytes of the readable lines from the offset ``start`` on."""
+        return read_all(self._fs, self._fd, start)[: self.end - start]
 
     def append(self, changes: Iterable[Change], writer: str, *, durable: bool) -> list[Entry]:
         """Write changes at `end` and return them as entries; on an error the journal is unchanged."""
@@ -302,12 +298,9 @@ class Journal:
 def write_journal(fs: FileSystem, path: Path, header: Header, carried_lines: bytes = b"") -> None:
     """Write a new journal under ``path`` and fsync it; the caller renames it into place."""
     fs.unlink(path)
-    fd = fs.create(path)
-    try:
+    with fs.closing(fs.create(path)) as fd:
         write_all(fs, fd, encode_line(header) + carried_lines, 0)
         fs.sync(fd)
-    finally:
-        fs.close(fd)
 
 
 MAX_UNMERGED_BYTES = 4096

@@ -22,7 +22,7 @@ suspended."""
 
 
 class FolderLock:
-    """An flock between processes and a mutex between threads, taken together; reentrant.
+    """An flock between processes and a `mutex` between threads, taken together by `hold`; reentrant.
 
     Its file is never replaced. flock belongs to the open file: the descriptor is not inherited, and no other code
     opens the file.
@@ -32,7 +32,7 @@ class FolderLock:
         self._fs = fs
         self._path = path
         self._sleep = sleep
-        self._mutex = threading.RLock()
+        self.mutex = threading.RLock()
         self._depth = 0
         self._fd = self._open()
 
@@ -43,7 +43,7 @@ class FolderLock:
         Raises:
             LockUnavailableError: Another process held it for `LOCK_TIMEOUT_SECONDS`.
         """
-        with self._mutex:
+        with self.mutex:
             if self._depth == 0:
                 self._acquire_flock()
             self._depth += 1
@@ -54,15 +54,9 @@ class FolderLock:
                 if self._depth == 0:
                     self._fs.unlock(self._fd)
 
-    @contextmanager
-    def hold_in_process(self) -> Iterator[None]:
-        """Hold the mutex alone: other threads wait, other processes do not."""
-        with self._mutex:
-            yield
-
     def close(self) -> None:
         """Close the lock file."""
-        with self._mutex:
+        with self.mutex:
             if self._fd >= 0:
                 self._fs.close(self._fd)
                 self._fd = -1
@@ -140,24 +134,19 @@ class InstanceLock:
                 fd = self._fs.open(path, os.O_RDWR)
             except FileNotFoundError:
                 return False
-            try:
+            with self._fs.closing(fd):
                 if not self._fs.try_lock(fd):
                     return True
                 self._fs.unlink(path)
                 return False
-            finally:
-                self._fs.close(fd)
 
     def release(self) -> None:
         """Release the lock, as before a suspend: other instances may take over at once."""
         if self._fd < 0:
             return
         fd, self._fd = self._fd, -1
-        with translate_oserror("leaving the data folder"):
-            try:
-                self._fs.unlink(self._folder / self.id)
-            finally:
-                self._fs.close(fd)
+        with translate_oserror("leaving the data folder"), self._fs.closing(fd):
+            self._fs.unlink(self._folder / self.id)
 
     def reacquire(self) -> None:
         """Take the lock again under the same id; jobs owned before may belong to others now."""

@@ -186,21 +186,15 @@ def is_damaged_tail(tail: bytes) -> bool:
 
 def _read_if_exists(fs: FileSystem, path: Path) -> bytes | None:
     try:
-        fd = fs.open(path, os.O_RDONLY)
+        with fs.closing(fs.open(path, os.O_RDONLY)) as fd:
+            return read_all(fs, fd)
     except FileNotFoundError:
         return None
-    try:
-        return read_all(fs, fd)
-    finally:
-        fs.close(fd)
 
 
 def _is_silently_corrupted(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> bool:
-    fd = fs.open(path, os.O_RDONLY)
-    try:
+    with fs.closing(fs.open(path, os.O_RDONLY)) as fd:
         return snapshot is not None and matches_stat(fs.fstat(fd), snapshot) and file_crc(fs, fd) != snapshot.crc
-    finally:
-        fs.close(fd)
 
 
 SKIPPED_IDS = 1000
@@ -374,15 +368,12 @@ def _rebuild(fs: FileSystem, paths: Paths, journal: DamagedJournal, recovered: _
 
 
 def _write_document(fs: FileSystem, path: Path, recovered: _Recovery, generation: int, last_id: int) -> SnapshotInfo:
-    fd = fs.create(path)
-    try:
+    with fs.closing(fs.create(path)) as fd:
         writer = DocumentWriter(fs, fd)
         writer.write_head(generation, last_id, recovered.other_tables)
         for record_id in sorted(recovered.records):
             writer.write_record(record_id, recovered.records[record_id])
         return writer.finish()
-    finally:
-        fs.close(fd)
 
 
 def _replay_entries(records: dict[int, Record], entries: list[Entry]) -> None:

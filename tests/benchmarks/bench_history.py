@@ -21,7 +21,7 @@ from typing import Any
 
 from tinydb import TinyDB
 
-from eternal_tui.history import History
+from eternal_tui.history.history import History
 
 SIZES = (100, 100_000)
 PEER_SIZES = (100, 1_000)

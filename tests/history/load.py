@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eternal_tui.history import History, HistoryError
+from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.filesystem import FileSystem
+from eternal_tui.history.history import History
 from tests.history.faults import UnsyncedFileSystem
 
 Records = dict[int, dict[str, Any]]

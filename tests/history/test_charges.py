@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tinydb import TinyDB
 
-from eternal_tui.history import History
+from eternal_tui.history.history import History
 from eternal_tui.history.journal import FIRST_CHARGE_ID
 from eternal_tui.history.tinydb_storage import DurableStorage
 from tests.history.faults import UnsyncedFileSystem

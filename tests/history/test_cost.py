@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.history import History
 from eternal_tui.history.document import ParsedDocument, parse_tables
 from eternal_tui.history.filesystem import FileSystem
+from eternal_tui.history.history import History
 from tests.history.faults import UnsyncedFileSystem
 
 FEW, MANY = 100, 100_000
@@ -93,7 +93,7 @@ def test_a_change_is_one_write_and_one_sync_however_long_the_history_is(folders:
 WORKER_SCRIPT = """
 import os, sys
 from pathlib import Path
-from eternal_tui.history import History
+from eternal_tui.history.history import History
 history = History.open(Path(sys.argv[1]))
 os.access("/first-mark", os.R_OK)
 for number in range(int(sys.argv[2])):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.history import History
+from eternal_tui.history.history import History
 from tests.history.faults import WRITE_CALLS, FailingFileSystem, RecordingFileSystem, UnsyncedFileSystem, write_files
 from tests.history.load import Ledger, run_mixed_load, verify_recovery
 

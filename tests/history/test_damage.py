@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from eternal_tui.history import History, NewerSchemaError
+from eternal_tui.history.errors import NewerSchemaError
+from eternal_tui.history.history import History
 from eternal_tui.history.journal import encode_line
 from tests.history.faults import UnsyncedFileSystem
 from tests.history.load import Ledger, run_mixed_load

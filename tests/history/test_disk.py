@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.history import (
+from eternal_tui.history.errors import (
     DataFolderMissingError,
     DiskFullError,
-    History,
     InvalidRecordError,
     LockUnavailableError,
     ReadOnlyError,
     UnsafeFileError,
 )
+from eternal_tui.history.history import History
 from tests.history.faults import FailingFileSystem, UnsyncedFileSystem
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[2]
 FULL_DISK_SCRIPT = """
 import resource, sys
 from pathlib import Path
-from eternal_tui.history import History, DiskFullError
+from eternal_tui.history.errors import DiskFullError
+from eternal_tui.history.history import History
 from tests.history.faults import UnsyncedFileSystem
 
 folder = Path(sys.argv[1])

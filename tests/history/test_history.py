@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from tinydb import TinyDB, where
 from tinydb.table import Document
 
-from eternal_tui.history import Change, ConflictError, History, HistoryError
 from eternal_tui.history.document import SMALL_DOCUMENT_BYTES
+from eternal_tui.history.errors import ConflictError, HistoryError
+from eternal_tui.history.history import History
+from eternal_tui.history.journal import Change
 from eternal_tui.history.tinydb_storage import DurableStorage
 from tests.history.faults import UnsyncedFileSystem
 

@@ -7,13 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from eternal_tui.history import InstanceLock
+from eternal_tui.history.lock import InstanceLock
 
 ROOT = Path(__file__).parents[2]
 HOLD_SCRIPT = """
 import sys
 from pathlib import Path
-from eternal_tui.history import InstanceLock
+from eternal_tui.history.lock import InstanceLock
 instance = InstanceLock.acquire(Path(sys.argv[1]), lambda: 0.0, 0)
 print(instance.id, flush=True)
 sys.stdin.readline()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.history import History
+from eternal_tui.history.history import History
 from eternal_tui.history.journal import MAX_UNMERGED_BYTES, Change, PendingChanges
 from tests.history.faults import UnsyncedFileSystem
 

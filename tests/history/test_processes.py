@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from eternal_tui.history import History
+from eternal_tui.history.history import History
 from tests.history.faults import UnsyncedFileSystem
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import random
 import sys
 from pathlib import Path
 
-from eternal_tui.history import History
+from eternal_tui.history.history import History
 from tests.history.faults import UnsyncedFileSystem
 
 

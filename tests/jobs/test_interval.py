@@ -10,16 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.estimation.durations import MAX_DURATIONS_PER_KIND, MAX_KINDS, MAX_LEARNED_SECONDS
+from eternal_tui.estimation.durations import (
+    MAX_DURATIONS_PER_KIND,
+    MAX_KINDS,
+    MAX_LEARNED_SECONDS,
+    DurationEstimator,
+    DurationModel,
+    JobKind,
+)
 from eternal_tui.estimation.interval import (
     IMMEDIATE_RESUME_COUNT,
     MAX_WAIT_SECONDS,
     MIN_WAIT_SECONDS,
     RESUMED_POLLS_PER_SECOND,
-    DurationEstimator,
-    DurationModel,
-    JobKind,
-    Observation,
     backoff_seconds,
     estimate_remaining,
     next_poll,
@@ -27,7 +30,7 @@ from eternal_tui.estimation.interval import (
     stalled_wait,
 )
 from eternal_tui.estimation.posterior import posterior
-from eternal_tui.estimation.progress import LINEAR_TIME_SHARE, curve_library, fit_isotonic
+from eternal_tui.estimation.progress import LINEAR_TIME_SHARE, Observation, curve_library, fit_isotonic
 from tests.benchmarks.cadence_simulation import ATTENTION, NAMED, UNNAMED, Outcome, bound, simulate
 
 any_floats = st.floats(allow_nan=True, allow_infinity=True)

@@ -19,7 +19,8 @@ from eternal_tui.api.errors import (
 from eternal_tui.api.models import PollResponse
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.estimation import interval
-from eternal_tui.estimation.interval import DurationEstimator, JobKind, Observation
+from eternal_tui.estimation.durations import DurationEstimator, JobKind
+from eternal_tui.estimation.progress import Observation
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
