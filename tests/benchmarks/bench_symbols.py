@@ -14,6 +14,7 @@ import shutil
 import statistics
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,19 @@ def chafa(path: Path, symbols: str, columns: int, rows: int) -> tuple[str, float
     return done.stdout.decode(), (time.perf_counter() - began) * 1000
 
 
+def print_worst(figures: Mapping[str, Sequence[Sequence[float]]]) -> None:
+    """Print what the goals are about, of the picture that is furthest from them."""
+    for name in ("quadrants", "sextants"):
+        if f"chafa {name}" in figures:
+            both = list(zip(figures[name], figures[f"chafa {name}"], figures["half"], strict=True))
+            print(
+                f"{name}, worst picture: SSIM less chafa's {min(own[0] - peer[0] for own, peer, _ in both):+.3f},",
+                end=" ",
+            )
+            print(f"time by chafa's {max(own[2] / peer[2] for own, peer, _ in both):.2f},", end=" ")
+            print(f"bytes by half-blocks' {max(own[3] / half[3] for own, _, half in both):.2f}")
+
+
 def main() -> None:
     """Print a table, one row a set of symbols."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -186,6 +200,7 @@ def main() -> None:
     for name, rows_found in figures.items():
         means = [statistics.fmean(column) for column in zip(*rows_found, strict=True)]
         print(f"{name:18}{means[0]:7.3f}{means[1]:7.1f}{means[2]:7.1f}{means[3] / 1000:7.1f}")
+    print_worst(figures)
     if options.sheet:
         wide, high = max(one.width for row in sheet for one in row), max(one.height for row in sheet for one in row)
         page = Image.new("RGB", (wide * len(sheet[0]), high * len(sheet)))

@@ -31,12 +31,13 @@ def write_clip(
     options: dict[str, str] | None = None,
     codec_options: dict[str, str] | None = None,
     times: Sequence[int] | None = None,
+    rate: int = 10,
     sound_seconds: float = 0.0,
     setup: Callable[[Any], None] = lambda _: None,
 ) -> Path:
-    """Write images as a clip of 10 frames a second; `times` are those of the frames in milliseconds."""
+    """Write images as a clip of `rate` frames a second; `times` are those of the frames in milliseconds."""
     with av.open(str(path), "w", format=container, options=options or {}) as out:
-        video: Any = out.add_stream(codec, rate=10)
+        video: Any = out.add_stream(codec, rate=rate)
         video.width, video.height, video.pix_fmt = images[0].width, images[0].height, pixel_format
         video.options = {"crf": "4", **(codec_options or {})}
         if codec == "libx264":
@@ -48,7 +49,10 @@ def write_clip(
         )
         for number, image in enumerate(images):
             frame = to_video_frame(image)
-            frame.pts, frame.time_base = (times or range(0, 100 * len(images), 100))[number], Fraction(1, 1000)
+            frame.pts, frame.time_base = (
+                (times or range(0, 1000 * len(images) // rate, 1000 // rate))[number],
+                Fraction(1, 1000),
+            )
             if pixel_format != "yuv420p":
                 frame = frame.reformat(format=pixel_format)
             out.mux(video.encode(frame))
@@ -62,6 +66,11 @@ def write_clip(
         if sound is not None:
             out.mux(sound.encode())
     return path
+
+
+def set_rate_of_tv(stream: Any) -> None:
+    """Give a clip the only kind of time that MPEG-2 knows."""
+    stream.codec_context.time_base = Fraction(1, 25)
 
 
 def set_aspect(aspect: Fraction) -> Callable[[Any], None]:
@@ -116,6 +125,7 @@ def clip_bytes(folder: Path, name: str, frames: int = 10, **options: object) -> 
 VP9: dict[str, Any] = {"codec": "libvpx-vp9", "codec_options": {"deadline": "realtime", "cpu-used": "8"}}
 LIVE: dict[str, Any] = {**VP9, "container": "webm", "options": {"live": "1"}}
 MJPEG: dict[str, Any] = {"codec": "mjpeg", "pixel_format": "yuvj420p"}
+MPEG2: dict[str, Any] = {"codec": "mpeg2video", "rate": 25, "setup": set_rate_of_tv}
 FRAGMENTED: dict[str, Any] = {"options": {"movflags": "frag_keyframe+empty_moov"}}
 
 WHOLE: dict[str, tuple[Callable[[Path], bytes], str, str, float]] = {
@@ -131,6 +141,16 @@ WHOLE: dict[str, tuple[Callable[[Path], bytes], str, str, float]] = {
         1.0,
     ),
     "transport.ts": (lambda folder: clip_bytes(folder, "a.ts"), "video", "ts", 1.0),
+    "transport-with-sound.ts": (lambda folder: clip_bytes(folder, "b.ts", sound_seconds=1.5), "video", "ts", 1.0),
+    "avi-b-frames.avi": (lambda folder: clip_bytes(folder, "b.avi", codec_options={"bf": "2"}), "video", "avi", 1.0),
+    "flash.flv": (lambda folder: clip_bytes(folder, "a.flv", codec_options={"bf": "2"}), "video", "flv", 1.0),
+    "mpeg.mpg": (
+        lambda folder: clip_bytes(folder, "a.mpg", codec="mpeg2video", rate=25, setup=set_rate_of_tv),
+        "video",
+        "mpg",
+        0.4,
+    ),
+    "windows-media.wmv": (lambda folder: clip_bytes(folder, "a.wmv", codec="wmv2"), "video", "wmv", 1.0),
     "gif": (lambda _: animation("GIF"), "video", "gif", 0.8),
     "webp": (lambda _: animation("WEBP"), "video", "webp", 0.8),
     "apng": (lambda _: animation("PNG"), "video", "png", 0.8),
@@ -139,6 +159,20 @@ WHOLE: dict[str, tuple[Callable[[Path], bytes], str, str, float]] = {
     "avif-mif1": (lambda _: avif_of_other_brand(), "image", "avif", 0.0),
     "bmp": (lambda _: encode_image(make_image(), "BMP"), "image", "bmp", 0.0),
     "tiff": (lambda _: encode_image(make_image(), "TIFF"), "image", "tiff", 0.0),
+    "tiff-pages": (
+        lambda _: encode_image(make_image(), "TIFF", save_all=True, append_images=[make_image()]),
+        "image",
+        "tiff",
+        0.0,
+    ),
+    "jpeg-mpo": (
+        lambda _: encode_image(make_image(), "MPO", save_all=True, append_images=[make_image()]),
+        "image",
+        "jpg",
+        0.0,
+    ),
+    "jpeg-2000": (lambda _: encode_image(make_image(), "JPEG2000"), "image", "jp2", 0.0),
+    "ppm": (lambda _: encode_image(make_image(), "PPM"), "image", "ppm", 0.0),
 }
 
 CUT: dict[str, Callable[[Path], bytes]] = {

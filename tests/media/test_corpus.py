@@ -72,6 +72,19 @@ def test_half_a_file_is_broken(tmp_path: Path, name: str) -> None:
         check(corpus.CUT[name](tmp_path))
 
 
+def test_two_recordings_in_one_transport_stream_are_kept(tmp_path: Path) -> None:
+    """Seen to fail as it was: where they meet a packet counts as damaged, and the paid file was thrown away."""
+    data = corpus.clip_bytes(tmp_path, "a.ts")
+    assert check(data + data).seconds == pytest.approx(1.0)
+
+
+def test_an_interlaced_clip_is_drawn_in_a_single_row(tmp_path: Path) -> None:
+    """Seen to fail as it was: the check draws one pixel, which two fields cannot be scaled to; the file was refused."""
+    options = {"flags": "+ilme+ildct", "x264-params": "interlaced=1"}
+    data = corpus.clip_bytes(tmp_path, "a.mp4", codec_options=options)
+    assert check(data).seconds == pytest.approx(1.0)
+
+
 def test_frames_of_uneven_length_are_stepped_one_by_one(tmp_path: Path) -> None:
     """Seen to fail as it was: `,` went by the average frame rate and left frames out."""
     times = [0, 100, 150, 1150, 1200, 1900, 2500, 2510, 2600, 2700]

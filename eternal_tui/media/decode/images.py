@@ -49,7 +49,13 @@ _LARGE_PIXELS = 12 << 20
 _MAX_LIBAV_PIXELS = 20 << 20
 """Pixels up to which it does so within the limit; a lossy WebP takes a quarter as much, whatever its size."""
 
-_LIBAV_DEMUXERS = {"WEBP": "webp_pipe", "AVIF": "mov"}
+_MAX_JP2_PIXELS = 6 << 20
+"""The same for JPEG 2000, whose coefficients take four bytes each."""
+
+_LARGE_DEMUXERS = {"WEBP": "webp_pipe", "AVIF": "mov"}
+_ONLY_DEMUXERS = {"HEIC": "mov", "JP2": "j2k_pipe", "QOI": "qoi_pipe", "PPM": "ppm_pipe"}
+"""By format, libav's demuxer: of those read by it where they are large, and of those that Pillow does not read, or not
+within the limits of time and memory."""
 _END_OF_JPEG = b"\xff\xd9"
 _ANIMATION_SECONDS = 2.0
 """Seconds spent on learning how long an animated image plays."""
@@ -131,12 +137,11 @@ def _has_whole_scan(file: BinaryIO, limits: DecodeLimits) -> bool:
 
 def image_info(file: BinaryIO, decoder: str, limits: DecodeLimits) -> ImageInfo:
     """Decode all of the first frame of `file` as format `decoder`, return its facts; raises ResultError."""
-    if (large := _large_size(file, decoder, limits)) is not None:
+    if (large := _libav_size(file, decoder, limits)) is not None:
         frame = _libav_frame(file, decoder, (1, 1), limits=limits)
         return ImageInfo(*large, decoder.lower()) if frame.rgb else ImageInfo(0, 0, "")
     with open_image(file, limits, (decoder,)) as image, translate_decode_errors():
         width, height = upright_size_of(image)
-        codec = (image.format or decoder).lower()
         check_memory(image)
         # An eighth of the size reads every byte of a JPEG just the same, in a fraction of time and memory.
         draft_for(image, image.width // 8, image.height // 8)
@@ -144,7 +149,7 @@ def image_info(file: BinaryIO, decoder: str, limits: DecodeLimits) -> ImageInfo:
         seconds = sum(frame_durations(image))
         if decoder == "JPEG" and not _has_whole_scan(file, limits):
             raise BrokenFile("it ends before its data does")
-    return ImageInfo(width, height, codec, seconds)
+    return ImageInfo(width, height, decoder.lower(), seconds)
 
 
 def frame_durations(image: Image.Image) -> list[float]:
@@ -152,13 +157,14 @@ def frame_durations(image: Image.Image) -> list[float]:
 
     Those that are not read within `_ANIMATION_SECONDS` are taken to be like the others on average.
     """
-    if not getattr(image, "is_animated", False):
+    # A TIFF, or a JPEG with others behind it, has pages, not moments.
+    if f".{str(image.format).lower()}" not in ANIMATED_SUFFIXES or not getattr(image, "is_animated", False):
         return []
     deadline, found = time.monotonic() + _ANIMATION_SECONDS, list[float]()
     count = getattr(image, "n_frames", 1)
     for number in range(count):
         image.seek(number)
-        if image.format in _LIBAV_DEMUXERS:
+        if image.format in _LARGE_DEMUXERS:
             # WebP and AVIF say it only of a frame that is decoded.
             image.load()
         milliseconds = float(image.info.get("duration") or 0)
@@ -177,7 +183,7 @@ def upright_size_of(image: Image.Image) -> tuple[int, int]:
 def image_size(path: Path, limits: DecodeLimits) -> tuple[int, int]:
     """Return an image's upright width and height from its header; raises ResultError. Blocks."""
     with translate_decode_errors(), path.open("rb") as file:
-        if (large := _large_size(file, _format_of(path), limits)) is not None:
+        if (large := _libav_size(file, _format_of(path), limits)) is not None:
             return large
     with open_image(path, limits) as image:
         return upright_size_of(image)
@@ -188,7 +194,7 @@ def is_animated(path: Path, limits: DecodeLimits) -> bool:
     if path.suffix.lower() not in ANIMATED_SUFFIXES:
         return False
     with translate_decode_errors(), path.open("rb") as file:
-        if _large_size(file, _format_of(path), limits) is not None:
+        if _libav_size(file, _format_of(path), limits) is not None:
             return False
     with open_image(path, limits) as image, translate_decode_errors():
         return bool(getattr(image, "is_animated", False))
@@ -211,7 +217,7 @@ def image_frame(
     """
     limits = limits or DecodeLimits()
     with translate_decode_errors(), path.open("rb") as file:
-        if _large_size(file, _format_of(path), limits) is not None:
+        if _libav_size(file, _format_of(path), limits) is not None:
             cells = (columns, rows)
             return _libav_frame(file, _format_of(path), cells, cell_size, background, limits=limits, viewport=viewport)
         with open_image(path, limits) as image:
@@ -276,9 +282,11 @@ def _format_of(path: Path) -> str:
     return path.suffix[1:].upper()
 
 
-def _large_size(file: BinaryIO, image_format: str, limits: DecodeLimits) -> tuple[int, int] | None:
-    """Return the size of a WebP or AVIF too large for Pillow's way of decoding it, else None."""
-    if image_format not in _LIBAV_DEMUXERS:
+def _libav_size(file: BinaryIO, image_format: str, limits: DecodeLimits) -> tuple[int, int] | None:
+    """Return the upright size of an image that libav decodes: some formats always, a WebP or AVIF if it is large."""
+    if image_format in _ONLY_DEMUXERS:
+        return _libav_only_size(file, image_format, limits)
+    if image_format not in _LARGE_DEMUXERS:
         return None
     file.seek(0)
     head = file.read(1 << 16)
@@ -301,6 +309,26 @@ def _large_size(file: BinaryIO, image_format: str, limits: DecodeLimits) -> tupl
     return size
 
 
+def _libav_only_size(file: BinaryIO, image_format: str, limits: DecodeLimits) -> tuple[int, int]:
+    from eternal_tui.media.decode.video import VideoReader
+    from eternal_tui.media.decode.video_source import still_size
+
+    demuxer = _ONLY_DEMUXERS[image_format]
+    try:
+        with translate_decode_errors():
+            size = still_size(file, demuxer, limits)
+    except BrokenFile as error:
+        # Of HEIC libav knows a part: what is whole by its boxes may be of another.
+        raise UnsupportedFile("it cannot be decoded here") if image_format == "HEIC" else error from error
+    _check_pixels(size, file.seek(0, os.SEEK_END), limits)
+    if size[0] * size[1] > (_MAX_JP2_PIXELS if image_format == "JP2" else _MAX_LIBAV_PIXELS):
+        raise UnsupportedFile(f"it has {size[0]} × {size[1]} pixels, more than are opened of its kind")
+    if image_format == "HEIC":
+        with VideoReader(file, limits=limits, decoder=demuxer) as reader:
+            return reader.info.width, reader.info.height
+    return size
+
+
 def _libav_frame(
     file: BinaryIO,
     image_format: str,
@@ -313,17 +341,22 @@ def _libav_frame(
 ) -> Frame:
     from eternal_tui.media.decode.video import VideoReader
 
-    file.seek(0)
+    demuxer = (_LARGE_DEMUXERS | _ONLY_DEMUXERS)[image_format]
     room = msgspec.structs.replace(limits, video_pixels=limits.image_pixels)
+    is_large = False
     try:
-        with VideoReader(file, limits=room, decoder=_LIBAV_DEMUXERS[image_format], background=background) as reader:
+        with VideoReader(file, limits=room, decoder=demuxer, background=background) as reader:
+            is_large = reader.info.width * reader.info.height > _LARGE_PIXELS
             reader.resize(*cells, cell_size, viewport)
             return reader.frame_at(0.0).frame
     except BrokenFile as error:
+        if image_format in ("JP2", "QOI", "PPM"):
+            raise
         raise UnsupportedFile("it is too large for what can open it here") from error
     finally:
-        # libav's objects refer to each other: a hundred megabytes would wait for the next collection.
-        gc.collect()
+        if is_large:
+            # libav's objects refer to each other: a hundred megabytes would wait for the next collection.
+            gc.collect()
 
 
 def _exif_orientation(image: Image.Image) -> int:

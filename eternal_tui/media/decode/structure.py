@@ -127,7 +127,7 @@ def _ts_damage(file: BinaryIO, size: int) -> str | None:
 
 
 _WALKS: dict[str, Callable[[BinaryIO, int], str | None]] = {
-    **dict.fromkeys(("mp4", "mov", "avif"), _iso_damage),
+    **dict.fromkeys(("mp4", "mov", "avif", "heic"), _iso_damage),
     **dict.fromkeys(("webm", "mkv"), _ebml_damage),
     **dict.fromkeys(("webp", "avi"), _riff_damage),
     "png": _png_damage,

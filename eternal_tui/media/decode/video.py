@@ -114,7 +114,7 @@ class VideoReader:
         with self._lock, translate_decode_errors():
             target = min(max(0.0, seconds), self._limits.video_seconds)
             if not self._can_read_on(target):
-                self._seek_before(target)
+                self._seek(target)
             return self._read_until(target, self._clock() + self._limits.seconds_per_read)
 
     def step(self, frames: int) -> TimedFrame:
@@ -166,16 +166,6 @@ class VideoReader:
     def _seek(self, seconds: float) -> None:
         self._current = self._next = None
         self._source.seek(seconds)
-
-    def _seek_before(self, target: float) -> None:
-        """Seek to a frame at or before `target`: a transport stream has no index, and what is found may lie behind."""
-        back = 0.0
-        while True:
-            self._seek(max(0.0, target - back))
-            found = self._peek_next()
-            if back >= target or (found is not None and found.seconds <= target + _SOON):
-                return
-            back = max(1.0, 2 * back)
 
     def _peek_next(self) -> SourceFrame | None:
         """Return the frame after the current one, None at the end."""

@@ -77,8 +77,8 @@ def _scale_frame(frame: VideoFrame, size: tuple[int, int], background: tuple[int
 
     with_alpha = frame.format.name == "pal8" or any(part.is_alpha for part in frame.format.components)
     mode, pixel_format = ("RGBA", "rgba") if with_alpha else ("RGB", "rgb24")
-    # swscale to the final size at once: the full picture never exists as RGB.
-    small = frame.reformat(width=size[0], height=size[1], format=pixel_format, interpolation="AREA")
+    # swscale to the final size at once: the full picture never exists as RGB. Of two fields it makes no single row.
+    small = frame.reformat(width=size[0], height=max(2, size[1]), format=pixel_format, interpolation="AREA")
     plane = small.planes[0]
     image = Image.frombytes(mode, size, memoryview(plane), "raw", mode, plane.line_size)
     if not with_alpha:

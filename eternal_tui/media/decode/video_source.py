@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 _DEMUXER_BY_SUFFIX = {
     ".mp4": "mp4", ".mov": "mov", ".webm": "webm", ".mkv": "matroska", ".avi": "avi", ".ts": "mpegts",
+    ".mpg": "mpeg", ".flv": "flv", ".wmv": "asf", ".ogv": "ogg",
 }  # fmt: skip
+_UNINDEXED_DEMUXERS = frozenset({"mpegts", "mpeg"})
+"""The length that libav says of these is an estimate."""
+_SOON = 1e-6
 _FALLBACK_FRAME_RATE = 24.0
 _MICROSECONDS_PER_SECOND = 1_000_000
 _MAX_PIXEL_ASPECT = 16
@@ -88,6 +92,15 @@ def open_source(
         if decoder is None and isinstance(source, Path) and source.suffix.lower() in ANIMATED_SUFFIXES:
             return AnimationSource(source, limits)
         return LibavSource(source, decoder, limits, clock)
+
+
+def still_size(file: BinaryIO, demuxer: str, limits: DecodeLimits) -> tuple[int, int]:
+    """Return the size of an image from its header; raises UnsupportedFile for one made of several, as telephones do."""
+    with _open_container(file, demuxer, limits) as container:
+        stream = _video_stream(container)
+        if len(container.streams.video) > 1:
+            raise UnsupportedFile("it is made of tiles")
+        return stream.codec_context.width, stream.codec_context.height
 
 
 class AnimationSource:
@@ -151,24 +164,43 @@ class LibavSource:
     def __init__(
         self, source: Path | BinaryIO, decoder: str | None, limits: DecodeLimits, clock: Callable[[], float]
     ) -> None:
-        self._limits = limits
-        self._clock = clock
-        self._container = _open_container(source, decoder, limits)
+        self._file, self._demuxer, self._limits, self._clock = source, _demuxer_of(source, decoder), limits, clock
         self.key_seconds: list[float] = []
+        # Seconds of the first packet and of the first frame, by the file's own clock.
+        self._start_seconds = self._first_frame_seconds = self._last_frame_seconds = 0.0
+        self._open()
         try:
-            self._stream = _video_stream(self._container)
-            self._alpha_decoder = _alpha_decoder(self._stream)
-            self._start_seconds = float((self._stream.start_time or 0) * (self._stream.time_base or 0))
             info = _read_info(self._container, self._stream, limits)
-            self._frames: Iterator[VideoFrame] = self._decode()
-            # How a clip is turned, and how wide its pixels are, stands with its frames.
+            # How a clip is turned, and how wide its pixels are, is known from its frames.
             first = next(self._frames, None)
             self._pushed_back = first
+            if first is not None:
+                self._first_frame_seconds = self._seconds_of(first)
+                if self._demuxer != "avi":
+                    self._start_seconds = self._first_frame_seconds
             self._orientation = orientation_of(first)
             self.info = _as_seen(info, self._stream, turned=self._orientation >= 5)
         except BaseException:
             self._container.close()
             raise
+
+    def _open(self) -> None:
+        self._container = _open_container(self._file, self._demuxer, self._limits)
+        try:
+            self._stream = _video_stream(self._container)
+            self._alpha_decoder = _alpha_decoder(self._stream)
+        except BaseException:
+            self._container.close()
+            raise
+        self._frames: Iterator[VideoFrame] = self._decode()
+        self._pushed_back = None
+
+    def _seconds_of(self, frame: VideoFrame) -> float:
+        # AVI has the order of decoding alone: what libav makes of it as times of showing goes to and fro.
+        stamp = frame.dts if self._demuxer == "avi" else frame.pts
+        if stamp is None:
+            return self._last_frame_seconds + 1 / self.info.frame_rate
+        return float(stamp * (frame.time_base or 0))
 
     def close(self) -> None:
         """Let go of the file and the decoder."""
@@ -177,51 +209,77 @@ class LibavSource:
 
     def scan(self, deadline: float) -> None:
         """Learn the picture track's length from its packets; raises BrokenFile where the file ends before its data."""
-        self._container.seek(0)
-        ends: dict[int, float] = {}
-        step = 1 / self.info.frame_rate
-        keys, last = [], 0.0
+        self._seek_start()
+        end = 0.0
+        frames: list[tuple[float, float]] = []
+        keys: list[float] = []
+        is_cut = is_late = False
         for packet in self._container.demux():
-            if packet.is_corrupt:
-                raise BrokenFile("it ends before its last picture")
-            if packet.pts is not None and packet.time_base is not None:
-                at = float(packet.pts * packet.time_base) - self._start_seconds
+            # In a transport stream it may also be where two recordings meet.
+            is_cut = packet.is_corrupt
+            if is_cut and self._demuxer != "mpegts":
+                break
+            stamp = packet.dts if self._demuxer == "avi" else packet.pts
+            if stamp is not None and packet.time_base is not None:
+                at = float(stamp * packet.time_base) - self._start_seconds
                 length = float((packet.duration or 0) * packet.time_base)
+                end = max(end, at + length)
                 if packet.stream.index == self._stream.index:
-                    step = length or (at - last if 0 < at - last < 1 else step)
-                    last, length = at, length or step
+                    frames.append((at, length))
                     if packet.is_keyframe:
                         keys.append(at)
-                ends[packet.stream.index] = max(ends.get(packet.stream.index, 0.0), at + length)
-            if self._clock() > deadline:
+            if is_late := self._clock() > deadline:
                 break
-        else:
-            self._check_end(max(ends.values(), default=0.0))
+        if is_cut:
+            raise BrokenFile("it ends before its last picture")
+        if frames and not is_late:
+            seconds = self._end_of(frames)
+            self._check_end(max(end, seconds))
             self.key_seconds = sorted(keys)
-            seconds = ends.get(self._stream.index)
-            if seconds is not None and 0 < seconds <= self._limits.video_seconds:
+            if 0 < seconds <= self._limits.video_seconds:
                 self.info = msgspec.structs.replace(self.info, seconds=seconds)
         self.seek(0.0)
 
+    def _end_of(self, frames: list[tuple[float, float]]) -> float:
+        """Return when the last of these ends, each a time and a length; a length of 0 is not known."""
+        frames.sort()
+        (before, _), (last, length) = [(0.0, 0.0)] * (2 - len(frames)) + frames[-2:]
+        return last + (length or (last - before if 0 < last - before < 1 else 1 / self.info.frame_rate))
+
     def _check_end(self, end: float) -> None:
         declared = (self._container.duration or 0) / _MICROSECONDS_PER_SECOND
-        if end < declared - max(1.0, 0.1 * declared):
+        if self._demuxer not in _UNINDEXED_DEMUXERS and end < declared - max(1.0, 0.1 * declared):
             raise BrokenFile("it ends before its last picture")
 
     def seek(self, seconds: float) -> None:
         """Go on with the last key frame at or before `seconds`."""
-        self._pushed_back = None
-        if self._alpha_decoder is not None:
-            self._alpha_decoder.flush_buffers()
-        self._container.seek(round((seconds + self._start_seconds) * _MICROSECONDS_PER_SECOND), backward=True)
-        self._frames = self._decode()
+        back = 0.0
+        while seconds > back:
+            self._pushed_back = None
+            if self._alpha_decoder is not None:
+                self._alpha_decoder.flush_buffers()
+            self._container.seek(
+                round((seconds - back + self._start_seconds) * _MICROSECONDS_PER_SECOND), backward=True
+            )
+            self._frames = self._decode()
+            first = self._pushed_back = next(self._frames, None)
+            if first is not None and self._seconds_of(first) - self._first_frame_seconds <= seconds + _SOON:
+                return
+            # Without an index what is found may come later, or be nothing.
+            back = max(1.0, 2 * back)
+        self._seek_start()
+
+    def _seek_start(self) -> None:
+        self._container.close()
+        self._open()
 
     def read(self) -> SourceFrame | None:
         """Decode the next frame."""
         frame, self._pushed_back = self._pushed_back or next(self._frames, None), None
         if frame is None:
             return None
-        return SourceFrame(max(0.0, float(frame.time or 0.0) - self._start_seconds), frame)
+        self._last_frame_seconds = self._seconds_of(frame)
+        return SourceFrame(max(0.0, self._last_frame_seconds - self._first_frame_seconds), frame)
 
     def render(self, frame: SourceFrame, crop: Crop, background: tuple[int, int, int]) -> Frame:
         """Return the part `crop` of a frame at the size it is drawn."""
@@ -245,18 +303,24 @@ class LibavSource:
         return packet.decode() if self._alpha_decoder is None else self._alpha_decoder.decode(packet)
 
 
-def _open_container(source: Path | BinaryIO, decoder: str | None, limits: DecodeLimits) -> InputContainer:
+def _demuxer_of(source: Path | BinaryIO, decoder: str | None) -> str:
     # One named demuxer: libav would else also open playlists, which name other files and hosts.
     name = decoder or (_DEMUXER_BY_SUFFIX.get(source.suffix.lower()) if isinstance(source, Path) else None)
     if name is None:
         raise UnsupportedFile("this program does not open such files")
+    return name
+
+
+def _open_container(source: Path | BinaryIO, demuxer: str, limits: DecodeLimits) -> InputContainer:
     if isinstance(source, Path):
         # A file that is gone is no reason to load libraries of 19 MB.
         source.stat()
+    else:
+        source.seek(0)
     import av
 
     options = {"max_pixels": str(limits.video_pixels), "protocol_whitelist": "file", "threads": "1"}
-    return av.open(str(source) if isinstance(source, Path) else source, "r", format=name, options=options)
+    return av.open(str(source) if isinstance(source, Path) else source, "r", format=demuxer, options=options)
 
 
 def _video_stream(container: InputContainer) -> VideoStream:
