@@ -146,6 +146,90 @@ def test_a_batch_from_preset_to_retry(columns: int, rows: int, tmp_path: Path, q
     assert b"eternal-light" in (data / "theme.json").read_bytes()
 
 
+def test_a_new_request_starts_empty_and_an_old_one_is_edited(app: Tmux) -> None:
+    """No prompt is ever continued unseen: n starts empty, e edits, ctrl+l clears, ctrl+g brings the draft back."""
+    app.press("n")
+    app.wait_for("opens the list")
+    app.type("6873\tA red coat")
+    app.press("C-s")
+    app.wait_for("1 done today")
+    app.press_escape()
+    app.press("n")
+    app.wait_for(lambda screen: "^g restores: A red coat" in screen and "Elara" in screen)
+    app.type("In the snow")
+    app.press("C-s")
+    app.wait_for("2 done today")
+    app.press_escape()
+    app.wait_for(lambda screen: "In the snow" in screen and "coatIn" not in screen)
+
+    app.press("e")
+    app.wait_for("from job 2")
+    app.type(" at dusk")
+    app.wait_for("In the snow at dusk")
+    app.press("C-l")
+    app.wait_for("opens the list")
+    app.press("C-g")
+    app.wait_for(lambda screen: "restored draft" in screen and "In the snow at dusk" in screen)
+    app.type("Rain")
+    app.wait_for(lambda screen: "Rain" in screen and "dusk" not in screen.partition("^s send")[0])
+
+
+def test_templates_snippets_and_files_of_prompts(app: Tmux, tmp_path: Path) -> None:
+    """Each is counted before it is sent, and its template is found again."""
+    app.press("n")
+    app.wait_for("opens the list")
+    app.type("6873\tA {red|blue} coat, {{plain}}")
+    app.wait_for("= 2 requests")
+    app.press("C-t")
+    app.wait_for("Presets and snippets")
+    app.type("@coat")
+    app.press("C-s")
+    app.wait_for(lambda screen: re.search(r"@coat +A \{red", screen) is not None)
+    app.press_escape()
+    app.press("C-s")
+    app.wait_for("This sends 2 requests")
+    app.type("y")
+    app.wait_for("2 done today")
+    app.press_escape()
+    app.type("/template:blue\r")
+    app.wait_for(lambda screen: "2 of 2" in screen and "A red coat, {plain}" in screen)
+    app.press_escape()
+
+    app.press("n")
+    app.wait_for("^g restores")
+    app.type("@coat at sea")
+    app.wait_for("A {red|blue} coat, {{plain}} at")
+    app.press("C-l")
+    app.wait_for("opens the list")
+    (tmp_path / "prompts.txt").write_text("One\n{Two|Three}\n")
+    app.type(f"6873\t{tmp_path}/prompts.txt")
+    app.press("C-e")
+    app.wait_for(lambda screen: "(•) one per line" in screen and "= 3 requests" in screen)
+
+
+def test_the_tour_of_the_demo_goes_away_by_use(tmp_path: Path) -> None:
+    """Each of its keys does something at once; the cursor starts on the video."""
+    demo = (*PROGRAM, "--demo", "--data-dir", str(tmp_path / "demo"))
+    with Tmux(demo, make_environ(tmp_path, {}), columns=140, rows=40) as app:
+        app.wait_for(lambda screen: "Tour 1/5" in screen and "3/3 done" in screen and "✓ saved    video" in screen)
+        app.press("C-s")
+        app.wait_for(lambda screen: "Tour 2/5" in screen and "In a yellow raincoat" in screen.partition("3 Job")[0])
+        app.press("Enter")
+        app.wait_for("esc back")
+        app.press("Escape")
+        app.wait_for("Tour 3/5")
+        app.type("p")
+        app.wait_for("Tour 4/5")
+        app.type("v")
+        app.wait_for("Tour 5/5")
+        app.type("?")
+        app.wait_for("In the list of jobs")
+        app.press("Escape")
+        app.wait_for(lambda screen: "Tour" not in screen and "q quit" in screen)
+    with Tmux((*PROGRAM, "--demo", "--empty"), make_environ(tmp_path, {})) as app:
+        app.wait_for(lambda screen: "No jobs yet" in screen and "Tour" not in screen)
+
+
 def test_start_without_a_key(tmp_path: Path, service: dict[str, str]) -> None:
     """The key screen comes by itself, Esc looks around, and the demo is named."""
     without = {**service, "ETERNALAI_API_KEY": None}

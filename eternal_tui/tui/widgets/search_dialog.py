@@ -63,6 +63,7 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
     def __init__(self, text: str = "") -> None:
         super().__init__()
         self._initial_text = text
+        self._searched_text = ""
         self._search_texts: list[str] = []
         self.search_input = SearchInput(
             text, placeholder=self.PLACEHOLDER, compact=True, select_on_focus=False, id="search-line"
@@ -117,7 +118,9 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
     @on(Input.Changed)
     def _input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._filter_rows()
+        # A change that comes late, after a key that emptied the line, must not overwrite what that key said.
+        if self.search_input.value != self._searched_text:
+            self._filter_rows()
 
     @on(VirtualList.RowClicked)
     def _row_clicked(self, event: VirtualList.RowClicked) -> None:
@@ -135,7 +138,8 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
             self.dismiss(self.result_of(self.virtual_list.current_row))
 
     def _filter_rows(self, *, keep_cursor: bool = False) -> None:
-        words = self.search_input.value.casefold().split()
+        self._searched_text = self.search_input.value
+        words = self._searched_text.casefold().split()
         rows = [row for row, key in enumerate(self._search_texts) if all(word in key for word in words)]
         self.virtual_list.set_rows(rows, keep_cursor=keep_cursor)
         self.set_footer_text("" if rows or not self._search_texts else "no matches · esc: back")
