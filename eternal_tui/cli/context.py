@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import Output
@@ -19,6 +19,7 @@ from eternal_tui.history.errors import HistoryError
 if TYPE_CHECKING:
     import argparse
 
+    from eternal_tui.cli.signals import Shutdown
     from eternal_tui.history.history import History
     from eternal_tui.sandbox.launch import DemoService
     from eternal_tui.services import Services
@@ -128,11 +129,29 @@ def _report_failed_compaction(output: Output) -> Iterator[None]:
         output.info(format_safe("The history was not compacted: {error} No change is lost.", error=error))
 
 
-async def close_services(services: Services, output: Output) -> None:
-    """Close the services, compacting a small history, and report what could not be written."""
-    with _report_failed_compaction(output):
-        await services.close(compact=services.history.is_small)
-    output.print_notices(services.jobs.notices)
+async def require_key(services: Services, consequence: str = "") -> None:
+    """Raise CommandError or NoApiKey where there is no usable key; `consequence` follows the reason."""
+    from eternal_tui.jobs.errors import NoApiKey
+
+    if not await services.client.has_key():
+        problem = services.client.key_error
+        raise CommandError(ExitCode.KEY_ERROR, f"{problem}{consequence}") if problem else NoApiKey
+
+
+def run_with_services(context: Context, command: Callable[[Services, Shutdown], Coroutine[Any, Any, int]]) -> int:
+    """Run an asynchronous command with open services and return its exit code; a small history is compacted."""
+    from eternal_tui.cli.signals import run_with_shutdown
+
+    async def run(shutdown: Shutdown) -> int:
+        services = context.open_services()
+        try:
+            return await command(services, shutdown)
+        finally:
+            with _report_failed_compaction(context.output):
+                await services.close(compact=services.history.is_small)
+            context.output.print_notices(services.jobs.notices)
+
+    return run_with_shutdown(run, own_process=context.arguments.own_process)
 
 
 @contextmanager

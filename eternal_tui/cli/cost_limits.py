@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import UsageError
 from eternal_tui.cli.output import Output, is_terminal
+from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.core.formatting import format_amount, format_cost
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.billing.charges import to_amount
@@ -29,15 +30,9 @@ MAX_UNKNOWN_REQUESTS = 2
 
 def add_cost_options(parser: argparse.ArgumentParser) -> None:
     """Add the options about money."""
-    parser.add_argument(
-        "--yes",
-        action="store_true",
-        help="do not ask, even above confirm_count and confirm_above",
-    )
-    parser.add_argument(
-        "--max-cost", metavar="X", type=_parse_credits, help="spend at most X credits; the rest is not sent"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="print what would be sent and its cost; send nothing")
+    add_flag(parser, "--yes", "do not ask, even above confirm_count and confirm_above")
+    add_option(parser, "--max-cost X", "spend at most X credits; the rest is not sent", type=_parse_credits)
+    add_flag(parser, "--dry-run", "print what would be sent and its cost; send nothing")
 
 
 def _parse_credits(text: str) -> Decimal:

@@ -135,6 +135,17 @@ def whole_number(low: int, high: int = 10**18) -> Callable[[str], int]:
     return parse_number
 
 
+def add_flag(parser: argparse._ActionsContainer, name: str, help_text: str, **settings: Any) -> None:
+    """Add an option without a value."""
+    parser.add_argument(name, action="store_true", help=help_text, **settings)
+
+
+def add_option(parser: argparse._ActionsContainer, names: str, help_text: str, **settings: Any) -> None:
+    """Add an option with a value: `names` is its spellings and what the value is, as in "-o, --output PATH"."""
+    *spellings, metavar = names.replace(",", " ").split()
+    parser.add_argument(*spellings, metavar=metavar, help=help_text, **settings)
+
+
 class Command(NamedTuple):
     """The epilog, options and function of a command."""
 
@@ -206,20 +217,17 @@ def add_global_options(parser: argparse.ArgumentParser) -> None:
         "--demo", action="store_true", default=absent, help="run against a local sandbox (no key, no cost)"
     )
     options.add_argument("--empty", action="store_true", default=absent, help="with --demo: start without sample jobs")
-    options.add_argument("--data-dir", metavar="DIR", default=absent, help="folder of history, results and logs")
-    options.add_argument("--base-url", metavar="URL", default=absent, help="base URL of the API")
-    options.add_argument("--config", metavar="FILE", default=absent, help="configuration file")
-    options.add_argument(
-        "--images",
-        metavar="auto|kitty|sixel|iterm2|symbols|blocks|off",
+    add_option(options, "--data-dir DIR", "folder of history, results and logs", default=absent)
+    add_option(options, "--base-url URL", "base URL of the API", default=absent)
+    add_option(options, "--config FILE", "configuration file", default=absent)
+    add_option(
+        options,
+        "--images auto|kitty|sixel|iterm2|symbols|blocks|off",
+        "how images are drawn; symbols:quadrants, :sextants, :octants say which",
         default=absent,
-        help="how images are drawn; symbols:quadrants, :sextants, :octants say which",
     )
-    options.add_argument(
-        "--media-bytes-per-second",
-        metavar="N",
-        default=absent,
-        help="max bytes/s written to the terminal for video playback",
+    add_option(
+        options, "--media-bytes-per-second N", "max bytes/s written to the terminal for video playback", default=absent
     )
     options.add_argument(
         "--color",

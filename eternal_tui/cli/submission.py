@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from eternal_tui.characters.resolver import ResolvedCharacter, resolve_character
-from eternal_tui.cli.context import CommandError, Context, UsageError, close_services
+from eternal_tui.cli.context import CommandError, Context, UsageError, require_key, run_with_services
 from eternal_tui.cli.cost_limits import CostLimit, add_cost_options
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
+from eternal_tui.cli.parser import add_flag
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.cli.request_input import PlannedRequest
-from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested, run_with_shutdown
+from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested
 from eternal_tui.cli.waiting import (
     ProgressLine,
     ResultOutput,
@@ -32,7 +33,7 @@ from eternal_tui.cli.waiting import (
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import TRANSIENT_CAUSES
-from eternal_tui.jobs.errors import DailyCapExceeded, NoApiKey
+from eternal_tui.jobs.errors import DailyCapExceeded
 from eternal_tui.jobs.formatting import UNSENT_CAUSES, pluralize, state_label
 from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job, JobState
@@ -51,9 +52,9 @@ _FATAL_CAUSES = frozenset({"key", "credits", "unreachable", "stopped"})
 
 def add_submit_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command that submits."""
-    parser.add_argument("--wait", action="store_true", help="wait until every result is saved")
-    parser.add_argument("--queue", action="store_true", help="only queue the requests; `queue run` sends them")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
+    add_flag(parser, "--wait", "wait until every result is saved")
+    add_flag(parser, "--queue", "only queue the requests; `queue run` sends them")
+    add_flag(parser, "--json", "print one JSON object per job")
     add_cost_options(parser)
     add_wait_options(parser)
 
@@ -69,15 +70,11 @@ def run_submission(context: Context, planned: Sequence[PlannedRequest]) -> int:
         raise UsageError("--queue sends nothing, so --wait has nothing to wait for. Nothing was sent.")
     result_output = ResultOutput(context)
 
-    async def submit(shutdown: Shutdown) -> int:
-        services = context.open_services()
+    async def submit(services: Services, shutdown: Shutdown) -> int:
         result_output.attach(services)
-        try:
-            return await SubmissionRun(context, services, shutdown, result_output).run(planned)
-        finally:
-            await close_services(services, context.output)
+        return await SubmissionRun(context, services, shutdown, result_output).run(planned)
 
-    return run_with_shutdown(submit, own_process=given.own_process)
+    return run_with_services(context, submit)
 
 
 class SubmissionRun:
@@ -133,9 +130,8 @@ class SubmissionRun:
 
     async def _prepare(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
         """Resolve characters, leave out what was sent before, and check the rest together."""
-        if not await self._services.client.has_key() and not self._is_dry_run:
-            problem = self._services.client.key_error
-            raise CommandError(ExitCode.KEY_ERROR, f"{problem} Nothing was sent.") if problem else NoApiKey
+        if not self._is_dry_run:
+            await require_key(self._services, " Nothing was sent.")
         chosen = await self._resolve_characters(planned)
         if getattr(self._arguments, "resume", False):
             chosen = await self._leave_out_sent(chosen)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.output import Output
+from eternal_tui.cli.parser import add_option
 from eternal_tui.cli.signals import Shutdown
 from eternal_tui.config.validation import check_hook_command
 from eternal_tui.core.formatting import format_cost, format_remaining
@@ -47,24 +48,16 @@ def parse_timeout(text: str) -> float:
 
 def add_wait_options(parser: argparse.ArgumentParser) -> None:
     """Add `--timeout` and the options for copies of results."""
-    parser.add_argument(
-        "--timeout",
-        metavar="TIME",
-        type=parse_timeout,
-        help="stop waiting after TIME (90, 5m, 1h); exit code 6; jobs keep running",
-    )
+    text = "stop waiting after TIME (90, 5m, 1h); exit code 6; jobs keep running"
+    add_option(parser, "--timeout TIME", text, type=parse_timeout)
     add_output_options(parser)
-    parser.add_argument(
-        "--on-finished", metavar="COMMAND", help="run COMMAND for each result, with {file}, {id}, {output} … replaced"
-    )
+    add_option(parser, "--on-finished COMMAND", "run COMMAND for each result, with {file}, {id}, {output} … replaced")
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for copies of results."""
-    parser.add_argument(
-        "-o", "--output", metavar="PATH",
-        help="copy results to a file, a folder or a template: {id} {character} {name} {prompt:40} {date} {n} {ext}",
-    )  # fmt: skip
+    fields = "{id} {character} {name} {prompt:40} {date} {n} {ext}"
+    add_option(parser, "-o, --output PATH", f"copy results to a file, a folder or a template: {fields}")
     add_copy_options(parser)
 
 

@@ -37,12 +37,7 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
 
 
 def _xdg_dir(
-    environ: Mapping[str, str],
-    variable: str,
-    home_subdir: str,
-    platformdirs_name: str,
-    *,
-    platform: str = sys.platform,
+    environ: Mapping[str, str], variable: str, home_subdir: str, platformdirs_name: str, *, platform: str = sys.platform
 ) -> Path:
     if platform.startswith("linux"):
         # What platformdirs does on Linux, without the 20 ms of its import at every start.

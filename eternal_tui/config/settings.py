@@ -83,8 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bool, Meta(description="Follow a result's link that is plain http although the service is https.")
     ] = False
     api_key_command: Annotated[
-        str,
-        Meta(description="Command whose first line of output is the API key; run without a shell."),
+        str, Meta(description="Command whose first line of output is the API key; run without a shell.")
     ] = ""
     data_dir: Annotated[Path, Meta(description="Folder of history, results and logs.")] = msgspec.field(
         default_factory=Path
@@ -106,8 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(gt=0, le=10_080, description="Minutes after which a job counts as stalled and is polled less often."),
     ] = 30.0
     resume_stagger_seconds: Annotated[
-        float,
-        Meta(ge=0, le=60, description="Seconds between the first polls of unfinished jobs after a start."),
+        float, Meta(ge=0, le=60, description="Seconds between the first polls of unfinished jobs after a start.")
     ] = 0.25
     daily_cap: Annotated[NonNegativeCredits | None, Meta(description="Daily spending limit in credits.")] = None
     confirm_above: Annotated[
@@ -147,10 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = False
     hooks: Annotated[HookSettings, Meta(description="Commands that run when jobs end.")] = HookSettings()
     notify: Annotated[NotifySettings, Meta(description="Notifications.")] = NotifySettings()
-    keys: Annotated[
-        dict[str, str],
-        Meta(description='Keys by the id of an action, such as "jobs.again" = "R".'),
-    ] = {}
+    keys: Annotated[dict[str, str], Meta(description='Keys by the id of an action, such as "jobs.again" = "R".')] = {}
     views: Annotated[
         dict[str, str],
         Meta(description='Named filters of the list, in the palette: "winter" = "tag:winter state:done".'),

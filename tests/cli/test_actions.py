@@ -38,10 +38,7 @@ def test_retry_of_an_unconfirmed_job_wants_yes(program: Program, sandbox: Sandbo
     assert program.run("retry", "last", "--yes").code == 0
 
 
-REFUSED = {
-    "a job with a result": (("retry", "1"), "again"),
-    "a creation": (("again", "3"), "create-character"),
-}
+REFUSED = {"a job with a result": (("retry", "1"), "again"), "a creation": (("again", "3"), "create-character")}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -170,10 +167,7 @@ def test_hooks_of_a_batch_and_of_a_call_run_once(program: Program, tmp_path: Pat
     assert sorted(Path(f"{seen}.call").read_text().split()) == ["10", "11", "9"]
 
 
-BAD_HOOKS = {
-    "exit 3": ("exit 3", "exit 3"),
-    "too slow": ("sleep 60", "stopped after 0.3 s"),
-}
+BAD_HOOKS = {"exit 3": ("exit 3", "exit 3"), "too slow": ("sleep 60", "stopped after 0.3 s")}
 
 
 @pytest.mark.parametrize("name", BAD_HOOKS)

@@ -172,8 +172,7 @@ def test_jobs_are_listed_filtered_and_limited(program: Program) -> None:
 
 def test_totals_close_the_table_and_stand_alone(program: Program) -> None:
     program.add_jobs(
-        a_job(ended_after=1.0, cost=0.5),
-        a_job(created_at=time.time(), ended_after=0.5, cost=0.25, credits_after=99.5),
+        a_job(ended_after=1.0, cost=0.5), a_job(created_at=time.time(), ended_after=0.5, cost=0.25, credits_after=99.5)
     )
     ran = program.run("jobs")
     assert ran.out.splitlines()[-1] == "~0.25 today · ~0.75 total · 99.50 credits left"

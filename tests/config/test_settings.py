@@ -15,13 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.config import (
-    NotifySettings,
-    Settings,
-    SettingsError,
-    load_settings,
-    validate_base_url,
-)
+from eternal_tui.config import NotifySettings, Settings, SettingsError, load_settings, validate_base_url
 from eternal_tui.config.loader import SETTING_NAMES, default_config_path, default_data_dir
 from eternal_tui.config.render import config_schema, render_config
 from eternal_tui.core.network import is_loopback

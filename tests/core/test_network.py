@@ -99,9 +99,7 @@ def test_unusable_proxy_is_named_by_its_variable_without_its_password(variable: 
     network.route("http://127.0.0.1/")
 
 
-async def test_dead_certificate_file_is_named_only_where_tls_is_used(
-    tmp_path: Path,
-) -> None:
+async def test_dead_certificate_file_is_named_only_where_tls_is_used(tmp_path: Path) -> None:
     """Seen to fail as it was: "a defect of this program", also where nothing used TLS."""
     network = Network({"SSL_CERT_FILE": str(tmp_path / "none.pem")})
     client = ApiClient("https://service.invalid", Secret("canary-key-1"), network=network)

@@ -21,8 +21,7 @@ def test_nothing_is_left_that_a_terminal_obeys(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["Ở bến cảng buổi sáng", "👩‍🚀 in space ❤️", "می‌خواهم", "a\n\nb", "日本の港", "שלום", "e\u0301", "�"],
+    "text", ["Ở bến cảng buổi sáng", "👩‍🚀 in space ❤️", "می‌خواهم", "a\n\nb", "日本の港", "שלום", "e\u0301", "�"]
 )
 def test_all_writing_stays_as_it_is(text: str) -> None:
     assert clean_prompt(text) == text

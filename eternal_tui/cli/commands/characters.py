@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from eternal_tui.cli.commands.schema import CharacterJson
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.core.files import make_private_dir
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, rstrip_safe, sanitize
 
@@ -35,11 +36,9 @@ The list is cached for a day.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `characters`."""
-    parser.add_argument(
-        "--search", metavar="TEXT", default="", help="only characters with TEXT in name, ID or description"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object per character")
-    parser.add_argument("--refresh", action="store_true", help="bypass the cache")
+    add_option(parser, "--search TEXT", "only characters with TEXT in name, ID or description", default="")
+    add_flag(parser, "--json", "print one JSON object per character")
+    add_flag(parser, "--refresh", "bypass the cache")
 
 
 def run(context: Context) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from eternal_tui.cli.context import CommandError, Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import PROGRAM
+from eternal_tui.cli.parser import add_flag
 from eternal_tui.core.sanitize import format_safe, sanitize
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _FILES = frozenset({("export", "path"), ("sandbox", "state")})
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `completion`."""
     parser.add_argument("shell", choices=SHELLS, nargs="?", help="the shell (default: that of $SHELL)")
-    parser.add_argument("--install", action="store_true", help="install the script for your user")
+    add_flag(parser, "--install", "install the script for your user")
     parser.add_argument("--values", choices=VALUE_KINDS, help=argparse.SUPPRESS)
 
 

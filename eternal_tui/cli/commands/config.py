@@ -7,6 +7,7 @@ from pathlib import Path
 
 from eternal_tui.cli.context import CommandError, Context, UsageError, new_file
 from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.parser import add_flag
 from eternal_tui.core.sanitize import format_safe, sanitize
 
 EPILOG = """\
@@ -22,11 +23,11 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `config`."""
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--init", action="store_true", help="create the file with every setting explained")
-    what.add_argument("--edit", action="store_true", help="open the file in $VISUAL or $EDITOR, then check it")
-    what.add_argument("--check", action="store_true", help="validate the file; exit 2 if invalid")
-    what.add_argument("--schema", action="store_true", help="print the JSON schema of the file, for editors")
-    what.add_argument("--path", action="store_true", help="print the config file path")
+    add_flag(what, "--init", "create the file with every setting explained")
+    add_flag(what, "--edit", "open the file in $VISUAL or $EDITOR, then check it")
+    add_flag(what, "--check", "validate the file; exit 2 if invalid")
+    add_flag(what, "--schema", "print the JSON schema of the file, for editors")
+    add_flag(what, "--path", "print the config file path")
 
 
 def run(context: Context) -> int:

@@ -17,6 +17,7 @@ import msgspec
 from eternal_tui.cli.context import Context, UsageError, new_file
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import is_terminal
+from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.core.files import is_accessible_to_others
 from eternal_tui.core.formatting import format_bytes
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
@@ -40,13 +41,9 @@ Free; never prints the key.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `doctor`."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--report",
-        metavar="PATH",
-        nargs="?",
-        const="-",
-        help="full redacted report for bug reports; PATH writes it to a file",
+    add_flag(parser, "--json", "print one JSON object")
+    add_option(
+        parser, "--report PATH", "full redacted report for bug reports; PATH writes it to a file", nargs="?", const="-"
     )
 
 
@@ -230,10 +227,7 @@ def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
     except (HistoryError, OSError) as error:
         return [
             _failed_check(
-                "data folder",
-                f"{folder}: {error}",
-                "Fix the folder, or name another with --data-dir.",
-                ExitCode.USAGE,
+                "data folder", f"{folder}: {error}", "Fix the folder, or name another with --data-dir.", ExitCode.USAGE
             )
         ]
     if not writable:

@@ -16,7 +16,7 @@ import msgspec
 from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.formatting import format_job_line, print_changed_jobs
-from eternal_tui.cli.parser import Command
+from eternal_tui.cli.parser import Command, add_flag, add_option
 from eternal_tui.cli.references import STDIN_KEYWORD, add_references, find_jobs, iter_jobs, read_references
 from eternal_tui.cli.request_input import MAX_NOTE_CHARS
 from eternal_tui.core.files import write_atomic
@@ -54,14 +54,14 @@ examples:
 def _add_star_arguments(parser: argparse.ArgumentParser) -> None:
     add_references(parser)
     _add_json(parser)
-    parser.add_argument("--off", action="store_true", help="remove the star")
+    add_flag(parser, "--off", "remove the star")
 
 
 def _add_tag_arguments(parser: argparse.ArgumentParser) -> None:
     add_references(parser, nargs=None)
     _add_json(parser)
     parser.add_argument("words", metavar="WORD", nargs="*", help="tags to add; none: print the tags")
-    parser.add_argument("--remove", action="store_true", help="remove these tags instead; without WORD, all tags")
+    add_flag(parser, "--remove", "remove these tags instead; without WORD, all tags")
 
 
 def _add_note_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def _add_note_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
+    add_flag(parser, "--json", "print one JSON object per job")
 
 
 def _star(context: Context) -> int:
@@ -151,11 +151,11 @@ Each `undo` restores one `delete`, the last one first. Deletions made in the app
 def _add_delete_arguments(parser: argparse.ArgumentParser) -> None:
     add_references(parser)
     _add_json(parser)
-    parser.add_argument("--yes", action="store_true", help="delete running and unconfirmed jobs without asking")
+    add_flag(parser, "--yes", "delete running and unconfirmed jobs without asking")
 
 
 def _add_undo_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
+    add_flag(parser, "--json", "print one JSON object per job")
 
 
 def _delete(context: Context) -> int:
@@ -279,11 +279,11 @@ UNKNOWN_PROMPT = "(unknown)"
 
 def _add_adopt_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("request_ids", metavar="REQUEST_ID", nargs="+", help="request ids; '-' reads them from stdin")
-    parser.add_argument("--character", metavar="ID", default="", help="character ID, if known")
-    parser.add_argument("--prompt", metavar="TEXT", default="", help="prompt, if known")
+    add_option(parser, "--character ID", "character ID, if known", default="")
+    add_option(parser, "--prompt TEXT", "prompt, if known", default="")
     parser.add_argument("--type", choices=("image", "video"), default="image", help="what it makes (default: image)")
-    parser.add_argument("--tag", metavar="WORD", action="append", default=[], help="tag the jobs; repeatable")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
+    add_option(parser, "--tag WORD", "tag the jobs; repeatable", action="append", default=[])
+    add_flag(parser, "--json", "print one JSON object per job")
 
 
 def _adopt(context: Context) -> int:

@@ -17,6 +17,7 @@ import msgspec
 from eternal_tui.cli.context import Context, UsageError, new_file
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import translate_write_errors
+from eternal_tui.cli.parser import add_option
 from eternal_tui.core.formatting import format_bytes, format_datetime
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.jobs.files import result_path
@@ -144,12 +145,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     names = sorted([*TEXT_FORMATS, *MEDIA_FORMATS, FOLDER_FORMAT])
     parser.add_argument("--format", choices=names, help="file format (default: by the suffix, else json)")
-    parser.add_argument(
-        "--megabytes",
+    add_option(
+        parser,
+        "--megabytes N",
+        f"max total MB embedded in the HTML page (default {DEFAULT_MAX_MEGABYTES:g})",
         type=_parse_megabytes,
         default=DEFAULT_MAX_MEGABYTES,
-        metavar="N",
-        help=f"max total MB embedded in the HTML page (default {DEFAULT_MAX_MEGABYTES:g})",
     )
     add_copy_options(parser)
     parser.add_argument("path", metavar="PATH", help="output file, or folder; '-' is stdout")

@@ -5,20 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context, UsageError, close_services
-from eternal_tui.cli.exit_codes import ExitCode, exit_code_of
+from eternal_tui.cli.context import CommandError, Context, UsageError, require_key, run_with_services
+from eternal_tui.cli.exit_codes import exit_code_of
 from eternal_tui.cli.formatting import format_job_line, job_error_message
-from eternal_tui.cli.parser import Command
+from eternal_tui.cli.parser import Command, add_flag, add_option
 from eternal_tui.cli.request_input import parse_number, plan_requests, read_prompts
-from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, run_with_shutdown
+from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS
 from eternal_tui.cli.submission import add_submit_options, run_submission
 from eternal_tui.cli.waiting import parse_output
 from eternal_tui.core.sanitize import SafeText, join_safe
-from eternal_tui.jobs.errors import NoApiKey
 from eternal_tui.jobs.job_json import job_to_json
 
 if TYPE_CHECKING:
     from eternal_tui.cli.signals import Shutdown
+    from eternal_tui.services import Services
 
 
 GENERATE_EPILOG = """\
@@ -41,25 +41,19 @@ response is lost is unconfirmed (exit code 5) and is not retried automatically. 
 
 def _add_generate_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `generate`."""
-    parser.add_argument("--character", metavar="ID", action="append", help="character ID or name; repeatable")
-    parser.add_argument(
-        "--prompt", metavar="TEXT", action="append", help="prompt text; '-' reads one prompt per line from stdin"
-    )
-    parser.add_argument("--input", metavar="FILE", help="read requests from JSON lines or CSV; '-' is stdin")
-    parser.add_argument("--type", metavar="image|video", default="image", help="what to make (default: image)")
-    parser.add_argument("--duration", metavar="N", type=parse_number, help="seconds of a video, 1 to 5")
+    add_option(parser, "--character ID", "character ID or name; repeatable", action="append")
+    add_option(parser, "--prompt TEXT", "prompt text; '-' reads one prompt per line from stdin", action="append")
+    add_option(parser, "--input FILE", "read requests from JSON lines or CSV; '-' is stdin")
+    add_option(parser, "--type image|video", "what to make (default: image)", default="image")
+    add_option(parser, "--duration N", "seconds of a video, 1 to 5", type=parse_number)
     parser.add_argument(
         "--audio", action=argparse.BooleanOptionalAction, default=None, help="video with or without sound"
     )
-    parser.add_argument("--quality", metavar="low|high", help="image quality (high costs twice as much)")
-    parser.add_argument(
-        "--count", metavar="N", type=parse_number, default=1, help="send each prompt N times (default: 1)"
-    )
-    parser.add_argument("--tag", metavar="WORD", action="append", default=[], help="tag the jobs; repeatable")
-    parser.add_argument("--note", metavar="TEXT", help="note for the jobs")
-    parser.add_argument(
-        "--resume", action="store_true", help="send only what the last run of the same input did not send"
-    )
+    add_option(parser, "--quality low|high", "image quality (high costs twice as much)")
+    add_option(parser, "--count N", "send each prompt N times (default: 1)", type=parse_number, default=1)
+    add_option(parser, "--tag WORD", "tag the jobs; repeatable", action="append", default=[])
+    add_option(parser, "--note TEXT", "note for the jobs")
+    add_flag(parser, "--resume", "send only what the last run of the same input did not send")
     add_submit_options(parser)
 
 
@@ -89,9 +83,9 @@ _QUESTION = SafeText("Creating a character costs an undocumented number of credi
 def _add_create_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `create-character`."""
     parser.add_argument("text", metavar="PROMPT", nargs="?", help="appearance, personality and story; '-' is stdin")
-    parser.add_argument("--prompt", metavar="TEXT", help="the prompt, as an option")
-    parser.add_argument("--yes", action="store_true", help="create it without asking")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_option(parser, "--prompt TEXT", "the prompt, as an option")
+    add_flag(parser, "--yes", "create it without asking")
+    add_flag(parser, "--json", "print one JSON object")
 
 
 def _create_character(context: Context) -> int:
@@ -105,18 +99,11 @@ def _create_character(context: Context) -> int:
     if not context.arguments.yes and not context.output.confirm(join_safe(" ", _QUESTION, SafeText("Create it?"))):
         raise UsageError(f"{_QUESTION} Add --yes. Nothing was sent.")
 
-    async def create(shutdown: Shutdown) -> int:
-        services = context.open_services()
-        engine = services.jobs
-        try:
-            await engine.start(only_job_ids=())
-            if not await services.client.has_key():
-                problem = services.client.key_error
-                raise CommandError(ExitCode.KEY_ERROR, f"{problem} Nothing was sent.") if problem else NoApiKey
-            creation = engine.create_character(prompt, confirmed=True)
-            job = await shutdown.run(creation, grace_seconds=SUBMIT_GRACE_SECONDS)
-        finally:
-            await close_services(services, context.output)
+    async def create(services: Services, shutdown: Shutdown) -> int:
+        await services.jobs.start(only_job_ids=())
+        await require_key(services, " Nothing was sent.")
+        creation = services.jobs.create_character(prompt, confirmed=True)
+        job = await shutdown.run(creation, grace_seconds=SUBMIT_GRACE_SECONDS)
         if context.arguments.json:
             context.output.print_json(job_to_json(job, services.results_dir))
         else:
@@ -125,7 +112,7 @@ def _create_character(context: Context) -> int:
             context.output.error(sentence)
         return exit_code_of(job)
 
-    return run_with_shutdown(create, own_process=context.arguments.own_process)
+    return run_with_services(context, create)
 
 
 COMMANDS = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.cli.parser import whole_number
+from eternal_tui.cli.parser import add_flag, add_option, whole_number
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.core.formatting import Template, format_amount, format_datetime, parse_template
 from eternal_tui.core.sanitize import SafeText, join_safe, sanitize
@@ -49,14 +49,14 @@ MIN_FULL_TABLE_COLUMNS = 80
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `jobs`."""
     parser.add_argument("filter", nargs="*", metavar="FILTER", help="only jobs that match, as in the app's list")
-    parser.add_argument("--state", metavar="S", help="only jobs in this state; several with commas")
-    parser.add_argument("--search", metavar="TEXT", help="a filter, as FILTER")
-    parser.add_argument("--limit", metavar="N", type=whole_number(1), help="the first N only")
-    parser.add_argument("--sort", metavar="KEY", help="sort by a key of --json, ascending (default: newest first)")
-    parser.add_argument("--reverse", action="store_true", help="reverse the order")
-    parser.add_argument("--format", metavar="TEMPLATE", help="print a line per job, such as '{id} {state} {file}'")
-    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
-    parser.add_argument("--totals", action="store_true", help="print only the totals, as one JSON object")
+    add_option(parser, "--state S", "only jobs in this state; several with commas")
+    add_option(parser, "--search TEXT", "a filter, as FILTER")
+    add_option(parser, "--limit N", "the first N only", type=whole_number(1))
+    add_option(parser, "--sort KEY", "sort by a key of --json, ascending (default: newest first)")
+    add_flag(parser, "--reverse", "reverse the order")
+    add_option(parser, "--format TEMPLATE", "print a line per job, such as '{id} {state} {file}'")
+    add_flag(parser, "--json", "print one JSON object per job")
+    add_flag(parser, "--totals", "print only the totals, as one JSON object")
 
 
 def run(context: Context) -> int:

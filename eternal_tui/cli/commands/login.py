@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import is_terminal
-from eternal_tui.cli.parser import Command
+from eternal_tui.cli.parser import Command, add_flag
 from eternal_tui.core.sanitize import format_safe, sanitize
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MAX_KEY_LINE_CHARS = 4_096
 
 
 def _add_login_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--file", action="store_true", help="store the key in a file that only you can read")
+    add_flag(parser, "--file", "store the key in a file that only you can read")
 
 
 def _login(context: Context) -> int:
@@ -53,7 +53,7 @@ def _login(context: Context) -> int:
     if store not in available_stores():
         raise UsageError(
             "No system keyring available (common over SSH). Run `eternal-tui login --file` to store the key in "
-            f"{key_file(settings)}, unencrypted, readable only by you; or set api_key_command in the configuration.",
+            f"{key_file(settings)}, unencrypted, readable only by you; or set api_key_command in the configuration."
         )
     try:
         key = _read_key(context)

@@ -10,6 +10,7 @@ from eternal_tui import __version__
 from eternal_tui.cli.commands.completion import install_file
 from eternal_tui.cli.context import Context
 from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.parser import add_flag
 from eternal_tui.core.sanitize import sanitize
 
 EPILOG = """\
@@ -63,7 +64,7 @@ _ASCII_REPLACEMENTS = str.maketrans({"…": "...", "—": "--"} | dict(zip("“�
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `man`."""
-    parser.add_argument("--install", action="store_true", help="install the page for your user")
+    add_flag(parser, "--install", "install the page for your user")
 
 
 def run(context: Context) -> int:

@@ -7,13 +7,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context, UsageError, close_services
+from eternal_tui.cli.context import CommandError, Context, UsageError, run_with_services
 from eternal_tui.cli.cost_limits import UNATTENDED_MAX_REQUESTS
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
+from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.cli.references import find_jobs
-from eternal_tui.cli.signals import Shutdown, run_with_shutdown
+from eternal_tui.cli.signals import Shutdown
 from eternal_tui.cli.waiting import parse_timeout
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.formatting import pluralize, state_label
@@ -48,19 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "action", nargs="?", choices=("status", "hold", "run", "move", "clear"), default="status", help="what to do"
     )
     parser.add_argument("ids", metavar="JOB", nargs="*", help="jobs to cancel; for move: jobs, then first, last or N")
-    parser.add_argument("--until-empty", action="store_true", help="run: wait until the whole queue is empty")
-    parser.add_argument("--yes", action="store_true", help="run: do not ask")
-    parser.add_argument(
-        "--timeout", metavar="TIME", type=parse_timeout, help="run: stop waiting after TIME (90, 5m, 1h); exit code 6"
-    )
-    parser.add_argument("--json", action="store_true", help="status: print one JSON object")
+    add_flag(parser, "--until-empty", "run: wait until the whole queue is empty")
+    add_flag(parser, "--yes", "run: do not ask")
+    add_option(parser, "--timeout TIME", "run: stop waiting after TIME (90, 5m, 1h); exit code 6", type=parse_timeout)
+    add_flag(parser, "--json", "status: print one JSON object")
 
 
-async def _queue(context: Context, shutdown: Shutdown) -> int:
+async def _queue(context: Context, services: Services, shutdown: Shutdown) -> int:
     action = context.arguments.action
-    if context.arguments.ids and action not in ("move", "clear"):
-        raise UsageError(f"`queue {action}` takes no JOB.")
-    services = context.open_services()
     try:
         context.output.print_notices(services.jobs.notices)
         if action == "run":
@@ -76,8 +72,6 @@ async def _queue(context: Context, shutdown: Shutdown) -> int:
         return await actions[action](context, services)
     except OSError as error:
         raise CommandError(ExitCode.FAILED, f"The queue could not be changed: {error.strerror}.") from None
-    finally:
-        await close_services(services, context.output)
 
 
 def describe_queue(engine: JobEngine) -> SafeText:
@@ -230,4 +224,7 @@ class _QueueRun:
 
 def run(context: Context) -> int:
     """Run the action and return the exit code."""
-    return run_with_shutdown(lambda shutdown: _queue(context, shutdown), own_process=context.arguments.own_process)
+    action = context.arguments.action
+    if context.arguments.ids and action not in ("move", "clear"):
+        raise UsageError(f"`queue {action}` takes no JOB.")
+    return run_with_services(context, lambda services, shutdown: _queue(context, services, shutdown))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.cli.parser import Command
+from eternal_tui.cli.parser import Command, add_flag
 from eternal_tui.cli.references import add_references, find_jobs
 from eternal_tui.cli.waiting import add_output_options, parse_output
 from eternal_tui.config.credentials import environ_without_keys
@@ -40,10 +40,8 @@ examples:
 def _add_show_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `show`."""
     add_references(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object per job")
-    parser.add_argument(
-        "--raw", action="store_true", help="add the API's last responses as they came, with result URLs"
-    )
+    add_flag(parser, "--json", "print one JSON object per job")
+    add_flag(parser, "--raw", "add the API's last responses as they came, with result URLs")
 
 
 def _show(context: Context) -> int:
@@ -131,7 +129,7 @@ examples:
 
 def _add_save_arguments(parser: argparse.ArgumentParser) -> None:
     add_references(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object per copy")
+    add_flag(parser, "--json", "print one JSON object per copy")
     add_output_options(parser)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import Context, UsageError
 from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.cli.parser import whole_number
+from eternal_tui.cli.parser import add_flag, add_option, whole_number
 from eternal_tui.core.formatting import format_amount, format_duration
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 
@@ -35,11 +35,9 @@ MAX_GROUPS = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `stats`."""
-    parser.add_argument(
-        "--days", metavar="N", type=whole_number(1, MAX_DAYS), default=30, help="number of days listed (default: 30)"
-    )
-    parser.add_argument("--account", metavar="ID", default="", help="only this account; its first digits are enough")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_option(parser, "--days N", "number of days listed (default: 30)", type=whole_number(1, MAX_DAYS), default=30)
+    add_option(parser, "--account ID", "only this account; its first digits are enough", default="")
+    add_flag(parser, "--json", "print one JSON object")
 
 
 def run(context: Context) -> int:

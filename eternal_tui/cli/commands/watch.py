@@ -7,16 +7,16 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import CommandError, Context, UsageError, close_services
+from eternal_tui.cli.context import CommandError, Context, UsageError, require_key, run_with_services
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
-from eternal_tui.cli.parser import Command
+from eternal_tui.cli.parser import Command, add_option
 from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
-from eternal_tui.cli.signals import Shutdown, ShutdownRequested, run_with_shutdown
+from eternal_tui.cli.signals import Shutdown, ShutdownRequested
 from eternal_tui.cli.waiting import ProgressLine, ResultOutput, add_wait_options, describe_end, wait_for_jobs
 from eternal_tui.core.sanitize import format_safe, join_safe, sanitize
-from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey
+from eternal_tui.jobs.errors import InvalidJobState, JobNotFound
 from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.job_json import format_utc, job_to_json
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
@@ -128,12 +128,8 @@ class _WatchRun:
         return job.service in ("", self._services.service_name)
 
     async def _resume_polling(self, job_ids: list[int]) -> None:
-        if (
-            any(self._get_job(job_id).state in POLLED_STATES for job_id in job_ids)
-            and not await self._services.client.has_key()
-        ):
-            problem = self._services.client.key_error
-            raise CommandError(ExitCode.KEY_ERROR, problem) if problem else NoApiKey
+        if any(self._get_job(job_id).state in POLLED_STATES for job_id in job_ids):
+            await require_key(self._services)
         for job_id in job_ids if self._references else ():
             job = self._get_job(job_id)
             try:
@@ -191,18 +187,6 @@ class _WatchRun:
             self._output.error(sentence)
 
 
-async def watch_jobs(context: Context, shutdown: Shutdown, result_output: ResultOutput) -> int:
-    """Wait for the jobs that the arguments name and return the exit code."""
-    services = context.open_services()
-    result_output.attach(services)
-    try:
-        code = await _WatchRun(context, services, shutdown, result_output).run()
-        await shutdown.run(services.result_actions.wait_all())
-        return code
-    finally:
-        await close_services(services, context.output)
-
-
 def _add_watch_arguments(parser: argparse.ArgumentParser) -> None:
     add_references(parser, nargs="*", extra=" (default: all unfinished)")
     _add_common_arguments(parser)
@@ -210,7 +194,7 @@ def _add_watch_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
     add_references(parser)
-    parser.add_argument("--url", metavar="URL", help="download the result of one job from this URL")
+    add_option(parser, "--url URL", "download the result of one job from this URL")
     _add_common_arguments(parser)
 
 
@@ -224,9 +208,14 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(context: Context) -> int:
     result_output = ResultOutput(context)
-    return run_with_shutdown(
-        lambda shutdown: watch_jobs(context, shutdown, result_output), own_process=context.arguments.own_process
-    )
+
+    async def watch(services: Services, shutdown: Shutdown) -> int:
+        result_output.attach(services)
+        code = await _WatchRun(context, services, shutdown, result_output).run()
+        await shutdown.run(services.result_actions.wait_all())
+        return code
+
+    return run_with_services(context, watch)
 
 
 COMMANDS = {
