@@ -255,7 +255,7 @@ class ApiClient:
         if self._key is None:
             return None
         if self._key_auth is None:
-            self._key_auth = _make_key_auth(self._key, self._header, self._base_url)
+            self._key_auth = make_key_auth(self._key, self._header, self._base_url)
         return self._key_auth
 
     async def _ensure_open(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
@@ -331,14 +331,13 @@ def encode_path_segment(request_id: str) -> str:
     return quote(request_id, safe="", errors="replace")
 
 
-def _make_key_auth(key: Secret, header: str, base_url: str) -> httpx.Auth:
+def make_key_auth(key: Secret, header: str, base_url: str) -> httpx.Auth:
+    """Return what puts the key on requests to `base_url`'s own origin, and on no others."""
     import httpx
 
     origin = httpx.URL(base_url)
 
     class KeyAuth(httpx.Auth):
-        """Puts the key on a request at the last moment, and only if it goes to the service itself."""
-
         def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
             if (request.url.scheme, request.url.host, request.url.port) == (
                 origin.scheme,

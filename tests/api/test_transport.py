@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import ssl
 import zlib
@@ -145,7 +144,3 @@ def test_codings_that_were_not_asked_for_are_refused() -> None:
             BoundedDecompressor(coding, 10)
     with pytest.raises(BodyTooLarge):
         decompress("", [b"x" * 11], limit=10)
-
-
-def test_cancelling_is_not_caught() -> None:
-    assert not issubclass(asyncio.CancelledError, Exception)
