@@ -11,22 +11,6 @@ from typing import Any
 
 from eternal_tui.history.filesystem import FileSystem
 
-ALL_CALLS = (
-    "open",
-    "write",
-    "sync",
-    "sync_dir",
-    "truncate",
-    "chmod",
-    "replace",
-    "link",
-    "unlink",
-    "read",
-    "list_dir",
-    "stat",
-    "fstat",
-    "try_lock",
-)
 WRITE_CALLS = frozenset({"open", "write", "sync", "sync_dir", "truncate", "chmod", "replace", "link", "unlink"})
 
 
@@ -200,7 +184,7 @@ def _failing_call(name: str) -> Callable[..., Any]:
     return call
 
 
-for _name in ALL_CALLS:
+for _name in WRITE_CALLS | {"read", "list_dir", "stat", "fstat", "try_lock"}:
     setattr(FailingFileSystem, _name, _failing_call(_name))
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +17,6 @@ from tests.history.faults import UnsyncedFileSystem
 
 FEW, MANY = 100, 100_000
 PROMPT = "At the harbour, morning light. ".ljust(900, "x")
-ROUNDS = 5
 
 CHANGES: dict[str, Callable[[History, int], object]] = {
     "add": lambda history, _: history.add({"state": "submitting", "prompt": PROMPT}),
@@ -32,12 +27,18 @@ CHANGES: dict[str, Callable[[History, int], object]] = {
 
 
 class CountingFileSystem(FileSystem):
-    """The real calls, counted by their names; `written` is the bytes of all writes."""
+    """The real calls, counted by their names; `written` and `bytes_read` are the bytes of all writes and reads."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: Counter[str] = Counter()
         self.written = 0
+        self.bytes_read = 0
+
+    def read(self, fd: int, size: int, offset: int) -> bytes:
+        data = super().read(fd, size, offset)
+        self.bytes_read += len(data)
+        return data
 
     def __getattribute__(self, name: str) -> object:
         if hasattr(FileSystem, name) and not name.startswith("_"):
@@ -90,41 +91,21 @@ def test_a_change_is_one_write_and_one_sync_however_long_the_history_is(folders:
         assert written < (len(PROMPT) if name == "add" else 0) + 200
 
 
-WORKER_SCRIPT = """
-import os, sys
-from pathlib import Path
-from eternal_tui.history.history import History
-history = History.open(Path(sys.argv[1]))
-os.access("/first-mark", os.R_OK)
-for number in range(int(sys.argv[2])):
-    history.add({"state": "submitting", "prompt": "x" * 900})
-os.access("/last-mark", os.R_OK)
-history.close(compact=False)
-"""
-
-
 @pytest.mark.xdist_group("cost")
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt install strace")
-def test_the_kernel_sees_no_more(folders: dict[int, Path], tmp_path: Path) -> None:
-    """Seen to fail with the folder synced after each append."""
-    seen = {count: count_system_calls(folder, tmp_path / f"trace-{count}") for count, folder in folders.items()}
-    assert seen[FEW]["fdatasync"] == ROUNDS
-    assert seen[FEW]["pwrite64"] == ROUNDS
-    assert seen[FEW]["fsync"] == 0
-    assert seen[MANY] == seen[FEW]
-    assert seen[FEW].total() <= 12 * ROUNDS
-
-
-def count_system_calls(folder: Path, trace: Path) -> Counter[str]:
-    """Return how often each system call on files was made for ROUNDS records."""
-    strace = ["strace", "-f", "--seccomp-bpf", "-e", "trace=%file,%desc", "-o", str(trace)]
-    command = [*strace, sys.executable, "-c", WORKER_SCRIPT, str(folder), str(ROUNDS)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    if done.returncode and "ptrace" in done.stderr.lower():
-        pytest.skip("nothing may be traced here: run it where ptrace is allowed, as by docker run --cap-add=SYS_PTRACE")
-    assert done.returncode == 0, done.stderr
-    between = trace.read_text().partition("/first-mark")[2].partition("/last-mark")[0].splitlines()[1:-1]
-    return Counter(call[1] for line in between if (call := re.match(r"(?:\d+ +)?(\w+)\(", line)))
+def test_a_large_history_is_read_in_parts(folders: dict[int, Path]) -> None:
+    """Bytes of an opening, an addition, one record and the newest fifty; two stats where nothing changed."""
+    files = CountingFileSystem()
+    history = History.open(folders[MANY], fs=files)
+    assert not history.is_small
+    history.add({"state": "queued"})
+    assert history.get(MANY // 2) == {"state": "saved", "number": MANY // 2 - 1}
+    assert files.bytes_read < 100_000
+    assert len(history.recent(50)) == 50
+    assert files.bytes_read < 250_000
+    files.calls.clear()
+    assert history.read_changes() == []
+    assert files.calls == {"stat": 2}
+    history.close(compact=False)
 
 
 def test_a_record_of_very_many_elements_is_handed_out_in_the_time_of_reading_it() -> None:

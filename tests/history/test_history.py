@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from tinydb import TinyDB, where
 from tinydb.table import Document
 
-from eternal_tui.history.document import SMALL_DOCUMENT_BYTES
 from eternal_tui.history.errors import ConflictError, HistoryError
 from eternal_tui.history.history import History
 from eternal_tui.history.journal import Change
@@ -42,50 +41,6 @@ class HookedFileSystem(UnsyncedFileSystem):
         if self.armed:
             self.armed = False
             self.hook()
-
-
-class CallRecordingFileSystem(UnsyncedFileSystem):
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[str] = []
-        self.bytes = 0
-
-    def read(self, fd: int, size: int, offset: int) -> bytes:
-        data = super().read(fd, size, offset)
-        self.calls.append("read")
-        self.bytes += len(data)
-        return data
-
-    def stat(self, path: Path) -> Any:
-        self.calls.append("stat")
-        return super().stat(path)
-
-    def try_lock(self, fd: int) -> bool:
-        self.calls.append("try_lock")
-        return super().try_lock(fd)
-
-
-def test_ids_are_dense_and_never_given_again(folder: Path) -> None:
-    history = open_history(folder)
-    assert history.add_many({"n": n} for n in range(3)) == [1, 2, 3]
-    history.delete(3)
-    history.close(compact=True)
-    history = open_history(folder)
-    assert history.add({"n": 3}) == 4
-    history.put(3, {"n": 2})
-    assert [key for key, _ in history.find_all()] == [4, 3, 2, 1]
-    history.close(compact=True)
-
-
-def test_plain_tinydb_reads_everything_after_a_clean_exit(folder: Path) -> None:
-    history = open_history(folder)
-    history.add_many({"n": n, "prompt": "höhe \n \u2028"} for n in range(5))
-    history.update(2, {"state": "running"})
-    history.close(compact=True)
-    with TinyDB(folder / "history.json") as database:
-        jobs = database.table("jobs").all()
-        assert {job.doc_id: job["n"] for job in jobs} == {1: 0, 2: 1, 3: 2, 4: 3, 5: 4}
-        assert database.table("jobs").get(doc_id=2)["state"] == "running"
 
 
 RECORDS = st.dictionaries(
@@ -297,39 +252,6 @@ def test_a_transaction_that_raises_writes_nothing_and_keeps_the_news(folder: Pat
     assert other.count() == 1
     one.close(compact=False)
     other.close(compact=False)
-
-
-def test_quiet_news_costs_two_stats(folder: Path) -> None:
-    files = CallRecordingFileSystem()
-    history = open_history(folder, files)
-    history.add({"n": 1})
-    history.compact()
-    files.calls.clear()
-    assert history.read_changes() == []
-    assert files.calls == ["stat", "stat"]
-    history.close(compact=False)
-
-
-def test_a_large_history_is_not_read_to_add_find_or_show(folder: Path) -> None:
-    """Bytes read, at 3 MB: an opening, an addition, one record, the newest fifty.
-
-    Stock TinyDB reads all of it for each.
-    """
-    history = open_history(folder)
-    history.add_many({"n": n, "prompt": "x" * 1000} for n in range(3000))
-    history.close(compact=True)
-    files = CallRecordingFileSystem()
-    history = open_history(folder, files)
-    assert not history.is_small
-    assert (folder / "history.json").stat().st_size > SMALL_DOCUMENT_BYTES
-    assert history.add({"n": 3000}) == 3001
-    found = history.get(1500)
-    assert found is not None
-    assert found["n"] == 1499
-    assert files.bytes < 100_000
-    assert len(history.recent(50)) == 50
-    assert files.bytes < 250_000
-    history.close(compact=False)
 
 
 def test_a_hand_edit_is_taken_over(folder: Path) -> None:

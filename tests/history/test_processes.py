@@ -92,8 +92,8 @@ def _run_concurrently(folder: Path, processes: int, changes: int, seed: int) -> 
 def test_three_processes_lose_nothing(swift_path: Path) -> None:
     """Adds, changes, deletes and folds by three processes at once; every id given once, every change kept.
 
-    Three workers adding 60 each to stock TinyDB (``stock`` as their last argument) kept 120 and 129 of 180 in
-    two trials, and one died of an id that existed.
+    With stock TinyDB, three workers adding 60 each kept 120 and 129 of 180 in two trials, and one died of an id that
+    existed.
     """
     for seed in range(2):
         _run_concurrently(swift_path / f"data{seed}", 3, 60, seed)

@@ -1,6 +1,6 @@
 """A process that works on a history until it is done or killed, saying each change once it is acknowledged.
 
-``python -m tests.history.worker FOLDER NAME CHANGES SEED [stock]``
+``python -m tests.history.worker FOLDER NAME CHANGES SEED``
 """
 
 from __future__ import annotations
@@ -59,23 +59,5 @@ def work(folder: Path, name: str, changes: int, seed: int) -> None:
     report("seen", sorted(seen))
 
 
-def work_with_stock_tinydb(folder: Path, name: str, changes: int) -> None:
-    """The same with TinyDB's own storage, to see the tests fail."""
-    from tinydb import TinyDB
-
-    folder.mkdir(exist_ok=True)
-    table = TinyDB(folder / "history.json").table("jobs")
-    wait_for_start()
-    for number in range(changes):
-        if number == changes // 2:
-            wait_for_start()
-        report("add", table.insert({"by": name, "n": number, "prompt": "x" * 500}), number)
-    report("seen", [])
-
-
 if __name__ == "__main__":
-    folder, name, changes, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    if "stock" in sys.argv:
-        work_with_stock_tinydb(folder, name, changes)
-    else:
-        work(folder, name, changes, seed)
+    work(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,15 +19,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.api.errors import ResponseLost
-from eternal_tui.api.models import GenerateRequest, SubmitResponse
-from eternal_tui.core.secret import Secret
+from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import Job, JobState, Verdict
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
 from tests.history.faults import UnsyncedFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, KeyedClient, run_engine
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock, run_ready_tasks
 
 HIGH_QUALITY_REQUEST = GenerateRequest(character="6870", prompt="In the snow", type="image", quality="high")
@@ -201,92 +197,3 @@ async def test_not_charged_is_not_said_while_another_job_may_still_be_refunded(b
     assert engine.store[running.id].state is (JobState.FAILED if failed else JobState.SUCCEEDED)
     assert engine.store[lost.id].verdict is (Verdict.UNKNOWN if failed else Verdict.NOT_CHARGED)
     assert engine.billing.ledger.charges[last.id].is_settled is not failed
-
-
-class HeldClient(KeyedClient):
-    """The real client, whose requests leave and whose answers are heard when the test says so, prompt by prompt."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__(sandbox.api_url, Secret(sandbox.key))
-        self.may_send: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self.may_receive: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self.lost_prompts: set[str] = set()
-
-    async def submit(self, request: GenerateRequest) -> SubmitResponse:
-        await self.may_send[request.prompt].wait()
-        answer = None if request.prompt == "never arrives" else await super().submit(request)
-        await self.may_receive[request.prompt].wait()
-        if answer is None or request.prompt in self.lost_prompts:
-            raise ResponseLost("The connection broke.")
-        return answer
-
-
-@asynccontextmanager
-async def _run_with_held_client(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> AsyncIterator[tuple[Bench, HeldClient]]:
-    """Yield a desk that has learned the price of a picture, on a client that holds."""
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
-        await bench.engine.submit(IMAGE_REQUEST)
-        await bench.engine.submit(IMAGE_REQUEST)
-        client = HeldClient(sandbox)
-        bench.engine.submitter._sender._service = client
-        yield bench, client
-        await client.close()
-
-
-def _request_with_prompt(prompt: str) -> GenerateRequest:
-    return GenerateRequest(character="6870", prompt=prompt, type="image")
-
-
-async def _verdict_after_submit(bench: Bench, client: HeldClient, job: Job) -> Verdict | None:
-    """Return the verdict after one more, undisturbed submit."""
-    client.may_send["quiet"].set()
-    client.may_receive["quiet"].set()
-    await bench.engine.submit(_request_with_prompt("quiet"))
-    await bench.advance_until(lambda: not bench.engine.context.background.is_busy)
-    return bench.engine.store.get(job.id).verdict  # type: ignore[union-attr]
-
-
-async def test_a_reading_that_was_on_its_way_while_a_charge_was_made_judges_nothing(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
-    """The later job is charged first, its answer comes last. Seen to fail with every reading believed.
-
-    It said "probably not charged" of a charged job. Nor is the price of the submit after it measured from that
-    reading: seen to fail with a doubt that any later id's reading ends.
-    """
-    async with _run_with_held_client(tmp_path, sandbox, clock) as (bench, client):
-        client.lost_prompts.add("early")
-        early = asyncio.create_task(bench.engine.submit(_request_with_prompt("early")))
-        await bench.wait_until_published(lambda: len(bench.engine.store.newest_first()) == 3)
-        late = asyncio.create_task(bench.engine.submit(_request_with_prompt("late")))
-        client.may_send["late"].set()
-        await sandbox.wait_until(lambda: len(sandbox.charged) == 3)
-        client.may_send["early"].set()
-        client.may_receive["early"].set()
-        unclear = await early
-        assert unclear.state is JobState.UNCONFIRMED
-        client.may_receive["late"].set()
-        await late
-        await run_ready_tasks()
-        assert bench.engine.store.get(unclear.id).verdict is None  # type: ignore[union-attr]
-        assert await _verdict_after_submit(bench, client, unclear) is Verdict.CHARGED
-
-
-async def test_what_was_in_flight_before_a_lost_submit_is_not_laid_on_it(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
-    """Seen to fail with the counter believed while another was under way: "probably charged", which it was not."""
-    async with _run_with_held_client(tmp_path, sandbox, clock) as (bench, client):
-        client.may_send["before"].set()
-        before = asyncio.create_task(bench.engine.submit(_request_with_prompt("before")))
-        await sandbox.wait_until(lambda: len(sandbox.charged) == 3)
-        lost = asyncio.create_task(bench.engine.submit(_request_with_prompt("never arrives")))
-        await bench.wait_until_published(lambda: len(bench.engine.store.newest_first()) == 4)
-        client.may_receive["before"].set()
-        await before
-        client.may_send["never arrives"].set()
-        client.may_receive["never arrives"].set()
-        unclear = await lost
-        assert await _verdict_after_submit(bench, client, unclear) is not Verdict.CHARGED
