@@ -99,9 +99,8 @@ def test_a_large_history_is_read_in_parts(folders: dict[int, Path]) -> None:
     assert not history.is_small
     history.add({"state": "queued"})
     assert history.get(MANY // 2) == {"state": "saved", "number": MANY // 2 - 1}
-    assert files.bytes_read < 100_000
     assert len(history.recent(50)) == 50
-    assert files.bytes_read < 250_000
+    assert files.bytes_read < 0.1 * (folders[MANY] / "history.json").stat().st_size
     files.calls.clear()
     assert history.read_changes() == []
     assert files.calls == {"stat": 2}
