@@ -129,13 +129,13 @@ def _report_failed_compaction(output: Output) -> Iterator[None]:
         output.info(format_safe("The history was not compacted: {error} No change is lost.", error=error))
 
 
-async def require_key(services: Services, consequence: str = "") -> None:
-    """Raise CommandError or NoApiKey where there is no usable key; `consequence` follows the reason."""
+async def require_key(services: Services) -> None:
+    """Raise CommandError or NoApiKey where there is no usable key."""
     from eternal_tui.jobs.errors import NoApiKey
 
     if not await services.client.has_key():
         problem = services.client.key_error
-        raise CommandError(ExitCode.KEY_ERROR, f"{problem}{consequence}") if problem else NoApiKey
+        raise CommandError(ExitCode.KEY_ERROR, problem) if problem else NoApiKey
 
 
 def run_with_services(context: Context, command: Callable[[Services, Shutdown], Coroutine[Any, Any, int]]) -> int:

@@ -58,7 +58,7 @@ class CostLimit:
         if self._max_cost is not None and total is not None and total > self._max_cost:
             raise UsageError(
                 f"{pluralize(len(planned), 'request')} would cost {format_cost(total)}, more than --max-cost "
-                f"{format_amount(self._max_cost)}. Nothing was sent."
+                f"{format_amount(self._max_cost)}."
             )
         try:
             await self._engine.submitter.check(requests, confirmed=self._is_confirmed)

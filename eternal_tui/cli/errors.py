@@ -11,26 +11,34 @@ from typing import TYPE_CHECKING, TextIO
 from eternal_tui.cli.context import CommandError, Context
 from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import OutputError
-from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 
 if TYPE_CHECKING:
     from eternal_tui.core.secret import Secret
 
 
 _PAID_COMMANDS = frozenset({"generate", "retry", "again", "create-character"})
+_UNSENT_CODES = frozenset({ExitCode.USAGE, ExitCode.KEY_ERROR, ExitCode.UNREACHABLE})
 
 
 def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] | None:
     """Return exit code and sentence, or None for an internal error."""
-    is_paid = context.arguments.command in _PAID_COMMANDS
+    found = _describe(error, context)
+    if found is None or context.arguments.command not in _PAID_COMMANDS:
+        return found
+    code, sentence = found
+    if isinstance(error, OutputError):
+        return code, join_safe(" ", sentence, SafeText("What was sent is in the history; see `eternal-tui jobs`."))
+    if code in _UNSENT_CODES and "othing was sent" not in sentence:
+        return code, join_safe(" ", sentence, SafeText("Nothing was sent."))
+    return found
+
+
+def _describe(error: Exception, context: Context) -> tuple[int, SafeText] | None:
     if isinstance(error, CommandError):
         return error.exit_code, sanitize(str(error))
     if isinstance(error, OutputError):
-        return ExitCode.FAILED, format_safe(
-            "Cannot write the output: {why}.{sent}",
-            why=error,
-            sent=" What was sent is in the history; see `eternal-tui jobs`." if is_paid else "",
-        )
+        return ExitCode.FAILED, format_safe("Cannot write the output: {why}.", why=error)
     # Imported only after an error.
     from eternal_tui.api.models import InvalidRequest
     from eternal_tui.config import SettingsError
@@ -46,10 +54,7 @@ def describe_error(error: Exception, context: Context) -> tuple[int, SafeText] |
         return ExitCode.USAGE, sanitize(str(error))
     if isinstance(error, HistoryError):
         folder = context.settings.data_dir
-        unsent = " Nothing was sent." if is_paid else ""
-        return ExitCode.USAGE, format_safe(
-            "{error}{unsent} The data folder is {folder}.", error=error, unsent=unsent, folder=folder
-        )
+        return ExitCode.USAGE, format_safe("{error} The data folder is {folder}.", error=error, folder=folder)
     if isinstance(error, ResultError):
         # Only `fetch --url` raises it: an address that is never followed is invalid input.
         return ExitCode.USAGE if type(error) is LinkRejected else ExitCode.FAILED, sanitize(str(error))

@@ -74,12 +74,12 @@ def plan_requests(context: Context) -> list[PlannedRequest]:
     characters = [text.strip() for text in given.character or ()]
     if given.input is not None:
         if given.prompt:
-            raise UsageError("--prompt and --input exclude each other. Nothing was sent.")
+            raise UsageError("--prompt and --input exclude each other.")
         planned = _plan_file(context, characters, defaults)
     else:
         planned = _plan_options(context, characters, defaults)
     if len(planned) > MAX_JOBS_PER_RUN:
-        raise UsageError(f"{len(planned)} requests; one run sends at most {MAX_JOBS_PER_RUN}. Nothing was sent.")
+        raise UsageError(f"{len(planned)} requests; one run sends at most {MAX_JOBS_PER_RUN}.")
     return [msgspec.structs.replace(one, index=number) for number, one in enumerate(planned, 1)]
 
 
@@ -101,25 +101,25 @@ def _plan_options(context: Context, characters: list[str], defaults: dict[str, A
 
 def _raise_errors(errors: Mapping[str, str]) -> None:
     if errors:
-        raise UsageError(f"{' '.join(errors.values())} Nothing was sent.")
+        raise UsageError(f"{' '.join(errors.values())}")
 
 
 def read_prompts(option: str | None, stdin: TextIO) -> list[str]:
     """Return the prompts of one `--prompt`; CommandError where there is none."""
     if option is not None and option != "-":
         if len(option) > MAX_PROMPT_CHARS:
-            raise UsageError(f"A prompt has at most {MAX_PROMPT_CHARS} characters. Nothing was sent.")
+            raise UsageError(f"A prompt has at most {MAX_PROMPT_CHARS} characters.")
         return [option.removeprefix(_BOM)]
     if option is None and is_terminal(stdin):
-        raise UsageError("Prompt is required: --prompt TEXT, or one per line on stdin. Nothing was sent.")
+        raise UsageError("Prompt is required: --prompt TEXT, or one per line on stdin.")
     try:
         prompts = list(islice(_stdin_lines(stdin), MAX_JOBS_PER_RUN + 1))
     except UnicodeDecodeError:
-        raise UsageError("Standard input is not UTF-8 text. Nothing was sent.") from None
+        raise UsageError("Standard input is not UTF-8 text.") from None
     except (OSError, ValueError):
-        raise UsageError("Standard input cannot be read. Nothing was sent.") from None
+        raise UsageError("Standard input cannot be read.") from None
     if not prompts:
-        raise UsageError("Standard input contains no prompt. Give --prompt TEXT. Nothing was sent.")
+        raise UsageError("Standard input contains no prompt. Give --prompt TEXT.")
     return prompts
 
 
@@ -127,9 +127,7 @@ def _stdin_lines(stdin: TextIO) -> Iterator[str]:
     is_first = True
     while line := stdin.readline(MAX_PROMPT_CHARS + 1):
         if len(line) > MAX_PROMPT_CHARS:
-            raise UsageError(
-                f"A prompt has at most {MAX_PROMPT_CHARS} characters; a line of stdin is longer. Nothing was sent."
-            )
+            raise UsageError(f"A prompt has at most {MAX_PROMPT_CHARS} characters; a line of stdin is longer.")
         line, is_first = line.removeprefix(_BOM) if is_first else line, False
         if line.strip():
             yield line.rstrip("\r\n")
@@ -167,7 +165,7 @@ def _report_errors(context: Context, shown: str, errors: Sequence[str]) -> None:
     more = len(errors) - MAX_REPORTED_ERRORS
     rest = f" {more} not shown." if more > 0 else ""
     count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
-    raise UsageError(f"{count} in {shown}.{rest} Nothing was sent.")
+    raise UsageError(f"{count} in {shown}.{rest}")
 
 
 def _read_text(name: str, stdin: TextIO) -> str:
@@ -180,9 +178,9 @@ def _read_text(name: str, stdin: TextIO) -> str:
                 data = file.read(MAX_INPUT_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{name} cannot be read: {why}. Nothing was sent.") from None
+        raise UsageError(f"{name} cannot be read: {why}.") from None
     if len(data) > MAX_INPUT_BYTES:
-        raise UsageError(f"{name} is larger than {format_bytes(MAX_INPUT_BYTES)}. Nothing was sent.")
+        raise UsageError(f"{name} is larger than {format_bytes(MAX_INPUT_BYTES)}.")
     try:
         return str(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -65,9 +65,9 @@ def run_submission(context: Context, planned: Sequence[PlannedRequest]) -> int:
     waits_only = {"--timeout": given.timeout, "--output": given.output, "--on-finished": given.on_finished}
     waits_only["output in the input"] = next((one.output for one in planned if one.output), None)
     if not given.wait and (unused := [name for name, value in waits_only.items() if value is not None]):
-        raise UsageError(f"{unused[0]} needs --wait. Nothing was sent.")
+        raise UsageError(f"{unused[0]} needs --wait.")
     if given.wait and given.queue:
-        raise UsageError("--queue sends nothing, so --wait has nothing to wait for. Nothing was sent.")
+        raise UsageError("--queue sends nothing, so --wait has nothing to wait for.")
     result_output = ResultOutput(context)
 
     async def submit(services: Services, shutdown: Shutdown) -> int:
@@ -131,7 +131,7 @@ class SubmissionRun:
     async def _prepare(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
         """Resolve characters, leave out what was sent before, and check the rest together."""
         if not self._is_dry_run:
-            await require_key(self._services, " Nothing was sent.")
+            await require_key(self._services)
         chosen = await self._resolve_characters(planned)
         if getattr(self._arguments, "resume", False):
             chosen = await self._leave_out_sent(chosen)
@@ -156,8 +156,7 @@ class SubmissionRun:
         for problem in problems[:-1]:
             self._output.error(problem)
         if problems:
-            sent = "" if "Nothing was sent" in problems[-1] else " Nothing was sent."
-            raise CommandError(code, f"{problems[-1]}{sent}")
+            raise CommandError(code, problems[-1])
         return [
             msgspec.structs.replace(
                 one,

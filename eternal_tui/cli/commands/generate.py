@@ -65,7 +65,7 @@ def _generate(context: Context) -> int:
             parse_output(context, text)
         except CommandError as error:
             source = next(one.source for one in planned if one.output == text)
-            raise UsageError(f"{source}: {error} Nothing was sent.") from None
+            raise UsageError(f"{source}: {error}") from None
     return run_submission(context, planned)
 
 
@@ -92,16 +92,16 @@ def _create_character(context: Context) -> int:
     """Ask, submit once and print the job."""
     given = context.arguments
     if given.text is not None and given.prompt is not None:
-        raise UsageError("PROMPT and --prompt exclude each other. Nothing was sent.")
+        raise UsageError("PROMPT and --prompt exclude each other.")
     prompt = "\n".join(read_prompts(given.text if given.prompt is None else given.prompt, context.output.stdin))
     if not prompt.strip():
-        raise UsageError("Prompt is required. Nothing was sent.")
+        raise UsageError("Prompt is required.")
     if not context.arguments.yes and not context.output.confirm(join_safe(" ", _QUESTION, SafeText("Create it?"))):
-        raise UsageError(f"{_QUESTION} Add --yes. Nothing was sent.")
+        raise UsageError(f"{_QUESTION} Add --yes.")
 
     async def create(services: Services, shutdown: Shutdown) -> int:
         await services.jobs.start(only_job_ids=())
-        await require_key(services, " Nothing was sent.")
+        await require_key(services)
         creation = services.jobs.create_character(prompt, confirmed=True)
         job = await shutdown.run(creation, grace_seconds=SUBMIT_GRACE_SECONDS)
         if context.arguments.json:

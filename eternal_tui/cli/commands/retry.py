@@ -47,7 +47,7 @@ def _retry(context: Context) -> int:
                 hint = f" `eternal-tui again {job.id}` repeats its request."
             else:
                 hint = f" `eternal-tui fetch {job.id}` gets its result."
-            raise UsageError(f"{error}{hint} Nothing was sent.") from None
+            raise UsageError(f"{error}{hint}") from None
     unconfirmed = [job for job in jobs if job.state is JobState.UNCONFIRMED]
     if unconfirmed and not context.arguments.yes:
         fact = format_safe(
@@ -55,7 +55,7 @@ def _retry(context: Context) -> int:
             n=pluralize(len(unconfirmed), "unconfirmed job"),
         )
         if not context.output.confirm(format_safe("{fact} Retry?", fact=fact)):
-            raise UsageError(f"{fact} Add --yes. Nothing was sent.")
+            raise UsageError(f"{fact} Add --yes.")
     return run_submission(context, [_planned(job, number, retry=True) for number, job in enumerate(jobs, 1)])
 
 
@@ -71,7 +71,7 @@ def _find(context: Context) -> list[Job]:
         if job.is_creation:
             raise UsageError(f"Job {job.id} created a character. Use `eternal-tui create-character`.")
         if job.request.character == UNKNOWN_CHARACTER or job.request.prompt == UNKNOWN_PROMPT:
-            raise UsageError(f"Job {job.id} was adopted without its request. Nothing was sent.")
+            raise UsageError(f"Job {job.id} was adopted without its request.")
     return jobs
 
 
