@@ -119,17 +119,23 @@ API_TIMEOUT_SECONDS = 10.0
 """How long the service may take to answer."""
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One check: what was found, whether it is ok, how to fix it, and the exit code it calls for.
+class Check(msgspec.Struct, frozen=True):
+    """One check: what was found, how to fix it, and the exit code it calls for.
 
     Texts may be untrusted; they are sanitized where they are printed.
     """
 
     name: str
     detail: str
-    ok: bool = True
     advice: str = ""
     exit_code: ExitCode = ExitCode.SUCCESS
+    is_notice: bool = False
+    """A problem without advice."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is nothing to fix."""
+        return not (self.advice or self.exit_code or self.is_notice)
 
 
 def run_checks(context: Context) -> list[Check]:
@@ -140,23 +146,21 @@ def run_checks(context: Context) -> list[Check]:
     try:
         settings = context.settings
     except SettingsError as error:
-        return [
-            *findings,
-            _failed_check("configuration", str(error), "Fix the configuration errors above.", ExitCode.USAGE),
-        ]
+        advice = "Fix the configuration errors above."
+        return [*findings, Check("configuration", str(error), advice, ExitCode.USAGE)]
     findings += [_check_config(settings), _check_graphics(context, settings), *_check_data_dir(context, settings)]
     key, found = _check_key(settings, context.environ)
     return [*findings, key, _check_routes(context, settings), *asyncio.run(_check_api(context, settings, found))]
 
 
 def check_versions() -> Check:
-    """Return what runs here."""
+    """Describe program, interpreter and system."""
     import platform
 
     from eternal_tui import __version__
 
     detail = f"eternal-tui {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    return Check(name="versions", detail=detail)
+    return Check("versions", detail)
 
 
 def check_terminal(context: Context) -> Check:
@@ -176,7 +180,7 @@ def check_terminal(context: Context) -> Check:
             advice = "TERM=dumb cannot show the app. Set TERM; commands work."
         elif "UTF" not in encoding:
             advice = "Set a UTF-8 locale, such as LANG=C.UTF-8; images and lines are drawn in ASCII without it."
-    return Check(name="terminal", detail=", ".join(words), ok=not advice, advice=advice)
+    return Check("terminal", ", ".join(words), advice)
 
 
 def _colour_support(environ: Mapping[str, str]) -> str:
@@ -192,11 +196,11 @@ def _check_graphics(context: Context, settings: Settings) -> Check:
         from eternal_tui.tui.graphics.probe import TerminalInfo, probe
         from eternal_tui.tui.graphics.select import select_backend
     except ImportError as error:
-        return Check(name="images", detail=f"unknown: {error}", ok=False)
+        return Check("images", f"unknown: {error}", is_notice=True)
     facts = TerminalInfo(why="stdout is not a terminal")
     if context.output.stdout is sys.stdout and context.output.stdin is sys.stdin:
         facts = probe(environ=context.environ)
-    return Check(name="images", detail=select_backend(settings.images, facts, context.environ).reason)
+    return Check("images", select_backend(settings.images, facts, context.environ).reason)
 
 
 def _check_config(settings: Settings) -> Check:
@@ -204,7 +208,7 @@ def _check_config(settings: Settings) -> Check:
     detail = f"{path}" if path.exists() else f"{path} (not found, using defaults)"
     if not settings.is_official:
         detail += f"; base_url is {settings.base_url}, not EternalAI"
-    return Check(name="configuration", detail=detail)
+    return Check("configuration", detail)
 
 
 def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
@@ -213,7 +217,7 @@ def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
     from eternal_tui.jobs.formatting import pluralize
 
     if context.is_ephemeral:
-        return [Check(name="data folder", detail="temporary (--demo without --data-dir)")]
+        return [Check("data folder", "temporary (--demo without --data-dir)")]
     folder = settings.data_dir
     try:
         history = History.open(folder)
@@ -225,23 +229,20 @@ def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
         free = shutil.disk_usage(folder).free
         writable = os.access(folder, os.W_OK | os.X_OK)
     except (HistoryError, OSError) as error:
-        return [
-            _failed_check(
-                "data folder", f"{folder}: {error}", "Fix the folder, or name another with --data-dir.", ExitCode.USAGE
-            )
-        ]
+        remedy = "Fix the folder, or name another with --data-dir."
+        return [Check("data folder", f"{folder}: {error}", remedy, ExitCode.USAGE)]
     if not writable:
-        return [_failed_check("data folder", f"{folder} is not writable", f"chmod u+rwx {folder}", ExitCode.USAGE)]
-    advice = "Free some disk space." if free < LOW_DISK_SPACE_BYTES else ""
+        return [Check("data folder", f"{folder} is not writable", f"chmod u+rwx {folder}", ExitCode.USAGE)]
+    advice = ["Free some disk space."] if free < LOW_DISK_SPACE_BYTES else []
     if is_accessible_to_others(folder):
-        advice = f"The data folder is readable by others. Run: chmod 700 {folder}"
+        advice.append(f"The data folder is readable by others. Run: chmod 700 {folder}")
     detail = f"{folder}, writable, {format_bytes(free)} free, locks work"
     size = sum(_file_bytes(folder / name) for name in ("history.json", "history.journal"))
     found = [
-        Check(name="data folder", detail=detail, ok=not advice, advice=advice),
-        Check(name="history", detail=f"{pluralize(count, 'job')}, {format_bytes(size)}"),
+        Check("data folder", detail, " ".join(advice)),
+        Check("history", f"{pluralize(count, 'job')}, {format_bytes(size)}"),
     ]
-    return found + [Check(name="history", detail=notice, ok=False) for notice in notices]
+    return found + [Check("history", notice, is_notice=True) for notice in notices]
 
 
 def _check_key(settings: Settings, environ: Mapping[str, str]) -> tuple[Check, FoundKey | None]:
@@ -251,13 +252,12 @@ def _check_key(settings: Settings, environ: Mapping[str, str]) -> tuple[Check, F
     try:
         found = find_key(settings, environ)
     except ApiKeyError as problem:
-        return _failed_check(
-            "key", str(problem), "Fix the key problem above, or set ETERNALAI_API_KEY.", ExitCode.KEY_ERROR
-        ), None
+        advice = "Fix the key problem above, or set ETERNALAI_API_KEY."
+        return Check("key", str(problem), advice, ExitCode.KEY_ERROR), None
     if found is None:
-        return _failed_check("key", "not found", advice, ExitCode.KEY_ERROR), None
+        return Check("key", "not found", advice, ExitCode.KEY_ERROR), None
     wrong_header = key_header_advice(found.key, settings.key_header)
-    return Check(name="key", detail=f"found: {found.source}", ok=not wrong_header, advice=wrong_header), found
+    return Check("key", f"found: {found.source}", wrong_header), found
 
 
 def _check_routes(context: Context, settings: Settings) -> Check:
@@ -272,8 +272,8 @@ def _check_routes(context: Context, settings: Settings) -> Check:
     try:
         network.check()
     except NetworkSetupError as error:
-        return _failed_check("network", detail, str(error), ExitCode.UNREACHABLE)
-    return Check(name="network", detail=detail)
+        return Check("network", detail, str(error), ExitCode.UNREACHABLE)
+    return Check("network", detail)
 
 
 async def _check_api(context: Context, settings: Settings, found_key: FoundKey | None) -> list[Check]:
@@ -283,42 +283,32 @@ async def _check_api(context: Context, settings: Settings, found_key: FoundKey |
 
     demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
     base_url = demo.api_url if demo is not None else settings.base_url
-    client = ApiClient(
-        base_url, found_key.key if found_key else None, header=settings.key_header, network=Network(context.environ)
-    )
+    key = found_key.key if found_key else None
+    client = ApiClient(base_url, key, header=settings.key_header, network=Network(context.environ))
     try:
         async with asyncio.timeout(API_TIMEOUT_SECONDS):
             await client.get_character_page(1, 1)
             begin = time.monotonic()
             await client.get_character_page(1, 1)
             took = time.monotonic() - begin
-            answered = Check(name="service", detail=f"{base_url} responds in {took * 1000:.0f} ms")
-            if found_key is None or demo is not None:
-                return [answered]
-            try:
-                # Free: polls a job that cannot exist, which shows whether the key is accepted.
-                await client.poll("00000000-0000-0000-0000-000000000000")
-            except KeyRejected as error:
-                return [
-                    answered,
-                    _failed_check(
-                        "key", f"{error} {error.service_message}", "Check the key at EternalAI.", ExitCode.KEY_ERROR
-                    ),
-                ]
-            except ApiError:
-                return [answered]
-            return [answered]
+            checks = [Check("service", f"{base_url} responds in {took * 1000:.0f} ms")]
+            if key is not None and demo is None:
+                try:
+                    # Free: polls a job that cannot exist, which shows whether the key is accepted.
+                    await client.poll("00000000-0000-0000-0000-000000000000")
+                except KeyRejected as error:
+                    detail = f"{error} {error.service_message}"
+                    checks.append(Check("key", detail, "Check the key at EternalAI.", ExitCode.KEY_ERROR))
+                except ApiError:
+                    pass  # any other response says nothing about the key
+            return checks
     except (ApiError, TimeoutError) as error:
         detail = str(error) or f"{base_url} did not respond within {API_TIMEOUT_SECONDS:.0f} s"
-        return [_failed_check("service", detail, "Check connection, base_url and proxy.", ExitCode.UNREACHABLE)]
+        return [Check("service", detail, "Check connection, base_url and proxy.", ExitCode.UNREACHABLE)]
     finally:
         await client.close()
         if demo is not None:
             await asyncio.to_thread(demo.close)
-
-
-def _failed_check(name: str, detail: str, advice: str, exit_code: ExitCode) -> Check:
-    return Check(name=name, detail=detail, ok=False, advice=advice, exit_code=exit_code)
 
 
 def _file_bytes(path: Path) -> int:
