@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import threading
 import time
@@ -49,8 +48,8 @@ _LARGE_PIXELS = 12 << 20
 _MAX_LIBAV_PIXELS = 20 << 20
 """Pixels up to which it does so within the limit; a lossy WebP takes a quarter as much, whatever its size."""
 
-_MAX_JP2_PIXELS = 6 << 20
-"""The same for JPEG 2000, whose coefficients take four bytes each."""
+_MAX_PIXELS_BY_FORMAT = {"JP2": 6 << 20, "PPM": 12 << 20, "QOI": 12 << 20}
+"""The same for formats that take more: coefficients of four bytes each, or the whole file beside its pixels."""
 
 _LARGE_DEMUXERS = {"WEBP": "webp_pipe", "AVIF": "mov"}
 _ONLY_DEMUXERS = {"HEIC": "mov", "JP2": "j2k_pipe", "QOI": "qoi_pipe", "PPM": "ppm_pipe"}
@@ -321,7 +320,7 @@ def _libav_only_size(file: BinaryIO, image_format: str, limits: DecodeLimits) ->
         # Of HEIC libav knows a part: what is whole by its boxes may be of another.
         raise UnsupportedFile("it cannot be decoded here") if image_format == "HEIC" else error from error
     _check_pixels(size, file.seek(0, os.SEEK_END), limits)
-    if size[0] * size[1] > (_MAX_JP2_PIXELS if image_format == "JP2" else _MAX_LIBAV_PIXELS):
+    if size[0] * size[1] > _MAX_PIXELS_BY_FORMAT.get(image_format, _MAX_LIBAV_PIXELS):
         raise UnsupportedFile(f"it has {size[0]} × {size[1]} pixels, more than are opened of its kind")
     if image_format == "HEIC":
         with VideoReader(file, limits=limits, decoder=demuxer) as reader:
@@ -343,20 +342,14 @@ def _libav_frame(
 
     demuxer = (_LARGE_DEMUXERS | _ONLY_DEMUXERS)[image_format]
     room = msgspec.structs.replace(limits, video_pixels=limits.image_pixels)
-    is_large = False
     try:
         with VideoReader(file, limits=room, decoder=demuxer, background=background) as reader:
-            is_large = reader.info.width * reader.info.height > _LARGE_PIXELS
             reader.resize(*cells, cell_size, viewport)
             return reader.frame_at(0.0).frame
     except BrokenFile as error:
-        if image_format in ("JP2", "QOI", "PPM"):
+        if image_format in _MAX_PIXELS_BY_FORMAT:
             raise
         raise UnsupportedFile("it is too large for what can open it here") from error
-    finally:
-        if is_large:
-            # libav's objects refer to each other: a hundred megabytes would wait for the next collection.
-            gc.collect()
 
 
 def _exif_orientation(image: Image.Image) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ _DEMUXER_BY_SUFFIX = {
 _UNINDEXED_DEMUXERS = frozenset({"mpegts", "mpeg"})
 """The length that libav says of these is an estimate."""
 _SOON = 1e-6
+_LARGE_PIXELS = 8 << 20
 _FALLBACK_FRAME_RATE = 24.0
 _MICROSECONDS_PER_SECOND = 1_000_000
 _MAX_PIXEL_ASPECT = 16
@@ -206,6 +208,9 @@ class LibavSource:
         """Let go of the file and the decoder."""
         self._frames, self._pushed_back = iter(()), None
         self._container.close()
+        if self._stream.codec_context.width * self._stream.codec_context.height > _LARGE_PIXELS:
+            # libav's objects refer to each other: a hundred megabytes would wait for the next collection.
+            gc.collect()
 
     def scan(self, deadline: float) -> None:
         """Learn the picture track's length from its packets; raises BrokenFile where the file ends before its data."""
