@@ -103,17 +103,27 @@ class PixelOverlays:
 
     def _paint_due(self) -> None:
         self._timer = None
-        for widget, overlay in self._overlays.items():
-            place = self._target_region(widget, overlay) if overlay.drawn_at is None else None
-            if place is None:
-                continue
-            if self._is_writable():
-                overlay.drawn_at = place
-                # Konsole erases one column more than a picture takes.
-                beside = rewrite_cells(self._app.screen, Region(place.right, place.y, 1, place.height))
-                self._write(f"\x1b7\x1b[{place.y + 1};{place.x + 1}H{overlay.pixels}{beside}\x1b8")
-            else:
-                self._schedule_paint()
+        due = {
+            widget: place
+            for widget, overlay in self._overlays.items()
+            if overlay.drawn_at is None and (place := self._target_region(widget, overlay)) is not None
+        }
+        if due and not self._is_writable():
+            self._schedule_paint()
+            return
+        while due:
+            # From the left: Konsole erases one column more than a picture takes, maybe of the picture beside it.
+            widget = min(due, key=lambda each: due[each].x)
+            overlay, place = self._overlays[widget], due.pop(widget)
+            overlay.drawn_at = place
+            erased = Region(place.right, place.y, 1, place.height)
+            beside = rewrite_cells(self._app.screen, erased)
+            self._write(f"\x1b7\x1b[{place.y + 1};{place.x + 1}H{overlay.pixels}{beside}\x1b8")
+            due |= {
+                other: each.drawn_at
+                for other, each in self._overlays.items()
+                if each.drawn_at is not None and each.drawn_at.overlaps(erased)
+            }
 
     def _target_region(self, widget: Widget, overlay: _PixelOverlay) -> Region | None:
         """Return where the pixels belong, None where they cannot stand whole."""
