@@ -18,57 +18,22 @@ from eternal_tui.characters.resolver import CharacterResolver, ResolvedCharacter
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.request_form.fields import FieldHint, FieldRow
-from eternal_tui.tui.widgets.grapheme_input import GraphemeInput
+from eternal_tui.tui.request_form.messages import CharactersRequested, CurlPasted, FieldEdited
+from eternal_tui.tui.widgets.search_dialog import SearchInput
 
 MAX_INPUT_CHARS = 400
 """Characters of the field: a dozen names, or a URL long enough to be refused by its own name."""
 
 
-class CharacterInput(GraphemeInput):
-    """A single line whose arrows leave it, and which takes only sanitized text."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("line")]
-
-    @dataclass
-    class PickerRequested(Message):
-        """The list was asked for."""
-
-    @dataclass
-    class Completed(Message):
-        """Enter was pressed."""
-
-    @dataclass
-    class Focused(Message):
-        """The cursor is in the line."""
-
-    @dataclass
-    class CurlPasted(Message):
-        """A curl command was pasted."""
-
-        text: str
-
-    def replace(self, text: str, start: int, end: int) -> None:
-        """Put gated text in place of a range; every way into the field but `value` comes through here."""
-        super().replace(sanitize(text, limit=MAX_INPUT_CHARS), start, end)
+class CharacterInput(SearchInput):
+    """A line that takes no curl command."""
 
     def on_paste(self, event: events.Paste) -> None:
-        event.prevent_default()
-        event.stop()
+        # Textual calls the handler of the base class by itself, unless the default is prevented.
         if is_curl_command(event.text):
-            self.post_message(self.CurlPasted(event.text))
-            return
-        lines = event.text.strip().splitlines()
-        if lines:
-            self.replace(lines[0], *sorted(self.selection))
-
-    def on_focus(self) -> None:
-        self.post_message(self.Focused())
-
-    def action_pick(self) -> None:
-        self.post_message(self.PickerRequested())
-
-    def action_done(self) -> None:
-        self.post_message(self.Completed())
+            event.prevent_default()
+            event.stop()
+            self.post_message(CurlPasted(event.text))
 
 
 class _NameSuggester(Suggester):
@@ -98,16 +63,7 @@ class CharacterField(Vertical):
     CharacterField FieldHint { padding-left: 11; }
     CharacterField FieldHint.-problem { padding-left: 1; }
     """
-
-    @dataclass
-    class Edited(Message):
-        """The text of the field changed."""
-
-        text: str
-
-    @dataclass
-    class Blurred(Message):
-        """The focus left the field."""
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("line")]
 
     @dataclass
     class PickerRequested(Message):
@@ -170,36 +126,37 @@ class CharacterField(Vertical):
     def _input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self._update_hint()
-        self.post_message(self.Edited(self.text))
+        self.post_message(FieldEdited())
 
-    @on(CharacterInput.Focused)
-    def _input_focused(self) -> None:
+    @on(events.DescendantFocus)
+    def _focused(self) -> None:
         self._update_hint()
+        if not self._resolver.allowed:
+            self.post_message(CharactersRequested())
 
-    @on(Input.Blurred)
-    def _input_blurred(self, event: Input.Blurred) -> None:
-        event.stop()
+    @on(events.DescendantBlur)
+    def _blurred(self) -> None:
         self._expand_names()
-        self.post_message(self.Blurred())
 
-    @on(CharacterInput.PickerRequested)
-    def _picker_requested(self, event: CharacterInput.PickerRequested) -> None:
+    @on(Input.Submitted)
+    def _input_submitted(self, event: Input.Submitted) -> None:
+        # Enter is the line's own key before it is one of the bindings here.
         event.stop()
-        self._request_picker()
+        self.action_done()
 
-    @on(CharacterInput.Completed)
-    def _input_completed(self, event: CharacterInput.Completed) -> None:
-        event.stop()
+    def action_done(self) -> None:
+        """Go on, or open the list where the text means no character."""
         if self.is_resolved:
             self.screen.focus_next()
         else:
-            self._request_picker()
+            self.action_pick()
 
     @property
     def is_resolved(self) -> bool:
         return all(each.id for each in self.resolved)
 
-    def _request_picker(self) -> None:
+    def action_pick(self) -> None:
+        """Open the list."""
         self.post_message(self.PickerRequested("" if self.is_resolved else self.text.rpartition(",")[2].strip()))
 
     def _expand_names(self) -> None:

@@ -10,7 +10,7 @@ from textual import events, on
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.message import Message
+from textual.widget import Widget
 
 from eternal_tui.api.curl import CurlError, is_curl_command, parse_curl
 from eternal_tui.api.models import Character, GenerateRequest, InvalidRequest
@@ -22,13 +22,15 @@ from eternal_tui.drafts.expansion import escape_prompt, split_lines
 from eternal_tui.drafts.stores import Preset, Presets
 from eternal_tui.tui.graphics.base import NO_FACES, FaceSource
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.request_form.character_field import CharacterField, CharacterInput
-from eternal_tui.tui.request_form.character_picker import CharacterPicker
-from eternal_tui.tui.request_form.fields import FieldHint, SettingsFields
+from eternal_tui.tui.request_form.character_field import CharacterField
+from eternal_tui.tui.request_form.dialogs import CharacterPicker
+from eternal_tui.tui.request_form.fields import FieldHint, SettingsFields, SubmitBar
 from eternal_tui.tui.request_form.messages import (
     CharactersRequested,
+    CurlPasted,
     DraftChanged,
     DraftReplaced,
+    FieldEdited,
     PresetsChanged,
     PromptHistoryRequested,
     RequestsChanged,
@@ -37,13 +39,10 @@ from eternal_tui.tui.request_form.messages import (
 from eternal_tui.tui.request_form.plan import SubmitPlan, make_plan
 from eternal_tui.tui.request_form.preview import Preview
 from eternal_tui.tui.request_form.prompt import PromptArea, PromptField
-from eternal_tui.tui.request_form.submit_bar import SubmitBar
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 MIN_TALL_ROWS = 26
 """Rows from which the prompt has a fixed share of the height and the preview the rest."""
-
-_CHARACTER_FIELD, _PROMPT_FIELD = "character", "prompt"
 
 
 class RequestForm(Vertical):
@@ -87,7 +86,7 @@ class RequestForm(Vertical):
         self._presets = Presets()
         self._snippets: Mapping[str, str] = {}
         self._price: float | None = None
-        self._touched_fields: set[str] = set()
+        self._touched_fields: set[Widget] = set()
         self._last_draft: Draft | None = None
         self._last_plan: tuple[tuple[Any, ...], SubmitPlan] | None = None
         self._replaced_draft: Draft | None = None
@@ -240,7 +239,7 @@ class RequestForm(Vertical):
 
     def submit(self) -> bool:
         """Post SubmitRequested; with something wrong, show it, focus the first such field and post nothing."""
-        self._touched_fields = {_CHARACTER_FIELD, _PROMPT_FIELD}
+        self._touched_fields = {self._character_field, self._prompt_field}
         self._refresh_fields()
         plan = self._plan()
         if any(each.problem for each in self._character_field.resolved):
@@ -265,7 +264,7 @@ class RequestForm(Vertical):
 
     def show_history(self, prompts: Sequence[str]) -> None:
         """Open the search over earlier prompts, newest first."""
-        from eternal_tui.tui.request_form.prompt_history import PromptHistory
+        from eternal_tui.tui.request_form.dialogs import PromptHistory
 
         def use(prompt: str | None) -> None:
             if prompt is not None:
@@ -281,7 +280,7 @@ class RequestForm(Vertical):
         self._prompt_field.focus_input()
 
     def action_presets(self) -> None:
-        from eternal_tui.tui.request_form.presets import PresetContents, PresetScreen
+        from eternal_tui.tui.request_form.dialogs import PresetContents, PresetScreen
 
         def use(chosen: Preset | str | None) -> None:
             if isinstance(chosen, Preset):
@@ -346,16 +345,14 @@ class RequestForm(Vertical):
             self._refresh_fields()
             self._prompt_field.focus_input()
 
-    @on(CharacterField.Edited)
-    @on(PromptField.Edited)
-    @on(SettingsFields.Edited)
-    def _field_changed(self, event: Message) -> None:
+    @on(FieldEdited)
+    def _field_edited(self, event: FieldEdited) -> None:
         event.stop()
         if self.draft != self._last_draft:
             self._notice = ""
-        if isinstance(event, PromptField.Edited):
+        if event.is_prompt:
             # What is being written may be unfinished; it is judged when the focus leaves it.
-            self._touched_fields.discard(_PROMPT_FIELD)
+            self._touched_fields.discard(self._prompt_field)
         self._refresh_fields()
 
     @on(PromptArea.TypedOver)
@@ -364,25 +361,19 @@ class RequestForm(Vertical):
         if self._last_draft is not None:
             self._keep_replaced(self._last_draft, self.draft)
 
-    @on(CharacterInput.Focused)
-    def _character_focused(self, event: CharacterInput.Focused) -> None:
-        event.stop()
-        if not self._characters:
-            self.post_message(CharactersRequested())
-
-    @on(CharacterField.Blurred)
-    @on(PromptArea.Blurred)
-    def _field_blurred(self, event: CharacterField.Blurred | PromptArea.Blurred) -> None:
-        event.stop()
-        is_character = isinstance(event, CharacterField.Blurred)
+    @on(events.DescendantBlur)
+    def _field_blurred(self, event: events.DescendantBlur) -> None:
         # Walking through an empty form is no mistake yet; leaving something wrong in a field is.
-        if self._character_field.text if is_character else self._prompt_field.text:
-            self._touched_fields.add(_CHARACTER_FIELD if is_character else _PROMPT_FIELD)
+        for field, text in (
+            (self._character_field, self._character_field.text),
+            (self._prompt_field, self.draft.prompt),
+        ):
+            if text and field in event.widget.ancestors:
+                self._touched_fields.add(field)
         self._refresh_fields()
 
-    @on(CharacterInput.CurlPasted)
-    @on(PromptArea.CurlPasted)
-    def _curl_pasted(self, event: CharacterInput.CurlPasted | PromptArea.CurlPasted) -> None:
+    @on(CurlPasted)
+    def _curl_pasted(self, event: CurlPasted) -> None:
         event.stop()
         self._notice = self.load_curl(event.text)
         self._refresh_fields()
@@ -399,8 +390,8 @@ class RequestForm(Vertical):
         draft, plan = self.draft, self._plan()
         self._settings_fields.show_applicable(draft, has_multiple_lines=len(split_lines(draft.prompt)) > 1)
         self._settings_fields.show_total(plan.request_count)
-        self._character_field.set_errors_visible(_CHARACTER_FIELD in self._touched_fields)
-        error = plan.prompt_error if _PROMPT_FIELD in self._touched_fields else ""
+        self._character_field.set_errors_visible(self._character_field in self._touched_fields)
+        error = plan.prompt_error if self._prompt_field in self._touched_fields else ""
         self._prompt_field.show_error(error or self._notice)
         self._batch_hint.set_text("", plan.size_error)
         self._share_height()

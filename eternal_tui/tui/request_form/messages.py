@@ -53,6 +53,20 @@ class PresetsChanged(Message):
     snippets: dict[str, str] | None = None
 
 
+@dataclass
+class CurlPasted(Message):
+    """A curl command was pasted. No field took it, for it may carry a key."""
+
+    text: str
+
+
+@dataclass
+class FieldEdited(Message):
+    """A field of the form changed."""
+
+    is_prompt: bool = False
+
+
 class CharactersRequested(Message):
     """The list of characters is wanted, now or later."""
 

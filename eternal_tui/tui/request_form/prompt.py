@@ -26,6 +26,7 @@ from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
 from eternal_tui.drafts.expansion import SNIPPET_PATTERN
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.request_form.fields import FieldHint
+from eternal_tui.tui.request_form.messages import CurlPasted, FieldEdited
 from eternal_tui.tui.widgets.grapheme_input import GraphemeTextArea
 
 _PLACEHOLDER = "Describe the image, e.g. in a raincoat at the harbour"
@@ -60,16 +61,6 @@ class PromptArea(GraphemeTextArea):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("prompt")]
-
-    @dataclass
-    class CurlPasted(Message):
-        """A curl command was pasted; it was not put into the prompt, for it may carry a key."""
-
-        text: str
-
-    @dataclass
-    class Blurred(Message):
-        """The focus left the prompt."""
 
     @dataclass
     class TypedOver(Message):
@@ -143,16 +134,15 @@ class PromptArea(GraphemeTextArea):
         if is_curl_command(event.text):
             event.prevent_default()
             event.stop()
-            self.post_message(self.CurlPasted(event.text))
+            self.post_message(CurlPasted(event.text))
 
     def on_blur(self) -> None:
         if self.is_replaceable:
             self.selection = Selection.cursor(self.document.end)
-        self.post_message(self.Blurred())
 
     def action_paste(self) -> None:
         if is_curl_command(self.app.clipboard):
-            self.post_message(self.CurlPasted(self.app.clipboard))
+            self.post_message(CurlPasted(self.app.clipboard))
             return
         super().action_paste()
 
@@ -172,10 +162,6 @@ class PromptField(Vertical):
         &:focus-within #prompt-label { color: $text-accent; }
     }
     """
-
-    @dataclass
-    class Edited(Message):
-        """The prompt changed."""
 
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -248,7 +234,7 @@ class PromptField(Vertical):
     @on(TextArea.Changed)
     def _text_changed(self, event: TextArea.Changed) -> None:
         event.stop()
-        self.post_message(self.Edited())
+        self.post_message(FieldEdited(is_prompt=True))
 
     @on(TextArea.SelectionChanged)
     def _selection_changed(self, event: TextArea.SelectionChanged) -> None:

@@ -219,7 +219,7 @@ def _find_characters(screen: MainScreen, words: Sequence[str]) -> Iterator[Palet
 
 
 def _find_presets(screen: MainScreen, presets: Sequence[Preset], words: Sequence[str]) -> Iterator[PaletteItem]:
-    from eternal_tui.tui.request_form.presets import summarize_draft
+    from eternal_tui.tui.request_form.dialogs import summarize_draft
 
     fitting = (each for each in presets if _contains_all(f"preset {each.name}", words))
     for each, _ in zip(fitting, range(MAX_PRESETS), strict=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Presets
-from eternal_tui.tui.request_form.character_picker import CharacterPicker
+from eternal_tui.tui.request_form.dialogs import CharacterPicker
 from eternal_tui.tui.request_form.messages import CharactersRequested, PresetsChanged, PromptHistoryRequested
 from eternal_tui.tui.widgets.option_table import VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchDialog

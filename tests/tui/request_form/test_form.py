@@ -6,7 +6,7 @@ import pytest
 
 from eternal_tui.drafts.draft import MAX_PROMPT_CHARS, Draft
 from eternal_tui.drafts.stores import Presets
-from eternal_tui.tui.request_form.character_picker import CharacterPicker
+from eternal_tui.tui.request_form.dialogs import CharacterPicker
 from eternal_tui.tui.request_form.messages import CharactersRequested, DraftChanged, RequestsChanged, SubmitRequested
 from eternal_tui.tui.terminal.glyphs import ASCII
 from tests.tui.request_form.form_app import CHARACTERS, FormApp, paste_text, type_text

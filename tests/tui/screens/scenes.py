@@ -18,9 +18,7 @@ from eternal_tui.jobs.billing.statistics import compute_statistics
 from eternal_tui.jobs.groups import group_jobs
 from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.services import Services
-from eternal_tui.tui.request_form.character_picker import CharacterPicker
-from eternal_tui.tui.request_form.presets import PresetContents, PresetScreen
-from eternal_tui.tui.request_form.prompt_history import PromptHistory
+from eternal_tui.tui.request_form.dialogs import CharacterPicker, PresetContents, PresetScreen, PromptHistory
 from eternal_tui.tui.screens.api_key import ApiKeyScreen
 from eternal_tui.tui.screens.characters import CharactersScreen
 from eternal_tui.tui.screens.copy import CopyMenu
