@@ -199,7 +199,7 @@ class Billing:
             )
 
     def _cap_refusal(self, estimates: Sequence[Decimal | None], *, count_queued: bool) -> DailyCapExceeded | None:
-        """Return why the cap forbids these, beside what is queued or not; a cap that is no amount allows nothing."""
+        """Return why the cap forbids these, with or without what is queued; a cap that is no amount allows nothing."""
         daily_cap = self._context.policy.daily_cap
         if daily_cap is None:
             return None
@@ -503,11 +503,11 @@ def _corrected(job: Job, *, row: Row) -> Job:
         return with_event(msgspec.structs.replace(job, cost=cost), row.at, "refund seen")
     if job.state is not JobState.UNCONFIRMED:
         return job
-    is_open = " Unknown until the jobs that were running have ended: a failed one may be refunded."
+    note = " Unknown until the jobs that were running have ended: a failed one may be refunded."
     return msgspec.structs.replace(
         job,
         verdict=None if row.waits_for else row.verdict,
-        verdict_reason=row.reason + (is_open if row.waits_for else ""),
+        verdict_reason=row.reason + (note if row.waits_for else ""),
         credits_after=float(row.balance) if row.balance is not None else job.credits_after,
         cost=job.cost if row.verdict is Verdict.NOT_CHARGED else cost,
     )

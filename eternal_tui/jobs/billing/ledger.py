@@ -200,7 +200,7 @@ class Ledger:
         for charge in self.open_verdicts.values():
             answers = {was_refunded(job) for job in charge.waits_for}
             if True in answers:
-                reason = f"{charge.reason} Another job failed or was lost and may have been refunded."
+                reason = f"{charge.reason} Another job failed, or its end is unknown: its refund would look the same."
                 rows.append(
                     correction_row(
                         charge, RowKind.VERDICT, now, self.amount_of(charge), verdict=Verdict.UNKNOWN, reason=reason

@@ -148,8 +148,8 @@ class Settlement:
             return self._judge_all(Verdict.CHARGED, sums, rest)
         if rest - together > ROUNDING_CREDITS and None not in prices:
             self._rows.append(self._account_row(RowKind.UNEXPLAINED, rest - together))
-        which = "the other prices are not certain enough" if len(self._lost) == 1 else "that does not tell which were"
-        return self._judge_all(Verdict.UNKNOWN, f"{sums} Whether it was charged cannot be told: {which}.")
+        which = "other prices are uncertain" if len(self._lost) == 1 else "the sum does not show which"
+        return self._judge_all(Verdict.UNKNOWN, f"{sums} Unknown whether it was charged: {which}.")
 
     def _judge_uncharged(self, drop: Decimal, sums: str) -> bool:
         """Judge "probably not charged", which invites to pay again, only where nothing else explains the numbers."""
@@ -163,7 +163,7 @@ class Settlement:
             Decimal(0),
         )
         if drop - least > ROUNDING_CREDITS:
-            return self._judge_all(Verdict.UNKNOWN, f"{sums} The other jobs' prices are not certain enough to tell.")
+            return self._judge_all(Verdict.UNKNOWN, f"{sums} The prices of the other jobs are uncertain.")
         if self._refunds.failed:
             return self._judge_all(Verdict.UNKNOWN, f"{sums} A job that failed may have been refunded.")
         if self._refunds.unfinished:
