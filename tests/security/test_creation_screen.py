@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,40 +14,12 @@ from eternal_tui.tui.screens.create_character import CreateCharacter
 from eternal_tui.tui.widgets.dialog import ConfirmDialog
 from tests.security.drawn import WideScreenApp, capture_rows, unsafe_bytes
 from tests.security.hostile import pack_payloads
+from tests.security.programs import fixed_service
 from tests.security.test_small_screens import SAMPLE_STEP, WIDE_SIZE, strip_layout
 from tests.tui.screens.stage import open_services, wait_until
 
 MAX_MESSAGE_CHARS = 200
 """Characters of a refusal that are kept of what a service says."""
-
-
-class RejectingHandler(BaseHTTPRequestHandler):
-    """Refuses every POST with the words of the moment."""
-
-    message = ""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        body = json.dumps({"status": False, "error": self.message}).encode()
-        self.send_response(400)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def rejecting_server() -> Iterator[tuple[str, type[RejectingHandler]]]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), RejectingHandler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", RejectingHandler
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 async def capture_frames(pilot: Pilot[Any], bench: Services, words: str) -> list[list[str]]:
@@ -74,7 +41,7 @@ async def test_the_creation_screen_is_that_of_the_neutralised_twin(tmp_path: Pat
     """Seen to fail with the prompt of the question, and with the service's reason, put there ungated."""
     app = WideScreenApp()
     app.every_frame = share == 1
-    with rejecting_server() as (url, service):
+    with fixed_service() as (url, service):
         async with open_services(tmp_path, base_url=url) as bench, app.run_test(size=WIDE_SIZE) as pilot:
             for text in pack_payloads(MAX_MESSAGE_CHARS)[::share]:
                 # What the service says is laid out anew: space that is lost there would leave signs on the twin. And a

@@ -9,9 +9,8 @@ import pytest
 
 from eternal_tui.core.sanitize import sanitize
 from tests.cli.program import Program
-from tests.security.drawn import FORBIDDEN_BYTES_PATTERN
 from tests.security.hostile import pack_payloads
-from tests.security.test_raw_bytes import TtyTextIO, command_output
+from tests.security.programs import TtyTextIO, command_output, forbidden_bytes
 
 StreamType = type[io.TextIOWrapper]
 
@@ -41,7 +40,7 @@ def command_output_lines(
 ) -> list[bytes]:
     """Return the lines of a verb, all the same but for how long the service took."""
     found = command_output(program.with_environ(given), command, stream_type)
-    assert FORBIDDEN_BYTES_PATTERN.findall(found.replace(b"\r\x1b[K", b"")) == []
+    assert forbidden_bytes(found) == []
     return re.sub(rb"responds in \d+ ms", b"", found).splitlines()
 
 
@@ -117,7 +116,7 @@ def test_what_opens_a_proxy_is_never_shown(
         assert ran.code in (0, 4), ran.err
         assert PASSWORD not in ran.out + ran.err
         assert "canary-user" not in ran.out + ran.err
-        assert FORBIDDEN_BYTES_PATTERN.findall((ran.out + ran.err).encode()) == []
+        assert forbidden_bytes((ran.out + ran.err).encode()) == []
     log = program.data_dir / "logs" / "eternal-tui.log"
     assert not log.exists() or PASSWORD not in log.read_text()
     assert not list((program.data_dir / "logs").glob("crash*"))
