@@ -51,6 +51,12 @@ def job_error_message(job: Job) -> SafeText | None:
             return None
 
 
+def closing_line(reason: str, jobs: Sequence[Job]) -> SafeText:
+    """Return why waiting ended, and how to come back to the unfinished of these jobs."""
+    rest = describe_unfinished(jobs)
+    return join_safe(" ", sanitize(reason), rest or SafeText("No unfinished jobs."))
+
+
 def describe_unfinished(jobs: Sequence[Job]) -> SafeText:
     """Return how to come back to unfinished jobs; "" where there are none."""
     queued = [str(job.id) for job in jobs if job.state is JobState.QUEUED]

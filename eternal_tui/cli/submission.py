@@ -17,7 +17,7 @@ from eternal_tui.characters.resolver import ResolvedCharacter, resolve_character
 from eternal_tui.cli.context import CommandError, Context, UsageError, require_key, run_with_services
 from eternal_tui.cli.cost_limits import CostLimit, add_cost_options
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
-from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
+from eternal_tui.cli.formatting import closing_line, format_job_line, job_error_message
 from eternal_tui.cli.parser import add_flag
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.cli.request_input import PlannedRequest
@@ -317,18 +317,12 @@ class SubmissionRun:
         except TimeoutError:
             self._extra_codes.append(ExitCode.TIMEOUT)
             self._print_remaining()
-            self._output.info(format_safe("Timed out. {rest}", rest=describe_unfinished(self._own_jobs())))
+            self._output.info(closing_line("Timed out.", self._own_jobs()))
             return
         if rejection:
             self._extra_codes.append(ExitCode.KEY_ERROR)
             self._print_remaining()
-            self._output.error(
-                format_safe(
-                    "{rejection} {rest} Set another key first.",
-                    rejection=rejection,
-                    rest=describe_unfinished(self._own_jobs()),
-                )
-            )
+            self._output.error(closing_line(rejection, self._own_jobs()))
 
     async def _report_end(self, end: asyncio.Future[Job]) -> None:
         job = end.result()
@@ -358,10 +352,7 @@ class SubmissionRun:
         unclear = [job for job in jobs if job.state is JobState.UNCONFIRMED]
         for job in unclear:
             self._report_error(job)
-        if rest := describe_unfinished(jobs):
-            self._output.info(format_safe("Stopped here. {rest}", rest=rest))
-        elif not unclear:
-            self._output.info(sanitize("Stopped. No unfinished jobs."))
+        self._output.info(closing_line("Stopped.", jobs))
         self._report_unsent(len(planned) - len(jobs))
         return ExitCode.UNCONFIRMED if unclear else shutdown.exit_code
 

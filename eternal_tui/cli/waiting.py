@@ -73,7 +73,8 @@ def add_copy_options(parser: argparse.ArgumentParser) -> None:
 def parse_output(context: Context, text: str, *, option: str = "--output ") -> OutputPath:
     """Return the checked output path; CommandError, which begins with `option`, where it cannot be used."""
     try:
-        return parse_output_path(text, context.settings.save_template, base=Path.cwd())
+        base = Path("/") if text.startswith(("/", "~")) else Path.cwd()
+        return parse_output_path(text, context.settings.save_template, base=base)
     except FileNotFoundError:
         raise UsageError("The current folder no longer exists. Name an absolute path.") from None
     except ValueError as error:

@@ -101,7 +101,7 @@ def test_waiting_ends_in_3_where_the_key_is_refused_meanwhile(program: Program) 
         ran = program.run_process(*IMAGE_ARGUMENTS, "--wait", "--json", environ={"ETERNAL_TUI_BASE_URL": url})
     assert [(job["request_id"], job["state"]) for job in ran.json_objects] == [("r-1", "running")]
     assert ran.code == 3
-    assert "Resume with `eternal-tui watch 1`. Set another key first." in ran.err
+    assert "Resume with `eternal-tui watch 1`." in ran.err
     assert program.records()[0]["state"] == "running"
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import CommandError, Context, UsageError, require_key, run_with_services
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
-from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
+from eternal_tui.cli.formatting import closing_line, describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import Command, add_option
 from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
 from eternal_tui.cli.signals import Shutdown, ShutdownRequested
 from eternal_tui.cli.waiting import ProgressLine, ResultOutput, add_wait_options, describe_end, wait_for_jobs
-from eternal_tui.core.sanitize import format_safe, join_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.errors import InvalidJobState, JobNotFound
-from eternal_tui.jobs.formatting import pluralize, state_label
+from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.job_json import format_utc, job_to_json
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 
@@ -60,12 +60,13 @@ class _WatchRun:
         self._shutdown = shutdown
         self._result_output = result_output
         self._printed: dict[int, Job | None] = {}
+        self._queued: list[Job] = []
 
     async def run(self) -> int:
         self._output.print_notices(self._engine.notices)
         ids = await asyncio.to_thread(self._select_job_ids)
         if not ids:
-            self._output.info(sanitize("No unfinished jobs."))
+            self._output.info(describe_unfinished(self._queued) or SafeText("No unfinished jobs."))
             return ExitCode.SUCCESS
         await self._engine.start(only_job_ids=ids)
         if (url := getattr(self._arguments, "url", None)) is not None:
@@ -83,15 +84,13 @@ class _WatchRun:
         except TimeoutError:
             timed_out = True
         except ShutdownRequested:
-            rest = describe_unfinished(self._jobs(ids))
-            self._output.info(join_safe(" ", sanitize("Stopped waiting."), *([rest] if rest else ())))
+            self._output.info(closing_line("Stopped.", self._jobs(ids)))
             raise
         finally:
             unsubscribe()
         jobs = self._jobs(ids)
         if timed_out:
-            rest = describe_unfinished(jobs)
-            self._output.info(join_safe(" ", sanitize("Timed out."), *([rest] if rest else ())))
+            self._output.info(closing_line("Timed out.", jobs))
         if len(jobs) > 1:
             self._output.info(sanitize(describe_end(jobs)))
         codes = [*map(exit_code_of, jobs), *([ExitCode.TIMEOUT] if timed_out else ())]
@@ -115,11 +114,10 @@ class _WatchRun:
         ]
         for job in elsewhere:
             self._output.info(format_safe("Job {id} belongs to {host}; skipped.", id=job.id, host=job.service))
-        queued = [job for job in jobs if job.state is JobState.QUEUED]
-        if queued:
-            count = pluralize(len(queued), "job")
-            self._output.info(format_safe("{count} queued, not sent: `eternal-tui queue run` sends.", count=count))
-        ids = [job.id for job in jobs if job not in elsewhere and job not in queued]
+        self._queued = [job for job in jobs if job.state is JobState.QUEUED]
+        ids = [job.id for job in jobs if job not in elsewhere and job not in self._queued]
+        if self._queued and ids:
+            self._output.info(describe_unfinished(self._queued))
         if elsewhere and self._references and not ids:
             raise UsageError("None of these jobs belongs to this service; --base-url names another.")
         return ids
@@ -170,9 +168,8 @@ class _WatchRun:
             self._engine, job_ids, self._shutdown, self._on_end, timeout_seconds=self._arguments.timeout
         )
         if rejection:
-            raise CommandError(
-                ExitCode.KEY_ERROR, f"{rejection} The jobs keep running; set another key and watch again."
-            )
+            line = closing_line(rejection, self._jobs(job_ids))
+            raise CommandError(ExitCode.KEY_ERROR, line)
 
     async def _on_end(self, end: asyncio.Future[Job]) -> None:
         try:
