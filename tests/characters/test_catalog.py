@@ -1,4 +1,4 @@
-"""Whom the catalog vouches for: nobody whose age, in any list that can be had, is below 18 or unreadable age."""
+"""The catalog rejects characters whose age in any list is below 18 or unreadable."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.jobs.clock import FakeClock, run_ready_tasks
 
 
 class CharacterList:
-    """A service's list: `count` adults from 1 on, 51 is 16, 52 has an age that unreadable age, 60 comes twice.
+    """A service's list: `count` adults from 1 on, 51 is 16, 52 has an unreadable age, 60 comes twice.
 
     A page of 50 takes `page_seconds` seconds. `error` stands before the row `error_at`, and the list is held back
     before the row `held_at` until `resume` is set.
@@ -91,7 +91,7 @@ def catalog(tmp_path: Path, listing: CharacterList, clock: FakeClock) -> Charact
 async def test_check_allowed_refuses_minors_in_every_spelling(
     catalog: CharacterCatalog, character_id: str, reason: str
 ) -> None:
-    """Seen to fail as it was for 0051, for the one listed twice and for the age that unreadable age.
+    """Seen to fail as it was for 0051, for the one listed twice and for the unreadable age.
 
     One that the whole list does not name is left to the service.
     """
@@ -100,7 +100,7 @@ async def test_check_allowed_refuses_minors_in_every_spelling(
     assert not {"51", "52", "60"} & {each.id for each in catalog.allowed}
 
 
-async def test_judge_refuses_where_no_list_can_be_had_and_asks_again_later(
+async def test_judge_rejects_without_a_list_and_retries_later(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
     """Seen to fail as it was: each ID was then submitted."""
@@ -113,7 +113,7 @@ async def test_judge_refuses_where_no_list_can_be_had_and_asks_again_later(
     assert not await catalog.check_allowed("7")
 
 
-async def test_judge_refuses_a_pending_character_until_a_newer_list_approves_it(
+async def test_judge_rejects_a_pending_character_until_approved(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
     """Seen to fail as it was: the ID of a character whose creation still ran was submitted."""
@@ -128,7 +128,7 @@ async def test_judge_refuses_a_pending_character_until_a_newer_list_approves_it(
     assert await catalog.check_allowed("7") == ""
 
 
-async def test_judge_counts_a_list_that_broke_off_only_for_whom_it_named(
+async def test_judge_uses_a_partial_list_for_its_characters_only(
     catalog: CharacterCatalog, listing: CharacterList
 ) -> None:
     listing.error, listing.error_at = Unreachable("no answer"), 61
@@ -137,7 +137,7 @@ async def test_judge_counts_a_list_that_broke_off_only_for_whom_it_named(
     assert "Could not load the character list" in await catalog.check_allowed("70")
 
 
-async def test_judge_trusts_an_old_list_for_30_days_and_says_so(
+async def test_judge_trusts_an_old_list_for_30_days_with_a_note(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
     await catalog.load()
@@ -151,7 +151,7 @@ async def test_judge_trusts_an_old_list_for_30_days_and_says_so(
     assert "Could not load the character list" in await catalog.check_allowed("7")
 
 
-async def test_load_goes_on_for_others_when_its_caller_leaves(
+async def test_load_continues_when_its_caller_is_cancelled(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
     """Seen to fail while a listing that was cancelled, as by leaving the characters, counted as one not to be had."""
@@ -170,7 +170,7 @@ async def test_load_goes_on_for_others_when_its_caller_leaves(
     assert listing.read_count == 80
 
 
-async def test_refresh_waits_for_a_list_that_comes_and_leaves_one_that_does_not(
+async def test_refresh_waits_for_late_pages(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
     """Seen to fail with five seconds for the whole list: a minor on a late page was then submitted."""
@@ -188,7 +188,7 @@ async def test_refresh_waits_for_a_list_that_comes_and_leaves_one_that_does_not(
 
 
 @pytest.mark.parametrize(("page_seconds", "seconds"), [(1_000.0, LIST_STALL_SECONDS), (1.0, MAX_LIST_SECONDS)])
-async def test_refresh_ends_with_a_refusal_where_the_list_is_silent_or_endless(
+async def test_refresh_ends_for_a_stalled_or_endless_list(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock, page_seconds: float, seconds: float
 ) -> None:
     listing.count, listing.page_seconds = 100_000, page_seconds
@@ -200,7 +200,7 @@ async def test_refresh_ends_with_a_refusal_where_the_list_is_silent_or_endless(
     await catalog.close()
 
 
-async def test_load_ends_a_list_that_never_ends_and_does_not_call_it_whole(
+async def test_load_cuts_an_endless_list_and_is_not_fresh(
     catalog: CharacterCatalog, listing: CharacterList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalog_module, "MAX_CHARACTERS", 1_000)
@@ -230,7 +230,7 @@ async def test_resolve_character_takes_whole_names_and_ids(
     assert (found.id, problem in found.problem) == (character_id, True)
 
 
-async def test_resolve_character_says_what_it_waits_for_and_what_it_rests_on(
+async def test_resolve_character_notifies_of_waits_and_old_lists(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
     told: list[SafeText] = []

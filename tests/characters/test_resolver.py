@@ -25,11 +25,11 @@ RESOLVER = CharacterResolver([ASTRID, ELARA, SECOND_ELARA, MARY, MINOR, AGE_UNKN
 
 
 @pytest.mark.parametrize("text", ["6870", " 6870 ", "06870", "Astrid", "ASTR", "Astrid · 6870", "Anything · 6870"])
-def test_an_id_a_name_its_beginning_and_the_label_all_mean_the_character(text: str) -> None:
+def test_resolve_takes_id_name_prefix_and_label(text: str) -> None:
     assert RESOLVER.resolve(text).character == ASTRID
 
 
-def test_an_unlisted_number_is_taken_as_an_id() -> None:
+def test_resolve_takes_an_unlisted_number_as_id() -> None:
     chosen = RESOLVER.resolve("123")
     assert (chosen.id, chosen.character, chosen.problem) == ("123", None, "")
 
@@ -47,14 +47,14 @@ def test_an_unlisted_number_is_taken_as_an_id() -> None:
         ("1" * 65, "Unknown character"),
     ],
 )
-def test_anything_else_is_refused_in_words(text: str, sentence: str) -> None:
+def test_resolve_rejects_anything_else(text: str, sentence: str) -> None:
     chosen = RESOLVER.resolve(text)
     assert not chosen.id
     assert sentence in chosen.problem
 
 
 @pytest.mark.parametrize("text", ["6900", "Mia · 6900", "Mia", "mi"])
-def test_a_minor_is_neither_offered_nor_taken(text: str) -> None:
+def test_minors_are_neither_found_nor_resolved(text: str) -> None:
     """Seen to fail with the age check of the lookup removed."""
     chosen = RESOLVER.resolve(text)
     assert not chosen.id
@@ -63,12 +63,12 @@ def test_a_minor_is_neither_offered_nor_taken(text: str) -> None:
     assert MINOR not in RESOLVER.allowed
 
 
-def test_a_further_refusal_comes_before_everything() -> None:
+def test_rejection_reason_comes_first() -> None:
     lookup = CharacterResolver([ASTRID], lambda identifier: "Not this one." if identifier == "6870" else "")
     assert lookup.resolve("6870").problem == "Not this one."
 
 
-def test_several_entries_each_mean_someone() -> None:
+def test_resolve_all_resolves_each_entry() -> None:
     """Seen to fail when the last ID of a list of labels stood for the whole list."""
     assert [each.id for each in RESOLVER.resolve_all("Astrid · 6870, Mary Ann · 6792")] == ["6870", "6792"]
     assert [each.id for each in RESOLVER.resolve_all("6870,, 77,")] == ["6870", "77"]
@@ -77,18 +77,18 @@ def test_several_entries_each_mean_someone() -> None:
     assert [each.id for each in RESOLVER.resolve_all(" ")] == [""]
 
 
-def test_without_a_list_only_ids_are_taken() -> None:
+def test_resolve_without_a_list_takes_ids_only() -> None:
     assert CharacterResolver().resolve("6870").id == "6870"
     assert "not loaded yet" in CharacterResolver().resolve("Astrid").problem
 
 
-def test_later_words_of_a_name_are_found_after_first_ones() -> None:
+def test_search_finds_later_words_after_first_ones() -> None:
     anna = _make_character("1", "Anna")
     assert CharacterResolver([MARY, anna]).search("ann") == [anna, MARY]
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**6), st.text(max_size=80), st.none() | st.integers(0, 90)), max_size=8))
-def test_a_label_always_leads_back_to_its_character(rows: list[tuple[int, str, int | None]]) -> None:
+def test_labels_resolve_to_their_character(rows: list[tuple[int, str, int | None]]) -> None:
     """Names are anybody's: whatever is in them, choosing one sends that one's ID, alone and in a list."""
     characters = list({str(row[0]): _make_character(str(row[0]), row[1], row[2]) for row in rows}.values())
     lookup = CharacterResolver(characters)

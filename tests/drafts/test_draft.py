@@ -27,7 +27,7 @@ drafts = st.builds(
 
 
 @given(drafts)
-def test_a_request_carries_only_what_applies_to_its_type(draft: Draft) -> None:
+def test_request_has_only_the_fields_of_its_type(draft: Draft) -> None:
     """Seen to fail with every field handed to the request."""
     for request in draft.requests("6870", "x"):
         chosen = {
@@ -40,7 +40,7 @@ def test_a_request_carries_only_what_applies_to_its_type(draft: Draft) -> None:
 
 
 @given(drafts)
-def test_every_combination_is_asked_for_once(draft: Draft) -> None:
+def test_requests_has_each_combination_once(draft: Draft) -> None:
     """Seen to fail with a value chosen twice sent twice, and with the type left out of the matrix."""
     requests = draft.requests("6870", "x")
     assert len(set(requests)) == len(requests)
@@ -57,25 +57,25 @@ def test_every_combination_is_asked_for_once(draft: Draft) -> None:
 
 
 @given(drafts)
-def test_a_draft_survives_being_written_down(draft: Draft) -> None:
+def test_draft_round_trips_json(draft: Draft) -> None:
     assert msgspec.json.decode(msgspec.json.encode(draft), type=Draft) == draft
 
 
 @given(drafts)
-def test_a_request_put_into_a_draft_comes_out_again(draft: Draft) -> None:
+def test_with_request_round_trips(draft: Draft) -> None:
     request = GenerateRequest(character="1", prompt="y", type="video", duration=2, audio=False)
     refilled = draft.with_request(request)
     assert refilled.requests("1", "y") == (request,)
     assert refilled.quality == draft.quality
 
 
-def test_what_a_request_does_not_say_keeps_its_value() -> None:
+def test_with_request_keeps_other_settings() -> None:
     draft = Draft(duration=2, audio=False, one_per_line=True, count=3)
     refilled = draft.with_request(GenerateRequest(character="1", prompt="y", type="video"))
     assert (refilled.duration, refilled.audio, refilled.one_per_line, refilled.count) == (2, False, False, 3)
 
 
-def test_numbers_from_a_file_are_brought_into_bounds() -> None:
+def test_clamped_limits_numbers() -> None:
     draft = Draft(duration=99, count=-4, prompt="x" * (MAX_PROMPT_CHARS + 1), extra_durations=(-1, 99, 3)).clamped()
     assert draft.extra_durations == (1, 5, 3)
     assert (draft.duration, draft.count, len(draft.prompt)) == (5, 1, MAX_PROMPT_CHARS)

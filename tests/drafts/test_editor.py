@@ -16,13 +16,13 @@ PATH = {"PATH": str(Path(sys.executable).parent)}
 PYTHON = Path(sys.executable).name
 
 
-def test_visual_comes_before_editor_and_may_have_options() -> None:
+def test_editor_command_prefers_visual_and_splits_options() -> None:
     assert editor_command({**PATH, "VISUAL": f"{PYTHON} -x 'a b'", "EDITOR": "other"}) == [PYTHON, "-x", "a b"]
     assert editor_command({**PATH, "VISUAL": " ", "EDITOR": PYTHON}) == [PYTHON]
 
 
 @pytest.mark.parametrize("named", [{}, {"EDITOR": ""}, {"EDITOR": "no-such-editor-here"}, {"VISUAL": "'open"}])
-def test_without_a_usable_editor_a_sentence_says_what_to_set(named: dict[str, str]) -> None:
+def test_editor_command_without_an_editor_raises(named: dict[str, str]) -> None:
     with pytest.raises(EditorNotFound, match=r"VISUAL|EDITOR"):
         editor_command({**PATH, **named})
 
@@ -35,7 +35,7 @@ def test_create_prompt_file_is_private() -> None:
     shutil.rmtree(path.parent)
 
 
-def test_what_comes_back_is_cleaned_and_bounded(tmp_path: Path) -> None:
+def test_read_prompt_cleans_and_cuts(tmp_path: Path) -> None:
     path = tmp_path / "prompt.txt"
     path.write_bytes(b"a\x1b[2Jb\xff\r\nc\n\n")
     assert read_prompt(path) == "a[2Jb\N{REPLACEMENT CHARACTER}\nc"

@@ -15,7 +15,7 @@ from eternal_tui.drafts.stores import DraftStore, Presets, PresetStore
 DRAFT = Draft(character="6870", prompt="At the harbour,\nmorning", type="video", duration=2)
 
 
-def test_a_kept_draft_is_on_disk_after_the_next_flush(tmp_path: Path) -> None:
+def test_flush_writes_the_pending_draft(tmp_path: Path) -> None:
     store = DraftStore(tmp_path)
     store.set_pending(DRAFT)
     assert not store.path.exists()
@@ -23,7 +23,7 @@ def test_a_kept_draft_is_on_disk_after_the_next_flush(tmp_path: Path) -> None:
     assert DraftStore(tmp_path).load() == DRAFT
 
 
-def test_an_unchanged_draft_is_not_written_again(tmp_path: Path) -> None:
+def test_flush_skips_an_unchanged_draft(tmp_path: Path) -> None:
     """Seen to fail with the comparison taken out of `flush`."""
     store = DraftStore(tmp_path)
     assert not store.flush()
@@ -39,7 +39,7 @@ def test_an_unchanged_draft_is_not_written_again(tmp_path: Path) -> None:
     assert not again.flush()
 
 
-def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
+def test_draft_is_private_with_any_umask(tmp_path: Path) -> None:
     """Seen to fail with `Path.write_bytes`."""
     before = os.umask(0)
     try:
@@ -52,7 +52,7 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["draft.json"]
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_atomic_keeps_the_old_file_on_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen to fail with the file written in place."""
     path = tmp_path / "draft.json"
     write_atomic(path, b"old")
@@ -67,7 +67,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path, monke
     assert [each.name for each in tmp_path.iterdir()] == ["draft.json"]
 
 
-def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_write_atomic_replaces_a_symlink(tmp_path: Path) -> None:
     target = tmp_path / "elsewhere"
     target.write_bytes(b"untouched")
     path = tmp_path / "draft.json"
@@ -81,7 +81,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
     "damage", [b"", b"{", b"\xff\xfe", b'{"type":"audio"}', b"[1]", pytest.param(b"x" * 5_000_000, id="huge")]
 )
 @pytest.mark.parametrize("name", ["draft.json", "presets.json"])
-def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, damage: bytes, name: str) -> None:
+def test_damaged_file_is_kept_under_another_name(tmp_path: Path, damage: bytes, name: str) -> None:
     """Seen to fail with the damaged file left to be written over."""
     if name == "presets.json" and damage == b'{"type":"audio"}':
         damage = b'{"items":[{"name":1}]}'
@@ -100,12 +100,12 @@ def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, damage: bytes, nam
     assert aside.name in notices[0]
 
 
-def test_a_newer_file_with_more_fields_is_read(tmp_path: Path) -> None:
+def test_load_ignores_unknown_fields(tmp_path: Path) -> None:
     (tmp_path / "draft.json").write_bytes(b'{"prompt":"x","seed":7}')
     assert DraftStore(tmp_path).load() == Draft(prompt="x")
 
 
-def test_an_unreadable_file_is_said_and_left(tmp_path: Path) -> None:
+def test_unreadable_file_gives_a_notice(tmp_path: Path) -> None:
     (tmp_path / "draft.json").mkdir()
     (tmp_path / "presets.json").mkdir()
     drafts, presets = DraftStore(tmp_path), PresetStore(tmp_path)
@@ -115,7 +115,7 @@ def test_an_unreadable_file_is_said_and_left(tmp_path: Path) -> None:
     assert presets.notices
 
 
-def test_presets_are_saved_renamed_over_deleted_and_made_default(tmp_path: Path) -> None:
+def test_presets_replace_delete_and_default(tmp_path: Path) -> None:
     presets = Presets().with_preset("  Rainy \n day ", DRAFT).with_preset("harbour", Draft(prompt="x"))
     assert [each.name for each in presets.items] == ["harbour", "Rainy day"]
     presets = presets.with_preset("harbour", DRAFT).toggle_default("harbour")
@@ -129,7 +129,7 @@ def test_presets_are_saved_renamed_over_deleted_and_made_default(tmp_path: Path)
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
 
 
-def test_an_applied_preset_keeps_what_it_leaves_open() -> None:
+def test_merged_into_keeps_empty_fields() -> None:
     preset = Presets().with_preset("clip", Draft(type="video", duration=2)).items[0]
     applied = preset.merged_into(Draft(character="6870", prompt="mine"))
     assert (applied.character, applied.prompt, applied.type, applied.duration) == ("6870", "mine", "video", 2)

@@ -35,14 +35,14 @@ def test_expand_prompts_multiplies_groups(template: str, prompts: tuple[str, ...
 
 
 @pytest.mark.parametrize("template", ["a {red|blue coat", "{a|{b|c}", "{ " * 9])
-def test_expand_prompts_refuses_what_is_not_closed(template: str) -> None:
+def test_expand_prompts_refuses_unclosed_groups(template: str) -> None:
     with pytest.raises(TemplateError, match=r"\{\{"):
         expand_prompts(template)
     assert is_template(template)
 
 
 @pytest.mark.parametrize(("template", "count"), [("{a|b}" * 7, "128"), ("{a|b}" * 4_000, "over a million")])
-def test_expand_prompts_refuses_more_than_one_submit_sends(template: str, count: str) -> None:
+def test_expand_prompts_refuses_too_many_prompts(template: str, count: str) -> None:
     with pytest.raises(TooManyRequests, match=count):
         expand_prompts(template)
 

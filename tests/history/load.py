@@ -41,7 +41,7 @@ def make_record(number: int) -> dict[str, Any]:
 def run_mixed_load(
     folder: Path, fs: FileSystem, ledger: Ledger, *, steps: int, seed: int, failing: bool = False
 ) -> None:
-    """Add, change, delete, restore, fold, close and open again; when ``failing``, go on after a refusal."""
+    """Add, change, delete, restore, compact, close and open again; when ``failing``, go on after a refusal."""
     _MixedLoad(folder, fs, ledger, random.Random(seed), failing=failing).run(steps)
 
 

@@ -53,7 +53,7 @@ class CountingFileSystem(FileSystem):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """A folder with few records and one with many, folded."""
+    """A folder with few records and one with many, compacted."""
     made = {}
     for count in (FEW, MANY):
         made[count] = tmp_path_factory.mktemp(str(count))
@@ -79,7 +79,7 @@ def measure_costs(folder: Path) -> dict[str, tuple[Counter[str], int]]:
 
 
 @pytest.mark.xdist_group("cost")
-def test_a_change_is_one_write_and_one_sync_however_long_the_history_is(folders: dict[int, Path]) -> None:
+def test_change_takes_one_write_and_one_sync_at_any_length(folders: dict[int, Path]) -> None:
     """Seen to fail with the folder synced after each append, and with the change read back."""
     few, many = measure_costs(folders[FEW]), measure_costs(folders[MANY])
     for name, (calls, written) in many.items():
@@ -92,7 +92,7 @@ def test_a_change_is_one_write_and_one_sync_however_long_the_history_is(folders:
 
 
 @pytest.mark.xdist_group("cost")
-def test_a_large_history_is_read_in_parts(folders: dict[int, Path]) -> None:
+def test_large_history_is_read_in_parts(folders: dict[int, Path]) -> None:
     """Bytes of an opening, an addition, one record and the newest fifty; two stats where nothing changed."""
     files = CountingFileSystem()
     history = History.open(folders[MANY], fs=files)
@@ -107,7 +107,7 @@ def test_a_large_history_is_read_in_parts(folders: dict[int, Path]) -> None:
     history.close(compact=False)
 
 
-def test_a_record_of_very_many_elements_is_handed_out_in_the_time_of_reading_it() -> None:
+def test_page_copies_a_huge_record_about_as_fast_as_parsing() -> None:
     """A stranger's record of 100,000 turns, against the time that the standard library takes to parse it.
 
     Seen to fail with copy.deepcopy, three times as long as parsing: `jobs` took 7 s with a million turns.

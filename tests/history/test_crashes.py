@@ -49,7 +49,7 @@ def test_every_crash_point_of_a_mixed_load(swift_path: Path) -> None:
     assert {"replace history.previous.json", "replace history.previous.journal", "sync_dir"} <= calls
 
 
-def test_every_crash_point_while_mending(swift_path: Path) -> None:
+def test_every_crash_point_of_a_repair(swift_path: Path) -> None:
     """A crash while a rotten document is rebuilt still leaves everything to the next start."""
     ledger = Ledger()
     folder = swift_path / "data"
@@ -77,7 +77,7 @@ def _run_with_failing_call(swift_path: Path, at: int, number: int) -> str:
     return files.failed
 
 
-def test_every_call_refused_once(swift_path: Path) -> None:
+def test_every_system_call_failing_once(swift_path: Path) -> None:
     """Full, read-only, failing disk at every call: an error with a sentence, and the history as before.
 
     Seen to fail against a build whose failed append left its lines in the journal.
@@ -93,7 +93,7 @@ def test_every_call_refused_once(swift_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EIO, errno.ESTALE])
-def test_every_call_refused_with_every_error(swift_path: Path, number: int) -> None:
+def test_every_system_call_failing_with_every_error(swift_path: Path, number: int) -> None:
     at = 0
     while _run_with_failing_call(swift_path, at, number):
         at += 1

@@ -1,4 +1,4 @@
-"""Damage is set aside, never overwritten; the best generation is used and the loss is counted."""
+"""Damage is quarantined, never overwritten; the best generation is used and the loss is counted."""
 
 from __future__ import annotations
 
@@ -103,18 +103,18 @@ def _damage_journal(folder: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(100))
-def test_a_damaged_document_loses_nothing(swift_path: Path, seed: int) -> None:
+def test_damaged_document_loses_nothing(swift_path: Path, seed: int) -> None:
     """Cuts, flips, NULs, junk and emptiness, with and without a new time stamp.
 
     Seen to fail against a build that did not set the damaged file aside and one that did not check the bytes of
     a document whose time stamp is as noted. Stock TinyDB raised on 70 of such a hundred and
-    served the other 30 without a word.
+    served the other 30 silently.
     """
     _damage_document(swift_path / "data", seed)
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_a_damaged_journal_is_counted(swift_path: Path, seed: int) -> None:
+def test_damaged_journal_reports_lost_changes(swift_path: Path, seed: int) -> None:
     _damage_journal(swift_path / "data", seed)
 
 
@@ -125,7 +125,7 @@ def test_a_thousand_damages(swift_path: Path, seed: int) -> None:
     _damage_journal(swift_path / "journal", seed)
 
 
-def test_every_record_that_can_be_read_is_saved_without_a_generation_before(swift_path: Path) -> None:
+def test_repair_without_previous_generation_keeps_readable_records(swift_path: Path) -> None:
     folder = swift_path / "data"
     history = History.open(folder, fs=UnsyncedFileSystem())
     history.add_many({"n": number} for number in range(10))
@@ -138,7 +138,7 @@ def test_every_record_that_can_be_read_is_saved_without_a_generation_before(swif
     assert "at least 1 is lost" in notices
 
 
-def test_rows_of_other_tables_are_not_taken_for_records(swift_path: Path) -> None:
+def test_repair_ignores_rows_of_other_tables(swift_path: Path) -> None:
     """Cut inside the first line; seen to fail when salvage took our own note for record 1."""
     folder = swift_path / "data"
     history = History.open(folder, fs=UnsyncedFileSystem())
@@ -154,7 +154,7 @@ def test_rows_of_other_tables_are_not_taken_for_records(swift_path: Path) -> Non
     assert "none is lost" in notices
 
 
-def test_a_newer_history_is_left_alone(swift_path: Path) -> None:
+def test_newer_schema_is_refused_and_unchanged(swift_path: Path) -> None:
     """Seen to fail against a build that took an unreadable header for damage."""
     folder = swift_path / "data"
     History.open(folder, fs=UnsyncedFileSystem()).close(compact=False)
@@ -166,7 +166,7 @@ def test_a_newer_history_is_left_alone(swift_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_ids_leave_a_gap_when_the_last_one_is_not_known(swift_path: Path) -> None:
+def test_ids_leave_a_gap_when_the_last_id_is_lost(swift_path: Path) -> None:
     """Seen to fail against a build that went on from the highest id it could read."""
     folder = swift_path / "data"
     history = History.open(folder, fs=UnsyncedFileSystem())
@@ -181,7 +181,7 @@ def test_ids_leave_a_gap_when_the_last_one_is_not_known(swift_path: Path) -> Non
     history.close(compact=True)
 
 
-def test_a_long_torn_line_leaves_nothing_behind_a_short_new_one(swift_path: Path) -> None:
+def test_append_truncates_a_torn_line(swift_path: Path) -> None:
     """Seen to fail against a build that wrote over the torn line without cutting it off."""
     folder = swift_path / "data"
     history = History.open(folder, fs=UnsyncedFileSystem())
@@ -196,7 +196,7 @@ def test_a_long_torn_line_leaves_nothing_behind_a_short_new_one(swift_path: Path
     history.close(compact=True)
 
 
-def test_a_newer_document_alone_is_left_alone(swift_path: Path) -> None:
+def test_newer_document_alone_is_refused_and_unchanged(swift_path: Path) -> None:
     folder = swift_path / "data"
     folder.mkdir()
     (folder / "history.json").write_bytes(b'{"meta":{"1":{"schema":2}},"jobs":{"1":{}}}')
@@ -205,8 +205,8 @@ def test_a_newer_document_alone_is_left_alone(swift_path: Path) -> None:
     assert not (folder / "history.journal").exists()
 
 
-def test_damage_inside_a_large_document_is_found_by_the_fold(swift_path: Path) -> None:
-    """A large document is trusted at opening; rot in a record nobody read must not reach the next generation."""
+def test_compaction_finds_damage_in_a_large_document(swift_path: Path) -> None:
+    """A large document is trusted at opening; rot in a record no one read must not reach the next generation."""
     folder = swift_path / "data"
     history = History.open(folder, fs=UnsyncedFileSystem())
     history.add_many({"prompt": "x" * 3000, "n": number} for number in range(1000))
@@ -232,7 +232,7 @@ def test_damage_inside_a_large_document_is_found_by_the_fold(swift_path: Path) -
     history.close(compact=True)
 
 
-def test_what_others_wrote_in_the_file_is_kept(swift_path: Path) -> None:
+def test_compaction_keeps_what_other_programs_wrote(swift_path: Path) -> None:
     folder = swift_path / "data"
     folder.mkdir()
     tables = {"_default": {"1": {"note": "mine"}}, "jobs": {"7": {"by": "hand"}, "3": {"by": "hand"}}}

@@ -67,8 +67,8 @@ print(appends, folds)
 """
 
 
-def test_full_at_every_byte_of_a_write(swift_path: Path) -> None:
-    """The file size limit at each byte of an append and of a fold: refused, and every file byte-identical.
+def test_disk_full_at_every_byte_of_a_write(swift_path: Path) -> None:
+    """The file size limit at each byte of an append and of a compaction: refused, and every file byte-identical.
 
     Seen to fail against a build whose failed append left its half line. Stock TinyDB, tried at
     thirty such limits, left an unreadable file at one.
@@ -97,7 +97,7 @@ def test_full_at_every_byte_of_a_write(swift_path: Path) -> None:
         (errno.ESTALE, DataFolderMissingError),
     ],
 )
-def test_a_write_that_fails_is_said(swift_path: Path, number: int, error: type[Exception]) -> None:
+def test_failed_write_raises_its_error(swift_path: Path, number: int, error: type[Exception]) -> None:
     """By the injected call, as the tests may run as root, whom no mode stops."""
     files = FailingFileSystem(0, number, frozenset({"write"}))
     files.fail_at = -1
@@ -111,18 +111,18 @@ def test_a_write_that_fails_is_said(swift_path: Path, number: int, error: type[E
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks_is_said(swift_path: Path, number: int) -> None:
+def test_open_without_file_locks_raises(swift_path: Path, number: int) -> None:
     with pytest.raises(LockUnavailableError, match="cannot lock files"):
         History.open(swift_path / "data", fs=FailingFileSystem(0, number, frozenset({"try_lock"})))
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
-def test_a_read_only_folder_is_said_at_once(swift_path: Path, number: int) -> None:
+def test_open_in_read_only_folder_raises(swift_path: Path, number: int) -> None:
     with pytest.raises(ReadOnlyError, match="writable"):
         History.open(swift_path / "data", fs=FailingFileSystem(0, number, frozenset({"open"})))
 
 
-def test_a_deleted_folder_is_said(swift_path: Path) -> None:
+def test_deleted_folder_raises(swift_path: Path) -> None:
     history = History.open(swift_path / "data", fs=UnsyncedFileSystem())
     history.add({"n": 1})
     shutil.rmtree(swift_path / "data")
@@ -133,7 +133,7 @@ def test_a_deleted_folder_is_said(swift_path: Path) -> None:
     history.close(compact=False)
 
 
-def test_a_lock_that_is_never_given_back_is_said(swift_path: Path) -> None:
+def test_lock_held_for_ever_raises_after_the_timeout(swift_path: Path) -> None:
     waited: list[float] = []
     holder = History.open(swift_path / "data", fs=UnsyncedFileSystem())
     waiting = History.open(swift_path / "data", fs=UnsyncedFileSystem())
@@ -147,7 +147,7 @@ def test_a_lock_that_is_never_given_back_is_said(swift_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
-def test_modes_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+def test_modes_are_private_with_any_umask(tmp_path: Path, umask: int) -> None:
     old = os.umask(umask)
     try:
         history = History.open(tmp_path / "a" / "data")
@@ -165,7 +165,7 @@ def test_modes_whatever_the_umask(tmp_path: Path, umask: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["history.json", "history.journal", "history.lock"])
-def test_a_linked_file_is_refused(swift_path: Path, name: str) -> None:
+def test_symlinked_file_is_refused(swift_path: Path, name: str) -> None:
     folder = swift_path / "data"
     folder.mkdir()
     target = swift_path / "elsewhere"
@@ -176,14 +176,14 @@ def test_a_linked_file_is_refused(swift_path: Path, name: str) -> None:
     assert target.read_text() == "theirs"
 
 
-def test_a_linked_folder_is_refused(swift_path: Path) -> None:
+def test_symlinked_folder_is_refused(swift_path: Path) -> None:
     (swift_path / "real").mkdir()
     (swift_path / "data").symlink_to(swift_path / "real")
     with pytest.raises(UnsafeFileError):
         History.open(swift_path / "data", fs=UnsyncedFileSystem())
 
 
-def test_what_is_not_json_is_refused_and_nothing_written(swift_path: Path) -> None:
+def test_add_refuses_what_is_not_json(swift_path: Path) -> None:
     history = History.open(swift_path / "data", fs=UnsyncedFileSystem())
     for bad in ({"prompt": "\udc80"}, {"thing": object()}):
         with pytest.raises(InvalidRecordError):

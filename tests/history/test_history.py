@@ -30,7 +30,7 @@ def open_history(folder: Path, fs: UnsyncedFileSystem | None = None) -> History:
 
 
 class HookedFileSystem(UnsyncedFileSystem):
-    """Calls ``hook`` once, when a fold has written the new document and not yet put it in place."""
+    """Calls ``hook`` once, when a compaction has written the new document and not yet put it in place."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ RECORDS = st.dictionaries(
 
 @settings(max_examples=25, deadline=None)
 @given(records=st.lists(RECORDS, min_size=1, max_size=12), changed=RECORDS)
-def test_any_json_comes_back_as_it_went_in(
+def test_records_round_trip_any_json(
     tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]], changed: dict[str, Any]
 ) -> None:
     folder = tmp_path_factory.mktemp("json") / "data"
@@ -76,8 +76,8 @@ def test_any_json_comes_back_as_it_went_in(
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_pages_slices_and_single_reads_agree(folder: Path, seed: int) -> None:
-    """Records of 20 bytes to 30 KB, folded and not, deleted and restored, read in every way there is."""
+def test_all_ways_to_read_agree(folder: Path, seed: int) -> None:
+    """Records of 20 bytes to 30 KB, compacted and not, deleted and restored, read in every way there is."""
     choose = random.Random(seed)
     history = open_history(folder)
     model: dict[int, dict[str, Any]] = {}
@@ -109,7 +109,7 @@ def test_pages_slices_and_single_reads_agree(folder: Path, seed: int) -> None:
     history.close(compact=True)
 
 
-def test_slices_stay_true_while_the_history_is_folded_and_changed(folder: Path) -> None:
+def test_iter_pages_follows_changes_and_compaction(folder: Path) -> None:
     history = open_history(folder)
     history.add_many({"n": n} for n in range(30))
     slices = history.iter_pages(10)
@@ -121,7 +121,7 @@ def test_slices_stay_true_while_the_history_is_folded_and_changed(folder: Path) 
     history.close(compact=True)
 
 
-def test_what_is_handed_out_and_in_may_be_altered(folder: Path) -> None:
+def test_records_are_copies(folder: Path) -> None:
     """Seen to fail against a build whose journal kept the caller's own lists."""
     history = open_history(folder)
     timeline = ["submitted"]
@@ -134,7 +134,7 @@ def test_what_is_handed_out_and_in_may_be_altered(folder: Path) -> None:
     history.close(compact=True)
 
 
-def test_one_instance_learns_what_another_wrote(folder: Path) -> None:
+def test_read_changes_returns_what_another_instance_wrote(folder: Path) -> None:
     one, other = open_history(folder), open_history(folder)
     key = one.add({"n": 1})
     one.update(key, {"state": "running"})
@@ -147,10 +147,10 @@ def test_one_instance_learns_what_another_wrote(folder: Path) -> None:
     other.close(compact=True)
 
 
-def test_news_is_whole_and_single_across_a_fold(folder: Path) -> None:
-    """Changes made before, during and after another instance's fold arrive once each.
+def test_read_changes_is_complete_across_a_compaction(folder: Path) -> None:
+    """Changes made before, during and after another instance's compaction arrive once each.
 
-    Seen to fail against builds that did not carry the changes made during a fold into the new journal, and that
+    Seen to fail against builds that did not carry the changes made during a compaction into the new journal, and that
     did not skip them when switching to it.
     """
     files = HookedFileSystem()
@@ -177,7 +177,7 @@ def test_news_is_whole_and_single_across_a_fold(folder: Path) -> None:
         history.close(compact=True)
 
 
-def test_two_folds_at_once_end_in_one(folder: Path) -> None:
+def test_concurrent_compactions_end_in_one(folder: Path) -> None:
     files = HookedFileSystem()
     one, other = open_history(folder, files), open_history(folder)
     one.add({"n": 1})
@@ -191,7 +191,7 @@ def test_two_folds_at_once_end_in_one(folder: Path) -> None:
     other.close(compact=False)
 
 
-def test_a_hand_edit_during_a_fold_survives_it(folder: Path) -> None:
+def test_external_edit_during_a_compaction_survives(folder: Path) -> None:
     """Seen to fail against a build that put its new document in place whatever had become of the old one."""
 
     def edit() -> None:
@@ -211,7 +211,7 @@ def test_a_hand_edit_during_a_fold_survives_it(folder: Path) -> None:
     history.close(compact=True)
 
 
-def test_missing_a_generation_asks_for_a_reload(folder: Path) -> None:
+def test_read_changes_reloads_after_two_compactions(folder: Path) -> None:
     one, other = open_history(folder), open_history(folder)
     for n in range(2):
         one.add({"n": n})
@@ -222,7 +222,7 @@ def test_missing_a_generation_asks_for_a_reload(folder: Path) -> None:
     other.close(compact=False)
 
 
-def test_a_transaction_reads_the_news_then_writes_at_once(folder: Path) -> None:
+def test_transaction_reads_concurrent_changes(folder: Path) -> None:
     one, other = open_history(folder), open_history(folder)
     key = one.add({"owner": None})
     with other.transaction() as transaction:
@@ -237,7 +237,7 @@ def test_a_transaction_reads_the_news_then_writes_at_once(folder: Path) -> None:
     other.close(compact=False)
 
 
-def test_a_transaction_that_raises_writes_nothing_and_keeps_the_news(folder: Path) -> None:
+def test_transaction_that_raises_writes_nothing(folder: Path) -> None:
     one, other = open_history(folder), open_history(folder)
     one.add({"n": 1})
 
@@ -254,7 +254,7 @@ def test_a_transaction_that_raises_writes_nothing_and_keeps_the_news(folder: Pat
     other.close(compact=False)
 
 
-def test_a_hand_edit_is_taken_over(folder: Path) -> None:
+def test_external_edit_is_used_as_it_is(folder: Path) -> None:
     history = open_history(folder)
     history.add_many({"n": n} for n in range(3))
     history.compact()
@@ -271,7 +271,7 @@ def test_a_hand_edit_is_taken_over(folder: Path) -> None:
         assert len(database.table("jobs")) == 5
 
 
-def test_the_storage_serves_tables_and_queries(folder: Path) -> None:
+def test_storage_serves_tables_and_queries(folder: Path) -> None:
     history = open_history(folder)
     history.add_many({"n": n} for n in range(3))
     with TinyDB(folder / "history.json", storage=DurableStorage) as database:
@@ -285,7 +285,7 @@ def test_the_storage_serves_tables_and_queries(folder: Path) -> None:
     history.close(compact=True)
 
 
-def test_the_storage_overwrites_nobody(folder: Path) -> None:
+def test_storage_overwrites_no_concurrent_change(folder: Path) -> None:
     """TinyDB keeps its next id to itself; a record added meanwhile must not vanish under it."""
     history = open_history(folder)
     history.add({"n": 1})
@@ -302,7 +302,7 @@ def test_the_storage_overwrites_nobody(folder: Path) -> None:
     history.close(compact=True)
 
 
-def test_a_closed_history_says_so(folder: Path) -> None:
+def test_closed_history_raises(folder: Path) -> None:
     history = open_history(folder)
     history.close(compact=False)
     history.close(compact=True)

@@ -24,7 +24,7 @@ def _acquire(folder: Path) -> InstanceLock:
     return InstanceLock.acquire(folder, lambda: 0.0, os.getpid())
 
 
-def test_an_instance_is_alive_until_it_is_released(tmp_path: Path) -> None:
+def test_instance_is_alive_until_released(tmp_path: Path) -> None:
     one, other = _acquire(tmp_path), _acquire(tmp_path)
     assert len(one.id) == 8
     assert one.is_alive(other.id)
@@ -40,7 +40,7 @@ def test_an_instance_is_alive_until_it_is_released(tmp_path: Path) -> None:
     assert list((tmp_path / "instances").iterdir()) == []
 
 
-def test_a_killed_process_is_dead_at_once(tmp_path: Path) -> None:
+def test_killed_process_is_dead_at_once(tmp_path: Path) -> None:
     """By ``kill -9``; its file is removed by whoever asks. A process id or a heartbeat would need time."""
     watcher = _acquire(tmp_path)
     process = subprocess.Popen(
@@ -63,7 +63,7 @@ def test_a_killed_process_is_dead_at_once(tmp_path: Path) -> None:
     watcher.release()
 
 
-def test_an_id_that_is_none_touches_nothing(tmp_path: Path) -> None:
+def test_invalid_instance_id_is_dead_and_touches_no_file(tmp_path: Path) -> None:
     instance = _acquire(tmp_path)
     (tmp_path / "history.json").write_text("{}")
     for wrong in ("", "../history.json", "0000000", "zzzzzzzz"):

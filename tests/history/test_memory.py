@@ -24,7 +24,7 @@ class SmallReadFileSystem(UnsyncedFileSystem):
 
 
 def record_job(history: History, number: int) -> None:
-    """Record a job as the desk does: its intent, its id, its end, its file."""
+    """Record a job as the engine does: its intent, its id, its end, its file."""
     timeline: list[list[object]] = [[1795854006.41 + number, "intent recorded", ""]]
     request = {"character": "6870", "prompt": f"At the harbour, take {number}", "type": "image", "quality": "low"}
     job = history.add({"request": request, "created_at": 1795854006.41, "owner": "abc71da5", "timeline": timeline})
@@ -47,10 +47,10 @@ def traced() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("traced")
-def test_a_journal_takes_no_more_memory_than_disk_and_its_fold_a_few_times_that(swift_path: Path) -> None:
-    """Seen to fail with its changes held as Python's objects: twice as much, and five times at the fold.
+def test_memory_of_journal_and_compaction_is_bounded(swift_path: Path) -> None:
+    """Seen to fail with its changes held as Python's objects: twice as much, and five times at the compaction.
 
-    Of four megabytes, which is when an app folds, the process was 18 MB larger for good: what was freed lay in pieces.
+    At four megabytes, when the app compacts, the process stayed 18 MB larger: freed memory was fragmented.
     """
     history = History.open(swift_path, fs=SmallReadFileSystem())
     record_job(history, 0)
@@ -69,7 +69,7 @@ def test_a_journal_takes_no_more_memory_than_disk_and_its_fold_a_few_times_that(
     history.close(compact=False)
 
 
-def test_a_record_altered_many_times_is_kept_once() -> None:
+def test_many_changes_of_a_record_are_merged() -> None:
     """Seen to fail with changes that are never summed up."""
     overlay = PendingChanges()
     overlay.apply(Change("put", 1, {"prompt": "At the harbour"}))

@@ -17,7 +17,7 @@ from eternal_tui.jobs.model import FileState, Job, JobState, Verdict, from_recor
 FOLDER = Path(__file__).parent / "version_0"
 
 
-def test_a_history_of_an_older_version_opens(tmp_path: Path) -> None:
+def test_history_of_an_older_version_opens(tmp_path: Path) -> None:
     """Four jobs: saved, running, failed, unconfirmed. Seen to fail with a field renamed without its alias."""
     shutil.copy(FOLDER / "history.json", tmp_path)
     history = History.open(tmp_path)

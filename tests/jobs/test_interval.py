@@ -51,7 +51,7 @@ def learned_durations(median: float, *, n: int = 30, sigma: float = 0.3, kind: J
 
 
 @given(age=any_floats, sightings=hostile_sightings, model=hostile_models, weight=any_floats)
-def test_wait_is_within_bounds_whatever_comes_in(
+def test_next_poll_is_within_bounds(
     age: float, sightings: list[Observation], model: DurationModel, weight: float
 ) -> None:
     """Seen to fail without the clamp of the model's values (math domain error) and of the age."""
@@ -60,7 +60,7 @@ def test_wait_is_within_bounds_whatever_comes_in(
 
 
 @given(age=any_floats, sightings=hostile_sightings, model=hostile_models)
-def test_time_left_is_never_negative_nor_nonsense(
+def test_estimate_remaining_is_finite_and_positive(
     age: float, sightings: list[Observation], model: DurationModel
 ) -> None:
     """Seen to fail with the age let through unchecked."""
@@ -69,7 +69,7 @@ def test_time_left_is_never_negative_nor_nonsense(
 
 
 @given(age=ages, sightings=hostile_sightings, model=models)
-def test_belief_is_a_distribution_over_ends_to_come(
+def test_posterior_is_a_distribution_over_future_ends(
     age: float, sightings: list[Observation], model: DurationModel
 ) -> None:
     """Seen to fail with weights left as they were before weak branches were dropped."""
@@ -81,8 +81,8 @@ def test_belief_is_a_distribution_over_ends_to_come(
 
 
 @given(age=st.floats(0, 600), model=models)
-def test_a_watched_job_is_looked_at_no_later_than_a_hidden_one(age: float, model: DurationModel) -> None:
-    """Costs within a hundredth of a look count as equal. Seen to fail with the weight turned upside down."""
+def test_next_poll_is_sooner_with_more_attention(age: float, model: DurationModel) -> None:
+    """Costs within a hundredth of a poll count as equal. Seen to fail with the weight turned upside down."""
     hidden = next_poll(age=age, observations=[], model=model, lateness_weight=0.3)
     watched = next_poll(age=age, observations=[], model=model, lateness_weight=3)
     assert watched <= hidden * 1.1 + 0.1
@@ -101,8 +101,8 @@ def test_a_watched_job_is_looked_at_no_later_than_a_hidden_one(age: float, model
     ],
 )
 @pytest.mark.parametrize("weight", [1.0, 4.0, 100.0])
-def test_a_job_that_never_ends_is_no_storm(progress: object, weight: float) -> None:
-    """Half an hour of a job whose kind takes a minute: seen to fail without the least wait that grows with looks."""
+def test_endless_job_is_polled_ever_less(progress: object, weight: float) -> None:
+    """Half an hour of a job whose kind takes a minute: seen to fail without the least wait that grows with polls."""
     assert callable(progress)
     model = learned_durations(60).model(VIDEO)
     sightings: list[Observation] = []
@@ -114,8 +114,8 @@ def test_a_job_that_never_ends_is_no_storm(progress: object, weight: float) -> N
     assert next_poll(age=at, observations=sightings, model=model, lateness_weight=weight) == MAX_WAIT_SECONDS
 
 
-def test_nothing_is_asked_early_where_nothing_can_have_ended() -> None:
-    """Progress nears its end ever more slowly: no end is believed to be near, so that a look in between tells nothing.
+def test_next_poll_takes_max_wait_long_before_the_end() -> None:
+    """Progress nears its end ever more slowly: no end is believed to be near, so that a poll in between tells nothing.
 
     Seen to fail, with a second, where the longest wait is weighed against shorter ones all the same.
     """
@@ -124,7 +124,7 @@ def test_nothing_is_asked_early_where_nothing_can_have_ended() -> None:
     assert next_poll(age=61.7, observations=sightings, model=model, lateness_weight=2, max_wait=5) == 5
 
 
-def test_waits_grow_smoothly_past_what_was_learned() -> None:
+def test_waits_grow_smoothly_beyond_learned_durations() -> None:
     """Seen to fail with a hazard held at its greatest."""
     model = learned_durations(12).model(VIDEO)
     waits = [
@@ -137,7 +137,7 @@ def test_waits_grow_smoothly_past_what_was_learned() -> None:
     assert waits[-1] > 15
 
 
-def test_linear_progress_points_at_the_end() -> None:
+def test_linear_progress_predicts_the_end() -> None:
     """Seen to fail with progress ignored."""
     durations = learned_durations(60)
     for _ in range(5):
@@ -151,7 +151,7 @@ def test_linear_progress_points_at_the_end() -> None:
     assert 42 <= left <= 46
 
 
-def test_nothing_is_said_of_time_left_before_any_job_or_long_after_its_time() -> None:
+def test_estimate_remaining_is_none_without_knowledge() -> None:
     """Seen to fail with the prior's median shown as if it were known."""
     assert estimate_remaining(age=5, observations=[], model=DurationEstimator().model(VIDEO)) is None
     assert estimate_remaining(age=900, observations=[], model=learned_durations(60).model(VIDEO)) is None
@@ -161,7 +161,7 @@ def test_nothing_is_said_of_time_left_before_any_job_or_long_after_its_time() ->
 
 
 def poll_goals(media: str, shape: str) -> tuple[float, float]:
-    """Return the most looks a job and seconds late."""
+    """Return the most polls a job and seconds late."""
     if shape == "linear":
         return (4, 0.8) if media == "video" else (3, 0.4)
     return (6, 1.5) if media == "video" else (4, 1.2)
@@ -169,7 +169,7 @@ def poll_goals(media: str, shape: str) -> tuple[float, float]:
 
 @pytest.mark.parametrize("shape", [*(name for name in NAMED if name != "none"), "steps of 25", "noisy, never falling"])
 @pytest.mark.parametrize("media", ["image", "video"])
-def test_looks_and_lateness_with_progress(media: str, shape: str) -> None:
+def test_polls_and_lateness_with_progress(media: str, shape: str) -> None:
     """Seen to fail with progress ignored, and with no greater wish where progress is coarse, or where it is noisy."""
     found = simulate({**NAMED, **UNNAMED}[shape], media, 200)
     looks, late = poll_goals(media, shape)
@@ -186,10 +186,10 @@ def test_next_poll_follows_progress_under_attention(attention: str) -> None:
     assert found.looks <= 40
 
 
-def test_a_habit_does_not_confirm_itself() -> None:
+def test_wrong_curve_does_not_confirm_itself() -> None:
     """Progress that ends at 98, which the cadence takes for linear at first: 0.21 s late in 150 jobs.
 
-    Seen to fail, with 0.42, without ever trying the second of two shapes: looks where both have ended tell nothing.
+    Seen to fail, with 0.42, without ever trying the second of two shapes: polls where both have ended tell nothing.
     """
     found = simulate(UNNAMED["linear to 98"], "image", 150)
     assert found.looks <= 3
@@ -198,7 +198,7 @@ def test_a_habit_does_not_confirm_itself() -> None:
 
 @pytest.mark.parametrize("shape", ["none", "always 0"])
 @pytest.mark.parametrize("media", ["image", "video"])
-def test_looks_and_lateness_without_progress_are_near_the_bound(media: str, shape: str) -> None:
+def test_polls_and_lateness_without_progress_are_near_the_bound(media: str, shape: str) -> None:
     """Seen to fail with durations learned as the moment they were found: the cadence then learns its own lateness."""
     found = simulate({**NAMED, **UNNAMED}[shape], media, 500)
     assert found.cost <= 1.15 * bound(media).cost
@@ -206,7 +206,7 @@ def test_looks_and_lateness_without_progress_are_near_the_bound(media: str, shap
 
 @pytest.mark.parametrize("shape", [*NAMED, *UNNAMED])
 @pytest.mark.parametrize("media", ["image", "video"])
-def test_the_first_ten_jobs_ever_are_sane(media: str, shape: str) -> None:
+def test_first_ten_jobs_are_polled_reasonably(media: str, shape: str) -> None:
     """Ten first jobs, five times over: never many looks, never very late, whatever progress does.
 
     Seen to fail with a prior that is sure of itself and a tenth of the truth.
@@ -220,7 +220,7 @@ def test_the_first_ten_jobs_ever_are_sane(media: str, shape: str) -> None:
     assert late <= misled * most_late
 
 
-def test_the_bound_is_the_known_one() -> None:
+def test_bound_equals_the_published_schedule() -> None:
     """Barlow–Hunter–Proschan schedules worked out elsewhere: 1.80 s at 2.3 looks, 4.17 s at 4.5."""
     image, video = bound("image"), bound("video")
     assert (image.looks, image.late) == pytest.approx((2.29, 1.80), abs=0.03)
@@ -236,7 +236,7 @@ def test_durations_find_median_and_spread() -> None:
     assert model.job_count == 60
 
 
-def test_an_unseen_kind_borrows_from_its_siblings_only() -> None:
+def test_unseen_kind_uses_kinds_of_its_type_only() -> None:
     """Seen to fail with every kind fitted alone."""
     durations = learned_durations(200)
     sibling, stranger = durations.model(JobKind("video", duration=4)), durations.model(JobKind("image"))
@@ -245,7 +245,7 @@ def test_an_unseen_kind_borrows_from_its_siblings_only() -> None:
     assert stranger.median == DurationEstimator().model(JobKind("image")).median
 
 
-def test_one_odd_job_moves_little() -> None:
+def test_outlier_changes_little() -> None:
     """A laptop that slept for hours. Seen to fail with outliers kept as they are."""
     durations = learned_durations(60)
     before = durations.model(VIDEO)
@@ -261,7 +261,7 @@ def test_one_odd_job_moves_little() -> None:
         st.tuples(st.builds(JobKind, st.text(max_size=3), duration=st.none() | st.integers()), any_floats, any_floats)
     )
 )
-def test_learning_takes_anything(jobs: list[tuple[JobKind, float, float]]) -> None:
+def test_learn_accepts_any_numbers(jobs: list[tuple[JobKind, float, float]]) -> None:
     """Seen to fail with durations that are not numbers let through."""
     durations = DurationEstimator()
     for kind, seconds, since in jobs:
@@ -273,7 +273,7 @@ def test_learning_takes_anything(jobs: list[tuple[JobKind, float, float]]) -> No
 
 
 @given(sightings=hostile_sightings, seconds=any_floats)
-def test_learning_shapes_takes_anything(sightings: list[Observation], seconds: float) -> None:
+def test_learn_job_accepts_any_observations(sightings: list[Observation], seconds: float) -> None:
     """Seen to fail with sightings after the end let through."""
     durations = DurationEstimator()
     for _ in range(5):
@@ -296,7 +296,7 @@ def test_memory_is_bounded() -> None:
     assert durations.model(JobKind(f"type {3 * MAX_KINDS - 1}")).job_count == 2
 
 
-def test_a_shape_is_learned_and_unlearned() -> None:
+def test_curve_is_learned_and_unlearned() -> None:
     """Seen to fail with evidence that never fades below certainty's lead."""
     durations = DurationEstimator()
     for _ in range(20):
@@ -308,7 +308,7 @@ def test_a_shape_is_learned_and_unlearned() -> None:
     assert durations.model(VIDEO).curve_weights[0] > 0.9
 
 
-def test_a_drawn_shape_follows_what_was_seen() -> None:
+def test_fit_isotonic_follows_its_points() -> None:
     """Seen to fail with points averaged in the order they came."""
     chance = random.Random(5)
     shares = [chance.random() for _ in range(200)]
@@ -318,13 +318,13 @@ def test_a_drawn_shape_follows_what_was_seen() -> None:
     assert shape.noise < 3
 
 
-def test_stalled_jobs_are_looked_at_slowly() -> None:
+def test_stalled_wait_grows_with_age() -> None:
     """Seen to fail without the lower bound."""
     assert [stalled_wait(age) for age in (0, 1800, 3600, 7200, math.inf, math.nan)] == [30, 30, 60, 120, 120, 30]
 
 
 @given(st.integers(1, 3000))
-def test_resuming_keeps_to_the_budget(total: int) -> None:
+def test_resume_delay_respects_the_rate(total: int) -> None:
     """Seen to fail with all jobs resumed at once."""
     delays = [resume_delay(index, total) for index in range(total)]
     assert delays == sorted(delays)
@@ -333,6 +333,6 @@ def test_resuming_keeps_to_the_budget(total: int) -> None:
     assert all(b - a >= 0.999 / RESUMED_POLLS_PER_SECOND for a, b in pairwise(later))
 
 
-def test_backoff_doubles_up_to_half_a_minute() -> None:
+def test_backoff_seconds_doubles_up_to_30() -> None:
     """Seen to fail without the upper bound."""
     assert [backoff_seconds(n) for n in (-1, 0, 1, 2, 3, 4, 5, 6, 7, 10**9)] == [1, 1, 1, 2, 4, 8, 16, 30, 30, 30]

@@ -111,7 +111,7 @@ class Process:
         await self.billing.flush()
 
     async def kill(self) -> None:
-        """End without a word: only the kernel gives the lock back."""
+        """End silently: only the kernel gives the lock back."""
         self.registry._fs.close(self.registry._fd)
         self.registry._fd = -1
         await self.context.background.wait()

@@ -1,4 +1,4 @@
-"""The cadence as it is lived: the real desk over real sockets, on a clock of the test's own; counts, not times."""
+"""The cadence as it is lived: the real engine over real sockets, on a clock of the test's own; counts, not times."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROUNDS = 2
 async def run_to_end(
     bench: Bench, shape: ProgressShape | None, request: GenerateRequest = IMAGE_REQUEST
 ) -> tuple[float, float]:
-    """Submit JOBS requests at once, and return looks a job and seconds between the end and the look that found it.
+    """Submit JOBS requests at once, and return polls a job and seconds between the end and the look that found it.
 
     Progress is of that shape, or null.
     """
@@ -46,7 +46,7 @@ async def run_to_end(
             life.shape = shape
     async with asyncio.timeout(300):
         while not all(job.state == "succeeded" for job in _current_jobs(bench, sent)):
-            # Time stands still while a look is under way: its answer comes over a real socket.
+            # Time stands still while a poll is under way: its answer comes over a real socket.
             await wait_idle()
             await bench.clock.advance_to_next_wake()
     ended = _current_jobs(bench, sent)
@@ -59,10 +59,10 @@ def _current_jobs(bench: Bench, submitted: list[Job]) -> list[Job]:
 
 
 @pytest.mark.parametrize(("shape", "looks", "seconds"), [(ProgressShape.LINEAR, 3, 0.7), (ProgressShape.NOISY, 4, 1.2)])
-async def test_looks_and_lateness_of_the_real_poller(
+async def test_polls_and_lateness_of_the_real_monitor(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, shape: ProgressShape, looks: int, seconds: float
 ) -> None:
-    """Found 1.9 looks and 0.52 s late where progress is linear, 2.2 and 0.66 where it is noisy.
+    """Found 1.9 polls and 0.52 s late where progress is linear, 2.2 and 0.66 where it is noisy.
 
     The sandbox's linear progress ends at 98, which takes dozens of jobs to tell from one that ends at 100. Seen to fail
     with progress left out of the sightings, and with waits of two fifths.
@@ -79,7 +79,7 @@ async def test_looks_and_lateness_of_the_real_poller(
 @pytest.mark.long
 @pytest.mark.parametrize("shape", [*ProgressShape, None])
 @pytest.mark.parametrize("request_", [IMAGE_REQUEST, VIDEO_REQUEST], ids=["image", "video"])
-async def test_every_cell_of_looks_and_lateness(
+async def test_polls_and_lateness_of_every_cell(
     tmp_path: Path,
     sandbox: Sandbox,
     clock: FakeClock,
@@ -88,7 +88,7 @@ async def test_every_cell_of_looks_and_lateness(
 ) -> None:
     """The goals of the simulation for the real poller, on a clock that leaps from one due time to the next.
 
-    Seen to fail while twenty-five jobs shared a budget of ten looks a second: 0.93 s late; while a habit
+    Seen to fail while twenty-five jobs shared a budget of ten polls a second: 0.93 s late; while a habit
     confirmed itself, 0.45 s for linear pictures; with no greater wish amid noise, 1.83 s for noisy clips.
     """
     async with run_engine(tmp_path / "data", sandbox, clock=clock, policy=UNLIMITED_POLICY) as bench:
@@ -106,8 +106,8 @@ async def test_every_cell_of_looks_and_lateness(
 
 
 @pytest.mark.parametrize("in_view", [10, 20])
-async def test_jobs_in_view_share_their_looks(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, in_view: int) -> None:
-    """Ten are each looked at every five seconds, twenty twice a second together.
+async def test_visible_jobs_share_their_polls(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, in_view: int) -> None:
+    """Ten are each polled every five seconds, twenty twice a second together.
 
     Seen to fail with five seconds for each of twenty (4.3 a second), and with eight for each of ten (1.3).
     """
@@ -116,7 +116,7 @@ async def test_jobs_in_view_share_their_looks(tmp_path: Path, sandbox: Sandbox, 
         for job in sent:
             sandbox.state.simulator.jobs[str(job.request_id)].run_seconds = 36_000.0
         began, counts = clock.monotonic(), []
-        # Long beyond any learned duration, where nothing but being in view asks for a look.
+        # Long beyond any learned duration, where nothing but being in view asks for a poll.
         for until, seen in ((150.0, []), (160.0, sent), (192.0, sent)):
             bench.engine.monitor.set_visible([job.id for job in seen], None)
             while clock.monotonic() < began + until:

@@ -44,7 +44,7 @@ FAULTS |= {"garbage": Fault.GARBAGE_JSON, "beside a lost one": Fault.LOST_ANSWER
 
 
 class ReconciliationScenario:
-    """Plays a sequence on a real desk and sandbox, and notes the truth about every unconfirmed job."""
+    """Plays a sequence on a real engine and sandbox, and notes the truth about every unconfirmed job."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, clock: FakeClock) -> None:
         self.folder = folder
@@ -121,7 +121,7 @@ def _run_scenario(events: list[tuple[str, str]]) -> tuple[ReconciliationScenario
     [("ok", "picture"), ("ok", "picture"), ("lost charged", "picture"), ("lost free", "picture"), ("ok", "picture")]
 )
 @example([("ok", "clip"), ("ok", "clip"), ("lost charged", "picture"), ("ok", "clip"), ("ok", "clip")])
-def test_alone_on_an_account_a_verdict_is_right_or_says_that_it_cannot_tell(events: list[tuple[str, str]]) -> None:
+def test_verdict_alone_on_an_account_is_right_or_unknown(events: list[tuple[str, str]]) -> None:
     """Two at once included. Seen to fail with every one of several taken for charged when one was."""
     account, jobs = _run_scenario(events)
     for job_id, job in jobs.items():
@@ -132,8 +132,8 @@ def test_alone_on_an_account_a_verdict_is_right_or_says_that_it_cannot_tell(even
 @pytest.mark.long
 @settings(max_examples=1500, deadline=None)
 @given(st.lists(submits | restarts, min_size=2, max_size=14))
-def test_alone_on_an_account_at_length(events: list[tuple[str, str]]) -> None:
-    test_alone_on_an_account_a_verdict_is_right_or_says_that_it_cannot_tell.hypothesis.inner_test(events)  # type: ignore[attr-defined]
+def test_verdict_alone_on_an_account_at_length(events: list[tuple[str, str]]) -> None:
+    test_verdict_alone_on_an_account_is_right_or_unknown.hypothesis.inner_test(events)  # type: ignore[attr-defined]
 
 
 UNDISTURBED_EVENTS = [("ok", "picture"), ("ok", "picture"), ("ok", "high"), ("ok", "clip"), ("ok", "picture")]
@@ -143,7 +143,7 @@ UNDISTURBED_EVENTS = [("ok", "picture"), ("ok", "picture"), ("ok", "high"), ("ok
 @given(st.lists(submits | outside_charges | outside_charges, min_size=2, max_size=10))
 @example([("other client", "4"), ("ok", "picture"), ("lost charged", "clip"), ("ok", "picture")])
 @example([*[("other client", "4"), ("ok", "picture")] * 5, ("lost charged", "picture"), ("ok", "picture")])
-def test_among_strangers_a_charged_job_is_called_not_charged_only_behind_a_top_up(
+def test_verdict_with_other_clients_is_wrong_only_after_a_top_up(
     events: list[tuple[str, str]],
 ) -> None:
     """Once each price was seen without strangers. Seen to fail with the usual price alone taken as explained.
@@ -159,11 +159,11 @@ def test_among_strangers_a_charged_job_is_called_not_charged_only_behind_a_top_u
 @pytest.mark.long
 @settings(max_examples=500, deadline=None)
 @given(st.lists(submits | outside_charges | outside_charges, min_size=2, max_size=14))
-def test_among_strangers_at_length(events: list[tuple[str, str]]) -> None:
-    test_among_strangers_a_charged_job_is_called_not_charged_only_behind_a_top_up.hypothesis.inner_test(events)  # type: ignore[attr-defined]
+def test_verdict_with_other_clients_at_length(events: list[tuple[str, str]]) -> None:
+    test_verdict_with_other_clients_is_wrong_only_after_a_top_up.hypothesis.inner_test(events)  # type: ignore[attr-defined]
 
 
-def test_a_plain_loss_is_told_with_its_arithmetic() -> None:
+def test_verdict_of_a_plain_loss_has_its_numbers() -> None:
     """The verdicts are not all "can't tell". Seen to fail with the signs of the difference swapped."""
     for what, verdict in (("lost charged", Verdict.CHARGED), ("lost free", Verdict.NOT_CHARGED)):
         for kind in REQUESTS:
@@ -177,7 +177,7 @@ def test_a_plain_loss_is_told_with_its_arithmetic() -> None:
 
 
 @pytest.mark.parametrize("failed", [True, False])
-async def test_not_charged_is_not_said_while_another_job_may_still_be_refunded(bench: Bench, *, failed: bool) -> None:
+async def test_not_charged_waits_for_jobs_that_may_be_refunded(bench: Bench, *, failed: bool) -> None:
     """The lost request was charged, and a running job's refund hides it. Seen to fail with "probably not charged"."""
     engine, sandbox = bench.engine, bench.sandbox
     for _ in range(2):

@@ -78,7 +78,7 @@ async def _run(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_key_refused_for_one_job_loses_that_job_alone(
+async def test_key_rejected_for_one_job_loses_that_job_only(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, status: int
 ) -> None:
     """Seen to fail with every refused key pausing all polls for a minute."""
@@ -96,7 +96,7 @@ async def test_a_key_refused_for_one_job_loses_that_job_alone(
 
 
 @pytest.mark.parametrize("count", [1, 5])
-async def test_a_key_refused_for_every_job_is_probed_once_and_pauses_polls(
+async def test_key_rejected_for_all_jobs_pauses_polls(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, count: int
 ) -> None:
     """Seen to fail without the probe: the first refusal of a single job counted as the key's."""
@@ -132,7 +132,7 @@ async def test_a_key_refused_for_every_job_is_probed_once_and_pauses_polls(
     ],
     ids=lambda value: str(value[:2]) if isinstance(value, tuple) else None,
 )
-async def test_a_wait_ends_whatever_polls_answer(
+async def test_wait_until_done_ends_with_any_poll_response(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, answer: tuple[int, bytes], state: JobState, reason: str
 ) -> None:
     """Seen to fail, for all but the 404, by waiting for ever. A job that answers after all ends as usual."""
@@ -159,7 +159,7 @@ async def test_a_wait_ends_whatever_polls_answer(
     ],
     ids=str,
 )
-async def test_an_end_without_link_or_reason_counts_after_a_minute(
+async def test_end_without_link_or_reason_counts_after_a_minute(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, body: dict[str, object], state: str, error: str
 ) -> None:
     """Seen to fail by polling for ever every two seconds. The response is kept from the first on."""
@@ -183,7 +183,7 @@ async def test_an_end_without_link_or_reason_counts_after_a_minute(
             assert len(service.polls) == made + 1
 
 
-async def test_downloads_that_drip_hold_up_no_other(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_slow_downloads_do_not_delay_others(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Six bodies that stop after two bytes, and one of full speed behind them. Seen to fail with slots held."""
     async with _run(tmp_path, sandbox, clock, 7) as (bench, service):
         service.image = write_image(tmp_path / "a.jpg").read_bytes()
@@ -196,9 +196,7 @@ async def test_downloads_that_drip_hold_up_no_other(tmp_path: Path, sandbox: San
         assert all(bench.engine.store[number].needs_download for number in range(1, 7))
 
 
-async def test_the_second_id_of_a_response_is_polled_before_a_job_is_lost(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_second_id_is_polled_before_a_job_is_lost(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """The inner id comes first. Seen to fail with the job lost, though the outer id was the right one."""
     async with _run(tmp_path, sandbox, clock, 0) as (bench, service):
         service.submit_fields = {"data": {"request_id": "inner"}}

@@ -8,8 +8,8 @@ from eternal_tui.jobs.polling.scheduler import MAX_CONCURRENT_POLLS, SLOT_TIMEOU
 from tests.jobs.clock import FakeClock
 
 
-async def test_jobs_the_service_says_nothing_about_hold_up_no_others() -> None:
-    """Seen to fail with silent looks in the places: ten of them kept all other jobs waiting for 40 s."""
+async def test_hanging_polls_do_not_delay_others() -> None:
+    """Seen to fail with silent polls in the places: ten of them kept all other jobs waiting for 40 s."""
     clock, looked, never = FakeClock(), [], asyncio.Event()
 
     async def look(job_id: int) -> None:
@@ -30,7 +30,7 @@ async def test_jobs_the_service_says_nothing_about_hold_up_no_others() -> None:
     await asyncio.gather(polling, return_exceptions=True)
 
 
-async def test_silent_looks_are_no_more_than_the_pool_carries() -> None:
+async def test_hanging_polls_are_limited() -> None:
     clock, looked, answer = FakeClock(), [], asyncio.Event()
 
     async def look(job_id: int) -> None:

@@ -32,9 +32,7 @@ def _run_engine(
     return run_engine(folder, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem(), **options)
 
 
-async def test_the_cap_begins_anew_at_midnight_and_what_was_spent_stays(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_cap_restarts_at_midnight_and_total_stays(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail with a day counted once at start: the next one began with yesterday's sum."""
     clock.jump_wall_clock(day_bounds(clock.time())[1] - clock.time() - 300)
     async with _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6, daily_cap=0.1)) as bench:
@@ -49,9 +47,7 @@ async def test_the_cap_begins_anew_at_midnight_and_what_was_spent_stays(
         assert bench.engine.billing.totals().spent_total == pytest.approx(0.12)
 
 
-async def test_the_cap_holds_at_once_after_a_start_however_many_jobs_the_day_has(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_cap_holds_after_a_start_with_many_jobs(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail with only the first rows read when the first submit comes: 200 of 300 jobs were counted."""
     async with _run_engine(tmp_path, sandbox, clock) as bench:
         job = await bench.engine.submit(IMAGE_REQUEST)
@@ -63,7 +59,7 @@ async def test_the_cap_holds_at_once_after_a_start_however_many_jobs_the_day_has
     assert len(sandbox.posts) == 1
 
 
-async def test_a_batch_is_held_where_the_cap_is_met(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_batch_is_held_at_the_cap(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Nothing was known of the price when it began. Seen to fail with 18 more written as rejected."""
     async with _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6, daily_cap=0.1)) as bench:
         jobs = await bench.engine.submit_many([IMAGE_REQUEST] * 20)
@@ -72,9 +68,7 @@ async def test_a_batch_is_held_where_the_cap_is_met(tmp_path: Path, sandbox: San
     assert len(sandbox.posts) == 2
 
 
-async def test_a_cap_that_cannot_be_counted_is_not_passed_unseen(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_cap_with_unknown_costs_refuses(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """A service that never tells its credits, and one whose answers are all lost: what was spent is not known.
 
     Seen to fail with an unknown cost taken for nothing: twenty were sent under a cap of two pictures.
@@ -104,9 +98,7 @@ async def test_a_cap_that_cannot_be_counted_is_not_passed_unseen(
     assert len(sandbox.posts) == 5
 
 
-async def test_several_instances_at_once_pass_the_cap_by_nothing(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_cap_holds_across_instances(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Three instances, twelve submits at once. Seen to fail without a second look at the cap after the intent."""
     policy = JobPolicy(requests_per_second=1e6, daily_cap=0.25)
     async with (
@@ -127,9 +119,7 @@ async def test_several_instances_at_once_pass_the_cap_by_nothing(
         assert 3 <= len(sandbox.posts) <= 6
 
 
-async def test_what_others_send_at_the_same_moment_is_not_taken_for_the_price(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_price_ignores_charges_of_other_instances(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Three instances that hear of one another only now and then, as processes do.
 
     Seen to fail with the drop between two answers laid on one job, whoever else was charged in it: 0.12 for a picture.
@@ -152,9 +142,7 @@ async def test_what_others_send_at_the_same_moment_is_not_taken_for_the_price(
     assert len(sandbox.posts) == 14
 
 
-async def test_an_unknown_price_wants_a_confirmation_and_is_counted_once_it_is_known(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_unknown_price_asks_and_counts_once_known(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail with an unknown price taken for nothing, and with unpriced unconfirmed jobs left out for ever."""
     async with _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6, confirm_above=1.0)) as bench:
         with pytest.raises(ConfirmationRequired):
@@ -171,7 +159,7 @@ async def test_an_unknown_price_wants_a_confirmation_and_is_counted_once_it_is_k
             await bench.engine.submit_many([IMAGE_REQUEST] * 26)
 
 
-async def test_an_unconfirmed_job_is_counted_until_it_is_judged_not_charged(
+async def test_unconfirmed_job_counts_until_judged_not_charged(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Seen to fail with unconfirmed jobs counted as nothing, and with judged ones counted on."""
@@ -189,9 +177,7 @@ async def test_an_unconfirmed_job_is_counted_until_it_is_judged_not_charged(
         )
 
 
-async def test_a_deleted_job_of_unknown_price_disturbs_no_later_submit(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_deleted_job_of_unknown_price_is_harmless(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail with deleted jobs kept among the unpriced: later submits ended in errors, though paid."""
     async with _run_engine(tmp_path, sandbox, clock) as bench:
         await bench.engine.delete([(await bench.engine.submit(IMAGE_REQUEST)).id])
@@ -199,7 +185,7 @@ async def test_a_deleted_job_of_unknown_price_disturbs_no_later_submit(
             assert (await bench.engine.submit(IMAGE_REQUEST)).state is JobState.RUNNING
 
 
-async def test_estimates_follow_a_price_that_changes(
+async def test_estimate_follows_a_price_change(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within five submits: the median of nine. Seen to fail with the first price kept."""
@@ -214,9 +200,7 @@ async def test_estimates_follow_a_price_that_changes(
         assert bench.engine.billing.totals().spent_today == pytest.approx(0.9)
 
 
-async def test_totals_and_prices_are_the_same_after_a_restart(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_totals_and_prices_survive_a_restart(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """A mixed day. Seen to fail with costs that are only kept in memory."""
     async with _run_engine(tmp_path, sandbox, clock) as bench:
         saved = await bench.wait_for_state((await bench.engine.submit(IMAGE_REQUEST)).id, "saved")
@@ -243,9 +227,7 @@ async def test_totals_and_prices_are_the_same_after_a_restart(
         ] == estimates
 
 
-async def test_a_refusal_for_credits_holds_the_rest_of_a_batch(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_missing_credits_hold_the_rest_of_a_batch(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     sandbox.state.credits = Decimal("0.10")
     async with _run_engine(tmp_path, sandbox, clock) as bench:
         jobs: list[Job] = await bench.engine.submit_many([IMAGE_REQUEST] * 10)
@@ -254,7 +236,7 @@ async def test_a_refusal_for_credits_holds_the_rest_of_a_batch(
     assert len(sandbox.posts) == 3
 
 
-def test_the_balance_of_an_older_history_is_that_of_its_last_job() -> None:
+def test_balance_of_an_older_history_is_that_of_its_last_job() -> None:
     """Seen to fail: the header showed what was left after the first job."""
     ledger = Ledger()
     jobs = [
@@ -266,9 +248,7 @@ def test_the_balance_of_an_older_history_is_that_of_its_last_job() -> None:
     assert ledger.newest_balance == 7
 
 
-async def test_an_unconfirmed_job_is_there_after_a_restart_and_sends_nothing(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_restart_lists_unconfirmed_and_sends_nothing(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail against a start that resumes every job without a request id by sending it again."""
     sandbox.inject(Fault.LOST_ANSWER, times=1)
     async with run_engine(tmp_path, sandbox, clock=clock) as bench:
@@ -279,7 +259,7 @@ async def test_an_unconfirmed_job_is_there_after_a_restart_and_sends_nothing(
     assert len(sandbox.posts) == 1
 
 
-async def test_the_cap_holds_and_no_confirmation_lifts_it(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_confirmation_does_not_lift_the_cap(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail against a cap that is only compared with what was spent before, not with what comes."""
     async with run_engine(
         tmp_path, sandbox, clock=clock, policy=JobPolicy(requests_per_second=1e6, daily_cap=0.13)

@@ -49,7 +49,7 @@ def succeeded_job(job_id: int, at: float, duration: float, **fields: Any) -> Job
     )
 
 
-def test_days_are_local_and_calendar_days(berlin: None) -> None:
+def test_days_are_local_calendar_days(berlin: None) -> None:
     """Seen to fail with days of 86,400 seconds: the evening before the change moved to the day after."""
     jobs = [
         succeeded_job(1, local_timestamp("2026-03-28T23:30"), 30),
@@ -66,7 +66,7 @@ def test_days_are_local_and_calendar_days(berlin: None) -> None:
     ]
 
 
-def test_types_have_their_own_times_and_success() -> None:
+def test_types_have_own_durations_and_success() -> None:
     """Seen to fail with rejected jobs counted among the failed: nothing was tried there."""
     now = 1_700_000_000.0
     jobs = [succeeded_job(number, now - 1_000 * number, 10.0 * number) for number in range(1, 11)]
@@ -98,7 +98,7 @@ def test_types_have_their_own_times_and_success() -> None:
         max_size=30,
     )
 )
-def test_nothing_is_counted_twice_or_lost(given_jobs: list[tuple[float, JobState, float | None]]) -> None:
+def test_each_job_is_counted_once(given_jobs: list[tuple[float, JobState, float | None]]) -> None:
     now = 1_700_000_000.0
     jobs = [
         make_job(number, state=state, created_at=now - ago, cost=cost)

@@ -35,7 +35,7 @@ async def _count_polls_in_a_minute(bench: Bench) -> int:
 
 
 @pytest.mark.parametrize("jump", [DAY_SECONDS, -DAY_SECONDS, 3600.0])
-async def test_a_wall_clock_that_jumps_changes_nothing_but_dates(bench: Bench, jump: float) -> None:
+async def test_wall_clock_jump_changes_only_dates(bench: Bench, jump: float) -> None:
     """Set by hand, by a time server, by a suspended machine, by a change to summer time.
 
     Seen to fail with ages taken from the wall clock: a jump ahead stalled every job, one back asked twice a second.
@@ -59,7 +59,7 @@ async def test_a_wall_clock_that_jumps_changes_nothing_but_dates(bench: Bench, j
 
 
 @pytest.mark.parametrize("jump", [DAY_SECONDS, -DAY_SECONDS])
-async def test_duration_is_not_taken_from_a_clock_that_jumped(bench: Bench, jump: float) -> None:
+async def test_duration_ignores_a_wall_clock_jump(bench: Bench, jump: float) -> None:
     job = await bench.engine.submit(IMAGE_REQUEST)
     bench.clock.jump_wall_clock(jump)
     bench.sandbox.finish()
@@ -73,7 +73,7 @@ async def test_duration_is_not_taken_from_a_clock_that_jumped(bench: Bench, jump
 
 
 @pytest.mark.parametrize(("closed_seconds", "is_known"), [(609.0, False), (3.0, True)])
-async def test_duration_is_unknown_where_nobody_looked(
+async def test_duration_is_unknown_without_polls(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, closed_seconds: float, is_known: bool
 ) -> None:
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
@@ -87,8 +87,8 @@ async def test_duration_is_unknown_where_nobody_looked(
         assert compute_statistics([done], clock.time()).kinds[0].durations == ((done.run_seconds,) if is_known else ())
 
 
-async def test_eight_hours_asleep_with_both_clocks_is_one_look_at_each_job(bench: Bench) -> None:
-    """The monotonic clock counts sleep on some systems. Seen to fail with missed looks made up for."""
+async def test_eight_hours_suspended_is_one_poll_per_job(bench: Bench) -> None:
+    """The monotonic clock counts sleep on some systems. Seen to fail with missed polls made up for."""
     jobs = [await bench.engine.submit(IMAGE_REQUEST) for _ in range(6)]
     before = len(bench.sandbox.polls())
     bench.clock._monotonic += 8 * 3600
@@ -99,9 +99,7 @@ async def test_eight_hours_asleep_with_both_clocks_is_one_look_at_each_job(bench
     assert all(job.state is JobState.SUCCEEDED for job in bench.engine.store.newest_first())
 
 
-async def test_a_job_stalled_by_a_wrong_clock_at_start_runs_again_when_the_clock_is_right(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_job_stalled_by_a_wrong_clock_runs_again(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Seen to fail without the way back from stalled."""
     sandbox.inject(Fault.STUCK, times=None)
     async with run_engine(tmp_path, sandbox, clock=clock) as bench:
@@ -119,7 +117,7 @@ async def test_a_job_stalled_by_a_wrong_clock_at_start_runs_again_when_the_clock
     ("zone", "noon", "hours"),
     [("Europe/Berlin", "2027-03-28T12", 23), ("Europe/Berlin", "2027-10-31T12", 25), ("UTC", "2027-03-28T12", 24)],
 )
-def test_a_day_is_a_day_of_the_calendar(monkeypatch: pytest.MonkeyPatch, zone: str, noon: str, hours: int) -> None:
+def test_day_bounds_follow_the_calendar(monkeypatch: pytest.MonkeyPatch, zone: str, noon: str, hours: int) -> None:
     """Also the two in which the clocks change. Seen to fail with days of 86,400 seconds."""
     monkeypatch.setenv("TZ", zone)
     time.tzset()
@@ -153,7 +151,7 @@ def _record_loop_steps() -> Iterator[list[float]]:
 
 
 async def _resume_thousand_jobs(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, seconds: int) -> int:
-    """Resume a thousand jobs, move the clock on, and return how many were looked at; hold the budget meanwhile."""
+    """Resume a thousand jobs, move the clock on, and return how many were polled; hold the budget meanwhile."""
     sandbox.inject(Fault.STUCK, times=None)
     files = UnsyncedFileSystem()
     async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
@@ -180,9 +178,7 @@ async def _resume_thousand_jobs(tmp_path: Path, sandbox: Sandbox, clock: FakeClo
         return len({call.path for call in sandbox.polls()})
 
 
-async def test_a_thousand_jobs_are_resumed_within_the_budget_and_the_loop_stays_free(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_thousand_jobs_resume_within_the_rate_limit(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Each second of the clock brings at most the budget's requests, and they go on; nothing stalls the loop.
 
     Seen to fail without the budget: the workers asked as fast as they were answered.
@@ -191,5 +187,5 @@ async def test_a_thousand_jobs_are_resumed_within_the_budget_and_the_loop_stays_
 
 
 @pytest.mark.long
-async def test_each_of_a_thousand_resumed_jobs_is_looked_at(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_each_of_a_thousand_resumed_jobs_is_polled(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     assert await _resume_thousand_jobs(tmp_path, sandbox, clock, 240) == 1000
