@@ -10,7 +10,7 @@ from eternal_tui.jobs.billing.statistics import RunningTotals, compute_statistic
 from eternal_tui.jobs.filter import FACETS, FilterError, compile_filter, parse_filter
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.widgets.job_labels import state_labels
+from eternal_tui.tui.widgets.jobs import state_labels
 from tests.tui.jobs import NOW, jobs_of_every_kind, make_job, make_jobs
 
 JOBS = [

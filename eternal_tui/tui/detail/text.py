@@ -14,7 +14,7 @@ from eternal_tui.core.formatting import format_amount, format_datetime, format_d
 from eternal_tui.core.sanitize import SafeText, UntrustedText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.jobs.formatting import character_label, cost_label, file_label, request_label, state_label
 from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, Verdict
-from eternal_tui.tui.widgets.job_labels import run_seconds
+from eternal_tui.tui.widgets.jobs import run_seconds
 
 LABEL_WIDTH = 11
 """Cells of the label column: the longest label and one space."""

@@ -33,8 +33,7 @@ from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.cells import fit
-from eternal_tui.tui.widgets.job_labels import state_labels
-from eternal_tui.tui.widgets.job_views import JobListing, JobView, empty_lines
+from eternal_tui.tui.widgets.jobs import JobListing, JobView, empty_lines, state_labels
 
 
 class _Tile(NamedTuple):

@@ -10,7 +10,7 @@ from eternal_tui.jobs.formatting import character_label
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import fit
-from eternal_tui.tui.widgets.job_labels import LIVE_STATES, state_glyph, state_labels
+from eternal_tui.tui.widgets.jobs import LIVE_STATES, state_glyph, state_labels
 
 FRAME_CELLS = 2
 """Columns, and rows, of the frame around a tile."""

@@ -16,7 +16,7 @@ from textual.message import Message
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
-from eternal_tui.tui.widgets.job_views import JobView
+from eternal_tui.tui.widgets.jobs import JobView
 
 if TYPE_CHECKING:
     from eternal_tui.tui.job_list.filter_bar import FilterBar

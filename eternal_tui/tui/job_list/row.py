@@ -15,7 +15,7 @@ from eternal_tui.jobs.formatting import cost_label
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, fit, layout_spans
-from eternal_tui.tui.widgets.job_labels import LIVE_STATES, run_seconds, state_glyph, state_labels
+from eternal_tui.tui.widgets.jobs import LIVE_STATES, run_seconds, state_glyph, state_labels
 
 PLAIN_STATUS_TEXTS = frozenset({"", "pending", "running"})
 """Words of a live job that say no more than "running" does; any other is shown as it came."""

@@ -26,7 +26,7 @@ from eternal_tui.tui.job_list.row import has_clock
 from eternal_tui.tui.job_list.titles import empty_text, list_position, list_title
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import KeyTable
-from eternal_tui.tui.widgets.job_views import empty_lines
+from eternal_tui.tui.widgets.jobs import empty_lines
 
 _PROBLEM_STATES = frozenset({JobState.FAILED, JobState.REJECTED, JobState.UNCONFIRMED, JobState.LOST})
 

@@ -25,8 +25,7 @@ from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.terminal.widgets import watch_toast_height
 from eternal_tui.tui.widgets.dialog import ResultScreen
 from eternal_tui.tui.widgets.face_list import FaceList
-from eternal_tui.tui.widgets.footer import FooterLine, KeyHint
-from eternal_tui.tui.widgets.help_keys import HelpMixin
+from eternal_tui.tui.widgets.footer import FooterLine, HelpMixin, KeyHint
 from eternal_tui.tui.widgets.option_table import Column, VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 

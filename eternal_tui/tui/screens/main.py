@@ -40,9 +40,8 @@ from eternal_tui.tui.screens.submission import Submission
 from eternal_tui.tui.screens.view_state import ScreenView
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import is_exiting
-from eternal_tui.tui.widgets.footer import FooterLine, footer_keys, tour_hint, without_action
+from eternal_tui.tui.widgets.footer import FooterLine, HelpMixin, footer_keys, tour_hint, without_action
 from eternal_tui.tui.widgets.header import HeaderLine
-from eternal_tui.tui.widgets.help_keys import HelpMixin
 
 if TYPE_CHECKING:
     from eternal_tui.tui.gallery.gallery import Gallery

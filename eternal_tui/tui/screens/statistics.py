@@ -20,9 +20,10 @@ from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.terminal.glyphs import Glyphs
 from eternal_tui.tui.widgets.cells import fit
 from eternal_tui.tui.widgets.dialog import Dialog
-from eternal_tui.tui.widgets.help_keys import HelpMixin
+from eternal_tui.tui.widgets.footer import HelpMixin
 from eternal_tui.tui.widgets.option_table import Column, VirtualList
-from eternal_tui.tui.widgets.plots import ACCENT_STYLE, DIM_STYLE, bar_chart
+
+ACCENT_STYLE, DIM_STYLE = "$accent", "$text-muted"
 
 CHART_ROWS = 5
 """Rows of the spending chart: enough to tell a third from a half, few enough for 24 rows with everything else."""
@@ -183,3 +184,27 @@ def _format_day(iso: str) -> str:
 def _justify(left: Content, right: Content, width: int) -> Content:
     gap = max(1, width - left.cell_length - right.cell_length)
     return left + Content(" " * gap) + right
+
+
+def bar_chart(values: Sequence[float], rows: int, glyphs: Glyphs, *, column_width: int = 1) -> list[Content]:
+    """Return `rows` lines in which each value is a column `column_width` cells wide, the largest as high as they are.
+
+    A value above zero always shows at least an eighth of a row; nothing but zeros draws a base line.
+    """
+    top = max(values, default=0.0)
+    heights = [_eighths(value, top, rows) for value in values]
+    lines = []
+    for row in range(rows - 1, -1, -1):
+        signs = []
+        for height in heights:
+            filled = height - 8 * row
+            sign = glyphs.levels[min(8, filled) - 1] if filled > 0 else " "
+            signs.append(sign * column_width)
+        lines.append(Content.styled("".join(signs), ACCENT_STYLE))
+    return lines
+
+
+def _eighths(value: float, top: float, rows: int) -> int:
+    if value <= 0 or top <= 0:
+        return 0
+    return max(1, round(value / top * rows * 8))

@@ -24,8 +24,7 @@ from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.picture.position_bar import PositionBar
 from eternal_tui.tui.terminal.compositor import DiffScreen
-from eternal_tui.tui.widgets.footer import FooterLine, KeyHint
-from eternal_tui.tui.widgets.help_keys import HelpMixin
+from eternal_tui.tui.widgets.footer import FooterLine, HelpMixin, KeyHint
 
 if TYPE_CHECKING:
     from eternal_tui.tui.screens.job_commands import JobCommands

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -159,3 +160,18 @@ def key_hint(action_id: str, keymap: Mapping[str, str]) -> KeyHint:
         _SHORT_TITLES.get(action_id, action.title.lower()),
         action.textual_action,
     )
+
+
+class HelpMixin:
+    """Mixed into a screen whose keys are in the registry: shows those that work where the focus is."""
+
+    HELP_HINT: ClassVar[KeyHint] = KeyHint("?", "help", "screen.help")
+
+    def action_help(self) -> None:
+        """Show the keys of what has focus."""
+        # The help screen brings the search dialog and its input, which no start needs.
+        from eternal_tui.tui.screens.help import HelpScreen
+
+        assert isinstance(self, Screen)
+        screen: Screen[Any] = self
+        screen.app.push_screen(HelpScreen.for_screen(screen))

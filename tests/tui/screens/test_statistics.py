@@ -14,9 +14,8 @@ from eternal_tui.jobs.filter import compile_filter
 from eternal_tui.jobs.groups import group_jobs
 from eternal_tui.jobs.model import Job, JobState, to_record
 from eternal_tui.tui.screens.main import MainScreen
-from eternal_tui.tui.screens.statistics import FIGURES, StatisticsScreen, render_statistics
+from eternal_tui.tui.screens.statistics import FIGURES, StatisticsScreen, bar_chart, render_statistics
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
-from eternal_tui.tui.widgets.plots import bar_chart
 from tests.jobs.test_statistics import succeeded_job
 from tests.tui.jobs import NOW, jobs_of_every_kind, make_job, make_jobs
 from tests.tui.screens.stage import ScreenApp, make_app, make_services, screen_text, wait_idle
