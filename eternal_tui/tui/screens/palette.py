@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from textual.app import SystemCommand
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -24,7 +25,6 @@ from eternal_tui.tui.input.keymap import key_label
 
 if TYPE_CHECKING:
     from eternal_tui.characters.catalog import CharacterCatalog
-    from eternal_tui.drafts.draft import Draft
     from eternal_tui.drafts.stores import Preset
     from eternal_tui.tui.screens.main import MainScreen
 
@@ -101,15 +101,6 @@ def fitting_action_ids(jobs: Sequence[Job]) -> tuple[str, ...]:
     return ("jobs.retry", "jobs.delete")
 
 
-class PaletteItem(NamedTuple):
-    """Something the palette goes to: how well it fits, its words, the dim words after them, and what choosing does."""
-
-    score: float
-    title: SafeText
-    detail: SafeText
-    select: Callable[[], Any]
-
-
 class WorkbenchProvider(Provider):
     """Finds actions, jobs, characters and presets. Jobs are found by the list's filter language, others by words."""
 
@@ -150,10 +141,10 @@ class WorkbenchProvider(Provider):
         if screen is None:
             return
         presets = (await asyncio.shield(self._presets)).items
-        for found in (*_find_characters(screen, words), *_find_presets(screen, presets, words)):
-            yield _to_hit(found)
-        async for found in _find_jobs(screen, query):
-            yield _to_hit(found)
+        for hit in (*_find_characters(screen, words), *_find_presets(screen, presets, words)):
+            yield hit
+        async for hit in _find_jobs(screen, query):
+            yield hit
 
 
 async def _load_catalog(catalog: CharacterCatalog) -> None:
@@ -164,10 +155,10 @@ async def _load_catalog(catalog: CharacterCatalog) -> None:
         await catalog.load()
 
 
-def _to_hit(item: PaletteItem) -> Hit:
-    title = Content(item.title)
-    rest = Content.styled(f"  {item.detail}", "$text-muted") if item.detail else Content("")
-    return Hit(item.score, title + rest, item.select, text=item.title)
+def _hit(score: float, title: SafeText, detail: str, select: Callable[[], Any]) -> Hit:
+    """Return a hit with dim words after its title."""
+    rest = Content.styled(f"  {sanitize(detail, limit=80)}", "$text-muted") if detail else Content("")
+    return Hit(score, Content(title) + rest, select, text=title)
 
 
 def _contains_all(text: str, words: Sequence[str]) -> bool:
@@ -175,7 +166,7 @@ def _contains_all(text: str, words: Sequence[str]) -> bool:
     return all(word in folded for word in words)
 
 
-async def _find_jobs(screen: MainScreen, query: str) -> AsyncIterator[PaletteItem]:
+async def _find_jobs(screen: MainScreen, query: str) -> AsyncIterator[Hit]:
     wanted, now = parse_filter(query), screen.services.clock.time()
     jobs = screen.services.jobs.store.newest_first()
     count = 0
@@ -183,17 +174,12 @@ async def _find_jobs(screen: MainScreen, query: str) -> AsyncIterator[PaletteIte
         part = jobs[start : start + SLICE_JOBS]
         for job in wanted.select(part, now, {job.id: f"job {job.id} {search_text(job)}" for job in part}):
             score = EXACT_ID_SCORE if str(job.id) in query.split() else PROMPT_SCORE - count / 1_000
-            yield PaletteItem(
-                score, _job_title(job), sanitize(job.request.prompt, limit=80), partial(_go_to_job, screen, job.id)
-            )
+            title = format_safe("Job {id} {name}", id=job.id, name=sanitize(job.name, limit=40))
+            yield _hit(score, title, job.request.prompt, partial(_go_to_job, screen, job.id))
             count += 1
             if count == MAX_JOBS:
                 return
         await asyncio.sleep(0)
-
-
-def _job_title(job: Job) -> SafeText:
-    return format_safe("Job {id} {name}", id=job.id, name=sanitize(job.name, limit=40))
 
 
 def _go_to_job(screen: MainScreen, job_id: int) -> None:
@@ -206,35 +192,24 @@ def _go_to_job(screen: MainScreen, job_id: int) -> None:
     screen.job_pane.focus_jobs()
 
 
-def _find_characters(screen: MainScreen, words: Sequence[str]) -> Iterator[PaletteItem]:
-    count = 0
-    for each in screen.services.characters.allowed:
-        if _contains_all(f"character {each.name} {each.username} {each.id}", words):
-            title = format_safe("Character {name} {id}", name=sanitize(each.name, limit=60), id=each.id)
-            rest = sanitize(each.description, limit=80)
-            yield PaletteItem(NAME_SCORE, title, rest, partial(screen.characters.use, each.id))
-            count += 1
-            if count == MAX_CHARACTERS:
-                return
+def _find_characters(screen: MainScreen, words: Sequence[str]) -> Iterator[Hit]:
+    allowed = screen.services.characters.allowed
+    fitting = (each for each in allowed if _contains_all(f"character {each.name} {each.username} {each.id}", words))
+    for each in islice(fitting, MAX_CHARACTERS):
+        title = format_safe("Character {name} {id}", name=sanitize(each.name, limit=60), id=each.id)
+        yield _hit(NAME_SCORE, title, each.description, partial(screen.characters.use, each.id))
 
 
-def _find_presets(screen: MainScreen, presets: Sequence[Preset], words: Sequence[str]) -> Iterator[PaletteItem]:
+def _find_presets(screen: MainScreen, presets: Sequence[Preset], words: Sequence[str]) -> Iterator[Hit]:
     from eternal_tui.tui.request_form.dialogs import summarize_draft
 
     fitting = (each for each in presets if _contains_all(f"preset {each.name}", words))
-    for each, _ in zip(fitting, range(MAX_PRESETS), strict=False):
-        rest = sanitize(summarize_draft(each.draft), limit=80)
-        yield PaletteItem(
-            NAME_SCORE, format_safe("Preset {name}", name=each.name), rest, partial(_use_preset, screen, each)
-        )
+    for each in islice(fitting, MAX_PRESETS):
+        title = format_safe("Preset {name}", name=each.name)
+        yield _hit(NAME_SCORE, title, summarize_draft(each.draft), partial(_use_preset, screen, each))
 
 
 async def _use_preset(screen: MainScreen, preset: Preset) -> None:
     form = await screen.form_pane.mount_form()
-    await _load_draft(screen, preset.merged_into(form.draft))
-
-
-async def _load_draft(screen: MainScreen, draft: Draft) -> None:
-    form = await screen.form_pane.mount_form()
-    form.load(draft)
+    form.load(preset.merged_into(form.draft))
     await screen.open_form()
