@@ -124,14 +124,16 @@ def seconds_to_finish(
     `slots` is how many run at once, 0 for no limit.
     """
     count = sum(durations.values())
-    ends = sorted(running)
     if not count or not slots:
-        return max([*ends, *(seconds + count / requests_per_second for seconds in durations)], default=0.0)
+        return max(durations, default=0.0) + count / requests_per_second
     # A job of the queue starts when so many have ended that a slot is free.
-    free = [0.0] * max(0, slots - len(ends)) + ends[max(0, len(ends) - slots) :]
-    heapq.heapify(free)
+    ends = sorted(running)[-slots:]
+    free = [0.0] * (slots - len(ends)) + ends
     for seconds, number in durations.items():
-        for _ in range(number):
+        rounds = max(0, number // slots - 1)
+        free = [end + rounds * seconds for end in free]
+        heapq.heapify(free)
+        for _ in range(number - rounds * slots):
             heapq.heapreplace(free, free[0] + seconds)
     return max(*free, count / requests_per_second)
 
@@ -183,7 +185,6 @@ class RequestQueue:
         self._running_by_account: Counter[str] = Counter()
         self._paused_until = self._postponed_until = -math.inf
         self._last_sent: dict[str, int] = {}
-        self._finish: tuple[float, float] = (-math.inf, 0.0)
         rate = context.policy.requests_per_second
         self._rate_limiter = RateLimiter(rate, burst=max(1, int(rate // 100)))
         self._wake = asyncio.Event()
@@ -339,9 +340,16 @@ class RequestQueue:
         ids = [job_id for job_id in dict.fromkeys(job_ids) if job_id in self._entries]
         if not ids:
             raise InvalidJobState("These jobs are not queued.")
+        order = [job_id for _, job_id in self._order]
+        begin, count = order.index(ids[0]), len(ids)
+        place = min(max(place, 0), len(order) - count)
+        if order[begin : begin + count] == ids:
+            # A block that passes a few others: these change instead of the block.
+            passed = order[place:begin] if place < begin else order[begin + count : place + count]
+            if len(passed) < count:
+                ids, place = passed, place + count if place < begin else begin
         moved = set(ids)
         others = [position for position in self._order if position[1] not in moved]
-        place = min(max(place, 0), len(others))
         after = others[place][0] if place < len(others) else None
         before = others[place - 1][0] if place else (after or 0.0) - len(ids) - 1.0
         step = 1.0 if after is None else (after - before) / (len(ids) + 1)
@@ -381,23 +389,18 @@ class RequestQueue:
         return edited
 
     def _seconds_to_finish(self) -> float:
-        now = self._clock.monotonic()
-        if not self._entries or now >= self._finish[0] + RECHECK_SECONDS:
-            durations: Counter[float] = Counter()
-            for kind, count in self._kinds.items():
-                durations[self._monitor.durations.model(kind).median] += count
-            running = [self._seconds_left(job) for job in map(self._store.get, self._running) if job is not None]
-            policy = self._context.policy
-            seconds = seconds_to_finish(
-                durations, running, slots=policy.max_running, requests_per_second=policy.requests_per_second
-            )
-            self._finish = (now, self.pause_seconds + seconds if self._entries else 0.0)
-        return self._finish[1]
-
-    def _seconds_left(self, job: Job) -> float:
-        left = self._monitor.estimate_remaining(job)
-        usual = self._monitor.durations.model(job_kind(job)).median
-        return left if left is not None else max(0.0, usual - self._monitor.age(job))
+        if not self._entries:
+            return 0.0
+        policy, model = self._context.policy, self._monitor.durations.model
+        durations: Counter[float] = Counter()
+        for kind, count in self._kinds.items():
+            durations[model(kind).median] += count
+        running = filter(None, map(self._store.get, self._running if policy.max_running else ()))
+        left = [max(0.0, model(job_kind(job)).median - self._monitor.age(job)) for job in running]
+        seconds = seconds_to_finish(
+            durations, left, slots=policy.max_running, requests_per_second=policy.requests_per_second
+        )
+        return self.pause_seconds + seconds
 
     def _apply_change(self, old: Job | None, new: Job | None) -> None:
         was_queued = old is not None and old.id in self._entries
