@@ -240,8 +240,11 @@ class QueueMachine(RuleBasedStateMachine):
         async def kill() -> None:
             before = self.folder
             self.generation += 1
+            # What is killed sends nothing more.
+            self.sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.POST)
             shutil.copytree(before, self.folder, ignore=shutil.ignore_patterns("instances"))
             await self.close_all()
+            self.sandbox.state.faults.clear()
             await self.open()
 
         self.run(kill())

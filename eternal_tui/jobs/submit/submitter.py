@@ -182,6 +182,8 @@ class Submitter:
     async def close(self, grace_seconds: float) -> None:
         """Let what is under way end for `grace_seconds` seconds, then stop it; its outcome is recorded as unclear."""
         self._closing = True
+        # Those who wait for a queued request wait no longer.
+        self._store.publish([])
         if self._active_sends:
             await asyncio.wait(tuple(self._active_sends), timeout=grace_seconds)
         for stop in self._active_sends.values():
