@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import re
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from eternal_tui.jobs.errors import DailyCapExceeded, InvalidJobState
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.jobs.ports import JobPolicy
+from eternal_tui.jobs.submit.queue import seconds_to_finish
 from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
@@ -132,16 +136,106 @@ async def test_a_refusal_of_all_keeps_every_entry(
 
 
 async def test_queued_requests_count_against_the_cap(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with only what was sent counted."""
+    """Also for a request that is sent at once, and those of other processes. Seen to fail with only what was sent."""
     policy = JobPolicy(requests_per_second=1e6, daily_cap=0.2)
     async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
         for _ in range(2):
             await bench.engine.submit(IMAGE_REQUEST)
-        bench.engine.queue.hold()
         await _queue(bench, 2)
         with pytest.raises(DailyCapExceeded):
             await _queue(bench, 2)
         assert len(bench.engine.queue.entries()) == 2
+        await bench.engine.submit(IMAGE_REQUEST)
+        async with run_engine(
+            tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem(), compact=False
+        ) as other:
+            with pytest.raises(DailyCapExceeded, match=r"0\.08 are queued"):
+                await other.engine.submit(IMAGE_REQUEST)
+        await bench.engine.release_queue()
+        await bench.advance_until(lambda: not bench.engine.queue.entries())
+        assert len(sandbox.charged) == 5
+
+
+async def test_a_hold_stops_a_batch_that_is_being_sent(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Seen to fail with a batch that asked only before its first request."""
+    async with run_engine(tmp_path, sandbox, clock=clock, policy=JobPolicy(), fs=UnsyncedFileSystem()) as bench:
+        sending = asyncio.ensure_future(bench.engine.submit_many([IMAGE_REQUEST] * 9, confirmed=True))
+        await bench.advance_until(lambda: len(sandbox.charged) == 3, step_seconds=0.02)
+        bench.engine.queue.hold()
+        await bench.advance_until(sending.done)
+        assert (len(sandbox.charged), bench.engine.queue.summary().held) == (3, 6)
+
+
+async def test_moves_follow_a_list_and_write_little(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Seen to fail after 53 moves between the same two, where no number is left, and with a whole block written."""
+    rng = random.Random(5)
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        queue, written = bench.engine.queue, list[int]()
+        ids = [job.id for job in await _queue(bench, 12)]
+        bench.engine.store.subscribe(lambda changed: written.append(len(changed)))
+        for step in range(240):
+            begin, count = (11, 1) if step < 120 else (rng.randrange(12), rng.randrange(1, 8))
+            block = ids[begin : begin + count]
+            rest = [job_id for job_id in ids if job_id not in block]
+            place = 1 if step < 120 else rng.randrange(12)
+            written.clear()
+            await queue.move(block, place)
+            ids = [*rest[:place], *block, *rest[place:]]
+            assert [job.id for job in queue.entries()] == ids
+            if step >= 120 and written and max(written) < 12:
+                assert max(written) <= min(len(block), abs(begin - min(place, len(rest))))
+
+
+@pytest.mark.parametrize(
+    ("durations", "running", "slots", "seconds"),
+    [
+        ({}, [50.0], 2, 0.0),
+        ({45.0: 12}, [], 2, 270.0),
+        ({45.0: 3}, [], 2, 90.0),
+        ({45.0: 2}, [30.0, 10.0], 2, 75.0),
+        ({60.0: 1, 10.0: 4}, [], 2, 60.0),
+        ({20.0: 100}, [], 0, 30.0),
+        ({20.0: 10_000}, [], 10_000, 1_000.0),
+    ],
+)
+def test_the_end_is_estimated_from_durations_and_slots(
+    durations: dict[float, int], running: list[float], slots: int, seconds: float
+) -> None:
+    found = seconds_to_finish(durations, running, slots=slots, requests_per_second=10.0)
+    assert found == pytest.approx(seconds)
+
+
+async def test_the_queue_says_its_size_cost_and_end(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Seen to fail with an estimate that was made while the history was read."""
+    async with run_engine(tmp_path, sandbox, clock=clock, policy=LIMITED, fs=UnsyncedFileSystem()) as bench:
+        for _ in range(3):
+            job = await bench.engine.submit(IMAGE_REQUEST)
+            await bench.wait_for_state(job.id, "saved")
+        assert bench.engine.queue.summary().parts == ()
+        await _queue(bench, 12)
+        assert re.fullmatch(
+            r"12 queued \(held\) · ~0\.48 · ~\d+ (s|min)", " · ".join(bench.engine.queue.summary().parts)
+        )
+        await bench.engine.release_queue()
+        await bench.advance_until(lambda: len(bench.engine.queue) == 10)
+        assert re.fullmatch(r"10 queued · ~0\.40 · done in ~\d min", " · ".join(bench.engine.queue.summary().parts))
+
+
+async def test_a_pause_of_the_service_is_kept_by_every_process(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    """Seen to fail with a pause in memory alone: a second process sent at once."""
+    sandbox.state.settings = msgspec.structs.replace(sandbox.state.settings, retry_after="90")
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        sandbox.inject(Fault.RATE_LIMITED, times=1, on=FaultPlace.POST)
+        (job,) = await bench.engine.submit_many([IMAGE_REQUEST], wait_seconds=None)
+        assert (str(job.state), "Sending continues at" in job.waiting_reason) == ("queued", True)
+        assert bench.engine.queue.summary().parts[0] == "1 queued (continues in 90 s)"
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        await bench.engine.release_queue()
+        await bench.advance_until(lambda: clock.monotonic() >= 1_085)
+        assert len(sandbox.posts) == 1
+        await bench.advance_until(lambda: len(sandbox.charged) == 1, limit_seconds=30)
 
 
 async def test_batches_take_turns_where_wanted(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:

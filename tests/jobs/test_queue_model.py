@@ -129,8 +129,10 @@ class QueueMachine(RuleBasedStateMachine):
         return self.root / f"data{self.generation}"
 
     async def open(self) -> None:
-        options = {"clock": self.clock, "policy": POLICY, "fs": UnsyncedFileSystem(), "compact": False}
-        self.benches.append(await self.stack.enter_async_context(run_engine(self.folder, self.sandbox, **options)))
+        engine = run_engine(
+            self.folder, self.sandbox, clock=self.clock, policy=POLICY, fs=UnsyncedFileSystem(), compact=False
+        )
+        self.benches.append(await self.stack.enter_async_context(engine))
 
     async def close_all(self) -> None:
         self.benches.clear()

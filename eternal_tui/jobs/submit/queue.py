@@ -130,7 +130,8 @@ def seconds_to_finish(
     ends = sorted(running)[-slots:]
     free = [0.0] * (slots - len(ends)) + ends
     for seconds, number in durations.items():
-        rounds = max(0, number // slots - 1)
+        # Of thousands all but the last few rounds at once; these even out what others have left uneven.
+        rounds = max(0, number // slots - 8)
         free = [end + rounds * seconds for end in free]
         heapq.heapify(free)
         for _ in range(number - rounds * slots):
