@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.job_list.index import JobIndex
 from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
 from tests.tui.job_list.test_widget import PaneApp
@@ -21,21 +20,6 @@ def listed_jobs() -> list[Job]:
 
 def line_texts(app: PaneApp) -> list[str]:
     return ["".join(cell.text for cell in app.job_list._line_at(y).line).rstrip() for y in range(app.job_list.count)]
-
-
-def test_many_at_once_make_the_same_rows_as_one_by_one() -> None:
-    """Seen to fail with the jobs of a folded batch given rows of their own."""
-    batches = {number: f"batch {number % 3}" if number % 4 else "" for number in range(1, 40)}
-    jobs = [make_job(number, batch=batch) for number, batch in batches.items()]
-    one, many_ = JobIndex(), JobIndex()
-    for index in (one, many_):
-        index.show_all()
-    for job in jobs:
-        one.put(job, show=True)
-    for start in range(0, len(jobs), 7):
-        many_.put_many(jobs[start : start + 7], is_shown=lambda _: True)
-    assert [one.ids_at(row) for row in range(len(one))] == [many_.ids_at(row) for row in range(len(many_))]
-    assert len(one) == 3 + sum(not batch for batch in batches.values())
 
 
 async def test_a_batch_is_one_line_that_opens_and_folds() -> None:

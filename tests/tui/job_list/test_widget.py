@@ -33,10 +33,10 @@ from tests.tui.jobs import NOW, jobs_of_every_kind, make_job, make_jobs
 class PaneApp(App[None]):
     """The jobs pane alone, writing down what it posts and what it repaints."""
 
-    def __init__(self, jobs: list[Job], *, glyphs: Glyphs = UNICODE, theme_name: str = "eternal-dark") -> None:
+    def __init__(self, jobs: list[Job], *, glyphs: Glyphs = UNICODE) -> None:
         super().__init__()
         themes.register_themes(self)
-        self.theme = theme_name
+        self.theme = "eternal-dark"
         self._jobs = jobs
         self._glyphs = glyphs
         self.posted: list[Message] = []
@@ -447,10 +447,3 @@ SIZES = [(140, 40), (80, 24), (60, 20)]
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_looks(snap_compare: object, size: tuple[int, int]) -> None:
     assert snap_compare(PaneApp(jobs_of_every_kind()), terminal_size=size, press=["j", "space", "j"])  # type: ignore[operator]
-
-
-@pytest.mark.parametrize("look", ["eternal-light", "eternal-contrast", "eternal-ansi"])
-def test_looks_in_every_theme(snap_compare: object, look: str) -> None:
-    assert snap_compare(
-        PaneApp(jobs_of_every_kind(), theme_name=look), terminal_size=(80, 24), press=["j", "space", "j"]
-    )  # type: ignore[operator]
