@@ -25,6 +25,20 @@ from tests.jobs.clock import FakeClock
 LIMITED = JobPolicy(requests_per_second=1e6, max_running=2)
 
 
+class CountingFileSystem(UnsyncedFileSystem):
+    """Counts what is written and waited for."""
+
+    def __init__(self) -> None:
+        self.syncs = self.bytes = 0
+
+    def write(self, fd: int, data: bytes | memoryview, offset: int) -> int:
+        self.bytes += len(data)
+        return super().write(fd, data, offset)
+
+    def sync(self, fd: int) -> None:  # noqa: ARG002
+        self.syncs += 1
+
+
 async def _queue(bench: Bench, count: int, batch: str = "") -> list[Job]:
     details = [SubmitDetails(batch=batch)] * count
     submit = bench.engine.submitter.submit
@@ -184,6 +198,22 @@ async def test_moves_follow_a_list_and_write_little(tmp_path: Path, sandbox: San
             assert [job.id for job in queue.entries()] == ids
             if step >= 120 and written and max(written) < 12:
                 assert max(written) <= min(len(block), abs(begin - min(place, len(rest))))
+
+
+async def test_ten_thousand_entries_are_moved_by_one_record(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Bytes and syncs of one key, for one entry and for all but one. Seen to fail: 10,000 records for a batch."""
+    files = CountingFileSystem()
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
+        ids = [job.id for job in await _queue(bench, 10_000)]
+        assert files.syncs < 60
+        for begin, end, place in ((5_000, 5_001, 4_999), (9_000, 9_001, 0), (1, 10_000, 0), (0, 9_999, 1)):
+            block = [job.id for job in bench.engine.queue.entries()[begin:end]]
+            files.syncs = files.bytes = 0
+            await bench.engine.queue.move(block, place)
+            assert (files.syncs, files.bytes < 400) == (1, True)
+        files.syncs = files.bytes = 0
+        assert len(await bench.engine.queue.cancel(ids)) == 10_000
+        assert files.syncs < 60
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ Every request has a prompt of its own, so that the service counts how often each
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 import shutil
+import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,10 +28,12 @@ from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.errors import DailyCapExceeded, InvalidJobState
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.jobs.ports import JobPolicy
+from eternal_tui.jobs.submit.queue import EntryUnavailable, take_entry
 from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
+from tests.cli.program import FAST_SETTINGS, Program, threaded_sandbox
 from tests.history.faults import RecordingFileSystem, UnsyncedFileSystem
 from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock, run_ready_tasks
@@ -293,6 +298,92 @@ class QueueMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("examples", [6, pytest.param(150, marks=pytest.mark.long)])
 def test_no_order_of_events_sends_twice_loses_or_exceeds(examples: int) -> None:
-    """Seen to fail with the limit read before the lock, and with a cancellation that did not look at the record."""
+    """Holds, releases, moves, cancellations, refusals, kills and up to three engines on one folder."""
     machine = settings(max_examples=examples, stateful_step_count=25, deadline=None)
     run_state_machine_as_test(QueueMachine, settings=machine)
+
+
+PROCESSES = (
+    ("queue", "run", "--until-empty", "--yes"),
+    ("queue", "run", "--yes"),
+    ("queue", "move", "last", "first"),
+    ("queue", "hold"),
+    ("generate", "--character", "6870", "--prompt", "-", "--yes", "--json"),
+    ("generate", "--character", "6870", "--prompt", "-", "--yes", "--json", "--queue"),
+)
+
+
+def _kill_processes(program: Program, sandbox: Sandbox, rng: random.Random, rounds: int) -> None:
+    """Start three commands at once, kill each at its own moment, look at everything, and at the end send the rest."""
+    number, acknowledged = 0, set[str]()
+    for _ in range(rounds):
+        with ExitStack() as running:
+            processes = []
+            for arguments in [PROCESSES[0], *rng.choices(PROCESSES, k=2)]:
+                prompts = "".join(f"At sea {number + line}\n" for line in range(6)) if "generate" in arguments else ""
+                number += 6 if prompts else 0
+                process = running.enter_context(program.start_process(*arguments, stdin=subprocess.PIPE))
+                assert process.stdin is not None
+                process.stdin.write(prompts.encode())
+                process.stdin.close()
+                process.stdin = None
+                processes.append(process)
+            for process in processes:
+                try:
+                    out, _ = process.communicate(timeout=rng.uniform(0.05, 0.6))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    out, _ = process.communicate()
+                acknowledged |= {json.loads(line)["prompt"] for line in out.splitlines() if line.startswith(b"{")}
+        _check_records(program, sandbox, acknowledged)
+    sent = program.run_process("queue", "run", "--until-empty", "--yes")
+    assert "queued" not in sent.err
+    _check_records(program, sandbox, acknowledged)
+    states = Counter(record["state"] for record in program.records())
+    assert not states["queued"]
+    assert accepted(sandbox).total() <= states.total()
+    assert accepted(sandbox).total() >= states.total() - states["unconfirmed"] - states["submitting"]
+
+
+def _check_records(program: Program, sandbox: Sandbox, acknowledged: set[str]) -> None:
+    count = accepted(sandbox)
+    assert set(count.values()) <= {1}, "an entry was sent twice"
+    records = {record["request"]["prompt"]: record for record in program.records()}
+    assert acknowledged <= records.keys(), "an entry was lost"
+    assert not [prompt for prompt in count if records[prompt]["state"] == "queued"], "sent, and still queued"
+
+
+@pytest.mark.parametrize("rounds", [8, pytest.param(150, marks=pytest.mark.long)])
+def test_killed_processes_send_each_entry_once(tmp_path: Path, rounds: int) -> None:
+    """Real processes and SIGKILL. Seen to fail with an entry that stays queued while it is sent."""
+    with threaded_sandbox(msgspec.structs.replace(FAST_SETTINGS, image_size=(16, 16))) as sandbox:
+        program = Program(tmp_path, sandbox.api_url, sandbox.key)
+        program.environ["ETERNAL_TUI_REQUESTS_PER_SECOND"] = "50"
+        _kill_processes(program, sandbox, random.Random(rounds), rounds)
+
+
+@pytest.mark.parametrize("fields", [{"state": "rejected"}, {"owner": "another"}, {"state": "submitting"}])
+async def test_an_entry_is_taken_only_as_it_is_on_disk(bench: Bench, fields: dict[str, str]) -> None:
+    """Another process has cancelled, claimed or sent it. Seen to fail without a look at the record."""
+    (job,) = await enqueue(bench, requests_named(1, 1))
+    bench.history.update(job.id, fields)
+    with bench.history.transaction() as transaction, pytest.raises(EntryUnavailable):
+        take_entry(transaction, job, now=0.0)
+
+
+async def test_a_cancellation_looks_at_the_record(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """A second process has not read yet that the entry was sent. Seen to fail: it was cancelled, "not charged"."""
+    async with (
+        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as one,
+        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), compact=False) as two,
+    ):
+        one.engine.queue.hold()
+        (job, _) = await one.engine.submit_many(requests_named(1, 2), confirmed=True)
+        await two.engine.sync.sync()
+        one.engine.queue.release()
+        await sandbox.wait_until(lambda: accepted(sandbox).total() == 2)
+        await wait_idle()
+        assert two.engine.store[job.id].state is JobState.QUEUED
+        with pytest.raises(InvalidJobState):
+            await two.engine.delete([job.id])
+        assert two.engine.store[job.id].state is JobState.RUNNING
