@@ -87,6 +87,9 @@ def open_image(source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str
             image = Image.open(_with_end_marker(source), formats=formats)
         except Image.DecompressionBombError as error:
             raise BrokenFile("it claims more pixels than can be") from error
+        if image.format == "TIFF":
+            # Without a name it is read and not mapped: Pillow 13 turns what it has mapped once too often.
+            image.filename = ""
         # Not `image.close()`: that closes a file which the caller still reads.
         with contextlib.ExitStack() as stack:
             stack.push(image)
@@ -356,6 +359,9 @@ def _exif_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 where there is none; unreadable EXIF spoils no picture."""
     from PIL import Image
 
+    if image.format == "TIFF":
+        # Pillow turns it itself, and says the size that it then has.
+        return 1
     try:
         # PNG's own way decodes all of it first, in case the EXIF comes last.
         exif = Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
