@@ -9,7 +9,7 @@ from eternal_tui.jobs.model import JobState, to_record
 from eternal_tui.tui.screens.api_key import ApiKeyScreen
 from tests.tui.jobs import make_job
 from tests.tui.screens.stage import ENVIRON, make_app, make_services, screen_text, wait_idle, wait_until
-from tests.tui.screens.test_palette import main_screen
+from tests.tui.screens.test_palette import main_screen, open_app, services_with_jobs
 
 SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": None}
 
@@ -20,9 +20,7 @@ async def test_view_comes_back_at_the_next_start(tmp_path: Path) -> None:
     services.history.add_many(
         to_record(make_job(prompt=f"Scene {number}", batch="aa" if number > 8 else "", **SAVED)) for number in range(11)
     )
-    app = make_app(services)
-    async with app.run_test(size=(100, 40)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(services, size=(100, 40)) as (app, pilot):
         await pilot.press("l", "G", "k", "S", "slash", *"scene", "enter", "greater_than_sign", "z")
         await wait_idle(pilot)
         jobs = main_screen(app).job_pane.job_list
@@ -46,9 +44,7 @@ async def test_search_and_problem_keys_go_through_the_list(tmp_path: Path) -> No
     jobs[2] = make_job(prompt="Scene 3 in red", state=JobState.FAILED)
     jobs[5] = make_job(prompt="Scene 6 in red", state=JobState.UNCONFIRMED)
     services.history.add_many(to_record(job) for job in jobs)
-    app = make_app(services)
-    async with app.run_test(size=(100, 40)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(services, size=(100, 40)) as (app, pilot):
         pane = main_screen(app).job_pane
         await pilot.press("F", *"red", "enter")
         await wait_until(pilot, lambda: pane.job_list.current_id == 6)
@@ -69,9 +65,7 @@ async def test_search_and_problem_keys_go_through_the_list(tmp_path: Path) -> No
 
 async def test_tab_stays_in_the_form_while_it_covers_the_list(tmp_path: Path) -> None:
     """Seen to fail with Textual's own focus chain, which led to the list out of sight."""
-    app = make_app(make_services(tmp_path))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(make_services(tmp_path), size=(80, 24)) as (app, pilot):
         await pilot.press("n")
         await wait_idle(pilot)
         form = main_screen(app).form_pane
@@ -94,9 +88,7 @@ async def test_a_missing_key_is_told_once(tmp_path: Path) -> None:
 async def test_culling_in_the_gallery_goes_on_to_the_next(tmp_path: Path) -> None:
     services = make_services(tmp_path)
     services.history.add_many(to_record(make_job(prompt=f"Scene {number}", **SAVED)) for number in range(1, 5))
-    app = make_app(services)
-    async with app.run_test(size=(100, 40)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(services, size=(100, 40)) as (app, pilot):
         pane = main_screen(app).job_pane
 
         def marks() -> list[tuple[bool, int]]:
@@ -122,3 +114,33 @@ async def test_culling_in_the_gallery_goes_on_to_the_next(tmp_path: Path) -> Non
         await pilot.press("g", "asterisk")
         await wait_until(pilot, lambda: pane.job_list.count == 2)
         assert pane.job_list.current_id == 2
+
+
+async def test_the_detail_follows_a_filter(tmp_path: Path) -> None:
+    """Seen to fail where the list's word of its cursor ended at the pane that had filtered it."""
+    async with open_app(services_with_jobs(tmp_path)) as (app, pilot):
+        screen = main_screen(app)
+        assert (
+            screen.detail_pane.job_id
+            == screen.job_pane.job_list.current_id
+            == app.services.jobs.store.newest_first()[0].id
+        )
+        await pilot.press("slash", *"harbour")
+        wanted = next(job.id for job in app.services.jobs.store.newest_first() if "harbour" in job.request.prompt)
+        await wait_until(pilot, lambda: screen.detail_pane.job_id == wanted)
+        assert screen.job_pane.job_list.current_id == wanted
+
+
+async def test_a_job_tells_why_all_looks_wait(tmp_path: Path) -> None:
+    """After a 429, a refused key, or without a network. Seen to fail with the reason at the one job refused alone."""
+    bench = make_services(tmp_path)
+    running = make_job(
+        state=JobState.RUNNING, request_id="r-1", service=bench.service_name, submitted_at=bench.clock.time()
+    )
+    bench.history.add_many([to_record(running)])
+    app = make_app(bench)
+    bench.jobs.monitor.scheduler.backoff.hold(bench.clock.monotonic(), 600, "The key was refused.")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await wait_idle(pilot)
+        detail = main_screen(app).detail_pane
+        await wait_until(pilot, lambda: "Status     The key was refused." in str(detail._text.render()))

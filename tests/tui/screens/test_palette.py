@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,17 @@ def main_screen(app: EternalApp) -> MainScreen:
     return screen
 
 
+@asynccontextmanager
+async def open_app(
+    services: Services, size: tuple[int, int] = (100, 30)
+) -> AsyncIterator[tuple[EternalApp, Pilot[None]]]:
+    """Run the app until everything is drawn."""
+    app = make_app(services)
+    async with app.run_test(size=size) as pilot:
+        await wait_idle(pilot)
+        yield app, pilot
+
+
 async def find_hits(app: EternalApp, query: str) -> list[Hit]:
     finder = WorkbenchProvider(main_screen(app))
     await finder.startup()
@@ -57,45 +70,28 @@ async def choose_first_hit(app: EternalApp, pilot: Pilot[None], text: str) -> No
     await wait_idle(pilot)
 
 
-async def test_a_job_is_found_by_its_words_and_highlighted(tmp_path: Path) -> None:
-    app = make_app(services_with_jobs(tmp_path))
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
+@pytest.mark.parametrize("text", ["", "harbour"])
+async def test_a_job_is_found_by_its_words_whatever_the_filter_hides(tmp_path: Path, text: str) -> None:
+    """Seen to fail with the filter left as it was: the palette closed and nothing happened."""
+    async with open_app(services_with_jobs(tmp_path)) as (app, pilot):
         jobs = main_screen(app).job_pane.job_list
+        jobs.set_filter(text)
+        await wait_idle(pilot)
         wanted = next(job.id for job in app.services.jobs.store.newest_first() if "rain" in job.request.prompt)
         await choose_first_hit(app, pilot, "rain coat")
-        assert jobs.current_id == wanted
-        assert app.focused is jobs
+        assert (jobs.current_id, jobs.filter.text, app.focused) == (wanted, "", jobs)
 
 
 async def test_a_job_is_found_by_its_number_before_all_else(tmp_path: Path) -> None:
-    app = make_app(services_with_jobs(tmp_path))
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(services_with_jobs(tmp_path)) as (app, _pilot):
         wanted = app.services.jobs.store.newest_first()[-1].id
         assert (await find_hits(app, f"job {wanted}"))[0].text == f"Job {wanted} Astrid"
         assert await find_hits(app, "  ") == []
 
 
-async def test_a_job_the_filter_hides_is_shown(tmp_path: Path) -> None:
-    """Seen to fail with the filter left as it was: the palette closed and nothing happened."""
-    app = make_app(services_with_jobs(tmp_path))
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
-        jobs = main_screen(app).job_pane.job_list
-        jobs.set_filter("harbour")
-        await wait_idle(pilot)
-        wanted = next(job.id for job in app.services.jobs.store.newest_first() if "rain" in job.request.prompt)
-        await choose_first_hit(app, pilot, "rain coat")
-        assert jobs.current_id == wanted
-        assert jobs.filter.text == ""
-
-
 async def test_strangers_words_are_neither_markup_nor_control(tmp_path: Path) -> None:
     """Seen to fail with the prompt handed over as a string, which the palette reads as markup."""
-    app = make_app(services_with_jobs(tmp_path))
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(services_with_jobs(tmp_path)) as (app, pilot):
         await pilot.press("ctrl+p", *"café")
         await wait_idle(pilot)
         prompts = [option.prompt for option in app.screen.query_one(CommandList).options]
@@ -110,9 +106,7 @@ async def test_strangers_words_are_neither_markup_nor_control(tmp_path: Path) ->
 async def test_a_character_fills_the_form(tmp_path: Path) -> None:
     bench = services_with_jobs(tmp_path)
     bench.characters._replace_all(CHARACTERS, bench.clock.time())
-    app = make_app(bench)
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(bench) as (app, pilot):
         (await main_screen(app).form_pane.mount_form()).load_request(
             GenerateRequest(character="1", prompt="kept", type="image")
         )
@@ -126,9 +120,7 @@ async def test_a_character_fills_the_form(tmp_path: Path) -> None:
 async def test_one_who_is_not_offered_is_not_found(tmp_path: Path) -> None:
     bench = services_with_jobs(tmp_path)
     bench.characters._replace_all(CHARACTERS, bench.clock.time())
-    app = make_app(bench)
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(bench) as (app, _pilot):
         assert [hit.text for hit in await find_hits(app, "mia")] == []
         assert [hit.text for hit in await find_hits(app, "character astor")] == ["Character Astor 6801"]
 
@@ -137,9 +129,7 @@ async def test_a_preset_fills_the_form(tmp_path: Path) -> None:
     bench = services_with_jobs(tmp_path)
     presets = Presets().with_preset("Waving clip", Draft(prompt="waves", type="video", duration=2))
     PresetStore(bench.data_dir).save(presets)
-    app = make_app(bench)
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(bench) as (app, pilot):
         await choose_first_hit(app, pilot, "preset wav")
         form = main_screen(app).form_pane.form
         assert form is not None
@@ -160,9 +150,7 @@ async def test_letters_typed_while_presets_are_read_find_all(tmp_path: Path, mon
     async def search(finder: WorkbenchProvider, query: str) -> list[str | None]:
         return [hit.text async for hit in finder._search(query) if isinstance(hit, Hit)]
 
-    app = make_app(bench)
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(bench) as (app, _pilot):
         monkeypatch.setattr(PresetStore, "load", late)
         finder = WorkbenchProvider(main_screen(app))
         finder._post_init()
@@ -175,9 +163,9 @@ async def test_letters_typed_while_presets_are_read_find_all(tmp_path: Path, mon
 
 
 async def test_a_long_history_offers_a_page(tmp_path: Path) -> None:
-    app = make_app(services_with_jobs(tmp_path, tuple(f"Boat number {number}" for number in range(MAX_JOBS + 5))))
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(
+        services_with_jobs(tmp_path, tuple(f"Boat number {number}" for number in range(MAX_JOBS + 5)))
+    ) as (app, _pilot):
         found = await find_hits(app, "boat")
         newest = [job.id for job in app.services.jobs.store.newest_first()][:MAX_JOBS]
         assert [int((hit.text or "").split()[1]) for hit in found] == newest
@@ -192,9 +180,7 @@ async def test_palette_offers_first_what_fits_the_selection(tmp_path: Path, stat
     bench = make_services(tmp_path)
     if state is not None:
         bench.history.add_many([to_record(make_job(state=state))])
-    app = make_app(bench)
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(bench) as (app, pilot):
         await pilot.press("ctrl+p")
         await wait_idle(pilot)
         options = app.screen.query_one(CommandList)
@@ -206,9 +192,7 @@ async def test_views_of_the_configuration_filter_the_list(tmp_path: Path) -> Non
     bench.history.add_many(
         to_record(make_job(prompt=prompt, state=JobState.FAILED)) for prompt in ("red", "blue", "red again")
     )
-    app = make_app(bench)
-    async with app.run_test(size=(100, 30)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(bench) as (app, pilot):
         await choose_first_hit(app, pilot, "view of")
         await wait_until(pilot, lambda: main_screen(app).job_pane.job_list.count == 2)
         assert main_screen(app).job_pane.job_list.filter.text == "state:failed red"
