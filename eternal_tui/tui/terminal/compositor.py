@@ -11,10 +11,12 @@ pinned, and the tests count.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.screen import Screen
@@ -23,6 +25,13 @@ from textual.widget import Widget
 
 PICTURE_LINE_SEGMENTS = 48
 """Segments of a line beyond which it is taken for one of a picture: words side by side have a dozen or two."""
+
+
+_UNCERTAIN_WIDTH = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u0590-\u10ff\u1700-\u1dff\u200d\u20d0-\u20ff\ufe0e\ufe0f"
+    "\U0001f000-\U0001faff\U000e0000-\U000e0fff]"
+)
+"""Characters whose columns terminals count differently: marks, scripts with them, and parts of emoji sequences."""
 
 
 class ScreenBuffer:
@@ -69,13 +78,29 @@ class ScreenBuffer:
         """Return what must be written for cells to read as they were last written, though the terminal erased them."""
         known = {y: line for y in region.line_range if (line := self._lines.get(y)) is not None}
         return "".join(
-            f"\x1b[{y + 1};{region.x + 1}H{line.crop(region.x, region.right).render(console)}"
+            f"\x1b[{y + 1};{region.x + 1}H{_render_at(region.x, line.crop(region.x, region.right), console)}"
             for y, line in known.items()
         )
 
     def _sequence_at(self, x: int, y: int, strip: Strip, console: Console) -> str:
         self._written_regions.append(Region(x, y, strip.cell_length, 1))
-        return f"\x1b[{y + 1};{x + 1}H{strip.render(console)}"
+        return f"\x1b[{y + 1};{x + 1}H{_render_at(x, strip, console)}"
+
+
+def _render_at(x: int, strip: Strip, console: Console) -> str:
+    """Return the line from column `x` on, with each segment where it belongs however wide the terminal draws others.
+
+    Where a width is uncertain, spaces come first, then each text at its column, which may run on over spaces behind it.
+    """
+    if not _UNCERTAIN_WIDTH.search(strip.text):
+        return strip.render(console)
+    texts = []
+    for segment in strip:
+        if text := segment.text.rstrip():
+            texts.append(f"\x1b[{x + 1}G{Strip([Segment(text, segment.style)]).render(console)}")
+        x += segment.cell_length
+    spaces = Strip(Segment(" " * segment.cell_length, segment.style) for segment in strip)
+    return f"\x1b[?7l{spaces.render(console)}{''.join(texts)}\x1b[?7h"
 
 
 def _changed_range(old: Strip, new: Strip) -> tuple[int, int]:

@@ -48,6 +48,28 @@ def apply_output(screen: list[list[str]], output: str) -> None:
             x, at = x + 1, at + 1
 
 
+@pytest.mark.parametrize("text", ["हिन्दी", "e\u0301t\u0301", "❤\ufe0f", "🇩🇪", "👨\u200d👩"])
+@pytest.mark.parametrize("columns_of_each", [0, 1, 2])
+def test_what_stands_behind_a_text_stays_in_its_column(text: str, columns_of_each: int) -> None:
+    """On terminals that take so many columns for each character of it.
+
+    Seen to fail: the frame behind such a prompt was drawn a few columns off, or on the next line.
+    """
+    line = Strip([Segment("│"), Segment(text.ljust(12 - len(text))), Segment("    "), Segment("│")])
+    output = ScreenBuffer().write_line(3, line, CONSOLE)
+    frames, x = [], 0
+    assert output.startswith("\x1b[4;1H\x1b[?7l")
+    assert output.endswith("\x1b[?7h")
+    for column, character in re.findall(r"\x1b\[(\d+)G|(?:\x1b\[[?\d;]*[a-zA-Z])|(.)", output):
+        if column:
+            x = int(column) - 1
+        elif character == "│":
+            frames.append(x)
+        elif character:
+            x += 1 if character.isascii() else columns_of_each
+    assert frames == [0, line.cell_length - 1]
+
+
 @given(st.lists(st.tuples(strip_strategy(), st.integers(0, WIDTH - 1), st.booleans()), max_size=8))
 def test_the_screen_reads_as_the_last_line_written(lines: list[tuple[Strip, int, bool]]) -> None:
     """Seen to fail when `part` left the remembered line as it was."""
