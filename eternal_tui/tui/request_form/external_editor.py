@@ -26,12 +26,17 @@ def suspended_app(app: App[object]) -> Iterator[None]:
     The event loop keeps running, and with it polls and downloads. Nothing is painted, and SIGINT does not end the
     program. The handler is a function because a child process would inherit SIG_IGN.
     """
+    failure: BaseException | None = None
     with app.batch_update(), app.suspend():
         before = signal.signal(signal.SIGINT, lambda _signal, _frame: None)
         try:
             yield
+        except BaseException as error:  # noqa: BLE001 - raised again below: Textual resumes only without an exception
+            failure = error
         finally:
             signal.signal(signal.SIGINT, before)
+    if failure is not None:
+        raise failure
 
 
 class EditedPrompt(NamedTuple):
@@ -56,11 +61,12 @@ async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str])
             process = await asyncio.create_subprocess_exec(*command, str(path), env=environ_without_keys(environ))
             status = await process.wait()
         text = read_prompt(path)
-        if status and text != prompt:
-            is_kept = True
+        if status:
+            is_kept = text != prompt
             how = f"exit code {status}" if status > 0 else f"signal {-status}"
-            return EditedPrompt(prompt, f"The editor ended with {how}. The prompt is unchanged; its text is in {path}.")
-        if not status and text == prompt and time.monotonic() - began < RETURNED_AT_ONCE_SECONDS:
+            kept = f" What it wrote is in {path}." if is_kept else ""
+            return EditedPrompt(prompt, f"The editor ended with {how}. The prompt is unchanged.{kept}")
+        if text == prompt and time.monotonic() - began < RETURNED_AT_ONCE_SECONDS:
             is_kept = True
             return EditedPrompt(
                 prompt,

@@ -142,3 +142,24 @@ def test_editor_text_is_never_lost(tmp_path: Path, script: str, told: bytes) -> 
         terminal.wait_for(told)
     (kept,) = tmp_path.glob("eternal-tui-*/prompt.txt")
     assert kept.read_text().strip() == ("lost" if "lost" in script else "mine")
+
+
+@pytest.mark.parametrize(
+    ("editor_text", "told"),
+    [("#!/bin/sh\nexit 2\n", b"ended with exit code 2"), ("#!/no/such/shell\n", b"Could not edit the prompt")],
+    ids=["failed", "cannot run"],
+)
+def test_the_app_goes_on_after_an_editor_that_failed(tmp_path: Path, editor_text: str, told: bytes) -> None:
+    """Seen to fail: the app stayed suspended behind an editor that could not be run, and said nothing of a failure."""
+    editor = tmp_path / "editor"
+    editor.write_text(editor_text)
+    editor.chmod(0o700)
+    with start_app(tmp_path, make_environ(tmp_path, EDITOR=str(editor), TMPDIR=str(tmp_path))) as terminal:
+        terminal.wait_for("No jobs yet")
+        terminal.send(b"n\tmine")
+        terminal.wait_for("mine")
+        terminal.send(b"\x05")
+        terminal.wait_for(told)
+        terminal.send(b"more")
+        terminal.wait_for("minemore")
+    assert not list(tmp_path.glob("eternal-tui-*"))
