@@ -26,7 +26,7 @@ def validate_base_url(text: str) -> str:
         raise ValueError("A base URL looks like https://open.eternalai.org.")
     scheme, authority, rest = match["scheme"].lower(), match["authority"], match["rest"]
     if "@" in authority:
-        raise ValueError("A base URL holds no user name or password.")
+        raise ValueError("A base URL contains no user name or password.")
     if rest:
         raise ValueError("A base URL has no ? and no # part.")
     host, port = _split_authority(authority)

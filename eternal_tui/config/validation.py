@@ -134,12 +134,12 @@ def _check_template(template: str) -> None:
     try:
         parts = list(Formatter().parse(template))
     except ValueError:
-        raise ValueError(f"Its braces do not match; it may hold {allowed_fields}.") from None
+        raise ValueError(f"Its braces do not match; it may contain {allowed_fields}.") from None
     for literal, field, form, conversion in parts:
         if any(ord(character) < 0x20 or character in '/\\:*?"<>|\x7f' for character in literal):
-            raise ValueError('It is a file name, so it holds no slash and none of : * ? " < > |.')
+            raise ValueError('It is a file name, so it contains no slash and none of : * ? " < > |.')
         if field is not None and (field not in TEMPLATE_FIELDS or form or conversion):
-            raise ValueError(f"It may hold {allowed_fields}.")
+            raise ValueError(f"It may contain {allowed_fields}.")
     if template.startswith((".", "-")):
         raise ValueError("It may not start with . or -.")
 

@@ -58,7 +58,9 @@ def _parse_output_path(text: str, folder_template: str, *, base: Path, is_folder
     if not has_fields and (existing := base / text).exists() and not (existing.is_dir() or existing.is_file()):
         raise ValueError("It is neither a file nor a folder.")
     folder = text.endswith("/") or (not has_fields and (is_folder or (base / text).is_dir()))
-    whole = f"{text.rstrip('/')}/{folder_template}{{ext}}" if folder else text
+    # As in "save as": there {character} is the name where it is known.
+    file_template = folder_template.replace("{character}", "{name}")
+    whole = f"{text.rstrip('/')}/{file_template}{{ext}}" if folder else text
     if not whole.startswith("/"):
         whole = f"{str(base).replace('{', '{{').replace('}', '}}')}/{whole}"
     _check_folder(whole)

@@ -76,7 +76,7 @@ def suggest_filename(job: Job, template: str, suffix: str) -> str:
         "date": then.strftime("%Y-%m-%d"),
         "time": then.strftime("%H%M%S"),
         "character": job.name or job.request.character,
-        "type": "clip" if job.request.type == "video" else "picture",
+        "type": job.request.type,
         "id": str(job.id),
     }
     return (

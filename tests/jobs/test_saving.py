@@ -33,7 +33,7 @@ def make_job(name: str = "Astrid", **fields: str) -> Job:
 
 
 def test_the_template_is_filled() -> None:
-    assert suggest_filename(make_job(), Settings().save_template, ".jpg") == "2026-03-04-Astrid-picture-12.jpg"
+    assert suggest_filename(make_job(), Settings().save_template, ".jpg") == "2026-03-04-Astrid-image-12.jpg"
     assert suggest_filename(make_job(), "{date}_{time}_{id}", ".png") == "2026-03-04_150607_12.png"
     assert suggest_filename(make_job(""), "{character}", ".jpg") == "6870.jpg"
 
