@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -90,6 +91,41 @@ def job_kind(job: Job) -> JobKind:
     return JobKind(type=request.type, quality=request.quality, duration=request.duration)
 
 
+@dataclass
+class _PollState:
+    """The polls of one job so far; times are monotonic.
+
+    `has_gap` is whether another process may have missed its end. `ending` is an end that is polled again: its name,
+    since when, and how many responses said so.
+    """
+
+    started_at: float
+    observations: list[Observation]
+    has_gap: bool
+    is_key_rejected: bool = False
+    refused_since: float | None = None
+    unreadable_since: float | None = None
+    ending: tuple[str, float, int] | None = None
+    failure_count: int = 0
+
+    def count_failure(self) -> float:
+        """Count a failed poll; return the seconds until the next one."""
+        self.failure_count += 1
+        return interval.backoff_seconds(self.failure_count)
+
+    def reset_failures(self) -> None:
+        """Forget failed polls, after a response."""
+        self.failure_count = 0
+        self.refused_since = self.unreadable_since = None
+
+
+def _observed_seconds(state: _PollState, age: float, before: Job) -> float:
+    """Return the age at which a job was found ended, 0 after too long a gap between polls."""
+    gap = age - (before.last_running_age or 0.0)
+    is_close = not state.has_gap and gap <= max(MAX_POLL_GAP_SECONDS, 0.5 * age)
+    return round(max(age, 0.001), 3) if is_close else 0.0
+
+
 class JobMonitor:
     """Polls the jobs that this instance owns."""
 
@@ -105,47 +141,38 @@ class JobMonitor:
         self._service = context.ports.service
         self._clock = clock
         self._billing = billing
-        self._observations: dict[int, list[Observation]] = {}
-        self._start_times: dict[int, float] = {}
-        self._refused_since: dict[int, float] = {}
-        self._unreadable_since: dict[int, float] = {}
-        self._endings: dict[int, tuple[str, float, int]] = {}
-        self._failure_counts: dict[int, int] = {}
-        self._key_refused_ids: set[int] = set()
+        self._polled: dict[int, _PollState] = {}
         self._probe_id: int | None = None
         self._visible: frozenset[int] = frozenset()
         self._selected: int | None = None
         self._waited_for_ids: set[int] = set()
-        self._unobserved_ids: set[int] = set()
 
     def watch(self, job: Job, *, delay_seconds: float | None = None) -> None:
         """Start polling the job, first after `delay_seconds`, or after its computed interval."""
-        if job.id not in self._start_times:
+        self._state_of(job)
+        self.scheduler.poll_in(job.id, self._next_wait_seconds(job) if delay_seconds is None else delay_seconds)
+
+    def _state_of(self, job: Job) -> _PollState:
+        state = self._polled.get(job.id)
+        if state is None:
             # Read the wall clock once, then only the monotonic clock, which does not jump.
             age = max(0.0, self._clock.time() - (job.submitted_at or job.created_at))
-            self._start_times[job.id] = self._clock.monotonic() - age
-            if not 0 <= age - (job.last_running_age or 0.0) <= MAX_UNOBSERVED_SECONDS:
-                self._unobserved_ids.add(job.id)
-            # The age at which an earlier process observed the recorded progress is unknown.
-            self._observations[job.id] = [] if job.polls else [Observation(age=0.0, progress=job.progress)]
-        self.scheduler.poll_in(job.id, self._next_wait_seconds(job) if delay_seconds is None else delay_seconds)
+            state = self._polled[job.id] = _PollState(
+                started_at=self._clock.monotonic() - age,
+                # The age at which an earlier process observed the recorded progress is unknown.
+                observations=[] if job.polls else [Observation(age=0.0, progress=job.progress)],
+                has_gap=not 0 <= age - (job.last_running_age or 0.0) <= MAX_UNOBSERVED_SECONDS,
+            )
+        return state
 
     def forget(self, job_id: int) -> None:
         """Stop polling the job and drop its observations."""
         self.scheduler.remove(job_id)
         self._waited_for_ids.discard(job_id)
-        self._unobserved_ids.discard(job_id)
-        self._key_refused_ids.discard(job_id)
-        self._forget_refusals(job_id)
-        for table in (self._observations, self._start_times, self._endings):
-            table.pop(job_id, None)
+        self._polled.pop(job_id, None)
         if job_id == self._probe_id:
             self._probe_id = None
             self._choose_probe()
-
-    def _forget_refusals(self, job_id: int) -> None:
-        for table in (self._refused_since, self._unreadable_since, self._failure_counts):
-            table.pop(job_id, None)
 
     def set_visible(self, visible: Iterable[int], selected: int | None) -> None:
         """Set which jobs are on screen and which is selected; these are polled more often."""
@@ -179,18 +206,18 @@ class JobMonitor:
 
     def age(self, job: Job) -> float:
         """Return the seconds since the job was submitted."""
-        since = self._start_times.get(job.id)
-        if since is None:
+        state = self._polled.get(job.id)
+        if state is None:
             return max(0.0, self._clock.time() - (job.submitted_at or job.created_at))
-        return self._clock.monotonic() - since
+        return self._clock.monotonic() - state.started_at
 
     def estimate_remaining(self, job: Job) -> float | None:
         """Return the estimated remaining seconds of a running job, or None."""
         if job.state is not JobState.RUNNING:
             return None
-        model = self.durations.model(job_kind(job))
+        state, model = self._polled.get(job.id), self.durations.model(job_kind(job))
         return interval.estimate_remaining(
-            age=self.age(job), observations=self._observations.get(job.id, ()), model=model
+            age=self.age(job), observations=state.observations if state else (), model=model
         )
 
     async def poll(self, job_id: int) -> None:
@@ -266,20 +293,19 @@ class JobMonitor:
         return response
 
     async def _apply_response(self, job: Job, response: PollResponse) -> None:
-        self._forget_refusals(job.id)
-        age = self.age(job)
+        state, age = self._state_of(job), self.age(job)
+        state.reset_failures()
         overdue = self._is_overdue(job)
         now = self._clock.time()
-        observations = self._observations.setdefault(job.id, [])
-        observations.append(Observation(age=age, progress=response.progress))
-        del observations[:-MAX_OBSERVATIONS]
+        state.observations.append(Observation(age=age, progress=response.progress))
+        del state.observations[:-MAX_OBSERVATIONS]
         before = self._store.get(job.id)
         if before is None or before.state not in POLLED_STATES:
             return
         is_observed_end = not response.ending
-        response, wait = self._resolve_ending(job.id, response)
+        response, wait = self._resolve_ending(state, response)
         after = apply_poll(before, response, now, is_overdue=overdue)
-        seconds = self._observed_seconds(job.id, age, before)
+        seconds = _observed_seconds(state, age, before)
         raw = {"last_answer": response.raw} if response.raw else None
         if after.state is before.state:
             current = self._record_poll(
@@ -296,26 +322,20 @@ class JobMonitor:
             self._reschedule(current)
             return
         if current.state is JobState.SUCCEEDED and is_observed_end and seconds:
-            self.durations.learn_job(job_kind(current), observations, age)
+            self.durations.learn_job(job_kind(current), state.observations, age)
         self.forget(job.id)
         self._context.events.finished.emit(current)
 
-    def _observed_seconds(self, job_id: int, age: float, before: Job) -> float:
-        """Return the age at which a job was found ended, 0 after too long a gap between polls."""
-        gap = age - (before.last_running_age or 0.0)
-        is_close = job_id not in self._unobserved_ids and gap <= max(MAX_POLL_GAP_SECONDS, 0.5 * age)
-        return round(max(age, 0.001), 3) if is_close else 0.0
-
-    def _resolve_ending(self, job_id: int, response: PollResponse) -> tuple[PollResponse, float | None]:
+    def _resolve_ending(self, state: _PollState, response: PollResponse) -> tuple[PollResponse, float | None]:
         """Return the response as an end once that was repeated long enough, and the wait until then."""
         if response.outcome != "alive" or not response.ending:
-            self._endings.pop(job_id, None)
+            state.ending = None
             return response, None
         now = self._clock.monotonic()
-        named, since, count = self._endings.get(job_id, (response.ending, now, 0))
+        named, since, count = state.ending or (response.ending, now, 0)
         if named != response.ending:
             since, count = now, 0
-        self._endings[job_id] = (response.ending, since, count := count + 1)
+        state.ending = (response.ending, since, count := count + 1)
         if count < MIN_ENDINGS or now - since < ENDING_GRACE_SECONDS:
             return response, interval.backoff_seconds(count + 1)
         if response.ending == "success":
@@ -328,7 +348,8 @@ class JobMonitor:
 
     def accept_key(self) -> None:
         """End a doubt about the API key: rejected polls concerned single jobs."""
-        self._key_refused_ids.clear()
+        for state in self._polled.values():
+            state.is_key_rejected = False
         self._probe_id = None
         if self.is_key_rejected:
             self.is_key_rejected = False
@@ -343,21 +364,21 @@ class JobMonitor:
 
     def _choose_probe(self) -> None:
         """Poll one job before all others, if possible one that was not rejected."""
-        self._probe_id = min(self._start_times, key=lambda job_id: job_id in self._key_refused_ids, default=None)
+        self._probe_id = min(self._polled, key=lambda job_id: self._polled[job_id].is_key_rejected, default=None)
         if self._probe_id is not None:
             self.scheduler.poll_in(self._probe_id, PROBE_DELAY_SECONDS)
 
     async def _apply_key_rejected(self, job: Job, error: KeyRejected) -> None:
         """Treat a rejected key as a problem of this job until every poll, and then one probe, was rejected."""
-        self._key_refused_ids.add(job.id)
+        self._state_of(job).is_key_rejected = True
         if self.is_key_rejected or self._probe_id == job.id:
             self._probe_id = job.id
             self.is_key_rejected = True
             self.scheduler.backoff.hold(self._clock.monotonic(), KEY_REJECTED_PAUSE_SECONDS, error.full_message)
             self._mark_waiting(job.id, error.full_message, KEY_REJECTED_PAUSE_SECONDS)
             self._store.publish([job.id])
-        elif len(self._key_refused_ids) >= min(KEY_DOUBT_JOBS, len(self._start_times)):
-            self._mark_waiting(job.id, error.full_message, self._next_backoff_seconds(job.id))
+        elif sum(state.is_key_rejected for state in self._polled.values()) >= min(KEY_DOUBT_JOBS, len(self._polled)):
+            self._mark_waiting(job.id, error.full_message, self._state_of(job).count_failure())
             self._choose_probe()
         else:
             other = job.account and job.account != self._service.account
@@ -367,10 +388,10 @@ class JobMonitor:
 
     async def _apply_refused(self, job: Job, error: RequestRejected, reason: str) -> None:
         """Poll a job again that the service does not know or refuses; after a minute it is lost."""
-        now = self._clock.monotonic()
-        since = self._refused_since.setdefault(job.id, now)
-        wait = self._next_backoff_seconds(job.id)
-        if now - since < REFUSED_GRACE_SECONDS or self._failure_counts[job.id] < MIN_REFUSALS:
+        now, state = self._clock.monotonic(), self._state_of(job)
+        state.refused_since = now if state.refused_since is None else state.refused_since
+        wait = state.count_failure()
+        if now - state.refused_since < REFUSED_GRACE_SECONDS or state.failure_count < MIN_REFUSALS:
             unknown = "Unknown request id (HTTP 404) so far; polling again."
             self._mark_waiting(job.id, unknown if isinstance(error, NotFound) else reason, wait)
             return
@@ -378,7 +399,7 @@ class JobMonitor:
         if current is None or current.state not in POLLED_STATES:
             return
         if current.other_request_id is not None:
-            self._forget_refusals(job.id)
+            state.reset_failures()
             at = self._clock.time()
             self._reschedule(await self._store.apply_remote(job.id, lambda job: use_other_id(job, at)))
             return
@@ -388,7 +409,8 @@ class JobMonitor:
         self._context.events.finished.emit(lost)
 
     def _apply_error(self, job: Job, error: ApiError) -> None:
-        wait = self._next_backoff_seconds(job.id)
+        state = self._state_of(job)
+        wait = state.count_failure()
         if isinstance(error, RateLimited):
             wait = max(wait, self.scheduler.backoff.wait_seconds(self._clock.monotonic()))
         elif isinstance(error, ServerError) and error.retry_after:
@@ -396,9 +418,10 @@ class JobMonitor:
         is_stalled = self._is_overdue(job)
         if isinstance(error, InvalidResponse):
             now = self._clock.monotonic()
-            is_stalled |= now - self._unreadable_since.setdefault(job.id, now) >= UNREADABLE_GRACE_SECONDS
+            state.unreadable_since = now if state.unreadable_since is None else state.unreadable_since
+            is_stalled |= now - state.unreadable_since >= UNREADABLE_GRACE_SECONDS
         else:
-            self._unreadable_since.pop(job.id, None)
+            state.unreadable_since = None
         self._mark_waiting(job.id, error.full_message, wait, is_stalled=is_stalled)
 
     def _mark_waiting(self, job_id: int, reason: str, seconds: float, *, is_stalled: bool = False) -> None:
@@ -425,10 +448,6 @@ class JobMonitor:
         else:
             self.forget(job.id)
 
-    def _next_backoff_seconds(self, job_id: int) -> float:
-        self._failure_counts[job_id] = count = self._failure_counts.get(job_id, 0) + 1
-        return interval.backoff_seconds(count)
-
     def _next_wait_seconds(self, job: Job) -> float:
         age = self.age(job)
         if job.state is JobState.STALLED:
@@ -436,7 +455,7 @@ class JobMonitor:
         weight, longest = self._weight_and_max_wait(job.id)
         wait = interval.next_poll(
             age=age,
-            observations=self._observations.get(job.id, ()),
+            observations=self._state_of(job).observations,
             model=self.durations.model(job_kind(job)),
             lateness_weight=weight,
             max_wait=longest,
@@ -459,7 +478,7 @@ class JobMonitor:
         )
         if attention != "visible":
             return weight, longest
-        in_view = sum(each in self._start_times for each in self._visible)
+        in_view = sum(each in self._polled for each in self._visible)
         share = min(1.0, longest * VISIBLE_POLLS_PER_SECOND / max(in_view, 1))
         return 1 + (weight - 1) * share, min(longest / share, interval.MAX_WAIT_SECONDS)
 
