@@ -106,8 +106,6 @@ class ScanResult(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 _entry_decoder = msgspec.json.Decoder(Entry)
 _record_decoder = msgspec.json.Decoder(Record)
-_header_decoder = msgspec.json.Decoder(Header)
-_schema_decoder = msgspec.json.Decoder(_SchemaProbe)
 
 
 def encode(payload: Any) -> bytes:
@@ -216,9 +214,9 @@ def parse_header(data: bytes) -> tuple[Header, int]:
     if payload is None:
         raise CorruptHeaderError
     try:
-        if (schema := _schema_decoder.decode(payload).schema) > SCHEMA_VERSION:
+        if (schema := msgspec.json.decode(payload, type=_SchemaProbe).schema) > SCHEMA_VERSION:
             raise newer_schema_error(schema)
-        return _header_decoder.decode(payload), newline + 1
+        return msgspec.json.decode(payload, type=Header), newline + 1
     except msgspec.MsgspecError as error:
         raise CorruptHeaderError from error
 

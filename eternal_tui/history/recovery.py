@@ -7,7 +7,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -203,15 +205,18 @@ SKIPPED_IDS = 1000
 Clock = Callable[[], float]
 
 
-class OpenedHistory:
+class OpenedHistory(NamedTuple):
     """An open journal, its entries, and the document it continues."""
 
-    def __init__(self, journal: Journal, scan: ScanResult, document: Document, stat: os.stat_result | None) -> None:
-        self.journal = journal
-        self.scan = scan
-        self.document = document
-        self.document_stat = stat
-        self.is_unmodified = matches_stat(stat, journal.header.base)
+    journal: Journal
+    scan: ScanResult
+    document: Document
+    document_stat: os.stat_result | None
+
+    @property
+    def is_unmodified(self) -> bool:
+        """Whether the document is as the journal's header describes it."""
+        return matches_stat(self.document_stat, self.journal.header.base)
 
 
 def open_or_repair(fs: FileSystem, paths: Paths, now: Clock) -> tuple[OpenedHistory, list[str]]:
@@ -279,23 +284,15 @@ def quarantine(fs: FileSystem, paths: Paths, path: Path, now: Clock) -> str:
     return name
 
 
+@dataclass
 class _Recovery:
     """The recovered records, before the journal is replayed over them."""
 
-    def __init__(
-        self,
-        records: dict[int, Record],
-        other_tables: Tables,
-        last_id: int,
-        lost_count: int = 0,
-        *,
-        is_complete: bool = False,
-    ) -> None:
-        self.records = records
-        self.other_tables = other_tables
-        self.last_id = last_id
-        self.lost_count = lost_count
-        self.is_complete = is_complete
+    records: dict[int, Record]
+    other_tables: Tables
+    last_id: int
+    lost_count: int = 0
+    is_complete: bool = False
 
     def summary(self) -> str:
         count = sum(record_id < FIRST_CHARGE_ID for record_id in self.records)

@@ -11,15 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from tinydb.storages import Storage
 
 from eternal_tui.history.document import CHARGES_TABLE, JOBS_TABLE, META_TABLE
 from eternal_tui.history.errors import ConflictError, HistoryError
 from eternal_tui.history.history import History
-from eternal_tui.history.journal import Change, Record, encode
-
-_record_decoder = msgspec.json.Decoder(Record)
+from eternal_tui.history.journal import Change, decode, encode
 
 
 class DurableStorage(Storage):
@@ -36,7 +33,7 @@ class DurableStorage(Storage):
         with self._history.transaction(keep_concurrent=True):
             pass  # Catch up; the changes of others stay for other readers of this history.
         self._last_read = {record_id: encode(record) for record_id, record in self._history.find_all()}
-        jobs = {str(record_id): _record_decoder.decode(data) for record_id, data in reversed(self._last_read.items())}
+        jobs = {str(record_id): decode(data) for record_id, data in reversed(self._last_read.items())}
         return {**copy.deepcopy(self._history.other_tables), JOBS_TABLE: jobs, **self._charges()}
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
@@ -54,7 +51,7 @@ class DurableStorage(Storage):
             raise HistoryError("Only the table jobs of the history can be written.")
         wanted = {int(key): encode(record) for key, record in data.get(JOBS_TABLE, {}).items()}
         changes = [
-            Change("put", record_id, _record_decoder.decode(record))
+            Change("put", record_id, decode(record))
             for record_id, record in wanted.items()
             if self._last_read.get(record_id) != record
         ]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -19,24 +15,6 @@ from tests.tui.jobs import make_job
 DAY_SECONDS = 86_400.0
 
 
-@pytest.fixture
-def berlin() -> Iterator[None]:
-    """Local time in a place where a day of March has 23 hours."""
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "CET-1CEST,M3.5.0,M10.5.0/3"
-    time.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    time.tzset()
-
-
-def local_timestamp(text: str) -> float:
-    return datetime.fromisoformat(text).astimezone().timestamp()
-
-
 def succeeded_job(job_id: int, at: float, duration: float, **fields: Any) -> Job:
     return make_job(
         job_id,
@@ -47,23 +25,6 @@ def succeeded_job(job_id: int, at: float, duration: float, **fields: Any) -> Job
         finished_at=at + duration,
         **{"cost": 0.05, **fields},
     )
-
-
-def test_days_are_local_calendar_days(berlin: None) -> None:
-    """Seen to fail with days of 86,400 seconds: the evening before the change moved to the day after."""
-    jobs = [
-        succeeded_job(1, local_timestamp("2026-03-28T23:30"), 30),
-        succeeded_job(2, local_timestamp("2026-03-29T00:30"), 30),
-        succeeded_job(3, local_timestamp("2026-03-29T23:30"), 30),
-        succeeded_job(4, local_timestamp("2026-03-30T00:15"), 30),
-    ]
-    days = compute_statistics(jobs, local_timestamp("2026-03-30T12:00"), days=4).days
-    assert [(day.date, day.sent, day.spent) for day in days] == [
-        ("2026-03-27", 0, 0.0),
-        ("2026-03-28", 1, 0.05),
-        ("2026-03-29", 2, 0.1),
-        ("2026-03-30", 1, 0.05),
-    ]
 
 
 def test_types_have_own_durations_and_success() -> None:

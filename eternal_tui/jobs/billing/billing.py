@@ -394,7 +394,7 @@ class Billing:
             if row.kind in (RowKind.VERDICT, RowKind.REFUND):
                 self._context.background.start(self._store.change(row.job, partial(_corrected, row=row)))
             elif row.kind in (RowKind.PRICE, RowKind.CHARGED) and row.amount is not None:
-                self._store.change_in_memory(row.job, partial(_with_cost, cost=float(row.amount)))
+                self._store.change_in_memory(row.job, partial(msgspec.structs.replace, cost=float(row.amount)))
 
     # The rows on disk
 
@@ -490,10 +490,6 @@ def _rows_of_page(page: Sequence[tuple[int, dict[str, object]]], service: str) -
         except msgspec.ValidationError:
             continue
         yield from rows_of_old_jobs([job], service)
-
-
-def _with_cost(job: Job, *, cost: float) -> Job:
-    return msgspec.structs.replace(job, cost=cost)
 
 
 def _corrected(job: Job, *, row: Row) -> Job:

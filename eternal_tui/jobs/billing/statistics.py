@@ -56,6 +56,12 @@ def day_bounds(now: float) -> tuple[float, float]:
     return begin.timestamp(), end.timestamp()
 
 
+_COUNTED = (
+    "queued", "sending", "running", "waiting", "unconfirmed",
+    "done_today", "failed_today", "rejected_today", "unsent_today",
+)  # fmt: skip
+
+
 class RunningTotals:
     """Counts jobs change by change. `clock` is the wall clock; `list_jobs` is called when a new day begins."""
 
@@ -76,18 +82,7 @@ class RunningTotals:
         """Return the current counts."""
         if not self._day_start <= self._clock() < self._day_end:
             self._recount()
-        counts = self._counts
-        return Totals(
-            queued=counts["queued"],
-            sending=counts["sending"],
-            running=counts["running"],
-            waiting=counts["waiting"],
-            unconfirmed=counts["unconfirmed"],
-            done_today=counts["done today"],
-            failed_today=counts["failed today"],
-            rejected_today=counts["rejected today"],
-            unsent_today=counts["unsent today"],
-        )
+        return msgspec.structs.replace(Totals(), **{name: self._counts[name] for name in _COUNTED})
 
     def _recount(self) -> None:
         self._day_start, self._day_end = day_bounds(self._clock())
@@ -109,7 +104,7 @@ class RunningTotals:
             self._counts["unconfirmed"] += sign
         if self._day_start <= job.created_at < self._day_end:
             label = "done" if job.state is JobState.SUCCEEDED else state_label(job)
-            self._counts[f"{label} today"] += sign
+            self._counts[f"{label}_today"] += sign
 
 
 MAX_DAYS = 30
@@ -268,10 +263,10 @@ def _daily_stats(
 
 def _day_starts(now: float, day_count: int) -> list[float]:
     """Return the starts of the last local days, oldest first."""
-    today = datetime.fromtimestamp(now).astimezone().date()
-    # By calendar, not by 86,400 seconds: clocks change.
-    dates = [today - timedelta(days=back) for back in range(day_count - 1, -1, -1)]
-    return [datetime(date.year, date.month, date.day).astimezone().timestamp() for date in dates]
+    begins = [day_bounds(now)[0]]
+    while len(begins) < day_count:
+        begins.insert(0, day_bounds(begins[0] - 1)[0])
+    return begins
 
 
 def _day_stats(day_start: float, jobs: Sequence[Job], money: dict[str, Any]) -> DayStats:
