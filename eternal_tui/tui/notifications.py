@@ -38,7 +38,7 @@ def end_message(job: Job) -> SafeText:
     reason = sanitize(job.error or job.waiting_reason or "no reason given", limit=200)
     label = state_label(job)
     if label == "rejected":
-        # The reason says itself that it is a rejection.
+        # The reason already names the rejection.
         return format_safe("Job {id}: {reason}", id=job.id, reason=reason)
     return format_safe("Job {id} {label}: {reason}", id=job.id, label=label, reason=reason)
 
@@ -57,7 +57,7 @@ def batch_end_message(jobs: list[Job]) -> tuple[SafeText, Severity]:
 
 
 class Notifier:
-    """Collects ended jobs and tells of them once, those of a batch when all of it has ended.
+    """Collects ended jobs and notifies once, of a batch when all of it has ended.
 
     `write` puts a sequence on the terminal, `has_focus` tells whether the terminal has the focus, `is_batch_active`
     whether more jobs of a batch will end soon.
@@ -84,7 +84,7 @@ class Notifier:
         self._title = SafeText("")
 
     def notify_soon(self, job: Job) -> None:
-        """Notify soon; of a rejected key the screen that asks for another tells."""
+        """Notify soon; a rejected key has a screen of its own."""
         if job.state is not JobState.REJECTED or job.cause != "key":
             self._ended_jobs.append(job)
             self._schedule()
@@ -106,7 +106,7 @@ class Notifier:
             self._write(escape_codes.title_sequence(text))
 
     def stop(self) -> None:
-        """Tell nothing more and give the title back."""
+        """Cancel notifications and restore the terminal's title."""
         if self._timer is not None:
             self._timer.cancel()
         if self._title:

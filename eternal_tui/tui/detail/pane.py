@@ -26,17 +26,17 @@ EMPTY_TITLE = SafeText("Detail")
 """The pane's title where it shows no job."""
 
 MIN_STACKED_ROWS = 24
-"""Rows from which the picture stands over the words; in a lower pane it stands beside them."""
+"""Rows from which the image is above the text; in a lower pane it is left of it."""
 
 MIN_SIDE_BY_SIDE_COLUMNS = 80
-"""Columns from which there is room for the picture beside the words, however high the pane is."""
+"""Columns from which the image is left of the text, however high the pane is."""
 
 PORTRAIT_COLUMNS_PER_ROW = 1.5
 """Columns a row of a 3:4 portrait takes: a cell is about half as wide as it is high."""
 
 
 class DetailText(VerticalScroll):
-    """The words of the detail, moved through by the keys of the list."""
+    """The scrolling text of the detail."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("detail")]
 
@@ -51,7 +51,7 @@ class DetailText(VerticalScroll):
 
 
 class DetailPane(Container):
-    """Draws one job. It is given snapshots and asks for nothing."""
+    """Draws snapshots of one job."""
 
     DEFAULT_CSS = """
     DetailPane {
@@ -122,7 +122,7 @@ class DetailPane(Container):
         self._set_title(EMPTY_TITLE)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Choose between picture over words and picture beside words."""
+        """Lay the image out above the text or left of it."""
         beside = event.size.height < MIN_STACKED_ROWS or event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS
         self.set_class(beside, "-beside")
         self._fit_media_view()
@@ -146,12 +146,12 @@ class DetailPane(Container):
             self._redraw()
 
     def toggle_json(self) -> None:
-        """Show the JSON sent and received below the facts, or hide it."""
+        """Toggle the JSON sent and received."""
         self._shows_json = not self._shows_json
         self._redraw()
 
     def focus_text(self) -> None:
-        """Put the focus on the scrolling words."""
+        """Focus the text."""
         self._scroll.focus()
 
     @on(DetailText.Resized)

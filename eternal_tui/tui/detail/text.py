@@ -22,7 +22,7 @@ LABEL_WIDTH = 11
 
 MAX_SHOWN_EVENTS = 200
 MAX_SHOWN_TAGS = 100
-"""Events and tags drawn of a job: several times what the program writes down."""
+"""Events and tags drawn of a job: more than the program records."""
 
 
 class DetailRow(NamedTuple):
@@ -53,7 +53,7 @@ _STATE_TEXTS = {
 
 
 def state_row(job: Job) -> DetailRow:
-    """Return how the job stands, in one line."""
+    """Return the row of the job's state."""
     if job.state is JobState.SUCCEEDED and job.is_creation and not job.request.character:
         return DetailRow("State", SafeText("accepted · listed once it is created"), "$text-success")
     if job.needs_download and job.waiting_reason:
@@ -159,7 +159,7 @@ def _time_row(job: Job) -> DetailRow:
 
 
 def timeline_rows(job: Job) -> list[DetailRow]:
-    """Return what happened when, oldest first."""
+    """Return the events, oldest first."""
     return [
         DetailRow(
             format_datetime(event.at, "%H:%M:%S"),
@@ -214,7 +214,7 @@ def _heading(text: SafeText) -> Content:
 
 
 def _json_lines(text: SafeText, width: int) -> Iterator[Content]:
-    """Yield indented JSON; what is longer than a line goes on below, deeper by two, and breaks between words."""
+    """Yield indented JSON; longer lines are wrapped between words and indented by two more."""
     for line in text.split("\n"):
         indent = len(line) - len(line.lstrip())
         first, *rest = _split_at_structure(line, max(12, width), max(12, width - indent - 2))
@@ -230,7 +230,7 @@ def _split_at_structure(line: str, first_width: int, rest_width: int) -> list[st
         head = set_cell_size(line, width).rstrip()
         start = len(head) - len(head.lstrip())
         ends = [max(head.rfind(each, start) for each in group) for group in (" ,", "/&?=;:-_.")]
-        # A value that fits on a line of its own goes there whole, a longer one starts beside its name.
+        # A value that fits on its own line is moved there, a longer one starts after its name.
         fits = cell_len(line[ends[0] + 1 :].lstrip()) <= rest_width
         end = next((end + 1 for end in ends if end > start and (fits or end > len(head) // 3)), len(head))
         parts.append(line[:end].rstrip())

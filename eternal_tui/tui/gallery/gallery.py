@@ -322,7 +322,7 @@ class Gallery(JobView):
             left = (width - drawing.width) // 2
             right = width - left - drawing.width
             return Strip.join([Strip.blank(left, blank), drawing.row(row, blank), Strip.blank(right, blank)])
-        # Text stands only where there will be no image, not while one is loaded.
+        # Text is shown only where there will be no image, not while one is loaded.
         lines = reason_lines(tile.job, width, grid.image_rows) if wanted is None or drawing is not None else []
         return self._text_strip(lines[line] if line < len(lines) else "", width, "dim")
 

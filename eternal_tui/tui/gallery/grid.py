@@ -82,7 +82,7 @@ def grid_for(width: int, height: int, *, with_images: bool) -> Grid:
 
 
 def state_caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
-    """Return the sign and the word for how the job stands, and what it is."""
+    """Return the sign and label of the state, the progress and the type."""
     _, short, _ = state_labels(job)
     parts = [format_safe("{sign} {word}", sign=state_glyph(job, glyphs), word=short)]
     if job.state in LIVE_STATES:

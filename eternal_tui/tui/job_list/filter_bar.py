@@ -21,7 +21,7 @@ SYNTAX_HINT = f'words  "a phrase"  -not  {SYNTAX_EXAMPLES}'
 
 
 class FilterBar(Horizontal):
-    """Posts what is typed at every key; enter or down goes back to the list, escape clears and closes."""
+    """Posts the text at every key; enter or down returns to the list, escape clears and closes."""
 
     DEFAULT_CSS = """
     FilterBar {
@@ -65,7 +65,7 @@ class FilterBar(Horizontal):
 
     @property
     def text(self) -> str:
-        """What is typed."""
+        """The text typed."""
         return self._input.value
 
     def open(self, text: str = "", *, find: bool = False) -> None:
@@ -88,7 +88,7 @@ class FilterBar(Horizontal):
             self._input.value = text
 
     def show_error(self, message: str) -> None:
-        """Show a sentence about what could not be read, or none."""
+        """Show why the text cannot be parsed, "" for no error."""
         self._error.update(Content(sanitize(message)))
 
     @on(Input.Changed)

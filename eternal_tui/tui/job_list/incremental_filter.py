@@ -29,7 +29,7 @@ class IncrementalFilter:
 
     @property
     def is_small(self) -> bool:
-        """Whether the search is short enough to be done at once."""
+        """Whether the search fits into one slice."""
         return len(self._index.jobs) <= SLICE_JOBS or self._is_trivial
 
     @property
@@ -37,7 +37,7 @@ class IncrementalFilter:
         return self._filter.is_empty and self._order is NEWEST_FIRST
 
     def start(self, job_filter: JobFilter, order: SortOrder, now: float) -> None:
-        """Start a search; the index keeps what it shows until `finish`."""
+        """Start a search; the index is unchanged until `finish`."""
         # A narrower filter searches only what a finished wider one found.
         settled = self._changed_ids is None and self._is_done
         narrower = settled and order is NEWEST_FIRST is self._order and job_filter.is_narrower_than(self._filter)
@@ -51,7 +51,7 @@ class IncrementalFilter:
             yield [job for job in map(jobs.get, ids[start : start + SLICE_JOBS]) if job is not None]
 
     def step(self) -> bool:
-        """Look at one slice; False when none is left."""
+        """Search one slice; False when none is left."""
         jobs = next(self._slices, None)
         if jobs is None:
             return False
@@ -60,7 +60,7 @@ class IncrementalFilter:
         return True
 
     def finish(self) -> None:
-        """Look at what is left and let the index show what was found."""
+        """Search the remaining jobs and show the matches in the index."""
         if self._is_trivial:
             self._index.show_all()
             self._changed_ids, self._is_done = None, True
@@ -102,6 +102,6 @@ class IncrementalFilter:
             self._changed_ids.add(job_id)
 
     def reset(self) -> None:
-        """Drop every text, and what was found."""
+        """Drop all texts and matches."""
         self.search_texts.clear()
         self._is_done = False

@@ -67,7 +67,7 @@ class BatchTree:
             del self._members[job.batch]
 
     def set_open(self, batch: str, shown_keys: list[float], *, opened: bool) -> None:
-        """Give the jobs of a batch rows of their own, or take them away."""
+        """Unfold a batch into the rows of its jobs, or fold it."""
         self._remove_rows(batch, shown_keys)
         if opened:
             self._open_batches.add(batch)
@@ -76,7 +76,7 @@ class BatchTree:
         self._insert_rows(batch, shown_keys)
 
     def is_open(self, batch: str) -> bool:
-        """Tell whether the jobs of the batch have rows of their own."""
+        """Tell whether the batch is unfolded."""
         return batch in self._open_batches
 
     def open_all(self, batches: Iterable[str]) -> None:
@@ -121,13 +121,13 @@ class BatchTree:
 
 
 SortKey = Any
-"""Where a row stands in an order: a job's id counted backwards, or a tuple of what it is sorted by and that; half a
+"""The position of a row in an order: a negated job id, or a tuple of the sort value and that; half a
 step before its newest job for a whole batch. A bare number costs the garbage collector nothing, which a hundred
 thousand tuples do not."""
 
 
 class SortOrder(msgspec.Struct, frozen=True):
-    """A way to sort: its name on the screen, and what a job is sorted by; by nothing is the newest first."""
+    """A sort order: its name on the screen and the value sorted by, None for newest first."""
 
     name: str
     sort_value: Callable[[Job], float | str] | None = None
@@ -174,7 +174,7 @@ class JobIndex:
         return len(self._shown_keys)
 
     def ids(self) -> Iterator[int]:
-        """Yield the shown ids in order, those of a folded batch where it stands."""
+        """Yield the shown ids in order, those of a folded batch at its row."""
         return self._iter_folded_ids() if self._is_folded else map(self.order.job_id, self._shown_keys)
 
     def _iter_folded_ids(self) -> Iterator[int]:
@@ -201,7 +201,7 @@ class JobIndex:
         """Return the row a job is shown in, that of its batch where that is folded, or None."""
         if job_id is None or (job := self.jobs.get(job_id)) is None:
             return None
-        # The place of a job follows from the job, so no table of places has to be kept.
+        # The key of a job follows from the job, so there is no table of rows.
         own = self._find_row(self.order.sort_key(job))
         return self.batch_row_of(job_id) if own is None and self._is_folded else own
 
@@ -213,25 +213,25 @@ class JobIndex:
         return None if place is None else self._find_row(place)
 
     def batch_at(self, row: int) -> str:
-        """Return the batch that a row stands for, or an empty string."""
+        """Return the batch of a batch row, "" for the row of a job."""
         return self.batches.batch_at(self._shown_keys[row]) if self._is_folded else ""
 
     def ids_at(self, row: int) -> list[int]:
-        """Return the jobs that a row stands for, newest first."""
+        """Return the jobs of a row, newest first."""
         batch = self.batch_at(row)
         return self.batches.member_ids(batch) if batch else [self.id_at(row)]
 
     def is_child(self, job: Job) -> bool:
-        """Tell whether the job has its row below that of its batch."""
+        """Tell whether the job has a row below its batch."""
         return self._is_folded and self.batches.header_key(job) is not None
 
     def set_open(self, batch: str, *, opened: bool) -> None:
-        """Give the jobs of a batch rows of their own, or take them away."""
+        """Unfold a batch into the rows of its jobs, or fold it."""
         if self._is_folded:
             self.batches.set_open(batch, self._shown_keys, opened=opened)
 
     def add_all(self, jobs: Iterable[Job]) -> None:
-        """Take in many jobs at once without showing them; `show_only` says which are shown."""
+        """Add many jobs at once without showing them; `show_only` shows some."""
         self.jobs.update((job.id, job) for job in jobs)
         self._all_keys = sorted(-job_id for job_id in self.jobs)
         self.batches.replace_all(self.jobs.values())
@@ -302,7 +302,7 @@ class JobIndex:
             self.put(job, show=is_shown(job))
 
     def _put_into_batch(self, job: Job, *, is_known: bool) -> None:
-        # What is not folded now has its rows by the order's own rule, and is folded when everything is shown again.
+        # Unfolded rows follow the sort order; batches are folded by the next `show_all`.
         if not is_known:
             self.batches.add(job.batch, [job], self._shown_keys if self._is_folded else [])
         if self._is_folded:
@@ -332,7 +332,7 @@ class JobIndex:
 
 
 class ListView(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What of the list is restored at the next start."""
+    """The part of the list that is restored at the next start."""
 
     cursor: int | None = None
     filter: str = ""
@@ -356,7 +356,7 @@ class ListCursor:
         self.on_batch = False
 
     def set_row(self, row: int) -> bool:
-        """Go to a row, the nearest where there is none; tell whether the job is another one now."""
+        """Move to a row, clamped to the list; return whether the job changed."""
         self.row = max(0, min(len(self._index) - 1, row))
         self.on_batch = self.row < len(self._index) and bool(self._index.batch_at(self.row))
         before, self.job_id = self.job_id, self._index.id_at(self.row) if self.row < len(self._index) else None

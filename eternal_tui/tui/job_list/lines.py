@@ -42,7 +42,7 @@ MAX_CACHED_ETAS = 512
 
 
 class _CachedEta(NamedTuple):
-    """What was estimated for a snapshot, and when."""
+    """The estimate of one snapshot."""
 
     job: Job
     estimated_at: float
@@ -50,7 +50,7 @@ class _CachedEta(NamedTuple):
 
 
 class EtaCache:
-    """Remembers what `estimate` says about the seconds a job still needs."""
+    """Caches the estimated remaining seconds of jobs."""
 
     def __init__(self, estimate: Callable[[Job], float | None]) -> None:
         self._estimate = estimate
@@ -94,7 +94,7 @@ class CachedLine(msgspec.Struct, eq=False):
 
 
 class LineOptions(TypedDict, total=False):
-    """What lines are drawn with, and Textual's own options of a widget.
+    """Options of drawing, and Textual's own options of a widget.
 
     `estimate_remaining` returns about how many seconds a job still needs, `clock_step` is the seconds by which
     running clocks advance, more over a slow line, and `retry_key` the key that a line names where something is to be
@@ -192,7 +192,7 @@ class LinePainter:
         self._styles_version = 0
 
     def clear(self) -> None:
-        """Forget what is drawn: sizes or colours changed."""
+        """Redraw everything, for another size or theme."""
         self._drawn.clear()
         self.restyle()
 
@@ -202,7 +202,7 @@ class LinePainter:
         self._styles_version += 1
 
     def dirty_regions(self, size: Size) -> list[Region]:
-        """Return the cells of the screen that are not what they should be."""
+        """Return the regions of the screen that are out of date."""
         dirty: list[Region] = []
         for y in range(size.height):
             new, old = self._line_at(y), self._drawn.get(y)

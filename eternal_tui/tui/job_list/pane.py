@@ -72,7 +72,7 @@ class JobListPane(Vertical):
         return FilterBar()
 
     def contains_filter_bar(self, nodes: Collection[DOMNode]) -> bool:
-        """Tell whether the filter line is among these."""
+        """Tell whether the filter bar is among these nodes."""
         return "_filter_bar" in vars(self) and self._filter_bar in nodes
 
     @cached_property
@@ -136,13 +136,13 @@ class JobListPane(Vertical):
     async def _open_filter(self, event: JobList.FilterRequested) -> None:
         event.stop()
         if not self._filter_bar.is_attached:
-            # Until it is laid out its line cannot have the focus, and keys typed ahead would meet the list.
+            # Its input can take the focus only once it is laid out; keys typed ahead would reach the list.
             await self.mount(self._filter_bar, before=0)
         self._filter_bar.open(event.text, find=event.find)
         self.job_list.prebuild_search()
 
     def on_filter_bar_filter_changed(self, event: FilterBar.FilterChanged) -> None:
-        """Filter or search the list, and say what could not be read."""
+        """Filter or search the list and show a parse error."""
         event.stop()
         chosen = (self.job_list.set_search if event.find else self.job_list.set_filter)(event.text)
         self.is_batch_open = self.is_batch_open and not self.job_list.filter.is_empty

@@ -18,7 +18,7 @@ from eternal_tui.tui.widgets.cells import Line, Span, fit, layout_spans
 from eternal_tui.tui.widgets.jobs import LIVE_STATES, run_seconds, state_glyph, state_labels
 
 PLAIN_STATUS_TEXTS = frozenset({"", "pending", "running"})
-"""Words of a live job that say no more than "running" does; any other is shown as it came."""
+"""Statuses of a live job that mean "running"; any other is shown."""
 
 MAX_TEXT_CHARS = 300
 """Characters of outside text that are laid out: more than any line holds."""
@@ -62,7 +62,7 @@ class Columns(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> int:
-        """Cells of the prompt, and of what stands behind it in the same column."""
+        """Cells of the prompt and of the reason behind it."""
         return max(0, self.width - self.text_x - (self.right + 3 if self.right else 0))
 
 

@@ -1,4 +1,4 @@
-"""What the job list says in words: its title, and what stands there when no job does."""
+"""Title, position and empty state of the job list."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def list_title(
     *,
     new_above_count: int = 0,
 ) -> SafeText:
-    """Return what is listed: how many of how many, and how many are marked.
+    """Return the title: filter, counts of listed and marked jobs, order.
 
     `new_above_count` jobs came above those in view, and are named too.
     """

@@ -38,7 +38,7 @@ _ROLES = ("text", "dim", "name", "live", "ok", "warn", "bad", "bar", "track", "m
 
 
 class JobList(ScrollView, can_focus=True):
-    """Every job as one line, newest first; draws snapshots it is given and posts what the user does.
+    """Draws jobs as lines and posts the requests of the user.
 
     Only while it is *not* focused and its cursor is at the very top does the cursor follow to a job that newly
     arrives on top: who works in the form sees the job just sent, and a key pressed in the list never meets another
@@ -146,12 +146,12 @@ class JobList(ScrollView, can_focus=True):
 
     @property
     def filter(self) -> JobFilter:
-        """The filter as it was understood, with sentences about what was not."""
+        """The parsed filter with its errors."""
         return self._filter
 
     @property
     def title(self) -> SafeText:
-        """What is listed, for the pane's border."""
+        """The title, for the pane's border."""
         return self._title or self._describe()
 
     @property
@@ -177,7 +177,7 @@ class JobList(ScrollView, can_focus=True):
         return self._index.job_at(row)
 
     def selected_ids(self) -> list[int]:
-        """Return what an action is for: the marked jobs that are listed, else those of the row under the cursor."""
+        """Return the jobs an action applies to: the marked ones listed, else those under the cursor."""
         marked = [job_id for job_id in self._index.ids() if job_id in self._marks] if self._marks else []
         return marked or (self._index.ids_at(self._cursor.row) if self._cursor.job_id is not None else [])
 
@@ -204,7 +204,7 @@ class JobList(ScrollView, can_focus=True):
         )
 
     def restore(self, view: ListView) -> None:
-        """List as `view` says; what it names and is gone is left out."""
+        """Restore a view; jobs that are gone are left out."""
         self._filter = parse_filter(view.filter, view.facet if view.facet in FACETS else "all")
         self._cursor.preferred_id = view.cursor
         self._index.batches.open_all(view.open)
@@ -245,7 +245,7 @@ class JobList(ScrollView, can_focus=True):
         self._repaint()
 
     def set_filter(self, text: str, facet: str | None = None) -> JobFilter:
-        """Filter by `text`, keeping the facet unless one is given, and return how it was understood."""
+        """Filter by `text`, keeping the facet unless one is given, and return the parsed filter."""
         facet = self._filter.facet if facet is None else facet
         if (text, facet) != (self._filter.text, self._filter.facet):
             self._filter = parse_filter(text, facet)
@@ -253,7 +253,7 @@ class JobList(ScrollView, can_focus=True):
         return self._filter
 
     def set_search(self, text: str) -> JobFilter:
-        """Search for `text`, going to the first match from the cursor on, and return how it was understood."""
+        """Search for `text`, going to the first match from the cursor on, and return the parsed search."""
         self._search = parse_filter(text)
         matches = self._matches(self._search)
         if matches and self._cursor.job_id not in matches:
@@ -284,7 +284,7 @@ class JobList(ScrollView, can_focus=True):
         self._show_filtered()
 
     def _show_filtered(self) -> None:
-        # Where the user last put the cursor counts, not where a narrower filter had pushed it.
+        # The row the user chose counts, not the one a narrower filter moved the cursor to.
         self._place_cursor(self._scroll_anchor(), preferred_id=self._cursor.preferred_id)
         self._update_unseen_later()
 
@@ -493,7 +493,7 @@ class JobList(ScrollView, can_focus=True):
         return super().check_action(action, parameters)
 
     async def on_key(self, event: events.Key) -> None:
-        """Do at once what a key of the list does; on its way through every parent it would wait for each of them.
+        """Run the key's action at once; through all parents it would wait for each of them.
 
         Esc alone goes the long way, for it may be meant for something around the list.
         """
@@ -564,7 +564,7 @@ class JobList(ScrollView, can_focus=True):
         return self._cache.line_at(row, self.size.width, cursor=row == self._cursor.row)
 
     def _repaint(self, *, immediately: bool = False) -> None:
-        """Mark as dirty exactly the cells in view that are not what they should be.
+        """Refresh exactly the cells in view that are out of date.
 
         `immediately` is for the answer to a key: it is painted at once, with the estimates there are.
         """

@@ -1,4 +1,4 @@
-"""What the user can do with jobs: calls of the engine, with the confirmations they need."""
+"""Commands on jobs: calls of the engine, with the confirmations they need."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RERUN_STATES = frozenset({JobState.FAILED, JobState.REJECTED})
 
 
 class ScreenApi(Protocol):
-    """What the commands need of the screen they work for."""
+    """The part of the screen that commands use."""
 
     def notify_user(self, text: SafeText, severity: Severity = "information") -> None: ...
 
@@ -69,7 +69,7 @@ class JobCommands:
         *,
         confirmed: bool = False,
     ) -> bool:
-        """Send requests, asking first where a setting wants it; tell whether they were sent."""
+        """Send requests, asking first where a setting requires it; return whether they were sent."""
         if not await self._screen.check_characters(requests):
             return False
         try:
@@ -104,7 +104,7 @@ class JobCommands:
         )
 
     async def rerun(self, jobs: Sequence[Job]) -> None:
-        """Run jobs again exactly as they were; more than one asks first, with what they cost.
+        """Submit the same requests again; several ask first, with their cost.
 
         An unconfirmed one may have been paid already: for it this is a retry, which asks and links both jobs.
         """
@@ -126,7 +126,7 @@ class JobCommands:
         await self._resend(jobs, confirmed=ask)
 
     async def retry_failed(self, listed: Sequence[Job]) -> None:
-        """Run again what failed or was rejected among the jobs listed, after one question with what it costs."""
+        """Submit the failed and rejected ones of these jobs again, after one question with their cost."""
         found = find_retryable(listed, self._jobs.store.newest_first())
         if not found.retryable:
             self._screen.notify_user(_nothing_to_retry_message(found))
@@ -144,24 +144,24 @@ class JobCommands:
         )
 
     def mean_price(self, requests: Sequence[GenerateRequest]) -> float | None:
-        """Return about what one of these requests costs in credits, None where one's price is not known yet."""
+        """Return the mean estimated cost in credits, None where a price is unknown."""
         prices = self._estimates(requests)
         return sum(prices) / len(prices) if prices else None
 
     def cost_text(self, requests: Sequence[GenerateRequest]) -> SafeText:
-        """Return what requests cost together, in words."""
+        """Return the estimated total cost as a sentence."""
         prices = self._estimates(requests)
         if prices is None:
             return SafeText("Price unknown.")
         return format_safe("Costs {sum}.", sum=format_cost(sum(prices)))
 
     def _estimates(self, requests: Sequence[GenerateRequest]) -> list[float] | None:
-        """Return about what each request costs, None where one's price is not known yet."""
+        """Return the estimated cost of each request, None where a price is unknown."""
         prices = [price for price in map(self._jobs.billing.estimate, requests) if price is not None]
         return prices if len(prices) == len(requests) else None
 
     async def retry(self, job: Job) -> None:
-        """Do what `t` means for the job; asks first where that is a paid request."""
+        """Retry a download, poll or request; a paid request asks first."""
         if job.state is JobState.UNCONFIRMED:
             await self._resolve_unconfirmed(job)
         elif job.state is JobState.LOST:
@@ -179,7 +179,7 @@ class JobCommands:
             self._screen.notify_user(_refusal("retry", [job]))
 
     async def retry_all(self, jobs: Sequence[Job]) -> None:
-        """Retry what there is to retry among jobs; those that failed are asked about once, with their cost."""
+        """Retry jobs; one question covers all failed ones, with their cost."""
         if len(jobs) == 1:
             await self.retry(jobs[0])
             return
@@ -193,7 +193,7 @@ class JobCommands:
             self._screen.notify_user(_refusal("retry", jobs))
 
     async def _resolve_unconfirmed(self, job: Job) -> None:
-        """Ask whether to retry or to dismiss; a job that is resolved already is only said to be."""
+        """Ask whether to retry or dismiss an unconfirmed job."""
         if not _is_retryable(job):
             self._screen.notify_user(format_safe("Job {id} is already resolved.", id=job.id))
             return
@@ -385,7 +385,7 @@ class JobCommands:
 
 
 def _rerun_question(candidates: RetryCandidates) -> SafeText:
-    """Ask about the jobs to run again, and say which are left as they are."""
+    """Return the question about jobs to retry, with the number left out."""
     question = format_safe("Run {jobs} again?", jobs=pluralize(len(candidates.retryable), "failed job"))
     if not candidates.rejected:
         return question

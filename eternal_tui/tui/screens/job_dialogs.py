@@ -1,4 +1,4 @@
-"""The small screens about jobs: which of them a key opens, and what becomes of their results."""
+"""Dialogs about jobs: opened by keys, with callbacks for their results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class JobDialogs:
         return name in self._openers
 
     async def open(self, name: str, job_ids: Sequence[int]) -> None:
-        """Open what the action `name` opens for these jobs, those that are gone left out."""
+        """Open the dialog of an action for these jobs; deleted ones are left out."""
         if jobs := self.get_jobs(job_ids):
             await self._openers[name](jobs)
 

@@ -94,7 +94,7 @@ MAX_HISTORY_PROMPTS = 2_000
 
 
 class MainScreen(HelpMixin, DiffScreen):
-    """Header, form, jobs, detail and footer; draws the engine's snapshots and does what keys and panes ask for."""
+    """Header, form, jobs, detail and footer: draws the engine's snapshots and handles keys and messages."""
 
     AUTO_FOCUS = "JobList"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("anywhere")]
@@ -213,7 +213,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self._update_footer()
         self.header.set_totals(engine.billing.totals(), engine.queue.summary())
         self.watch(self, "focused", self._update_footer, init=False)
-        # What is not in the first frame waits for it.
+        # Everything else is loaded after the first frame.
         self.call_after_refresh(self._start_after_first_frame)
 
     @work(exit_on_error=True)
@@ -232,7 +232,7 @@ class MainScreen(HelpMixin, DiffScreen):
             if not is_exiting(self.app):
                 raise
             return
-        # What exists now stays: the garbage collector need not scan it again.
+        # These objects live to the end: the garbage collector need not scan them.
         gc.freeze()
         gc.enable()
         await self._submission.ask_key_if_missing()
@@ -362,7 +362,7 @@ class MainScreen(HelpMixin, DiffScreen):
         return super().focus_previous(self._visible_controls(selector))
 
     def _visible_controls(self, selector: str | type[QueryType]) -> str | type[QueryType]:
-        """Keep Tab within the form while it covers the list: letters would act on what cannot be seen."""
+        """Keep Tab within the form while it covers the list: letters would act on hidden jobs."""
         covered = self.has_class("-drawer") and self.size.width < MIN_WIDE_COLUMNS
         return "#form *" if covered and selector == "*" else selector
 
@@ -434,7 +434,7 @@ class MainScreen(HelpMixin, DiffScreen):
             return
         chosen = self.job_pane.job_list.selected_ids()
         if chosen and self.dialogs.can_open(name):
-            # Not in a worker: keys typed ahead wait for what the handler of the one before has opened.
+            # Not in a worker: keys typed ahead wait for the screen that this opens.
             await self.dialogs.open(name, chosen)
         else:
             self._run_command(chosen, name)

@@ -36,7 +36,7 @@ MAX_PRESETS = 20
 _EXCLUDED_ACTION_IDS = frozenset(
     {"app.palette", "jobs.palette", "jobs.new", "jobs.characters", "jobs.help", "jobs.quit"}
 )
-"""Second keys of what is offered already, and the palette itself."""
+"""Second keys of other actions, and the palette itself."""
 
 SLICE_JOBS = 500
 """Jobs searched between two turns of the event loop: about a millisecond."""
@@ -48,7 +48,7 @@ EXACT_ID_SCORE, NAME_SCORE, PROMPT_SCORE = 1_000.0, 0.9, 0.1
 def system_commands(
     screen: Screen[object], settings: Settings, choose_theme: Callable[[str], None]
 ) -> Iterable[SystemCommand]:
-    """Yield what can be done on this screen, with its key, what fits the selection first; then views and themes."""
+    """Yield the actions of this screen with their keys, those that fit the selection first; then views and themes."""
     from eternal_tui.tui.screens.main import MainScreen
 
     main = screen if isinstance(screen, MainScreen) else None
@@ -125,7 +125,7 @@ class WorkbenchProvider(Provider):
                     _load_catalog(bench.characters), group="palette-characters", exclusive=True
                 )
             # Not waited for here: a search waits for the end of this start, and the next letter cancels the search and
-            # with it what it waits for. Where letters came that fast, nothing at all was found any more.
+            # with it this wait: with fast typing nothing was found at all.
             self._presets = asyncio.create_task(asyncio.to_thread(PresetStore(bench.data_dir).load))
 
     async def search(self, query: str) -> Hits:
@@ -150,7 +150,7 @@ class WorkbenchProvider(Provider):
 async def _load_catalog(catalog: CharacterCatalog) -> None:
     from eternal_tui.api.errors import ApiError
 
-    # Offline the palette offers what is stored; the form says that the list could not be loaded.
+    # Offline the palette offers the stored list; the form shows the error.
     with contextlib.suppress(ApiError):
         await catalog.load()
 

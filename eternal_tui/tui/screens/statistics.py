@@ -33,7 +33,7 @@ AXIS_COLUMNS = 8
 
 
 class Figure(NamedTuple):
-    """One column of the table: its heading, its cells, and what is written there of a group.
+    """One column of the table: its heading, its cells, and the text for a group.
 
     It is shown from `min_width` cells of the table on, an amount that is `optional` only where some group has one.
     """

@@ -1,4 +1,4 @@
-"""Sending what the form asks for: the check of its characters, and the screen for a missing or rejected API key."""
+"""Submission of the form's requests: the check of characters, and the prompt for a missing or rejected API key."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TOTAL_TENTHS = 10
 MIN_LIST_TENTHS, MAX_LIST_TENTHS = 2, 8
-"""Tenths of the room the list can be given: neither pane may be shut by mistake."""
+"""Limits of the list's share in tenths: neither pane can be closed by mistake."""
 
 CHECK_SECONDS = 1.0
 """Seconds between two looks at the view; one that two of them find the same is saved."""
@@ -78,7 +78,7 @@ class ScreenView:
         self._seen = view
 
     def _write(self) -> None:
-        # Whoever comes last writes the newest, also where `save` overtakes a thread.
+        # The last writer writes the newest view, also where `save` overtakes a thread.
         with self._write_lock, contextlib.suppress(OSError):
             self._store.save(self._saved)
 

@@ -142,7 +142,7 @@ class Dialog(Overlay[Result | None], Generic[Result]):
 
 
 class ConfirmDialog(Overlay[bool]):
-    """Asks; ends in True only on `y`, so that no habit pays. Enter, Esc and n say no; `d` is a third answer."""
+    """Returns True only on `y`: Enter, Esc and n answer no, `d` is a third answer."""
 
     CSS = """
     ConfirmDialog { align: center middle; background: $background 60%; }
@@ -158,7 +158,7 @@ class ConfirmDialog(Overlay[bool]):
     def __init__(
         self, question: SafeText, *, title: SafeText, yes: SafeText, no: SafeText, other: SafeText | None = None
     ) -> None:
-        """Build the question; `yes`, `no` and `other` say in words what each answer does."""
+        """`yes`, `no` and `other` are the labels of the answers."""
         super().__init__()
         self._question = question
         self._title = title

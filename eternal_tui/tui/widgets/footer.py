@@ -82,7 +82,7 @@ class FooterLine(Widget):
         return Strip(segments).adjust_cell_length(self.size.width, rest)
 
     def on_click(self, event: events.Click) -> None:
-        """Do what the clicked hint says."""
+        """Run the action of the clicked hint."""
         for start, hint in self._hint_positions():
             if Region(start, 0, cell_len(hint.key) + 1 + cell_len(hint.title), 1).contains(event.x, 0):
                 self.post_message(self.Clicked(hint.textual_action))
@@ -107,7 +107,7 @@ _JOB_ACTION_IDS = frozenset({
     "list.open", "gallery.open", "jobs.star", "gallery.reject", "jobs.again", "jobs.edit", "jobs.copy", "jobs.outside",
     "jobs.gallery", "list.filter", "gallery.filter",
 })  # fmt: skip
-"""What does nothing where there is no job."""
+"""Actions that need a job."""
 
 _SHORT_TITLES = {"form.editor": "editor", "filter.done": "to the list", "jobs.outside": "open outside"}
 _BACK_HINT = KeyHint("esc", "jobs", "screen.pane(2)")
@@ -117,7 +117,7 @@ _ACTIONS_BY_ID = {action.id: action for action in ALL_ACTIONS}
 
 
 def footer_keys(scope: Scope, keymap: Mapping[str, str], *, has_job: bool, is_searching: bool = False) -> list[KeyHint]:
-    """Return what the footer says while the focus is at `scope`; without a `has_job` only what works without one."""
+    """Return the hints for a focus in `scope`; without a job only those that need none."""
     names = _FOOTER_ACTION_IDS.get(scope, ())
     if is_searching and scope in ("list", "gallery"):
         # n goes through the matches then.

@@ -1,4 +1,4 @@
-"""The one line at the top: what runs, what is done, and what is left to spend."""
+"""The header line: counts of jobs, balance and spending."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def header_line(
     other_host: str = "",
     glyphs: Glyphs = UNICODE,
 ) -> Line:
-    """Return the header as cells that fill exactly `width` columns; what matters least is left out first.
+    """Return the header as cells that fill exactly `width` columns; the least important items are left out first.
 
     `other_host` is the service's host where it is not the official one.
     """
@@ -110,7 +110,7 @@ def _layout_items(left: list[_HeaderItem], right: list[_HeaderItem], width: int)
 
 
 class HeaderLine(Widget):
-    """Draws the totals it is given, and repaints only the cells that differ from those before."""
+    """Draws the totals and repaints only cells that differ."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "header-line--name",
@@ -164,7 +164,7 @@ class HeaderLine(Widget):
 
     @property
     def text(self) -> str:
-        """What stands on the line."""
+        """The text of the line."""
         return "".join(cell.text for cell in self._build_line())
 
     def _build_line(self) -> Line:

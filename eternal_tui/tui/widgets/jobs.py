@@ -1,4 +1,4 @@
-"""What list, gallery and detail share: words and signs of a job, and the interface of a view of the listed jobs."""
+"""Labels and signs of a job, and the interface between the job list and other views of the listed jobs."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class JobView(ScrollView, can_focus=True):
         """The view got the focus or lost it."""
 
     def redraw(self) -> None:
-        """Draw what has changed in the listing."""
+        """Draw the changes of the listing."""
         raise NotImplementedError
 
     def visible_ids(self) -> list[int]:
