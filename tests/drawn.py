@@ -13,6 +13,7 @@ from textual._context import active_app
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.worker import Worker
 
 from eternal_tui.tui.screens.main import MainScreen
@@ -58,8 +59,13 @@ async def until(pilot: Pilot[Any], true: Callable[[], object]) -> None:
     while not true():
         # A pause is a message to the app and its widgets, too: each of them holds the last one it had.
         await pilot.pause()
-        assert time.monotonic() < end, "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
+        assert time.monotonic() < end, "\n".join(strip.text for strip in screen_strips(pilot.app.screen))
         await asyncio.sleep(LOOK_EVERY)
+
+
+def screen_strips(screen: Screen[Any]) -> list[Strip]:
+    """Return the lines of the screen as they are drawn."""
+    return screen._compositor.render_strips()
 
 
 def _end(worker: Worker[Any]) -> asyncio.Future[Any]:

@@ -101,7 +101,7 @@ class CharacterCatalog:
                 return
             stored = msgspec.json.decode(data, type=_StoredCatalog)
             if stored.service == self._service:
-                self._replace_all(stored.characters, stored.fetched_at)
+                self.replace_all(stored.characters, stored.fetched_at)
 
     async def load(
         self, *, force_refresh: bool = False, on_partial: Callable[[Sequence[Character]], None] | None = None
@@ -145,12 +145,12 @@ class CharacterCatalog:
             self.back_off(error)
             raise
         if len(found) >= MAX_CHARACTERS:
-            self._replace_all(found.values(), self.fetched_at)
+            self.replace_all(found.values(), self.fetched_at)
             endless = InvalidResponse(f"The character list does not end; showing the first {MAX_CHARACTERS:,}.")
             self.back_off(endless)
             raise endless
         now = self._clock.time()
-        self._replace_all(found.values(), now)
+        self.replace_all(found.values(), now)
         stored = _StoredCatalog(self._service, now, tuple(found.values()))
         with contextlib.suppress(OSError, msgspec.EncodeError, UnicodeError):
             write_atomic(self._path, msgspec.json.encode(stored))
@@ -267,7 +267,8 @@ class CharacterCatalog:
             with contextlib.suppress(ApiError, asyncio.CancelledError):
                 await waiting
 
-    def _replace_all(self, characters: Iterable[Character], fetched_at: float | None) -> None:
+    def replace_all(self, characters: Iterable[Character], fetched_at: float | None) -> None:
+        """Take these as the whole list, fetched at this time in epoch seconds."""
         self._by_id = {}
         for character in characters:
             _merge(self._by_id, character)

@@ -91,7 +91,7 @@ class Notifier:
 
     def _schedule(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(COALESCE_SECONDS, self._notify)
+            self._timer = asyncio.get_running_loop().call_later(COALESCE_SECONDS, self.notify_now)
 
     def update_title(self, totals: Totals) -> None:
         """Keep the terminal's title in step."""
@@ -112,7 +112,10 @@ class Notifier:
         if self._title:
             self._write(escape_codes.RESTORE_TITLE)
 
-    def _notify(self) -> None:
+    def notify_now(self) -> None:
+        """Notify of the jobs that have ended, but for those of a batch that goes on."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = None
         ended, self._ended_jobs = self._ended_jobs, []
         jobs: list[Job] = []

@@ -18,7 +18,7 @@ from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.driver import FlowControlledApp
 from eternal_tui.tui.themes import register_themes
-from tests.drawn import drawn
+from tests.drawn import drawn, screen_strips
 from tests.security.hostile import find_unsafe_lines
 
 # What Textual's driver and our own announcer write: colours, cursor, cell erasure, synchronised output, title.
@@ -160,7 +160,7 @@ def _ends_by_itself(worker: Worker[Any]) -> bool:
 
 def find_click_targets(pilot: Pilot[Any]) -> list[object]:
     """Return the actions and links behind the cells of the screen, beside those of scrollbars."""
-    parts = [part for strip in pilot.app.screen._compositor.render_strips() for part in strip if part.style]
+    parts = [part for strip in screen_strips(pilot.app.screen) for part in strip if part.style]
     return [
         *(part.style.meta for part in parts if part.style and "@click" in str(part.style.meta)),
         *(part.style.link for part in parts if part.style and part.style.link),

@@ -64,8 +64,7 @@ async def run_app(
     )
     clock = FrozenClock()
     bench.clock.time = clock.time  # type: ignore[method-assign]
-    bench.characters.fetched_at = clock.time()
-    bench.characters._replace_all(characters, clock.time())
+    bench.characters.replace_all(characters, clock.time())
     app = RecordingEternalApp(bench, NullGraphics(), "", ENVIRON)
     app.every_frame = every_frame
     async with app.run_test(size=size, notifications=False) as pilot:

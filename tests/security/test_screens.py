@@ -21,6 +21,7 @@ from eternal_tui.tui.notifications import Notifier, batch_end_message, end_messa
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.screens.viewer import Viewer
 from eternal_tui.tui.terminal.escape_codes import notification_sequence, title_sequence
+from tests.drawn import screen_strips
 from tests.payloads import make_markup_strings
 from tests.security.drawn import RecordingEternalApp, capture_rows, find_click_targets, press_keys, unsafe_bytes
 from tests.security.hostile import (
@@ -193,7 +194,7 @@ async def test_what_is_pasted_into_any_line_is_shown_as_signs(tmp_path: Path, sh
 
 
 def notification_outputs(jobs: list[Job], environ: dict[str, str]) -> list[str]:
-    """Return what an announcer writes to a terminal nobody looks at, and its toast, of each of these jobs."""
+    """Return what is written to a terminal without the focus, and the toast, of each of these jobs."""
     written: list[str] = []
     announcer = Notifier(
         Settings(),
@@ -204,13 +205,13 @@ def notification_outputs(jobs: list[Job], environ: dict[str, str]) -> list[str]:
         is_batch_active=lambda _: False,
     )
     for job in jobs:
-        announcer._ended_jobs = [job]
-        announcer._notify()
+        announcer.notify_soon(job)
+        announcer.notify_now()
     return written
 
 
 @pytest.mark.parametrize("environ", [{}, {"TMUX": "x"}, {"TERM": "screen"}], ids=str)
-def test_what_is_announced_of_a_job_is_said_of_its_twin(environ: dict[str, str]) -> None:
+async def test_what_is_announced_of_a_job_is_said_of_its_twin(environ: dict[str, str]) -> None:
     """A thousand jobs: toast, OSC 9 and 777 in whatever envelope, bell. Seen to fail with the reason as it came."""
     jobs = [hostile_job(words, number) for number, words in enumerate(payload_pieces())]
     told, expected = (
@@ -288,5 +289,5 @@ async def test_markup_is_shown_as_it_is_written(tmp_path: Path, share: int) -> N
 
 def screen_text(pilot: Pilot[None]) -> str:
     """Return the words on the screen, line by line."""
-    lines = (strip.text for strip in pilot.app.screen._compositor.render_strips())
+    lines = (strip.text for strip in screen_strips(pilot.app.screen))
     return "".join(re.sub(r"[\s│]+", " ", line) + "\n" for line in lines)

@@ -26,6 +26,7 @@ from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
+from tests.drawn import screen_strips
 from tests.payloads import PAYLOADS, make_markup_strings
 from tests.tui.jobs import NOW, jobs_of_every_kind, make_job, make_jobs
 
@@ -79,7 +80,7 @@ class PaneApp(App[None]):
         self.posted.append(event)
 
     def screen_text(self) -> str:
-        return "\n".join(strip.text for strip in self.screen._compositor.render_strips())
+        return "\n".join(strip.text for strip in screen_strips(self.screen))
 
 
 @cache
@@ -429,7 +430,7 @@ def _hostile_jobs(texts: Iterator[str]) -> Iterator[Job]:
 
 
 def _segments(app: PaneApp) -> list:  # type: ignore[type-arg]
-    return [segment for strip in app.screen._compositor.render_strips() for segment in strip]
+    return [segment for strip in screen_strips(app.screen) for segment in strip]
 
 
 async def test_states_are_told_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from eternal_tui.tui.request_form.messages import (
 )
 from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.themes import register_themes
+from tests.drawn import screen_strips
 
 Posted = TypeVar("Posted", bound=Message)
 
@@ -119,7 +120,7 @@ class FormApp(App[None]):
 
     def screen_text(self) -> str:
         """Return what stands on the screen, row by row."""
-        return "\n".join(strip.text.rstrip() for strip in self.screen._compositor.render_strips())
+        return "\n".join(strip.text.rstrip() for strip in screen_strips(self.screen))
 
 
 async def type_text(pilot: Pilot[None], text: str) -> None:

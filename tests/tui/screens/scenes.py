@@ -123,8 +123,7 @@ async def picker_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
 
 
 async def characters_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    bench.characters._replace_all(hostile_characters(words), bench.clock.time())
-    bench.characters.fetched_at = bench.clock.time()
+    bench.characters.replace_all(hostile_characters(words), bench.clock.time())
     return CharactersScreen(bench, terminal_context([]))
 
 

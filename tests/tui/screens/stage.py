@@ -22,6 +22,7 @@ from eternal_tui.tui.screens.job_commands import JobCommands
 from eternal_tui.tui.terminal.glyphs import UNICODE
 from eternal_tui.tui.themes import register_themes
 from tests import drawn as drawing
+from tests.drawn import screen_strips
 
 ENVIRON = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "PATH": ""}
 ENVIRON_WITH_KEY = {**ENVIRON, "ETERNALAI_API_KEY": "no-real-key-of-anybody"}
@@ -111,7 +112,7 @@ def make_app(services: Services, environ: Mapping[str, str] = ENVIRON) -> Eterna
 
 def screen_text(app: App[Any]) -> str:
     """Return what stands on the screen, row by row."""
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+    return "\n".join(strip.text.rstrip() for strip in screen_strips(app.screen))
 
 
 def flat_screen_text(app: App[Any]) -> str:

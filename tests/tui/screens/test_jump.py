@@ -12,6 +12,7 @@ from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.screens.jump import JumpLabel, JumpScreen, jump_targets
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.themes import THEMES
+from tests.drawn import screen_strips
 from tests.tui.screens.stage import make_app, make_services, screen_text, wait_idle, wait_until
 
 
@@ -46,7 +47,7 @@ async def test_what_is_below_is_seen_dimmed(tmp_path: Path, theme: str) -> None:
         await pilot.press("ctrl+o")
         await wait_for_labels(app, pilot)
         await wait_until(pilot, lambda: "2 Jobs" in screen_text(app))
-        below = [each for strip in app.screen._compositor.render_strips() for each in strip if "2 Jobs" in each.text]
+        below = [each for strip in screen_strips(app.screen) for each in strip if "2 Jobs" in each.text]
         assert all(each.style is not None and (each.style.dim or "ansi" not in theme) for each in below)
 
 

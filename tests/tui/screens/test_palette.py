@@ -105,7 +105,7 @@ async def test_strangers_words_are_neither_markup_nor_control(tmp_path: Path) ->
 
 async def test_a_character_fills_the_form(tmp_path: Path) -> None:
     bench = services_with_jobs(tmp_path)
-    bench.characters._replace_all(CHARACTERS, bench.clock.time())
+    bench.characters.replace_all(CHARACTERS, bench.clock.time())
     async with open_app(bench) as (app, pilot):
         (await main_screen(app).form_pane.mount_form()).load_request(
             GenerateRequest(character="1", prompt="kept", type="image")
@@ -119,7 +119,7 @@ async def test_a_character_fills_the_form(tmp_path: Path) -> None:
 
 async def test_one_who_is_not_offered_is_not_found(tmp_path: Path) -> None:
     bench = services_with_jobs(tmp_path)
-    bench.characters._replace_all(CHARACTERS, bench.clock.time())
+    bench.characters.replace_all(CHARACTERS, bench.clock.time())
     async with open_app(bench) as (app, _pilot):
         assert [hit.text for hit in await find_hits(app, "mia")] == []
         assert [hit.text for hit in await find_hits(app, "character astor")] == ["Character Astor 6801"]

@@ -20,6 +20,7 @@ from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks
 from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.picture.position_bar import position_text, split_bar
 from eternal_tui.tui.screens.viewer import Viewer, ViewerPanel, distinguishing_captions
+from tests.drawn import screen_strips
 from tests.tui.jobs import make_job
 from tests.tui.results import open_services_with_jobs, saved_job, write_image
 from tests.tui.screens.stage import (
@@ -362,7 +363,7 @@ async def test_a_wipe_shows_the_left_of_one_and_the_right_of_the_other(tmp_path:
 def drawn_colours(stage: ScreenApp) -> dict[str, tuple[int, int]]:
     """Return from where to where a middle line of the pictures is red, and where it is blue."""
     found: dict[str, tuple[int, int]] = {}
-    rows = [row for row in stage.screen._compositor.render_strips() if UPPER_HALF_BLOCK in row.text]
+    rows = [row for row in screen_strips(stage.screen) if UPPER_HALF_BLOCK in row.text]
     x = 0
     for text, style, _ in rows[len(rows) // 2]:
         if (
