@@ -18,6 +18,7 @@ from eternal_tui.api.models import GenerateRequest, character_request
 from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import Output, dump_json
+from eternal_tui.cli.waiting import describe_end
 from eternal_tui.core.sanitize import UntrustedText, sanitize
 from eternal_tui.core.text_width import display_width, pad_to_width, truncate_to_width
 from eternal_tui.jobs.job_json import format_utc, job_to_json
@@ -26,6 +27,7 @@ from eternal_tui.jobs.transitions import mark_lost
 from eternal_tui.media import errors as media_errors
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from tests.cli.program import Program, RunResult, a_job, json_server
+from tests.tui.jobs import jobs_of_every_kind
 from tests.tui.jobs import make_job as a_job_shown
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\x9b2J[bold][@click=app.quit]x[/]\u202egpj\u200b\x00\x7f\r\n=1+1"
@@ -373,3 +375,13 @@ def test_jobs_are_sorted_and_formatted(program: Program, name: str) -> None:
         a_job(cost=0.5, tags=("winter",), starred=True), a_job(cost=0.1, tags=("a", "b"), state="failed"), a_job()
     )
     assert program.run("jobs", *arguments).out.replace("\u2409", "\t") == expected
+
+
+def test_the_closing_line_counts_each_job_once() -> None:
+    """Seen to fail with a result still to be downloaded counted as done and as running: 10 done, 6 running."""
+    jobs = jobs_of_every_kind()
+    line = describe_end(jobs)
+    counts = [int(part.split()[0]) for part in line.split(": ", 1)[1].split(" · ")[0].split(", ")]
+    assert line.startswith(f"{len(jobs)} jobs: ")
+    assert sum(counts) == len(jobs), line
+    assert "1 downloading" in line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -39,13 +40,12 @@ class FilterBar(Horizontal):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("filter")]
 
+    @dataclass
     class FilterChanged(Message):
-        """The filter, or with `find` the search, reads differently now: `text`."""
+        """The filter, or with `find` the search, has another text now."""
 
-        def __init__(self, text: str, *, find: bool) -> None:
-            super().__init__()
-            self.text = text
-            self.find = find
+        text: str
+        find: bool
 
     class Closed(Message):
         """Typing is done; the list should have the focus."""
@@ -58,7 +58,6 @@ class FilterBar(Horizontal):
         self._find = False
 
     def compose(self) -> ComposeResult:
-        """Lay out the sign, the text and the place for a sentence about it."""
         yield self._sign
         yield self._input
         yield self._error
@@ -94,7 +93,7 @@ class FilterBar(Horizontal):
     @on(Input.Changed)
     def _input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(self.FilterChanged(event.value, find=self._find))
+        self.post_message(self.FilterChanged(event.value, self._find))
 
     @on(Input.Submitted)
     def _input_submitted(self, event: Input.Submitted) -> None:
@@ -110,5 +109,5 @@ class FilterBar(Horizontal):
     def action_clear(self) -> None:
         """Clear the filter and close."""
         self.close()
-        self.post_message(self.FilterChanged("", find=self._find))
+        self.post_message(self.FilterChanged("", self._find))
         self.post_message(self.Closed())

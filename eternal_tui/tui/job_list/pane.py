@@ -62,7 +62,6 @@ class JobListPane(Vertical):
         self._title_prefix = f"{pane_number} " if pane_number else ""
 
     def compose(self) -> ComposeResult:
-        """Lay out the list; the filter line and the thumbnails come when they are wanted."""
         yield self.job_list
 
     @cached_property
@@ -81,7 +80,6 @@ class JobListPane(Vertical):
         return self._make_gallery(self.job_list)
 
     def on_mount(self) -> None:
-        """Name the pane."""
         self._update_title()
 
     @property

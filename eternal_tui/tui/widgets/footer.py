@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from rich.cells import cell_len
@@ -38,12 +39,11 @@ class FooterLine(Widget):
     }
     """
 
+    @dataclass
     class Clicked(Message):
-        """A hint was clicked; its action is wanted."""
+        """A hint was clicked."""
 
-        def __init__(self, textual_action: str) -> None:
-            super().__init__()
-            self.textual_action = textual_action
+        textual_action: str
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
