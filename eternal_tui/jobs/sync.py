@@ -209,7 +209,9 @@ class HistorySync:
 
     async def resume_restored(self, job_ids: Iterable[int]) -> None:
         """Go on with jobs whose deletion was undone, where nobody else does."""
-        await self.claim(self._store[job_id] for job_id in job_ids)
+        jobs = [self._store[job_id] for job_id in job_ids]
+        # A queued request of a process that is gone stays held.
+        await self.claim(job for job in jobs if job.state is not JobState.QUEUED)
         self._update_watches(job_ids)
 
     async def resume(self) -> None:

@@ -99,7 +99,7 @@ async def test_the_limit_holds_across_processes(tmp_path: Path, sandbox: Sandbox
 
 
 async def test_nothing_is_sent_by_itself_after_a_restart(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with orphans of the queue claimed like running jobs."""
+    """Seen to fail with orphans of the queue claimed like running jobs, at the start and by the undo of a deletion."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         bench.engine.queue.hold()
         await _queue(bench, 3)
@@ -110,6 +110,11 @@ async def test_nothing_is_sent_by_itself_after_a_restart(tmp_path: Path, sandbox
         await clock.advance(120)
         assert sandbox.posts == []
         assert bench.engine.queue.summary().held == 3
+        (entry, *_) = bench.engine.queue.entries()
+        await bench.engine.delete([entry.id])
+        await bench.engine.undo_delete()
+        await clock.advance(60)
+        assert (sandbox.posts, bench.engine.queue.summary().held) == ([], 3)
         # What is sent now does not wait behind them.
         assert (await bench.engine.submit(VIDEO_REQUEST)).state is JobState.RUNNING
         await bench.engine.release_queue()

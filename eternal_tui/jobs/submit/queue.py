@@ -204,6 +204,10 @@ class RequestQueue:
             raise InvalidJobState(f"Job {job.id} is not queued.")
         return bisect_left(self._order, _position(self._entries[job.id]))
 
+    def place_text(self, job: Job) -> str:
+        """Return "3 of 12 in the queue", "" for a job that is not queued."""
+        return f"{self.place(job) + 1} of {len(self)} in the queue" if job.id in self._entries else ""
+
     @property
     def state(self) -> QueueState:
         """The hold that all processes share."""

@@ -84,8 +84,8 @@ def state_row(job: Job) -> DetailRow:
 
 
 def with_pause_reason(job: Job, reason: str) -> Job:
-    """Return the job with the reason why all polls wait, "" for none, where it is one of those that do."""
-    if not reason or job.waiting_reason or job.state not in POLLED_STATES or not job.watched:
+    """Return the job with the reason why it waits, "" for none: all polls pause, or others are queued before it."""
+    if not reason or job.waiting_reason or job.state not in (*POLLED_STATES, JobState.QUEUED) or not job.watched:
         return job
     return msgspec.structs.replace(job, waiting_reason=UntrustedText(reason))
 
@@ -153,6 +153,8 @@ def _cost_rows(job: Job) -> Iterator[DetailRow]:
 
 def _time_row(job: Job) -> DetailRow:
     sent = format_datetime(job.submitted_at or job.created_at, "%Y-%m-%d %H:%M")
+    if job.state is JobState.QUEUED:
+        return DetailRow("Queued", sent)
     if job.submitted_at is not None and (seconds := run_seconds(job)) is not None:
         sent = format_safe("{sent}, took {duration}", sent=sent, duration=format_duration(seconds))
     return DetailRow("Sent", sent)

@@ -289,10 +289,12 @@ class MainScreen(HelpMixin, DiffScreen):
         self._show_notices()
 
     def _show_current_job(self) -> Job | None:
-        """Show and return the job under the cursor, with the reason where all polls wait."""
+        """Show and return the job under the cursor, with the reason why it waits."""
         engine = self.services.jobs
         job = engine.store.get(self.job_pane.job_list.current_id or 0)
-        job = job and with_pause_reason(job, engine.monitor.pause_reason)
+        if job is not None:
+            queued = engine.queue.place_text(job)
+            job = with_pause_reason(job, queued or engine.monitor.pause_reason)
         self.detail_pane.set_job(job)
         return job
 

@@ -1,0 +1,62 @@
+"""The queue by keys in a real terminal: hold, order, cancel, undo, and the release after a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Program, threaded_sandbox
+from tests.terminal.tmux import PROGRAM, Tmux, make_environ, needs_tmux
+
+pytestmark = [needs_tmux, pytest.mark.terminal]
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 60)], ids=["80x24", "200x60"])
+def test_the_queue_is_ordered_cancelled_held_and_released(columns: int, rows: int, tmp_path: Path) -> None:
+    """Seen to fail with a release that did not ask, and with `J` that opened the JSON of a queued job."""
+    with threaded_sandbox() as sandbox:
+        program = Program(tmp_path, sandbox.api_url, sandbox.key)
+        for _ in range(2):
+            assert program.run("generate", "--character", "6870", "--prompt", "Two tell the price", "--wait").code == 0
+        for prompt in ("At sea", "In snow", "In rain"):
+            assert program.run("generate", "--character", "6870", "--prompt", prompt, "--queue").code == 0
+        environ = make_environ(tmp_path, program.environ)
+        with Tmux(PROGRAM, environ, columns=columns, rows=rows) as app:
+            app.wait_for(lambda screen: "3 queued (held)" in screen and "3 of 3 in the queue" in screen)
+            app.type("P")
+            app.wait_for("1 of 3 in the queue")
+            app.type("J")
+            app.wait_for("2 of 3 in the queue")
+            app.type("K")
+            app.wait_for("1 of 3 in the queue")
+            app.type("jd")
+            app.wait_for(lambda screen: "2 queued (held)" in screen and "unsent" in screen)
+            app.type("u")
+            app.wait_for("3 queued (held)")
+            app.type("H")
+            app.wait_for("Send 3 queued requests? Costs ~0.12 credits.")
+            app.press("Escape")
+            app.wait_for(lambda screen: "Send 3 queued" not in screen)
+            assert len(sandbox.charged) == 2
+            app.type("H")
+            app.wait_for("Send 3 queued requests?")
+            app.type("y")
+            app.wait_for("5 done today")
+            sent = [job.request.prompt for job in sandbox.state.simulator.jobs.values()]
+            assert sent[2:] == ["In rain", "At sea", "In snow"]
+
+            app.type("H")
+            app.wait_for("queue held")
+            app.type("gr")
+            app.wait_for("1 queued (held)")
+            app.type("q")
+            app.wait_for("modes restored")
+        with Tmux(PROGRAM, environ, columns=columns, rows=rows) as app:
+            app.wait_for("1 queued (held)")
+            app.type("H")
+            app.wait_for("Send 1 queued request?")
+            assert len(sandbox.charged) == 5
+            app.type("y")
+            app.wait_for("6 done today")
+        assert len(sandbox.charged) == 6
