@@ -48,28 +48,10 @@ class _Tile(NamedTuple):
 class Gallery(JobView):
     """Draws the tiles in view. Jobs, cursor and marks are those of the listing."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "gallery--text",
-        "gallery--dim",
-        "gallery--live",
-        "gallery--ok",
-        "gallery--warn",
-        "gallery--bad",
-        "gallery--cursor",
-        "gallery--mark",
-    }
     DEFAULT_CSS = """
     Gallery {
-        background: transparent; color: $foreground; overflow-x: hidden; scrollbar-size-vertical: 1;
-        & > .gallery--text { color: $foreground; }
-        & > .gallery--dim { color: $text-muted; }
-        & > .gallery--live { color: $accent; }
-        & > .gallery--ok { color: $success; }
-        & > .gallery--warn { color: $warning; }
-        & > .gallery--bad { color: $error; }
-        & > .gallery--mark { color: $accent; text-style: bold; }
-        & > .gallery--cursor { color: $foreground; text-style: bold; }
-        &:focus > .gallery--cursor { color: $accent; }
+        & > .job--cursor { color: $foreground; text-style: bold; }
+        &:focus > .job--cursor { color: $accent; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("gallery"), *bindings("tiles"), *bindings("matches")]
@@ -333,8 +315,5 @@ class Gallery(JobView):
     def _style_for(self, role: str) -> Style:
         style = self._styles.get(role)
         if style is None:
-            style = self.rich_style
-            if role:
-                style += self.get_component_rich_style(f"gallery--{role}", partial=True)
-            self._styles[role] = style
+            style = self._styles[role] = self.role_style(role)
         return style

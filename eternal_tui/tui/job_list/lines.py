@@ -181,10 +181,10 @@ class LineCache:
 class LinePainter:
     """Remembers the line last drawn in each row of the screen, so that a change repaints only what it changed.
 
-    `line_at` returns the line for a row of the screen, `style_for` the style of a role, on the cursor's line or not.
+    `line_at` returns the line for a row of the screen, `style_for` the style of two roles.
     """
 
-    def __init__(self, line_at: Callable[[int], CachedLine], style_for: Callable[[str, bool], Style]) -> None:
+    def __init__(self, line_at: Callable[[int], CachedLine], style_for: Callable[[str, str], Style]) -> None:
         self._line_at = line_at
         self._style_for = style_for
         self._drawn: dict[int, CachedLine] = {}
@@ -239,7 +239,7 @@ class LinePainter:
     def _style(self, role: str, has_cursor: bool) -> Style:
         style = self._styles.get((role, has_cursor))
         if style is None:
-            style = self._styles[role, has_cursor] = self._style_for(role, has_cursor)
+            style = self._styles[role, has_cursor] = self._style_for(role, "selected" if has_cursor else "")
         return style
 
 

@@ -31,9 +31,9 @@ class JobListPane(Vertical):
         border-title-color: $text-muted;
         padding: 0;
         &:focus-within { border: round $border; border-title-color: $foreground; }
-        & > JobList { height: 1fr; }
-        & > JobView { height: 1fr; display: none; }
-        &.-gallery > JobView { display: block; }
+        & > JobView { height: 1fr; }
+        & > #gallery { display: none; }
+        &.-gallery > #gallery { display: block; }
         &.-gallery > JobList { display: none; }
         &.-ascii, &.-ascii:focus-within { border: ascii $border-blurred; }
         &.-ascii > JobList { scrollbar-size-vertical: 0; }

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Unpack
 
-from rich.style import Style
 from textual import events, on
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
@@ -26,7 +24,7 @@ from eternal_tui.tui.job_list.row import has_clock
 from eternal_tui.tui.job_list.titles import empty_text, list_position, list_title
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import KeyTable
-from eternal_tui.tui.widgets.jobs import empty_lines
+from eternal_tui.tui.widgets.jobs import JobView, empty_lines
 
 _PROBLEM_STATES = frozenset({JobState.FAILED, JobState.REJECTED, JobState.UNCONFIRMED, JobState.LOST})
 
@@ -34,10 +32,7 @@ _BATCH_PATTERN = re.compile("[0-9a-z-]+")
 """Batches that a filter can name; any other, from a history made elsewhere, is unfolded instead of opened."""
 
 
-_ROLES = ("text", "dim", "name", "live", "ok", "warn", "bad", "bar", "track", "mark", "cursor", "selected")
-
-
-class JobList(ScrollView, can_focus=True):
+class JobList(JobView):
     """Draws jobs as lines and posts the requests of the user.
 
     Only while it is *not* focused and its cursor is at the very top does the cursor follow to a job that newly
@@ -48,27 +43,14 @@ class JobList(ScrollView, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("list"), *bindings("matches")]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"job-list--{role}" for role in _ROLES}
     DEFAULT_CSS = """
     JobList {
-        background: transparent;
-        color: $foreground;
-        overflow-x: hidden;
-        overflow-y: auto;
-        scrollbar-size-vertical: 1;
-        & > .job-list--text, & > .job-list--name { color: $foreground; }
-        & > .job-list--dim, & > .job-list--cursor { color: $text-muted; }
-        & > .job-list--live, & > .job-list--bar { color: $accent; }
-        & > .job-list--ok { color: $success; }
-        & > .job-list--warn { color: $warning; }
-        & > .job-list--bad { color: $error; }
-        & > .job-list--track { color: $text-disabled; }
-        & > .job-list--mark { color: $accent; text-style: bold; }
-        & > .job-list--selected { background: $block-cursor-blurred-background; }
-        &:focus > .job-list--cursor { color: $accent; text-style: bold; }
-        &:focus > .job-list--selected { background: $block-hover-background; }
-        &:ansi > .job-list--selected { background: transparent; }
-        &:ansi:focus > .job-list--selected { color: ansi_default; background: transparent; text-style: reverse; }
+        & > .job--cursor { color: $text-muted; }
+        & > .job--selected { background: $block-cursor-blurred-background; }
+        &:focus > .job--cursor { color: $accent; text-style: bold; }
+        &:focus > .job--selected { background: $block-hover-background; }
+        &:ansi > .job--selected { background: transparent; }
+        &:ansi:focus > .job--selected { color: ansi_default; background: transparent; text-style: reverse; }
     }
     """
 
@@ -121,7 +103,7 @@ class JobList(ScrollView, can_focus=True):
         self._filter = JobFilter()
         self._search = JobFilter()
         self._incremental_filter = IncrementalFilter(self._index)
-        self._painter = LinePainter(self._line_at, self._style_for)
+        self._painter = LinePainter(self._line_at, self.role_style)
         self._last_marked_id: int | None = None
         self._title = SafeText("")
         self._position = SafeText("")
@@ -242,7 +224,7 @@ class JobList(ScrollView, can_focus=True):
 
     def tick(self, now: float) -> None:
         self._cache.now = now
-        self._repaint()
+        self.redraw()
 
     def set_filter(self, text: str, facet: str | None = None) -> JobFilter:
         """Filter by `text`, keeping the facet unless one is given, and return the parsed filter."""
@@ -304,7 +286,7 @@ class JobList(ScrollView, can_focus=True):
                 self.scroll_to(y=at, animate=False)
         self._set_cursor_row(row, scroll=first is None)
         self._update_title()
-        self._repaint()
+        self.redraw()
 
     def _set_cursor_row(self, row: int, *, scroll: bool = True) -> None:
         if self._cursor.set_row(row) and self.is_attached:
@@ -329,7 +311,7 @@ class JobList(ScrollView, can_focus=True):
         self._cursor.preferred_id = self._cursor.job_id
         if self._position:
             self._update_title()
-        self._repaint(immediately=True)
+        self.redraw(immediately=True)
 
     def go_to_job(self, job_id: int) -> bool:
         """Put the cursor on a job, opening its batch; False if it is not listed."""
@@ -444,7 +426,7 @@ class JobList(ScrollView, can_focus=True):
 
     def _show_marks(self) -> None:
         self._update_title()
-        self._repaint()
+        self.redraw()
 
     def action_filter(self) -> None:
         self.post_message(self.FilterRequested(self._filter.text))
@@ -563,7 +545,7 @@ class JobList(ScrollView, can_focus=True):
             return CachedLine(None, (), lines[y] if y < len(lines) else (), has_cursor=False)
         return self._cache.line_at(row, self.size.width, cursor=row == self._cursor.row)
 
-    def _repaint(self, *, immediately: bool = False) -> None:
+    def redraw(self, *, immediately: bool = False) -> None:
         """Refresh exactly the cells in view that are out of date.
 
         `immediately` is for the answer to a key: it is painted at once, with the estimates there are.
@@ -591,10 +573,3 @@ class JobList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         return self._painter.strip(y, self.outer_size.width)
-
-    def _style_for(self, role: str, has_cursor: bool) -> Style:
-        style = self.rich_style
-        for name in (role, "selected" if has_cursor else ""):
-            if name:
-                style += self.get_component_rich_style(f"job-list--{name}", partial=True)
-        return style

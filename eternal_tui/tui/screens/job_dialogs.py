@@ -29,13 +29,13 @@ class JobDialogs:
             "compare": self._compare,
         }
 
-    def can_open(self, name: str) -> bool:
-        return name in self._openers
-
-    async def open(self, name: str, job_ids: Sequence[int]) -> None:
-        """Open the dialog of an action for these jobs; deleted ones are left out."""
+    async def open(self, name: str, job_ids: Sequence[int]) -> bool:
+        """Open the dialog of an action for these jobs, deleted ones left out; False for an action without one."""
+        if name not in self._openers:
+            return False
         if jobs := self.get_jobs(job_ids):
             await self._openers[name](jobs)
+        return True
 
     def get_jobs(self, job_ids: Sequence[int]) -> list[Job]:
         store = self._screen.services.jobs.store

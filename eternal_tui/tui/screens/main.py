@@ -435,10 +435,8 @@ class MainScreen(HelpMixin, DiffScreen):
             await self.action_cull("star")
             return
         chosen = self.job_pane.job_list.selected_ids()
-        if chosen and self.dialogs.can_open(name):
-            # Not in a worker: keys typed ahead wait for the screen that this opens.
-            await self.dialogs.open(name, chosen)
-        else:
+        # Not in a worker: keys typed ahead wait for the screen that this opens.
+        if not chosen or not await self.dialogs.open(name, chosen):
             self._run_command(chosen, name)
 
     async def action_cull(self, command: Literal["star", "reject"]) -> None:

@@ -113,13 +113,7 @@ class HeaderLine(Widget):
     """Draws the totals and repaints only cells that differ."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "header-line--name",
-        "header-line--text",
-        "header-line--dim",
-        "header-line--live",
-        "header-line--warn",
-        "header-line--bad",
-        "header-line--banner",
+        f"header-line--{role}" for role in ("name", "text", "dim", "live", "warn", "bad", "banner")
     }
     DEFAULT_CSS = """
     HeaderLine {
@@ -190,8 +184,5 @@ class HeaderLine(Widget):
         )
 
     def _style_for(self, role: str) -> Style:
-        return (
-            self.rich_style + self.get_component_rich_style(f"header-line--{role}", partial=True)
-            if role
-            else self.rich_style
-        )
+        style = self.rich_style
+        return style + self.get_component_rich_style(f"header-line--{role}", partial=True) if role else style

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from rich.style import Style
 from textual.message import Message
 from textual.scroll_view import ScrollView
 
@@ -81,8 +82,26 @@ def empty_lines(text: SafeText, width: int, glyphs: Glyphs) -> tuple[Line, ...]:
     return tuple((Span(0, width, fit(f"  {line}", width, ellipsis=glyphs.ellipsis), "dim"),) for line in lines)
 
 
+_ROLES = ("text", "dim", "name", "live", "ok", "warn", "bad", "bar", "track", "mark", "cursor", "selected")
+
+
 class JobView(ScrollView, can_focus=True):
-    """Shows the jobs of a listing its own way and passes its keys on to it."""
+    """Base of the views of listed jobs, with a style for each role of a span."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"job--{role}" for role in _ROLES}
+    DEFAULT_CSS = """
+    JobView {
+        background: transparent; color: $foreground; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1;
+        & > .job--text, & > .job--name { color: $foreground; }
+        & > .job--dim { color: $text-muted; }
+        & > .job--live, & > .job--bar { color: $accent; }
+        & > .job--ok { color: $success; }
+        & > .job--warn { color: $warning; }
+        & > .job--bad { color: $error; }
+        & > .job--track { color: $text-disabled; }
+        & > .job--mark { color: $accent; text-style: bold; }
+    }
+    """
 
     class FocusChanged(Message):
         """The view got the focus or lost it."""
@@ -94,3 +113,10 @@ class JobView(ScrollView, can_focus=True):
     def visible_ids(self) -> list[int]:
         """Return the ids of the jobs in view."""
         raise NotImplementedError
+
+    def role_style(self, *roles: str) -> Style:
+        """Return the widget's style with those of the roles over it; "" is no role."""
+        style = self.rich_style
+        for role in filter(None, roles):
+            style += self.get_component_rich_style(f"job--{role}", partial=True)
+        return style
