@@ -374,9 +374,11 @@ class ListCursor:
         return self.row if row is None else row
 
     def next_of(self, ids: list[int], step: int) -> int:
-        """Return the next of these shown ids, `step` of 1 down or -1 up, from the end on to the other end."""
+        """Return the next of these shown ids, in list order: `step` of 1 down or -1 up, around the ends."""
+        if self.job_id in ids:
+            return ids[(ids.index(self.job_id) + step) % len(ids)]
         places = {job_id: place for place, job_id in enumerate(self._index.ids())}
-        here = places.get(self.job_id or 0, 0) + (step if self.job_id in ids or step < 0 else 0)
+        here = places.get(self.job_id or 0, 0)
         return min(ids, key=lambda job_id: (places[job_id] - here) * step % len(places))
 
 
