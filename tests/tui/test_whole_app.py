@@ -113,6 +113,16 @@ def test_views(snap_compare: SnapCompare, folder: Path, size: tuple[int, int], k
     assert matches_snapshot(snap_compare, folder, size, *keys)
 
 
+@pytest.mark.parametrize("size", [(200, 60), (140, 40), (100, 30), (80, 24), (60, 20)], ids=str)
+def test_a_held_queue(snap_compare: SnapCompare, folder: Path, size: tuple[int, int]) -> None:
+    history = History.open(folder / "data")
+    queued = {"state": JobState.QUEUED, "cost": 0.04, "created_at": NOW - 30}
+    history.add_many(_record({**queued, "prompt": PROMPTS[1], "batch": "b", "batch_index": n + 1}) for n in range(10))
+    history.add_many(_record({**queued, "prompt": prompt, "name": "Julia"}) for prompt in PROMPTS[:2])
+    history.close(compact=True)
+    assert matches_snapshot(snap_compare, folder, size, "g")
+
+
 @pytest.mark.parametrize("theme", ["eternal-light", "eternal-contrast", "eternal-ansi", "eternal-mono"])
 def test_themes(snap_compare: SnapCompare, folder: Path, theme: str) -> None:
     assert matches_snapshot(snap_compare, folder, (100, 30), theme=theme)

@@ -78,7 +78,7 @@ def _totals_items(totals: Totals, queue: QueueSummary, glyphs: Glyphs) -> list[_
         (totals.done_today, "done today", "dim", 3),
     )
     parts = [_HeaderItem(f"{count} {word}", role, priority, dot) for count, word, role, priority in counts if count]
-    queued = zip(queue.parts, (8, 5, 4), strict=False)
+    queued = zip(queue.parts, (8, 7, 6), strict=False)
     place = 1 if totals.unconfirmed else 0
     parts[place:place] = [_HeaderItem(text, "live", priority, dot) for text, priority in queued]
     if totals.credits is not None:
