@@ -6,8 +6,7 @@ from pathlib import Path
 
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, from_record, to_record, with_event
-from eternal_tui.jobs.store import MAX_FULL_JOBS, JobStore
-from eternal_tui.jobs.store_compaction import JobCompactor, is_compact
+from eternal_tui.jobs.store import MAX_FULL_JOBS, JobCompactor, JobStore, is_compact
 from tests.benchmarks.full_history import ended_job
 from tests.jobs.stores import NOW, open_ended_jobs
 
