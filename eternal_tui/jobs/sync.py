@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -15,8 +15,8 @@ from eternal_tui.jobs.derived import INTERRUPTED_MESSAGE
 from eternal_tui.jobs.downloads import DownloadQueue
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
-from eternal_tui.jobs.ownership import ORPHAN_CHECK_SECONDS, claim, orphans
 from eternal_tui.jobs.polling.monitor import JobMonitor, job_kind
+from eternal_tui.jobs.ports import History, InstanceRegistry
 from eternal_tui.jobs.transitions import clear_unsaved, mark_unconfirmed
 
 SYNC_INTERVAL_SECONDS = 1.0
@@ -36,6 +36,40 @@ COMPACT_ABOVE_BYTES = 4 * 1024 * 1024
 
 MAX_LEARNED_JOBS = 200
 """Newest jobs that durations are learned from at a start: a few dozen of each kind tell as much as thousands."""
+
+
+ORPHAN_CHECK_SECONDS = 5.0
+"""Seconds between looks for jobs whose owner has died: well inside the half minute a take-over may last."""
+
+
+def claim(history: History, registry: InstanceRegistry, jobs: Sequence[Job]) -> list[int]:
+    """Make this instance the owner of those `jobs` whose owner is gone, in one locked step; return their ids.
+
+    What other instances wrote meanwhile is left to the next `read_changes`.
+    """
+    mine: list[int] = []
+    with history.transaction(keep_concurrent=True) as transaction:
+        for job in jobs:
+            record = transaction.get(job.id)
+            owner = "" if record is None else record.get("owner", "")
+            if record is None or (owner not in ("", registry.id) and registry.is_alive(owner)):
+                continue
+            if owner != registry.id:
+                transaction.update(job.id, {"owner": registry.id})
+            mine.append(job.id)
+    return mine
+
+
+def orphans(jobs: Iterable[Job], registry: InstanceRegistry) -> list[Job]:
+    """Return the jobs whose owner no longer runs; each owner is asked after once."""
+    alive: dict[str, bool] = {registry.id: True, "": False}
+    found = []
+    for job in jobs:
+        if job.owner not in alive:
+            alive[job.owner] = registry.is_alive(job.owner)
+        if not alive[job.owner]:
+            found.append(job)
+    return found
 
 
 class HistorySync:

@@ -16,7 +16,7 @@ from eternal_tui.history.history import History
 from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import FileState, JobState
-from eternal_tui.jobs.ownership import claim
+from eternal_tui.jobs.sync import claim
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import ROOT, Program
