@@ -13,7 +13,7 @@ import msgspec
 
 from eternal_tui.cli.context import UsageError
 from eternal_tui.history.lock import InstanceLock
-from eternal_tui.jobs.derived import derive_state
+from eternal_tui.jobs.files import derive_state
 from eternal_tui.jobs.model import Job, from_record
 
 if TYPE_CHECKING:

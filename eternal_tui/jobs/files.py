@@ -7,13 +7,15 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from eternal_tui.core.sanitize import sanitize
-from eternal_tui.jobs.model import FileState, Job
+import msgspec
+
+from eternal_tui.core.sanitize import UntrustedText, sanitize
+from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.media.decode.filetype import RESULT_SUFFIXES
 
 if TYPE_CHECKING:
@@ -153,3 +155,43 @@ def _copy_bytes(source: BinaryIO, target: BinaryIO, count: int | None = None) ->
     while block := source.read(COPY_BLOCK_BYTES if count is None else min(COPY_BLOCK_BYTES, count)):
         target.write(block)
         count = None if count is None else count - len(block)
+
+
+INTERRUPTED_MESSAGE = (
+    "The program ended while the request was in flight, so its response was never seen. It may have been charged."
+)
+FILE_GONE_MESSAGE = "The file is no longer in the results folder."
+FILE_CHANGED_MESSAGE = "The file in the results folder was changed since it was saved."
+
+
+def with_interrupted_submit(job: Job, is_alive: Callable[[str], bool]) -> Job:
+    """Return a job whose process died while submitting as unconfirmed; `is_alive` takes an instance id."""
+    if job.state is not JobState.SUBMITTING or is_alive(job.owner):
+        return job
+    return msgspec.structs.replace(job, state=JobState.UNCONFIRMED, error=UntrustedText(INTERRUPTED_MESSAGE))
+
+
+def with_file_presence(job: Job, results_dir: Path) -> Job:
+    """Return the job with its file state as the results folder has it: a saved file that is gone is missing."""
+    if job.file_state not in RESULT_FILE_STATES or (name := saved_name(job)) is None:
+        return job
+    problem = _file_problem(job, results_dir / name)
+    if bool(problem) is (job.file_state is FileState.MISSING):
+        return job
+    state = FileState.MISSING if problem else FileState.SAVED
+    return msgspec.structs.replace(job, file_state=state, error=UntrustedText(problem))
+
+
+def _file_problem(job: Job, path: Path) -> str:
+    try:
+        size = path.lstat().st_size
+    except OSError as error:
+        # A folder that may not be entered says nothing about the file.
+        return FILE_GONE_MESSAGE if error.errno in (errno.ENOENT, errno.ENOTDIR) else ""
+    known = job.file_info.bytes if job.file_info is not None else 0
+    return FILE_CHANGED_MESSAGE if known and size != known else ""
+
+
+def derive_state(job: Job, results_dir: Path, is_alive: Callable[[str], bool]) -> Job:
+    """Return the job as it really stands, for a reader of the history that runs no engine."""
+    return with_file_presence(with_interrupted_submit(job, is_alive), results_dir)

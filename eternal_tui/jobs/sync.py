@@ -11,9 +11,9 @@ from eternal_tui.estimation.interval import resume_delay
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
-from eternal_tui.jobs.derived import INTERRUPTED_MESSAGE
 from eternal_tui.jobs.downloads import DownloadQueue
 from eternal_tui.jobs.errors import InvalidJobState
+from eternal_tui.jobs.files import INTERRUPTED_MESSAGE
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 from eternal_tui.jobs.polling.monitor import JobMonitor, job_kind
 from eternal_tui.jobs.ports import History, InstanceRegistry
