@@ -271,8 +271,8 @@ class Submitter:
         unsubscribe = self._store.subscribe(lambda _: changed.set())
         try:
             while (job := self._store.get(job.id) or job).state in (JobState.QUEUED, JobState.SUBMITTING):
-                is_gone = job.id not in self._store or self._closing
-                if is_gone or (job.state is JobState.QUEUED and self._is_hopeless(until)):
+                is_queued = job.state is JobState.QUEUED
+                if job.id not in self._store or (is_queued and (self._closing or self._is_hopeless(until))):
                     break
                 changed.clear()
                 await sleep_until_set(clock, RECHECK_SECONDS, changed)
