@@ -160,7 +160,7 @@ class ConfirmDialog(Overlay[bool]):
     ) -> None:
         """`yes`, `no` and `other` are the labels of the answers."""
         super().__init__()
-        self._question = question
+        self.question = question
         self._title = title
         self._answers = {"y": yes, "d": other, "esc": no}
         self.chose_other = False
@@ -168,7 +168,7 @@ class ConfirmDialog(Overlay[bool]):
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = Content(self._title)
-            yield Static(Content(self._question), markup=False)
+            yield Static(Content(self.question), markup=False)
             lines = [f"{key:<4}{text}" for key, text in self._answers.items() if text]
             yield Static(Content("\n".join(lines)), id="answers", markup=False)
 

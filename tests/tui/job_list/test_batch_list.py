@@ -19,7 +19,7 @@ def listed_jobs() -> list[Job]:
 
 
 def line_texts(app: PaneApp) -> list[str]:
-    return ["".join(cell.text for cell in app.job_list._line_at(y).line).rstrip() for y in range(app.job_list.count)]
+    return [app.job_list.render_line(y).text.rstrip() for y in range(app.job_list.count)]
 
 
 async def test_a_batch_is_one_line_that_opens_and_folds() -> None:

@@ -426,7 +426,7 @@ async def test_the_title_shows_a_filter_as_it_is_typed() -> None:
         app.job_list.set_filter("[@click=app.quit]x[/]")
         await pilot.pause()
         assert "[@click=app.quit]x" in app.screen_text().splitlines()[0]
-        segments = [segment for strip in app.screen._compositor.render_strips() for segment in strip]
+        segments = [segment for strip in screen_strips(app.screen) for segment in strip]
         assert not any(segment.style and segment.style.meta.get("@click") for segment in segments)
 
 

@@ -34,7 +34,7 @@ class FakeScreen:
         self.notifications.append(text if severity == "information" else f"{severity}: {text}")
 
     async def ask_confirmation(self, question: ConfirmDialog) -> bool:
-        self.questions.append(question._question)
+        self.questions.append(question.question)
         return self.answer
 
     async def check_characters(self, requests: object) -> bool:  # noqa: ARG002

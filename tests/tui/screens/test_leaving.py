@@ -58,19 +58,19 @@ async def test_escape_is_one_step_back(tmp_path: Path) -> None:
         await pilot.press("slash", *"red", "enter")
         for way in ("n", "3"):
             await pilot.press(way)
-            await app._key_queue.wait_idle()
+            await wait_idle(pilot)
             assert app.focused is not jobs
             await pilot.press("escape")
-            await app._key_queue.wait_idle()
+            await wait_idle(pilot)
             assert app.focused is jobs, way
             assert "red" in jobs.title, way
         await pilot.press("z", "escape")
-        await app._key_queue.wait_idle()
+        await wait_idle(pilot)
         assert "red" in jobs.title, "zoomed"
         await pilot.press("escape")
-        await app._key_queue.wait_idle()
+        await wait_idle(pilot)
         assert "red" not in jobs.title
         await pilot.press("slash", *"red", "escape")
-        await app._key_queue.wait_idle()
+        await wait_idle(pilot)
         assert app.focused is jobs
         assert "red" not in jobs.title, "in the filter line"

@@ -142,5 +142,4 @@ async def test_a_job_tells_why_all_looks_wait(tmp_path: Path) -> None:
     bench.jobs.monitor.scheduler.backoff.hold(bench.clock.monotonic(), 600, "The key was refused.")
     async with app.run_test(size=(100, 30)) as pilot:
         await wait_idle(pilot)
-        detail = main_screen(app).detail_pane
-        await wait_until(pilot, lambda: "Status     The key was refused." in str(detail._text.render()))
+        await wait_until(pilot, lambda: "Status     The key was refused." in screen_text(app))
