@@ -1,4 +1,4 @@
-"""What is said is one calm line, keys act whoever the terminal thinks is looking, and the footer names what works."""
+"""Toasts that replace one another, keys after a lost focus, and the hints of the footer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a terminal is told when jobs end: only when nobody looks, once a batch, in the night nothing."""
+"""Notifications of ended jobs: one toast per batch; bell and desktop only without focus and outside quiet hours."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUIET_HOURS_NOW = f"{(_HOUR - 1) % 24:02}:00-{(_HOUR + 2) % 24:02}:00"
 
 
 class NotificationRecorder:
-    """Everything that was said, and to whom."""
+    """Records toasts and what is written to the terminal."""
 
     def __init__(
         self, *, focused: bool = False, environ: Mapping[str, str] | None = None, notify: NotifySettings | None = None
@@ -58,37 +58,37 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(announcing, "COALESCE_SECONDS", 0.01)
 
 
-async def test_a_batch_is_told_once_and_failure_too() -> None:
+async def test_ended_jobs_are_notified_once_with_the_failure() -> None:
     """Seen to fail with a bell for each job, and with the service's own words written raw."""
-    ears = NotificationRecorder()
-    told = await ears.end_jobs(SAVED_JOB, SAVED_JOB, FAILED_JOB)
-    assert told.count("\a") == 3  # the ends of two notifications, and one bell
-    assert told.startswith("\x1b]9;2 done, 1 failed. Job 2 failed: The prompt could not be drawn.")
-    assert "\x1b]777;notify;eternal-tui;2 done, 1 failed" in told
-    assert "\x1b]0;" not in told
-    assert [severity for _, severity in ears.toasts] == ["warning"]
+    recorder = NotificationRecorder()
+    written = await recorder.end_jobs(SAVED_JOB, SAVED_JOB, FAILED_JOB)
+    assert written.count("\a") == 3  # the ends of two notifications, and one bell
+    assert written.startswith("\x1b]9;2 done, 1 failed. Job 2 failed: The prompt could not be drawn.")
+    assert "\x1b]777;notify;eternal-tui;2 done, 1 failed" in written
+    assert "\x1b]0;" not in written
+    assert [severity for _, severity in recorder.toasts] == ["warning"]
     assert batch_end_message([SAVED_JOB, FAILED_JOB])[0].startswith("1 done, 1 failed. ")
 
 
-async def test_a_batch_is_told_when_the_whole_of_it_is_through() -> None:
-    """However quickly or slowly its jobs end, one toast and one bell; what is no part of it is told meanwhile.
+async def test_a_batch_is_notified_when_all_of_it_has_ended() -> None:
+    """However quickly or slowly its jobs end, one toast and one bell; other jobs are notified meanwhile.
 
     Seen to fail with the ends gathered by time alone: a batch that took a second rang for each job.
     """
-    ears = NotificationRecorder()
-    ears.active_batches.add("b")
+    recorder = NotificationRecorder()
+    recorder.active_batches.add("b")
     first, last = (msgspec.structs.replace(SAVED_JOB, id=job_id, batch="b") for job_id in (3, 4))
-    assert (await ears.end_jobs(first, FAILED_JOB)).count("\a") == 3
-    (told,) = ears.toasts
-    assert told[0].startswith("Job 2 failed")
-    ears.active_batches.clear()
-    ears.notified.clear()
-    assert (await ears.end_jobs(last)).count("\a") == 6
-    assert [text for text, _ in ears.toasts[1:]] == ["2 jobs done"]
+    assert (await recorder.end_jobs(first, FAILED_JOB)).count("\a") == 3
+    (written,) = recorder.toasts
+    assert written[0].startswith("Job 2 failed")
+    recorder.active_batches.clear()
+    recorder.notified.clear()
+    assert (await recorder.end_jobs(last)).count("\a") == 6
+    assert [text for text, _ in recorder.toasts[1:]] == ["2 jobs done"]
 
 
 @pytest.mark.parametrize(
-    "ears",
+    "recorder",
     [
         NotificationRecorder(focused=True),
         NotificationRecorder(notify=NotifySettings(bell=False, desktop=False)),
@@ -96,26 +96,26 @@ async def test_a_batch_is_told_when_the_whole_of_it_is_through() -> None:
     ],
     ids=["focused", "off", "quiet hours"],
 )
-async def test_no_sound_where_none_is_wanted(ears: NotificationRecorder) -> None:
-    """A toast there is; bell and notification only where nobody looks, by day, and not switched off."""
-    assert await ears.end_jobs(FAILED_JOB) == ""
-    assert len(ears.toasts) == 1
+async def test_no_bell_with_focus_or_by_settings(recorder: NotificationRecorder) -> None:
+    """A toast is shown; bell and desktop notification need a terminal without focus, daytime and the settings."""
+    assert await recorder.end_jobs(FAILED_JOB) == ""
+    assert len(recorder.toasts) == 1
 
 
-async def test_tmux_hands_it_on() -> None:
+async def test_tmux_passes_notifications_on() -> None:
     """Seen to fail with single ESCs inside tmux's envelope, at which tmux stops."""
-    told = await NotificationRecorder(environ={"TMUX": "/tmp/s,1,0"}).end_jobs(SAVED_JOB)
-    assert told.startswith("\x1bPtmux;\x1b\x1b]9;Job 1 done: Astrid\x07\x1b\\")
-    assert told.endswith("\x07\x1b\\\a")
+    written = await NotificationRecorder(environ={"TMUX": "/tmp/s,1,0"}).end_jobs(SAVED_JOB)
+    assert written.startswith("\x1bPtmux;\x1b\x1b]9;Job 1 done: Astrid\x07\x1b\\")
+    assert written.endswith("\x07\x1b\\\a")
 
 
-async def test_the_title_is_given_back() -> None:
+async def test_the_title_is_restored() -> None:
     """Seen to fail without the terminal's own title pushed first."""
-    ears = NotificationRecorder()
-    ears.notifier.update_title(Totals(running=3, done_today=2))
-    ears.notifier.update_title(Totals(running=3, done_today=2))
-    ears.notifier.update_title(Totals())
-    ears.notifier.stop()
-    assert ears.written == [
+    recorder = NotificationRecorder()
+    recorder.notifier.update_title(Totals(running=3, done_today=2))
+    recorder.notifier.update_title(Totals(running=3, done_today=2))
+    recorder.notifier.update_title(Totals())
+    recorder.notifier.stop()
+    assert recorder.written == [
         "\x1b[22;2t", "\x1b]2;3 running · 2 done\x07", "\x1b]2;eternal-tui\x07", "\x1b[23;2t"
     ]  # fmt: skip

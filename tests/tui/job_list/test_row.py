@@ -1,4 +1,4 @@
-"""A job as a line: exactly as wide as asked, whatever the job holds, and saying what a person needs."""
+"""Lines of jobs and batches: their width, columns and texts."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def test_a_batch_line_says_how_far_it_is_and_what_it_costs() -> None:
 
 @pytest.mark.parametrize("width", [20, 34, 46, 60, 80, 100, 140, 200])
 def test_a_batch_line_fills_every_width_and_the_count_is_never_lost(width: int) -> None:
-    """What waits for a person comes before what is over.
+    """Jobs that need a decision come before those that ended.
 
     Seen to fail with the prompt before the figures: at 60 columns the count was cut off; and with what failed before
     what is to be decided, which 80 columns then had no room for.

@@ -43,21 +43,21 @@ class FakeScreen:
 
 async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> None:
     """Seen to fail with each failed job sent by itself: four requests at one press of t, and no question."""
-    face = FakeScreen()
+    screen = FakeScreen()
     async with open_services(tmp_path) as bench:
-        actions = JobCommands(bench.jobs, face, ENVIRON)
+        commands = JobCommands(bench.jobs, screen, ENVIRON)
         failed = [make_job(number, state=JobState.FAILED) for number in (1, 2, 3)]
         rejected = make_job(4, state=JobState.REJECTED)
         running = make_job(5, state=JobState.RUNNING)
         unclear = make_job(6, state=JobState.UNCONFIRMED)
         settled = make_job(7, state=JobState.UNCONFIRMED, dismissed=True)
         saved = make_job(8, state=JobState.SUCCEEDED, file_state=FileState.SAVED)
-        await actions.retry_all([*failed, rejected, running, unclear, settled, saved])
-        assert len(face.questions) == 2
-        assert face.questions[0].startswith("No response for job 6.")
-        assert face.questions[1] == "Run 4 jobs again? Price unknown."
-        await actions.retry_all([running, settled])
-        assert face.notifications == ["Nothing to retry among these jobs."]
+        await commands.retry_all([*failed, rejected, running, unclear, settled, saved])
+        assert len(screen.questions) == 2
+        assert screen.questions[0].startswith("No response for job 6.")
+        assert screen.questions[1] == "Run 4 jobs again? Price unknown."
+        await commands.retry_all([running, settled])
+        assert screen.notifications == ["Nothing to retry among these jobs."]
         assert bench.jobs.store.newest_first() == []
 
 
@@ -81,21 +81,21 @@ async def test_what_may_have_been_paid_is_sent_again_only_after_a_question_and_l
 
 async def test_all_failed_are_asked_about_once_with_the_cost(tmp_path: Path) -> None:
     """Seen to fail with the rejected ones left out, and with one alone sent without a question."""
-    face = FakeScreen()
+    screen = FakeScreen()
     async with open_services(tmp_path) as bench:
-        actions = JobCommands(bench.jobs, face, ENVIRON)
+        commands = JobCommands(bench.jobs, screen, ENVIRON)
         failed = make_job(1, state=JobState.FAILED, prompt="one")
         unsent = make_job(2, state=JobState.REJECTED, prompt="two", cause="unreachable")
         refused = make_job(3, state=JobState.REJECTED, prompt="three", cause="refused")
-        await actions.retry_failed([failed])
-        await actions.retry_failed([failed, unsent, refused])
-        await actions.retry_failed([refused])
-        await actions.retry_failed([])
-        assert face.questions == [
+        await commands.retry_failed([failed])
+        await commands.retry_failed([failed, unsent, refused])
+        await commands.retry_failed([refused])
+        await commands.retry_failed([])
+        assert screen.questions == [
             "Run 1 failed job again? Price unknown.",
             "Run 2 failed jobs again? 1 job rejected by the API left out: edit with e. Price unknown.",
         ]
-        assert face.notifications == [
+        assert screen.notifications == [
             "Rejected by the API as they are: press e to change the request.",
             "No failed job in this list.",
         ]
@@ -117,14 +117,14 @@ async def test_what_costs_or_may_have_cost_asks_once_first(
     tmp_path: Path, command: str, state: JobState, count: int, question: str
 ) -> None:
     """Seen to fail with `t` sending a failed job at once, and with `w` asking about each of several."""
-    face = FakeScreen()
+    screen = FakeScreen()
     async with open_services(tmp_path) as bench:
         bench.history.add_many([to_record(make_job(state=state))] * count)
         await bench.jobs.start()
-        await JobCommands(bench.jobs, face, ENVIRON).run(range(1, count + 1), command)
-        assert face.questions == ([question] if question else [])
-        kept = state if question else JobState.REJECTED
-        assert [job.state for job in bench.jobs.store.newest_first()] == [kept] * count
+        await JobCommands(bench.jobs, screen, ENVIRON).run(range(1, count + 1), command)
+        assert screen.questions == ([question] if question else [])
+        left = state if question else JobState.REJECTED
+        assert [job.state for job in bench.jobs.store.newest_first()] == [left] * count
 
 
 async def test_the_queue_is_held_and_released_after_a_question(
@@ -132,19 +132,19 @@ async def test_the_queue_is_held_and_released_after_a_question(
 ) -> None:
     """Seen to fail without the question: what others had queued was sent at one key."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
-        face = FakeScreen()
-        commands = JobCommands(bench.engine, face, ENVIRON)
+        screen = FakeScreen()
+        commands = JobCommands(bench.engine, screen, ENVIRON)
         await commands.toggle_queue()
         first, second = [await bench.engine.submit(IMAGE_REQUEST) for _ in range(2)]
         await commands.move_queued([second.id], -1)
-        assert face.notifications[-1] == "Job 2 is number 1 of 2 in the queue."
+        assert screen.notifications[-1] == "Job 2 is number 1 of 2 in the queue."
         await commands.delete([first])
-        assert face.questions == []
+        assert screen.questions == []
         await commands.toggle_queue()
-        assert face.questions == ["Send 1 queued request? Price unknown."]
+        assert screen.questions == ["Send 1 queued request? Price unknown."]
         await clock.advance(30)
         assert sandbox.posts == []
-        face.answer = True
+        screen.answer = True
         await commands.toggle_queue()
         await bench.advance_until(lambda: len(sandbox.posts) == 1)
         assert bench.engine.store[first.id].cause == "cancelled"
