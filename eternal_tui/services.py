@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import shutil
 import tempfile
@@ -233,7 +232,7 @@ class Services:
         self.clock = clock
         self.history = History.open(self.data_dir, now=clock.time)
         try:
-            self.instance = InstanceLock.acquire(self.data_dir, clock.time, os.getpid())
+            self.instance = InstanceLock.acquire(self.data_dir, clock.time)
         except BaseException:
             self.history.close(compact=False)
             raise

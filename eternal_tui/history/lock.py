@@ -103,17 +103,10 @@ class InstanceLock:
         self._fd = -1
 
     @classmethod
-    def acquire(
-        cls,
-        folder: Path,
-        now: Callable[[], float],
-        pid: int,
-        *,
-        fs: FileSystem | None = None,
-    ) -> Self:
-        """Register this process in the data folder; clock and process id are recorded in its file."""
-        info = msgspec.json.encode({"pid": pid, "started": now()})
-        instance = cls(fs or FileSystem(), folder / "instances", os.urandom(4).hex(), info)
+    def acquire(cls, folder: Path, now: Callable[[], float]) -> Self:
+        """Register this process in the data folder; its id and the time are recorded in the file."""
+        info = msgspec.json.encode({"pid": os.getpid(), "started": now()})
+        instance = cls(FileSystem(), folder / "instances", os.urandom(4).hex(), info)
         instance.reacquire()
         return instance
 

@@ -22,10 +22,9 @@ from eternal_tui.history.journal import Change, decode, encode
 class DurableStorage(Storage):
     """A TinyDB storage over a `History`; the table ``jobs`` holds the records and is the only one written."""
 
-    def __init__(self, path: str | Path, *, history: History | None = None) -> None:
+    def __init__(self, path: str | Path) -> None:
         super().__init__()
-        self._owns_history = history is None
-        self._history = history or History.open(Path(path).parent)
+        self._history = History.open(Path(path).parent)
         self._last_read: dict[int, bytes] = {}
 
     def read(self) -> dict[str, dict[str, Any]]:
@@ -71,6 +70,5 @@ class DurableStorage(Storage):
         return {CHARGES_TABLE: {str(row_id): row for row_id, row in reversed(rows)}} if rows else {}
 
     def close(self) -> None:
-        """Close the history if this storage opened it."""
-        if self._owns_history:
-            self._history.close(compact=True)
+        """Compact and close the history."""
+        self._history.close(compact=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 
 import pytest
@@ -133,7 +132,7 @@ def test_delete_asks_before_it_drops_what_is_charged(four: Program, job: str) ->
 
 
 def test_a_job_being_sent_is_not_deleted(four: Program) -> None:
-    sender = InstanceLock.acquire(four.data_dir, time.time, os.getpid())
+    sender = InstanceLock.acquire(four.data_dir, time.time)
     four.add_jobs(a_job(state="submitting", owner=sender.id))
     assert four.run("delete", "5", "--yes").code == 2
     assert len(four.records()) == 5

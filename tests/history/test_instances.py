@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +13,14 @@ HOLD_SCRIPT = """
 import sys
 from pathlib import Path
 from eternal_tui.history.lock import InstanceLock
-instance = InstanceLock.acquire(Path(sys.argv[1]), lambda: 0.0, 0)
+instance = InstanceLock.acquire(Path(sys.argv[1]), lambda: 0.0)
 print(instance.id, flush=True)
 sys.stdin.readline()
 """
 
 
 def _acquire(folder: Path) -> InstanceLock:
-    return InstanceLock.acquire(folder, lambda: 0.0, os.getpid())
+    return InstanceLock.acquire(folder, lambda: 0.0)
 
 
 def test_instance_is_alive_until_released(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -127,7 +126,7 @@ async def run_engine(
     loop_activity().add_sandbox(sandbox.state)
     clock = clock or FakeClock()
     history = History.open(data_dir, now=clock.time, fs=fs)
-    instance = InstanceLock.acquire(data_dir, clock.time, os.getpid())
+    instance = InstanceLock.acquire(data_dir, clock.time)
     client = KeyedClient(base_url or sandbox.api_url, Secret(sandbox.key), now=clock.time)
     fetcher = ResultDownloader(data_dir / "results", limits, policy=OPEN_POLICY, sleep=clock.sleep)
     desk = JobEngine(

@@ -110,7 +110,7 @@ async def test_of_two_that_claim_a_job_at_once_one_gets_it(tmp_path: Path, sandb
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         job = await bench.engine.submit(IMAGE_REQUEST)
     histories = [History.open(tmp_path, fs=UnsyncedFileSystem()) for _ in range(2)]
-    heirs = [InstanceLock.acquire(tmp_path, clock.time, 1, fs=UnsyncedFileSystem()) for _ in range(2)]
+    heirs = [InstanceLock.acquire(tmp_path, clock.time) for _ in range(2)]
     claims = [claim(history, heir, [job]) for history, heir in zip(histories, heirs, strict=True)]
     assert claims == [[job.id], []]
     for heir, history in zip(heirs, histories, strict=True):

@@ -8,7 +8,6 @@ so that no sum of them is another by chance, which no reader of balances could t
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import shutil
 import tempfile
@@ -94,7 +93,7 @@ class Process:
 
     def __init__(self, folder: Path, clock: VirtualClock, account: str, policy: JobPolicy) -> None:
         self.account = account
-        self.registry = InstanceLock.acquire(folder, clock.time, os.getpid())
+        self.registry = InstanceLock.acquire(folder, clock.time)
         self.history = History.open(folder, fs=UnsyncedFileSystem())
         ports: Any = Ports(self.history, self.registry, Key(account), None, clock, random.Random(1), "service")  # type: ignore[arg-type]
         self.context: JobContext = build_context(ports, policy, folder / "results")

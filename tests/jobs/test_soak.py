@@ -85,7 +85,7 @@ async def test_soak(tmp_path: Path) -> None:
     clock = SystemClock()
     with run_sandbox_process() as service:
         history = History.open(tmp_path)
-        instance = InstanceLock.acquire(tmp_path, clock.time, os.getpid())
+        instance = InstanceLock.acquire(tmp_path, clock.time)
         client = KeyedClient(service.url, Secret(service.key))
         fetcher = ResultDownloader(tmp_path / "results", policy=OPEN_POLICY)
         desk = JobEngine(

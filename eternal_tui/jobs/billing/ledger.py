@@ -199,19 +199,14 @@ class Ledger:
         rows = []
         for charge in self.open_verdicts.values():
             answers = {was_refunded(job) for job in charge.waits_for}
+            verdict, reason = Verdict.NOT_CHARGED, charge.reason
             if True in answers:
-                reason = f"{charge.reason} Another job failed, or its end is unknown: its refund would look the same."
-                rows.append(
-                    correction_row(
-                        charge, RowKind.VERDICT, now, self.amount_of(charge), verdict=Verdict.UNKNOWN, reason=reason
-                    )
-                )
-            elif None not in answers:
-                rows.append(
-                    correction_row(
-                        charge, RowKind.VERDICT, now, Decimal(0), verdict=Verdict.NOT_CHARGED, reason=charge.reason
-                    )
-                )
+                verdict = Verdict.UNKNOWN
+                reason += " Another job failed, or its end is unknown: its refund would look the same."
+            elif None in answers:
+                continue
+            amount = self.amount_of(charge) if verdict is Verdict.UNKNOWN else Decimal(0)
+            rows.append(correction_row(charge, RowKind.VERDICT, now, amount, verdict=verdict, reason=reason))
         return rows
 
     # Figures
@@ -230,44 +225,41 @@ class Ledger:
 
     def spending(self, charges: Iterable[Charge]) -> Spending:
         """Return the sum of the charges and of the unsettled drop of their accounts' balances."""
-        figures: dict[str, Decimal] = defaultdict(Decimal)
+        sums: dict[str, Decimal] = defaultdict(Decimal)
         unknown = doubtful = in_flight = 0
-        is_bounded = True
         unsettled: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for charge in charges:
             if charge.is_free:
                 continue
             amount = self.amount_of(charge)
-            if amount is None:
-                unknown += 1
-                doubtful += charge.is_in_doubt
-                is_bounded = False
-            cost = amount or Decimal(0)
-            figures["recorded"] += charge.amount or Decimal(0)
+            unknown += amount is None
+            doubtful += amount is None and charge.is_in_doubt
             in_flight += charge.is_in_flight
-            figures["spent"] += cost
+            cost = amount or Decimal(0)
+            sums["recorded"] += charge.amount or Decimal(0)
+            sums["spent"] += cost
             if charge.is_settled:
-                figures["low"] += cost
+                sums["low"] += cost
             elif charge.job in self.account(charge.service, charge.account).since:
                 unsettled[charge.service, charge.account] += cost
             if charge.is_in_doubt:
-                figures["unconfirmed"] += cost
+                sums["unconfirmed"] += cost
             if not charge.job:
-                figures["unexplained"] += cost
+                sums["unexplained"] += cost
         for (service, name), counted in unsettled.items():
             if (drop := self.account(service, name).open_drop() - counted) > 0:
-                figures["unexplained"] += drop
-                figures["spent"] += drop
+                sums["unexplained"] += drop
+                sums["spent"] += drop
         return Spending(
-            spent=figures["spent"],
-            low=figures["low"],
-            high=figures["spent"] if is_bounded else None,
-            unexplained=figures["unexplained"],
-            unconfirmed=figures["unconfirmed"],
+            spent=sums["spent"],
+            low=sums["low"],
+            high=None if unknown else sums["spent"],
+            unexplained=sums["unexplained"],
+            unconfirmed=sums["unconfirmed"],
             unknown_count=unknown,
             doubtful_count=doubtful,
             in_flight_count=in_flight,
-            recorded=figures["recorded"],
+            recorded=sums["recorded"],
         )
 
 
