@@ -74,10 +74,10 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     app.press("Tab")  # to the choice: one prompt, or one a line
     app.press("Right")
     app.wait_for(shows_request_count(2))
-    app.press("Tab", ",", "Right")  # picture and clip
+    app.press("Tab", "Space", "Right")  # picture and clip
     app.wait_for(contains("Duration", "Audio", "Quality"))
     app.wait_for(shows_request_count(4))
-    app.press("Tab", ",", "Right")  # two lengths of clip
+    app.press("Tab", "Space", "Right")  # two lengths of clip
     app.wait_for(shows_request_count(6))
     app.press("C-t")
     app.wait_for("Presets and snippets")
@@ -115,7 +115,7 @@ def test_the_form(app: Tmux, tmp_path: Path) -> None:
     # The documented curl, pasted.
     app.tmux("set-buffer", "--", CURL_COMMAND)
     app.tmux("paste-buffer", "-p")
-    app.wait_for(contains("Waving from a pasted curl", "1 [2] 3", '"type":"video"'))
+    app.wait_for(contains("Waving from a pasted curl", "1 [2] 3", '"type": "video"'))
     assert "sk-of-nobody" not in app.screen()
 
     # The draft is there after a kill.

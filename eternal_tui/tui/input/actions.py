@@ -147,7 +147,7 @@ CONTROL_ACTIONS = _with_scopes(
     Action("form.clear", "ctrl+l", "clear", "Clear", "Clear the form", priority=True),
     Action("form.restore", "ctrl+g", "restore", "Restore", "Bring back the previous draft", priority=True),
     Action("line.pick", "down", "pick", "Choose a character", "Open the list of characters"),
-    Action("line.done", "enter", "done", "Done", "Go on; open the list where nobody clear is named"),
+    Action("line.done", "enter", "done", "Done", "Next field, or the list if the name is unclear"),
     Action("line.above", "up", "app.focus_previous", "Field above", "Go to the field above"),
     Action("choice.previous", "left,h", "move(-1)", "Previous", "Choose the value before"),
     Action("choice.next", "right,l", "move(1)", "Next", "Choose the next value"),

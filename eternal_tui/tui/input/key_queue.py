@@ -14,7 +14,7 @@ from textual.events import Key
 from textual.message_pump import MessagePump
 
 DRAIN_ROUNDS = 3
-"""Turns through everything a key may have woken: the control, what it told its parents, and the focus they set."""
+"""Rounds of waiting for every pump: a key reaches a control, then its parents, then what they focus."""
 
 KEY_TIMEOUT_SECONDS = 2.0
 """Seconds a key waits at most for the one before: an action that takes longer is no reason to be deaf."""
@@ -26,14 +26,14 @@ Behind them what waits is forgotten: letters meant for a line that did not come 
 """
 
 MAX_QUEUED_KEYS = 1_000
-"""Keys kept waiting; a pause in which more are typed loses the rest, as a terminal's own buffer does."""
+"""Queued keys; further ones are dropped, as in a terminal's own buffer."""
 
 
 class KeyQueue:
     """Hands keys to `press` so that each finds the focus where the one before put it.
 
     `pending_pumps` returns what may still have messages to handle, innermost first; `is_screen_opening` tells whether
-    something is on its way to the screen; `on_error` is told of a defect in what a key does. `timeout_seconds` is in
+    something is on its way to the screen; `on_error` gets exceptions of handlers. `timeout_seconds` is in
     seconds.
     """
 

@@ -104,8 +104,8 @@ def _is_unicode_key_name(name: str) -> bool:
 
 
 def _conflict_errors(keymap: Mapping[str, str]) -> Iterator[SafeText]:
-    """Yield a sentence for each key of the person's that meets another action's where both work."""
-    told: set[frozenset[str]] = set()
+    """Yield a sentence for each of the user's keys that another action has in an overlapping scope."""
+    reported: set[frozenset[str]] = set()
     for name in keymap:
         if name not in _ACTIONS_BY_ID:
             continue
@@ -118,8 +118,8 @@ def _conflict_errors(keymap: Mapping[str, str]) -> Iterator[SafeText]:
             ):
                 continue
             shared = _normalized_keys(effective_keys(mine, keymap)) & _normalized_keys(effective_keys(other, keymap))
-            if shared and frozenset({name, other.id}) not in told:
-                told.add(frozenset({name, other.id}))
+            if shared and frozenset({name, other.id}) not in reported:
+                reported.add(frozenset({name, other.id}))
                 key = key_label(min(shared))
                 yield format_safe("keys: {key} is given to both {one} and {other}.", key=key, one=name, other=other.id)
 

@@ -96,7 +96,7 @@ class CharacterField(Vertical):
 
     @property
     def resolved(self) -> list[ResolvedCharacter]:
-        """Whom each entry of the field means."""
+        """The result for each entry."""
         # Asked for several times at every key, and among thousands of names a resolution takes milliseconds.
         if self._resolve_cache is None or self._resolve_cache[0] != self.text:
             self._resolve_cache = (self.text, self._resolver.resolve_all(self.text))

@@ -16,7 +16,7 @@ from eternal_tui.config.credentials import environ_without_keys
 from eternal_tui.drafts.editor import create_prompt_file, editor_command, read_prompt
 
 RETURNED_AT_ONCE_SECONDS = 1.0
-"""Seconds within which nobody opens, reads and leaves an editor."""
+"""An editor that ends sooner was not used."""
 
 
 @contextmanager
@@ -49,8 +49,8 @@ class EditedPrompt(NamedTuple):
 async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str]) -> EditedPrompt:
     """Return the prompt as edited; raise EditorNotFound, SuspendNotSupported or OSError.
 
-    The editor gets `environ` without keys. Its file is kept where its text could be lost otherwise: an editor that
-    fails, and one that returns at once because it opened a window of its own.
+    The editor gets `environ` without keys. The file stays where its text could be lost: if the editor fails, or returns
+    at once because it opened a window of its own.
     """
     command = editor_command(environ)
     path = create_prompt_file(prompt)

@@ -28,7 +28,7 @@ from eternal_tui.tui.widgets.choice import Choice, FieldControl, Stepper
 
 
 class FieldRow(Horizontal):
-    """A dim label beside a control; a bar on the left marks the one with the focus."""
+    """A dim label left of a control; a bar on the left marks the one with the focus."""
 
     DEFAULT_CSS = """
     FieldRow { height: auto; border-left: blank; }
@@ -124,7 +124,7 @@ class SettingsFields(Vertical):
             self.query_one(row).display = applies
 
     def show_total(self, total: int) -> None:
-        """Show how many requests the whole form makes beside their count."""
+        """Show the number of requests next to the count."""
         self._repeat_count.set_note(f"= {total} requests" if total > 1 else "")
 
     def focus_count(self) -> None:

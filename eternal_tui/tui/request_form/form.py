@@ -139,7 +139,7 @@ class RequestForm(Vertical):
     def load(self, draft: Draft, origin: str = "", *, is_replaceable: bool = False) -> None:
         """Show a draft in place of the form's content, which ctrl+g brings back.
 
-        `origin` is shown beside the prompt until it is edited; with `is_replaceable` typing replaces the prompt.
+        The label of the prompt shows `origin` until the prompt is edited; with `is_replaceable` typing replaces it.
         """
         self._keep_replaced(self.draft, draft)
         draft = draft.clamped()

@@ -120,7 +120,7 @@ class RequestFormPane(Container):
         """Note that the requests were answered, or not sent."""
         self._pending_requests.remove(requests)
         if self._last_sent is not None and self._last_sent[0] == requests:
-            # A user who kept pressing while it was sent has not seen the answer yet.
+            # The user may have pressed again before the response was shown.
             self._last_sent = (requests, self._monotonic())
 
     def refresh_price(self) -> None:

@@ -1,4 +1,4 @@
-"""SubmitPlan: the requests a draft stands for, and why it cannot be sent."""
+"""SubmitPlan: the requests of a draft, or why it cannot be sent."""
 
 from __future__ import annotations
 

@@ -38,14 +38,14 @@ _INVISIBLE_REMOVED = dict.fromkeys(map(ord, ZERO_WIDTH_JOINERS | VARIATION_SELEC
 
 
 def sanitize_clusters(text: str) -> str:
-    """Return a text that passed the gate, emoji as wide as they were, letters that were joined one beside the other."""
+    """Return the text sanitized, each emoji as wide as before and joined letters next to each other."""
     clusters, _ = split_graphemes(text)
     return "".join(_sanitize_cluster(text[start:end], width) for start, end, width in clusters)
 
 
 def _sanitize_cluster(cluster: str, width: int) -> str:
     drawn = sanitize(cluster.translate(_INVISIBLE_REMOVED))
-    # Of a family one is drawn: the others would push away what stands behind them. A letter is never left out.
+    # Of a joined family one emoji is drawn, to keep the width. Letters are all drawn.
     return set_cell_size(drawn, width) if cell_len(drawn) < width or category(cluster[0]) == "So" else drawn
 
 
@@ -79,10 +79,7 @@ class PromptArea(GraphemeTextArea):
         self.is_replaceable = False
 
     def render_line(self, y: int) -> Strip:
-        """Draw a line through the gate: what a prompt holds beyond it, as joiners of emoji, has no picture anyway.
-
-        Cell by cell where that can be, so that the cursor stands where the text says.
-        """
+        """Draw a line sanitized, cell by cell so that the cursor stays in its column."""
         strip = super().render_line(y)
         if all(segment.text.isascii() for segment in strip):
             return strip

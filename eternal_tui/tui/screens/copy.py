@@ -31,7 +31,7 @@ _CONTROL_OR_BREAK_PATTERN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class CopyItem(NamedTuple):
-    """One text of a job: `label` stands after "Copied the", and the text is the real one, not what is shown of it.
+    """One text of a job: `label` follows "Copied the"; `text` is complete and unsanitized.
 
     One of a single line, such as a link, is copied only where it really is one.
     """

@@ -51,7 +51,7 @@ TITLE_WIDTH = 14
 
 
 NARROW_WIDTH = 60
-"""Cells below which a description stands under its title instead of beside it."""
+"""Cells below which a description is under its title, not next to it."""
 
 
 class HelpRow(NamedTuple):

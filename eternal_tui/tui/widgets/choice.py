@@ -27,7 +27,7 @@ _MARKED_HINTS = ("  marked · ←→ adds another", "  ←→ adds another", "  
 """Keys shown while a choice has the focus: the longest that fits."""
 
 Option = tuple[str, str]
-"""A value and the word that stands for it."""
+"""A value and its label."""
 
 
 class FieldControl(Widget, can_focus=True):
@@ -55,7 +55,7 @@ class FieldControl(Widget, can_focus=True):
 class Choice(FieldControl):
     """One of a few values; with `multiple`, a marked one stays while another is chosen too.
 
-    `radio` draws `( ) image  (•) video`, or `[ ]` with one marked; else the chosen word stands in brackets: `1 [2] 3`.
+    `radio` draws `( ) image  (•) video`, or `[ ]` with one marked; else the chosen word is in brackets: `1 [2] 3`.
     A digit that is a value chooses it.
     """
 
@@ -89,13 +89,13 @@ class Choice(FieldControl):
         return tuple(each for each, _ in self._options if each in self._extra_values and each != self._value)
 
     def set_value(self, value: str, extra_values: Iterable[str] = ()) -> None:
-        """Show `value` as chosen, and `extra_values` beside it.
+        """Show `value` as chosen, and `extra_values` as marked.
 
         No message is posted. A value that is no option is left alone.
         """
-        kept = frozenset(extra_values)
-        if (value, kept) != (self._value, self._extra_values) and any(value == each for each, _ in self._options):
-            self._value, self._extra_values = value, kept
+        marked = frozenset(extra_values)
+        if (value, marked) != (self._value, self._extra_values) and any(value == each for each, _ in self._options):
+            self._value, self._extra_values = value, marked
             self.refresh()
 
     def render(self) -> Content:
@@ -195,7 +195,7 @@ class Stepper(FieldControl):
         self.refresh()
 
     def set_note(self, note: str) -> None:
-        """Show a text beside the number."""
+        """Show a text after the number."""
         if note != self._note:
             self._note = note
             self.refresh()
