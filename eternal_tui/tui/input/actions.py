@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
+
+import msgspec
 
 Scope = Literal[
     "anywhere", "jobs", "list", "matches", "tiles",
@@ -36,7 +38,7 @@ PARENT_SCOPES: dict[Scope, tuple[Scope, ...]] = {
 _SCOPE_OF_ID = cast("Scope", "")
 
 
-class Action(NamedTuple):
+class Action(msgspec.Struct, frozen=True):
     """A key command. `textual_action` is Textual's action string.
 
     `show_in_footer` tells whether the footer names it. One with `priority` comes before what the control with the
@@ -62,7 +64,7 @@ def _with_scopes(*actions: Action) -> tuple[Action, ...]:
     for action in actions:
         first = action.id.partition(".")[0]
         scope = _SCOPES_OF_IDS.get(first, cast("Scope", first)) if action.scope == _SCOPE_OF_ID else action.scope
-        found.append(action._replace(scope=scope))
+        found.append(msgspec.structs.replace(action, scope=scope))
     return tuple(found)
 
 
