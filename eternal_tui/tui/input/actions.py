@@ -296,6 +296,8 @@ MAIN_SCREEN_ACTIONS = _with_scopes(
 ALL_ACTIONS: tuple[Action, ...] = (*MAIN_SCREEN_ACTIONS, *CONTROL_ACTIONS)
 """All of them; `MAIN_SCREEN_ACTIONS` are those of the workbench itself, which the palette offers."""
 
+ACTIONS_BY_ID = {action.id: action for action in ALL_ACTIONS}
+
 
 SHARED_KEYS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("list.open",), "Open, choose, or go to the next field"),

@@ -8,13 +8,12 @@ from textual.binding import Binding
 from textual.keys import Keys
 
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
-from eternal_tui.tui.input.actions import ALL_ACTIONS, PARENT_SCOPES, Action, Scope
+from eternal_tui.tui.input.actions import ACTIONS_BY_ID, ALL_ACTIONS, PARENT_SCOPES, Action, Scope
 from eternal_tui.tui.terminal.textual_internals import key_name
 
 INDISTINGUISHABLE_KEYS = {"ctrl+h": "Backspace", "ctrl+i": "Tab", "ctrl+j": "Enter", "ctrl+m": "Enter", "ctrl+[": "Esc"}
 """Keys a terminal cannot tell from another one."""
 
-_ACTIONS_BY_ID = {action.id: action for action in ALL_ACTIONS}
 _MODIFIER_KEYS = frozenset({"ctrl", "alt", "shift", "super", "meta", "hyper"})
 _KEY_NAMES = frozenset(key.value.split("+")[-1] for key in Keys)
 
@@ -55,8 +54,8 @@ def _entry_errors(keymap: Mapping[str, str]) -> Iterator[SafeText]:
     from difflib import get_close_matches
 
     for name, text in keymap.items():
-        if name not in _ACTIONS_BY_ID:
-            near = get_close_matches(name, _ACTIONS_BY_ID, n=1)
+        if name not in ACTIONS_BY_ID:
+            near = get_close_matches(name, ACTIONS_BY_ID, n=1)
             hint = format_safe(" Did you mean {near}?", near=near[0]) if near else SafeText("")
             yield format_safe('keys: there is no action "{name}".{hint}', name=name, hint=hint)
             continue
@@ -107,9 +106,9 @@ def _conflict_errors(keymap: Mapping[str, str]) -> Iterator[SafeText]:
     """Yield a sentence for each of the user's keys that another action has in an overlapping scope."""
     reported: set[frozenset[str]] = set()
     for name in keymap:
-        if name not in _ACTIONS_BY_ID:
+        if name not in ACTIONS_BY_ID:
             continue
-        mine = _ACTIONS_BY_ID[name]
+        mine = ACTIONS_BY_ID[name]
         for other in ALL_ACTIONS:
             if (
                 other.id == name

@@ -18,7 +18,8 @@ from eternal_tui.jobs.model import Job
 from eternal_tui.services import Services
 from eternal_tui.tui.config_watch import effective_keymap
 from eternal_tui.tui.context import TerminalContext
-from eternal_tui.tui.input.keymap import bindings, key_label
+from eternal_tui.tui.input.actions import ACTIONS_BY_ID
+from eternal_tui.tui.input.keymap import bindings, effective_keys, key_label
 from eternal_tui.tui.terminal import escape_codes
 from eternal_tui.tui.terminal.clipboard import clipboard_command, copy
 from eternal_tui.tui.widgets.dialog import Dialog
@@ -97,19 +98,6 @@ def too_long_message(item: CopyItem, max_bytes: int) -> SafeText:
     )
 
 
-# j is "down" in every list here, so the JSON body is copied by b.
-_DEFAULT_KEYS = {"path": "p", "link": "l", "prompt": "t", "request_id": "i", "curl": "c", "python": "h", "json": "b"}
-_ITEM_TITLES = {
-    "path": "path of the file",
-    "link": "link to the result",
-    "prompt": "prompt",
-    "request_id": "request id",
-    "curl": "curl command",
-    "python": "Python, httpx",
-    "json": "JSON body",
-}
-
-
 class CopyMenu(Dialog[SafeText]):
     """Copies one text of a job and leaves with a sentence on it, or with None."""
 
@@ -140,8 +128,12 @@ class CopyMenu(Dialog[SafeText]):
 
     def _row_cells(self, row: int) -> Sequence[str]:
         one = self._items[row]
-        key = key_label(self._keymap.get(f"copy.{one.id}", _DEFAULT_KEYS[one.id]))
-        return (key, _ITEM_TITLES[one.id], " ".join(sanitize(one.text, limit=200).replace("⏎", " ").split()))
+        action = ACTIONS_BY_ID[f"copy.{one.id}"]
+        return (
+            key_label(effective_keys(action, self._keymap)),
+            action.title,
+            " ".join(sanitize(one.text, limit=200).replace("⏎", " ").split()),
+        )
 
     def action_move(self, by: int) -> None:
         self._list.move_cursor(by)

@@ -14,11 +14,11 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input, Static, TextArea
 
 from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.tui.config_watch import effective_keymap
-from eternal_tui.tui.input.actions import ALL_ACTIONS, SHARED_KEYS
+from eternal_tui.tui.input.actions import ACTIONS_BY_ID, SHARED_KEYS
 from eternal_tui.tui.input.keymap import bindings, effective_keys, key_label
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.search_dialog import SearchInput
@@ -74,6 +74,7 @@ def help_sections(screen: Screen[Any]) -> list[HelpSection]:
     here: dict[str, list[ActiveBinding]] = {}
     everywhere: dict[str, list[ActiveBinding]] = {}
     writing: dict[str, list[ActiveBinding]] = {}
+    is_writing = isinstance(screen.focused, Input | TextArea)
     for active in screen.active_bindings.values():
         if active.binding.description and not active.binding.system:
             into = _section_for(active, here, everywhere, writing)
@@ -81,7 +82,7 @@ def help_sections(screen: Screen[Any]) -> list[HelpSection]:
     found = [
         HelpSection(_focus_heading(screen.focused), _help_rows(here)),
         HelpSection(SafeText("Everywhere"), _help_rows(everywhere)),
-        HelpSection(SafeText("Text editing"), _help_rows(writing)),
+        HelpSection(SafeText("Text editing"), _help_rows(writing) if is_writing else []),
         HelpSection(SafeText("The same wherever no text is typed"), _shared_rows(screen.app)),
     ]
     return [section for section in found if section.rows]
@@ -91,9 +92,8 @@ def _shared_rows(app: App[Any]) -> list[HelpRow]:
     from eternal_tui.tui.app import EternalApp
 
     keymap = effective_keymap(app.services.settings) if isinstance(app, EternalApp) else {}
-    by_id = {action.id: action for action in ALL_ACTIONS}
     return [
-        HelpRow(" ".join(key_label(effective_keys(by_id[name], keymap)) for name in names), meaning, "")
+        HelpRow(" ".join(key_label(effective_keys(ACTIONS_BY_ID[name], keymap)) for name in names), meaning, "")
         for names, meaning in SHARED_KEYS
     ]
 

@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.tui.input.actions import ALL_ACTIONS, Scope
+from eternal_tui.tui.input.actions import ACTIONS_BY_ID, Scope
 from eternal_tui.tui.input.keymap import effective_keys, key_label
 
 
@@ -113,8 +113,6 @@ _SHORT_TITLES = {"form.editor": "editor", "filter.done": "to the list", "jobs.ou
 _BACK_HINT = KeyHint("esc", "jobs", "screen.pane(2)")
 """Esc cannot be remapped, so it is no entry of the registry."""
 
-_ACTIONS_BY_ID = {action.id: action for action in ALL_ACTIONS}
-
 
 def footer_keys(scope: Scope, keymap: Mapping[str, str], *, has_job: bool, is_searching: bool = False) -> list[KeyHint]:
     """Return the hints for a focus in `scope`; without a job only those that need none."""
@@ -149,12 +147,12 @@ def tour_hint(action_ids: Sequence[str], keymap: Mapping[str, str]) -> KeyHint:
 
 def without_action(action_ids: Sequence[str], textual_action: str) -> list[str]:
     """Return the steps of the tour less the one whose action this is."""
-    return [each for each in action_ids if _ACTIONS_BY_ID[each].textual_action != textual_action]
+    return [each for each in action_ids if ACTIONS_BY_ID[each].textual_action != textual_action]
 
 
 def key_hint(action_id: str, keymap: Mapping[str, str]) -> KeyHint:
     """Return the hint of an action with its effective key."""
-    action = _ACTIONS_BY_ID[action_id]
+    action = ACTIONS_BY_ID[action_id]
     return KeyHint(
         key_label(effective_keys(action, keymap)),
         _SHORT_TITLES.get(action_id, action.title.lower()),
