@@ -16,7 +16,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from eternal_tui.config import Settings, SettingsError
-from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
+from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.model import UNFINISHED_STATES, JobState
 from eternal_tui.services import Services
 from eternal_tui.tui import config_watch, themes
@@ -264,21 +265,24 @@ class EternalApp(TerminalApp):
 
     @property
     def exit_message(self) -> SafeText:
-        """What goes on without this program, in a sentence for the terminal it leaves; empty where nothing does."""
+        """Return what is unfinished, for the terminal that the app leaves; "" where nothing is."""
         if self.services.demo is not None:
             return SafeText("")
         running = sum(
             job.state in UNFINISHED_STATES and job.state is not JobState.QUEUED
             for job in self.services.jobs.store.newest_first()
         )
-        if not running:
-            return SafeText("")
         jobs = (
             SafeText("1 job goes on at the service.")
             if running == 1
             else format_safe("{n} jobs go on at the service.", n=running)
         )
-        return format_safe("{jobs} `eternal-tui watch`, or the app, picks up what is unfinished.", jobs=jobs)
+        resume = format_safe("{jobs} `eternal-tui watch`, or the app, picks up what is unfinished.", jobs=jobs)
+        queued = len(self.services.jobs.queue)
+        held = format_safe(
+            "{requests} held, not sent. `eternal-tui queue run` sends.", requests=pluralize(queued, "queued request")
+        )
+        return join_safe(" ", *([resume] if running else ()), *([held] if queued else ()))
 
     def _write_sequence(self, sequence: str) -> None:
         write_to_terminal(self, to_ascii(sequence) if self.terminal.glyphs is ASCII else sequence)

@@ -51,7 +51,7 @@ def test_the_queue_is_ordered_cancelled_held_and_released(columns: int, rows: in
             app.type("gr")
             app.wait_for("1 queued (held)")
             app.type("q")
-            app.wait_for("modes restored")
+            assert "1 queued request held, not sent." in app.wait_for("modes restored")
         with Tmux(PROGRAM, environ, columns=columns, rows=rows) as app:
             app.wait_for("1 queued (held)")
             app.type("H")
