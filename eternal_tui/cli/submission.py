@@ -93,6 +93,7 @@ class SubmissionRun:
         self._job_ids: list[int] = []
         self._last_earlier_id = 0
         self._seen_ids: set[int] = set()
+        self._has_said_why = False
         self._planned_by_job: dict[int, PlannedRequest | None] = {}
         self._printed_ids: set[int] = set()
         self._extra_codes: list[ExitCode] = []
@@ -189,6 +190,9 @@ class SubmissionRun:
             return
         unsubscribe = self._engine.store.subscribe(self._collect_own_jobs)
         try:
+            if len(planned) > 1 and self._arguments.max_cost is None and self._engine.queue.is_blocked():
+                await self._submit_queued(planned)
+                return
             for number, one in enumerate(planned):
                 if self._shutdown.is_requested:
                     raise ShutdownRequested(self._shutdown.signal_number)
@@ -220,6 +224,21 @@ class SubmissionRun:
                     return
         finally:
             unsubscribe()
+
+    async def _submit_queued(self, planned: Sequence[PlannedRequest]) -> None:
+        """Queue all requests before the first can be sent, so that none is lost, and report each as it is sent."""
+        submitter = self._engine.submitter
+        requests, details = [one.request for one in planned], [self._details(one) for one in planned]
+        submitting = submitter.submit(requests, details, confirmed=True, wait_seconds=None)
+        jobs = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
+        self._planned_by_job |= {job.id: one for job, one in zip(jobs, planned, strict=True)}
+        seconds = MAX_QUEUED_WAIT_SECONDS
+        for job in jobs:
+            waiting = submitter.wait_until_sent(job, min(seconds, self._seconds_left()))
+            sent = await self._shutdown.run(waiting, grace_seconds=SUBMIT_GRACE_SECONDS)
+            if sent.state is JobState.QUEUED:
+                seconds = 0.0
+            self._report_submitted(sent)
 
     async def _enqueue(self, planned: Sequence[PlannedRequest]) -> None:
         requests, details = [one.request for one in planned], [self._details(one) for one in planned]
@@ -281,8 +300,12 @@ class SubmissionRun:
         elif not self._arguments.wait or job.state in _NOT_WAITED_FOR:
             self._print_json(job)
         self._report_error(job)
-        if job.state is JobState.QUEUED and not self._only_queue:
-            reason = self._engine.queue.state.reason or job.waiting_reason or "the queue is held"
+        if job.state is JobState.QUEUED and not self._only_queue and not self._has_said_why:
+            self._has_said_why = True
+            hold = self._engine.queue.state
+            reason = "the queue is held." if hold.reason in ("", "by hand") else hold.reason
+            if not hold.held:
+                reason = job.waiting_reason or "others are sent first."
             self._output.info(
                 format_safe("Job {id} is queued: {reason} `eternal-tui queue run` sends it.", id=job.id, reason=reason)
             )

@@ -148,12 +148,12 @@ class Submitter:
         if len(requests) == 1 and not only_queue and not self._queue.is_blocked():
             try:
                 sent = await self._send(self._new_intent(requests[0], details[0]), self._queue.guard(_add(details[0])))
-                return [await self._wait_until_sent(sent, wait_seconds)]
+                return [await self.wait_until_sent(sent, wait_seconds)]
             except EntryUnavailable:
                 await self._sync.sync()
         # Without an owner, nothing is sent before the queue is released.
         queued = await self._enqueue(requests, details, "" if only_queue else self._context.ports.registry.id)
-        return queued if only_queue else [await self._wait_until_sent(job, wait_seconds) for job in queued]
+        return queued if only_queue else [await self.wait_until_sent(job, wait_seconds) for job in queued]
 
     async def retry_unconfirmed(self, job_id: int, *, confirmed: bool = False) -> Job:
         """Submit the request of a job of `RETRYABLE_STATES` again, once, as a new job linked to it."""
@@ -263,7 +263,7 @@ class Submitter:
             ids = [add(transaction, intent) for intent, add in intents]
             return ids, [*transaction.concurrent_changes, *transaction.changes]
 
-    async def _wait_until_sent(self, job: Job, wait_seconds: float | None) -> Job:
+    async def wait_until_sent(self, job: Job, wait_seconds: float | None) -> Job:
         """Wait until a queued job was sent or deleted, the queue is held, or it cannot be sent in time."""
         changed = asyncio.Event()
         clock = self._context.ports.clock
