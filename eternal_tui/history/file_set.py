@@ -105,18 +105,21 @@ class OpenFiles:
             known, journal = self.document, self.journal
             header, end, sequence = journal.header, journal.end, journal.sequence
             lines = journal.read_lines(journal.start)
-            last_id, crc = self.last_id, header.base.crc if header.base and self._is_document_unmodified else None
+            last_id, crc = (
+                self.last_id,
+                header.snapshot.crc if header.snapshot and self._is_document_unmodified else None,
+            )
             document = known.duplicate()
         try:
             # Summed from the bytes on disk, whatever interrupted an append. One entry at a time: ten thousand at once
             # leave 3 MB of fragmented memory after each compaction.
             pending = PendingChanges.from_changes(entry for entry, _ in iter_entries(lines) if entry is not None)
             generation = header.generation + 1
-            base = compaction.write(self.fs, fd, document, pending, generation=generation, last_id=last_id, crc=crc)
+            snapshot = compaction.write(self.fs, fd, document, pending, generation=generation, last_id=last_id, crc=crc)
             with self.lock.hold():
                 self.read_new()
                 if self.document is known and self.journal is journal:
-                    self._install(header, base, end, sequence)
+                    self._install(header, snapshot, end, sequence)
         finally:
             document.close()
             self._discard_new_document(fd)
@@ -157,18 +160,18 @@ class OpenFiles:
         header = opened.journal.header
         fresh = [
             entry.to_change()
-            for entry in scan_lines(opened.journal.read_lines(opened.journal.start + header.carried), 0).entries
-            if entry.by != self._writer_id
+            for entry in scan_lines(opened.journal.read_lines(opened.journal.start + header.carried_bytes), 0).entries
+            if entry.writer_id != self._writer_id
         ]
         self._use(opened)
         self.concurrent_changes = (
-            [*self.concurrent_changes, *fresh] if header.follows == generation else [RELOAD_CHANGE]
+            [*self.concurrent_changes, *fresh] if header.follows_generation == generation else [RELOAD_CHANGE]
         )
 
     def _apply_scan(self, scan: ScanResult) -> None:
         for entry in scan.entries:
             self.pending_changes.apply(entry)
-            if entry.by != self._writer_id:
+            if entry.writer_id != self._writer_id:
                 self.concurrent_changes.append(entry.to_change())
         self._update_last_ids()
         self._bad_tail = scan.bad_tail
@@ -178,15 +181,15 @@ class OpenFiles:
     def _is_compacted(self) -> bool:
         return self.journal.end == self.journal.start and self._is_document_unmodified and not self._bad_tail
 
-    def _install(self, header: Header, base: SnapshotInfo, end: int, sequence: int) -> None:
+    def _install(self, header: Header, snapshot: SnapshotInfo, end: int, sequence: int) -> None:
         carried = self.journal.read_lines(end)
         renewed = Header(
             generation=header.generation + 1,
             last_id=self.last_id,
-            base=base,
+            snapshot=snapshot,
             sequence=sequence,
-            follows=header.generation,
-            carried=len(carried),
+            follows_generation=header.generation,
+            carried_bytes=len(carried),
         )
         compaction.install(self.fs, self.paths, renewed, carried)
         self._use(self._open_files())

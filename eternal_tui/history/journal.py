@@ -34,7 +34,7 @@ class Change(msgspec.Struct, frozen=True):
     fields: Record
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class Entry(msgspec.Struct, frozen=True, gc=False, rename={"writer_id": "by", "sequence": "n"}):
     """A change in the journal, with the instance that wrote it and its sequence number.
 
     Its fields stay encoded: thousands of entries are summed, few are decoded.
@@ -43,8 +43,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     op: Literal["put", "patch", "delete"]
     id: int
     fields: msgspec.Raw
-    by: str
-    n: int
+    writer_id: str
+    sequence: int
 
     def to_change(self) -> Change:
         """Return the change with its fields decoded."""
@@ -66,22 +66,31 @@ class SnapshotInfo(msgspec.Struct, frozen=True, kw_only=True):
     charges_at: int = 0
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line. ``base`` is the document that the journal continues, None for one of another program.
+_HEADER_NAMES = {
+    "snapshot": "base",
+    "had_no_document": "empty",
+    "follows_generation": "follows",
+    "carried_bytes": "carried",
+}
+"""Fields under the names that headers on disk have had since their first version."""
 
-    ``sequence`` is the number of the first change: gaps in the numbers count lost changes. ``empty`` means that there
-    was no document when the journal began. The first ``carried`` bytes after the header are copied from the journal
-    of generation ``follows``; with -1 readers of any earlier journal read everything again.
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, rename=_HEADER_NAMES):
+    """The first line. ``snapshot`` is the document that the journal continues, None for one of another program.
+
+    ``sequence`` is the number of the first change: gaps in the numbers count lost changes. With ``had_no_document``
+    there was none when the journal began. The first ``carried_bytes`` after the header are copied from the journal of
+    ``follows_generation``; with -1 readers of any earlier journal read everything again.
     """
 
     schema: int = SCHEMA_VERSION
     generation: int
     last_id: int
-    base: SnapshotInfo | None
+    snapshot: SnapshotInfo | None
     sequence: int = 1
-    empty: bool = False
-    follows: int = -1
-    carried: int = 0
+    had_no_document: bool = False
+    follows_generation: int = -1
+    carried_bytes: int = 0
 
 
 class _SchemaProbe(msgspec.Struct):
@@ -172,8 +181,8 @@ def scan_lines(data: bytes, start: int, sequence: int | None = None) -> ScanResu
         found.entries.append(entry)
         found.bad_count += pending
         if sequence is not None or len(found.entries) > 1:
-            found.lost_count += max(0, entry.n - found.sequence)
-        found.sequence = entry.n + 1
+            found.lost_count += max(0, entry.sequence - found.sequence)
+        found.sequence = entry.sequence + 1
         found.end = start + position
         pending = 0
     found.bad_tail = data[found.end - start :]

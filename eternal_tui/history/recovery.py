@@ -216,7 +216,7 @@ class OpenedHistory(NamedTuple):
     @property
     def is_unmodified(self) -> bool:
         """Whether the document is as the journal's header describes it."""
-        return matches_stat(self.document_stat, self.journal.header.base)
+        return matches_stat(self.document_stat, self.journal.header.snapshot)
 
 
 def open_or_repair(fs: FileSystem, paths: Paths, now: Clock) -> tuple[OpenedHistory, list[str]]:
@@ -248,9 +248,9 @@ def repair(fs: FileSystem, paths: Paths, now: Clock) -> list[str]:
     Returns messages for the user: the damage, the dated names, what was recovered and what is lost.
     """
     journal = DamagedJournal(fs, paths.journal)
-    snapshot = journal.header.base if journal.header else None
+    snapshot = journal.header.snapshot if journal.header else None
     document = DamagedDocument(fs, paths.document, snapshot)
-    missing = not document.exists and (journal.header is None or not journal.header.empty)
+    missing = not document.exists and (journal.header is None or not journal.header.had_no_document)
     if missing and not document.damage:
         document.damage = "it is missing"
     notices, recovered = [], _Recovery(document.records, document.other_tables, document.last_id)
@@ -307,7 +307,7 @@ class _Recovery:
 def _recover(fs: FileSystem, paths: Paths, journal: DamagedJournal, document: DamagedDocument) -> _Recovery:
     earlier = DamagedJournal(fs, paths.previous_journal)
     header = earlier.header
-    previous = DamagedDocument(fs, paths.previous_document, header.base if header else None)
+    previous = DamagedDocument(fs, paths.previous_document, header.snapshot if header else None)
     records = dict(previous.records)
     _replay_entries(records, earlier.scan.entries)
     others = document.other_tables or previous.other_tables
@@ -318,7 +318,7 @@ def _recover(fs: FileSystem, paths: Paths, journal: DamagedJournal, document: Da
             records = {key: record for key, record in document.records.items() if key not in deleted} | records
         return _Recovery(records, others, last_id, is_complete=True)
     records |= document.records
-    snapshot = journal.header.base if journal.header else None
+    snapshot = journal.header.snapshot if journal.header else None
     expected = snapshot.records if snapshot else len(document.records) + document.unreadable_count
     return _Recovery(records, others, last_id, lost_count=max(0, expected - len(records)))
 
@@ -328,13 +328,13 @@ def _is_complete(previous: DamagedDocument, previous_journal: DamagedJournal, jo
     if previous.damage or previous_journal.is_damaged or journal.header is None:
         return False
     if not previous.exists and not previous_journal.exists:
-        return journal.header.empty
+        return journal.header.had_no_document
     present = {journal.header.generation}
     first = previous.generation
     if previous_journal.header is not None:
         present.add(previous_journal.header.generation)
         if not previous.exists:
-            if not previous_journal.header.empty:
+            if not previous_journal.header.had_no_document:
                 return False
             first = previous_journal.header.generation
     elif not previous.exists:
@@ -351,8 +351,8 @@ def _rebuild(fs: FileSystem, paths: Paths, journal: DamagedJournal, recovered: _
     generation = max(generation, header.generation if header else 0) + 1
     # Another instance may be compacting into this name; it finds the journal replaced and gives up.
     fs.unlink(paths.new_document)
-    base = _write_document(fs, paths.new_document, recovered, generation, last_id)
-    renewed = Header(generation=generation, last_id=last_id, base=base, sequence=journal.scan.sequence or 1)
+    snapshot = _write_document(fs, paths.new_document, recovered, generation, last_id)
+    renewed = Header(generation=generation, last_id=last_id, snapshot=snapshot, sequence=journal.scan.sequence or 1)
     write_journal(fs, paths.new_journal, renewed)
     fs.replace(paths.new_document, paths.document)
     fs.sync_dir(paths.folder)
@@ -407,8 +407,8 @@ def _open_unrepaired(fs: FileSystem, paths: Paths) -> OpenedHistory:
         _create_first_journal(fs, paths)
         journal = Journal.open(fs, paths.journal)
     try:
-        document, stat = open_document(fs, paths.document, journal.header.base)
-        if stat is None and not journal.header.empty:
+        document, stat = open_document(fs, paths.document, journal.header.snapshot)
+        if stat is None and not journal.header.had_no_document:
             raise CorruptDocumentError("it is missing")
     except BaseException:
         journal.close()
@@ -419,7 +419,7 @@ def _open_unrepaired(fs: FileSystem, paths: Paths) -> OpenedHistory:
 def _minor_notices(opened: OpenedHistory) -> list[str]:
     header, notices = opened.journal.header, []
     ours = opened.document.meta.get("generation") == header.generation + 1
-    if not opened.is_unmodified and header.base is not None and not opened.document.is_own_format and not ours:
+    if not opened.is_unmodified and header.snapshot is not None and not opened.document.is_own_format and not ours:
         notices.append("history.json was changed by another program; its content is used as it is.")
     if opened.scan.bad_tail:
         notices.append("The last change was cut short before it was confirmed; it is not in the history.")
@@ -435,8 +435,8 @@ def _create_first_journal(fs: FileSystem, paths: Paths) -> None:
     header = Header(
         generation=document.meta.get("generation", 0),
         last_id=last_id + (SKIPPED_IDS if last_id else 0),
-        base=None,
-        empty=stat is None,
+        snapshot=None,
+        had_no_document=stat is None,
     )
     document.close()
     write_journal(fs, paths.new_journal, header)

@@ -11,6 +11,7 @@ from eternal_tui.characters.favourites import FavouriteStore
 from eternal_tui.config import load_settings
 from eternal_tui.drafts.stores import DraftStore, PresetStore
 from eternal_tui.history.history import History
+from eternal_tui.history.journal import Entry, Header
 from eternal_tui.jobs.billing.charges import Row, from_row_record, to_row_record
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict, from_record, to_record
 
@@ -51,6 +52,8 @@ def test_records_are_written_as_by_an_older_version() -> None:
     assert msgspec.json.encode(to_record(job)) == msgspec.json.encode(records["job"])
     assert msgspec.json.encode(to_row_record(charge)) == msgspec.json.encode(records["charge"])
     assert records["job"].keys() | {"id"} == set(Job.__struct_encode_fields__)
+    journal = "op id fields by n", "schema generation last_id base sequence empty follows carried"
+    assert [" ".join(kind.__struct_encode_fields__) for kind in (Entry, Header)] == list(journal)
     added_since = {"waits_for"}
     assert records["charge"].keys() == set(Row.__struct_encode_fields__) - added_since
 
