@@ -38,15 +38,15 @@ PAGE_SIZE = 50
 """Characters a page, the service's default."""
 
 KEEPALIVE_SECONDS = 10.0
-"""Seconds a connection for polls is kept unused: visible jobs are polled more often. httpcore checks each one that is
-kept, twice a request, whether it still stands, and those a start opened side by side are hardly used afterwards."""
+"""Seconds an idle connection for polls stays open; visible jobs are polled more often. httpcore checks each idle
+connection twice a request, and those opened in parallel at the start are hardly used afterwards."""
 
 MAX_PAGES = 400
-"""Pages asked for in one listing: 20,000 characters, far beyond what anybody scrolls through."""
+"""Pages requested in one listing: 20,000 characters."""
 
 
 MIN_REDACTED_KEY_CHARS = 8
-"""Characters from which on a key is looked for in answers, the fewest one may have: it would be met by chance."""
+"""Shortest key that is redacted from responses; shorter text would match by chance."""
 
 MAX_LIST_SECONDS = 120.0
 """Seconds a whole list of characters may take, however many pages it has and however quickly they come."""
@@ -57,10 +57,10 @@ PAGE_RETRY_SECONDS = (0.3, 1.0)
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds a call may take, step by step and in all.
+    """Seconds a call may take, for each step and in total.
 
-    A paid POST is waited for longer than a poll: giving up on it early makes an unclear charge, giving up on a poll
-    costs nothing. The deadlines end an answer that drips.
+    A paid POST has longer timeouts than a poll: abandoning it leaves its charge unknown. The deadlines end responses
+    that arrive a few bytes at a time.
     """
 
     connect: float = 10.0
@@ -76,8 +76,8 @@ class ApiClient:
     """Talks to one service at `base_url`, with `key` in the header named `header`.
 
     A paid POST is sent at most once, over a connection of its own; polls share a small pool. Redirects are never
-    followed, cookies never kept, certificates always checked. `network` makes the connections; by default that of
-    this process's environment. Every call raises `errors.ApiError` and nothing else.
+    followed, cookies never stored, certificates always checked. `network` makes the connections, by default from this
+    process's environment. Calls raise only `errors.ApiError`.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ApiClient:
             return parsing.parse_submit(status, body, headers=headers, now=self._now())
 
     async def poll(self, request_id: str) -> PollResponse:
-        """Poll a request once; free. `outcome` is "alive", "succeeded" or "failed", `progress` whole percent."""
+        """Poll a request once; free. `outcome` is "alive", "succeeded" or "failed", `progress` in whole percent."""
         status, headers, body = await self._get(f"/v2/poll-result/{encode_path_segment(request_id)}", with_key=True)
         with self._explained_errors(body, paid=False):
             return parsing.parse_poll(status, body, headers=headers, now=self._now(), expected_id=request_id)
@@ -121,8 +121,8 @@ class ApiClient:
     async def list_characters(self, limit: int = PAGE_SIZE) -> AsyncIterator[Character]:
         """Yield every public character once, page by page; again where a later row makes an adult a minor.
 
-        No total is given, so the end is a short or an empty page, or one that brings nothing new. A list of more than
-        MAX_PAGES pages or MAX_LIST_SECONDS seconds raises ResponseLost.
+        The list ends with a page that is short or empty or repeats others, as no total is given. Raises ResponseLost
+        after MAX_PAGES pages or MAX_LIST_SECONDS seconds.
         """
         seen: dict[str, bool] = {}
         deadline = time.monotonic() + MAX_LIST_SECONDS
@@ -142,7 +142,7 @@ class ApiClient:
         raise errors.ResponseLost("The character list does not end; stopped reading it.")
 
     async def _fetch_later_page(self, page: int, limit: int) -> CharacterPage:
-        """Fetch one page more, trying again where it fails: half a list says of nobody that they are not in it."""
+        """Fetch a page, with retries: without it, a character may be missing from the list though it exists."""
         for seconds in PAGE_RETRY_SECONDS:
             try:
                 return await self._fetch_character_page(page, limit)
@@ -167,7 +167,7 @@ class ApiClient:
 
     @contextmanager
     def _explained_errors(self, body: bytes, *, paid: bool) -> Iterator[None]:
-        """Give each error the answer it came from; let a refused key say which setting it needs."""
+        """Attach the response body to each error; name the setting that a rejected key needs."""
         refused: errors.KeyRejected | None = None
         try:
             yield
@@ -223,11 +223,10 @@ class ApiClient:
                     extensions={"trace": leaving.on_trace_event},
                 )
                 await send(client, request, reply, self._auth() if with_key else None)
-        # Whatever breaks, the question whether it was sent has to be answered: an unknown error is an unclear one.
+        # Any failure needs a verdict on whether the request was sent; an unknown error means unknown.
         except Exception as error:  # noqa: BLE001
             lost = transport_error(error, leaving, self._host, paid=paid, route=self._network.route(self._base_url))
-        # Raised outside the handler and without a cause: the frames below hold the key in their variables, and
-        # a traceback that shows variables would show it.
+        # Raised outside the handler, without a cause: the frames below hold the key in their variables.
         if lost is not None and not _is_usable(reply):
             raise lost
         assert reply.status is not None
@@ -239,14 +238,14 @@ class ApiClient:
         return reply.status, headers, bytes(reply.body) if safe == text else safe.encode("utf-8", "replace")
 
     def _limit(self, reply: RawResponse, *, paid: bool) -> AbstractAsyncContextManager[object]:
-        """Return what ends an exchange that takes too long; a paid one has no unclear end because of a SIGSTOP."""
+        """Return the timeout of an exchange; for a POST it does not run while the process is stopped (SIGSTOP)."""
         if not paid:
             return asyncio.timeout(self._timeouts.deadline_get)
         waits = self._timeouts
         return awake_timeout(waits.deadline_post, waits.read_post, lambda: (reply.status, len(reply.body)))
 
     def _hide_key(self, text: str) -> str:
-        """Return text of a response without the key: an error that repeats it is shown and saved."""
+        """Return text of a response without the key, since errors are shown and saved."""
         if self._key is None or len(self._key.reveal()) < MIN_REDACTED_KEY_CHARS:
             return text
         return hide(text, self._key, REDACTED)
@@ -276,7 +275,7 @@ class ApiClient:
 
     def _make_clients(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
         if not is_loopback(self._host):
-            # The file of what is paid for comes from another host, perhaps through another proxy.
+            # The result is downloaded from another host, perhaps through another proxy.
             self._network.check()
         return self._new_client(paid=True), self._new_client(paid=False)
 
@@ -287,7 +286,7 @@ class ApiClient:
 
         waits = self._timeouts
         limits = (
-            # A pooled connection may be dead already, and a POST that meets a dead one has an unclear end.
+            # The outcome of a POST over a pooled connection that is already dead would be unknown.
             httpx.Limits(max_connections=None, max_keepalive_connections=0)
             if paid
             else httpx.Limits(max_connections=20, max_keepalive_connections=4, keepalive_expiry=KEEPALIVE_SECONDS)
@@ -309,9 +308,9 @@ class ApiClient:
 
 
 def _is_usable(response: RawResponse) -> bool:
-    """Tell whether what came before the connection broke is answer enough.
+    """Tell whether a response whose connection broke can be used.
 
-    A refusal is one by its status alone; an answer is one if its JSON is whole, as its request id must not be lost.
+    A rejection is complete with its status; an acceptance with its whole JSON, so that no request id is lost.
     """
     if response.status is None:
         return False
@@ -325,7 +324,7 @@ def _is_usable(response: RawResponse) -> bool:
 
 
 def encode_path_segment(request_id: str) -> str:
-    """Return the id as one segment of a path, in which nothing can climb, query or cut."""
+    """Return the id as a single path segment, without separators, dots alone, query or fragment."""
     if request_id in (".", ".."):
         return request_id.replace(".", "%2E")
     return quote(request_id, safe="", errors="replace")

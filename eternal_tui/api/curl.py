@@ -1,4 +1,4 @@
-"""The documented call as a shell command: read from what a person pastes, written for what a person copies."""
+"""The documented call as a curl command, parsed from pasted text and written for copying."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def to_json(request: GenerateRequest, *, indent: int | None = None) -> str:
     """Return the body as JSON that is safe to paste into a terminal: characters that cannot be seen are escaped."""
     separators = (",", ":") if indent is None else (",", ": ")
     text = json.dumps(request.body(), ensure_ascii=False, indent=indent, separators=separators)
-    # Every break that json writes itself is a newline; any other unprintable character stands inside a string.
+    # Line breaks that json adds are newlines; any other unprintable character is inside a string.
     return "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
 
 
@@ -58,7 +58,7 @@ MAX_PASTE_CHARS = 100_000
 """Characters of a pasted command that are read: many times the longest prompt."""
 
 _DATA_OPTIONS = {"-d", "--data", "--data-raw", "--data-binary", "--data-ascii", "--json"}
-# Options of curl that take a value we have no use for; every other option is taken for a bare switch.
+# Options of curl with a value that is not used; every other option is a bare switch.
 _OPTIONS_WITH_VALUE = frozenset(
     """-H --header -X --request -A --user-agent -b --cookie -c --cookie-jar -e --referer -m --max-time -o --output
     -u --user -w --write-out -x --proxy --cacert --cert -E --key --connect-timeout --retry --retry-delay --resolve

@@ -13,10 +13,10 @@ from eternal_tui.core.sanitize import UntrustedText
 
 
 class ApiError(Exception):
-    """A call to the service that gave no usable answer.
+    """A call to the service without a usable response.
 
-    `str(error)` is a whole sentence in our own words. `service_message` is the service's, unsafe to show before the
-    gate; `raw` is the answer as it came, cut short, empty where there was none. `retry_after` is the wait in seconds
+    `str(error)` is a sentence of this program. `service_message` is the service's, to be sanitized before it is shown;
+    `raw` is the response as it came, cut short, empty where there was none. `retry_after` is the wait in seconds
     that a 429 or 5xx asks for, capped, or None.
     """
 
@@ -61,7 +61,7 @@ class InsufficientCredits(RequestRejected):
 
 
 class NotFound(RequestRejected):
-    """404 or 410: the service has nothing under this address."""
+    """404 or 410."""
 
 
 class RateLimited(RequestRejected):
@@ -92,7 +92,7 @@ Headers = Mapping[str, str]
 
 
 def charge_notice(paid: bool) -> str:
-    """Return what is known of money after an answer that tells nothing."""
+    """Return the sentence about charges for a request whose outcome is unknown."""
     if not paid:
         return " Checking is free; safe to retry."
     return " You may have been charged. Check your balance before retrying."
@@ -162,8 +162,8 @@ def _read_reason(body: bytes) -> tuple[str, bool]:
 class _ErrorSpec(NamedTuple):
     """A status: its error, what it says, and what to do about a paid request and about a free question.
 
-    The question may be about a job that is paid and under way: nothing said of it may read as if that were not
-    charged, or were to be sent again.
+    The question may be about a paid, running job: its text must not read as if that were not charged, or to be sent
+    again.
     """
 
     error_type: type[RequestRejected]
@@ -246,7 +246,7 @@ _UNTOLD_403 = r"(?i)\W*(?:403\W*)?(?:forbidden|unauthori[sz]ed|access denied|not
 
 
 def _error_spec(status: int | None, reason: str, is_page: bool, *, paid: bool) -> _ErrorSpec:
-    """Return what a 4xx means. A 403 has many: moderation, a firewall's page, credits, somebody else's job, the key."""
+    """Return the meaning of a 4xx. A 403 has many: moderation, a firewall, credits, another account's job, the key."""
     other = _PAID_REJECTED if paid else _FREE_REJECTED
     if status not in (401, 403):
         found = _ERROR_SPECS.get(status or 0, other)

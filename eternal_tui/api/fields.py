@@ -1,4 +1,4 @@
-"""Reading single fields out of an answer that may nest, mistype or leave out any of them."""
+"""Single fields of a response, in which each may be nested, mistyped or missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_URL_CHARS = 8_192
 MAX_REQUEST_ID_CHARS = 200
 
 MAX_CREDITS = 1e9
-"""A million times what an account holds. What a job cost is told from two balances, and a cap counts it all day."""
+"""Largest believable balance: costs, and with them the daily cap, are computed from balances."""
 
 _MAX_INT_DIGITS = 400
 _MAX_EMBEDDED_CHARS = 64 * 1024
@@ -28,8 +28,8 @@ JsonObject = dict[str, Any]
 def load_json(body: bytes) -> Any:
     """Return the JSON value in `body`; raise ValueError, and nothing else, where there is none.
 
-    NaN, duplicate names, byte order marks and stray bytes are let through. Lone surrogates become replacement
-    signs: they are no text, and a record that held one could not be written.
+    NaN, duplicate names, byte order marks and stray bytes are accepted. Lone surrogates become replacement
+    characters, since no record could hold them.
     """
     text = decode_text(body)
     try:
@@ -105,7 +105,7 @@ def find_request_id(objects: list[JsonObject]) -> str | None:
 
 
 def find_request_ids(objects: list[JsonObject]) -> list[str]:
-    """Return every usable `request_id`, outermost first: an envelope may carry one of its own beside the job's."""
+    """Return every usable `request_id`, outermost first: an envelope may have its own besides the job's."""
     return [found for place in objects if (found := _as_id(place.get("request_id")))]
 
 

@@ -38,13 +38,13 @@ DEFAULT_WAIT_SECONDS = 1800.0
 """Seconds `wait` waits at most: a job that is not done after half an hour rarely ends at all."""
 
 GRACE_SECONDS = 60.0
-"""Seconds over which an unknown id, a success without a link or an end without a reason is asked about again."""
+"""Seconds for which an unknown id, a success without a link or an end without a reason is polled again."""
 
 MAX_POLL_SECONDS = 5.0
-"""Seconds between two polls while somebody waits: the slow end of the service's own guidance of 2 to 5."""
+"""Longest seconds between polls in `wait`: the upper end of the API's guidance of 2 to 5."""
 
 _LATENESS_WEIGHT = 4.0
-"""Requests that one second of lateness is worth while somebody waits."""
+"""Requests that one second of lateness is worth in `wait`."""
 
 
 class GenerationFailed(errors.ApiError):
@@ -174,9 +174,9 @@ class Client(ApiClient):
     ) -> PollResponse:
         """Poll until the job has succeeded and return its last answer, which has `result_url`.
 
-        Polls are spaced by how long such jobs take and what was seen of this one. `on_poll` gets each answer. Failures
-        on the way are asked about again. Raises GenerationFailed, NoResultLink, KeyRejected, NotFound where the id
-        stays unknown for a minute, and TimeoutError after `timeout` seconds: the job goes on, and stays charged.
+        Polls are spaced by the durations of such jobs and the progress of this one. `on_poll` gets
+        each response. Raises GenerationFailed, NoResultLink, KeyRejected, NotFound where the id stays unknown for a
+        minute, and TimeoutError after `timeout` seconds: the job goes on, and stays charged.
         """
         kind, began = self._kinds.get(request_id, (JobKind(type="video"), time.monotonic()))
         waiting = _Waiting(self._durations, kind, began)
@@ -227,7 +227,7 @@ class Client(ApiClient):
         return CharacterList(self.list_characters)
 
     async def _rejection_reason(self, character_id: str) -> str:
-        """Return why the list forbids the character, "" where it does not or cannot be had; it is read once."""
+        """Return why the list forbids the character, "" where it does not or cannot be loaded; it is read once."""
         for _ in range(2):
             if self._listing is None:
                 self._listing = asyncio.create_task(self._read_unavailable())
@@ -236,7 +236,7 @@ class Client(ApiClient):
                 return ""
             if not character.is_adult:
                 return "This character is listed as under 18, or its age cannot be read."
-            # Its creation may have ended since.
+            # It may have been approved since.
             self._listing = None
         return "This character is not approved yet."
 
@@ -253,7 +253,7 @@ class Client(ApiClient):
 
 
 class _Waiting:
-    """One job that is waited for: its polls so far, and when the next one is due."""
+    """Polls of one job so far, and the time of the next."""
 
     def __init__(self, durations: DurationEstimator, kind: JobKind, began: float) -> None:
         self._durations = durations
@@ -265,7 +265,7 @@ class _Waiting:
         self._odd_since: float | None = None
 
     def is_finished(self, response: PollResponse) -> bool:
-        """Take in an answer; tell whether it has the result. Raises GenerationFailed or NoResultLink at other ends."""
+        """Record a response; return whether it has the result. Raises GenerationFailed or NoResultLink."""
         self._failures = 0
         age = time.monotonic() - self._began
         self._observations.append(Observation(age=age, progress=response.progress))

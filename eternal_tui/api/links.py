@@ -1,4 +1,4 @@
-"""The link to a result inside an answer, under any name a service gives it."""
+"""The result URL in a response, under any name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OTHER_WORDS = frozenset(
     support request error message detail prompt upgrade billing account log logs more""".split()  # noqa: SIM905
 )
 _WORD_ORDER = ("video", "videos", "mp4", "output", "outputs", "image", "images")
-"""Where several links stand side by side: a clip before its first frame."""
+"""Order of preference among several links: a video before its first frame."""
 
 
 def find_result_url(objects: list[JsonObject], *, only_documented: bool = False) -> UntrustedText | None:
@@ -49,7 +49,7 @@ def find_result_url(objects: list[JsonObject], *, only_documented: bool = False)
 
 
 def find_unusable_link(objects: list[JsonObject]) -> UntrustedText:
-    """Return what stands as the result and cannot be followed, as it came; empty where nothing does."""
+    """Return an unusable value in the place of the result URL, as it came; empty where there is none."""
     for name in _DOCUMENTED_NAMES:
         for place in objects:
             if (value := place.get(name)) and not (name == "result" and isinstance(value, dict | list)):
@@ -74,7 +74,7 @@ def usable_url(value: Any) -> UntrustedText | None:
 
 
 def _result_like(value: Any, depth: int, rank: int) -> Iterator[tuple[int, UntrustedText]]:
-    """Yield links with their rank, the best the lowest; `rank` is that of the names on the way down."""
+    """Yield links with their rank, lowest first; `rank` is that of the enclosing names."""
     if depth <= 0:
         return
     if (inner := load_embedded(value)) is not None:

@@ -14,7 +14,7 @@ Outcome = Literal["alive", "succeeded", "failed"]
 Ending = Literal["", "success", "end"]
 
 MAX_RAW_CHARS = 8_000
-"""Characters of an answer kept as they came: a documented one has 500, a long signed link 2,000 more."""
+"""Longest saved response in characters: a documented one has 500, a long signed link 2,000 more."""
 
 
 class SubmitResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,12 +31,11 @@ class SubmitResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PollResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at a running request.
+    """The response to one poll.
 
-    `status_text` is the service's own status word as it came, `progress` whole percent or None where none was said,
-    `outcome` what the word and the URL together mean. `ending` tells of a job that is alive on the face of it what its
-    word says all the same: "success" came without a link that can be followed (`unusable_link` is what came instead,
-    if anything), "end" is an English word for an end without any reason.
+    `status_text` is the API's status as it came, `progress` whole percent or None, `outcome` the meaning of status and
+    URL together. `ending` is set for a job that is formally alive: "success" came without a usable link
+    (`unusable_link` is its value, if any); "end" is an English word for an end, without a reason.
     """
 
     outcome: Outcome

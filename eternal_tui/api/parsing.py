@@ -1,6 +1,6 @@
-"""The wire as pure functions: a status and a body in, an answer or a typed error out.
+"""Parsing of responses: pure functions from status and body to a typed response, or `errors.ApiError`.
 
-No bytes whatsoever make a function here raise anything but `errors.ApiError`.
+No input makes a function here raise any other exception.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from eternal_tui.core.sanitize import UntrustedText
 MAX_DESCRIPTION_CHARS = 5_000
 
 MAX_ROWS = 1_000
-"""Rows looked at of one page: twenty times what is asked for."""
+"""Rows read of one page: twenty times as many as requested."""
 
 _NO_HEADERS: Headers = {}
 
@@ -50,7 +50,7 @@ def encode_create_character(prompt: str) -> bytes:
 
 
 def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> SubmitResponse:
-    """Return the answer to a paid POST that was taken; raise ApiError for anything that carries no request id."""
+    """Return the response to an accepted paid POST; raise ApiError where it has no request id."""
     objects = _parse_objects(status, headers, body, now=now, paid=True)
     _raise_refusal(objects)
     request_id = fields.find_request_id(objects)
@@ -73,7 +73,7 @@ def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, no
 
 
 def _raise_refusal(objects: list[fields.JsonObject]) -> None:
-    """Raise the refusal that a POST's answer of status 200 says explicitly: with a reason, and without an id."""
+    """Raise the refusal in a POST's response of status 200: explicit, with a reason and without an id."""
     said_no, code = fields.find_refusal(objects)
     reason = reasons.extract_reason(objects[0])
     if not reason or fields.find_request_ids(objects):
@@ -88,11 +88,11 @@ def _raise_refusal(objects: list[fields.JsonObject]) -> None:
 def parse_poll(
     status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0, expected_id: str = ""
 ) -> PollResponse:
-    """Return one look at the running request `expected_id`; raise ApiError where the answer says nothing about it."""
+    """Return the state of the request `expected_id`; raise ApiError where the response does not give it."""
     objects = _parse_objects(status, headers, body, now=now, paid=False)
     named = [each.casefold() for each in fields.find_request_ids(objects)]
     if expected_id and named and expected_id.casefold() not in named:
-        # A cache or a proxy that mixes answers up: its link would lead to somebody else's picture.
+        # From a cache or proxy that mixes responses up: the link would be that of another result.
         raise errors.InvalidResponse(
             "Response is about another request and was ignored. Checking again (free).",
             status=status,
@@ -101,7 +101,7 @@ def parse_poll(
     url = links.find_result_url(objects, only_documented=is_pending_word(word))
     said_no, code = fields.find_refusal(objects)
     reason = reasons.extract_reason(objects[0]) if said_no or url is None else ""
-    # About the asking rather than the job: an unknown id, the key, a service that is busy.
+    # A refusal of the poll rather than a failure of the job: an unknown id, the key, a busy service.
     about_asking = said_no and reason and url is None and not named and not word
     if about_asking and (refusal := error_from_refusal(code, reason, paid=False)) is not None:
         raise refusal
@@ -122,7 +122,7 @@ def parse_poll(
 
 
 def raw_excerpt(body: bytes) -> UntrustedText:
-    """Return the beginning of a body as text, to show and to keep."""
+    """Return the beginning of a body as text, to be shown and saved."""
     return UntrustedText(body[:MAX_RAW_CHARS].decode("utf-8", "replace"))
 
 
@@ -130,7 +130,7 @@ def _outcome(word: str, url: str | None, reason: str, *, said_no: bool) -> tuple
     if is_failure_word(word):
         return "failed", ""
     if url:
-        # A link is evidence of success under any other word; the word "success" alone is none.
+        # A link means success with any other status; the status "success" alone does not.
         return "succeeded", ""
     if is_success_word(word):
         return "alive", "success"
@@ -144,12 +144,12 @@ def _error_text(objects: list[fields.JsonObject], outcome: Outcome, ending: Endi
         return reason or reasons.extract_reason(objects[0])
     if ending == "success":
         return "Finished, but the result URL is missing or unusable. Checking again (free)."
-    # A live job may carry a friendly `message`; only what is called an error is one.
+    # A running job may carry a friendly `message`; only `error` is an error.
     return reasons.extract_reason([each.get("error") for each in objects])
 
 
 def parse_characters(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> CharacterPage:
-    """Return one page of the public list; entries that are no characters are left out but counted."""
+    """Return one page of the public list; unreadable rows are skipped but counted."""
     answer = _parse_json(status, headers, body, now=now, paid=False)
     rows = answer if isinstance(answer, list) else _find_rows(answer)
     if rows is None:
@@ -207,7 +207,7 @@ def _parse_character(row: Any) -> Character | None:
 def parse_create_character(
     status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0
 ) -> CreateCharacterResponse:
-    """Return the answer to creating a character; raise ApiError where it holds neither an id nor a request id."""
+    """Return the response to creating a character; raise ApiError where it has neither an id nor a request id."""
     objects = _parse_objects(status, headers, body, now=now, paid=True)
     if _find_character_id(objects) is None:
         _raise_refusal(objects)
@@ -280,7 +280,7 @@ _END_WORDS = frozenset(
     abandoned violated violation banned prohibited refused unsupported discarded voided withdrawn ended dead failed
     failure errored error unsafe lost disallowed""".split()  # noqa: SIM905
 )
-"""English words for an end, alone or as a part, as in `content_moderated`: with a reason beside it, a failure."""
+"""English words for an end, alone or as a part, as in `content_moderated`; with a reason they mean failure."""
 
 _STILL_ALIVE_WORDS = frozenset({"not", "no", "non", "un", "never", "retry", "retrying", "retried", "recovering", "pre"})
 
@@ -296,7 +296,7 @@ def is_failure_word(word: str) -> bool:
 
 
 def is_pending_word(word: str) -> bool:
-    """Tell whether `word` says in so many words that a job goes on."""
+    """Tell whether `word` says that a job is queued or running."""
     return re.sub(r"[\s-]+", "_", word.casefold()) in PENDING_WORDS
 
 

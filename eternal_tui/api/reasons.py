@@ -9,7 +9,7 @@ from typing import Any
 from eternal_tui.api.fields import load_embedded
 
 MAX_REASON_CHARS = 500
-"""Characters kept of an explanation: a few sentences, not a page."""
+"""Longest explanation in characters: a few sentences."""
 
 _MAX_READ_CHARS = 64 * 1024
 _MAX_DEPTH = 8
@@ -23,13 +23,13 @@ _REASON_NAME = (
     r"|warnings?|(?:flagged_)?categories|faults?|faultstring|invalid_?params|moderation(?:_?(?:message|result))?|validation_?errors?"
     r"|field_?errors?|constraints|non_field_errors|__all__|base|logs?"
 )
-"""Names that hold a reason, in lower case with `-` as `_`; they are read in the order in which they came."""
+"""Names of fields that hold a reason, in lower case with `-` as `_`; read in the order of the response."""
 
 _CODE_NAME = r"(?:error_?)?(?:code|type|name|status)|__type|fault_?code|error_?key|statuscode"
-"""Names of a code that says why: taken where no reason in words stands beside it."""
+"""Names of fields that hold an error code, used where there is no reason in words."""
 
 _OUTER_CODE_NAME = r"(?:error_?)?code|error_type|__type|fault_?code|error_?key"
-"""The same outside what is called an error, where a status, a type and a name are those of the job."""
+"""The same outside an error object, where `status`, `type` and `name` are those of the job."""
 
 _CONTAINER_NAME = r"data|result|results|response|output|body|payload|job|task|extensions|meta|request"
 _FIELD_NAMES = ("loc", "field", "param", "parameter", "property", "path", "pointer", "attribute", "name", "source")
@@ -50,9 +50,9 @@ _GENERIC_REASONS = frozenset(
         *("something went wrong", "method not allowed", "gone", "one or more validation errors occurred."),
     }
 )
-"""Phrases that only repeat the status: dropped where anything else is said."""
+"""Phrases that only repeat the HTTP status; dropped where there is another reason."""
 
-# Neither pattern can look back over what it has passed, so that hostile markup costs linear time.
+# Neither pattern backtracks, so that hostile markup costs linear time.
 _TAG_PATTERN = r"<[^<>]*>"
 _MARKUP_PATTERN = r"(?i)\s*<(?:!|\?xml|[a-z])"
 _URL_PATTERN = r"(?i)[a-z][a-z0-9+.-]*://\S+|/\S*|\S+/\S+/\S+"
@@ -62,8 +62,8 @@ _CODE_PATTERN = r"[A-Za-z0-9]+(?:[_.:#-]+[A-Za-z0-9]+)*"
 def extract_reason(answer: Any, *, with_result: bool = True) -> str:
     """Return the explanation inside a parsed JSON answer, or an empty string.
 
-    Several are joined by "; ", each with the field it is about. `with_result` also takes words that stand as the
-    result itself, as in a failed job's `"result": "…"`.
+    Several are joined by "; ", each with its field. `with_result` also reads text in the place of a result, as in a
+    failed job's `"result": "…"`.
     """
     found: list[str] = []
     for text in _reasons(answer, _MAX_DEPTH, ""):
@@ -82,7 +82,7 @@ def extract_reason(answer: Any, *, with_result: bool = True) -> str:
 
 
 def extract_reason_from_text(text: str) -> str:
-    """Return the explanation inside an answer that is no JSON: the title or the text of a page, or plain words."""
+    """Return the explanation in a response that is not JSON: the title or text of a page, or plain text."""
     head = text[:_MAX_READ_CHARS]
     if not re.match(_MARKUP_PATTERN, head):
         event = head.strip().removeprefix("data:").strip()
@@ -101,7 +101,7 @@ def extract_reason_from_text(text: str) -> str:
 
 
 def is_html(text: str) -> bool:
-    """Tell whether `text` is a page for people, as proxies and firewalls send, rather than an API's answer."""
+    """Return whether `text` is an HTML page, as proxies and firewalls send."""
     return re.match(r"\s*<(?:!doctype\s+html|html|head|body|title|center|h1|!--)", text, re.IGNORECASE) is not None
 
 
@@ -112,7 +112,7 @@ def normalize_reason(text: str) -> str:
 
 
 def _reasons(value: Any, depth: int, about: str) -> Iterator[str]:
-    """Yield each reason in a value that is known to hold one; `about` is the field it concerns."""
+    """Yield each reason in a value that holds reasons; `about` is their field."""
     if depth <= 0:
         return
     if isinstance(value, str):
@@ -155,9 +155,9 @@ def _reasons_in_container(value: Any, depth: int) -> Iterator[str]:
 
 
 def _field_reasons(value: dict[str, Any], depth: int, *, is_error: bool) -> Iterator[str]:
-    """Yield what stands in a map of fields to what is wrong with them, as {"prompt": ["is required"]}.
+    """Yield the reasons of a map of fields, as {"prompt": ["is required"]}.
 
-    A single word is a reason only in a list inside what is called an error.
+    A single word is a reason only in a list inside an error object.
     """
     for name, inner in list(value.items())[:_MAX_ITEMS]:
         if re.fullmatch(_CONTAINER_NAME, _plain_name(name)) or re.fullmatch(_CODE_NAME, _plain_name(name)):
@@ -169,9 +169,9 @@ def _field_reasons(value: dict[str, Any], depth: int, *, is_error: bool) -> Iter
 
 
 def _field_of(value: dict[str, Any]) -> str:
-    """Return the field that one entry of a list of problems is about, from its `loc`, `path` or `source.pointer`."""
+    """Return the field of one entry of a list of problems, from its `loc`, `path` or `source.pointer`."""
     for name in _FIELD_NAMES:
-        # A name is a field's only beside the reason: elsewhere it is that of the error.
+        # With a `reason`, `name` is that of a field; otherwise it is that of the error.
         place = value.get(name) if name != "name" or "reason" in value else None
         if isinstance(place, dict):
             place = place.get("pointer") or place.get("parameter")
@@ -226,12 +226,12 @@ def _element_text(page: str, name: str) -> str:
 
 def _strip_scripts(page: str) -> str:
     for name in ("script", "style"):
-        folded, kept, at = _ascii_lower(page), [], 0
+        folded, parts, at = _ascii_lower(page), [], 0
         while (start := folded.find(f"<{name}", at)) >= 0:
-            kept.append(page[at:start])
+            parts.append(page[at:start])
             end = folded.find(f"</{name}", start)
             at = len(page) if end < 0 else end
-        page = " ".join([*kept, page[at:]])
+        page = " ".join([*parts, page[at:]])
     return page
 
 

@@ -1,4 +1,4 @@
-"""One request and its answer over httpx: what was sent, what came back, and what a failure means for money."""
+"""One request and its response over httpx, and whether a failed request can have been charged."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Bytes of an answer, before and after decompression: the worst of that size is read in 0.2 s, on the event loop.
+"""Bytes of a response, before and after decompression; parsing the worst one takes 0.2 s on the event loop.
 
-A page of 50 characters is about 50 kB, and 300 kB with stories as long as they are kept.
+A page of 50 characters is about 50 kB, at most 300 kB.
 """
 
 MAX_ERROR_BODY_BYTES = 64 * 1024
-"""Bytes read of an answer that is an error anyway: enough for what it says."""
+"""Bytes read of an error response."""
 
 UNSENT_ERROR_NAMES = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol", "InvalidURL"}
 )
-"""The httpx errors that are only ever raised before the first byte of a request is written."""
+"""Errors of httpx that are raised only before the first byte of a request is written."""
 
 
 class SendTracker:
-    """How far a request has got out of the door, as httpcore's trace tells it.
+    """Progress of a request, from httpcore's `trace` extension.
 
-    `started`: the request itself has begun to be written. `connecting`: the last thing heard of was a connection,
-    a TLS handshake or a proxy's CONNECT, none of which carries the request.
+    `started`: writing the request has begun. `connecting`: the last event was of a connection, a TLS handshake or a
+    proxy's CONNECT, none of which carries the request.
     """
 
     __slots__ = ("connecting", "started")
@@ -56,9 +56,9 @@ class SendTracker:
 
 
 def is_provably_unsent(error: BaseException, tracker: SendTracker) -> bool:
-    """Tell whether it is proved that no byte of the request reached the service.
+    """Return whether certainly no byte of the request reached the service.
 
-    A kind of error that is unknown here, or one met after the request began to leave, proves nothing.
+    Unknown errors, and any error after writing began, prove nothing.
     """
     if tracker.started:
         return False
@@ -66,7 +66,7 @@ def is_provably_unsent(error: BaseException, tracker: SendTracker) -> bool:
 
 
 class RawResponse(msgspec.Struct):
-    """As much of an answer as has come; `status` is None until its head was read."""
+    """The received part of a response; `status` is None until its head was read."""
 
     status: int | None = None
     headers: dict[str, str] = {}
@@ -77,7 +77,7 @@ class RawResponse(msgspec.Struct):
 async def send(
     client: httpx.AsyncClient, request: httpx.Request, raw_response: RawResponse, auth: httpx.Auth | None
 ) -> None:
-    """Send `request` once and fill `raw_response`; whatever goes wrong is raised, and what came before it is kept."""
+    """Send `request` once and fill `raw_response`, also with a part of a response that breaks off; raises any error."""
     response = await client.send(request, stream=True, auth=auth, follow_redirects=False)
     try:
         raw_response.status = response.status_code
@@ -100,7 +100,7 @@ async def send(
 def transport_error(
     error: BaseException, tracker: SendTracker, host: str, *, paid: bool, route: Route = DIRECT
 ) -> errors.ApiError:
-    """Return the typed error for an exchange that ended without an answer; `route` is how it was to get there."""
+    """Return the typed error for an exchange without a response; `route` is the way to the host."""
     if is_provably_unsent(error, tracker):
         if type(error).__name__ in ("InvalidURL", "UnsupportedProtocol"):
             return errors.Unsendable(f"The address {host} cannot be used. Nothing was sent or charged. Check base_url.")

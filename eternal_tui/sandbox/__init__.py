@@ -1,1 +1,1 @@
-"""A local stand-in for the service: same protocol, real pictures and clips."""
+"""A local stand-in for the service: same protocol, real images and videos."""

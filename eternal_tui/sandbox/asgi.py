@@ -24,7 +24,7 @@ _CHUNK = b" " * 65536
 
 
 class RequestRecorder:
-    """Notes every request of one port before anything else sees it, and gives responses a way to hang up."""
+    """Records every request of one port first, and lets responses close their connection."""
 
     def __init__(self, app: ASGIApp, state: SandboxState, port: str, hang_up: HangUp) -> None:
         self._app = app
@@ -72,7 +72,7 @@ class DroppedResponse(Response):
     """No answer at all: the connection is gone."""
 
     async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
-        """Cut the connection and wait until it is cut; a body nobody read stays out of the record."""
+        """Cut the connection and wait for its end; an unread body is not recorded."""
         scope["sandbox.hang_up"](scope, True)
         while (await scope["sandbox.unrecorded"]())["type"] != "http.disconnect":
             pass

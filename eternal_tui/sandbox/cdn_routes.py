@@ -147,7 +147,7 @@ class CdnRoutes:
         return self._deliver(request, fault, content, media_type)
 
     def _encrypt(self, content: bytes) -> bytes:
-        """Stands for a cipher nobody documents: the same length, no longer readable."""
+        """Return bytes of the same length that are not readable, in place of an undocumented cipher."""
         pad = hashlib.shake_256(b"sandbox").digest(len(content))
         return bytes(a ^ b for a, b in zip(content, pad, strict=True))
 

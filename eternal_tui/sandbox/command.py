@@ -104,7 +104,7 @@ async def _serve(settings: SandboxSettings, *, until_stdin_closes: bool) -> None
 
 
 def _state_file_error(path: Path) -> str:
-    """Return why nothing can be kept in this file, "" where it can."""
+    """Return why the file cannot be written, "" where it can."""
     from eternal_tui.sandbox.state import StateFile
 
     try:
@@ -132,9 +132,7 @@ def run(args: argparse.Namespace) -> int:
         and not args.until_stdin_closes
         and (why := _state_file_error(settings.state_file))
     ):
-        sys.stderr.write(
-            f"sandbox: its jobs cannot be kept in {str(settings.state_file)!r}: {why}. Name another file.\n"
-        )
+        sys.stderr.write(f"sandbox: cannot write {str(settings.state_file)!r}: {why}. Name another file.\n")
         return _USAGE_EXIT_CODE
     try:
         asyncio.run(_serve(settings, until_stdin_closes=args.until_stdin_closes))

@@ -31,7 +31,7 @@ class MediaRenderer:
     def prerender(self, request: ParsedRequest) -> None:
         """Start to draw a result that will be fetched soon."""
         if request not in self._cache and not self._stop_event.is_set():
-            # Whoever asks for the file hears what went wrong; a result that is not fetched may fail in silence.
+            # Errors are raised to the request for the file.
             self._render_task(request, lambda: self._render_request(request)).add_done_callback(
                 lambda task: task.exception()
             )
@@ -45,7 +45,7 @@ class MediaRenderer:
         self._stop_event.set()
 
     async def close(self) -> None:
-        """Stop drawing; waits for the frame in hand."""
+        """Stop drawing; waits for the current frame."""
         self.cancel()
         if self._tasks:
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
 _STOP_TIMEOUT_SECONDS = 5.0
-"""Seconds after which a stop that does not come to its end is an error: a busy machine may take one or two of them to
-draw the frame that is under way."""
+"""Seconds after which stopping fails; on a busy machine drawing the current frame may take two."""
 
 
 def _open_listener(address: tuple[str, int]) -> socket.socket:
@@ -110,8 +109,8 @@ class _Listener:
 class Sandbox:
     """A running stand-in for the service: ``async with Sandbox(SandboxSettings(...)) as sandbox``.
 
-    Everything asked of it is in ``requests``; ids that were paid for are in ``charged``; requests that carried the
-    key to the CDN's origin are in ``leaks``.
+    ``requests`` holds every request; ``charged`` the ids that were paid for; ``leaks`` requests that carried the key to
+    the CDN's origin.
     """
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
@@ -206,7 +205,7 @@ class Sandbox:
         return [call for call in self.requests if call.port == "cdn" and call.path.startswith("/agent_data/")]
 
     async def wait_until(self, condition: Callable[[], bool], timeout_seconds: float = 60.0) -> None:
-        """Wait until this holds, looked at whenever a request arrives or is answered; raises TimeoutError."""
+        """Wait until `condition` holds, checked when a request arrives or is answered; raises TimeoutError."""
         async with asyncio.timeout(timeout_seconds):
             while not condition():
                 await self.state.activity.wait()

@@ -44,7 +44,7 @@ class RecordedRequest:
 class SandboxState:
     """Jobs, credits, characters, armed faults and the requests received.
 
-    `delayed_responses` counts answers kept back on purpose.
+    `delayed_responses` counts responses delayed on purpose.
     """
 
     settings: SandboxSettings
@@ -82,15 +82,15 @@ class SandboxState:
             state.simulator.add_samples()
         if settings.state_file is not None:
             state.state_file = StateFile(settings.state_file)
-            if (kept := state.state_file.load()) is not None:
-                state.credits, jobs, characters = kept
+            if (stored := state.state_file.load()) is not None:
+                state.credits, jobs, characters = stored
                 state.simulator.jobs = {job.request_id: job for job in jobs}
                 for character in characters:
                     state.characters.add(character)
         return state
 
     def notify_activity(self) -> None:
-        """Wake whoever waits for a request to arrive or to be answered."""
+        """Wake those who wait for a request to arrive or to be answered."""
         self.activity.set()
         self.activity = asyncio.Event()
 
@@ -192,7 +192,7 @@ class LinkSigner:
 
 
 MAX_JOBS = 10_000
-"""Jobs remembered, the newest: a demo played with for weeks stays a small file."""
+"""Newest jobs that are saved."""
 
 _OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 
@@ -215,7 +215,7 @@ class _StoredState(msgspec.Struct, frozen=True):
 class StateFile:
     """A file with credits, jobs and created characters; written whole after each paid request, read at the start.
 
-    Unreadable memory is forgotten: it belongs to a demo.
+    An unreadable file is ignored: it belongs to a demo.
     """
 
     def __init__(self, path: Path) -> None:
@@ -224,8 +224,8 @@ class StateFile:
     def load(self) -> tuple[Decimal, list[SandboxJob], tuple[Character, ...]] | None:
         """Return credits, jobs and created characters, None where there is nothing readable."""
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=_StoredState)
-            credits_left = Decimal(kept.credits)
+            stored = msgspec.json.decode(self._path.read_bytes(), type=_StoredState)
+            credits_left = Decimal(stored.credits)
         except (OSError, msgspec.MsgspecError, InvalidOperation):
             return None
         jobs = [
@@ -237,12 +237,12 @@ class StateFile:
                 shape=each.shape,
                 faults=set(each.faults),
             )
-            for each in kept.jobs
+            for each in stored.jobs
         ]
-        return credits_left, jobs, kept.characters
+        return credits_left, jobs, stored.characters
 
     def check_writable(self) -> None:
-        """Raise OSError where nothing can be kept under this path."""
+        """Raise OSError where the file cannot be written."""
         if self._path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self._path))
         fresh = self._temporary_path()
