@@ -295,3 +295,24 @@ async def test_posts_keep_to_the_rate(tmp_path: Path, sandbox: Sandbox, clock: F
         await bench.advance_until(sending.done, step_seconds=0.05)
         assert clock.monotonic() - began >= 2.8
         assert len(sandbox.posts) == 30
+
+
+async def test_a_hold_and_a_death_elsewhere_are_published(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Seen to fail with the header of another app unchanged until a job did."""
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as one:
+        summaries: list[tuple[int, int, bool]] = []
+
+        def note(_: frozenset[int]) -> None:
+            summary = one.engine.queue.summary()
+            summaries.append((summary.count, summary.held, summary.is_held))
+
+        async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), compact=False) as two:
+            two.engine.queue.pause(600)
+            await two.engine.submit_many([IMAGE_REQUEST] * 2, confirmed=True, wait_seconds=None)
+            await one.engine.sync.sync()
+            one.engine.store.subscribe(note)
+            two.engine.queue.hold()
+            await one.advance_until(lambda: (2, 2, True) in summaries, limit_seconds=2)
+            two.engine.queue.release()
+            await one.advance_until(lambda: (2, 0, False) in summaries, limit_seconds=2)
+        await one.advance_until(lambda: (2, 2, False) in summaries, limit_seconds=2)

@@ -186,6 +186,7 @@ class RequestQueue:
         self._running_by_account: Counter[str] = Counter()
         self._paused_until = self._postponed_until = -math.inf
         self._last_sent: dict[str, int] = {}
+        self._published: tuple[object, ...] = (self.state, set(), 0)
         rate = context.policy.requests_per_second
         self._rate_limiter = RateLimiter(rate, burst=max(1, int(rate // 100)))
         self._wake = asyncio.Event()
@@ -283,13 +284,17 @@ class RequestQueue:
         return next(own)
 
     async def wait(self) -> None:
-        """Wait until `next_entry` may have changed."""
+        """Wait until `next_entry` may have changed, and publish what other processes changed about the queue."""
         self._wake.clear()
-        seconds = 3_600.0
+        seconds = RECHECK_SECONDS
         if self._has_own:
             turn = self._rate_limiter.wait_seconds(self._clock.monotonic())
             seconds = min(max(self.pause_seconds, turn, 0.01), RECHECK_SECONDS)
         await sleep_until_set(self._clock, seconds, self._wake)
+        shared = (self.state, self._dead_owners(), math.ceil(self.pause_seconds))
+        if shared != self._published:
+            self._published = shared
+            self._store.publish([])
 
     async def wait_for_turn(self) -> None:
         """Wait until `requests_per_second` allows another POST, and count it."""
