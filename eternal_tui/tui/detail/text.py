@@ -189,9 +189,7 @@ def response_text(raw: str) -> SafeText:
     return sanitize_block(json.dumps(parsed, ensure_ascii=False, indent=1), limit=4_000)
 
 
-def render_detail(
-    job: Job, raw_responses: Mapping[str, Any], *, width: int, with_json: bool = False, json_key: str = "J"
-) -> Content:
+def render_detail(job: Job, raw_responses: Mapping[str, Any], *, width: int, with_json: bool = False) -> Content:
     """Return the whole detail as styled text wrapped for `width` cells: prompt, facts, events, and the JSON sent."""
     prompt = sanitize_block(job.request.prompt, limit=4_000)
     lines = [Content.styled(line, "$foreground bold") for line in _wrap(prompt, width)]
@@ -199,7 +197,7 @@ def render_detail(
     if job.timeline:
         lines += [Content(""), _heading(SafeText("Events")), *_render_rows(timeline_rows(job), width)]
     if not with_json:
-        hint = format_safe("{key}: show the JSON sent and received", key=json_key)
+        hint = SafeText("J: show the JSON sent and received")
         return Content("\n").join(
             [*lines, Content(""), *(Content.styled(x, "$text-muted") for x in _wrap(hint, width))]
         )

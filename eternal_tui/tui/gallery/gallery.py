@@ -63,9 +63,8 @@ class Gallery(JobView):
         results_dir: Path,
         *,
         glyphs: Glyphs = UNICODE,
-        id: str = "gallery",  # noqa: A002
     ) -> None:
-        super().__init__(id=id)
+        super().__init__(id="gallery")
         self._listing = listing
         graphics = graphics.for_thumbnails
         self._results_dir = results_dir

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import msgspec
 from rich.cells import cell_len
@@ -25,7 +25,7 @@ from eternal_tui.tui.job_list.row import (
     has_clock,
     job_line,
 )
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
+from eternal_tui.tui.terminal.glyphs import Glyphs
 from eternal_tui.tui.widgets.cells import Line, changed_spans
 
 ETA_LIFETIME_SECONDS = 8.0
@@ -93,33 +93,26 @@ class CachedLine(msgspec.Struct, eq=False):
     strip_key: object = None
 
 
-class LineOptions(TypedDict, total=False):
-    """Options of drawing, and Textual's own options of a widget.
+class LineCache:
+    """Draws the rows of an index as spans. `marks` are the marked ids, `now` is in seconds since the epoch.
 
     `estimate_remaining` returns about how many seconds a job still needs, `clock_step` is the seconds by which
-    running clocks advance, more over a slow line, and `retry_key` the key that a line names where something is to be
-    decided.
+    running clocks advance: more over a slow line.
     """
 
-    glyphs: Glyphs
-    estimate_remaining: Callable[[Job], float | None] | None
-    clock_step: float
-    retry_key: str
-    id: str | None
-    classes: str | None
-
-
-class LineCache:
-    """Draws the rows of an index as spans. `marks` are the marked ids, `now` is in seconds since the epoch."""
-
-    def __init__(self, index: JobIndex, options: LineOptions) -> None:
-        self.glyphs = options.get("glyphs", UNICODE)
+    def __init__(
+        self,
+        index: JobIndex,
+        glyphs: Glyphs,
+        estimate_remaining: Callable[[Job], float | None],
+        clock_step: float,
+    ) -> None:
+        self.glyphs = glyphs
         self.marks: set[int] = set()
         self.now = 0.0
         self._index = index
-        self._clock_step = options.get("clock_step", 1.0)
-        self._retry_key = options.get("retry_key", "t")
-        self._eta_cache = EtaCache(options.get("estimate_remaining") or (lambda _: None))
+        self._clock_step = clock_step
+        self._eta_cache = EtaCache(estimate_remaining)
         self._lines: dict[int | str, CachedLine] = {}
         self._name_columns = 1
 
@@ -156,7 +149,6 @@ class LineCache:
             cursor=cursor,
             marked=marked,
             clock_step=self._clock_step,
-            retry_key=self._retry_key,
         )
         return self._remember(job.id, CachedLine(job, appearance, line, cursor))
 

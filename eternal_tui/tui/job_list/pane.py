@@ -47,7 +47,7 @@ class JobListPane(Vertical):
         self,
         *,
         glyphs: Glyphs = UNICODE,
-        estimate_remaining: Callable[[Job], float | None] | None = None,
+        estimate_remaining: Callable[[Job], float | None] = lambda _: None,
         clock_step: float = 1.0,
         pane_number: int = 0,
         make_gallery: Callable[[JobList], JobView],

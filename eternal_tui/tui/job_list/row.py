@@ -107,7 +107,6 @@ def job_line(
     cursor: bool = False,
     marked: bool = False,
     clock_step: float = 1.0,
-    retry_key: str = "t",
 ) -> Line:
     """Return the job as cells that fill exactly `columns.width` columns.
 
@@ -118,7 +117,7 @@ def job_line(
     settled = job.dismissed or job.retried_by is not None or (job.state in LIVE_STATES and not job.watched)
     name = glyphs.to_drawable(sanitize(job.name or job.request.character, limit=MAX_TEXT_CHARS))
     prompt = _prompt_text(job, glyphs)
-    reason, reason_role = _reason_and_role(job, glyphs, retry_key)
+    reason, reason_role = _reason_and_role(job, glyphs)
     live = job.state in LIVE_STATES
     if live and job.waiting_reason:
         reason = f"{_progress_percent(job)} % {reason}"
@@ -256,9 +255,9 @@ def _cost_text(job: Job, glyphs: Glyphs) -> str:
     return cost if cost.startswith("~") or not cost else f"{glyphs.minus}{cost}"
 
 
-def _reason_and_role(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str]:
+def _reason_and_role(job: Job, glyphs: Glyphs) -> tuple[str, str]:
     if job.state is JobState.UNCONFIRMED:
-        return _unconfirmed_reason(job, glyphs, retry_key)
+        return _unconfirmed_reason(job, glyphs)
     if job.state is JobState.LOST:
         return "unknown to the API", "warn"
     if job.waiting_reason and (job.state in LIVE_STATES or job.needs_download):
@@ -274,14 +273,14 @@ def _reason_and_role(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str
     return "", "dim"
 
 
-def _unconfirmed_reason(job: Job, glyphs: Glyphs, retry_key: str) -> tuple[str, str]:
+def _unconfirmed_reason(job: Job, glyphs: Glyphs) -> tuple[str, str]:
     if job.retried_by is not None:
         return "sent again", "dim"
     if job.dismissed:
         return "dismissed", "dim"
     verdict = job.verdict or Verdict.UNKNOWN
     word = "may be charged" if verdict is Verdict.UNKNOWN else str(verdict)
-    return glyphs.to_drawable(f"{word} {glyphs.dot} {retry_key} retry"), "warn"
+    return glyphs.to_drawable(f"{word} {glyphs.dot} t retry"), "warn"
 
 
 def batch_line(

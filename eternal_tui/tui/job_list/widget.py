@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar
 
 from textual import events, on
 from textual.binding import BindingType
@@ -19,10 +19,11 @@ from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.job_list.incremental_filter import IncrementalFilter
 from eternal_tui.tui.job_list.index import SORT_ORDERS, JobIndex, ListCursor, ListView, UnseenJobs
-from eternal_tui.tui.job_list.lines import MAX_ESTIMATES_PER_REDRAW, CachedLine, LineCache, LineOptions, LinePainter
+from eternal_tui.tui.job_list.lines import MAX_ESTIMATES_PER_REDRAW, CachedLine, LineCache, LinePainter
 from eternal_tui.tui.job_list.row import has_clock
 from eternal_tui.tui.job_list.titles import empty_text, list_position, list_title
 from eternal_tui.tui.terminal.compositor import DiffScreen
+from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.terminal.textual_internals import KeyTable
 from eternal_tui.tui.widgets.jobs import JobView, empty_lines
 
@@ -91,14 +92,20 @@ class JobList(JobView):
 
         text: SafeText
 
-    def __init__(self, **options: Unpack[LineOptions]) -> None:
-        super().__init__(id=options.get("id"), classes=options.get("classes"))
+    def __init__(
+        self,
+        *,
+        glyphs: Glyphs = UNICODE,
+        estimate_remaining: Callable[[Job], float | None] = lambda _: None,
+        clock_step: float = 1.0,
+    ) -> None:
+        super().__init__()
         self.is_externally_driven = False
         self.on_redrawn: Callable[[], None] = lambda: None
         self._index = JobIndex()
         self._cursor = ListCursor(self._index)
         self._unseen = UnseenJobs(self._index)
-        self._cache = LineCache(self._index, options)
+        self._cache = LineCache(self._index, glyphs, estimate_remaining, clock_step)
         self._marks = self._cache.marks
         self._filter = JobFilter()
         self._search = JobFilter()

@@ -45,8 +45,8 @@ class FooterLine(Widget):
 
         textual_action: str
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._hints: Sequence[KeyHint] = ()
 
     def set_hints(self, hints: Sequence[KeyHint]) -> None:

@@ -135,10 +135,9 @@ class HeaderLine(Widget):
         demo: bool = False,
         other_host: str = "",
         glyphs: Glyphs = UNICODE,
-        id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
         """Build the header; `other_host` is the service's host where it is not the official one, "" otherwise."""
-        super().__init__(id=id)
+        super().__init__()
         self._demo = demo
         self._other_host = other_host
         self._glyphs = glyphs
