@@ -29,6 +29,7 @@ _GLYPH_COLUMN = 3
 _CHILD_INDENT = 2
 _MIN_REASON_COLUMNS = 12
 _MIN_COLUMNS_WITH_COST = 30
+_FILE_REMEDIES = {FileState.EXPIRED: "t refresh", FileState.MISSING: "t download"}
 _TYPE_LABELS = {"image": "image", "video": "video", "character": "char"}
 
 
@@ -266,11 +267,10 @@ def _reason_and_role(job: Job, glyphs: Glyphs) -> tuple[str, str]:
         if not job.watched:
             return "not watched", "dim"
         return "overdue" if job.state is JobState.STALLED else "", "dim"
-    if job.error:
-        return glyphs.to_drawable(sanitize(job.error, limit=MAX_TEXT_CHARS)), "dim"
-    if job.file_state is FileState.EXPIRED:
-        return "the link expired before it was saved", "dim"
-    return "", "dim"
+    # The state's word already says what happened to the file.
+    if job.file_state in _FILE_REMEDIES:
+        return _FILE_REMEDIES[job.file_state], "dim"
+    return glyphs.to_drawable(sanitize(job.error, limit=MAX_TEXT_CHARS)), "dim"
 
 
 def _unconfirmed_reason(job: Job, glyphs: Glyphs) -> tuple[str, str]:
