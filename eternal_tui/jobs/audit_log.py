@@ -1,4 +1,4 @@
-"""What the log keeps of jobs: a line for each turn of one, with states and ids, never a prompt or a link."""
+"""Log lines about jobs: one per change of state, with states and ids, never a prompt or a link."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ def log_state_change(old: Job | None, new: Job | None, *, owner: str) -> None:
         "reason": reason,
     }
     grave = bool(new.waiting_reason) or new.state in _WARNING_STATES or new.file_state in _WARNING_FILE_STATES
-    # An empty fact tells nothing.
     _log.log(
         logging.WARNING if grave else logging.INFO, "job", extra={name: fact for name, fact in facts.items() if fact}
     )

@@ -79,7 +79,7 @@ TRANSIENT_CAUSES = frozenset({"key", "credits", "unreachable", "stopped", "cap"}
 
 
 class RetryCandidates(msgspec.Struct, frozen=True):
-    """Failed and rejected jobs, oldest first: to run again, run again since, refused for what they ask."""
+    """Failed and rejected jobs, oldest first: to run again, run again since, rejected for their request."""
 
     retryable: tuple[Job, ...] = ()
     retried: tuple[Job, ...] = ()
@@ -147,7 +147,7 @@ class ActiveBatches:
             self._active_sends[batch] -= 1
 
     def is_active(self, batch: str) -> bool:
-        """Tell whether more jobs of this batch will end soon."""
+        """Return whether more jobs of this batch will end soon."""
         return bool(batch) and (self._active_jobs[batch] > 0 or self._active_sends[batch] > 0)
 
 

@@ -1,4 +1,4 @@
-"""JobContext holds what every part of the engine needs, JobEvents the signals between the parts."""
+"""JobContext, shared by all parts of the engine, and JobEvents, the signals between them."""
 
 from __future__ import annotations
 

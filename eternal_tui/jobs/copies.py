@@ -1,4 +1,4 @@
-"""Copies of result files under names of the user's own, with the request beside or inside them."""
+"""Copies of result files under names given by the user, with metadata in a sidecar or embedded."""
 
 from __future__ import annotations
 

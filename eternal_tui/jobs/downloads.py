@@ -1,4 +1,4 @@
-"""Fetching results at once, because signed links expire: never a POST, one re-poll for a link that is dead."""
+"""DownloadQueue: fetches results at once, as signed links expire. One free poll for an expired link, never a POST."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MAX_CONCURRENT_DOWNLOADS = 4
 """Downloads at full speed: enough to fill a home line, few enough to leave polling alone."""
 
 MAX_SLOW_DOWNLOADS = 32
-"""Downloads that go on beside them because the storage sends next to nothing."""
+"""Slow downloads that run in addition."""
 
 MAX_QUICK_TRIES = 6
-"""Tries in quick succession of a result whose storage cannot be reached, before those who wait for it are told."""
+"""Tries in quick succession before a result counts as not reachable."""
 
 SLOW_RETRY_SECONDS = 300.0
-"""Seconds between further tries: links live about a day, and an outage ends when it ends."""
+"""Seconds between further tries: links live about a day."""
 
 
 class NoUsableLink(Exception):
@@ -55,7 +55,7 @@ class DownloadQueue:
 
     @property
     def active_count(self) -> int:
-        """How many results are being fetched or wait for their turn, not for a storage to come back."""
+        """How many results are being fetched or queued; not those whose storage cannot be reached."""
         return len(self._tasks) - len(self._retry_events)
 
     def fetch(self, job: Job) -> None:
@@ -70,16 +70,16 @@ class DownloadQueue:
         task.add_done_callback(lambda _: self._tasks.pop(job.id, None))
 
     def cancel(self, job_id: int) -> None:
-        """Stop fetching a result that another instance fetches now, or nobody wants any more."""
+        """Stop fetching the job's result."""
         if (task := self._tasks.get(job_id)) is not None:
             task.cancel()
 
     def is_abandoned(self, job_id: int) -> bool:
-        """Tell whether nobody should wait for the file: it comes when a person, time or the next start helps."""
+        """Return whether the file should not be waited for: its storage cannot be reached."""
         return job_id in self._abandoned_ids
 
     async def close(self) -> None:
-        """Stop every fetch; what was not finished stays pending and goes on at the next start."""
+        """Stop every fetch; unfinished ones stay pending and resume at the next start."""
         tasks = tuple(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -91,7 +91,7 @@ class DownloadQueue:
             while (wait := await self._try_download(job_id, attempt := attempt + 1)) is not None:
                 await self._wait_for_retry(job_id, wait)
         except JobNotFound:
-            # Deleted meanwhile; bringing it back fetches it again.
+            # Deleted meanwhile; an undo fetches it again.
             self._abandoned_ids.discard(job_id)
 
     async def _try_download(self, job_id: int, attempt: int) -> float | None:
@@ -120,7 +120,7 @@ class DownloadQueue:
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[Callable[[], None]]:
-        """Hold one of the slots; the function yielded gives it back early, for a body that drips."""
+        """Hold one of the slots; the function yielded releases it early, for a slow body."""
         await self._slots.acquire()
         is_slow = False
 
@@ -167,7 +167,7 @@ class DownloadQueue:
         if fresh is None:
             raise expired or NoUsableLink
         if fresh == self._store[job_id].result_url:
-            # The same link again: a storage that was not ready yet has had the time of one poll.
+            # The same link again: the storage may have been late.
             return await self.fetch_url(job, fresh, on_slow)
         now = self._clock.time()
         relinked = await self._store.apply_remote(
@@ -179,7 +179,7 @@ class DownloadQueue:
         return await self.fetch_url(relinked, fresh, on_slow)
 
     async def _request_fresh_link(self, job: Job) -> UntrustedText | None:
-        """Ask for another link; None where there is none to be had, StorageUnreachable where nobody could be asked."""
+        """Poll for another link; None where there is none, StorageUnreachable where the API cannot be reached."""
         if job.request_id is None:
             return None
         try:

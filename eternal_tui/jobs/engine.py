@@ -35,7 +35,7 @@ from eternal_tui.jobs.submit.submitter import (
 from eternal_tui.jobs.sync import INITIAL_JOB_COUNT, HistorySync
 
 QUEUE_FILE_RETRY_SECONDS = 60.0
-"""Seconds nothing is sent where the hold could not be written."""
+"""Seconds that nothing is sent after the hold could not be written."""
 
 
 class DeletedJobs:
@@ -48,14 +48,14 @@ class DeletedJobs:
         self._store = store
         self._queue = queue
         self._deletions: list[dict[int, Record]] = []
-        # One at a time: what is undone a moment after it was deleted waits until all of it is.
+        # One at a time: an undo waits until the deletion is complete.
         self._lock = asyncio.Lock()
 
     async def delete(self, job_ids: Iterable[int]) -> list[int]:
-        """Remove jobs as one removal and return their ids; raises InvalidJobState for one that is being sent."""
+        """Delete jobs together and return their ids; raises InvalidJobState for one that is being sent."""
         wanted = list(job_ids)
         for job_id in wanted:
-            # Its record is all that would tell of a charge.
+            # Only its record would show a charge.
             if self._store[job_id].state is JobState.SUBMITTING:
                 raise InvalidJobState(f"Job {job_id} is being sent. Wait for its answer, then delete it.")
         async with self._lock:
@@ -75,7 +75,7 @@ class DeletedJobs:
         return list(removed)
 
     async def undo(self) -> list[int]:
-        """Bring the last removal back and return its ids; empty when there is none. Raises HistoryError."""
+        """Restore the last deletion and return its ids; empty when there is none. Raises HistoryError."""
         async with self._lock:
             if not self._deletions:
                 return []
@@ -128,8 +128,8 @@ class JobEngine:
     async def start(self, *, only_job_ids: Iterable[int] | None = None) -> None:
         """Read the newest jobs, take over those whose process is gone, and start polling; the rest is read later.
 
-        With `only_job_ids` this process cares for these jobs and its own: it takes over no other, and older ones stay
-        unread, except those of a day with a spend cap, which the cap has to count.
+        With `only_job_ids` this process polls these jobs and its own: it takes over no others and leaves older ones
+        unread, except those that `daily_cap` or `max_running` count.
         """
         since = self.billing.today_start() if self.policy.daily_cap is not None else None
         await self.sync.open(only_job_ids=only_job_ids, created_since=since)
@@ -158,9 +158,9 @@ class JobEngine:
         await self.sync.close(compact=compact)
 
     async def load_raw_responses(self, job_id: int) -> Record:
-        """Return the service's answers for the job as recorded: `submit_answer` and `last_answer`, where kept.
+        """Return the recorded responses for the job: `submit_answer` and `last_answer`.
 
-        From then on the store holds the whole job: of old jobs only what a list shows is kept in memory.
+        The store then holds the whole job; of old jobs it keeps only what a list shows.
         """
         record = await self.store.call_history(self.store.history.get, job_id) or {}
         self.store.load_full(job_id, record)
@@ -170,7 +170,7 @@ class JobEngine:
     async def submit(
         self, request: GenerateRequest, details: SubmitDetails = NO_DETAILS, *, confirmed: bool = False
     ) -> Job:
-        """Record the intent, send it once, and return the job when it has left `submitting`.
+        """Record the request, send it once, and return the job when it has left `submitting`.
 
         Raises InvalidRequest, NoApiKey, CharacterNotAllowed, ConfirmationRequired, DailyCapExceeded or HistoryError;
         nothing was sent then.
@@ -232,7 +232,7 @@ class JobEngine:
         return self.store[job_id]
 
     async def dismiss(self, job_id: int) -> None:
-        """Stop counting an unconfirmed job as something to decide."""
+        """Mark an unconfirmed job as resolved."""
         await self.store.change(job_id, lambda job: msgspec.structs.replace(job, dismissed=True))
 
     async def retry_download(self, job_id: int) -> None:
@@ -252,7 +252,7 @@ class JobEngine:
     async def download_from(self, job_id: int, url: str) -> Job:
         """Download a result link given by the user, verify it, and record it as the job's; raises ResultError.
 
-        Nothing changes where the link does not lead to a whole file.
+        Nothing changes where the file is not complete.
         """
         job = self.store[job_id]
         if job.request_id is None or job.is_creation:
@@ -275,7 +275,7 @@ class JobEngine:
         self.monitor.watch(job, delay_seconds=0.0)
 
     async def stop_watching(self, job_id: int) -> None:
-        """Stop polling the job here. It goes on at the service and stays charged."""
+        """Stop polling the job. It keeps running and stays charged."""
         if self.store[job_id].state not in POLLED_STATES:
             raise InvalidJobState(f"Job {job_id} is {self.store[job_id].state}; there is nothing to stop.")
         await self.store.change(job_id, lambda job: msgspec.structs.replace(job, watched=False))
@@ -303,19 +303,19 @@ class JobEngine:
                 self.store.change_in_memory(job.id, partial(_with_character_name, name=name))
 
     async def delete(self, job_ids: Iterable[int]) -> None:
-        """Remove jobs from the history; `undo_delete` brings the last deletion back. Files stay on disk."""
+        """Remove jobs from the history; `undo_delete` restores the last deletion. Files stay on disk."""
         for job_id in await self._deleted_jobs.delete(job_ids):
             self.monitor.forget(job_id)
             self.downloads.cancel(job_id)
 
     async def undo_delete(self) -> list[int]:
-        """Bring the last deletion back and return its ids; empty when there is none."""
+        """Restore the last deletion and return its ids; empty when there is none."""
         restored = await self._deleted_jobs.undo()
         await self.sync.resume_restored(restored)
         return restored
 
     def resume_after_suspend(self) -> None:
-        """Read what other processes did while this one was stopped, and take back what nobody took over."""
+        """Read what other processes did while this one was stopped, and resume what none took over."""
         self.context.background.start(self.sync.resume())
 
     def _on_submitted(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Which file of the results folder is a job's: the history is a file that others can write, and is not believed."""
+"""Files of jobs in the results folder: names, presence and copies. Names in the history are not trusted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RESULT_FILE_STATES = frozenset({FileState.SAVED, FileState.MISSING})
 
 
 def saved_name(job: Job) -> str | None:
-    """Return the name the job's file was saved under, None where no download of ours is named so."""
+    """Return the name the job's file was saved under, None where it is not a name that downloads get."""
     if job.file is None or re.fullmatch(_RESULT_NAME_PATTERN, job.file) is None:
         return None
     return job.file
@@ -43,7 +43,7 @@ def file_name(job: Job) -> str | None:
 def result_path(job: Job, results_dir: Path, *, encrypted: bool = False) -> Path | None:
     """Return where the job's verified file is, None where there is none to open; an encrypted one only if so asked.
 
-    A link, a pipe or a folder in its place is none; where nothing is in its place, whoever opens it finds out.
+    None also where a link, a pipe or a folder is in its place. The file may be missing.
     """
     name = file_name(job)
     if name is None or (job.encrypted and not encrypted):
@@ -97,7 +97,7 @@ def _local_datetime(timestamp: float) -> datetime:
 
 
 def safe_filename(text: str, *, fallback: str) -> str:
-    """Return `text` as one plain file name that no system and no shell trips over; `fallback` where nothing is left.
+    """Return `text` as one portable file name; `fallback` where nothing is left.
 
     Letters and digits of every script stay; separators, control and direction characters, quotes and shell signs
     become a hyphen; no leading dot or hyphen.
@@ -132,7 +132,7 @@ def copy_to(source: Path, target: Path, *, splices: Sequence[Splice] = ()) -> Pa
         for number in range(1, MAX_COPIES + 1):
             path = numbered_path(target, number)
             try:
-                # "x" neither replaces a file nor goes through a link that stands there, even a dangling one.
+                # "x" neither replaces a file nor follows a link, even a dangling one.
                 copy = path.open("xb")
             except FileExistsError:
                 continue
@@ -193,5 +193,5 @@ def _file_problem(job: Job, path: Path) -> str:
 
 
 def derive_state(job: Job, results_dir: Path, is_alive: Callable[[str], bool]) -> Job:
-    """Return the job as it really stands, for a reader of the history that runs no engine."""
+    """Return the job with its process and file checked, for readers of the history without an engine."""
     return with_file_presence(with_interrupted_submit(job, is_alive), results_dir)

@@ -1,4 +1,4 @@
-"""What a job is about, in the words the app and its pages share: whom it shows, what was asked for, what came."""
+"""Labels of a job: state, character, request, file and cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def pluralize(count: int, noun: str) -> SafeText:
 
 
 def state_label(job: Job) -> str:
-    """Return the one word for where a job stands, in the app and on the command line; `state:` takes it too."""
+    """Return the state in one word, in the app and on the command line; the filter `state:` takes it too."""
     if job.state is JobState.SUCCEEDED:
         if job.is_creation:
             return "created"
@@ -46,7 +46,7 @@ def character_label(job: Job) -> SafeText:
 
 
 def request_label(job: Job) -> SafeText:
-    """Return what was asked for, in words."""
+    """Return type and settings of the request in words."""
     request = job.request
     if job.is_creation:
         return SafeText("new character")

@@ -1,4 +1,4 @@
-"""A job: one paid generation from intent to file, its states, and the only transitions between them."""
+"""Job: one paid generation from request to file, its states and their transitions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eternal_tui.core.sanitize import UntrustedText
 
 
 class JobState(StrEnum):
-    """Where a job stands. The words are shown to people and printed by `--json`; scripts depend on them."""
+    """State of a job. The words are shown and printed by `--json`; scripts depend on them."""
 
     QUEUED = "queued"
     SUBMITTING = "submitting"
@@ -26,7 +26,7 @@ class JobState(StrEnum):
 
 
 class FileState(StrEnum):
-    """Where a succeeded job's file stands. `missing`: gone or changed on disk, or the API gave no usable link."""
+    """State of a succeeded job's file. `missing`: gone or changed on disk, or the API gave no usable link."""
 
     PENDING = "pending"
     SAVED = "saved"
@@ -36,7 +36,7 @@ class FileState(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the credits counter says about an unconfirmed job."""
+    """What the balance says about an unconfirmed job."""
 
     UNKNOWN = "can't tell"
     CHARGED = "probably charged"
@@ -48,32 +48,32 @@ _TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.SUBMITTING: frozenset({JobState.RUNNING, JobState.REJECTED, JobState.UNCONFIRMED, JobState.QUEUED}),
     # Only by undoing a cancellation.
     JobState.REJECTED: frozenset({JobState.QUEUED}),
-    # Only by the answer itself, where another instance took the submit for interrupted before it came.
+    # Only by the response itself, where another instance took the submit for interrupted.
     JobState.UNCONFIRMED: frozenset({JobState.RUNNING, JobState.REJECTED}),
     JobState.RUNNING: frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STALLED, JobState.LOST}),
     JobState.STALLED: frozenset({JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.LOST}),
     JobState.LOST: frozenset({JobState.RUNNING, JobState.SUCCEEDED}),
     JobState.SUCCEEDED: frozenset(),
-    # Only by a link given by hand whose file was verified.
+    # Only by a link given by the user whose file was verified.
     JobState.FAILED: frozenset({JobState.SUCCEEDED}),
 }
 
 POLLED_STATES = frozenset({JobState.RUNNING, JobState.STALLED})
-"""States in which the service is asked about the job."""
+"""States in which the job is polled."""
 
 UNFINISHED_STATES = POLLED_STATES | {JobState.QUEUED, JobState.SUBMITTING}
 ENDED_STATES = frozenset(JobState) - UNFINISHED_STATES
 
 
 class IllegalTransition(Exception):
-    """A change of state that the life of a job does not have: a defect of the program, never of the service."""
+    """A change between states that is not allowed: a bug of the program, never of the service."""
 
     def __init__(self, old: JobState, new: JobState) -> None:
         super().__init__(f"A job cannot go from {old} to {new}.")
 
 
 class TimelineEvent(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One line of a job's timeline: when (seconds since the epoch), what happened, and outside words about it."""
+    """One event of a job: when (seconds since the epoch), what happened, and untrusted details."""
 
     at: float
     summary: str
@@ -181,12 +181,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
     @property
     def is_creation(self) -> bool:
-        """Whether this makes a character: it has no file, and the answer to its submit is its end."""
+        """Whether this creates a character: it has no file and ends with the response to its submit."""
         return self.request.type == "character"
 
     @property
     def is_delivered(self) -> bool:
-        """Whether what the job was for is here: its file is saved, or its character is taken to be made."""
+        """Whether the file is saved, or the character creation was accepted."""
         return self.state is JobState.SUCCEEDED and (self.file_state is FileState.SAVED or self.is_creation)
 
     @property
@@ -196,14 +196,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
 
 def with_state(job: Job, state: JobState, **changes: Any) -> Job:
-    """Return `job` in `state` with `changes`; raise IllegalTransition where the life of a job has no such step."""
+    """Return `job` in `state` with `changes`; raises IllegalTransition."""
     if state is not job.state and state not in _TRANSITIONS[job.state] and not _is_creation_end(job, state):
         raise IllegalTransition(job.state, state)
     return msgspec.structs.replace(job, state=state, **changes)
 
 
 def _is_creation_end(job: Job, state: JobState) -> bool:
-    """Tell whether this is the end of a creation: the answer to its submit is all there is to wait for."""
+    """Return whether this is the end of a creation, which has no running state."""
     unanswered = job.state in (JobState.SUBMITTING, JobState.UNCONFIRMED)
     return state is JobState.SUCCEEDED and unanswered and job.is_creation
 
@@ -222,7 +222,7 @@ def to_record(job: Job) -> dict[str, Any]:
 
 
 def from_record(job_id: int, record: dict[str, Any]) -> Job:
-    """Return the job that a history record holds; raise msgspec.ValidationError where it is not one of ours."""
+    """Return the job that a history record holds; raises msgspec.ValidationError where it is not one."""
     return msgspec.convert({**record, "id": job_id}, Job)
 
 

@@ -1,4 +1,4 @@
-"""What happens to a job that has ended: its file is copied by `auto_save_to`, and the configured commands run."""
+"""Actions for ended jobs: copies by `auto_save_to`, and configured commands."""
 
 from __future__ import annotations
 

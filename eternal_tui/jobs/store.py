@@ -1,4 +1,4 @@
-"""Every loaded job, recorded before it is shown: the one place where a snapshot is replaced by the next."""
+"""JobStore: the loaded jobs, written to the history before they are shown."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from eternal_tui.jobs.ports import History, Record
 from eternal_tui.jobs.transitions import mark_unsaved
 
 DURABLE_FIELDS = frozenset({"state", "request_id", "file", "file_state"})
-"""Fields that a power cut may not take back, however they came to be written late."""
+"""Fields that are fsynced also when they are written late."""
 
 UNPUBLISHED_FIELDS = frozenset({"polls", "seen_running"})
-"""Fields that every look changes and no face shows: nobody is told, or each look would be drawn."""
+"""Fields that every poll changes and no screen shows: listeners are not called for them."""
 
 MAX_FULL_JOBS = 200
-"""Jobs that settled last and stay whole in memory, as those read first at a start do."""
+"""Ended jobs kept whole in memory, the last to end."""
 
 Listener = Callable[[frozenset[int]], None]
 T = TypeVar("T")
@@ -43,30 +43,30 @@ def changed_record_fields(old: Job, new: Job) -> Record:
 
 
 MAX_INTERNED_VALUES = 4096
-"""Different values remembered to be shared; names, hosts and sizes are few, and what is not gains nothing."""
+"""Different values kept for sharing: names, hosts and sizes are few."""
 
 
 _IMMUTABLE_STATES = frozenset({JobState.FAILED, JobState.REJECTED})
 
 
 def is_immutable(job: Job) -> bool:
-    """Tell whether nothing but a person's marks will change on this job, and nobody waits for it."""
+    """Return whether nothing but the user's marks will change on this job."""
     return job.is_delivered or job.file_state is FileState.MISSING or job.state in _IMMUTABLE_STATES
 
 
 def is_compact(job: Job) -> bool:
-    """Tell whether the record on disk may hold more than this snapshot; every whole job has a timeline."""
+    """Return whether the record on disk may hold more than this snapshot; every whole job has a timeline."""
     return is_immutable(job) and not job.timeline
 
 
 class JobCompactor:
-    """Makes compact jobs that share what is equal in many: 0.7 KB each instead of 2.5."""
+    """Makes compact jobs that share equal values: 0.7 KB each instead of 2.5."""
 
     def __init__(self) -> None:
         self._interned: dict[Any, Any] = {}
 
     def compact(self, job: Job) -> Job:
-        """Return the job without timeline, link, readings and file size if it is settled, else as it is."""
+        """Return the job without timeline, link, readings and file size if it is ended, else unchanged."""
         if not is_immutable(job):
             return job
         facts = job.file_info
@@ -103,11 +103,11 @@ def _without_size(facts: FileInfo) -> FileInfo:
 
 
 class JobStore:
-    """Jobs by id, kept in step with the history.
+    """Jobs by id, in sync with the history.
 
-    Durable changes are on disk before any listener hears of them. Volatile ones (progress) are shown at once and
-    written in one batch by `flush`. History calls run one at a time on one thread, so the event loop never waits
-    for a disk. A change once begun is finished though its caller be cancelled: memory never differs from the disk.
+    Durable changes are on disk before listeners are called. Volatile ones (progress) are published at once and
+    written together by `flush`. History calls run one at a time on one thread, so the event loop never waits for the
+    disk. A change is completed even if its caller is cancelled.
     """
 
     def __init__(self, history: History, results_dir: Path | None = None) -> None:
@@ -167,7 +167,7 @@ class JobStore:
     async def call_with_news(self, call: Callable[..., tuple[T, list[Change]]], *args: Any) -> T:
         """Run a history call that also returns changes, apply these, and return its value.
 
-        One at a time: a call that decides under the history's lock then finds every change applied that was read.
+        One at a time: a call that decides under the history's lock finds all changes read before applied.
         """
         return await self._run_shielded(self._call_with_news(call, args))
 
@@ -189,14 +189,14 @@ class JobStore:
         return placed
 
     def load_full(self, job_id: int, record: Record) -> None:
-        """Make a compact job whole again from its record; nobody is told, for nothing of it has changed."""
+        """Make a compact job whole again from its record, without calling listeners."""
         if (job := self.get(job_id)) is None or not is_compact(job):
             return
         with contextlib.suppress(msgspec.ValidationError):
             self._set_snapshot(from_record(job_id, {**record, **self._unsaved_fields.get(job_id, {})}))
 
     def compact_old(self, keep_ids: Container[int]) -> list[int]:
-        """Make settled jobs compact but those settled last and those in `keep_ids`; return their ids."""
+        """Make ended jobs compact, except the last to end and those in `keep_ids`; return their ids."""
         shrunk = []
         for job_id in tuple(self._full_job_ids)[: max(0, len(self._full_job_ids) - MAX_FULL_JOBS)]:
             if job_id in keep_ids or job_id in self._unsaved_fields:
@@ -212,7 +212,7 @@ class JobStore:
     async def change(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
         """Apply `edit` to the newest snapshot, durably, and return the result.
 
-        Raises HistoryError or JobNotFound; the job is then as it was, here as on disk.
+        Raises HistoryError or JobNotFound; nothing has changed then, in memory or on disk.
         """
         return await self._run_shielded(self._change(job_id, edit, extra))
 
@@ -236,7 +236,7 @@ class JobStore:
         return new
 
     async def apply_remote(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
-        """Apply what happened outside, whatever the disk says: what it refuses is shown, said, and written later."""
+        """Apply what the service did. Where writing fails, the job shows it and `flush` tries again."""
         try:
             return await self.change(job_id, edit, extra=extra)
         except HistoryError as error:
@@ -244,7 +244,7 @@ class JobStore:
             return self.change_in_memory(job_id, lambda job: mark_unsaved(edit(job), reason), extra=extra)
 
     def change_in_memory(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
-        """Apply `edit` at once and let `flush` write it: for what may be lost, such as progress."""
+        """Apply `edit` now and let `flush` write it: for what may be lost, such as progress."""
         old = self[job_id]
         new = edit(old)
         fields = changed_record_fields(old, new)
@@ -256,7 +256,7 @@ class JobStore:
         return new
 
     async def flush(self) -> list[int]:
-        """Write every volatile change, without waiting for the platter; return the ids of durable ones written late."""
+        """Write all volatile changes without fsync; return the ids of durable ones that were written late."""
         late = []
         async with self._write_lock:
             waiting = {job_id: dict(fields) for job_id, fields in self._unsaved_fields.items()}
@@ -272,17 +272,17 @@ class JobStore:
         return late
 
     def _discard_unsaved(self, job_id: int, fields: Record) -> None:
-        """Forget what was to be written, but for what was set anew while it was."""
+        """Remove written fields from the unsaved ones, except those changed while they were written."""
         waiting = self._unsaved_fields.pop(job_id, {})
         if newer := {name: value for name, value in waiting.items() if name not in fields or fields[name] != value}:
             self._unsaved_fields[job_id] = newer
 
     def unsaved_fields(self, job_id: int) -> Record:
-        """Return what is known of the job and not written yet, by record field."""
+        """Return the fields of the job that are not written yet."""
         return dict(self._unsaved_fields.get(job_id, {}))
 
     def is_durable(self, job_id: int) -> bool:
-        """Tell whether no durable field of the job waits to be written."""
+        """Return whether all durable fields of the job are on disk."""
         return DURABLE_FIELDS.isdisjoint(self._unsaved_fields.get(job_id, ()))
 
     async def remove(self, job_id: int) -> Record:
@@ -307,9 +307,9 @@ class JobStore:
         self.apply_changes([Change("put", job_id, record)])
 
     def load(self, records: Iterable[tuple[int, Record]], *, compact: bool = False) -> list[int]:
-        """Take in records read from the history; those already here stay as they are.
+        """Add records read from the history; jobs already loaded stay unchanged.
 
-        With `compact`, settled jobs are kept without what `load_full` brings back.
+        With `compact`, ended jobs are added without what `load_full` restores.
         """
         fresh: list[int] = []
         for job_id, record in records:
@@ -335,7 +335,7 @@ class JobStore:
         return fresh
 
     def check_files(self, job_ids: Iterable[int]) -> None:
-        """Compare the saved files of these jobs with the results folder; what is found out is not written."""
+        """Compare the saved files of these jobs with the results folder; nothing is written."""
         changed = []
         for job in filter(None, map(self.get, job_ids)):
             found = job if self._results_dir is None else with_file_presence(job, self._results_dir)
@@ -360,7 +360,7 @@ class JobStore:
             if change.op == "patch" and known is None:
                 continue
             base = to_record(known) if change.op == "patch" and known is not None else {}
-            # What is still to be written here is newer than a whole record read from there.
+            # Unsaved fields are newer than a whole record from another instance.
             late = self._unsaved_fields.get(change.id, {}) if change.op == "put" else {}
             try:
                 self._put(from_record(change.id, {**base, **change.fields, **late}))
@@ -373,12 +373,12 @@ class JobStore:
         return touched
 
     def set_owner(self, job_id: int, owner: str) -> None:
-        """Note an owner that a lease has already written."""
+        """Set an owner that `claim` has already written."""
         if (job := self.get(job_id)) is not None and job.owner != owner:
             self._put(msgspec.structs.replace(job, owner=owner))
 
     def replace_all(self, records: Iterable[tuple[int, Record]]) -> None:
-        """Replace every job by what the history holds, after more happened than could be listed."""
+        """Replace all jobs by the history's, where its changes can no longer be listed."""
         fresh = dict(records)
         for job_id in tuple(self._jobs):
             if job_id not in fresh:
@@ -386,7 +386,7 @@ class JobStore:
         self.apply_changes(Change("put", job_id, record) for job_id, record in fresh.items())
 
     def publish(self, job_ids: Iterable[int]) -> None:
-        """Tell every listener which jobs changed."""
+        """Call every listener with these ids."""
         ids = frozenset(job_ids)
         for listener in tuple(self._listeners):
             listener(ids)
@@ -397,7 +397,7 @@ class JobStore:
             await asyncio.wait(tuple(self._running_steps))
 
     def close(self) -> None:
-        """End the history's thread after what it is doing."""
+        """Stop the history's thread after its current call."""
         self._closed = True
         self._executor.shutdown(wait=True)
 

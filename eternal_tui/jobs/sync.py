@@ -1,4 +1,4 @@
-"""The desk's standing chores: reading old jobs, hearing other instances, taking over orphans, writing progress."""
+"""HistorySync: loads old jobs, applies other instances' changes, takes over orphaned jobs and writes progress."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from eternal_tui.jobs.ports import History, InstanceRegistry
 from eternal_tui.jobs.transitions import clear_unsaved, mark_unconfirmed
 
 SYNC_INTERVAL_SECONDS = 1.0
-"""Seconds between chores: other instances' jobs are shown within two."""
+"""Seconds between reads of other instances' changes: they are shown within two."""
 
 INITIAL_JOB_COUNT = 200
-"""Jobs read before anything is done with them: what is learned, taken over and counted at a start."""
+"""Newest jobs read at a start, before jobs are taken over and durations learned."""
 
 FIRST_FRAME_JOB_COUNT = 80
 """Jobs read before the first frame: rows of a tall terminal, and some for folded batches. 15 microseconds each."""
 
 PAGE_SIZE = 200
-"""Old jobs read at a time behind the first rows: a few milliseconds of work each."""
+"""Old jobs read at a time: a few milliseconds of the event loop."""
 
 COMPACT_ABOVE_BYTES = 4 * 1024 * 1024
-"""Bytes of journal above which a running app folds it: small enough to replay quickly after a crash."""
+"""Bytes of journal above which a running app compacts it: small enough to replay quickly after a crash."""
 
 MAX_LEARNED_JOBS = 200
-"""Newest jobs that durations are learned from at a start: a few dozen of each kind tell as much as thousands."""
+"""Newest jobs that durations are learned from at a start: a few dozen of each kind are enough."""
 
 
 ORPHAN_CHECK_SECONDS = 5.0
-"""Seconds between looks for jobs whose owner has died: well inside the half minute a take-over may last."""
+"""Seconds between checks for jobs whose owner has died."""
 
 
 def claim(history: History, registry: InstanceRegistry, jobs: Sequence[Job]) -> list[int]:
     """Make this instance the owner of those `jobs` whose owner is gone, in one locked step; return their ids.
 
-    What other instances wrote meanwhile is left to the next `read_changes`.
+    Changes of other instances are left to the next `read_changes`.
     """
     mine: list[int] = []
     with history.transaction(keep_concurrent=True) as transaction:
@@ -61,7 +61,7 @@ def claim(history: History, registry: InstanceRegistry, jobs: Sequence[Job]) -> 
 
 
 def orphans(jobs: Iterable[Job], registry: InstanceRegistry) -> list[Job]:
-    """Return the jobs whose owner no longer runs; each owner is asked after once."""
+    """Return the jobs whose owner no longer runs."""
     alive: dict[str, bool] = {registry.id: True, "": False}
     found = []
     for job in jobs:
@@ -73,7 +73,7 @@ def orphans(jobs: Iterable[Job], registry: InstanceRegistry) -> list[Job]:
 
 
 class HistorySync:
-    """Runs the chores on one beat; a chore that fails on disk is told once and tried again."""
+    """Runs once a second; a failure on disk is reported once and tried again."""
 
     def __init__(self, context: JobContext, billing: Billing, monitor: JobMonitor, downloads: DownloadQueue) -> None:
         self._context = context
@@ -114,7 +114,7 @@ class HistorySync:
         self._store.load(self._store.history.recent(FIRST_FRAME_JOB_COUNT))
 
     async def load(self, job_ids: Iterable[int]) -> list[int]:
-        """Read these jobs, however old, count them among those to care for, and return the ids that exist."""
+        """Read these jobs, however old, add them to `only_job_ids`, and return the ids that exist."""
         wanted = list(job_ids)
         for job_id in wanted:
             if job_id not in self._store:
@@ -139,7 +139,7 @@ class HistorySync:
                 return
 
     async def load_all(self, *, compact: bool = False) -> None:
-        """Read every job, newest first, in slices that leave the event loop room."""
+        """Read every job, newest first, in pages, so that the event loop is not blocked."""
         slices = self._store.history.iter_pages(PAGE_SIZE)
         while (records := await self._store.call_history(next, slices, None)) is not None:
             self._store.load(records, compact=compact)
@@ -152,7 +152,7 @@ class HistorySync:
         self._store.publish([])
 
     async def run(self) -> None:
-        """Do the chores until cancelled."""
+        """Run until cancelled."""
         await self.learn_durations()
         next_check = 0.0
         while True:
@@ -174,7 +174,7 @@ class HistorySync:
                 self._store.check_files([job.id for job in self._store.newest_first()[:INITIAL_JOB_COUNT]])
 
     async def sync(self) -> None:
-        """Take in what other instances wrote."""
+        """Apply what other instances wrote."""
         async with self._store.news_lock:
             news = await self._store.call_history(self._store.history.read_changes)
             if any(change.op == "reload" for change in news):
@@ -186,7 +186,7 @@ class HistorySync:
         await self._billing.flush()
 
     def _update_watches(self, job_ids: Iterable[int]) -> None:
-        """Take up what others gave back to this instance, and let go of what they took, ended or deleted."""
+        """Poll and download what this instance owns now, and stop for what others took over, ended or deleted."""
         for job_id in job_ids:
             job = self._store.get(job_id)
             if job is None:
@@ -205,13 +205,13 @@ class HistorySync:
                 self._store.change_in_memory(job_id, clear_unsaved)
 
     async def claim(self, jobs: Iterable[Job]) -> list[int]:
-        """Become the owner of those jobs whose owner is gone, go on with them staggered, and return their ids."""
+        """Become the owner of those jobs whose owner is gone, resume them staggered, and return their ids."""
         here = [job for job in jobs if self._context.is_same_service(job) or job.state is JobState.SUBMITTING]
         candidates = orphans(here, self._registry)
         if not candidates:
             return []
         mine = await self._store.call_history(claim, self._store.history, self._registry, candidates)
-        # A job may have ended at its last owner since it was read here; the journal may have been compacted since.
+        # The job may have ended since it was read here, and the journal may have been compacted.
         await self.sync()
         for job_id in mine:
             self._store.set_owner(job_id, self._registry.id)
@@ -242,19 +242,19 @@ class HistorySync:
         raise InvalidJobState(f"Job {job.id} is watched by another window of this program; its news arrive here too.")
 
     async def resume_restored(self, job_ids: Iterable[int]) -> None:
-        """Go on with jobs whose deletion was undone, where nobody else does."""
+        """Resume jobs whose deletion was undone, unless another instance owns them."""
         jobs = [self._store[job_id] for job_id in job_ids]
-        # A queued request of a process that is gone stays held.
+        # A queued request whose process is gone stays held.
         await self.claim(job for job in jobs if job.state is not JobState.QUEUED)
         self._update_watches(job_ids)
 
     async def resume(self) -> None:
-        """Hear the news first, then go on: jobs that others own by now are let go, orphans are taken over."""
+        """Read changes, then stop what others own by now and take over orphans."""
         await self.sync()
         await self._claim_orphans()
 
     async def close(self, *, compact: bool) -> None:
-        """Write what is left, let go of the leases, fold if asked, and close the history."""
+        """Write what is unsaved, release the jobs, compact if asked, and close the history."""
         await self._context.background.wait()
         await self._store.wait_idle()
         await self._context.background.run_guarded(self._flush_unsaved())
@@ -269,7 +269,7 @@ class HistorySync:
             self._store.close()
 
     async def _claim_orphans(self) -> None:
-        # A submit that was cut off is marked unconfirmed by whoever finds it: it may count against the cap.
+        # An interrupted submit is marked unconfirmed by any instance: it may count against the cap.
         always = {JobState.SUBMITTING, JobState.RUNNING} if self._context.policy.max_running else {JobState.SUBMITTING}
         foreign = [
             job
@@ -296,7 +296,7 @@ class HistorySync:
         return [found for page in self._store.history.iter_pages(PAGE_SIZE) for found in page]
 
     async def learn_durations(self) -> None:
-        """Learn durations from the newest loaded jobs, oldest first, behind the first frame and without a stall."""
+        """Learn durations from the newest loaded jobs, oldest first."""
         ended = (job for job in self._store.newest_first() if job.state is JobState.SUCCEEDED)
         newest = [job for job in islice(ended, MAX_LEARNED_JOBS) if job.run_seconds is not None]
         self._has_learned = bool(newest)

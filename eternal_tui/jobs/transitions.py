@@ -1,4 +1,4 @@
-"""What an answer or an error makes of a job: pure decisions, one snapshot in, one snapshot out."""
+"""State changes of jobs as pure functions: a job and a response or an error in, the new job out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.model import FileState, Job, JobState, with_event, with_state
 
 MAX_TIMELINE_EVENTS = 40
-"""Timeline lines kept a job: a job that wavers for hours keeps its beginning and its latest turns."""
+"""Events kept per job: its first and its latest ones."""
 
 
 _CLEARED_DOUBT: dict[str, Any] = {
@@ -21,11 +21,11 @@ _CLEARED_DOUBT: dict[str, Any] = {
     "verdict": None,
     "verdict_reason": "",
 }
-"""What an answer takes back where another instance had given the submit up as unconfirmed meanwhile."""
+"""Fields that a late response resets where another instance had marked the submit unconfirmed."""
 
 
 def mark_accepted(job: Job, response: SubmitResponse, now: float, cost: float | None) -> Job:
-    """Return the job as the service took it: it has an id and is polled from now on."""
+    """Return the job as accepted: it has a request id and is polled."""
     taken = with_state(
         job,
         JobState.RUNNING,
@@ -47,7 +47,7 @@ def _late_suffix(job: Job) -> str:
 
 
 def mark_created(job: Job, response: CreateCharacterResponse, now: float, cost: float | None) -> Job:
-    """Return the creation as the service took it: ended, with the new character's ID or the id of its request."""
+    """Return the creation as accepted: ended, with the new character's ID or the request id."""
     made = with_state(
         job,
         JobState.SUCCEEDED,
@@ -66,7 +66,7 @@ def mark_created(job: Job, response: CreateCharacterResponse, now: float, cost: 
 
 
 def mark_cancelled(job: Job, now: float) -> Job:
-    """Return a queued job as taken out of the queue: it was never sent, and costs nothing."""
+    """Return a queued job as cancelled: never sent, not charged."""
     gone = with_state(
         job,
         JobState.REJECTED,
@@ -80,14 +80,14 @@ def mark_cancelled(job: Job, now: float) -> Job:
 
 
 def mark_requeued(job: Job, error: ApiError, reason: str, now: float) -> Job:
-    """Return a job that was certainly not taken as queued again."""
+    """Return a job that was certainly not accepted as queued again."""
     cause = "key" if isinstance(error, KeyRejected) else ""
     back = with_state(job, JobState.QUEUED, waiting_reason=UntrustedText(reason), cause=cause, credits_before=None)
     return _append_event(back, now, "queued again", reason)
 
 
 def mark_rejected(job: Job, error: ApiError, now: float) -> Job:
-    """Return the job as refused or never sent: ended, and nothing charged."""
+    """Return the job as rejected or never sent: ended, not charged."""
     what = "never sent" if isinstance(error, RequestNotSent) else "refused"
     reason = error.full_message
     gone = with_state(
@@ -193,13 +193,13 @@ UNSAVED_PREFIX = "Not on disk yet"
 
 
 def mark_unsaved(job: Job, reason: str) -> Job:
-    """Return the job with the trouble that the disk refused what is known of it."""
+    """Return the job with the reason why it is not written to disk."""
     note = f" Note the request id {job.request_id}." if job.request_id else ""
     return msgspec.structs.replace(job, waiting_reason=UntrustedText(f"{UNSAVED_PREFIX}: {reason}{note}"))
 
 
 def clear_unsaved(job: Job) -> Job:
-    """Return the job without that trouble, now that the disk took it."""
+    """Return the job without that reason, once it is written."""
     return (
         msgspec.structs.replace(job, waiting_reason=UntrustedText(""))
         if job.waiting_reason.startswith(UNSAVED_PREFIX)
@@ -216,7 +216,7 @@ def use_other_id(job: Job, now: float) -> Job:
 
 
 def mark_lost(job: Job, now: float, reason: str = "") -> Job:
-    """Return the job as one whose id the service does not know, or refuses to answer for; the id is kept."""
+    """Return the job as lost: the API does not know its request id, or refuses it. The id is kept."""
     gone = with_state(
         job,
         JobState.LOST,
@@ -228,7 +228,7 @@ def mark_lost(job: Job, now: float, reason: str = "") -> Job:
 
 
 def mark_waiting(job: Job, reason: str, now: float, *, is_stalled: bool = False) -> Job:
-    """Return the job, still waiting, with why; `is_stalled` says that it has waited for too long."""
+    """Return the waiting job with the reason; `is_stalled` says that it has waited for too long."""
     waiting = with_state(job, job.state, waiting_reason=UntrustedText(reason), polls=job.polls + 1)
     if is_stalled and job.state is JobState.RUNNING:
         return _append_event(with_state(waiting, JobState.STALLED), now, "stalled, polling less often", reason)
