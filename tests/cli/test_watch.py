@@ -74,7 +74,8 @@ def test_a_key_refused_while_watching_is_3(program: Program, sandbox: Sandbox) -
     program.run(*IMAGE_ARGUMENTS)
     ran = program.run("watch", environ={"ETERNALAI_API_KEY": "not-the-key"})
     assert ran.code == 3
-    assert "another key" in ran.err
+    assert "set a new key" in ran.err
+    assert "Resume with `eternal-tui watch 1`." in ran.err
     assert program.records()[0]["state"] == "running"
 
 
