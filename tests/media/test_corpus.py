@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
-from eternal_tui.media.decode.frame import Frame
+from eternal_tui.media.decode.frame import Frame, Viewport
 from eternal_tui.media.decode.images import image_frame, image_info
 from eternal_tui.media.decode.validate import MediaInfo, check_decodes, check_magic
 from eternal_tui.media.decode.video import TimedFrame, VideoReader, clip_facts, poster
 from eternal_tui.media.decode.video_scaling import HLG, PQ
-from eternal_tui.media.decode.viewport import Viewport
 from eternal_tui.media.errors import BrokenFile
 from eternal_tui.media.limits import DecodeLimits
 from tests.media import corpus
@@ -238,7 +237,7 @@ MEMORY_SCRIPT = """
 import resource, sys
 from pathlib import Path
 from eternal_tui.media.decode import images, validate
-from eternal_tui.media.decode.viewport import Viewport
+from eternal_tui.media.decode.frame import Viewport
 from eternal_tui.media.limits import DecodeLimits
 path = Path(sys.argv[1])
 with path.open("rb") as file:

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
+from eternal_tui.media.decode.frame import Viewport, visible_crop
 from eternal_tui.media.decode.video import AsyncVideo, TimedFrame, VideoReader, clip_facts, poster
-from eternal_tui.media.decode.viewport import Viewport, visible_crop
 from eternal_tui.media.errors import BrokenFile
 from tests.media.files import make_image, rotate_video, write_scene_video, write_video
 

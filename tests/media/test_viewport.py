@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from eternal_tui.media.decode.frame import fit_size
-from eternal_tui.media.decode.images import FrameCache, image_frame
-from eternal_tui.media.decode.viewport import (
+from eternal_tui.media.decode.frame import (
     MAX_ZOOM,
     WHOLE_VIEWPORT,
     Crop,
     Viewport,
+    fit_size,
     pan_viewport,
     visible_crop,
     zoom_viewport,
 )
+from eternal_tui.media.decode.images import FrameCache, image_frame
 from tests.media.files import encode_image
 
 sides = st.integers(1, 9_000)

@@ -93,7 +93,7 @@ def _test_card_lines(context: Context) -> list[SafeText]:
     """Return a line for each set of block symbols; the user sees which the terminal draws right."""
     if not is_terminal(context.output.stdout):
         return []
-    from eternal_tui.tui.graphics.symbol_support import SYMBOL_TEST_CARD
+    from eternal_tui.tui.graphics.select import SYMBOL_TEST_CARD
 
     card = [join_safe("    ", SafeText(""), line) for line in SYMBOL_TEST_CARD]
     return [*card, SafeText("    Use the last that is a staircase without gaps: --images symbols:NAME")]

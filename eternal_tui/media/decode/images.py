@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES
-from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, Frame
+from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, WHOLE_VIEWPORT, Crop, Frame, Viewport, visible_crop
 from eternal_tui.media.decode.large_images import check_memory, draft_for, reduce_box
-from eternal_tui.media.decode.viewport import WHOLE_VIEWPORT, Crop, Viewport, visible_crop
 from eternal_tui.media.errors import BrokenFile, UnsupportedFile, translate_decode_errors
 from eternal_tui.media.limits import DecodeLimits
 

@@ -14,10 +14,9 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, Frame
+from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, WHOLE_VIEWPORT, Frame, Viewport, visible_crop
 from eternal_tui.media.decode.images import BLACK
 from eternal_tui.media.decode.video_source import SourceFrame, VideoInfo, open_source
-from eternal_tui.media.decode.viewport import WHOLE_VIEWPORT, Viewport, visible_crop
 from eternal_tui.media.errors import BrokenFile, translate_decode_errors
 from eternal_tui.media.limits import DecodeLimits
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFilter import Color3DLUT
 
-    from eternal_tui.media.decode.viewport import Crop
+    from eternal_tui.media.decode.frame import Crop
 
 _ORIENTATIONS = {
     (1, 0, 0, 1): 1, (-1, 0, 0, 1): 2, (-1, 0, 0, -1): 3, (1, 0, 0, -1): 4,

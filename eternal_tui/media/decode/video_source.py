@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 import msgspec
 
 from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES
-from eternal_tui.media.decode.frame import Frame
+from eternal_tui.media.decode.frame import Crop, Frame
 from eternal_tui.media.decode.images import frame_durations, open_image, render_image, upright_size_of
 from eternal_tui.media.decode.large_images import check_memory
 from eternal_tui.media.decode.video_scaling import orientation_of, render_crop
-from eternal_tui.media.decode.viewport import Crop
 from eternal_tui.media.errors import BrokenFile, UnsupportedFile, translate_decode_errors
 from eternal_tui.media.limits import DecodeLimits
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eternal_tui.media.decode.filetype import VIDEO_SUFFIXES
+from eternal_tui.media.decode.frame import WHOLE_VIEWPORT, Viewport
 from eternal_tui.media.decode.images import image_frame, image_size
 from eternal_tui.media.decode.video import poster
-from eternal_tui.media.decode.viewport import WHOLE_VIEWPORT, Viewport
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
 from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend

@@ -12,7 +12,7 @@ from PIL import Image
 
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.symbol_support import SYMBOL_TEST_CARD
+from eternal_tui.tui.graphics.select import SYMBOL_TEST_CARD
 from eternal_tui.tui.graphics.symbols import SYMBOL_NAMES, SymbolName, Symbols, symbol_characters
 from tests.benchmarks.bench_symbols import as_text, paint, ssim
 from tests.media.corpus import noisy_page
