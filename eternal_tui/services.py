@@ -47,7 +47,7 @@ from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.hooks import HookPolicy, HookRunner
 from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.jobs.result_actions import ResultActions
-from eternal_tui.media.download.results_dir import DownloadedFile
+from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.limits import OPEN_POLICY, LinkPolicy
 
 if TYPE_CHECKING:

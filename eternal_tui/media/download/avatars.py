@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from eternal_tui.media.decode.filetype import IMAGE_SUFFIXES, MediaKind
-from eternal_tui.media.download.results_dir import DownloadedFile
+from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import MIB, DecodeLimits, DownloadLimits
 

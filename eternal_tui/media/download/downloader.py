@@ -19,13 +19,8 @@ from eternal_tui.core.network import Network
 from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, MediaKind
 from eternal_tui.media.decode.validate import MediaInfo, check_decodes, check_magic
 from eternal_tui.media.download.http import ContentRange, StorageClient, parse_content_range
-from eternal_tui.media.download.results_dir import (
-    DownloadedFile,
-    PartialFile,
-    ResultsDirectory,
-    sha256_of,
-    validate_name,
-)
+from eternal_tui.media.download.result import DownloadedFile
+from eternal_tui.media.download.results_dir import PartialFile, ResultsDirectory, sha256_of, validate_name
 from eternal_tui.media.download.url_policy import Resolver, resolve_host
 from eternal_tui.media.errors import BrokenFile, DiskFull, StorageUnreachable
 from eternal_tui.media.limits import DEFAULT_POLICY, MIB, DownloadLimits, LinkPolicy

@@ -1,4 +1,4 @@
-"""A verified result, and the folder of results: private, never followed out of, never overwritten.
+"""The results folder: private, never followed out of, never overwritten.
 
 Every step goes through one open directory handle, so swapping it for a link half way gains nothing.
 """
@@ -16,32 +16,9 @@ from contextlib import contextmanager
 from io import BufferedReader, FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
-
-import msgspec
+from typing import Self
 
 from eternal_tui.media.errors import BrokenFile, DiskFull, ResultsDirUnusable
-
-DownloadedKind = Literal["image", "video", "other", "encrypted"]
-
-
-class DownloadedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A result on disk: checked by length, type and decoding. Sizes in bytes and pixels, length in seconds.
-
-    `note` is a sentence where the file is not what was asked for or is kept unopened, "" else.
-    """
-
-    path: Path
-    kind: DownloadedKind
-    bytes: int
-    width: int = 0
-    height: int = 0
-    seconds: float = 0.0
-    codec: str = ""
-    has_sound: bool = False
-    sha256: str = ""
-    note: str = ""
-
 
 PARTIAL_SUFFIX = ".part"
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
