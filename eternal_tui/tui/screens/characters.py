@@ -112,7 +112,7 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
             self.notify(sanitize(notice), severity="warning", markup=False)
         if self._services.characters.fetched_at is None:
             self._services.characters.load_stored()
-        self._set_characters(self._services.characters.allowed)
+        self.set_characters(self._services.characters.allowed)
         self._load_characters()
 
     def _reserve_toast_rows(self, rows: int) -> None:
@@ -127,12 +127,12 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         if is_demo or not catalog.is_fresh:
             self._set_status_text(SafeText("loading"))
         try:
-            self._set_characters(await catalog.load(force_refresh=is_demo, on_partial=self._set_characters))
+            self.set_characters(await catalog.load(force_refresh=is_demo, on_partial=self.set_characters))
             self._set_status_text(SafeText(""))
         except ApiError as error:
             self._set_status_text(sanitize(str(error)))
 
-    def _set_characters(self, characters: Sequence[Character]) -> None:
+    def set_characters(self, characters: Sequence[Character]) -> None:
         # The catalog already leaves out characters listed as under 18; checked again where they would be shown.
         self._characters = [each for each in characters if each.is_allowed]
         self._search_texts = [

@@ -135,7 +135,7 @@ async def test_nobody_under_eighteen_is_shown(tmp_path: Path) -> None:
         stage = ScreenApp(screen)
         async with stage.run_test(size=(100, 30)) as pilot:
             await pilot.pause()
-            screen._set_characters(CHARACTERS)
+            screen.set_characters(CHARACTERS)
             await pilot.pause()
             assert "Astrid" in screen_text(stage)
             assert "Mia" not in screen_text(stage)

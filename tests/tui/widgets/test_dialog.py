@@ -41,7 +41,7 @@ async def test_keys_between_creation_and_its_result_do_not_choose(tmp_path: Path
         screen = CharactersScreen(services, terminal_context([]))
         stage = ScreenApp(screen)
         async with stage.run_test() as pilot:
-            screen._set_characters(CHARACTERS)
+            screen.set_characters(CHARACTERS)
             await pilot.press("n")
             dialog = stage.screen
             assert isinstance(dialog, Dialog)
