@@ -108,7 +108,7 @@ class JobEngine:
         self.monitor = JobMonitor(context, self.billing)
         self.downloads = DownloadQueue(context, self.monitor)
         self.sync = HistorySync(context, self.billing, self.monitor, self.downloads)
-        sender = RequestSender(context, self.billing, self.sync)
+        sender = RequestSender(context, self.billing)
         self.queue = RequestQueue(context, self.billing, self.monitor)
         self.submitter = Submitter(context, self.billing, sender, self.sync, self.queue, check_character)
         self._deleted_jobs = DeletedJobs(self.store, self.queue)

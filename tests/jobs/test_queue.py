@@ -316,3 +316,15 @@ async def test_a_hold_and_a_death_elsewhere_are_published(tmp_path: Path, sandbo
             two.engine.queue.release()
             await one.advance_until(lambda: (2, 0, False) in summaries, limit_seconds=2)
         await one.advance_until(lambda: (2, 2, False) in summaries, limit_seconds=2)
+
+
+async def test_a_damaged_hold_holds(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+    """In every process, until it is released. Seen to fail with what could not be read taken for no hold."""
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        (tmp_path / "queue.json").write_text('{"held": tru')
+        for _ in range(2):
+            assert bench.engine.queue.state.reason == "queue.json could not be read."
+        async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), compact=False) as other:
+            assert (await other.engine.submit(IMAGE_REQUEST)).state is JobState.QUEUED
+            await bench.engine.release_queue()
+            assert not other.engine.queue.state.held

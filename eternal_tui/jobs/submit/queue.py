@@ -140,11 +140,11 @@ def seconds_to_finish(
 
 
 class _SharedValue(Generic[T]):
-    """A value that all processes of the data folder share; reading it costs one `stat`."""
+    """A value in a file that all processes of the data folder share; reading it costs one `stat`."""
 
-    def __init__(self, path: Path, default: T, label: str) -> None:
+    def __init__(self, path: Path, default: T, label: str, *, damaged: T) -> None:
         self._file = JsonStore(path, type(default), label)
-        self._default = default
+        self._default, self._damaged = default, damaged
         self._read: tuple[tuple[int, int], T] = ((0, 0), default)
 
     def get(self) -> T:
@@ -154,8 +154,12 @@ class _SharedValue(Generic[T]):
         except OSError:
             stamp = (0, 0)
         if stamp != self._read[0]:
-            value = self._file.load() if stamp != (0, 0) else None
-            self._read = (stamp, self._default if value is None else value)
+            value = self._file.load() if stamp != (0, 0) else self._default
+            self._read = (stamp, self._damaged if value is None else value)
+            if value is None:
+                # The damaged file was moved away; others are to find the same.
+                with contextlib.suppress(OSError):
+                    self.set(self._damaged)
         return self._read[1]
 
     def set(self, value: T) -> None:
@@ -176,8 +180,9 @@ class RequestQueue:
         self._billing = billing
         self._monitor = monitor
         folder = context.ports.history.folder
-        self._state = _SharedValue(folder / FILE_NAME, QueueState(), "The queue")
-        self._pause_end = _SharedValue(folder / PAUSE_FILE_NAME, 0.0, "The pause of the queue")
+        damaged = QueueState(held=True, reason=f"{FILE_NAME} could not be read.")
+        self._state = _SharedValue(folder / FILE_NAME, QueueState(), "The queue", damaged=damaged)
+        self._pause_end = _SharedValue(folder / PAUSE_FILE_NAME, 0.0, "The pause of the queue", damaged=0.0)
         self._entries: dict[int, Job] = {}
         self._order: list[tuple[float, int]] = []
         self._owners: Counter[str] = Counter()

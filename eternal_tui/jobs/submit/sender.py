@@ -1,6 +1,6 @@
-"""Sending paid requests: intent on disk, one POST, the answer on disk, and only then on screen.
+"""RequestSender: one POST for each recorded intent.
 
-A POST is sent again only when it certainly never left or was answered 429: everything else ends as exactly one
+A POST is repeated only if it certainly was not sent or was answered 429. Any other unclear outcome is one
 unconfirmed job.
 """
 
@@ -28,13 +28,12 @@ from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import Job, JobState, to_record, with_state
 from eternal_tui.jobs.ports import Record
-from eternal_tui.jobs.sync import HistorySync
 from eternal_tui.jobs.transitions import mark_accepted, mark_created, mark_rejected, mark_requeued, mark_unconfirmed
 
-STOPPED_BEFORE_SEND_MESSAGE = "The program was told to stop before the service took the request. Nothing was charged."
+STOPPED_BEFORE_SEND_MESSAGE = "The program was stopped before the request was accepted. Nothing was charged."
 
 UNSENT_RETRY_SECONDS = (0.5, 1.5)
-"""Seconds before each further try of a POST that certainly never left: a blink of the network, not an outage."""
+"""Seconds before each further try of a POST that certainly was not sent."""
 
 RATE_LIMIT_RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0)
 """Seconds before each further try after a 429 that names no time of its own."""
@@ -43,20 +42,19 @@ REQUEUED_PAUSE_SECONDS, MAX_REQUEUED_PAUSE_SECONDS = 30.0, 600.0
 """Seconds before another queued request is sent after the service could not be reached; doubled each time."""
 
 HOLDING_ERRORS = (InsufficientCredits, KeyRejected)
-"""Refusals that every other entry of the queue would meet too."""
+"""Rejections that concern all other entries of the queue too."""
 
 
 class RequestSender:
     """Sends intents, one POST each."""
 
-    def __init__(self, context: JobContext, billing: Billing, sync: HistorySync) -> None:
+    def __init__(self, context: JobContext, billing: Billing) -> None:
         self._store = context.store
         self._service = context.ports.service
         self._clock = context.ports.clock
         self._events = context.events
         self._refusal_count = self._outage_count = 0
         self._billing = billing
-        self._sync = sync
 
     async def send(self, intent: Job, stop: StopSignal, *, from_queue: bool = False) -> Job:
         """Send the recorded intent and return the job as it then stands: running, rejected, unconfirmed or queued.
@@ -82,7 +80,7 @@ class RequestSender:
             return await self._mark_unconfirmed(
                 intent, "The program was told to stop while the request was under way. It may have been charged."
             )
-        # Neither a defect nor the end of the event loop may lose the trace of a request that may have left.
+        # Neither a bug nor the end of the event loop may lose a request that may have been sent.
         except BaseException as defect:
             await self._mark_unconfirmed(
                 intent, f"The request was cut off while under way ({type(defect).__name__}). It may have been charged."
@@ -121,13 +119,14 @@ class RequestSender:
         if isinstance(error, RateLimited):
             self._refusal_count += 1
             named = RATE_LIMIT_RETRY_SECONDS[min(self._refusal_count, len(RATE_LIMIT_RETRY_SECONDS)) - 1]
-            # A time of "0", or one gone by, said again and again would be a storm of paid requests.
+            # A Retry-After of 0, or a time in the past, again and again would be a storm of paid requests.
             wait = named if error.retry_after is None else max(error.retry_after, backoff_seconds(self._refusal_count))
             self._events.rate_limited.emit(wait)
             reason = f"Rate limited (HTTP 429). {self._resumption(wait)} Nothing was charged."
         elif isinstance(error, HOLDING_ERRORS):
             self._events.queue_held.emit(str(error))
-        else:
+        # A plain RequestNotSent only says that the program is being stopped.
+        elif type(error) is not RequestNotSent:
             self._outage_count += 1
             wait = min(REQUEUED_PAUSE_SECONDS * 2 ** min(self._outage_count - 1, 10), MAX_REQUEUED_PAUSE_SECONDS)
             self._events.unreachable.emit(wait)
@@ -143,7 +142,7 @@ class RequestSender:
         return await self._service.submit(intent.request)
 
     async def _wait_unsent(self, seconds: float, stop: StopSignal) -> None:
-        """Wait while the request is certainly not taken: giving up here is a refusal, never a doubt."""
+        """Wait before a further try; raises RequestNotSent where the program is stopped."""
         try:
             await stop.run_until_stopped(self._clock.sleep(seconds))
         except (StopRequested, asyncio.CancelledError):
@@ -172,7 +171,7 @@ class RequestSender:
         extra: Record | None = None,
         credits_left: float | None = None,
     ) -> Job:
-        """Record what became of the intent, also where somebody has deleted it meanwhile: it may have cost money.
+        """Record the outcome of the intent, also where it was deleted meanwhile: it may have been charged.
 
         The job comes first, with the request id; the charge follows.
         """

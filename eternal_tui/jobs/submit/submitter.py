@@ -1,4 +1,4 @@
-"""From a wish to a paid request: checked against every rule and limit, recorded, and handed to the outbox once."""
+"""Submitter: checks requests against rules and limits, queues them, and sends the queue."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RETRYABLE_STATES = frozenset({JobState.UNCONFIRMED, JobState.FAILED, JobState.RE
 
 
 class SubmitDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """What is recorded with a request besides the request itself.
+    """What is recorded with a request.
 
     `batch_index` counts from 1 within the batch, `template` is the prompt before its alternatives were chosen.
     `retry_of` is a job of `RETRYABLE_STATES`, which is linked both ways; it can be retried once.
@@ -60,7 +60,7 @@ NO_DETAILS = SubmitDetails()
 
 
 def check_retryable(job: Job) -> None:
-    """Raise InvalidJobState where the job cannot be retried: it has a result, is running, or was retried already."""
+    """Raise InvalidJobState where the job has a result, is running, or was retried already."""
     if job.state not in RETRYABLE_STATES:
         raise InvalidJobState(
             f"Job {job.id} is in state {job.state}; only failed, rejected and unconfirmed jobs can be retried."
@@ -99,12 +99,12 @@ CharacterCheck = Callable[[str], Awaitable[str]]
 
 
 async def allow_all(_character: str) -> str:
-    """Refuse no character: for a desk that was given no list of them."""
+    """Allow every character."""
     return ""
 
 
 class Submitter:
-    """Checks requests and sends them; `JobEvents.submitted` fires for each job that has left `submitting`."""
+    """Checks requests and sends them; `JobEvents.submitted` fires for each job that leaves `submitting`."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ class Submitter:
         return job
 
     async def check(self, requests: Sequence[GenerateRequest], *, confirmed: bool = False) -> None:
-        """Raise why these may not be sent together: a broken rule, no key, a character, a limit on money."""
+        """Raise why these may not be sent together: an invalid request, no key, a character, a spending limit."""
         for request in requests:
             validate(request)
         if not await self._context.ports.service.has_key():
@@ -180,9 +180,9 @@ class Submitter:
         self._billing.check(requests, confirmed=confirmed)
 
     async def close(self, grace_seconds: float) -> None:
-        """Let what is under way end for `grace_seconds` seconds, then stop it; its outcome is recorded as unclear."""
+        """Let submits in flight end for `grace_seconds` seconds, then stop them; they are recorded as unconfirmed."""
         self._closing = True
-        # Those who wait for a queued request wait no longer.
+        # Ends the wait for queued requests.
         self._store.publish([])
         if self._active_sends:
             await asyncio.wait(tuple(self._active_sends), timeout=grace_seconds)
@@ -213,7 +213,7 @@ class Submitter:
         return with_event(intent, now, "queued")
 
     async def _send(self, intent: Job, add: AddIntent) -> Job:
-        """Carry one intent to its outcome in a task of its own, which a caller that goes away only asks to stop."""
+        """Send one intent in a task of its own; a cancelled caller only asks it to stop."""
         if self._closing:
             raise ShuttingDown
         stop = StopSignal()
