@@ -26,7 +26,7 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("fault", "code", "sentence", "reason"), REFUSALS)
-def test_generate_says_why_a_request_was_rejected_and_that_it_was_not_charged(
+def test_rejected_request_names_reason_and_no_charge(
     program: Program, sandbox: Sandbox, fault: Fault, code: int, sentence: str, reason: str
 ) -> None:
     sandbox.inject(fault, on=FaultPlace.POST, times=None)
@@ -64,7 +64,7 @@ def test_generate_sends_nothing_for_a_character_with_two_ages(
     assert sandbox.posts == []
 
 
-def test_generate_without_a_service_names_the_cause_and_ends_in_4(program: Program) -> None:
+def test_generate_without_service_is_4(program: Program) -> None:
     """Also where the list, which is asked for first, is what cannot be loaded."""
     environ = {"ETERNAL_TUI_BASE_URL": "https://service.invalid", "HTTPS_PROXY": "http://127.0.0.1:9"}
     for character in ("6870", "Astrid"):

@@ -86,7 +86,7 @@ def test_without_an_editor_it_is_said_what_to_set(program: Program) -> None:
     assert "Set VISUAL or EDITOR" in ran.err
 
 
-def test_a_clip_s_share_of_the_line_can_be_named_for_one_run(program: Program) -> None:
+def test_media_bytes_per_second_option(program: Program) -> None:
     """Seen to fail without the option, which was only a setting."""
     ran = program.run("--media-bytes-per-second", "5000", "config")
     assert "# From --media-bytes-per-second.\nmedia_bytes_per_second = 5000\n" in ran.out

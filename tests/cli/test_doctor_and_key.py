@@ -144,7 +144,7 @@ def test_login_keeps_a_piped_key_in_a_private_file(program: Program, sandbox: Sa
     assert "No API key is stored" in program.run("logout", environ=NO_KEY_ENVIRON).out
 
 
-def test_newer_key_is_led_to_its_header_by_login_doctor_and_a_refusal(program: Program) -> None:
+def test_sk_key_gets_advice_on_key_header(program: Program) -> None:
     """Seen to fail as it was: accepted by `login`, praised by `doctor`, refused by the service."""
     environ = {**NO_KEY_ENVIRON, "ETERNAL_TUI_BASE_URL": "https://service.invalid"}
     advice = 'Set key_header = "Authorization" in the configuration'

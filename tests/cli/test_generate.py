@@ -76,9 +76,7 @@ def test_a_character_listed_as_under_18_is_not_submitted(program: Program, sandb
 
 
 @pytest.mark.parametrize("fault", [Fault.HTML_502, Fault.DROP_BEFORE, Fault.GARBAGE_JSON])
-def test_an_id_goes_on_without_a_list_only_where_a_list_of_30_days_names_it(
-    program: Program, sandbox: Sandbox, fault: Fault
-) -> None:
+def test_id_without_list_needs_a_list_of_the_last_30_days(program: Program, sandbox: Sandbox, fault: Fault) -> None:
     """Seen to fail as it was: any ID was sent where the list could not be had."""
     sandbox.inject(fault, on=FaultPlace.LIST, times=None)
     refused = program.run(*IMAGE_ARGUMENTS)
@@ -230,7 +228,7 @@ def test_a_cap_counts_a_whole_day_however_many_jobs_it_had(program: Program, san
     assert sandbox.posts == []
 
 
-def test_a_folder_that_cannot_be_used_is_2_before_anything_is_sent(program: Program, sandbox: Sandbox) -> None:
+def test_unusable_data_folder_is_2(program: Program, sandbox: Sandbox) -> None:
     program.data_dir.write_text("a file, not a folder")
     ran = program.run(*IMAGE_ARGUMENTS)
     assert ran.code == 2
@@ -247,7 +245,7 @@ def test_other_running_jobs_are_left_alone(program: Program, sandbox: Sandbox) -
     assert program.records()[1]["owner"] == "deadbeef"
 
 
-def test_global_options_stand_before_or_after_the_verb(program: Program, tmp_path: Path, sandbox: Sandbox) -> None:
+def test_global_options_before_or_after_command(program: Program, tmp_path: Path, sandbox: Sandbox) -> None:
     for number, order in enumerate((("--data-dir", "{}", *IMAGE_ARGUMENTS), (*IMAGE_ARGUMENTS, "--data-dir", "{}"))):
         folder = tmp_path / f"other{number}"
         assert program.run(*(part.format(folder) for part in order)).code == 0

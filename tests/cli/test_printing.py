@@ -63,7 +63,7 @@ def test_json_is_one_line_of_printable_ascii_whatever_it_holds(value: dict[str, 
         media_errors.ResultsDirUnusable("is gone"),
     ],
 )
-def test_what_a_verb_tells_of_a_missing_file_names_the_verb_and_no_key(error: media_errors.ResultError) -> None:
+def test_missing_file_message_names_fetch_and_no_keys(error: media_errors.ResultError) -> None:
     """Seen to fail with the sentences of the screen: "Press t to fetch it again", in a script's log."""
     job = a_job(ended_after=1.0, file=None, file_state="broken", error=str(error))
     told = str(job_error_message(job))
@@ -72,7 +72,7 @@ def test_what_a_verb_tells_of_a_missing_file_names_the_verb_and_no_key(error: me
     assert "charged" in told
 
 
-def test_a_lost_job_names_the_verb_that_asks_again() -> None:
+def test_lost_job_message_names_watch() -> None:
     told = str(job_error_message(mark_lost(a_job(), 2000.0)))
     assert "w asks" not in told
     assert "`eternal-tui watch 0` polls again (free)." in told
@@ -112,7 +112,7 @@ def test_codes_of_jobs() -> None:
     assert [state for state, code in files.items() if code is ExitCode.SUCCESS] == [FileState.SAVED]
 
 
-def test_the_gravest_code_counts() -> None:
+def test_worst_exit_code() -> None:
     order = [ExitCode.SUCCESS, ExitCode.FAILED, ExitCode.UNREACHABLE, ExitCode.KEY_ERROR, ExitCode.UNCONFIRMED]
     for number, code in enumerate(order):
         assert worst_exit_code(order[: number + 1]) is code
@@ -266,7 +266,7 @@ def test_no_exported_cell_is_a_formula(program: Program, delimiter: str) -> None
     assert [cell for cell in cells if cell.strip()[:1] in tuple(signs)] == []
 
 
-def test_yes_and_no_are_the_same_in_both_formats_and_a_missing_file_has_its_reason(program: Program) -> None:
+def test_csv_and_json_agree_on_booleans_and_errors(program: Program) -> None:
     """Seen to fail with False in the table, and null for the error of a result that could not be fetched."""
     program.add_jobs(a_job(ended_after=1.0, file=None, file_state="pending", trouble="the storage is away"))
     (row,) = csv.DictReader(io.StringIO(program.run("export", "--format", "csv", "-").out))
@@ -294,7 +294,7 @@ def test_characters_are_adults_and_searched(program: Program) -> None:
     assert program.run("characters", "--search", "astrid").out.startswith("6870")
 
 
-def test_a_list_that_cannot_be_had_says_who_says_so_and_ends_in_the_right_code(program: Program, sandbox: Any) -> None:
+def test_characters_exits_with_code_when_listing_fails(program: Program, sandbox: Any) -> None:
     """Seen to fail where the service's words followed ours as if they were our own, and where a 403 ended in 1."""
     sandbox.inject(Fault.SERVER_ERROR, on=FaultPlace.LIST, times=1)
     in_trouble = program.run("characters")
@@ -306,7 +306,7 @@ def test_a_list_that_cannot_be_had_says_who_says_so_and_ends_in_the_right_code(p
     assert "The API said: “members only”" in refused.err
 
 
-def test_the_kept_list_is_used_for_a_day(program: Program, sandbox: Any) -> None:
+def test_character_list_is_cached_for_a_day(program: Program, sandbox: Any) -> None:
     program.run("characters")
     calls = len(sandbox.requests)
     assert calls == 3
@@ -347,7 +347,7 @@ def test_a_moving_line_is_written_when_it_changes() -> None:
     assert lines == ["job 1", "job 1 is done", "", "job 1 is done"]
 
 
-def test_what_goes_on_without_this_run_is_said_of_jobs_and_files_apart() -> None:
+def test_unfinished_jobs_and_files_are_listed_apart() -> None:
     """Seen to fail as it was: of a finished job whose file was awaited, the service was said to go on with it."""
     running = a_job_shown(1, state=JobState.RUNNING)
     finished = a_job_shown(2, state=JobState.SUCCEEDED, file_state=FileState.PENDING)

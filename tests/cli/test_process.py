@@ -33,7 +33,7 @@ def test_the_real_program_sends_and_says_so(program: Program, sandbox: Sandbox) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_a_post_is_under_way_leaves_one_unconfirmed_job(
+def test_signal_during_post_leaves_one_unconfirmed_job(
     program: Program, sandbox: Sandbox, number: signal.Signals
 ) -> None:
     """Seen to fail without the outbox's handler for cancellation: the record stayed `submitting`."""
@@ -91,7 +91,7 @@ def test_a_reader_that_goes_away_is_no_trouble(program: Program) -> None:
         assert (process.returncode, err) == (141, b"")
 
 
-def test_waiting_ends_in_3_where_the_key_is_refused_meanwhile(program: Program) -> None:
+def test_wait_exits_3_when_key_is_rejected(program: Program) -> None:
     """Seen to fail as it was: `watch` ended, `generate --wait` waited for ever, without a word.
 
     And with --json printed no request id.
@@ -210,7 +210,7 @@ def test_a_terminal_gets_a_moving_line_and_tables_that_fit(program: Program) -> 
     assert plain.split()[:5] == ["id", "state", "type", "name", "prompt"]
 
 
-def test_watch_moves_a_line_on_a_terminal_and_prints_objects_into_a_pipe(program: Program) -> None:
+def test_watch_prints_progress_line_or_json(program: Program) -> None:
     """Seen to fail with words in the pipe."""
     program.add_fast_jobs()
     program.run(*IMAGE_ARGUMENTS, "--count", "2")

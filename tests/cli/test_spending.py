@@ -111,9 +111,7 @@ def test_price_rise_under_concurrency_counts_against_the_cap(
     assert program.run(*GENERATE).code == 2
 
 
-def test_unexplained_drop_while_requests_are_in_flight_is_spending(
-    slow: tuple[Program, Sandbox], prices: dict[str, Decimal]
-) -> None:
+def test_unexplained_drop_in_flight_is_spending(slow: tuple[Program, Sandbox], prices: dict[str, Decimal]) -> None:
     program, sandbox = slow
     for _ in range(2):
         assert program.run(*GENERATE).code == 0
@@ -173,7 +171,7 @@ def test_refund_of_the_same_size_leaves_the_verdict_open(
     assert lost["verdict"] == "can't tell"
 
 
-def test_killed_submit_is_unconfirmed_for_every_reader_and_the_cap_goes_on(
+def test_killed_submit_is_unconfirmed_everywhere(
     program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
 ) -> None:
     program = capped(program, "50")
@@ -253,7 +251,7 @@ def test_charges_are_built_once_from_older_histories(
 
 
 @pytest.mark.parametrize("balance", ["-5", "1e300", '"lots"', "[1]", "NaN"])
-def test_balance_that_is_no_amount_is_said_and_counts_as_unknown(
+def test_invalid_balance_is_reported_and_unknown(
     program: Program, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, balance: str
 ) -> None:
     write = json.dumps
@@ -270,7 +268,7 @@ def test_balance_that_is_no_amount_is_said_and_counts_as_unknown(
     assert len(sandbox.posts) == 2
 
 
-def test_killed_submit_gets_its_verdict_from_the_next_process(
+def test_killed_submit_is_judged_by_the_next_process(
     program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
 ) -> None:
     for _ in range(2):

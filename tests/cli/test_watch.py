@@ -46,7 +46,7 @@ def test_a_named_job_that_ended_is_told_with_its_code(program: Program) -> None:
     assert "The service said no." in ran.err
 
 
-def test_a_lost_job_is_asked_about_again_and_a_broken_file_fetched_again(program: Program, sandbox: Sandbox) -> None:
+def test_watch_polls_lost_jobs_and_fetches_broken_files(program: Program, sandbox: Sandbox) -> None:
     program.add_fast_jobs()
     program.run(*IMAGE_ARGUMENTS, "--count", "2")
     first, second = sandbox.charged
@@ -79,7 +79,7 @@ def test_a_key_refused_while_watching_is_3(program: Program, sandbox: Sandbox) -
     assert program.records()[0]["state"] == "running"
 
 
-def test_a_job_of_another_service_is_not_asked_about_here(program: Program, sandbox: Sandbox) -> None:
+def test_watch_skips_jobs_of_another_service(program: Program, sandbox: Sandbox) -> None:
     """Seen to fail with the service not compared: the sandbox was asked about a stranger's id, and lost it."""
     program.add_jobs(a_job(service="open.eternalai.org"))
     ran = program.run("watch")

@@ -111,13 +111,13 @@ def test_keys_are_stripped_and_taken(text: str) -> None:
     "text",
     ["", "short", "x" * 513, "with space1", "line\nbreak12", "nul\x00lnul12", "ключключ", "tab\ttab12", "a\x1b[2Jbcde"],
 )
-def test_what_is_no_key_is_refused_without_repeating_it(text: str) -> None:
+def test_invalid_key_is_rejected_without_repeating_it(text: str) -> None:
     with pytest.raises(ApiKeyError, match="here is not a valid API key") as caught:
         parse_key(text, "here")
     assert text == "" or text not in str(caught.value)
 
 
-def test_the_places_are_asked_in_order(settings: Settings) -> None:
+def test_find_key_order(settings: Settings) -> None:
     """Seen to fail with the two variables exchanged and with the file before the keyring."""
     backend = MemoryKeyring()
     command = settings_with_command(settings, *python_command("print('from-command')"))
@@ -140,11 +140,11 @@ def key_and_source(settings: Settings, environ: dict[str, str]) -> tuple[str, st
     return found.key.reveal(), found.source
 
 
-def test_nowhere_is_none(settings: Settings) -> None:
+def test_find_key_without_key_is_none(settings: Settings) -> None:
     assert find_key(settings, {}) is None
 
 
-def test_a_key_that_is_none_is_not_passed_over(settings: Settings) -> None:
+def test_invalid_key_is_not_skipped(settings: Settings) -> None:
     store_key(Secret("from-the-file"), KeyStore.FILE, settings)
     with pytest.raises(ApiKeyError, match="ETERNALAI_API_KEY"):
         find_key(settings, {"ETERNALAI_API_KEY": "not a key"})
@@ -158,7 +158,7 @@ def test_the_first_line_of_the_command_counts(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(("end", "goes_on"), [("\\n", ""), ("", ""), ("\\n", "; time.sleep(60)")])
-def test_command_whose_child_keeps_its_output_open_gives_its_first_line(
+def test_key_command_with_running_child_gives_first_line(
     settings: Settings, end: str, goes_on: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen to fail as it was: "gave no key within 20 seconds"."""
@@ -170,7 +170,7 @@ def test_command_whose_child_keeps_its_output_open_gives_its_first_line(
     assert key_and_source(settings_with_command(settings, *python_command(code)), {})[0] == "canary-key-1"
 
 
-def test_the_command_runs_without_a_shell_and_without_the_key(settings: Settings, tmp_path: Path) -> None:
+def test_key_command_runs_without_shell_and_key(settings: Settings, tmp_path: Path) -> None:
     """Seen to fail against shell=True, and against a child given the whole environment."""
     marker = tmp_path / "made-by-a-shell"
     code = (
@@ -241,7 +241,7 @@ def test_the_file_is_ours_alone_whatever_the_umask(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o644])
-def test_a_file_others_can_reach_is_refused(settings: Settings, mode: int) -> None:
+def test_key_file_readable_by_others_is_rejected(settings: Settings, mode: int) -> None:
     store_key(Secret(CANARY), KeyStore.FILE, settings)
     key_file(settings).chmod(mode)
     with pytest.raises(ApiKeyError, match="chmod 600"):
@@ -267,7 +267,7 @@ def test_a_link_a_folder_and_a_pipe_are_no_key_file(settings: Settings, tmp_path
         find_key(settings, {})
 
 
-def test_storing_replaces_a_link_and_does_not_write_through_it(settings: Settings, tmp_path: Path) -> None:
+def test_store_key_replaces_a_symlink(settings: Settings, tmp_path: Path) -> None:
     path = key_file(settings)
     path.parent.mkdir()
     (tmp_path / "real").write_text("untouched")
@@ -277,14 +277,14 @@ def test_storing_replaces_a_link_and_does_not_write_through_it(settings: Setting
     assert not path.is_symlink()
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_key_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("a file")
     with pytest.raises(ApiKeyError, match="cannot be written"):
         store_key(Secret(CANARY), KeyStore.FILE, Settings(config_path=tmp_path / "config" / "config.toml"))
 
 
 @pytest.mark.parametrize("backend", [PlainTextKeyring, keyring.backends.fail.Keyring])
-def test_a_keyring_that_keeps_nothing_safely_is_none(settings: Settings, backend: type) -> None:
+def test_insecure_keyrings_are_not_used(settings: Settings, backend: type) -> None:
     """Over SSH there is usually none. Seen to fail against keyring.set_password alone."""
     keyring.set_keyring(backend())
     assert available_stores() == [KeyStore.FILE]
@@ -292,7 +292,7 @@ def test_a_keyring_that_keeps_nothing_safely_is_none(settings: Settings, backend
         store_key(Secret(CANARY), KeyStore.KEYRING, settings)
 
 
-def test_a_locked_keyring_hides_no_file_and_is_said_when_stored_to(settings: Settings) -> None:
+def test_locked_keyring_falls_back_to_key_file(settings: Settings) -> None:
     keyring.set_keyring(LockedKeyring())
     assert find_key(settings, {}) is None
     store_key(Secret(CANARY), KeyStore.FILE, settings)
@@ -332,7 +332,7 @@ def test_each_service_has_its_own_key(settings: Settings) -> None:
     assert list(backend.passwords) == [("eternal-tui", "open.eternalai.org")]
 
 
-def test_logout_forgets_every_place(settings: Settings) -> None:
+def test_delete_key_removes_it_everywhere(settings: Settings) -> None:
     backend = MemoryKeyring()
     keyring.set_keyring(backend)
     assert available_stores() == [KeyStore.KEYRING, KeyStore.FILE]
@@ -351,14 +351,14 @@ def test_children_do_not_inherit_the_key() -> None:
     assert environ_without_keys({**environ, "ETERNALAI_API_KEY": f" {key}\n"}) == {"PATH": "/bin"}
 
 
-def test_children_do_not_inherit_a_key_that_came_from_elsewhere(settings: Settings) -> None:
+def test_children_do_not_inherit_a_stored_key(settings: Settings) -> None:
     """Seen to fail where only keys from the environment were looked for in it."""
     store_key(Secret("a-key-out-of-a-file"), KeyStore.FILE, settings)
     assert find_key(settings, {}) is not None
     assert environ_without_keys({"COPY": "x a-key-out-of-a-file", "PATH": "/bin"}) == {"PATH": "/bin"}
 
 
-def test_the_keys_met_are_few_and_show_nothing() -> None:
+def test_seen_keys_are_bounded() -> None:
     for number in range(3 * MAX_SEEN_KEYS):
         parse_key(f"one-of-many-{number:03}", "a test")
         parse_key(f"one-of-many-{number:03}", "a test")

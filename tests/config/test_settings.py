@@ -117,7 +117,7 @@ def test_a_relative_data_dir_starts_where_it_was_written(tmp_path: Path, monkeyp
         ('theme = "x\\u001b[2J"\nfps = "\\u001b[2J"\n', ['fps is "␛[2J"']),
     ],
 )
-def test_a_bad_file_is_said_with_place_finding_and_remedy(tmp_path: Path, text: str | bytes, words: list[str]) -> None:
+def test_bad_file_is_reported_with_place_and_remedy(tmp_path: Path, text: str | bytes, words: list[str]) -> None:
     path = write_config(tmp_path, text)
     with pytest.raises(SettingsError) as caught:
         load_settings({}, make_environ(tmp_path))
@@ -144,7 +144,7 @@ def test_a_bad_variable_is_said(tmp_path: Path, variable: str, value: str, words
     assert all(word in str(caught.value) for word in words)
 
 
-def test_other_peoples_variables_and_empty_ones_are_let_be(tmp_path: Path) -> None:
+def test_foreign_and_empty_variables_are_ignored(tmp_path: Path) -> None:
     found = load_settings(
         {}, make_environ(tmp_path, ETERNAL_TUI_SOMETHING_ELSE="1", ETERNAL_TUI_WORKERS=" ", ETERNAL="x")
     )

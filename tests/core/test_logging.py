@@ -169,9 +169,7 @@ def test_the_talkative_are_kept_quiet(opened: LogFile, capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_log_that_cannot_be_written_is_remembered_and_silent(
-    opened: LogFile, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_unwritable_log_sets_last_error(opened: LogFile, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Seen to fail against logging's own handleError, which prints over the screen."""
     (tmp_path / "logs").write_text("a file where the folder should be")
     log.info("x")

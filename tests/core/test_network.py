@@ -90,7 +90,7 @@ def test_no_proxy_takes_addresses_ranges_and_ports(url: str, no_proxy: str, dire
         ("HTTPS_PROXY", "http://user:sesame@h h", "is not a proxy address"),
     ],
 )
-def test_unusable_proxy_is_named_by_its_variable_without_its_password(variable: str, value: str, words: str) -> None:
+def test_unusable_proxy_is_named_without_password(variable: str, value: str, words: str) -> None:
     network = Network({variable: value})
     with pytest.raises(NetworkSetupError, match=words) as caught:
         network.check()
@@ -163,7 +163,7 @@ async def test_socks_proxy_carries_a_post_and_resolves_its_host() -> None:
     assert socks.names == ["service.invalid"]
 
 
-async def test_socks_proxy_that_does_not_connect_is_blamed_and_nothing_was_sent() -> None:
+async def test_unreachable_socks_proxy_is_named() -> None:
     async with socks_server(1, reply=5) as (_, url):
         client = ApiClient("http://service.invalid", Secret("canary-key-1"), network=Network({"ALL_PROXY": url}))
         with pytest.raises(errors.Unreachable, match=r"The proxy socks5://.* \(ALL_PROXY\) could not reach"):

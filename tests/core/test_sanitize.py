@@ -161,7 +161,7 @@ def test_stacks_of_marks_cost_linear_time() -> None:
     assert time.process_time() - before < 0.3
 
 
-def test_fields_of_a_sentence_pass_the_gate_and_stay_literal() -> None:
+def test_format_safe_sanitizes_fields_and_keeps_them_literal() -> None:
     """Seen to fail against an f-string, and against formatting twice (braces in a field were filled)."""
     assert (
         format_safe("The service says: {said}", said="\x1b]0;x\x07{said} [bold]")

@@ -29,7 +29,7 @@ def test_grapheme_boundaries(clusters: list[str]) -> None:
 
 
 @pytest.mark.parametrize("clusters", CLUSTERS, ids=range(len(CLUSTERS)))
-def test_the_command_line_counts_the_columns_that_the_app_counts(clusters: list[str]) -> None:
+def test_display_width_equals_cell_len(clusters: list[str]) -> None:
     text = "".join(clusters)
     assert [display_width(each) for each in clusters] == [cell_len(each) for each in clusters]
     for columns in range(1, cell_len(text) + 2):

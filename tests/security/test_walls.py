@@ -97,7 +97,7 @@ def test_no_face_shows_what_did_not_pass_the_gate() -> None:
         "self.notify(x, markup=wanted)",
     ],
 )  # fmt: skip
-def test_a_way_round_is_noticed(source: str) -> None:
+def test_bypass_is_found(source: str) -> None:
     assert list(find_violations(source))
 
 
@@ -105,5 +105,5 @@ def test_a_way_round_is_noticed(source: str) -> None:
     "source",
     ["notify(t, markup=False)", "Static(Content(t))", "b.border_title = Content(t)", "line(say('{x}', x=job.name))"],
 )
-def test_the_ways_that_are_meant_are_let_through(source: str) -> None:
+def test_intended_use_is_allowed(source: str) -> None:
     assert not list(find_violations(source))
