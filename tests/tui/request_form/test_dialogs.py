@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Presets
 from eternal_tui.tui.request_form.dialogs import CharacterPicker
 from eternal_tui.tui.request_form.messages import CharactersRequested, PresetsChanged, PromptHistoryRequested
 from eternal_tui.tui.widgets.option_table import VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchDialog
-from tests.tui.request_form.form_app import CHARACTERS, FormApp, make_character, paste_text, type_text
+from tests.tui.request_form.form_app import CHARACTERS, FormApp, make_character, type_text
 
 
 async def test_a_character_is_picked_by_a_word_of_its_description() -> None:
@@ -100,9 +102,9 @@ async def test_thousands_of_rows_are_drawn_only_where_they_are_seen() -> None:
     described: list[int] = []
 
     class Counting(CharacterPicker):
-        def describe(self, row: int) -> tuple[str, ...]:
+        def row_cells(self, row: int) -> Sequence[str]:
             described.append(row)
-            return tuple(super().row_cells(row))
+            return super().row_cells(row)
 
     app = FormApp()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -111,7 +113,7 @@ async def test_thousands_of_rows_are_drawn_only_where_they_are_seen() -> None:
         await pilot.press("ctrl+end", "up")
         await pilot.pause()
         assert "Person 4998" in app.screen_text()
-        assert len(set(described)) < 100
+        assert 0 < len(set(described)) < 100
 
 
 async def test_a_row_is_taken_with_the_mouse() -> None:
@@ -181,21 +183,3 @@ async def test_presets_are_saved_applied_made_default_and_deleted() -> None:
         await pilot.press("delete")
         assert app.posted_of_type(PresetsChanged)[-1].presets == Presets()
         assert app.submitted_bodies == []
-
-
-async def test_hostile_presets_and_prompts_are_drawn_as_text() -> None:
-    hostile = "[@click=app.quit]x\x1b[31m\u202e[/]\ny"
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.set_presets(Presets().with_preset(hostile, Draft(prompt=hostile)))
-        await pilot.press("ctrl+t")
-        await pilot.pause()
-        presets = app.screen_text()
-        await pilot.press("escape")
-        await pilot.pause()
-        app.form.show_history([hostile])
-        await pilot.pause()
-        await paste_text(app, pilot, "#search-line", "\x1b[31m")
-        for text in (presets, app.screen_text()):
-            assert "[@click=app.quit]" in text
-            assert not any(one in text for one in "\x1b\u202e")

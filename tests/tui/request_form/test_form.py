@@ -201,22 +201,6 @@ async def test_pasted_text_is_cleaned_before_it_is_shown_or_sent() -> None:
         assert not any(one in app.screen_text() for one in "\x1b\x07\u202e")
 
 
-async def test_hostile_names_and_descriptions_are_drawn_as_text() -> None:
-    hostile = "[@click=app.quit]A\x1b[31m\u202eb[/]"
-    character = CHARACTERS[0].__class__(id="7", name=hostile, description=hostile)  # type: ignore[arg-type]
-    app = FormApp(characters=(character,), drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="7", prompt="x"))
-        await pilot.press("tab")
-        await pilot.pause()
-        field = app.screen_text()
-        await pilot.press("shift+tab", "down")
-        await pilot.pause()
-        for text in (field, app.screen_text()):
-            assert "[@click=app.quit]" in text
-            assert not any(one in text for one in "\x1b\u202e")
-
-
 async def test_a_prompt_past_the_limit_is_cut_and_said() -> None:
     app = FormApp(drawer=True)
     async with app.run_test(size=(80, 24)) as pilot:
