@@ -180,6 +180,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
         return self.finished_at - self.submitted_at
 
     @property
+    def queue_position(self) -> tuple[float, int]:
+        """What queued jobs are sorted by."""
+        return (float(self.id) if self.queue_order is None else self.queue_order, self.id)
+
+    @property
     def is_creation(self) -> bool:
         """Whether this creates a character: it has no file and ends with the response to its submit."""
         return self.request.type == "character"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ from tests.cli.program import Program, threaded_sandbox
 from tests.terminal.tmux import PROGRAM, Tmux, make_environ, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal]
+
+
+def _order(screen: str) -> list[str]:
+    """Return the prompts of the list's queued rows, from the top."""
+    return re.findall(r"↑ queued   image Astrid (.+?) +~0\.04", screen)
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 60)], ids=["80x24", "200x60"])
@@ -30,7 +36,13 @@ def test_the_queue_is_ordered_cancelled_held_and_released(columns: int, rows: in
             app.wait_for("2 of 3 in the queue")
             app.type("K")
             app.wait_for("1 of 3 in the queue")
-            app.type("jd")
+            app.type("SSSSS")
+            app.wait_for(lambda screen: "queue order" in screen and _order(screen) == ["In rain", "At sea", "In snow"])
+            app.type("J")
+            app.wait_for(lambda screen: _order(screen) == ["At sea", "In rain", "In snow"])
+            app.type("K")
+            app.wait_for(lambda screen: _order(screen) == ["In rain", "At sea", "In snow"])
+            app.type("Sgjd")
             app.wait_for(lambda screen: "2 queued (held)" in screen and "unsent" in screen)
             app.type("u")
             app.wait_for("3 queued (held)")

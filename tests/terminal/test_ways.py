@@ -221,7 +221,7 @@ def test_the_list(app: Tmux, tmp_path: Path) -> None:
     for facet in ("unfinished", "done", "needs attention", "all"):
         app.type("f")
         app.wait_for(f"Jobs · {facet}")
-    for order in ("oldest first", "longest first", "most expensive first", "by character"):
+    for order in ("oldest first", "longest first", "most expensive first", "by character", "queue order"):
         app.type("S")
         app.wait_for(order)
     app.type("S")

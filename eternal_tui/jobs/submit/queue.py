@@ -208,7 +208,7 @@ class RequestQueue:
         """Return the number of entries that are sent before this one; raises InvalidJobState."""
         if job.id not in self._entries:
             raise InvalidJobState(f"Job {job.id} is not queued.")
-        return bisect_left(self._order, _position(self._entries[job.id]))
+        return bisect_left(self._order, self._entries[job.id].queue_position)
 
     def place_text(self, job: Job) -> str:
         """Return "3 of 12 in the queue", "" for a job that is not queued."""
@@ -444,7 +444,7 @@ class RequestQueue:
             self._wake.set()
 
     def _count_entry(self, job: Job, sign: int) -> None:
-        position = _position(job)
+        position = job.queue_position
         if sign > 0:
             insort(self._order, position)
         else:
@@ -454,7 +454,3 @@ class RequestQueue:
         if not self._owners[job.owner]:
             del self._owners[job.owner]
         self._billing.reserve(job.request, sign)
-
-
-def _position(job: Job) -> tuple[float, int]:
-    return (float(job.id) if job.queue_order is None else job.queue_order, job.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 
 from eternal_tui.jobs.filter import normalize_text
-from eternal_tui.jobs.model import Job
+from eternal_tui.jobs.model import Job, JobState
 
 MIN_BATCH_SIZE = 2
 """Jobs from which a batch has a line of its own."""
@@ -152,6 +153,7 @@ SORT_ORDERS = (
     SortOrder("longest first", lambda job: -(job.run_seconds or 0.0)),
     SortOrder("most expensive first", lambda job: -(job.cost or 0.0)),
     SortOrder("by character", lambda job: normalize_text(job.name or job.request.character)),
+    SortOrder("queue order", lambda job: job.queue_position[0] if job.state is JobState.QUEUED else math.inf),
 )
 
 
