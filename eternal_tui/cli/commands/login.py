@@ -38,12 +38,12 @@ def _add_login_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _login(context: Context) -> int:
     from eternal_tui.config.credentials import (
-        KEY_ENV_VARS,
         ApiKeyError,
         KeyStore,
         available_stores,
         key_file,
         key_header_advice,
+        overriding_key_source,
         store_key,
     )
 
@@ -66,8 +66,8 @@ def _login(context: Context) -> int:
     )
     if advice := key_header_advice(key, settings.key_header):
         context.output.info(sanitize(advice))
-    if shadowing := [name for name in KEY_ENV_VARS if context.environ.get(name, "").strip()]:
-        context.output.info(format_safe("{name} is set and takes precedence.", name=shadowing[0]))
+    if source := overriding_key_source(settings, context.environ):
+        context.output.info(format_safe("{name} is set and takes precedence.", name=source))
     return ExitCode.SUCCESS
 
 
@@ -87,18 +87,15 @@ def _read_key(context: Context) -> Secret:
 
 
 def _logout(context: Context) -> int:
-    from eternal_tui.config.credentials import KEY_ENV_VARS, delete_key
+    from eternal_tui.config.credentials import delete_key, overriding_key_source
 
     removed = delete_key(context.settings)
     if removed:
         context.output.print_line(format_safe("API key removed from {places}.", places=" and ".join(removed)))
     else:
         context.output.print_line(sanitize("No API key is stored."))
-    left = [name for name in KEY_ENV_VARS if context.environ.get(name, "").strip()]
-    if context.settings.api_key_command:
-        left.append("api_key_command")
-    if left:
-        context.output.info(format_safe("{names} still provides a key.", names=" and ".join(left)))
+    if source := overriding_key_source(context.settings, context.environ):
+        context.output.info(format_safe("{name} still provides a key.", name=source))
     return ExitCode.SUCCESS
 
 
