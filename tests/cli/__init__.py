@@ -1,1 +1,1 @@
-"""The command line, as a person and as a script meet it."""
+"""The command line, for users and scripts."""

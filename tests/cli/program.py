@@ -158,7 +158,7 @@ class Program:
             return history.add_many([to_record(job) for job in jobs])
 
     def add_fast_jobs(self) -> None:
-        """Let the history know jobs that took a third of a second, so that nobody waits long for the next one."""
+        """Add jobs that took a third of a second, so that the next ones are polled early."""
         self.add_jobs(*(a_job(created_at=1000.0 + number, ended_after=0.3) for number in range(8)))
 
 

@@ -1,4 +1,4 @@
-"""`config --check` and `config --edit`: the file a person writes, checked by the program that reads it."""
+"""`config --check` and `config --edit`: the file of the user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make_editor(folder: Path, script: str) -> str:
 
 
 def test_a_file_is_checked(program: Program) -> None:
-    """Seen to fail where problems of the keymap were told and the code was 0."""
+    """Seen to fail with errors of [keys] printed and exit code 0."""
     config = config_file_of(program)
     config.parent.mkdir(parents=True)
     config.write_text('theme = "eternal-light"\n[keys]\n"jobs.again" = "R"\n')

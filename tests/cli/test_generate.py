@@ -1,4 +1,4 @@
-"""`generate` against a real service on loopback: what is sent, printed, kept, and which code it ends in."""
+"""`generate` against a real service on loopback: requests, output, records and exit codes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_name_is_looked_up(program: Program, sandbox: Sandbox) -> None:
 
 
 def test_a_character_listed_as_under_18_is_not_submitted(program: Program, sandbox: Sandbox) -> None:
-    """Seen to fail with the book refusing nobody: a minor's ID then went out, whoever asked the book."""
+    """Seen to fail with a catalog that rejected no one: a minor's ID was sent."""
     minor = str(6870 + 3 * 23)
     for wanted in (minor, "Pip"):
         ran = program.run("generate", "--character", wanted, "--prompt", "x")
@@ -77,7 +77,7 @@ def test_a_character_listed_as_under_18_is_not_submitted(program: Program, sandb
 
 @pytest.mark.parametrize("fault", [Fault.HTML_502, Fault.DROP_BEFORE, Fault.GARBAGE_JSON])
 def test_id_without_list_needs_a_list_of_the_last_30_days(program: Program, sandbox: Sandbox, fault: Fault) -> None:
-    """Seen to fail as it was: any ID was sent where the list could not be had."""
+    """Seen to fail with any ID sent where the list could not be loaded."""
     sandbox.inject(fault, on=FaultPlace.LIST, times=None)
     refused = program.run(*IMAGE_ARGUMENTS)
     assert refused.code == 2

@@ -120,7 +120,7 @@ def test_who_waits_in_a_script_is_told_once_what_for(program: Program) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("verb", [("jobs", "--json"), ("export", "-"), (*IMAGE_ARGUMENTS, "--json")])
 def test_an_output_that_is_full_is_a_sentence_and_1(program: Program, sandbox: Sandbox, verb: tuple[str, ...]) -> None:
-    """Seen to fail as it was: "a defect of this program", 70, and 0 for an export that nobody got."""
+    """Seen to fail as it was: "a defect of this program", 70, and 0 for an export that was not written."""
     program.add_jobs(a_job(ended_after=1.0))
     with Path("/dev/full").open("wb") as full, program.start_process(*verb, stdout=full) as process:
         _, err = process.communicate(timeout=TIMEOUT_SECONDS)
@@ -237,7 +237,7 @@ def test_a_prompt_is_asked_for_where_nobody_pipes_one(program: Program, sandbox:
 
 
 def test_a_defect_is_a_sentence_and_a_private_report(program: Program, sandbox: Sandbox) -> None:
-    """A table of jobs that breaks in the middle stands for every defect nobody foresaw."""
+    """A table of jobs that raises in the middle: any internal error."""
     broken = "import sys, eternal_tui.cli.commands.jobs as j\nj.run = lambda _: 1 / 0\nfrom eternal_tui.__main__ import main\nsys.exit(main())"  # noqa: E501
     ran = subprocess.run(
         [sys.executable, "-c", broken, "jobs"], env=program.environ, capture_output=True, text=True, check=False

@@ -80,7 +80,7 @@ def test_a_key_refused_while_watching_is_3(program: Program, sandbox: Sandbox) -
 
 
 def test_watch_skips_jobs_of_another_service(program: Program, sandbox: Sandbox) -> None:
-    """Seen to fail with the service not compared: the sandbox was asked about a stranger's id, and lost it."""
+    """Seen to fail with the service not compared: the sandbox was polled for a foreign id."""
     program.add_jobs(a_job(service="open.eternalai.org"))
     ran = program.run("watch")
     assert ran.code == 0

@@ -1,4 +1,4 @@
-"""The key: where it is found, what never shows it, and how it is kept."""
+"""The API key: where it is found and stored, and that it is never shown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CANARY = "canary-key-0123456789"
 
 
 class LockedKeyring(MemoryKeyring):
-    """A keyring that nobody unlocks."""
+    """A keyring that stays locked."""
 
     def get_password(self, service: str, username: str) -> str | None:  # noqa: ARG002
         raise keyring.errors.KeyringLocked(CANARY)

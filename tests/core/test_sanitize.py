@@ -1,4 +1,4 @@
-"""The gate between strangers' text and the terminal."""
+"""Sanitizing untrusted text."""
 
 from __future__ import annotations
 
