@@ -20,6 +20,7 @@ RUNS: dict[str, tuple[tuple[str, ...], ...]] = {
     "watch": (("watch", "1", "9", "10", "--json"), (*GENERATE[:-1],), ("watch", "--json")),
     "fetch": (("fetch", "10", "--json"),),
     "adopt": (("adopt", "abcd-1234", "--json"),),
+    "queue": (("queue", "--json"), (*GENERATE, "--queue"), ("queue", "status", "--json")),
     "jobs": (("jobs", "--json"),),
     "show": (("show", "1", "9", "10", "--json"),),
     "save": ((*GENERATE, "--wait"), ("save", "last", "--json")),

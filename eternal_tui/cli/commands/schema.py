@@ -64,6 +64,18 @@ class DoctorJson(msgspec.Struct, kw_only=True):
     findings: list[CheckJson]
 
 
+class QueueJson(msgspec.Struct, kw_only=True):
+    """The queue: `unowned` wait for `queue run`; `cost` in credits; `seconds` until the last is sent and finished."""
+
+    queued: int
+    held: bool
+    reason: str | None
+    unowned: int
+    cost: float | None
+    seconds: float
+    jobs: list[int]
+
+
 JSON_OBJECTS: dict[str, type[msgspec.Struct]] = {
     "generate": JobCopy,
     "retry": JobCopy,
@@ -72,6 +84,7 @@ JSON_OBJECTS: dict[str, type[msgspec.Struct]] = {
     "watch": JobEvent,
     "fetch": JobEvent,
     "adopt": JobJson,
+    "queue": QueueJson,
     "jobs": ListedJob,
     "show": JobJson,
     "save": JobCopy,
