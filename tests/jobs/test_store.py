@@ -1,4 +1,4 @@
-"""What is told of a change, and with how many writes it reaches the disk."""
+"""JobStore: what listeners get, how many writes a change takes, and jobs that are compact in memory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import msgspec
 
 from eternal_tui.history.history import History
 from eternal_tui.history.journal import Change
-from eternal_tui.jobs.model import Job
-from tests.jobs.stores import open_ended_jobs
+from eternal_tui.jobs.model import Job, from_record, to_record, with_event
+from eternal_tui.jobs.store import MAX_FULL_JOBS, JobCompactor, JobStore, is_compact
+from tests.benchmarks.full_history import ended_job
+from tests.jobs.stores import NOW, open_ended_jobs
 
 
 class WriteCountingHistory(History):
@@ -58,3 +60,71 @@ async def test_what_may_be_lost_is_written_together(tmp_path: Path) -> None:
         assert await roster.flush() == []
         assert (history.get(7) or {})["file"] == "another.jpg"
         assert {(history.get(number) or {})["seen_running"] for number in range(1, 21)} == {12.5}
+
+
+async def test_an_edit_keeps_the_timeline_on_disk(tmp_path: Path) -> None:
+    """Seen to fail without `load_full`: the record's five events were replaced by the one new."""
+    with open_ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
+        assert all(is_compact(job) for job in roster.newest_first())
+        changed = await roster.change(2, lambda job: with_event(job, NOW, "looked at"))
+        assert [event.summary for event in changed.timeline[-2:]] == ["saved", "looked at"]
+        assert len(from_record(2, history.get(2) or {}).timeline) == 6
+        assert changed.result_url == ended_job(2, 3, NOW).result_url
+
+
+async def test_a_look_makes_it_whole(tmp_path: Path) -> None:
+    with open_ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
+        roster.load_full(1, history.get(1) or {})
+        assert roster[1] == ended_job(1, 3, NOW)
+        roster.load_full(2, {"no": "job"})
+        assert is_compact(roster[2])
+
+
+async def test_jobs_of_this_run_become_small_too(tmp_path: Path) -> None:
+    """As those of earlier runs: the last to settle stay whole, and what a person looks at.
+
+    Seen to fail with the newest read at a start taken first, and with jobs that wait to be written made small.
+    """
+    history = History.open(tmp_path)
+    history.add_many(to_record(ended_job(number, 300, NOW)) for number in range(1, 301))
+    roster = JobStore(history)
+    told: list[frozenset[int]] = []
+    try:
+        roster.load(history.recent(300))
+        roster.subscribe(told.append)
+        assert roster.compact_old(keep_ids=()) == list(range(1, 301 - MAX_FULL_JOBS))
+        assert told == [frozenset(range(1, 301 - MAX_FULL_JOBS))]
+        assert roster.compact_old(keep_ids=()) == []
+        await roster.change(1, lambda job: with_event(job, NOW, "looked at"))
+        assert roster.compact_old(keep_ids={101}) == []
+        assert roster.compact_old(keep_ids=()) == [101]
+        for job_id in range(102, 301):
+            roster.change_in_memory(job_id, lambda job: with_event(job, NOW, "not yet written"))
+        await roster.add(ended_job(0, 300, NOW))
+        await roster.add(ended_job(0, 300, NOW))
+        assert roster.compact_old(keep_ids=()) == [1]
+        assert not is_compact(roster[102])
+        await roster.flush()
+        assert roster.compact_old(keep_ids=()) == [102]
+        assert len((history.get(102) or {})["timeline"]) == 6
+        await roster.remove(104)
+        assert roster.compact_old(keep_ids=()) == []
+    finally:
+        roster.close()
+        history.close(compact=False)
+
+
+def test_what_a_list_shows_is_kept() -> None:
+    compactor = JobCompactor()
+    whole = [ended_job(number, 20, NOW) for number in range(1, 21)]
+    kept = [compactor.compact(job) for job in whole]
+    for job, small in zip(whole, kept, strict=True):
+        assert _fields_in_list(job) == _fields_in_list(small)
+    assert kept[0].owner is kept[5].owner
+    assert len({id(job.file_info) for job in kept if job.file_info is not None}) == 1
+
+
+def _fields_in_list(job: Job) -> tuple[object, ...]:
+    size = (job.file_info.width, job.file_info.height) if job.file_info is not None else None
+    return (job.id, job.request, job.state, job.name, job.file, job.cost, job.created_at, job.finished_at,
+            job.submitted_at, job.request_id, job.error, job.starred, job.tags, job.note, size)  # fmt: skip
