@@ -275,7 +275,7 @@ def test_killed_submit_is_judged_by_the_next_process(
         assert program.run(*GENERATE).code == 0
     sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
     with program.start_process(*GENERATE) as process:
-        wait_until(lambda: len(sandbox.posts) == 3)
+        wait_until(lambda: len(sandbox.charged) == 3)
         process.send_signal(signal.SIGKILL)
     sandbox.heal()
     assert program.run(*GENERATE).code == 0
