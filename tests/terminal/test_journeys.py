@@ -216,7 +216,7 @@ def test_the_tour_of_the_demo_goes_away_by_use(tmp_path: Path) -> None:
         app.wait_for(lambda screen: "Tour 2/5" in screen and "In a yellow raincoat" in screen.partition("3 Job")[0])
         app.press("Enter")
         app.wait_for("esc back")
-        app.press("Escape")
+        app.press_escape()
         app.wait_for("Tour 3/5")
         app.type("p")
         app.wait_for("Tour 4/5")
@@ -224,7 +224,7 @@ def test_the_tour_of_the_demo_goes_away_by_use(tmp_path: Path) -> None:
         app.wait_for("Tour 5/5")
         app.type("?")
         app.wait_for("In the list of jobs")
-        app.press("Escape")
+        app.press_escape()
         app.wait_for(lambda screen: "Tour" not in screen and "q quit" in screen)
 
 

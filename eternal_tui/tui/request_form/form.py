@@ -256,11 +256,14 @@ class RequestForm(Vertical):
     def mark_sent(self, requests: Sequence[GenerateRequest]) -> None:
         """Let typing replace the prompt, unless it was edited since `requests` were submitted."""
         if self._plan().requests == requests:
-            self._prompt_field.set_origin("sent", is_replaceable=True)
+            self._prompt_field.set_origin("sending", is_replaceable=True)
 
-    def unmark_sent(self) -> None:
-        """Let typing continue the prompt, which was not sent after all."""
-        self._prompt_field.set_origin("", is_replaceable=False)
+    def confirm_sent(self, *, sent: bool) -> None:
+        """Name the prompt as sent, or let typing continue it where it was not sent after all."""
+        if sent:
+            self._prompt_field.confirm_sent()
+        else:
+            self._prompt_field.set_origin("", is_replaceable=False)
 
     def show_history(self, prompts: Sequence[str]) -> None:
         """Open the search over earlier prompts, newest first."""

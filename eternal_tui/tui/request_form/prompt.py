@@ -197,6 +197,12 @@ class PromptField(Vertical):
             self._area.move_cursor(self._area.document.end)
         self._update_label()
 
+    def confirm_sent(self) -> None:
+        """Name the prompt "sent" if it still is the one that was being sent."""
+        if self._origin[0] == "sending":
+            self._origin = ("sent", self._origin[1])
+            self._update_label()
+
     def set_restorable(self, prompt: str) -> None:
         """Show in the empty prompt which one ctrl+g brings back, "" for none."""
         beginning = " ".join(prompt[:200].split())

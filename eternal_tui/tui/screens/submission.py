@@ -28,12 +28,12 @@ class Submission:
             sent = await screen.commands.submit(event.requests, event.character_names, event.templates)
         finally:
             screen.form_pane.finish_submit(event.requests)
+        (await screen.form_pane.mount_form()).confirm_sent(sent=sent)
         if sent:
             self._confirm_sent(len(event.requests))
             if not all(event.character_names):
                 await screen.characters.fill_in_names()
         else:
-            (await screen.form_pane.mount_form()).unmark_sent()
             await self.ask_key_if_missing()
 
     def _confirm_sent(self, count: int) -> None:

@@ -67,6 +67,10 @@ async def test_typing_after_sending_replaces_what_was_sent() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press(*"6870", "tab", *"one", "ctrl+s")
         app.form.mark_sent(app.posted_of_type(SubmitRequested)[-1].requests)
+        assert "Prompt · sending" in app.screen_text()
+        app.form.confirm_sent(sent=True)
+        await pilot.pause()
+        assert "Prompt · sent" in app.screen_text()
         await pilot.press(*"two", "ctrl+s")
         assert [body["prompt"] for body in app.submitted_bodies] == ["one", "two"]
 
