@@ -94,6 +94,7 @@ async def animate(size: tuple[int, int], graphics: GraphicsBackend) -> None:
         await pilot.pause(0.5)
         await take(1500)
         for keys, pause, milliseconds in (
+            (("1",), 0.6, 2000),
             (("ctrl+s",), 0.6, 900),
             ((), 0.7, 700),
             ((), 0.7, 700),
