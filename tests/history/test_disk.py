@@ -21,6 +21,7 @@ from eternal_tui.history.errors import (
     UnsafeFileError,
 )
 from eternal_tui.history.history import History
+from eternal_tui.history.lock import FolderLock
 from tests.history.faults import FailingFileSystem, UnsyncedFileSystem
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,7 @@ import resource, sys
 from pathlib import Path
 from eternal_tui.history.errors import DiskFullError
 from eternal_tui.history.history import History
+from eternal_tui.history.lock import FolderLock
 from tests.history.faults import UnsyncedFileSystem
 
 folder = Path(sys.argv[1])
@@ -136,14 +138,14 @@ def test_deleted_folder_raises(swift_path: Path) -> None:
 def test_lock_held_for_ever_raises_after_the_timeout(swift_path: Path) -> None:
     waited: list[float] = []
     holder = History.open(swift_path / "data", fs=UnsyncedFileSystem())
-    waiting = History.open(swift_path / "data", fs=UnsyncedFileSystem())
-    waiting._lock._sleep = waited.append
-    with holder.transaction(), pytest.raises(LockUnavailableError, match="suspended"):
-        waiting.add({"n": 1})
+    lock = FolderLock(UnsyncedFileSystem(), swift_path / "data" / "history.lock", sleep=waited.append)
+    with holder.transaction(), pytest.raises(LockUnavailableError, match="suspended"), lock.hold():
+        pass
     assert 10 <= sum(waited) < 11
-    assert waiting.add({"n": 1}) == 1
+    with lock.hold():
+        pass
+    lock.close()
     holder.close(compact=False)
-    waiting.close(compact=False)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])

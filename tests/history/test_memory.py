@@ -69,11 +69,13 @@ def test_memory_of_journal_and_compaction_is_bounded(swift_path: Path) -> None:
     history.close(compact=False)
 
 
+@pytest.mark.usefixtures("traced")
 def test_many_changes_of_a_record_are_merged() -> None:
-    """Seen to fail with changes that are never summed up."""
-    overlay = PendingChanges()
-    overlay.apply(Change("put", 1, {"prompt": "At the harbour"}))
+    """Seen to fail with changes that are never merged: 240 KB."""
+    pending = PendingChanges()
+    pending.apply(Change("put", 1, {"prompt": "At the harbour"}))
+    before, _ = tracemalloc.get_traced_memory()
     for number in range(2_000):
-        overlay.apply(Change("patch", 1, {"progress": number, "word": "x" * 100}))
-    assert overlay.apply_to(1, None) == {"prompt": "At the harbour", "progress": 1_999, "word": "x" * 100}
-    assert len(overlay._merged[1].lines) < 2 * MAX_UNMERGED_BYTES
+        pending.apply(Change("patch", 1, {"progress": number, "word": "x" * 100}))
+    assert tracemalloc.get_traced_memory()[0] - before < 4 * MAX_UNMERGED_BYTES
+    assert pending.apply_to(1, None) == {"prompt": "At the harbour", "progress": 1_999, "word": "x" * 100}

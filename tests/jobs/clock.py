@@ -45,6 +45,11 @@ class FakeClock:
         """Set the wall clock forward or back, as a person or a time server does; nothing else moves."""
         self._wall += seconds
 
+    def suspend(self, seconds: float) -> None:
+        """Move both clocks on at once, as some systems do for a suspended machine."""
+        self._monotonic += seconds
+        self._wall += seconds
+
     @property
     def next_wake(self) -> float | None:
         """When the earliest sleeper wakes, on the monotonic clock."""

@@ -110,9 +110,8 @@ class Process:
         await self.billing.flush()
 
     async def kill(self) -> None:
-        """End silently: only the kernel gives the lock back."""
-        self.registry._fs.close(self.registry._fd)
-        self.registry._fd = -1
+        """End without a word to the history: others see that its lock is free."""
+        self.registry.release()
         await self.context.background.wait()
         await self.context.store.call_history(partial(self.history.close, compact=False))
         self.context.store.close()
