@@ -23,7 +23,7 @@ from tests.security.hostile import find_unsafe_lines
 
 # What Textual's driver and our own announcer write: colours, cursor, cell erasure, synchronised output, title.
 _OWN_SEQUENCES_PATTERN = re.compile(
-    r"\x1b\[[0-9;:]*m|\x1b\[[0-9;]*[GHfd]|\x1b\[\?2026[hl$]p?|\x1b\[\?(?:7|25)[hl]|\x1b\[22;2t|\x1b\[23;2t|\x1b\]2;[^\x1b\x07]*\x07|\x1b\]22;[a-z-]*\x07"
+    r"\x1b\[[0-9;:]*m|\x1b\[[0-9;]*[GHfd]|\x1b\[\?2026[hl$]p?|\x1b\[\?25[hl]|\x1b\[22;2t|\x1b\[23;2t|\x1b\]2;[^\x1b\x07]*\x07|\x1b\]22;[a-z-]*\x07"
 )
 
 

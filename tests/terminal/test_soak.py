@@ -33,7 +33,7 @@ TIMEOUT_SECONDS = 300.0
 """Seconds in which fifty jobs more are saved at least, on however busy a machine."""
 
 MAX_RESIDENT_BYTES = 110 * 2**20
-"""Bytes of memory after all jobs, with the caches of rich and Textual full: 82 MB after 1,000 jobs, 101 after 10,000."""
+"""Bytes of memory after all jobs, with full caches: 82 MB after 1,000 jobs, 101 after 10,000."""
 
 
 class Sample(NamedTuple):

@@ -1,11 +1,8 @@
-"""Updates that render and write the changed cells alone, and nothing that stands on the terminal already.
+"""Compositor that renders dirty lines only and writes only the cells that differ from the terminal's.
 
-Textual 8.2.8 keeps dirty regions by column, yet it renders in full every widget that any of them might touch, and
-writes each dirty line from the left edge of the widget on: 1,200 bytes for one digit at the right end of a row. And it
-writes the whole screen again at every change of its layout: four times within a start. Here the dirty lines of the
-widgets they belong to are rendered and no others, a line is written from the segment in which the change begins, and
-only where it differs from what was written before. The classes stand on names that Textual keeps to itself; it is
-pinned, and the tests count.
+Textual 8.2.8 renders every widget that a dirty region touches in full, and writes each dirty line from the widget's
+left edge: 1,200 bytes for one digit at the right end of a row. It also writes the whole screen at each change of the
+layout, four times in a start. Here a line is written from the segment in which it changes.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 PICTURE_LINE_SEGMENTS = 48
-"""Segments of a line beyond which it is taken for one of a picture: words side by side have a dozen or two."""
+"""Segments above which a line is part of a picture: lines of text have a dozen or two."""
 
 
 _UNCERTAIN_WIDTH = re.compile(
@@ -35,23 +32,23 @@ _UNCERTAIN_WIDTH = re.compile(
 
 
 class ScreenBuffer:
-    """The lines of the terminal as they were last written, as far as they are known."""
+    """The lines last written to the terminal, as far as they are known."""
 
     def __init__(self) -> None:
         self._lines: dict[int, Strip] = {}
         self._written_regions: list[Region] = []
 
     def take_written_regions(self) -> list[Region]:
-        """Return the cells written since this was asked last."""
-        touched, self._written_regions = self._written_regions, []
-        return touched
+        """Return the cells written since the last call."""
+        regions, self._written_regions = self._written_regions, []
+        return regions
 
     def invalidate(self) -> None:
-        """Know nothing any more: somebody else has written, or the terminal has changed its size."""
+        """Forget all lines: another program has written, or the terminal changed its size."""
         self._lines.clear()
 
     def write_line(self, y: int, new: Strip, console: Console) -> str:
-        """Return what must be written for line `y` to read `new`."""
+        """Return the output that makes line `y` read `new`."""
         old = self._lines.get(y)
         self._lines[y] = new
         if old is None or old.cell_length != new.cell_length:
@@ -62,7 +59,7 @@ class ScreenBuffer:
         return self._sequence_at(start, y, new.crop(start, end), console)
 
     def write_span(self, x: int, y: int, new: Strip, console: Console) -> str:
-        """Return what must be written for the cells of line `y` from `x` on to read `new`."""
+        """Return the output that makes the cells of line `y` from column `x` on read `new`."""
         old, end = self._lines.get(y), x + new.cell_length
         if old is None or end > old.cell_length:
             self._lines.pop(y, None)
@@ -75,7 +72,7 @@ class ScreenBuffer:
         return self._sequence_at(x + first, y, new.crop(first, last), console)
 
     def rewrite(self, region: Region, console: Console) -> str:
-        """Return what must be written for cells to read as they were last written, though the terminal erased them."""
+        """Return the output that writes erased cells again."""
         known = {y: line for y in region.line_range if (line := self._lines.get(y)) is not None}
         return "".join(
             f"\x1b[{y + 1};{region.x + 1}H{_render_at(region.x, line.crop(region.x, region.right), console)}"
@@ -88,9 +85,10 @@ class ScreenBuffer:
 
 
 def _render_at(x: int, strip: Strip, console: Console) -> str:
-    """Return the line from column `x` on, with each segment where it belongs however wide the terminal draws others.
+    """Return the output for a line from column `x` on, with each text in its column whatever its width on the terminal.
 
-    Where a width is uncertain, spaces come first, then each text at its column, which may run on over spaces behind it.
+    Where a width is uncertain spaces are written first, then each text at its column. It may run over spaces behind it;
+    Textual has turned line wrapping off.
     """
     if not _UNCERTAIN_WIDTH.search(strip.text):
         return strip.render(console)
@@ -100,11 +98,11 @@ def _render_at(x: int, strip: Strip, console: Console) -> str:
             texts.append(f"\x1b[{x + 1}G{Strip([Segment(text, segment.style)]).render(console)}")
         x += segment.cell_length
     spaces = Strip(Segment(" " * segment.cell_length, segment.style) for segment in strip)
-    return f"\x1b[?7l{spaces.render(console)}{''.join(texts)}\x1b[?7h"
+    return spaces.render(console) + "".join(texts)
 
 
 def _changed_range(old: Strip, new: Strip) -> tuple[int, int]:
-    """Return the columns between which two lines of one length differ, each at the edge of a segment of `new`."""
+    """Return start and end column of what differs in two lines of one length, at edges of segments of `new`."""
     before, after = list(old), list(new)
     start = 0
     for first, second in zip(before, after, strict=False):
@@ -120,7 +118,7 @@ def _changed_range(old: Strip, new: Strip) -> tuple[int, int]:
 
 
 def written_regions(update: RenderableType) -> list[Region]:
-    """Return the cells that an update wrote on the terminal."""
+    """Return the cells that an update wrote."""
     if isinstance(update, FullDiffUpdate | PartialDiffUpdate):
         return update.buffer.take_written_regions()
     if isinstance(update, ChopsUpdate):
@@ -129,7 +127,7 @@ def written_regions(update: RenderableType) -> list[Region]:
 
 
 class LineSpan(NamedTuple):
-    """Cells of one line to be written; `is_full_line` tells that they are all of it."""
+    """Cells to write on one line; all of it with `is_full_line`."""
 
     region: Region
     strip: Strip
@@ -137,12 +135,12 @@ class LineSpan(NamedTuple):
 
     @property
     def is_picture_line(self) -> bool:
-        """Whether it is a line of a picture rather than words."""
+        """Whether it is a line of a picture rather than of text."""
         return len(self.strip._segments) > PICTURE_LINE_SEGMENTS
 
 
 class DiffUpdate(CompositorUpdate):
-    """Writes lines of the screen, or of them what `max_chars` takes, words first: None is no limit."""
+    """Update that writes at most `max_chars` characters, text before pictures; None: no limit."""
 
     max_chars: int | None = None
 
@@ -151,7 +149,7 @@ class DiffUpdate(CompositorUpdate):
         self._unwritten: list[Region] | None = None
 
     def line_spans(self) -> Iterable[LineSpan]:
-        """Return what is to be written, from the top."""
+        """Return the spans to write, from the top."""
         raise NotImplementedError
 
     def unwritten_regions(self) -> list[Region]:
@@ -159,18 +157,18 @@ class DiffUpdate(CompositorUpdate):
         return [part.region for part in self.line_spans()] if self._unwritten is None else self._unwritten
 
     def render_segments(self, console: Console) -> str:
-        """Return the update as what is sent to the terminal."""
+        """Return the output."""
         self._unwritten = []
         if self.max_chars is None:
             return "".join(self._sequence_for(part, console) for part in self.line_spans())
-        told, length = [], 0
+        output, length = [], 0
         for part in sorted(self.line_spans(), key=lambda part: part.is_picture_line):
             if length >= self.max_chars:
                 self._unwritten.append(part.region)
                 continue
-            told.append(self._sequence_for(part, console))
-            length += len(told[-1])
-        return "".join(told)
+            output.append(self._sequence_for(part, console))
+            length += len(output[-1])
+        return "".join(output)
 
     def _sequence_for(self, span: LineSpan, console: Console) -> str:
         (x, y), strip = span.region.offset, span.strip
@@ -182,20 +180,19 @@ class DiffUpdate(CompositorUpdate):
 
 
 class FullDiffUpdate(DiffUpdate, LayoutUpdate):
-    """Writes the lines of the screen that differ from what was written before."""
+    """Update of the whole screen, which writes the lines that differ."""
 
     def __init__(self, update: LayoutUpdate, buffer: ScreenBuffer) -> None:
         DiffUpdate.__init__(self, buffer)
         LayoutUpdate.__init__(self, update.strips, update.region)
 
     def line_spans(self) -> Iterator[LineSpan]:
-        """Yield whole lines."""
         for y, strips in enumerate(self.strips, self.region.y):
             yield LineSpan(Region(0, y, self.region.width, 1), Strip.join(strips), is_full_line=True)
 
 
 class WidgetSpan(NamedTuple):
-    """Cells of one line that belong to one widget: the columns from `x` on that `strip` fills."""
+    """Cells of one widget on line `y` from column `x` on."""
 
     x: int
     y: int
@@ -203,25 +200,23 @@ class WidgetSpan(NamedTuple):
 
 
 class PartialDiffUpdate(DiffUpdate):
-    """Writes the dirty cells of the screen."""
+    """Update of dirty cells."""
 
     def __init__(self, spans: Sequence[WidgetSpan], buffer: ScreenBuffer) -> None:
         super().__init__(buffer)
         self.spans = spans
 
     def line_spans(self) -> Iterator[LineSpan]:
-        """Yield the pieces."""
         for x, y, strip in self.spans:
             yield LineSpan(Region(x, y, strip.cell_length, 1), strip)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the segments that changed, for whoever looks on."""
         for piece in self.spans:
             yield from piece.strip
 
 
 def _safe_start_column(strip: Strip, column: int) -> int:
-    """Return the column to write from so that no wide character is cut in two: this one, or its segment's first."""
+    """Return `column`, or the first of its segment where a wide character could be split."""
     start = 0
     for segment in strip:
         following = start + segment.cell_length
@@ -232,7 +227,7 @@ def _safe_start_column(strip: Strip, column: int) -> int:
 
 
 class _VisibleSpan(NamedTuple):
-    """Columns of one line in which a widget is seen, and where that widget stands."""
+    """Columns of one line in which a widget is visible, and the region of the widget."""
 
     widget: Widget
     region: Region
@@ -241,7 +236,7 @@ class _VisibleSpan(NamedTuple):
 
 
 class DiffCompositor(Compositor):
-    """Textual's compositor with updates that keep to what changed."""
+    """Textual's compositor with updates of what changed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -250,30 +245,28 @@ class DiffCompositor(Compositor):
         self._visible_spans_cuts: list[list[int]] | None = None
 
     def _get_renders(self, crop: Region | None = None) -> Iterator[tuple[Region, Region, list[Strip]]]:
-        """Have the widgets rendered, from the foremost to the last; of each only the lines of which anything is seen.
+        """Render the visible lines of each widget, the foremost first.
 
-        Textual renders panes in full under what fills them: more than half of the lines of this program's screen.
+        Textual renders containers in full under their children: more than half of the lines of this app's screen.
         """
         cuts = self.cuts
-        taken: list[set[int]] = [set() for _ in cuts]
+        covered: list[set[int]] = [set() for _ in cuts]
         for widget, (region, clip) in self.visible_widgets.items():
             part = region.intersection(clip if crop is None else clip.intersection(crop))
-            seen = []
+            visible = []
             for y in part.line_range if part.width else ():
-                mine = [cut for cut in cuts[y] if part.x <= cut < part.right]
-                if not taken[y].issuperset(mine):
-                    taken[y].update(mine)
-                    seen.append(y)
-            for run in _consecutive_runs(seen):
+                own_cuts = [cut for cut in cuts[y] if part.x <= cut < part.right]
+                if not covered[y].issuperset(own_cuts):
+                    covered[y].update(own_cuts)
+                    visible.append(y)
+            for run in _consecutive_runs(visible):
                 lines = Region(part.x, run[0], part.width, len(run))
                 yield region, lines, widget.render_lines(lines.translate(-region.offset))
 
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
-        """Return an update of the whole screen."""
         return FullDiffUpdate(super().render_full_update(simplify), self.buffer)
 
     def render_partial_update(self) -> PartialDiffUpdate | None:  # type: ignore[override]
-        """Return an update of what changed, or None."""
         screen = self.size.region
         dirty = [part for region in self._dirty_regions if (part := region.intersection(screen))]
         self._dirty_regions.clear()
@@ -281,7 +274,7 @@ class DiffCompositor(Compositor):
         return PartialDiffUpdate(list(self._dirty_spans(spans)), self.buffer) if spans else None
 
     def defer(self, regions: Iterable[Region]) -> None:
-        """Paint these cells with the next update: they were left out of the last."""
+        """Write these cells with the next update."""
         self._dirty_regions.update(regions)
 
     def _dirty_spans(self, spans: Iterable[tuple[int, int, int]]) -> Iterator[WidgetSpan]:
@@ -301,7 +294,7 @@ class DiffCompositor(Compositor):
             yield WidgetSpan(start, y, strip.crop(start - at, min(x2, seen.right) - at))
 
     def _spans_on_line(self, y: int) -> list[_VisibleSpan]:
-        """Return what is seen on a line; it is the same until the layout changes."""
+        """Return the visible spans of a line, which change with the layout only."""
         cuts = self.cuts
         if cuts is not self._visible_spans_cuts:
             self._visible_spans_cuts = cuts
@@ -325,7 +318,7 @@ class DiffCompositor(Compositor):
 
 
 def _consecutive_runs(lines: Iterable[int]) -> list[list[int]]:
-    """Return ascending numbers in pieces without a gap."""
+    """Split ascending numbers where there is a gap."""
     runs: list[list[int]] = []
     for y in lines:
         if runs and runs[-1][-1] == y - 1:
@@ -336,7 +329,7 @@ def _consecutive_runs(lines: Iterable[int]) -> list[list[int]]:
 
 
 def _render_lines(widget: Widget, region: Region, lines: Iterable[int]) -> dict[int, Strip]:
-    """Return lines of the screen as a widget that stands in `region` draws them; those on end in one go."""
+    """Return lines of the screen as rendered by a widget in `region`, each run of lines in one call."""
     return {
         y: strip
         for run in _consecutive_runs(sorted(lines))
@@ -345,7 +338,7 @@ def _render_lines(widget: Widget, region: Region, lines: Iterable[int]) -> dict[
 
 
 class DiffScreen(Screen[None]):
-    """A screen that draws through a DiffCompositor."""
+    """Screen with a DiffCompositor."""
 
     def __init__(
         self,
@@ -358,9 +351,9 @@ class DiffScreen(Screen[None]):
         self._was_covered = False
 
     def paint_now(self, widget: Widget) -> None:
-        """Paint at once what is dirty on a widget, unless the whole screen is about to change.
+        """Paint the dirty cells of a widget at once, unless the whole screen is about to change.
 
-        The usual way, through a message to the screen and a timer, waits for everything else that wants to be done.
+        Textual's way, by a message to the screen and a timer, waits for all messages before it.
         """
         if not self.is_current or self.app._batch_count or self._layout_required or self._repaint_required:
             return
@@ -368,37 +361,34 @@ class DiffScreen(Screen[None]):
         self._compositor_refresh()
 
     def on_mount(self) -> None:
-        """Draw everything anew after the terminal was somebody else's."""
         self.app.app_resume_signal.subscribe(self, lambda _: self.invalidate_buffer())
 
     def on_unmount(self) -> None:
-        """Listen to nothing more: a signal holds who listens to it, and a screen all it has drawn."""
+        """Unsubscribe: the signal would keep the screen and all its lines in memory."""
         self.app.app_resume_signal.unsubscribe(self)
 
     def on_screen_suspend(self) -> None:
-        """Note that another screen will be drawn over this one."""
         self._was_covered = True
 
     def on_screen_resume(self) -> None:
-        """Draw everything anew over the screen that was on top."""
         if self._was_covered:
             self._was_covered = False
             self.invalidate_buffer()
 
     def invalidate_buffer(self) -> None:
-        """Believe nothing any more of what stands on the terminal."""
+        """Have every cell written with the next update."""
         self._compositor.buffer.invalidate()
 
 
 def rewrite_cells(screen: Screen[Any], region: Region) -> str:
-    """Return what writes these cells of a screen again as they were."""
+    """Return the output that writes cells of a screen again."""
     if not isinstance(screen, DiffScreen):
         return ""
     return screen._compositor.buffer.rewrite(region.intersection(screen.size.region), screen.app.console)
 
 
 def force_repaint(screen: Screen[Any]) -> None:
-    """Have every cell of a screen written again, whatever stands on the terminal."""
+    """Have every cell of a screen written again."""
     if isinstance(screen, DiffScreen):
         screen.invalidate_buffer()
     screen.refresh()
