@@ -1,4 +1,4 @@
-"""What a terminal is told beside its cells: the clipboard, the title, a notification. Pure text, wrapped for tmux."""
+"""Escape sequences for clipboard, title and notifications, wrapped for tmux and screen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ST = "\x1b\\"
 
 
 def tmux_wrap(sequence: str, environ: Mapping[str, str]) -> str:
-    """Return the sequence so that the outer terminal gets it: tmux and screen want it in an envelope."""
+    """Return the sequence wrapped so that tmux and screen pass it to the outer terminal."""
     if environ.get("TMUX"):
         return f"{ESC}Ptmux;{sequence.replace(ESC, ESC + ESC)}{ST}"
     if environ.get("TERM", "").startswith("screen"):
@@ -24,7 +24,7 @@ def tmux_wrap(sequence: str, environ: Mapping[str, str]) -> str:
 
 
 def clipboard_sequence(text: str, environ: Mapping[str, str]) -> str | None:
-    """Return what puts `text` on the clipboard of the person's own machine, None when it is too long for that.
+    """Return the sequence that sets the clipboard of the user's machine, None where `text` is too long.
 
     tmux takes the plain sequence for its own buffer and hands it on where `set-clipboard` allows; the wrapped one
     reaches the outer terminal where `allow-passthrough` does. Both are sent, for one of them is often off.
@@ -38,17 +38,17 @@ def clipboard_sequence(text: str, environ: Mapping[str, str]) -> str | None:
 
 
 def title_sequence(text: SafeText) -> str:
-    """Return what sets the terminal's title."""
+    """Return the sequence that sets the title."""
     return f"{ESC}]2;{text}\x07"
 
 
 SAVE_TITLE = f"{ESC}[22;2t"
 RESTORE_TITLE = f"{ESC}[23;2t"
-"""Push and pop of the window title (xterm's stack): the title is given back as it was found."""
+"""Push and pop of the title on xterm's stack."""
 
 
 def notification_sequence(text: str, environ: Mapping[str, str]) -> str:
-    """Return what asks the terminal for a desktop notification (OSC 9, and OSC 777 for those that know only that)."""
+    """Return the sequence for a desktop notification: OSC 9, and OSC 777 for terminals that know only that."""
     # A leading number and semicolon would make OSC 9 a progress report in some terminals.
     words = sanitize(text, limit=200).replace(";", ",")
     nine = f"{ESC}]9;{words}\x07"

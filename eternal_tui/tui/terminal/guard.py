@@ -1,4 +1,4 @@
-"""Guard process: puts the terminal back when this process dies without doing so (SIGKILL, SIGABRT, a crash in C)."""
+"""Guard process that restores the terminal when this process is killed or crashes in C."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RESET_SEQUENCE = (
     "\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[<u"
     "\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
 )
-"""Undoes what Textual's driver asks of a terminal: mouse, paste, wrapping, resize reports, keyboard, screen, focus."""
+"""Undoes what Textual's driver sets: mouse, paste, wrapping, resize reports, keyboard, screen, cursor, focus."""
 
 _SCRIPT = """\
 while read -r changed; do last=$changed; done
@@ -25,9 +25,9 @@ Changed = Literal["nothing", "modes", "screen"]
 
 
 class TerminalGuard:
-    """A shell that waits for the end of this process. `terminal` is a handle; its modes now are those to go back to.
+    """Shell that waits for the end of this process and restores the modes that `terminal`, a descriptor, has now.
 
-    A shell of 1 MB is there in 2 ms, and no signal that ends this process ends it too: it has a session of its own.
+    It takes 1 MB and 2 ms, and has its own session, so that no signal to this process ends it too.
     """
 
     def __init__(self, terminal: int) -> None:
@@ -43,14 +43,14 @@ class TerminalGuard:
             )
 
     def note(self, changed: Changed) -> None:
-        """Tell what of the terminal is changed now."""
+        """Tell the shell what is changed on the terminal now."""
         if self._process is not None and self._process.stdin is not None:
             with suppress(OSError):
                 os.write(self._process.stdin.fileno(), f"{changed}\n".encode())
 
 
 def _stty_modes(terminal: int) -> str:
-    """Return the modes as `stty -g` prints them; elsewhere that is another format, and a usual set has to do."""
+    """Return the modes in the format of `stty -g` on Linux, `sane` elsewhere."""
     modes = termios.tcgetattr(terminal)
     if not sys.platform.startswith("linux"):
         return "sane"
