@@ -116,7 +116,7 @@ class Gallery(JobView):
         job = self._listing.job_at(tile_index)
         wanted = self._thumbnail_key(job)
         drawn = wanted is not None and self._thumbnails.get(wanted) is not None
-        return _Tile(job, tile_index == self._listing.row, job.id in self._listing.marked_ids, drawn)
+        return _Tile(job, tile_index == self._listing.row, self._listing.is_marked(job.id), drawn)
 
     def _thumbnail_key(self, job: Job) -> ThumbnailKey | None:
         path = result_path(job, self._results_dir) if self._shows_images else None

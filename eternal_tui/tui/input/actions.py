@@ -110,7 +110,7 @@ CONTROL_ACTIONS = _with_scopes(
     Action("gallery.facet", "f", "ask('facet')", "Facet", "All, unfinished, done, needs attention"),
     Action("gallery.sort", "S", "ask('sort')", "Sort", "Sort another way"),
     Action("gallery.find", "F", "ask('find')", "Find", "Search without filtering; n and N: matches"),
-    Action("gallery.problem", "exclamation_mark", "ask('problem')", "Next problem", "Next failed job"),
+    Action("gallery.problem", "exclamation_mark", "ask('problem')", "Next problem", "Next failed or unconfirmed job"),
     Action("gallery.clear", "escape", "ask('clear')", "Clear", "Clear the marks, then the filter"),
     Action("filter.done", "enter,down", "done", "To the list", "Keep the filter and go to the list", True),
     Action("filter.clear", "escape", "clear", "Clear", "Clear the filter and go to the list", True),

@@ -166,6 +166,9 @@ class JobList(JobView):
     def job_at(self, row: int) -> Job:
         return self._index.job_at(row)
 
+    def is_marked(self, job_id: int) -> bool:
+        return job_id in self._marks
+
     def selected_ids(self) -> list[int]:
         """Return the jobs an action applies to: the marked ones listed, else those under the cursor."""
         marked = [job_id for job_id in self._index.ids() if job_id in self._marks] if self._marks else []
