@@ -29,6 +29,7 @@ def test_the_queue_is_ordered_cancelled_held_and_released(columns: int, rows: in
             assert program.run("generate", "--character", "6870", "--prompt", prompt, "--queue").code == 0
         environ = make_environ(tmp_path, program.environ)
         with Tmux(PROGRAM, environ, columns=columns, rows=rows) as app:
+            app.wait_for("3 queued requests held: nothing is sent until H.")
             app.wait_for(lambda screen: "3 queued (held)" in screen and "3 of 3 in the queue" in screen)
             app.type("P")
             app.wait_for("1 of 3 in the queue")

@@ -14,7 +14,8 @@ from textual.containers import Container, Horizontal
 from textual.css.query import QueryType
 from textual.widget import MountError, Widget
 
-from eternal_tui.core.sanitize import SafeText, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.services import Services
 from eternal_tui.tui.config_watch import effective_keymap
@@ -226,6 +227,9 @@ class MainScreen(HelpMixin, DiffScreen):
             self._show_current_job()
             await self.services.jobs.start()
             self._reload_jobs()
+            if held := self.services.jobs.queue.summary().held:
+                what = pluralize(held, "queued request")
+                self.notify_user(format_safe("{what} held: nothing is sent until H.", what=what))
             self._view.start_saving()
             await self.form_pane.mount_form()
         except MountError:
