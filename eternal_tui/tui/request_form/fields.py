@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
@@ -47,6 +48,7 @@ class FieldRow(Horizontal):
         yield self._control
 
 
+ONE_PROMPT, PROMPT_PER_LINE = "one", "one per line"
 _DURATION_OPTIONS = [str(second) for second in range(MIN_DURATION_SECONDS, MAX_DURATION_SECONDS + 1)]
 
 
@@ -60,23 +62,15 @@ class SettingsFields(Vertical):
     def __init__(self, *, glyphs: Glyphs = UNICODE, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         start = Draft()
-        self._prompt_mode = Choice(
-            (("one", "one"), ("each", "one per line")), "one", radio=True, glyphs=glyphs, id="lines"
-        )
-        self._media_type = Choice(
-            (("image", "image"), ("video", "video")), start.type, radio=True, multiple=True, glyphs=glyphs, id="type"
-        )
-        self._duration = Choice(
-            [(each, each) for each in _DURATION_OPTIONS],
-            str(start.duration),
-            multiple=True,
-            glyphs=glyphs,
-            id="seconds",
-        )
-        self._audio = Choice((("on", "on"), ("off", "off")), "on", radio=True, multiple=True, glyphs=glyphs, id="sound")
-        self._quality = Choice(
-            (("low", "low"), ("high", "high")), start.quality, radio=True, multiple=True, glyphs=glyphs, id="quality"
-        )
+        self._prompt_mode = Choice((ONE_PROMPT, PROMPT_PER_LINE), ONE_PROMPT, radio=True, glyphs=glyphs, id="lines")
+
+        def choice(options: Sequence[str], value: str, id: str, *, radio: bool = True) -> Choice:  # noqa: A002
+            return Choice(options, value, radio=radio, multiple=True, glyphs=glyphs, id=id)
+
+        self._media_type = choice(("image", "video"), start.type, "type")
+        self._duration = choice(_DURATION_OPTIONS, str(start.duration), "seconds", radio=False)
+        self._audio = choice(("on", "off"), "on", "sound")
+        self._quality = choice(("low", "high"), start.quality, "quality")
         self._repeat_count = Stepper(start.count, minimum=1, maximum=MAX_COUNT, glyphs=glyphs, id="times")
 
     def compose(self) -> ComposeResult:
@@ -91,7 +85,7 @@ class SettingsFields(Vertical):
         """Return `draft` with what these fields hold."""
         return msgspec.structs.replace(
             draft,
-            one_per_line=self._prompt_mode.value == "each",
+            one_per_line=self._prompt_mode.value == PROMPT_PER_LINE,
             type=cast("MediaType", self._media_type.value),
             duration=int(self._duration.value),
             audio=self._audio.value == "on",
@@ -105,7 +99,7 @@ class SettingsFields(Vertical):
 
     def set_draft(self, draft: Draft) -> None:
         """Show what `draft` holds for these fields; posts nothing."""
-        self._prompt_mode.set_value("each" if draft.one_per_line else "one")
+        self._prompt_mode.set_value(PROMPT_PER_LINE if draft.one_per_line else ONE_PROMPT)
         self._media_type.set_value(draft.type, ("image", "video") if draft.both_types else ())
         self._duration.set_value(str(draft.duration), map(str, draft.extra_durations))
         self._audio.set_value("on" if draft.audio else "off", ("on", "off") if draft.both_audio else ())

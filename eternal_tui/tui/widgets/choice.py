@@ -26,9 +26,6 @@ _MULTIPLE_HINTS = (
 _MARKED_HINTS = ("  marked · ←→ adds another", "  ←→ adds another", "  ←→ adds")
 """Keys shown while a choice has the focus: the longest that fits."""
 
-Option = tuple[str, str]
-"""A value and its label."""
-
 
 class FieldControl(Widget, can_focus=True):
     """One row, one tab stop; digits choose."""
@@ -63,7 +60,7 @@ class Choice(FieldControl):
 
     def __init__(
         self,
-        options: Sequence[Option],
+        options: Sequence[str],
         value: str,
         *,
         radio: bool = False,
@@ -86,7 +83,7 @@ class Choice(FieldControl):
     @property
     def extra_values(self) -> tuple[str, ...]:
         """The other chosen values."""
-        return tuple(each for each, _ in self._options if each in self._extra_values and each != self._value)
+        return tuple(each for each in self._options if each in self._extra_values and each != self._value)
 
     def set_value(self, value: str, extra_values: Iterable[str] = ()) -> None:
         """Show `value` as chosen, and `extra_values` as marked.
@@ -94,7 +91,7 @@ class Choice(FieldControl):
         No message is posted. A value that is no option is left alone.
         """
         marked = frozenset(extra_values)
-        if (value, marked) != (self._value, self._extra_values) and any(value == each for each, _ in self._options):
+        if (value, marked) != (self._value, self._extra_values) and value in self._options:
             self._value, self._extra_values = value, marked
             self.refresh()
 
@@ -102,10 +99,10 @@ class Choice(FieldControl):
         chosen = "bold $text-accent" if self.has_focus else "bold"
         drawn = Content("").join(
             Content.styled(
-                self._option_text(value, word),
-                f"{chosen if self._is_selected(value) else '$text-muted'}{' underline' * self._is_marked(value)}",
+                self._option_text(each),
+                f"{chosen if self._is_selected(each) else '$text-muted'}{' underline' * (each in self._extra_values)}",
             )
-            for value, word in self._options
+            for each in self._options
         )
         if self.has_focus:
             room = self.content_size.width - drawn.cell_length
@@ -114,9 +111,8 @@ class Choice(FieldControl):
         return drawn
 
     def action_move(self, by: int, around: bool = False) -> None:
-        place = [value for value, _ in self._options].index(self._value) + by
-        last = len(self._options) - 1
-        self._change_value(self._options[place % (last + 1) if around else min(max(place, 0), last)][0])
+        place, count = self._options.index(self._value) + by, len(self._options)
+        self._change_value(self._options[place % count if around else min(max(place, 0), count - 1)])
 
     def action_also(self) -> None:
         """Mark the value; where only one can be chosen, choose the next."""
@@ -131,29 +127,26 @@ class Choice(FieldControl):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave a digit that is no value to the bindings of others."""
-        return action != "digit" or any(parameters == (value,) for value, _ in self._options)
+        return action != "digit" or parameters[0] in self._options
 
     def on_click(self, event: events.Click) -> None:
         end = 0
-        for value, word in self._options:
-            end += cell_len(self._option_text(value, word))
+        for each in self._options:
+            end += cell_len(self._option_text(each))
             if event.x < end:
-                self._change_value(value)
+                self._change_value(each)
                 return
 
     def _is_selected(self, value: str) -> bool:
         return value == self._value or value in self._extra_values
 
-    def _is_marked(self, value: str) -> bool:
-        return value in self._extra_values
-
-    def _option_text(self, value: str, label: str) -> str:
+    def _option_text(self, value: str) -> str:
         chosen = self._is_selected(value)
         if self._radio:
-            last = value == self._options[-1][0]
             left, right = "[]" if self._extra_values else "()"
-            return f"{left}{self._dot if chosen else ' '}{right} {label}" + ("" if last else "  ")
-        return f"[{label}]" if chosen else f" {label} "
+            gap = "" if value == self._options[-1] else "  "
+            return f"{left}{self._dot if chosen else ' '}{right} {value}{gap}"
+        return f"[{value}]" if chosen else f" {value} "
 
     def _change_value(self, value: str) -> None:
         if value != self._value:
