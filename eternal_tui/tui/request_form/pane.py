@@ -74,7 +74,8 @@ class RequestFormPane(Container):
         self._replaced_draft_store = JsonStore(data_dir / "draft_replaced.json", Draft, "The replaced draft")
         self._preset_store = PresetStore(data_dir)
         self._snippet_store = SnippetStore(data_dir)
-        self._form: RequestForm | None = None
+        self.form: RequestForm | None = None
+        """None until it is mounted."""
         self._mount_task: asyncio.Task[RequestForm] | None = None
         self._characters: tuple[Sequence[Character], Callable[[str], str]] | None = None
         self._last_sent: tuple[Sequence[GenerateRequest], float] | None = None
@@ -93,7 +94,7 @@ class RequestFormPane(Container):
 
         form = RequestForm(environ=self._environ, glyphs=self._glyphs, faces=self._faces)
         await self.mount(form)
-        self._form = form
+        self.form = form
         form.set_snippets(self._snippet_store.load())
         if (draft := self._draft_store.load()) is not None:
             form.load(draft, "example" if draft == DEMO_DRAFT else "restored draft", is_replaceable=True)
@@ -113,8 +114,8 @@ class RequestFormPane(Container):
 
     def mark_sent(self, requests: Sequence[GenerateRequest]) -> None:
         """Let typing replace the prompt of requests that the form submitted and that are about to be sent."""
-        if requests in self._pending_requests and self._form is not None:
-            self._form.mark_sent(requests)
+        if requests in self._pending_requests and self.form is not None:
+            self.form.mark_sent(requests)
 
     def finish_submit(self, requests: Sequence[GenerateRequest]) -> None:
         """Note that the requests were answered, or not sent."""
@@ -125,19 +126,14 @@ class RequestFormPane(Container):
 
     def refresh_price(self) -> None:
         """Ask for the price of the form's requests again."""
-        if self._form is not None:
-            self.post_message(RequestsChanged(self._form.requests))
+        if self.form is not None:
+            self.post_message(RequestsChanged(self.form.requests))
 
     def set_characters(self, characters: Sequence[Character], rejection_reason: Callable[[str], str]) -> None:
         """Set the form's list of characters, now or when it is mounted."""
         self._characters = (characters, rejection_reason)
-        if self._form is not None:
-            self._form.set_characters(characters, rejection_reason)
-
-    @property
-    def form(self) -> RequestForm | None:
-        """The form, once it is mounted."""
-        return self._form
+        if self.form is not None:
+            self.form.set_characters(characters, rejection_reason)
 
     def save_draft(self) -> None:
         """Write the draft."""

@@ -11,7 +11,6 @@ from textual.binding import ActiveBinding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.dom import DOMNode
-from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
@@ -180,16 +179,6 @@ def _hanging_indent(head: Content, text: SafeText, indent: int, width: int, styl
         head = Content("")
 
 
-class _HelpScroll(VerticalScroll):
-    """Reports when it has its width, which it gets after the screen."""
-
-    class Sized(Message):
-        """The width is known."""
-
-    def on_resize(self, _event: events.Resize) -> None:
-        self.post_message(self.Sized())
-
-
 class HelpScreen(Dialog[None]):
     """Lists keys; typing narrows the list."""
 
@@ -207,7 +196,7 @@ class HelpScreen(Dialog[None]):
         self._sections = sections
         self.search_input = SearchInput(placeholder="search", compact=True, id="help-line")
         self._text = Static(markup=False)
-        self._scroll = _HelpScroll(self._text, can_focus=False)
+        self._scroll = VerticalScroll(self._text, can_focus=False)
         self._rendered_for: tuple[str, int] | None = None
 
     @classmethod
@@ -221,9 +210,9 @@ class HelpScreen(Dialog[None]):
     def on_mount(self) -> None:
         self.search_input.focus()
 
-    @on(_HelpScroll.Sized)
-    def _scroll_sized(self) -> None:
-        self._redraw()
+    def on_resize(self, _event: events.Resize) -> None:
+        # The list gets its width after the screen.
+        self.call_after_refresh(self._redraw)
 
     @on(Input.Changed)
     def _input_changed(self, event: Input.Changed) -> None:
