@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _STOP_TIMEOUT_SECONDS = 5.0
 """Seconds after which stopping fails; on a busy machine drawing the current frame may take two."""
 
+_ACCEPT_TURNS = 5
+"""Turns of the event loop after which uvicorn knows a connection that asyncio has accepted."""
+
 
 def _open_listener(address: tuple[str, int]) -> socket.socket:
     """A socket that says it is TCP: asyncio turns Nagle's delay off only for those, 40 ms an answer."""
@@ -88,7 +91,8 @@ class _Listener:
         """Cut what was still opened, and wait for the handlers to notice."""
         self.cut()
         async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
-            while self.busy:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
+            while self.busy:
+                self.cut()
                 await asyncio.sleep(0.001)
         for listener in self._server.servers:
             await listener.wait_closed()
@@ -141,6 +145,9 @@ class Sandbox:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Stop both servers and the renderer; open connections are cut."""
+        # asyncio leaves a connection open that it accepted in the turns of the loop before its server is closed.
+        for _ in range(_ACCEPT_TURNS):
+            await asyncio.sleep(0)
         for port in self._listeners:
             port.cut()
         # Only now: a handler that waits would answer before its connection is cut, from Python 3.12 on.

@@ -6,18 +6,18 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
-from types import TracebackType
 from typing import Self
 
+from tests.loopback import ConnectionHandler, serve
+
 Responder = Callable[["RawServer", bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-Handshake = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class RawServer:
     """Records every request whole and lets `respond` write whatever it likes; `handshake` comes before the first."""
 
     def __init__(
-        self, respond: Responder, *, tls: ssl.SSLContext | None = None, handshake: Handshake | None = None
+        self, respond: Responder, *, tls: ssl.SSLContext | None = None, handshake: ConnectionHandler | None = None
     ) -> None:
         self.requests: list[bytes] = []
         self.request_received = asyncio.Event()
@@ -26,46 +26,27 @@ class RawServer:
         self._respond = respond
         self._tls = tls
         self._handshake = handshake
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._exit_stack = contextlib.AsyncExitStack()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self._exit_stack.enter_async_context(serve(self._serve, self._tls))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def __aexit__(self, *_: object) -> None:
+        await self._exit_stack.aclose()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self.connections += 1
-        try:
-            if self._handshake is not None:
-                await self._handshake(reader, writer)
-            while request := await _read_request(reader):
-                self.requests.append(request)
-                self.request_received.set()
-                await self._respond(self, request, reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-            with contextlib.suppress(ConnectionError, ssl.SSLError):
-                await writer.wait_closed()
+        if self._handshake is not None:
+            await self._handshake(reader, writer)
+        while request := await _read_request(reader):
+            self.requests.append(request)
+            self.request_received.set()
+            await self._respond(self, request, reader, writer)
 
 
 async def _read_request(reader: asyncio.StreamReader) -> bytes:

@@ -11,13 +11,14 @@ import httpx
 import pytest
 
 from eternal_tui.core.network import Network
-from tests.api.raw_server import Handshake, RawServer, always_respond, http_response
+from tests.api.raw_server import RawServer, always_respond, http_response
+from tests.loopback import ConnectionHandler
 
 ANSWER = http_response(200, b"{}")
 MAX_STEPS = 200
 
 
-def socks_handshake(reply: bytes) -> Handshake:
+def socks_handshake(reply: bytes) -> ConnectionHandler:
     """Return the server's half of a SOCKS 5 handshake; byte 1 of `reply` is 0 where it accepts."""
 
     async def shake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

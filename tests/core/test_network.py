@@ -15,6 +15,7 @@ from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.network import Network, NetworkSetupError
 from eternal_tui.core.secret import Secret
 from tests.api.raw_server import RawServer, always_respond, http_response
+from tests.loopback import serve
 
 REQUEST = GenerateRequest(character="6870", prompt="x", type="image")
 PROXY = "http://proxy.example:8080"
@@ -133,8 +134,10 @@ class SocksServer:
         writer.write(bytes([5, self._reply, 0, 1]) + bytes(6))
         if self._reply == 0:
             there, back = await asyncio.open_connection("127.0.0.1", self._port)
-            await asyncio.gather(_copy(reader, back), _copy(there, writer))
-        writer.close()
+            try:
+                await asyncio.gather(_copy(reader, back), _copy(there, writer))
+            finally:
+                back.transport.abort()
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
@@ -146,9 +149,8 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
 @asynccontextmanager
 async def socks_server(port: int, *, reply: int = 0) -> AsyncIterator[tuple[SocksServer, str]]:
     socks = SocksServer(port, reply=reply)
-    server = await asyncio.start_server(socks.serve, "127.0.0.1", 0)
-    async with server:
-        yield socks, f"socks5://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with serve(socks.serve) as socks_port:
+        yield socks, f"socks5://127.0.0.1:{socks_port}"
 
 
 async def test_socks_proxy_carries_a_post_and_resolves_its_host() -> None:

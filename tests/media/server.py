@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+
+from tests.loopback import serve
 
 Handler = Callable[["ReceivedRequest", asyncio.StreamWriter], Awaitable[None]]
 
@@ -36,38 +37,18 @@ class StorageServer:
 @asynccontextmanager
 async def serve_storage(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[StorageServer]:
     """Serve `handler` on a free loopback port."""
-    running: set[asyncio.Task[None]] = set()
+    found = StorageServer(0, tls=tls is not None)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            raw = await reader.readuntil(b"\r\n\r\n")
-            lines = raw.decode("latin-1").split("\r\n")
-            headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
-            one = ReceivedRequest(lines[0].split(" ")[1], {key.lower(): value for key, value in headers.items()}, raw)
-            found.requests.append(one)
-            await handler(one, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass  # the other side hung up, as many of these tests mean it to
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError, ssl.SSLError):
-                await writer.wait_closed()
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raw = await reader.readuntil(b"\r\n\r\n")
+        lines = raw.decode("latin-1").split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
+        one = ReceivedRequest(lines[0].split(" ")[1], {key.lower(): value for key, value in headers.items()}, raw)
+        found.requests.append(one)
+        await handler(one, writer)
 
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(serve(reader, writer))
-        running.add(task)
-        task.add_done_callback(running.discard)
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
-    found = StorageServer(server.sockets[0].getsockname()[1], tls=tls is not None)
-    try:
+    async with serve(respond, tls) as found.port:
         yield found
-    finally:
-        server.close()
-        for task in list(running):
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await server.wait_closed()
 
 
 def response_head(status: str = "200 OK", **headers: object) -> bytes:

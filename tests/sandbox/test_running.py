@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +44,23 @@ async def test_starting_and_stopping_leaves_nothing_behind() -> None:
             await submit(api)
     assert open_descriptors() == before
     assert asyncio.all_tasks() == tasks
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_accepted_just_before_the_stop_is_closed(turns: int) -> None:
+    """Seen to fail at turn 2 with the listener closed at once: asyncio leaves the socket to the garbage collector."""
+    gc.collect()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        async with Sandbox(TINY_SETTINGS) as sandbox:
+            url = httpx.URL(sandbox.api_url)
+            client = socket.create_connection((url.host, url.port or 0))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        client.close()
+        del sandbox
+        gc.collect()
+    assert [str(each.message) for each in caught] == []
 
 
 async def test_stopping_does_not_wait_for_idle_or_waiting_clients() -> None:

@@ -12,6 +12,7 @@ from eternal_tui.tui.graphics.base import NullGraphics
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.widgets.dialog import ConfirmDialog
 from tests.known_characters import write_character_list
+from tests.loopback import serve
 from tests.tui.screens.stage import ENVIRON_WITH_KEY, make_services, wait_idle
 
 
@@ -23,11 +24,8 @@ async def test_leaving_asks_while_a_request_is_being_sent(tmp_path: Path) -> Non
         await reader.readline()
         arrived.set()
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(never_answers, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with serve(never_answers) as port:
         url = f"http://127.0.0.1:{port}"
         write_character_list(tmp_path / "data", url, "6870")
         app = EternalApp(make_services(tmp_path, base_url=url), NullGraphics(), "", ENVIRON_WITH_KEY)
