@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eternal_tui.jobs.model import JobState, to_record
+from eternal_tui.tui.job_list.index import SORT_ORDERS
 from eternal_tui.tui.screens.api_key import ApiKeyScreen
 from tests.tui.jobs import make_job
 from tests.tui.screens.stage import ENVIRON, make_app, make_services, screen_text, wait_idle, wait_until
@@ -32,7 +33,7 @@ async def test_view_comes_back_at_the_next_start(tmp_path: Path) -> None:
         jobs = main_screen(again).job_pane.job_list
         assert (jobs.view(), jobs.title, jobs.current_id, jobs.size.width) == before
         assert not main_screen(again).detail_pane.display
-        await pilot.press("escape", "escape", "S", "S", "S", "S")
+        await pilot.press("escape", "escape", *["S"] * (len(SORT_ORDERS) - 1))
         await wait_idle(pilot)
         assert jobs.count == 12
 
