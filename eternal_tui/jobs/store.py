@@ -7,8 +7,9 @@ import contextlib
 from bisect import bisect_left
 from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
@@ -31,6 +32,7 @@ MAX_FULL_JOBS = 200
 
 Listener = Callable[[frozenset[int]], None]
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def changed_record_fields(old: Job, new: Job) -> Record:
@@ -102,6 +104,21 @@ def _without_size(facts: FileInfo) -> FileInfo:
     return msgspec.structs.replace(facts, bytes=0)
 
 
+def _uninterrupted(
+    step: Callable[Concatenate[JobStore, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[JobStore, P], Coroutine[Any, Any, T]]:
+    """Complete the step in a task of its own even if its caller is cancelled."""
+
+    @wraps(step)
+    async def run(store: JobStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.create_task(step(store, *args, **kwargs))
+        store.running_steps.add(task)
+        task.add_done_callback(store.running_steps.discard)
+        return await asyncio.shield(task)
+
+    return run
+
+
 class JobStore:
     """Jobs by id, in sync with the history.
 
@@ -125,7 +142,7 @@ class JobStore:
         self._closed = False
         self._write_lock = asyncio.Lock()
         self.news_lock = asyncio.Lock()
-        self._running_steps: set[asyncio.Task[Any]] = set()
+        self.running_steps: set[asyncio.Task[Any]] = set()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
 
     def __len__(self) -> int:
@@ -164,24 +181,20 @@ class JobStore:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, lambda: call(*args, **kwargs))
 
+    @_uninterrupted
     async def call_with_news(self, call: Callable[..., tuple[T, list[Change]]], *args: Any) -> T:
         """Run a history call that also returns changes, apply these, and return its value.
 
         One at a time: a call that decides under the history's lock finds all changes read before applied.
         """
-        return await self._run_shielded(self._call_with_news(call, args))
-
-    async def _call_with_news(self, call: Callable[..., tuple[T, list[Change]]], args: tuple[Any, ...]) -> T:
         async with self.news_lock:
             value, news = await self.call_history(call, *args)
             self.apply_changes(news)
         return value
 
+    @_uninterrupted
     async def add(self, job: Job, extra: Record | None = None) -> Job:
         """Write a new job durably and return it with the id it was given."""
-        return await self._run_shielded(self._add(job, extra))
-
-    async def _add(self, job: Job, extra: Record | None) -> Job:
         job_id = await self.call_history(self.history.add, {**to_record(job), **(extra or {})})
         placed = msgspec.structs.replace(job, id=job_id)
         self._put(placed)
@@ -209,14 +222,12 @@ class JobStore:
             self.publish(shrunk)
         return shrunk
 
+    @_uninterrupted
     async def change(self, job_id: int, edit: Callable[[Job], Job], *, extra: Record | None = None) -> Job:
         """Apply `edit` to the newest snapshot, durably, and return the result.
 
         Raises HistoryError or JobNotFound; nothing has changed then, in memory or on disk.
         """
-        return await self._run_shielded(self._change(job_id, edit, extra))
-
-    async def _change(self, job_id: int, edit: Callable[[Job], Job], extra: Record | None) -> Job:
         async with self._write_lock:
             if is_compact(self[job_id]):
                 # An edit may add to the timeline, which only the record holds.
@@ -285,11 +296,9 @@ class JobStore:
         """Return whether all durable fields of the job are on disk."""
         return DURABLE_FIELDS.isdisjoint(self._unsaved_fields.get(job_id, ()))
 
+    @_uninterrupted
     async def remove(self, job_id: int) -> Record:
         """Delete a job durably and return its whole record, fit for `restore`."""
-        return await self._run_shielded(self._remove(job_id))
-
-    async def _remove(self, job_id: int) -> Record:
         async with self._write_lock:
             record = await self.call_history(self.history.get, job_id) or to_record(self[job_id])
             await self.call_history(self.history.delete, job_id)
@@ -298,11 +307,9 @@ class JobStore:
         self.publish([job_id])
         return record
 
+    @_uninterrupted
     async def restore(self, job_id: int, record: Record) -> None:
         """Write a deleted job back under its id."""
-        await self._run_shielded(self._restore(job_id, record))
-
-    async def _restore(self, job_id: int, record: Record) -> None:
         await self.call_history(self.history.put, job_id, record)
         self.apply_changes([Change("put", job_id, record)])
 
@@ -393,19 +400,13 @@ class JobStore:
 
     async def wait_idle(self) -> None:
         """Wait for the changes under way."""
-        while self._running_steps:
-            await asyncio.wait(tuple(self._running_steps))
+        while self.running_steps:
+            await asyncio.wait(tuple(self.running_steps))
 
     def close(self) -> None:
         """Stop the history's thread after its current call."""
         self._closed = True
         self._executor.shutdown(wait=True)
-
-    async def _run_shielded(self, step: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.create_task(step)
-        self._running_steps.add(task)
-        task.add_done_callback(self._running_steps.discard)
-        return await asyncio.shield(task)
 
     def _put(self, job: Job) -> None:
         old = self._jobs.get(job.id)
