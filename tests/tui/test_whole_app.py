@@ -94,6 +94,8 @@ def matches_snapshot(
         # The form stands beside the list, or in the drawer once it is open.
         if (size[0] >= 140 and "z" not in keys) or "e" in keys:
             await wait_until(pilot, lambda: "Count" in screen_text(app))
+        if "I" in keys:
+            await wait_until(pilot, lambda: "p50" in screen_text(app) and "2023-11-14" in screen_text(app))
         for line in app.screen.query(Input):
             line.cursor_blink = False
         app.clear_notifications()

@@ -13,7 +13,7 @@ from textual.content import Content
 from eternal_tui.core.formatting import format_amount, format_datetime, format_duration
 from eternal_tui.core.sanitize import SafeText, UntrustedText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.jobs.formatting import character_label, cost_label, file_label, request_label, state_label
-from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, Verdict
+from eternal_tui.jobs.model import POLLED_STATES, Job, JobState, Verdict
 from eternal_tui.tui.widgets.jobs import run_seconds
 
 LABEL_WIDTH = 11
@@ -33,54 +33,38 @@ class DetailRow(NamedTuple):
     style: str = ""
 
 
-_FILE_TEXTS = {
-    FileState.SAVED: ("saved", "$text-success"),
-    FileState.PENDING: ("finished, downloading", "$text-warning"),
-    FileState.EXPIRED: ("finished, link expired · t: refresh (free)", "$text-warning"),
-    FileState.BROKEN: ("finished, file broken · t: download again (free)", "$text-warning"),
-    FileState.MISSING: ("finished, file missing · t: download again (free)", "$text-warning"),
-}
 _STATE_TEXTS = {
-    "created": ("created", "$text-success"),
-    "queued": ("queued · not sent yet · d: cancel (free)", ""),
-    "submitting": ("submitting · no response yet", ""),
-    "unconfirmed": ("unconfirmed · may have been charged · t: retry or dismiss", "$text-warning"),
-    "lost": ("lost · unknown to the API · w: poll again", "$text-warning"),
-    "failed": ("failed", "$text-error"),
-    "rejected": ("rejected by the API", "$text-error"),
-    "unsent": ("unsent · never reached the API", "$text-error"),
+    "saved": ("", "$text-success"),
+    "created": ("", "$text-success"),
+    "fetching": ("downloading the result", "$text-warning"),
+    "expired": ("link expired before the download · t: refresh (free)", "$text-warning"),
+    "broken": ("t: download again (free)", "$text-warning"),
+    "missing": ("t: download again (free)", "$text-warning"),
+    "queued": ("not sent yet · d: cancel (free)", ""),
+    "submitting": ("no response yet", ""),
+    "unconfirmed": ("may have been charged · t: retry or dismiss", "$text-warning"),
+    "lost": ("unknown to the API · w: poll again", "$text-warning"),
+    "failed": ("", "$text-error"),
+    "rejected": ("by the API", "$text-error"),
+    "unsent": ("never reached the API", "$text-error"),
 }
+"""What follows the label of a state, and its style."""
 
 
 def state_row(job: Job) -> DetailRow:
-    """Return the row of the job's state."""
+    """Return the row of the job's state: the label that the list shows, and what the user can do."""
     if job.state is JobState.SUCCEEDED and job.is_creation and not job.request.character:
         return DetailRow("State", SafeText("accepted · listed once it is created"), "$text-success")
-    if job.needs_download and job.waiting_reason:
-        return DetailRow("State", SafeText("finished, not downloaded yet · t: retry now (free)"), "$text-warning")
     if job.state in POLLED_STATES:
-        said = (
-            format_safe(" · API: “{word}”", word=sanitize(job.status_text, limit=40))
-            if job.status_text
-            else SafeText("")
-        )
-        watched = SafeText("") if job.watched else SafeText(" · not polled · w: poll")
-        return DetailRow(
-            "State",
-            format_safe(
-                "{state} {progress} %{said}{watched}",
-                state=str(job.state),
-                progress=job.progress,
-                said=said,
-                watched=watched,
-            ),
-        )
-    if job.state is JobState.SUCCEEDED and not job.is_creation:
-        text, style = _FILE_TEXTS[job.file_state or FileState.PENDING]
-    else:
-        label = state_label(job)
-        text, style = _STATE_TEXTS.get(label, (label, ""))
-    return DetailRow("State", sanitize(text), style)
+        progress = format_safe("{state} {progress} %", state=str(job.state), progress=job.progress)
+        status = format_safe("API: “{text}”", text=sanitize(job.status_text, limit=40)) if job.status_text else ""
+        parts = [progress, status, "" if job.watched else SafeText("not polled · w: poll")]
+        return DetailRow("State", join_safe(" · ", *map(SafeText, filter(None, parts))))
+    label = state_label(job)
+    text, style = _STATE_TEXTS.get(label, ("", ""))
+    if job.needs_download and job.waiting_reason:
+        text = "not downloaded yet · t: retry now (free)"
+    return DetailRow("State", sanitize(f"{label} · {text}" if text else label), style)
 
 
 def with_pause_reason(job: Job, reason: str) -> Job:

@@ -9,6 +9,7 @@ import pytest
 from eternal_tui.jobs.model import Job, JobState, Verdict, with_event
 from eternal_tui.tui.detail.text import detail_rows, render_detail
 from eternal_tui.tui.job_list.row import columns_for, job_line
+from eternal_tui.tui.widgets.jobs import state_labels
 from tests.tui.jobs import NOW, jobs_of_every_kind, make_job
 
 VERDICT_REASON = "100.00 before, 99.94 after; 0.04 of it explained, 0.02 not."
@@ -53,6 +54,12 @@ def test_the_cost_is_signed_as_in_the_list(job: Job) -> None:
     in_list = re.search(r"([~−])(\d+\.\d\d) $", "".join(cell.text for cell in cells))
     in_detail = dict(detail_texts(job)).get("Cost", "").partition(" credits")[0]
     assert (in_list.group().strip().lstrip("−") if in_list else "") == in_detail.replace("not charged", "")
+
+
+@pytest.mark.parametrize("job", jobs_of_every_kind())
+def test_the_state_begins_with_the_word_of_the_list(job: Job) -> None:
+    """Seen to fail with "finished, link expired" for what the list calls expired."""
+    assert dict(detail_texts(job))["State"].startswith(state_labels(job)[0])
 
 
 def test_the_request_id_is_there_once() -> None:
