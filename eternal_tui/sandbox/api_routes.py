@@ -16,7 +16,7 @@ from eternal_tui.sandbox.asgi import apply_fault, early_fault_response, error_re
 from eternal_tui.sandbox.faults import UNCHARGED_FAULTS, Fault, FaultPlace, rules_in_prompt
 from eternal_tui.sandbox.simulator import DONE_PROGRESS, SandboxJob
 from eternal_tui.sandbox.state import SandboxState
-from eternal_tui.sandbox.validation import HTTPError, parse_create, parse_generate
+from eternal_tui.sandbox.validation import parse_create, parse_generate
 
 MAX_PAGE_LIMIT = 100
 _DEFAULT_PAGE_LIMIT = 50
@@ -43,11 +43,11 @@ Handler = Callable[[Request], Awaitable[Response]]
 async def _read_json_body(request: Request) -> object:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise HTTPError(415, "Content-Type must be application/json.")
+        raise HTTPException(415, "Content-Type must be application/json.")
     try:
         body: object = json.loads(await request.body())
     except (ValueError, RecursionError):
-        raise HTTPError(400, "The body is not valid JSON.") from None
+        raise HTTPException(400, "The body is not valid JSON.") from None
     return body
 
 
@@ -56,7 +56,7 @@ def _integer_parameter(request: Request, name: str, default: int, maximum: int) 
     if text is None:
         return default
     if not re.fullmatch("0*[1-9][0-9]{0,8}", text, re.ASCII) or int(text) > maximum:
-        raise HTTPError(400, f"{name} must be a whole number from 1 to {maximum}.")
+        raise HTTPException(400, f"{name} must be a whole number from 1 to {maximum}.")
     return int(text)
 
 
@@ -69,20 +69,11 @@ class ApiRoutes:
     def routes(self) -> list[Route]:
         """Starlette routes, each with the one method it takes."""
         return [
-            Route("/v2/base/generate", self._with_error_responses(self._generate), methods=["POST"]),
-            Route("/v2/poll-result/{request_id}", self._with_error_responses(self._poll), methods=["GET"]),
-            Route("/v2/characters", self._with_error_responses(self._characters), methods=["GET"]),
-            Route("/v2/character/create", self._with_error_responses(self._create_character), methods=["POST"]),
+            Route("/v2/base/generate", self._generate, methods=["POST"]),
+            Route("/v2/poll-result/{request_id}", self._poll, methods=["GET"]),
+            Route("/v2/characters", self._characters, methods=["GET"]),
+            Route("/v2/character/create", self._create_character, methods=["POST"]),
         ]
-
-    def _with_error_responses(self, handler: Handler) -> Handler:
-        async def answer(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except HTTPError as refusal:
-                return error_response(refusal.status, refusal.reason)
-
-        return answer
 
     def _early_fault_response(self, fault: Fault | None, request: Request) -> Response | None:
         if fault is Fault.HOSTILE_TEXT:
@@ -154,7 +145,7 @@ class ApiRoutes:
         state.check_key(request.headers, required=False)
         job = state.simulator.jobs.get(request_id)
         if job is None or fault is Fault.POLL_404:
-            raise HTTPError(404, "There is no request with this ID.")
+            raise HTTPException(404, "There is no request with this ID.")
         job.polls += 1
         if fault is Fault.WRONG_ID:
             return JSONResponse(self._poll_body(job) | {"request_id": "00000000-0000-4000-8000-000000000000"})

@@ -5,13 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from eternal_tui.sandbox.art.encode import RenderCancelled
 from eternal_tui.sandbox.asgi import (
     DroppedResponse,
     ShortResponse,
@@ -27,8 +25,6 @@ _FILE_PATH_PATTERN = re.compile(r".*/(?:img|vid)-generated-(?P<request_id>[0-9a-
 _RANGE_PATTERN = re.compile(r"bytes=(\d*)-(\d*)")
 _EXCESS_LENGTH_BYTES = 97
 _LOGIN_PAGE = "<!DOCTYPE html><html><body><h1>Welcome to Airport Wi-Fi</h1></body></html>"
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def _xml_error(status: int, code: str, message: str) -> Response:
@@ -87,20 +83,11 @@ class CdnRoutes:
         """Starlette routes; anything else is an XML 403, as on a bucket that lists nothing."""
         every = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
         return [
-            Route("/agent_data/{rest:path}", self._drop_when_cancelled(self._result_file), methods=["GET", "HEAD"]),
-            Route("/avatars/{character:int}.jpg", self._drop_when_cancelled(self._avatar), methods=["GET", "HEAD"]),
+            Route("/agent_data/{rest:path}", self._result_file, methods=["GET", "HEAD"]),
+            Route("/avatars/{character:int}.jpg", self._avatar, methods=["GET", "HEAD"]),
             Route("/elsewhere/{rest:path}", self._redirect_target, methods=every),
             Route("/{rest:path}", self._access_denied, methods=every),
         ]
-
-    def _drop_when_cancelled(self, handler: Handler) -> Handler:
-        async def answer(request: Request) -> Response:
-            try:
-                return await handler(request)
-            except RenderCancelled:
-                return DroppedResponse()
-
-        return answer
 
     async def _access_denied(self, _request: Request) -> Response:
         return _xml_error(403, "AccessDenied", "Access denied")
@@ -165,3 +152,8 @@ class CdnRoutes:
         if fault is Fault.GZIP:
             return Response(gzip.compress(content), media_type=media_type, headers={"content-encoding": "gzip"})
         return _range_response(request, content, media_type)
+
+
+async def render_cancelled(_request: Request, _error: Exception) -> Response:
+    """Drop the connection of a file that is no longer drawn."""
+    return DroppedResponse()

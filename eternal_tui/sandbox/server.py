@@ -15,8 +15,9 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from eternal_tui.sandbox.api_routes import ApiRoutes, http_error
+from eternal_tui.sandbox.art.encode import RenderCancelled
 from eternal_tui.sandbox.asgi import RequestRecorder
-from eternal_tui.sandbox.cdn_routes import CdnRoutes
+from eternal_tui.sandbox.cdn_routes import CdnRoutes, render_cancelled
 from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultRule, allowed_places, default_places
 from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.sandbox.state import RecordedRequest, SandboxState
@@ -48,7 +49,8 @@ class _Listener:
     """One listening socket and the uvicorn server behind it."""
 
     def __init__(self, state: SandboxState, name: str, routes: list[Route], address: tuple[str, int]) -> None:
-        app = Starlette(routes=routes, exception_handlers={HTTPException: http_error})
+        handlers = {HTTPException: http_error, RenderCancelled: render_cancelled}
+        app = Starlette(routes=routes, exception_handlers=handlers)
         app.router.redirect_slashes = False
         self._config = uvicorn.Config(
             RequestRecorder(app, state, name, self._hang_up),
@@ -113,13 +115,18 @@ class _Listener:
 class Sandbox:
     """A running stand-in for the service: ``async with Sandbox(SandboxSettings(...)) as sandbox``.
 
-    ``requests`` holds every request; ``charged`` the ids that were paid for; ``leaks`` requests that carried the key to
-    the CDN's origin.
+    ``requests`` holds every request in order of arrival; ``charged`` the request ids that were paid for, and
+    ``created`` those of characters; ``leaks`` requests that carried the key to the CDN's origin. ``api_url`` and
+    ``cdn_url`` are base URLs without a slash at the end.
     """
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self.settings = settings or SandboxSettings()
-        self.state = SandboxState.create(self.settings)
+        self.state = state = SandboxState.create(self.settings)
+        self.key = self.settings.key
+        self.api_url = self.cdn_url = ""
+        self.requests, self.leaks = state.requests, state.leaks
+        self.charged, self.created = state.charged, state.created
         self._listeners: list[_Listener] = []
 
     async def __aenter__(self) -> Self:
@@ -136,7 +143,7 @@ class Sandbox:
             for opened in self._listeners:
                 opened.close_socket()
             raise
-        service.api_url, service.cdn_url = (port.url for port in self._listeners)
+        self.api_url, self.cdn_url = service.api_url, service.cdn_url = [port.url for port in self._listeners]
         for opened in self._listeners:
             await opened.start()
         return self
@@ -155,41 +162,6 @@ class Sandbox:
         self.state.renderer.cancel()
         await asyncio.gather(*(port.stop() for port in self._listeners))
         await self.state.renderer.close()
-
-    @property
-    def api_url(self) -> str:
-        """Base URL of the API, without a slash at its end."""
-        return self.state.api_url
-
-    @property
-    def cdn_url(self) -> str:
-        """Base URL of the CDN, another origin."""
-        return self.state.cdn_url
-
-    @property
-    def key(self) -> str:
-        """The one key that is accepted."""
-        return self.settings.key
-
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        """Every request so far, both ports, in order of arrival."""
-        return self.state.requests
-
-    @property
-    def leaks(self) -> list[RecordedRequest]:
-        """Requests that took the key to an origin that must not see it."""
-        return self.state.leaks
-
-    @property
-    def charged(self) -> list[str]:
-        """Request ids in the order they were paid for."""
-        return self.state.charged
-
-    @property
-    def created(self) -> list[str]:
-        """IDs of the characters made on request, in the order they were paid for."""
-        return self.state.created
 
     @property
     def credits(self) -> float:

@@ -17,13 +17,14 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import msgspec
+from starlette.exceptions import HTTPException
 
 from eternal_tui.sandbox.characters import Character, CharacterCatalog
 from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultPlan
 from eternal_tui.sandbox.render import MediaRenderer
 from eternal_tui.sandbox.settings import SandboxSettings, seeded_rng
 from eternal_tui.sandbox.simulator import JobSimulator, ProgressShape, SandboxJob
-from eternal_tui.sandbox.validation import CHARACTER_PRICE, HTTPError, ParsedRequest, price
+from eternal_tui.sandbox.validation import CHARACTER_PRICE, ParsedRequest, price
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class SandboxState:
         self.activity = asyncio.Event()
 
     def check_key(self, headers: Mapping[str, str], *, required: bool) -> None:
-        """Raise HTTPError (401) for a wrong key, one in the other kind's header, or a missing one if `required`."""
+        """Raise HTTPException (401) for a wrong key, one in the other kind's header, or a missing one if `required`."""
         key = self.settings.key
         bearer = headers.get("authorization", "")
         newer = headers.get("api-key") or (bearer[7:] if bearer.lower().startswith("bearer ") else None)
@@ -103,16 +104,16 @@ class SandboxState:
         if given is None and not required:
             return
         if given is None:
-            raise HTTPError(401, "An API key is required: send x-api-key.")
+            raise HTTPException(401, "An API key is required: send x-api-key.")
         if given.startswith("sk_") and newer is None:
-            raise HTTPError(401, "Keys that begin with sk_ go into Authorization: Bearer or api-key, not x-api-key.")
+            raise HTTPException(401, "Keys with sk_ go into Authorization: Bearer or api-key, not x-api-key.")
         if given != key:
-            raise HTTPError(401, "Invalid API key.")
+            raise HTTPException(401, "Invalid API key.")
 
     def spend(self, amount: Decimal) -> None:
-        """Take credits; raises HTTPError (402) when there are too few, and then takes none."""
+        """Take credits; raises HTTPException (402) when there are too few, and then takes none."""
         if amount > self.credits:
-            raise HTTPError(402, f"Not enough credits: this costs {amount}, {self.credits} are left.")
+            raise HTTPException(402, f"Not enough credits: this costs {amount}, {self.credits} are left.")
         self.credits -= amount
 
     def accept(self, request: ParsedRequest) -> SandboxJob:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 import msgspec
+from starlette.exceptions import HTTPException
 
 from eternal_tui.sandbox.characters import ADULT_AGE, Character
 
@@ -22,15 +23,6 @@ RequestType = Literal["image", "video"]
 FindCharacter = Callable[[str], Character | None]
 
 
-class HTTPError(Exception):
-    """A request the service turns down, with its HTTP status and the reason in words."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-
-
 class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted request, its defaults filled in."""
 
@@ -42,8 +34,8 @@ class ParsedRequest(msgspec.Struct, frozen=True, kw_only=True):
     quality: Literal["low", "high"] = "low"
 
 
-def _bad_request(reason: str) -> HTTPError:
-    return HTTPError(400, reason)
+def _bad_request(reason: str) -> HTTPException:
+    return HTTPException(400, reason)
 
 
 def _require_object(body: object) -> dict[str, object]:
@@ -75,7 +67,7 @@ def _parse_character(images: object, find: FindCharacter) -> str:
 
 
 def parse_prompt(prompt: object) -> str:
-    """The prompt as sent; raises HTTPError when it is no text or blank."""
+    """The prompt as sent; raises HTTPException when it is no text or blank."""
     if not isinstance(prompt, str):
         raise _bad_request("prompt must be a string.")
     if not prompt.isascii() and any("\ud800" <= each <= "\udfff" for each in prompt):
@@ -109,7 +101,7 @@ def _parse_quality(fields: dict[str, object]) -> Literal["low", "high"]:
 
 
 def parse_generate(body: object, find: FindCharacter, *, strict: bool = False) -> ParsedRequest:
-    """Return the request a body asks for; raises HTTPError (400) with the first rule it breaks.
+    """Return the request a body asks for; raises HTTPException (400) with the first rule it breaks.
 
     Fields that apply to the other type only are ignored, as the service's page has it; `strict` refuses them.
     """
@@ -134,7 +126,7 @@ def parse_generate(body: object, find: FindCharacter, *, strict: bool = False) -
 
 
 def parse_create(body: object) -> str:
-    """The prompt of a new character; raises HTTPError (400) for anything but ``{"prompt": text}``."""
+    """The prompt of a new character; raises HTTPException (400) for anything but ``{"prompt": text}``."""
     fields = _require_object(body)
     if unknown := sorted(set(fields) - {"prompt"}):
         raise _bad_request(f"Unknown field: {', '.join(unknown)}.")
