@@ -38,6 +38,24 @@ def add_glow(image: Image.Image, centre: tuple[float, float], diameter: int, tin
     image.paste(tint, (*corner, corner[0] + mask.width, corner[1] + mask.height), mask)
 
 
+class _MaskPen:
+    """Draws on a mask in shares of its width and height."""
+
+    def __init__(self, mask: Image.Image) -> None:
+        self._draw = ImageDraw.Draw(mask)
+        self._width, self._height = mask.size
+
+    def shape(self, *points: tuple[float, float], fill: int = 255) -> None:
+        self._draw.polygon([(x * self._width, y * self._height) for x, y in points], fill=fill)
+
+    def box(self, left: float, top: float, right: float, bottom: float, fill: int = 255) -> None:
+        width, height = self._width, self._height
+        self._draw.rectangle((left * width, top * height, right * width, bottom * height), fill=fill)
+
+    def disc(self) -> None:
+        self._draw.ellipse((4, 4, self._width - 8, self._height - 8), fill=255)
+
+
 class Ground:
     """A sky, and the means to paint land before it, for frames of ``size`` and drifts of ``drift_share`` widths."""
 
@@ -60,19 +78,16 @@ class Ground:
         x, y = self.sun[0] * width, self.sun[1] * height
         radius = width * (0.075 if self.mood.light is Light.NIGHT else 0.12)
         add_glow(sky, (x, y), round(width * 1.5), palette.light, 0.55)
-        disc = self.smooth_mask(
-            (round(radius * 2) + 4,) * 2,
-            lambda pen, s: pen.ellipse((2 * s, 2 * s, s * (radius * 2), s * (radius * 2)), fill=255),
-        )
+        disc = self.smooth_mask((round(radius * 2) + 4,) * 2, _MaskPen.disc)
         if self.mood.light is not Light.GREY:
             sky.paste(palette.light, (round(x - radius), round(y - radius)), disc)
         self._draw_clouds(sky)
         return sky
 
-    def smooth_mask(self, size: tuple[int, int], paint: Callable[[ImageDraw.ImageDraw, int], None]) -> Image.Image:
-        """A mask with smooth edges; ``paint`` draws on a sheet the given times as large."""
+    def smooth_mask(self, size: tuple[int, int], paint: Callable[[_MaskPen], None]) -> Image.Image:
+        """A mask with smooth edges, painted at twice its size."""
         mask = Image.new("L", (size[0] * _SUPERSAMPLING, size[1] * _SUPERSAMPLING))
-        paint(ImageDraw.Draw(mask), _SUPERSAMPLING)
+        paint(_MaskPen(mask))
         return mask.reduce(_SUPERSAMPLING)
 
     def _draw_stars(self, sky: Image.Image) -> None:
@@ -138,14 +153,9 @@ class Ground:
 
     def mask_below(self, skyline: Skyline) -> Image.Image:
         """The mask of everything below a skyline."""
-        width, height = self.layer_size
-        aspect = width / self.size[0]
-
-        def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
-            line = [(x * scale, skyline(x / width * aspect) * height * scale) for x in range(0, width + 4, 3)]
-            pen.polygon([*line, (width * scale + 8, height * scale), (0, height * scale)], fill=255)
-
-        return self.smooth_mask(self.layer_size, paint)
+        width = self.layer_size[0]
+        line = [(x / width, skyline(x / self.size[0])) for x in range(0, width + 4, 3)]
+        return self.smooth_mask(self.layer_size, lambda pen: pen.shape(*line, (1.1, 1), (0, 1)))
 
 
 class Layer(msgspec.Struct):
@@ -241,73 +251,37 @@ class Scene(Ground):
         sheet.putalpha(alpha)
 
     def _boats(self) -> Image.Image:
-        width, height = self.layer_size
         rng = self.rng
         boats = [(rng.uniform(0.04, 0.96), rng.uniform(0.02, 0.1), rng.uniform(0.05, 0.09)) for _ in range(3)]
+        aspect = self.layer_size[0] / self.layer_size[1]
 
-        def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
-            for x, down, size in boats:
-                left, base, span = x * width * scale, (self.horizon + down) * height * scale, size * width * scale
-                pen.polygon(
-                    [
-                        (left - span, base),
-                        (left + span, base),
-                        (left + span * 0.7, base + span * 0.3),
-                        (left - span * 0.7, base + span * 0.3),
-                    ],
-                    fill=255,
-                )
-                pen.polygon(
-                    [(left, base - span * 0.15), (left, base - span * 2.1), (left + span * 0.85, base - span * 0.15)],
-                    fill=255,
-                )
-                pen.polygon(
-                    [
-                        (left - span * 0.1, base - span * 0.15),
-                        (left - span * 0.1, base - span * 1.7),
-                        (left - span * 0.7, base - span * 0.15),
-                    ],
-                    fill=210,
-                )
+        def paint(pen: _MaskPen) -> None:
+            for x, down, across in boats:
+                y, up = self.horizon + down, across * aspect
+                hull, foot = [(x - across, y), (x + across, y)], y - up * 0.15
+                pen.shape(*hull, (x + across * 0.7, y + up * 0.3), (x - across * 0.7, y + up * 0.3))
+                pen.shape((x, foot), (x, y - up * 2.1), (x + across * 0.85, foot))
+                mast = x - across * 0.1
+                pen.shape((mast, foot), (mast, y - up * 1.7), (x - across * 0.7, foot), fill=210)
 
         shade = mix(self.land_colour(0.75), self.mood.palette.light, 0.12)
-        return self.fill_gradient(
-            self.smooth_mask(self.layer_size, paint), mix(shade, self.mood.palette.light, 0.55), shade
-        )
+        mask = self.smooth_mask(self.layer_size, paint)
+        return self.fill_gradient(mask, mix(shade, self.mood.palette.light, 0.55), shade)
 
     def _pier(self) -> Image.Image:
-        width, height = self.layer_size
+        x = 0.1 if self.sun[0] > 0.45 else 0.9
+        deck, wide = 0.87, 0.03
 
-        def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
-            deck = height * 0.87 * scale
-            pen.rectangle((0, deck, width * scale, deck + height * 0.022 * scale), fill=255)
+        def paint(pen: _MaskPen) -> None:
+            pen.box(0, deck, 1, deck + 0.022)
             for index in range(14):
-                x = (index + 0.4) * width / 13 * scale
-                pen.rectangle(
-                    (x, deck - height * 0.035 * scale * (index % 2), x + width * 0.018 * scale, height * scale),
-                    fill=255,
-                )
-            tall = width * 0.03 * scale
-            x = width * (0.1 if self.sun[0] > 0.45 else 0.9) * scale
-            pen.polygon(
-                [
-                    (x - tall, deck),
-                    (x + tall, deck),
-                    (x + tall * 0.6, height * 0.46 * scale),
-                    (x - tall * 0.6, height * 0.46 * scale),
-                ],
-                fill=255,
-            )
-            pen.rectangle((x - tall * 0.95, height * 0.45 * scale, x + tall * 0.95, height * 0.463 * scale), fill=255)
-            pen.rectangle((x - tall * 0.5, height * 0.42 * scale, x + tall * 0.5, height * 0.46 * scale), fill=150)
-            pen.polygon(
-                [
-                    (x - tall * 0.8, height * 0.42 * scale),
-                    (x + tall * 0.8, height * 0.42 * scale),
-                    (x, height * 0.39 * scale),
-                ],
-                fill=255,
-            )
+                left = (index + 0.4) / 13
+                pen.box(left, deck - 0.035 * (index % 2), left + 0.018, 1)
+            # The lighthouse.
+            pen.shape((x - wide, deck), (x + wide, deck), (x + wide * 0.6, 0.46), (x - wide * 0.6, 0.46))
+            pen.box(x - wide * 0.95, 0.45, x + wide * 0.95, 0.463)
+            pen.box(x - wide * 0.5, 0.42, x + wide * 0.5, 0.46, fill=150)
+            pen.shape((x - wide * 0.8, 0.42), (x + wide * 0.8, 0.42), (x, 0.39))
 
         return self.smooth_mask(self.layer_size, paint)
 
@@ -323,22 +297,17 @@ class Scene(Ground):
         return layers
 
     def _conifers(self, base: float, tall: float, count: int) -> Image.Image:
-        width, height = self.layer_size
         rng = self.rng
         trees = [((index + rng.uniform(0.1, 0.9)) / count, tall * rng.uniform(0.6, 1.15)) for index in range(count)]
+        aspect = self.layer_size[0] / self.layer_size[1]
 
-        def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
-            w, h = width * scale, height * scale
-            pen.rectangle((0, base * h, w, h), fill=255)
+        def paint(pen: _MaskPen) -> None:
+            pen.box(0, base, 1, 1)
             for x, size in trees:
                 for tier in range(4):
-                    top = base * h - size * h * (1 - tier * 0.2)
-                    half = size * h * (0.07 + 0.055 * tier)
-                    foot = top + size * h * 0.36
-                    pen.polygon([(x * w, top), (x * w + half, foot), (x * w - half, foot)], fill=255)
-                pen.rectangle(
-                    (x * w - size * h * 0.02, base * h - size * h * 0.1, x * w + size * h * 0.02, base * h), fill=255
-                )
+                    top, half = base - size * (1 - tier * 0.2), size * (0.07 + 0.055 * tier) / aspect
+                    pen.shape((x, top), (x + half, top + size * 0.36), (x - half, top + size * 0.36))
+                pen.box(x - size * 0.02 / aspect, base - size * 0.1, x + size * 0.02 / aspect, base)
 
         return self.smooth_mask(self.layer_size, paint)
 
@@ -355,7 +324,7 @@ class Scene(Ground):
         return layers
 
     def _skyline(self, base: float, tall: float, share: float) -> Image.Image:
-        width, height = self.layer_size
+        width = self.layer_size[0]
         rng = self.rng
         houses = []
         x = -0.02
@@ -364,22 +333,14 @@ class Scene(Ground):
             houses.append((x, x + wide * 0.94, tall * rng.uniform(0.35, 1), rng.random()))
             x += wide
 
-        def paint(pen: ImageDraw.ImageDraw, scale: int) -> None:
+        def paint(pen: _MaskPen) -> None:
             for left, right, size, kind in houses:
-                top = (base - size) * height * scale
-                pen.rectangle((left * width * scale, top, right * width * scale, height * scale), fill=255)
-                middle = (left + right) / 2 * width * scale
+                top, middle = base - size, (left + right) / 2
+                pen.box(left, top, right, 1)
                 if kind > 0.75:
-                    pen.polygon(
-                        [
-                            (left * width * scale, top),
-                            (right * width * scale, top),
-                            (middle, top - 0.05 * height * scale),
-                        ],
-                        fill=255,
-                    )
+                    pen.shape((left, top), (right, top), (middle, top - 0.05))
                 elif kind > 0.55:
-                    pen.rectangle((middle - 3 * scale, top - 0.06 * height * scale, middle + 3 * scale, top), fill=255)
+                    pen.box(middle - 3 / width, top - 0.06, middle + 3 / width, top)
 
         shade = self.land_colour(0.2 + 0.65 * share)
         sheet = self.fill_gradient(
