@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.errors import CommandError, ExitCode, UsageError
 from eternal_tui.cli.output import Output
 from eternal_tui.config import Settings, load_settings
 from eternal_tui.core.files import create_private
@@ -27,21 +27,6 @@ if TYPE_CHECKING:
 
 _NO_DIR = Path("/nonexistent")
 """Home of users without one, by Debian's convention: no file of it is ever there."""
-
-
-class CommandError(Exception):
-    """A command cannot go on: its exit code, and the sentence for stderr, which is sanitized where it is printed."""
-
-    def __init__(self, exit_code: int, message: str) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-
-class UsageError(CommandError):
-    """Invalid arguments or input."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(ExitCode.USAGE, message)
 
 
 class Context:

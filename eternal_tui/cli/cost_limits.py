@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import UsageError
+from eternal_tui.cli.errors import UsageError
 from eternal_tui.cli.output import Output, is_terminal
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.core.formatting import format_amount, format_cost

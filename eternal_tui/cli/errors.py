@@ -1,20 +1,73 @@
-"""Expected errors as exit codes and sentences, and unexpected output on stderr, sanitized."""
+"""Exit codes, the errors that carry them, and the sentence for every expected error."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context
-from eternal_tui.cli.exit_codes import ExitCode
 from eternal_tui.cli.output import OutputError
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
+from eternal_tui.jobs.model import Job, JobState
 
 if TYPE_CHECKING:
-    from eternal_tui.core.secret import Secret
+    from eternal_tui.cli.context import Context
+
+
+class ExitCode(IntEnum):
+    """Exit codes; scripts depend on these numbers."""
+
+    SUCCESS = 0
+    FAILED = 1
+    USAGE = 2
+    KEY_ERROR = 3
+    UNREACHABLE = 4
+    UNCONFIRMED = 5
+    TIMEOUT = 6
+    """`--timeout` passed; the jobs keep running."""
+
+    INTERNAL_ERROR = 70
+    """EX_SOFTWARE of sysexits.h."""
+
+
+_WORST_FIRST = (ExitCode.UNCONFIRMED, ExitCode.KEY_ERROR, ExitCode.UNREACHABLE, ExitCode.TIMEOUT, ExitCode.FAILED)
+_CODE_BY_REJECTION_CAUSE = {"key": ExitCode.KEY_ERROR, "unreachable": ExitCode.UNREACHABLE}
+
+
+def exit_code_of(job: Job) -> ExitCode:
+    """Return the exit code of one job; 0 for a job still under way."""
+    match job.state:
+        case JobState.UNCONFIRMED:
+            return ExitCode.UNCONFIRMED
+        case JobState.REJECTED:
+            return _CODE_BY_REJECTION_CAUSE.get(job.cause, ExitCode.FAILED)
+        case JobState.FAILED | JobState.LOST:
+            return ExitCode.FAILED
+        case JobState.SUCCEEDED:
+            return ExitCode.SUCCESS if job.is_delivered else ExitCode.FAILED
+        case JobState.QUEUED | JobState.SUBMITTING | JobState.RUNNING | JobState.STALLED:
+            return ExitCode.SUCCESS
+
+
+def worst_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
+    """Return the most severe code: 5, 3, 4, 6, 1."""
+    met = set(codes)
+    return next((code for code in _WORST_FIRST if code in met), ExitCode.SUCCESS)
+
+
+class CommandError(Exception):
+    """A command cannot go on: its exit code, and the sentence for stderr, which is sanitized where it is printed."""
+
+    def __init__(self, exit_code: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class UsageError(CommandError):
+    """Invalid arguments or input."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ExitCode.USAGE, message)
 
 
 _PAID_COMMANDS = frozenset({"generate", "retry", "again", "create-character"})
@@ -61,134 +114,3 @@ def _describe(error: Exception, context: Context) -> tuple[int, SafeText] | None
     if isinstance(error, DemoStartError):
         return ExitCode.UNREACHABLE, sanitize(str(error))
     return None
-
-
-_TRACEBACK_PATTERN = re.compile(r"[ +|]*(?:Exception Group )?Traceback \(most recent call last\):$")
-_PREAMBLE_PATTERN = re.compile(
-    r"Exception (?:in|ignored in)\b.*|Task exception was never retrieved|Unhandled exception in event loop"
-    r"|(?:future|handle|task|transport|protocol|context|object|message): .*"
-)
-_CHAINING_PATTERN = re.compile(
-    r"(?:During handling of the above exception, another exception occurred"
-    r"|The above exception was the direct cause of the following exception):"
-)
-
-MAX_TRACEBACK_LINES = 400
-"""Lines of one traceback that are logged."""
-
-
-class TracebackCollapser:
-    """Replaces tracebacks by one line; the log gets them whole."""
-
-    def __init__(self) -> None:
-        self._preamble: list[str] = []
-        self._lines: list[str] = []
-        self._just_collapsed = False
-
-    def feed(self, line: str) -> Iterator[str]:
-        """Yield the lines to print after this line."""
-        if self._lines:
-            if len(self._lines) < MAX_TRACEBACK_LINES:
-                self._lines.append(line)
-            # The error itself is the first line that is not indented.
-            if line and not line[0].isspace():
-                yield self._summarize(line)
-        elif begins := _TRACEBACK_PATTERN.search(line):
-            # Behind what was begun without an end of its own.
-            if begun := line[: begins.start()]:
-                yield begun
-            self._lines = [*self._take_preamble(), begins[0]]
-        elif self._just_collapsed and (not line or _CHAINING_PATTERN.fullmatch(line)):
-            # Separates an error from the one it caused.
-            return
-        elif _PREAMBLE_PATTERN.fullmatch(line):
-            self._preamble.append(line)
-        else:
-            self._just_collapsed = False
-            yield from self._take_preamble()
-            yield line
-
-    def flush(self) -> Iterator[str]:
-        """Yield what is left to print."""
-        if self._lines:
-            yield self._summarize(self._lines[-1].strip())
-        yield from self._take_preamble()
-
-    def _take_preamble(self) -> list[str]:
-        heads, self._preamble = self._preamble, []
-        return heads
-
-    def _summarize(self, error: str) -> str:
-        import logging
-
-        lines, self._lines, self._just_collapsed = self._lines, [], True
-        if not logging.getLogger("eternal_tui").handlers:
-            return f"eternal-tui: internal error: {error}"
-        logging.getLogger("eternal_tui.stray").error("\n".join(lines))
-        return f"eternal-tui: internal error, see log: {error}"
-
-
-MAX_PARTIAL_LINE_CHARS = 65_536
-"""Characters buffered until the end of their line."""
-
-
-class SanitizedStderr(io.TextIOBase):
-    """A stderr whose lines are sanitized, without keys and signatures of URLs."""
-
-    def __init__(self, stream: TextIO, secrets: Callable[[], Iterable[Secret]]) -> None:
-        super().__init__()
-        self._stream = stream
-        self._secrets = secrets
-        self._partial_line = ""
-        self._collapser = TracebackCollapser()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]  # noqa: D102 - of the base class
-        return self._stream.encoding
-
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def isatty(self) -> bool:
-        """Whether the wrapped stream is a terminal."""
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        """Return the handle of the stream behind."""
-        return self._stream.fileno()
-
-    def write(self, text: str) -> int:
-        """Print the lines that `text` ends; the rest waits for its end, or for flush."""
-        # In pieces, as the interpreter writes: half a key would not be known as one.
-        *whole, self._partial_line = (self._partial_line + text).split("\n")
-        for line in whole:
-            for shown in self._collapser.feed(line):
-                self._stream.write(self._sanitize_line(shown) + "\n")
-        if len(self._partial_line) > MAX_PARTIAL_LINE_CHARS:
-            self.flush()
-        elif whole:
-            self._stream.flush()
-        return len(text)
-
-    def flush(self) -> None:
-        """Print what waits, whether its line has ended or not."""
-        begun, self._partial_line = self._partial_line, ""
-        # Also called at interpreter exit, when the reader of a pipe may be gone.
-        with contextlib.suppress(ValueError):
-            for shown in self._collapser.flush():
-                self._stream.write(self._sanitize_line(shown) + "\n")
-            if begun:
-                self._stream.write(self._sanitize_line(begun))
-            self._stream.flush()
-
-    def _sanitize_line(self, line: str) -> str:
-        if not line:
-            return line
-        from eternal_tui.core.logging import Redactor
-        from eternal_tui.core.sanitize import sanitize
-
-        redactor = Redactor()
-        for secret in self._secrets():
-            redactor.add_secret(secret)
-        return sanitize(redactor.redact(line))

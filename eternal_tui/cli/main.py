@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, TextIO, cast
 
-from eternal_tui.cli.context import Context, UsageError
-from eternal_tui.cli.errors import SanitizedStderr, describe_error
-from eternal_tui.cli.exit_codes import ExitCode
-from eternal_tui.cli.output import Output
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import ExitCode, UsageError, describe_error
+from eternal_tui.cli.output import Output, SanitizedStderr
 from eternal_tui.core.interrupt import SIGINT_EXIT_CODE, exit_on_interrupt, raise_on_interrupt
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 

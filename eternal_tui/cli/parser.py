@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
 from eternal_tui import __version__
-from eternal_tui.cli.context import Context, UsageError
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import UsageError
 from eternal_tui.cli.output import translate_write_errors
 
 PROGRAM = "eternal-tui"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from eternal_tui.cli.context import UsageError
+from eternal_tui.cli.errors import UsageError
 from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.files import derive_state
 from eternal_tui.jobs.model import Job, from_record

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import msgspec
 
 from eternal_tui.api.models import GenerateRequest, validation_errors
-from eternal_tui.cli.context import UsageError
+from eternal_tui.cli.errors import UsageError
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.core.formatting import format_bytes
 from eternal_tui.core.sanitize import sanitize

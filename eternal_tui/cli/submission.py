@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from eternal_tui.characters.resolver import ResolvedCharacter, resolve_character
-from eternal_tui.cli.context import CommandError, Context, UsageError, require_key, run_with_services
+from eternal_tui.cli.context import Context, require_key, run_with_services
 from eternal_tui.cli.cost_limits import CostLimit, add_cost_options
-from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
+from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import closing_line, format_job_line, job_error_message
 from eternal_tui.cli.parser import add_flag
 from eternal_tui.cli.references import iter_jobs

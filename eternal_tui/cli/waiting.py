@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from eternal_tui.cli.context import Context, UsageError
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import UsageError
 from eternal_tui.cli.output import Output
 from eternal_tui.cli.parser import add_option
 from eternal_tui.cli.signals import Shutdown

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.api.models import GenerateRequest, character_request
-from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
+from eternal_tui.cli.errors import ExitCode, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import Output, dump_json
 from eternal_tui.cli.waiting import describe_end

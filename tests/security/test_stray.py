@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.cli.errors import SanitizedStderr
+from eternal_tui.cli.output import SanitizedStderr
 from eternal_tui.core.logging import open_log
 from tests.cli.program import Program
 from tests.security.hostile import find_unsafe_lines

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from eternal_tui.cli.context import Context, UsageError
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import UsageError
 from eternal_tui.cli.output import is_terminal
 
 

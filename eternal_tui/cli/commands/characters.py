@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.commands.schema import CharacterJson
-from eternal_tui.cli.context import CommandError, Context
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import CommandError, ExitCode
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.core.files import make_private_dir
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, rstrip_safe, sanitize

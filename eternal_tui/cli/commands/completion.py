@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import CommandError, Context, UsageError
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import CommandError, ExitCode, UsageError
 from eternal_tui.cli.output import PROGRAM
 from eternal_tui.cli.parser import add_flag
 from eternal_tui.core.sanitize import format_safe, sanitize

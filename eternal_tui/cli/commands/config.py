@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from eternal_tui.cli.context import CommandError, Context, UsageError, new_file
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context, new_file
+from eternal_tui.cli.errors import CommandError, ExitCode, UsageError
 from eternal_tui.cli.parser import add_flag
 from eternal_tui.core.sanitize import format_safe, sanitize
 

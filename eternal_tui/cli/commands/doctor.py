@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from eternal_tui.cli.context import Context, UsageError, new_file
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context, new_file
+from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.core.files import is_accessible_to_others

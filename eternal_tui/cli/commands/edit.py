@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from eternal_tui.cli.context import Context, UsageError
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.cli.formatting import format_job_line, print_changed_jobs
 from eternal_tui.cli.parser import Command, add_flag, add_option
 from eternal_tui.cli.references import STDIN_KEYWORD, add_references, find_jobs, iter_jobs, read_references

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context, UsageError, require_key, run_with_services
-from eternal_tui.cli.exit_codes import exit_code_of
+from eternal_tui.cli.context import Context, require_key, run_with_services
+from eternal_tui.cli.errors import CommandError, UsageError, exit_code_of
 from eternal_tui.cli.formatting import format_job_line, job_error_message
 from eternal_tui.cli.parser import Command, add_flag, add_option
 from eternal_tui.cli.request_input import parse_number, plan_requests, read_prompts

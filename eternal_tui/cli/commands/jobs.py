@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import Context, UsageError
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.cli.parser import add_flag, add_option, whole_number
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.core.formatting import Template, format_amount, format_datetime, parse_template

@@ -7,8 +7,8 @@ import getpass
 import warnings
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Context, UsageError
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import Command, add_flag
 from eternal_tui.core.sanitize import format_safe, sanitize

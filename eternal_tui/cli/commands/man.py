@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from eternal_tui import __version__
 from eternal_tui.cli.commands.completion import install_file
 from eternal_tui.cli.context import Context
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.errors import ExitCode
 from eternal_tui.cli.parser import add_flag
 from eternal_tui.core.sanitize import sanitize
 

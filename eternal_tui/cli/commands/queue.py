@@ -7,9 +7,9 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import CommandError, Context, UsageError, run_with_services
+from eternal_tui.cli.context import Context, run_with_services
 from eternal_tui.cli.cost_limits import UNATTENDED_MAX_REQUESTS
-from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
+from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import add_flag, add_option

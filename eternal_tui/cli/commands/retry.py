@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from eternal_tui.cli.commands.edit import UNKNOWN_CHARACTER, UNKNOWN_PROMPT
-from eternal_tui.cli.context import Context, UsageError
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import UsageError
 from eternal_tui.cli.parser import Command
 from eternal_tui.cli.references import add_references, find_jobs
 from eternal_tui.cli.request_input import PlannedRequest

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.cli.context import Context, UsageError
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.billing.statistics import Statistics
 from eternal_tui.jobs.job_json import JobJson

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import CommandError, Context
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import CommandError, ExitCode
 from eternal_tui.cli.parser import Command, add_flag
 from eternal_tui.cli.references import add_references, find_jobs
 from eternal_tui.cli.waiting import add_output_options, parse_output

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Context, UsageError
-from eternal_tui.cli.exit_codes import ExitCode
+from eternal_tui.cli.context import Context
+from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.cli.parser import add_flag, add_option, whole_number
 from eternal_tui.core.formatting import format_amount, format_duration
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize

@@ -7,8 +7,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import CommandError, Context, UsageError, require_key, run_with_services
-from eternal_tui.cli.exit_codes import ExitCode, exit_code_of, worst_exit_code
+from eternal_tui.cli.context import Context, require_key, run_with_services
+from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import closing_line, describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import Command, add_option
