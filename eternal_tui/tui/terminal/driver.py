@@ -1,9 +1,8 @@
-"""The line to the terminal: written by a thread of its own, which nothing waits for.
+"""Driver and app whose output never blocks the event loop.
 
-Textual 8.2.8 hands its output to a thread through a queue of 30 writes and waits where that is full: with a terminal
-that is not read, as after ctrl+s or on a dead SSH line, the event loop stands, and with it polling and saving. Here the
-queue takes everything, and whoever paints asks first how much the line takes. What is not painted then is painted
-once, as it stands, when the line is free again: words first, pictures row by row after them.
+Textual 8.2.8 passes output to a thread through a queue of 30 writes and blocks where that is full: with a terminal that
+is not read, as after ctrl+s or on a dead SSH connection, polling and saving stop. Here the queue is unbounded, and each
+update is cut to what the terminal takes now. The rest is painted in its newest state later: text first, then pictures.
 """
 
 from __future__ import annotations
@@ -42,18 +41,18 @@ from eternal_tui.tui.terminal.input_parser import InputParser
 from eternal_tui.tui.terminal.overlays import PixelOverlays
 
 MAX_QUEUED_CHARS = 4 * 1024 * 1024
-"""Characters kept for a line that stands still; what comes on top, such as titles for hours, is dropped."""
+"""Characters queued for a terminal that is not read; output beyond them is dropped."""
 
 REPLY_WAIT_SECONDS = 0.4
-"""Seconds for which answers are waited for before somebody else gets the terminal."""
+"""Wait for pending replies before another program gets the terminal."""
 
 INPUT_POLL_SECONDS = 0.1
-"""Seconds between looks whether to go on reading."""
+"""Interval at which the input thread checks whether to stop."""
 
 INPUT_CHUNK_BYTES = 4096
 
 STOP_TIMEOUT_SECONDS = 1.0
-"""Seconds the end of the program waits for what is still to be written."""
+"""Wait for queued output at exit."""
 
 
 def is_hung_up() -> bool:
@@ -78,7 +77,7 @@ class HangupEvent(threading.Event):
 
 
 class BackgroundWriter(WriterThread):
-    """Writes in the background, taking everything at once; `on_writable` is called in a thread after being behind."""
+    """Writer thread with an unbounded queue; calls `on_writable`, in that thread, when a congested terminal is free."""
 
     def __init__(self, file: IO[str], flow_controller: FlowController, on_writable: Callable[[], object]) -> None:
         super().__init__(file)
@@ -89,41 +88,38 @@ class BackgroundWriter(WriterThread):
         self._wakeup_requested = False
 
     def write(self, text: str) -> None:
-        """Take text to be written; returns at once."""
+        """Queue text."""
         with self._condition:
             if self._flow_controller.unwritten > MAX_QUEUED_CHARS:
                 return
-            pieces = split_chunks(text) if self._flow_controller.uses_probes else [text]
-            asked = [(piece, self._flow_controller.record_send(len(piece))) for piece in pieces]
-        for piece, number in asked:
-            self._pending_writes.put((piece, cursor_query(number) if number else ""))
+            chunks = split_chunks(text) if self._flow_controller.uses_probes else [text]
+            columns = [self._flow_controller.record_send(len(chunk)) for chunk in chunks]
+        for chunk, column in zip(chunks, columns, strict=True):
+            self._pending_writes.put((chunk, cursor_query(column) if column else ""))
 
     def available(self) -> int:
-        """Return how many characters may be painted now.
-
-        Where that is too few, `on_writable` is called when more may.
-        """
+        """Return how many characters may be written now; if 0, `on_writable` will be called."""
         with self._condition:
-            room = self._flow_controller.available()
-            self._wakeup_requested = self._wakeup_requested or not room
-            return room
+            available = self._flow_controller.available()
+            self._wakeup_requested = self._wakeup_requested or not available
+            return available
 
     def request_wakeup(self) -> None:
-        """Have `on_writable` called when more may be painted."""
+        """Have `on_writable` called when more may be written."""
         with self._condition:
             self._wakeup_requested = True
 
     def record_reply(self, column: int) -> None:
-        """Note that the terminal has answered."""
+        """Record a cursor report."""
         with self._condition:
             self._flow_controller.record_reply(column)
         self._notify_writable()
 
     def run(self) -> None:
-        """Write until told to stop."""
-        while (taken := self._pending_writes.get()) is not None:
-            text, question = taken
-            self._file.write(text + question)
+        """Write until stopped."""
+        while (entry := self._pending_writes.get()) is not None:
+            text, query = entry
+            self._file.write(text + query)
             if self._pending_writes.empty():
                 self._file.flush()
             with self._condition:
@@ -134,25 +130,25 @@ class BackgroundWriter(WriterThread):
     def _notify_writable(self) -> None:
         with self._condition:
             self._condition.notify_all()
-            free = self._wakeup_requested and self._flow_controller.available() > 0
-            self._wakeup_requested = self._wakeup_requested and not free
-        if free:
+            is_free = self._wakeup_requested and self._flow_controller.available() > 0
+            self._wakeup_requested = self._wakeup_requested and not is_free
+        if is_free:
             self._on_writable()
 
     def wait_for_replies(self) -> None:
-        """Wait for answers that are on their way: they are not for who has the terminal next."""
+        """Wait for pending replies, which the next program on the terminal must not get."""
         with self._condition:
             self._condition.wait_for(lambda: not self._flow_controller.is_awaiting_reply, REPLY_WAIT_SECONDS)
             self._flow_controller.reset()
 
     def stop(self) -> None:
-        """Write what waits and end, but do not wait for a line that stands still."""
+        """Write what is queued and end; give up after STOP_TIMEOUT_SECONDS."""
         self._pending_writes.put(None)
         self.join(STOP_TIMEOUT_SECONDS)
 
 
 class FlowControlledDriver(LinuxDriver):
-    """Textual's driver over a BackgroundWriter; `on_writable` runs on the event loop when the line is free again."""
+    """Textual's driver with a BackgroundWriter; calls `on_writable` on the event loop."""
 
     on_writable: Callable[[], object] | None = None
     _background_writer: BackgroundWriter | None = None
@@ -160,12 +156,12 @@ class FlowControlledDriver(LinuxDriver):
 
     def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        # The terminal that was checked: standard error may lead elsewhere.
+        # The stream that was checked to be a terminal; Textual would use standard error.
         self._file = sys.__stdout__
         self.exit_event = HangupEvent()
         self._input_parser = InputParser(remote=self._is_remote)
         if isinstance(app, FlowControlledApp):
-            # Of keys pressed before there was a screen none counts; a reply may have its second half still to come.
+            # Keys pressed before the first screen are dropped; a reply may have its second half still to come.
             for _ in self._input_parser.feed(app.unread_input, time.monotonic()):
                 pass
 
@@ -181,7 +177,7 @@ class FlowControlledDriver(LinuxDriver):
         return columns or 80, rows or 24
 
     def _query_in_band_window_resize(self) -> None:
-        """Ask for no resize reports: SIGWINCH says the same, and whatever looks like one would silence it."""
+        """Request no resize reports: SIGWINCH suffices, and a faked report would turn it off."""
 
     @property
     def _writer_thread(self) -> BackgroundWriter | None:
@@ -196,30 +192,27 @@ class FlowControlledDriver(LinuxDriver):
         )
 
     def write(self, data: str) -> None:
-        """Write; while another program has the terminal, drop titles and bells."""
+        """Write; drop titles and bells while another program has the terminal."""
         if self._background_writer is not None:
             self._background_writer.write(data)
 
     def close(self) -> None:
-        """End the writer, when all is written."""
         super().close()
         self._background_writer = None
 
     def available(self) -> int:
-        """Return how many characters the line takes now; MOST is no limit."""
+        """Return how many characters may be written now; MAX_WINDOW_CHARS means no limit."""
         return MAX_WINDOW_CHARS if self._background_writer is None else self._background_writer.available()
 
     def request_wakeup(self) -> None:
-        """Have `on_writable` called when the line takes more."""
         if self._background_writer is not None:
             self._background_writer.request_wakeup()
 
     def is_congested(self) -> bool:
-        """Tell whether the terminal takes its time with what was written before."""
         return not self.available()
 
     def run_input_thread(self) -> None:
-        """Read and parse until told to stop, or until the terminal is gone."""
+        """Read and parse until stopped or hung up."""
         parser = self._input_parser
         while not self.exit_event.is_set():
             wait = parser.timeout(time.monotonic())
@@ -234,7 +227,7 @@ class FlowControlledDriver(LinuxDriver):
                 self.process_message(message)
 
     def _run_input_thread(self) -> None:
-        """End the app where its keys can no longer be read: one that goes on without could not be left."""
+        """End the app where its keys can no longer be read."""
         try:
             self.run_input_thread()
         except Exception as error:  # noqa: BLE001 - handed to the app, which reports it
@@ -243,7 +236,7 @@ class FlowControlledDriver(LinuxDriver):
                     self._loop.call_soon_threadsafe(self._app._handle_exception, error)
 
     def process_message(self, message: Message) -> None:
-        """Take the terminal's answers to what this asks it; everything else is the app's."""
+        """Handle replies to our cursor queries; pass on everything else."""
         if isinstance(message, events.CursorPosition) and self._background_writer is not None:
             self._background_writer.record_reply(message.x + 1)
             if self._flow_controller is not None and self._is_remote:
@@ -252,12 +245,11 @@ class FlowControlledDriver(LinuxDriver):
             super().process_message(message)
 
     def start_application_mode(self) -> None:
-        """Take the terminal, with a guard that gives it back whatever becomes of this process."""
+        """Set up the terminal, after the guard was told so."""
         self._note_changed("screen")
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back."""
         super().stop_application_mode()
         self._note_changed("nothing")
 
@@ -266,17 +258,17 @@ class FlowControlledDriver(LinuxDriver):
             self._app.guard.note(changed)
 
     def disable_input(self) -> None:
-        """Read no more, once what the terminal was asked is answered."""
+        """Stop reading, after pending replies."""
         if self._background_writer is not None:
             self._background_writer.wait_for_replies()
         super().disable_input()
 
     def restore_terminal(self) -> None:
-        """Give the terminal back as it was, from any thread, as far as it takes that at once."""
+        """Restore the terminal, from any thread, without waiting for it."""
         with suppress(OSError, termios.error):
             if self.attrs_before is not None:
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
-            # Waiting for a terminal that is not read would be the end of this end.
+            # A write to a terminal that is not read would block.
             if select.select([], [self.fileno], [], 0)[1]:
                 os.write(self.fileno, RESET_SEQUENCE.encode())
                 self._note_changed("nothing")
@@ -287,9 +279,9 @@ class FlowControlledDriver(LinuxDriver):
 
 
 class FlowControlledApp(App[None]):
-    """An app that paints no faster than the terminal takes it, and never waits for it.
+    """App that writes no more than its terminal takes, and never waits for it.
 
-    `remote` tells that the terminal is behind a line that may be slow; `unread_input` is what was read of it before.
+    `remote`: the terminal is behind a network. `unread_input`: bytes that were read before the app started.
     """
 
     def __init__(self, *, remote: bool = False, unread_input: bytes = b"", guard: TerminalGuard | None = None) -> None:
@@ -302,24 +294,24 @@ class FlowControlledApp(App[None]):
         self.overlays = PixelOverlays(self, self._write_raw, self._is_writable, self._read_cell_size)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Write as much of an update as the line takes; the rest is painted when it is free, as it stands then."""
+        """Write as much of an update as the terminal takes, and schedule the rest."""
         driver = self._driver
         if renderable is None or self._batch_count or not isinstance(driver, FlowControlledDriver):
             super()._display(screen, renderable)
             return
         driver.on_writable = self._repaint_deferred
-        room, compositor = driver.available(), screen._compositor
+        available, compositor = driver.available(), screen._compositor
         update = renderable if isinstance(renderable, DiffUpdate) else None
-        if update is not None and room < MAX_WINDOW_CHARS:
-            update.max_chars = room
-        if room:
+        if update is not None and available < MAX_WINDOW_CHARS:
+            update.max_chars = available
+        if available:
             super()._display(screen, renderable)
             self.overlays.invalidate(written_regions(renderable))
         if update is not None and isinstance(compositor, DiffCompositor):
-            if not (left := update.unwritten_regions()):
+            if not (unwritten := update.unwritten_regions()):
                 return
-            compositor.defer(left)
-        elif room:
+            compositor.defer(unwritten)
+        elif available:
             return
         else:
             self._full_repaint_due = True
@@ -327,7 +319,7 @@ class FlowControlledApp(App[None]):
         self._schedule_repaint()
 
     def _schedule_repaint(self) -> None:
-        """Paint what is owed also where an answer is lost that would have said when."""
+        """Repaint after a timeout, too: a reply may be lost."""
         if self._repaint_timer is None and self.remote:
             self._repaint_timer = asyncio.get_running_loop().call_later(
                 REPLY_TIMEOUT_SECONDS + 0.1, self._repaint_deferred
@@ -353,7 +345,7 @@ class FlowControlledApp(App[None]):
         return read_cell_size(self._driver.fileno) if isinstance(self._driver, FlowControlledDriver) else (0, 0)
 
     def restore_terminal(self) -> None:
-        """Give the terminal back where the event loop no longer can; called from any thread, just before the end."""
+        """Restore the terminal just before the process ends; called from any thread."""
         if isinstance(self._driver, FlowControlledDriver):
             self._driver.restore_terminal()
 
@@ -361,16 +353,15 @@ class FlowControlledApp(App[None]):
         return not (isinstance(self._driver, FlowControlledDriver) and self._driver.is_congested())
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Hold the cursor of a text still: while nothing changes nothing is written."""
+        """Stop the cursor of text fields from blinking: without changes nothing is written."""
         widget: Any = event.widget
         if getattr(widget, "cursor_blink", False):
             widget.cursor_blink = False
 
     def on_resize(self, _: events.Resize) -> None:
-        """Draw everything anew, also where the size is the same as before.
+        """Repaint everything, even at the same size.
 
-        A terminal that was made small and large again within a moment has lost what stood outside, and Textual, which
-        sees one size, leaves it so.
+        A terminal that was made small and large again within a moment has lost cells, and Textual sees one size only.
         """
         first, self._was_resized = not self._was_resized, True
         if not first and self.screen_stack:

@@ -1,10 +1,8 @@
-"""How much may be on its way to the terminal, learned from how soon it arrives. Arithmetic over a clock.
+"""Flow control: how many characters may be in flight to the terminal, learned from round trips.
 
-What is on its way cannot be called back: a picture of 80 KB that has left for a line of 256 kbit/s holds up the answer
-to a key for 2.6 seconds. So no more leaves than such a line carries in a fraction of a second, and what is left is
-drawn as it stands then. A pty takes what it is given only where the terminal is near; behind SSH it is buffers that
-take it, megabytes of them, and whether it has arrived only the terminal can tell: it is asked where its cursor stands,
-which every terminal answers.
+Output in flight cannot be recalled: an 80 KB picture on a link of 256 kbit/s delays the echo of a key by 2.6 seconds.
+A local pty blocks when the terminal is slow. Behind SSH megabytes of buffers take the output, so the terminal is sent
+cursor position queries, which every terminal answers.
 """
 
 from __future__ import annotations
@@ -16,57 +14,53 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 MAX_WINDOW_CHARS = 64 * 1024
-"""Characters from which on there is no limit but this one, however soon they arrive."""
+"""Window from which on there is no limit."""
 
 MIN_WINDOW_CHARS = 4 * 1024
-"""Characters that are let go at any rate: one line of a picture."""
+"""Smallest window: one line of a picture."""
 
 INITIAL_REMOTE_WINDOW_CHARS = 8 * 1024
-"""Characters with which a line that may be slow begins: a quarter of a second at 256 kbit/s."""
+"""First window of a remote terminal: a quarter of a second at 256 kbit/s."""
 
 MAX_QUEUE_DELAY_SECONDS = 0.15
-"""Seconds by which what is on its way may hold up what comes after it, on top of the way itself."""
+"""Delay beyond the shortest round trip that output in flight may cause."""
 
 LOCAL_WRITE_TIMEOUT_SECONDS = 0.1
-"""Seconds for which a write to a terminal nearby may be under way before its line counts as behind."""
+"""Duration of a write from which on a local terminal is congested."""
 
 REPLY_TIMEOUT_SECONDS = 1.5
-"""Seconds after which an answer is taken for lost, and a terminal that never gave one for one that gives none."""
+"""Age of a query from which on its reply counts as lost, and a terminal without any reply as giving none."""
 
 PROBE_INTERVAL_CHARS = 1024
-"""Characters after which the terminal is asked: keys and clocks are too short to be worth it."""
+"""Characters between two queries: echoes of keys and clocks need none."""
 
 CHUNK_CHARS = 2 * 1024
-"""Characters after which the terminal is asked within one write: were a picture one piece, the line would stand idle
-from its end until the answer is back, nearly half of the time at 256 kbit/s and 150 ms."""
+"""Characters between two queries within one write: with one query for a picture the link would be idle from its end
+until the reply, nearly half of the time at 256 kbit/s and 150 ms."""
 
 PROBE_COLUMNS = range(2, 40)
-"""Columns of the first line at which the cursor stands when the terminal is asked: so its answers say to which question
-they belong. Every terminal is that wide."""
+"""Columns of the first line to which queries move the cursor, so that a reply tells which query it answers."""
 
 
 def cursor_query(column: int) -> str:
-    """Return what asks the terminal where its cursor stands, at a column that is `column`, and puts it back."""
+    """Return a cursor position query at column `column`, which restores the cursor."""
     return f"\x1b7\x1b[1;{column}H\x1b[6n\x1b8"
 
 
 _CURSOR_MOVE_PATTERN = re.compile(r"\x1b\[\d+;\d+H")
-"""Puts the cursor somewhere: what comes before is whole, and what comes after needs nothing of it."""
+"""An absolute cursor move, before which output can be split."""
 
 
 def split_chunks(text: str) -> list[str]:
-    """Return what is to be written in pieces of PIECE characters or a little more, each whole by itself.
-
-    Graphics, whose data runs on, and whatever else moves no cursor stay in one piece.
-    """
+    """Split output at cursor moves into chunks of about CHUNK_CHARS; output with graphics stays whole."""
     if len(text) < 2 * CHUNK_CHARS or "\x1bP" in text or "\x1b_" in text:
         return [text]
-    pieces, begun = [], 0
+    chunks, start = [], 0
     for move in _CURSOR_MOVE_PATTERN.finditer(text):
-        if move.start() - begun >= CHUNK_CHARS:
-            pieces.append(text[begun : move.start()])
-            begun = move.start()
-    return [*pieces, text[begun:]]
+        if move.start() - start >= CHUNK_CHARS:
+            chunks.append(text[start : move.start()])
+            start = move.start()
+    return [*chunks, text[start:]]
 
 
 class _Probe(NamedTuple):
@@ -77,7 +71,7 @@ class _Probe(NamedTuple):
 
 
 class FlowController:
-    """Counts characters on their way to a terminal that is `remote`, behind a line that may be slow, or near."""
+    """Window over the characters in flight to a terminal, which is queried if `remote`."""
 
     def __init__(self, clock: Callable[[], float], *, remote: bool = False) -> None:
         self.uses_probes = remote
@@ -92,55 +86,55 @@ class FlowController:
 
     @property
     def in_flight(self) -> int:
-        """Characters that have been sent and are not known to have arrived."""
+        """Characters sent that are not known to have arrived."""
         return self._sent - self._arrived
 
     @property
     def min_round_trip(self) -> float:
-        """The shortest time a reply took so far, in seconds; 0 before the first."""
+        """The shortest round trip so far in seconds, 0 before the first reply."""
         return self._min_round_trip if self._has_reply else 0.0
 
     @property
     def is_awaiting_reply(self) -> bool:
-        """Whether answers of the terminal are still to come."""
+        """Whether replies are pending."""
         return self.uses_probes and self._has_reply and bool(self._probes)
 
     @property
     def unwritten(self) -> int:
-        """Characters that have not left yet."""
+        """Characters that are still queued."""
         return self._sent - self._written
 
     def record_send(self, count: int) -> int:
-        """Note characters that are to be written; return the number by which to ask the terminal for them, or 0."""
-        asks = self.uses_probes and self._sent + count - self._probed >= PROBE_INTERVAL_CHARS
-        number = next(self._columns) if asks else 0
-        if asks:
+        """Record characters that are queued; return the column of the query to send behind them, 0 for none."""
+        is_due = self.uses_probes and self._sent + count - self._probed >= PROBE_INTERVAL_CHARS
+        column = next(self._columns) if is_due else 0
+        if is_due:
             self._probed = self._sent + count
-        if asks or not self.uses_probes:
-            self._probes.append(_Probe(number, self._sent + count, self.in_flight + count, self._clock()))
+        if is_due or not self.uses_probes:
+            self._probes.append(_Probe(column, self._sent + count, self.in_flight + count, self._clock()))
         self._sent += count
-        return number
+        return column
 
     def record_write(self, count: int) -> None:
-        """Note that characters have left."""
+        """Record characters that were written."""
         self._written += count
         if not self.uses_probes:
             self._complete_oldest_probe()
 
     def record_reply(self, column: int) -> None:
-        """Note an answer of the terminal."""
-        if any(mark.column == column for mark in self._probes):
+        """Record a reply."""
+        if any(probe.column == column for probe in self._probes):
             self._has_reply = True
             while self._probes and self._complete_oldest_probe() != column:
                 pass
 
     def available(self) -> int:
-        """Return how many characters may be sent now; MOST is no limit, 0 that the line is behind."""
+        """Return how many characters may be sent now: MAX_WINDOW_CHARS for no limit, 0 if congested."""
         if self._probes:
-            stood = self._clock() - self._probes[0].sent_at
-            if self.uses_probes and stood > REPLY_TIMEOUT_SECONDS:
+            age = self._clock() - self._probes[0].sent_at
+            if self.uses_probes and age > REPLY_TIMEOUT_SECONDS:
                 self._disable_probes()
-            elif not self.uses_probes and stood > LOCAL_WRITE_TIMEOUT_SECONDS:
+            elif not self.uses_probes and age > LOCAL_WRITE_TIMEOUT_SECONDS:
                 return 0
         left = self._window - self.in_flight
         if self._window == MAX_WINDOW_CHARS and left > 0:
@@ -148,7 +142,7 @@ class FlowController:
         return left if left >= min(MIN_WINDOW_CHARS, self._window) // 4 else 0
 
     def reset(self) -> None:
-        """Expect no answers any more: somebody else has the terminal."""
+        """Expect no more replies: another program has the terminal."""
         self._probes.clear()
         self._arrived = self._written = self._probed = self._sent
 
@@ -159,25 +153,25 @@ class FlowController:
         self._window = min(self._window, INITIAL_REMOTE_WINDOW_CHARS)
 
     def _complete_oldest_probe(self) -> int:
-        """Take note of the oldest mark's arrival and return its number."""
+        """Record the arrival of the oldest probe and return its column."""
         if not self._probes:
             return 0
-        mark = self._probes.popleft()
-        self._arrived = max(self._arrived, mark.sent_total)
-        took = self._clock() - mark.sent_at
-        self._min_round_trip = min(self._min_round_trip, took)
-        self._adjust_window(mark, took)
-        return mark.column
+        probe = self._probes.popleft()
+        self._arrived = max(self._arrived, probe.sent_total)
+        round_trip = self._clock() - probe.sent_at
+        self._min_round_trip = min(self._min_round_trip, round_trip)
+        self._adjust_window(probe, round_trip)
+        return probe.column
 
     def _adjust_window(self, probe: _Probe, round_trip: float) -> None:
         late = round_trip - self._min_round_trip
         if late <= MAX_QUEUE_DELAY_SECONDS:
-            # By what this much took, never by `late` alone: while a busy machine has heard no answer in time yet, the
-            # shortest is as long as all the others, and a slow line looks like a fast one.
+            # Not by `late` alone: until one reply came in time on a busy machine, all round trips are long, and a slow
+            # link looks like a fast one.
             carried = round(probe.in_flight * (self._min_round_trip + MAX_QUEUE_DELAY_SECONDS) / max(round_trip, 1e-6))
             self._window = max(self._window, min(MAX_WINDOW_CHARS, self._window * 2, carried))
         elif probe.sent_at >= self._shrunk_at:
-            # Once for all that was on its way: the others tell of the same moment.
+            # Once for everything in flight.
             self._shrunk_at = self._clock()
             self._window = max(
                 MIN_WINDOW_CHARS,
